@@ -16,10 +16,10 @@ from coordinator.configuration.service import ConfigurationService
 from coordinator.enrolments.joining import serve_joiners
 from coordinator.enrolments.service import EnrolmentPorts, EnrolmentService
 from coordinator.membership.administration.service import MembershipService
+from coordinator.membership.admission import admission
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.metrics import observe_members
 from coordinator.membership.presence import Presence
-from coordinator.membership.rules import require_not_suspended
 from coordinator.membership.service import FederationPorts, FederationService
 from coordinator.membership.witnesses import REGISTRY, Witnesses, open_registry, tell_of_registry
 from coordinator.network.service import PathService
@@ -40,6 +40,7 @@ from coordinator.problems.following import Following, FollowingPorts
 from coordinator.problems.reports import LogSink, ReportNotifier
 from coordinator.problems.service import ProblemPorts, ProblemService
 from coordinator.registry.age import observe_age
+from coordinator.registry.fence import RegistryFence, observe_fence
 from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry
 from coordinator.registry.validity import observe_validity
@@ -161,6 +162,7 @@ class _Parts:
     auditing: AuditOversightService
     chain_watch: ChainWatch
     version: OwnVersion
+    fence: RegistryFence | None
 
 
 async def start(settings: CoordinatorSettings, machine: SteadyClock | None = None) -> Running:
@@ -188,7 +190,7 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
         witnesses = Witnesses(dialer, settings.federation, keys.revocations)
         registry = await persistently(lambda: open_registry(settings, clock, store, witnesses))
         stack.push_async_callback(registry.close)
-        parts = _parts(settings, clock, store, registry, telemetry, dialer, keys)
+        parts = _parts(settings, clock, store, registry, telemetry, dialer, keys, await _fence(settings, store, clock))
         _observe(parts, store, telemetry)
         stack.push_async_callback(parts.channels.close)
         stack.push_async_callback(parts.presence.close)
@@ -198,7 +200,7 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
             access=AccessRules(
                 (service.descriptor for service in services),
                 own_region="",
-                require_member=lambda region: require_not_suspended(parts.members.all(), region),
+                require_member=admission(parts.members, parts.fence),
             ),
             tracing=telemetry.tracing,
             metrics=telemetry.calls,
@@ -245,6 +247,7 @@ def _observe(parts: _Parts, store: Store, telemetry: Telemetry) -> None:
     observe_backups(meter, parts.settings.backup, parts.settings.database, parts.settings.data, clock)
     observe_certificates(meter, {"tls": parts.settings.credentials.certificate}, clock)
     observe_members(meter, parts.members, clock)
+    observe_fence(meter, parts.fence)
 
 
 async def serve(settings: CoordinatorSettings, clock: SteadyClock | None = None) -> None:
@@ -260,6 +263,12 @@ async def _open_store(settings: CoordinatorSettings) -> Store:
     return await settings.database.open(migrations, number=settings.number, alone=alone)
 
 
+async def _fence(settings: CoordinatorSettings, store: Store, clock: AgreedClock) -> RegistryFence | None:
+    if settings.etcd is not None:
+        return None
+    return await persistently(lambda: RegistryFence.open(settings.name, store, clock))
+
+
 def _parts(
     settings: CoordinatorSettings,
     clock: AgreedClock,
@@ -268,6 +277,7 @@ def _parts(
     telemetry: Telemetry,
     dialer: Dialer,
     keys: TrustedKeys,
+    fence: RegistryFence | None,
 ) -> _Parts:
     deliveries = Deliveries()
     members = CurrentMembers(registry)
@@ -290,9 +300,10 @@ def _parts(
             clock,
             timedelta(seconds=settings.heartbeat_interval),
             own_chains,
+            fence,
         )
     )
-    presence = Presence(registry, members, deliveries.over)
+    presence = Presence(registry, members, deliveries.over, fence)
     auditing = AuditOversightService(AuditPorts(members, registry, channels, keys, clock, own_chains))
     return _Parts(
         settings=settings,
@@ -309,6 +320,7 @@ def _parts(
         problems=_problems(registry, clock, telemetry),
         auditing=auditing,
         version=OwnVersion(migrations_of(*PACKAGES), settings.database.engine),
+        fence=fence,
         chain_watch=ChainWatch(settings.name, registry, auditing.verdicts, denial_log, clock),
     )
 
@@ -351,7 +363,7 @@ def _services(parts: _Parts) -> list[Service]:
     )
     routing = RoutingService(router)
     membership = MembershipService(
-        parts.registry, parts.presence, parts.clock.now, partial(parts.store.read, parts.version.found)
+        parts.registry, parts.presence, parts.clock.now, partial(parts.store.read, parts.version.found), parts.fence
     )
     configuration = ConfigurationService(parts.registry, parts.keys, parts.settings.federation, parts.clock)
     regions = Regions(parts.members, parts.channels)
@@ -369,21 +381,9 @@ def _services(parts: _Parts) -> list[Service]:
             add_FederationServiceServicer_to_server,
             parts.federation,
         ),
-        Service.of(
-            admin["MembershipService"],
-            add_MembershipServiceServicer_to_server,
-            membership,
-        ),
-        Service.of(
-            admin["ConfigurationService"],
-            add_ConfigurationServiceServicer_to_server,
-            configuration,
-        ),
-        Service.of(
-            admin["OrderOversightService"],
-            add_OrderOversightServiceServicer_to_server,
-            oversight,
-        ),
+        Service.of(admin["MembershipService"], add_MembershipServiceServicer_to_server, membership),
+        Service.of(admin["ConfigurationService"], add_ConfigurationServiceServicer_to_server, configuration),
+        Service.of(admin["OrderOversightService"], add_OrderOversightServiceServicer_to_server, oversight),
         Service.of(
             case_service_pb2.DESCRIPTOR.services_by_name["CaseService"],
             add_CaseServiceServicer_to_server,

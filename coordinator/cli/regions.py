@@ -70,6 +70,18 @@ def _print_regions(response: contract.ListRegionsResponse) -> None:
     _REPLICAS.show(response.replicas, titled(translated("Coordinators")))
     for line in _waiting_lines(ordered):
         click.echo(line)
+    if response.HasField("loss"):
+        loss = response.loss
+        told = translated(
+            "THE DATABASE OF THIS COORDINATOR IS AN OLDER ONE: it ended at row {last}, and {witness} has seen row"
+            " {seen}. Nothing is forwarded. Put a newer one back; or suspend and apply again what was lost, and then:"
+            " coordinator regions accept-loss {number} REFERENCE",
+            last=loss.last_sequence,
+            witness=loss.witness,
+            seen=loss.seen_sequence,
+            number=loss.number,
+        )
+        error_output().print(Text(told, style="bold red"), soft_wrap=True)
     if (now - from_timestamp(response.registry_time)).total_seconds() > SILENT_AFTER:
         warning = Text(
             translated(
@@ -145,6 +157,25 @@ def reinstate(asking: Asking, region: str, key: Path | None) -> None:
     response = asking.ask(lambda channel: MembershipServiceStub(channel).ReinstateRegion, request)
     state = word(MemberState.Name(response.member.state), _PREFIX)
     asking.say(response, lambda: translated("{region} is {state}", region=region, state=state))
+
+
+@regions.command("accept-loss", epilog=EPILOG)
+@asks()
+@click.argument("loss", type=click.IntRange(min=1))
+@click.argument("reference")
+def accept_loss(asking: Asking, loss: int, reference: str) -> None:
+    """Accept LOSS of the coordinator's database: it forwards again. REFERENCE is that of the file that says why.
+
+    A database that was put back lacks what regions have seen of it. Put a newer one back instead, where there is one.
+    Otherwise first suspend again what was suspended, and apply the last configuration again.
+
+    \b
+    Example:
+      coordinator regions accept-loss 1 INC-2041
+    """
+    request = contract.AcceptRegistryLossRequest(number=loss, reference=reference)
+    response = asking.ask(lambda channel: MembershipServiceStub(channel).AcceptRegistryLoss, request)
+    asking.say(response, lambda: translated("loss {loss} is accepted: envelopes are forwarded again", loss=loss))
 
 
 def _signed(

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from coordinator.membership.members import CurrentMembers
+from coordinator.registry.fence import RegistryFence
 from coordinator.registry.port import Registry, Replica, Snapshot
 from coordinator.registry.rules import Suspension
 from gateway.api.federation.v1.federation_pb2 import ProcessVersion
@@ -18,15 +19,20 @@ class Presence:
     """Confirms suspensions once no delivery to or from the suspended regions is in transit.
 
     `members` are those of this coordinator's router. `over` returns when the current deliveries of some regions are
-    over.
+    over. `fence` is None for a registry that several coordinators share.
     """
 
     def __init__(
-        self, registry: Registry, members: CurrentMembers, over: Callable[[Collection[str]], Awaitable[None]]
+        self,
+        registry: Registry,
+        members: CurrentMembers,
+        over: Callable[[Collection[str]], Awaitable[None]],
+        fence: RegistryFence | None = None,
     ) -> None:
         self._registry = registry
         self._members = members
         self._over = over
+        self._fence = fence
         self._changed = asyncio.Event()
         self._confirming: asyncio.Task[None] | None = None
         self.own: Replica | None = None
@@ -36,8 +42,10 @@ class Presence:
         """Seconds for which envelopes may be forwarded by the snapshot.
 
         Unless the registry certainly counts this coordinator as live, a suspension would not wait for its confirmation.
-        Raises Refused with REGISTRY_UNAVAILABLE or LEASE_UNPROVEN.
+        Raises Refused with REGISTRY_UNAVAILABLE, LEASE_UNPROVEN, or REGISTRY_BEHIND while the fence is closed.
         """
+        if self._fence is not None:
+            self._fence.require_open()
         if self.own is None or not self._registry.is_current():
             raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
         if (seconds := self._registry.lease_seconds()) < LEAST_SECONDS:

@@ -13,6 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.registered import trust_registered
 from coordinator.membership.rules import require_configured, require_not_suspended
+from coordinator.registry.fence import RegistryFence
 from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry
 from coordinator.registry.rules import Heartbeat
@@ -63,6 +64,8 @@ class FederationPorts:
     clock: AgreedClock
     interval: timedelta
     chains: OwnChains
+    fence: RegistryFence | None = None
+    """None for a registry that several coordinators share."""
 
 
 class FederationService(FederationServiceServicer):
@@ -78,6 +81,8 @@ class FederationService(FederationServiceServicer):
         self._key_changes = Rate(KEY_CHANGES, _KEY_CHANGES_PER_HOUR / 3600)
         self._closed = False
         ports.members.on_change(lambda _: self._wake())
+        if ports.fence is not None:
+            ports.fence.on_change(self._wake)
 
     async def Join(
         self,
@@ -90,6 +95,7 @@ class FederationService(FederationServiceServicer):
         self._require_not_cut_off()
         self._require_configured(region)
         self._require_rate(self._heartbeats, region)
+        await self._look(region, request)
         heartbeat = _heartbeat(request, now)
         heartbeat = replace(heartbeat, signing_certificate=self._accepted(region, request, now))
         self._require_own_sealing_key(region, request)
@@ -122,8 +128,9 @@ class FederationService(FederationServiceServicer):
         """See the contract. The first message comes as soon as there is a configuration.
 
         Nothing is sent from a registry that may be outdated. Where it responds to other coordinators, the stream ends
-        with REGISTRY_UNAVAILABLE, so that the node watches one of them. A suspended region receives a last message
-        without a configuration, and the stream ends with REGION_SUSPENDED. More streams of a region than its processes
+        with REGISTRY_UNAVAILABLE, so that the node watches one of them. Where the database is an older one that was put
+        back, it ends with REGISTRY_BEHIND. A suspended region receives a last message without a configuration, and the
+        stream ends with REGION_SUSPENDED. More streams of a region than its processes
         need are refused with WATCHES_TOO_MANY.
         """
         region = current_call().identity.region
@@ -138,8 +145,9 @@ class FederationService(FederationServiceServicer):
             raise Refused(Reason.REASON_WATCHES_TOO_MANY, watches=str(WATCHES_PER_REGION))
         self._watching[changed] = region
         try:
+            await self._look(region, request)
             while not self._closed:
-                self._require_not_cut_off()
+                self._require_current()
                 page = await self._next_assignments(region, mark)
                 snapshot = self._ports.registry.snapshot()
                 if self._ports.registry.is_current() and snapshot.configuration is not None:
@@ -169,6 +177,7 @@ class FederationService(FederationServiceServicer):
                             each.signed for name, each in known.items() if stated.get(name) is not each
                         )
                         stated = known
+                    await self._add_head(response)
                     yield response
                     require_not_suspended(self._ports.members.all(), region)
                     if page is not None and page.has_more:
@@ -228,6 +237,21 @@ class FederationService(FederationServiceServicer):
     def _require_not_cut_off(self) -> None:
         if self._ports.registry.is_cut_off():
             raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
+
+    def _require_current(self) -> None:
+        self._require_not_cut_off()
+        if self._ports.fence is not None:
+            self._ports.fence.require_open()
+
+    async def _add_head(self, response: federation_pb2.WatchResponse) -> None:
+        """Adds the end of the chain, which is read behind the state, so that it covers all of it."""
+        if self._ports.fence is not None and (head := await self._ports.fence.head()) is not None:
+            response.registry_head.CopyFrom(head)
+            self._ports.fence.require_open()
+
+    async def _look(self, region: str, request: federation_pb2.JoinRequest | federation_pb2.WatchRequest) -> None:
+        if self._ports.fence is not None and request.HasField("registry_head"):
+            await self._ports.fence.look(region, request.registry_head)
 
     def _wake(self) -> None:
         for changed in self._watching:

@@ -29,13 +29,13 @@ class AccessRules:
         self,
         services: Iterable[ServiceDescriptor],
         own_region: str,
-        require_member: Callable[[str], None] | None = None,
+        require_member: Callable[[str, str], None] | None = None,
         require_scope: Callable[[str, str], None] | None = None,
     ) -> None:
         """`own_region` is the region of the server; empty for a coordinator.
 
-        `require_member` raises Refused for a region that may not call at present. `require_scope` raises Refused for an
-        operator system whose scope does not contain a service, both by name.
+        `require_member` raises Refused for a region that may not call a service at present, `require_scope` for an
+        operator system whose scope does not contain a service; all by name.
         """
         options = {
             f"/{service.full_name}/{method.name}": method.GetOptions().Extensions
@@ -69,7 +69,7 @@ class AccessRules:
         if not self._is_of(identity, roles):
             raise Refused(Reason.REASON_PERMISSION_DENIED, identity=identity.path, method=method)
         if self._require_member is not None and identity.role == Role.ROLE_REGION:
-            self._require_member(identity.region)
+            self._require_member(identity.region, service)
         if self._require_scope is not None and identity.role == Role.ROLE_OPERATOR:
             self._require_scope(identity.name, service)
 

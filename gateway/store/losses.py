@@ -4,12 +4,14 @@ Each loss begins another incarnation of the database: the audit row with which t
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
+from gateway.time.clock import to_microseconds
 
 ABOUT = "losses"
 """The subject by which other processes learn of a change."""
@@ -82,6 +84,21 @@ def require(tx: Transaction, number: int) -> Loss:
     if found is None:
         raise Refused(Reason.REASON_LOSS_NOT_FOUND, loss=str(number))
     return found
+
+
+def require_acceptable(tx: Transaction, number: int, reference: str) -> Loss:
+    """The loss of a number, open or accepted by this reference. Raises Refused as `require`, or with LOSS_ACCEPTED."""
+    found = require(tx, number)
+    if not found.is_open and found.reference != reference:
+        raise Refused(Reason.REASON_LOSS_ACCEPTED, loss=str(number), reference=found.reference)
+    return found
+
+
+def accept(tx: Transaction, loss: Loss, actor: str, reference: str, now: datetime) -> Loss:
+    """Stores that a person accepts an open loss, by the reference of the file that says why."""
+    accepted = loss._replace(accept_time=to_microseconds(now), actor=actor, reference=reference)
+    keep(tx, accepted)
+    return accepted
 
 
 def database_behind(loss: Loss | None) -> Refused:

@@ -12,6 +12,7 @@ from opentelemetry.trace import NoOpTracer
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import (
+    ChainHead,
     GetAuditHeadRequest,
     GetAuditHeadResponse,
     GetChainHeadsRequest,
@@ -79,6 +80,7 @@ class Coordinator(FederationServiceServicer):
         self.watchers = 0
         self.watched = 0
         self.marks: list[NumberAssignmentMark] = []
+        self.heads: list[ChainHead] = []
         self.refusal: Refused | None = None
         self.clock_ahead = timedelta(0)
         self._changed = asyncio.Event()
@@ -106,6 +108,7 @@ class Coordinator(FederationServiceServicer):
         self.watchers += 1
         self.watched += 1
         self.marks.append(request.number_assignments)
+        self.heads.append(request.registry_head)
         held = request.federation_revision
         try:
             while True:

@@ -16,6 +16,7 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_MembershipServiceServicer_to_server,
 )
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.region.v1.recovery_service_pb2 import Loss
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.server import Service
@@ -37,6 +38,7 @@ class Membership(MembershipServiceServicer):
     silent: timedelta = timedelta(0)
     unconfirmed: list[contract.Replica] = field(default_factory=list)
     refusal: Refused | None = None
+    loss: Loss | None = None
 
     async def ListRegions(  # noqa: N802 - named by gRPC
         self,
@@ -44,7 +46,7 @@ class Membership(MembershipServiceServicer):
         context: grpc.aio.ServicerContext[contract.ListRegionsRequest, contract.ListRegionsResponse],
     ) -> contract.ListRegionsResponse:
         return contract.ListRegionsResponse(
-            replicas=[FIRST, SECOND], registry_time=to_timestamp(CLOCK.now() - self.silent)
+            replicas=[FIRST, SECOND], registry_time=to_timestamp(CLOCK.now() - self.silent), loss=self.loss
         )
 
     async def SuspendRegion(  # noqa: N802 - named by gRPC
@@ -71,12 +73,38 @@ class Membership(MembershipServiceServicer):
     ) -> contract.KeepSuspensionResponse:
         raise AssertionError
 
+    async def AcceptRegistryLoss(  # noqa: N802 - named by gRPC
+        self,
+        request: contract.AcceptRegistryLossRequest,
+        context: grpc.aio.ServicerContext[contract.AcceptRegistryLossRequest, contract.AcceptRegistryLossResponse],
+    ) -> contract.AcceptRegistryLossResponse:
+        assert self.loss is not None
+        assert (request.number, request.reference) == (self.loss.number, "INC-2041")
+        accepted, self.loss = self.loss, None
+        return contract.AcceptRegistryLossResponse(loss=accepted)
+
 
 @asynccontextmanager
 async def told_by(certificates: Certificates, membership: Membership) -> AsyncIterator[str]:
     service = Service.of(SERVICE, add_MembershipServiceServicer_to_server, membership)
     async with serving(certificates, "coordinator/0", [service]) as endpoint:
         yield endpoint
+
+
+def test_an_older_database_is_told_loudly_with_what_to_do_until_it_is_accepted(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        loss = Loss(number=1, witness="region/henan", last_sequence=7, seen_sequence=12)
+        async with told_by(certificates, Membership(loss=loss)) as endpoint:
+            code, _, errors = await command(certificates, endpoint, "regions", "list")
+            assert code == 0
+            assert "it ended at row 7, and region/henan has seen row 12" in errors
+            assert "coordinator regions accept-loss 1 REFERENCE" in errors
+            code, out, errors = await command(certificates, endpoint, "regions", "accept-loss", "1", "INC-2041")
+            assert (code, out, errors) == (0, "loss 1 is accepted: envelopes are forwarded again\n", "")
+            code, _, errors = await command(certificates, endpoint, "regions", "list")
+            assert (code, errors) == (0, "")
+
+    asyncio.run(scenario())
 
 
 def test_who_confirmed_a_suspension_is_told(certificates: Certificates) -> None:

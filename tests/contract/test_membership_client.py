@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration, DataClass
-from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.federation_pb2 import ChainHead, Member, MemberState, WatchResponse
 from gateway.federation.current import CurrentFederation
 from gateway.security.authority import CertificateSet
 from gateway.security.identity import parse
@@ -18,7 +18,7 @@ from gateway.security.region_keys import KeySet
 from gateway.security.sealing_keys import published
 from gateway.security.signing import Signer
 from gateway.time.clock import from_timestamp
-from region_node.node.membership.last_good import FILE_NAME
+from region_node.node.membership.last_good import FILE_NAME, LastGood
 from tests.contract.membership_node import ENDPOINT, eventually, node, running, signer_of
 from tests.contract.small_federation import (
     CLOCK,
@@ -81,6 +81,32 @@ def test_the_state_of_the_coordinator_is_in_force_and_its_keys_are_trusted(
             assert under_test.current.federation.configuration == CONFIGURATION
             assert under_test.current.state().member_state(PEER) == MemberState.MEMBER_STATE_JOINED
             assert under_test.trusts(PEER, signer_of(peer))
+
+    asyncio.run(story())
+
+
+def test_a_node_names_the_end_of_the_registry_that_it_was_told_last_after_a_restart_too(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    head = ChainHead(chain="coordinator/0", sequence=7, hash=bytes(32), proof=b"known to the coordinator alone")
+    state = WatchResponse(federation_revision=1, configuration=CONFIGURATION, members=[member(PEER)])
+
+    async def story() -> None:
+        data = tmp_path / "data"
+        async with coordinator(certificates) as hub:
+            hub.put(state)
+            async with node(certificates, data, hub.endpoint) as under_test, running(under_test.client.follow()):
+                await eventually(lambda: under_test.current.revision == 1)
+                state.registry_head.CopyFrom(head)
+                hub.put(state)
+                await eventually(lambda: (kept := LastGood(data).load()) is not None and kept.registry_head == head)
+            async with (
+                node(certificates, data, hub.endpoint) as restarted,
+                running(restarted.client.follow(), restarted.client.stay_joined(ENDPOINT)),
+            ):
+                await eventually(lambda: len(hub.heads) == 2 and bool(hub.joins))
+            assert hub.heads == [ChainHead(), head]
+            assert hub.joins[0].registry_head == head
 
     asyncio.run(story())
 

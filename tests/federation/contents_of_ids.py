@@ -175,6 +175,7 @@ LATER_STATE: Mapping[str, str] = {
     "coordinator.MembershipService.SuspendRegion": "a region is suspended, or is so already",
     "coordinator.MembershipService.ReinstateRegion": "a region is reinstated, or was never suspended",
     "coordinator.MembershipService.KeepSuspension": "a statement is kept, or a later one is",
+    "coordinator.MembershipService.AcceptRegistryLoss": "a loss is accepted, or was by the same reference",
     "coordinator.ConfigurationService.ApplyConfiguration": "names the revision that it follows",
     "coordinator.RevocationService.PublishRevocationList": "a list has a higher number than the one in force",
     "coordinator.ConfigurationService.AssignNumber": "a number has another home from now on",

@@ -8,13 +8,14 @@ import pytest
 
 from gateway.auditing import audit
 from gateway.auditing.audit import Head
+from gateway.auditing.incarnations import BEFORE, MARGIN
 from gateway.errors import Refused
 from gateway.store import losses
 from gateway.store.losses import Loss
 from gateway.store.sqlite import SqliteTransaction
 from gateway.time.clock import to_microseconds
 from region_node.approvals.operations import Awaited, decide
-from region_node.lifecycle.recovery.operations import BEFORE, MARGIN, Finding, accept
+from region_node.lifecycle.recovery.operations import Finding, accept
 from region_node.records.numbers import Numbers
 from region_node.requests.auditing import AuditedCall
 from tests.empty_database import empty_database

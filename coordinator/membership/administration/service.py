@@ -13,11 +13,14 @@ from coordinator.membership.members import member_of, members_of
 from coordinator.membership.presence import Presence
 from coordinator.membership.rules import require_configured
 from coordinator.membership.suspensions import kept_statement, required_statement
+from coordinator.registry.fence import RegistryFence
 from coordinator.registry.port import Registry, Replica, Snapshot
 from gateway.api.coordinator.v1 import administration_pb2
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceServicer
 from gateway.api.federation.v1.federation_pb2 import Member, MemberProcess, ProcessVersion
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import incarnations
+from gateway.auditing.walking import LARGEST_SEQUENCE
 from gateway.errors import Refused
 from gateway.rpc.calls import current_call
 from gateway.time.clock import to_timestamp
@@ -46,12 +49,17 @@ class MembershipService(MembershipServiceServicer):
         presence: Presence,
         now: Callable[[], datetime],
         version: Callable[[], Awaitable[ProcessVersion]] | None = None,
+        fence: RegistryFence | None = None,
     ) -> None:
-        """`version` is that of this coordinator with what it finds in its database; None where that is not known."""
+        """`version` is that of this coordinator with what it finds in its database; None where that is not known.
+
+        `fence` is None for a registry that several coordinators share.
+        """
         self._registry = registry
         self._presence = presence
         self._now = now
         self._version = version
+        self._fence = fence
 
     async def ListRegions(
         self,
@@ -70,7 +78,9 @@ class MembershipService(MembershipServiceServicer):
                 MemberProcess(endpoint=each.endpoint, version=_of_told(each.report.version))
                 for each in sorted(facts.live.values(), key=lambda each: each.endpoint)
             )
+        loss = self._fence.loss if self._fence is not None else None
         return administration_pb2.ListRegionsResponse(
+            loss=None if loss is None else incarnations.told(loss),
             members=members.values(),
             replicas=_told(await self._replicas(snapshot)),
             registry_time=to_timestamp(self._registry.answered()),
@@ -138,6 +148,23 @@ class MembershipService(MembershipServiceServicer):
             wanted = kept_statement(chain, request.signed, self._now())
             await self._registry.keep_suspension(wanted, actor=current_call().identity.path)
         return administration_pb2.KeepSuspensionResponse()
+
+    async def AcceptRegistryLoss(
+        self,
+        request: administration_pb2.AcceptRegistryLossRequest,
+        context: grpc.aio.ServicerContext[
+            administration_pb2.AcceptRegistryLossRequest, administration_pb2.AcceptRegistryLossResponse
+        ],
+    ) -> administration_pb2.AcceptRegistryLossResponse:
+        """See the contract."""
+        reference = request.reference.strip()
+        if not 1 <= len(reference) <= _NOTE_LENGTH or not reference.isprintable():
+            raise _invalid("reference", f"must be one line of 1 to {_NOTE_LENGTH} characters")
+        if self._fence is None:
+            raise Refused(Reason.REASON_LOSS_NOT_FOUND, loss=str(request.number))
+        number = min(request.number, LARGEST_SEQUENCE)
+        accepted = await self._fence.accept(number, reference, current_call().identity.path)
+        return administration_pb2.AcceptRegistryLossResponse(loss=incarnations.told(accepted))
 
     async def _replicas(self, snapshot: Snapshot) -> Sequence[Replica]:
         """The live coordinators; this one with what it finds in its database."""

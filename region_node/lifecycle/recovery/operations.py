@@ -2,31 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gateway.api.region.v1.approval_service_pb2 import ApprovalAct
 from gateway.api.relay.v1.relay_pb2 import Outcome, ReceiptContent
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.auditing import audit
+from gateway.auditing import audit, incarnations
 from gateway.auditing.audit import Head
-from gateway.errors import Refused
 from gateway.relay import outbox
 from gateway.store import catch_ups, losses
 from gateway.store.catch_ups import LostCommand
-from gateway.store.commit_queue import BATCH_LIMIT
 from gateway.store.losses import Loss
 from gateway.store.port import Transaction
-from gateway.time.clock import to_microseconds
 from region_node.approvals.operations import Act, Awaited, approval_of, use
 from region_node.records.numbers import Counted
 from region_node.requests.auditing import AuditedCall
-
-MARGIN = 10_000
-"""Numbers that are left out beyond those that others have seen: heads are told each two seconds, and some got lost."""
-
-
-BEFORE = timedelta(minutes=10)
-"""The time before the last row from which others report: clocks differ, and a loss is found some time after it."""
 
 
 @dataclass(frozen=True)
@@ -55,29 +44,13 @@ class Finding:
 
         Each number was given with an audit row, so that the missing rows bound the missing numbers.
         """
-        before, last = losses.last_loss(tx), audit.head(tx).sequence
-        since = min(audit.last_time(tx) or now, now) - BEFORE
-        beyond = max(seen - last, 0) + commits * BATCH_LIMIT + MARGIN
-        for each in self.counted:
-            each.skip(tx, beyond)
-        begin = audit.append_after_loss(
-            tx,
-            beyond=beyond,
-            now=now,
-            actor=f"region/{self.region}",
-            subject=f"region/{self.region}",
-            detail=f"{witness} had seen row {seen}; {commits} commits are known to be lost",
-        )
-        if before is not None and before.is_open:  # one loss for people, whose decision names its newest row
-            loss = before._replace(
-                seen_sequence=max(seen, before.seen_sequence), commits=before.commits + commits, begin_sequence=begin
-            )
-        else:
-            number = 1 if before is None else before.number + 1
-            loss = Loss(number, to_microseconds(now), witness, last, seen, commits, begin)
-            loss = loss._replace(catch_up_from=max(to_microseconds(since), 0))
-        losses.keep(tx, loss)
-        return loss
+
+        def skip(beyond: int) -> None:
+            for each in self.counted:
+                each.skip(tx, beyond)
+
+        owner = f"region/{self.region}"
+        return incarnations.begin(tx, owner, witness=witness, seen=seen, commits=commits, now=now, skip=skip)
 
 
 def accept(tx: Transaction, number: int, reference: str, call: AuditedCall) -> Loss | Awaited:
@@ -87,20 +60,16 @@ def accept(tx: Transaction, number: int, reference: str, call: AuditedCall) -> L
 
     Raises Refused with LOSS_NOT_FOUND, or LOSS_ACCEPTED for another reference than that of before.
     """
-    loss = losses.require(tx, number)
+    loss = losses.require_acceptable(tx, number, reference)
     if not loss.is_open:
-        if loss.reference == reference:
-            return loss
-        raise Refused(Reason.REASON_LOSS_ACCEPTED, loss=str(number), reference=loss.reference)
+        return loss
     act = Act(ApprovalAct.APPROVAL_ACT_ACCEPT_LOSS, reference=f"loss/{number}/{loss.begin_sequence}, {reference}")
     approval = approval_of(tx, act, call)
     if isinstance(approval, Awaited):
         return approval
     use(tx, approval)
     call.record(tx, "AcceptLoss", f"loss/{number}", f"reference {reference}, confirmed by {approval.decider}")
-    accepted = loss._replace(accept_time=to_microseconds(call.now), actor=call.actor, reference=reference)
-    losses.keep(tx, accepted)
-    return accepted
+    return losses.accept(tx, loss, call.actor, reference, call.now)
 
 
 def lost_commands(tx: Transaction, region: str, place: tuple[int, str, str, str], limit: int) -> list[LostCommand]:

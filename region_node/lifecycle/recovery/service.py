@@ -7,13 +7,13 @@ from gateway.api.region.v1.recovery_service_pb2_grpc import RecoveryServiceServi
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
+from gateway.auditing.incarnations import told
 from gateway.auditing.walking import LARGEST_SEQUENCE
 from gateway.errors import Refused
 from gateway.rpc.pages import decode_token, first_page, key_number, page_size
 from gateway.store import catch_ups, losses
 from gateway.store.catch_ups import CatchUp, LostCommand
 from gateway.store.fenced import FencedStore
-from gateway.store.losses import Loss
 from gateway.store.port import Store
 from gateway.time.clock import Clock, from_microseconds, to_timestamp
 from gateway.values.names import name_of
@@ -44,7 +44,7 @@ class RecoveryService(RecoveryServiceServicer):
         """See the contract."""
         found, regions = await self._store.read(lambda tx: (losses.losses(tx), catch_ups.catch_ups(tx)))
         return api.ListLossesResponse(
-            losses=[_told(each) for each in found],
+            losses=[told(each) for each in found],
             serving=self._fence.is_open,
             catch_ups=[_told_catch_up(each) for each in regions],
         )
@@ -75,7 +75,7 @@ class RecoveryService(RecoveryServiceServicer):
         accepted = await self._store.write(lambda tx: accept(tx, number, request.reference, call))
         if isinstance(accepted, Awaited):
             raise accepted.refused
-        return api.AcceptLossResponse(loss=_told(accepted))
+        return api.AcceptLossResponse(loss=told(accepted))
 
 
 def _key(lost: LostCommand) -> str:
@@ -104,19 +104,4 @@ def _told_catch_up(catch_up: CatchUp) -> api.CatchUp:
         purge_time=to_timestamp(from_microseconds(purged)) if purged else None,
         failure=catch_up.failure,
         finish_time=None if finished is None else to_timestamp(from_microseconds(finished)),
-    )
-
-
-def _told(loss: Loss) -> api.Loss:
-    return api.Loss(
-        number=loss.number,
-        find_time=to_timestamp(from_microseconds(loss.find_time)),
-        witness=loss.witness,
-        last_sequence=loss.last_sequence,
-        seen_sequence=loss.seen_sequence,
-        commits=loss.commits,
-        begin_sequence=loss.begin_sequence,
-        accept_time=None if loss.accept_time is None else to_timestamp(from_microseconds(loss.accept_time)),
-        actor=loss.actor,
-        reference=loss.reference,
     )

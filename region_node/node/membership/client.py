@@ -70,7 +70,7 @@ class FederationClient:
             node.border.current,
             ports,
         )
-        self._heartbeat = Heartbeat(node, self._coordinators, ports, self._keeper.trust_again)
+        self._heartbeat = Heartbeat(node, self._coordinators, ports, self._keeper)
 
     def load(self) -> None:
         """Puts the state that was last kept on disk in force, so that the node works without any coordinator."""

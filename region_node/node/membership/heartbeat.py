@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
@@ -25,6 +25,7 @@ from gateway.store import losses
 from gateway.time.clock import from_timestamp, is_dated, to_timestamp
 from region_node.node.membership.contact_state import ContactState
 from region_node.node.membership.node import MembershipPorts, Node
+from region_node.node.membership.state import StateKeeper
 from region_node.node.membership.statements import SignedStatements
 
 # seconds for a heartbeat at one coordinator: far below any lease, so that the next one gets it in time
@@ -38,12 +39,9 @@ _FAILURES = (Unreachable, Refused)
 class Heartbeat:
     """Joins at the coordinator in turn, and stays joined."""
 
-    def __init__(
-        self, node: Node, coordinators: Replicas, ports: MembershipPorts, trust_again: Callable[[], None]
-    ) -> None:
-        """`trust_again` looks anew at certificates that are refused; it is called while the clock is settled."""
+    def __init__(self, node: Node, coordinators: Replicas, ports: MembershipPorts, keeper: StateKeeper) -> None:
         self._node = node
-        self._trust_again = trust_again
+        self._keeper = keeper
         self._coordinators = coordinators
         self._ports = ports
         self._capabilities = own_capabilities()
@@ -96,7 +94,7 @@ class Heartbeat:
         if response.HasField("coordinator_time"):
             self._hear_clock(coordinator, response, started)
         if clock.is_settled():
-            self._trust_again()
+            self._keeper.trust_again()
         self._contact(coordinator).well("joined")
         return response
 
@@ -147,6 +145,7 @@ class Heartbeat:
             sealing_key=self._statements.sealing_key(now),
             capabilities=self._capabilities,
             report=self._report(waiting, version),
+            registry_head=self._keeper.registry_head,
         )
 
     def _report(self, waiting: Sequence[WaitingEnvelopes], version: ProcessVersion) -> NodeReport:

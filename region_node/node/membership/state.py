@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from gateway.api.federation.v1.federation_pb2 import Member, RevocationList, WatchResponse
+from gateway.api.federation.v1.federation_pb2 import ChainHead, Member, RevocationList, WatchResponse
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
@@ -20,7 +20,7 @@ from region_node.node.membership.node import Node
 from region_node.node.membership.suspensions import SuspensionKeeper
 from region_node.node.membership.verified import Verified, verified
 
-_Saved = tuple[int, list[Member], Sequence[RevocationList], Sequence[SignedSuspension]]
+_Saved = tuple[int, list[Member], Sequence[RevocationList], Sequence[SignedSuspension], ChainHead | None]
 _log = logging.getLogger(__name__)
 
 
@@ -49,6 +49,8 @@ class StateKeeper:
         """The signed statements about regions."""
         self._in_force: Verified | None = None
         self._saved: _Saved | None = None
+        self.registry_head: ChainHead | None = None
+        """What the coordinator's registry had come to with the state; the coordinator alone can verify it."""
         self._refused_certificates: dict[str, bytes] = {}
         self._refused_sealing_keys: dict[str, bytes] = {}
         self._cannot_save = False
@@ -71,6 +73,7 @@ class StateKeeper:
         except (LastGoodBroken, StateUnusable) as error:
             _log.error("%s is ignored: %s", self._last_good.path, error)
             return
+        self._note_head(state)
         members = self._trusted(state.members)
         self._current.update(federation, members, self._in_force.chain if self._in_force is not None else None)
         self._saved = self._to_save(federation, members)
@@ -99,6 +102,7 @@ class StateKeeper:
         if response.HasField("number_assignments"):
             federation = await self._assignments.take(response.number_assignments, federation)
         members = self._trusted(response.members)
+        self._note_head(response)
         if self._to_save(federation, members) != self._saved:
             await self._save(federation, members)
         self._current.update(federation, members, self._in_force.chain if self._in_force is not None else None)
@@ -205,7 +209,7 @@ class StateKeeper:
     async def _save(self, federation: Federation, members: list[Member]) -> None:
         """Saves a state. On a full disk the node works on, and then restarts from an older one."""
         in_force, saved = self._in_force or Verified(federation.configuration), self._to_save(federation, members)
-        _, _, lists, suspensions = saved
+        _, _, lists, suspensions, head = saved
 
         def save() -> None:
             state = WatchResponse(
@@ -213,6 +217,7 @@ class StateKeeper:
                 members=members,
                 revocation_lists=lists,
                 suspensions=suspensions,
+                registry_head=head,
             )
             in_force.put_into(state)
             self._last_good.save(state)
@@ -227,4 +232,9 @@ class StateKeeper:
             self._saved, self._cannot_save = saved, False
 
     def _to_save(self, federation: Federation, members: list[Member]) -> "_Saved":
-        return federation.revision, members, self._keys.revocations.lists(), self.suspensions.signed()
+        lists, suspensions = self._keys.revocations.lists(), self.suspensions.signed()
+        return federation.revision, members, lists, suspensions, self.registry_head
+
+    def _note_head(self, state: WatchResponse) -> None:
+        if state.HasField("registry_head"):
+            self.registry_head = state.registry_head

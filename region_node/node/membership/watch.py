@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import grpc
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
-from gateway.api.federation.v1.federation_pb2 import NumberAssignment, WatchRequest, WatchResponse
+from gateway.api.federation.v1.federation_pb2 import NumberAssignment, WatchRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable, from_rpc_error
 from gateway.federation.current import CurrentFederation
 from gateway.relay.retry import FullJitter
@@ -79,6 +80,7 @@ class Watcher:
             federation_revision=self._current.revision,
             number_assignments=self._assignments.next_mark(),
             verified_revision=self._keeper.verified_revision,
+            registry_head=self._keeper.registry_head,
         )
         call = FederationServiceStub(replica.channel).Watch(request)
         taken = False
@@ -90,15 +92,18 @@ class Watcher:
                         await self._keeper.take(response)
                         contact.well("followed")
                         if not taken:
-                            await self._give_back_lost(response)
+                            await self._give_back_lost(response.suspensions)
                         taken = True
                         if not response.number_assignments.has_more:
                             await self._hand_in_missing()
         except TimeoutError:
             raise Unreachable(f"no state within {FIRST_STATE:.0f} s: it hangs, or has no configuration yet") from None
         except grpc.aio.AioRpcError as error:
+            failure = _failure(error)
+            if isinstance(failure, Refused) and failure.reason == Reason.REASON_REGISTRY_BEHIND:
+                await self._give_back_lost(())
             if not taken:
-                raise _failure(error) from None
+                raise failure from None
         finally:
             call.cancel()
         if not taken:
@@ -120,9 +125,9 @@ class Watcher:
             else:
                 self._assignments.handed_in(assignment)
 
-    async def _give_back_lost(self, first: WatchResponse) -> None:
-        """Gives back the statements about regions that a coordinator has lost, by the first message of a stream."""
-        for signed in self._keeper.suspensions.lacking(first.suspensions):
+    async def _give_back_lost(self, told: Iterable[SignedSuspension]) -> None:
+        """Gives back the statements about regions that a coordinator has lost, by all those that it tells."""
+        for signed in self._keeper.suspensions.lacking(told):
             try:
                 await self._give_back(signed)
             except (Refused, Unreachable) as error:  # an older coordinator, or one that knows a later statement

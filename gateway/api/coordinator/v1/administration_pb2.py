@@ -31,6 +31,7 @@ from gateway.api.region.v1 import audit_service_pb2 as gateway_dot_api_dot_regio
 from gateway.api.region.v1 import joint_order_pb2 as gateway_dot_api_dot_region_dot_v1_dot_joint__order__pb2
 from gateway.api.region.v1 import order_pb2 as gateway_dot_api_dot_region_dot_v1_dot_order__pb2
 from gateway.api.region.v1 import order_oversight_service_pb2 as gateway_dot_api_dot_region_dot_v1_dot_order__oversight__service__pb2
+from gateway.api.region.v1 import recovery_service_pb2 as gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 from gateway.api.types.v1 import reason_pb2 as gateway_dot_api_dot_types_dot_v1_dot_reason__pb2
@@ -38,7 +39,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/gateway/api/coordinator/v1/administration.proto\x12\x1agateway.api.coordinator.v1\x1a$gateway/api/federation/v1/body.proto\x1a-gateway/api/federation/v1/configuration.proto\x1a*gateway/api/federation/v1/federation.proto\x1a(gateway/api/federation/v1/revision.proto\x1a%gateway/api/federation/v1/terms.proto\x1a)gateway/api/region/v1/audit_service.proto\x1a\'gateway/api/region/v1/joint_order.proto\x1a!gateway/api/region/v1/order.proto\x1a\x33gateway/api/region/v1/order_oversight_service.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"s\n\x13\x41ssignNumberRequest\x12?\n\nassignment\x18\x01 \x01(\x0b\x32+.gateway.api.federation.v1.NumberAssignment\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\"[\n\x14\x41ssignNumberResponse\x12=\n\x04mark\x18\x02 \x01(\x0b\x32/.gateway.api.federation.v1.NumberAssignmentMarkJ\x04\x08\x01\x10\x02\"\"\n\x10GetNumberRequest\x12\x0e\n\x06number\x18\x01 \x01(\t\"\xc2\x01\n\x11GetNumberResponse\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x15\n\rprefix_region\x18\x02 \x01(\t\x12=\n\texception\x18\x03 \x01(\x0b\x32*.gateway.api.federation.v1.NumberException\x12G\n\x0b\x61ssignments\x18\x04 \x03(\x0b\x32\x32.gateway.api.coordinator.v1.NumberAssignmentStatus\"\x86\x01\n\x16NumberAssignmentStatus\x12?\n\nassignment\x18\x01 \x01(\x0b\x32+.gateway.api.federation.v1.NumberAssignment\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\x12\x0e\n\x06\x63ounts\x18\x03 \x01(\x08\"\x14\n\x12ListRegionsRequest\"\xb3\x01\n\x13ListRegionsResponse\x12\x32\n\x07members\x18\x01 \x03(\x0b\x32!.gateway.api.federation.v1.Member\x12\x35\n\x08replicas\x18\x02 \x03(\x0b\x32#.gateway.api.coordinator.v1.Replica\x12\x31\n\rregistry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc3\x01\n\x07Replica\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x02 \x01(\t\x12(\n\x05lease\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0elease_end_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x07version\x18\x05 \x01(\x0b\x32).gateway.api.federation.v1.ProcessVersion\"q\n\x14SuspendRegionRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\x12;\n\x06signed\x18\x03 \x01(\x0b\x32+.gateway.api.federation.v1.SignedSuspension\"\x84\x01\n\x15SuspendRegionResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32!.gateway.api.federation.v1.Member\x12\x38\n\x0bunconfirmed\x18\x02 \x03(\x0b\x32#.gateway.api.coordinator.v1.Replica\"T\n\x15KeepSuspensionRequest\x12;\n\x06signed\x18\x01 \x01(\x0b\x32+.gateway.api.federation.v1.SignedSuspension\"\x18\n\x16KeepSuspensionResponse\"e\n\x16ReinstateRegionRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12;\n\x06signed\x18\x02 \x01(\x0b\x32+.gateway.api.federation.v1.SignedSuspension\"L\n\x17ReinstateRegionResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32!.gateway.api.federation.v1.Member\"6\n\x17GetConfigurationRequest\x12\x15\n\rwants_content\x18\x14 \x01(\x08J\x04\x08\x01\x10\x14\"\xf7\x01\n\x18GetConfigurationResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12?\n\rconfiguration\x18\x02 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x30\n\x05place\x18\x14 \x01(\x0b\x32!.gateway.api.federation.v1.Anchor\x12\x1b\n\x13requires_signatures\x18\x15 \x01(\x08\x12\x15\n\x07\x63ontent\x18\x16 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x11\n\tstatement\x18\x17 \x01(\x0cJ\x04\x08\x03\x10\x14\"\xef\x01\n\x19\x41pplyConfigurationRequest\x12?\n\rconfiguration\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x19\n\x11\x65xpected_revision\x18\x02 \x01(\x04\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x18\n\x10\x61llow_unreadable\x18\x04 \x01(\x08\x12?\n\x06signed\x18\x14 \x01(\x0b\x32/.gateway.api.coordinator.v1.SignedConfigurationJ\x04\x08\x05\x10\x14\"i\n\x13SignedConfiguration\x12;\n\x08revision\x18\x01 \x01(\x0b\x32).gateway.api.federation.v1.SignedRevision\x12\x15\n\x07\x63ontent\x18\x02 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\"9\n\x1a\x41pplyConfigurationResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\"\x85\x01\n\x19ListOrderSummariesRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xac\x01\n\x1aListOrderSummariesResponse\x12\x33\n\x06orders\x18\x01 \x03(\x0b\x32#.gateway.api.region.v1.OrderSummary\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\x8f\x01\n\x1eListJointOrderSummariesRequest\x12\x36\n\x06states\x18\x01 \x03(\x0e\x32&.gateway.api.region.v1.JointOrderState\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xb6\x01\n\x1fListJointOrderSummariesResponse\x12\x38\n\x06orders\x18\x01 \x03(\x0b\x32(.gateway.api.region.v1.JointOrderSummary\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"P\n\x10UnansweredRegion\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\"(\n\x14GetOrderTraceRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"\x92\x01\n\x15GetOrderTraceResponse\x12\x37\n\x06traces\x18\x01 \x03(\x0b\x32\'.gateway.api.coordinator.v1.RegionTrace\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"Z\n\x0bRegionTrace\x12\x0e\n\x06region\x18\x01 \x01(\t\x12;\n\x05trace\x18\x02 \x01(\x0b\x32,.gateway.api.region.v1.GetOrderTraceResponse\"B\n\x13VerifyChainsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x1b\n\x13is_coordinator_only\x18\x02 \x01(\x08\"Q\n\x14VerifyChainsResponse\x12\x39\n\x07verdict\x18\x01 \x01(\x0b\x32(.gateway.api.coordinator.v1.ChainVerdict\"\x92\x02\n\x0c\x43hainVerdict\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x37\n\tsightings\x18\x03 \x03(\x0b\x32$.gateway.api.coordinator.v1.Sighting\x12\x35\n\x08problems\x18\x04 \x03(\x0b\x32#.gateway.api.region.v1.ChainProblem\x12,\n\x06reason\x18\x05 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\x11\n\twitnesses\x18\x06 \x03(\t\x12\r\n\x05\x63hain\x18\x07 \x01(\t\"\x9b\x01\n\x08Sighting\x12\x0f\n\x07witness\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61grees\x18\x04 \x01(\x08\x12\x10\n\x08\x65ndpoint\x18\x05 \x01(\t\"\x11\n\x0fGetTermsRequest\"C\n\x10GetTermsResponse\x12/\n\x05terms\x18\x01 \x01(\x0b\x32 .gateway.api.federation.v1.Terms\"O\n\x0eGetBodyRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12-\n\tduty_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x0fGetBodyResponse\x12\x33\n\x04\x62ody\x18\x01 \x01(\x0b\x32%.gateway.api.federation.v1.BodyStatus2\x98\x04\n\x11MembershipService\x12x\n\x0bListRegions\x12..gateway.api.coordinator.v1.ListRegionsRequest\x1a/.gateway.api.coordinator.v1.ListRegionsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rSuspendRegion\x12\x30.gateway.api.coordinator.v1.SuspendRegionRequest\x1a\x31.gateway.api.coordinator.v1.SuspendRegionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x84\x01\n\x0fReinstateRegion\x12\x32.gateway.api.coordinator.v1.ReinstateRegionRequest\x1a\x33.gateway.api.coordinator.v1.ReinstateRegionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x81\x01\n\x0eKeepSuspension\x12\x31.gateway.api.coordinator.v1.KeepSuspensionRequest\x1a\x32.gateway.api.coordinator.v1.KeepSuspensionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x32\x87\x06\n\x14\x43onfigurationService\x12\x87\x01\n\x10GetConfiguration\x12\x33.gateway.api.coordinator.v1.GetConfigurationRequest\x1a\x34.gateway.api.coordinator.v1.GetConfigurationResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12o\n\x08GetTerms\x12+.gateway.api.coordinator.v1.GetTermsRequest\x1a,.gateway.api.coordinator.v1.GetTermsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12l\n\x07GetBody\x12*.gateway.api.coordinator.v1.GetBodyRequest\x1a+.gateway.api.coordinator.v1.GetBodyResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x94\x01\n\x12\x41pplyConfiguration\x12\x35.gateway.api.coordinator.v1.ApplyConfigurationRequest\x1a\x36.gateway.api.coordinator.v1.ApplyConfigurationResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x01\x05\xc0\xbb\x18\x80\x80\x80\x08\x12{\n\x0c\x41ssignNumber\x12/.gateway.api.coordinator.v1.AssignNumberRequest\x1a\x30.gateway.api.coordinator.v1.AssignNumberResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12r\n\tGetNumber\x12,.gateway.api.coordinator.v1.GetNumberRequest\x1a-.gateway.api.coordinator.v1.GetNumberResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x32\xc6\x03\n\x15OrderOversightService\x12\x8d\x01\n\x12ListOrderSummaries\x12\x35.gateway.api.coordinator.v1.ListOrderSummariesRequest\x1a\x36.gateway.api.coordinator.v1.ListOrderSummariesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x9c\x01\n\x17ListJointOrderSummaries\x12:.gateway.api.coordinator.v1.ListJointOrderSummariesRequest\x1a;.gateway.api.coordinator.v1.ListJointOrderSummariesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rGetOrderTrace\x12\x30.gateway.api.coordinator.v1.GetOrderTraceRequest\x1a\x31.gateway.api.coordinator.v1.GetOrderTraceResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x32\x96\x01\n\x15\x41uditOversightService\x12}\n\x0cVerifyChains\x12/.gateway.api.coordinator.v1.VerifyChainsRequest\x1a\x30.gateway.api.coordinator.v1.VerifyChainsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/gateway/api/coordinator/v1/administration.proto\x12\x1agateway.api.coordinator.v1\x1a$gateway/api/federation/v1/body.proto\x1a-gateway/api/federation/v1/configuration.proto\x1a*gateway/api/federation/v1/federation.proto\x1a(gateway/api/federation/v1/revision.proto\x1a%gateway/api/federation/v1/terms.proto\x1a)gateway/api/region/v1/audit_service.proto\x1a\'gateway/api/region/v1/joint_order.proto\x1a!gateway/api/region/v1/order.proto\x1a\x33gateway/api/region/v1/order_oversight_service.proto\x1a,gateway/api/region/v1/recovery_service.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"s\n\x13\x41ssignNumberRequest\x12?\n\nassignment\x18\x01 \x01(\x0b\x32+.gateway.api.federation.v1.NumberAssignment\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\"[\n\x14\x41ssignNumberResponse\x12=\n\x04mark\x18\x02 \x01(\x0b\x32/.gateway.api.federation.v1.NumberAssignmentMarkJ\x04\x08\x01\x10\x02\"\"\n\x10GetNumberRequest\x12\x0e\n\x06number\x18\x01 \x01(\t\"\xc2\x01\n\x11GetNumberResponse\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x15\n\rprefix_region\x18\x02 \x01(\t\x12=\n\texception\x18\x03 \x01(\x0b\x32*.gateway.api.federation.v1.NumberException\x12G\n\x0b\x61ssignments\x18\x04 \x03(\x0b\x32\x32.gateway.api.coordinator.v1.NumberAssignmentStatus\"\x86\x01\n\x16NumberAssignmentStatus\x12?\n\nassignment\x18\x01 \x01(\x0b\x32+.gateway.api.federation.v1.NumberAssignment\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\x12\x0e\n\x06\x63ounts\x18\x03 \x01(\x08\"\x14\n\x12ListRegionsRequest\"\xde\x01\n\x13ListRegionsResponse\x12\x32\n\x07members\x18\x01 \x03(\x0b\x32!.gateway.api.federation.v1.Member\x12\x35\n\x08replicas\x18\x02 \x03(\x0b\x32#.gateway.api.coordinator.v1.Replica\x12\x31\n\rregistry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x04loss\x18\x04 \x01(\x0b\x32\x1b.gateway.api.region.v1.Loss\"\xc3\x01\n\x07Replica\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x02 \x01(\t\x12(\n\x05lease\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0elease_end_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x07version\x18\x05 \x01(\x0b\x32).gateway.api.federation.v1.ProcessVersion\"q\n\x14SuspendRegionRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\x12;\n\x06signed\x18\x03 \x01(\x0b\x32+.gateway.api.federation.v1.SignedSuspension\"\x84\x01\n\x15SuspendRegionResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32!.gateway.api.federation.v1.Member\x12\x38\n\x0bunconfirmed\x18\x02 \x03(\x0b\x32#.gateway.api.coordinator.v1.Replica\"T\n\x15KeepSuspensionRequest\x12;\n\x06signed\x18\x01 \x01(\x0b\x32+.gateway.api.federation.v1.SignedSuspension\"\x18\n\x16KeepSuspensionResponse\">\n\x19\x41\x63\x63\x65ptRegistryLossRequest\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x11\n\treference\x18\x02 \x01(\t\"G\n\x1a\x41\x63\x63\x65ptRegistryLossResponse\x12)\n\x04loss\x18\x01 \x01(\x0b\x32\x1b.gateway.api.region.v1.Loss\"e\n\x16ReinstateRegionRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12;\n\x06signed\x18\x02 \x01(\x0b\x32+.gateway.api.federation.v1.SignedSuspension\"L\n\x17ReinstateRegionResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32!.gateway.api.federation.v1.Member\"6\n\x17GetConfigurationRequest\x12\x15\n\rwants_content\x18\x14 \x01(\x08J\x04\x08\x01\x10\x14\"\xf7\x01\n\x18GetConfigurationResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12?\n\rconfiguration\x18\x02 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x30\n\x05place\x18\x14 \x01(\x0b\x32!.gateway.api.federation.v1.Anchor\x12\x1b\n\x13requires_signatures\x18\x15 \x01(\x08\x12\x15\n\x07\x63ontent\x18\x16 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x11\n\tstatement\x18\x17 \x01(\x0cJ\x04\x08\x03\x10\x14\"\xef\x01\n\x19\x41pplyConfigurationRequest\x12?\n\rconfiguration\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x19\n\x11\x65xpected_revision\x18\x02 \x01(\x04\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x18\n\x10\x61llow_unreadable\x18\x04 \x01(\x08\x12?\n\x06signed\x18\x14 \x01(\x0b\x32/.gateway.api.coordinator.v1.SignedConfigurationJ\x04\x08\x05\x10\x14\"i\n\x13SignedConfiguration\x12;\n\x08revision\x18\x01 \x01(\x0b\x32).gateway.api.federation.v1.SignedRevision\x12\x15\n\x07\x63ontent\x18\x02 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\"9\n\x1a\x41pplyConfigurationResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\"\x85\x01\n\x19ListOrderSummariesRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xac\x01\n\x1aListOrderSummariesResponse\x12\x33\n\x06orders\x18\x01 \x03(\x0b\x32#.gateway.api.region.v1.OrderSummary\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\x8f\x01\n\x1eListJointOrderSummariesRequest\x12\x36\n\x06states\x18\x01 \x03(\x0e\x32&.gateway.api.region.v1.JointOrderState\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xb6\x01\n\x1fListJointOrderSummariesResponse\x12\x38\n\x06orders\x18\x01 \x03(\x0b\x32(.gateway.api.region.v1.JointOrderSummary\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"P\n\x10UnansweredRegion\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\"(\n\x14GetOrderTraceRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"\x92\x01\n\x15GetOrderTraceResponse\x12\x37\n\x06traces\x18\x01 \x03(\x0b\x32\'.gateway.api.coordinator.v1.RegionTrace\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"Z\n\x0bRegionTrace\x12\x0e\n\x06region\x18\x01 \x01(\t\x12;\n\x05trace\x18\x02 \x01(\x0b\x32,.gateway.api.region.v1.GetOrderTraceResponse\"B\n\x13VerifyChainsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x1b\n\x13is_coordinator_only\x18\x02 \x01(\x08\"Q\n\x14VerifyChainsResponse\x12\x39\n\x07verdict\x18\x01 \x01(\x0b\x32(.gateway.api.coordinator.v1.ChainVerdict\"\x92\x02\n\x0c\x43hainVerdict\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x37\n\tsightings\x18\x03 \x03(\x0b\x32$.gateway.api.coordinator.v1.Sighting\x12\x35\n\x08problems\x18\x04 \x03(\x0b\x32#.gateway.api.region.v1.ChainProblem\x12,\n\x06reason\x18\x05 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\x11\n\twitnesses\x18\x06 \x03(\t\x12\r\n\x05\x63hain\x18\x07 \x01(\t\"\x9b\x01\n\x08Sighting\x12\x0f\n\x07witness\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61grees\x18\x04 \x01(\x08\x12\x10\n\x08\x65ndpoint\x18\x05 \x01(\t\"\x11\n\x0fGetTermsRequest\"C\n\x10GetTermsResponse\x12/\n\x05terms\x18\x01 \x01(\x0b\x32 .gateway.api.federation.v1.Terms\"O\n\x0eGetBodyRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12-\n\tduty_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x0fGetBodyResponse\x12\x33\n\x04\x62ody\x18\x01 \x01(\x0b\x32%.gateway.api.federation.v1.BodyStatus2\xa8\x05\n\x11MembershipService\x12x\n\x0bListRegions\x12..gateway.api.coordinator.v1.ListRegionsRequest\x1a/.gateway.api.coordinator.v1.ListRegionsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rSuspendRegion\x12\x30.gateway.api.coordinator.v1.SuspendRegionRequest\x1a\x31.gateway.api.coordinator.v1.SuspendRegionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x84\x01\n\x0fReinstateRegion\x12\x32.gateway.api.coordinator.v1.ReinstateRegionRequest\x1a\x33.gateway.api.coordinator.v1.ReinstateRegionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x81\x01\n\x0eKeepSuspension\x12\x31.gateway.api.coordinator.v1.KeepSuspensionRequest\x1a\x32.gateway.api.coordinator.v1.KeepSuspensionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12\x8d\x01\n\x12\x41\x63\x63\x65ptRegistryLoss\x12\x35.gateway.api.coordinator.v1.AcceptRegistryLossRequest\x1a\x36.gateway.api.coordinator.v1.AcceptRegistryLossResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x32\x87\x06\n\x14\x43onfigurationService\x12\x87\x01\n\x10GetConfiguration\x12\x33.gateway.api.coordinator.v1.GetConfigurationRequest\x1a\x34.gateway.api.coordinator.v1.GetConfigurationResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12o\n\x08GetTerms\x12+.gateway.api.coordinator.v1.GetTermsRequest\x1a,.gateway.api.coordinator.v1.GetTermsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12l\n\x07GetBody\x12*.gateway.api.coordinator.v1.GetBodyRequest\x1a+.gateway.api.coordinator.v1.GetBodyResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x94\x01\n\x12\x41pplyConfiguration\x12\x35.gateway.api.coordinator.v1.ApplyConfigurationRequest\x1a\x36.gateway.api.coordinator.v1.ApplyConfigurationResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x01\x05\xc0\xbb\x18\x80\x80\x80\x08\x12{\n\x0c\x41ssignNumber\x12/.gateway.api.coordinator.v1.AssignNumberRequest\x1a\x30.gateway.api.coordinator.v1.AssignNumberResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12r\n\tGetNumber\x12,.gateway.api.coordinator.v1.GetNumberRequest\x1a-.gateway.api.coordinator.v1.GetNumberResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x32\xc6\x03\n\x15OrderOversightService\x12\x8d\x01\n\x12ListOrderSummaries\x12\x35.gateway.api.coordinator.v1.ListOrderSummariesRequest\x1a\x36.gateway.api.coordinator.v1.ListOrderSummariesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x9c\x01\n\x17ListJointOrderSummaries\x12:.gateway.api.coordinator.v1.ListJointOrderSummariesRequest\x1a;.gateway.api.coordinator.v1.ListJointOrderSummariesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rGetOrderTrace\x12\x30.gateway.api.coordinator.v1.GetOrderTraceRequest\x1a\x31.gateway.api.coordinator.v1.GetOrderTraceResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x32\x96\x01\n\x15\x41uditOversightService\x12}\n\x0cVerifyChains\x12/.gateway.api.coordinator.v1.VerifyChainsRequest\x1a\x30.gateway.api.coordinator.v1.VerifyChainsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,6 +58,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMBERSHIPSERVICE'].methods_by_name['ReinstateRegion']._serialized_options = b'\220\002\002\252\273\030\001\005'
   _globals['_MEMBERSHIPSERVICE'].methods_by_name['KeepSuspension']._loaded_options = None
   _globals['_MEMBERSHIPSERVICE'].methods_by_name['KeepSuspension']._serialized_options = b'\220\002\002\252\273\030\001\001'
+  _globals['_MEMBERSHIPSERVICE'].methods_by_name['AcceptRegistryLoss']._loaded_options = None
+  _globals['_MEMBERSHIPSERVICE'].methods_by_name['AcceptRegistryLoss']._serialized_options = b'\220\002\002\252\273\030\001\005'
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['GetConfiguration']._loaded_options = None
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['GetConfiguration']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['GetTerms']._loaded_options = None
@@ -77,82 +80,86 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDEROVERSIGHTSERVICE'].methods_by_name['GetOrderTrace']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_AUDITOVERSIGHTSERVICE'].methods_by_name['VerifyChains']._loaded_options = None
   _globals['_AUDITOVERSIGHTSERVICE'].methods_by_name['VerifyChains']._serialized_options = b'\220\002\001\252\273\030\001\005'
-  _globals['_ASSIGNNUMBERREQUEST']._serialized_start=632
-  _globals['_ASSIGNNUMBERREQUEST']._serialized_end=747
-  _globals['_ASSIGNNUMBERRESPONSE']._serialized_start=749
-  _globals['_ASSIGNNUMBERRESPONSE']._serialized_end=840
-  _globals['_GETNUMBERREQUEST']._serialized_start=842
-  _globals['_GETNUMBERREQUEST']._serialized_end=876
-  _globals['_GETNUMBERRESPONSE']._serialized_start=879
-  _globals['_GETNUMBERRESPONSE']._serialized_end=1073
-  _globals['_NUMBERASSIGNMENTSTATUS']._serialized_start=1076
-  _globals['_NUMBERASSIGNMENTSTATUS']._serialized_end=1210
-  _globals['_LISTREGIONSREQUEST']._serialized_start=1212
-  _globals['_LISTREGIONSREQUEST']._serialized_end=1232
-  _globals['_LISTREGIONSRESPONSE']._serialized_start=1235
-  _globals['_LISTREGIONSRESPONSE']._serialized_end=1414
-  _globals['_REPLICA']._serialized_start=1417
-  _globals['_REPLICA']._serialized_end=1612
-  _globals['_SUSPENDREGIONREQUEST']._serialized_start=1614
-  _globals['_SUSPENDREGIONREQUEST']._serialized_end=1727
-  _globals['_SUSPENDREGIONRESPONSE']._serialized_start=1730
-  _globals['_SUSPENDREGIONRESPONSE']._serialized_end=1862
-  _globals['_KEEPSUSPENSIONREQUEST']._serialized_start=1864
-  _globals['_KEEPSUSPENSIONREQUEST']._serialized_end=1948
-  _globals['_KEEPSUSPENSIONRESPONSE']._serialized_start=1950
-  _globals['_KEEPSUSPENSIONRESPONSE']._serialized_end=1974
-  _globals['_REINSTATEREGIONREQUEST']._serialized_start=1976
-  _globals['_REINSTATEREGIONREQUEST']._serialized_end=2077
-  _globals['_REINSTATEREGIONRESPONSE']._serialized_start=2079
-  _globals['_REINSTATEREGIONRESPONSE']._serialized_end=2155
-  _globals['_GETCONFIGURATIONREQUEST']._serialized_start=2157
-  _globals['_GETCONFIGURATIONREQUEST']._serialized_end=2211
-  _globals['_GETCONFIGURATIONRESPONSE']._serialized_start=2214
-  _globals['_GETCONFIGURATIONRESPONSE']._serialized_end=2461
-  _globals['_APPLYCONFIGURATIONREQUEST']._serialized_start=2464
-  _globals['_APPLYCONFIGURATIONREQUEST']._serialized_end=2703
-  _globals['_SIGNEDCONFIGURATION']._serialized_start=2705
-  _globals['_SIGNEDCONFIGURATION']._serialized_end=2810
-  _globals['_APPLYCONFIGURATIONRESPONSE']._serialized_start=2812
-  _globals['_APPLYCONFIGURATIONRESPONSE']._serialized_end=2869
-  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_start=2872
-  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_end=3005
-  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_start=3008
-  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_end=3180
-  _globals['_LISTJOINTORDERSUMMARIESREQUEST']._serialized_start=3183
-  _globals['_LISTJOINTORDERSUMMARIESREQUEST']._serialized_end=3326
-  _globals['_LISTJOINTORDERSUMMARIESRESPONSE']._serialized_start=3329
-  _globals['_LISTJOINTORDERSUMMARIESRESPONSE']._serialized_end=3511
-  _globals['_UNANSWEREDREGION']._serialized_start=3513
-  _globals['_UNANSWEREDREGION']._serialized_end=3593
-  _globals['_GETORDERTRACEREQUEST']._serialized_start=3595
-  _globals['_GETORDERTRACEREQUEST']._serialized_end=3635
-  _globals['_GETORDERTRACERESPONSE']._serialized_start=3638
-  _globals['_GETORDERTRACERESPONSE']._serialized_end=3784
-  _globals['_REGIONTRACE']._serialized_start=3786
-  _globals['_REGIONTRACE']._serialized_end=3876
-  _globals['_VERIFYCHAINSREQUEST']._serialized_start=3878
-  _globals['_VERIFYCHAINSREQUEST']._serialized_end=3944
-  _globals['_VERIFYCHAINSRESPONSE']._serialized_start=3946
-  _globals['_VERIFYCHAINSRESPONSE']._serialized_end=4027
-  _globals['_CHAINVERDICT']._serialized_start=4030
-  _globals['_CHAINVERDICT']._serialized_end=4304
-  _globals['_SIGHTING']._serialized_start=4307
-  _globals['_SIGHTING']._serialized_end=4462
-  _globals['_GETTERMSREQUEST']._serialized_start=4464
-  _globals['_GETTERMSREQUEST']._serialized_end=4481
-  _globals['_GETTERMSRESPONSE']._serialized_start=4483
-  _globals['_GETTERMSRESPONSE']._serialized_end=4550
-  _globals['_GETBODYREQUEST']._serialized_start=4552
-  _globals['_GETBODYREQUEST']._serialized_end=4631
-  _globals['_GETBODYRESPONSE']._serialized_start=4633
-  _globals['_GETBODYRESPONSE']._serialized_end=4703
-  _globals['_MEMBERSHIPSERVICE']._serialized_start=4706
-  _globals['_MEMBERSHIPSERVICE']._serialized_end=5242
-  _globals['_CONFIGURATIONSERVICE']._serialized_start=5245
-  _globals['_CONFIGURATIONSERVICE']._serialized_end=6020
-  _globals['_ORDEROVERSIGHTSERVICE']._serialized_start=6023
-  _globals['_ORDEROVERSIGHTSERVICE']._serialized_end=6477
-  _globals['_AUDITOVERSIGHTSERVICE']._serialized_start=6480
-  _globals['_AUDITOVERSIGHTSERVICE']._serialized_end=6630
+  _globals['_ASSIGNNUMBERREQUEST']._serialized_start=678
+  _globals['_ASSIGNNUMBERREQUEST']._serialized_end=793
+  _globals['_ASSIGNNUMBERRESPONSE']._serialized_start=795
+  _globals['_ASSIGNNUMBERRESPONSE']._serialized_end=886
+  _globals['_GETNUMBERREQUEST']._serialized_start=888
+  _globals['_GETNUMBERREQUEST']._serialized_end=922
+  _globals['_GETNUMBERRESPONSE']._serialized_start=925
+  _globals['_GETNUMBERRESPONSE']._serialized_end=1119
+  _globals['_NUMBERASSIGNMENTSTATUS']._serialized_start=1122
+  _globals['_NUMBERASSIGNMENTSTATUS']._serialized_end=1256
+  _globals['_LISTREGIONSREQUEST']._serialized_start=1258
+  _globals['_LISTREGIONSREQUEST']._serialized_end=1278
+  _globals['_LISTREGIONSRESPONSE']._serialized_start=1281
+  _globals['_LISTREGIONSRESPONSE']._serialized_end=1503
+  _globals['_REPLICA']._serialized_start=1506
+  _globals['_REPLICA']._serialized_end=1701
+  _globals['_SUSPENDREGIONREQUEST']._serialized_start=1703
+  _globals['_SUSPENDREGIONREQUEST']._serialized_end=1816
+  _globals['_SUSPENDREGIONRESPONSE']._serialized_start=1819
+  _globals['_SUSPENDREGIONRESPONSE']._serialized_end=1951
+  _globals['_KEEPSUSPENSIONREQUEST']._serialized_start=1953
+  _globals['_KEEPSUSPENSIONREQUEST']._serialized_end=2037
+  _globals['_KEEPSUSPENSIONRESPONSE']._serialized_start=2039
+  _globals['_KEEPSUSPENSIONRESPONSE']._serialized_end=2063
+  _globals['_ACCEPTREGISTRYLOSSREQUEST']._serialized_start=2065
+  _globals['_ACCEPTREGISTRYLOSSREQUEST']._serialized_end=2127
+  _globals['_ACCEPTREGISTRYLOSSRESPONSE']._serialized_start=2129
+  _globals['_ACCEPTREGISTRYLOSSRESPONSE']._serialized_end=2200
+  _globals['_REINSTATEREGIONREQUEST']._serialized_start=2202
+  _globals['_REINSTATEREGIONREQUEST']._serialized_end=2303
+  _globals['_REINSTATEREGIONRESPONSE']._serialized_start=2305
+  _globals['_REINSTATEREGIONRESPONSE']._serialized_end=2381
+  _globals['_GETCONFIGURATIONREQUEST']._serialized_start=2383
+  _globals['_GETCONFIGURATIONREQUEST']._serialized_end=2437
+  _globals['_GETCONFIGURATIONRESPONSE']._serialized_start=2440
+  _globals['_GETCONFIGURATIONRESPONSE']._serialized_end=2687
+  _globals['_APPLYCONFIGURATIONREQUEST']._serialized_start=2690
+  _globals['_APPLYCONFIGURATIONREQUEST']._serialized_end=2929
+  _globals['_SIGNEDCONFIGURATION']._serialized_start=2931
+  _globals['_SIGNEDCONFIGURATION']._serialized_end=3036
+  _globals['_APPLYCONFIGURATIONRESPONSE']._serialized_start=3038
+  _globals['_APPLYCONFIGURATIONRESPONSE']._serialized_end=3095
+  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_start=3098
+  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_end=3231
+  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_start=3234
+  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_end=3406
+  _globals['_LISTJOINTORDERSUMMARIESREQUEST']._serialized_start=3409
+  _globals['_LISTJOINTORDERSUMMARIESREQUEST']._serialized_end=3552
+  _globals['_LISTJOINTORDERSUMMARIESRESPONSE']._serialized_start=3555
+  _globals['_LISTJOINTORDERSUMMARIESRESPONSE']._serialized_end=3737
+  _globals['_UNANSWEREDREGION']._serialized_start=3739
+  _globals['_UNANSWEREDREGION']._serialized_end=3819
+  _globals['_GETORDERTRACEREQUEST']._serialized_start=3821
+  _globals['_GETORDERTRACEREQUEST']._serialized_end=3861
+  _globals['_GETORDERTRACERESPONSE']._serialized_start=3864
+  _globals['_GETORDERTRACERESPONSE']._serialized_end=4010
+  _globals['_REGIONTRACE']._serialized_start=4012
+  _globals['_REGIONTRACE']._serialized_end=4102
+  _globals['_VERIFYCHAINSREQUEST']._serialized_start=4104
+  _globals['_VERIFYCHAINSREQUEST']._serialized_end=4170
+  _globals['_VERIFYCHAINSRESPONSE']._serialized_start=4172
+  _globals['_VERIFYCHAINSRESPONSE']._serialized_end=4253
+  _globals['_CHAINVERDICT']._serialized_start=4256
+  _globals['_CHAINVERDICT']._serialized_end=4530
+  _globals['_SIGHTING']._serialized_start=4533
+  _globals['_SIGHTING']._serialized_end=4688
+  _globals['_GETTERMSREQUEST']._serialized_start=4690
+  _globals['_GETTERMSREQUEST']._serialized_end=4707
+  _globals['_GETTERMSRESPONSE']._serialized_start=4709
+  _globals['_GETTERMSRESPONSE']._serialized_end=4776
+  _globals['_GETBODYREQUEST']._serialized_start=4778
+  _globals['_GETBODYREQUEST']._serialized_end=4857
+  _globals['_GETBODYRESPONSE']._serialized_start=4859
+  _globals['_GETBODYRESPONSE']._serialized_end=4929
+  _globals['_MEMBERSHIPSERVICE']._serialized_start=4932
+  _globals['_MEMBERSHIPSERVICE']._serialized_end=5612
+  _globals['_CONFIGURATIONSERVICE']._serialized_start=5615
+  _globals['_CONFIGURATIONSERVICE']._serialized_end=6390
+  _globals['_ORDEROVERSIGHTSERVICE']._serialized_start=6393
+  _globals['_ORDEROVERSIGHTSERVICE']._serialized_end=6847
+  _globals['_AUDITOVERSIGHTSERVICE']._serialized_start=6850
+  _globals['_AUDITOVERSIGHTSERVICE']._serialized_end=7000
 # @@protoc_insertion_point(module_scope)

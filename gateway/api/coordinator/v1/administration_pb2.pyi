@@ -13,6 +13,7 @@ from gateway.api.region.v1 import audit_service_pb2 as _audit_service_pb2
 from gateway.api.region.v1 import joint_order_pb2 as _joint_order_pb2
 from gateway.api.region.v1 import order_oversight_service_pb2 as _order_oversight_service_pb2
 from gateway.api.region.v1 import order_pb2 as _order_pb2
+from gateway.api.region.v1 import recovery_service_pb2 as _recovery_service_pb2
 from gateway.api.types.v1 import reason_pb2 as _reason_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -200,6 +201,7 @@ class ListRegionsResponse(_message.Message):
     MEMBERS_FIELD_NUMBER: _builtins.int
     REPLICAS_FIELD_NUMBER: _builtins.int
     REGISTRY_TIME_FIELD_NUMBER: _builtins.int
+    LOSS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[_federation_pb2.Member]:
         """One entry for each region of the configuration, by id."""
@@ -212,16 +214,23 @@ class ListRegionsResponse(_message.Message):
     def registry_time(self) -> _timestamp_pb2.Timestamp:
         """Time of the registry's last answer to this coordinator. Everything in this response may be that old."""
 
+    @_builtins.property
+    def loss(self) -> _recovery_service_pb2.Loss:
+        """Loss of the coordinator's database that nobody has accepted: nothing is forwarded, and no region learns of a change.
+        Unset without one.
+        """
+
     def __init__(
         self,
         *,
         members: _abc.Iterable[_federation_pb2.Member] | None = ...,
         replicas: _abc.Iterable[Global___Replica] | None = ...,
         registry_time: _timestamp_pb2.Timestamp | None = ...,
+        loss: _recovery_service_pb2.Loss | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["registry_time", b"registry_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["loss", b"loss", "registry_time", b"registry_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "registry_time", b"registry_time", "replicas", b"replicas"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["loss", b"loss", "members", b"members", "registry_time", b"registry_time", "replicas", b"replicas"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -375,6 +384,56 @@ class KeepSuspensionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___KeepSuspensionResponse: _TypeAlias = KeepSuspensionResponse  # noqa: Y015
+
+@_typing.final
+class AcceptRegistryLossRequest(_message.Message):
+    """A loss to accept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Number of the loss."""
+    reference: _builtins.str
+    """Reference of the file that says why; 1 to 256 characters."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "reference", b"reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptRegistryLossRequest: _TypeAlias = AcceptRegistryLossRequest  # noqa: Y015
+
+@_typing.final
+class AcceptRegistryLossResponse(_message.Message):
+    """The loss, accepted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOSS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def loss(self) -> _recovery_service_pb2.Loss:
+        """The loss."""
+
+    def __init__(
+        self,
+        *,
+        loss: _recovery_service_pb2.Loss | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["loss", b"loss"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["loss", b"loss"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptRegistryLossResponse: _TypeAlias = AcceptRegistryLossResponse  # noqa: Y015
 
 @_typing.final
 class ReinstateRegionRequest(_message.Message):

@@ -55,6 +55,11 @@ class MembershipServiceStub:
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.KeepSuspensionRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.KeepSuspensionResponse.FromString,
                 _registered_method=True)
+        self.AcceptRegistryLoss = channel.unary_unary(
+                '/gateway.api.coordinator.v1.MembershipService/AcceptRegistryLoss',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AcceptRegistryLossRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AcceptRegistryLossResponse.FromString,
+                _registered_method=True)
 
 
 class MembershipServiceServicer:
@@ -94,6 +99,14 @@ class MembershipServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AcceptRegistryLoss(self, request, context):
+        """Accepts a loss of the coordinator's database: it forwards again, by the registry that it has. First suspend again, and
+        apply again, what was lost. Only a coordinator with an embedded registry has losses.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MembershipServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -116,6 +129,11 @@ def add_MembershipServiceServicer_to_server(servicer, server):
                     servicer.KeepSuspension,
                     request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.KeepSuspensionRequest.FromString,
                     response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.KeepSuspensionResponse.SerializeToString,
+            ),
+            'AcceptRegistryLoss': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptRegistryLoss,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AcceptRegistryLossRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AcceptRegistryLossResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -227,6 +245,33 @@ class MembershipService:
             '/gateway.api.coordinator.v1.MembershipService/KeepSuspension',
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.KeepSuspensionRequest.SerializeToString,
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.KeepSuspensionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptRegistryLoss(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.coordinator.v1.MembershipService/AcceptRegistryLoss',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AcceptRegistryLossRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AcceptRegistryLossResponse.FromString,
             options,
             channel_credentials,
             insecure,

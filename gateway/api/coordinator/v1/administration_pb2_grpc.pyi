@@ -31,6 +31,10 @@ class MembershipServiceStub:
     """Keeps a signed statement about a region that the coordinators have lost, as with an older database. An earlier one
     than theirs changes nothing.
     """
+    AcceptRegistryLoss: _aio.UnaryUnaryMultiCallable[_administration_pb2.AcceptRegistryLossRequest, _administration_pb2.AcceptRegistryLossResponse]
+    """Accepts a loss of the coordinator's database: it forwards again, by the registry that it has. First suspend again, and
+    apply again, what was lost. Only a coordinator with an embedded registry has losses.
+    """
 
 class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
     """Membership of regions."""
@@ -72,6 +76,16 @@ class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_administration_pb2.KeepSuspensionResponse]:
         """Keeps a signed statement about a region that the coordinators have lost, as with an older database. An earlier one
         than theirs changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def AcceptRegistryLoss(
+        self,
+        request: _administration_pb2.AcceptRegistryLossRequest,
+        context: _aio.ServicerContext[_administration_pb2.AcceptRegistryLossRequest, _administration_pb2.AcceptRegistryLossResponse],
+    ) -> _abc.Awaitable[_administration_pb2.AcceptRegistryLossResponse]:
+        """Accepts a loss of the coordinator's database: it forwards again, by the registry that it has. First suspend again, and
+        apply again, what was lost. Only a coordinator with an embedded registry has losses.
         """
 
 def add_MembershipServiceServicer_to_server(servicer: MembershipServiceServicer, server: _aio.Server) -> None: ...

@@ -31,7 +31,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*gateway/api/federation/v1/federation.proto\x12\x19gateway.api.federation.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a(gateway/api/federation/v1/revision.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\":\n\tChainHead\x12\r\n\x05\x63hain\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0c\n\x04hash\x18\x03 \x01(\x0c\"K\n\x14GetChainHeadsRequest\x12\x33\n\x05known\x18\x01 \x03(\x0b\x32$.gateway.api.federation.v1.ChainHead\"\x81\x01\n\x15GetChainHeadsResponse\x12\x33\n\x05heads\x18\x01 \x03(\x0b\x32$.gateway.api.federation.v1.ChainHead\x12\x33\n\x05known\x18\x02 \x03(\x0b\x32$.gateway.api.federation.v1.ChainHead\">\n\tAuditHead\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"B\n\nSealingKey\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x14\n\x0csign_time_us\x18\x02 \x01(\x04\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\x85\x03\n\x0bJoinRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x03 \x01(\x04\x12-\n\tnode_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\naudit_head\x18\x05 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x0f\n\x07leaving\x18\x06 \x01(\x08\x12:\n\x0bsealing_key\x18\x07 \x01(\x0b\x32%.gateway.api.federation.v1.SealingKey\x12=\n\x0c\x63\x61pabilities\x18\x08 \x01(\x0b\x32\'.gateway.api.federation.v1.Capabilities\x12\x35\n\x06report\x18\t \x01(\x0b\x32%.gateway.api.federation.v1.NodeReport\"K\n\x0c\x43\x61pabilities\x12;\n\x0c\x63\x61pabilities\x18\x01 \x03(\x0b\x32%.gateway.api.federation.v1.Capability\"+\n\nCapability\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07numbers\x18\x02 \x03(\x05\"\xa8\x03\n\nNodeReport\x12\x12\n\nunreadable\x18\x01 \x01(\t\x12<\n\x07waiting\x18\x02 \x03(\x0b\x32+.gateway.api.federation.v1.WaitingEnvelopes\x12=\n\ropen_breakers\x18\x03 \x03(\x0b\x32&.gateway.api.federation.v1.OpenBreaker\x12\x38\n\x14\x63\x65rtificate_end_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12G\n\x12\x64isputed_revisions\x18\x05 \x03(\x0b\x32+.gateway.api.federation.v1.DisputedRevision\x12>\n\tanomalies\x18  \x03(\x0b\x32+.gateway.api.federation.v1.WaitingAnomalies\x12:\n\x07version\x18# \x01(\x0b\x32).gateway.api.federation.v1.ProcessVersionJ\x04\x08\x06\x10 J\x04\x08!\x10#\"h\n\x0eProcessVersion\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x15\n\rschema_number\x18\x02 \x01(\r\x12\x13\n\x0bnewer_files\x18\x03 \x01(\r\x12\x19\n\x11\x63ontracting_files\x18\x04 \x01(\r\"]\n\rMemberProcess\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12:\n\x07version\x18\x02 \x01(\x0b\x32).gateway.api.federation.v1.ProcessVersion\"a\n\x10WaitingAnomalies\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12.\n\nbegin_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x98\x01\n\x10\x44isputedRevision\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x1c\n\x14\x63onfiguration_digest\x18\x03 \x01(\x0c\x12\x14\n\x0cknown_digest\x18\x04 \x01(\x0c\x12.\n\nbegin_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x0bOpenBreaker\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12-\n\topen_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x95\x01\n\x10WaitingEnvelopes\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8e\x01\n\x0cJoinResponse\x12+\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x10\x63oordinator_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x03 \x01(\x04\"\xba\x01\n\x0cWatchRequest\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12K\n\x12number_assignments\x18\x14 \x01(\x0b\x32/.gateway.api.federation.v1.NumberAssignmentMark\x12\x1e\n\x11verified_revision\x18\x1e \x01(\x04H\x00\x88\x01\x01\x42\x14\n\x12_verified_revisionJ\x04\x08\x02\x10\x14J\x04\x08\x15\x10\x1e\"\x9d\x04\n\rWatchResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12?\n\rconfiguration\x18\x02 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x32\n\x07members\x18\x03 \x03(\x0b\x32!.gateway.api.federation.v1.Member\x12\x34\n\x10\x63oordinator_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12H\n\x12number_assignments\x18\x14 \x01(\x0b\x32,.gateway.api.federation.v1.NumberAssignments\x12@\n\x0bsuspensions\x18\x15 \x03(\x0b\x32+.gateway.api.federation.v1.SignedSuspension\x12<\n\trevisions\x18\x1e \x03(\x0b\x32).gateway.api.federation.v1.SignedRevision\x12#\n\x15\x63onfiguration_content\x18\x1f \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x43\n\x10revocation_lists\x18( \x03(\x0b\x32).gateway.api.federation.v1.RevocationListJ\x04\x08\x05\x10\x14J\x04\x08\x16\x10\x1eJ\x04\x08 \x10(\"\x96\x01\n\x10NumberAssignment\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05giver\x18\x03 \x01(\t\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x14\n\x0csign_time_us\x18\x05 \x01(\x04\x12\x18\n\x10\x63\x65rtificate_hash\x18\x06 \x01(\x0c\x12\x11\n\tsignature\x18\x07 \x01(\x0c\"6\n\x14NumberAssignmentMark\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\"\xc4\x01\n\x11NumberAssignments\x12@\n\x0b\x61ssignments\x18\x01 \x03(\x0b\x32+.gateway.api.federation.v1.NumberAssignment\x12\x1c\n\x14signing_certificates\x18\x02 \x03(\x0c\x12=\n\x04mark\x18\x03 \x01(\x0b\x32/.gateway.api.federation.v1.NumberAssignmentMark\x12\x10\n\x08has_more\x18\x04 \x01(\x08\"9\n\x0eRevocationList\x12\x0b\n\x03\x63rl\x18\x01 \x01(\x0c\x12\x1a\n\x12issuer_certificate\x18\x02 \x01(\x0c\"\xb0\x04\n\x06Member\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.gateway.api.federation.v1.MemberState\x12.\n\nstate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tendpoints\x18\x04 \x03(\t\x12\x1b\n\x13signing_certificate\x18\x05 \x01(\x0c\x12\x32\n\x0eheartbeat_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x07 \x01(\x04\x12.\n\x0b\x63lock_error\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nstate_note\x18\t \x01(\t\x12:\n\x0bsealing_key\x18\n \x01(\x0b\x32%.gateway.api.federation.v1.SealingKey\x12\x35\n\x06report\x18\x0b \x01(\x0b\x32%.gateway.api.federation.v1.NodeReport\x12\x34\n\x08\x66\x65\x61tures\x18\x0c \x03(\x0e\x32\".gateway.api.federation.v1.Feature\x12;\n\tprocesses\x18# \x03(\x0b\x32(.gateway.api.federation.v1.MemberProcessJ\x04\x08\r\x10#\"\x15\n\x13GetAuditHeadRequest\"\x82\x01\n\x14GetAuditHeadResponse\x12\x38\n\naudit_head\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x30\n\x0chand_in_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*z\n\x07\x46\x65\x61ture\x12\x17\n\x13\x46\x45\x41TURE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x46\x45\x41TURE_TREE_SIGNATURES\x10\x01\x12\x18\n\x14\x46\x45\x41TURE_SESSION_KEYS\x10\x02\x12\x1f\n\x1b\x46\x45\x41TURE_RECEIPT_DIFFERENCES\x10\x03*\x90\x01\n\x0bMemberState\x12\x1c\n\x18MEMBER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MEMBER_STATE_ABSENT\x10\x01\x12\x17\n\x13MEMBER_STATE_JOINED\x10\x02\x12\x15\n\x11MEMBER_STATE_LOST\x10\x03\x12\x1a\n\x16MEMBER_STATE_SUSPENDED\x10\x04\x32\xd7\x03\n\x11\x46\x65\x64\x65rationService\x12\x61\n\x04Join\x12&.gateway.api.federation.v1.JoinRequest\x1a\'.gateway.api.federation.v1.JoinResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12\x66\n\x05Watch\x12\'.gateway.api.federation.v1.WatchRequest\x1a(.gateway.api.federation.v1.WatchResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x30\x01\x12y\n\x0cGetAuditHead\x12..gateway.api.federation.v1.GetAuditHeadRequest\x1a/.gateway.api.federation.v1.GetAuditHeadResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x12|\n\rGetChainHeads\x12/.gateway.api.federation.v1.GetChainHeadsRequest\x1a\x30.gateway.api.federation.v1.GetChainHeadsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*gateway/api/federation/v1/federation.proto\x12\x19gateway.api.federation.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a(gateway/api/federation/v1/revision.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"I\n\tChainHead\x12\r\n\x05\x63hain\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0c\n\x04hash\x18\x03 \x01(\x0c\x12\r\n\x05proof\x18\x04 \x01(\x0c\"K\n\x14GetChainHeadsRequest\x12\x33\n\x05known\x18\x01 \x03(\x0b\x32$.gateway.api.federation.v1.ChainHead\"\x81\x01\n\x15GetChainHeadsResponse\x12\x33\n\x05heads\x18\x01 \x03(\x0b\x32$.gateway.api.federation.v1.ChainHead\x12\x33\n\x05known\x18\x02 \x03(\x0b\x32$.gateway.api.federation.v1.ChainHead\">\n\tAuditHead\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"B\n\nSealingKey\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x14\n\x0csign_time_us\x18\x02 \x01(\x04\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\xc2\x03\n\x0bJoinRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x03 \x01(\x04\x12-\n\tnode_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\naudit_head\x18\x05 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x0f\n\x07leaving\x18\x06 \x01(\x08\x12:\n\x0bsealing_key\x18\x07 \x01(\x0b\x32%.gateway.api.federation.v1.SealingKey\x12=\n\x0c\x63\x61pabilities\x18\x08 \x01(\x0b\x32\'.gateway.api.federation.v1.Capabilities\x12\x35\n\x06report\x18\t \x01(\x0b\x32%.gateway.api.federation.v1.NodeReport\x12;\n\rregistry_head\x18\n \x01(\x0b\x32$.gateway.api.federation.v1.ChainHead\"K\n\x0c\x43\x61pabilities\x12;\n\x0c\x63\x61pabilities\x18\x01 \x03(\x0b\x32%.gateway.api.federation.v1.Capability\"+\n\nCapability\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07numbers\x18\x02 \x03(\x05\"\xa8\x03\n\nNodeReport\x12\x12\n\nunreadable\x18\x01 \x01(\t\x12<\n\x07waiting\x18\x02 \x03(\x0b\x32+.gateway.api.federation.v1.WaitingEnvelopes\x12=\n\ropen_breakers\x18\x03 \x03(\x0b\x32&.gateway.api.federation.v1.OpenBreaker\x12\x38\n\x14\x63\x65rtificate_end_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12G\n\x12\x64isputed_revisions\x18\x05 \x03(\x0b\x32+.gateway.api.federation.v1.DisputedRevision\x12>\n\tanomalies\x18  \x03(\x0b\x32+.gateway.api.federation.v1.WaitingAnomalies\x12:\n\x07version\x18# \x01(\x0b\x32).gateway.api.federation.v1.ProcessVersionJ\x04\x08\x06\x10 J\x04\x08!\x10#\"h\n\x0eProcessVersion\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x15\n\rschema_number\x18\x02 \x01(\r\x12\x13\n\x0bnewer_files\x18\x03 \x01(\r\x12\x19\n\x11\x63ontracting_files\x18\x04 \x01(\r\"]\n\rMemberProcess\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12:\n\x07version\x18\x02 \x01(\x0b\x32).gateway.api.federation.v1.ProcessVersion\"a\n\x10WaitingAnomalies\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12.\n\nbegin_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x98\x01\n\x10\x44isputedRevision\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x1c\n\x14\x63onfiguration_digest\x18\x03 \x01(\x0c\x12\x14\n\x0cknown_digest\x18\x04 \x01(\x0c\x12.\n\nbegin_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x0bOpenBreaker\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12-\n\topen_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x95\x01\n\x10WaitingEnvelopes\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8e\x01\n\x0cJoinResponse\x12+\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x10\x63oordinator_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x03 \x01(\x04\"\xf7\x01\n\x0cWatchRequest\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12K\n\x12number_assignments\x18\x14 \x01(\x0b\x32/.gateway.api.federation.v1.NumberAssignmentMark\x12\x1e\n\x11verified_revision\x18\x1e \x01(\x04H\x00\x88\x01\x01\x12;\n\rregistry_head\x18\x1f \x01(\x0b\x32$.gateway.api.federation.v1.ChainHeadB\x14\n\x12_verified_revisionJ\x04\x08\x02\x10\x14J\x04\x08\x15\x10\x1e\"\xda\x04\n\rWatchResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12?\n\rconfiguration\x18\x02 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x32\n\x07members\x18\x03 \x03(\x0b\x32!.gateway.api.federation.v1.Member\x12\x34\n\x10\x63oordinator_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12H\n\x12number_assignments\x18\x14 \x01(\x0b\x32,.gateway.api.federation.v1.NumberAssignments\x12@\n\x0bsuspensions\x18\x15 \x03(\x0b\x32+.gateway.api.federation.v1.SignedSuspension\x12<\n\trevisions\x18\x1e \x03(\x0b\x32).gateway.api.federation.v1.SignedRevision\x12#\n\x15\x63onfiguration_content\x18\x1f \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x43\n\x10revocation_lists\x18( \x03(\x0b\x32).gateway.api.federation.v1.RevocationList\x12;\n\rregistry_head\x18) \x01(\x0b\x32$.gateway.api.federation.v1.ChainHeadJ\x04\x08\x05\x10\x14J\x04\x08\x16\x10\x1eJ\x04\x08 \x10(\"\x96\x01\n\x10NumberAssignment\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05giver\x18\x03 \x01(\t\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x14\n\x0csign_time_us\x18\x05 \x01(\x04\x12\x18\n\x10\x63\x65rtificate_hash\x18\x06 \x01(\x0c\x12\x11\n\tsignature\x18\x07 \x01(\x0c\"6\n\x14NumberAssignmentMark\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\"\xc4\x01\n\x11NumberAssignments\x12@\n\x0b\x61ssignments\x18\x01 \x03(\x0b\x32+.gateway.api.federation.v1.NumberAssignment\x12\x1c\n\x14signing_certificates\x18\x02 \x03(\x0c\x12=\n\x04mark\x18\x03 \x01(\x0b\x32/.gateway.api.federation.v1.NumberAssignmentMark\x12\x10\n\x08has_more\x18\x04 \x01(\x08\"9\n\x0eRevocationList\x12\x0b\n\x03\x63rl\x18\x01 \x01(\x0c\x12\x1a\n\x12issuer_certificate\x18\x02 \x01(\x0c\"\xb0\x04\n\x06Member\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.gateway.api.federation.v1.MemberState\x12.\n\nstate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tendpoints\x18\x04 \x03(\t\x12\x1b\n\x13signing_certificate\x18\x05 \x01(\x0c\x12\x32\n\x0eheartbeat_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x07 \x01(\x04\x12.\n\x0b\x63lock_error\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nstate_note\x18\t \x01(\t\x12:\n\x0bsealing_key\x18\n \x01(\x0b\x32%.gateway.api.federation.v1.SealingKey\x12\x35\n\x06report\x18\x0b \x01(\x0b\x32%.gateway.api.federation.v1.NodeReport\x12\x34\n\x08\x66\x65\x61tures\x18\x0c \x03(\x0e\x32\".gateway.api.federation.v1.Feature\x12;\n\tprocesses\x18# \x03(\x0b\x32(.gateway.api.federation.v1.MemberProcessJ\x04\x08\r\x10#\"\x15\n\x13GetAuditHeadRequest\"\x82\x01\n\x14GetAuditHeadResponse\x12\x38\n\naudit_head\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x30\n\x0chand_in_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*z\n\x07\x46\x65\x61ture\x12\x17\n\x13\x46\x45\x41TURE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x46\x45\x41TURE_TREE_SIGNATURES\x10\x01\x12\x18\n\x14\x46\x45\x41TURE_SESSION_KEYS\x10\x02\x12\x1f\n\x1b\x46\x45\x41TURE_RECEIPT_DIFFERENCES\x10\x03*\x90\x01\n\x0bMemberState\x12\x1c\n\x18MEMBER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MEMBER_STATE_ABSENT\x10\x01\x12\x17\n\x13MEMBER_STATE_JOINED\x10\x02\x12\x15\n\x11MEMBER_STATE_LOST\x10\x03\x12\x1a\n\x16MEMBER_STATE_SUSPENDED\x10\x04\x32\xd7\x03\n\x11\x46\x65\x64\x65rationService\x12\x61\n\x04Join\x12&.gateway.api.federation.v1.JoinRequest\x1a\'.gateway.api.federation.v1.JoinResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12\x66\n\x05Watch\x12\'.gateway.api.federation.v1.WatchRequest\x1a(.gateway.api.federation.v1.WatchResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x30\x01\x12y\n\x0cGetAuditHead\x12..gateway.api.federation.v1.GetAuditHeadRequest\x1a/.gateway.api.federation.v1.GetAuditHeadResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x12|\n\rGetChainHeads\x12/.gateway.api.federation.v1.GetChainHeadsRequest\x1a\x30.gateway.api.federation.v1.GetChainHeadsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,62 +48,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FEDERATIONSERVICE'].methods_by_name['GetAuditHead']._serialized_options = b'\220\002\001\252\273\030\001\001'
   _globals['_FEDERATIONSERVICE'].methods_by_name['GetChainHeads']._loaded_options = None
   _globals['_FEDERATIONSERVICE'].methods_by_name['GetChainHeads']._serialized_options = b'\220\002\001\252\273\030\001\001'
-  _globals['_FEATURE']._serialized_start=4429
-  _globals['_FEATURE']._serialized_end=4551
-  _globals['_MEMBERSTATE']._serialized_start=4554
-  _globals['_MEMBERSTATE']._serialized_end=4698
+  _globals['_FEATURE']._serialized_start=4627
+  _globals['_FEATURE']._serialized_end=4749
+  _globals['_MEMBERSTATE']._serialized_start=4752
+  _globals['_MEMBERSTATE']._serialized_end=4896
   _globals['_CHAINHEAD']._serialized_start=333
-  _globals['_CHAINHEAD']._serialized_end=391
-  _globals['_GETCHAINHEADSREQUEST']._serialized_start=393
-  _globals['_GETCHAINHEADSREQUEST']._serialized_end=468
-  _globals['_GETCHAINHEADSRESPONSE']._serialized_start=471
-  _globals['_GETCHAINHEADSRESPONSE']._serialized_end=600
-  _globals['_AUDITHEAD']._serialized_start=602
-  _globals['_AUDITHEAD']._serialized_end=664
-  _globals['_SEALINGKEY']._serialized_start=666
-  _globals['_SEALINGKEY']._serialized_end=732
-  _globals['_JOINREQUEST']._serialized_start=735
-  _globals['_JOINREQUEST']._serialized_end=1124
-  _globals['_CAPABILITIES']._serialized_start=1126
-  _globals['_CAPABILITIES']._serialized_end=1201
-  _globals['_CAPABILITY']._serialized_start=1203
-  _globals['_CAPABILITY']._serialized_end=1246
-  _globals['_NODEREPORT']._serialized_start=1249
-  _globals['_NODEREPORT']._serialized_end=1673
-  _globals['_PROCESSVERSION']._serialized_start=1675
-  _globals['_PROCESSVERSION']._serialized_end=1779
-  _globals['_MEMBERPROCESS']._serialized_start=1781
-  _globals['_MEMBERPROCESS']._serialized_end=1874
-  _globals['_WAITINGANOMALIES']._serialized_start=1876
-  _globals['_WAITINGANOMALIES']._serialized_end=1973
-  _globals['_DISPUTEDREVISION']._serialized_start=1976
-  _globals['_DISPUTEDREVISION']._serialized_end=2128
-  _globals['_OPENBREAKER']._serialized_start=2130
-  _globals['_OPENBREAKER']._serialized_end=2211
-  _globals['_WAITINGENVELOPES']._serialized_start=2214
-  _globals['_WAITINGENVELOPES']._serialized_end=2363
-  _globals['_JOINRESPONSE']._serialized_start=2366
-  _globals['_JOINRESPONSE']._serialized_end=2508
-  _globals['_WATCHREQUEST']._serialized_start=2511
-  _globals['_WATCHREQUEST']._serialized_end=2697
-  _globals['_WATCHRESPONSE']._serialized_start=2700
-  _globals['_WATCHRESPONSE']._serialized_end=3241
-  _globals['_NUMBERASSIGNMENT']._serialized_start=3244
-  _globals['_NUMBERASSIGNMENT']._serialized_end=3394
-  _globals['_NUMBERASSIGNMENTMARK']._serialized_start=3396
-  _globals['_NUMBERASSIGNMENTMARK']._serialized_end=3450
-  _globals['_NUMBERASSIGNMENTS']._serialized_start=3453
-  _globals['_NUMBERASSIGNMENTS']._serialized_end=3649
-  _globals['_REVOCATIONLIST']._serialized_start=3651
-  _globals['_REVOCATIONLIST']._serialized_end=3708
-  _globals['_MEMBER']._serialized_start=3711
-  _globals['_MEMBER']._serialized_end=4271
-  _globals['_GETAUDITHEADREQUEST']._serialized_start=4273
-  _globals['_GETAUDITHEADREQUEST']._serialized_end=4294
-  _globals['_GETAUDITHEADRESPONSE']._serialized_start=4297
-  _globals['_GETAUDITHEADRESPONSE']._serialized_end=4427
-  _globals['_FEDERATIONSERVICE']._serialized_start=4701
-  _globals['_FEDERATIONSERVICE']._serialized_end=5172
+  _globals['_CHAINHEAD']._serialized_end=406
+  _globals['_GETCHAINHEADSREQUEST']._serialized_start=408
+  _globals['_GETCHAINHEADSREQUEST']._serialized_end=483
+  _globals['_GETCHAINHEADSRESPONSE']._serialized_start=486
+  _globals['_GETCHAINHEADSRESPONSE']._serialized_end=615
+  _globals['_AUDITHEAD']._serialized_start=617
+  _globals['_AUDITHEAD']._serialized_end=679
+  _globals['_SEALINGKEY']._serialized_start=681
+  _globals['_SEALINGKEY']._serialized_end=747
+  _globals['_JOINREQUEST']._serialized_start=750
+  _globals['_JOINREQUEST']._serialized_end=1200
+  _globals['_CAPABILITIES']._serialized_start=1202
+  _globals['_CAPABILITIES']._serialized_end=1277
+  _globals['_CAPABILITY']._serialized_start=1279
+  _globals['_CAPABILITY']._serialized_end=1322
+  _globals['_NODEREPORT']._serialized_start=1325
+  _globals['_NODEREPORT']._serialized_end=1749
+  _globals['_PROCESSVERSION']._serialized_start=1751
+  _globals['_PROCESSVERSION']._serialized_end=1855
+  _globals['_MEMBERPROCESS']._serialized_start=1857
+  _globals['_MEMBERPROCESS']._serialized_end=1950
+  _globals['_WAITINGANOMALIES']._serialized_start=1952
+  _globals['_WAITINGANOMALIES']._serialized_end=2049
+  _globals['_DISPUTEDREVISION']._serialized_start=2052
+  _globals['_DISPUTEDREVISION']._serialized_end=2204
+  _globals['_OPENBREAKER']._serialized_start=2206
+  _globals['_OPENBREAKER']._serialized_end=2287
+  _globals['_WAITINGENVELOPES']._serialized_start=2290
+  _globals['_WAITINGENVELOPES']._serialized_end=2439
+  _globals['_JOINRESPONSE']._serialized_start=2442
+  _globals['_JOINRESPONSE']._serialized_end=2584
+  _globals['_WATCHREQUEST']._serialized_start=2587
+  _globals['_WATCHREQUEST']._serialized_end=2834
+  _globals['_WATCHRESPONSE']._serialized_start=2837
+  _globals['_WATCHRESPONSE']._serialized_end=3439
+  _globals['_NUMBERASSIGNMENT']._serialized_start=3442
+  _globals['_NUMBERASSIGNMENT']._serialized_end=3592
+  _globals['_NUMBERASSIGNMENTMARK']._serialized_start=3594
+  _globals['_NUMBERASSIGNMENTMARK']._serialized_end=3648
+  _globals['_NUMBERASSIGNMENTS']._serialized_start=3651
+  _globals['_NUMBERASSIGNMENTS']._serialized_end=3847
+  _globals['_REVOCATIONLIST']._serialized_start=3849
+  _globals['_REVOCATIONLIST']._serialized_end=3906
+  _globals['_MEMBER']._serialized_start=3909
+  _globals['_MEMBER']._serialized_end=4469
+  _globals['_GETAUDITHEADREQUEST']._serialized_start=4471
+  _globals['_GETAUDITHEADREQUEST']._serialized_end=4492
+  _globals['_GETAUDITHEADRESPONSE']._serialized_start=4495
+  _globals['_GETAUDITHEADRESPONSE']._serialized_end=4625
+  _globals['_FEDERATIONSERVICE']._serialized_start=4899
+  _globals['_FEDERATIONSERVICE']._serialized_end=5370
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (Feature, MemberState,):

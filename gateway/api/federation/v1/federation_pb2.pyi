@@ -97,22 +97,28 @@ class ChainHead(_message.Message):
     CHAIN_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     HASH_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
     chain: _builtins.str
     """Name of the chain: `coordinator/0`, or `registry` for the changes of the registry that several coordinators share."""
     sequence: _builtins.int
     """Sequence number of the row; zero for an empty chain."""
     hash: _builtins.bytes
     """Hash (SHA-256, 32 bytes) of the row."""
+    proof: _builtins.bytes
+    """HMAC-SHA256 of the coordinator over this row, by which it knows its own word again; nobody else can make or verify it.
+    Only beside a federation state.
+    """
     def __init__(
         self,
         *,
         chain: _builtins.str = ...,
         sequence: _builtins.int = ...,
         hash: _builtins.bytes = ...,
+        proof: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "hash", b"hash", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "hash", b"hash", "proof", b"proof", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -253,6 +259,7 @@ class JoinRequest(_message.Message):
     SEALING_KEY_FIELD_NUMBER: _builtins.int
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     REPORT_FIELD_NUMBER: _builtins.int
+    REGISTRY_HEAD_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
     """Address at which coordinators reach this process: `host:port`."""
     signing_certificate: _builtins.bytes
@@ -281,6 +288,12 @@ class JoinRequest(_message.Message):
     def report(self) -> Global___NodeReport:
         """Node status for administrators."""
 
+    @_builtins.property
+    def registry_head(self) -> Global___ChainHead:
+        """The registry head of the last federation state. A coordinator whose database lacks that row is an older one that was put
+        back: it forwards nothing until an administrator has looked (REGISTRY_BEHIND). Unset for none.
+        """
+
     def __init__(
         self,
         *,
@@ -293,10 +306,11 @@ class JoinRequest(_message.Message):
         sealing_key: Global___SealingKey | None = ...,
         capabilities: Global___Capabilities | None = ...,
         report: Global___NodeReport | None = ...,
+        registry_head: Global___ChainHead | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "capabilities", b"capabilities", "node_time", b"node_time", "report", b"report", "sealing_key", b"sealing_key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "capabilities", b"capabilities", "node_time", b"node_time", "registry_head", b"registry_head", "report", b"report", "sealing_key", b"sealing_key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "capabilities", b"capabilities", "endpoint", b"endpoint", "federation_revision", b"federation_revision", "leaving", b"leaving", "node_time", b"node_time", "report", b"report", "sealing_key", b"sealing_key", "signing_certificate", b"signing_certificate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "capabilities", b"capabilities", "endpoint", b"endpoint", "federation_revision", b"federation_revision", "leaving", b"leaving", "node_time", b"node_time", "registry_head", b"registry_head", "report", b"report", "sealing_key", b"sealing_key", "signing_certificate", b"signing_certificate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -665,6 +679,7 @@ class WatchRequest(_message.Message):
     FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
     NUMBER_ASSIGNMENTS_FIELD_NUMBER: _builtins.int
     VERIFIED_REVISION_FIELD_NUMBER: _builtins.int
+    REGISTRY_HEAD_FIELD_NUMBER: _builtins.int
     federation_revision: _builtins.int
     """Configuration revision of the caller. The configuration is sent only if it is newer."""
     verified_revision: _builtins.int
@@ -677,16 +692,21 @@ class WatchRequest(_message.Message):
         are: the caller's version does not know them.
         """
 
+    @_builtins.property
+    def registry_head(self) -> Global___ChainHead:
+        """The registry head of the last federation state, as in JoinRequest."""
+
     def __init__(
         self,
         *,
         federation_revision: _builtins.int = ...,
         number_assignments: Global___NumberAssignmentMark | None = ...,
         verified_revision: _builtins.int | None = ...,
+        registry_head: Global___ChainHead | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_verified_revision", b"_verified_revision", "number_assignments", b"number_assignments", "verified_revision", b"verified_revision"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_verified_revision", b"_verified_revision", "number_assignments", b"number_assignments", "registry_head", b"registry_head", "verified_revision", b"verified_revision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_verified_revision", b"_verified_revision", "federation_revision", b"federation_revision", "number_assignments", b"number_assignments", "verified_revision", b"verified_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_verified_revision", b"_verified_revision", "federation_revision", b"federation_revision", "number_assignments", b"number_assignments", "registry_head", b"registry_head", "verified_revision", b"verified_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__verified_revision: _TypeAlias = _typing.Literal["verified_revision"]  # noqa: Y015
     _WhichOneofArgType__verified_revision: _TypeAlias = _typing.Literal["_verified_revision", b"_verified_revision"]  # noqa: Y015
@@ -709,6 +729,7 @@ class WatchResponse(_message.Message):
     REVISIONS_FIELD_NUMBER: _builtins.int
     CONFIGURATION_CONTENT_FIELD_NUMBER: _builtins.int
     REVOCATION_LISTS_FIELD_NUMBER: _builtins.int
+    REGISTRY_HEAD_FIELD_NUMBER: _builtins.int
     federation_revision: _builtins.int
     """Configuration revision in force."""
     configuration_content: _builtins.bytes
@@ -743,6 +764,12 @@ class WatchResponse(_message.Message):
     def revocation_lists(self) -> _containers.RepeatedCompositeFieldContainer[Global___RevocationList]:
         """Revocation lists: all in the first message of a stream, later those that changed. The reader verifies each itself."""
 
+    @_builtins.property
+    def registry_head(self) -> Global___ChainHead:
+        """Last row of the coordinator's audit chain, in which every change of this state has a row. The caller keeps it with the
+        state. Unset for a registry that several coordinators share.
+        """
+
     def __init__(
         self,
         *,
@@ -755,10 +782,11 @@ class WatchResponse(_message.Message):
         revisions: _abc.Iterable[_revision_pb2.SignedRevision] | None = ...,
         configuration_content: _builtins.bytes = ...,
         revocation_lists: _abc.Iterable[Global___RevocationList] | None = ...,
+        registry_head: Global___ChainHead | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "coordinator_time", b"coordinator_time", "number_assignments", b"number_assignments"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "coordinator_time", b"coordinator_time", "number_assignments", b"number_assignments", "registry_head", b"registry_head"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "configuration_content", b"configuration_content", "coordinator_time", b"coordinator_time", "federation_revision", b"federation_revision", "members", b"members", "number_assignments", b"number_assignments", "revisions", b"revisions", "revocation_lists", b"revocation_lists", "suspensions", b"suspensions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "configuration_content", b"configuration_content", "coordinator_time", b"coordinator_time", "federation_revision", b"federation_revision", "members", b"members", "number_assignments", b"number_assignments", "registry_head", b"registry_head", "revisions", b"revisions", "revocation_lists", b"revocation_lists", "suspensions", b"suspensions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -745,6 +745,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Repeat the same request with the same id. Operations staff of the region: the log of the node says what its signing key
     lacks, mostly the token (PKCS #11) that holds it.
     """
+    REASON_REGISTRY_BEHIND: _Reason.ValueType  # 678
+    """Nothing is done, and nothing is lost by waiting: repeat the same request. Administrators look at `coordinator regions list`,
+    put a newer database back, or suspend again what was lost and accept the loss (`coordinator regions accept-loss`).
+    """
     REASON_STORE_UNCONFIRMED: _Reason.ValueType  # 684
     """Nothing is done: repeat the same request with the same id. No standby of the database confirms what was committed. Staff
     of the region start a standby; `region-node doctor` names what is missing.
@@ -1486,6 +1490,10 @@ so often; the policy `day-work-of-operator` has the bound.
 REASON_SIGNING_KEY_UNAVAILABLE: Reason.ValueType  # 677
 """Repeat the same request with the same id. Operations staff of the region: the log of the node says what its signing key
 lacks, mostly the token (PKCS #11) that holds it.
+"""
+REASON_REGISTRY_BEHIND: Reason.ValueType  # 678
+"""Nothing is done, and nothing is lost by waiting: repeat the same request. Administrators look at `coordinator regions list`,
+put a newer database back, or suspend again what was lost and accept the loss (`coordinator regions accept-loss`).
 """
 REASON_STORE_UNCONFIRMED: Reason.ValueType  # 684
 """Nothing is done: repeat the same request with the same id. No standby of the database confirms what was committed. Staff
