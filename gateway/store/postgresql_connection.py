@@ -345,8 +345,9 @@ class Writer:
         if self._connection.closed:
             return
         try:
-            if self._connection.info.transaction_status != TransactionStatus.IDLE:
-                self._connection.execute("ROLLBACK")
+            # A statement behind one that failed has not reached the server. By this call alone, and not by the words
+            # "ROLLBACK", the driver always forgets which statements it takes for prepared.
+            self._connection.rollback()
         except psycopg.Error:
             self._connection.close()
 

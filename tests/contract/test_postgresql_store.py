@@ -19,8 +19,9 @@ from deploy.local.process import HALTED, state_of
 from gateway.errors import Refused
 from gateway.store import postgresql, postgresql_listening
 from gateway.store.port import CommittedElsewhere, DatabaseInUse, Operation, Transaction
+from gateway.store.tables import Table
 from tests.contract.postgresql_scene import Database, count_up, opened, outcomes, reason, until
-from tests.contract.stores import PATIENCE_S, Written, insert, notes, putting, run, writing
+from tests.contract.stores import PATIENCE_S, PUT_NOTES, Note, Written, insert, notes, putting, run, writing
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
 
@@ -252,6 +253,33 @@ def test_a_value_that_the_server_does_not_take_harms_nobody_else(
 
     run(scenario())
     assert database.notes() == ["a", "b", "twice"]
+
+
+def test_a_statement_that_was_to_be_prepared_behind_a_failure_works_afterwards(database: Database) -> None:
+    """The server never got it; the driver took it for prepared as long as the connection lived."""
+    others = Table("others", Note, key=("note",))
+    with database.session() as session:
+        session.execute("CREATE TABLE others (note TEXT NOT NULL PRIMARY KEY)")
+
+    def failing(tx: Transaction) -> None:
+        tx.insert(PUT_NOTES, Note("twice"))
+        tx.insert(others, Note("behind it"))
+
+    def working(name: str) -> Operation[None]:
+        return lambda tx: tx.insert(others, Note(name))
+
+    async def scenario(first: int) -> None:
+        async with opened(database.conninfo) as store:
+            for turn in range(8):
+                (wrong,) = await outcomes(store, failing)
+                assert isinstance(wrong, UniqueViolation)
+                for each in range(1 if turn else first):
+                    await store.write(working(f"{first}-{turn}-{each}"))
+
+    with database.session() as session:
+        session.execute("INSERT INTO notes (note) VALUES ('twice')")
+    for first in (1, 2):  # by one of both, it is a failing commit that has the statement prepared
+        run(scenario(first))
 
 
 def test_an_error_says_what_was_wrong_and_nothing_of_the_row(database: Database) -> None:
