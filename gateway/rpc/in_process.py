@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, from_metadata
+from gateway.rpc.incidents import incident
 from gateway.rpc.interceptor import BorderInterceptor
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Message, Message]"
@@ -57,6 +58,21 @@ class InProcess:
                 return await serving
         except TimeoutError:
             raise Refused(Reason.REASON_ANSWER_LATE, seconds=f"{arrival.seconds:.0f}") from None
+
+    async def read(self, path: str, arrival: Arrival) -> Message:
+        """The request of a call before it begins, from a caller who may call the RPC at `path`.
+
+        It serves those who find in the request which RPC it is for. Raises Refused as `call`.
+        """
+        try:
+            async with asyncio.timeout(arrival.seconds), self._border.reading(path, arrival.certificates):
+                return await arrival.read()
+        except TimeoutError:
+            raise Refused(Reason.REASON_ANSWER_LATE, seconds=f"{arrival.seconds:.0f}") from None
+        except Refused:
+            raise
+        except Exception as error:
+            raise incident(path, error) from error
 
     async def _serve(self, path: str, arrival: Arrival) -> Message:
         context = _Context(arrival)

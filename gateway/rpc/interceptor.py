@@ -13,7 +13,7 @@ would read and parse the request before this code could check the caller.
 import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias, TypeVar, cast
@@ -83,6 +83,19 @@ class BorderPorts:
         if self.revocations is not None:
             self.revocations.require_in_force(peer)
 
+    async def require_peer(
+        self, certificates: Mapping[str, Iterable[bytes]], subject: str, permit: Callable[[Identity], None]
+    ) -> None:
+        """Raises Refused for a peer whose certificates are not in force, and as `permit`; a row says who it was."""
+        peer = self.peer(certificates, self.federation)
+        try:
+            self.require_in_force(peer)
+            permit(peer.identity)
+        except Refused as refused:
+            if is_noted(refused):
+                await self.denied(peer.identity, subject, refused)
+            raise
+
 
 @dataclass(eq=False)
 class _OpenCall:
@@ -128,6 +141,21 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
     def drain(self) -> None:
         """Stops reading requests from streams; the ones already read are answered."""
         self._requests.close()
+
+    @asynccontextmanager
+    async def reading(self, path: str, certificates: Mapping[str, Iterable[bytes]]) -> AsyncIterator[None]:
+        """Gives a place for the reading of a request that says which method it is for.
+
+        Raises Refused for a peer who may not call the method at `path`, and for one who has all places of its own.
+        """
+        self._shares.require_place()
+        identity, access = self._ports.peer(certificates, self._ports.federation).identity, self._ports.access
+        share = self._shares.enter(identity, is_stranger=access.is_stranger(identity))
+        try:
+            await self._ports.require_peer(certificates, path, lambda each: access.require_allowed(each, path))
+            yield
+        finally:
+            self._shares.leave(share)
 
     async def intercept_service(
         self,

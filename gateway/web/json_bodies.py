@@ -9,6 +9,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 
 LARGEST_BODY = 256 * 1024  # bytes, as of a request by gRPC
+_LARGEST_NUMBER = 2**31 - 1
 DEEPEST = 16  # objects and arrays within each other
 # Possessive, and closed by the end as well: no text makes the search look twice at a byte.
 _TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+\\?(?:"|\Z)', re.DOTALL)
@@ -68,6 +69,22 @@ class Attributes:
             raise invalid(self.at(name), "must be a text", "须为文本")
         return value
 
+    def flag(self, name: str) -> bool:
+        """True or false; false where it is absent. Raises Refused for another type."""
+        value = self.value(name)
+        if value is not None and not isinstance(value, bool):
+            raise invalid(self.at(name), "must be true or false", "须为true或false")
+        return bool(value)
+
+    def whole_number(self, name: str) -> int:
+        """A whole number of 32 bits, not negative; 0 where it is absent. Raises Refused for another value."""
+        value = self.value(name)
+        if value is None:
+            return 0
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST_NUMBER:
+            raise invalid(self.at(name), "must be a whole number that is not negative", "须为非负整数")
+        return value
+
     def object(self, name: str) -> "Attributes":
         """An object; an empty one where it is absent. Raises Refused for another type."""
         value = self.value(name)
@@ -81,6 +98,12 @@ class Attributes:
         if not isinstance(value, list):
             raise invalid(self.at(name), "must be an array", "须为数组")
         return [Attributes(each, f"{self.at(name)}[{index}]") for index, each in enumerate(value)]
+
+    def require_nothing_removed(self) -> None:
+        """Raises Refused with ATTRIBUTE_UNSUPPORTED for a null, by which a merge patch removes (RFC 7396)."""
+        for name, value in self._values.items():
+            if value is None:
+                raise unsupported(self.at(name), "nothing is removed by null", "不能用null删除")
 
     def close(self) -> None:
         """Raises Refused with ATTRIBUTE_UNSUPPORTED where an attribute is left that nobody has read."""

@@ -7,7 +7,7 @@ A route decides nothing. The RPC is called within the process, past the same bor
 import json
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Protocol, TypeVar, cast
 
@@ -26,6 +26,7 @@ from gateway.web.refusals import http_status, preferred_language, told_error, to
 from gateway.web.server import Page
 
 TYPE = "application/json"
+_MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
 _METADATA = ("authorization", "traceparent")
 _PART = 64 * 1024  # bytes of a body that are read at a time
 _DEADLINE = 15.0  # seconds of a call, beside what its caller lets it wait
@@ -42,6 +43,10 @@ class Calls(Protocol):
     """The RPCs of the process."""
 
     async def call(self, path: str, arrival: Arrival) -> Message:
+        """See `gateway.rpc.in_process.InProcess`."""
+        ...
+
+    async def read(self, path: str, arrival: Arrival) -> Message:
         """See `gateway.rpc.in_process.InProcess`."""
         ...
 
@@ -77,17 +82,19 @@ class Answer:
 
 @dataclass(frozen=True)
 class Route:
-    """One method of one resource, and the RPC that it is."""
+    """One method of one resource, and the RPC that it is; or one of several, by the message that is made of it."""
 
     verb: str
     path: str
     """Below the path of the API, with `{name}` for what varies."""
     rpc: str
-    """`/package.Service/Method`."""
+    """`/package.Service/Method`; of several that which the most callers may call."""
     request: Callable[[Asked], Message]
     """Pure. May raise Refused."""
     answer: Callable[[Asked, Message], Answer]
     """Pure. May raise Refused."""
+    others: Sequence[str] = ()
+    """The other RPCs, of the same service."""
 
     @classmethod
     def of(
@@ -97,9 +104,15 @@ class Route:
         rpc: str,
         request: Callable[[Asked], Message],
         answer: Callable[[Asked, Response], Answer],
+        others: Sequence[str] = (),
     ) -> "Route":
         """A route whose `answer` takes the response of its RPC."""
-        return cls(verb, path, rpc, request, cast("Callable[[Asked, Message], Answer]", answer))
+        return cls(verb, path, rpc, request, cast("Callable[[Asked, Message], Answer]", answer), others)
+
+    def rpc_of(self, message: Message) -> str:
+        """The RPC that takes a message: requests have the name of their RPC."""
+        wanted = f"/{message.DESCRIPTOR.name.removesuffix('Request')}"
+        return next(each for each in (self.rpc, *self.others) if each.endswith(wanted))
 
 
 @dataclass(frozen=True)
@@ -132,16 +145,29 @@ def _handler(
         async def read() -> Message:
             nonlocal asked
             body = parsed(await _body(request)) if request.can_read_body else Attributes({}, "")
+            if request.method == "PATCH":
+                body.require_nothing_removed()
             asked = _asked(api.root, request, body, wait)
             made = route.request(asked)
             body.close()
             return made
 
         arrival = Arrival(certificates(request), _metadata(request), _DEADLINE + wait, read)
-        response = await calls.call(route.rpc, arrival)
+        rpc = route.rpc
+        if route.others:  # which of them it is stands in the body
+            made = await calls.read(rpc, arrival)
+            rpc, arrival = route.rpc_of(made), replace(arrival, read=_given(made))
+        response = await calls.call(rpc, arrival)
         return _answered(route, cast("Asked", asked), response)
 
     return handle
+
+
+def _given(message: Message) -> Callable[[], Awaitable[Message]]:
+    async def read() -> Message:
+        return message
+
+    return read
 
 
 @web.middleware
@@ -241,7 +267,8 @@ async def _body(request: web.Request) -> bytes:
     """The body of a request. Raises Refused for another type than JSON in UTF-8, and for one that is too large."""
     charset = request.charset or "utf-8"
     said = _header(request, "Content-Encoding") or _header(request, "Content-Type")
-    if request.content_type != TYPE or charset.lower() != "utf-8" or "Content-Encoding" in request.headers:
+    types = (TYPE, _MERGE_PATCH) if request.method == "PATCH" else (TYPE,)
+    if request.content_type not in types or charset.lower() != "utf-8" or "Content-Encoding" in request.headers:
         raise Refused(Reason.REASON_MEDIA_TYPE_UNSUPPORTED, media_type=said or "none")
     data = bytearray()
     try:

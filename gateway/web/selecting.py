@@ -16,8 +16,10 @@ from gateway.web.enum_words import numbers_of
 from gateway.web.json_bodies import unsupported
 
 FIELDS = "fields"
+SORT = "sort"
 _OFFSET, _LIMIT, _TOKEN = "offset", "limit", "pageToken"
-PAGING = (_OFFSET, _LIMIT, _TOKEN)
+BY_TOKENS = (_LIMIT, _TOKEN)
+PAGING = (_OFFSET, *BY_TOKENS)
 _ALWAYS = ("id", "href")
 _NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
 Query = Mapping[str, str]
@@ -35,6 +37,12 @@ def require_known(query: Query, known: Collection[str]) -> None:
             raise invalid(name, "is empty", "为空")
     if "." in query.get(FIELDS, ""):
         raise unsupported(FIELDS, "it names attributes of the resource itself", "仅限资源自身的属性")
+
+
+def require_sorted(query: Query, order: str) -> None:
+    """Raises Refused for another order than the one that the list has, for example `-creationDate`."""
+    if query.get(SORT, order) != order:
+        raise unsupported(SORT, f"the list has the order {order}", f"列表顺序为{order}")
 
 
 def selected(told: Mapping[str, object], query: Query) -> Mapping[str, object]:

@@ -22,11 +22,10 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, to_status
 from gateway.rpc.incidents import incident
-from gateway.rpc.interceptor import BorderPorts, is_noted
+from gateway.rpc.interceptor import BorderPorts
 from gateway.rpc.ports import PortInUse, host_and_port
 from gateway.rpc.server import DRAIN_SECONDS
 from gateway.security.alternative_names import uris_of
-from gateway.security.peers import peer_of
 from gateway.security.tls import CONNECTION_AGE_MS, CONNECTION_GRACE_MS, HANDSHAKE_MS, Credentials, CredentialsUnusable
 from gateway.time.looks import until_look
 from gateway.web.refusals import http_status
@@ -230,14 +229,12 @@ class WebServer:
                 return await admitted(request)
 
         async def admitted(request: web.Request) -> web.StreamResponse:
-            peer = peer_of(certificates_of(request), self._border.federation)
-            try:
-                self._border.require_in_force(peer)
-                self._border.access.require_role(peer.identity, page.roles, page.path, page.name)
-            except Refused as refused:
-                if is_noted(refused):
-                    await self._border.denied(peer.identity, page.path, refused)
-                raise
+            require = self._border.access.require_role
+            await self._border.require_peer(
+                certificates_of(request),
+                page.path,
+                lambda identity: require(identity, page.roles, page.path, page.name),
+            )
             return await page.show(request)
 
         return show

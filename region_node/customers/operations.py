@@ -95,6 +95,20 @@ def read(tx: Transaction, number: str, asked: AuditedCall) -> KnownCustomer:
     return found
 
 
+def number_of(tx: Transaction, product_id: str) -> str:
+    """The number of the line with an id. Raises Refused with CUSTOMER_NOT_FOUND, CUSTOMER_MOVED or CUSTOMER_ERASED."""
+    line = line_of(tx, product_id)
+    if line is None:
+        is_erased = line_at_rest(tx, product_id) is not None
+        raise Refused(Reason.REASON_CUSTOMER_ERASED if is_erased else Reason.REASON_CUSTOMER_NOT_FOUND)
+    if not line.number:  # given up by a move
+        raise Refused(Reason.REASON_CUSTOMER_MOVED)
+    holder = find_line(tx, line.number)
+    if holder is not None and holder.product_id != product_id:  # a later line has the number
+        raise Refused(Reason.REASON_CUSTOMER_NOT_FOUND)
+    return line.number
+
+
 def read_page(
     tx: Transaction, after_customer: str, after_line: str, limit: int, asked: AuditedCall
 ) -> list[KnownCustomer]:

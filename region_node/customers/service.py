@@ -1,6 +1,6 @@
 """CustomerService: the region's own customers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import grpc
 
@@ -8,10 +8,10 @@ from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.numberplan import normalize
 from gateway.rpc.pages import decode_token, first_page, page_size
-from gateway.store.port import Store
+from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.customers import imports, operations
 from region_node.customers.contacts_asked import ContactApplication
@@ -95,8 +95,8 @@ class CustomerService(CustomerServiceServicer):
     ) -> api.GetCustomerResponse:
         """See the contract."""
         asked = audited_call(request.requester, self._clock)
-        number = normalize(request.number)
-        found = await self._store.write(lambda tx: operations.read(tx, number, asked))
+        named = _named(request.number, request.product_id)
+        found = await self._store.write(lambda tx: operations.read(tx, named(tx), asked))
         return api.GetCustomerResponse(customer=self._message(found))
 
     async def ListCustomers(
@@ -126,8 +126,9 @@ class CustomerService(CustomerServiceServicer):
         changes = {path: str(getattr(request.customer, path)) for path in paths}
         for path, value in changes.items():
             require_length(path, value, NAME_LIMIT, required=path == "name")
-        number = normalize(request.customer.product.number)
-        found = await self._store.write(lambda tx: operations.change(tx, number, changes, asked))
+        product = request.customer.product
+        named = _named(product.number, "" if product.number else product.id)
+        found = await self._store.write(lambda tx: operations.change(tx, named(tx), changes, asked))
         return api.UpdateCustomerResponse(customer=self._message(found))
 
     async def GetContactPreferences(
@@ -151,6 +152,16 @@ class CustomerService(CustomerServiceServicer):
     def _message(self, known: KnownCustomer) -> api.Customer:
         balance = Money(minor_units=known.balance, currency=self._context.currency)
         return customer_message(known.customer, known.line, known.subscriptions, balance)
+
+
+def _named(number: str, product_id: str) -> Callable[[Transaction], str]:
+    """What gives the number of the line that a request names. Raises Refused where it is none, or named twice."""
+    if not product_id:
+        normalized = normalize(number)
+        return lambda _: normalized
+    if number:
+        raise invalid("product_id", "the number is named as well", "已指明号码")
+    return lambda tx: operations.number_of(tx, product_id)
 
 
 def _place(known: KnownCustomer) -> str:

@@ -4,8 +4,8 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.web.json_bodies import Attributes
-from region_node.open_api.product_orders import (
-    ORDER,
+from region_node.open_api.product_orders import ORDER
+from region_node.open_api.resources import (
     Json,
     href_of,
     require_reference,

@@ -1,64 +1,134 @@
-"""The JSON Schema of what orders have beyond TMF622, to which `@schemaLocation` leads."""
+"""Attributes that a resource has beyond TM Forum's, in the JSON of the contract, and the JSON Schema of them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
 
 from aiohttp import web
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.api.region.v1.order_pb2 import Awaiting, Expedite, JeopardyAlert, OrderError, StateChange
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.api.types.v1.types_pb2 import Document
 from gateway.web.server import Page
-from region_node.open_api.product_orders import SCHEMA, TYPE
+from region_node.open_api.resources import Json
 
 _READERS = frozenset({Role.ROLE_OPERATOR, Role.ROLE_STAFF})
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "object", "additionalProperties": _TEXT}
+_TIMES = {
+    Timestamp.DESCRIPTOR.full_name: {"type": "string", "format": "date-time"},
+    Duration.DESCRIPTOR.full_name: _TEXT,
+}
+# Texts, bytes in base64, the names of enums, and whole numbers of 64 bits are texts.
+_TYPES = {
+    FieldDescriptor.CPPTYPE_BOOL: "boolean",
+    FieldDescriptor.CPPTYPE_INT32: "integer",
+    FieldDescriptor.CPPTYPE_UINT32: "integer",
+    FieldDescriptor.CPPTYPE_DOUBLE: "number",
+    FieldDescriptor.CPPTYPE_FLOAT: "number",
+}
 
 
-def order_schema() -> Mapping[str, object]:
-    """The schema: each message of the contract in its JSON (proto3)."""
-    lists = {
-        "document": Document.DESCRIPTOR,
-        "stateChange": StateChange.DESCRIPTOR,
-        "expedite": Expedite.DESCRIPTOR,
-        "jeopardyAlert": JeopardyAlert.DESCRIPTOR,
-    }
-    return {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": TYPE,
-        "type": "object",
-        "properties": {
-            **{name: {"type": "array", "items": _of_message(kind)} for name, kind in lists.items()},
-            "documentRequested": {"type": "array", "items": _TEXT},
-            "awaiting": _of_message(Awaiting.DESCRIPTOR),
-            "error": _of_message(OrderError.DESCRIPTOR),
-            "result": _TEXTS,
-        },
-    }
+@dataclass(frozen=True)
+class Extension:
+    """A type that has more attributes than its base of TM Forum."""
+
+    type: str
+    base: str
+    message: Descriptor
+    """The message of the contract that has what the attributes tell."""
+    paths: Mapping[str, str]
+    """The attributes, each with its field: the names from the message on, with points between."""
+
+    @property
+    def types(self) -> Sequence[str]:
+        """The names by which a caller may call the type."""
+        return self.type, self.base
+
+    @property
+    def schema_path(self) -> str:
+        """Where the schema is read, below the path of the API."""
+        return f"schema/{self.type}.schema.json"
+
+    def told(self, message: Message, root: str) -> Json:
+        """The attributes of a message, and those that name the type; None for what is not set."""
+        return {
+            **{name: _told(message, path.split(".")) for name, path in self.paths.items()},
+            "@type": self.type,
+            "@baseType": self.base,
+            "@schemaLocation": f"{root}/{self.schema_path}",
+        }
+
+    def schema(self) -> Mapping[str, object]:
+        """The schema: each message of the contract in its JSON (proto3)."""
+        definitions: dict[str, object] = {}
+        fields = {name: _field(self.message, path.split(".")) for name, path in self.paths.items()}
+        return {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "title": self.type,
+            "type": "object",
+            "properties": {name: _of_field(field, definitions) for name, field in fields.items()},
+            "definitions": definitions,
+        }
+
+    def page(self, root: str, service: str) -> Page:
+        """The schema below the path of the API, for the callers of a service."""
+        text = json.dumps(self.schema(), indent=2)
+
+        async def show(_: web.Request) -> web.StreamResponse:
+            return web.Response(text=text, content_type="application/schema+json")
+
+        return Page(f"{root}/{self.schema_path}", service, _READERS, show)
 
 
-def schema_page(root: str) -> Page:
-    """The schema below the path of the API, for the readers of orders."""
-    text = json.dumps(order_schema(), indent=2)
+def _told(message: Message, path: Sequence[str]) -> object:
+    name, *below = path
+    held: object = getattr(message, name)
+    if below:
+        return _told(held, below) if isinstance(held, Message) else None
+    field = cast("FieldDescriptor", message.DESCRIPTOR.fields_by_name[name])
+    if _is_map(field):
+        return dict(cast("Mapping[str, str]", held))
+    if field.is_repeated:
+        many = cast("Iterable[object]", held)
+        return [MessageToDict(each) if isinstance(each, Message) else each for each in many]
+    if isinstance(held, Message):
+        return MessageToDict(held) if message.HasField(name) else None
+    if field.enum_type is not None:
+        number = cast("int", held)
+        value = field.enum_type.values_by_number.get(number)
+        held = number if value is None else value.name if number else None
+    return held or None  # the JSON of the contract leaves out what is not set
 
-    async def show(_: web.Request) -> web.StreamResponse:
-        return web.Response(text=text, content_type="application/schema+json")
 
-    return Page(f"{root}/{SCHEMA}", "OrderService", _READERS, show)
-
-
-def _of_message(kind: Descriptor) -> Mapping[str, object]:
-    properties = {each.json_name: _of_field(each) for each in kind.fields}
-    return {"type": "object", "properties": properties, "additionalProperties": False}
+def _field(message: Descriptor, path: Sequence[str]) -> FieldDescriptor:
+    name, *below = path
+    found = message.fields_by_name[name]
+    return found if not below else _field(cast("Descriptor", found.message_type), below)
 
 
-def _of_field(field: FieldDescriptor) -> Mapping[str, object]:
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+
+
+def _of_field(field: FieldDescriptor, definitions: dict[str, object]) -> Mapping[str, object]:
+    if _is_map(field):
+        return _TEXTS
     kind = field.message_type
-    if kind is None:
-        return _TEXT  # texts, bytes in base64, and the names of enums
-    if kind.full_name == Timestamp.DESCRIPTOR.full_name:
-        return {"type": "string", "format": "date-time"}
-    return _TEXTS if kind.GetOptions().map_entry else _of_message(kind)
+    one = {"type": _TYPES.get(field.cpp_type, "string")} if kind is None else _of_message(kind, definitions)
+    return {"type": "array", "items": one} if field.is_repeated else one
+
+
+def _of_message(kind: Descriptor, definitions: dict[str, object]) -> Mapping[str, object]:
+    """A message by its name among the definitions, since one may hold itself."""
+    if kind.full_name in _TIMES:
+        return _TIMES[kind.full_name]
+    if kind.full_name not in definitions:
+        definitions[kind.full_name] = {}
+        properties = {each.json_name: _of_field(each, definitions) for each in kind.fields}
+        definitions[kind.full_name] = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {"$ref": f"#/definitions/{kind.full_name}"}

@@ -1,24 +1,12 @@
 """TMF622 Product Ordering Management v4: its routes, each an RPC of OrderService."""
 
 from collections.abc import Callable, Sequence
-from http import HTTPStatus
 
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
-from gateway.errors import invalid
 from gateway.web.json_bodies import unsupported
 from gateway.web.routes import Answer, Api, Asked, Route
-from gateway.web.selecting import (
-    FIELDS,
-    PAGING,
-    Paging,
-    listed_headers,
-    require_known,
-    selected,
-    value_of,
-    values_in,
-    words_of,
-)
+from gateway.web.selecting import FIELDS, require_known, value_of, values_in, words_of
 from region_node.open_api.cancellations import (
     CANCEL,
     CANCELLING,
@@ -27,9 +15,16 @@ from region_node.open_api.cancellations import (
     order_to_cancel,
     told_cancellation,
 )
-from region_node.open_api.extension import schema_page
-from region_node.open_api.product_orders import ORDER, Json, href_of, order_request, told_order
-from region_node.records.listing import FAR
+from region_node.open_api.product_orders import ORDER, PRODUCT_ORDER, order_request, told_order
+from region_node.open_api.resources import (
+    Json,
+    part_of,
+    request_id_of,
+    require_list,
+    told_created,
+    told_list,
+    told_one,
+)
 from region_node.requests.checks import LONGEST_WAIT
 
 _SERVICE = "/gateway.api.region.v1.OrderService"
@@ -44,11 +39,11 @@ def _get(asked: Asked) -> order_api.GetOrderRequest:
 
 
 def _got(asked: Asked, response: order_api.GetOrderResponse) -> Answer:
-    return Answer(selected(_told(asked, response.order), asked.query))
+    return told_one(asked, _told(asked, response.order))
 
 
 def _list(asked: Asked) -> order_api.ListOrdersRequest:
-    require_known(asked.query, (FIELDS, *PAGING, _STATE, _BUSINESS, _NUMBER, _PARTY))
+    require_list(asked, "-orderDate", (_STATE, _BUSINESS, _NUMBER, _PARTY))
     request = _page(asked, values_in(asked.query, _STATE, words_of(OrderState.DESCRIPTOR)))
     request.business, request.number = value_of(asked.query, _BUSINESS), value_of(asked.query, _NUMBER)
     for party in values_in(asked.query, _PARTY, words_of(Party.DESCRIPTOR)):
@@ -64,19 +59,16 @@ def _listed(asked: Asked, response: order_api.ListOrdersResponse) -> Answer:
 
 def _post(asked: Asked) -> order_api.SubmitOrderRequest:
     require_known(asked.query, (FIELDS,))
-    external_id = asked.body.text("externalId")
-    if external_id and asked.request_id not in ("", external_id):
-        raise invalid("externalId", "differs from Idempotency-Key", "与Idempotency-Key不一致")
     order = order_request(asked.body, asked.requester)
-    return order_api.SubmitOrderRequest(request_id=external_id or asked.request_id, order=order, wait=asked.wait)
+    return order_api.SubmitOrderRequest(request_id=request_id_of(asked), order=order, wait=asked.wait)
 
 
 def _posted(asked: Asked, response: order_api.SubmitOrderResponse) -> Answer:
-    return _created(asked, ORDER, response.order, _told(asked, response.order))
+    return told_created(asked, _told(asked, response.order))
 
 
 def _get_cancellations(asked: Asked) -> order_api.ListOrdersRequest:
-    require_known(asked.query, (FIELDS, *PAGING, _STATE))
+    require_list(asked, "-orderDate", (_STATE,))
     return _page(asked, values_in(asked.query, _STATE, STATES) or CANCELLING)
 
 
@@ -85,7 +77,7 @@ def _got_cancellations(asked: Asked, response: order_api.ListOrdersResponse) -> 
 
 
 def _got_cancellation(asked: Asked, response: order_api.GetOrderResponse) -> Answer:
-    return Answer(selected(told_cancellation(response.order, asked.root), asked.query))
+    return told_one(asked, told_cancellation(response.order, asked.root))
 
 
 def _cancel(asked: Asked) -> order_api.CancelOrderRequest:
@@ -97,38 +89,23 @@ def _cancel(asked: Asked) -> order_api.CancelOrderRequest:
 
 
 def _cancelled(asked: Asked, response: order_api.CancelOrderResponse) -> Answer:
-    return _created(asked, CANCEL, response.order, answered_cancellation(response.order, asked.root))
+    return told_created(asked, answered_cancellation(response.order, asked.root))
 
 
 def _told(asked: Asked, order: Order) -> Json:
     return told_order(order, asked.root, asked.language)
 
 
-def _created(asked: Asked, resource: str, order: Order, told: Json) -> Answer:
-    location = href_of(asked.root, resource, order.id)
-    return Answer(selected(told, asked.query), HTTPStatus.CREATED, {"Location": location})
-
-
 def _page(asked: Asked, states: Sequence[int]) -> order_api.ListOrdersRequest:
-    paging = Paging.of(asked.query, FAR)
-    return order_api.ListOrdersRequest(
-        states=[OrderState.ValueType(state) for state in states],
-        page_size=paging.limit,
-        page_token=paging.token,
-        skip=paging.offset,
-        show_total_size=not paging.token,  # whoever follows the list has its size already
-        requester=asked.requester,
-    )
+    wanted = [OrderState.ValueType(state) for state in states]
+    return order_api.ListOrdersRequest(states=wanted, requester=asked.requester, **part_of(asked))
 
 
 def _answered(
     asked: Asked, response: order_api.ListOrdersResponse, resource: str, told: Callable[[Order], Json]
 ) -> Answer:
     total = response.total_size if response.HasField("total_size") else None
-    body = [selected(told(order), asked.query) for order in response.orders]
-    path = f"{asked.root}/{resource}"
-    headers = listed_headers(path, asked.query, len(body), total, response.next_page_token)
-    return Answer(body, headers=headers)
+    return told_list(asked, resource, [told(order) for order in response.orders], response.next_page_token, total)
 
 
 _ROOT = "/tmf-api/productOrderingManagement/v4"
@@ -143,5 +120,5 @@ PRODUCT_ORDERING = Api(
         Route.of("GET", f"/{CANCEL}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got_cancellation),
     ),
     int(LONGEST_WAIT),
-    (schema_page(_ROOT),),
+    (PRODUCT_ORDER.page(_ROOT, "OrderService"),),
 )

@@ -11,9 +11,24 @@ if TYPE_CHECKING:
 
 def open_apis(settings: RegionSettings) -> "Sequence[Api]":
     """The APIs that the settings open: none unless they say so."""
-    if settings.web is None or not settings.web.open_apis:
-        return ()
-    # They need an HTTP server, a large import that other nodes do without.
-    from region_node.open_api.product_ordering import PRODUCT_ORDERING  # noqa: PLC0415
+    return served_apis() if settings.web is not None and settings.web.open_apis else ()
 
-    return (PRODUCT_ORDERING,)
+
+def served_apis() -> "Sequence[Api]":
+    """All APIs."""
+    # They need an HTTP server, a large import that other nodes do without.
+    from region_node.open_api.alarm_management import ALARM_MANAGEMENT  # noqa: PLC0415
+    from region_node.open_api.customer_management import CUSTOMER_MANAGEMENT  # noqa: PLC0415
+    from region_node.open_api.problem_management import PROBLEM_MANAGEMENT  # noqa: PLC0415
+    from region_node.open_api.product_catalog import PRODUCT_CATALOG  # noqa: PLC0415
+    from region_node.open_api.product_ordering import PRODUCT_ORDERING  # noqa: PLC0415
+    from region_node.open_api.trouble_ticketing import TROUBLE_TICKETS  # noqa: PLC0415
+
+    return (
+        PRODUCT_ORDERING,
+        TROUBLE_TICKETS,
+        CUSTOMER_MANAGEMENT,
+        PROBLEM_MANAGEMENT,
+        ALARM_MANAGEMENT,
+        PRODUCT_CATALOG,
+    )

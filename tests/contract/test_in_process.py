@@ -125,6 +125,39 @@ def test_a_caller_who_may_not_call_is_noted_and_nothing_of_it_is_read(tmp_path: 
     asyncio.run(story())
 
 
+def test_a_request_that_says_which_rpc_it_is_for_is_read_for_those_who_may_call_and_in_time(tmp_path: Path) -> None:
+    async def order() -> Message:
+        return api.GetOrderRequest(order_id="any")
+
+    async def never() -> Message:
+        raise AssertionError("a request was read")
+
+    async def later() -> Message:
+        await asyncio.Event().wait()
+        return await order()
+
+    async def broken() -> Message:
+        raise KeyError("no such")
+
+    async def story() -> None:
+        process = Process(tmp_path)
+
+        shown = {caller: process.shown(caller) for caller in (COUNTER, STRANGER)}
+
+        def read(caller: str, read: Callable[[], Awaitable[Message]], seconds: float = LONG) -> Awaitable[Message]:
+            return process.calls.read(GET, Arrival(shown[caller], (), seconds, read))
+
+        assert await read(COUNTER, order) == await order()
+        assert await why(read(STRANGER, never)) == "PERMISSION_DENIED"
+        assert process.denied == [(STRANGER, "PERMISSION_DENIED")]
+        assert await why(read(COUNTER, later, SHORT)) == "ANSWER_LATE"
+        assert await why(read(COUNTER, broken)) == "INTERNAL"
+        process.revoke(COUNTER)
+        assert await why(read(COUNTER, never)) == "CERTIFICATE_REVOKED"
+
+    asyncio.run(story())
+
+
 def test_what_cannot_be_read_is_refused_as_its_reader_says_and_a_defect_by_a_number(tmp_path: Path) -> None:
     def raising(error: Exception) -> Callable[[], Awaitable[Message]]:
         async def read() -> Message:

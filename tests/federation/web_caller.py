@@ -87,4 +87,9 @@ def web_caller(federation: Federation, path: str, headers: Mapping[str, str] = C
 
 def order_path(order_id: str) -> str:
     """Where an order is read."""
-    return f"{ORDERS}/{quote(order_id, safe='')}"
+    return below(ORDERS, order_id)
+
+
+def below(path: str, name: str) -> str:
+    """Where a resource is read, by its id."""
+    return f"{path}/{quote(name, safe='')}"

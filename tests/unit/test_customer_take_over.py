@@ -24,10 +24,11 @@ from region_node.customers.operations import (
     change,
     create,
     keep_line,
+    number_of,
     read_page,
     suspension_has_ended,
 )
-from region_node.customers.rows import CustomerRow, Line, find_line
+from region_node.customers.rows import CustomerRow, Line, find_line, give_up_number
 from region_node.customers.taking_over import NewCustomer, new_customer
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
@@ -94,6 +95,23 @@ def test_a_customer_with_several_lines_is_listed_with_each_of_them_once(tx: Tran
         found += [known.line.product_id for known in page]
         after = (page[-1].customer.customer_id, page[-1].line.product_id)
     assert found == ["line-1", "line-2", "line-3"]
+
+
+def test_the_id_of_a_line_names_nobody_else_once_its_number_is_anothers(tx: Transaction) -> None:
+    def why(product_id: str) -> Reason.ValueType:
+        with pytest.raises(Refused) as refused:
+            number_of(tx, product_id)
+        return refused.value.reason
+
+    create(tx, [suspended(until=None)], "CNY", ASKED)
+    assert number_of(tx, "line-1") == NUMBER
+    assert why("line-2") == Reason.REASON_CUSTOMER_NOT_FOUND
+    line = find_line(tx, NUMBER)
+    assert line is not None
+    give_up_number(tx, line)
+    keep_line(tx, replace(line, product_id="line-2"), NOW)
+    assert why("line-1") == Reason.REASON_CUSTOMER_MOVED
+    assert number_of(tx, "line-2") == NUMBER
 
 
 def test_a_customer_is_known_by_what_was_told_and_not_by_what_has_become_of_them(tx: Transaction) -> None:

@@ -9,13 +9,14 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
+from gateway.api.region.v1.complaint_service_pb2 import RespondToComplaintRequest, WithdrawComplaintRequest
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
 from gateway.rpc.in_process import Arrival
 from gateway.web.json_bodies import Attributes
 from gateway.web.routes import Answer, Api, Asked, Route, application
-from gateway.web.selecting import Paging, require_known, value_of, values_in, words_of
+from gateway.web.selecting import Paging, require_known, require_sorted, value_of, values_in, words_of
 from region_node.open_api.product_ordering import PRODUCT_ORDERING
 
 WORDS = words_of(OrderState.DESCRIPTOR)
@@ -26,9 +27,15 @@ class Calls:
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
+        self.paths: list[str] = []
 
     async def call(self, path: str, arrival: Arrival) -> Message:
+        self.paths.append(path)
         self.seconds.append(arrival.seconds)
+        return await arrival.read()
+
+    async def read(self, path: str, arrival: Arrival) -> Message:
+        self.paths.append(f"read {path}")
         return await arrival.read()
 
 
@@ -108,3 +115,35 @@ def test_a_list_is_counted_once_and_not_with_each_page(query: Mapping[str, str],
     route = next(each for each in PRODUCT_ORDERING.routes if each.rpc.endswith("/ListOrders"))
     asked = Asked("", {}, query, "en", Requester(), "", wait=Duration(), body=Attributes({}, ""))
     assert route.request(asked).show_total_size == counts  # type: ignore[attr-defined]
+
+
+def test_a_route_of_several_rpcs_reads_its_request_once_and_calls_the_one_that_it_is_for() -> None:
+    def asks(asked: Asked) -> Message:
+        asked.body.value("reason")
+        return WithdrawComplaintRequest() if asked.body.value("status") else RespondToComplaintRequest()
+
+    route = Route("PATCH", "/one", "/S/RespondToComplaint", asks, lambda *_: Answer({}), ("/S/WithdrawComplaint",))
+
+    async def patched(calls: Calls, body: str, kind: str) -> tuple[int, dict[str, object]]:
+        served = application(Api("/api", (route,), 0), calls, lambda _: {})
+        async with TestClient(TestServer(served)) as client:
+            headers = {"Content-Type": kind}
+            async with client.patch(route.path, data=body, headers=headers) as answer:
+                return answer.status, await answer.json()
+
+    for body, rpc in (('{"status": "cancelled"}', "WithdrawComplaint"), ("{}", "RespondToComplaint")):
+        calls = Calls()
+        assert asyncio.run(patched(calls, body, "application/merge-patch+json")) == (200, {})
+        assert calls.paths == ["read /S/RespondToComplaint", f"/S/{rpc}"]
+    calls = Calls()
+    status, told = asyncio.run(patched(calls, '{"status": "cancelled", "reason": null}', "application/json"))
+    assert (status, told["code"]) == (400, "ATTRIBUTE_UNSUPPORTED"), "null was taken for an attribute that is absent"
+    status, told = asyncio.run(patched(calls, "<a/>", "text/xml"))
+    assert (status, told["code"]) == (415, "MEDIA_TYPE_UNSUPPORTED")
+    assert calls.paths == 2 * ["read /S/RespondToComplaint"]
+
+
+def test_a_list_is_refused_in_another_order_than_its_own() -> None:
+    require_sorted({"sort": "-creationDate"}, "-creationDate")
+    with pytest.raises(Refused, match="-creationDate"):
+        require_sorted({"sort": "creationDate"}, "-creationDate")

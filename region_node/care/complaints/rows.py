@@ -20,7 +20,7 @@ from region_node.care.complaints.deadlines import due_of, find, is_met
 from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.node.open_work import OpenRows
 from region_node.node.subjects import number_index
-from region_node.records.listing import Page
+from region_node.records.listing import BY_TOKEN, Page, Position
 from region_node.records.numbers import Numbers
 from region_node.records.stored import Events, Records
 from region_node.tickets.followed import Facts, Followed
@@ -212,7 +212,11 @@ def remove_escalations(tx: Transaction, ticket_id: str, levels: Iterable[int]) -
 
 
 def list_complaints(
-    tx: Transaction, wanted: ComplaintFilter, before: tuple[int, str] | None, limit: int
+    tx: Transaction,
+    wanted: ComplaintFilter,
+    before: tuple[int, str] | None,
+    limit: int,
+    position: Position = BY_TOKEN,
 ) -> Page[Complaint]:
     """At most `limit` complaints, newest first, older than `before` (creation date in microseconds, ticket id).
 
@@ -232,7 +236,7 @@ def list_complaints(
     if wanted.unclassified:
         listed.only("ticket_id IN (SELECT ticket_id FROM complaint_figures WHERE category = '')")
     listed.due_before(wanted.due_before)
-    return COMPLAINT_RECORDS.page(tx, listed, before, limit)
+    return COMPLAINT_RECORDS.page(tx, listed, before, limit, position)
 
 
 def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:

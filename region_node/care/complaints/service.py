@@ -35,7 +35,7 @@ from region_node.care.complaints.rows import (
     list_complaints,
 )
 from region_node.customers.known_statuses import is_restricted
-from region_node.records.listing import Page
+from region_node.records.listing import Page, Position
 from region_node.records.watches import Change, Feed, Follower, changes_after
 from region_node.requests.auditing import audited_call
 from region_node.requests.calling import calling, known_states, patience
@@ -104,16 +104,17 @@ class ComplaintService(ComplaintServiceServicer):
             unclassified=request.unclassified,
             due_before=instant_within("due_within", request.due_within, now) if is_limited else None,
         )
+        position = Position(request.skip, counts=request.show_total_size)
 
         def read(tx: Transaction) -> Page[Complaint]:
-            page = list_complaints(tx, wanted, before, size)
+            page = list_complaints(tx, wanted, before, size, position)
             reading.record(tx, "ListComplaints", "-", f"{len(page.items)} read")
             return page
 
         until = _as_of(request)
         page = await self._store.write(read)
         token = encode_token(_PAGE, page.following)
-        response = api.ListComplaintsResponse(complaints=page.items, next_page_token=token)
+        response = api.ListComplaintsResponse(complaints=page.items, next_page_token=token, total_size=page.total)
         if until is not None:
             response.levels.extend(self._application.levels_at(page.items, until))
         return response

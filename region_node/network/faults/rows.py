@@ -18,7 +18,7 @@ from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.network.faults import outages, rules
 from region_node.node.open_work import OpenRows
 from region_node.node.subjects import number_index
-from region_node.records.listing import Page
+from region_node.records.listing import BY_TOKEN, Page, Position
 from region_node.records.numbers import Numbers
 from region_node.records.stored import Events, Records
 from region_node.tickets.followed import Facts, Followed
@@ -142,7 +142,13 @@ def update_fault(tx: Transaction, fault: Fault, now: datetime) -> None:
     _note_change(tx, fault, now)
 
 
-def list_faults(tx: Transaction, wanted: FaultFilter, before: tuple[int, str] | None, limit: int) -> Page[Fault]:
+def list_faults(
+    tx: Transaction,
+    wanted: FaultFilter,
+    before: tuple[int, str] | None,
+    limit: int,
+    position: Position = BY_TOKEN,
+) -> Page[Fault]:
     """At most `limit` faults, newest first, older than `before` (creation date in microseconds, id).
 
     Those of restricted customers are left out.
@@ -157,7 +163,7 @@ def list_faults(tx: Transaction, wanted: FaultFilter, before: tuple[int, str] | 
     listed.in_states(wanted.states)
     listed.of_number(tx, wanted.number)
     listed.due_before(wanted.due_before)
-    return FAULT_RECORDS.page(tx, listed, before, limit)
+    return FAULT_RECORDS.page(tx, listed, before, limit, position)
 
 
 def repair_times(tx: Transaction, region: str, start: int, end: int) -> list[int]:

@@ -27,7 +27,7 @@ from region_node.network.faults.rows import (
     list_faults,
 )
 from region_node.node.context import RegionContext
-from region_node.records.listing import Page
+from region_node.records.listing import Page, Position
 from region_node.records.watches import Change, Feed, Follower, changes_after
 from region_node.requests.auditing import audited_call
 from region_node.requests.calling import calling, known_states, patience
@@ -90,14 +90,16 @@ class FaultService(FaultServiceServicer):
             number=normalize(request.number) if request.number else "",
             due_before=instant_within("due_within", request.due_within, now) if is_limited else None,
         )
+        position = Position(request.skip, counts=request.show_total_size)
 
         def read(tx: Transaction) -> Page[Fault]:
-            page = list_faults(tx, wanted, before, size)
+            page = list_faults(tx, wanted, before, size, position)
             reading.record(tx, "ListFaults", "-", f"{len(page.items)} read")
             return page
 
         page = await self._store.write(read)
-        return api.ListFaultsResponse(faults=page.items, next_page_token=encode_token(_PAGE, page.following))
+        token = encode_token(_PAGE, page.following)
+        return api.ListFaultsResponse(faults=page.items, next_page_token=token, total_size=page.total)
 
     async def WatchFaults(
         self,

@@ -25,6 +25,7 @@ from region_node.network.measurements.alarm_rows import (
     changes_after,
     last_change,
     list_alarms,
+    require_alarm,
 )
 from region_node.network.measurements.objects import key_of
 from region_node.network.measurements.streams import (
@@ -77,6 +78,15 @@ class AlarmService(AlarmServiceServicer):
         pieces = PieceStream(self._store, self._clock, f"alarms {sender[0]} {sender[1]}", taken)
         async for answer in pieces.answers(_pieces(request_iterator)):
             yield api.SendAlarmsResponse(last_sequence=answer.last_sequence, rejected=rejected_items(answer.rejected))
+
+    async def GetAlarm(  # noqa: N802 - named by the contract
+        self,
+        request: api.GetAlarmRequest,
+        context: grpc.aio.ServicerContext[api.GetAlarmRequest, api.GetAlarmResponse],
+    ) -> api.GetAlarmResponse:
+        """See the contract."""
+        found = await self._store.read(lambda tx: require_alarm(tx, request.alarm_id))
+        return api.GetAlarmResponse(alarm=found)
 
     async def ListAlarms(  # noqa: N802 - named by the contract
         self,

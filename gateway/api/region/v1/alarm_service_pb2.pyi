@@ -185,6 +185,52 @@ class RejectedItem(_message.Message):
 Global___RejectedItem: _TypeAlias = RejectedItem  # noqa: Y015
 
 @_typing.final
+class GetAlarmRequest(_message.Message):
+    """See GetAlarm."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALARM_ID_FIELD_NUMBER: _builtins.int
+    alarm_id: _builtins.str
+    """Alarm id."""
+    def __init__(
+        self,
+        *,
+        alarm_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm_id", b"alarm_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAlarmRequest: _TypeAlias = GetAlarmRequest  # noqa: Y015
+
+@_typing.final
+class GetAlarmResponse(_message.Message):
+    """See GetAlarm."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALARM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def alarm(self) -> _alarm_pb2.Alarm:
+        """The alarm."""
+
+    def __init__(
+        self,
+        *,
+        alarm: _alarm_pb2.Alarm | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAlarmResponse: _TypeAlias = GetAlarmResponse  # noqa: Y015
+
+@_typing.final
 class ListAlarmsRequest(_message.Message):
     """See ListAlarms."""
 

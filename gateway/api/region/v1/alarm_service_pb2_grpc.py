@@ -40,6 +40,11 @@ class AlarmServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.SendAlarmsRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.SendAlarmsResponse.FromString,
                 _registered_method=True)
+        self.GetAlarm = channel.unary_unary(
+                '/gateway.api.region.v1.AlarmService/GetAlarm',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.GetAlarmRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.GetAlarmResponse.FromString,
+                _registered_method=True)
         self.ListAlarms = channel.unary_unary(
                 '/gateway.api.region.v1.AlarmService/ListAlarms',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.ListAlarmsRequest.SerializeToString,
@@ -71,6 +76,13 @@ class AlarmServiceServicer:
 
         The node remembers its position in each stream of a system. An interrupted caller begins the call again and
         continues from that position.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAlarm(self, request, context):
+        """Returns an alarm, also a cleared one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,6 +125,11 @@ def add_AlarmServiceServicer_to_server(servicer, server):
                     servicer.SendAlarms,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.SendAlarmsRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.SendAlarmsResponse.SerializeToString,
+            ),
+            'GetAlarm': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAlarm,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.GetAlarmRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.GetAlarmResponse.SerializeToString,
             ),
             'ListAlarms': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAlarms,
@@ -163,6 +180,33 @@ class AlarmService:
             '/gateway.api.region.v1.AlarmService/SendAlarms',
             gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.SendAlarmsRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.SendAlarmsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAlarm(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.AlarmService/GetAlarm',
+            gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.GetAlarmRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.GetAlarmResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -22,6 +22,8 @@ class AlarmServiceStub:
     The node remembers its position in each stream of a system. An interrupted caller begins the call again and
     continues from that position.
     """
+    GetAlarm: _aio.UnaryUnaryMultiCallable[_alarm_service_pb2.GetAlarmRequest, _alarm_service_pb2.GetAlarmResponse]
+    """Returns an alarm, also a cleared one."""
     ListAlarms: _aio.UnaryUnaryMultiCallable[_alarm_service_pb2.ListAlarmsRequest, _alarm_service_pb2.ListAlarmsResponse]
     """Lists alarms, most recently changed first."""
     AcknowledgeAlarms: _aio.UnaryUnaryMultiCallable[_alarm_service_pb2.AcknowledgeAlarmsRequest, _alarm_service_pb2.AcknowledgeAlarmsResponse]
@@ -48,6 +50,14 @@ class AlarmServiceServicer(metaclass=_abc_1.ABCMeta):
         The node remembers its position in each stream of a system. An interrupted caller begins the call again and
         continues from that position.
         """
+
+    @_abc_1.abstractmethod
+    def GetAlarm(
+        self,
+        request: _alarm_service_pb2.GetAlarmRequest,
+        context: _aio.ServicerContext[_alarm_service_pb2.GetAlarmRequest, _alarm_service_pb2.GetAlarmResponse],
+    ) -> _abc.Awaitable[_alarm_service_pb2.GetAlarmResponse]:
+        """Returns an alarm, also a cleared one."""
 
     @_abc_1.abstractmethod
     def ListAlarms(

@@ -185,6 +185,8 @@ class ListComplaintsRequest(_message.Message):
     DUE_WITHIN_FIELD_NUMBER: _builtins.int
     UNCLASSIFIED_FIELD_NUMBER: _builtins.int
     AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    SKIP_FIELD_NUMBER: _builtins.int
+    SHOW_TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Page size, at most 500; 0 means 50."""
     page_token: _builtins.str
@@ -195,6 +197,10 @@ class ListComplaintsRequest(_message.Message):
     """Only complaints about this number; empty for all."""
     unclassified: _builtins.bool
     """Only complaints without a category."""
+    skip: _builtins.int
+    """Complaints passed over after the token, at most 4,000; as for ListOrders."""
+    show_total_size: _builtins.bool
+    """True for `total_size`."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """The reader; not required of staff."""
@@ -229,10 +235,12 @@ class ListComplaintsRequest(_message.Message):
         due_within: _duration_pb2.Duration | None = ...,
         unclassified: _builtins.bool = ...,
         as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        skip: _builtins.int = ...,
+        show_total_size: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "due_within", b"due_within", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "category", b"category", "due_within", b"due_within", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "states", b"states", "unclassified", b"unclassified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "category", b"category", "due_within", b"due_within", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip", "states", b"states", "unclassified", b"unclassified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -247,11 +255,14 @@ class ListComplaintsResponse(_message.Message):
     COMPLAINTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     LEVELS_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token for the next page; empty after the last.
 
     A page examines a fixed number of entries. Every page but the last may hold fewer entries than requested, or none.
     """
+    total_size: _builtins.int
+    """Number of all complaints that the filter selects; as for ListOrders."""
     @_builtins.property
     def complaints(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_pb2.Complaint]:
         """The complaints."""
@@ -266,12 +277,15 @@ class ListComplaintsResponse(_message.Message):
         complaints: _abc.Iterable[_complaint_pb2.Complaint] | None = ...,
         next_page_token: _builtins.str = ...,
         levels: _abc.Iterable[Global___ReachedLevels] | None = ...,
+        total_size: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_total_size", b"_total_size", "total_size", b"total_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "levels", b"levels", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total_size", b"_total_size", "complaints", b"complaints", "levels", b"levels", "next_page_token", b"next_page_token", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__total_size: _TypeAlias = _typing.Literal["total_size"]  # noqa: Y015
+    _WhichOneofArgType__total_size: _TypeAlias = _typing.Literal["_total_size", b"_total_size"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_size) -> _WhichOneofReturnType__total_size | None: ...
 
 Global___ListComplaintsResponse: _TypeAlias = ListComplaintsResponse  # noqa: Y015
 

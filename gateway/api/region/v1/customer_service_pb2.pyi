@@ -404,8 +404,11 @@ class GetCustomerRequest(_message.Message):
 
     NUMBER_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
+    PRODUCT_ID_FIELD_NUMBER: _builtins.int
     number: _builtins.str
-    """The number of the line."""
+    """The number of the line; empty with `product_id`."""
+    product_id: _builtins.str
+    """The region's id of the line, instead of the number."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """The requester; recorded, because the call reads personal data. Not required of staff, whose certificate names them."""
@@ -415,10 +418,11 @@ class GetCustomerRequest(_message.Message):
         *,
         number: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
+        product_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "product_id", b"product_id", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -519,7 +523,7 @@ class UpdateCustomerRequest(_message.Message):
     REQUESTER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def customer(self) -> Global___Customer:
-        """The number identifies the customer; the mask selects the fields to change."""
+        """The number identifies the customer, or without one the id of the line. The mask selects the fields to change."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:

@@ -35,7 +35,7 @@ class CustomerServiceStub:
     region answers at the time of the request.
     """
     GetCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.GetCustomerRequest, _customer_service_pb2.GetCustomerResponse]
-    """Returns one customer by number."""
+    """Returns one customer by the number, or the id, of a line."""
     ListCustomers: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ListCustomersRequest, _customer_service_pb2.ListCustomersResponse]
     """Lists customers by id."""
     UpdateCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.UpdateCustomerRequest, _customer_service_pb2.UpdateCustomerResponse]
@@ -94,7 +94,7 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.GetCustomerRequest,
         context: _aio.ServicerContext[_customer_service_pb2.GetCustomerRequest, _customer_service_pb2.GetCustomerResponse],
     ) -> _abc.Awaitable[_customer_service_pb2.GetCustomerResponse]:
-        """Returns one customer by number."""
+        """Returns one customer by the number, or the id, of a line."""
 
     @_abc_1.abstractmethod
     def ListCustomers(

@@ -139,19 +139,25 @@ class ListFaultsRequest(_message.Message):
     STATES_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     DUE_WITHIN_FIELD_NUMBER: _builtins.int
+    SKIP_FIELD_NUMBER: _builtins.int
+    SHOW_TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Page size, at most 500; 0 means 50."""
     page_token: _builtins.str
     """Token from the page before; empty for the first."""
     number: _builtins.str
     """Only faults of this number; empty for all."""
+    skip: _builtins.int
+    """Faults passed over after the token, at most 4,000; as for ListOrders."""
+    show_total_size: _builtins.bool
+    """True for `total_size`."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """The reader; not required of staff."""
 
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_fault_pb2.FaultState.ValueType]:
-        """Only complaints in one of these states; empty for all."""
+        """Only faults in one of these states; empty for all."""
 
     @_builtins.property
     def due_within(self) -> _duration_pb2.Duration:
@@ -166,10 +172,12 @@ class ListFaultsRequest(_message.Message):
         states: _abc.Iterable[_fault_pb2.FaultState.ValueType] | None = ...,
         number: _builtins.str = ...,
         due_within: _duration_pb2.Duration | None = ...,
+        skip: _builtins.int = ...,
+        show_total_size: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -183,11 +191,14 @@ class ListFaultsResponse(_message.Message):
 
     FAULTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token for the next page; empty on the last.
 
     A page examines a fixed number of entries. Every page but the last may hold fewer entries than requested, or none.
     """
+    total_size: _builtins.int
+    """Number of all faults that the filter selects; as for ListOrders."""
     @_builtins.property
     def faults(self) -> _containers.RepeatedCompositeFieldContainer[_fault_pb2.Fault]:
         """The faults."""
@@ -197,12 +208,15 @@ class ListFaultsResponse(_message.Message):
         *,
         faults: _abc.Iterable[_fault_pb2.Fault] | None = ...,
         next_page_token: _builtins.str = ...,
+        total_size: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_total_size", b"_total_size", "total_size", b"total_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["faults", b"faults", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total_size", b"_total_size", "faults", b"faults", "next_page_token", b"next_page_token", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__total_size: _TypeAlias = _typing.Literal["total_size"]  # noqa: Y015
+    _WhichOneofArgType__total_size: _TypeAlias = _typing.Literal["_total_size", b"_total_size"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_size) -> _WhichOneofReturnType__total_size | None: ...
 
 Global___ListFaultsResponse: _TypeAlias = ListFaultsResponse  # noqa: Y015
 

@@ -1,0 +1,73 @@
+"""TMF642 Alarm Management v4: its routes, each an RPC of AlarmService."""
+
+from google.protobuf.message import Message
+
+from gateway.api.region.v1 import alarm_service_pb2 as api
+from gateway.web.routes import Answer, Api, Asked, Route
+from gateway.web.selecting import FIELDS, require_known
+from region_node.open_api.alarms import (
+    ACK_STATE,
+    ALARM,
+    ALARM_TYPE,
+    OBJECT,
+    OBJECT_TYPE,
+    SEVERITY,
+    STATE,
+    change,
+    list_request,
+    told_alarm,
+)
+from region_node.open_api.resources import require_list_by_tokens, tokens_of, told_list, told_one
+
+_SERVICE = "/gateway.api.region.v1.AlarmService"
+_Changed = api.AcknowledgeAlarmsResponse | api.ClearAlarmsResponse
+
+
+def _list(asked: Asked) -> api.ListAlarmsRequest:
+    require_list_by_tokens(asked, "-alarmChangedTime", (STATE, ACK_STATE, SEVERITY, OBJECT, OBJECT_TYPE))
+    request = list_request(asked.query)
+    request.MergeFrom(api.ListAlarmsRequest(**tokens_of(asked)))
+    return request
+
+
+def _listed(asked: Asked, response: api.ListAlarmsResponse) -> Answer:
+    told = [told_alarm(each, asked.root) for each in response.alarms]
+    return told_list(asked, ALARM, told, response.next_page_token, None)
+
+
+def _get(asked: Asked) -> api.GetAlarmRequest:
+    require_known(asked.query, (FIELDS,))
+    return api.GetAlarmRequest(alarm_id=asked.names["id"])
+
+
+def _got(asked: Asked, response: api.GetAlarmResponse) -> Answer:
+    return told_one(asked, told_alarm(response.alarm, asked.root))
+
+
+def _patch(asked: Asked) -> Message:
+    require_known(asked.query, (FIELDS,))
+    return change(asked.body, asked.names["id"])
+
+
+def _patched(asked: Asked, response: _Changed) -> Answer:
+    return told_one(asked, told_alarm(response.alarms[0], asked.root))
+
+
+_ROOT = "/tmf-api/alarm/v4"
+ALARM_MANAGEMENT = Api(
+    _ROOT,
+    (
+        Route.of("GET", f"/{ALARM}", f"{_SERVICE}/ListAlarms", _list, _listed),
+        Route.of("GET", f"/{ALARM}/{{id}}", f"{_SERVICE}/GetAlarm", _get, _got),
+        Route.of(
+            "PATCH",
+            f"/{ALARM}/{{id}}",
+            f"{_SERVICE}/AcknowledgeAlarms",
+            _patch,
+            _patched,
+            [f"{_SERVICE}/ClearAlarms"],
+        ),
+    ),
+    0,
+    (ALARM_TYPE.page(_ROOT, "AlarmService"),),
+)

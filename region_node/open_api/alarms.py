@@ -1,0 +1,129 @@
+"""Alarms as TMF642 Alarm (v4), and what a merge patch changes of them. Pure."""
+
+from collections.abc import Sequence
+
+from google.protobuf.message import Message
+
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
+from gateway.api.region.v1 import alarm_service_pb2 as api
+from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState, AlarmType, NetworkObject, QualityFigure
+from gateway.errors import invalid
+from gateway.web.enum_words import told_word
+from gateway.web.json_bodies import Attributes, unsupported
+from gateway.web.selecting import Query, value_of, values_in, words_of
+from region_node.open_api.extension import Extension
+from region_node.open_api.resources import Json, href_of, require_type, told_time, without_empty
+
+ALARM = "alarm"
+STATE, ACK_STATE, SEVERITY = "state", "ackState", "perceivedSeverity"
+OBJECT, OBJECT_TYPE = "alarmedObject.id", "alarmedObjectType"
+ACKNOWLEDGED, CLEARED = "acknowledged", "cleared"
+_PLANNED, _UNPLANNED = "outOfService", "inService"
+_OPEN = {AlarmState.ALARM_STATE_RAISED, AlarmState.ALARM_STATE_UPDATED}
+ALARM_TYPE = Extension(
+    "CrossregionAlarm",
+    "Alarm",
+    Alarm.DESCRIPTOR,
+    {"source": "source", "ackTime": "ack_time", "crossedThreshold": "crossed_threshold", "faultId": "fault_id"},
+)
+
+
+def told_alarm(alarm: Alarm, root: str) -> Json:
+    """An alarm as an Alarm. One that the node has raised has the region as its source system."""
+    kind = alarm.alarmed_object.WhichOneof("object")
+    word = told_word(AlarmType.DESCRIPTOR, alarm.alarm_type)
+    told: Json = {
+        "id": alarm.id,
+        "href": href_of(root, ALARM, alarm.id),
+        "externalAlarmId": alarm.external_id,
+        "sourceSystemId": alarm.operator or alarm.id.partition("/")[0],
+        "alarmType": f"{word}Alarm" if word else "",
+        "perceivedSeverity": told_word(PerceivedSeverity.DESCRIPTOR, alarm.perceived_severity),
+        "probableCause": alarm.probable_cause,
+        "specificProblem": alarm.specific_problem,
+        "state": told_word(AlarmState.DESCRIPTOR, alarm.state),
+        "ackState": told_word(AlarmAckState.DESCRIPTOR, alarm.ack_state),
+        "ackUserId": alarm.ack_user,
+        "clearUserId": alarm.clear_user,
+        "alarmRaisedTime": told_time(alarm, "raise_time"),
+        "alarmChangedTime": told_time(alarm, "change_time"),
+        "alarmClearedTime": told_time(alarm, "clear_time"),
+        "serviceAffecting": alarm.service_affecting,
+        "plannedOutageIndicator": _PLANNED if alarm.planned_outage else _UNPLANNED,
+        "alarmedObject": {"id": getattr(alarm.alarmed_object, kind)} if kind else {},
+        "alarmedObjectType": kind or "",
+        "affectedService": [{"id": each} for each in alarm.affected_services],
+        "crossedThresholdInformation": _told_crossing(alarm),
+        **ALARM_TYPE.told(alarm, root),
+    }
+    return without_empty(told)
+
+
+def list_request(query: Query) -> api.ListAlarmsRequest:
+    """The list that the filters of a query select. Raises Refused for what no list of alarms selects."""
+    request = api.ListAlarmsRequest(include_cleared=True, least_severity=_least_severity(query))
+    states = set(values_in(query, STATE, words_of(AlarmState.DESCRIPTOR)))
+    if states:
+        if states not in (_OPEN, _OPEN | {AlarmState.ALARM_STATE_CLEARED}):
+            raise unsupported(STATE, "it selects raised,updated", "仅可按raised,updated筛选")
+        request.include_cleared = states != _OPEN
+    if value_of(query, ACK_STATE):
+        if query[ACK_STATE] != "unacknowledged":
+            raise unsupported(ACK_STATE, "it selects unacknowledged", "仅可按unacknowledged筛选")
+        request.unacknowledged = True
+    name, kind = value_of(query, OBJECT), value_of(query, OBJECT_TYPE)
+    if name or kind:
+        request.alarmed_object.CopyFrom(_object(name, kind))
+    return request
+
+
+def change(body: Attributes, alarm_id: str) -> Message:
+    """The request of the RPC that makes the one change of a merge patch: acknowledged, or cleared.
+
+    Raises Refused with ATTRIBUTE_UNSUPPORTED for what no RPC changes.
+    """
+    require_type(body, *ALARM_TYPE.types)
+    if body.value("state") is not None:
+        _require(body, "state", CLEARED)
+        return api.ClearAlarmsRequest(alarm_ids=[alarm_id])
+    _require(body, "ackState", ACKNOWLEDGED)
+    return api.AcknowledgeAlarmsRequest(alarm_ids=[alarm_id])
+
+
+def _require(body: Attributes, name: str, word: str) -> None:
+    if body.text(name) != word:
+        raise unsupported(body.at(name), f"a change is state {CLEARED}, or ackState {ACKNOWLEDGED}", f"须为{word}")
+
+
+def _least_severity(query: Query) -> PerceivedSeverity.ValueType:
+    """The least of the severities of a filter, which are the worst ones. Raises Refused for a filter with a gap."""
+    wanted = sorted(set(values_in(query, SEVERITY, words_of(PerceivedSeverity.DESCRIPTOR))))
+    worst: Sequence[int] = sorted(number for number in PerceivedSeverity.values() if number)[: len(wanted)]
+    if wanted != list(worst):
+        words = ",".join(words_of(PerceivedSeverity.DESCRIPTOR))
+        raise unsupported(SEVERITY, f"it selects the first ones of {words}", f"仅可选取{words}中的前几项")
+    return PerceivedSeverity.ValueType(wanted[-1] if wanted else 0)
+
+
+def _object(name: str, kind: str) -> NetworkObject:
+    match kind:
+        case "site":
+            return NetworkObject(site=name)
+        case "link":
+            return NetworkObject(link=name)
+        case "service":
+            return NetworkObject(service=name)
+    raise invalid(OBJECT_TYPE, "it is site, link or service", "须为site、link或service")
+
+
+def _told_crossing(alarm: Alarm) -> Json:
+    if not alarm.HasField("crossed_threshold"):
+        return {}
+    crossing = alarm.crossed_threshold
+    return without_empty(
+        {
+            "indicatorName": told_word(QualityFigure.DESCRIPTOR, crossing.figure),
+            "observedValue": str(crossing.value),
+            "threshold": {"id": crossing.quality_class} if crossing.quality_class else {},
+        }
+    )

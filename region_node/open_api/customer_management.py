@@ -1,0 +1,60 @@
+"""TMF629 Customer Management v4: its routes, each an RPC of CustomerService."""
+
+from google.protobuf.message import Message
+
+from gateway.api.region.v1 import customer_service_pb2 as api
+from gateway.web.routes import Answer, Api, Asked, Route
+from gateway.web.selecting import FIELDS, require_known, value_of
+from region_node.open_api.customers import CUSTOMER, CUSTOMER_TYPE, changed_customer, told_customer
+from region_node.open_api.resources import require_list_by_tokens, tokens_of, told_list, told_one
+
+_SERVICE = "/gateway.api.region.v1.CustomerService"
+_NUMBER = "contactMedium.characteristic.phoneNumber"
+
+
+def _list(asked: Asked) -> Message:
+    number = value_of(asked.query, _NUMBER)
+    if number:  # of one line at most
+        require_known(asked.query, (FIELDS, _NUMBER))
+        return api.GetCustomerRequest(number=number, requester=asked.requester)
+    require_list_by_tokens(asked, "engagedParty.id,id", (_NUMBER,))
+    return api.ListCustomersRequest(requester=asked.requester, **tokens_of(asked))
+
+
+def _listed(asked: Asked, response: api.ListCustomersResponse | api.GetCustomerResponse) -> Answer:
+    if isinstance(response, api.GetCustomerResponse):
+        return told_list(asked, CUSTOMER, [told_customer(response.customer, asked.root)], "", 1)
+    told = [told_customer(each, asked.root) for each in response.customers]
+    return told_list(asked, CUSTOMER, told, response.next_page_token, None)
+
+
+def _get(asked: Asked) -> api.GetCustomerRequest:
+    require_known(asked.query, (FIELDS,))
+    return api.GetCustomerRequest(product_id=asked.names["id"], requester=asked.requester)
+
+
+def _got(asked: Asked, response: api.GetCustomerResponse) -> Answer:
+    return told_one(asked, told_customer(response.customer, asked.root))
+
+
+def _patch(asked: Asked) -> api.UpdateCustomerRequest:
+    require_known(asked.query, (FIELDS,))
+    customer, mask = changed_customer(asked.body, asked.names["id"])
+    return api.UpdateCustomerRequest(customer=customer, update_mask=mask, requester=asked.requester)
+
+
+def _patched(asked: Asked, response: api.UpdateCustomerResponse) -> Answer:
+    return told_one(asked, told_customer(response.customer, asked.root))
+
+
+_ROOT = "/tmf-api/customerManagement/v4"
+CUSTOMER_MANAGEMENT = Api(
+    _ROOT,
+    (
+        Route.of("GET", f"/{CUSTOMER}", f"{_SERVICE}/GetCustomer", _list, _listed, [f"{_SERVICE}/ListCustomers"]),
+        Route.of("GET", f"/{CUSTOMER}/{{id}}", f"{_SERVICE}/GetCustomer", _get, _got),
+        Route.of("PATCH", f"/{CUSTOMER}/{{id}}", f"{_SERVICE}/UpdateCustomer", _patch, _patched),
+    ),
+    0,
+    (CUSTOMER_TYPE.page(_ROOT, "CustomerService"),),
+)

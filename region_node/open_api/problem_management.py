@@ -1,0 +1,75 @@
+"""TMF656 Service Problem Management v4: its routes, each an RPC of FaultService."""
+
+from google.protobuf.message import Message
+
+from gateway.api.region.v1 import fault_service_pb2 as api
+from gateway.api.region.v1.fault_pb2 import FaultState
+from gateway.web.routes import Answer, Api, Asked, Route
+from gateway.web.selecting import FIELDS, require_known, value_of, values_in, words_of
+from region_node.open_api.resources import part_of, require_list, told_created, told_list, told_one
+from region_node.open_api.service_problems import PROBLEM, SERVICE_PROBLEM, change, report_of, told_problem
+from region_node.requests.checks import LONGEST_WAIT
+
+_SERVICE = "/gateway.api.region.v1.FaultService"
+_STATUS, _NUMBER = "status", "affectedResource.id"
+_Changed = api.RespondToFaultResponse | api.CancelFaultResponse
+
+
+def _list(asked: Asked) -> api.ListFaultsRequest:
+    require_list(asked, "-creationDate", (_STATUS, _NUMBER))
+    states = values_in(asked.query, _STATUS, words_of(FaultState.DESCRIPTOR))
+    return api.ListFaultsRequest(
+        states=[FaultState.ValueType(each) for each in states],
+        number=value_of(asked.query, _NUMBER),
+        requester=asked.requester,
+        **part_of(asked),
+    )
+
+
+def _listed(asked: Asked, response: api.ListFaultsResponse) -> Answer:
+    told = [told_problem(each, asked.root) for each in response.faults]
+    total = response.total_size if response.HasField("total_size") else None
+    return told_list(asked, PROBLEM, told, response.next_page_token, total)
+
+
+def _get(asked: Asked) -> api.GetFaultRequest:
+    require_known(asked.query, (FIELDS,))
+    return api.GetFaultRequest(fault_id=asked.names["id"], requester=asked.requester)
+
+
+def _got(asked: Asked, response: api.GetFaultResponse) -> Answer:
+    return told_one(asked, told_problem(response.fault, asked.root))
+
+
+def _post(asked: Asked) -> api.ReportFaultRequest:
+    require_known(asked.query, (FIELDS,))
+    return api.ReportFaultRequest(request_id=asked.request_id, report=report_of(asked.body, asked.requester))
+
+
+def _posted(asked: Asked, response: api.ReportFaultResponse) -> Answer:
+    return told_created(asked, told_problem(response.fault, asked.root))
+
+
+def _patch(asked: Asked) -> Message:
+    require_known(asked.query, (FIELDS,))
+    return change(asked.body, asked.names["id"], asked.request_id, asked.requester, asked.wait)
+
+
+def _patched(asked: Asked, response: _Changed) -> Answer:
+    return told_one(asked, told_problem(response.fault, asked.root))
+
+
+_ROOT = "/tmf-api/serviceProblemManagement/v4"
+PROBLEM_MANAGEMENT = Api(
+    _ROOT,
+    (
+        Route.of("GET", f"/{PROBLEM}", f"{_SERVICE}/ListFaults", _list, _listed),
+        Route.of("POST", f"/{PROBLEM}", f"{_SERVICE}/ReportFault", _post, _posted),
+        Route.of("GET", f"/{PROBLEM}/{{id}}", f"{_SERVICE}/GetFault", _get, _got),
+        Route.of(
+            "PATCH", f"/{PROBLEM}/{{id}}", f"{_SERVICE}/RespondToFault", _patch, _patched, [f"{_SERVICE}/CancelFault"]
+        ),
+    ),
+    int(LONGEST_WAIT),
+    (SERVICE_PROBLEM.page(_ROOT, "FaultService"),),
+)

@@ -1,0 +1,217 @@
+"""Shared parts of the resources of all Open APIs: places, types, references, times, and the answers of HTTP. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Protocol, TypedDict, TypeVar
+from urllib.parse import quote
+
+from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.types.v1.types_pb2 import Money, Requester
+from gateway.errors import invalid
+from gateway.web.enum_words import number_of
+from gateway.web.json_bodies import Attributes, unsupported
+from gateway.web.routes import Answer, Asked
+from gateway.web.selecting import (
+    BY_TOKENS,
+    FIELDS,
+    PAGING,
+    SORT,
+    Paging,
+    listed_headers,
+    require_known,
+    require_sorted,
+    selected,
+)
+from region_node.records.listing import FAR
+
+Json = dict[str, object]
+INDIVIDUAL, ORGANIZATION, RESOURCE = "Individual", "Organization", "LogicalResource"
+REQUESTER = "requester"
+_NOTE = "Note"
+M = TypeVar("M", bound=Message)
+
+
+class _Timed(Protocol):
+    @property
+    def time(self) -> Timestamp:
+        """When it was."""
+        ...
+
+
+class Tokens(TypedDict):
+    """The fields of an RPC that say which part of a list is wanted."""
+
+    page_size: int
+    page_token: str
+
+
+class Part(Tokens):
+    """As `Tokens`, where places are counted as well."""
+
+    skip: int
+    show_total_size: bool
+
+
+def part_of(asked: Asked) -> Part:
+    """The part of a list that a query wants. Raises Refused as `Paging.of`."""
+    paging = Paging.of(asked.query, FAR)
+    # Whoever follows the list has its size already.
+    return Part(page_size=paging.limit, page_token=paging.token, skip=paging.offset, show_total_size=not paging.token)
+
+
+def tokens_of(asked: Asked) -> Tokens:
+    """As `part_of`."""
+    paging = Paging.of(asked.query, 0)
+    return Tokens(page_size=paging.limit, page_token=paging.token)
+
+
+def require_list(asked: Asked, order: str, filters: Collection[str]) -> None:
+    """Raises Refused where the query of a list, which is in this order, has more than parts and these filters."""
+    require_known(asked.query, (FIELDS, SORT, *PAGING, *filters))
+    require_sorted(asked.query, order)
+
+
+def require_list_by_tokens(asked: Asked, order: str, filters: Collection[str]) -> None:
+    """As `require_list`, for a list that counts no places."""
+    require_known(asked.query, (FIELDS, SORT, *BY_TOKENS, *filters))
+    require_sorted(asked.query, order)
+
+
+def told_one(asked: Asked, told: Json) -> Answer:
+    """The answer with one resource."""
+    return Answer(selected(told, asked.query))
+
+
+def told_created(asked: Asked, told: Json) -> Answer:
+    """The answer with a resource that was just made, and its place."""
+    return Answer(selected(told, asked.query), HTTPStatus.CREATED, {"Location": str(told["href"])})
+
+
+def told_list(asked: Asked, resource: str, told: Sequence[Json], token: str, total: int | None) -> Answer:
+    """The answer with a part of a list, which continues behind a token; empty at its end."""
+    headers = listed_headers(f"{asked.root}/{resource}", asked.query, len(told), total, token)
+    return Answer([selected(each, asked.query) for each in told], headers=headers)
+
+
+def request_id_of(asked: Asked) -> str:
+    """The request id of a new resource: its external id, or `Idempotency-Key`. Raises Refused where they differ."""
+    external_id = asked.body.text("externalId")
+    if external_id and asked.request_id not in ("", external_id):
+        raise invalid("externalId", "differs from Idempotency-Key", "与Idempotency-Key不一致")
+    return external_id or asked.request_id
+
+
+def href_of(root: str, resource: str, name: str) -> str:
+    """Where a resource is read: its id may have slashes, which a path takes only when they are written otherwise."""
+    return f"{root}/{resource}/{quote(name, safe='')}"
+
+
+def told_reference(name: str, kind: str, role: str = "") -> Json:
+    """A reference to something of another kind; empty without its name."""
+    return without_empty({"id": name, "role": role, "@referredType": kind}) if name else {}
+
+
+def told_references(*references: Json) -> Sequence[Json]:
+    """The references that name something."""
+    return [each for each in references if each]
+
+
+def told_time(message: Message, name: str) -> str:
+    """A time of a message; empty where it is not set."""
+    held: object = getattr(message, name)
+    return held.ToJsonString() if isinstance(held, Timestamp) and message.HasField(name) else ""
+
+
+def told_amount(amount: Money) -> Json:
+    """An amount in major units."""
+    # Minor units have two digits in all currencies of the contract, and are exact in a number of JSON.
+    return {"unit": amount.currency, "value": amount.minor_units / 100}
+
+
+def without_empty(told: Mapping[str, object]) -> Json:
+    """A JSON object without the attributes that have no value."""
+    return {name: value for name, value in told.items() if value not in ("", [], {}, None)}
+
+
+def require_type(body: Attributes, *names: str) -> None:
+    """Raises Refused where an object says that it is of another type than these."""
+    said, base = body.text("@type"), body.text("@baseType")
+    body.text("@schemaLocation")
+    for name, value in (("@type", said), ("@baseType", base)):
+        if value and value not in names:
+            raise unsupported(body.at(name), f"it is one of {', '.join(names)}", f"可用值为{'、'.join(names)}")
+
+
+def require_reference(reference: Attributes, kind: str) -> None:
+    """Raises Refused for a reference to something else than this kind, or with any further attribute. Closes it."""
+    if reference.text("@referredType") not in ("", kind):
+        raise unsupported(reference.at("@referredType"), f"it is {kind}", f"须为{kind}")
+    reference.close()
+
+
+def take_requester(party: Attributes, requester: Requester) -> None:
+    """Takes a party as the requester. Raises Refused for another one than the headers name."""
+    name = party.text("id")
+    if requester.staff_id not in ("", name):
+        raise invalid(party.at("id"), "differs from Requester-Staff-Id", "与Requester-Staff-Id不一致")
+    requester.staff_id = name
+
+
+def word_in(body: Attributes, name: str, enum: EnumDescriptor, what: str, what_zh_cn: str) -> int:
+    """The value of an enum that an attribute names by its word. Raises Refused for no word of it."""
+    found = number_of(enum, body.text(name))
+    if found is None:
+        raise invalid(body.at(name), f"names no {what}", f"不是已知{what_zh_cn}")
+    return found
+
+
+def name_in(body: Attributes, name: str, enum: EnumDescriptor) -> int:
+    """The value of an enum in the JSON of the contract; 0 where it is absent. Raises Refused for an unknown one."""
+    said = body.text(name)
+    found = enum.values_by_name.get(said)
+    if said and (found is None or not found.number):
+        known = [each.name for each in enum.values if each.number]
+        raise invalid(body.at(name), f"it is one of {', '.join(known)}", f"可用值为{'、'.join(known)}")
+    return 0 if found is None else found.number
+
+
+def message_in(said: Attributes, made: M) -> M:
+    """An object in the JSON of the contract, as the message. Raises Refused for what is none."""
+    try:
+        return ParseDict(dict(said.values()), made)
+    except ParseError:
+        raise invalid(said.place, "does not have the form of the contract", "不符合合约规定的格式") from None
+
+
+def told_note(author: str, time: Timestamp, text: str) -> Json:
+    """A note."""
+    return {"author": author, "date": time.ToJsonString(), "text": text, "@type": _NOTE}
+
+
+def one_new_note(body: Attributes) -> str:
+    """The text of the note that a merge patch adds. Raises Refused for anything but one new note.
+
+    Notes that stand are not repeated: they cannot be changed.
+    """
+    notes = body.objects("note")
+    if len(notes) != 1:
+        raise unsupported(
+            body.at("note"),
+            "a change is one of those described, or one note, which is added to those that stand",
+            "每次仅限一项已说明的修改，或一条新增备注",
+        )
+    note = notes[0]
+    require_type(note, _NOTE)
+    text = note.text("text")
+    note.close()
+    return text
+
+
+def told_last_time(*kinds: Iterable[_Timed]) -> str:
+    """The last time of all these; empty where there are none."""
+    times = [each.time for kind in kinds for each in kind]
+    return max(times, key=Timestamp.ToNanoseconds).ToJsonString() if times else ""

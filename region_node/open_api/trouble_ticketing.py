@@ -1,0 +1,104 @@
+"""TMF621 Trouble Ticket Management v4: its routes, each an RPC of ComplaintService."""
+
+from google.protobuf.message import Message
+
+from gateway.api.region.v1 import complaint_service_pb2 as api
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
+from gateway.web.routes import Answer, Api, Asked, Route
+from gateway.web.selecting import FIELDS, require_known, value_of, values_in, words_of
+from region_node.open_api.resources import (
+    Json,
+    part_of,
+    request_id_of,
+    require_list,
+    told_created,
+    told_list,
+    told_one,
+)
+from region_node.open_api.trouble_tickets import TICKET, TROUBLE_TICKET, change, filing, told_ticket
+from region_node.requests.checks import LONGEST_WAIT
+
+_SERVICE = "/gateway.api.region.v1.ComplaintService"
+_STATUS, _CATEGORY, _NUMBER = "status", "category", "relatedEntity.id"
+
+
+_Changed = (
+    api.RespondToComplaintResponse
+    | api.WithdrawComplaintResponse
+    | api.AcceptResolutionResponse
+    | api.RefuseResolutionResponse
+    | api.ProposeResolutionResponse
+    | api.ClassifyComplaintResponse
+)
+
+
+def _list(asked: Asked) -> api.ListComplaintsRequest:
+    require_list(asked, "-creationDate", (_STATUS, _CATEGORY, _NUMBER))
+    states = values_in(asked.query, _STATUS, words_of(ComplaintState.DESCRIPTOR))
+    return api.ListComplaintsRequest(
+        states=[ComplaintState.ValueType(each) for each in states],
+        category=value_of(asked.query, _CATEGORY),
+        number=value_of(asked.query, _NUMBER),
+        requester=asked.requester,
+        **part_of(asked),
+    )
+
+
+def _listed(asked: Asked, response: api.ListComplaintsResponse) -> Answer:
+    told = [_told(asked, each) for each in response.complaints]
+    total = response.total_size if response.HasField("total_size") else None
+    return told_list(asked, TICKET, told, response.next_page_token, total)
+
+
+def _get(asked: Asked) -> api.GetComplaintRequest:
+    require_known(asked.query, (FIELDS,))
+    return api.GetComplaintRequest(ticket_id=asked.names["id"], requester=asked.requester)
+
+
+def _got(asked: Asked, response: api.GetComplaintResponse) -> Answer:
+    return told_one(asked, told_ticket(response, asked.root))
+
+
+def _post(asked: Asked) -> api.FileComplaintRequest:
+    require_known(asked.query, (FIELDS,))
+    complaint = filing(asked.body, asked.requester)
+    return api.FileComplaintRequest(request_id=request_id_of(asked), complaint=complaint, wait=asked.wait)
+
+
+def _posted(asked: Asked, response: api.FileComplaintResponse) -> Answer:
+    return told_created(asked, _told(asked, response.complaint))
+
+
+def _patch(asked: Asked) -> Message:
+    require_known(asked.query, (FIELDS,))
+    return change(asked.body, asked.names["id"], asked.request_id, asked.requester, asked.wait)
+
+
+def _patched(asked: Asked, response: _Changed) -> Answer:
+    return told_one(asked, _told(asked, response.complaint))
+
+
+def _told(asked: Asked, complaint: Complaint) -> Json:
+    return told_ticket(api.GetComplaintResponse(complaint=complaint), asked.root)
+
+
+_ROOT = "/tmf-api/troubleTicket/v4"
+_OTHERS = ("WithdrawComplaint", "AcceptResolution", "RefuseResolution", "ProposeResolution", "ClassifyComplaint")
+TROUBLE_TICKETS = Api(
+    _ROOT,
+    (
+        Route.of("GET", f"/{TICKET}", f"{_SERVICE}/ListComplaints", _list, _listed),
+        Route.of("POST", f"/{TICKET}", f"{_SERVICE}/FileComplaint", _post, _posted),
+        Route.of("GET", f"/{TICKET}/{{id}}", f"{_SERVICE}/GetComplaint", _get, _got),
+        Route.of(
+            "PATCH",
+            f"/{TICKET}/{{id}}",
+            f"{_SERVICE}/RespondToComplaint",
+            _patch,
+            _patched,
+            [f"{_SERVICE}/{name}" for name in _OTHERS],
+        ),
+    ),
+    int(LONGEST_WAIT),
+    (TROUBLE_TICKET.page(_ROOT, "ComplaintService"),),
+)

@@ -1,0 +1,265 @@
+"""Complaints as TMF621 TroubleTicket (v4), and back. Pure.
+
+A complaint has the ticket type `complaint`. Its severity is that of its category, whatever its caller says. Attributes
+of a request without a counterpart are refused, never left out.
+"""
+
+from collections.abc import Sequence
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+
+from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
+from gateway.api.region.v1 import complaint_service_pb2 as api
+from gateway.api.region.v1.complaint_pb2 import (
+    Complaint,
+    ComplaintChannel,
+    ComplaintRequest,
+    ComplaintState,
+    Remedy,
+    Resolution,
+)
+from gateway.api.types.v1.types_pb2 import Requester
+from gateway.errors import invalid
+from gateway.web.enum_words import told_word
+from gateway.web.json_bodies import Attributes, unsupported
+from region_node.open_api.extension import Extension
+from region_node.open_api.resources import (
+    INDIVIDUAL,
+    ORGANIZATION,
+    REQUESTER,
+    RESOURCE,
+    Json,
+    href_of,
+    message_in,
+    name_in,
+    one_new_note,
+    require_reference,
+    require_type,
+    take_requester,
+    told_last_time,
+    told_note,
+    told_reference,
+    told_references,
+    told_time,
+    without_empty,
+    word_in,
+)
+
+TICKET = "troubleTicket"
+TYPE = "complaint"
+NUMBER, CONTACT = "affected", "contact"
+_RESOLVED = (ComplaintState.COMPLAINT_STATE_RESOLVED, ComplaintState.COMPLAINT_STATE_CLOSED)
+TROUBLE_TICKET = Extension(
+    "CrossregionTroubleTicket",
+    "TroubleTicket",
+    api.GetComplaintResponse.DESCRIPTOR,
+    {
+        "category": "complaint.request.category",
+        "remedySought": "complaint.request.remedy_sought",
+        "locationRegion": "complaint.request.location_region",
+        "ruralArea": "complaint.request.rural_area",
+        "department": "complaint.department",
+        "deadline": "complaint.deadlines",
+        "custody": "complaint.custody",
+        "ledger": "ledger",
+        "lateness": "lateness",
+        "level": "complaint.level",
+        "escalation": "complaint.escalations",
+        "expedite": "complaint.expedites",
+        "resolution": "complaint.resolution",
+        "refusals": "complaint.refusals",
+        "rating": "complaint.rating",
+        "remedy": "complaint.remedy",
+        "remedyLateness": "remedy_lateness",
+        "workItem": "complaint.items",
+        "returned": "complaint.returned",
+        "classification": "complaint.classification",
+        "repeats": "complaint.repeats",
+        "groupId": "complaint.group_id",
+        "numberUnassigned": "complaint.number_unassigned",
+        "privateNote": "private_notes",
+        "networkProblem": "network_problems",
+    },
+)
+
+
+def told_ticket(held: api.GetComplaintResponse, root: str) -> Json:
+    """A complaint as a TroubleTicket."""
+    complaint = held.complaint
+    changes = complaint.state_changes
+    last = changes[-1] if changes else None
+    resolved = [each for each in changes if each.state == ComplaintState.COMPLAINT_STATE_RESOLVED]
+    told: Json = {
+        "id": complaint.ticket_id,
+        "href": href_of(root, TICKET, complaint.ticket_id),
+        "externalId": complaint.external_id,
+        "ticketType": TYPE,
+        "severity": told_word(ComplaintSeverity.DESCRIPTOR, complaint.severity),
+        "description": complaint.request.description,
+        "status": told_word(ComplaintState.DESCRIPTOR, complaint.state),
+        "statusChange": [
+            without_empty(
+                {
+                    "status": told_word(ComplaintState.DESCRIPTOR, each.state),
+                    "changeDate": told_time(each, "time"),
+                    "changeReason": each.reason,
+                }
+            )
+            for each in changes
+        ],
+        "statusChangeDate": told_time(last, "time") if last is not None else "",
+        "statusChangeReason": last.reason if last is not None else "",
+        "creationDate": told_time(complaint, "create_time"),
+        "lastUpdate": told_last_time(complaint.state_changes, complaint.notes, complaint.expedites),
+        "expectedResolutionDate": told_time(complaint, "expected_resolution_time"),
+        "resolutionDate": told_time(resolved[-1], "time") if resolved and complaint.state in _RESOLVED else "",
+        "channel": told_reference(told_word(ComplaintChannel.DESCRIPTOR, complaint.request.channel), "Channel"),
+        "note": [told_note(each.author, each.time, each.text) for each in complaint.notes],
+        "relatedParty": _told_parties(complaint),
+        "relatedEntity": told_references(
+            told_reference(complaint.request.number, RESOURCE, NUMBER),
+            told_reference(complaint.request.contact_number, RESOURCE, CONTACT),
+        ),
+        "troubleTicketRelationship": _told_relationships(complaint, root),
+        "attachment": [
+            {
+                "id": each.id,
+                "name": each.name,
+                "mimeType": each.media_type,
+                "size": {"amount": each.size, "units": "bytes"},
+            }
+            for each in complaint.attachments
+        ],
+        **TROUBLE_TICKET.told(held, root),
+    }
+    return without_empty(told)
+
+
+def filing(body: Attributes, requester: Requester) -> ComplaintRequest:
+    """The filing of a TroubleTicket, by a requester as far as one is known from elsewhere.
+
+    Raises Refused for what is of another form, and with ATTRIBUTE_UNSUPPORTED for what the complaint would not heed.
+    """
+    require_type(body, *TROUBLE_TICKET.types)
+    if body.text("ticketType") not in ("", TYPE):
+        raise unsupported(body.at("ticketType"), f"it is {TYPE}", f"须为{TYPE}")
+    if body.value("severity") is not None:  # TMF621 wants one of every caller
+        word_in(body, "severity", ComplaintSeverity.DESCRIPTOR, "severity", "严重程度")
+    request = ComplaintRequest(
+        category=body.text("category"),
+        description=body.text("description"),
+        location_region=body.text("locationRegion"),
+        rural_area=body.flag("ruralArea"),
+        requester=requester,
+    )
+    request.remedy_sought = Remedy.ValueType(name_in(body, "remedySought", Remedy.DESCRIPTOR))
+    if body.value("channel") is not None:
+        channel = body.object("channel")
+        found = word_in(channel, "id", ComplaintChannel.DESCRIPTOR, "channel", "渠道")
+        request.channel = ComplaintChannel.ValueType(found)
+        require_reference(channel, "Channel")
+    for entity in body.objects("relatedEntity"):
+        _take_number(entity, request)
+    for party in body.objects("relatedParty"):
+        if party.text("role") != REQUESTER:
+            raise unsupported(party.at("role"), f"it is {REQUESTER}", f"须为{REQUESTER}")
+        take_requester(party, request.requester)
+        require_reference(party, INDIVIDUAL)
+    return request
+
+
+def change(body: Attributes, ticket_id: str, request_id: str, requester: Requester, wait: Duration) -> Message:
+    """The request of the RPC that makes the one change of a merge patch: a status, a category, or a note.
+
+    Raises Refused as `filing`.
+    """
+    require_type(body, *TROUBLE_TICKET.types)
+    status = body.text("status")
+    if status:
+        return _change_of_status(body, status, ticket_id, request_id, requester, wait)
+    category = body.text("category")
+    if category:
+        reason = body.text("statusChangeReason")
+        return api.ClassifyComplaintRequest(
+            request_id=request_id, ticket_id=ticket_id, category=category, reason=reason
+        )
+    text = one_new_note(body)
+    return api.RespondToComplaintRequest(
+        request_id=request_id, ticket_id=ticket_id, requester=requester, text=text, wait=wait
+    )
+
+
+def _change_of_status(
+    body: Attributes, status: str, ticket_id: str, request_id: str, requester: Requester, wait: Duration
+) -> Message:
+    reason = "" if status in ("closed", "resolved") else body.text("statusChangeReason")
+    match status:
+        case "cancelled":
+            return api.WithdrawComplaintRequest(
+                request_id=request_id, ticket_id=ticket_id, requester=requester, reason=reason, wait=wait
+            )
+        case "closed":
+            rating = body.whole_number("rating")
+            return api.AcceptResolutionRequest(
+                request_id=request_id, ticket_id=ticket_id, requester=requester, rating=rating, wait=wait
+            )
+        case "inProgress":
+            return api.RefuseResolutionRequest(
+                request_id=request_id,
+                ticket_id=ticket_id,
+                requester=requester,
+                reason=reason,
+                to_regulator=body.flag("toRegulator"),
+                wait=wait,
+            )
+        case "resolved":
+            return _proposal(body.object("resolution"), ticket_id, request_id)
+        case _:
+            words = ("cancelled", "closed", "inProgress", "resolved")
+            raise unsupported(body.at("status"), f"it is one of {', '.join(words)}", f"可用值为{'、'.join(words)}")
+
+
+def _proposal(said: Attributes, ticket_id: str, request_id: str) -> api.ProposeResolutionRequest:
+    made = message_in(said, Resolution())
+    if made.author or made.HasField("time"):
+        raise unsupported(said.place, "its author and time are those of the call", "提出人与时间以调用为准")
+    request = api.ProposeResolutionRequest(
+        request_id=request_id, ticket_id=ticket_id, text=made.text, cause_code=made.cause_code, remedy=made.remedy
+    )
+    if made.HasField("amount"):
+        request.amount.CopyFrom(made.amount)
+    return request
+
+
+def _take_number(entity: Attributes, request: ComplaintRequest) -> None:
+    require_type(entity, "RelatedEntity")
+    role, number = entity.text("role"), entity.text("id")
+    if role not in (NUMBER, CONTACT):
+        raise unsupported(entity.at("role"), f"it is {NUMBER} or {CONTACT}", f"须为{NUMBER}或{CONTACT}")
+    if request.number if role == NUMBER else request.contact_number:
+        raise invalid(entity.at("role"), "stands twice", "重复出现")
+    if role == NUMBER:
+        request.number = number
+    else:
+        request.contact_number = number
+    require_reference(entity, RESOURCE)
+
+
+def _told_parties(complaint: Complaint) -> Sequence[Json]:
+    return told_references(
+        told_reference(complaint.request.requester.staff_id, INDIVIDUAL, REQUESTER),
+        told_reference(complaint.origin_region, ORGANIZATION, "originRegion"),
+        told_reference(complaint.home_region, ORGANIZATION, "homeRegion"),
+        told_reference(complaint.owner_region, ORGANIZATION, "ownerRegion"),
+        told_reference(complaint.operator, ORGANIZATION, "operator"),
+    )
+
+
+def _told_relationships(complaint: Complaint, root: str) -> Sequence[Json]:
+    found = [
+        ("repeats", complaint.repeated_ticket_id),
+        ("parent", complaint.case_id),
+        *(("child", each.ticket_id) for each in complaint.items),
+    ]
+    return [{"id": name, "href": href_of(root, TICKET, name), "relationshipType": kind} for kind, name in found if name]

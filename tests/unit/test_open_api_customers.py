@@ -1,0 +1,83 @@
+"""Customers as TMF629 has them, and the changes that a merge patch makes of them."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from gateway.api.region.v1.customer_service_pb2 import BillingAccount, Customer, Product
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.web.json_bodies import parsed
+from region_node.open_api.customers import CUSTOMER_TYPE, changed_customer, told_customer
+from tests.unit.open_api_schemas import filled, require_own_schema, require_schema
+
+ROOT = "/tmf-api/customerManagement/v4"
+LINE = "line-1"
+
+
+def changed(body: Mapping[str, object]) -> tuple[Customer, list[str]]:
+    """The customer and the fields of a merge patch that came as JSON."""
+    attributes = parsed(json.dumps(body).encode())
+    customer, mask = changed_customer(attributes, LINE)
+    attributes.close()
+    return customer, list(mask.paths)
+
+
+def mail(address: str) -> dict[str, object]:
+    """A mail address among the contact media."""
+    return {"mediumType": "email", "characteristic": {"emailAddress": address}}
+
+
+def test_a_customer_is_told_with_the_line_and_each_way_to_reach_the_person() -> None:
+    customer = Customer(
+        id="C1", name="Wang", product=Product(id=LINE, number="+8619851000001"), billing_account=BillingAccount(id="A1")
+    )
+    told = told_customer(customer, ROOT)
+    assert (told["id"], told["href"]) == (LINE, f"{ROOT}/customer/{LINE}")
+    assert told["engagedParty"] == {"id": "C1", "name": "Wang", "@referredType": "Individual"}
+    assert told["account"] == [{"id": "A1", "name": "A1", "@referredType": "BillingAccount"}]
+    assert told["contactMedium"] == [{"mediumType": "phone", "characteristic": {"phoneNumber": "+8619851000001"}}]
+
+
+@pytest.mark.parametrize(
+    ("body", "customer", "fields"),
+    [
+        ({"name": "Li"}, Customer(name="Li"), ["name"]),
+        ({"contactMedium": [mail("li@example.com")]}, Customer(email="li@example.com"), ["email"]),
+        ({"contactMedium": []}, Customer(), ["email"]),
+        ({"name": "Li", "contactMedium": [mail("a@b")]}, Customer(name="Li", email="a@b"), ["name", "email"]),
+        ({}, Customer(), []),
+    ],
+)
+def test_a_merge_patch_names_the_fields_that_it_changes(
+    body: Mapping[str, object], customer: Customer, fields: list[str]
+) -> None:
+    customer.product.id = LINE
+    assert changed(body) == (customer, fields)
+
+
+@pytest.mark.parametrize(
+    ("body", "attribute"),
+    [
+        ({"status": "gone"}, "status"),
+        ({"engagedParty": {"id": "C2"}}, "engagedParty"),
+        ({"contactMedium": [mail("a@b"), mail("c@d")]}, "contactMedium"),
+        ({"contactMedium": [{"mediumType": "phone"}]}, "contactMedium[0].mediumType"),
+        ({"contactMedium": [{**mail("a@b"), "preferred": True}]}, "contactMedium[0].preferred"),
+        ({"product": {"status": "PRODUCT_STATUS_ACTIVE"}}, "product"),
+    ],
+)
+def test_a_merge_patch_that_no_rpc_makes_is_refused_by_its_name(body: Mapping[str, object], attribute: str) -> None:
+    with pytest.raises(Refused) as refused:
+        changed(body)
+    assert refused.value.reason == Reason.REASON_ATTRIBUTE_UNSUPPORTED
+    assert refused.value.parameters["attribute"] == attribute
+
+
+def test_what_is_told_has_the_schemas_that_it_names() -> None:
+    customer = filled(Customer())
+    assert isinstance(customer, Customer)
+    told = told_customer(customer, ROOT)
+    require_own_schema(told, CUSTOMER_TYPE)
+    require_schema("TMF629-Customer-v4.0.0.swagger.json", "Customer", told, CUSTOMER_TYPE)
