@@ -26,7 +26,7 @@ from gateway.rpc.interceptor import BorderPorts, is_noted
 from gateway.rpc.ports import PortInUse, host_and_port
 from gateway.rpc.server import DRAIN_SECONDS
 from gateway.security.alternative_names import uris_of
-from gateway.security.peers import peer_of
+from gateway.security.peers import Peer, peer_of
 from gateway.security.tls import CONNECTION_AGE_MS, CONNECTION_GRACE_MS, HANDSHAKE_MS, Credentials, CredentialsUnusable
 from gateway.time.looks import until_look
 from gateway.web.refusals import http_status
@@ -35,10 +35,13 @@ LOOK_SECONDS = 1.0  # between two checks of the files of the certificate
 MOST_PAGES = 64  # read at a time, by all callers; the border has places of its own for calls
 MOST_CONNECTIONS = 1_024  # open at a time, of all callers
 _BACKLOG = 128
-# Nothing of a page is stored on the way, guessed by a browser, or shown inside of another page.
+# Nothing of a page is stored on the way, guessed by a browser, shown inside of another page, or named to others.
 _HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",  # `no-referrer` would take the origin from forms, too
     "X-Content-Type-Options": "nosniff",
 }
 _log = logging.getLogger(__name__)
@@ -230,17 +233,32 @@ class WebServer:
                 return await admitted(request)
 
         async def admitted(request: web.Request) -> web.StreamResponse:
-            peer = peer_of(certificates_of(request), self._border.federation)
-            try:
-                self._border.require_in_force(peer)
-                self._border.access.require_role(peer.identity, page.roles, page.path, page.name)
-            except Refused as refused:
-                if is_noted(refused):
-                    await self._border.denied(peer.identity, page.path, refused)
-                raise
+            await admitted_reader(self._border, certificates_of(request), page.roles, page.path, page.name)
             return await page.show(request)
 
         return show
+
+
+async def admitted_reader(
+    border: BorderPorts,
+    certificates: Mapping[str, Collection[bytes]],
+    roles: frozenset[Role.ValueType],
+    path: str,
+    name: str,
+) -> Peer:
+    """The reader of a page, by the certificates of the connection. `name` is the page's in the scopes of systems.
+
+    Raises Refused as the border of RPCs, with its audit row for a reader who is turned away.
+    """
+    peer = peer_of(certificates, border.federation)
+    try:
+        border.require_in_force(peer)
+        border.access.require_role(peer.identity, roles, path, name)
+    except Refused as refused:
+        if is_noted(refused):
+            await border.denied(peer.identity, path, refused)
+        raise
+    return peer
 
 
 def certificates_of(request: web.Request) -> Mapping[str, Collection[bytes]]:
@@ -267,7 +285,8 @@ async def _answering(request: web.Request, handler: Handler) -> web.StreamRespon
     except Exception as error:  # noqa: BLE001 - a defect: logged, and told by its number
         resource = request.match_info.route.resource
         answer = _refused(incident("HTTPS" if resource is None else resource.canonical, error))
-    answer.headers.update(_HEADERS)
+    for name, value in _HEADERS.items():
+        answer.headers.setdefault(name, value)
     return answer
 
 
