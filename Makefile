@@ -15,8 +15,8 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 # KEEP=1 given to make reaches the demo: make hands its own variables on as environment.
-.PHONY: help setup services clients dbos generate texts docs demo run test test-all test-other durations check bench \
-	bench-compare simulate rolling chaos release lock clean
+.PHONY: help setup services clients dbos generate texts docs demo run test test-all test-other durations screenshots \
+	check bench bench-compare simulate rolling chaos release lock clean
 
 
 help: ## print the targets
@@ -57,6 +57,9 @@ test-all: setup ## run all tests, on both engines where they have databases; TES
 
 durations: setup ## run the first tier and record how long its tests take
 	@$(RUN_TESTS) -m "not slow" --record-durations
+
+screenshots: setup ## open each page of the console in Chromium, and write pictures into build/screenshots
+	@$(MAKE) --no-print-directory test-all TESTS=tests/federation/test_console_in_a_browser.py
 
 test-other: ## run the first tier on another interpreter: PYTHON=… VENV=…
 	@$(MAKE) --no-print-directory test

@@ -12,7 +12,7 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, Escalation, Escalatio
 from gateway.time.clock import from_timestamp
 from gateway.values.money import in_major_units
 from gateway.wording.words import english
-from region_node.cli.complaints.complaint_view import length_of
+from region_node.care.complaints.course import length_of
 from region_node.customers.accounts.rules import EntryKind
 
 _BAR = 40  # characters of the whole time

@@ -2,18 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Generic, TypeVar
 
 from rich.text import Text
 
 from gateway.cli.terminal import print_table
 from gateway.wording.languages import translated
-from gateway.wording.times import told_time
+from gateway.wording.times import Happening, told_time
 
 R = TypeVar("R")
-Happening = tuple[datetime, str, str]
-"""Time, author and text of an event."""
 
 
 @dataclass(frozen=True)

@@ -85,8 +85,11 @@ class BorderPorts:
 
     async def require_peer(
         self, certificates: Mapping[str, Iterable[bytes]], subject: str, permit: Callable[[Identity], None]
-    ) -> None:
-        """Raises Refused for a peer whose certificates are not in force, and as `permit`; a row says who it was."""
+    ) -> Peer:
+        """The peer with these certificates.
+
+        Raises Refused for one whose certificates are not in force, and as `permit`; a row says who it was.
+        """
         peer = self.peer(certificates, self.federation)
         try:
             self.require_in_force(peer)
@@ -95,6 +98,7 @@ class BorderPorts:
             if is_noted(refused):
                 await self.denied(peer.identity, subject, refused)
             raise
+        return peer
 
 
 @dataclass(eq=False)

@@ -15,6 +15,7 @@ from gateway.security.tls import Credentials
 from gateway.web.settings import WebSettings
 
 if TYPE_CHECKING:
+    from gateway.web.console.pages import Console
     from gateway.web.routes import Api
     from gateway.web.server import WebServer
 
@@ -45,10 +46,11 @@ class Door:
         stack: contextlib.AsyncExitStack,
         calls: InProcess,
         apis: "Sequence[Api]" = (),
+        consoles: "Sequence[Console]" = (),
     ) -> list[Coroutine[Any, Any, None]]:
         """Listens until `close`, and returns the loops to run meanwhile.
 
-        `stack` removes the file of the port. `calls` are the RPCs that the APIs are made of.
+        `stack` removes the file of the port. `calls` are the RPCs that APIs and consoles are made of.
         Raises PortInUse or CredentialsUnusable.
         """
         if self._settings is None or self._metrics is None:
@@ -58,6 +60,11 @@ class Door:
 
         pages = [page for api in apis for page in api.pages]
         served = {api.root: application(api, calls, certificates_of) for api in apis}
+        if consoles:
+            # Templates are a large import, needed only by processes with a console.
+            from gateway.web.console.application import ConsoleApplication  # noqa: PLC0415
+
+            served |= {each.root: ConsoleApplication(each, calls, border).served() for each in consoles}
         self._server = server = WebServer([self._metrics.page(), *pages], credentials, border, served)
         port = await server.start(self._settings.listen)
         show_port(self._settings.port_file, port, stack)

@@ -1,7 +1,7 @@
-"""HTML pages from Jinja2 templates. A page needs no other file: no network, no script.
+"""HTML pages from Jinja2 templates.
 
-Templates escape every expression, and show acting characters. They hold markup, loops and conditions; every text and
-figure comes from the page, a frozen dataclass.
+A page of `frame.html.j2` needs no other file: no network, no script. Templates escape every expression, and show acting
+characters. They hold markup, loops and conditions; every text and figure comes from the page, a frozen dataclass.
 """
 
 from pathlib import Path
@@ -16,11 +16,11 @@ _LANGUAGE_TAGS = {"en": "en", "zh": "zh-CN"}  # BCP 47
 
 
 class HtmlPages:
-    """The templates in one folder. They extend `frame.html.j2` and import the macros beside it."""
+    """The templates in the folders. They extend a frame, and import the macros beside `frame.html.j2`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, *folders: Path) -> None:
         self._environment = Environment(
-            loader=FileSystemLoader([folder, _SHARED]),
+            loader=FileSystemLoader([*folders, _SHARED]),
             autoescape=True,
             undefined=StrictUndefined,
             finalize=_shown,
@@ -30,14 +30,18 @@ class HtmlPages:
         )
         self._environment.filters["pixels"] = _pixels
 
-    def written(self, template: str, title: str, language: str, page: object) -> str:
-        """The HTML of a page, which its template sees as `page`. `language` is one of
+    def written(self, template: str, title: str, language: str, page: object, frame: object = None) -> str:
+        """The HTML of a page, which its template sees as `page`, and its frame as `frame`. `language` is one of
         `gateway.wording.languages.LANGUAGES`.
 
         Raises jinja2.UndefinedError where the template names an attribute that the page does not have.
         """
         tag = _LANGUAGE_TAGS[language]
-        return self._environment.get_template(template).render(title=title, language=tag, page=page)
+        return self._environment.get_template(template).render(title=title, language=tag, page=page, frame=frame)
+
+    def style(self) -> str:
+        """The style sheet that all pages share."""
+        return self._environment.get_template("style.css.j2").render()
 
 
 def _shown(value: object) -> object:

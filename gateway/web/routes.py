@@ -20,15 +20,15 @@ from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import Refused, invalid
 from gateway.rpc.in_process import Arrival
 from gateway.rpc.incidents import incident
+from gateway.web.bodies import whole_body
 from gateway.web.enum_words import number_of
-from gateway.web.json_bodies import LARGEST_BODY, Attributes, parsed, unsupported
+from gateway.web.json_bodies import Attributes, parsed, unsupported
 from gateway.web.refusals import http_status, preferred_language, told_error, told_headers
 from gateway.web.server import Page
 
 TYPE = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
 _METADATA = ("authorization", "traceparent")
-_PART = 64 * 1024  # bytes of a body that are read at a time
 _DEADLINE = 15.0  # seconds of a call, beside what its caller lets it wait
 _WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,9})"?', re.ASCII | re.IGNORECASE)
 _QUOTED = re.compile(r'"([^"\\]*)"')
@@ -270,15 +270,7 @@ async def _body(request: web.Request) -> bytes:
     types = (TYPE, _MERGE_PATCH) if request.method == "PATCH" else (TYPE,)
     if request.content_type not in types or charset.lower() != "utf-8" or "Content-Encoding" in request.headers:
         raise Refused(Reason.REASON_MEDIA_TYPE_UNSUPPORTED, media_type=said or "none")
-    data = bytearray()
-    try:
-        async for part in request.content.iter_chunked(_PART):
-            data += part
-            if len(data) > LARGEST_BODY:
-                raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(LARGEST_BODY))
-    except (OSError, web.RequestPayloadError):
-        raise invalid("body", "has not come whole", "未完整到达") from None
-    return bytes(data)
+    return await whole_body(request)
 
 
 def _header(request: web.Request, name: str) -> str:

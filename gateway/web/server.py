@@ -26,6 +26,7 @@ from gateway.rpc.interceptor import BorderPorts
 from gateway.rpc.ports import PortInUse, host_and_port
 from gateway.rpc.server import DRAIN_SECONDS
 from gateway.security.alternative_names import uris_of
+from gateway.security.peers import Peer
 from gateway.security.tls import CONNECTION_AGE_MS, CONNECTION_GRACE_MS, HANDSHAKE_MS, Credentials, CredentialsUnusable
 from gateway.time.looks import until_look
 from gateway.web.refusals import http_status
@@ -34,10 +35,13 @@ LOOK_SECONDS = 1.0  # between two checks of the files of the certificate
 MOST_PAGES = 64  # read at a time, by all callers; the border has places of its own for calls
 MOST_CONNECTIONS = 1_024  # open at a time, of all callers
 _BACKLOG = 128
-# Nothing of a page is stored on the way, guessed by a browser, or shown inside of another page.
+# Nothing of a page is stored on the way, guessed by a browser, shown inside of another page, or named to others.
 _HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",  # `no-referrer` would take the origin from forms, too
     "X-Content-Type-Options": "nosniff",
 }
 _log = logging.getLogger(__name__)
@@ -229,15 +233,25 @@ class WebServer:
                 return await admitted(request)
 
         async def admitted(request: web.Request) -> web.StreamResponse:
-            require = self._border.access.require_role
-            await self._border.require_peer(
-                certificates_of(request),
-                page.path,
-                lambda identity: require(identity, page.roles, page.path, page.name),
-            )
+            await admitted_reader(self._border, certificates_of(request), page.roles, page.path, page.name)
             return await page.show(request)
 
         return show
+
+
+async def admitted_reader(
+    border: BorderPorts,
+    certificates: Mapping[str, Collection[bytes]],
+    roles: frozenset[Role.ValueType],
+    path: str,
+    name: str,
+) -> Peer:
+    """The reader of a page, by the certificates of the connection. `name` is the page's in the scopes of systems.
+
+    Raises Refused as the border of RPCs, with its audit row for a reader who is turned away.
+    """
+    require = border.access.require_role
+    return await border.require_peer(certificates, path, lambda identity: require(identity, roles, path, name))
 
 
 def certificates_of(request: web.Request) -> Mapping[str, Collection[bytes]]:
@@ -264,7 +278,8 @@ async def _answering(request: web.Request, handler: Handler) -> web.StreamRespon
     except Exception as error:  # noqa: BLE001 - a defect: logged, and told by its number
         resource = request.match_info.route.resource
         answer = _refused(incident("HTTPS" if resource is None else resource.canonical, error))
-    answer.headers.update(_HEADERS)
+    for name, value in _HEADERS.items():
+        answer.headers.setdefault(name, value)
     return answer
 
 

@@ -16,6 +16,12 @@ class Cell:
     """Classes of the style sheet, with spaces between."""
     hint: str = ""
     """A text that appears when a pointer rests on the cell."""
+    href: str = ""
+    """The address of another page, which the text leads to."""
+    badge: str = ""
+    """The class of a badge around the text."""
+    note: str = ""
+    """A text below, in smaller letters."""
 
 
 @dataclass(frozen=True)

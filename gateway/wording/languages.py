@@ -7,6 +7,8 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +25,24 @@ VARIABLE = "CROSSREGION_LANG"
 SUMMARIES = "commands.tsv"
 """The file beside the catalogues of a program that says in a line what each command does."""
 _DOMAIN = "messages"  # where click looks for its own texts
+_READER = "crossregion.reader"  # the language of one reader, among the values of a context of click
 _KEPT = "\b\n"  # click does not wrap a paragraph that begins so
 _EXAMPLE = re.compile(r"Examples?:")
 
 
 def translated(words: str, /, **parameters: object) -> str:
-    """A text in the language of the command, with its parameters (`{name}`) filled in."""
-    told = gettext.gettext(words) if words else ""  # gettext knows the empty text as the head of its catalogue
+    """A text in the language of the command, or of the reader, with its parameters (`{name}`) filled in."""
+    reader = _reader()
+    say = gettext.gettext if reader is None else reader.catalogue.gettext
+    told = say(words) if words else ""  # gettext knows the empty text as the head of its catalogue
     return told.format(**parameters) if parameters else told
 
 
 def current_language() -> str:
-    """The language of the command, one of LANGUAGES."""
+    """The language of the command, or of the reader, one of LANGUAGES."""
+    reader = _reader()
+    if reader is not None:
+        return reader.language
     return "zh" if os.environ.get("LANGUAGE") == "zh" else "en"
 
 
@@ -62,6 +70,33 @@ def speak(language: str, texts: Path) -> None:
     os.environ["LANGUAGE"] = language
     gettext.bindtextdomain(_DOMAIN, str(texts))
     gettext.textdomain(_DOMAIN)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """The reader of what a server writes."""
+
+    language: str
+    catalogue: gettext.NullTranslations
+
+
+@contextmanager
+def for_reader(language: str, texts: Path) -> Iterator[None]:
+    """Writes for one reader of a server, in a language of LANGUAGES and by the catalogues in `texts`.
+
+    The language of the process stays. Terms and zones that are set within count within. No `await` may stand there.
+    """
+    spoken = [] if language == LANGUAGES[0] else [language]
+    catalogue = gettext.translation(_DOMAIN, str(texts), languages=spoken, fallback=True)
+    with click.Context(click.Command(None)).scope() as context:
+        context.meta[_READER] = _Reader(language, catalogue)
+        yield
+
+
+def _reader() -> _Reader | None:
+    context = click.get_current_context(silent=True)
+    found: _Reader | None = None if context is None else context.meta.get(_READER)
+    return found
 
 
 def in_each_language(texts: Path, render: Callable[[], str]) -> Mapping[str, str]:

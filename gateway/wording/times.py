@@ -17,6 +17,8 @@ from gateway.wording.languages import translated
 from gateway.wording.terms import learned
 
 ZONE_VARIABLE = "CROSSREGION_TIME_ZONE"
+Happening = tuple[datetime, str, str]
+"""Time, author and text of an event."""
 _META = "crossregion.times"
 _SPACE_BEFORE_OFFSET = re.compile(r" (?=[+-]\d\d:\d\d$)")
 

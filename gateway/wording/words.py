@@ -109,6 +109,29 @@ _CHANGES = (  # of the state of a complaint or a fault
     "work items ask the customer",
     "work items go on",
 )
+_ORDER_CHANGES = (  # of the state of an order
+    "accepted",
+    "cancellation granted",
+    "cancellation not granted",
+    "cancellation requested",
+    "cancelled before it was sent",
+    "check failed",
+    "declined by the customer",
+    "fulfilment",
+    "no answer in time",
+    "no effect had happened",
+    "no longer possible",
+    "no way home",
+    "not accepted",
+    "not carried out",
+    "not executable in time",
+    "released",
+    "review rejected",
+    "review returned",
+    "time has come",
+    "to be verified",
+    "undone",
+)
 _FINDINGS = ("good", "warning", "bad", "not checked")  # of `doctor`
 _NAMED = ("key", "variable")  # the names of settings
 _SCHEMA_FILES = (
@@ -229,4 +252,4 @@ def word(name: str, prefix: str) -> str:
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
     yield from (told for prefix, enum in _ENUMS.items() for name in enum.keys() if (told := english(name, prefix)))
-    yield from chain(_ACTIONS, _CHANGES, _STATES, _HOPS, _FINDINGS, _NAMED, _SCHEMA_FILES)
+    yield from chain(_ACTIONS, _CHANGES, _ORDER_CHANGES, _STATES, _HOPS, _FINDINGS, _NAMED, _SCHEMA_FILES)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from opentelemetry.metrics import Meter
 
@@ -68,6 +68,7 @@ from region_node.care.complaints.case_notifier import CaseNotifier
 from region_node.care.complaints.of_problems import count_complaints
 from region_node.care.escalations.configurations import raise_dispute
 from region_node.care.quarantine.counting import WaitingWork
+from region_node.console.served import consoles
 from region_node.customers.notices.port import Notifier
 from region_node.customers.verification.rules import CHECKED_AT_HOME
 from region_node.lifecycle.erasure.operations import apply_erased
@@ -99,6 +100,10 @@ from region_node.requests.day_work import DayWorkWatch
 from region_node.requests.open_work import OpenWorkWatch
 from region_node.requests.questions import Questions
 from region_node.schema import PACKAGES
+
+if TYPE_CHECKING:
+    from gateway.web.console.pages import Console
+    from gateway.web.routes import Api
 
 SERVICE_NAME = "region-node"
 _log = logging.getLogger(__name__)
@@ -188,7 +193,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             CaseNotifier(ports.store, client.tell_case).run(),
             ProblemNotifier(core_ports.context, ports.store, tellers, count_complaints).run(),
             _planning(core_ports, client, restored).run(),
-            *await door.open(settings.credentials, border, stack, server.calls, open_apis(settings)),
+            *await door.open(settings.credentials, border, stack, server.calls, *_web(ports)),
             *_of_database(ports, registry, core_ports, core),
             *_of_credentials(ports, client, telemetry.meter),
         )
@@ -211,6 +216,11 @@ def _server(ports: _Ports, services: Sequence[Service], telemetry: Telemetry) ->
 def _services(ports: _Ports, core: RegionCore, questions: Questions, client: FederationClient) -> list[Service]:
     told = (ports.store, ports.unfenced, ports.store, ports.clock)
     return node_services(ServicePorts(core, *told, questions, client.hold_planned_outage))
+
+
+def _web(ports: _Ports) -> "tuple[Sequence[Api], Sequence[Console]]":
+    """The Open APIs and the console that the settings open."""
+    return open_apis(ports.settings), consoles(ports.settings, ports.clock)
 
 
 def _finding(ports: _Ports) -> Finding:

@@ -115,8 +115,9 @@ class Federation:
         return f"R{next(self._numbers)}"
 
     def open_web(self, region: str) -> None:
-        """Has the node of a region, once it starts, serve the Open APIs by HTTPS."""
-        self.web[region] = NodeWebSettings("127.0.0.1:0", self.directory / f"{region}.web-port", open_apis=True)
+        """Has the node of a region, once it starts, serve the Open APIs and its console by HTTPS."""
+        port_file = self.directory / f"{region}.web-port"
+        self.web[region] = NodeWebSettings("127.0.0.1:0", port_file, open_apis=True, console=True)
 
     @property
     def coordinator_endpoint(self) -> str:

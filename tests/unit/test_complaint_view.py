@@ -11,7 +11,8 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, LedgerEntry, TimeReas
 from gateway.cli.complaints import show_ledger
 from gateway.time.clock import to_timestamp
 from region_node.care.complaints import rules
-from region_node.cli.complaints.complaint_view import COMPLAINTS, happened, length_of, print_told
+from region_node.care.complaints.course import happened, length_of
+from region_node.cli.complaints.complaint_view import COMPLAINTS, print_told
 from tests.unit.complaint_scene import at, complaint
 
 LENGTHS = st.lists(st.integers(1, 10**6), min_size=1, max_size=6)

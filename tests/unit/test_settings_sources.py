@@ -66,6 +66,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "log_format": st.sampled_from(("text", "json")),
     "web.listen": ADDRESSES,
     "web.open_apis": st.booleans(),
+    "web.console": st.booleans(),
     "enrolment.listen": st.sampled_from(("joining.example:1", "joining.example:2")),
     "renew_certificate": st.booleans(),
     "identity_provider.issuer": st.sampled_from(("https://id.example", "https://other.example")),

@@ -11,12 +11,13 @@ from coordinator.cli.output import titled, told_due
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader, ComplaintHistory
 from gateway.api.region.v1.complaint_pb2 import Deadline, DeadlineKind
-from gateway.cli.complaints import entered, filing, in_minutes, is_at_filing, raised, show_ledger, state_word, whole_of
-from gateway.cli.table import Happening, Table, TableColumn, show_timeline
+from gateway.cli.complaints import show_ledger
+from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.time.clock import from_timestamp
+from gateway.wording.complaints import entered, filing, in_minutes, is_at_filing, raised, state_word, whole_of
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import category_name, region_name
-from gateway.wording.times import told_if_set
+from gateway.wording.times import Happening, told_if_set
 from gateway.wording.words import word
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -97,6 +97,12 @@ def is_on_its_way(complaint: Complaint) -> bool:
     return complaint.state == ACKNOWLEDGED and complaint.owner_region not in ("", complaint.origin_region)
 
 
+def is_work_of(complaint: Complaint, region: str) -> bool:
+    """Whether the staff of a region have to do the next step of the complaint."""
+    is_at_work = complaint.state in (ACKNOWLEDGED, HELD, IN_PROGRESS)
+    return is_at_work and complaint.owner_region == region and not is_with_nobody(complaint)
+
+
 def was_with_nobody(complaint: Complaint) -> bool:
     """Whether no region is responsible, nor was since filing."""
     return is_with_nobody(complaint) and not any(each.region for each in complaint.items)

@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, DeadlineKind, EscalationTrigger, Remedy
 from gateway.api.region.v1.dossier_service_pb2 import Dossier, DossierConditionKind, DossierFinding, DossierVerdict
-from gateway.cli.complaints import time_reason_word, whole_of
 from gateway.time.clock import from_timestamp, time_in
 from gateway.values.money import in_major_units
+from gateway.wording.complaints import time_reason_word, whole_of
 from gateway.wording.languages import in_language, translated
 from gateway.wording.words import word
-from region_node.cli.complaints.complaint_view import happened, length_of
+from region_node.care.complaints.course import happened, length_of
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _REFUSED = DossierVerdict.DOSSIER_VERDICT_REFUSED

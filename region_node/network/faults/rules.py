@@ -68,6 +68,11 @@ def is_ended(fault: Fault) -> bool:
     return fault.state in ENDED
 
 
+def is_work_of(fault: Fault, region: str) -> bool:
+    """Whether the staff of a region have to do the next step of the fault; one that is repaired has to be closed."""
+    return fault.owner_region == region and fault.state in (UNREPAIRED | {RESOLVED}) - {PENDING}
+
+
 def state_name(state: FaultState.ValueType) -> str:
     """The TMF656 name, for example `inProgress`."""
     head, *rest = FaultState.Name(state).removeprefix("FAULT_STATE_").lower().split("_")

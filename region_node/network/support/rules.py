@@ -55,6 +55,12 @@ def is_ended(request: SupportRequest) -> bool:
     return request.state == CLOSED
 
 
+def is_work_of(request: SupportRequest, region: str) -> bool:
+    """Whether the staff of a region have to do the next step: the region at fault, then the one that has opened it."""
+    is_resolved = request.state == RESOLVED
+    return not is_ended(request) and region == (request.origin_region if is_resolved else request.owner_region)
+
+
 def enter(request: SupportRequest, state: SupportState.ValueType, *, now: datetime, author: str, reason: str) -> None:
     """Moves a support request into a state and notes it. Raises ValueError for an impossible transition."""
     if request.state and state not in TRANSITIONS.get(request.state, ()):

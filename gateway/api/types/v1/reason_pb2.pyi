@@ -753,6 +753,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Nothing is done: repeat the same request with the same id. No standby of the database confirms what was committed. Staff
     of the region start a standby; `region-node doctor` names what is missing.
     """
+    REASON_SESSION_MISSING: _Reason.ValueType  # 685
+    """Sign in again: a session ends after 30 minutes without a request, after 12 hours, and with its process."""
+    REASON_SESSION_FOREIGN: _Reason.ValueType  # 686
+    """Sign in again. The id of the session came with the certificate of somebody else, so the session has ended: its cookie is
+    in other hands. Operations staff of the region: the audit row names who sent it.
+    """
+    REASON_FORM_UNTRUSTED: _Reason.ValueType  # 687
+    """Open the page anew, and send its form: the form was of another session, or of another site."""
     REASON_ATTRIBUTE_UNSUPPORTED: _Reason.ValueType  # 689
     """Leave the attribute, header or parameter out, or use the RPC: this API does not carry it out, and would ignore it."""
     REASON_ANSWER_LATE: _Reason.ValueType  # 690
@@ -1499,6 +1507,14 @@ REASON_STORE_UNCONFIRMED: Reason.ValueType  # 684
 """Nothing is done: repeat the same request with the same id. No standby of the database confirms what was committed. Staff
 of the region start a standby; `region-node doctor` names what is missing.
 """
+REASON_SESSION_MISSING: Reason.ValueType  # 685
+"""Sign in again: a session ends after 30 minutes without a request, after 12 hours, and with its process."""
+REASON_SESSION_FOREIGN: Reason.ValueType  # 686
+"""Sign in again. The id of the session came with the certificate of somebody else, so the session has ended: its cookie is
+in other hands. Operations staff of the region: the audit row names who sent it.
+"""
+REASON_FORM_UNTRUSTED: Reason.ValueType  # 687
+"""Open the page anew, and send its form: the form was of another session, or of another site."""
 REASON_ATTRIBUTE_UNSUPPORTED: Reason.ValueType  # 689
 """Leave the attribute, header or parameter out, or use the RPC: this API does not carry it out, and would ignore it."""
 REASON_ANSWER_LATE: Reason.ValueType  # 690

@@ -1,0 +1,95 @@
+"""The frame of every page of a console: its head, and what became of the last form."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, is_temporary, reason_name, text
+from gateway.wording.languages import current_language, in_language, translated
+
+_LANGUAGE_NAMES = {"en": "English", "zh": "中文"}
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link of the head."""
+
+    title: str
+    href: str
+    is_current: bool = False
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A refusal for people: its text, its name, and advice."""
+
+    text: str
+    name: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The texts and addresses of `console_frame.html.j2`."""
+
+    brand: str
+    home: str
+    style: str
+    script: str
+    skip: str
+    navigation: str
+    """The name of the navigation for screen readers."""
+    tabs: Sequence[Link]
+    other_language: Link
+    language_code: str
+    """The language that the link leads to (BCP 47)."""
+    person: str
+    """Empty where nobody is signed in."""
+    sign_out: Link
+    token: str = field(repr=False)
+    notice: str = field(default="", repr=False)
+    refusal: Refusal | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """The page on which a person signs in."""
+
+    person: str
+    explanation: str
+    button: str
+    action: str
+
+
+@dataclass(frozen=True)
+class RefusedPage:
+    """A page in place of one that was refused."""
+
+    way_on: Link
+
+
+def other_language() -> tuple[str, str]:
+    """The other language than that of the person: its code and its own name."""
+    code = "en" if current_language() == "zh" else "zh"
+    return code, _LANGUAGE_NAMES[code]
+
+
+def refusal_of(refused: Refused) -> Refusal:
+    """A refusal in the language of the person, with the same text as by gRPC."""
+    advice = ""
+    if refused.reason == Reason.REASON_INTERNAL:
+        advice = translated("Give the number to the operations staff of the region.")
+    elif is_temporary(refused.reason):
+        advice = translated("This passes. Try again in a moment: nothing is done twice.")
+    return Refusal(in_language(text(refused.reason, refused.parameters)), reason_name(refused.reason), advice)
+
+
+def title_of(status: HTTPStatus) -> str:
+    """The title of a page that was refused with a status of HTTP."""
+    titles: dict[HTTPStatus, Callable[[], str]] = {
+        HTTPStatus.NOT_FOUND: lambda: translated("Not found"),
+        HTTPStatus.FORBIDDEN: lambda: translated("Not permitted"),
+        HTTPStatus.UNAUTHORIZED: lambda: translated("Not signed in"),
+    }
+    return titles.get(status, lambda: translated("Not possible"))()

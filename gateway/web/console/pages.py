@@ -1,0 +1,181 @@
+"""The pages of a console as tables: each is made of RPCs of the process, and decides nothing.
+
+A page reads by its RPCs, and shows what came by a pure function and a template. A form of a page is one RPC. The RPCs
+are called within the process, past the same border as by gRPC (`gateway.rpc.in_process`).
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar, cast
+from urllib.parse import quote, urlencode
+
+from google.protobuf.message import Message
+
+from gateway.api.federation.v1.terms_pb2 import Terms
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.errors import Refused
+from gateway.security.identity import Identity
+from gateway.web.console.fields import Fields
+
+A = TypeVar("A", bound=Message)
+A_co = TypeVar("A_co", bound=Message, covariant=True)
+D = TypeVar("D")
+ACT = "act"
+"""The field that says which form of a page was sent."""
+
+
+@dataclass(frozen=True)
+class Rpc(Generic[A_co]):
+    """An RPC of the process, and the message of its answer."""
+
+    path: str
+    """`/package.Service/Method`."""
+    answer: type[A_co]
+
+
+class Calling(Protocol):
+    """The RPCs of the process, as the person at the console calls them."""
+
+    async def ask(self, rpc: Rpc[A], request: Message) -> A:
+        """The answer of an RPC that the page has named. Raises Refused."""
+        ...
+
+
+@dataclass(frozen=True)
+class Visit:
+    """The request of a browser for a page, or with a form of it."""
+
+    root: str
+    """The path of the console."""
+    names: Mapping[str, str] = field(repr=False)
+    """The values for the names in the path of the page."""
+    query: Fields = field(repr=False)
+    form: Fields = field(repr=False)
+    """The form that was sent; empty where the page is only read."""
+    person: Identity
+    now: datetime
+    request_id: str
+    """The id that came with the form; empty where nothing was sent, or it was refused for good."""
+    drawn: str
+    """A random text for the ids of the forms of this page."""
+
+    def id_for(self, act: str) -> str:
+        """The id of the request by a form of this page: sent twice, it is done once.
+
+        A form whose outcome is not known keeps its id.
+        """
+        return self.request_id if self.request_id and self.form.text(ACT) == act else f"{self.drawn}-{act}"
+
+    def address(self, path: str, **query: str) -> str:
+        """The address of a page of the console. Empty values are left out."""
+        found = urlencode({name: value for name, value in query.items() if value})
+        return f"{self.root}{quote(path, safe='/')}{'?' if found else ''}{found}"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page as its template shows it."""
+
+    template: str
+    title: str
+    page: object = field(repr=False)
+    tab: str = ""
+    """The path of the tab to which it belongs."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of a page, sent to the address of the page."""
+
+    act: str
+    """The value of its field ACT."""
+    rpc: Rpc[Message]
+    request: Callable[[Visit], Message]
+    """Pure. May raise Refused."""
+    done: Callable[[Visit, Message], str]
+    """The text for the page that follows."""
+    fields: Sequence[str]
+    """The fields beside those of each form."""
+
+    @classmethod
+    def of(
+        cls,
+        act: str,
+        rpc: Rpc[A],
+        request: Callable[[Visit], Message],
+        done: Callable[[Visit, A], str],
+        fields: Sequence[str],
+    ) -> "Form":
+        """A form whose `done` takes the answer of its RPC."""
+        return cls(act, cast("Rpc[Message]", rpc), request, cast("Callable[[Visit, Message], str]", done), fields)
+
+
+@dataclass(frozen=True)
+class View:
+    """A page."""
+
+    path: str
+    """Below the path of the console, with `{name}` for what varies."""
+    rpcs: Collection[Rpc[Message]]
+    """All RPCs that `read` may call."""
+    read: Callable[[Visit, Calling], Awaitable[object]]
+    show: Callable[[Visit, object], Shown]
+    """Pure, in the language of the person. May raise Refused."""
+    query: Sequence[str] = ()
+    """The names in its query: the state of the page is in its address."""
+    forms: Sequence[Form] = ()
+
+    @classmethod
+    def of(
+        cls,
+        path: str,
+        rpcs: Collection[Rpc[Message]],
+        read: Callable[[Visit, Calling], Awaitable[D]],
+        show: Callable[[Visit, D], Shown],
+        query: Sequence[str] = (),
+        forms: Sequence[Form] = (),
+    ) -> "View":
+        """A page whose `show` takes what its `read` returns."""
+        return cls(path, rpcs, read, cast("Callable[[Visit, object], Shown]", show), query, forms)
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A page that the head of every page leads to."""
+
+    path: str
+    title: Callable[[], str]
+    """In the language of the person."""
+
+
+@dataclass(frozen=True)
+class Console:
+    """The console of a process. Its first tab is its first page."""
+
+    root: str
+    roles: frozenset[Role.ValueType]
+    """The roles of the people who may sign in."""
+    brand: Callable[[], str]
+    """The name in the head of every page, in the language of the person."""
+    region: str
+    """The region in whose zone times are shown; empty for that of most regions."""
+    now: Callable[[], datetime]
+    steady: Callable[[], float]
+    texts: Path
+    """The folder of the catalogues of its program."""
+    templates: Path
+    tabs: Sequence[Tab]
+    views: Sequence[View]
+    terms_rpc: Rpc[Message]
+    terms: Callable[[Calling], Awaitable[Terms]]
+    """The names and zones of the federation, by `terms_rpc`."""
+
+
+async def unless_refused(answer: Awaitable[A]) -> A | Refused:
+    """An answer, or its refusal: the rest of the page is shown all the same."""
+    try:
+        return await answer
+    except Refused as refused:
+        return refused

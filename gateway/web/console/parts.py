@@ -1,0 +1,79 @@
+"""The parts of which pages of a console are made, as `console_parts.html.j2` writes them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.time.clock import from_timestamp
+from gateway.web.tables import Cell
+from gateway.wording.languages import translated
+from gateway.wording.times import told_time
+
+_SOON, _NEAR = timedelta(hours=2), timedelta(hours=24)
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Option:
+    """A value of a field, and its title."""
+
+    value: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A field with values to choose from."""
+
+    name: str
+    label: str
+    options: Sequence[Option]
+    chosen: str = ""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A name and what it stands for."""
+
+    name: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event of a timeline."""
+
+    time: str
+    what: str
+    who: str
+    text: str = field(default="", repr=False)
+    style: str = ""
+
+
+def due_cell(due: Timestamp, now: datetime) -> Cell:
+    """A due time as a cell: how near it is, in words and as a colour, and the time itself. Empty without one."""
+    if not due.seconds and not due.nanos:
+        return Cell("")
+    left = from_timestamp(due) - now
+    if left <= timedelta():
+        return Cell(translated("overdue by {time}", time=span(-left)), badge="late", note=told_time(due))
+    style = "soon" if left <= _SOON else "near" if left <= _NEAR else "far"
+    return Cell(translated("in {time}", time=span(left)), badge=style, note=told_time(due))
+
+
+def span(length: timedelta) -> str:
+    """A length of time in its two largest units, for example `2 h 10 min`; to the minute."""
+    days, rest = divmod(length, _DAY)
+    hours, minutes = divmod(rest, _HOUR)
+    if days:
+        return translated("{days} d {hours} h", days=days, hours=hours)
+    if hours:
+        return translated("{hours} h {minutes} min", hours=hours, minutes=minutes // _MINUTE)
+    return translated("{minutes} min", minutes=minutes // _MINUTE)
+
+
+def by_due(due: Timestamp) -> tuple[bool, int, int]:
+    """The place in a list with the nearest due time first; last without one."""
+    return (not due.seconds and not due.nanos, due.seconds, due.nanos)

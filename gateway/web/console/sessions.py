@@ -1,0 +1,87 @@
+"""The sessions of people at a console, in the memory of one process.
+
+The certificate names the person in every request. A session adds an end after idle time and after a day of work,
+signing out, and a token for forms that no other site can read. It is bound to a proof of the person: the certificate.
+A process that starts anew has no sessions, and people sign in again.
+"""
+
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+
+IDLE_SECONDS = 30 * 60.0
+LONGEST_SECONDS = 12 * 3_600.0
+MOST_OF_A_PERSON = 8
+_BYTES = 32  # of randomness in an id and in a token
+
+
+@dataclass
+class Session:
+    """A session. Ids and tokens print nowhere."""
+
+    person: str
+    proof: bytes = field(repr=False)
+    """The fingerprint of the certificate, to which the session is bound."""
+    token: str = field(repr=False)
+    began: float
+    seen: float
+    notice: str = field(default="", repr=False)
+    """A text for the next page: the result of the last form."""
+
+    def require_token(self, token: str) -> None:
+        """Raises Refused with FORM_UNTRUSTED for the form of another session or site."""
+        if not hmac.compare_digest(token.encode(), self.token.encode()):
+            raise Refused(Reason.REASON_FORM_UNTRUSTED)
+
+    def take_notice(self) -> str:
+        """The text for this page, which no other page shows again."""
+        notice, self.notice = self.notice, ""
+        return notice
+
+
+class Sessions:
+    """The sessions by their ids."""
+
+    def __init__(self, steady: Callable[[], float]) -> None:
+        """`steady` is a clock in seconds that nobody sets."""
+        self._steady = steady
+        self._sessions: dict[str, Session] = {}
+
+    def begin(self, person: str, proof: bytes) -> str:
+        """Begins a session of a person, and returns its id. The oldest one beyond the most of a person ends."""
+        now = self._steady()
+        self._sessions = {each: found for each, found in self._sessions.items() if not _is_over(found, now)}
+        own = [each for each, found in self._sessions.items() if found.person == person]
+        for each in own[: max(0, len(own) - MOST_OF_A_PERSON + 1)]:
+            del self._sessions[each]
+        session_id = secrets.token_urlsafe(_BYTES)
+        self._sessions[session_id] = Session(person, proof, secrets.token_urlsafe(_BYTES), now, now)
+        return session_id
+
+    def require(self, session_id: str, proof: bytes) -> Session:
+        """The session of an id, which is in use now.
+
+        Raises Refused with SESSION_MISSING, and with SESSION_FOREIGN for the session of another certificate: its id is
+        in other hands, so it ends.
+        """
+        now, found = self._steady(), self._sessions.get(session_id)
+        if found is None or _is_over(found, now):
+            self.end(session_id)
+            raise Refused(Reason.REASON_SESSION_MISSING)
+        if not hmac.compare_digest(found.proof, proof):
+            self.end(session_id)
+            raise Refused(Reason.REASON_SESSION_FOREIGN)
+        found.seen = now
+        return found
+
+    def end(self, session_id: str) -> None:
+        """Ends a session, if there is one."""
+        self._sessions.pop(session_id, None)
+
+
+def _is_over(session: Session, now: float) -> bool:
+    return now - session.seen >= IDLE_SECONDS or now - session.began >= LONGEST_SECONDS

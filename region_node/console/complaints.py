@@ -1,0 +1,91 @@
+"""The list of complaints, with its filters in the address."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
+from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
+from gateway.errors import invalid
+from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.console.parts import Option, due_cell
+from gateway.web.tables import Cell, Table
+from gateway.wording.complaints import state_word
+from gateway.wording.languages import in_language, translated
+from gateway.wording.terms import category_name, learned, region_name
+from gateway.wording.times import told_if_set
+from region_node.care.complaints.rules import is_final
+from region_node.console import complaint, rpcs
+from region_node.console.lists import NUMBER, PAGE, chosen_of, chosen_value, list_page, values
+from region_node.console.words import complaint_state_cell
+
+PATH = "/complaints"
+_STATE, _CATEGORY, _ONLY = "state", "category", "only"
+_OVERDUE, _UNCLASSIFIED = "overdue", "unclassified"
+_MOST = 50  # complaints of a page
+
+
+async def _read(visit: Visit, calling: Calling) -> ListComplaintsResponse:
+    only = visit.query.text(_ONLY)
+    if only not in ("", _OVERDUE, _UNCLASSIFIED):
+        raise invalid(_ONLY, f"it is one of {_OVERDUE}, {_UNCLASSIFIED}", f"可用值为{_OVERDUE}、{_UNCLASSIFIED}")
+    request = ListComplaintsRequest(
+        category=visit.query.text(_CATEGORY),
+        number=visit.query.text(NUMBER),
+        unclassified=only == _UNCLASSIFIED,
+        page_size=_MOST,
+        page_token=visit.query.text(PAGE),
+    )
+    if only == _OVERDUE:
+        request.due_within.FromTimedelta(timedelta())
+    if state := chosen_value(visit, _STATE, ComplaintState.DESCRIPTOR):
+        request.states.append(ComplaintState.ValueType(state))
+    return await calling.ask(rpcs.LIST_COMPLAINTS, request)
+
+
+def _show(visit: Visit, answer: ListComplaintsResponse) -> Shown:
+    states = values(ComplaintState.DESCRIPTOR, lambda each: state_word(ComplaintState.ValueType(each)))
+    categories = [Option(each.code, category_name(each.code)) for each in learned().complaint_categories]
+    only = [Option(_OVERDUE, translated("overdue")), Option(_UNCLASSIFIED, translated("not classified"))]
+    choices = [
+        chosen_of(visit, _STATE, translated("State"), states),
+        chosen_of(visit, _CATEGORY, translated("Category"), categories),
+        chosen_of(visit, _ONLY, translated("Only"), only),
+    ]
+    page = list_page(visit, PATH, choices, _table(visit, answer.complaints), answer.next_page_token)
+    return Shown("list.html.j2", translated("Complaints"), page, PATH)
+
+
+def _table(visit: Visit, complaints: Sequence[Complaint]) -> Table:
+    return Table(
+        label=translated("Complaints"),
+        head=[
+            Cell(translated("Complaint"), "col"),
+            Cell(translated("Number"), "col"),
+            Cell(translated("State"), "col"),
+            Cell(translated("Level"), "col"),
+            Cell(translated("Due"), "col"),
+            Cell(translated("Responsible"), "col"),
+            Cell(translated("Filed"), "col"),
+        ],
+        rows=[
+            [
+                Cell(
+                    each.ticket_id,
+                    "row",
+                    href=visit.address(complaint.path_of(each.ticket_id)),
+                    note=category_name(each.request.category) or translated("not classified"),
+                ),
+                Cell(each.request.number, style="kind"),
+                complaint_state_cell(each),
+                Cell(f"L{each.level}"),
+                Cell("") if is_final(each) else due_cell(each.expected_resolution_time, visit.now),
+                Cell(f"{region_name(each.owner_region)} {in_language(each.department)}".strip()),
+                Cell(told_if_set(each.create_time), style="time"),
+            ]
+            for each in complaints
+        ],
+        caption=translated("The newest first."),
+    )
+
+
+VIEW = View.of(PATH, (rpcs.LIST_COMPLAINTS,), _read, _show, (_STATE, _CATEGORY, NUMBER, _ONLY, PAGE))

@@ -1,0 +1,46 @@
+"""The pages of a region's console, each with the RPCs of which it is made."""
+
+from functools import partial
+from pathlib import Path
+
+from gateway.api.federation.v1.terms_pb2 import Terms
+from gateway.api.region.v1.catalogue_service_pb2 import GetTermsRequest
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.time.clock import SteadyClock
+from gateway.web.console.pages import Calling, Console, Tab
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from region_node.console import complaint, complaints, order, orders, rpcs, work_list
+
+ROOT = "/console"
+_PACKAGE = Path(__file__).parents[1]
+
+
+def console(region: str, clock: SteadyClock) -> Console:
+    """The console of a region. `clock` is that of the region."""
+    return Console(
+        root=ROOT,
+        roles=frozenset({Role.ROLE_STAFF}),
+        brand=partial(_brand, region),
+        region=region,
+        now=clock.now,
+        steady=clock.steady,
+        texts=_PACKAGE / "texts",
+        templates=Path(__file__).parent / "templates",
+        tabs=(
+            Tab(work_list.PATH, lambda: translated("Work list")),
+            Tab(orders.PATH, lambda: translated("Orders")),
+            Tab(complaints.PATH, lambda: translated("Complaints")),
+        ),
+        views=(work_list.VIEW, orders.VIEW, order.VIEW, complaints.VIEW, complaint.VIEW),
+        terms_rpc=rpcs.GET_TERMS,
+        terms=_terms,
+    )
+
+
+def _brand(region: str) -> str:
+    return f"crossregion · {region_name(region)}"
+
+
+async def _terms(calling: Calling) -> Terms:
+    return (await calling.ask(rpcs.GET_TERMS, GetTermsRequest())).terms

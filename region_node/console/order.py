@@ -1,0 +1,309 @@
+"""The page of an order: its state, what came with it, its way hop by hop, and its review."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideRequest, GetBusinessGuideResponse
+from gateway.api.region.v1.order_pb2 import Order, Party
+from gateway.api.region.v1.order_service_pb2 import (
+    GetOrderProofRequest,
+    GetOrderProofResponse,
+    GetOrderRequest,
+    ReviewDecision,
+    ReviewOrderRequest,
+    ReviewOrderResponse,
+)
+from gateway.api.region.v1.proof_pb2 import ProofKind, SignedProof
+from gateway.api.types.v1.types_pb2 import Applicant, Document
+from gateway.errors import Refused, invalid
+from gateway.time.clock import from_timestamp
+from gateway.values.money import in_major_units
+from gateway.web.console.frames import Link, Refusal, refusal_of
+from gateway.web.console.pages import Calling, Form, Shown, View, Visit, unless_refused
+from gateway.web.console.parts import Event, Fact, Option, due_cell
+from gateway.web.enum_words import number_of, told_word
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import in_language, translated
+from gateway.wording.terms import business_name, region_name
+from gateway.wording.times import told_if_set, told_time
+from gateway.wording.words import word
+from region_node.console import rpcs
+from region_node.console.words import ORDER_BADGES, order_state, order_state_cell, waits_for, way_of
+
+_TAB = "/orders"
+_ID, _HOPS, _SIGNED = "id", "hops", "signed"
+_REVIEW, _DECISION, _NOTE, _DOCUMENTS = "review", "decision", "note", "documents"
+_MOST_PROOFS = 200
+_SAID_BY_STATE = ("taken in", "fulfilled")  # reasons of changes that say no more than their states
+_LONGEST_NOTE = 1000  # characters, as in the contract
+
+
+def path_of(order_id: str) -> str:
+    """The path of the page of an order."""
+    return f"{_TAB}/{order_id}"
+
+
+@dataclass(frozen=True)
+class _Found:
+    order: Order
+    guide: GetBusinessGuideResponse | Refused
+    proofs: GetOrderProofResponse | Refused | None
+
+
+@dataclass(frozen=True)
+class _Check:
+    """A value that is chosen or not."""
+
+    option: Option
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
+class _Review:
+    """The form by which staff decide."""
+
+    heading: str
+    request_id: str
+    decision: str
+    decisions: Sequence[_Check]
+    documents: str
+    materials: Sequence[_Check]
+    note_label: str
+    note: str = field(repr=False)
+    longest_note: int
+    send: str
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The page as `order.html.j2` shows it, in its order."""
+
+    state: Cell
+    business: str
+    waits_for: str
+    due: Cell
+    problem_heading: str
+    problem: str = field(repr=False)
+    """The reason of a refusal, a failure or a hold, or the limit that the order exceeds; empty for none."""
+    facts_heading: str
+    facts: Sequence[Fact]
+    quote_heading: str
+    quote: Sequence[Fact]
+    tables: Sequence[tuple[str, Table]]
+    timeline_heading: str
+    hops: Link
+    hops_refused: Refusal | None
+    timeline: Sequence[Event]
+    review: _Review | None
+
+
+async def _read(visit: Visit, calling: Calling) -> _Found:
+    answer = await calling.ask(rpcs.GET_ORDER, GetOrderRequest(order_id=visit.names[_ID]))
+    asked = GetBusinessGuideRequest(business=answer.order.request.business)
+    guide = await unless_refused(calling.ask(rpcs.GET_BUSINESS_GUIDE, asked))
+    proofs = None
+    if visit.query.text(_HOPS) == _SIGNED:
+        request = GetOrderProofRequest(order_id=answer.order.id, page_size=_MOST_PROOFS)
+        proofs = await unless_refused(calling.ask(rpcs.GET_ORDER_PROOF, request))
+    return _Found(answer.order, guide, proofs)
+
+
+def _show(visit: Visit, found: _Found) -> Shown:
+    order, names = found.order, _material_names(found.guide)
+    proofs = found.proofs if isinstance(found.proofs, GetOrderProofResponse) else GetOrderProofResponse()
+    page = _Page(
+        state=order_state_cell(order),
+        business=business_name(order.request.business),
+        waits_for=waits_for(order.awaiting),
+        due=due_cell(order.awaiting.due_time, visit.now),
+        problem_heading=translated("Reason"),
+        problem=in_language(order.error.message),
+        facts_heading=translated("Order"),
+        facts=_facts(order),
+        quote_heading=translated("Quote"),
+        quote=_quote(order) if order.HasField("quote") else (),
+        tables=[(heading, table) for heading, table in _tables(order, names) if table.rows],
+        timeline_heading=translated("Course"),
+        hops=_hops(visit, order),
+        hops_refused=refusal_of(found.proofs) if isinstance(found.proofs, Refused) else None,
+        timeline=_timeline(order, proofs.proofs),
+        review=_review_form(visit, names) if order.awaiting.party == Party.PARTY_HOME_STAFF else None,
+    )
+    return Shown("order.html.j2", order.id, page, _TAB)
+
+
+def _material_names(guide: GetBusinessGuideResponse | Refused) -> Mapping[str, str]:
+    """The names of the materials of the business by their codes; empty where the catalogue has it no more."""
+    return {} if isinstance(guide, Refused) else {each.code: in_language(each.name) for each in guide.materials}
+
+
+def _facts(order: Order) -> Sequence[Fact]:
+    request = order.request
+    fee = order.handling_fee
+    facts = [
+        Fact(translated("Number"), request.number),
+        Fact(translated("Applicant"), _applicant(request.applicant)),
+        Fact(translated("From and to"), way_of(order)),
+        Fact(translated("Accepted"), told_if_set(order.create_time)),
+        Fact(translated("Submitted by"), f"{order.operator}, {request.requester.staff_id}".strip(", ")),
+        Fact(translated("Promised"), told_if_set(order.expected_completion_time)),
+        Fact(translated("Completed"), told_if_set(order.completion_time)),
+        Fact(translated("Cancelled"), told_if_set(order.cancellation_time)),
+        Fact(translated("Reason of the cancellation"), order.cancellation_reason),
+        Fact(translated("Documents still required"), ", ".join(order.documents_requested)),
+        Fact(translated("Handling fee"), in_major_units(fee.minor_units, fee.currency) if fee.currency else ""),
+        Fact(translated("Steps done"), f"{order.steps_done} / {len(order.steps)}" if order.steps else ""),
+    ]
+    return [each for each in facts if each.text]
+
+
+def _applicant(applicant: Applicant.ValueType) -> str:
+    names = {
+        Applicant.APPLICANT_HOLDER: translated("the customer in person"),
+        Applicant.APPLICANT_AGENT: translated("an agent"),
+        Applicant.APPLICANT_ENTERPRISE: translated("the handler of an enterprise"),
+        Applicant.APPLICANT_REGION: translated("the region"),
+    }
+    return names.get(applicant, "")
+
+
+def _quote(order: Order) -> Sequence[Fact]:
+    quote = order.quote
+    facts = [
+        Fact(translated("Offer"), in_language(quote.description)),
+        Fact(translated("Amount"), in_major_units(quote.amount.minor_units, quote.amount.currency)),
+        Fact(translated("Effective"), told_if_set(quote.effective_time) or translated("at once")),
+    ]
+    return [each for each in facts if each.text]
+
+
+def _tables(order: Order, names: Mapping[str, str]) -> Iterator[tuple[str, Table]]:
+    yield translated("Documents"), _documents(order.request.documents, names)
+    yield translated("Requested"), _pairs(translated("Requested"), order.request.characteristics)
+    yield translated("Results"), _pairs(translated("Results"), order.results)
+
+
+def _documents(documents: Sequence[Document], names: Mapping[str, str]) -> Table:
+    return Table(
+        label=translated("Documents"),
+        head=[
+            Cell(translated("Document"), "col"),
+            Cell(translated("Verified by"), "col"),
+            Cell(translated("Verified"), "col"),
+        ],
+        rows=[
+            [
+                Cell(names.get(each.code, each.code), "row", note=each.document_id or each.code),
+                Cell(each.verifier),
+                Cell(told_if_set(each.verify_time), style="time"),
+            ]
+            for each in documents
+        ],
+    )
+
+
+def _pairs(label: str, values: Mapping[str, str]) -> Table:
+    return Table(
+        label=label,
+        head=[Cell(translated("Name"), "col"), Cell(translated("Value"), "col")],
+        rows=[[Cell(name, "row"), Cell(values[name])] for name in sorted(values)],
+    )
+
+
+def _hops(visit: Visit, order: Order) -> Link:
+    """The link that shows the envelopes on their way, or hides them."""
+    if visit.query.text(_HOPS) == _SIGNED:
+        return Link(translated("Hide the envelopes"), visit.address(path_of(order.id)))
+    return Link(translated("Show the envelopes between the regions"), visit.address(path_of(order.id), hops=_SIGNED))
+
+
+def _timeline(order: Order, proofs: Sequence[SignedProof]) -> Sequence[Event]:
+    """All that has happened, oldest first."""
+    happened = sorted([*_changes(order), *_said(order), *_signed(proofs)], key=lambda each: each[0])
+    return [event for _, event in happened]
+
+
+_Happened = Iterator[tuple[datetime, Event]]
+
+
+def _changes(order: Order) -> _Happened:
+    for change in order.state_changes:
+        style = ORDER_BADGES.get(change.state, "")
+        why = "" if change.reason in _SAID_BY_STATE else translated(change.reason)
+        yield _event(change.time, order_state(change.state), region_name(change.region), why, style)
+    for alert in order.jeopardy_alerts:
+        yield _event(
+            alert.alert_time, translated("promise in danger"), region_name(alert.region), alert.message, "late"
+        )
+
+
+def _said(order: Order) -> _Happened:
+    for note in order.notes:
+        yield _event(note.time, translated("note"), note.author, note.text)
+    for haste in order.expedites:
+        yield _event(haste.time, translated("haste asked for"), f"{order.origin_region}/{haste.staff_id}", "", "near")
+
+
+def _signed(proofs: Sequence[SignedProof]) -> _Happened:
+    for proof in proofs:
+        kind = word(ProofKind.Name(proof.kind), "PROOF_KIND_")
+        what = translated("{kind} signed", kind=kind)
+        yield _event(proof.sign_time, what, region_name(proof.region), proof.envelope_id, "moving")
+
+
+def _event(time: Timestamp, what: str, who: str, text: str = "", style: str = "") -> tuple[datetime, Event]:
+    return from_timestamp(time), Event(told_time(time, timespec="seconds"), what, who, text, style)
+
+
+def _review_form(visit: Visit, names: Mapping[str, str]) -> _Review:
+    """The form, with what was entered where it was refused."""
+    titles = {
+        ReviewDecision.REVIEW_DECISION_APPROVE: translated("Approve: the order goes on"),
+        ReviewDecision.REVIEW_DECISION_RETURN: translated("Return: the origin region brings more documents"),
+        ReviewDecision.REVIEW_DECISION_REJECT: translated("Reject: the order fails"),
+    }
+    decisions = {told_word(ReviewDecision.DESCRIPTOR, each): title for each, title in titles.items()}
+    chosen, documents = visit.form.text(_DECISION), visit.form.texts(_DOCUMENTS)
+    materials = [Option(code, translated("{name} ({code})", name=name, code=code)) for code, name in names.items()]
+    return _Review(
+        heading=translated("Review"),
+        request_id=visit.id_for(_REVIEW),
+        decision=translated("Decision"),
+        decisions=[_Check(Option(said, title), said == chosen) for said, title in decisions.items()],
+        documents=translated("Documents still required, for a return"),
+        materials=[_Check(each, each.value in documents) for each in materials],
+        note_label=translated("Reason for the origin region; required for a return and a rejection"),
+        note=visit.form.text(_NOTE),
+        longest_note=_LONGEST_NOTE,
+        send=translated("Decide"),
+    )
+
+
+def _review(visit: Visit) -> ReviewOrderRequest:
+    decision = number_of(ReviewDecision.DESCRIPTOR, visit.form.text(_DECISION))
+    if decision is None:
+        raise invalid(_DECISION, "is not chosen", "未选择")
+    return ReviewOrderRequest(
+        request_id=visit.request_id,
+        order_id=visit.names[_ID],
+        decision=ReviewDecision.ValueType(decision),
+        documents=visit.form.texts(_DOCUMENTS),
+        note=visit.form.text(_NOTE),
+    )
+
+
+def _reviewed(_: Visit, answer: ReviewOrderResponse) -> str:
+    return translated("Decided. The order is now: {state}.", state=order_state(answer.order.state))
+
+
+VIEW = View.of(
+    "/orders/{id:.+}",
+    (rpcs.GET_ORDER, rpcs.GET_BUSINESS_GUIDE, rpcs.GET_ORDER_PROOF),
+    _read,
+    _show,
+    (_HOPS,),
+    (Form.of(_REVIEW, rpcs.REVIEW_ORDER, _review, _reviewed, (_DECISION, _DOCUMENTS, _NOTE)),),
+)

@@ -1,0 +1,82 @@
+"""The list of orders, with its filters in the address."""
+
+from collections.abc import Sequence
+
+from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
+from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
+from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.console.parts import Option, due_cell
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import translated
+from gateway.wording.terms import business_name, learned
+from gateway.wording.times import told_if_set
+from gateway.wording.words import word
+from region_node.console import order, rpcs
+from region_node.console.lists import NUMBER, PAGE, chosen_of, chosen_value, list_page, values
+from region_node.console.words import order_state, order_state_cell, waits_for, way_of
+
+PATH = "/orders"
+_STATE, _AWAITING, _BUSINESS = "state", "awaiting", "business"
+_MOST = 50  # orders of a page
+
+
+async def _read(visit: Visit, calling: Calling) -> ListOrdersResponse:
+    request = ListOrdersRequest(
+        business=visit.query.text(_BUSINESS),
+        number=visit.query.text(NUMBER),
+        page_size=_MOST,
+        page_token=visit.query.text(PAGE),
+    )
+    if state := chosen_value(visit, _STATE, OrderState.DESCRIPTOR):
+        request.states.append(OrderState.ValueType(state))
+    request.awaiting = Party.ValueType(chosen_value(visit, _AWAITING, Party.DESCRIPTOR))
+    return await calling.ask(rpcs.LIST_ORDERS, request)
+
+
+def _show(visit: Visit, answer: ListOrdersResponse) -> Shown:
+    states = values(OrderState.DESCRIPTOR, lambda each: order_state(OrderState.ValueType(each)))
+    parties = values(Party.DESCRIPTOR, lambda each: word(Party.Name(Party.ValueType(each)), "PARTY_"))
+    businesses = [Option(each.code, business_name(each.code)) for each in learned().businesses]
+    choices = [
+        chosen_of(visit, _STATE, translated("State"), states),
+        chosen_of(visit, _AWAITING, translated("Waits for"), parties),
+        chosen_of(visit, _BUSINESS, translated("Business"), businesses),
+    ]
+    page = list_page(visit, PATH, choices, _table(visit, answer.orders), answer.next_page_token)
+    return Shown("list.html.j2", translated("Orders"), page, PATH)
+
+
+def _table(visit: Visit, orders: Sequence[Order]) -> Table:
+    return Table(
+        label=translated("Orders"),
+        head=[
+            Cell(translated("Order"), "col"),
+            Cell(translated("Number"), "col"),
+            Cell(translated("State"), "col"),
+            Cell(translated("Waits for"), "col"),
+            Cell(translated("Due"), "col"),
+            Cell(translated("From and to"), "col"),
+            Cell(translated("Accepted"), "col"),
+        ],
+        rows=[
+            [
+                Cell(
+                    each.id,
+                    "row",
+                    href=visit.address(order.path_of(each.id)),
+                    note=business_name(each.request.business),
+                ),
+                Cell(each.request.number, style="kind"),
+                order_state_cell(each),
+                Cell(waits_for(each.awaiting)),
+                due_cell(each.awaiting.due_time, visit.now),
+                Cell(way_of(each)),
+                Cell(told_if_set(each.create_time), style="time"),
+            ]
+            for each in orders
+        ],
+        caption=translated("The newest first."),
+    )
+
+
+VIEW = View.of(PATH, (rpcs.LIST_ORDERS,), _read, _show, (_STATE, _AWAITING, _BUSINESS, NUMBER, PAGE))

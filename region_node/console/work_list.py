@@ -1,0 +1,292 @@
+"""The work list: everything that waits for the staff of the region, with the nearest due time first."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
+from gateway.api.region.v1.fault_pb2 import FaultSeverity
+from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
+from gateway.api.region.v1.order_pb2 import Party
+from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
+from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest, ListSupportRequestsResponse
+from gateway.errors import Refused, invalid
+from gateway.time.clock import to_timestamp
+from gateway.web.console.frames import Refusal, refusal_of
+from gateway.web.console.pages import Calling, Rpc, Shown, View, Visit
+from gateway.web.console.parts import Choice, Option, by_due, due_cell, span
+from gateway.web.tables import Cell, Table
+from gateway.wording.complaints import state_word
+from gateway.wording.languages import in_language, translated
+from gateway.wording.terms import business_name, category_name, region_name
+from gateway.wording.words import word
+from region_node.care.complaints import rules as complaints
+from region_node.console import complaint, order, rpcs
+from region_node.console.words import fault_state, order_state, support_state
+from region_node.network.faults import rules as faults
+from region_node.network.faults.outages import due_of
+from region_node.network.support import rules as support
+
+PATH = "/work"
+_KIND, _WITHIN = "kind", "within"
+_MOST = 100  # of a kind on the page
+_URGENT = timedelta(days=1)  # these complaints and faults are on the page, however many newer ones there are
+_HOURS = ("0", "4", "24", "72", "168")
+L = TypeVar("L", ListOrdersResponse, ListComplaintsResponse, ListFaultsResponse, ListSupportRequestsResponse)
+_Answers = Sequence[L] | Refused
+"""The answers of the RPC of one kind; of some kinds a second one, with what is urgent."""
+
+
+@dataclass(frozen=True)
+class _Lists:
+    orders: _Answers[ListOrdersResponse]
+    complaints: _Answers[ListComplaintsResponse]
+    faults: _Answers[ListFaultsResponse]
+    support: _Answers[ListSupportRequestsResponse]
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A piece of work."""
+
+    id: str
+    what: str = field(repr=False)
+    state: str
+    origin: str
+    due: Timestamp
+    path: str = ""
+    """Of its page; empty without one."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """The work of one kind."""
+
+    key: str
+    title: str
+    waiting: Sequence[_Waiting] = ()
+    has_more: bool = False
+    refused: Refused | None = None
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """The count of a kind, which leads to its work alone."""
+
+    count: str
+    title: str
+    href: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The work list as `work_list.html.j2` shows it."""
+
+    tiles: Sequence[_Tile]
+    refusals: Sequence[Refusal]
+    kind: str
+    within: Choice
+    apply: str
+    more: str
+    """A text where there is more than the page has; empty without."""
+    table: Table
+    empty: str
+
+
+async def _read(visit: Visit, calling: Calling) -> _Lists:
+    at_desk = ListComplaintsRequest(
+        page_size=_MOST, states=[complaints.ACKNOWLEDGED, complaints.HELD, complaints.IN_PROGRESS]
+    )
+    broken = ListFaultsRequest(page_size=_MOST, states=[*(faults.UNREPAIRED - {faults.PENDING}), faults.RESOLVED])
+    asked = ListSupportRequestsRequest(
+        page_size=_MOST, states=[support.ACKNOWLEDGED, support.IN_PROGRESS, support.RESOLVED]
+    )
+    if (within := _within(visit)) is not None:
+        at_desk.due_within.FromTimedelta(within)
+        broken.due_within.FromTimedelta(within)
+    reviews = ListOrdersRequest(awaiting=Party.PARTY_HOME_STAFF, page_size=_MOST)
+    return _Lists(
+        await _newest(calling, rpcs.LIST_ORDERS, reviews),
+        await _with_urgent(calling, rpcs.LIST_COMPLAINTS, at_desk),
+        await _with_urgent(calling, rpcs.LIST_FAULTS, broken),
+        await _newest(calling, rpcs.LIST_SUPPORT_REQUESTS, asked),
+    )
+
+
+async def _newest(calling: Calling, rpc: Rpc[L], request: Message) -> _Answers[L]:
+    try:
+        return [await calling.ask(rpc, request)]
+    except Refused as refused:
+        return refused
+
+
+async def _with_urgent(
+    calling: Calling, rpc: Rpc[L], request: ListComplaintsRequest | ListFaultsRequest
+) -> _Answers[L]:
+    """The newest, and where there are more than a page has, those that are urgent."""
+    try:
+        newest = await calling.ask(rpc, request)
+        if not newest.next_page_token or request.HasField("due_within"):
+            return [newest]
+        request.due_within.FromTimedelta(_URGENT)
+        return [newest, await calling.ask(rpc, request)]
+    except Refused as refused:
+        return refused
+
+
+def _within(visit: Visit) -> timedelta | None:
+    """The chosen time until the due time; None for any. Raises Refused for another one."""
+    said = visit.query.text(_WITHIN)
+    if said and said not in _HOURS:
+        raise invalid(_WITHIN, f"it is one of {', '.join(_HOURS)}", f"可用值为{'、'.join(_HOURS)}")
+    return timedelta(hours=int(said)) if said else None
+
+
+def _show(visit: Visit, found: _Lists) -> Shown:
+    kinds, chosen, within = _kinds(visit, found), visit.query.text(_KIND), visit.query.text(_WITHIN)
+    if chosen not in ("", *(each.key for each in kinds)):
+        raise invalid(_KIND, "is no kind of work", "不是已知的工作类别")
+    shown = [each for each in kinds if chosen in ("", each.key)]
+    rows = [(each, work) for each in shown for work in each.waiting]
+    page = _Page(
+        tiles=[
+            _Tile(
+                _counted(kinds),
+                translated("All"),
+                visit.address(PATH, within=within),
+                is_chosen=not chosen,
+            ),
+            *(
+                _Tile(
+                    _counted([each]),
+                    each.title,
+                    visit.address(PATH, kind=each.key, within=within),
+                    is_chosen=each.key == chosen,
+                )
+                for each in kinds
+            ),
+        ],
+        refusals=[refusal_of(each.refused) for each in shown if each.refused is not None],
+        kind=chosen,
+        within=Choice(_WITHIN, translated("Due"), _spans(), within),
+        apply=translated("Show"),
+        more=_more(shown),
+        table=_table(visit, sorted(rows, key=lambda row: by_due(row[1].due))),
+        empty=translated("Nothing waits here."),
+    )
+    return Shown("work_list.html.j2", translated("Work list"), page, PATH)
+
+
+def _kinds(visit: Visit, found: _Lists) -> Sequence[_Kind]:
+    region = visit.person.region
+    return [
+        _kind("reviews", translated("Reviews"), found.orders, _reviews),
+        _kind("complaints", translated("Complaints"), found.complaints, partial(_complaints, region=region)),
+        _kind("faults", translated("Faults"), found.faults, partial(_faults, region=region)),
+        _kind("support", translated("Support requests"), found.support, partial(_support, region=region)),
+    ]
+
+
+def _kind(key: str, title: str, answers: _Answers[L], work: Callable[[L], Iterable[_Waiting]]) -> _Kind:
+    if isinstance(answers, Refused):
+        return _Kind(key, title, refused=answers)
+    waiting = {each.id: each for answer in answers for each in work(answer)}
+    return _Kind(key, title, list(waiting.values()), any(each.next_page_token for each in answers))
+
+
+def _reviews(answer: ListOrdersResponse) -> Iterator[_Waiting]:
+    for each in answer.orders:
+        about, why = business_name(each.request.business), in_language(each.error.message)
+        what = translated("{business}: {reason}", business=about, reason=why) if why else about
+        awaiting = translated(each.awaiting.action) or order_state(each.state)
+        yield _Waiting(each.id, what, awaiting, each.origin_region, each.awaiting.due_time, order.path_of(each.id))
+
+
+def _complaints(answer: ListComplaintsResponse, region: str) -> Iterator[_Waiting]:
+    for each in answer.complaints:
+        if complaints.is_work_of(each, region):
+            about = category_name(each.request.category) or translated("not classified")
+            state = f"{state_word(each.state)}, L{each.level}" if each.level else state_word(each.state)
+            due, path = each.expected_resolution_time, complaint.path_of(each.ticket_id)
+            yield _Waiting(each.ticket_id, about, state, each.origin_region, due, path)
+
+
+def _faults(answer: ListFaultsResponse, region: str) -> Iterator[_Waiting]:
+    for each in answer.faults:
+        if faults.is_work_of(each, region):
+            place, due = each.report.place, due_of(each)
+            where = place.site or place.link or place.address
+            severity = word(FaultSeverity.Name(each.severity), "FAULT_SEVERITY_")
+            told = f"{severity}: {where}" if where else severity
+            until = to_timestamp(due) if due is not None else Timestamp()
+            yield _Waiting(each.id, told, fault_state(each.state), each.origin_region, until)
+
+
+def _support(answer: ListSupportRequestsResponse, region: str) -> Iterator[_Waiting]:
+    for each in answer.requests:
+        if support.is_work_of(each, region):
+            about = f"{each.inquiry.service}: {each.inquiry.subject}"
+            yield _Waiting(each.id, about, support_state(each.state), each.origin_region, Timestamp())
+
+
+def _table(visit: Visit, rows: Iterable[tuple[_Kind, _Waiting]]) -> Table:
+    return Table(
+        label=translated("Work list"),
+        head=[
+            Cell(translated("Due"), "col"),
+            Cell(translated("Work"), "col"),
+            Cell(translated("About"), "col"),
+            Cell(translated("Waits for"), "col"),
+            Cell(translated("From"), "col"),
+        ],
+        rows=[
+            [
+                due_cell(each.due, visit.now),
+                Cell(each.id, "row", href=visit.address(each.path) if each.path else "", note=kind.title),
+                Cell(each.what),
+                Cell(each.state),
+                Cell(region_name(each.origin)),
+            ]
+            for kind, each in rows
+        ],
+        caption=translated("The nearest due time first."),
+    )
+
+
+def _counted(kinds: Iterable[_Kind]) -> str:
+    """The number of pieces of work; with a plus sign where there are more."""
+    found = list(kinds)
+    is_least = any(each.has_more or each.refused is not None for each in found)
+    return f"{sum(len(each.waiting) for each in found):,}{'+' if is_least else ''}"
+
+
+def _more(kinds: Iterable[_Kind]) -> str:
+    titles = [each.title for each in kinds if each.has_more]
+    if not titles:
+        return ""
+    return translated(
+        "There is more than this page has of: {kinds}. Choose a nearer due time.", kinds=", ".join(titles)
+    )
+
+
+def _spans() -> Sequence[Option]:
+    return [
+        Option("", translated("any time")),
+        Option("0", translated("overdue")),
+        *(Option(each, translated("within {time}", time=span(timedelta(hours=int(each))))) for each in _HOURS[1:]),
+    ]
+
+
+VIEW = View.of(
+    PATH,
+    (rpcs.LIST_ORDERS, rpcs.LIST_COMPLAINTS, rpcs.LIST_FAULTS, rpcs.LIST_SUPPORT_REQUESTS),
+    _read,
+    _show,
+    (_KIND, _WITHIN),
+)

@@ -1,0 +1,196 @@
+"""A headless Chromium (Debian's package), driven by DevTools, and the door by which it shows a certificate."""
+
+import asyncio
+import base64
+import itertools
+import json
+import re
+import shutil
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from tempfile import TemporaryDirectory
+
+import aiohttp
+
+from gateway.security.tls import Credentials
+
+PROGRAM = shutil.which("chromium")
+_LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
+_SECONDS = 60.0
+_PART = 64 * 1024
+_ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--hide-scrollbars",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-dev-shm-usage",
+    "--ignore-certificate-errors",
+    "--remote-debugging-port=0",
+)
+_KEYS = {"Tab": (9, ""), "Enter": (13, "\r"), "Space": (32, " ")}  # codes, and the characters that they type
+Json = dict[str, object]
+
+
+@asynccontextmanager
+async def certified_door(port: int, shown: Credentials, own: Credentials) -> AsyncIterator[str]:
+    """An origin that leads to a server at a port of this machine, with the certificate of a person.
+
+    A browser has certificates in a store of its own; behind this door it needs none. `shown` is the door's certificate.
+    """
+    served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    served.load_cert_chain(shown.certificate, shown.key)
+    calling = ssl.create_default_context(cafile=str(own.authority))
+    calling.check_hostname = False
+    calling.load_cert_chain(own.certificate, own.key)
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(_PART):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind, before = await asyncio.open_connection("127.0.0.1", port, ssl=calling)
+        await asyncio.gather(pump(reader, before), pump(behind, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=served)
+    async with server:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+class Tab:
+    """A page of a browser. `problems` has what its console has logged: also each breach of the content policy."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, language: str) -> None:
+        self._socket = socket
+        self._language = language
+        self._ids = itertools.count(1)
+        self._session = ""
+        self._loads = 0
+        self.problems: list[str] = []
+
+    async def start(self) -> None:
+        """Opens an empty page."""
+        target = await self.send("Target.createTarget", url="about:blank")
+        attached = await self.send("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+        self._session = str(attached["sessionId"])
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            await self.send(f"{domain}.enable")
+        await self.send("Network.setExtraHTTPHeaders", headers={"Accept-Language": self._language})
+
+    async def send(self, method: str, **parameters: object) -> Json:
+        """A command of the protocol, and its result."""
+        number = next(self._ids)
+        message: Json = {"id": number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        await self._socket.send_json(message)
+        while True:
+            answer = await self._next()
+            if answer.get("id") == number:
+                assert "error" not in answer, f"{method}: {answer['error']}"
+                result = answer["result"]
+                assert isinstance(result, dict)
+                return result
+
+    async def _next(self) -> Json:
+        answer: Json = json.loads(await self._socket.receive_str(timeout=_SECONDS))
+        if answer.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"):
+            self.problems.append(json.dumps(answer["params"]))
+        self._loads += answer.get("method") == "Page.loadEventFired"
+        return answer
+
+    @asynccontextmanager
+    async def loading(self) -> AsyncIterator[None]:
+        """Ends once the page to which the acts within lead is loaded."""
+        before = self._loads
+        yield
+        while self._loads == before:
+            await self._next()
+
+    async def go(self, address: str) -> None:
+        """Opens an address, and returns once it is loaded."""
+        async with self.loading():
+            await self.send("Page.navigate", url=address)
+
+    async def click(self, selector: str) -> None:
+        """Clicks an element that leads to another page, and returns once that is loaded."""
+        async with self.loading():
+            await self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+
+    async def evaluate(self, expression: str) -> object:
+        """The value of an expression in the page."""
+        answer = await self.send("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        result = answer["result"]
+        assert isinstance(result, dict)
+        return result.get("value")
+
+    async def press(self, key: str) -> None:
+        """Presses a key: Tab, Enter or Space."""
+        code, text = _KEYS[key]
+        for kind in ("keyDown", "keyUp"):
+            told = {"text": text} if text and kind == "keyDown" else {}
+            name = " " if key == "Space" else key
+            await self.send("Input.dispatchKeyEvent", type=kind, key=name, code=key, windowsVirtualKeyCode=code, **told)
+
+    async def write(self, text: str) -> None:
+        """Types a text where the focus is."""
+        await self.send("Input.insertText", text=text)
+
+    async def resize(self, width: int, height: int = 900) -> None:
+        """Sets the size of the window."""
+        await self.send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+        )
+
+    async def screenshot(self) -> bytes:
+        """The whole page as a picture (PNG)."""
+        answer = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        data = answer["data"]
+        assert isinstance(data, str)
+        return base64.b64decode(data)
+
+
+@asynccontextmanager
+async def browser_tab(language: str) -> AsyncIterator[Tab]:
+    """A page of a browser of its own, which prefers a language."""
+    assert PROGRAM is not None
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory(prefix="crossregion-chromium-", ignore_cleanup_errors=True))
+        process = await asyncio.create_subprocess_exec(
+            PROGRAM,
+            *_ARGUMENTS,
+            f"--user-data-dir={folder}",
+            "about:blank",
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+        async def end() -> None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+        stack.push_async_callback(end)
+        async with asyncio.timeout(_SECONDS):
+            address = await _address(process)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        socket = await stack.enter_async_context(session.ws_connect(address, max_msg_size=0))
+        tab = Tab(socket, language)
+        await tab.start()
+        yield tab
+
+
+async def _address(process: asyncio.subprocess.Process) -> str:
+    assert process.stderr is not None
+    said = b""
+    while line := await process.stderr.readline():
+        if found := _LISTENING.search(line):
+            return found[1].decode()
+        said += line
+    raise AssertionError(f"Chromium has ended: {said.decode(errors='replace')}")

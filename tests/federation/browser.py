@@ -1,0 +1,77 @@
+"""A browser at the console of Guangdong's node: certificate, cookies, pages, and forms of pages."""
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.cookies import SimpleCookie
+from urllib.parse import urlencode
+
+from tests.federation.running import Federation
+from tests.federation.web_caller import WebAnswer, WebCaller, web_caller
+
+ROOT = "/console"
+COOKIE = "__Host-crossregion"
+_HIDDEN = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)">')
+
+
+@dataclass
+class Browser:
+    """The browser of a person, for example of `region/guangdong/staff/wang`."""
+
+    caller: WebCaller
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, federation: Federation, path: str) -> "Browser":
+        """A browser with the certificate of `path`, and without cookies."""
+        return cls(web_caller(federation, path, {}))
+
+    @property
+    def origin(self) -> str:
+        """The origin of the console."""
+        assert self.caller.port_file is not None
+        return f"https://127.0.0.1:{int(self.caller.port_file.read_text())}"
+
+    async def open(self, path: str, **headers: str) -> WebAnswer:
+        """A page; a path without a leading slash is below the console."""
+        return self._kept(await self.caller.ask("GET", _below(path), None, **self._with_cookies(headers)))
+
+    async def send(self, path: str, fields: Mapping[str, str | list[str]], **headers: str) -> WebAnswer:
+        """Sends a form as browsers do."""
+        said = {"Content_Type": "application/x-www-form-urlencoded", "Origin": self.origin, **headers}
+        body = urlencode(fields, doseq=True).encode()
+        return self._kept(await self.caller.ask("POST", _below(path), body, **self._with_cookies(said)))
+
+    async def sign_in(self) -> WebAnswer:
+        """Signs in, and returns the page that it leads to."""
+        answer = await self.send("sign-in", {})
+        assert answer.status == HTTPStatus.SEE_OTHER, answer.text
+        return await self.open(answer.headers["location"])
+
+    async def fill_in(self, path: str, act: str, fields: Mapping[str, str | list[str]]) -> WebAnswer:
+        """Opens a page and sends one of its forms, with its hidden fields."""
+        return await self.send(path, {**hidden_fields((await self.open(path)).text, act), **fields})
+
+    def _with_cookies(self, headers: Mapping[str, str]) -> dict[str, str]:
+        told = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        return {**headers, **({"Cookie": told} if told else {})}
+
+    def _kept(self, answer: WebAnswer) -> WebAnswer:
+        for name, morsel in SimpleCookie(answer.headers.get("set-cookie", "")).items():
+            self.cookies[name] = morsel.value
+        return answer
+
+
+def hidden_fields(page: str, act: str) -> dict[str, str]:
+    """The hidden fields of the form of a page with the act; all forms have the same token."""
+    for form in re.findall(r"<form method=\"post\".*?</form>", page, re.DOTALL):
+        found = {name: html.unescape(value) for name, value in _HIDDEN.findall(form)}
+        if found.get("act", "") == act:
+            return found
+    raise AssertionError(f"the page has no form {act!r}")
+
+
+def _below(path: str) -> str:
+    return path if path.startswith("/") else f"{ROOT}/{path}"

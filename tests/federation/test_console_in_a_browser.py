@@ -1,0 +1,120 @@
+"""The console in a real browser: each page in both languages, on a laptop and a tablet, with pictures to look at."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.chromium import PROGRAM, Tab, browser_tab, certified_door
+from tests.federation.complainant import Complainant
+from tests.federation.counter import Counter
+from tests.federation.running import Federation
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(PROGRAM is None, reason="Chromium is not installed: Debian's package chromium"),
+]
+PICTURES = Path(__file__).parents[2] / "build" / "screenshots"
+LANGUAGES = {"en": "en", "zh": "zh-CN"}
+WIDTHS = (1280, 768)
+STAFF = "region/guangdong/staff/wang"
+
+
+@asynccontextmanager
+async def signed_in(federation: Federation, language: str) -> AsyncIterator[tuple[Tab, str]]:
+    """A browser whose person has signed in, and the address of the console."""
+    web, own = federation.web["guangdong"], federation.certificates.credentials(STAFF)
+    assert web.port_file is not None
+    shown = federation.certificates.credentials("region/guangdong")
+    async with (
+        certified_door(int(web.port_file.read_text()), shown, own) as origin,
+        browser_tab(LANGUAGES[language]) as tab,
+    ):
+        await tab.resize(WIDTHS[0])
+        await tab.go(f"{origin}/console")
+        await photograph(tab, f"sign-in-{language}-{WIDTHS[0]}")
+        await tab.click("main button")
+        yield tab, f"{origin}/console"
+
+
+async def photograph(tab: Tab, name: str) -> None:
+    """Writes the picture of a page into `build/screenshots`."""
+    picture = await tab.screenshot()
+
+    def write() -> None:
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        (PICTURES / f"{name}.png").write_bytes(picture)
+
+    await asyncio.to_thread(write)
+
+
+async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> Mapping[str, str]:
+    """Work for the staff of Guangdong; the paths of the pages to look at, by the names of their pictures."""
+    numbers = [await guangdong.new_customer(name="陈晓明") for _ in range(3)]
+    orders = [await sichuan.order("TERMINATE", number) for number in numbers[:2]]
+    for business in ("PAY", "SUSPEND", "RESUME"):
+        await sichuan.order(business, numbers[2])
+    away = await guangdong.order("SUSPEND", await sichuan.new_customer())
+    desk = Complainant(federation, "guangdong")
+    complaint = await desk.file("BILL_WRONG", numbers[0], description="三月份的账单多收了两次月租费，请核实并退款。")
+    await desk.file("NET_SPEED", numbers[0])
+    await desk.file("", numbers[1], description="好像有点问题")
+    staff = Complainant(federation, "guangdong", "staff/wang")
+    await staff.respond(complaint.ticket_id, "我们正在核查三月份的账单")
+    return {
+        "work": "/work",
+        "work-reviews": "/work?kind=reviews&within=168",
+        "orders": "/orders",
+        "orders-none": "/orders?state=held",
+        "order-review": f"/orders/{orders[0].id}",
+        "order-done": f"/orders/{away.id}?hops=signed",
+        "complaints": "/complaints",
+        "complaint": f"/complaints/{complaint.ticket_id}",
+        "refused": "/orders/guangdong/counter/none",
+    }
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_every_page_fits_its_window_breaks_no_policy_and_is_photographed(
+    federation: Federation, guangdong: Counter, sichuan: Counter, language: str
+) -> None:
+    pages = await work(federation, guangdong, sichuan)
+    async with signed_in(federation, language) as (tab, console):
+        for name, path in pages.items():
+            for width in WIDTHS:
+                await tab.resize(width)
+                await tab.go(console + path)
+                await photograph(tab, f"{name}-{language}-{width}")
+                assert await tab.evaluate("document.documentElement.scrollWidth") == width, f"{name} at {width}"
+                assert await tab.evaluate("document.documentElement.lang") == LANGUAGES[language]
+        unexpected = [each for each in tab.problems if "404" not in each]
+        assert not unexpected, unexpected
+
+
+async def test_a_review_is_decided_by_the_keyboard_alone(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    order = await sichuan.order("TERMINATE", await guangdong.new_customer())
+    async with signed_in(federation, "en") as (tab, console):
+        await tab.go(f"{console}/orders/{order.id}")
+        await focus(tab, "decision")
+        assert await tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        await tab.press("Space")
+        await focus(tab, "note")
+        await tab.write("all is there")
+        await tab.press("Tab")
+        async with tab.loading():
+            await tab.press("Enter")
+        assert await tab.evaluate("document.querySelector('[role=status]') !== null")
+    assert [note.text for note in (await sichuan.get(order.id)).notes] == ["all is there"]
+
+
+async def focus(tab: Tab, name: str) -> None:
+    """Goes on by the Tab key to the field of a name."""
+    for _ in range(60):
+        await tab.press("Tab")
+        if await tab.evaluate("document.activeElement.name") == name:
+            return
+    raise AssertionError(f"no way leads to {name} by the keyboard")

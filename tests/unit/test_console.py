@@ -1,0 +1,308 @@
+"""The parts of a console without a server: sessions, fields, due times, languages, and pages of hostile texts."""
+
+import ast
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar, cast
+
+import pytest
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.api.federation.v1.configuration_pb2 import Material
+from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintNote, ComplaintState, DeadlineKind
+from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse, ListComplaintsResponse
+from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
+from gateway.api.region.v1.order_service_pb2 import GetOrderProofResponse, GetOrderResponse, ListOrdersResponse
+from gateway.api.region.v1.proof_pb2 import ProofKind, SignedProof
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import Refused, invalid
+from gateway.security.identity import Identity
+from gateway.time.clock import SystemClock, to_timestamp
+from gateway.web.console import sessions
+from gateway.web.console.assets import FRAMES
+from gateway.web.console.fields import Fields
+from gateway.web.console.frames import Frame, Link, refusal_of
+from gateway.web.console.pages import Calling, Rpc, Shown, View, Visit
+from gateway.web.console.parts import due_cell, span
+from gateway.web.console.sessions import Sessions
+from gateway.web.html_pages import HtmlPages
+from gateway.wording.languages import current_language, for_reader, translated
+from region_node.console.console import console
+from tests.unit.test_complaint_report import read
+from tests.unit.test_hostile_pages import EVIL, structure
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXTS = ROOT / "region_node" / "texts"
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+OWN, OTHER = b"own", b"other"
+CONSOLE = console("guangdong", SystemClock())
+M = TypeVar("M", bound=Message)
+
+
+class Seconds:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def refused(call: Callable[[], object]) -> Reason.ValueType:
+    with pytest.raises(Refused) as raised:
+        call()
+    return raised.value.reason
+
+
+def test_a_session_ends_after_idle_time_and_after_its_longest_time_however_busy() -> None:
+    clock = Seconds()
+    kept = Sessions(clock)
+    idle, busy = kept.begin("wang", OWN), kept.begin("wang", OWN)
+    clock.now += sessions.IDLE_SECONDS - 1
+    kept.require(busy, OWN)
+    clock.now += 1
+    assert refused(lambda: kept.require(idle, OWN)) == Reason.REASON_SESSION_MISSING
+    end = 100.0 + sessions.LONGEST_SECONDS
+    while clock.now + 60 < end:
+        clock.now += 60
+        kept.require(busy, OWN)
+    clock.now = end
+    assert refused(lambda: kept.require(busy, OWN)) == Reason.REASON_SESSION_MISSING
+
+
+def test_a_session_in_other_hands_ends() -> None:
+    kept = Sessions(Seconds())
+    session = kept.begin("wang", OWN)
+    assert refused(lambda: kept.require(session, OTHER)) == Reason.REASON_SESSION_FOREIGN
+    assert refused(lambda: kept.require(session, OWN)) == Reason.REASON_SESSION_MISSING
+    assert refused(lambda: kept.require("", OWN)) == Reason.REASON_SESSION_MISSING
+
+
+def test_a_person_has_few_sessions_at_a_time_and_takes_none_of_others() -> None:
+    kept = Sessions(Seconds())
+    other = kept.begin("li", OTHER)
+    found = [kept.begin("wang", OWN) for _ in range(sessions.MOST_OF_A_PERSON + 1)]
+    assert refused(lambda: kept.require(found[0], OWN)) == Reason.REASON_SESSION_MISSING
+    assert [kept.require(each, OWN).person for each in found[1:]] == ["wang"] * sessions.MOST_OF_A_PERSON
+    assert kept.require(other, OTHER).person == "li"
+
+
+def test_ids_and_tokens_differ_and_print_nowhere() -> None:
+    kept = Sessions(Seconds())
+    ids = {kept.begin("wang", OWN) for _ in range(4)}
+    found = [kept.require(each, OWN) for each in ids]
+    assert len({*ids, *(each.token for each in found)}) == 8
+    assert not any(each.token in repr(each) for each in found)
+    assert refused(lambda: found[0].require_token(found[1].token)) == Reason.REASON_FORM_UNTRUSTED
+    assert refused(lambda: found[0].require_token("ключ")) == Reason.REASON_FORM_UNTRUSTED
+
+
+@given(st.text(alphabet=st.characters(codec="ascii"), max_size=200))
+def test_any_form_is_read_or_refused(data: str) -> None:
+    with suppress(Refused):  # and no other error
+        assert isinstance(Fields.parsed(data).text("a"), str)
+
+
+def test_a_field_that_stands_twice_or_is_not_known_is_refused() -> None:
+    fields = Fields.parsed("a=1&b=x%0D%0Ay&b=&c=+2+&a=3")
+    assert refused(lambda: fields.text("a")) == Reason.REASON_ATTRIBUTE_UNSUPPORTED
+    assert (fields.texts("b"), fields.text("c"), fields.text("none")) == (["x\ny"], "2", "")
+    assert refused(lambda: fields.require_known(("a", "b"))) == Reason.REASON_ATTRIBUTE_UNSUPPORTED
+    assert refused(lambda: Fields.parsed("a=%FF")) == Reason.REASON_REQUEST_INVALID
+    assert refused(lambda: Fields.parsed("&".join(["a=1"] * 300))) == Reason.REASON_REQUEST_INVALID
+
+
+def test_a_due_time_says_how_near_it_is_in_words_and_by_a_colour() -> None:
+    found = [due_cell(to_timestamp(NOW + timedelta(minutes=left)), NOW) for left in (-90, 0, 60, 180, 3 * 24 * 60)]
+    assert [each.badge for each in found] == ["late", "late", "soon", "near", "far"]
+    assert found[0].text == "overdue by 1 h 30 min"
+    assert found[4].text == "in 3 d 0 h"
+    assert due_cell(Timestamp(), NOW).text == ""
+    assert span(timedelta(minutes=5, seconds=59)) == "5 min"
+
+
+def test_a_reader_has_a_language_of_its_own_and_the_process_keeps_its_own() -> None:
+    before = current_language()
+    with for_reader("zh", TEXTS):
+        assert (current_language(), translated("Work list")) == ("zh", "工作清单")
+        with for_reader("en", TEXTS):
+            assert (current_language(), translated("Work list")) == ("en", "Work list")
+        assert current_language() == "zh"
+    assert current_language() == before
+
+
+class Answering(Calling):
+    """RPCs that answer with the messages that are given; with empty ones to all others."""
+
+    def __init__(self, *answers: Message) -> None:
+        self._answers = {type(each): each for each in answers}
+
+    async def ask(self, rpc: Rpc[M], request: Message) -> M:
+        return cast("M", self._answers.get(rpc.answer, rpc.answer()))
+
+
+def order(evil: str = "") -> Order:
+    """An order with all that its page can show; `evil` stands behind each text."""
+    found = Order(id=f"sichuan/counter/R1{evil}", origin_region=f"sichuan{evil}", home_region=f"guangdong{evil}")
+    found.operator, found.cancellation_reason = f"counter{evil}", f"changed my mind{evil}"
+    found.state, found.awaiting.party = OrderState.ORDER_STATE_IN_PROGRESS, Party.PARTY_HOME_STAFF
+    found.awaiting.action = f"review{evil}"
+    found.awaiting.due_time.CopyFrom(to_timestamp(NOW))
+    request = found.request
+    request.business, request.number = f"TERMINATE{evil}", f"+8619844000001{evil}"
+    request.requester.staff_id, request.characteristics[f"refund_account{evil}"] = f"clerk-7{evil}", f"6222{evil}"
+    request.documents.add(code=f"ID_ORIG{evil}", verifier=f"clerk-7{evil}", document_id=f"D1{evil}")
+    found.results[f"balance{evil}"] = f"12.00{evil}"
+    found.error.message.en = found.error.message.zh_cn = f"too much{evil}"
+    found.quote.description.en = found.quote.description.zh_cn = f"an offer{evil}"
+    found.quote.amount.currency = f"CNY{evil}"
+    found.notes.add(author=f"sichuan/clerk-7{evil}", text=f"a note{evil}")
+    found.expedites.add(staff_id=f"clerk-7{evil}")
+    found.jeopardy_alerts.add(region=f"sichuan{evil}", message=f"silent{evil}")
+    found.state_changes.add(state=OrderState.ORDER_STATE_IN_PROGRESS, region=f"guangdong{evil}", reason=f"done{evil}")
+    found.documents_requested.append(f"SIM{evil}")
+    return found
+
+
+def complaint(evil: str = "") -> Complaint:
+    """A complaint of the region of the console, with all that its page can show; `evil` stands behind each text."""
+    found = Complaint(ticket_id=f"guangdong/20261124-1{evil}", origin_region=f"sichuan{evil}", owner_region="guangdong")
+    found.state, found.level = ComplaintState.COMPLAINT_STATE_IN_PROGRESS, 1
+    found.department.en = found.department.zh_cn = f"billing{evil}"
+    found.request.category, found.request.number = f"BILL_WRONG{evil}", f"+8619844000001{evil}"
+    found.request.description, found.request.contact_number = f"charged twice{evil}", f"+8619844000002{evil}"
+    found.repeated_ticket_id, found.case_id, found.group_id = f"T1{evil}", f"T2{evil}", f"T3{evil}"
+    found.expected_resolution_time.CopyFrom(to_timestamp(NOW))
+    found.deadlines.add(kind=DeadlineKind.DEADLINE_KIND_RESOLVE)
+    candidate = found.classification.candidates.add(category=f"BILL_WRONG{evil}", confidence=0.9)
+    candidate.words.add(text=f"charged{evil}")
+    found.notes.add(author=f"sichuan/clerk-7{evil}", text=f"a note{evil}")
+    found.attachments.add(name=f"bill.pdf{evil}", author=f"sichuan/clerk-7{evil}")
+    found.resolution.text, found.resolution.author = f"refunded{evil}", f"guangdong/wang{evil}"
+    return found
+
+
+def guide(evil: str = "") -> GetBusinessGuideResponse:
+    """The guide of a business with one material."""
+    name = LocalizedText(en=f"identity card{evil}", zh_cn=f"身份证{evil}")
+    return GetBusinessGuideResponse(materials=[Material(code=f"ID_ORIG{evil}", name=name)])
+
+
+def proofs(evil: str = "") -> GetOrderProofResponse:
+    """The envelope of an order."""
+    signed = SignedProof(region=f"sichuan{evil}", kind=ProofKind.PROOF_KIND_ENVELOPE, envelope_id=f"E1{evil}")
+    return GetOrderProofResponse(proofs=[signed])
+
+
+def visit(view: View, query: str = "") -> Visit:
+    person = Identity("crossregion.example", Role.ROLE_STAFF, "guangdong", "wang")
+    return Visit("/console", {"id": "sichuan/counter/R1"}, Fields.parsed(query), Fields({}), person, NOW, "", "R2")
+
+
+def written(view: View, *answers: Message, query: str = "", refusal: Refused | None = None) -> str:
+    """The HTML of a page in Chinese."""
+    asked = visit(view, query)
+    data = asyncio.run(_read(view, asked, Answering(*answers)))
+    with for_reader("zh", TEXTS):
+        shown = view.show(asked, data)
+        return HtmlPages(CONSOLE.templates, FRAMES).written(
+            shown.template, shown.title, "zh", shown.page, frame(shown, refusal)
+        )
+
+
+async def _read(view: View, asked: Visit, calling: Calling) -> object:
+    return await view.read(asked, calling)
+
+
+def frame(shown: Shown, refusal: Refused | None) -> Frame:
+    return Frame(
+        brand=CONSOLE.brand(),
+        home="/console/work",
+        style="/console/assets/console.css",
+        script="/console/assets/console.js",
+        skip="skip",
+        navigation="pages",
+        tabs=[Link(each.title(), each.path, each.path == shown.tab) for each in CONSOLE.tabs],
+        other_language=Link("English", "/console/language/en"),
+        language_code="en",
+        person="wang",
+        sign_out=Link("out", "/console/sign-out"),
+        token="token",
+        notice="done",
+        refusal=None if refusal is None else refusal_of(refusal),
+    )
+
+
+def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
+    """Each page of the console with all that it can show; `evil` stands behind each text."""
+    views = {each.path: each for each in CONSOLE.views}
+    refusal = invalid(f"note{evil}", f"is long{evil}", f"过长{evil}")
+    answers = (GetOrderResponse(order=order(evil)), guide(evil), proofs(evil))
+    yield "order", written(views["/orders/{id:.+}"], *answers, query="hops=signed", refusal=refusal)
+    yield "orders", written(views["/orders"], ListOrdersResponse(orders=[order(evil)]))
+    complaints = ListComplaintsResponse(complaints=[complaint(evil)])
+    yield "work list", written(views["/work"], ListOrdersResponse(orders=[order(evil)]), complaints)
+    yield "complaints", written(views["/complaints"], complaints)
+    found = GetComplaintResponse(complaint=complaint(evil), private_notes=[ComplaintNote(text=f"third call{evil}")])
+    found.ledger.add(region=f"guangdong{evil}")
+    yield "complaint", written(views["/complaints/{id:.+}"], found)
+
+
+def test_hostile_texts_change_no_element_and_no_attribute_of_a_page() -> None:
+    for (name, harmless), (_, spoilt) in zip(full_pages(), full_pages(EVIL), strict=True):
+        found = read(spoilt)
+        assert structure(found) == structure(read(harmless)), name
+        assert sum(EVIL in text for text in found.texts) >= 3, name
+        assert EVIL not in spoilt, name
+
+
+def test_every_field_has_a_label_every_table_a_head_and_no_page_has_a_style_or_a_handler_of_its_own() -> None:
+    for name, page in full_pages():
+        found = read(page)
+        labelled = {attributes.get("for") for tag, attributes in found.seen if tag == "label"}
+        fields = [attributes for tag, attributes in found.seen if tag in ("select", "textarea")]
+        assert all(each["id"] in labelled for each in fields), name
+        tags = [tag for tag, _ in found.seen]
+        assert tags.count("thead") == tags.count("table"), name
+        assert tags.count("h1") == tags.count("main") == 1, name
+        names = {attribute for _, attributes in found.seen for attribute in attributes}
+        assert not {each for each in names if each.startswith("on")} | names & {"style"}, name
+        assert "style" not in tags, name
+
+
+def test_the_pages_of_a_console_name_rpcs_of_the_contract_and_their_answers() -> None:
+    for view in CONSOLE.views:
+        for rpc in (*view.rpcs, *(form.rpc for form in view.forms)):
+            service, _, method = rpc.path.removeprefix("/").rpartition("/")
+            module = __import__(f"gateway.api.region.v1.{_snake(service.rpartition('.')[2])}_pb2", fromlist=["x"])
+            found = module.DESCRIPTOR.services_by_name[service.rpartition(".")[2]].methods_by_name[method]
+            assert GetMessageClass(found.output_type) is rpc.answer, rpc.path
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{each.lower()}" if each.isupper() else each for each in name).lstrip("_")
+
+
+def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
+    """A page is made of RPCs, of pure rules, and of what is pure and shared with commands."""
+    fabric = ("gateway.api", "gateway.errors", "gateway.time", "gateway.values", "gateway.web", "gateway.wording")
+    shared = {"region_node.care.complaints.course.happened", "region_node.network.faults.outages.due_of"}
+    for path in sorted((ROOT / "region_node" / "console").glob("*.py")):
+        if path.name == "served.py":  # which reads the settings
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(("gateway", "region_node")):
+                for name in (f"{node.module}.{each.name}" for each in node.names):
+                    is_rule = "rules" in name.split(".")
+                    assert is_rule or name in shared or name.startswith((*fabric, "region_node.console")), name
