@@ -3,12 +3,12 @@
 Every refusal carries a `Reason` of the contract; the status code and the texts are options of the enum value.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import grpc
 from google.protobuf import any_pb2
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway.api.types.v1 import reason_pb2
@@ -171,10 +171,25 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> Refused | None:
 
 def from_metadata(metadata: Iterable[tuple[str, str | bytes]]) -> Refused | None:
     """The refusal that a status carries in its metadata; None without a reason of the contract."""
-    packed = dict(metadata).get(_DETAILS)
-    status = status_pb2.Status.FromString(packed) if isinstance(packed, bytes) else status_pb2.Status()
-    for detail in status.details:
+    for detail in details_in(metadata):
         info = error_details_pb2.ErrorInfo()
-        if detail.Unpack(info) and info.domain == DOMAIN and _PREFIX + info.reason in Reason.keys():
+        if unpacks(detail, info) and info.domain == DOMAIN and _PREFIX + info.reason in Reason.keys():
             return Refused(Reason.Value(_PREFIX + info.reason), **dict(info.metadata))
     return None
+
+
+def details_in(metadata: Iterable[tuple[str, str | bytes]]) -> Sequence[any_pb2.Any]:
+    """The details of the status in the metadata of a call; none where there is no status, or another's bytes."""
+    packed = dict(metadata).get(_DETAILS)
+    try:
+        return status_pb2.Status.FromString(packed).details if isinstance(packed, bytes) else ()
+    except DecodeError:
+        return ()
+
+
+def unpacks(detail: any_pb2.Any, message: Message) -> bool:
+    """Whether a detail is of the kind of the message, which then has its content."""
+    try:
+        return detail.Unpack(message)
+    except DecodeError:
+        return False

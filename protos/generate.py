@@ -26,11 +26,45 @@ CONTEXT = re.compile(r"ServicerContext\[.*\](?=,$)", re.MULTILINE)
 WRAPPED = re.compile(r"_abc\.(?:Awaitable|AsyncIterator)\[([^\[\]]+)\]")
 ENUM = re.compile(r"^class _(\w+)EnumTypeWrapper\(", re.MULTILINE)  # in a stub; enums within messages are indented
 
+# grpc_tools generates one class for channels of threads and of asyncio; mypy-protobuf types it for asyncio alone here,
+# since its own way for both repeats every comment and takes the name of the class for threads.
+STUB = re.compile(r"^class (\w+)Stub:\n.*?(?=^class )", re.MULTILINE | re.DOTALL)
+MADE = "    def __init__(self, channel: _aio.Channel) -> None: ...\n"
+METHOD = re.compile(r"^    (\w+): _aio\.(.+)$", re.MULTILINE)
+IMPORTED = "from grpc import aio as _aio\n"
+FOR_BOTH = """\
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> {name}BlockingStub: ...
+"""
+BLOCKING = """\
+@_typing.type_check_only
+class {name}BlockingStub({name}Stub):
+    \"\"\"The same over a channel of threads.\"\"\"
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+{methods}
+
+"""
+
 # protobuf looks up a value in the descriptor of its enum at each access, which takes 20 times as long as an attribute.
 VALUES = """
 for _enum in ({names},):
     _enum.__dict__.update(_enum.items())
 """
+
+
+def typed_for_both(stub: str) -> str:
+    """A stub file of mypy-protobuf for asyncio, with the types of calls by threads added."""
+
+    def widen(found: re.Match[str]) -> str:
+        name, methods = found[1], METHOD.findall(found[0])
+        widened = found[0].replace(MADE, FOR_BOTH.format(name=name))
+        lines = "\n".join(f"    {method}: _grpc.{kind}" for method, kind in methods)
+        return widened + BLOCKING.format(name=name, methods=lines)
+
+    return STUB.sub(widen, stub).replace(IMPORTED, f"{IMPORTED}import grpc as _grpc\nimport typing as _typing\n")
 
 
 class GenerationError(Exception):
@@ -69,7 +103,8 @@ def generate(protos: Path, target: Path) -> None:
     if done.returncode != 0:
         raise GenerationError(done.stderr.strip() or f"the compiler ended with status {done.returncode}")
     for stub in target.rglob("*_pb2_grpc.pyi"):
-        stub.write_text(CONTEXT.sub(lambda found: WRAPPED.sub(r"\1", found[0]), stub.read_text()))
+        asyncio_alone = CONTEXT.sub(lambda found: WRAPPED.sub(r"\1", found[0]), stub.read_text())
+        stub.write_text(typed_for_both(asyncio_alone))
     for stub in target.rglob("*_pb2.pyi"):
         if enums := ENUM.findall(stub.read_text()):
             with stub.with_suffix(".py").open("a") as messages:

@@ -18,7 +18,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.asking import Rpc
 from gateway.cli.exits import CannotReach, NotDone
-from gateway.cli.reachability import Choices, EndpointType, Server, credentials_advice, credentials_in, for_whom
+from gateway.cli.reachability import Choices, EndpointType, Server, credentials_advice, for_whom
 from gateway.errors import Refused, Unreachable
 from gateway.rpc.channels import invoke
 from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
@@ -121,7 +121,7 @@ def server_told(told: Mapping[str, object]) -> Server | None:
     """The first coordinator in the option values, if any. Raises ValueError for an impossible federation."""
     match told:
         case {"endpoints": (str(endpoint), *_), "credentials": Path() as files, "federation": str(federation)}:
-            return Connection((endpoint,), credentials_in(files), federation).server(endpoint)
+            return Connection((endpoint,), Credentials.within(files), federation).server(endpoint)
     return None
 
 
@@ -172,7 +172,7 @@ def _connection(
     """The connection; None where an option is missing."""
     if not (endpoints and credentials and federation):
         return None
-    return Connection(endpoints, credentials_in(credentials), federation)
+    return Connection(endpoints, Credentials.within(credentials), federation)
 
 
 def _options(*, required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.cli.table import Table
 from gateway.cli.terminal import tell_more
+from gateway.client.blocking import pages
 from gateway.rpc.pages import LARGEST_PAGE_SIZE
 
 T = TypeVar("T")
@@ -92,10 +93,8 @@ class Asking(Generic[L]):
 
     def ask_all(self, rpc: "Rpc[Q, A]", request: Q) -> A:
         """As `ask`, all pages of a list in one answer."""
-        whole = page = self.ask(rpc, request)
-        while token := getattr(page, "next_page_token", ""):
-            setattr(request, "page_token", token)  # noqa: B010 - not a field of every message
-            page = self.ask(rpc, request)
+        whole, *further = pages(lambda asked: self.ask(rpc, asked), request)
+        for page in further:
             whole.ClearField("next_page_token")
             whole.MergeFrom(page)  # the rows of lists are added
         return whole

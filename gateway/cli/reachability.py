@@ -6,7 +6,6 @@ gRPC reports every failure before a call as UNAVAILABLE, with a text for its own
 import socket
 import ssl
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import click
 import grpc
@@ -16,7 +15,6 @@ from google.protobuf.descriptor_pool import Default
 from gateway.api.types.v1 import access_pb2
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.rpc.channels import Dialer
-from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.tls import Credentials, command_options
 from gateway.settings import host_of, require_address
 from gateway.time.clock import SystemClock
@@ -216,11 +214,6 @@ def _ended(status: str) -> Diagnosis:
     return Diagnosis(
         translated("the call was broken off"), translated("ask again, and look at its log where it happens again")
     )
-
-
-def credentials_in(directory: Path) -> Credentials:
-    """The files of an administrator, an operator system or a member of staff."""
-    return Credentials(directory / AUTHORITY_CERTIFICATE, directory / TLS_CERTIFICATE, directory / TLS_KEY)
 
 
 def credentials_advice(choices: Choices) -> str:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 
 import grpc
 from cryptography import x509
 
 from gateway.security.alternative_names import uris_of
+from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity
 from gateway.security.private_keys import KeyUnusable, pem_key
 from gateway.time.clock import Clock
@@ -89,6 +90,11 @@ class Credentials:
     """The certificate that this process shows."""
     key: Path
     """The private key of that certificate."""
+
+    @classmethod
+    def within(cls, directory: Path) -> Self:
+        """The files in a directory, by the names under which the authority issues them."""
+        return cls(directory / AUTHORITY_CERTIFICATE, directory / TLS_CERTIFICATE, directory / TLS_KEY)
 
     def load(self, now: datetime) -> Loaded:
         """Reads and checks the files. `now` is aware. Raises CredentialsUnusable."""

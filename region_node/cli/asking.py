@@ -4,12 +4,11 @@ from collections.abc import Callable
 from typing import Concatenate, TypeVar
 
 import click
-import grpc
 from google.protobuf.message import Message
 
 from gateway.cli import asking
 from gateway.cli.asking import Commands, Option, exit_codes, request_option
-from region_node.cli.connection import Target, connection_options
+from region_node.cli.connection import Stream, Target, connection_options
 
 Q = TypeVar("Q", bound=Message)
 A = TypeVar("A", bound=Message)
@@ -40,12 +39,6 @@ def repeats(*options: Option, done: str = "done", with_json: bool = True) -> Ver
     return NODE.asking(*options, exits=exits, with_json=with_json)
 
 
-def watch(
-    asking: Asking,
-    rpc: Callable[[grpc.aio.Channel], "grpc.aio.UnaryStreamMultiCallable[Q, A]"],
-    request: Q,
-    show: Callable[[A], None],
-) -> None:
-    """Prints each message of a stream as it comes, until interrupted."""
-    request = asking.filled(request)
-    asking.link.follow(lambda channel: rpc(channel)(request), lambda answer: asking.tell(answer, show))
+def watch(asking: Asking, rpc: "Stream[Q, A]", request: Q, show: Callable[[A], None]) -> None:
+    """Prints each message of a stream as it comes, until interrupted. See Target."""
+    asking.link.follow(rpc, asking.filled(request), lambda answer: asking.tell(answer, show))

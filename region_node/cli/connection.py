@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
@@ -19,9 +19,11 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Channel
 from gateway.cli.asking import Rpc
 from gateway.cli.exits import NOT_KNOWN, REFUSED, leave
-from gateway.cli.reachability import Choices, EndpointType, Server, credentials_advice, credentials_in
+from gateway.cli.reachability import Choices, EndpointType, Server, credentials_advice
+from gateway.client.aio import watch
+from gateway.client.repeating import PATIENCE
 from gateway.security.identity import server_name
-from gateway.security.tls import CredentialsUnusable
+from gateway.security.tls import Credentials, CredentialsUnusable
 from gateway.wording.languages import translated
 from gateway.wording.terms import learn
 from gateway.wording.times import show_times_of
@@ -31,13 +33,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Message)
 A = TypeVar("A", bound=Message)
+Stream = Callable[[grpc.aio.Channel], "grpc.aio.UnaryStreamMultiCallable[Q, A]"]
 
 CHANNELS = tuple(name.removeprefix("CHANNEL_").lower() for name in Channel.keys()[1:])
 """The channels by the names that options take."""
 patience_option = click.option(
     "--patience",
     type=click.FloatRange(min=0),
-    default=60.0,
+    default=PATIENCE,
     show_default=True,
     help="Seconds without progress, for example while the node is away, before the command gives up.",
 )
@@ -46,7 +49,7 @@ patience_option = click.option(
 def _own_region(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The region of the credentials' operator or staff: no other node accepts them."""
     try:
-        names = credentials_in(Path(context.params.get("credentials") or "")).names()
+        names = Credentials.within(Path(context.params.get("credentials") or "")).names()
     except CredentialsUnusable:
         return []
     own = (re.fullmatch(r"spiffe://[^/]+/region/([^/]+)/.*", each) for each in names)
@@ -127,21 +130,30 @@ class Target:
         """See Link. Ends the command as `ask`."""
         return self.ask(lambda channel: rpc(channel)(request, timeout=seconds or _SECONDS), request_id)
 
-    def follow(self, watch: Callable[[grpc.aio.Channel], AsyncIterable[T]], tell: Callable[[T], None]) -> None:
-        """Prints each message of a stream as it comes, until interrupted.
+    def follow(self, rpc: "Stream[Q, A]", request: Q, tell: Callable[[A], None], patience: float = PATIENCE) -> None:
+        """Prints each message of a stream once, whatever cuts it, until interrupted.
 
-        Ends the command where the stream ends with an error. Raises UsageError for unusable credentials.
+        Ends the command where the node refuses, or is away for `patience` seconds. Raises UsageError for unusable
+        credentials.
         """
 
         async def run() -> None:
             async with self.channel() as channel:
-                async for each in watch(channel):
+                async for each in watch(rpc(channel), request, patience=patience, tell=self.tell_away):
                     tell(each)
 
         try:
             asyncio.run(run())
         except grpc.aio.AioRpcError as error:
-            leave(told_by(error, self.server), NOT_KNOWN)
+            told = told_by(error, self.server)
+            if not may_pass(error):
+                leave(translated("Refused: {problem}", problem=told), REFUSED)
+            leave(told, NOT_KNOWN)
+
+    def tell_away(self, error: grpc.aio.AioRpcError) -> None:
+        """Prints on standard error that the node is away, and that the command retries."""
+        told = told_by(error, self.server)
+        click.echo(translated("The node is away, it is tried again: {problem}", problem=told), err=True)
 
     @asynccontextmanager
     async def channel(self) -> AsyncIterator[grpc.aio.Channel]:
@@ -175,7 +187,7 @@ def server_told(told: Mapping[str, object]) -> Server | None:
 
 def _server(node: str, credentials: Path, federation: str, region: str, staff_proof: str = "") -> Server:
     name = server_name(Role.ROLE_REGION, region, federation)
-    return Server(node, name, credentials_in(credentials), _CHOICES, staff_proof)
+    return Server(node, name, Credentials.within(credentials), _CHOICES, staff_proof)
 
 
 def connection_options(command: Callable[Concatenate[Target, P], None]) -> Callable[..., None]:

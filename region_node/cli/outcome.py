@@ -9,23 +9,10 @@ from google.protobuf.message import Message
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.exits import NOT_KNOWN, REFUSED
 from gateway.cli.reachability import Server, for_whom
-from gateway.errors import from_rpc_error, is_temporary, reason_name, text
+from gateway.client.failures import Refused, Unanswered, failure_of
+from gateway.errors import text
 from gateway.wording.languages import in_language, translated
 from region_node.cli.methods import Method
-
-# With these reasons the node itself does not know whether the call took effect.
-_UNKNOWN_REASONS = frozenset({Reason.REASON_INTERNAL, Reason.REASON_DEADLINE_TOO_SHORT})
-# With these codes, and without a reason of the contract, a call may have taken effect.
-_UNKNOWN_CODES = frozenset(
-    {
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.CANCELLED,
-        grpc.StatusCode.INTERNAL,
-        grpc.StatusCode.UNKNOWN,
-    }
-)
-
 
 _STAFF_ID = "requester.staff_id"  # operator systems name the member of staff; --staff-id is for that
 
@@ -39,8 +26,8 @@ class Stalled(grpc.aio.AioRpcError):
 
 def may_pass(error: grpc.aio.AioRpcError) -> bool:
     """Whether the same call may succeed later without changes: the node is away, or temporarily unable to serve."""
-    refused = from_rpc_error(error)
-    return error.code() in _UNKNOWN_CODES if refused is None else is_temporary(refused.reason)
+    failure = failure_of(error)
+    return isinstance(failure, Unanswered) or failure.is_temporary
 
 
 def told_by(error: grpc.aio.AioRpcError, server: Server) -> str:
@@ -50,16 +37,18 @@ def told_by(error: grpc.aio.AioRpcError, server: Server) -> str:
 
 
 def _problem(error: grpc.aio.AioRpcError, server: Server) -> tuple[str, str]:
-    refused = from_rpc_error(error)
-    if refused is None:
-        status = error.code().name
+    failure = failure_of(error)
+    refused = failure.refused if isinstance(failure, Unanswered) else failure
+    status = error.code().name
+    if refused is None or refused.name == status:  # no reason of the contract
         return (error.details() or "") if isinstance(error, Stalled) else server.told(status), status
-    told = in_language(text(refused.reason, refused.parameters))
+    is_known = refused.reason != Reason.REASON_UNSPECIFIED
+    told = in_language(text(refused.reason, refused.parameters) if is_known else refused.text)
     if refused.reason == Reason.REASON_PERMISSION_DENIED:
         told = f"{told} {for_whom(refused.parameters.get('method', ''))}".rstrip()
     if refused.parameters.get("field") == _STAFF_ID:
         told = f"{told} {translated('Say who asks: --staff-id, or CROSSREGION_STAFF_ID in the environment.')}"
-    return told, reason_name(refused.reason)
+    return told, refused.name
 
 
 @dataclass(frozen=True)
@@ -80,10 +69,8 @@ class Teller:
 
     def failed(self, error: grpc.aio.AioRpcError, token: str = "") -> Failure:
         """The failure of a call. `token` is the last one of a stream, if there was one."""
-        refused = from_rpc_error(error)
-        is_known = error.code() not in _UNKNOWN_CODES if refused is None else refused.reason not in _UNKNOWN_REASONS
         problem, reason = _problem(error, self._server)
-        if is_known:
+        if isinstance(failure_of(error), Refused):
             return Failure(translated("Refused: {problem} ({reason})", problem=problem, reason=reason), REFUSED)
         return self._unknown(problem, reason, token)
 

@@ -14,7 +14,7 @@ import pytest
 
 import region_node.cli.main
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.cli.reachability import Choices, Server, credentials_in
+from gateway.cli.reachability import Choices, Server
 from gateway.security.identity import parse, server_name
 from gateway.security.tls import Credentials
 from gateway.wording.languages import in_each_language
@@ -93,7 +93,13 @@ def test_a_server_that_is_not_reached_is_told_with_what_was_tried_what_is_wrong_
                     "--node",
                 ),
                 (node, theirs, UNAVAILABLE, f"not of the authority in {theirs.authority}", "--credentials"),
-                (node, credentials_in(forged), UNAVAILABLE, f"does not accept the certificate {forged}", "issue you"),
+                (
+                    node,
+                    Credentials.within(forged),
+                    UNAVAILABLE,
+                    f"does not accept the certificate {forged}",
+                    "issue you",
+                ),
                 (old, mine, UNAVAILABLE, "the certificate of the server is expired", "renewed"),
                 (plain, mine, UNAVAILABLE, "does not speak TLS", "correct --node"),
                 (node, mine, UNAVAILABLE, "it is there now", "ask again"),

@@ -33,7 +33,7 @@ from gateway.federation.documents import MEDIA_TYPES
 from gateway.process.files import go_on_private
 from gateway.wording.languages import translated
 from region_node.cli.connection import Target
-from region_node.cli.imports.reconnecting import Note, ended, keep_trying, telling_away
+from region_node.cli.imports.reconnecting import Note, ended, keep_trying
 from region_node.cli.outcome import Stalled
 from region_node.cli.progress import byte_progress
 
@@ -194,7 +194,7 @@ def upload(
 
         async def send(channel: grpc.aio.Channel) -> None:
             sending = Uploading(rpc(channel), first, content, lambda done: progress.update(task, completed=done))
-            answers.append(await sending.run(patience, telling_away(target)))
+            answers.append(await sending.run(patience, target.tell_away))
 
         _leave_unless_done(target, send)
     return answers[0]
@@ -219,7 +219,7 @@ def download(
                 progress.update(task, completed=done, total=fetching.size)
 
             fetching: Downloading[R, S] = Downloading(rpc(channel), request, file, progressed)
-            is_whole = await fetching.run(patience, telling_away(target))
+            is_whole = await fetching.run(patience, target.tell_away)
 
         try:
             _leave_unless_done(target, fetch)

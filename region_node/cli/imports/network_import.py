@@ -25,7 +25,7 @@ from region_node.cli.asking import NODE, Asking
 from region_node.cli.connection import patience_option
 from region_node.cli.imports.import_report import require_other_file
 from region_node.cli.imports.network_file import Item, M, NetworkFile, NetworkFileUnusable
-from region_node.cli.imports.reconnecting import Note, ended, keep_trying, telling_away
+from region_node.cli.imports.reconnecting import Note, ended, keep_trying
 from region_node.cli.options import summary_json_option
 from region_node.cli.outcome import Stalled
 
@@ -196,7 +196,7 @@ def run_import(
     again = translated("Run the same command again: it goes on after the last line that is done.")
 
     async def run(channel: grpc.aio.Channel) -> None:
-        await keep_trying(lambda note: work.attempt(channel, patience, note), patience, telling_away(asking.link))
+        await keep_trying(lambda note: work.attempt(channel, patience, note), patience, asking.link.tell_away)
 
     failure, code = ended(asking.link, run, again, OSError, ValueError)
     if rejects is not None:

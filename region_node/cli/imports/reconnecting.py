@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import click
 import grpc
 
 from gateway.cli.exits import NOT_KNOWN, REFUSED
@@ -47,16 +46,6 @@ async def keep_trying(
             return
         await asyncio.sleep(max(0.0, min(pause, end - loop.time())))
         pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def telling_away(target: Target) -> Callable[[grpc.aio.AioRpcError], None]:
-    """Prints on standard error that the node is away, and that the command retries."""
-
-    def tell(error: grpc.aio.AioRpcError) -> None:
-        told = told_by(error, target.server)
-        click.echo(translated("The node is away, it is tried again: {problem}", problem=told), err=True)
-
-    return tell
 
 
 def ended(

@@ -1,6 +1,5 @@
 """`region-node orders`: many orders from a file, reviews, proofs, and the event feed."""
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -9,23 +8,23 @@ import click
 import grpc
 from google.protobuf import json_format
 
-from gateway.api.region.v1.order_event_service_pb2 import StreamOrderEventsRequest
+from gateway.api.region.v1.order_event_service_pb2 import StreamOrderEventsRequest, StreamOrderEventsResponse
 from gateway.api.region.v1.order_event_service_pb2_grpc import OrderEventServiceStub
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.cli.exits import NOT_KNOWN, REFUSED, leave
+from gateway.cli.exits import REFUSED
 from gateway.process.files import replace_file
 from gateway.wording.languages import translated
 from region_node.cli.asking import NODE, Asking
 from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
-from region_node.cli.imports.reconnecting import Note, ended, keep_trying, telling_away
+from region_node.cli.imports.reconnecting import ended
 from region_node.cli.options import staff_id_option, summary_json_option
 from region_node.cli.orders.order_file import Format, OrderFile, OrderFileUnusable, Reading
 from region_node.cli.orders.order_proof import proof
 from region_node.cli.orders.order_report import OrderReport
 from region_node.cli.orders.order_reviews import approve, reject, send_back, waiting
 from region_node.cli.orders.order_submission import Submission
-from region_node.cli.outcome import may_pass, told_by
+from region_node.cli.outcome import told_by
 
 
 @click.group()
@@ -157,40 +156,23 @@ def events(target: Target, token_file: Path, only_past: bool, patience: float) -
       3  the node is away; run the same command again
     """
 
-    async def run() -> None:
-        async with target.channel() as channel:
-            feed = OrderEventServiceStub(channel)
-
-            async def attempt(note: Note) -> None:
-                await _print_events(feed, token_file, only_past, note)
-
-            await keep_trying(attempt, patience, telling_away(target))
+    def tell(message: StreamOrderEventsResponse) -> None:
+        for event in message.events:
+            told = json_format.MessageToJson(event, preserving_proto_field_name=True, ensure_ascii=False, indent=None)
+            click.echo(told)
+        sys.stdout.flush()
+        replace_file(token_file, f"{message.token}\n".encode("ascii"))
 
     try:
-        asyncio.run(run())
+        request = StreamOrderEventsRequest(token=_kept(token_file), only_past=only_past)
+        target.follow(lambda channel: OrderEventServiceStub(channel).StreamOrderEvents, request, tell, patience)
     except BrokenPipeError:
         raise  # the reader of the output has stopped: the file is not the cause
     except (OSError, UnicodeError) as error:
         raise click.UsageError(f"{token_file}: {error}") from error
-    except grpc.aio.AioRpcError as error:
-        leave(told_by(error, target.server), NOT_KNOWN if may_pass(error) else REFUSED)
     except KeyboardInterrupt:
         return
 
 
 def _kept(token_file: Path) -> str:
     return token_file.read_text("ascii").strip() if token_file.exists() else ""
-
-
-async def _print_events(feed: OrderEventServiceStub, token_file: Path, only_past: bool, note: Note) -> None:
-    token = _kept(token_file)
-    request = StreamOrderEventsRequest(token=token, only_past=only_past)
-    async for message in feed.StreamOrderEvents(request):
-        for event in message.events:
-            told = json_format.MessageToJson(event, preserving_proto_field_name=True, ensure_ascii=False, indent=None)
-            click.echo(told)
-        sys.stdout.flush()
-        if message.token != token:
-            token = message.token
-            replace_file(token_file, f"{token}\n".encode("ascii"))
-        note()

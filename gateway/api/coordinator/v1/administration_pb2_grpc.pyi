@@ -6,6 +6,8 @@ Membership, configuration and oversight services for administrators."""
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import administration_pb2 as _administration_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class MembershipServiceStub:
     """Membership of regions."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> MembershipServiceBlockingStub: ...
     ListRegions: _aio.UnaryUnaryMultiCallable[_administration_pb2.ListRegionsRequest, _administration_pb2.ListRegionsResponse]
     """Lists the regions and their membership states."""
     SuspendRegion: _aio.UnaryUnaryMultiCallable[_administration_pb2.SuspendRegionRequest, _administration_pb2.SuspendRegionResponse]
@@ -35,6 +40,16 @@ class MembershipServiceStub:
     """Accepts a loss of the coordinator's database: it forwards again, by the registry that it has. First suspend again, and
     apply again, what was lost. Only a coordinator with an embedded registry has losses.
     """
+
+@_typing.type_check_only
+class MembershipServiceBlockingStub(MembershipServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListRegions: _grpc.UnaryUnaryMultiCallable[_administration_pb2.ListRegionsRequest, _administration_pb2.ListRegionsResponse]
+    SuspendRegion: _grpc.UnaryUnaryMultiCallable[_administration_pb2.SuspendRegionRequest, _administration_pb2.SuspendRegionResponse]
+    ReinstateRegion: _grpc.UnaryUnaryMultiCallable[_administration_pb2.ReinstateRegionRequest, _administration_pb2.ReinstateRegionResponse]
+    KeepSuspension: _grpc.UnaryUnaryMultiCallable[_administration_pb2.KeepSuspensionRequest, _administration_pb2.KeepSuspensionResponse]
 
 class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
     """Membership of regions."""
@@ -93,7 +108,10 @@ def add_MembershipServiceServicer_to_server(servicer: MembershipServiceServicer,
 class ConfigurationServiceStub:
     """The federation configuration."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> ConfigurationServiceBlockingStub: ...
     GetConfiguration: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetConfigurationRequest, _administration_pb2.GetConfigurationResponse]
     """Returns the configuration in force."""
     GetTerms: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetTermsRequest, _administration_pb2.GetTermsResponse]
@@ -110,6 +128,18 @@ class ConfigurationServiceStub:
     """
     GetNumber: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetNumberRequest, _administration_pb2.GetNumberResponse]
     """Returns the home of a number, with the rule of the number plan and the assignments that lead to it."""
+
+@_typing.type_check_only
+class ConfigurationServiceBlockingStub(ConfigurationServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    GetConfiguration: _grpc.UnaryUnaryMultiCallable[_administration_pb2.GetConfigurationRequest, _administration_pb2.GetConfigurationResponse]
+    GetTerms: _grpc.UnaryUnaryMultiCallable[_administration_pb2.GetTermsRequest, _administration_pb2.GetTermsResponse]
+    GetBody: _grpc.UnaryUnaryMultiCallable[_administration_pb2.GetBodyRequest, _administration_pb2.GetBodyResponse]
+    ApplyConfiguration: _grpc.UnaryUnaryMultiCallable[_administration_pb2.ApplyConfigurationRequest, _administration_pb2.ApplyConfigurationResponse]
+    AssignNumber: _grpc.UnaryUnaryMultiCallable[_administration_pb2.AssignNumberRequest, _administration_pb2.AssignNumberResponse]
+    GetNumber: _grpc.UnaryUnaryMultiCallable[_administration_pb2.GetNumberRequest, _administration_pb2.GetNumberResponse]
 
 class ConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
     """The federation configuration."""
@@ -171,13 +201,25 @@ def add_ConfigurationServiceServicer_to_server(servicer: ConfigurationServiceSer
 class OrderOversightServiceStub:
     """Orders across regions, collected from the nodes."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> OrderOversightServiceBlockingStub: ...
     ListOrderSummaries: _aio.UnaryUnaryMultiCallable[_administration_pb2.ListOrderSummariesRequest, _administration_pb2.ListOrderSummariesResponse]
     """Lists orders of all regions, without personal data."""
     ListJointOrderSummaries: _aio.UnaryUnaryMultiCallable[_administration_pb2.ListJointOrderSummariesRequest, _administration_pb2.ListJointOrderSummariesResponse]
     """Lists joint orders of all regions, without personal data."""
     GetOrderTrace: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetOrderTraceRequest, _administration_pb2.GetOrderTraceResponse]
     """Returns the trace of one order, hop by hop."""
+
+@_typing.type_check_only
+class OrderOversightServiceBlockingStub(OrderOversightServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListOrderSummaries: _grpc.UnaryUnaryMultiCallable[_administration_pb2.ListOrderSummariesRequest, _administration_pb2.ListOrderSummariesResponse]
+    ListJointOrderSummaries: _grpc.UnaryUnaryMultiCallable[_administration_pb2.ListJointOrderSummariesRequest, _administration_pb2.ListJointOrderSummariesResponse]
+    GetOrderTrace: _grpc.UnaryUnaryMultiCallable[_administration_pb2.GetOrderTraceRequest, _administration_pb2.GetOrderTraceResponse]
 
 class OrderOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders across regions, collected from the nodes."""
@@ -211,13 +253,23 @@ def add_OrderOversightServiceServicer_to_server(servicer: OrderOversightServiceS
 class AuditOversightServiceStub:
     """The audit chains of the regions, compared with the heads that their witnesses keep."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> AuditOversightServiceBlockingStub: ...
     VerifyChains: _aio.UnaryStreamMultiCallable[_administration_pb2.VerifyChainsRequest, _administration_pb2.VerifyChainsResponse]
     """Makes every region verify its chain, and compares it with the heads that coordinators and other regions keep. Does
     the same with the chains of this coordinator and of the registry.
 
     Streams the verdict on each chain as it becomes available.
     """
+
+@_typing.type_check_only
+class AuditOversightServiceBlockingStub(AuditOversightServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    VerifyChains: _grpc.UnaryStreamMultiCallable[_administration_pb2.VerifyChainsRequest, _administration_pb2.VerifyChainsResponse]
 
 class AuditOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """The audit chains of the regions, compared with the heads that their witnesses keep."""

@@ -6,6 +6,8 @@ Bulletins of all regions, for administrators."""
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import bulletin_service_pb2 as _bulletin_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class BulletinServiceStub:
     """Bulletins between regions, queried from the nodes at each call."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> BulletinServiceBlockingStub: ...
     PublishBulletin: _aio.UnaryUnaryMultiCallable[_bulletin_service_pb2.PublishBulletinRequest, _bulletin_service_pb2.PublishBulletinResponse]
     """Publishes a bulletin through a region, which delivers it to all others. The region stores it, or the call fails.
 
@@ -25,6 +30,15 @@ class BulletinServiceStub:
     """Lists the bulletins of all regions, newest first."""
     ListBulletinReaders: _aio.UnaryUnaryMultiCallable[_bulletin_service_pb2.ListBulletinReadersRequest, _bulletin_service_pb2.ListBulletinReadersResponse]
     """Lists the readers of a bulletin by region, and who has not read it."""
+
+@_typing.type_check_only
+class BulletinServiceBlockingStub(BulletinServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    PublishBulletin: _grpc.UnaryUnaryMultiCallable[_bulletin_service_pb2.PublishBulletinRequest, _bulletin_service_pb2.PublishBulletinResponse]
+    ListBulletinHeaders: _grpc.UnaryUnaryMultiCallable[_bulletin_service_pb2.ListBulletinHeadersRequest, _bulletin_service_pb2.ListBulletinHeadersResponse]
+    ListBulletinReaders: _grpc.UnaryUnaryMultiCallable[_bulletin_service_pb2.ListBulletinReadersRequest, _bulletin_service_pb2.ListBulletinReadersResponse]
 
 class BulletinServiceServicer(metaclass=_abc_1.ABCMeta):
     """Bulletins between regions, queried from the nodes at each call."""

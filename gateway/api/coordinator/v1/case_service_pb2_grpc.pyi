@@ -6,6 +6,8 @@ Cases as coordinators hold them: parties, states and due times. No texts, and no
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import case_service_pb2 as _case_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class CaseServiceStub:
     """Cases of all regions."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> CaseServiceBlockingStub: ...
     ReportCase: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ReportCaseRequest, _case_service_pb2.ReportCaseResponse]
     """Reports the state of a case that the caller's region leads.
 
@@ -28,6 +33,15 @@ class CaseServiceStub:
 
     The same request id does so once.
     """
+
+@_typing.type_check_only
+class CaseServiceBlockingStub(CaseServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ReportCase: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ReportCaseRequest, _case_service_pb2.ReportCaseResponse]
+    ListCases: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ListCasesRequest, _case_service_pb2.ListCasesResponse]
+    AssignComplaint: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.AssignComplaintRequest, _case_service_pb2.AssignComplaintResponse]
 
 class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     """Cases of all regions."""

@@ -6,6 +6,8 @@ Complaints across regions: reading, escalation, reclassification and figures for
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as _complaint_oversight_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class ComplaintOversightServiceStub:
     """Complaints across regions, queried from the nodes and never stored."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> ComplaintOversightServiceBlockingStub: ...
     ListComplaintHeaders: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ListComplaintHeadersRequest, _complaint_oversight_service_pb2.ListComplaintHeadersResponse]
     """Lists complaints of all regions, without personal data and texts."""
     GetComplaintHistory: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.GetComplaintHistoryRequest, _complaint_oversight_service_pb2.GetComplaintHistoryResponse]
@@ -32,6 +37,17 @@ class ComplaintOversightServiceStub:
     """
     ReportComplaints: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ReportComplaintsRequest, _complaint_oversight_service_pb2.ReportComplaintsResponse]
     """Returns the figures of complaints of some months."""
+
+@_typing.type_check_only
+class ComplaintOversightServiceBlockingStub(ComplaintOversightServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListComplaintHeaders: _grpc.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ListComplaintHeadersRequest, _complaint_oversight_service_pb2.ListComplaintHeadersResponse]
+    GetComplaintHistory: _grpc.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.GetComplaintHistoryRequest, _complaint_oversight_service_pb2.GetComplaintHistoryResponse]
+    RaiseComplaint: _grpc.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.RaiseComplaintRequest, _complaint_oversight_service_pb2.RaiseComplaintResponse]
+    ReclassifyComplaint: _grpc.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ReclassifyComplaintRequest, _complaint_oversight_service_pb2.ReclassifyComplaintResponse]
+    ReportComplaints: _grpc.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ReportComplaintsRequest, _complaint_oversight_service_pb2.ReportComplaintsResponse]
 
 class ComplaintOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Complaints across regions, queried from the nodes and never stored."""

@@ -6,6 +6,8 @@ Open moves of customers of all regions, for administrators."""
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import customer_move_oversight_service_pb2 as _customer_move_oversight_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,12 +17,22 @@ GRPC_VERSION: str
 class CustomerMoveOversightServiceStub:
     """Open moves between regions, queried from the nodes at each call and never stored. They name no customer."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> CustomerMoveOversightServiceBlockingStub: ...
     ListOpenMoves: _aio.UnaryUnaryMultiCallable[_customer_move_oversight_service_pb2.ListOpenMovesRequest, _customer_move_oversight_service_pb2.ListOpenMovesResponse]
     """Lists the open moves of all regions, and those that the number plan does not name yet: the oldest first.
 
     The word of the old home counts. In its absence, the new home lists moves that it has taken over.
     """
+
+@_typing.type_check_only
+class CustomerMoveOversightServiceBlockingStub(CustomerMoveOversightServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListOpenMoves: _grpc.UnaryUnaryMultiCallable[_customer_move_oversight_service_pb2.ListOpenMovesRequest, _customer_move_oversight_service_pb2.ListOpenMovesResponse]
 
 class CustomerMoveOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Open moves between regions, queried from the nodes at each call and never stored. They name no customer."""

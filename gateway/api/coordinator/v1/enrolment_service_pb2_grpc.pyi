@@ -6,6 +6,8 @@ Enrolment of a region's node: from an invitation to its first certificates."""
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import enrolment_service_pb2 as _enrolment_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class JoiningServiceStub:
     """Enrolment for those who have no certificate yet; served by coordinators at a port of its own."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> JoiningServiceBlockingStub: ...
     Enrol: _aio.UnaryUnaryMultiCallable[_enrolment_service_pb2.EnrolRequest, _enrolment_service_pb2.EnrolResponse]
     """Submits certificate requests under a token, and returns the state of the enrolment. The token counts once: the same
     keys may ask again, until they are certified and after a lost answer.
@@ -24,6 +29,13 @@ class JoiningServiceStub:
     request that cannot be used with CERTIFICATE_REQUEST_INVALID. More calls than people make are refused with
     ENROLMENTS_TOO_MANY.
     """
+
+@_typing.type_check_only
+class JoiningServiceBlockingStub(JoiningServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    Enrol: _grpc.UnaryUnaryMultiCallable[_enrolment_service_pb2.EnrolRequest, _enrolment_service_pb2.EnrolResponse]
 
 class JoiningServiceServicer(metaclass=_abc_1.ABCMeta):
     """Enrolment for those who have no certificate yet; served by coordinators at a port of its own."""
@@ -47,7 +59,10 @@ def add_JoiningServiceServicer_to_server(servicer: JoiningServiceServicer, serve
 class EnrolmentServiceStub:
     """Enrolments, as administrators decide on them. No coordinator signs a certificate: an approval brings them."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> EnrolmentServiceBlockingStub: ...
     InviteRegion: _aio.UnaryUnaryMultiCallable[_enrolment_service_pb2.InviteRegionRequest, _enrolment_service_pb2.InviteRegionResponse]
     """Invites a region of the configuration. The token stays with the administrator; the coordinator gets its hash. A hash
     that is known changes nothing. Too many open invitations are refused with ENROLMENTS_TOO_MANY.
@@ -63,6 +78,16 @@ class EnrolmentServiceStub:
     """
     RejectEnrolment: _aio.UnaryUnaryMultiCallable[_enrolment_service_pb2.RejectEnrolmentRequest, _enrolment_service_pb2.RejectEnrolmentResponse]
     """Rejects an enrolment that waits, or withdraws an invitation. A rejected one stays so."""
+
+@_typing.type_check_only
+class EnrolmentServiceBlockingStub(EnrolmentServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    InviteRegion: _grpc.UnaryUnaryMultiCallable[_enrolment_service_pb2.InviteRegionRequest, _enrolment_service_pb2.InviteRegionResponse]
+    ListEnrolments: _grpc.UnaryUnaryMultiCallable[_enrolment_service_pb2.ListEnrolmentsRequest, _enrolment_service_pb2.ListEnrolmentsResponse]
+    ApproveEnrolment: _grpc.UnaryUnaryMultiCallable[_enrolment_service_pb2.ApproveEnrolmentRequest, _enrolment_service_pb2.ApproveEnrolmentResponse]
+    RejectEnrolment: _grpc.UnaryUnaryMultiCallable[_enrolment_service_pb2.RejectEnrolmentRequest, _enrolment_service_pb2.RejectEnrolmentResponse]
 
 class EnrolmentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Enrolments, as administrators decide on them. No coordinator signs a certificate: an approval brings them."""

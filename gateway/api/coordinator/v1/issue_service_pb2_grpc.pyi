@@ -6,6 +6,8 @@ Issues of all regions, for administrators."""
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import issue_service_pb2 as _issue_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class IssueServiceStub:
     """Issues between regions, queried from the nodes at each call."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> IssueServiceBlockingStub: ...
     OpenIssue: _aio.UnaryUnaryMultiCallable[_issue_service_pb2.OpenIssueRequest, _issue_service_pb2.OpenIssueResponse]
     """Opens an issue. The owner region stores it, or the call fails.
 
@@ -30,6 +35,16 @@ class IssueServiceStub:
     """
     CountIssues: _aio.UnaryUnaryMultiCallable[_issue_service_pb2.CountIssuesRequest, _issue_service_pb2.CountIssuesResponse]
     """Counts the issues of each region."""
+
+@_typing.type_check_only
+class IssueServiceBlockingStub(IssueServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    OpenIssue: _grpc.UnaryUnaryMultiCallable[_issue_service_pb2.OpenIssueRequest, _issue_service_pb2.OpenIssueResponse]
+    ListIssueHeaders: _grpc.UnaryUnaryMultiCallable[_issue_service_pb2.ListIssueHeadersRequest, _issue_service_pb2.ListIssueHeadersResponse]
+    AppointIssueOwner: _grpc.UnaryUnaryMultiCallable[_issue_service_pb2.AppointIssueOwnerRequest, _issue_service_pb2.AppointIssueOwnerResponse]
+    CountIssues: _grpc.UnaryUnaryMultiCallable[_issue_service_pb2.CountIssuesRequest, _issue_service_pb2.CountIssuesResponse]
 
 class IssueServiceServicer(metaclass=_abc_1.ABCMeta):
     """Issues between regions, queried from the nodes at each call."""

@@ -6,6 +6,8 @@ Quality of paths between regions: the sum over the links, compared with the boun
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import path_service_pb2 as _path_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,11 +17,22 @@ GRPC_VERSION: str
 class PathServiceStub:
     """Paths over the links of the registry, by measurements of the regions, or by design if there are none."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> PathServiceBlockingStub: ...
     FindPaths: _aio.UnaryUnaryMultiCallable[_path_service_pb2.FindPathsRequest, _path_service_pb2.FindPathsResponse]
     """Finds the best path between two places, and an alternative. Each has its figures and its budget in a quality class."""
     GetPathMatrix: _aio.UnaryUnaryMultiCallable[_path_service_pb2.GetPathMatrixRequest, _path_service_pb2.GetPathMatrixResponse]
     """Finds the best path and an alternative for each pair of regions."""
+
+@_typing.type_check_only
+class PathServiceBlockingStub(PathServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    FindPaths: _grpc.UnaryUnaryMultiCallable[_path_service_pb2.FindPathsRequest, _path_service_pb2.FindPathsResponse]
+    GetPathMatrix: _grpc.UnaryUnaryMultiCallable[_path_service_pb2.GetPathMatrixRequest, _path_service_pb2.GetPathMatrixResponse]
 
 class PathServiceServicer(metaclass=_abc_1.ABCMeta):
     """Paths over the links of the registry, by measurements of the regions, or by design if there are none."""

@@ -8,6 +8,8 @@ pair of sites without a path.
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as _planned_outage_registry_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -17,7 +19,10 @@ GRPC_VERSION: str
 class PlannedOutageRegistryServiceStub:
     """The registry of the planned outages of all regions."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> PlannedOutageRegistryServiceBlockingStub: ...
     HoldPlannedOutage: _aio.UnaryUnaryMultiCallable[_planned_outage_registry_service_pb2.HoldPlannedOutageRequest, _planned_outage_registry_service_pb2.HoldPlannedOutageResponse]
     """Reserves, changes or releases a planned outage of the caller's region. The same header again changes nothing.
 
@@ -26,6 +31,14 @@ class PlannedOutageRegistryServiceStub:
     """
     ListPlannedOutages: _aio.UnaryUnaryMultiCallable[_planned_outage_registry_service_pb2.ListPlannedOutagesRequest, _planned_outage_registry_service_pb2.ListPlannedOutagesResponse]
     """Lists the planned outages that have not ended, by start time."""
+
+@_typing.type_check_only
+class PlannedOutageRegistryServiceBlockingStub(PlannedOutageRegistryServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    HoldPlannedOutage: _grpc.UnaryUnaryMultiCallable[_planned_outage_registry_service_pb2.HoldPlannedOutageRequest, _planned_outage_registry_service_pb2.HoldPlannedOutageResponse]
+    ListPlannedOutages: _grpc.UnaryUnaryMultiCallable[_planned_outage_registry_service_pb2.ListPlannedOutagesRequest, _planned_outage_registry_service_pb2.ListPlannedOutagesResponse]
 
 class PlannedOutageRegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     """The registry of the planned outages of all regions."""

@@ -8,6 +8,8 @@ infer.
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import problem_service_pb2 as _problem_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -17,7 +19,10 @@ GRPC_VERSION: str
 class ProblemServiceStub:
     """Problems of all regions. Reports to this service identify no customer."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> ProblemServiceBlockingStub: ...
     ReportEvent: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ReportEventRequest, _problem_service_pb2.ReportEventResponse]
     """Reports the state of an alarm or a fault of the caller's region.
 
@@ -38,6 +43,18 @@ class ProblemServiceStub:
     """
     RecordReport: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.RecordReportRequest, _problem_service_pb2.RecordReportResponse]
     """Records that a report of an accident was made to the authority. A report already recorded stays unchanged."""
+
+@_typing.type_check_only
+class ProblemServiceBlockingStub(ProblemServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ReportEvent: _grpc.UnaryUnaryMultiCallable[_problem_service_pb2.ReportEventRequest, _problem_service_pb2.ReportEventResponse]
+    ReportAffected: _grpc.UnaryUnaryMultiCallable[_problem_service_pb2.ReportAffectedRequest, _problem_service_pb2.ReportAffectedResponse]
+    ListProblems: _grpc.UnaryUnaryMultiCallable[_problem_service_pb2.ListProblemsRequest, _problem_service_pb2.ListProblemsResponse]
+    GetProblem: _grpc.UnaryUnaryMultiCallable[_problem_service_pb2.GetProblemRequest, _problem_service_pb2.GetProblemResponse]
+    ListOutages: _grpc.UnaryUnaryMultiCallable[_problem_service_pb2.ListOutagesRequest, _problem_service_pb2.ListOutagesResponse]
+    RecordReport: _grpc.UnaryUnaryMultiCallable[_problem_service_pb2.RecordReportRequest, _problem_service_pb2.RecordReportResponse]
 
 class ProblemServiceServicer(metaclass=_abc_1.ABCMeta):
     """Problems of all regions. Reports to this service identify no customer."""

@@ -6,6 +6,8 @@ The scorecards of all regions, for administrators."""
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as _quality_oversight_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,9 +17,19 @@ GRPC_VERSION: str
 class QualityOversightServiceStub:
     """Scorecards of all regions, queried from the nodes and never stored."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> QualityOversightServiceBlockingStub: ...
     ReportQuality: _aio.UnaryUnaryMultiCallable[_quality_oversight_service_pb2.ReportQualityRequest, _quality_oversight_service_pb2.ReportQualityResponse]
     """Reports the scorecard of each region for one month, with the definitions in force."""
+
+@_typing.type_check_only
+class QualityOversightServiceBlockingStub(QualityOversightServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ReportQuality: _grpc.UnaryUnaryMultiCallable[_quality_oversight_service_pb2.ReportQualityRequest, _quality_oversight_service_pb2.ReportQualityResponse]
 
 class QualityOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Scorecards of all regions, queried from the nodes and never stored."""

@@ -6,6 +6,8 @@ The nightly comparison of records between regions, for administrators."""
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import reconciliation_oversight_service_pb2 as _reconciliation_oversight_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,9 +17,19 @@ GRPC_VERSION: str
 class ReconciliationOversightServiceStub:
     """Compared days of all pairs of regions, queried from the nodes and never stored. They name no record."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> ReconciliationOversightServiceBlockingStub: ...
     ReportReconciliation: _aio.UnaryUnaryMultiCallable[_reconciliation_oversight_service_pb2.ReportReconciliationRequest, _reconciliation_oversight_service_pb2.ReportReconciliationResponse]
     """Reports the agreement of each pair of regions by business day."""
+
+@_typing.type_check_only
+class ReconciliationOversightServiceBlockingStub(ReconciliationOversightServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ReportReconciliation: _grpc.UnaryUnaryMultiCallable[_reconciliation_oversight_service_pb2.ReportReconciliationRequest, _reconciliation_oversight_service_pb2.ReportReconciliationResponse]
 
 class ReconciliationOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Compared days of all pairs of regions, queried from the nodes and never stored. They name no record."""

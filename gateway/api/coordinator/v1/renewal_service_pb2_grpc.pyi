@@ -6,6 +6,8 @@ Renewal of the TLS certificates of regions' nodes while they serve."""
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import renewal_service_pb2 as _renewal_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class RenewalServiceStub:
     """Renewals: a node asks, an issuing program of the administrators signs. Coordinators carry both and sign nothing."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> RenewalServiceBlockingStub: ...
     RenewCertificate: _aio.UnaryUnaryMultiCallable[_renewal_service_pb2.RenewCertificateRequest, _renewal_service_pb2.RenewCertificateResponse]
     """Requests a certificate for a fresh key, by the present certificate of the connection and the signature of the region,
     and returns the certificate once it is issued. The same key may ask again and changes nothing.
@@ -29,6 +34,15 @@ class RenewalServiceStub:
     """Publishes the certificate for a renewal. One for another key or name, or by another issuer, is refused with
     CERTIFICATE_UNFIT; a renewal that is unknown or no longer the same, with ENROLMENT_NOT_FOUND.
     """
+
+@_typing.type_check_only
+class RenewalServiceBlockingStub(RenewalServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    RenewCertificate: _grpc.UnaryUnaryMultiCallable[_renewal_service_pb2.RenewCertificateRequest, _renewal_service_pb2.RenewCertificateResponse]
+    ListRenewals: _grpc.UnaryUnaryMultiCallable[_renewal_service_pb2.ListRenewalsRequest, _renewal_service_pb2.ListRenewalsResponse]
+    IssueCertificate: _grpc.UnaryUnaryMultiCallable[_renewal_service_pb2.IssueCertificateRequest, _renewal_service_pb2.IssueCertificateResponse]
 
 class RenewalServiceServicer(metaclass=_abc_1.ABCMeta):
     """Renewals: a node asks, an issuing program of the administrators signs. Coordinators carry both and sign nothing."""

@@ -6,6 +6,8 @@ Shared resources of all regions, for administrators."""
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import resource_service_pb2 as _resource_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,9 +17,19 @@ GRPC_VERSION: str
 class ResourceServiceStub:
     """Experts, spares and lent resources of all regions, queried from the nodes at each call."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> ResourceServiceBlockingStub: ...
     ListResourceStatus: _aio.UnaryUnaryMultiCallable[_resource_service_pb2.ListResourceStatusRequest, _resource_service_pb2.ListResourceStatusResponse]
     """Lists what the regions share: experts, then spares, then lent resources, each by region and id."""
+
+@_typing.type_check_only
+class ResourceServiceBlockingStub(ResourceServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListResourceStatus: _grpc.UnaryUnaryMultiCallable[_resource_service_pb2.ListResourceStatusRequest, _resource_service_pb2.ListResourceStatusResponse]
 
 class ResourceServiceServicer(metaclass=_abc_1.ABCMeta):
     """Experts, spares and lent resources of all regions, queried from the nodes at each call."""

@@ -6,6 +6,8 @@ Revocation of certificates before their end."""
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import revocation_service_pb2 as _revocation_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class RevocationServiceStub:
     """Revocation lists of the federation's authority and of the regions' issuers; served by coordinators."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> RevocationServiceBlockingStub: ...
     PublishRevocationList: _aio.UnaryUnaryMultiCallable[_revocation_service_pb2.PublishRevocationListRequest, _revocation_service_pb2.PublishRevocationListResponse]
     """Puts a list in force: at every coordinator, and by their Watch at every node. Calls of a revoked certificate are
     refused with CERTIFICATE_REVOKED, and its open ones end.
@@ -27,6 +32,14 @@ class RevocationServiceStub:
     """
     ListRevocationLists: _aio.UnaryUnaryMultiCallable[_revocation_service_pb2.ListRevocationListsRequest, _revocation_service_pb2.ListRevocationListsResponse]
     """Returns the lists in force, one for each issuer."""
+
+@_typing.type_check_only
+class RevocationServiceBlockingStub(RevocationServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    PublishRevocationList: _grpc.UnaryUnaryMultiCallable[_revocation_service_pb2.PublishRevocationListRequest, _revocation_service_pb2.PublishRevocationListResponse]
+    ListRevocationLists: _grpc.UnaryUnaryMultiCallable[_revocation_service_pb2.ListRevocationListsRequest, _revocation_service_pb2.ListRevocationListsResponse]
 
 class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Revocation lists of the federation's authority and of the regions' issuers; served by coordinators."""

@@ -6,6 +6,8 @@ The register of risks of the federation, as coordinators hold it. No texts about
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import risk_service_pb2 as _risk_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class RiskServiceStub:
     """Risks of the federation. The same call again changes nothing."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> RiskServiceBlockingStub: ...
     ListRisks: _aio.UnaryUnaryMultiCallable[_risk_service_pb2.ListRisksRequest, _risk_service_pb2.ListRisksResponse]
     """Lists risks, the highest product of likelihood and impact first."""
     GetRisk: _aio.UnaryUnaryMultiCallable[_risk_service_pb2.GetRiskRequest, _risk_service_pb2.GetRiskResponse]
@@ -24,6 +29,16 @@ class RiskServiceStub:
     """Adds a risk that a person has found."""
     ChangeRisk: _aio.UnaryUnaryMultiCallable[_risk_service_pb2.ChangeRiskRequest, _risk_service_pb2.ChangeRiskResponse]
     """Changes a risk: its assessment, its plan, its state, or its review."""
+
+@_typing.type_check_only
+class RiskServiceBlockingStub(RiskServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListRisks: _grpc.UnaryUnaryMultiCallable[_risk_service_pb2.ListRisksRequest, _risk_service_pb2.ListRisksResponse]
+    GetRisk: _grpc.UnaryUnaryMultiCallable[_risk_service_pb2.GetRiskRequest, _risk_service_pb2.GetRiskResponse]
+    AddRisk: _grpc.UnaryUnaryMultiCallable[_risk_service_pb2.AddRiskRequest, _risk_service_pb2.AddRiskResponse]
+    ChangeRisk: _grpc.UnaryUnaryMultiCallable[_risk_service_pb2.ChangeRiskRequest, _risk_service_pb2.ChangeRiskResponse]
 
 class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
     """Risks of the federation. The same call again changes nothing."""

@@ -6,6 +6,8 @@ The monthly settlement between regions, for administrators."""
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import settlement_oversight_service_pb2 as _settlement_oversight_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,9 +17,19 @@ GRPC_VERSION: str
 class SettlementOversightServiceStub:
     """Net positions of all pairs of regions, queried from the nodes and never stored."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> SettlementOversightServiceBlockingStub: ...
     ReportSettlement: _aio.UnaryUnaryMultiCallable[_settlement_oversight_service_pb2.ReportSettlementRequest, _settlement_oversight_service_pb2.ReportSettlementResponse]
     """Reports the net position of each pair of regions for a month."""
+
+@_typing.type_check_only
+class SettlementOversightServiceBlockingStub(SettlementOversightServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ReportSettlement: _grpc.UnaryUnaryMultiCallable[_settlement_oversight_service_pb2.ReportSettlementRequest, _settlement_oversight_service_pb2.ReportSettlementResponse]
 
 class SettlementOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Net positions of all pairs of regions, queried from the nodes and never stored."""

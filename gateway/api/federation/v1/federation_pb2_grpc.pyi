@@ -6,6 +6,8 @@ Membership of region nodes in the federation."""
 from collections import abc as _abc
 from gateway.api.federation.v1 import federation_pb2 as _federation_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class FederationServiceStub:
     """Membership of region nodes; served by coordinators. A suspended region is refused every RPC with REGION_SUSPENDED."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> FederationServiceBlockingStub: ...
     Join: _aio.UnaryUnaryMultiCallable[_federation_pb2.JoinRequest, _federation_pb2.JoinResponse]
     """Joins the federation, or renews the membership. A node calls it at start and then once per interval as its
     heartbeat.
@@ -30,6 +35,16 @@ class FederationServiceStub:
     """
     GetChainHeads: _aio.UnaryUnaryMultiCallable[_federation_pb2.GetChainHeadsRequest, _federation_pb2.GetChainHeadsResponse]
     """Returns the heads of the audit chains of this coordinator and of the registry. Every region keeps them as a witness."""
+
+@_typing.type_check_only
+class FederationServiceBlockingStub(FederationServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    Join: _grpc.UnaryUnaryMultiCallable[_federation_pb2.JoinRequest, _federation_pb2.JoinResponse]
+    Watch: _grpc.UnaryStreamMultiCallable[_federation_pb2.WatchRequest, _federation_pb2.WatchResponse]
+    GetAuditHead: _grpc.UnaryUnaryMultiCallable[_federation_pb2.GetAuditHeadRequest, _federation_pb2.GetAuditHeadResponse]
+    GetChainHeads: _grpc.UnaryUnaryMultiCallable[_federation_pb2.GetChainHeadsRequest, _federation_pb2.GetChainHeadsResponse]
 
 class FederationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Membership of region nodes; served by coordinators. A suspended region is refused every RPC with REGION_SUSPENDED."""

@@ -8,6 +8,8 @@ calls it.
 from collections import abc as _abc
 from gateway.api.provider.v1 import fulfilment_service_pb2 as _fulfilment_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -22,7 +24,10 @@ class FulfilmentServiceStub:
     executed at a repeat, which the region's staff request.
     """
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> FulfilmentServiceBlockingStub: ...
     Check: _aio.UnaryUnaryMultiCallable[_fulfilment_service_pb2.CheckRequest, _fulfilment_service_pb2.CheckResponse]
     """Checks feasibility: resources, coverage, stock. Changes nothing.
 
@@ -36,6 +41,16 @@ class FulfilmentServiceStub:
     """Reverts every effect of the order. An order id unknown to the system is recorded, so that it is never executed
     later.
     """
+
+@_typing.type_check_only
+class FulfilmentServiceBlockingStub(FulfilmentServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    Check: _grpc.UnaryUnaryMultiCallable[_fulfilment_service_pb2.CheckRequest, _fulfilment_service_pb2.CheckResponse]
+    Provision: _grpc.UnaryUnaryMultiCallable[_fulfilment_service_pb2.ProvisionRequest, _fulfilment_service_pb2.ProvisionResponse]
+    Test: _grpc.UnaryUnaryMultiCallable[_fulfilment_service_pb2.TestRequest, _fulfilment_service_pb2.TestResponse]
+    Undo: _grpc.UnaryUnaryMultiCallable[_fulfilment_service_pb2.UndoRequest, _fulfilment_service_pb2.UndoResponse]
 
 class FulfilmentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Carries out orders in the systems of a region. Every call names the order, and the node repeats a call until it gets

@@ -8,6 +8,8 @@ and the node calls it.
 from collections import abc as _abc
 from gateway.api.provider.v1 import notification_service_pb2 as _notification_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -17,9 +19,19 @@ GRPC_VERSION: str
 class NotificationServiceStub:
     """Sends texts to customers."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> NotificationServiceBlockingStub: ...
     Notify: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.NotifyRequest, _notification_service_pb2.NotifyResponse]
     """Accepts a text for delivery. The same id is never sent twice."""
+
+@_typing.type_check_only
+class NotificationServiceBlockingStub(NotificationServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    Notify: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.NotifyRequest, _notification_service_pb2.NotifyResponse]
 
 class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Sends texts to customers."""

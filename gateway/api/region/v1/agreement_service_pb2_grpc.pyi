@@ -6,6 +6,8 @@ Agreements on the service of a line: creation, end, outages that count, and mont
 from collections import abc as _abc
 from gateway.api.region.v1 import agreement_service_pb2 as _agreement_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class AgreementServiceStub:
     """Agreements of the region's own customers. After the end of a month the node itself posts the credits, each once."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> AgreementServiceBlockingStub: ...
     CreateAgreement: _aio.UnaryUnaryMultiCallable[_agreement_service_pb2.CreateAgreementRequest, _agreement_service_pb2.CreateAgreementResponse]
     """Creates an agreement on the service of a line of this region."""
     EndAgreement: _aio.UnaryUnaryMultiCallable[_agreement_service_pb2.EndAgreementRequest, _agreement_service_pb2.EndAgreementResponse]
@@ -32,6 +37,18 @@ class AgreementServiceStub:
     """Lists agreements, newest first. The reading is recorded."""
     GetStatement: _aio.UnaryUnaryMultiCallable[_agreement_service_pb2.GetStatementRequest, _agreement_service_pb2.GetStatementResponse]
     """Returns the statement of an agreement for one month, line by line. The reading is recorded."""
+
+@_typing.type_check_only
+class AgreementServiceBlockingStub(AgreementServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    CreateAgreement: _grpc.UnaryUnaryMultiCallable[_agreement_service_pb2.CreateAgreementRequest, _agreement_service_pb2.CreateAgreementResponse]
+    EndAgreement: _grpc.UnaryUnaryMultiCallable[_agreement_service_pb2.EndAgreementRequest, _agreement_service_pb2.EndAgreementResponse]
+    NoteOutage: _grpc.UnaryUnaryMultiCallable[_agreement_service_pb2.NoteOutageRequest, _agreement_service_pb2.NoteOutageResponse]
+    GetAgreement: _grpc.UnaryUnaryMultiCallable[_agreement_service_pb2.GetAgreementRequest, _agreement_service_pb2.GetAgreementResponse]
+    ListAgreements: _grpc.UnaryUnaryMultiCallable[_agreement_service_pb2.ListAgreementsRequest, _agreement_service_pb2.ListAgreementsResponse]
+    GetStatement: _grpc.UnaryUnaryMultiCallable[_agreement_service_pb2.GetStatementRequest, _agreement_service_pb2.GetStatementResponse]
 
 class AgreementServiceServicer(metaclass=_abc_1.ABCMeta):
     """Agreements of the region's own customers. After the end of a month the node itself posts the credits, each once."""

@@ -6,6 +6,8 @@ Alarms of the network of one region: reports from its systems, and access for it
 from collections import abc as _abc
 from gateway.api.region.v1 import alarm_service_pb2 as _alarm_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class AlarmServiceStub:
     """Intake, display and handling of alarms."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> AlarmServiceBlockingStub: ...
     SendAlarms: _aio.StreamStreamMultiCallable[_alarm_service_pb2.SendAlarmsRequest, _alarm_service_pb2.SendAlarmsResponse]
     """Accepts alarm reports in pieces; each piece is answered once it is durable.
 
@@ -35,6 +40,17 @@ class AlarmServiceStub:
     """
     WatchAlarms: _aio.UnaryStreamMultiCallable[_alarm_service_pb2.WatchAlarmsRequest, _alarm_service_pb2.WatchAlarmsResponse]
     """Streams each change of an alarm, with its state at that time, until the caller closes the call."""
+
+@_typing.type_check_only
+class AlarmServiceBlockingStub(AlarmServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    SendAlarms: _grpc.StreamStreamMultiCallable[_alarm_service_pb2.SendAlarmsRequest, _alarm_service_pb2.SendAlarmsResponse]
+    ListAlarms: _grpc.UnaryUnaryMultiCallable[_alarm_service_pb2.ListAlarmsRequest, _alarm_service_pb2.ListAlarmsResponse]
+    AcknowledgeAlarms: _grpc.UnaryUnaryMultiCallable[_alarm_service_pb2.AcknowledgeAlarmsRequest, _alarm_service_pb2.AcknowledgeAlarmsResponse]
+    ClearAlarms: _grpc.UnaryUnaryMultiCallable[_alarm_service_pb2.ClearAlarmsRequest, _alarm_service_pb2.ClearAlarmsResponse]
+    WatchAlarms: _grpc.UnaryStreamMultiCallable[_alarm_service_pb2.WatchAlarmsRequest, _alarm_service_pb2.WatchAlarmsResponse]
 
 class AlarmServiceServicer(metaclass=_abc_1.ABCMeta):
     """Intake, display and handling of alarms."""

@@ -6,6 +6,8 @@ Anomalies: dealings of an operator system, a member of staff or a region at a ho
 from collections import abc as _abc
 from gateway.api.region.v1 import anomaly_service_pb2 as _anomaly_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,11 +17,22 @@ GRPC_VERSION: str
 class AnomalyServiceStub:
     """Anomalies that the home region has found, for its own staff."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> AnomalyServiceBlockingStub: ...
     ListAnomalies: _aio.UnaryUnaryMultiCallable[_anomaly_service_pb2.ListAnomaliesRequest, _anomaly_service_pb2.ListAnomaliesResponse]
     """Lists anomalies, the newest first."""
     AcknowledgeAnomaly: _aio.UnaryUnaryMultiCallable[_anomaly_service_pb2.AcknowledgeAnomalyRequest, _anomaly_service_pb2.AcknowledgeAnomalyResponse]
     """Records what people have found about an anomaly. It waits for nobody then."""
+
+@_typing.type_check_only
+class AnomalyServiceBlockingStub(AnomalyServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListAnomalies: _grpc.UnaryUnaryMultiCallable[_anomaly_service_pb2.ListAnomaliesRequest, _anomaly_service_pb2.ListAnomaliesResponse]
+    AcknowledgeAnomaly: _grpc.UnaryUnaryMultiCallable[_anomaly_service_pb2.AcknowledgeAnomalyRequest, _anomaly_service_pb2.AcknowledgeAnomalyResponse]
 
 class AnomalyServiceServicer(metaclass=_abc_1.ABCMeta):
     """Anomalies that the home region has found, for its own staff."""

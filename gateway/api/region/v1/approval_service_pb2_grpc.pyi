@@ -6,6 +6,8 @@ Acts of a region that two people agree to."""
 from collections import abc as _abc
 from gateway.api.region.v1 import approval_service_pb2 as _approval_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -19,11 +21,22 @@ class ApprovalServiceStub:
     same request is carried out.
     """
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> ApprovalServiceBlockingStub: ...
     ListApprovals: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ListApprovalsRequest, _approval_service_pb2.ListApprovalsResponse]
     """Lists the proposed acts, the newest first."""
     DecideApproval: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.DecideApprovalRequest, _approval_service_pb2.DecideApprovalResponse]
     """Confirms or rejects a proposed act. Nobody confirms an own proposal."""
+
+@_typing.type_check_only
+class ApprovalServiceBlockingStub(ApprovalServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListApprovals: _grpc.UnaryUnaryMultiCallable[_approval_service_pb2.ListApprovalsRequest, _approval_service_pb2.ListApprovalsResponse]
+    DecideApproval: _grpc.UnaryUnaryMultiCallable[_approval_service_pb2.DecideApprovalRequest, _approval_service_pb2.DecideApprovalResponse]
 
 class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
     """Acts that one person proposes and a second one confirms, for the staff of a region.

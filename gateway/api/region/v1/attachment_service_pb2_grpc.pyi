@@ -6,6 +6,8 @@ The files that are attached to complaints."""
 from collections import abc as _abc
 from gateway.api.region.v1 import attachment_service_pb2 as _attachment_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class AttachmentServiceStub:
     """Files of complaints. The region of the upload stores the bytes, sealed; the complaint names them."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> AttachmentServiceBlockingStub: ...
     AttachFile: _aio.StreamStreamMultiCallable[_attachment_service_pb2.AttachFileRequest, _attachment_service_pb2.AttachFileResponse]
     """Attaches a file to a complaint: in the origin region, or as staff of the owner region.
 
@@ -33,6 +38,14 @@ class AttachmentServiceStub:
 
     Each reading and each denial is recorded.
     """
+
+@_typing.type_check_only
+class AttachmentServiceBlockingStub(AttachmentServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    AttachFile: _grpc.StreamStreamMultiCallable[_attachment_service_pb2.AttachFileRequest, _attachment_service_pb2.AttachFileResponse]
+    GetAttachmentContent: _grpc.UnaryStreamMultiCallable[_attachment_service_pb2.GetAttachmentContentRequest, _attachment_service_pb2.GetAttachmentContentResponse]
 
 class AttachmentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Files of complaints. The region of the upload stores the bytes, sealed; the complaint names them."""

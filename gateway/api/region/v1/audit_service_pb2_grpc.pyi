@@ -8,6 +8,8 @@ rows is never disclosed.
 from collections import abc as _abc
 from gateway.api.region.v1 import audit_service_pb2 as _audit_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -17,11 +19,22 @@ GRPC_VERSION: str
 class AuditServiceStub:
     """Verification of audit chains. Region nodes serve it to coordinators, and to nodes of the same region."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> AuditServiceBlockingStub: ...
     ListWitnessedHeads: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListWitnessedHeadsRequest, _audit_service_pb2.ListWitnessedHeadsResponse]
     """Lists the heads of audit chains that this region keeps as a witness: those of other regions, and of coordinators."""
     VerifyChain: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.VerifyChainRequest, _audit_service_pb2.VerifyChainResponse]
     """Verifies a part of this region's audit chain, page by page beside all other work. Reports how far it is unbroken."""
+
+@_typing.type_check_only
+class AuditServiceBlockingStub(AuditServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListWitnessedHeads: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ListWitnessedHeadsRequest, _audit_service_pb2.ListWitnessedHeadsResponse]
+    VerifyChain: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.VerifyChainRequest, _audit_service_pb2.VerifyChainResponse]
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """Verification of audit chains. Region nodes serve it to coordinators, and to nodes of the same region."""

@@ -6,6 +6,8 @@ Bills, for the region's own customers and for those of other regions."""
 from collections import abc as _abc
 from gateway.api.region.v1 import billing_service_pb2 as _billing_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class BillingServiceStub:
     """Bills and accounts."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> BillingServiceBlockingStub: ...
     QueryBill: _aio.UnaryUnaryMultiCallable[_billing_service_pb2.QueryBillRequest, _billing_service_pb2.QueryBillResponse]
     """Returns the bill of one month (business QRY_BILL), from the home region at the time of the request."""
     QueryBills: _aio.StreamStreamMultiCallable[_billing_service_pb2.QueryBillsRequest, _billing_service_pb2.QueryBillsResponse]
@@ -26,6 +31,16 @@ class BillingServiceStub:
     """
     ListSettlements: _aio.UnaryUnaryMultiCallable[_billing_service_pb2.ListSettlementsRequest, _billing_service_pb2.ListSettlementsResponse]
     """Lists the debts between regions from payments taken for one another, from this region's books."""
+
+@_typing.type_check_only
+class BillingServiceBlockingStub(BillingServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    QueryBill: _grpc.UnaryUnaryMultiCallable[_billing_service_pb2.QueryBillRequest, _billing_service_pb2.QueryBillResponse]
+    QueryBills: _grpc.StreamStreamMultiCallable[_billing_service_pb2.QueryBillsRequest, _billing_service_pb2.QueryBillsResponse]
+    RecordUsage: _grpc.UnaryUnaryMultiCallable[_billing_service_pb2.RecordUsageRequest, _billing_service_pb2.RecordUsageResponse]
+    ListSettlements: _grpc.UnaryUnaryMultiCallable[_billing_service_pb2.ListSettlementsRequest, _billing_service_pb2.ListSettlementsResponse]
 
 class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Bills and accounts."""

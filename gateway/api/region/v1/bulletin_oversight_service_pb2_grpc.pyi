@@ -6,6 +6,8 @@ Bulletins of a region for coordinators, and bulletins that administrators publis
 from collections import abc as _abc
 from gateway.api.region.v1 import bulletin_oversight_service_pb2 as _bulletin_oversight_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class BulletinOversightServiceStub:
     """Bulletins that a region publishes, served by its nodes to coordinators."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> BulletinOversightServiceBlockingStub: ...
     PublishForAdministrator: _aio.UnaryUnaryMultiCallable[_bulletin_oversight_service_pb2.PublishForAdministratorRequest, _bulletin_oversight_service_pb2.PublishForAdministratorResponse]
     """Publishes a bulletin of an administrator.
 
@@ -25,6 +30,15 @@ class BulletinOversightServiceStub:
     """Lists the bulletins that this region has published, newest first."""
     ListReadersOfBulletin: _aio.UnaryUnaryMultiCallable[_bulletin_oversight_service_pb2.ListReadersOfBulletinRequest, _bulletin_oversight_service_pb2.ListReadersOfBulletinResponse]
     """Lists the readers of a bulletin that this region has published."""
+
+@_typing.type_check_only
+class BulletinOversightServiceBlockingStub(BulletinOversightServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    PublishForAdministrator: _grpc.UnaryUnaryMultiCallable[_bulletin_oversight_service_pb2.PublishForAdministratorRequest, _bulletin_oversight_service_pb2.PublishForAdministratorResponse]
+    ListBulletinHeaders: _grpc.UnaryUnaryMultiCallable[_bulletin_oversight_service_pb2.ListBulletinHeadersRequest, _bulletin_oversight_service_pb2.ListBulletinHeadersResponse]
+    ListReadersOfBulletin: _grpc.UnaryUnaryMultiCallable[_bulletin_oversight_service_pb2.ListReadersOfBulletinRequest, _bulletin_oversight_service_pb2.ListReadersOfBulletinResponse]
 
 class BulletinOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Bulletins that a region publishes, served by its nodes to coordinators."""

@@ -6,6 +6,8 @@ Bulletins for staff (specification 10.3(3))."""
 from collections import abc as _abc
 from gateway.api.region.v1 import bulletin_service_pb2 as _bulletin_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class BulletinServiceStub:
     """Bulletins that this region publishes or receives."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> BulletinServiceBlockingStub: ...
     PublishBulletin: _aio.UnaryUnaryMultiCallable[_bulletin_service_pb2.PublishBulletinRequest, _bulletin_service_pb2.PublishBulletinResponse]
     """Publishes a bulletin. Each addressed region receives it, however long that region is unreachable.
 
@@ -31,6 +36,17 @@ class BulletinServiceStub:
     """Lists the readers of a bulletin by region, and who has not read it. Only its region knows those of all regions; any
     other knows its own.
     """
+
+@_typing.type_check_only
+class BulletinServiceBlockingStub(BulletinServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    PublishBulletin: _grpc.UnaryUnaryMultiCallable[_bulletin_service_pb2.PublishBulletinRequest, _bulletin_service_pb2.PublishBulletinResponse]
+    WithdrawBulletin: _grpc.UnaryUnaryMultiCallable[_bulletin_service_pb2.WithdrawBulletinRequest, _bulletin_service_pb2.WithdrawBulletinResponse]
+    ReadBulletin: _grpc.UnaryUnaryMultiCallable[_bulletin_service_pb2.ReadBulletinRequest, _bulletin_service_pb2.ReadBulletinResponse]
+    ListBulletins: _grpc.UnaryUnaryMultiCallable[_bulletin_service_pb2.ListBulletinsRequest, _bulletin_service_pb2.ListBulletinsResponse]
+    ListBulletinReaders: _grpc.UnaryUnaryMultiCallable[_bulletin_service_pb2.ListBulletinReadersRequest, _bulletin_service_pb2.ListBulletinReadersResponse]
 
 class BulletinServiceServicer(metaclass=_abc_1.ABCMeta):
     """Bulletins that this region publishes or receives."""

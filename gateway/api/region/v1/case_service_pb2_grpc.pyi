@@ -6,6 +6,8 @@ Decisions of the coordinator on cases that a region leads."""
 from collections import abc as _abc
 from gateway.api.region.v1 import case_service_pb2 as _case_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,12 +17,22 @@ GRPC_VERSION: str
 class CaseServiceStub:
     """Cases that a region leads, served by its nodes to coordinators."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> CaseServiceBlockingStub: ...
     AssignComplaint: _aio.UnaryUnaryMultiCallable[_case_service_pb2.AssignComplaintRequest, _case_service_pb2.AssignComplaintResponse]
     """Opens a work item in place of an item that awaits the coordinator, in a case led by this region.
 
     The same request id does so once.
     """
+
+@_typing.type_check_only
+class CaseServiceBlockingStub(CaseServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    AssignComplaint: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.AssignComplaintRequest, _case_service_pb2.AssignComplaintResponse]
 
 class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     """Cases that a region leads, served by its nodes to coordinators."""

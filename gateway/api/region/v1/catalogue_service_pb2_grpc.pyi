@@ -6,6 +6,8 @@ The catalogue: businesses, requirements and prices."""
 from collections import abc as _abc
 from gateway.api.region.v1 import catalogue_service_pb2 as _catalogue_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 import builtins as _builtins
 import sys
@@ -24,7 +26,10 @@ class CatalogueServiceStub:
     requester and are not recorded.
     """
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> CatalogueServiceBlockingStub: ...
     ListBusinesses: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListBusinessesRequest, _catalogue_service_pb2.ListBusinessesResponse]
     """Lists the businesses."""
     GetBusinessGuide: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.GetBusinessGuideRequest, _catalogue_service_pb2.GetBusinessGuideResponse]
@@ -54,6 +59,23 @@ class CatalogueServiceStub:
     """Returns the coordination body: members, persons on duty, matrix of responsibility."""
     ListPlans: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListPlansRequest, _catalogue_service_pb2.ListPlansResponse]
     """Lists the tariff plans of one region."""
+
+@_typing.type_check_only
+class CatalogueServiceBlockingStub(CatalogueServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListBusinesses: _grpc.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListBusinessesRequest, _catalogue_service_pb2.ListBusinessesResponse]
+    GetBusinessGuide: _grpc.UnaryUnaryMultiCallable[_catalogue_service_pb2.GetBusinessGuideRequest, _catalogue_service_pb2.GetBusinessGuideResponse]
+    SearchBusinesses: _grpc.UnaryUnaryMultiCallable[_catalogue_service_pb2.SearchBusinessesRequest, _catalogue_service_pb2.SearchBusinessesResponse]
+    ComparePlans: _grpc.UnaryUnaryMultiCallable[_catalogue_service_pb2.ComparePlansRequest, _catalogue_service_pb2.ComparePlansResponse]
+    ListServicePoints: _grpc.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListServicePointsRequest, _catalogue_service_pb2.ListServicePointsResponse]
+    ListOfferings: _grpc.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListOfferingsRequest, _catalogue_service_pb2.ListOfferingsResponse]
+    ListComplaintCategories: _grpc.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListComplaintCategoriesRequest, _catalogue_service_pb2.ListComplaintCategoriesResponse]
+    ProposeComplaintCategory: _grpc.UnaryUnaryMultiCallable[_catalogue_service_pb2.ProposeComplaintCategoryRequest, _catalogue_service_pb2.ProposeComplaintCategoryResponse]
+    GetTerms: _grpc.UnaryUnaryMultiCallable[_catalogue_service_pb2.GetTermsRequest, _catalogue_service_pb2.GetTermsResponse]
+    GetBody: _grpc.UnaryUnaryMultiCallable[_catalogue_service_pb2.GetBodyRequest, _catalogue_service_pb2.GetBodyResponse]
+    ListPlans: _grpc.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListPlansRequest, _catalogue_service_pb2.ListPlansResponse]
 
 class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
     """Catalogue of the federation configuration in use at the node. It contains no personal data, so requests need no

@@ -6,6 +6,8 @@ Import of complaints from another system, with their original times."""
 from collections import abc as _abc
 from gateway.api.region.v1 import complaint_import_service_pb2 as _complaint_import_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class ComplaintImportServiceStub:
     """Import of complaints, and replay of their deadlines."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> ComplaintImportServiceBlockingStub: ...
     ImportComplaints: _aio.StreamStreamMultiCallable[_complaint_import_service_pb2.ImportComplaintsRequest, _complaint_import_service_pb2.ImportComplaintsResponse]
     """Imports many complaints from a file, in pieces of some lines; each piece is answered once it is durable. A piece is
     accepted whole, except for lines reported as rejected.
@@ -28,6 +33,13 @@ class ComplaintImportServiceStub:
 
     Customers receive no notice.
     """
+
+@_typing.type_check_only
+class ComplaintImportServiceBlockingStub(ComplaintImportServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ImportComplaints: _grpc.StreamStreamMultiCallable[_complaint_import_service_pb2.ImportComplaintsRequest, _complaint_import_service_pb2.ImportComplaintsResponse]
 
 class ComplaintImportServiceServicer(metaclass=_abc_1.ABCMeta):
     """Import of complaints, and replay of their deadlines."""

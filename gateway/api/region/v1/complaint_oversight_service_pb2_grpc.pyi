@@ -8,6 +8,8 @@ customer, and no text.
 from collections import abc as _abc
 from gateway.api.region.v1 import complaint_oversight_service_pb2 as _complaint_oversight_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -17,7 +19,10 @@ GRPC_VERSION: str
 class ComplaintOversightServiceStub:
     """Complaints of a region, served by its nodes to coordinators."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> ComplaintOversightServiceBlockingStub: ...
     ListComplaintHeaders: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ListComplaintHeadersRequest, _complaint_oversight_service_pb2.ListComplaintHeadersResponse]
     """Lists complaints of which this region is the origin or the owner, without texts."""
     GetComplaintHistory: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.GetComplaintHistoryRequest, _complaint_oversight_service_pb2.GetComplaintHistoryResponse]
@@ -37,6 +42,17 @@ class ComplaintOversightServiceStub:
     """
     CountComplaints: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.CountComplaintsRequest, _complaint_oversight_service_pb2.CountComplaintsResponse]
     """Counts the complaints of one month that this region owns, by category and department."""
+
+@_typing.type_check_only
+class ComplaintOversightServiceBlockingStub(ComplaintOversightServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListComplaintHeaders: _grpc.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ListComplaintHeadersRequest, _complaint_oversight_service_pb2.ListComplaintHeadersResponse]
+    GetComplaintHistory: _grpc.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.GetComplaintHistoryRequest, _complaint_oversight_service_pb2.GetComplaintHistoryResponse]
+    RaiseComplaint: _grpc.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.RaiseComplaintRequest, _complaint_oversight_service_pb2.RaiseComplaintResponse]
+    ReclassifyComplaint: _grpc.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ReclassifyComplaintRequest, _complaint_oversight_service_pb2.ReclassifyComplaintResponse]
+    CountComplaints: _grpc.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.CountComplaintsRequest, _complaint_oversight_service_pb2.CountComplaintsResponse]
 
 class ComplaintOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Complaints of a region, served by its nodes to coordinators."""

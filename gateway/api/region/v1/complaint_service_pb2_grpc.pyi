@@ -6,6 +6,8 @@ Complaints for operator systems and staff (specification 2.3)."""
 from collections import abc as _abc
 from gateway.api.region.v1 import complaint_service_pb2 as _complaint_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -17,7 +19,10 @@ class ComplaintServiceStub:
     those that others own.
     """
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> ComplaintServiceBlockingStub: ...
     FileComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.FileComplaintRequest, _complaint_service_pb2.FileComplaintResponse]
     """Accepts a complaint. The customer is notified of the ticket id, the owner department and the promised time.
 
@@ -74,6 +79,26 @@ class ComplaintServiceStub:
 
     Several changes in a row may be reported once, with the present state.
     """
+
+@_typing.type_check_only
+class ComplaintServiceBlockingStub(ComplaintServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    FileComplaint: _grpc.UnaryUnaryMultiCallable[_complaint_service_pb2.FileComplaintRequest, _complaint_service_pb2.FileComplaintResponse]
+    GetComplaint: _grpc.UnaryUnaryMultiCallable[_complaint_service_pb2.GetComplaintRequest, _complaint_service_pb2.GetComplaintResponse]
+    ListComplaints: _grpc.UnaryUnaryMultiCallable[_complaint_service_pb2.ListComplaintsRequest, _complaint_service_pb2.ListComplaintsResponse]
+    ClassifyComplaint: _grpc.UnaryUnaryMultiCallable[_complaint_service_pb2.ClassifyComplaintRequest, _complaint_service_pb2.ClassifyComplaintResponse]
+    RespondToComplaint: _grpc.UnaryUnaryMultiCallable[_complaint_service_pb2.RespondToComplaintRequest, _complaint_service_pb2.RespondToComplaintResponse]
+    AddPrivateNote: _grpc.UnaryUnaryMultiCallable[_complaint_service_pb2.AddPrivateNoteRequest, _complaint_service_pb2.AddPrivateNoteResponse]
+    ProposeResolution: _grpc.UnaryUnaryMultiCallable[_complaint_service_pb2.ProposeResolutionRequest, _complaint_service_pb2.ProposeResolutionResponse]
+    ReturnComplaint: _grpc.UnaryUnaryMultiCallable[_complaint_service_pb2.ReturnComplaintRequest, _complaint_service_pb2.ReturnComplaintResponse]
+    AcceptResolution: _grpc.UnaryUnaryMultiCallable[_complaint_service_pb2.AcceptResolutionRequest, _complaint_service_pb2.AcceptResolutionResponse]
+    RefuseResolution: _grpc.UnaryUnaryMultiCallable[_complaint_service_pb2.RefuseResolutionRequest, _complaint_service_pb2.RefuseResolutionResponse]
+    WithdrawComplaint: _grpc.UnaryUnaryMultiCallable[_complaint_service_pb2.WithdrawComplaintRequest, _complaint_service_pb2.WithdrawComplaintResponse]
+    ExpediteComplaint: _grpc.UnaryUnaryMultiCallable[_complaint_service_pb2.ExpediteComplaintRequest, _complaint_service_pb2.ExpediteComplaintResponse]
+    SettleRemedy: _grpc.UnaryUnaryMultiCallable[_complaint_service_pb2.SettleRemedyRequest, _complaint_service_pb2.SettleRemedyResponse]
+    WatchComplaint: _grpc.UnaryStreamMultiCallable[_complaint_service_pb2.WatchComplaintRequest, _complaint_service_pb2.WatchComplaintResponse]
 
 class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
     """Complaints, filed in the region that the customer visits. The same calls serve complaints that this region owns and

@@ -6,6 +6,8 @@ Open moves of customers for coordinators."""
 from collections import abc as _abc
 from gateway.api.region.v1 import customer_move_oversight_service_pb2 as _customer_move_oversight_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,9 +17,19 @@ GRPC_VERSION: str
 class CustomerMoveOversightServiceStub:
     """Open moves of a region, served by its nodes to coordinators."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> CustomerMoveOversightServiceBlockingStub: ...
     ListOpenMoves: _aio.UnaryUnaryMultiCallable[_customer_move_oversight_service_pb2.ListOpenMovesRequest, _customer_move_oversight_service_pb2.ListOpenMovesResponse]
     """Lists the moves from and to this region that are open, or that the number plan does not name yet: the oldest first."""
+
+@_typing.type_check_only
+class CustomerMoveOversightServiceBlockingStub(CustomerMoveOversightServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListOpenMoves: _grpc.UnaryUnaryMultiCallable[_customer_move_oversight_service_pb2.ListOpenMovesRequest, _customer_move_oversight_service_pb2.ListOpenMovesResponse]
 
 class CustomerMoveOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Open moves of a region, served by its nodes to coordinators."""

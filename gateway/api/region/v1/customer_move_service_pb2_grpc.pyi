@@ -6,6 +6,8 @@ Moves of the region's customers to another home region."""
 from collections import abc as _abc
 from gateway.api.region.v1 import customer_move_service_pb2 as _customer_move_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class CustomerMoveServiceStub:
     """Moves of customers, asked for at the old home."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> CustomerMoveServiceBlockingStub: ...
     StartMove: _aio.UnaryUnaryMultiCallable[_customer_move_service_pb2.StartMoveRequest, _customer_move_service_pb2.StartMoveResponse]
     """Requests a move of a customer of this region. Nothing changes for the customer before the confirmation.
 
@@ -30,6 +35,16 @@ class CustomerMoveServiceStub:
     """Cancels a move that is not confirmed. A repeat changes nothing."""
     ListMoves: _aio.UnaryUnaryMultiCallable[_customer_move_service_pb2.ListMovesRequest, _customer_move_service_pb2.ListMovesResponse]
     """Lists the moves from and to this region, newest first. The reading is recorded."""
+
+@_typing.type_check_only
+class CustomerMoveServiceBlockingStub(CustomerMoveServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    StartMove: _grpc.UnaryUnaryMultiCallable[_customer_move_service_pb2.StartMoveRequest, _customer_move_service_pb2.StartMoveResponse]
+    ConfirmMove: _grpc.UnaryUnaryMultiCallable[_customer_move_service_pb2.ConfirmMoveRequest, _customer_move_service_pb2.ConfirmMoveResponse]
+    CancelMove: _grpc.UnaryUnaryMultiCallable[_customer_move_service_pb2.CancelMoveRequest, _customer_move_service_pb2.CancelMoveResponse]
+    ListMoves: _grpc.UnaryUnaryMultiCallable[_customer_move_service_pb2.ListMovesRequest, _customer_move_service_pb2.ListMovesResponse]
 
 class CustomerMoveServiceServicer(metaclass=_abc_1.ABCMeta):
     """Moves of customers, asked for at the old home."""

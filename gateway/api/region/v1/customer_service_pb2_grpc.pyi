@@ -6,6 +6,8 @@ A region's own customers (TMF629 Customer, TMF637 Product, TMF666 BillingAccount
 from collections import abc as _abc
 from gateway.api.region.v1 import customer_service_pb2 as _customer_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class CustomerServiceStub:
     """The region's own customers; customers of other regions are not readable here."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> CustomerServiceBlockingStub: ...
     BatchCreateCustomers: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.BatchCreateCustomersRequest, _customer_service_pb2.BatchCreateCustomersResponse]
     """Accepts customers with their line and account; the whole batch or none.
 
@@ -48,6 +53,20 @@ class CustomerServiceStub:
     The home region decides. For a customer of another region any operator may refuse contacts; whatever permits more
     needs the customer's proof. The customer gets a notice of a change by another region.
     """
+
+@_typing.type_check_only
+class CustomerServiceBlockingStub(CustomerServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    BatchCreateCustomers: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.BatchCreateCustomersRequest, _customer_service_pb2.BatchCreateCustomersResponse]
+    ImportCustomers: _grpc.StreamStreamMultiCallable[_customer_service_pb2.ImportCustomersRequest, _customer_service_pb2.ImportCustomersResponse]
+    QueryProfile: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.QueryProfileRequest, _customer_service_pb2.QueryProfileResponse]
+    GetCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.GetCustomerRequest, _customer_service_pb2.GetCustomerResponse]
+    ListCustomers: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.ListCustomersRequest, _customer_service_pb2.ListCustomersResponse]
+    UpdateCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.UpdateCustomerRequest, _customer_service_pb2.UpdateCustomerResponse]
+    GetContactPreferences: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.GetContactPreferencesRequest, _customer_service_pb2.GetContactPreferencesResponse]
+    SetContactPreferences: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.SetContactPreferencesRequest, _customer_service_pb2.SetContactPreferencesResponse]
 
 class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     """The region's own customers; customers of other regions are not readable here."""

@@ -6,6 +6,8 @@ Documents of customers: verified once, in any region, and used everywhere."""
 from collections import abc as _abc
 from gateway.api.region.v1 import document_service_pb2 as _document_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -18,7 +20,10 @@ class DocumentServiceStub:
     The verifying region stores the bytes, sealed. The customer's home region keeps the register of documents.
     """
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> DocumentServiceBlockingStub: ...
     UploadDocument: _aio.StreamStreamMultiCallable[_document_service_pb2.UploadDocumentRequest, _document_service_pb2.UploadDocumentResponse]
     """Uploads a document that was verified here.
 
@@ -52,6 +57,18 @@ class DocumentServiceStub:
     """Withdraws a document that was verified here and found false: it counts nowhere from then on."""
     GetDocumentReuse: _aio.UnaryUnaryMultiCallable[_document_service_pb2.GetDocumentReuseRequest, _document_service_pb2.GetDocumentReuseResponse]
     """Counts the completed orders between this region and others, and those that needed no document handed in again."""
+
+@_typing.type_check_only
+class DocumentServiceBlockingStub(DocumentServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    UploadDocument: _grpc.StreamStreamMultiCallable[_document_service_pb2.UploadDocumentRequest, _document_service_pb2.UploadDocumentResponse]
+    ListDocuments: _grpc.UnaryUnaryMultiCallable[_document_service_pb2.ListDocumentsRequest, _document_service_pb2.ListDocumentsResponse]
+    GetDocumentContent: _grpc.UnaryStreamMultiCallable[_document_service_pb2.GetDocumentContentRequest, _document_service_pb2.GetDocumentContentResponse]
+    CheckDocuments: _grpc.UnaryUnaryMultiCallable[_document_service_pb2.CheckDocumentsRequest, _document_service_pb2.CheckDocumentsResponse]
+    WithdrawDocument: _grpc.UnaryUnaryMultiCallable[_document_service_pb2.WithdrawDocumentRequest, _document_service_pb2.WithdrawDocumentResponse]
+    GetDocumentReuse: _grpc.UnaryUnaryMultiCallable[_document_service_pb2.GetDocumentReuseRequest, _document_service_pb2.GetDocumentReuseResponse]
 
 class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Documents of customers of this and other regions; the same calls serve both.

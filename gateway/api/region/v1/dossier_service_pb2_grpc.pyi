@@ -9,6 +9,8 @@ Source: Measures on appeals of telecommunications users, Order 35, art. 9 to 14.
 from collections import abc as _abc
 from gateway.api.region.v1 import dossier_service_pb2 as _dossier_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -18,7 +20,10 @@ GRPC_VERSION: str
 class DossierServiceStub:
     """Level 5 of complaints, in the origin region."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> DossierServiceBlockingStub: ...
     AskForRegulator: _aio.UnaryUnaryMultiCallable[_dossier_service_pb2.AskForRegulatorRequest, _dossier_service_pb2.AskForRegulatorResponse]
     """Records that the customer wants the regulator, which escalates the complaint to level 5. A proposed resolution is
     refused.
@@ -28,6 +33,14 @@ class DossierServiceStub:
 
     Possible from level 5 on, after the legal limit, or at the customer's request. The reading is recorded.
     """
+
+@_typing.type_check_only
+class DossierServiceBlockingStub(DossierServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    AskForRegulator: _grpc.UnaryUnaryMultiCallable[_dossier_service_pb2.AskForRegulatorRequest, _dossier_service_pb2.AskForRegulatorResponse]
+    ExportDossier: _grpc.UnaryUnaryMultiCallable[_dossier_service_pb2.ExportDossierRequest, _dossier_service_pb2.ExportDossierResponse]
 
 class DossierServiceServicer(metaclass=_abc_1.ABCMeta):
     """Level 5 of complaints, in the origin region."""

@@ -6,6 +6,8 @@ Erasure and restriction of customers (Personal Information Protection Law, art. 
 from collections import abc as _abc
 from gateway.api.region.v1 import erasure_service_pb2 as _erasure_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class ErasureServiceStub:
     """Erasure and restriction of the region's own customers. Erased data cannot be restored, not even from a backup."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> ErasureServiceBlockingStub: ...
     EraseCustomer: _aio.UnaryUnaryMultiCallable[_erasure_service_pb2.EraseCustomerRequest, _erasure_service_pb2.EraseCustomerResponse]
     """Destroys the keys of all stored data of a customer: fields, documents, data under the numbers, orders, complaints.
 
@@ -46,6 +51,16 @@ class ErasureServiceStub:
     """
     LiftRestriction: _aio.UnaryUnaryMultiCallable[_erasure_service_pb2.LiftRestrictionRequest, _erasure_service_pb2.LiftRestrictionResponse]
     """Ends the restriction of a customer. A repeat changes nothing."""
+
+@_typing.type_check_only
+class ErasureServiceBlockingStub(ErasureServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    EraseCustomer: _grpc.UnaryUnaryMultiCallable[_erasure_service_pb2.EraseCustomerRequest, _erasure_service_pb2.EraseCustomerResponse]
+    GetErasure: _grpc.UnaryUnaryMultiCallable[_erasure_service_pb2.GetErasureRequest, _erasure_service_pb2.GetErasureResponse]
+    RestrictCustomer: _grpc.UnaryUnaryMultiCallable[_erasure_service_pb2.RestrictCustomerRequest, _erasure_service_pb2.RestrictCustomerResponse]
+    LiftRestriction: _grpc.UnaryUnaryMultiCallable[_erasure_service_pb2.LiftRestrictionRequest, _erasure_service_pb2.LiftRestrictionResponse]
 
 class ErasureServiceServicer(metaclass=_abc_1.ABCMeta):
     """Erasure and restriction of the region's own customers. Erased data cannot be restored, not even from a backup."""

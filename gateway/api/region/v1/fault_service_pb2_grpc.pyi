@@ -6,6 +6,8 @@ Faults for operator systems and staff (specification 5.4 and 6)."""
 from collections import abc as _abc
 from gateway.api.region.v1 import fault_service_pb2 as _fault_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -17,7 +19,10 @@ class FaultServiceStub:
     those of others.
     """
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> FaultServiceBlockingStub: ...
     ReportFault: _aio.UnaryUnaryMultiCallable[_fault_service_pb2.ReportFaultRequest, _fault_service_pb2.ReportFaultResponse]
     """Accepts a report of a fault, and notifies the customer of its id and expected repair time.
 
@@ -46,6 +51,20 @@ class FaultServiceStub:
     """
     WorkOnFault: _aio.UnaryUnaryMultiCallable[_fault_service_pb2.WorkOnFaultRequest, _fault_service_pb2.WorkOnFaultResponse]
     """Executes the next step of a fault. For staff of the owner region."""
+
+@_typing.type_check_only
+class FaultServiceBlockingStub(FaultServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ReportFault: _grpc.UnaryUnaryMultiCallable[_fault_service_pb2.ReportFaultRequest, _fault_service_pb2.ReportFaultResponse]
+    GetFault: _grpc.UnaryUnaryMultiCallable[_fault_service_pb2.GetFaultRequest, _fault_service_pb2.GetFaultResponse]
+    ListFaults: _grpc.UnaryUnaryMultiCallable[_fault_service_pb2.ListFaultsRequest, _fault_service_pb2.ListFaultsResponse]
+    WatchFaults: _grpc.UnaryStreamMultiCallable[_fault_service_pb2.WatchFaultsRequest, _fault_service_pb2.WatchFaultsResponse]
+    FindPlaces: _grpc.UnaryUnaryMultiCallable[_fault_service_pb2.FindPlacesRequest, _fault_service_pb2.FindPlacesResponse]
+    CancelFault: _grpc.UnaryUnaryMultiCallable[_fault_service_pb2.CancelFaultRequest, _fault_service_pb2.CancelFaultResponse]
+    RespondToFault: _grpc.UnaryUnaryMultiCallable[_fault_service_pb2.RespondToFaultRequest, _fault_service_pb2.RespondToFaultResponse]
+    WorkOnFault: _grpc.UnaryUnaryMultiCallable[_fault_service_pb2.WorkOnFaultRequest, _fault_service_pb2.WorkOnFaultResponse]
 
 class FaultServiceServicer(metaclass=_abc_1.ABCMeta):
     """Faults, reported in the region that the customer visits. The same calls serve faults that this region repairs and

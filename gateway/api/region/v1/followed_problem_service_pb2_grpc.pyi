@@ -8,6 +8,8 @@ customers.
 from collections import abc as _abc
 from gateway.api.region.v1 import followed_problem_service_pb2 as _followed_problem_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -17,7 +19,10 @@ GRPC_VERSION: str
 class FollowedProblemServiceStub:
     """Problems of the network as one region follows them."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> FollowedProblemServiceBlockingStub: ...
     FollowProblem: _aio.UnaryUnaryMultiCallable[_followed_problem_service_pb2.FollowProblemRequest, _followed_problem_service_pb2.FollowProblemResponse]
     """Sends a region the state of a problem. A version that is not higher than the followed one changes nothing."""
     BindLines: _aio.UnaryUnaryMultiCallable[_followed_problem_service_pb2.BindLinesRequest, _followed_problem_service_pb2.BindLinesResponse]
@@ -30,6 +35,16 @@ class FollowedProblemServiceStub:
     """
     ListFollowedProblems: _aio.UnaryUnaryMultiCallable[_followed_problem_service_pb2.ListFollowedProblemsRequest, _followed_problem_service_pb2.ListFollowedProblemsResponse]
     """Lists the problems that the region follows, newest first, each with its number of affected customers."""
+
+@_typing.type_check_only
+class FollowedProblemServiceBlockingStub(FollowedProblemServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    FollowProblem: _grpc.UnaryUnaryMultiCallable[_followed_problem_service_pb2.FollowProblemRequest, _followed_problem_service_pb2.FollowProblemResponse]
+    BindLines: _grpc.UnaryUnaryMultiCallable[_followed_problem_service_pb2.BindLinesRequest, _followed_problem_service_pb2.BindLinesResponse]
+    UnbindLines: _grpc.UnaryUnaryMultiCallable[_followed_problem_service_pb2.UnbindLinesRequest, _followed_problem_service_pb2.UnbindLinesResponse]
+    ListFollowedProblems: _grpc.UnaryUnaryMultiCallable[_followed_problem_service_pb2.ListFollowedProblemsRequest, _followed_problem_service_pb2.ListFollowedProblemsResponse]
 
 class FollowedProblemServiceServicer(metaclass=_abc_1.ABCMeta):
     """Problems of the network as one region follows them."""

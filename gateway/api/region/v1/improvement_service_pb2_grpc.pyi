@@ -6,6 +6,8 @@ Measures of a region against the causes of complaints, and for figures of its sc
 from collections import abc as _abc
 from gateway.api.region.v1 import improvement_service_pb2 as _improvement_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -17,7 +19,10 @@ class ImprovementServiceStub:
     effective.
     """
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> ImprovementServiceBlockingStub: ...
     AddImprovementAction: _aio.UnaryUnaryMultiCallable[_improvement_service_pb2.AddImprovementActionRequest, _improvement_service_pb2.AddImprovementActionResponse]
     """Records an action against the cause of a closed complaint that this region owned, or for a figure of the scorecard."""
     ListImprovementActions: _aio.UnaryUnaryMultiCallable[_improvement_service_pb2.ListImprovementActionsRequest, _improvement_service_pb2.ListImprovementActionsResponse]
@@ -26,6 +31,16 @@ class ImprovementServiceStub:
     """Closes an action with its outcome."""
     GetImprovementEffect: _aio.UnaryUnaryMultiCallable[_improvement_service_pb2.GetImprovementEffectRequest, _improvement_service_pb2.GetImprovementEffectResponse]
     """Compares the figure of an action in the last whole month before its recording with the first one after its end."""
+
+@_typing.type_check_only
+class ImprovementServiceBlockingStub(ImprovementServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    AddImprovementAction: _grpc.UnaryUnaryMultiCallable[_improvement_service_pb2.AddImprovementActionRequest, _improvement_service_pb2.AddImprovementActionResponse]
+    ListImprovementActions: _grpc.UnaryUnaryMultiCallable[_improvement_service_pb2.ListImprovementActionsRequest, _improvement_service_pb2.ListImprovementActionsResponse]
+    FinishImprovementAction: _grpc.UnaryUnaryMultiCallable[_improvement_service_pb2.FinishImprovementActionRequest, _improvement_service_pb2.FinishImprovementActionResponse]
+    GetImprovementEffect: _grpc.UnaryUnaryMultiCallable[_improvement_service_pb2.GetImprovementEffectRequest, _improvement_service_pb2.GetImprovementEffectResponse]
 
 class ImprovementServiceServicer(metaclass=_abc_1.ABCMeta):
     """Improvement actions of the owner region. A later complaint of the same category and cause shows whether they were

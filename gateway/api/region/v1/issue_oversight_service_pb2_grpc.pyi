@@ -6,6 +6,8 @@ Issues of a region for coordinators, and issues that administrators open."""
 from collections import abc as _abc
 from gateway.api.region.v1 import issue_oversight_service_pb2 as _issue_oversight_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class IssueOversightServiceStub:
     """Issues of a region, served by its nodes to coordinators."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> IssueOversightServiceBlockingStub: ...
     OpenIssueForAdministrator: _aio.UnaryUnaryMultiCallable[_issue_oversight_service_pb2.OpenIssueForAdministratorRequest, _issue_oversight_service_pb2.OpenIssueForAdministratorResponse]
     """Opens an issue of an administrator, which this region owns.
 
@@ -34,6 +39,16 @@ class IssueOversightServiceStub:
     """
     CountIssues: _aio.UnaryUnaryMultiCallable[_issue_oversight_service_pb2.CountIssuesRequest, _issue_oversight_service_pb2.CountIssuesResponse]
     """Counts the issues that this region owns."""
+
+@_typing.type_check_only
+class IssueOversightServiceBlockingStub(IssueOversightServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    OpenIssueForAdministrator: _grpc.UnaryUnaryMultiCallable[_issue_oversight_service_pb2.OpenIssueForAdministratorRequest, _issue_oversight_service_pb2.OpenIssueForAdministratorResponse]
+    ListIssueHeaders: _grpc.UnaryUnaryMultiCallable[_issue_oversight_service_pb2.ListIssueHeadersRequest, _issue_oversight_service_pb2.ListIssueHeadersResponse]
+    AppointIssueOwner: _grpc.UnaryUnaryMultiCallable[_issue_oversight_service_pb2.AppointIssueOwnerRequest, _issue_oversight_service_pb2.AppointIssueOwnerResponse]
+    CountIssues: _grpc.UnaryUnaryMultiCallable[_issue_oversight_service_pb2.CountIssuesRequest, _issue_oversight_service_pb2.CountIssuesResponse]
 
 class IssueOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Issues of a region, served by its nodes to coordinators."""

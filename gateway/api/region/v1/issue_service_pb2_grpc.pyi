@@ -6,6 +6,8 @@ Issues between regions, for staff (specification 10.3(4))."""
 from collections import abc as _abc
 from gateway.api.region.v1 import issue_service_pb2 as _issue_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class IssueServiceStub:
     """Issues that this region opened, owns or helps with."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> IssueServiceBlockingStub: ...
     OpenIssue: _aio.UnaryUnaryMultiCallable[_issue_service_pb2.OpenIssueRequest, _issue_service_pb2.OpenIssueResponse]
     """Opens an issue. The owner region receives it, however long that region is unreachable.
 
@@ -31,6 +36,16 @@ class IssueServiceStub:
     Staff of every region with a part in it write notes, report on actions of their region, and escalate. Those of the
     owner region begin, decide and close it; those of the origin region withdraw it.
     """
+
+@_typing.type_check_only
+class IssueServiceBlockingStub(IssueServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    OpenIssue: _grpc.UnaryUnaryMultiCallable[_issue_service_pb2.OpenIssueRequest, _issue_service_pb2.OpenIssueResponse]
+    GetIssue: _grpc.UnaryUnaryMultiCallable[_issue_service_pb2.GetIssueRequest, _issue_service_pb2.GetIssueResponse]
+    ListIssues: _grpc.UnaryUnaryMultiCallable[_issue_service_pb2.ListIssuesRequest, _issue_service_pb2.ListIssuesResponse]
+    WorkOnIssue: _grpc.UnaryUnaryMultiCallable[_issue_service_pb2.WorkOnIssueRequest, _issue_service_pb2.WorkOnIssueResponse]
 
 class IssueServiceServicer(metaclass=_abc_1.ABCMeta):
     """Issues that this region opened, owns or helps with."""

@@ -6,6 +6,8 @@ Joint orders for operator systems and staff (specification 10.1(2))."""
 from collections import abc as _abc
 from gateway.api.region.v1 import joint_order_service_pb2 as _joint_order_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -19,7 +21,10 @@ class JointOrderServiceStub:
     Staff see all that this region leads or follows.
     """
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> JointOrderServiceBlockingStub: ...
     SubmitJointOrder: _aio.UnaryUnaryMultiCallable[_joint_order_service_pb2.SubmitJointOrderRequest, _joint_order_service_pb2.SubmitJointOrderResponse]
     """Accepts a joint order, and requests every region to survey its items.
 
@@ -51,6 +56,19 @@ class JointOrderServiceStub:
     """
     WorkOnJointOrder: _aio.UnaryUnaryMultiCallable[_joint_order_service_pb2.WorkOnJointOrderRequest, _joint_order_service_pb2.WorkOnJointOrderResponse]
     """Executes the next step of an item, by staff of its region."""
+
+@_typing.type_check_only
+class JointOrderServiceBlockingStub(JointOrderServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    SubmitJointOrder: _grpc.UnaryUnaryMultiCallable[_joint_order_service_pb2.SubmitJointOrderRequest, _joint_order_service_pb2.SubmitJointOrderResponse]
+    GetJointOrder: _grpc.UnaryUnaryMultiCallable[_joint_order_service_pb2.GetJointOrderRequest, _joint_order_service_pb2.GetJointOrderResponse]
+    ListJointOrders: _grpc.UnaryUnaryMultiCallable[_joint_order_service_pb2.ListJointOrdersRequest, _joint_order_service_pb2.ListJointOrdersResponse]
+    WatchJointOrder: _grpc.UnaryStreamMultiCallable[_joint_order_service_pb2.WatchJointOrderRequest, _joint_order_service_pb2.WatchJointOrderResponse]
+    CancelJointOrder: _grpc.UnaryUnaryMultiCallable[_joint_order_service_pb2.CancelJointOrderRequest, _joint_order_service_pb2.CancelJointOrderResponse]
+    SupplementJointOrder: _grpc.UnaryUnaryMultiCallable[_joint_order_service_pb2.SupplementJointOrderRequest, _joint_order_service_pb2.SupplementJointOrderResponse]
+    WorkOnJointOrder: _grpc.UnaryUnaryMultiCallable[_joint_order_service_pb2.WorkOnJointOrderRequest, _joint_order_service_pb2.WorkOnJointOrderResponse]
 
 class JointOrderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Joint orders. The region that takes one in leads it; staff of each region work on the items of that region.

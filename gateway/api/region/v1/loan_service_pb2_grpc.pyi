@@ -6,6 +6,8 @@ Loans between regions, for staff (specification 10.3(3))."""
 from collections import abc as _abc
 from gateway.api.region.v1 import loan_service_pb2 as _loan_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class LoanServiceStub:
     """Loans that this region requested or decides on."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> LoanServiceBlockingStub: ...
     RequestLoan: _aio.UnaryUnaryMultiCallable[_loan_service_pb2.RequestLoanRequest, _loan_service_pb2.RequestLoanResponse]
     """Requests a loan. The lender receives the request, however long that region is unreachable.
 
@@ -31,6 +36,16 @@ class LoanServiceStub:
     Staff of the lender lend, refuse, and confirm the return. Those of the borrower confirm the receipt, prolong, return
     and cancel.
     """
+
+@_typing.type_check_only
+class LoanServiceBlockingStub(LoanServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    RequestLoan: _grpc.UnaryUnaryMultiCallable[_loan_service_pb2.RequestLoanRequest, _loan_service_pb2.RequestLoanResponse]
+    GetLoan: _grpc.UnaryUnaryMultiCallable[_loan_service_pb2.GetLoanRequest, _loan_service_pb2.GetLoanResponse]
+    ListLoans: _grpc.UnaryUnaryMultiCallable[_loan_service_pb2.ListLoansRequest, _loan_service_pb2.ListLoansResponse]
+    WorkOnLoan: _grpc.UnaryUnaryMultiCallable[_loan_service_pb2.WorkOnLoanRequest, _loan_service_pb2.WorkOnLoanResponse]
 
 class LoanServiceServicer(metaclass=_abc_1.ABCMeta):
     """Loans that this region requested or decides on."""

@@ -6,6 +6,8 @@ Measurements of the links and services of one region."""
 from collections import abc as _abc
 from gateway.api.region.v1 import measurement_service_pb2 as _measurement_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class MeasurementServiceStub:
     """Intake of measurements, and summaries of them."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> MeasurementServiceBlockingStub: ...
     SendMeasurements: _aio.StreamStreamMultiCallable[_measurement_service_pb2.SendMeasurementsRequest, _measurement_service_pb2.SendMeasurementsResponse]
     """Accepts measurements in pieces; each piece is answered once it is durable.
 
@@ -26,6 +31,15 @@ class MeasurementServiceStub:
     """Lists the summaries of one object's measurements by hour, day or month. Hours and days are those of UTC."""
     ReportLinks: _aio.UnaryUnaryMultiCallable[_measurement_service_pb2.ReportLinksRequest, _measurement_service_pb2.ReportLinksResponse]
     """Reports to coordinators the state of this region's links, for the quality of paths."""
+
+@_typing.type_check_only
+class MeasurementServiceBlockingStub(MeasurementServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    SendMeasurements: _grpc.StreamStreamMultiCallable[_measurement_service_pb2.SendMeasurementsRequest, _measurement_service_pb2.SendMeasurementsResponse]
+    ListQuality: _grpc.UnaryUnaryMultiCallable[_measurement_service_pb2.ListQualityRequest, _measurement_service_pb2.ListQualityResponse]
+    ReportLinks: _grpc.UnaryUnaryMultiCallable[_measurement_service_pb2.ReportLinksRequest, _measurement_service_pb2.ReportLinksResponse]
 
 class MeasurementServiceServicer(metaclass=_abc_1.ABCMeta):
     """Intake of measurements, and summaries of them."""

@@ -6,6 +6,8 @@ Notices to customers: reminders, bills, suspensions. One-time codes and password
 from collections import abc as _abc
 from gateway.api.region.v1 import notice_service_pb2 as _notice_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,9 +17,19 @@ GRPC_VERSION: str
 class NoticeServiceStub:
     """The notices of the region's own customers, kept until the region's notification system has accepted them."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> NoticeServiceBlockingStub: ...
     ListNotices: _aio.UnaryUnaryMultiCallable[_notice_service_pb2.ListNoticesRequest, _notice_service_pb2.ListNoticesResponse]
     """Lists notices, oldest first. The reading is recorded."""
+
+@_typing.type_check_only
+class NoticeServiceBlockingStub(NoticeServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListNotices: _grpc.UnaryUnaryMultiCallable[_notice_service_pb2.ListNoticesRequest, _notice_service_pb2.ListNoticesResponse]
 
 class NoticeServiceServicer(metaclass=_abc_1.ABCMeta):
     """The notices of the region's own customers, kept until the region's notification system has accepted them."""

@@ -6,6 +6,8 @@ Feed of every change of every order, for data warehouses: complete, in order, wi
 from collections import abc as _abc
 from gateway.api.region.v1 import order_event_service_pb2 as _order_event_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,12 +17,22 @@ GRPC_VERSION: str
 class OrderEventServiceStub:
     """The event feed. It contains no identity of a customer, so requests need no requester."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> OrderEventServiceBlockingStub: ...
     StreamOrderEvents: _aio.UnaryStreamMultiCallable[_order_event_service_pb2.StreamOrderEventsRequest, _order_event_service_pb2.StreamOrderEventsResponse]
     """Streams order events, each once, in the order of commits; resumes after a token.
 
     Unlike WatchOrders it reports every change, also several changes of an order in a row.
     """
+
+@_typing.type_check_only
+class OrderEventServiceBlockingStub(OrderEventServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    StreamOrderEvents: _grpc.UnaryStreamMultiCallable[_order_event_service_pb2.StreamOrderEventsRequest, _order_event_service_pb2.StreamOrderEventsResponse]
 
 class OrderEventServiceServicer(metaclass=_abc_1.ABCMeta):
     """The event feed. It contains no identity of a customer, so requests need no requester."""

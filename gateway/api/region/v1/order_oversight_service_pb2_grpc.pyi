@@ -6,6 +6,8 @@ The coordinator's access to a region's orders, without the identity of customers
 from collections import abc as _abc
 from gateway.api.region.v1 import order_oversight_service_pb2 as _order_oversight_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,13 +17,25 @@ GRPC_VERSION: str
 class OrderOversightServiceStub:
     """Orders of a region, served by its nodes to coordinators."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> OrderOversightServiceBlockingStub: ...
     ListOrderSummaries: _aio.UnaryUnaryMultiCallable[_order_oversight_service_pb2.ListOrderSummariesRequest, _order_oversight_service_pb2.ListOrderSummariesResponse]
     """Lists orders of which this region is the origin or the home, without personal data."""
     ListJointOrderSummaries: _aio.UnaryUnaryMultiCallable[_order_oversight_service_pb2.ListJointOrderSummariesRequest, _order_oversight_service_pb2.ListJointOrderSummariesResponse]
     """Lists joint orders that this region leads or follows, without personal data."""
     GetOrderTrace: _aio.UnaryUnaryMultiCallable[_order_oversight_service_pb2.GetOrderTraceRequest, _order_oversight_service_pb2.GetOrderTraceResponse]
     """Returns all records of this region on the way of one order."""
+
+@_typing.type_check_only
+class OrderOversightServiceBlockingStub(OrderOversightServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListOrderSummaries: _grpc.UnaryUnaryMultiCallable[_order_oversight_service_pb2.ListOrderSummariesRequest, _order_oversight_service_pb2.ListOrderSummariesResponse]
+    ListJointOrderSummaries: _grpc.UnaryUnaryMultiCallable[_order_oversight_service_pb2.ListJointOrderSummariesRequest, _order_oversight_service_pb2.ListJointOrderSummariesResponse]
+    GetOrderTrace: _grpc.UnaryUnaryMultiCallable[_order_oversight_service_pb2.GetOrderTraceRequest, _order_oversight_service_pb2.GetOrderTraceResponse]
 
 class OrderOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders of a region, served by its nodes to coordinators."""

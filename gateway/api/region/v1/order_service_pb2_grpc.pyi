@@ -6,6 +6,8 @@ Orders for operator systems and staff."""
 from collections import abc as _abc
 from gateway.api.region.v1 import order_service_pb2 as _order_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class OrderServiceStub:
     """Orders for customers of this and other regions; the same calls serve both."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> OrderServiceBlockingStub: ...
     SubmitOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.SubmitOrderRequest, _order_service_pb2.SubmitOrderResponse]
     """Accepts an order.
 
@@ -55,6 +60,23 @@ class OrderServiceStub:
     """Returns the envelopes about an order and their receipts as signed, as evidence for a third party, by the ids of the
     envelopes. The reading is recorded.
     """
+
+@_typing.type_check_only
+class OrderServiceBlockingStub(OrderServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    SubmitOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.SubmitOrderRequest, _order_service_pb2.SubmitOrderResponse]
+    SubmitOrders: _grpc.StreamStreamMultiCallable[_order_service_pb2.SubmitOrdersRequest, _order_service_pb2.SubmitOrdersResponse]
+    GetOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_service_pb2.GetOrderResponse]
+    ListOrders: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ListOrdersRequest, _order_service_pb2.ListOrdersResponse]
+    CancelOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.CancelOrderRequest, _order_service_pb2.CancelOrderResponse]
+    SupplementOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.SupplementOrderRequest, _order_service_pb2.SupplementOrderResponse]
+    ConfirmOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ConfirmOrderRequest, _order_service_pb2.ConfirmOrderResponse]
+    ExpediteOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ExpediteOrderRequest, _order_service_pb2.ExpediteOrderResponse]
+    ReviewOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ReviewOrderRequest, _order_service_pb2.ReviewOrderResponse]
+    WatchOrders: _grpc.UnaryStreamMultiCallable[_order_service_pb2.WatchOrdersRequest, _order_service_pb2.WatchOrdersResponse]
+    GetOrderProof: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderProofRequest, _order_service_pb2.GetOrderProofResponse]
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders for customers of this and other regions; the same calls serve both."""

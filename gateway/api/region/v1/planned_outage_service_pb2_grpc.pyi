@@ -6,6 +6,8 @@ Planned outages: a region announces work on its network. In every region, custom
 from collections import abc as _abc
 from gateway.api.region.v1 import planned_outage_service_pb2 as _planned_outage_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class PlannedOutageServiceStub:
     """Planned outages of this region's own network."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> PlannedOutageServiceBlockingStub: ...
     AnnouncePlannedOutage: _aio.UnaryUnaryMultiCallable[_planned_outage_service_pb2.AnnouncePlannedOutageRequest, _planned_outage_service_pb2.AnnouncePlannedOutageResponse]
     """Announces a planned outage, which a coordinator reserves first.
 
@@ -28,6 +33,16 @@ class PlannedOutageServiceStub:
     """Cancels a planned outage that has not begun."""
     ListPlannedOutages: _aio.UnaryUnaryMultiCallable[_planned_outage_service_pb2.ListPlannedOutagesRequest, _planned_outage_service_pb2.ListPlannedOutagesResponse]
     """Lists planned outages, by start time, the latest first."""
+
+@_typing.type_check_only
+class PlannedOutageServiceBlockingStub(PlannedOutageServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    AnnouncePlannedOutage: _grpc.UnaryUnaryMultiCallable[_planned_outage_service_pb2.AnnouncePlannedOutageRequest, _planned_outage_service_pb2.AnnouncePlannedOutageResponse]
+    ChangePlannedOutage: _grpc.UnaryUnaryMultiCallable[_planned_outage_service_pb2.ChangePlannedOutageRequest, _planned_outage_service_pb2.ChangePlannedOutageResponse]
+    CancelPlannedOutage: _grpc.UnaryUnaryMultiCallable[_planned_outage_service_pb2.CancelPlannedOutageRequest, _planned_outage_service_pb2.CancelPlannedOutageResponse]
+    ListPlannedOutages: _grpc.UnaryUnaryMultiCallable[_planned_outage_service_pb2.ListPlannedOutagesRequest, _planned_outage_service_pb2.ListPlannedOutagesResponse]
 
 class PlannedOutageServiceServicer(metaclass=_abc_1.ABCMeta):
     """Planned outages of this region's own network."""

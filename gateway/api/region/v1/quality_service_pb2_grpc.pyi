@@ -6,6 +6,8 @@ Quality of a region (specification 1.4, 12.2): its scorecard, and samples of its
 from collections import abc as _abc
 from gateway.api.region.v1 import quality_service_pb2 as _quality_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class QualityServiceStub:
     """The quality of a region's service. It names no customer."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> QualityServiceBlockingStub: ...
     GetScorecard: _aio.UnaryUnaryMultiCallable[_quality_service_pb2.GetScorecardRequest, _quality_service_pb2.GetScorecardResponse]
     """Returns the scorecard of the region for one month."""
     DrawSample: _aio.UnaryUnaryMultiCallable[_quality_service_pb2.DrawSampleRequest, _quality_service_pb2.DrawSampleResponse]
@@ -27,6 +32,16 @@ class QualityServiceStub:
 
     The same judgement again changes nothing; another judgement is refused.
     """
+
+@_typing.type_check_only
+class QualityServiceBlockingStub(QualityServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    GetScorecard: _grpc.UnaryUnaryMultiCallable[_quality_service_pb2.GetScorecardRequest, _quality_service_pb2.GetScorecardResponse]
+    DrawSample: _grpc.UnaryUnaryMultiCallable[_quality_service_pb2.DrawSampleRequest, _quality_service_pb2.DrawSampleResponse]
+    ListSamples: _grpc.UnaryUnaryMultiCallable[_quality_service_pb2.ListSamplesRequest, _quality_service_pb2.ListSamplesResponse]
+    JudgeSampledRecord: _grpc.UnaryUnaryMultiCallable[_quality_service_pb2.JudgeSampledRecordRequest, _quality_service_pb2.JudgeSampledRecordResponse]
 
 class QualityServiceServicer(metaclass=_abc_1.ABCMeta):
     """The quality of a region's service. It names no customer."""

@@ -6,6 +6,8 @@ Work of a region that waits for people: it failed again and again, or is more th
 from collections import abc as _abc
 from gateway.api.region.v1 import quarantine_service_pb2 as _quarantine_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class QuarantineServiceStub:
     """Quarantined work, for the region's own staff."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> QuarantineServiceBlockingStub: ...
     ListQuarantinedWork: _aio.UnaryUnaryMultiCallable[_quarantine_service_pb2.ListQuarantinedWorkRequest, _quarantine_service_pb2.ListQuarantinedWorkResponse]
     """Lists quarantined work, the first due time first."""
     GetQuarantinedWork: _aio.UnaryUnaryMultiCallable[_quarantine_service_pb2.GetQuarantinedWorkRequest, _quarantine_service_pb2.GetQuarantinedWorkResponse]
@@ -28,6 +33,16 @@ class QuarantineServiceStub:
     """Gives the work up, which two people agree to (ApprovalService). A timer is removed. The record that waited for an
     envelope gets the refusal ENVELOPE_GIVEN_UP.
     """
+
+@_typing.type_check_only
+class QuarantineServiceBlockingStub(QuarantineServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListQuarantinedWork: _grpc.UnaryUnaryMultiCallable[_quarantine_service_pb2.ListQuarantinedWorkRequest, _quarantine_service_pb2.ListQuarantinedWorkResponse]
+    GetQuarantinedWork: _grpc.UnaryUnaryMultiCallable[_quarantine_service_pb2.GetQuarantinedWorkRequest, _quarantine_service_pb2.GetQuarantinedWorkResponse]
+    ReplayQuarantinedWork: _grpc.UnaryUnaryMultiCallable[_quarantine_service_pb2.ReplayQuarantinedWorkRequest, _quarantine_service_pb2.ReplayQuarantinedWorkResponse]
+    GiveUpQuarantinedWork: _grpc.UnaryUnaryMultiCallable[_quarantine_service_pb2.GiveUpQuarantinedWorkRequest, _quarantine_service_pb2.GiveUpQuarantinedWorkResponse]
 
 class QuarantineServiceServicer(metaclass=_abc_1.ABCMeta):
     """Quarantined work, for the region's own staff."""

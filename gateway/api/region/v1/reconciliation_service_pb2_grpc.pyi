@@ -6,6 +6,8 @@ Reconciliation of this region's records with those of other regions."""
 from collections import abc as _abc
 from gateway.api.region.v1 import reconciliation_service_pb2 as _reconciliation_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class ReconciliationServiceStub:
     """The nightly comparison of records with other regions, for the staff of a region."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> ReconciliationServiceBlockingStub: ...
     ListReconciledDays: _aio.UnaryUnaryMultiCallable[_reconciliation_service_pb2.ListReconciledDaysRequest, _reconciliation_service_pb2.ListReconciledDaysResponse]
     """Lists compared days, the newest first."""
     ListDifferences: _aio.UnaryUnaryMultiCallable[_reconciliation_service_pb2.ListDifferencesRequest, _reconciliation_service_pb2.ListDifferencesResponse]
@@ -28,6 +33,18 @@ class ReconciliationServiceStub:
     """Confirms or rejects a repair that another region has proposed."""
     ListRepairs: _aio.UnaryUnaryMultiCallable[_reconciliation_service_pb2.ListRepairsRequest, _reconciliation_service_pb2.ListRepairsResponse]
     """Lists repairs, the newest first."""
+
+@_typing.type_check_only
+class ReconciliationServiceBlockingStub(ReconciliationServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListReconciledDays: _grpc.UnaryUnaryMultiCallable[_reconciliation_service_pb2.ListReconciledDaysRequest, _reconciliation_service_pb2.ListReconciledDaysResponse]
+    ListDifferences: _grpc.UnaryUnaryMultiCallable[_reconciliation_service_pb2.ListDifferencesRequest, _reconciliation_service_pb2.ListDifferencesResponse]
+    CompareDay: _grpc.UnaryUnaryMultiCallable[_reconciliation_service_pb2.CompareDayRequest, _reconciliation_service_pb2.CompareDayResponse]
+    ProposeRepair: _grpc.UnaryUnaryMultiCallable[_reconciliation_service_pb2.ProposeRepairRequest, _reconciliation_service_pb2.ProposeRepairResponse]
+    DecideRepair: _grpc.UnaryUnaryMultiCallable[_reconciliation_service_pb2.DecideRepairRequest, _reconciliation_service_pb2.DecideRepairResponse]
+    ListRepairs: _grpc.UnaryUnaryMultiCallable[_reconciliation_service_pb2.ListRepairsRequest, _reconciliation_service_pb2.ListRepairsResponse]
 
 class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
     """The nightly comparison of records with other regions, for the staff of a region."""

@@ -6,6 +6,8 @@ Losses of a region's database."""
 from collections import abc as _abc
 from gateway.api.region.v1 import recovery_service_pb2 as _recovery_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class RecoveryServiceStub:
     """Losses of the region's database, for its own staff. Served while nothing else is."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> RecoveryServiceBlockingStub: ...
     ListLosses: _aio.UnaryUnaryMultiCallable[_recovery_service_pb2.ListLossesRequest, _recovery_service_pb2.ListLossesResponse]
     """Lists the losses, the last one first, and says whether business is served."""
     ListLostCommands: _aio.UnaryUnaryMultiCallable[_recovery_service_pb2.ListLostCommandsRequest, _recovery_service_pb2.ListLostCommandsResponse]
@@ -24,6 +29,15 @@ class RecoveryServiceStub:
     """Accepts a loss: the region serves again, with what its database has. A second member of staff confirms it first
     (APPROVAL_AWAITED, ApprovalService).
     """
+
+@_typing.type_check_only
+class RecoveryServiceBlockingStub(RecoveryServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListLosses: _grpc.UnaryUnaryMultiCallable[_recovery_service_pb2.ListLossesRequest, _recovery_service_pb2.ListLossesResponse]
+    ListLostCommands: _grpc.UnaryUnaryMultiCallable[_recovery_service_pb2.ListLostCommandsRequest, _recovery_service_pb2.ListLostCommandsResponse]
+    AcceptLoss: _grpc.UnaryUnaryMultiCallable[_recovery_service_pb2.AcceptLossRequest, _recovery_service_pb2.AcceptLossResponse]
 
 class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Losses of the region's database, for its own staff. Served while nothing else is."""

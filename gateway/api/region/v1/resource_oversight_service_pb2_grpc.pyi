@@ -6,6 +6,8 @@ Shared resources of a region, for coordinators."""
 from collections import abc as _abc
 from gateway.api.region.v1 import resource_oversight_service_pb2 as _resource_oversight_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,9 +17,19 @@ GRPC_VERSION: str
 class ResourceOversightServiceStub:
     """Shared resources of a region, served by its nodes to coordinators."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> ResourceOversightServiceBlockingStub: ...
     ListResourceStatus: _aio.UnaryUnaryMultiCallable[_resource_oversight_service_pb2.ListResourceStatusRequest, _resource_oversight_service_pb2.ListResourceStatusResponse]
     """Lists the experts, the spares and the lent resources of this region, in this order, with what is lent to whom."""
+
+@_typing.type_check_only
+class ResourceOversightServiceBlockingStub(ResourceOversightServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListResourceStatus: _grpc.UnaryUnaryMultiCallable[_resource_oversight_service_pb2.ListResourceStatusRequest, _resource_oversight_service_pb2.ListResourceStatusResponse]
 
 class ResourceOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shared resources of a region, served by its nodes to coordinators."""

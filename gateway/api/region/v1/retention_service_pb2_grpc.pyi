@@ -6,6 +6,8 @@ Retention in a region: the nightly purge, legal holds, and the impact assessment
 from collections import abc as _abc
 from gateway.api.region.v1 import retention_service_pb2 as _retention_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class RetentionServiceStub:
     """Retention, for the region's own staff."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> RetentionServiceBlockingStub: ...
     ListPurges: _aio.UnaryUnaryMultiCallable[_retention_service_pb2.ListPurgesRequest, _retention_service_pb2.ListPurgesResponse]
     """Lists the results of the purge by night, the last night first."""
     HoldCustomer: _aio.UnaryUnaryMultiCallable[_retention_service_pb2.HoldCustomerRequest, _retention_service_pb2.HoldCustomerResponse]
@@ -32,6 +37,18 @@ class RetentionServiceStub:
     """
     ListImpactRecords: _aio.UnaryUnaryMultiCallable[_retention_service_pb2.ListImpactRecordsRequest, _retention_service_pb2.ListImpactRecordsResponse]
     """Lists the assessments, by id."""
+
+@_typing.type_check_only
+class RetentionServiceBlockingStub(RetentionServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListPurges: _grpc.UnaryUnaryMultiCallable[_retention_service_pb2.ListPurgesRequest, _retention_service_pb2.ListPurgesResponse]
+    HoldCustomer: _grpc.UnaryUnaryMultiCallable[_retention_service_pb2.HoldCustomerRequest, _retention_service_pb2.HoldCustomerResponse]
+    ReleaseHold: _grpc.UnaryUnaryMultiCallable[_retention_service_pb2.ReleaseHoldRequest, _retention_service_pb2.ReleaseHoldResponse]
+    ListHolds: _grpc.UnaryUnaryMultiCallable[_retention_service_pb2.ListHoldsRequest, _retention_service_pb2.ListHoldsResponse]
+    RecordImpact: _grpc.UnaryUnaryMultiCallable[_retention_service_pb2.RecordImpactRequest, _retention_service_pb2.RecordImpactResponse]
+    ListImpactRecords: _grpc.UnaryUnaryMultiCallable[_retention_service_pb2.ListImpactRecordsRequest, _retention_service_pb2.ListImpactRecordsResponse]
 
 class RetentionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Retention, for the region's own staff."""

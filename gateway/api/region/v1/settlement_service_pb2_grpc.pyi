@@ -6,6 +6,8 @@ Settlement of this region with others."""
 from collections import abc as _abc
 from gateway.api.region.v1 import settlement_service_pb2 as _settlement_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class SettlementServiceStub:
     """The monthly settlement with other regions, for the staff of a region."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> SettlementServiceBlockingStub: ...
     ListSettlementStatements: _aio.UnaryUnaryMultiCallable[_settlement_service_pb2.ListSettlementStatementsRequest, _settlement_service_pb2.ListSettlementStatementsResponse]
     """Lists the statements that a region has signed, the newest month first."""
     GetSettlementProof: _aio.UnaryUnaryMultiCallable[_settlement_service_pb2.GetSettlementProofRequest, _settlement_service_pb2.GetSettlementProofResponse]
@@ -32,6 +37,18 @@ class SettlementServiceStub:
     """Records the payment of a signed month. A region that is paid records it at once. One that pays records it as soon as
     a second member of staff sends the same reference; the first one may propose another reference until then.
     """
+
+@_typing.type_check_only
+class SettlementServiceBlockingStub(SettlementServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListSettlementStatements: _grpc.UnaryUnaryMultiCallable[_settlement_service_pb2.ListSettlementStatementsRequest, _settlement_service_pb2.ListSettlementStatementsResponse]
+    GetSettlementProof: _grpc.UnaryUnaryMultiCallable[_settlement_service_pb2.GetSettlementProofRequest, _settlement_service_pb2.GetSettlementProofResponse]
+    ComputeSettlement: _grpc.UnaryUnaryMultiCallable[_settlement_service_pb2.ComputeSettlementRequest, _settlement_service_pb2.ComputeSettlementResponse]
+    SignSettlement: _grpc.UnaryUnaryMultiCallable[_settlement_service_pb2.SignSettlementRequest, _settlement_service_pb2.SignSettlementResponse]
+    DisputeSettlement: _grpc.UnaryUnaryMultiCallable[_settlement_service_pb2.DisputeSettlementRequest, _settlement_service_pb2.DisputeSettlementResponse]
+    RecordSettlementPayment: _grpc.UnaryUnaryMultiCallable[_settlement_service_pb2.RecordSettlementPaymentRequest, _settlement_service_pb2.RecordSettlementPaymentResponse]
 
 class SettlementServiceServicer(metaclass=_abc_1.ABCMeta):
     """The monthly settlement with other regions, for the staff of a region."""

@@ -6,6 +6,8 @@ Records of customers shared between regions: reading, the customer's consent, an
 from collections import abc as _abc
 from gateway.api.region.v1 import sharing_service_pb2 as _sharing_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -18,7 +20,10 @@ class SharingServiceStub:
     The home region answers afresh, and checks the legal basis in the same transaction.
     """
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> SharingServiceBlockingStub: ...
     ListPurposes: _aio.UnaryUnaryMultiCallable[_sharing_service_pb2.ListPurposesRequest, _sharing_service_pb2.ListPurposesResponse]
     """Lists the purposes of sharing: for each the visible fields, the legal bases, and the disclosure without a basis.
     The customer is informed of this before consenting.
@@ -60,6 +65,20 @@ class SharingServiceStub:
     The list covers readings by this service, and readings by other regions through other services: profiles, bills and
     documents.
     """
+
+@_typing.type_check_only
+class SharingServiceBlockingStub(SharingServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    ListPurposes: _grpc.UnaryUnaryMultiCallable[_sharing_service_pb2.ListPurposesRequest, _sharing_service_pb2.ListPurposesResponse]
+    ReadSharedCustomer: _grpc.UnaryUnaryMultiCallable[_sharing_service_pb2.ReadSharedCustomerRequest, _sharing_service_pb2.ReadSharedCustomerResponse]
+    ReadSharedCustomers: _grpc.StreamStreamMultiCallable[_sharing_service_pb2.ReadSharedCustomersRequest, _sharing_service_pb2.ReadSharedCustomersResponse]
+    GiveConsent: _grpc.UnaryUnaryMultiCallable[_sharing_service_pb2.GiveConsentRequest, _sharing_service_pb2.GiveConsentResponse]
+    WithdrawConsent: _grpc.UnaryUnaryMultiCallable[_sharing_service_pb2.WithdrawConsentRequest, _sharing_service_pb2.WithdrawConsentResponse]
+    ConfirmConsent: _grpc.UnaryUnaryMultiCallable[_sharing_service_pb2.ConfirmConsentRequest, _sharing_service_pb2.ConfirmConsentResponse]
+    ListGrants: _grpc.UnaryUnaryMultiCallable[_sharing_service_pb2.ListGrantsRequest, _sharing_service_pb2.ListGrantsResponse]
+    ListDisclosures: _grpc.UnaryUnaryMultiCallable[_sharing_service_pb2.ListDisclosuresRequest, _sharing_service_pb2.ListDisclosuresResponse]
 
 class SharingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shares records of customers of this and other regions; the same calls serve both.

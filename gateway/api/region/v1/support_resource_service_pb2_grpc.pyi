@@ -6,6 +6,8 @@ Registry of what all regions share: experts, spares, and resources that are lent
 from collections import abc as _abc
 from gateway.api.region.v1 import support_resource_service_pb2 as _support_resource_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class SupportResourceServiceStub:
     """Experts, spares and resources that are lent. The staff of each region maintain its entries; a search can cover all regions."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> SupportResourceServiceBlockingStub: ...
     KeepExpert: _aio.UnaryUnaryMultiCallable[_support_resource_service_pb2.KeepExpertRequest, _support_resource_service_pb2.KeepExpertResponse]
     """Enters or changes an expert of this region."""
     RemoveExpert: _aio.UnaryUnaryMultiCallable[_support_resource_service_pb2.RemoveExpertRequest, _support_resource_service_pb2.RemoveExpertResponse]
@@ -34,6 +39,21 @@ class SupportResourceServiceStub:
     """Removes a resource without loans."""
     ListResources: _aio.UnaryUnaryMultiCallable[_support_resource_service_pb2.ListResourcesRequest, _support_resource_service_pb2.ListResourcesResponse]
     """Lists resources of this region, or of all answering regions, by region and id."""
+
+@_typing.type_check_only
+class SupportResourceServiceBlockingStub(SupportResourceServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    KeepExpert: _grpc.UnaryUnaryMultiCallable[_support_resource_service_pb2.KeepExpertRequest, _support_resource_service_pb2.KeepExpertResponse]
+    RemoveExpert: _grpc.UnaryUnaryMultiCallable[_support_resource_service_pb2.RemoveExpertRequest, _support_resource_service_pb2.RemoveExpertResponse]
+    ListExperts: _grpc.UnaryUnaryMultiCallable[_support_resource_service_pb2.ListExpertsRequest, _support_resource_service_pb2.ListExpertsResponse]
+    KeepSpare: _grpc.UnaryUnaryMultiCallable[_support_resource_service_pb2.KeepSpareRequest, _support_resource_service_pb2.KeepSpareResponse]
+    RemoveSpare: _grpc.UnaryUnaryMultiCallable[_support_resource_service_pb2.RemoveSpareRequest, _support_resource_service_pb2.RemoveSpareResponse]
+    ListSpares: _grpc.UnaryUnaryMultiCallable[_support_resource_service_pb2.ListSparesRequest, _support_resource_service_pb2.ListSparesResponse]
+    KeepResource: _grpc.UnaryUnaryMultiCallable[_support_resource_service_pb2.KeepResourceRequest, _support_resource_service_pb2.KeepResourceResponse]
+    RemoveResource: _grpc.UnaryUnaryMultiCallable[_support_resource_service_pb2.RemoveResourceRequest, _support_resource_service_pb2.RemoveResourceResponse]
+    ListResources: _grpc.UnaryUnaryMultiCallable[_support_resource_service_pb2.ListResourcesRequest, _support_resource_service_pb2.ListResourcesResponse]
 
 class SupportResourceServiceServicer(metaclass=_abc_1.ABCMeta):
     """Experts, spares and resources that are lent. The staff of each region maintain its entries; a search can cover all regions."""

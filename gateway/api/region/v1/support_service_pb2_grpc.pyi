@@ -6,6 +6,8 @@ Support requests for operator systems and staff (specification 9.2(4) and 10.2(4
 from collections import abc as _abc
 from gateway.api.region.v1 import support_service_pb2 as _support_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -17,7 +19,10 @@ class SupportServiceStub:
     them.
     """
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> SupportServiceBlockingStub: ...
     OpenSupportRequest: _aio.UnaryUnaryMultiCallable[_support_service_pb2.OpenSupportRequestRequest, _support_service_pb2.OpenSupportRequestResponse]
     """Accepts a support request. The region at fault receives it, however long that region is unreachable.
 
@@ -35,6 +40,16 @@ class SupportServiceStub:
     Staff of both regions write notes. Those of the region at fault begin and resolve it; those of the opening region
     close or reopen it.
     """
+
+@_typing.type_check_only
+class SupportServiceBlockingStub(SupportServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    OpenSupportRequest: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.OpenSupportRequestRequest, _support_service_pb2.OpenSupportRequestResponse]
+    GetSupportRequest: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.GetSupportRequestRequest, _support_service_pb2.GetSupportRequestResponse]
+    ListSupportRequests: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.ListSupportRequestsRequest, _support_service_pb2.ListSupportRequestsResponse]
+    WorkOnSupportRequest: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.WorkOnSupportRequestRequest, _support_service_pb2.WorkOnSupportRequestResponse]
 
 class SupportServiceServicer(metaclass=_abc_1.ABCMeta):
     """Support requests, opened in the region that the customer visits. Both this region and the region at fault work on

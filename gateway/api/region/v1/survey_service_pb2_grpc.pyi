@@ -6,6 +6,8 @@ Surveys: invitations, answers, follow-ups and results (specification 2.4)."""
 from collections import abc as _abc
 from gateway.api.region.v1 import survey_service_pb2 as _survey_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -15,7 +17,10 @@ GRPC_VERSION: str
 class SurveyServiceStub:
     """The surveys of the region's own customers, whichever region handled the occasion."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> SurveyServiceBlockingStub: ...
     InviteToSurvey: _aio.UnaryUnaryMultiCallable[_survey_service_pb2.InviteToSurveyRequest, _survey_service_pb2.InviteToSurveyResponse]
     """Requests an invitation after an order, complaint or fault of this region. The home region of the number decides.
 
@@ -37,6 +42,18 @@ class SurveyServiceStub:
 
     The last answer to an invitation of the last month may have come: else SURVEY_MONTH_OPEN.
     """
+
+@_typing.type_check_only
+class SurveyServiceBlockingStub(SurveyServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    InviteToSurvey: _grpc.UnaryUnaryMultiCallable[_survey_service_pb2.InviteToSurveyRequest, _survey_service_pb2.InviteToSurveyResponse]
+    AnswerSurvey: _grpc.UnaryUnaryMultiCallable[_survey_service_pb2.AnswerSurveyRequest, _survey_service_pb2.AnswerSurveyResponse]
+    StartSurveyCampaign: _grpc.UnaryUnaryMultiCallable[_survey_service_pb2.StartSurveyCampaignRequest, _survey_service_pb2.StartSurveyCampaignResponse]
+    ListSurveyFollowUps: _grpc.UnaryUnaryMultiCallable[_survey_service_pb2.ListSurveyFollowUpsRequest, _survey_service_pb2.ListSurveyFollowUpsResponse]
+    FinishSurveyFollowUp: _grpc.UnaryUnaryMultiCallable[_survey_service_pb2.FinishSurveyFollowUpRequest, _survey_service_pb2.FinishSurveyFollowUpResponse]
+    GetSurveyResults: _grpc.UnaryUnaryMultiCallable[_survey_service_pb2.GetSurveyResultsRequest, _survey_service_pb2.GetSurveyResultsResponse]
 
 class SurveyServiceServicer(metaclass=_abc_1.ABCMeta):
     """The surveys of the region's own customers, whichever region handled the occasion."""

@@ -6,6 +6,8 @@ Verification of customers by one-time codes and service passwords. Only the home
 from collections import abc as _abc
 from gateway.api.region.v1 import verification_service_pb2 as _verification_service_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -19,7 +21,10 @@ class VerificationServiceStub:
     No part of it is stored on the way, and no log ever contains a code or password.
     """
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> VerificationServiceBlockingStub: ...
     SendCode: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.SendCodeRequest, _verification_service_pb2.SendCodeResponse]
     """Sends a one-time code to the customer's number.
 
@@ -46,6 +51,15 @@ class VerificationServiceStub:
     """Changes the service password to one that the customer chose. Requires the present password, or a code if there is
     none, as after a reset.
     """
+
+@_typing.type_check_only
+class VerificationServiceBlockingStub(VerificationServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    SendCode: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.SendCodeRequest, _verification_service_pb2.SendCodeResponse]
+    Verify: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.VerifyRequest, _verification_service_pb2.VerifyResponse]
+    ChangePassword: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.ChangePasswordRequest, _verification_service_pb2.ChangePasswordResponse]
 
 class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Verification of a customer, called at the origin region before a request that requires `OTP` or `PWD`. The home

@@ -6,6 +6,8 @@ Envelopes, the only data that crosses a border between regions, and the RPC that
 from collections import abc as _abc
 from gateway.api.relay.v1 import relay_pb2 as _relay_pb2
 from grpc import aio as _aio
+import grpc as _grpc
+import typing as _typing
 import abc as _abc_1
 
 
@@ -17,12 +19,22 @@ class RelayServiceStub:
     (which act).
     """
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> RelayServiceBlockingStub: ...
     Deliver: _aio.UnaryUnaryMultiCallable[_relay_pb2.DeliverRequest, _relay_pb2.DeliverResponse]
     """Delivers a sealed batch of envelopes with one destination; each answer has its envelope's position.
 
     A command that was delivered before gets its stored receipt again.
     """
+
+@_typing.type_check_only
+class RelayServiceBlockingStub(RelayServiceStub):
+    """The same over a channel of threads."""
+
+    def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
+    Deliver: _grpc.UnaryUnaryMultiCallable[_relay_pb2.DeliverRequest, _relay_pb2.DeliverResponse]
 
 class RelayServiceServicer(metaclass=_abc_1.ABCMeta):
     """Carries envelopes to their destination and receipts back. Served by coordinators (which forward) and by region nodes

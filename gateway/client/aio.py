@@ -1,0 +1,106 @@
+"""Calls of asyncio: what a channel adds to each, the pages of a list, and watches."""
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from gateway.client.repeating import (
+    PATIENCE,
+    Attempts,
+    Failure,
+    Watch,
+    may_pass,
+    page_after,
+    pause_of,
+    tell_log,
+)
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+L = TypeVar("L", bound=Message)
+P = TypeVar("P", bound=Message)
+W = TypeVar("W", bound=Message)
+T = TypeVar("T", bound=Message)
+
+
+class Repeating(grpc.aio.UnaryUnaryClientInterceptor):
+    """Gives each call a deadline, and sends its request again while that may help."""
+
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience
+
+    async def intercept_unary_unary(
+        self,
+        continuation: Callable[[grpc.aio.ClientCallDetails, Q], Awaitable[grpc.aio.UnaryUnaryCall[Q, A]]],
+        client_call_details: grpc.aio.ClientCallDetails,
+        request: Q,
+    ) -> A | grpc.aio.UnaryUnaryCall[Q, A]:
+        """See gRPC. Raises Refused or Unanswered."""
+        # Tenacity is much to import for the help of a command, which calls nobody.
+        from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay  # noqa: PLC0415
+
+        told = client_call_details
+        seconds = self._patience if told.timeout is None else told.timeout
+        attempts = Attempts(request, seconds)
+
+        async def attempt() -> grpc.aio.UnaryUnaryCall[Q, A]:
+            details = grpc.aio.ClientCallDetails(
+                told.method, attempts.seconds(), told.metadata, told.credentials, told.wait_for_ready
+            )
+            try:
+                call = await continuation(details, request)
+                await call
+            except grpc.aio.AioRpcError as error:
+                raise attempts.failed(error) from error
+            return call
+
+        retrying = AsyncRetrying(
+            stop=stop_before_delay(seconds),
+            wait=pause_of,
+            retry=retry_if_exception(may_pass),
+            sleep=asyncio.sleep,
+            reraise=True,
+        )
+        return await retrying(attempt)
+
+
+async def pages(rpc: Callable[[L], Awaitable[P]], request: L) -> AsyncGenerator[P, None]:
+    """All pages of a list, each fetched when the caller needs it. Raises Refused or Unanswered."""
+    asked: L | None = request
+    while asked is not None:
+        page = await rpc(asked)
+        yield page
+        asked = page_after(asked, page)
+
+
+async def watch(
+    rpc: "grpc.aio.UnaryStreamMultiCallable[W, T]",
+    request: W,
+    *,
+    patience: float = math.inf,
+    tell: Callable[[Failure], None] = tell_log,
+) -> AsyncGenerator[T, None]:
+    """The messages of a stream, each once, whatever cuts it; each has the token to resume from, if the RPC has any.
+
+    `tell` is called at the first failure after a message. Raises Refused, and Unanswered after `patience` seconds
+    without a message since then. Closing the generator, or cancelling its task, ends the stream at the node, too.
+    """
+    watching = Watch(request, patience, tell)
+    while True:
+        failure: grpc.RpcError | None = None
+        call = rpc(watching.request)
+        try:
+            async for message in call:
+                if watching.takes(message):
+                    yield message
+            if watching.ends:
+                return
+        except grpc.aio.AioRpcError as error:
+            failure = error
+        finally:
+            call.cancel()
+        await asyncio.sleep(watching.seconds_after(failure))

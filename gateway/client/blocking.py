@@ -1,0 +1,111 @@
+"""Calls of threads: what a channel adds to each, the pages of a list, and watches."""
+
+import math
+import time
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from gateway.client.repeating import (
+    PATIENCE,
+    Attempts,
+    Failure,
+    Watch,
+    may_pass,
+    page_after,
+    pause_of,
+    tell_log,
+)
+
+if TYPE_CHECKING:  # a class of the stubs alone
+    from grpc import _CallFuture
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+L = TypeVar("L", bound=Message)
+P = TypeVar("P", bound=Message)
+W = TypeVar("W", bound=Message)
+T = TypeVar("T", bound=Message)
+
+
+class _Details(grpc.ClientCallDetails):
+    """The details of a call with another timeout."""
+
+    def __init__(self, told: grpc.ClientCallDetails, timeout: float) -> None:
+        self.method = told.method
+        self.timeout = timeout
+        self.metadata = told.metadata
+        self.credentials = told.credentials
+        self.wait_for_ready = told.wait_for_ready
+        self.compression = told.compression
+
+
+class Repeating(grpc.UnaryUnaryClientInterceptor):
+    """Gives each call a deadline, and sends its request again while that may help."""
+
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience
+
+    def intercept_unary_unary(
+        self,
+        continuation: "Callable[[grpc.ClientCallDetails, Q], _CallFuture[A]]",
+        client_call_details: grpc.ClientCallDetails,
+        request: Q,
+    ) -> "_CallFuture[A]":
+        """See gRPC. Raises Refused or Unanswered."""
+        # Tenacity is much to import for the help of a command, which calls nobody.
+        from tenacity import Retrying, retry_if_exception, stop_before_delay  # noqa: PLC0415
+
+        timeout = client_call_details.timeout
+        seconds = self._patience if timeout is None else timeout
+        attempts = Attempts(request, seconds)
+
+        def attempt() -> "_CallFuture[A]":
+            call = continuation(_Details(client_call_details, attempts.seconds()), request)
+            error = call.exception()
+            if isinstance(error, grpc.RpcError):
+                raise attempts.failed(error) from error
+            if error is not None:
+                raise error
+            return call
+
+        retrying = Retrying(
+            stop=stop_before_delay(seconds), wait=pause_of, retry=retry_if_exception(may_pass), reraise=True
+        )
+        return retrying(attempt)
+
+
+def pages(rpc: Callable[[L], P], request: L) -> Generator[P, None, None]:
+    """All pages of a list, each fetched when the caller needs it. Raises Refused or Unanswered."""
+    asked: L | None = request
+    while asked is not None:
+        page = rpc(asked)
+        yield page
+        asked = page_after(asked, page)
+
+
+def watch(
+    rpc: "grpc.UnaryStreamMultiCallable[W, T]",
+    request: W,
+    *,
+    patience: float = math.inf,
+    tell: Callable[[Failure], None] = tell_log,
+) -> Generator[T, None, None]:
+    """As `gateway.client.aio.watch`, for threads. To end it from another thread, close its channel."""
+    watching = Watch(request, patience, tell)
+    while True:
+        failure: grpc.RpcError | None = None
+        call = rpc(watching.request)
+        try:
+            for message in call:
+                if watching.takes(message):
+                    yield message
+            if watching.ends:
+                return
+        except grpc.RpcError as error:
+            failure = error
+        finally:
+            call.cancel()
+        time.sleep(watching.seconds_after(failure))
