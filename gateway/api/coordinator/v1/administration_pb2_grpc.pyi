@@ -50,6 +50,7 @@ class MembershipServiceBlockingStub(MembershipServiceStub):
     SuspendRegion: _grpc.UnaryUnaryMultiCallable[_administration_pb2.SuspendRegionRequest, _administration_pb2.SuspendRegionResponse]
     ReinstateRegion: _grpc.UnaryUnaryMultiCallable[_administration_pb2.ReinstateRegionRequest, _administration_pb2.ReinstateRegionResponse]
     KeepSuspension: _grpc.UnaryUnaryMultiCallable[_administration_pb2.KeepSuspensionRequest, _administration_pb2.KeepSuspensionResponse]
+    AcceptRegistryLoss: _grpc.UnaryUnaryMultiCallable[_administration_pb2.AcceptRegistryLossRequest, _administration_pb2.AcceptRegistryLossResponse]
 
 class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
     """Membership of regions."""

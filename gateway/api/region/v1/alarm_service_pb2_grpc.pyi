@@ -47,6 +47,7 @@ class AlarmServiceBlockingStub(AlarmServiceStub):
 
     def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
     SendAlarms: _grpc.StreamStreamMultiCallable[_alarm_service_pb2.SendAlarmsRequest, _alarm_service_pb2.SendAlarmsResponse]
+    GetAlarm: _grpc.UnaryUnaryMultiCallable[_alarm_service_pb2.GetAlarmRequest, _alarm_service_pb2.GetAlarmResponse]
     ListAlarms: _grpc.UnaryUnaryMultiCallable[_alarm_service_pb2.ListAlarmsRequest, _alarm_service_pb2.ListAlarmsResponse]
     AcknowledgeAlarms: _grpc.UnaryUnaryMultiCallable[_alarm_service_pb2.AcknowledgeAlarmsRequest, _alarm_service_pb2.AcknowledgeAlarmsResponse]
     ClearAlarms: _grpc.UnaryUnaryMultiCallable[_alarm_service_pb2.ClearAlarmsRequest, _alarm_service_pb2.ClearAlarmsResponse]
