@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from tempfile import TemporaryDirectory
@@ -159,26 +160,20 @@ class Tab:
 @asynccontextmanager
 async def browser_tab(language: str) -> AsyncIterator[Tab]:
     """A page of a browser of its own, which prefers a language."""
-    assert PROGRAM is not None
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="crossregion-chromium-", ignore_cleanup_errors=True))
-        process = await asyncio.create_subprocess_exec(
-            PROGRAM,
-            *_ARGUMENTS,
-            f"--user-data-dir={folder}",
-            "about:blank",
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        process = await asyncio.to_thread(_started, folder)
 
         async def end() -> None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            process.kill()
+            await asyncio.to_thread(process.communicate)
 
         stack.push_async_callback(end)
         async with asyncio.timeout(_SECONDS):
-            address = await _address(process)
+            address = await asyncio.to_thread(_address, process)
+        rest = asyncio.create_task(asyncio.to_thread(_drain, process))
+        stack.push_async_callback(asyncio.wait, [rest])
+        stack.callback(process.kill)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         socket = await stack.enter_async_context(session.ws_connect(address, max_msg_size=0))
         tab = Tab(socket, language)
@@ -186,11 +181,28 @@ async def browser_tab(language: str) -> AsyncIterator[Tab]:
         yield tab
 
 
-async def _address(process: asyncio.subprocess.Process) -> str:
+def _started(folder: str) -> "subprocess.Popen[bytes]":
+    """Chromium with its files in a folder.
+
+    By the standard library: what an event loop has forked may end at the locks of gRPC's threads.
+    """
+    assert PROGRAM is not None
+    command = [PROGRAM, *_ARGUMENTS, f"--user-data-dir={folder}", "about:blank"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def _address(process: "subprocess.Popen[bytes]") -> str:
     assert process.stderr is not None
     said = b""
-    while line := await process.stderr.readline():
+    for line in process.stderr:
         if found := _LISTENING.search(line):
             return found[1].decode()
         said += line
     raise AssertionError(f"Chromium has ended: {said.decode(errors='replace')}")
+
+
+def _drain(process: "subprocess.Popen[bytes]") -> None:
+    """Reads on what a process says, so that it never waits for a reader."""
+    assert process.stderr is not None
+    for _ in process.stderr:
+        pass

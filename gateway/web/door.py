@@ -15,7 +15,7 @@ from gateway.security.tls import Credentials
 from gateway.web.settings import WebSettings
 
 if TYPE_CHECKING:
-    from gateway.web.console.pages import Console
+    from gateway.web.console.pages import WebConsole
     from gateway.web.routes import Api
     from gateway.web.server import WebServer
 
@@ -46,7 +46,7 @@ class Door:
         stack: contextlib.AsyncExitStack,
         calls: InProcess,
         apis: "Sequence[Api]" = (),
-        consoles: "Sequence[Console]" = (),
+        consoles: "Sequence[WebConsole]" = (),
     ) -> list[Coroutine[Any, Any, None]]:
         """Listens until `close`, and returns the loops to run meanwhile.
 

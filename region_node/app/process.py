@@ -102,7 +102,7 @@ from region_node.requests.questions import Questions
 from region_node.schema import PACKAGES
 
 if TYPE_CHECKING:
-    from gateway.web.console.pages import Console
+    from gateway.web.console.pages import WebConsole
     from gateway.web.routes import Api
 
 SERVICE_NAME = "region-node"
@@ -218,7 +218,7 @@ def _services(ports: _Ports, core: RegionCore, questions: Questions, client: Fed
     return node_services(ServicePorts(core, *told, questions, client.hold_planned_outage))
 
 
-def _web(ports: _Ports) -> "tuple[Sequence[Api], Sequence[Console]]":
+def _web(ports: _Ports) -> "tuple[Sequence[Api], Sequence[WebConsole]]":
     """The Open APIs and the console that the settings open."""
     return open_apis(ports.settings), consoles(ports.settings, ports.clock)
 

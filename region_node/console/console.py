@@ -7,7 +7,7 @@ from gateway.api.federation.v1.terms_pb2 import Terms
 from gateway.api.region.v1.catalogue_service_pb2 import GetTermsRequest
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.time.clock import SteadyClock
-from gateway.web.console.pages import Calling, Console, Tab
+from gateway.web.console.pages import Calling, Tab, WebConsole
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from region_node.console import complaint, complaints, order, orders, rpcs, work_list
@@ -16,9 +16,9 @@ ROOT = "/console"
 _PACKAGE = Path(__file__).parents[1]
 
 
-def console(region: str, clock: SteadyClock) -> Console:
+def console(region: str, clock: SteadyClock) -> WebConsole:
     """The console of a region. `clock` is that of the region."""
-    return Console(
+    return WebConsole(
         root=ROOT,
         roles=frozenset({Role.ROLE_STAFF}),
         brand=partial(_brand, region),

@@ -48,9 +48,9 @@ def path_of(order_id: str) -> str:
 
 @dataclass(frozen=True)
 class _Found:
-    order: Order
-    guide: GetBusinessGuideResponse | Refused
-    proofs: GetOrderProofResponse | Refused | None
+    order: Order = field(repr=False)
+    guide: GetBusinessGuideResponse | Refused = field(repr=False)
+    proofs: GetOrderProofResponse | Refused | None = field(repr=False)
 
 
 @dataclass(frozen=True)

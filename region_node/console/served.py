@@ -7,10 +7,10 @@ from gateway.time.clock import SteadyClock
 from region_node.node.settings import RegionSettings
 
 if TYPE_CHECKING:
-    from gateway.web.console.pages import Console
+    from gateway.web.console.pages import WebConsole
 
 
-def consoles(settings: RegionSettings, clock: SteadyClock) -> "Sequence[Console]":
+def consoles(settings: RegionSettings, clock: SteadyClock) -> "Sequence[WebConsole]":
     """The console that the settings open: none unless they say so."""
     if settings.web is None or not settings.web.console:
         return ()

@@ -44,10 +44,10 @@ _Answers = Sequence[L] | Refused
 
 @dataclass(frozen=True)
 class _Lists:
-    orders: _Answers[ListOrdersResponse]
-    complaints: _Answers[ListComplaintsResponse]
-    faults: _Answers[ListFaultsResponse]
-    support: _Answers[ListSupportRequestsResponse]
+    orders: _Answers[ListOrdersResponse] = field(repr=False)
+    complaints: _Answers[ListComplaintsResponse] = field(repr=False)
+    faults: _Answers[ListFaultsResponse] = field(repr=False)
+    support: _Answers[ListSupportRequestsResponse] = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from gateway.web.bodies import whole_body
 from gateway.web.console import assets
 from gateway.web.console.fields import FORM_TYPE, Fields
 from gateway.web.console.frames import Frame, Link, RefusedPage, SignIn, other_language, refusal_of, title_of
-from gateway.web.console.pages import ACT, A, Calling, Console, Form, Rpc, Shown, View, Visit, unless_refused
+from gateway.web.console.pages import ACT, A, Calling, Form, Rpc, Shown, View, Visit, WebConsole, unless_refused
 from gateway.web.console.sessions import Session, Sessions
 from gateway.web.html_pages import HtmlPages
 from gateway.web.refusals import CHINESE, http_status, preferred_language, told_headers
@@ -78,7 +78,7 @@ class _InProcess(Calling):
 class ConsoleApplication:
     """The pages of a console, served below its path."""
 
-    def __init__(self, console: Console, calls: InProcess, border: BorderPorts) -> None:
+    def __init__(self, console: WebConsole, calls: InProcess, border: BorderPorts) -> None:
         self._console = console
         self._calls = calls
         self._border = border

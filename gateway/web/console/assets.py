@@ -1,7 +1,7 @@
 """The files of a console beside its pages: a style sheet and a script, under names that change with their content."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
@@ -23,7 +23,7 @@ class Asset:
     path: str
     """Below the path of the console."""
     media_type: str
-    content: bytes
+    content: bytes = field(repr=False)
 
     @classmethod
     def of(cls, name: str, media_type: str, content: str) -> "Asset":

@@ -151,7 +151,7 @@ class Tab:
 
 
 @dataclass(frozen=True)
-class Console:
+class WebConsole:
     """The console of a process. Its first tab is its first page."""
 
     root: str
