@@ -12,6 +12,9 @@ import pytest
 
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import MINIMUM_LEASE_SECONDS
+from deploy.local.process import Launcher
+from tests import preloaded
+from tests.contract.broken_coordinator import DEFECTS, launcher_with
 from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process
 from tests.contract.coordinators import federation
 from tests.contract.small_federation import Certificates
@@ -50,7 +53,13 @@ class Member:
 
 
 @contextmanager
-def member(certificates: Certificates, directory: Path, number: int, etcd: EtcdSettings) -> Iterator[Member]:
+def member(
+    certificates: Certificates,
+    directory: Path,
+    number: int,
+    etcd: EtcdSettings,
+    launcher: Launcher = preloaded.launch,
+) -> Iterator[Member]:
     with ExitStack() as stack:
         background = Background()
         stack.callback(background.close)
@@ -59,7 +68,7 @@ def member(certificates: Certificates, directory: Path, number: int, etcd: EtcdS
             stack.callback(line.close)
         behind = EtcdSettings(tuple(line.endpoint for line in lines), etcd.credentials)
         process = stack.enter_context(
-            coordinator_process(certificates, directory, number=number, etcd=behind, lease=LEASE)
+            coordinator_process(certificates, directory, number=number, etcd=behind, lease=LEASE, launcher=launcher)
         )
         yield Member(f"coordinator/{number}", process, lines)
 
@@ -173,12 +182,14 @@ FAULTS: Sequence[Fault] = (
 
 
 @asynccontextmanager
-async def scene(certificates: Certificates, directory: Path, etcd: EtcdSettings) -> AsyncIterator[Scene]:
+async def scene(
+    certificates: Certificates, directory: Path, etcd: EtcdSettings, launcher: Launcher = preloaded.launch
+) -> AsyncIterator[Scene]:
+    """`launcher` starts the second coordinator."""
     async with asyncio.timeout(LONGEST_S * len(FAULTS)), recording(certificates, directory / "9", etcd) as it:
         with ExitStack() as stack:
-            zero, one = (
-                stack.enter_context(member(certificates, directory / str(number), number, etcd)) for number in (0, 1)
-            )
+            zero = stack.enter_context(member(certificates, directory / "0", 0, etcd))
+            one = stack.enter_context(member(certificates, directory / "1", 1, etcd, launcher))
             for each in (zero, one):
                 it.send_through(each.name, each.endpoint)
             yield Scene(it, zero, one)
@@ -210,5 +221,23 @@ def test_what_two_coordinators_do_about_a_region_under_faults_is_linearizable(
                 assert wrong is None, f"{fault.__name__}: {wrong}"
             confirmed = [each for each in at.it.history if each.kind is Kind.SUSPEND and each.by]
             assert len(confirmed) == len(FAULTS)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_coordinator_that_breaks_its_word_is_found_in_the_history(
+    certificates: Certificates, tmp_path: Path, etcd: EtcdSettings, defect: str
+) -> None:
+    async def scenario() -> None:
+        async with scene(certificates, tmp_path, etcd, launcher_with(defect)) as at:
+            await at.it.ended(at.one.name, [DELIVERED], 3)
+            await at.one.treat(FaultProxy.hold)
+            await at.it.suspend([at.zero.endpoint])
+            await at.it.ended(at.one.name, [DELIVERED], 10)
+            wrong = contradiction(at.it.history)
+            assert wrong is not None
+            assert (wrong.kind, wrong.by) == (Kind.ROUTE, at.one.name)
 
     asyncio.run(scenario())
