@@ -5,7 +5,7 @@ states. An operation that changes nothing is taken as soon as it fits, which no 
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -33,7 +33,9 @@ class Operation:
 
 def contradiction(history: Iterable[Operation]) -> Operation | None:
     """An operation that fits nowhere, of the order that explains most; None for a linearizable history."""
-    operations = sorted(history, key=lambda each: each.begin)
+    # A suspension that may not have happened forbids much and allows nothing.
+    known = (each for each in history if each.kind is not Kind.SUSPEND or each.end < math.inf)
+    operations = sorted(known, key=lambda each: each.begin)
     everything = (1 << len(operations)) - 1
     waiting = [(everything, False)]
     seen: set[tuple[int, bool]] = set()
@@ -53,11 +55,19 @@ def contradiction(history: Iterable[Operation]) -> Operation | None:
             continue
         seen.add((left, suspended))
         waiting.extend(
-            (left & ~(1 << at), operations[at].kind is Kind.SUSPEND)
-            for at in remaining
-            if operations[at].kind is not Kind.ROUTE and operations[at].begin <= end
+            (left & ~(1 << at), operations[at].kind is Kind.SUSPEND) for at in _next_changes(operations, remaining, end)
         )
     return stuck
+
+
+def _next_changes(operations: list[Operation], remaining: list[int], end: float) -> Iterator[int]:
+    """The suspensions and reinstatements that may come next: of those that may never have happened, the first."""
+    is_open = False
+    for at in remaining:
+        one = operations[at]
+        if one.kind is not Kind.ROUTE and one.begin <= end and not (is_open and one.end == math.inf):
+            is_open = is_open or one.end == math.inf
+            yield at
 
 
 def _without_routes(operations: list[Operation], left: int, suspended: bool) -> tuple[int, bool]:

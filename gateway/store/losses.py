@@ -43,6 +43,25 @@ LOSSES = Table("losses", Loss, key=("number",))
 _COLUMNS = ", ".join(Loss._fields)
 
 
+@dataclass
+class OwnCommits:
+    """The commits that a process has made, and those of them that its database lacks."""
+
+    made: int = 0
+    """As the database has them, as far as the process knows."""
+    lost: int = 0
+    """That the database lacks since it was reached again: it is another one, or an older copy."""
+
+    def reached(self, found: int) -> int:
+        """Takes the count of a database that was reached again. Returns how many commits it has lost.
+
+        More than are known here are those of an answer that was lost, or of a process that had the number meanwhile.
+        """
+        lost = max(self.made - found, 0)
+        self.made, self.lost = found, self.lost + lost
+        return lost
+
+
 @dataclass(frozen=True)
 class LossChanged:
     """Published when a loss was found, or accepted."""

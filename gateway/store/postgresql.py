@@ -135,11 +135,11 @@ class PostgresqlStore:
     @property
     def lost_commits(self) -> int:
         """See the port."""
-        return self._writer.lost_commits
+        return self._writer.own_commits.lost
 
     def forget_lost_commits(self, count: int) -> None:
         """See the port."""
-        self._writer.lost_commits -= count
+        self._writer.own_commits.lost -= count
 
     async def scrub(self, tables: Sequence[str], *, since: str, is_quiet: bool) -> str:
         """See the port. Tables are written anew beside the connections of this store."""

@@ -17,6 +17,7 @@ from psycopg.pq import TransactionStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.region_keys import RegionKeys
+from gateway.store.losses import OwnCommits
 from gateway.store.pending_rows import RowMissing
 from gateway.store.port import DatabaseInUse, Operation, Value
 from gateway.store.postgresql_ahead import ReadAhead
@@ -182,9 +183,8 @@ class Writer:
         self._transactions: list[PostgresqlTransaction] = []
         self._disk_full = False
         self._last_batch = ""  # as the server has it, as far as is known here
-        self._commits = 0  # of this number, as the server has them, as far as is known here
-        self.lost_commits = 0
-        """The commits that the server lacks since it was reached again: it is another one, or an older copy."""
+        self.own_commits = OwnCommits()
+        """Of this number."""
         self.is_unconfirmed = False
         """Whether nothing could begin for want of a standby that confirms what was committed."""
         self._reached_anew = False
@@ -235,7 +235,7 @@ class Writer:
         waiting.start()
         try:
             require_current(writer._connection, migrations)
-            writer._last_batch, writer._commits = writer._find_last_batch(writer._connection)
+            writer._last_batch, writer.own_commits.made = writer._find_last_batch(writer._connection)
         except (psycopg.Error, SchemaMismatch):
             writer.close()
             raise
@@ -262,11 +262,9 @@ class Writer:
             return False
         self._connection = connection
         self._reached_anew = True
-        # More than are known here are those of an answer that was lost, or of a process that had the number meanwhile.
-        if lost := max(self._commits - commits, 0):
-            self.lost_commits += lost
+        if lost := self.own_commits.reached(commits):
             _log.critical("the database lacks %d commits of this process: nothing is served from it", lost)
-        self._last_batch, self._commits = batch, commits
+        self._last_batch = batch
         _log.warning("the database can be used again")
         return True
 
@@ -338,7 +336,7 @@ class Writer:
                 raise
             return
         self._last_batch = batch
-        self._commits += 1
+        self.own_commits.made += 1
 
     def rollback(self) -> None:
         """See the port."""

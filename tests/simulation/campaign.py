@@ -2,20 +2,38 @@
 
 import multiprocessing
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
-from tests.simulation.faults import KINDS
+from tests.simulation import faults, losing, replicas
 from tests.simulation.federation import Report, simulate
 
 _CHUNK = 10  # seeds that a process runs before it tells
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A kind of run: what runs a seed, and what must have happened in a run of many seeds."""
+
+    run: Callable[[int], Report]
+    happens: Sequence[str]
+
+
+RUNS: Mapping[str, Kind] = {
+    "federation": Kind(simulate, faults.KINDS),
+    "older-database": Kind(losing.lose, losing.PROVEN),
+    "fail-over": Kind(losing.fail_over, losing.PROVEN),
+    "coordinators": Kind(replicas.replicate, replicas.KINDS),
+}
+
+
 @dataclass
 class Summary:
-    """The results of many runs. Of successful ones only the counts are kept."""
+    """The results of many runs of a kind. Of successful ones only the counts are kept."""
 
+    happens: Sequence[str] = faults.KINDS
     seeds: int = 0
     failed: list[Report] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -32,13 +50,13 @@ class Summary:
 
     @property
     def never_happened(self) -> list[str]:
-        """The kinds of fault that no run had: the runs prove nothing about them."""
-        return [kind for kind in KINDS if not self.counts[kind]]
+        """What no run had: the runs prove nothing about it."""
+        return [kind for kind in self.happens if not self.counts[kind]]
 
     def lines(self) -> Iterator[str]:
         """The summary for people."""
         yield f"{self.seeds} seeds, {self.cpu_seconds / max(self.seeds, 1):.3f} s of processor time each"
-        for kind in sorted(self.counts.keys() | set(KINDS)):
+        for kind in sorted(self.counts.keys() | set(self.happens)):
             yield f"  {self.counts[kind]:>9,}  {kind}"
         if self.never_happened:
             yield f"INVALID: it never happened that {', '.join(self.never_happened)}; run more seeds"
@@ -46,21 +64,21 @@ class Summary:
             yield f"FAILED: seeds {', '.join(str(report.seed) for report in self.failed)}"
 
 
-def run_seeds(seeds: range, jobs: int, told: Callable[[Summary], None]) -> Summary:
-    """Runs seeds, in `jobs` processes; reports the progress after every few."""
+def run_seeds(seeds: range, jobs: int, told: Callable[[Summary], None], kind: str = "federation") -> Summary:
+    """Runs seeds of a kind, in `jobs` processes; reports the progress after every few."""
     chunks = [seeds[index : index + _CHUNK] for index in range(0, len(seeds), _CHUNK)]
-    summary = Summary()
+    run, summary = partial(_run, kind), Summary(RUNS[kind].happens)
     if jobs == 1:
         for chunk in chunks:
-            summary.take_in(_run(chunk))
+            summary.take_in(run(chunk))
             told(summary)
         return summary
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for reports in pool.map(_run, chunks):
+        for reports in pool.map(run, chunks):
             summary.take_in(reports)
             told(summary)
     return summary
 
 
-def _run(seeds: Sequence[int]) -> list[Report]:
-    return [report if report.violations else report.without_events() for report in map(simulate, seeds)]
+def _run(kind: str, seeds: Sequence[int]) -> list[Report]:
+    return [report if report.violations else report.without_events() for report in map(RUNS[kind].run, seeds)]

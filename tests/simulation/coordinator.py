@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from coordinator.configuration.assigning import is_next, require_proven
 from coordinator.routing.router import Router, RouterPorts
@@ -10,9 +10,17 @@ from gateway.api.coordinator.v1.administration_pb2 import AssignNumberRequest
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import HoldPlannedOutageRequest, PlannedOutageHeader
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest, ReportEventRequest
 from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException
-from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.federation_pb2 import (
+    AuditHead,
+    GetAuditHeadRequest,
+    GetAuditHeadResponse,
+    JoinRequest,
+    Member,
+    MemberState,
+)
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.errors import Refused, Unreachable
 from gateway.federation.assignments import signed_assignment
 from gateway.federation.capabilities import FEATURES
 from gateway.federation.catalogue import Federation
@@ -31,7 +39,8 @@ from tests.simulation.world import START, configuration, keys
 _TELL_INTERVAL = 0.4  # seconds between looks at who has to be told
 _CALL_SECONDS = 10.0  # that a region waits for an answer about its network
 
-Told = ReportEventRequest | ReportAffectedRequest | HoldPlannedOutageRequest | AssignNumberRequest
+OfNetwork = ReportEventRequest | ReportAffectedRequest | HoldPlannedOutageRequest
+Told = OfNetwork | AssignNumberRequest | JoinRequest | GetAuditHeadRequest
 
 
 class ToRegion:
@@ -96,10 +105,22 @@ class ToCoordinator:
         assignment = signed_assignment(number, region, self._region, before, signer, certificate, now)
         await self._call(AssignNumberRequest(assignment=assignment, signing_certificate=certificate))
 
-    async def _call(self, request: Told) -> None:
-        """Raises Unreachable where no answer comes, and Refused as the coordinator does."""
+    async def tell_head(self, head: AuditHead) -> None:
+        """See `KeptHeads`."""
+        await self._call(JoinRequest(audit_head=head))
+
+    async def audit_heads(self) -> AsyncIterator[AuditHead | None]:
+        """See `KeptHeads`."""
+        try:
+            answer = GetAuditHeadResponse.FromString(await self._call(GetAuditHeadRequest()))
+        except (Refused, Unreachable):
+            return
+        yield answer.audit_head if answer.HasField("audit_head") else None
+
+    async def _call(self, request: Told) -> bytes:
+        """The answer. Raises Unreachable where none comes, and Refused as the coordinator does."""
         coordinator, kind = self._coordinator, type(request)
-        await self._network.exchange(
+        return await self._network.exchange(
             self._region,
             request.SerializeToString(),
             _CALL_SECONDS,
@@ -198,6 +219,11 @@ class Coordinator:
         if isinstance(request, AssignNumberRequest):
             self._assign(request, region)
             return b""
+        if isinstance(request, JoinRequest):
+            self.registry.keep_head(region, request.audit_head, self.clock.now())
+            return b""
+        if isinstance(request, GetAuditHeadRequest):
+            return GetAuditHeadResponse(audit_head=self.registry.head_of(region)).SerializeToString()
         await self._support.serve(Identity(configuration().federation, Role.ROLE_REGION, region, ""), request)
         return b""
 

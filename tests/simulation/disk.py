@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 from gateway.security.region_keys import RegionKeys
 from gateway.store.commit_queue import BATCH_LIMIT
 from gateway.store.group_commit import Outcome
+from gateway.store.losses import OwnCommits
 from gateway.store.port import Operation, StoreCounts
 from gateway.store.sqlite import SqliteDatabase, SqliteTransaction
 from tests.simulation.batch import run_batch
@@ -30,6 +31,8 @@ class Disk(SqliteDatabase):
         self.crash_at = ""  # `before a commit` or `after a commit`: the process is killed there
         self.commits_left = 0  # before that one
         self.crash: Callable[[], None] = lambda: None
+        self.commits = 0  # that have written something
+        self.fail_overs = 0
 
     def crashes(self, point: str) -> bool:
         """Kills the process here, if it is to be killed here."""
@@ -46,7 +49,19 @@ class Disk(SqliteDatabase):
         """See the port."""
         if self._fails():
             raise sqlite3.OperationalError("disk I/O error")
+        has_written = self.connection.total_changes != self._changes_before
         super().commit()
+        self.commits += has_written
+
+    def put_back(self, copy: bytes, commits: int) -> None:
+        """An older state takes the place of this one, of so many commits."""
+        self.connection.deserialize(copy)
+        self.commits = commits
+
+    def fail_over(self, copy: bytes, commits: int) -> None:
+        """A standby that lags behind takes over, while processes go on."""
+        self.put_back(copy, commits)
+        self.fail_overs += 1
 
     def lose_uncommitted(self) -> None:
         """The process was killed."""
@@ -61,7 +76,6 @@ class SimulatedStore:
     """The store of one process. A crash may fall before the commit, or between the commit and its report."""
 
     is_shared = False
-    lost_commits = 0
 
     def __init__(self, disk: Disk, process: Process, source: random.Random) -> None:
         self.counts = StoreCounts()
@@ -72,10 +86,18 @@ class SimulatedStore:
         self._waiting: list[tuple[Operation[object], asyncio.Future[object]]] = []
         self._commit_is_coming = False
         self._told_until = 0.0
+        self._own_commits = OwnCommits(disk.commits)
+        self._fail_overs = disk.fail_overs
         self._listeners: dict[type, list[Callable[[object], None]]] = {}
+
+    @property
+    def lost_commits(self) -> int:
+        """See the port."""
+        return self._own_commits.lost
 
     def forget_lost_commits(self, count: int) -> None:
         """See the port."""
+        self._own_commits.lost -= count
 
     def write(self, operation: Operation[T]) -> "asyncio.Future[T]":
         """See the port."""
@@ -118,8 +140,12 @@ class SimulatedStore:
     def _commit(self) -> None:
         if not self._process.alive or self._disk.crashes("before a commit"):
             return
+        if self._fail_overs != self._disk.fail_overs:  # its connection was lost, and it has made another
+            self._fail_overs = self._disk.fail_overs
+            self._own_commits.reached(self._disk.commits)
         batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
         outcomes = run_batch(self._disk, [operation for operation, _ in batch])
+        self._own_commits.made = self._disk.commits
         if self._disk.crashes("after a commit"):
             return
         settled = [(future, outcome) for (_, future), outcome in zip(batch, outcomes, strict=True)]

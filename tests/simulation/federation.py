@@ -6,9 +6,10 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_pb2 import OrderState
@@ -40,6 +41,8 @@ from tests.simulation.status import Observer
 from tests.simulation.verification import Customer, Phones
 from tests.simulation.virtual_time import NodeClock, VirtualLoop, WallTime
 from tests.simulation.world import REGIONS, START, drawn_keys, first_database
+
+L = TypeVar("L", bound=VirtualLoop)
 
 ERRANDS = 50
 FAULTY_SECONDS = 40.0
@@ -357,13 +360,27 @@ def tells_coordinators(region: Region) -> bool:
 
 def simulate(seed: int) -> Report:
     """Runs one seed on a loop of its own."""
-    return simulated(seed, Simulation)
+    return simulated(seed, Simulation, VirtualLoop)
 
 
-def simulated(seed: int, kind: type[Simulation]) -> Report:
+class Run(Protocol):
+    """A run of one seed, on one loop."""
+
+    history: History
+
+    async def run(self) -> None:
+        """Runs everything and checks."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of what it has opened."""
+        ...
+
+
+def simulated(seed: int, kind: Callable[[int, L], Run], loops: Callable[[], L]) -> Report:
     """Runs one seed of a kind of run on a loop of its own."""
     begun = time.process_time()
-    with contextlib.closing(VirtualLoop()) as loop, contextlib.closing(kind(seed, loop)) as simulation:
+    with contextlib.closing(loops()) as loop, contextlib.closing(kind(seed, loop)) as simulation:
         history = simulation.history
         loop.set_exception_handler(lambda _, context: history.broken("no defect", "-", repr(context)))
         with _errors_are_defects(history):

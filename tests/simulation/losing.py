@@ -1,26 +1,27 @@
-"""A run in which an older database takes the place of a region's own, and the others tell what it lacks.
+"""Runs in which an older database takes the place of a region's own, and the others tell what it lacks.
 
-What two regions have of each other is then the same, or people are told of it by the list of losses.
+The region finds that by itself, and serves nothing until people have accepted it. What two regions have of each other
+is then the same, or people are told of it by the list of losses.
 """
 
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.auditing import audit
 from gateway.auditing.audit import Head
 from gateway.store import catch_ups, losses
+from gateway.store.losses import Loss
 from gateway.store.port import Transaction
-from gateway.time.clock import to_microseconds
-from region_node.app.registered import COUNTED
-from region_node.lifecycle.recovery.operations import Finding, lost_commands
-from tests.simulation.batch import run_batch
+from region_node.approvals.operations import Awaited, decide
+from region_node.lifecycle.recovery.operations import accept, lost_commands
+from region_node.requests.auditing import AuditedCall
 from tests.simulation.federation import Report, Simulation, simulated
+from tests.simulation.fencing import HEAD_SECONDS
 from tests.simulation.history import Violation
 from tests.simulation.office import Office, share
 from tests.simulation.region import Region
@@ -28,9 +29,13 @@ from tests.simulation.virtual_time import VirtualLoop
 from tests.simulation.world import REGIONS
 
 SAME = "regions have the same of each other"
+FOUND = "losses are found"
+PROVEN = ("rows lost", "commands done again")
 _BUSY = 40.0  # seconds in which people ask for anything
 _AWAY = (5.0, 15.0)  # seconds, longer than anything is on its way between regions
 _CAUGHT_UP = 120  # seconds, after which every region has told everything
+_FOUND_SECONDS = 20.0  # seconds in which a region finds what it has lost
+_LOOK = 0.05  # seconds between two looks of this run
 _MOST = 10_000  # lost commands that are looked at
 
 _TICKETS = {
@@ -55,6 +60,15 @@ class Difference:
     text: str
 
 
+@dataclass(frozen=True)
+class Copy:
+    """A database at one moment, with its count of commits and the end of its audit chain."""
+
+    content: bytes
+    commits: int
+    head: Head
+
+
 class Losing(Simulation):
     """The run: business of all kinds, a database that is put back, business again, and a comparison."""
 
@@ -62,6 +76,10 @@ class Losing(Simulation):
         super().__init__(seed, loop)
         self._moments = random.Random(f"{seed} moments")
         self._lost = self._moments.choice(self._regions)
+        self._copied = self._moments.uniform(1.0, _BUSY * 0.6)
+        self._worked = self._moments.uniform(0.5, 20.0)
+        for region in self._regions:
+            region.ports.is_fenced = True
 
     async def run(self) -> None:
         """Runs everything and compares."""
@@ -74,13 +92,9 @@ class Losing(Simulation):
         self._tasks.append(self._loop.create_task(self._coordinator.tell()))
         self._begin_work()
         offices = [self._loop.create_task(Office(self._line(each)).run()) for each in self._regions]
-        copied = self._moments.uniform(1.0, _BUSY * 0.6)
-        await asyncio.sleep(copied)
-        copy = self._lost.ports.disk.connection.serialize()
-        lost = self._moments.uniform(0.5, 20.0)
-        await asyncio.sleep(lost)
-        await self._put_back(copy)
-        await asyncio.sleep(max(_BUSY - copied - lost, 5.0))
+        await asyncio.sleep(self._copied)
+        await self._lose()
+        await asyncio.sleep(max(_BUSY - self._copied - self._worked, 5.0))
         for each in offices:
             each.cancel()
         await self._catch_up()
@@ -90,20 +104,57 @@ class Losing(Simulation):
         # People see their orders go and come again, as after any loss. What differs in the end is told above.
         self.history.violations[:] = [each for each in self.history.violations if _is_told(each)]
 
-    async def _put_back(self, copy: bytes) -> None:
-        """The older database takes the place of the own one, the loss is found, and people accept it."""
-        disk = self._lost.ports.disk
-        head = disk.read(audit.head)
+    async def _lose(self) -> None:
+        """The region stops, an older database takes the place of its own, and it starts again."""
+        disk, copy = self._lost.ports.disk, self._copy()
+        await asyncio.sleep(self._worked)
+        await self._until(lambda: self._told() > copy.head.sequence)  # nobody can find what nobody was told
+        end = disk.read(audit.head)
         self._lost.kill()
         await asyncio.sleep(self._moments.uniform(*_AWAY))
-        disk.connection.deserialize(copy)
-        name, now = self._lost.name, self._lost.ports.clock.of_people()
-        (outcome,) = run_batch(disk, [lambda tx: _find_and_accept(tx, name, head, now)])
-        if outcome.error is not None:
-            raise outcome.error
-        self.history.count("databases put back")
-        self.history.counts["rows lost"] += head.sequence - disk.read(losses.losses)[0].last_sequence
-        await self._lost.start()
+        disk.put_back(copy.content, copy.commits)
+        self._note_lost("databases put back", copy, end)
+        starting = self._loop.create_task(self._lost.start())
+        await self._accept()
+        await starting
+
+    async def _until(self, is_so: Callable[[], bool]) -> None:
+        while not is_so():  # noqa: ASYNC110 - it is looked at on virtual time
+            await asyncio.sleep(_LOOK)
+
+    def _copy(self) -> Copy:
+        disk = self._lost.ports.disk
+        return Copy(disk.connection.serialize(), disk.commits, disk.read(audit.head))
+
+    def _told(self) -> int:
+        """The last row of the region's chain that the coordinator has heard of."""
+        told = self._coordinator.registry.head_of(self._lost.name)
+        return 0 if told is None else told.sequence
+
+    def _note_lost(self, how: str, copy: Copy, end: Head) -> None:
+        self.history.count(how)
+        self.history.counts["rows lost"] += end.sequence - copy.head.sequence
+        self.history.note(self._lost.name, f"has lost its rows after {copy.head.sequence}")
+
+    async def _accept(self) -> None:
+        """The region finds its loss, and two members of its staff accept it."""
+        disk, until = self._lost.ports.disk, self._loop.time() + _FOUND_SECONDS
+        while not disk.read(losses.has_open):
+            if self._loop.time() > until:
+                self.history.broken(FOUND, "-", f"{self._lost.name} has found none after {_FOUND_SECONDS:.0f} s")
+                return
+            await asyncio.sleep(_LOOK)
+        store = self._lost.store
+        assert store is not None, "its process has found the loss"
+        awaited = await store.write(self._accepted)
+        assert isinstance(awaited, Awaited)
+        approval, now = awaited.approval.approval_id, self._lost.ports.clock.of_people()
+        await store.write(lambda tx: decide(tx, approval, "li", "", now, confirmed=True))
+        assert isinstance(await store.write(self._accepted), Loss)
+
+    def _accepted(self, tx: Transaction) -> Loss | Awaited:
+        call = AuditedCall("staff", "wang", self._lost.ports.clock.of_people())
+        return accept(tx, losses.losses(tx)[0].number, "INC-1", call)
 
     async def _catch_up(self) -> None:
         for _ in range(_CAUGHT_UP):
@@ -130,15 +181,32 @@ class Losing(Simulation):
                     self.history.broken(SAME, found.about, found.text)
 
 
-def _find_and_accept(tx: Transaction, region: str, head: Head, now: datetime) -> None:
-    found = Finding(region, COUNTED).seen(tx, "coordinator", head, now)
-    assert found is not None
-    losses.keep(tx, found._replace(accept_time=to_microseconds(now), actor="staff", reference="INC-1"))
+class FailingOver(Losing):
+    """The same, where a standby takes over that lacks the last commits, while the process goes on.
+
+    Nobody else was told of the lost rows: the process alone can find them.
+    """
+
+    def __init__(self, seed: int, loop: VirtualLoop) -> None:
+        super().__init__(seed, loop)
+        self._worked = self._moments.uniform(0.2, HEAD_SECONDS * 0.8)
+
+    async def _lose(self) -> None:
+        """See `Losing`."""
+        disk, told = self._lost.ports.disk, self._told()
+        await self._until(lambda: self._told() != told)
+        copy = self._copy()
+        await asyncio.sleep(self._worked)
+        await self._until(lambda: disk.commits > copy.commits)
+        end = disk.read(audit.head)
+        disk.fail_over(copy.content, copy.commits)
+        self._note_lost("databases failed over", copy, end)
+        await self._accept()
 
 
 def _is_told(violation: Violation) -> bool:
-    """Whether a violation is a difference, or an error that no refusal explains."""
-    return violation.guarantee == SAME or "Error(" in violation.text or "Exception(" in violation.text
+    """Whether a violation is a loss or a difference that nobody has told, or an error that no refusal explains."""
+    return violation.guarantee in (SAME, FOUND) or "Error(" in violation.text or "Exception(" in violation.text
 
 
 def differences(lost: Region, other: Region) -> Iterator[Difference]:
@@ -177,4 +245,9 @@ def _owed(region: Region, other: str) -> Counter[str]:
 
 def lose(seed: int) -> Report:
     """Runs one seed on a loop of its own."""
-    return simulated(seed, Losing)
+    return simulated(seed, Losing, VirtualLoop)
+
+
+def fail_over(seed: int) -> Report:
+    """The same of a run with a fail-over."""
+    return simulated(seed, FailingOver, VirtualLoop)

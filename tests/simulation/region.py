@@ -29,7 +29,9 @@ from gateway.relay.sealed_batches import Act, SealedBatchTransport
 from gateway.relay.transport import Carrier
 from gateway.security.identity import Identity
 from gateway.security.region_keys import RegionKeys
+from gateway.store.fenced import FencedStore
 from gateway.store.losses import incarnation
+from gateway.store.port import Store
 from gateway.store.quarantine import RUN, QuarantineChanged, work_after
 from gateway.time.agreed_clock import AgreedClock
 from region_node.app.core import CorePorts, RegionCore
@@ -55,6 +57,7 @@ from region_node.requests.auditing import AuditedCall
 from tests.simulation.businesses import PROVISIONED
 from tests.simulation.calls import served
 from tests.simulation.disk import Disk, SimulatedStore
+from tests.simulation.fencing import FencedParts, KeptHeads, keep_fence
 from tests.simulation.history import History
 from tests.simulation.virtual_time import NodeClock, Process
 from tests.simulation.world import PASSWORD_COST, configuration, keys
@@ -120,8 +123,8 @@ class Node:
     reconciliation: ReconciliationService
 
 
-class Coordinators(Protocol):
-    """Whom a region tells of its network and moves. Each raises Refused, and Unreachable where no answer comes."""
+class Coordinators(KeptHeads, Protocol):
+    """Whom a region tells of its chain, network and moves. Each raises Refused, and Unreachable without an answer."""
 
     async def tell_event(self, event: NetworkEvent) -> None:
         """See the service."""
@@ -159,6 +162,8 @@ class RegionPorts:
     """The region's own system, where it has one: it carries out what is `PROVISIONED`."""
     has_moves: bool = True
     """Whether customers may move in this run."""
+    is_fenced: bool = False
+    """Whether the region looks for losses of its database in this run."""
 
 
 class Region:
@@ -170,6 +175,8 @@ class Region:
         self.knowledge: Knowledge | None = None
         self.process: Process | None = None
         self.node: Node | None = None
+        self.store: SimulatedStore | None = None
+        """Behind the fence of the last process, from its first moment on."""
         self._starts = 0
 
     async def start(self) -> None:
@@ -182,9 +189,36 @@ class Region:
 
     async def _run(self, process: Process) -> None:
         store = SimulatedStore(self.ports.disk, process, random.Random(self.ports.source.getrandbits(64)))
+        fence = FencedStore(store) if self.ports.is_fenced else None
+        business: Store = store if fence is None else fence
+        self.store = store
+        border = self._border(fence)
+        transport = SealedBatchTransport(border, self.ports.carrier)
+        source = random.Random(self.ports.source.getrandbits(64))
+        asker = Asker(border, transport, border.clock, source)
+        core = self._core(border, business, transport, asker, source)
+        restored = RestoredCustomers(core.context, store)
+        if self.ports.has_moves:
+            await persistently(restored.check)
+        if fence is not None:
+            heads = self.ports.coordinators
+            await keep_fence(process, FencedParts(core, store, fence, restored, self.ports.keys, heads))
+            self._put_in_force(border)  # people have taken their time
+        await core.start()
+        self.node = self._node(process, core, store, business)
+        process.spawn(_let_runs_go_on(core, business))
+        if border.incarnation() or fence is not None:
+            process.spawn(CatchingUp(CatchUpPorts(border, store, asker, border.clock, core.kinds)).run())
+        if self.ports.has_moves:
+            lost = LostCustomers(core.context, business, asker, border.clock)
+            assign = self.ports.coordinators.assign_number
+            process.spawn(MovePlanning(core.context, business, assign, restored, lost).run())
+
+    def _border(self, fence: FencedStore | None) -> Border:
         shared = keys()
         clock = AgreedClock(self.ports.clock)
         clock.start_from(self.ports.clock.of_people() - self.ports.clock.error)  # the database has kept it
+        began = self.ports.disk.read(incarnation)
         border = Border(
             self.name,
             shared.signers[self.name],
@@ -192,21 +226,22 @@ class Region:
             CurrentFederation(),
             draw=self.ports.keys.draw,
             clock=clock,
+            incarnation=lambda: began if fence is None else fence.incarnation,
         )
         self._put_in_force(border)
-        began = self.ports.disk.read(incarnation)
-        border = replace(border, incarnation=lambda: began)
+        return border
+
+    def _core(
+        self, border: Border, store: Store, transport: SealedBatchTransport, asker: Asker, source: random.Random
+    ) -> RegionCore:
         provider = self.ports.provider
         provisioned = PROVISIONED if provider is not None else frozenset()
-        transport = SealedBatchTransport(border, self.ports.carrier)
-        source = random.Random(self.ports.source.getrandbits(64))
-        asker = Asker(border, transport, clock, source)
         core = RegionCore(
             CorePorts(
                 orders=OrderContext(RegionContext(border, orders_under_way, provisioned=provisioned), _rules()),
                 keys=self.ports.keys,
                 store=store,
-                clock=clock,
+                clock=border.clock,
                 transport=transport,
                 asker=asker,
                 source=source,
@@ -219,20 +254,10 @@ class Region:
             )
         )
         core.receiver = replace(core.receiver, act=self._shown(core.receiver.act, core.kinds))
-        restored = RestoredCustomers(core.context, store)
-        if self.ports.has_moves:
-            await persistently(restored.check)
-        await core.start()
-        self.node = self._node(process, core, store)
-        process.spawn(_let_runs_go_on(core, store))
-        if began:
-            process.spawn(CatchingUp(CatchUpPorts(border, store, asker, clock, core.kinds)).run())
-        if self.ports.has_moves:
-            lost = LostCustomers(core.context, store, asker, clock)
-            assign = self.ports.coordinators.assign_number
-            process.spawn(MovePlanning(core.context, store, assign, restored, lost).run())
+        return core
 
-    def _node(self, process: Process, core: RegionCore, store: SimulatedStore) -> Node:
+    def _node(self, process: Process, core: RegionCore, behind: SimulatedStore, store: Store) -> Node:
+        """The services of the process. `behind` is the store behind its fence."""
         clock, coordinators = core.context.border.clock, self.ports.coordinators
         notifier = ProblemNotifier(
             core.context, store, Notified(coordinators.tell_event, coordinators.tell_affected), count_complaints
@@ -240,7 +265,7 @@ class Region:
         process.spawn(notifier.run())
         return Node(
             core,
-            store,
+            behind,
             FollowedProblemService(core.context, store, clock, PROBLEMS),
             AgreementService(core.context, store, clock),
             PlannedOutageService(core.context, store, clock, coordinators.hold_planned_outage),
@@ -325,7 +350,7 @@ class Region:
         return self.node is not None and self.node.store.is_idle()
 
 
-async def _let_runs_go_on(core: RegionCore, store: SimulatedStore) -> None:
+async def _let_runs_go_on(core: RegionCore, store: Store) -> None:
     """Staff who let every run go on that asks them: many days pass at once in a simulation."""
     asked = asyncio.Event()
     store.subscribe(QuarantineChanged, lambda _: asked.set())

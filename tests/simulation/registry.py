@@ -1,14 +1,18 @@
-"""The registry of the coordinators, as far as problems and planned outages need it. It outlives their processes."""
+"""The registry of the coordinators, as far as a run needs it. It outlives their processes."""
 
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from coordinator.registry.port import Snapshot
 from coordinator.registry.problem_port import Administered, Book, Decide
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
+from gateway.api.federation.v1.federation_pb2 import AuditHead
+from gateway.auditing.audit import Head
+from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
 from gateway.federation.catalogue import Federation
 
 _SLOWEST = 0.05  # seconds before a change is durable, and after it until anybody is told
@@ -25,6 +29,8 @@ class SimulatedRegistry:
     told: dict[tuple[str, str], int] = field(default_factory=dict)
     changes: int = 0
     """How often anything was changed."""
+    heads: dict[str, KeptHead] = field(default_factory=dict)
+    """The furthest end of the audit chain that each region has told."""
 
     @property
     def problems(self) -> "SimulatedRegistry":
@@ -35,6 +41,19 @@ class SimulatedRegistry:
         """See the port: what is in force, and nothing of regions."""
         federation = self.federation()
         return Snapshot(federation.revision, federation.configuration, {})
+
+    def keep_head(self, region: str, told: AuditHead, now: datetime) -> None:
+        """See `keep_audit_head` of the port."""
+        kept = KeptHead(Head(told.sequence, told.hash), told.signature, now)
+        if continuation(self.heads.get(region), kept) is Continuation.FURTHER:
+            self.heads[region] = kept
+
+    def head_of(self, region: str) -> AuditHead | None:
+        """The head of a region as it was told; None without one."""
+        kept = self.heads.get(region)
+        if kept is None:
+            return None
+        return AuditHead(sequence=kept.head.sequence, hash=kept.head.hash, signature=kept.signature)
 
     async def keep_event(self, event: NetworkEvent) -> None:
         """See the port."""

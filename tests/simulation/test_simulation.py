@@ -64,6 +64,14 @@ def test_a_customer_who_moves_has_one_home_at_any_time() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_nothing_is_brought_to_a_region_whose_suspension_is_confirmed() -> None:
+    summary = run_seeds(range(PART), 1, lambda _: None, "coordinators")
+    assert not summary.failed, "\n".join("\n".join(report.story()) for report in summary.failed)
+    assert not summary.never_happened, "nothing is proven about what never happened"
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(600)  # a minute on a quiet machine
 @pytest.mark.parametrize("first", [*range(0, 100, PART), joint_orders.FIRST_SEED, relocating.FIRST_SEED])
 def test_every_guarantee_holds_under_every_kind_of_fault(first: int) -> None:

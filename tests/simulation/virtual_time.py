@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import selectors
-from collections.abc import Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -51,7 +51,9 @@ class Process:
     def __init__(self, name: str) -> None:
         self.name = name
         self.alive = True
+        self.is_frozen = False
         self._tasks: dict[asyncio.Task[object], None] = {}
+        self._held: list[Callable[[], None]] = []
 
     def spawn(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
         """Runs something in this process."""
@@ -64,6 +66,21 @@ class Process:
         self.alive = False
         for task in list(self._tasks):
             task.cancel()
+
+    def freeze(self) -> None:
+        """Stands still as kill -STOP does, on a `FreezingLoop`: what is due meanwhile comes afterwards."""
+        self.is_frozen = True
+
+    def thaw(self) -> None:
+        """Goes on."""
+        self.is_frozen = False
+        held, self._held = self._held, []
+        for each in held:
+            each()
+
+    def hold(self, go_on: Callable[[], None]) -> None:
+        """Something is due while it stands still. `go_on` has it come."""
+        self._held.append(go_on)
 
     def take_in(self, task: asyncio.Task[object]) -> None:
         """A task was made in this process."""
@@ -108,6 +125,67 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if process is not None:
             process.take_in(task)
         return task
+
+
+class FreezingLoop(VirtualLoop):
+    """A loop whose processes may stand still, and on which threads are beside nothing: their work is done at once."""
+
+    def call_soon(
+        self, callback: Callable[..., object], *args: object, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        """See asyncio."""
+        due = self._due(callback, args, context)
+        due.handle = handle = super().call_soon(due.come, context=due.context)
+        return handle
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: object, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """See asyncio."""
+        due = self._due(callback, args, context)
+        due.handle = handle = super().call_at(when, due.come, context=due.context)
+        return handle
+
+    def run_in_executor(self, executor: object, func: Callable[..., T], *args: object) -> asyncio.Future[T]:
+        """See asyncio. Raises what the work raises."""
+        done: asyncio.Future[T] = self.create_future()
+        done.set_result(func(*args))
+        return done
+
+    def _due(
+        self, callback: Callable[..., object], args: Sequence[object], context: contextvars.Context | None
+    ) -> _Due:
+        return _Due(self, callback, args, contextvars.copy_context() if context is None else context)
+
+
+class _Due:
+    """A callback that comes once its process does not stand still, unless it was cancelled."""
+
+    def __init__(
+        self,
+        loop: FreezingLoop,
+        callback: Callable[..., object],
+        args: Sequence[object],
+        context: contextvars.Context,
+    ) -> None:
+        self._loop, self._callback, self._args = loop, callback, args
+        self.context = context
+        self.handle: asyncio.Handle | None = None
+
+    def come(self) -> None:
+        """Is called by the loop."""
+        process = self.context.get(_process)
+        if process is not None and process.is_frozen:
+            process.hold(self._come_again)
+        elif self.handle is None or not self.handle.cancelled():
+            self._callback(*self._args)
+
+    def _come_again(self) -> None:
+        self._loop.call_soon(self._again, context=self.context)
+
+    def _again(self) -> None:
+        if self.handle is None or not self.handle.cancelled():
+            self._callback(*self._args)
 
 
 class WallTime:

@@ -11,7 +11,7 @@ from gateway.auditing.audit import Head
 from gateway.auditing.incarnations import BEFORE, MARGIN
 from gateway.errors import Refused
 from gateway.store import losses
-from gateway.store.losses import Loss
+from gateway.store.losses import Loss, OwnCommits
 from gateway.store.sqlite import SqliteTransaction
 from gateway.time.clock import to_microseconds
 from region_node.approvals.operations import Awaited, decide
@@ -107,3 +107,13 @@ def test_a_database_without_any_row_lacks_all(tx: SqliteTransaction) -> None:
         empty = SqliteTransaction(connection)
         assert FINDING.seen(empty, "region/henan", Head(1, b"1" * 32), NOW) is not None
         assert audit.verify(audit.rows(empty)).sequence == 1 + MARGIN + 1
+
+
+def test_commits_count_as_lost_once_where_the_database_has_fewer_than_the_process_has_made() -> None:
+    own = OwnCommits(made=7)
+    assert own.reached(7) == 0
+    assert own.reached(9) == 0, "an answer was lost, or another process had the number"
+    assert own.reached(4) == 5
+    assert own.reached(4) == 0
+    assert own.reached(1) == 3
+    assert (own.made, own.lost) == (1, 8)

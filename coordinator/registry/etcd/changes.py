@@ -19,6 +19,7 @@ from coordinator.registry.etcd import values
 from coordinator.registry.etcd.client import (
     ATTEMPT_SECONDS,
     CALL_SECONDS,
+    PAUSE_SECONDS,
     SHORTEST_ATTEMPT_SECONDS,
     TRANSACTION,
     EtcdClient,
@@ -143,7 +144,7 @@ class Changes:
                 _log.error("a change of the registry cannot be made: %s", error)
                 raise _refusal(attempt, error) from None
             except Unanswered as error:
-                if end - loop.time() < SHORTEST_ATTEMPT_SECONDS:
+                if end - loop.time() < PAUSE_SECONDS + SHORTEST_ATTEMPT_SECONDS:  # then no call waits before it fails
                     raise _refusal(attempt, error) from None
 
     async def _send(self, attempt: "_Attempt", request: rpc_pb2.TxnRequest, seconds: float) -> rpc_pb2.TxnResponse:

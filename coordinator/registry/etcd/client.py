@@ -25,7 +25,7 @@ CALL_SECONDS = 4.0  # for a call at all members: an election takes up to two, an
 # The time for which a failed member is skipped while another is there. It is longer than another failing look at the
 # member.
 LEFT_OUT_SECONDS = 2.5
-_PAUSE_SECONDS = 0.05  # between attempts, where members fail immediately
+PAUSE_SECONDS = 0.05  # between attempts, where members fail immediately
 _STAMP_SECONDS = 1.0  # between checks of the certificate files
 # etcd disconnects clients that ping more often than every five seconds, or without a call.
 _KEEPALIVE_MS = 10_000
@@ -139,9 +139,9 @@ class EtcdClient:
             try:
                 return await self.once(method, request, min(ATTEMPT_SECONDS, end - _now()))
             except Unanswered:
-                if end - _now() < _PAUSE_SECONDS + SHORTEST_ATTEMPT_SECONDS:
+                if end - _now() < PAUSE_SECONDS + SHORTEST_ATTEMPT_SECONDS:
                     raise
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def once(
         self, method: Method[Request, Response], request: Request, seconds: float = ATTEMPT_SECONDS
@@ -166,9 +166,9 @@ class EtcdClient:
                 return await _keep_alive(member.channel, lease, left)
             except Unanswered as error:
                 self._leave_out_after(error, member)
-                if end - _now() < _PAUSE_SECONDS + SHORTEST_ATTEMPT_SECONDS:
+                if end - _now() < PAUSE_SECONDS + SHORTEST_ATTEMPT_SECONDS:
                     raise
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def read(self, ranges: Iterable[KeyRange], seconds: float = CALL_SECONDS) -> Read:
         """The values in these ranges, at one revision not older than any earlier response of any member.

@@ -22,7 +22,7 @@ from coordinator.registry.etcd.endpoints import EndpointPorts, EtcdEndpoints
 from coordinator.registry.etcd.fields import Unreadable
 from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.etcd.last_good import LastGood, LastGoodKeeper, RegistryUnreachable
-from coordinator.registry.etcd.leases import Leases
+from coordinator.registry.etcd.leases import Leases, seconds_since_boot
 from coordinator.registry.etcd.packing import Packed, pack
 from coordinator.registry.etcd.planned_outages import Decide, change_planned_outages, read_planned_outages
 from coordinator.registry.etcd.plans import Plans
@@ -60,7 +60,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class _Parts:
+class Parts:
     """The parts of the registry."""
 
     keys: Keys
@@ -71,12 +71,14 @@ class _Parts:
     lease: timedelta
     last_good: LastGood
     others_are_answered: Callable[[Collection[Replica]], Awaitable[bool]]
+    seconds: Callable[[], float] = seconds_since_boot
+    """A clock that nobody sets, by which leases are counted."""
 
 
 class EtcdRegistry:
-    """See the port. Made by `open`, on the event loop that will use it."""
+    """See the port. Made by `open`, or `started`, on the event loop that will use it."""
 
-    def __init__(self, parts: _Parts) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._keys, self._copy, self._clock = parts.keys, parts.copy, parts.clock
         following = FollowerPorts(parts.client, parts.keys, parts.plans, parts.clock, parts.last_good.path)
@@ -92,13 +94,14 @@ class EtcdRegistry:
             parts.keys.configuration,
             self._others_are_answered,
             self._notify,
+            parts.seconds,
         )
-        patience, end = self._contact.patience, self._to_the_end
+        patience, end, seconds = self._contact.patience, self._to_the_end, parts.seconds
         file = parts.last_good.path.with_name(LEASE_FILE)
         self._own = OwnReplica(
-            ReplicaPorts(parts.client, parts.keys, parts.lease, patience, parts.copy, self._follower, file)
+            ReplicaPorts(parts.client, parts.keys, parts.lease, patience, parts.copy, self._follower, file, seconds)
         )
-        self._lingering = Lingering(parts.lease)
+        self._lingering = Lingering(parts.lease, seconds)
         self._endpoints = EtcdEndpoints(
             EndpointPorts(
                 client=parts.client,
@@ -147,7 +150,12 @@ class EtcdRegistry:
         """
         keys = Keys(federation)
         client, ask = EtcdClient(settings, clock), others_are_answered or _nobody_to_ask
-        parts = _Parts(keys, client, Plans(client, keys), Copy(keys, anchor), clock, lease, LastGood(directory), ask)
+        parts = Parts(keys, client, Plans(client, keys), Copy(keys, anchor), clock, lease, LastGood(directory), ask)
+        return await cls.started(parts)
+
+    @classmethod
+    async def started(cls, parts: Parts) -> "EtcdRegistry":
+        """The registry of these parts. Raises RegistryUnreachable, as `open`."""
         registry = cls(parts)
         try:
             await registry._start()

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 import pytest
 
 from tests.simulation.accountants import AGREE, FIRST_RECONCILED, NAMED, REPAIRED
+from tests.simulation.federation import Report, simulate
 from tests.simulation.joint_orders import FIRST_SEED
+from tests.simulation.losing import FOUND, SAME, fail_over, lose
 from tests.simulation.mutants import (
+    coordinating,
     joining,
     moving,
     providing,
     receiving,
     reconciling,
+    recovering,
     sending,
     signing,
     storing,
@@ -21,13 +25,14 @@ from tests.simulation.mutants import (
 )
 from tests.simulation.relocating import FIRST_SEED as MOVES
 from tests.simulation.relocating import ONE
+from tests.simulation.replicas import HOLDS, replicate
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A defect, the guarantee that it breaks, and in how many seeds that is seen at the latest, from `first` on.
+    """A defect, the guarantee that it breaks, and in how many seeds of a `run` it is seen at the latest, from `first`.
 
     A later first seed only spares the time of those that do not happen to show it.
     """
@@ -36,6 +41,7 @@ class Mutant:
     breaks: str
     first: int = 0
     within: int = 200
+    run: Callable[[int], Report] = simulate
 
     @property
     def name(self) -> str:
@@ -99,4 +105,8 @@ MUTANTS = (
     Mutant(moving.restored_database_believed, ONE, first=MOVES, within=20),
     Mutant(moving.lost_customer_not_asked_for, ONE, first=MOVES, within=20),
     Mutant(storing.timer_removed_in_another_transaction, "fires once"),
+    Mutant(recovering.older_database_believed, FOUND, within=20, run=lose),
+    Mutant(recovering.lost_commits_overwritten, FOUND, within=20, run=fail_over),
+    Mutant(recovering.others_not_asked_after_a_loss, SAME, within=20, run=lose),
+    Mutant(coordinating.lease_of_a_coordinator_not_proven, HOLDS, within=50, run=replicate),
 )

@@ -1,0 +1,45 @@
+"""Processes that stand still on virtual time."""
+
+import asyncio
+
+from tests.simulation.virtual_time import FreezingLoop, Process
+
+
+def test_what_falls_due_while_a_process_stands_still_comes_afterwards() -> None:
+    done: list[tuple[str, float]] = []
+
+    async def work(name: str) -> None:
+        await asyncio.sleep(1.0)
+        await asyncio.to_thread(done.append, (name, asyncio.get_running_loop().time()))
+
+    async def scenario() -> None:
+        still, other = Process("still"), Process("other")
+        tasks = [each.spawn(work(each.name)) for each in (still, other)]
+        await asyncio.sleep(0.5)
+        still.freeze()
+        await asyncio.sleep(4.5)
+        still.thaw()
+        await asyncio.gather(*tasks)
+
+    with asyncio.Runner(loop_factory=FreezingLoop) as runner:
+        runner.run(scenario())
+    assert done == [("other", 1.0), ("still", 5.0)]
+
+
+def test_a_timeout_that_passed_while_a_process_stood_still_does_not_hit_what_was_finished_before() -> None:
+    async def finish(answer: "asyncio.Future[int]") -> int:
+        async with asyncio.timeout(1.0):
+            return await answer
+
+    async def scenario() -> int:
+        still, answer = Process("still"), asyncio.get_running_loop().create_future()
+        task = still.spawn(finish(answer))
+        await asyncio.sleep(0.1)
+        still.freeze()
+        answer.set_result(7)
+        await asyncio.sleep(2.0)
+        still.thaw()
+        return await task
+
+    with asyncio.Runner(loop_factory=FreezingLoop) as runner:
+        assert runner.run(scenario()) == 7
