@@ -93,7 +93,7 @@ class Faults:
         try:
             yield Proof(
                 lambda: abs(heard(self._clock_error()) - error) < _NEAR,
-                lambda: f"a coordinator heard of a clock that is off by {error}",
+                lambda: f"a coordinator heard of a clock that is off by {error / timedelta(hours=1):+.0f} h",
             )
         finally:
             self._shape.clock.be_wrong_by(timedelta(0))
