@@ -40,9 +40,9 @@ def _problem(error: grpc.aio.AioRpcError, server: Server) -> tuple[str, str]:
     failure = failure_of(error)
     refused = failure.refused if isinstance(failure, Unanswered) else failure
     status = error.code().name
-    if refused is None or refused.name == status:  # no reason of the contract
+    is_known = refused is not None and refused.reason != Reason.REASON_UNSPECIFIED
+    if refused is None or (not is_known and refused.name == status):  # no reason of any version of the contract
         return (error.details() or "") if isinstance(error, Stalled) else server.told(status), status
-    is_known = refused.reason != Reason.REASON_UNSPECIFIED
     told = in_language(text(refused.reason, refused.parameters) if is_known else refused.text)
     if refused.reason == Reason.REASON_PERMISSION_DENIED:
         told = f"{told} {for_whom(refused.parameters.get('method', ''))}".rstrip()
