@@ -17,8 +17,9 @@ from gateway.web.json_bodies import unsupported
 
 FIELDS = "fields"
 SORT = "sort"
-_OFFSET, _LIMIT, _TOKEN = "offset", "limit", "pageToken"
-BY_TOKENS = (_LIMIT, _TOKEN)
+LIMIT = "limit"
+_OFFSET, _TOKEN = "offset", "pageToken"
+BY_TOKENS = (LIMIT, _TOKEN)
 PAGING = (_OFFSET, *BY_TOKENS)
 _ALWAYS = ("id", "href")
 _NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
@@ -90,7 +91,7 @@ class Paging:
     def of(cls, query: Query, farthest: int) -> "Paging":
         """That of a query. Raises Refused for an offset beyond `farthest`, and for more or less than a page."""
         offset = _number(query, _OFFSET, 0, range(farthest + 1))
-        limit = _number(query, _LIMIT, DEFAULT_PAGE_SIZE, range(1, LARGEST_PAGE_SIZE + 1))
+        limit = _number(query, LIMIT, DEFAULT_PAGE_SIZE, range(1, LARGEST_PAGE_SIZE + 1))
         return cls(offset, limit, query.get(_TOKEN, ""))
 
 

@@ -4,7 +4,7 @@ from google.protobuf.message import Message
 
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.web.routes import Answer, Api, Asked, Route
-from gateway.web.selecting import FIELDS, require_known, value_of
+from gateway.web.selecting import FIELDS, LIMIT, require_known, value_of
 from region_node.open_api.customers import CUSTOMER, CUSTOMER_TYPE, changed_customer, told_customer
 from region_node.open_api.resources import require_list_by_tokens, tokens_of, told_list, told_one
 
@@ -15,7 +15,8 @@ _NUMBER = "contactMedium.characteristic.phoneNumber"
 def _list(asked: Asked) -> Message:
     number = value_of(asked.query, _NUMBER)
     if number:  # of one line at most
-        require_known(asked.query, (FIELDS, _NUMBER))
+        require_known(asked.query, (FIELDS, LIMIT, _NUMBER))
+        tokens_of(asked)  # refuses a limit that is none
         return api.GetCustomerRequest(number=number, requester=asked.requester)
     require_list_by_tokens(asked, "engagedParty.id,id", (_NUMBER,))
     return api.ListCustomersRequest(requester=asked.requester, **tokens_of(asked))

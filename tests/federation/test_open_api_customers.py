@@ -32,7 +32,9 @@ async def test_a_customer_is_found_by_number_read_by_the_id_of_the_line_and_chan
 ) -> None:
     number = await guangdong.new_customer()
     customer = await guangdong.read(number)
-    (found,) = (await web.ask("GET", f"{CUSTOMERS}?contactMedium.characteristic.phoneNumber={quote(number)}")).bodies
+    (found,) = (
+        await web.ask("GET", f"{CUSTOMERS}?contactMedium.characteristic.phoneNumber={quote(number)}&limit=1")
+    ).bodies
     assert (found["id"], found["name"]) == (customer.product.id, customer.name)
     place = below(CUSTOMERS, customer.product.id)
     read = await web.ask("GET", place)
@@ -95,6 +97,7 @@ async def test_both_doors_refuse_for_the_same_reasons_and_write_the_same_audit_r
         ("POST", "", b"{}", HTTPStatus.METHOD_NOT_ALLOWED, "METHOD_UNKNOWN"),
         ("DELETE", "/any", None, HTTPStatus.METHOD_NOT_ALLOWED, "METHOD_UNKNOWN"),
         ("GET", "?name=Wang", None, HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED"),
+        ("GET", "?contactMedium.characteristic.phoneNumber=1&limit=0", None, HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),
         ("GET", "?offset=1", None, HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED"),
         ("PATCH", "/any", b"{}", HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),
         ("PATCH", "/any", b'{"contactMedium": null}', HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED"),
