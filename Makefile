@@ -28,7 +28,7 @@ setup: ## make the virtual environment from the lock; quick when it is up to dat
 services: ## install the servers that demo and tests start for themselves; as root, on Debian
 	@sh deploy/build/services.sh
 
-clients: ## install what the client in Node.js needs, for its test; needs npm
+clients: ## install what the clients for Node.js need, for their tests; needs npm
 	@sh deploy/build/clients.sh
 
 dbos: setup ## install DBOS in build/dbos, for python -m tests.bench.dbos

@@ -1,4 +1,4 @@
-"""The clients that integrators copy, in Python and in Node.js, work against a node as they are."""
+"""The clients that integrators copy, in Python, JavaScript and TypeScript, work against a node as they are."""
 
 import asyncio
 import hashlib
@@ -24,17 +24,18 @@ from tests.federation.running import Federation
 ROOT = Path(__file__).parents[2]
 PROTOS = ROOT / "protos"
 PYTHON = ROOT / "deploy" / "clients" / "python"
-NODEJS = ROOT / "deploy" / "clients" / "nodejs"
-INSTALLED = ROOT / "build" / "clients" / "nodejs" / "node_modules"
+CLIENTS = ROOT / "deploy" / "clients"
+INSTALLED = ROOT / "build" / "clients"
 SECONDS = 60  # for a whole run, which takes two
+COMPILING = 240  # seconds, of which a compiler takes ten on a machine with nothing else to do
 
 
-def nodejs() -> str:
+def nodejs(client: str) -> str:
     """The program. Skips the test where it, or what the client needs, is not installed; fails it with CI=true."""
     program = shutil.which("node")
-    lock = (NODEJS / name for name in ("package.json", "package-lock.json", ".npmrc"))
+    lock = (CLIENTS / client / name for name in ("package.json", "package-lock.json", ".npmrc"))
     wanted = hashlib.sha256(b"".join(each.read_bytes() for each in lock)).hexdigest()
-    stamp = INSTALLED / ".stamp"
+    stamp = INSTALLED / client / "node_modules" / ".stamp"
     if program is not None and stamp.exists() and stamp.read_text("utf-8").startswith(wanted):
         return program
     reason = "Node.js, or what the client needs, is not installed (nodejs and npm, then `make clients`)"
@@ -123,5 +124,35 @@ async def test_orders_that_are_packed_by_the_module_to_copy_are_decided_by_the_h
 
 
 async def test_the_client_in_nodejs_does_the_same(federation: Federation) -> None:
-    environment = {"NODE_PATH": str(INSTALLED), "PROTOS": str(PROTOS)}
-    await require_done(federation, [nodejs(), str(NODEJS / "client.js")], environment)
+    environment = {"NODE_PATH": str(INSTALLED / "nodejs" / "node_modules"), "PROTOS": str(PROTOS)}
+    await require_done(federation, [nodejs("nodejs"), str(CLIENTS / "nodejs" / "client.js")], environment)
+
+
+@pytest.mark.slow
+async def test_the_client_in_typescript_is_compiled_with_generated_code_and_does_the_same(
+    federation: Federation, tmp_path: Path
+) -> None:
+    program, installed = nodejs("typescript"), INSTALLED / "typescript" / "node_modules"
+    for name in ("client.ts", "buf.gen.yaml", "tsconfig.json", "package.json"):
+        shutil.copy(CLIENTS / "typescript" / name, tmp_path)
+    (tmp_path / "node_modules").symlink_to(installed)
+    binaries = (installed / ".bin", Path(sys.executable).parent)
+    environment = {"PATH": os.pathsep.join([*map(str, binaries), os.environ["PATH"]]), "HOME": str(tmp_path)}
+    errors = CLIENTS / "nodejs" / "errors.proto"
+    for command in (
+        ["buf", "generate", str(PROTOS)],
+        ["buf", "generate", str(errors.parent), "--path", str(errors)],
+        ["tsc"],
+    ):
+        made = await asyncio.to_thread(
+            subprocess.run,
+            command,
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=COMPILING,
+            check=False,
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
+    await require_done(federation, [program, str(tmp_path / "built" / "client.js")], {})
