@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.local.federation import LocalFederation, Replica
+from deploy.local.federation import COORDINATOR, LocalFederation, Replica
 from deploy.local.process import ChildProcess, LocalProcess, wait_until
 from deploy.local.profiles import Engine, Placement, Profile
 from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest, ListRegionsResponse
@@ -27,8 +27,8 @@ _SECONDS = 60.0  # for a list of the regions on a busy machine
 class VersionedFederation(LocalFederation):
     """A federation whose processes run from trees of several versions."""
 
-    def __init__(self, directory: Path, trees: Trees) -> None:
-        super().__init__(directory, REGIONS, TWO_ENGINES, launcher=trees.launch)
+    def __init__(self, directory: Path, profile: Profile, trees: Trees) -> None:
+        super().__init__(directory, REGIONS, profile, launcher=trees.launch)
         self._trees = trees
         self.is_signed = False
 
@@ -40,9 +40,9 @@ class VersionedFederation(LocalFederation):
 class Upgrading:
     """A federation of one version, with load on it, whose processes are put to other versions."""
 
-    def __init__(self, directory: Path, tree: Path) -> None:
+    def __init__(self, directory: Path, tree: Path, profile: Profile) -> None:
         self.trees = Trees(tree)
-        self.federation = VersionedFederation(directory, self.trees)
+        self.federation = VersionedFederation(directory, profile, self.trees)
         self._background = Background()
         self._load: Load | None = None
         self._regions: dict[str, Records] = {}
@@ -76,7 +76,8 @@ class Upgrading:
         """Puts a process to a version, after its `migrate`, and waits until orders are completed on every way."""
         process = self.federation.processes[name]
         self.trees.put(name, tree)
-        shared = len(self.federation.nodes.get(name.rpartition("-")[0], ())) > 1
+        groups = {COORDINATOR: self.federation.coordinators, **self.federation.nodes}
+        shared = len(groups.get(name.rpartition("-")[0], ())) > 1
         if shared:
             self.migrate(name)
         if ending is Ending.KILL:
