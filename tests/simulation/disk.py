@@ -6,11 +6,13 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.security.region_keys import RegionKeys
 from gateway.store.commit_queue import BATCH_LIMIT
-from gateway.store.group_commit import Outcome
+from gateway.store.group_commit import Outcome, start_batch
 from gateway.store.losses import OwnCommits
-from gateway.store.port import Operation, StoreCounts
+from gateway.store.port import Operation, OutcomeLost, StoreCounts
 from gateway.store.sqlite import SqliteDatabase, SqliteTransaction
 from tests.simulation.batch import run_batch
 from tests.simulation.virtual_time import Process
@@ -31,6 +33,8 @@ class Disk(SqliteDatabase):
         self.crash_at = ""  # `before a commit` or `after a commit`: the process is killed there
         self.commits_left = 0  # before that one
         self.crash: Callable[[], None] = lambda: None
+        self.loses_answer: Callable[[], bool] = lambda: False
+        """Whether nobody learns what becomes of this commit, as over a network."""
         self.commits = 0  # that have written something
         self.fail_overs = 0
 
@@ -144,7 +148,7 @@ class SimulatedStore:
             self._fail_overs = self._disk.fail_overs
             self._own_commits.reached(self._disk.commits)
         batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
-        outcomes = run_batch(self._disk, [operation for operation, _ in batch])
+        outcomes = self._run([operation for operation, _ in batch])
         self._own_commits.made = self._disk.commits
         if self._disk.crashes("after a commit"):
             return
@@ -156,9 +160,21 @@ class SimulatedStore:
         self._commit_is_coming = False
         self._expect_commit()
 
+    def _run(self, operations: Sequence[Operation[object]]) -> list[Outcome]:
+        """The outcomes; unknown ones where the answer to the commit is lost, which was done or not."""
+        is_lost = self._disk.loses_answer()
+        if is_lost and self._source.random() < 0.5:
+            outcomes = start_batch(self._disk, operations) or [Outcome() for _ in operations]
+            self._disk.rollback()
+        else:
+            outcomes = run_batch(self._disk, operations)
+        return [_unknown() if is_lost and each.error is None else each for each in outcomes]
+
     def _settle(self, settled: list[tuple["asyncio.Future[object]", Outcome]]) -> None:
         if not self._process.alive:
             return
+        if any(_is_unknown(outcome) for _, outcome in settled):
+            self._tell(OutcomeLost())
         for future, outcome in settled:
             if not future.cancelled():
                 if outcome.error is not None:
@@ -166,5 +182,16 @@ class SimulatedStore:
                 else:
                     future.set_result(outcome.result)
             for event in outcome.events:
-                for listener in self._listeners.get(type(event), ()):
-                    listener(event)
+                self._tell(event)
+
+    def _tell(self, event: object) -> None:
+        for listener in self._listeners.get(type(event), ()):
+            listener(event)
+
+
+def _unknown() -> Outcome:
+    return Outcome(error=Refused(Reason.REASON_OUTCOME_UNKNOWN))
+
+
+def _is_unknown(outcome: Outcome) -> bool:
+    return isinstance(outcome.error, Refused) and outcome.error.reason == Reason.REASON_OUTCOME_UNKNOWN

@@ -38,6 +38,7 @@ from tests.simulation.relocating import FIRST_SEED as MOVES
 from tests.simulation.relocating import Backups, LostArrivals, Mover, Watch, draw_relocations, has_unplanned_moves
 from tests.simulation.reporters import Reporter
 from tests.simulation.status import Observer
+from tests.simulation.swarm import Swarm
 from tests.simulation.verification import Customer, Phones
 from tests.simulation.virtual_time import NodeClock, VirtualLoop, WallTime
 from tests.simulation.world import REGIONS, START, drawn_keys, first_database
@@ -103,6 +104,7 @@ class Simulation:
             self._regions.append(self._new_region(name))
         self._errands = draw_errands(self._fork(), ERRANDS, FAULTY_SECONDS * 0.9)
         self._network_errands = draw_network_errands(self._fork(), FAULTY_SECONDS * 0.9)
+        self._swarm = Swarm(seed, self.history, self._regions)
         self._accountants: dict[str, Accountant] = {}
         self._joint_errands = draw_joint_errands(self._fork(), seed, FAULTY_SECONDS * 0.9)
         self._relocations = draw_relocations(random.Random(seed), seed, FAULTY_SECONDS * 0.9)
@@ -123,7 +125,9 @@ class Simulation:
         self._tasks.append(self._loop.create_task(self._coordinator.tell()))
         self._begin_work()
         self._faults.begin()
+        self._swarm.begin()
         await asyncio.sleep(FAULTY_SECONDS)
+        await self._swarm.heal()
         await self._faults.heal()
         for comparing in self._comparing:
             comparing.cancel()

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from gateway.errors import Refused
 from tests.simulation.virtual_time import VirtualLoop
 
+POISON = "poison/"
+"""The ids of timers begin with it that fail by a defect which a run has put there."""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -68,7 +71,7 @@ def order_of(about: str) -> str:
 
 
 class DefectLog(logging.Handler):
-    """An error in the log of the shipped code is a defect, unless it is about a store that could not commit."""
+    """An error in the log of the shipped code is a defect, unless it is about a store without commits, or poison."""
 
     def __init__(self, history: History) -> None:
         super().__init__(logging.ERROR)
@@ -77,7 +80,7 @@ class DefectLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """See logging."""
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, Refused):
+        if isinstance(error, Refused) or POISON in record.getMessage():
             self._history.note("log", record.getMessage())
             return
         told = f"{record.getMessage()} ({error!r})" if error is not None else record.getMessage()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.federation.documents import is_ordered_by_nodes
-from tests.simulation import joint_orders, relocating
+from tests.simulation import joint_orders, relocating, swarm
 from tests.simulation.accountants import FIRST_RECONCILED
 from tests.simulation.businesses import WANTS
 from tests.simulation.campaign import run_seeds
@@ -61,6 +61,14 @@ def test_a_customer_who_moves_has_one_home_at_any_time() -> None:
     happens = ("customers moved", "databases restored", "new homes restored")
     missing = [each for each in happens if not report.counts[each]]
     assert not missing, "nothing is proven about what never happened"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_guarantee_holds_though_timers_fail_and_answers_of_databases_are_lost() -> None:
+    summary = run_seeds(range(swarm.FIRST_SEED, swarm.FIRST_SEED + PART), 1, lambda _: None)
+    assert not summary.failed, "\n".join("\n".join(report.story()) for report in summary.failed)
+    assert all(summary.counts[each] for each in swarm.KINDS), "nothing is proven about what never happened"
 
 
 @pytest.mark.slow

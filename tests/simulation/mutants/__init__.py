@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.simulation import swarm
 from tests.simulation.accountants import AGREE, FIRST_RECONCILED, NAMED, REPAIRED
 from tests.simulation.federation import Report, simulate
 from tests.simulation.joint_orders import FIRST_SEED
@@ -105,6 +106,7 @@ MUTANTS = (
     Mutant(moving.restored_database_believed, ONE, first=MOVES, within=20),
     Mutant(moving.lost_customer_not_asked_for, ONE, first=MOVES, within=20),
     Mutant(storing.timer_removed_in_another_transaction, "fires once"),
+    Mutant(storing.failing_timers_come_first, swarm.FIRES, first=swarm.FIRST_SEED, within=20),
     Mutant(recovering.older_database_believed, FOUND, within=20, run=lose),
     Mutant(recovering.lost_commits_overwritten, FOUND, within=20, run=fail_over),
     Mutant(recovering.others_not_asked_after_a_loss, SAME, within=20, run=lose),

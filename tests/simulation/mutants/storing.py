@@ -14,7 +14,7 @@ from gateway.store.pending_rows import WriteRows
 from gateway.store.port import Operation, Transaction
 from gateway.store.scheduler import Scheduler
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.timers import DueRows, Timer, TimerHandler
+from gateway.store.timers import DueRows, Timer, TimerHandler, due_timers, fire
 from gateway.store.unit_of_work import UnitOfWork
 from region_node.business.orders import handling, intake
 from region_node.business.orders.application import OrderApplication
@@ -102,7 +102,7 @@ def timer_removed_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
     """A timer is removed after the commit of its work."""
     sweep = Scheduler._sweep
 
-    def fire(
+    def fire_and_leave(
         tx: Transaction, timer: Timer, handlers: Mapping[str, TimerHandler], now: datetime, rows: DueRows | None
     ) -> bool:
         handlers[timer.kind](tx, timer, now)
@@ -116,7 +116,7 @@ def timer_removed_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
             await self._store.write(partial(_remove, timer=each.timer, rows=each.rows))
         return fired
 
-    patch.setattr(scheduler, "fire", fire)
+    patch.setattr(scheduler, "fire", fire_and_leave)
     patch.setattr(Scheduler, "_sweep", sweep_and_remove)
 
 
@@ -125,3 +125,17 @@ def _remove(tx: Transaction, timer: Timer, rows: DueRows | None) -> None:
         rows.take(tx, timer)
         return
     tx.execute("DELETE FROM timers WHERE timer_id = :id AND due_time = :due", id=timer.timer_id, due=timer.due_time)
+
+
+def failing_timers_come_first(patch: pytest.MonkeyPatch) -> None:
+    """The oldest due timers fire first, and one that fails stays what it is."""
+
+    async def sweep_the_oldest(self: Scheduler) -> bool:
+        now = self._clock.now()
+        due = await self._store.read(lambda tx: due_timers(tx, now, of=self._handlers.keys()))
+        firing = [self._store.write(partial(fire, timer=each, handlers=self._handlers, now=now)) for each in due]
+        await asyncio.gather(*firing, return_exceptions=True)
+        await asyncio.sleep(_DELAY if due else 0.0)
+        return bool(due)
+
+    patch.setattr(Scheduler, "_sweep", sweep_the_oldest)
