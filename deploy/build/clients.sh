@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 fail() { printf 'clients: %s\n' "$*" >&2; exit 1; }
 
 command -v node >/dev/null && command -v npm >/dev/null || fail "not installed: nodejs npm (on Debian: apt-get install nodejs npm)"
-for name in nodejs typescript; do
+for name in ${*:-nodejs typescript}; do
     client=deploy/clients/$name
     where=build/clients/$name
     stamp=$where/node_modules/.stamp
