@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the clients for Node.js of deploy/clients need below build/clients, from their locks. The tests run the
-# clients with it, and load nothing themselves. Does nothing where it matches the lock already.
+# clients with it, and load nothing themselves. Does nothing where it matches the lock already. Arguments name some of the
+# clients; without any it is for all.
 set -eu
 cd "$(dirname "$0")/../.."
 
