@@ -1,7 +1,8 @@
 """The page of a complaint: its text and clocks, its course, and the forms by which staff answer it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, DeadlineKind, Remedy
 from gateway.api.region.v1.complaint_service_pb2 import (
@@ -37,6 +38,7 @@ _ID = "id"
 _RESPOND, _NOTE, _PROPOSE = "respond", "note", "propose"
 _TEXT, _ASK, _CAUSE, _REMEDY, _AMOUNT = "text", "ask", "cause", "remedy", "amount"
 _CURRENCY = "CNY"
+_WAIT = timedelta(seconds=15)
 
 
 def path_of(ticket_id: str) -> str:
@@ -96,7 +98,6 @@ async def _read(visit: Visit, calling: Calling) -> GetComplaintResponse:
 
 def _show(visit: Visit, found: GetComplaintResponse) -> Shown:
     complaint = found.complaint
-    is_open = not rules.is_final(complaint)
     is_own = rules.is_work_of(complaint, visit.person.region)
     page = _Page(
         state=complaint_state_cell(complaint),
@@ -111,7 +112,7 @@ def _show(visit: Visit, found: GetComplaintResponse) -> Shown:
         course_heading=translated("Course"),
         course=_course(found),
         proposal=_proposal(visit) if is_own else None,
-        entries=[*([_answer(visit, is_own=is_own)] if is_open else []), _private_note(visit)],
+        entries=[*_answers(visit, complaint), _private_note(visit)],
     )
     return Shown("complaint.html.j2", complaint.ticket_id, page, _TAB)
 
@@ -206,16 +207,26 @@ def _entered(visit: Visit, act: str, name: str) -> str:
     return visit.form.text(name) if visit.form.text(ACT) == act else ""
 
 
-def _answer(visit: Visit, *, is_own: bool) -> _Entry:
-    return _Entry(
-        heading=translated("Answer"),
+def _answers(visit: Visit, complaint: Complaint) -> Iterator[_Entry]:
+    """The form for an answer of this region, or for the customer's words where another region handles the complaint.
+
+    None where this region has neither to say.
+    """
+    region = visit.person.region
+    is_answered = rules.is_answered_by(complaint, region)
+    if rules.is_final(complaint) or not (is_answered or rules.is_passed_on_by(complaint, region)):
+        return
+    yield _Entry(
+        heading=translated("Answer") if is_answered else translated("What the customer says"),
         act=_RESPOND,
         request_id=visit.id_for(_RESPOND),
-        label=translated("Note for the customer and the regions"),
+        label=translated("Note for the customer and the regions")
+        if is_answered
+        else translated("In the customer's words, for the region that handles the complaint"),
         text=_entered(visit, _RESPOND, _TEXT),
         longest=rules.NOTE_LIMIT,
-        send=translated("Add the note"),
-        ask=translated("The customer has to answer first") if is_own else "",
+        send=translated("Add the note") if is_answered else translated("Pass it on"),
+        ask=translated("The customer has to answer first") if rules.is_work_of(complaint, region) else "",
         is_ask=bool(_entered(visit, _RESPOND, _ASK)),
     )
 
@@ -256,12 +267,14 @@ def _proposal(visit: Visit) -> _Proposal:
 
 
 def _respond(visit: Visit) -> RespondToComplaintRequest:
-    return RespondToComplaintRequest(
+    request = RespondToComplaintRequest(
         request_id=visit.request_id,
         ticket_id=visit.names[_ID],
         text=visit.form.text(_TEXT),
         ask_customer=bool(visit.form.text(_ASK)),
     )
+    request.wait.FromTimedelta(_WAIT)  # only where another region handles it
+    return request
 
 
 def _add_note(visit: Visit) -> AddPrivateNoteRequest:

@@ -7,7 +7,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideRequest, GetBusinessGuideResponse
-from gateway.api.region.v1.order_pb2 import Order, Party
+from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.order_service_pb2 import (
     GetOrderProofRequest,
     GetOrderProofResponse,
@@ -30,6 +30,7 @@ from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import business_name, region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
+from region_node.business.orders import rules
 from region_node.console import rpcs
 from region_node.console.words import ORDER_BADGES, order_state, order_state_cell, waits_for, way_of
 
@@ -69,6 +70,8 @@ class _Review:
     request_id: str
     decision: str
     decisions: Sequence[_Check]
+    missing: str
+    """Why a return is not offered; empty where it is, or where it would decide nothing."""
     documents: str
     materials: Sequence[_Check]
     note_label: str
@@ -130,7 +133,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
         hops=_hops(visit, order),
         hops_refused=refusal_of(found.proofs) if isinstance(found.proofs, Refused) else None,
         timeline=_timeline(order, proofs.proofs),
-        review=_review_form(visit, names) if order.awaiting.party == Party.PARTY_HOME_STAFF else None,
+        review=_review_form(visit, order, names) if rules.is_work_of(order, visit.person.region) else None,
     )
     return Shown("order.html.j2", order.id, page, _TAB)
 
@@ -258,14 +261,38 @@ def _event(time: Timestamp, what: str, who: str, text: str = "", style: str = ""
     return from_timestamp(time), Event(told_time(time, timespec="seconds"), what, who, text, style)
 
 
-def _review_form(visit: Visit, names: Mapping[str, str]) -> _Review:
-    """The form, with what was entered where it was refused."""
-    titles = {
-        ReviewDecision.REVIEW_DECISION_APPROVE: translated("Approve: the order goes on"),
+def _titles(action: str) -> Mapping[ReviewDecision.ValueType, str]:
+    """What each decision does to an order that waits for an action of staff."""
+    approve, reject = ReviewDecision.REVIEW_DECISION_APPROVE, ReviewDecision.REVIEW_DECISION_REJECT
+    if action == rules.FULFIL:
+        return {
+            approve: translated("Repeat: the region's own system is asked again"),
+            reject: translated("Reject: what was done is undone, and the order fails"),
+        }
+    if action == rules.UNDO:
+        return {
+            approve: translated("Repeat: the region's own system is asked to undo its work again"),
+            reject: translated("Undone by other means: the order ends"),
+        }
+    if action == rules.ADJUST:
+        return {approve: translated("Corrected: the customer is asked again to accept the work")}
+    return {
+        approve: translated("Approve: the order goes on"),
         ReviewDecision.REVIEW_DECISION_RETURN: translated("Return: the origin region brings more documents"),
-        ReviewDecision.REVIEW_DECISION_REJECT: translated("Reject: the order fails"),
+        reject: translated("Reject: the order fails"),
     }
-    decisions = {told_word(ReviewDecision.DESCRIPTOR, each): title for each, title in titles.items()}
+
+
+def _review_form(visit: Visit, order: Order, names: Mapping[str, str]) -> _Review:
+    """The form, with what was entered where it was refused.
+
+    A return names documents, so there is none without the guide that lists them.
+    """
+    titles, possible = _titles(order.awaiting.action), list(rules.decisions_of(order))
+    takes_documents = ReviewDecision.REVIEW_DECISION_RETURN in possible
+    if takes_documents and not names:
+        possible.remove(ReviewDecision.REVIEW_DECISION_RETURN)
+    decisions = {told_word(ReviewDecision.DESCRIPTOR, each): titles[each] for each in possible}
     chosen, documents = visit.form.text(_DECISION), visit.form.texts(_DOCUMENTS)
     materials = [Option(code, translated("{name} ({code})", name=name, code=code)) for code, name in names.items()]
     return _Review(
@@ -273,9 +300,14 @@ def _review_form(visit: Visit, names: Mapping[str, str]) -> _Review:
         request_id=visit.id_for(_REVIEW),
         decision=translated("Decision"),
         decisions=[_Check(Option(said, title), said == chosen) for said, title in decisions.items()],
+        missing=translated("No return: the guide that names the documents of the business cannot be read.")
+        if takes_documents and not names
+        else "",
         documents=translated("Documents still required, for a return"),
-        materials=[_Check(each, each.value in documents) for each in materials],
-        note_label=translated("Reason for the origin region; required for a return and a rejection"),
+        materials=[_Check(each, each.value in documents) for each in materials] if takes_documents else [],
+        note_label=translated("Reason for the origin region; required unless the order is approved")
+        if len(decisions) > 1
+        else translated("Note for the origin region"),
         note=visit.form.text(_NOTE),
         longest_note=_LONGEST_NOTE,
         send=translated("Decide"),

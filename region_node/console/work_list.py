@@ -25,6 +25,7 @@ from gateway.wording.complaints import state_word
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import business_name, category_name, region_name
 from gateway.wording.words import word
+from region_node.business.orders import rules as orders
 from region_node.care.complaints import rules as complaints
 from region_node.console import complaint, order, rpcs
 from region_node.console.words import fault_state, order_state, support_state
@@ -186,7 +187,7 @@ def _show(visit: Visit, found: _Lists) -> Shown:
 def _kinds(visit: Visit, found: _Lists) -> Sequence[_Kind]:
     region = visit.person.region
     return [
-        _kind("reviews", translated("Reviews"), found.orders, _reviews),
+        _kind("reviews", translated("Reviews"), found.orders, partial(_reviews, region=region)),
         _kind("complaints", translated("Complaints"), found.complaints, partial(_complaints, region=region)),
         _kind("faults", translated("Faults"), found.faults, partial(_faults, region=region)),
         _kind("support", translated("Support requests"), found.support, partial(_support, region=region)),
@@ -200,12 +201,13 @@ def _kind(key: str, title: str, answers: _Answers[L], work: Callable[[L], Iterab
     return _Kind(key, title, list(waiting.values()), any(each.next_page_token for each in answers))
 
 
-def _reviews(answer: ListOrdersResponse) -> Iterator[_Waiting]:
+def _reviews(answer: ListOrdersResponse, region: str) -> Iterator[_Waiting]:
     for each in answer.orders:
-        about, why = business_name(each.request.business), in_language(each.error.message)
-        what = translated("{business}: {reason}", business=about, reason=why) if why else about
-        awaiting = translated(each.awaiting.action) or order_state(each.state)
-        yield _Waiting(each.id, what, awaiting, each.origin_region, each.awaiting.due_time, order.path_of(each.id))
+        if orders.is_work_of(each, region):
+            about, why = business_name(each.request.business), in_language(each.error.message)
+            what = translated("{business}: {reason}", business=about, reason=why) if why else about
+            awaiting = translated(each.awaiting.action) or order_state(each.state)
+            yield _Waiting(each.id, what, awaiting, each.origin_region, each.awaiting.due_time, order.path_of(each.id))
 
 
 def _complaints(answer: ListComplaintsResponse, region: str) -> Iterator[_Waiting]:

@@ -21,8 +21,6 @@ from region_node.customers.rows import Line, lines_after
 from region_node.customers.verification.rules import CHECKED_AT_HOME, is_proven
 from region_node.node.context import RegionContext
 
-VERIFY = "verify"
-"""The action that an order waits for."""
 ORDER_NOTICE = "order-verify"
 """The kind of the notices about an order."""
 _LARGEST_PROOF = 256  # bytes, far more than one has

@@ -30,7 +30,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
 from gateway.errors import from_rpc_error
 from gateway.time.clock import to_timestamp
-from region_node.customers.proof import VERIFY
+from region_node.business.orders.rules import VERIFY
 from tests.federation.running import CALL_SECONDS, Federation, until
 
 T = TypeVar("T")

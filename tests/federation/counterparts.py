@@ -12,7 +12,7 @@ from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.federation.documents import parse_alternatives
 from gateway.time.clock import from_timestamp
-from region_node.customers.proof import VERIFY
+from region_node.business.orders.rules import VERIFY
 from region_node.customers.verification.rules import CHECKED_AT_HOME, attest
 from tests.federation.business_cases import BALANCE, BusinessCase
 from tests.federation.counter import REQUESTER, Counter, Reviewer

@@ -154,10 +154,10 @@ class Answering(Calling):
 
 def order(evil: str = "") -> Order:
     """An order with all that its page can show; `evil` stands behind each text."""
-    found = Order(id=f"sichuan/counter/R1{evil}", origin_region=f"sichuan{evil}", home_region=f"guangdong{evil}")
+    found = Order(id=f"sichuan/counter/R1{evil}", origin_region=f"sichuan{evil}", home_region="guangdong")
     found.operator, found.cancellation_reason = f"counter{evil}", f"changed my mind{evil}"
     found.state, found.awaiting.party = OrderState.ORDER_STATE_IN_PROGRESS, Party.PARTY_HOME_STAFF
-    found.awaiting.action = f"review{evil}"
+    found.awaiting.action = "review"
     found.awaiting.due_time.CopyFrom(to_timestamp(NOW))
     request = found.request
     request.business, request.number = f"TERMINATE{evil}", f"+8619844000001{evil}"
@@ -265,6 +265,58 @@ def test_hostile_texts_change_no_element_and_no_attribute_of_a_page() -> None:
         assert structure(found) == structure(read(harmless)), name
         assert sum(EVIL in text for text in found.texts) >= 3, name
         assert EVIL not in spoilt, name
+
+
+@pytest.mark.parametrize(
+    ("action", "offered"),
+    [
+        ("review", ["approve", "return", "reject"]),
+        ("fulfil", ["approve", "reject"]),
+        ("undo", ["approve", "reject"]),
+        ("adjust", ["approve"]),
+    ],
+)
+def test_a_review_offers_what_the_action_that_staff_owe_allows(action: str, offered: list[str]) -> None:
+    found = order()
+    found.awaiting.action = action
+    view = _view("/orders/{id:.+}")
+    assert _decisions(written(view, GetOrderResponse(order=found), guide())) == offered
+    without_guide = written(view, GetOrderResponse(order=found))
+    assert _decisions(without_guide) == [each for each in offered if each != "return"]
+    assert ("不能退回" in without_guide) == ("return" in offered)
+    found.home_region = "sichuan"
+    assert _decisions(written(view, GetOrderResponse(order=found), guide())) == []
+    assert "/console/orders/" not in written(_view("/work"), ListOrdersResponse(orders=[found]))
+
+
+@pytest.mark.parametrize(
+    ("owner", "origin", "case", "heading"),
+    [
+        ("guangdong", "sichuan", "", "答复"),
+        ("guangdong", "guangdong", "T2", "答复"),
+        ("sichuan", "guangdong", "", "客户所述"),
+        ("sichuan", "guangdong", "T2", ""),
+        ("sichuan", "hunan", "", ""),
+    ],
+)
+def test_what_another_region_handles_takes_the_words_of_the_customer_alone(
+    owner: str, origin: str, case: str, heading: str
+) -> None:
+    found = complaint()
+    found.owner_region, found.origin_region, found.case_id = owner, origin, case
+    page = written(_view("/complaints/{id:.+}"), GetComplaintResponse(complaint=found))
+    headings = [each for each in ("答复", "客户所述") if f'<h2 id="respond">{each}</h2>' in page]
+    assert headings == [heading] * bool(heading)
+    assert ('name="ask"' in page) == (owner == "guangdong")
+    assert '<h2 id="note">' in page
+
+
+def _view(path: str) -> View:
+    return next(each for each in CONSOLE.views if each.path == path)
+
+
+def _decisions(page: str) -> list[str]:
+    return [str(each["value"]) for _, each in read(page).seen if each.get("name") == "decision"]
 
 
 def test_every_field_has_a_label_every_table_a_head_and_no_page_has_a_style_or_a_handler_of_its_own() -> None:

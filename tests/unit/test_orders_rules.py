@@ -237,6 +237,16 @@ def test_only_the_awaited_action_is_possible() -> None:
     assert raised.value.parameters == {"state": "pending", "action": "supplement"}
 
 
+@pytest.mark.parametrize("region", ["guangdong", "sichuan"])
+def test_staff_of_the_home_region_have_what_waits_for_them_to_do_and_others_have_not(region: str) -> None:
+    order = order_in(IN_PROGRESS)
+    order.home_region = "guangdong"
+    rules.wait_for(order, Party.PARTY_HOME_STAFF, rules.REVIEW, now=NOW, due=NOW)
+    assert rules.is_work_of(order, region) == (region == "guangdong")
+    rules.wait_for(order, Party.PARTY_HOME_REGION, rules.UNDO, now=NOW, due=NOW)
+    assert (rules.is_work_of(order, region), rules.decisions_of(order)) == (False, ())
+
+
 @given(st.sampled_from(["guangdong", "sichuan"]), st.sampled_from(["chen", "wang"]))
 def test_nobody_reviews_what_they_took_in_and_a_namesake_elsewhere_may(region: str, name: str) -> None:
     order = Order(origin_region="guangdong", request=OrderRequest(requester=Requester(staff_id="chen")))

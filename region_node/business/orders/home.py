@@ -36,7 +36,6 @@ from region_node.business.orders.steps import (
 )
 from region_node.customers.documents.register import require_on_file
 from region_node.customers.documents.rules import paper_use, require_documents, require_fresh
-from region_node.customers.proof import VERIFY
 from region_node.customers.verification.rows import find_key
 from region_node.customers.verification.rules import is_proven, require_verified
 from region_node.requests.checks import require_size
@@ -141,8 +140,8 @@ def bury(tx: Transaction, context: OrderContext, command: OrderCommand, origin: 
 
 
 def _supplement(tx: Transaction, context: OrderContext, order: Order, command: OrderCommand, now: datetime) -> None:
-    is_proof = order.awaiting.action == VERIFY and is_proven(command.supplement.documents)
-    rules.require_awaiting(order, VERIFY if is_proof else "supplement")
+    is_proof = order.awaiting.action == rules.VERIFY and is_proven(command.supplement.documents)
+    rules.require_awaiting(order, rules.VERIFY if is_proof else "supplement")
     business = context.node.federation.prepared(order.request.business)
     brought = {document.code for document in command.supplement.documents}
     missing = [code for code in order.documents_requested if code not in brought]
@@ -191,7 +190,7 @@ def _take_over(tx: Transaction, context: OrderContext, order: Order, agreed: boo
     cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
     due = from_timestamp(order.expected_completion_time)
     rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="not accepted")
-    rules.wait_for(order, Party.PARTY_HOME_STAFF, "adjust", now=now, due=max(due, now))
+    rules.wait_for(order, Party.PARTY_HOME_STAFF, rules.ADJUST, now=now, due=max(due, now))
 
 
 def _take_up(tx: Transaction, context: OrderContext, order: Order, agreed: bool, now: datetime) -> None:
@@ -226,11 +225,9 @@ def review(
         raise Refused(Reason.REASON_NOT_HOME, region=context.node.region)
     require_caught_up(context.node, tx, facts(order), now)
     rules.require_other_reviewer(order, reviewer.region, reviewer.name)
-    is_for_staff = provisioning.is_for_staff(order)
-    if not is_for_staff:
-        _require_reviewable(order, decision)
+    rules.require_decision(order, decision)
     author = f"{context.node.region}/{reviewer.name}"
-    if is_for_staff:
+    if provisioning.is_for_staff(order):
         provisioning.review(tx, context, order, decision, note, now)
     elif decision == ReviewDecision.REVIEW_DECISION_APPROVE:
         situation = situation_of(tx, context, order, now)
@@ -266,17 +263,6 @@ def review(
     )
     failpoints.reach("order-reviewed.before-commit")
     return order
-
-
-def _require_reviewable(order: Order, decision: ReviewDecision.ValueType) -> None:
-    """Raises Refused with ORDER_STATE_FORBIDS where the order does not wait for this decision of staff.
-
-    Staff may also approve what they have put right, and speak for a customer whose proof is awaited.
-    """
-    is_returned = decision == ReviewDecision.REVIEW_DECISION_RETURN
-    if order.awaiting.action == "adjust" and decision == ReviewDecision.REVIEW_DECISION_APPROVE:
-        return
-    rules.require_awaiting(order, VERIFY if order.awaiting.action == VERIFY and not is_returned else "review")
 
 
 def step_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: datetime) -> None:

@@ -18,8 +18,6 @@ from region_node.business.orders.context import OrderContext
 from region_node.business.orders.provisioning_rows import Phase, Task, add_task, enter_phase, find_task, remove_task
 
 PROVISION: Final = "provision"  # the awaited action of the home region
-UNDO: Final = "undo"  # the awaited action of the home region, or of its staff
-FULFIL: Final = "fulfil"  # the awaited action of the home region's staff
 
 
 def begin(tx: Transaction, order: Order, now: datetime) -> None:
@@ -40,7 +38,7 @@ def cancel(tx: Transaction, context: OrderContext, order: Order, reason: str, no
 
 def is_for_staff(order: Order) -> bool:
     """Whether the region's staff have to decide after a rejection by the region's own system."""
-    return order.awaiting.party == Party.PARTY_HOME_STAFF and order.awaiting.action in (FULFIL, UNDO)
+    return order.awaiting.party == Party.PARTY_HOME_STAFF and order.awaiting.action in (rules.FULFIL, rules.UNDO)
 
 
 def review(
@@ -49,18 +47,18 @@ def review(
     """Repeats the system's call with APPROVE. Undoes the finished work and fails the order with REJECT.
 
     Where the system refused the undo itself, REJECT means that it is undone by other means. Raises Refused with
-    ORDER_STATE_FORBIDS for another decision.
+    ORDER_STATE_FORBIDS for an order that the system does not have.
     """
     action = order.awaiting.action
     task = find_task(tx, order.id)
-    if task is None or decision not in (ReviewDecision.REVIEW_DECISION_APPROVE, ReviewDecision.REVIEW_DECISION_REJECT):
+    if task is None:
         raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=rules.state_name(order.state), action="review")
     if decision == ReviewDecision.REVIEW_DECISION_APPROVE:
-        if action == FULFIL:
+        if action == rules.FULFIL:
             order.ClearField("error")
         enter_phase(tx, task, task.phase, now, task.results)
-        _wait(order, Party.PARTY_HOME_REGION, PROVISION if action == FULFIL else UNDO, now)
-    elif action == FULFIL:
+        _wait(order, Party.PARTY_HOME_REGION, PROVISION if action == rules.FULFIL else rules.UNDO, now)
+    elif action == rules.FULFIL:
         rules.note_error(order, Refused(Reason.REASON_REVIEW_REJECTED, note=note))
         withdraw(tx, context, order, task, now)
     else:
@@ -73,7 +71,7 @@ def withdraw(tx: Transaction, context: OrderContext, order: Order, task: Task, n
         end(tx, context, order, now)
         return
     enter_phase(tx, task, Phase.UNDO, now, task.results)
-    _wait(order, Party.PARTY_HOME_REGION, UNDO, now)
+    _wait(order, Party.PARTY_HOME_REGION, rules.UNDO, now)
 
 
 def end(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:

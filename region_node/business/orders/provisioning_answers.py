@@ -147,12 +147,12 @@ def _refused(
     give_to_staff(tx, task, f"{told.zh_cn} {told.en}")
     if task.phase != Phase.UNDO:
         rules.note_error(order, Refused(Reason.REASON_FULFILMENT_FAILED, problem_zh_cn=told.zh_cn, problem_en=told.en))
-        provisioning.give_to_staff(order, provisioning.FULFIL, now)
+        provisioning.give_to_staff(order, rules.FULFIL, now)
         return
     note = f"{told.zh_cn} {told.en}"
     if not order.notes or order.notes[-1].text != note:
         order.notes.add(author=context.node.region, time=to_timestamp(now), text=note)
-    provisioning.give_to_staff(order, provisioning.UNDO, now)
+    provisioning.give_to_staff(order, rules.UNDO, now)
 
 
 def shown(problem: LocalizedText) -> LocalizedText:

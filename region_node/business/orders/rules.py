@@ -7,6 +7,7 @@ region's state is provisional and follows INTAKE_TRANSITIONS.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from gateway.api.federation.v1.configuration_pb2 import (
     Business,
@@ -21,6 +22,7 @@ from gateway.api.region.v1.order_pb2 import (
     OrderState,
     Party,
 )
+from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.errors import Refused
@@ -38,6 +40,16 @@ IN_PROGRESS = OrderState.ORDER_STATE_IN_PROGRESS
 CANCELLED = OrderState.ORDER_STATE_CANCELLED
 RETURNED = "review returned"
 """The reason of a state change by which a review returns an order."""
+REVIEW: Final = "review"
+"""An action that an order waits for: a decision of the home region's staff."""
+FULFIL: Final = "fulfil"
+"""As REVIEW, after the region's own system has refused the work."""
+UNDO: Final = "undo"
+"""As REVIEW, after that system has refused to undo the work; of the home region before."""
+ADJUST: Final = "adjust"
+"""As REVIEW, after the customer has not accepted the work."""
+VERIFY: Final = "verify"
+"""The customer's own proof of what another region attests by papers alone."""
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 FAILED = OrderState.ORDER_STATE_FAILED
 PARTIAL = OrderState.ORDER_STATE_PARTIAL
@@ -179,6 +191,33 @@ def require_awaiting(order: Order, action: str) -> None:
     """Raises Refused with ORDER_STATE_FORBIDS unless the order waits for this very action."""
     if is_final(order) or order.awaiting.action != action:
         raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=state_name(order.state), action=action)
+
+
+def is_work_of(order: Order, region: str) -> bool:
+    """Whether the staff of a region have to do the next step of the order."""
+    return order.home_region == region and order.awaiting.party == Party.PARTY_HOME_STAFF and not is_final(order)
+
+
+def decisions_of(order: Order) -> Sequence[ReviewDecision.ValueType]:
+    """The decisions that the home region's staff can make on the order; none where it does not wait for them.
+
+    Staff may also speak for a customer whose proof is awaited.
+    """
+    approve, reject = ReviewDecision.REVIEW_DECISION_APPROVE, ReviewDecision.REVIEW_DECISION_REJECT
+    possible: Mapping[str, Sequence[ReviewDecision.ValueType]] = {
+        REVIEW: (approve, ReviewDecision.REVIEW_DECISION_RETURN, reject),
+        FULFIL: (approve, reject),
+        UNDO: (approve, reject) if order.awaiting.party == Party.PARTY_HOME_STAFF else (),
+        ADJUST: (approve,),
+        VERIFY: (approve, reject),
+    }
+    return () if is_final(order) else possible.get(order.awaiting.action, ())
+
+
+def require_decision(order: Order, decision: ReviewDecision.ValueType) -> None:
+    """Raises Refused with ORDER_STATE_FORBIDS where the order does not wait for this decision of staff."""
+    if decision not in decisions_of(order):
+        raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=state_name(order.state), action=REVIEW)
 
 
 def expedite(order: Order, staff_id: str, now: datetime) -> None:

@@ -20,7 +20,7 @@ from region_node.business.orders.context import OrderContext, require_amounts
 from region_node.customers.accounts.rules import FEES, EntryKind, transfer
 from region_node.customers.operations import own_line
 from region_node.customers.preconditions import require_preconditions
-from region_node.customers.proof import ORDER_NOTICE, VERIFY, Asked, ask_customer, must_ask, order_text, wait_until
+from region_node.customers.proof import ORDER_NOTICE, Asked, ask_customer, must_ask, order_text, wait_until
 from region_node.customers.rows import Line, line_of
 from region_node.customers.status import require_readable
 
@@ -128,7 +128,7 @@ def _waits(tx: Transaction, context: OrderContext, situation: Situation, step: S
     if step == Step.STEP_REVIEW:
         due = from_timestamp(order.expected_completion_time)
         rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="review")
-        rules.wait_for(order, Party.PARTY_HOME_STAFF, "review", now=now, due=due)
+        rules.wait_for(order, Party.PARTY_HOME_STAFF, rules.REVIEW, now=now, due=due)
         return True
     if step == Step.STEP_VERIFY:
         return _wait_for_proof(tx, context, situation)
@@ -168,7 +168,7 @@ def _wait_for_proof(tx: Transaction, context: OrderContext, situation: Situation
         return False
     due = wait_until(context.node, order.origin_region, now)
     rules.enter(order, rules.PENDING, now=now, region=context.node.region, reason="to be verified")
-    rules.wait_for(order, Party.PARTY_CUSTOMER, VERIFY, now=now, due=due)
+    rules.wait_for(order, Party.PARTY_CUSTOMER, rules.VERIFY, now=now, due=due)
     set_timer(tx, f"{STEP_TIMER}/{order.id}", kind=STEP_TIMER, subject=order.id, due=due)
     asked = Asked(order.id, order.origin_region, ORDER_NOTICE, order_text(situation.business.name))
     ask_customer(tx, context.node, situation.line, asked, due, now)

@@ -103,6 +103,19 @@ def is_work_of(complaint: Complaint, region: str) -> bool:
     return is_at_work and complaint.owner_region == region and not is_with_nobody(complaint)
 
 
+def is_answered_by(complaint: Complaint, region: str) -> bool:
+    """Whether what staff of a region say is the answer of the region that handles the complaint."""
+    return complaint.owner_region == region
+
+
+def is_passed_on_by(complaint: Complaint, region: str) -> bool:
+    """Whether a region passes the customer's words on to the region that handles the complaint.
+
+    Those about a work item go to its case.
+    """
+    return complaint.origin_region == region and not is_answered_by(complaint, region) and not complaint.case_id
+
+
 def was_with_nobody(complaint: Complaint) -> bool:
     """Whether no region is responsible, nor was since filing."""
     return is_with_nobody(complaint) and not any(each.region for each in complaint.items)
