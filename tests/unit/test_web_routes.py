@@ -23,7 +23,7 @@ WORDS = words_of(OrderState.DESCRIPTOR)
 
 
 class Calls:
-    """The RPCs of a process that answers each with nothing, and the time that each had."""
+    """The RPCs of a process that answers each with its request, and the time that each had."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -32,11 +32,10 @@ class Calls:
     async def call(self, path: str, arrival: Arrival) -> Message:
         self.paths.append(path)
         self.seconds.append(arrival.seconds)
-        return await arrival.read()
-
-    async def read(self, path: str, arrival: Arrival) -> Message:
-        self.paths.append(f"read {path}")
-        return await arrival.read()
+        message = await arrival.read()
+        if arrival.rpc_of is not None:
+            self.paths.append(arrival.rpc_of(message))
+        return message
 
 
 async def answered(route: Route, calls: Calls, **headers: str) -> tuple[int, dict[str, object]]:
@@ -134,13 +133,13 @@ def test_a_route_of_several_rpcs_reads_its_request_once_and_calls_the_one_that_i
     for body, rpc in (('{"status": "cancelled"}', "WithdrawComplaint"), ("{}", "RespondToComplaint")):
         calls = Calls()
         assert asyncio.run(patched(calls, body, "application/merge-patch+json")) == (200, {})
-        assert calls.paths == ["read /S/RespondToComplaint", f"/S/{rpc}"]
+        assert calls.paths == ["/S/RespondToComplaint", f"/S/{rpc}"]
     calls = Calls()
     status, told = asyncio.run(patched(calls, '{"status": "cancelled", "reason": null}', "application/json"))
     assert (status, told["code"]) == (400, "ATTRIBUTE_UNSUPPORTED"), "null was taken for an attribute that is absent"
     status, told = asyncio.run(patched(calls, "<a/>", "text/xml"))
     assert (status, told["code"]) == (415, "MEDIA_TYPE_UNSUPPORTED")
-    assert calls.paths == 2 * ["read /S/RespondToComplaint"]
+    assert calls.paths == 2 * ["/S/RespondToComplaint"]
 
 
 def test_a_list_is_refused_in_another_order_than_its_own() -> None:
