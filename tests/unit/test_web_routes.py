@@ -14,7 +14,7 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
 from gateway.rpc.in_process import Arrival
-from gateway.web.json_bodies import Attributes
+from gateway.web.json_bodies import Attributes, parsed
 from gateway.web.routes import Answer, Api, Asked, Route, application
 from gateway.web.selecting import Paging, require_known, require_sorted, value_of, values_in, words_of
 from region_node.open_api.product_ordering import PRODUCT_ORDERING
@@ -140,6 +140,13 @@ def test_a_route_of_several_rpcs_reads_its_request_once_and_calls_the_one_that_i
     status, told = asyncio.run(patched(calls, "<a/>", "text/xml"))
     assert (status, told["code"]) == (415, "MEDIA_TYPE_UNSUPPORTED")
     assert calls.paths == 2 * ["/S/RespondToComplaint"]
+
+
+@pytest.mark.parametrize("body", [b'{"a": null}', b'{"a": {"b": null}}', b'{"a": {"b": {"c": null}}}'])
+def test_a_merge_patch_removes_nothing_by_null_at_any_depth(body: bytes) -> None:
+    with pytest.raises(Refused, match="removed by null"):
+        parsed(body).require_nothing_removed()
+    parsed(b'{"a": [{"b": null}]}').require_nothing_removed()
 
 
 def test_a_list_is_refused_in_another_order_than_its_own() -> None:
