@@ -14,7 +14,6 @@ from google.protobuf.message import Message
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, from_metadata
-from gateway.rpc.incidents import incident
 from gateway.rpc.interceptor import BorderInterceptor
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Message, Message]"
@@ -33,6 +32,8 @@ class Arrival:
     """The time until its deadline."""
     read: Callable[[], Awaitable[Message]]
     """Reads the request, once the border has admitted the caller. May raise Refused."""
+    rpc_of: Callable[[Message], str] | None = None
+    """The RPC that a request is for, where only the request says it."""
 
 
 class InProcess:
@@ -49,6 +50,9 @@ class InProcess:
     async def call(self, path: str, arrival: Arrival) -> Message:
         """The answer of the RPC at `path` (`/package.Service/Method`).
 
+        With `rpc_of` the request is read first, from a caller whom the RPC at `path` admits. Then that which it is for
+        is called, in the time that is left.
+
         Raises Refused with the same reasons as for a caller by gRPC, and with ANSWER_LATE at the deadline.
         """
         # A task of its own: what a call sets for its context ends with it, on a connection that stays open.
@@ -59,27 +63,17 @@ class InProcess:
         except TimeoutError:
             raise Refused(Reason.REASON_ANSWER_LATE, seconds=f"{arrival.seconds:.0f}") from None
 
-    async def read(self, path: str, arrival: Arrival) -> Message:
-        """The request of a call before it begins, from a caller who may call the RPC at `path`.
-
-        It serves those who find in the request which RPC it is for. Raises Refused as `call`.
-        """
-        try:
-            async with asyncio.timeout(arrival.seconds), self._border.reading(path, arrival.certificates):
-                return await arrival.read()
-        except TimeoutError:
-            raise Refused(Reason.REASON_ANSWER_LATE, seconds=f"{arrival.seconds:.0f}") from None
-        except Refused:
-            raise
-        except Exception as error:
-            raise incident(path, error) from error
-
     async def _serve(self, path: str, arrival: Arrival) -> Message:
-        context = _Context(arrival)
-        wrapped = await self._border.intercept_service(self._handler, _Details(path, arrival.metadata))
+        context = _Context(path, arrival)
+        if arrival.rpc_of is not None:
+            await self._pass(self._border.reading(path).stream_unary, context)
+        wrapped = await self._border.intercept_service(self._handler, _Details(context.path, arrival.metadata))
         assert wrapped is not None
+        return await self._pass(wrapped.stream_unary, context)
+
+    async def _pass(self, serve: object, context: "_Context") -> Message:
         try:
-            return await cast("_Serve", wrapped.stream_unary)(_NoStream(), context)
+            return await cast("_Serve", serve)(_NoStream(), context)
         except grpc.aio.AbortError:
             if context.refused is None:
                 raise
@@ -114,8 +108,11 @@ class _Details(grpc.HandlerCallDetails):
 class _Context:
     """The part of gRPC's context that the border uses. The services of the contract use none of it."""
 
-    def __init__(self, arrival: Arrival) -> None:
+    def __init__(self, path: str, arrival: Arrival) -> None:
+        self.path = path
+        """The RPC that is called, as far as it is known."""
         self._arrival = arrival
+        self._request: bytes | None = None
         self._end = asyncio.get_running_loop().time() + arrival.seconds
         self.refused: Refused | None = None
 
@@ -132,8 +129,13 @@ class _Context:
         return self._end - asyncio.get_running_loop().time()
 
     async def read(self) -> bytes:
-        """See grpc: the request, within the limits that the border has for bytes."""
-        return (await self._arrival.read()).SerializeToString()
+        """See grpc: the request, within the limits that the border has for bytes. It comes once."""
+        if self._request is None:
+            message = await self._arrival.read()
+            if self._arrival.rpc_of is not None:
+                self.path = self._arrival.rpc_of(message)
+            self._request = message.SerializeToString()
+        return self._request
 
     async def abort_with_status(self, status: grpc.Status) -> NoReturn:
         """See grpc."""

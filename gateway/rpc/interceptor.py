@@ -13,7 +13,7 @@ would read and parse the request before this code could check the caller.
 import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias, TypeVar, cast
@@ -34,7 +34,7 @@ from gateway.rpc.acting import Acting, ActingStaff
 from gateway.rpc.admission import Admission, placed
 from gateway.rpc.calls import Call, current_call, enter
 from gateway.rpc.incidents import incident
-from gateway.rpc.request_streams import RequestReader, RequestStreams
+from gateway.rpc.request_streams import RequestReader, RequestStreams, arrived
 from gateway.rpc.shares import Shares
 from gateway.security.identity import Identity
 from gateway.security.peers import Peer, peer_of
@@ -121,12 +121,14 @@ class _Method:
     none.
     """
 
-    def __init__(self, path: str, serve: _Serve, *, streams: bool) -> None:
+    def __init__(self, path: str, serve: _Serve, *, streams: bool, is_counted: bool = True) -> None:
+        """One that is not counted is in the figures only where it fails: another follows it."""
         self.path = path
         self.name = path.removeprefix("/")
         self.attributes = {"rpc.system.name": "grpc", "rpc.method": self.name}
         self.serve = serve
         self.streams = streams
+        self.is_counted = is_counted
 
 
 class BorderInterceptor(grpc.aio.ServerInterceptor):
@@ -146,20 +148,18 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         """Stops reading requests from streams; the ones already read are answered."""
         self._requests.close()
 
-    @asynccontextmanager
-    async def reading(self, path: str, certificates: Mapping[str, Iterable[bytes]]) -> AsyncIterator[None]:
-        """Gives a place for the reading of a request that says which method it is for.
+    def reading(self, path: str) -> _Handler:
+        """A handler that reads a request which says itself for which method it is, and serves nothing.
 
-        Raises Refused for a peer who may not call the method at `path`, and for one who has all places of its own.
+        The border admits the callers of the method at `path`, as to that method.
         """
-        self._shares.require_place()
-        identity, access = self._ports.peer(certificates, self._ports.federation).identity, self._ports.access
-        share = self._shares.enter(identity, is_stranger=access.is_stranger(identity))
-        try:
-            await self._ports.require_peer(certificates, path, lambda each: access.require_allowed(each, path))
-            yield
-        finally:
-            self._shares.leave(share)
+        largest = self._ports.access.largest_request(path)
+
+        async def read(_: _Requests, context: _Context) -> None:
+            await arrived(context.read(), largest)
+
+        method = _Method(path, read, streams=False, is_counted=False)
+        return grpc.stream_unary_rpc_method_handler(self._guarded(method))
 
     async def intercept_service(
         self,
@@ -216,7 +216,8 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
                     await _abort(context, incident(method.path, error))
                     raise
                 finally:
-                    metrics.served(method.name, status, started)
+                    if method.is_counted or status != "OK":
+                        metrics.served(method.name, status, started)
 
         return behave
 

@@ -29,43 +29,12 @@ class RequestReader:
 
     def __init__(self, largest: int, deserialize: Callable[[bytes], Message]) -> None:
         self._largest = largest
-        self._patience = PATIENCE + largest / BYTES_PER_SECOND
         self._most = largest // BYTES_PER_ELEMENT
         self._deserialize = deserialize
 
     async def read_only(self, coming: Awaitable[object]) -> Message:
-        """The request of a call that has one, which gRPC gives. Raises Refused as `read`, and where none comes."""
-        loop, is_late, is_away = asyncio.get_running_loop(), False, False
-        timer: asyncio.TimerHandle
-        reading, place = cast("asyncio.Task[object]", asyncio.current_task(loop)), current_place()
-
-        def give_up() -> None:
-            nonlocal is_late
-            is_late = True
-            reading.cancel()
-
-        def give_way() -> None:
-            nonlocal timer, is_away
-            if place is not None:
-                is_away = True
-                place.pause()
-            timer = loop.call_later(self._patience - SOON, give_up)
-
-        # Every call waits here: `asyncio.timeout` costs twice as much.
-        timer = loop.call_later(SOON, give_way)
-        try:
-            data = await coming
-        except asyncio.CancelledError:
-            if not is_late or reading.uncancel():
-                raise  # the caller has gone away
-            raise Refused(Reason.REASON_REQUEST_NOT_SENT, seconds=f"{self._patience:.0f}") from None
-        finally:
-            timer.cancel()
-            if place is not None and is_away:
-                place.resume()
-        if not isinstance(data, bytes):
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem="there is none")
-        return self.read(data)
+        """The request of a call that has one, which gRPC gives. Raises Refused as `read` and `arrived`."""
+        return self.read(await arrived(coming, self._largest))
 
     def read(self, data: bytes) -> Message:
         """Parses a message. Raises Refused for a message that is too large, unreadable, or has forbidden content."""
@@ -81,6 +50,42 @@ class RequestReader:
             del message
             raise refused
         return message
+
+
+async def arrived(coming: Awaitable[object], largest: int) -> bytes:
+    """The bytes of a call's only request, of `largest` bytes at most. Raises Refused where none comes in time."""
+    patience = PATIENCE + largest / BYTES_PER_SECOND
+    loop, is_late, is_away = asyncio.get_running_loop(), False, False
+    timer: asyncio.TimerHandle
+    reading, place = cast("asyncio.Task[object]", asyncio.current_task(loop)), current_place()
+
+    def give_up() -> None:
+        nonlocal is_late
+        is_late = True
+        reading.cancel()
+
+    def give_way() -> None:
+        nonlocal timer, is_away
+        if place is not None:
+            is_away = True
+            place.pause()
+        timer = loop.call_later(patience - SOON, give_up)
+
+    # Every call waits here: `asyncio.timeout` costs twice as much.
+    timer = loop.call_later(SOON, give_way)
+    try:
+        data = await coming
+    except asyncio.CancelledError:
+        if not is_late or reading.uncancel():
+            raise  # the caller has gone away
+        raise Refused(Reason.REASON_REQUEST_NOT_SENT, seconds=f"{patience:.0f}") from None
+    finally:
+        timer.cancel()
+        if place is not None and is_away:
+            place.resume()
+    if not isinstance(data, bytes):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem="there is none")
+    return data
 
 
 def _fault(message: Message, most: int | None) -> Refused | None:

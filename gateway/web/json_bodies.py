@@ -1,6 +1,7 @@
 """JSON of callers: bounded before it is parsed, and read so that no attribute is passed over in silence."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import NoReturn, cast
@@ -23,8 +24,8 @@ def parsed(data: bytes) -> "Attributes":
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(LARGEST_BODY))
     _require_shallow(data)
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_object, parse_constant=_no_number)
-    except ValueError:  # neither UTF-8 nor JSON, or a number of thousands of digits
+        value = json.loads(data.decode(), object_pairs_hook=_object, parse_float=_finite, parse_constant=_no_number)
+    except ValueError:  # neither UTF-8 nor JSON, or a number beyond all that can be computed with
         raise invalid("body", "is no JSON in UTF-8", "不是UTF-8编码的JSON") from None
     return Attributes(value, "")
 
@@ -100,10 +101,15 @@ class Attributes:
         return [Attributes(each, f"{self.at(name)}[{index}]") for index, each in enumerate(value)]
 
     def require_nothing_removed(self) -> None:
-        """Raises Refused with ATTRIBUTE_UNSUPPORTED for a null, by which a merge patch removes (RFC 7396)."""
+        """Raises Refused with ATTRIBUTE_UNSUPPORTED for a null, by which a merge patch removes (RFC 7396).
+
+        A patch merges objects at any depth. It replaces arrays whole, and a null within one is an absent attribute.
+        """
         for name, value in self._values.items():
             if value is None:
                 raise unsupported(self.at(name), "nothing is removed by null", "不能用null删除")
+            if isinstance(value, dict):
+                Attributes(value, self.at(name)).require_nothing_removed()
 
     def close(self) -> None:
         """Raises Refused with ATTRIBUTE_UNSUPPORTED where an attribute is left that nobody has read."""
@@ -129,6 +135,13 @@ def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     if len(made) < len(pairs):
         raise ValueError("an attribute stands twice")
     return made
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError("the number is too large")
+    return value
 
 
 def _no_number(_: str) -> NoReturn:

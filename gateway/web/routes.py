@@ -7,7 +7,7 @@ A route decides nothing. The RPC is called within the process, past the same bor
 import json
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Protocol, TypeVar, cast
 
@@ -43,10 +43,6 @@ class Calls(Protocol):
     """The RPCs of the process."""
 
     async def call(self, path: str, arrival: Arrival) -> Message:
-        """See `gateway.rpc.in_process.InProcess`."""
-        ...
-
-    async def read(self, path: str, arrival: Arrival) -> Message:
         """See `gateway.rpc.in_process.InProcess`."""
         ...
 
@@ -152,22 +148,12 @@ def _handler(
             body.close()
             return made
 
-        arrival = Arrival(certificates(request), _metadata(request), _DEADLINE + wait, read)
-        rpc = route.rpc
-        if route.others:  # which of them it is stands in the body
-            made = await calls.read(rpc, arrival)
-            rpc, arrival = route.rpc_of(made), replace(arrival, read=_given(made))
-        response = await calls.call(rpc, arrival)
+        rpc_of = route.rpc_of if route.others else None
+        arrival = Arrival(certificates(request), _metadata(request), _DEADLINE + wait, read, rpc_of)
+        response = await calls.call(route.rpc, arrival)
         return _answered(route, cast("Asked", asked), response)
 
     return handle
-
-
-def _given(message: Message) -> Callable[[], Awaitable[Message]]:
-    async def read() -> Message:
-        return message
-
-    return read
 
 
 @web.middleware

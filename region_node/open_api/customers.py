@@ -7,6 +7,7 @@ enterprise.
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from gateway.api.region.v1.customer_service_pb2 import Customer, Product
+from gateway.errors import invalid
 from gateway.web.json_bodies import Attributes, unsupported
 from region_node.open_api.extension import Extension
 from region_node.open_api.resources import INDIVIDUAL, Json, href_of, require_type, told_reference, without_empty
@@ -66,6 +67,9 @@ def _email(body: Attributes) -> str:
             raise unsupported(medium.at("mediumType"), f"it is {_EMAIL}", f"须为{_EMAIL}")
         said = medium.object("characteristic")
         address = said.text("emailAddress")
+        if not address:  # it would be removed where it was only forgotten
+            problem = "is missing; an empty contactMedium removes the address"
+            raise invalid(said.at("emailAddress"), problem, "缺失；空的contactMedium表示删除地址")
         said.close()
         medium.close()
         return address

@@ -183,7 +183,7 @@ def message_in(said: Attributes, made: M) -> M:
     """An object in the JSON of the contract, as the message. Raises Refused for what is none."""
     try:
         return ParseDict(dict(said.values()), made)
-    except ParseError:
+    except (ParseError, OverflowError):  # the latter for a number beyond that of the field
         raise invalid(said.place, "does not have the form of the contract", "不符合合约规定的格式") from None
 
 

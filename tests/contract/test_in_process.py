@@ -27,9 +27,26 @@ from gateway.security.revocations import Revocations
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates
 
 ORDERS = api.DESCRIPTOR.services_by_name["OrderService"]
-GET = "/gateway.api.region.v1.OrderService/GetOrder"
+GET, CANCEL = "/gateway.api.region.v1.OrderService/GetOrder", "/gateway.api.region.v1.OrderService/CancelOrder"
 COUNTER, STRANGER = "region/sichuan/operator/counter", "region/henan/operator/counter"
 LONG, SHORT = 60.0, 0.05  # seconds until a deadline
+Read = Callable[[], Awaitable[Message]]
+
+
+async def order() -> Message:
+    """The request of a caller."""
+    return api.GetOrderRequest(order_id="any")
+
+
+async def never() -> Message:
+    """A request that nobody may read."""
+    raise AssertionError("a request was read")
+
+
+async def later() -> Message:
+    """A request that does not come."""
+    await asyncio.Event().wait()
+    return await order()
 
 
 class Orders:
@@ -52,19 +69,30 @@ class Orders:
         return api.GetOrderResponse(order=Order(id=request.order_id))
 
 
+class Served(UnrecordedCalls):
+    """The calls that are in the figures: the method and the status of each."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+
+    def served(self, method: str, status: str, started: float) -> None:
+        self.calls.append((method.rpartition("/")[2], status))
+
+
 class Process:
-    """The calls within a node of Sichuan, and whom its border has turned away."""
+    """The calls within a node of Sichuan, its figures, and whom its border has turned away."""
 
     def __init__(self, tmp_path: Path) -> None:
         self.certificates = Certificates(tmp_path)
         self.revocations = Revocations(self.certificates.authority.certificate_pem, FEDERATION)
         self.orders = Orders()
         self.denied: list[tuple[str, str]] = []
+        self.served = Served()
         ports = BorderPorts(
             FEDERATION,
             AccessRules([ORDERS], "sichuan"),
             Tracing(NoOpTracer(), records=False),
-            UnrecordedCalls(),
+            self.served,
             self._deny,
             self.revocations,
         )
@@ -73,13 +101,14 @@ class Process:
     async def _deny(self, identity: Identity, method: str, refused: Refused) -> None:
         self.denied.append((identity.path, reason_name(refused.reason)))
 
-    async def get(
-        self, caller: str = COUNTER, seconds: float = LONG, read: Callable[[], Awaitable[Message]] | None = None
-    ) -> Message:
-        async def order() -> Message:
-            return api.GetOrderRequest(order_id="any")
+    async def get(self, caller: str = COUNTER, seconds: float = LONG, read: Read = order) -> Message:
+        return await self.calls.call(GET, Arrival(self.shown(caller), (), seconds, read))
 
-        return await self.calls.call(GET, Arrival(self.shown(caller), (), seconds, read or order))
+    async def choose(
+        self, shown: Mapping[str, Collection[bytes]], read: Read = order, seconds: float = LONG
+    ) -> Message:
+        """A call of whoever may cancel orders, which turns out to ask for one."""
+        return await self.calls.call(CANCEL, Arrival(shown, (), seconds, read, lambda _: GET))
 
     def shown(self, caller: str) -> Mapping[str, Collection[bytes]]:
         pem = self.certificates.credentials(caller).certificate.read_bytes()
@@ -114,9 +143,6 @@ def test_a_call_is_answered_and_leaves_nothing_behind_for_the_next_of_its_connec
 
 
 def test_a_caller_who_may_not_call_is_noted_and_nothing_of_it_is_read(tmp_path: Path) -> None:
-    async def never() -> Message:
-        raise AssertionError("a request was read")
-
     async def story() -> None:
         process = Process(tmp_path)
         assert await why(process.get(STRANGER, read=never)) == "PERMISSION_DENIED"
@@ -126,40 +152,58 @@ def test_a_caller_who_may_not_call_is_noted_and_nothing_of_it_is_read(tmp_path: 
 
 
 def test_a_request_that_says_which_rpc_it_is_for_is_read_for_those_who_may_call_and_in_time(tmp_path: Path) -> None:
-    async def order() -> Message:
-        return api.GetOrderRequest(order_id="any")
-
-    async def never() -> Message:
-        raise AssertionError("a request was read")
-
-    async def later() -> Message:
-        await asyncio.Event().wait()
-        return await order()
-
     async def broken() -> Message:
         raise KeyError("no such")
 
     async def story() -> None:
         process = Process(tmp_path)
-
+        process.orders.let.set()
         shown = {caller: process.shown(caller) for caller in (COUNTER, STRANGER)}
-
-        def read(caller: str, read: Callable[[], Awaitable[Message]], seconds: float = LONG) -> Awaitable[Message]:
-            return process.calls.read(GET, Arrival(shown[caller], (), seconds, read))
-
-        assert await read(COUNTER, order) == await order()
-        assert await why(read(STRANGER, never)) == "PERMISSION_DENIED"
+        assert await process.choose(shown[COUNTER]) == api.GetOrderResponse(order=Order(id="any"))
+        assert await why(process.choose(shown[STRANGER], never)) == "PERMISSION_DENIED"
         assert process.denied == [(STRANGER, "PERMISSION_DENIED")]
-        assert await why(read(COUNTER, later, SHORT)) == "ANSWER_LATE"
-        assert await why(read(COUNTER, broken)) == "INTERNAL"
+        assert await why(process.choose(shown[COUNTER], later, SHORT)) == "ANSWER_LATE"
+        assert await why(process.choose(shown[COUNTER], broken)) == "INTERNAL"
         process.revoke(COUNTER)
-        assert await why(read(COUNTER, never)) == "CERTIFICATE_REVOKED"
+        assert await why(process.choose(shown[COUNTER], never)) == "CERTIFICATE_REVOKED"
+
+    asyncio.run(story())
+
+
+def test_a_request_that_says_which_rpc_it_is_for_is_waited_for_as_any_other_and_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.rpc.shares.CALLS", 1)
+    begun = asyncio.Event()
+
+    async def silent() -> Message:
+        begun.set()
+        return await later()
+
+    async def story() -> None:
+        process = Process(tmp_path)
+        process.orders.let.set()
+        shown = process.shown(COUNTER)
+        with monkeypatch.context() as hasty:
+            hasty.setattr("gateway.rpc.request_streams.PATIENCE", 0)
+            hasty.setattr("gateway.rpc.request_streams.BYTES_PER_SECOND", 2**40)
+            assert await why(process.choose(shown, silent)) == "REQUEST_NOT_SENT"
+        assert process.served.calls == [("CancelOrder", "DEADLINE_EXCEEDED")]
+        process.served.calls.clear()
+        await process.choose(shown)
+        assert process.served.calls == [("GetOrder", "OK")]
+        begun.clear()
+        reading = asyncio.create_task(process.choose(shown, silent))
+        await begun.wait()
+        process.revoke(COUNTER)
+        assert await why(reading) == "CERTIFICATE_REVOKED", "it went on with a revoked certificate"
+        assert process.denied == [(COUNTER, "CERTIFICATE_REVOKED")]
 
     asyncio.run(story())
 
 
 def test_what_cannot_be_read_is_refused_as_its_reader_says_and_a_defect_by_a_number(tmp_path: Path) -> None:
-    def raising(error: Exception) -> Callable[[], Awaitable[Message]]:
+    def raising(error: Exception) -> Read:
         async def read() -> Message:
             raise error
 

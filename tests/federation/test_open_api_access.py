@@ -6,6 +6,7 @@ from http import HTTPStatus
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 
+from gateway.api.types.v1 import access_pb2
 from gateway.web.routes import Route
 from region_node.open_api.served import served_apis
 from tests.federation.running import Federation
@@ -38,6 +39,8 @@ def test_a_route_names_rpcs_of_one_service_of_the_contract_and_of_the_least_rest
             assert may_call(caller, "guangdong", found[0]) or not any(
                 may_call(caller, "guangdong", each) for each in found
             ), path
+        alone = [each.GetOptions().Extensions[access_pb2.without_staff] for each in found]
+        assert alone[0] or not any(alone), path
 
 
 @pytest.mark.parametrize("caller", PATHS)

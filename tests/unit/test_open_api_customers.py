@@ -75,6 +75,15 @@ def test_a_merge_patch_that_no_rpc_makes_is_refused_by_its_name(body: Mapping[st
     assert refused.value.parameters["attribute"] == attribute
 
 
+@pytest.mark.parametrize(
+    "medium", [{"mediumType": "email"}, {"mediumType": "email", "characteristic": {"emailAddress": None}}, mail("")]
+)
+def test_a_medium_without_an_address_removes_none(medium: Mapping[str, object]) -> None:
+    with pytest.raises(Refused, match="is missing") as refused:
+        changed({"contactMedium": [medium]})
+    assert refused.value.parameters["field"] == "contactMedium[0].characteristic.emailAddress"
+
+
 def test_what_is_told_has_the_schemas_that_it_names() -> None:
     customer = filled(Customer())
     assert isinstance(customer, Customer)

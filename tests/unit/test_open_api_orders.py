@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.api.region.v1.complaint_pb2 import ComplaintClassification
 from gateway.api.region.v1.order_pb2 import Order, OrderError, OrderRequest, OrderState, Party, Quote
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, LocalizedText, Money, Requester
@@ -16,6 +17,7 @@ from gateway.errors import Refused
 from gateway.web.json_bodies import DEEPEST, LARGEST_BODY, Attributes, parsed
 from region_node.open_api.cancellations import answered_cancellation, order_to_cancel, told_cancellation
 from region_node.open_api.product_orders import PRODUCT_ORDER, order_request, told_order
+from region_node.open_api.resources import message_in
 from tests.unit.open_api_schemas import require_own_schema, require_schema
 
 ROOT = "/tmf-api/productOrderingManagement/v4"
@@ -190,6 +192,8 @@ def test_a_requester_of_the_headers_is_not_replaced_by_one_of_the_body() -> None
         b"[]",
         b"5",
         b'{"a": NaN}',
+        b'{"a": 1e400}',
+        b'{"a": [-1e400]}',
         b'{"a": 1, "a": 2}',
         b"\xff\xfe",
         b'{"a": "\\ud800"}',
@@ -204,6 +208,13 @@ def test_a_body_that_is_no_plain_json_object_is_refused_before_it_costs_anything
     with pytest.raises(Refused) as told:
         parsed(data)
     assert told.value.reason == Reason.REASON_REQUEST_INVALID
+
+
+def test_a_number_beyond_that_of_its_field_is_refused_by_the_place() -> None:
+    said = parsed(b'{"result": {"confidence": ' + b"9" * 400 + b"}}").object("result")
+    with pytest.raises(Refused) as told:
+        message_in(said, ComplaintClassification())
+    assert told.value.parameters["field"] == "result"
 
 
 def test_a_body_beyond_the_limit_is_refused_and_brackets_in_texts_are_not_counted() -> None:

@@ -23,7 +23,6 @@ OPTION = "gateway.api.types.v1.allow"
 BROAD_EXCEPT = {
     "gateway/store/group_commit.py::_run": "what an operation raises is the answer to its caller alone",
     "gateway/store/postgresql_ahead.py::_told": "a wrong announcement only saves no time: its operation runs",
-    "gateway/rpc/in_process.py::InProcess.read": "a defect in the reading of a request is numbered, as within a call",
     "gateway/web/console/application.py::ConsoleApplication._telling": "a defect of a page is shown by its number",
     "gateway/web/routes.py::_answered": "what cannot be told by HTTP is a numbered defect, in the form of the API",
     "gateway/web/server.py::_answering": "a defect of a page is numbered, and its log has no line of the request",

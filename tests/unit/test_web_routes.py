@@ -14,7 +14,7 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
 from gateway.rpc.in_process import Arrival
-from gateway.web.json_bodies import Attributes
+from gateway.web.json_bodies import Attributes, parsed
 from gateway.web.routes import Answer, Api, Asked, Route, application
 from gateway.web.selecting import Paging, require_known, require_sorted, value_of, values_in, words_of
 from region_node.open_api.product_ordering import PRODUCT_ORDERING
@@ -23,7 +23,7 @@ WORDS = words_of(OrderState.DESCRIPTOR)
 
 
 class Calls:
-    """The RPCs of a process that answers each with nothing, and the time that each had."""
+    """The RPCs of a process that answers each with its request, and the time that each had."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -32,11 +32,10 @@ class Calls:
     async def call(self, path: str, arrival: Arrival) -> Message:
         self.paths.append(path)
         self.seconds.append(arrival.seconds)
-        return await arrival.read()
-
-    async def read(self, path: str, arrival: Arrival) -> Message:
-        self.paths.append(f"read {path}")
-        return await arrival.read()
+        message = await arrival.read()
+        if arrival.rpc_of is not None:
+            self.paths.append(arrival.rpc_of(message))
+        return message
 
 
 async def answered(route: Route, calls: Calls, **headers: str) -> tuple[int, dict[str, object]]:
@@ -134,13 +133,20 @@ def test_a_route_of_several_rpcs_reads_its_request_once_and_calls_the_one_that_i
     for body, rpc in (('{"status": "cancelled"}', "WithdrawComplaint"), ("{}", "RespondToComplaint")):
         calls = Calls()
         assert asyncio.run(patched(calls, body, "application/merge-patch+json")) == (200, {})
-        assert calls.paths == ["read /S/RespondToComplaint", f"/S/{rpc}"]
+        assert calls.paths == ["/S/RespondToComplaint", f"/S/{rpc}"]
     calls = Calls()
     status, told = asyncio.run(patched(calls, '{"status": "cancelled", "reason": null}', "application/json"))
     assert (status, told["code"]) == (400, "ATTRIBUTE_UNSUPPORTED"), "null was taken for an attribute that is absent"
     status, told = asyncio.run(patched(calls, "<a/>", "text/xml"))
     assert (status, told["code"]) == (415, "MEDIA_TYPE_UNSUPPORTED")
-    assert calls.paths == 2 * ["read /S/RespondToComplaint"]
+    assert calls.paths == 2 * ["/S/RespondToComplaint"]
+
+
+@pytest.mark.parametrize("body", [b'{"a": null}', b'{"a": {"b": null}}', b'{"a": {"b": {"c": null}}}'])
+def test_a_merge_patch_removes_nothing_by_null_at_any_depth(body: bytes) -> None:
+    with pytest.raises(Refused, match="removed by null"):
+        parsed(body).require_nothing_removed()
+    parsed(b'{"a": [{"b": null}]}').require_nothing_removed()
 
 
 def test_a_list_is_refused_in_another_order_than_its_own() -> None:
