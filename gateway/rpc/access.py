@@ -31,11 +31,13 @@ class AccessRules:
         own_region: str,
         require_member: Callable[[str, str], None] | None = None,
         require_scope: Callable[[str, str], None] | None = None,
+        require_share: Callable[[str], None] | None = None,
     ) -> None:
         """`own_region` is the region of the server; empty for a coordinator.
 
         `require_member` raises Refused for a region that may not call a service at present, `require_scope` for an
-        operator system whose scope does not contain a service; all by name.
+        operator system whose scope does not contain a service, `require_share` for one that has had its share of the
+        region; all by name.
         """
         options = {
             f"/{service.full_name}/{method.name}": method.GetOptions().Extensions
@@ -53,6 +55,16 @@ class AccessRules:
         self._own_region = own_region
         self._require_member = require_member
         self._require_scope = require_scope
+        self._require_share = require_share
+
+    def require_begun(self, identity: Identity, method: str) -> None:
+        """Raises as `require_allowed`, and as `require_share` for an operator system, as its call begins.
+
+        A call that is open goes on beyond the share: it was begun within.
+        """
+        self.require_allowed(identity, method)
+        if self._require_share is not None and identity.role == Role.ROLE_OPERATOR and not _is_of_grpc(method):
+            self._require_share(identity.name)
 
     def require_allowed(self, identity: Identity, method: str) -> None:
         """Raises Refused with PERMISSION_DENIED unless the identity's role may call the method of this server.

@@ -235,7 +235,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         self._open.add(call)
         try:
             self._ports.require_in_force(peer)
-            access.require_allowed(identity, method.path)
+            access.require_begun(identity, method.path)
             remaining = cast("float | None", context.time_remaining())
             if remaining is None and not method.streams:
                 raise Refused(Reason.REASON_DEADLINE_MISSING)

@@ -244,13 +244,12 @@ def _of_database(
 
 
 def _access(services: Sequence[Service], ports: _Ports) -> AccessRules:
-    descriptors = (service.descriptor for service in services)
-
-    def require_scope(operator: str, service: str) -> None:
-        ports.scopes.require_service(operator, service)
-        ports.day_work.require_share(operator)  # readings, imports and notes, too, which ask for no room
-
-    return AccessRules(descriptors, own_region=ports.settings.region, require_scope=require_scope)
+    return AccessRules(
+        (service.descriptor for service in services),
+        own_region=ports.settings.region,
+        require_scope=ports.scopes.require_service,
+        require_share=ports.day_work.require_share,  # of readings, imports and notes, too, which ask for no room
+    )
 
 
 async def serve(settings: RegionSettings, clock: SteadyClock | None = None) -> None:

@@ -43,6 +43,11 @@ def counted_rows(tx: Transaction, after: int) -> Sequence[CountedRows]:
     )
 
 
+def is_last(page: Iterable[CountedRows]) -> bool:
+    """Whether a page had room for more rows: what came meanwhile is counted at the next look."""
+    return sum(each.rows for each in page) < PAGE
+
+
 def row_before(tx: Transaction, instant: int) -> int:
     """The number behind which the rows since an instant (microseconds) stand, as far as clocks did not step."""
     low, high = 0, audit.head(tx).sequence

@@ -73,6 +73,11 @@ class OpenRows:
         )
 
 
+def is_last(page: Sequence[OpenRow]) -> bool:
+    """Whether a page had room for more records: what came meanwhile is counted at the next look."""
+    return len(page) < PAGE
+
+
 def counted(page: Sequence[OpenRow], region: str) -> Counter[str]:
     """The records of a page that a region has taken in, by operator system."""
     found = Counter[str]()

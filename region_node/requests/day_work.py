@@ -9,7 +9,7 @@ from gateway.store.port import Store
 from gateway.time.clock import Clock, to_microseconds
 from gateway.time.looks import until_look
 from region_node.node.context import RegionContext
-from region_node.node.day_work import DAY_WORK, HOUR, HOURS, counted_rows, row_before
+from region_node.node.day_work import DAY_WORK, HOUR, HOURS, counted_rows, is_last, row_before
 from region_node.requests.open_work import LOOK, rest_after
 
 _log = logging.getLogger(__name__)
@@ -36,18 +36,23 @@ class DayWorkWatch:
     async def look(self) -> None:
         """Counts what has come since the last look. The first count holds as far as it has come.
 
-        Raises Refused before the first configuration, and while the store does not respond.
+        Each page takes the bound and the hour anew: a count under a flood may last for hours. Raises Refused before
+        the first configuration, and while the store does not respond.
         """
         found, loop = self._context.day_work, asyncio.get_running_loop()
-        found.most = self._context.figure(DAY_WORK, self._context.region)
-        hour = to_microseconds(self._clock.now()) // HOUR
         if self._after is None:
-            self._after = await self._store.read(lambda tx: row_before(tx, (hour - HOURS + 1) * HOUR))
-        began = loop.time()
-        while page := await self._store.read(partial(counted_rows, after=self._after)):
-            self._after = max(each.last for each in page)
-            found.add(page, self._context.region)
-            found.sum_up(hour)
-            await asyncio.sleep(rest_after(loop.time() - began))
+            since = (self._hour() - HOURS + 1) * HOUR
+            self._after = await self._store.read(lambda tx: row_before(tx, since))
+        while True:
             began = loop.time()
-        found.sum_up(hour)
+            found.most = self._context.figure(DAY_WORK, self._context.region)
+            page = await self._store.read(partial(counted_rows, after=self._after))
+            self._after = max((each.last for each in page), default=self._after)
+            found.add(page, self._context.region)
+            found.sum_up(self._hour())
+            if is_last(page):
+                return
+            await asyncio.sleep(rest_after(loop.time() - began))
+
+    def _hour(self) -> int:
+        return to_microseconds(self._clock.now()) // HOUR

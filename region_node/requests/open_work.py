@@ -10,7 +10,7 @@ from gateway.errors import Refused
 from gateway.store.port import Store
 from gateway.time.looks import until_look
 from region_node.node.context import RegionContext
-from region_node.node.open_work import OPEN_WORK, OpenRows, Place, counted
+from region_node.node.open_work import OPEN_WORK, OpenRows, Place, counted, is_last
 
 LOOK = 10.0
 """Seconds between two counts."""
@@ -66,11 +66,11 @@ class OpenWorkWatch:
             except Refused as refused:
                 _log.info("open work is counted on soon: %s", refused)
             else:
-                if not page:
-                    return
                 sums.update(counted(page, region))
-                place = page[-1].place
                 if self._is_first:
                     self._context.open_work.by_operator = sums.copy()
+                if is_last(page):
+                    return
+                place = page[-1].place
                 rest = rest_after(loop.time() - began)
             await asyncio.sleep(rest)

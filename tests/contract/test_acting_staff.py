@@ -14,6 +14,7 @@ from opentelemetry.trace import NoOpTracer
 from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import Refused, reason_name
 from gateway.process.metrics import UnrecordedCalls
@@ -44,6 +45,12 @@ class Node:
         self.late = timedelta(0)
         self.parser = Parser()
         self.port = 0
+        self.border: BorderInterceptor | None = None
+        self.has_had_its_share = False
+
+    def require_share(self, operator: str) -> None:
+        if self.has_had_its_share:
+            raise Refused(Reason.REASON_DAY_WORK_TOO_MUCH, operator=operator, count="8", most="7")
 
     def now(self) -> datetime:
         return NOW + self.late
@@ -77,12 +84,13 @@ async def serving(directory: Path) -> AsyncIterator[Node]:
     async def denied(identity: Identity, method: str, refused: Refused) -> None:
         node.denied.append(reason_name(refused.reason))
 
-    access = AccessRules([ORDERS], "sichuan")
+    access = AccessRules([ORDERS], "sichuan", require_share=node.require_share)
     proofs = StaffProofs(parse(f"spiffe://{FEDERATION}/{NODE}", FEDERATION), node.revocations)
     staff = ActingStaff(proofs, access, node, node, {"OTP"})
     tracing, calls = Tracing(NoOpTracer(), records=False), UnrecordedCalls()
     ports = BorderPorts(FEDERATION, access, tracing, calls, denied, node.revocations, staff=staff)
-    server = grpc.aio.server(interceptors=[BorderInterceptor(ports)], options=server_options())
+    node.border = BorderInterceptor(ports)
+    server = grpc.aio.server(interceptors=[node.border], options=server_options())
     node.parser.service(ORDERS).add(server)
     shown = server_credentials(node.certificates.credentials(NODE), CLOCK)
     node.port = server.add_secure_port("127.0.0.1:0", shown)
@@ -173,6 +181,25 @@ def test_a_proof_ends_on_an_open_stream_by_its_time_and_by_revocation(tmp_path: 
             node.revoke_wang()
             assert await ended(revoked) == "STAFF_PROOF_INVALID"
             assert await outcome(channel) == "STAFF_PROOF_INVALID"
+
+    asyncio.run(scenario())
+
+
+def test_a_system_that_has_had_its_share_begins_no_call_and_those_that_are_open_go_on(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serving(tmp_path) as node, node.dial(staff_proof=node.statement()) as channel:
+            many: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(SUBMIT_MANY)
+            stream = many(timeout=PATIENCE_S)
+            await stream.write(order())
+            await stream.read()
+            node.has_had_its_share = True
+            assert await outcome(channel) == "DAY_WORK_TOO_MUCH"
+            assert node.border is not None
+            node.border.end_unallowed()
+            await stream.write(order())
+            await stream.read()
+            assert len(node.parser.parsed) == 2
+            assert node.denied == []
 
     asyncio.run(scenario())
 

@@ -1,7 +1,9 @@
 """What an operator system does at once, and reads, leaves rows for good: a day has a bound of them; on both engines."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -11,7 +13,7 @@ from gateway.errors import Refused, to_status
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border
-from gateway.store.port import Store, Transaction
+from gateway.store.port import Operation, Store, Transaction
 from gateway.store.schema import migrations_of
 from region_node.node.context import RegionContext
 from region_node.node.day_work import DAY_WORK
@@ -50,14 +52,21 @@ def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
 
 def context(most: int | None = MOST) -> RegionContext:
     """Sichuan in a federation with that bound; None for one without the policy, as of an older version."""
-    configuration, current, shared = shipped_configuration(), CurrentFederation(), keys()
+    current, shared = CurrentFederation(), keys()
+    node = RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current))
+    bounded(node, most)
+    return node
+
+
+def bounded(node: RegionContext, most: int | None) -> None:
+    """The federation has that bound from now on."""
+    configuration = shipped_configuration()
     (policy,) = (each for each in configuration.policies if each.name == DAY_WORK)
     if most is None:
         configuration.policies.remove(policy)
     else:
         policy.figure.value = most
-    current.update(Federation(1, configuration), [])
-    return RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current))
+    node.border.current.update(Federation(1 if most == MOST else 2, configuration), [])
 
 
 async def acts(store: Store, actor: str, count: int, time: datetime, *, beyond: int = 0) -> None:
@@ -123,6 +132,56 @@ def test_the_count_goes_on_after_a_restart_and_with_what_other_processes_have_do
             for node, looking in ((first, watch), (again := context(), DayWorkWatch(again, store, wall))):
                 await looking.look()
                 assert node.day_work.by_operator == {"counter": 4, "kiosk": 2}
+
+    run(scenario())
+
+
+class Busy:
+    """A store in which something happens behind each read."""
+
+    def __init__(self, store: Store, happens: Callable[[], Awaitable[None]]) -> None:
+        self._store = store
+        self._happens = happens
+        self.reads = 0
+
+    async def read(self, operation: Operation[object]) -> object:
+        self.reads += 1
+        assert self.reads < 20, "the count has no end"
+        found = await self._store.read(operation)
+        await self._happens()
+        return found
+
+
+def test_a_count_ends_while_rows_come_all_the_time_and_the_next_one_has_them(adapter: Adapter) -> None:
+    async def scenario() -> None:
+        node, wall = context(), Wall()
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            await acts(store, COUNTER, 4, NOW)
+            busy = Busy(store, lambda: acts(store, COUNTER, 1, NOW))
+            watch = DayWorkWatch(node, cast("Store", busy), wall)
+            await watch.look()
+            counted = node.day_work.by_operator["counter"]
+            await watch.look()
+            assert node.day_work.by_operator["counter"] > counted
+
+    run(scenario())
+
+
+def test_a_count_of_many_pages_drops_the_hours_that_end_meanwhile_and_takes_a_changed_bound(adapter: Adapter) -> None:
+    async def scenario() -> None:
+        node, wall = context(), Wall()
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+
+            async def a_day_passes() -> None:
+                if node.day_work.by_operator == {"counter": 3} and wall.time == NOW:
+                    wall.time += timedelta(days=2)
+                    await acts(store, KIOSK, 2, wall.time)
+                    bounded(node, MOST + 1)
+
+            await acts(store, COUNTER, 3 * 3, NOW)
+            watch = DayWorkWatch(node, cast("Store", Busy(store, a_day_passes)), wall)
+            await watch.look()
+            assert (node.day_work.by_operator, node.day_work.most) == ({"kiosk": 2}, MOST + 1)
 
     run(scenario())
 

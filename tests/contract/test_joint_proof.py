@@ -10,7 +10,7 @@ import pytest
 from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointPlace
 from gateway.api.region.v1.joint_order_service_pb2 import SupplementJointOrderRequest, WorkOnJointOrderRequest
-from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
@@ -18,6 +18,9 @@ from gateway.errors import Refused
 from gateway.time.clock import from_timestamp
 from region_node.business.joint import leading, provisioning, rules, saga, working
 from region_node.business.orders.provisioning_rows import Phase
+from region_node.business.orders.rows import OrderRow, insert_order
+from region_node.customers.known_statuses import keep_known
+from region_node.customers.status import RESTRICTED
 from region_node.customers.verification.rows import key_or
 from region_node.customers.verification.rules import OTP, attest
 from region_node.node.unknown_numbers import NumberUnknown, Party
@@ -210,6 +213,68 @@ def test_one_code_proves_one_order_whatever_its_leading_region_says(federation: 
         with pytest.raises(Refused) as refused:
             reserve(again)
         assert refused.value.reason == Reason.REASON_JOINT_ITEM_UNPROVEN
+
+
+def test_a_code_that_was_handed_in_for_an_order_comes_with_no_other_one(federation: Federation) -> None:
+    first = taken_in(federation)
+    knows_codes(federation)
+    shown = code(first)
+    supplement(first, shown)
+    assert not give(first).HasField("verify_until_time")
+    first.cancel()
+    first.deliver()
+    again = Lied(federation, business="TRANSFER", now=NOW, told=first.order_id.rpartition("/")[2])
+    again.submit(code=shown)
+    assert unproven(give(again))
+
+
+def test_a_code_that_came_with_an_order_is_handed_in_for_no_other_one(federation: Federation) -> None:
+    give_line(federation)
+    knows_codes(federation)
+    told = f"J{NOW:%Y%m%d}-2"
+    first = Lied(federation, business="TRANSFER", now=NOW, told=told)
+    shown = code(first, name=told)
+    first.submit(code=shown)
+    assert not give(first).HasField("verify_until_time")
+    first.cancel()
+    first.deliver()
+    again = order_of(federation)
+    again.submit()
+    assert again.order_id.endswith(f"/{told}")
+    supplement(again, shown)
+    assert unproven(give(again))
+
+
+def test_the_code_of_an_order_of_one_customer_proves_no_joint_order(federation: Federation) -> None:
+    give_line(federation)
+    knows_codes(federation)
+    course = order_of(federation)
+    for name in (course.request_id, f"J{NOW:%Y%m%d}-1"):
+        order = Order(id=f"{LEADER}/counter/{name}", origin_region=LEADER, home_region=HOME, operator="counter")
+        course.do("take in", HOME, lambda tx, order=order: insert_order(tx, OrderRow(order, ""), NOW))
+    course.submit(code=code(course, name=course.request_id))
+    assert unproven(give(course))
+    supplement(course, code(course))
+    assert unproven(give(course))
+
+
+def test_a_code_proves_one_order_of_a_restricted_customer_too(federation: Federation) -> None:
+    give_line(federation)
+    knows_codes(federation)
+    first = order_of(federation)
+    shown = code(first, name=first.request_id)
+    first.submit(code=shown)
+    first.cancel()
+    first.deliver()
+    first.do("restrict", HOME, lambda tx: keep_known(tx, LINE.number, OTHER, RESTRICTED))
+    again = Lied(federation, business="TRANSFER", now=NOW, told=first.request_id)
+    again.submit(code=shown)
+    assert unproven(give(again))
+
+
+def unproven(item: JointItem) -> bool:
+    """Whether an item waits for a proof, since the one that was shown does not hold."""
+    return item.HasField("verify_until_time") and item.error.reason == Reason.REASON_NOT_VERIFIED
 
 
 def test_the_code_of_an_order_passes_the_bound_of_unknown_numbers_and_an_invented_one_does_not(

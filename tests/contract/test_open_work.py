@@ -216,6 +216,27 @@ def test_a_count_goes_on_where_the_store_did_not_respond_and_the_first_one_holds
     run(scenario())
 
 
+def test_a_count_ends_while_orders_come_all_the_time(adapter: Adapter) -> None:
+    async def scenario() -> None:
+        node = context(most=4)
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            reads = 0
+            await store.write(lambda tx: taken_in(tx, "counter", 1001))
+
+            async def read(operation: Operation[object]) -> object:
+                nonlocal reads
+                reads += 1
+                assert reads < 20, "the count has no end"
+                found = await store.read(operation)
+                await store.write(lambda tx: taken_in(tx, "counter", 1001 + 2 * reads))
+                return found
+
+            await OpenWorkWatch(node, cast("Store", SimpleNamespace(read=read)), OPEN).look()
+            assert reads == len(OPEN)
+
+    run(scenario())
+
+
 def test_the_loop_counts_again_and_again_and_begins_with_the_first_configuration(adapter: Adapter) -> None:
     async def scenario() -> None:
         shared = keys()

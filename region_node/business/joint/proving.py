@@ -16,7 +16,8 @@ from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer, set_timer
 from gateway.time.clock import from_timestamp, time_in, to_timestamp
 from region_node.business.joint import rules, templates
-from region_node.business.joint.rows import JointOrderFilter, item_key, list_joint_orders
+from region_node.business.joint.rows import item_key, joint_orders_of
+from region_node.business.orders.rows import ORDER_RECORDS
 from region_node.customers.documents.rules import require_fresh
 from region_node.customers.proof import ORDER_NOTICE, Asked, ask_customer, must_ask, order_text, wait_until
 from region_node.customers.rows import find_line
@@ -41,7 +42,7 @@ def ask(tx: Transaction, context: RegionContext, order: JointOrder, item: JointI
         return
     shown = submitted(order)
     problem = _problem(tx, context, order, shown, now) if shown.is_proven else None
-    if shown.is_proven and problem is None and not _came_before(tx, order):
+    if shown.is_proven and problem is None:
         return
     due = min(wait_until(context, order.leader_region, now), from_timestamp(order.hold_until_time))
     item.verify_until_time.CopyFrom(to_timestamp(due))
@@ -57,6 +58,11 @@ def submitted(order: JointOrder) -> Shown:
     return _shown(order, order.request_id, documents)
 
 
+def handed_in(order: JointOrder) -> Shown:
+    """The codes and passwords that were handed in later: they were checked for the number of the order."""
+    return _shown(order, order.id.rpartition("/")[2], order.proofs)
+
+
 def require_proven(context: RegionContext, item: JointItem, now: datetime) -> None:
     """Raises Refused with JOINT_ITEM_UNPROVEN for an item that still waits for the customer's own proof."""
     if rules.is_unproven(item, now):
@@ -67,11 +73,12 @@ def require_proven(context: RegionContext, item: JointItem, now: datetime) -> No
 def take_proof(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> bool:
     """Takes the codes or passwords that the leading region has handed in; returns whether the item has changed.
 
-    Those that this region has not checked for this very order change nothing, and the item says so.
+    Those that this region has not checked for this very order, or that came with another one, change nothing, and the
+    item says so.
     """
     if not order.proofs or not item.HasField("verify_until_time"):
         return False
-    problem = _problem(tx, context, order, _shown(order, order.id.rpartition("/")[2], order.proofs), now)
+    problem = _problem(tx, context, order, handed_in(order), now)
     if problem is not None:
         if item.error.reason == problem.reason:
             return False
@@ -98,20 +105,26 @@ def _shown(order: JointOrder, request_id: str, documents: Sequence[Document]) ->
 
 
 def _problem(tx: Transaction, context: RegionContext, order: JointOrder, shown: Shown, now: datetime) -> Refused | None:
-    """Why documents do not hold: this region has not checked them for this very order, or too long ago."""
+    """Why documents do not hold: not checked by this region for this very order, too long ago, or shown for another."""
     try:
         require_verified(find_key(tx), shown.subject, shown.number, shown.documents)
         require_fresh(context.federation.prepared(order.request.business), shown.documents, now)
+        if shown.is_proven:
+            _require_not_shown(tx, order, shown)
     except Refused as refused:
         return refused
     return None
 
 
-def _came_before(tx: Transaction, order: JointOrder) -> bool:
-    """Whether the request came with another joint order: its region shows one code twice, which proves one order.
+def _require_not_shown(tx: Transaction, order: JointOrder, shown: Shown) -> None:
+    """Raises Refused with NOT_VERIFIED where another order was submitted, or may be proven, by the same documents.
 
-    Of a number with very many joint orders that is not looked up: its customer is asked.
+    One code proves one order, and only the leading region says which one it was for. Of a number with very many joint
+    orders that is not looked up: its customer is asked.
     """
-    page = list_joint_orders(tx, JointOrderFilter(number=order.request.number), None, _LOOKED_AT)
-    named = [each for each in page.items if each.id != order.id and submitted(each).subject == submitted(order).subject]
-    return bool(named or page.following)
+    page = joint_orders_of(tx, order.request.number, _LOOKED_AT)
+    others = (each for each in page.items if each.id != order.id)
+    is_shown = any(shown.subject in (submitted(each).subject, handed_in(each).subject) for each in others)
+    if is_shown or page.following or ORDER_RECORDS.is_known(tx, shown.subject):
+        told = CHECKED_AT_HOME.intersection(each.code for each in shown.documents)
+        raise Refused(Reason.REASON_NOT_VERIFIED, documents=", ".join(sorted(told)))

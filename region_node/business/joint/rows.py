@@ -233,6 +233,13 @@ def list_joint_orders(
     return Page(found, page.following)
 
 
+def joint_orders_of(tx: Transaction, number: str, limit: int) -> Page[JointOrder]:
+    """At most `limit` joint orders about a number, newest first: those of a restricted customer, too."""
+    listed = ORDER_RECORDS.listed(shown="number_index <> ''")
+    listed.of_number(tx, number)
+    return ORDER_RECORDS.page(tx, listed, None, limit)
+
+
 def _stored(tx: Transaction, order: JointOrder, now: datetime) -> None:
     _publish(tx, order.id)
     if saga.is_final(order):
