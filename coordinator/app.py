@@ -326,7 +326,8 @@ def _parts(
 
 
 def _enrolment_ports(parts: _Parts) -> EnrolmentPorts:
-    return EnrolmentPorts(parts.settings.federation, parts.registry, parts.clock, lambda: parts.keys.authorities)
+    settings, keys = parts.settings, parts.keys
+    return EnrolmentPorts(settings.federation, parts.registry, parts.clock, lambda: keys.authorities, parts.fence)
 
 
 def _problems(registry: Registry, clock: AgreedClock, telemetry: Telemetry) -> ProblemPorts:

@@ -10,6 +10,7 @@ from cryptography import x509
 from coordinator.enrolments import decisions
 from coordinator.membership.members import members_of
 from coordinator.membership.rules import require_configured
+from coordinator.registry.fence import RegistryFence
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Administered
 from gateway.api.coordinator.v1 import enrolment_service_pb2 as contract
@@ -38,6 +39,8 @@ class EnrolmentPorts:
     clock: Clock
     authorities: Callable[[], Sequence[x509.Certificate]]
     """The authorities of the federation that count now."""
+    fence: RegistryFence | None
+    """None for a registry that several coordinators share."""
 
 
 class JoiningService(JoiningServiceServicer):
@@ -52,9 +55,14 @@ class JoiningService(JoiningServiceServicer):
         request: contract.EnrolRequest,
         context: grpc.aio.ServicerContext[contract.EnrolRequest, contract.EnrolResponse],
     ) -> contract.EnrolResponse:
-        """See the contract. A token that nobody knows costs one read and writes nothing."""
+        """See the contract. A token that nobody knows costs one read and writes nothing.
+
+        An older database may lack the invitation, or have one that was used: REGISTRY_BEHIND until people have looked.
+        """
         if not self._rate.allows(_EVERYBODY, asyncio.get_running_loop().time()):
             raise Refused(Reason.REASON_ENROLMENTS_TOO_MANY)
+        if self._ports.fence is not None:
+            self._ports.fence.require_open()
         decisions.require_secret(request.secret)
         ports, hashed = self._ports, token_hash(request.secret)
         name, now = enrolment_id(hashed), ports.clock.now()

@@ -129,9 +129,9 @@ class FederationService(FederationServiceServicer):
 
         Nothing is sent from a registry that may be outdated. Where it responds to other coordinators, the stream ends
         with REGISTRY_UNAVAILABLE, so that the node watches one of them. Where the database is an older one that was put
-        back, it ends with REGISTRY_BEHIND. A suspended region receives a last message without a configuration, and the
-        stream ends with REGION_SUSPENDED. More streams of a region than its processes
-        need are refused with WATCHES_TOO_MANY.
+        back, it ends with REGISTRY_BEHIND. Where the database does not answer, it ends too: each state names the row up
+        to which it goes. A suspended region receives a last message without a configuration, and the stream ends with
+        REGION_SUSPENDED. More streams of a region than its processes need are refused with WATCHES_TOO_MANY.
         """
         region = current_call().identity.region
         changed, held = asyncio.Event(), request.federation_revision
@@ -245,9 +245,8 @@ class FederationService(FederationServiceServicer):
 
     async def _add_head(self, response: federation_pb2.WatchResponse) -> None:
         """Adds the end of the chain, which is read behind the state, so that it covers all of it."""
-        if self._ports.fence is not None and (head := await self._ports.fence.head()) is not None:
-            response.registry_head.CopyFrom(head)
-            self._ports.fence.require_open()
+        if self._ports.fence is not None:
+            response.registry_head.CopyFrom(await self._ports.fence.head())
 
     async def _look(self, region: str, request: federation_pb2.JoinRequest | federation_pb2.WatchRequest) -> None:
         if self._ports.fence is not None and request.HasField("registry_head"):

@@ -5,6 +5,7 @@ Regions name it in their next calls. The coordinator knows it again by a proof u
 no region can close the fence by an invention.
 """
 
+import asyncio
 import hmac
 import logging
 import secrets
@@ -17,7 +18,7 @@ from opentelemetry.metrics import Meter
 from gateway.api.federation.v1.federation_pb2 import ChainHead
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit, incarnations
-from gateway.auditing.audit import Head
+from gateway.auditing.audit import GENESIS, Head
 from gateway.errors import Refused
 from gateway.process.metrics import observe
 from gateway.store import losses
@@ -50,6 +51,8 @@ class RegistryFence:
         self._key = key
         self._loss = loss
         self._known: dict[str, ChainHead] = {}
+        self._found: tuple[str, Head] | None = None
+        self._storing = asyncio.Lock()
         self._listeners: list[Callable[[], None]] = []
         store.subscribe(LossChanged, lambda changed: self._note(changed.loss))
         self._note(loss)
@@ -62,40 +65,57 @@ class RegistryFence:
 
     @property
     def loss(self) -> Loss | None:
-        """The loss for which the fence is closed."""
+        """The loss for which the fence is closed; None too while what was found is not stored yet."""
         return self._loss if self._loss is not None and self._loss.is_open else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is missing, or people have accepted what is. What cannot be stored yet closes it too."""
+        return self.loss is None and not self._is_to_store
 
     def require_open(self) -> None:
         """Raises Refused with REGISTRY_BEHIND until people have accepted the loss."""
         if (loss := self.loss) is not None:
             raise Refused(Reason.REASON_REGISTRY_BEHIND, last=str(loss.last_sequence), seen=str(loss.seen_sequence))
+        if self._is_to_store:
+            seen = "?" if self._found is None else str(self._found[1].sequence)
+            raise Refused(Reason.REASON_REGISTRY_BEHIND, last="?", seen=seen)
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Calls the listener once the fence is closed, and once it is open again."""
         self._listeners.append(listener)
 
-    async def head(self) -> ChainHead | None:
-        """The end of the chain with its proof, for regions; None where the database does not answer."""
-        try:
-            head = await self._store.read(audit.head)
-        except Refused:
-            return None
-        return ChainHead(chain=self._name, sequence=head.sequence, hash=head.hash, proof=self._proof(head))
+    async def head(self) -> ChainHead:
+        """The end of the chain with its proof, for regions.
+
+        Raises Refused where the database does not answer, or with REGISTRY_BEHIND: a head of another database would
+        take the place of what regions know.
+        """
+        # By the connection that writes: made anew, it compares the commits of this process with the database.
+        head = await self._store.write(audit.head)
+        await self._keep_found()
+        self.require_open()
+        proof = self._proof(self._name, head)
+        return ChainHead(chain=self._name, sequence=head.sequence, hash=head.hash, proof=proof)
 
     async def look(self, region: str, told: ChainHead) -> None:
         """Compares a head that a region names with the chain, and closes the fence where the chain lacks it.
 
-        One without this coordinator's own proof is left alone. Raises Refused where the database does not
-        answer.
+        One without a proof by the key of this database is left alone; the coordinator may have had another number when
+        it told it. Raises Refused where the database does not answer: the fence is closed all the same.
         """
-        if told == self._known.get(region) or told.chain != self._name:
+        await self._keep_found()
+        # With a hash of another length, other parts of the same bytes could be the sequence.
+        if told == self._known.get(region) or len(told.hash) != len(GENESIS):
             return
         head = Head(told.sequence, told.hash)
-        if not hmac.compare_digest(told.proof, self._proof(head)):
+        if not hmac.compare_digest(told.proof, self._proof(told.chain, head)):
             return
         if await self._store.read(lambda tx: _is_lacking(tx, head)):
-            now = self._clock.now()
-            await self._store.write(lambda tx: self._find(tx, region, head, now))
+            _log.error("%s has seen row %d of the audit chain, which the database lacks", region, head.sequence)
+            self._found = region, head
+            self._tell()
+            await self._keep_found()
         self._known[region] = told
 
     async def accept(self, number: int, reference: str, actor: str) -> Loss:
@@ -112,10 +132,30 @@ class RegistryFence:
 
         return await self._store.write(accept)
 
-    def _find(self, tx: Transaction, region: str, head: Head, now: datetime) -> None:
-        if _is_lacking(tx, head):
-            witness = f"region/{region}"
-            incarnations.begin(tx, self._name, witness=witness, seen=head.sequence, commits=0, now=now)
+    @property
+    def _is_to_store(self) -> bool:
+        return self._found is not None or self._store.lost_commits > 0
+
+    async def _keep_found(self) -> None:
+        """Stores what was found, and the lost commits that this process knows of. Raises Refused."""
+        async with self._storing:
+            if not self._is_to_store:
+                return
+            found, commits, now = self._found, self._store.lost_commits, self._clock.now()
+            await self._store.write(lambda tx: self._begin(tx, found, commits, now))
+            self._store.forget_lost_commits(commits)
+            self._known.clear()  # what the database had may be lost
+            if self._found == found:
+                self._found = None
+
+    def _begin(self, tx: Transaction, found: tuple[str, Head] | None, commits: int, now: datetime) -> None:
+        if found is not None and _is_lacking(tx, found[1]):
+            witness, seen = f"region/{found[0]}", found[1].sequence
+        elif commits:
+            witness, seen = self._name, audit.head(tx).sequence
+        else:
+            return
+        incarnations.begin(tx, self._name, witness=witness, seen=seen, commits=commits, now=now)
 
     def _note(self, loss: Loss | None) -> None:
         self._loss = loss
@@ -127,19 +167,20 @@ class RegistryFence:
                 self.loss.witness,
                 self.loss.seen_sequence,
             )
+        self._tell()
+
+    def _tell(self) -> None:
         for listener in self._listeners:
             listener()
 
-    def _proof(self, head: Head) -> bytes:
-        signed = b"\0".join((_DOMAIN, self._name.encode(), head.signed_bytes()))
+    def _proof(self, chain: str, head: Head) -> bytes:
+        signed = b"\0".join((_DOMAIN, chain.encode(), head.signed_bytes()))
         return hmac.digest(self._key, signed, "sha256")
 
 
 def observe_fence(meter: Meter, fence: RegistryFence | None) -> None:
     """Gauges whether the fence is closed, as a node does for its own."""
-    observe(
-        meter, "crossregion.store.fenced", "{store}", lambda: [(int(fence is not None and fence.loss is not None), {})]
-    )
+    observe(meter, "crossregion.store.fenced", "{store}", lambda: [(int(fence is not None and not fence.is_open), {})])
 
 
 def _own_key(tx: Transaction) -> bytes:

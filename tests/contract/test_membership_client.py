@@ -97,9 +97,14 @@ def test_a_node_names_the_end_of_the_registry_that_it_was_told_last_after_a_rest
             hub.put(state)
             async with node(certificates, data, hub.endpoint) as under_test, running(under_test.client.follow()):
                 await eventually(lambda: under_test.current.revision == 1)
+                await eventually(LastGood(data).path.exists)
+                written = LastGood(data).path.stat()
                 state.registry_head.CopyFrom(head)
                 hub.put(state)
-                await eventually(lambda: (kept := LastGood(data).load()) is not None and kept.registry_head == head)
+                await eventually(lambda: LastGood(data).load_head() == head)
+                assert LastGood(data).path.stat() == written, (
+                    "the state itself, which may be large, is not written anew"
+                )
             async with (
                 node(certificates, data, hub.endpoint) as restarted,
                 running(restarted.client.follow(), restarted.client.stay_joined(ENDPOINT)),

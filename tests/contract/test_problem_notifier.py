@@ -139,8 +139,9 @@ def test_what_is_refused_for_good_waits_and_does_not_hold_up_the_others(adapter:
             coordinator.failures = [Refused(Reason.REASON_LINK_UNKNOWN, link=LINK[0])]
             assert await notifier.tell_all(), "it can wait"
             assert await store.read(waiting) == [FIRST]
-            coordinator.failures = [Refused(Reason.REASON_REGISTRY_UNAVAILABLE)]
-            assert not await notifier.tell_all(), "it is told again soon"
+            for passing in (Reason.REASON_REGISTRY_UNAVAILABLE, Reason.REASON_REGISTRY_BEHIND):
+                coordinator.failures = [Refused(passing)]
+                assert not await notifier.tell_all(), "it is told again soon"
 
     run(scenario())
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import grpc
 
+from deploy.local.ports import HeldPort
 from gateway.api.coordinator.v1.administration_pb2 import (
     AcceptRegistryLossRequest,
     ListRegionsRequest,
@@ -17,12 +18,18 @@ from gateway.api.coordinator.v1.administration_pb2 import (
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.coordinator.v1.case_service_pb2 import ReportCaseRequest
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
+from gateway.api.coordinator.v1.enrolment_service_pb2 import EnrolRequest
+from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import JoiningServiceStub
 from gateway.api.federation.v1.federation_pb2 import ChainHead, MemberState, WatchRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import from_rpc_error, reason_name
 from gateway.rpc.channels import invoke
+from gateway.security.enrolling import SECRET_BYTES
+from gateway.security.identity import server_name
+from gateway.security.tls import client_options, joiner_credentials
 from tests.contract.coordinators import (
     ADMIN,
     PATIENCE_S,
@@ -37,7 +44,7 @@ from tests.contract.coordinators import (
     run,
     told,
 )
-from tests.contract.small_federation import Certificates
+from tests.contract.small_federation import FEDERATION, Certificates
 
 SUSPENDED = MemberState.MEMBER_STATE_SUSPENDED
 HENAN, SICHUAN = "henan", "sichuan"
@@ -106,6 +113,15 @@ async def delivered(it: Federation) -> str:
     return await refused(invoke(stub.Deliver, DeliverRequest(destination=HENAN, nonce=b"1"), PATIENCE_S))
 
 
+async def enrolled(certificates: Certificates, endpoint: str) -> str:
+    """How an enrolment by a token that nobody has issued ends."""
+    trusted = joiner_credentials(certificates.authority.certificate_pem)
+    options = client_options(server_name(Role.ROLE_COORDINATOR, "", FEDERATION))
+    async with grpc.aio.secure_channel(endpoint, trusted, options=options) as channel:
+        request = EnrolRequest(secret=bytes(SECRET_BYTES))
+        return await refused(invoke(JoiningServiceStub(channel).Enrol, request, PATIENCE_S))
+
+
 async def watched(it: Federation, head: ChainHead | None = None) -> str:
     """The reason for which Henan is not told the state; empty where it is."""
     watching = FederationServiceStub(it.as_(f"region/{HENAN}")).Watch(WatchRequest(registry_head=head))
@@ -150,8 +166,11 @@ def test_the_fence_stands_after_a_restart_until_an_administrator_has_suspended_a
         async with put_back(certificates, tmp_path) as old:
             it, head = old.it, old.head
             assert await watched(it, head) == "REGISTRY_BEHIND"
-        async with federation(certificates, tmp_path) as it:
+        port = HeldPort()
+        joining = f"127.0.0.1:{port.number}"
+        async with federation(certificates, tmp_path, enrolment=joining) as it:
             assert await watched(it) == "REGISTRY_BEHIND", "also to a region that names nothing"
+            assert await enrolled(certificates, joining) == "REGISTRY_BEHIND"
             for region in (SICHUAN, HENAN):
                 await old.join(region, at=it)
             await suspend(it)
@@ -161,6 +180,7 @@ def test_the_fence_stands_after_a_restart_until_an_administrator_has_suspended_a
             assert await refused(accept(it, "INC-2042", number=2)) == "LOSS_NOT_FOUND"
             assert not (await regions(it)).HasField("loss")
             assert await watched(it, head) == "", "what was lost of before is known"
+            assert await enrolled(certificates, joining) == "ENROLMENT_TOKEN_INVALID"
             assert await delivered(it) == "REGION_SUSPENDED"
             actions = [row.action for row in it.audit_rows()]
             assert actions.index("DATABASE_BEHIND") < actions.index("REGISTRY_LOSS_ACCEPTED")

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, is_temporary
 from gateway.federation.network import NetworkRegistry
 from gateway.process import failpoints
 from gateway.store.port import CommittedElsewhere, Store, Transaction
@@ -20,15 +20,6 @@ from region_node.node.context import RegionContext
 from region_node.node.telling import Telling, tell_pages
 
 _AT_ONCE = 50
-_PASSING = frozenset(
-    {
-        Reason.REASON_REGISTRY_UNAVAILABLE,
-        Reason.REASON_STORE_UNAVAILABLE,
-        Reason.REASON_STORE_UNCONFIRMED,
-        Reason.REASON_OUTCOME_UNKNOWN,
-        Reason.REASON_CONFIGURATION_MISSING,
-    }
-)
 _log = logging.getLogger(__name__)
 
 
@@ -116,7 +107,7 @@ class ProblemNotifier:
         failpoints.reach("network-events-told.before-noted")
         if heard:
             await self._store.write(lambda tx: rows.note_delivered(tx, heard))
-        return not any(outcome is not None and outcome.reason in _PASSING for outcome in outcomes)
+        return not any(outcome is not None and is_temporary(outcome.reason) for outcome in outcomes)
 
     async def _told(self, event: NetworkEvent) -> Refused | None:
         """The refusal of a coordinator; None where it has the event. Raises Unreachable."""
@@ -143,7 +134,7 @@ class ProblemNotifier:
         except Refused as refused:
             _log.info("how many customers %s affects is told again: %s", header.id, refused)
             if refused.reason != Reason.REASON_PROBLEM_NOT_FOUND:
-                return refused.reason not in _PASSING
+                return not is_temporary(refused.reason)
         failpoints.reach("problem-counted.before-noted")
         await self._store.write(lambda tx: rows.note_counted(tx, followed, customers))
         return True

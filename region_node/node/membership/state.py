@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from gateway.api.federation.v1.federation_pb2 import ChainHead, Member, RevocationList, WatchResponse
@@ -20,7 +20,7 @@ from region_node.node.membership.node import Node
 from region_node.node.membership.suspensions import SuspensionKeeper
 from region_node.node.membership.verified import Verified, verified
 
-_Saved = tuple[int, list[Member], Sequence[RevocationList], Sequence[SignedSuspension], ChainHead | None]
+_Saved = tuple[int, list[Member], Sequence[RevocationList], Sequence[SignedSuspension]]
 _log = logging.getLogger(__name__)
 
 
@@ -51,6 +51,7 @@ class StateKeeper:
         self._saved: _Saved | None = None
         self.registry_head: ChainHead | None = None
         """What the coordinator's registry had come to with the state; the coordinator alone can verify it."""
+        self._saved_head: ChainHead | None = None
         self._refused_certificates: dict[str, bytes] = {}
         self._refused_sealing_keys: dict[str, bytes] = {}
         self._cannot_save = False
@@ -61,6 +62,7 @@ class StateKeeper:
     def load(self) -> None:
         """Puts the last good state in force, if there is a usable one. A broken file is logged and left."""
         self._assignments.load()
+        self._load_head()
         try:
             state = self._last_good.load()
             if state is None:
@@ -73,7 +75,6 @@ class StateKeeper:
         except (LastGoodBroken, StateUnusable) as error:
             _log.error("%s is ignored: %s", self._last_good.path, error)
             return
-        self._note_head(state)
         members = self._trusted(state.members)
         self._current.update(federation, members, self._in_force.chain if self._in_force is not None else None)
         self._saved = self._to_save(federation, members)
@@ -102,9 +103,12 @@ class StateKeeper:
         if response.HasField("number_assignments"):
             federation = await self._assignments.take(response.number_assignments, federation)
         members = self._trusted(response.members)
-        self._note_head(response)
+        if response.HasField("registry_head"):
+            self.registry_head = ChainHead()  # a copy: a part of a message keeps the whole of it in memory
+            self.registry_head.CopyFrom(response.registry_head)
         if self._to_save(federation, members) != self._saved:
             await self._save(federation, members)
+        await self._save_head()  # behind the state: a node that is killed between both names less than it has
         self._current.update(federation, members, self._in_force.chain if self._in_force is not None else None)
         if not response.number_assignments.has_more:
             self.told.set()
@@ -209,7 +213,7 @@ class StateKeeper:
     async def _save(self, federation: Federation, members: list[Member]) -> None:
         """Saves a state. On a full disk the node works on, and then restarts from an older one."""
         in_force, saved = self._in_force or Verified(federation.configuration), self._to_save(federation, members)
-        _, _, lists, suspensions, head = saved
+        _, _, lists, suspensions = saved
 
         def save() -> None:
             state = WatchResponse(
@@ -217,24 +221,39 @@ class StateKeeper:
                 members=members,
                 revocation_lists=lists,
                 suspensions=suspensions,
-                registry_head=head,
             )
             in_force.put_into(state)
             self._last_good.save(state)
 
+        if await self._is_written(save):
+            self._saved = saved
+
+    def _load_head(self) -> None:
+        try:
+            self.registry_head = self._saved_head = self._last_good.load_head()
+        except LastGoodBroken as error:
+            _log.error("the last registry head is ignored: %s", error)
+
+    async def _save_head(self) -> None:
+        head = self.registry_head
+        if (
+            head is not None
+            and head != self._saved_head
+            and await self._is_written(lambda: self._last_good.save_head(head))
+        ):
+            self._saved_head = head
+
+    async def _is_written(self, save: Callable[[], None]) -> bool:
         try:
             await asyncio.to_thread(save)
         except OSError as error:
             if not self._cannot_save:
                 _log.error("%s cannot be written: %s", self._last_good.path, error.strerror)
             self._cannot_save = True
-        else:
-            self._saved, self._cannot_save = saved, False
+            return False
+        self._cannot_save = False
+        return True
 
     def _to_save(self, federation: Federation, members: list[Member]) -> "_Saved":
         lists, suspensions = self._keys.revocations.lists(), self.suspensions.signed()
-        return federation.revision, members, lists, suspensions, self.registry_head
-
-    def _note_head(self, state: WatchResponse) -> None:
-        if state.HasField("registry_head"):
-            self.registry_head = state.registry_head
+        return federation.revision, members, lists, suspensions
