@@ -45,6 +45,8 @@ class History:
     events: list[Event] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    behind: str = ""
+    """The region that works by an older database and cannot know it; the others log what contradicts them."""
 
     def note(self, who: str, what: str, about: str = "") -> None:
         """Something happened."""
@@ -71,7 +73,10 @@ def order_of(about: str) -> str:
 
 
 class DefectLog(logging.Handler):
-    """An error in the log of the shipped code is a defect, unless it is about a store without commits, or poison."""
+    """An error in the log of the shipped code is a defect, unless it is about a store without commits, or poison.
+
+    What others log about a region that is behind is what they have to tell people.
+    """
 
     def __init__(self, history: History) -> None:
         super().__init__(logging.ERROR)
@@ -80,8 +85,12 @@ class DefectLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """See logging."""
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, Refused) or POISON in record.getMessage():
+        if isinstance(error, Refused) or POISON in record.getMessage() or self._is_about_older_rows(record):
             self._history.note("log", record.getMessage())
             return
         told = f"{record.getMessage()} ({error!r})" if error is not None else record.getMessage()
         self._history.broken("no defect", "-", told)
+
+    def _is_about_older_rows(self, record: logging.LogRecord) -> bool:
+        behind, named = self._history.behind, record.args
+        return behind != "" and not record.exc_info and isinstance(named, tuple) and behind in named

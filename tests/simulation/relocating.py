@@ -269,6 +269,7 @@ class LostArrivals:
             if each.last not in each.arrivals:
                 continue
             latest = {region.name: region.ports.disk.connection.serialize() for region in self._regions}
+            self._history.behind = each.homes[-1]  # no coordinator keeps a head of it, so it finds no loss
             self._coordinator.start()
             for region in self._regions:
                 if region.name == each.homes[-1]:
@@ -280,6 +281,7 @@ class LostArrivals:
             for region in self._regions:
                 region.kill()
                 region.ports.disk.connection.deserialize(latest[region.name])
+            self._history.behind = ""
 
     async def _require_recovered(self, relocation: Relocation) -> None:
         home, owners = relocation.homes[-1], list[str]()

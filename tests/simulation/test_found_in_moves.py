@@ -1,5 +1,7 @@
 """Findings of seeds about customers who move, each a short story."""
 
+import contextlib
+import logging
 import random
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -8,6 +10,7 @@ import pytest
 
 from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove, MoveState
 from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
+from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.federation.current import CurrentFederation
@@ -19,6 +22,7 @@ from gateway.time.clock import to_timestamp
 from region_node.app.registered import registry
 from region_node.business.billing import monthly
 from region_node.business.orders.context import OrderContext
+from region_node.business.orders.rows import ORDER
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, charge, payable
 from region_node.customers.messages import customer_message
@@ -31,7 +35,10 @@ from region_node.lifecycle.moving.restored import mark_moved, marked_at_home
 from region_node.node.context import RegionContext
 from tests.at_rest import open_envelopes
 from tests.simulation.disk import Disk
+from tests.simulation.federation import simulate
+from tests.simulation.history import DefectLog, History, Violation
 from tests.simulation.one_region import OneRegion
+from tests.simulation.virtual_time import VirtualLoop
 from tests.simulation.world import CURRENCY, START, drawn_keys, first_database, keys, subscribers
 
 NEXT_MONTH = timedelta(days=6)  # after the start: the month of the move has ended
@@ -152,6 +159,37 @@ def test_a_customer_comes_back_to_a_region_whose_older_database_has_its_number_s
     home.plan(MOVER.number, "sichuan")
     named, region = home.context.federation, home.context.region
     assert home.run(lambda tx: marked_at_home(tx, named, region)) == [], "the customer of then stays moved"
+
+
+@pytest.mark.parametrize(("behind", "defects"), [("sichuan", 0), ("guangdong", 1), ("", 1)])
+def test_what_an_owner_with_an_older_database_contradicts_is_logged_by_others_and_no_defect(
+    behind: str, defects: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = Order(id="henan/counter/r1", origin_region="henan", home_region="sichuan", version=2)
+    order.state = OrderState.ORDER_STATE_CANCELLED
+    told = Order()
+    told.CopyFrom(order)
+    told.version, told.state = 3, OrderState.ORDER_STATE_REJECTED
+    assert ORDER.next_version("henan", order, told) is None
+    (record,) = caplog.records
+    assert len(_defects(record, behind)) == defects
+    record.exc_info = (ValueError, ValueError(), None)
+    assert len(_defects(record, behind)) == 1, "no region causes an exception in another one"
+
+
+@pytest.mark.slow
+def test_a_new_home_forgets_a_cancellation_with_its_newer_database() -> None:
+    report = simulate(40_000)
+    assert not report.violations, "\n".join(report.story())
+    assert any("henan/counter/r1 is final here" in each.what for each in report.events), "nothing was contradicted"
+
+
+def _defects(record: logging.LogRecord, behind: str) -> list[Violation]:
+    """What a run finds in a log while the database of a region is behind."""
+    with contextlib.closing(VirtualLoop()) as loop:
+        history = History(loop, behind=behind)
+        DefectLog(history).emit(record)
+    return history.violations
 
 
 def _as_told(tx: Transaction) -> Customer:
