@@ -88,11 +88,19 @@ async def watch(
 
     `tell` is called at the first failure after a message. Raises Refused, and Unanswered after `patience` seconds
     without a message since then. Closing the generator, or cancelling its task, ends the stream at the node, too.
+    Closing its channel begins no further stream: the watch ends, with the stream that runs.
     """
     watching = Watch(request, patience, tell)
+    is_begun = False
     while True:
         failure: grpc.RpcError | None = None
-        call = rpc(watching.request)
+        try:
+            call = rpc(watching.request)
+        except grpc.aio.UsageError:  # the channel is closed
+            if is_begun:
+                return
+            raise
+        is_begun = True
         try:
             async for message in call:
                 if watching.takes(message):
@@ -101,6 +109,11 @@ async def watch(
                 return
         except grpc.aio.AioRpcError as error:
             failure = error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return  # the closed channel has cancelled the stream, and nobody the task
         finally:
             call.cancel()
         await asyncio.sleep(watching.seconds_after(failure))

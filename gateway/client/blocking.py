@@ -1,7 +1,7 @@
 """Calls of threads: what a channel adds to each, the pages of a list, and watches."""
 
 import math
-import time
+import threading
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, TypeVar
 
@@ -92,12 +92,24 @@ def watch(
     *,
     patience: float = math.inf,
     tell: Callable[[Failure], None] = tell_log,
+    stop: threading.Event | None = None,
 ) -> Generator[T, None, None]:
-    """As `gateway.client.aio.watch`, for threads. To end it from another thread, close its channel."""
+    """As `gateway.client.aio.watch`, for threads.
+
+    To end it from another thread, set `stop` and then close its channel: the one ends a pause, the other a stream.
+    """
     watching = Watch(request, patience, tell)
-    while True:
+    stop = threading.Event() if stop is None else stop
+    is_begun = False
+    while not stop.is_set():
         failure: grpc.RpcError | None = None
-        call = rpc(watching.request)
+        try:
+            call = rpc(watching.request)
+        except ValueError:  # so gRPC tells that the channel is closed
+            if is_begun:
+                return
+            raise
+        is_begun = True
         try:
             for message in call:
                 if watching.takes(message):
@@ -108,4 +120,5 @@ def watch(
             failure = error
         finally:
             call.cancel()
-        time.sleep(watching.seconds_after(failure))
+        if not stop.is_set():
+            stop.wait(watching.seconds_after(failure))

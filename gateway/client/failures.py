@@ -10,8 +10,16 @@ from gateway import errors
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 
-# With these reasons the node itself does not know whether the call took effect.
-_UNKNOWN_REASONS = frozenset({Reason.REASON_INTERNAL, Reason.REASON_DEADLINE_TOO_SHORT})
+# With these reasons the node itself does not know whether the call took effect: here, or in the region that it asked.
+_UNKNOWN_REASONS = frozenset(
+    {
+        Reason.REASON_ANSWER_UNREADABLE,
+        Reason.REASON_DEADLINE_TOO_SHORT,
+        Reason.REASON_INTERNAL,
+        Reason.REASON_OUTCOME_UNKNOWN,
+        Reason.REASON_REGION_UNREACHABLE,
+    }
+)
 # With these codes, and without a reason of the contract, a call may have taken effect.
 _UNKNOWN_CODES = frozenset(
     {
@@ -72,7 +80,10 @@ class Refused(grpc.aio.AioRpcError):
 
 
 class Unanswered(grpc.aio.AioRpcError):
-    """Nobody knows the outcome of a call: send the same request with the same id again, which is done once."""
+    """Nobody knows the outcome of a call: send the same request with the same id again, which is done once.
+
+    Where `refused` is not temporary, see to its reason first: the request did not come past it.
+    """
 
     def __init__(self, problem: str, code: grpc.StatusCode, refused: Refused | None = None) -> None:
         super().__init__(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details=problem)

@@ -12,6 +12,7 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.client.failures import Refused, Unanswered, failure_of, unanswered
 
 if TYPE_CHECKING:
@@ -21,8 +22,16 @@ PATIENCE = 60.0  # seconds for a call with all its repeats, where the call names
 _SECONDS = 15.0  # for one attempt, beyond the time that its request lets it wait for the home region
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two attempts
 _LONGEST_TOLD = 600.0  # seconds that a server may have a caller wait: the longest of any reason
+_FULL = 60.0  # seconds that a watch which goes on is refused a place: its last stream may still have it
 _DOUBLINGS = 8  # more make no pause longer
 _TOKEN = "token"  # noqa: S105 - the field of a watch that says from where it resumes
+# A server, or a proxy, decides so about a caller without looking for what an earlier attempt did.
+_AT_THE_DOOR = (
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.UNIMPLEMENTED,
+)
 
 Failure = Refused | Unanswered
 _log = logging.getLogger(__name__)
@@ -44,7 +53,8 @@ def page_after(request: M, page: Message) -> M | None:
 
 def may_pass(failure: BaseException) -> bool:
     """Whether the same request is sent again after a failure."""
-    return failure.is_temporary if isinstance(failure, Refused) else isinstance(failure, Unanswered)
+    refused = failure.refused if isinstance(failure, Unanswered) else failure
+    return refused.is_temporary if isinstance(refused, Refused) else isinstance(failure, Unanswered)
 
 
 def pause(failures: int, retry_after: float | None) -> float:
@@ -74,11 +84,14 @@ class Attempts:
         return max(0.0, min(self._longest, self._end - time.monotonic()))
 
     def failed(self, error: grpc.RpcError) -> Failure:
-        """The failure of an attempt. After one without an answer, a passing refusal leaves the outcome open, too."""
+        """The failure of an attempt.
+
+        After one without an answer, a refusal that passes, or that looks at the caller alone, leaves the outcome open.
+        """
         failure = failure_of(error)
         if isinstance(failure, Unanswered):
             self._is_open = True
-        elif self._is_open and failure.is_temporary:
+        elif self._is_open and (failure.is_temporary or failure.code() in _AT_THE_DOOR):
             return unanswered(failure)
         return failure
 
@@ -100,7 +113,7 @@ class Watch(Generic[W]):
         self._patience = patience
         self._tell = tell
         self._failures = 0
-        self._end = math.inf
+        self._end = self._full_end = math.inf
         self._is_new = False
         self._last: Message | None = None
 
@@ -110,6 +123,7 @@ class Watch(Generic[W]):
         is_token_alone = bool(token) and token == self._token_of(self.request) and len(message.ListFields()) == 1
         repeats = self._is_new and (is_token_alone or message == self._last)
         self._is_new, self._failures, self._last = False, 0, message
+        self._full_end = math.inf
         if token:
             setattr(self.request, _TOKEN, token)
         return not repeats
@@ -117,21 +131,25 @@ class Watch(Generic[W]):
     def seconds_after(self, error: grpc.RpcError | None) -> float:
         """The pause after which the stream is begun again. None is the error of a stream that the node has ended.
 
-        Raises Refused or Unanswered where that is in vain, and after the patience without a message.
+        Raises Refused or Unanswered where that is in vain, and after the patience without a message. WATCHES_TOO_MANY
+        passes for a minute where the watch goes on: the node may not have noticed yet that the last stream is cut.
         """
         ended = Unanswered("the node ended the stream", grpc.StatusCode.UNAVAILABLE)
         failure = ended if error is None else failure_of(error)
-        if not may_pass(failure):
+        goes_on = self._last is not None or bool(self._token_of(self.request))
+        is_full = isinstance(failure, Refused) and failure.reason == Reason.REASON_WATCHES_TOO_MANY
+        if not (may_pass(failure) or (is_full and goes_on)):
             raise failure from error
         now = time.monotonic()
+        self._full_end = min(self._full_end, now + _FULL) if is_full else math.inf
         if self._failures == 0:
             self._end = now + self._patience
             self._tell(failure)
         self._failures += 1
         seconds = pause(self._failures, failure.retry_after)
-        if now + seconds >= self._end:
+        if now + seconds >= min(self._end, self._full_end):
             raise failure from error
-        self._is_new = self._last is not None or bool(self._token_of(self.request))
+        self._is_new = goes_on
         return seconds
 
     @property

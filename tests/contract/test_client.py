@@ -1,6 +1,7 @@
 """What a channel of the client adds to calls, over real connections: by threads and by asyncio alike."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -54,6 +55,8 @@ class Node:
     submitted: list[SubmitOrderRequest] = field(default_factory=list)
     left: list[float] = field(default_factory=list)
     watched: list[str] = field(default_factory=list)
+    held: asyncio.Event | None = None
+    """Watches do not end before it is set."""
 
     async def submit(self, request: SubmitOrderRequest, context: Context) -> SubmitOrderResponse:
         self.submitted.append(request)
@@ -75,6 +78,8 @@ class Node:
         yield WatchOrdersResponse(token=str(after))
         for change in range(after + 1, min(after + told, self.changes) + 1):
             yield WatchOrdersResponse(token=str(change), order=Order(id=str(change)))
+        if self.held is not None:
+            await self.held.wait()
         if failure is not None:
             await fail(failure, context)
 
@@ -281,6 +286,75 @@ def test_a_watch_that_is_refused_ends(certificates: Certificates, runner: asynci
                 await way.watched(region, WatchOrdersRequest(), 3)
         assert refused.value.name == "TOKEN_INVALID"
         assert len(node.watched) == 1
+
+    runner.run(story())
+
+
+def test_a_watch_of_a_thread_ends_with_its_channel_also_in_a_long_pause(
+    certificates: Certificates, runner: asyncio.Runner
+) -> None:
+    def watched(region: Region, stop: threading.Event, interrupted: threading.Event) -> list[str]:
+        with region.channel() as channel:
+            rpc = OrderServiceStub(channel).WatchOrders
+            told = []
+            for message in client.watch(rpc, WatchOrdersRequest(), tell=lambda _: interrupted.set(), stop=stop):
+                told.append(message.order.id)
+                if message.order.id == "1":
+                    channel.close()  # as another thread does
+            return told
+
+    async def story() -> None:
+        stop, interrupted = threading.Event(), threading.Event()
+        node = Node(changes=1, held=asyncio.Event())
+        async with node.serving(certificates) as region, asyncio.timeout(PATIENCE_S):
+            assert await asyncio.to_thread(watched, region, stop, interrupted) == ["", "1"]
+            node = Node(ends=[(0, LATER)])
+        interrupted.clear()
+        async with node.serving(certificates) as region, asyncio.timeout(PATIENCE_S):
+            watching = asyncio.create_task(asyncio.to_thread(watched, region, stop, interrupted))
+            assert await asyncio.to_thread(interrupted.wait, PATIENCE_S)
+            stop.set()
+            assert await watching == [""]
+
+    runner.run(story())
+
+
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_a_watch_of_a_task_ends_with_a_closed_channel_and_its_task_goes_on(
+    certificates: Certificates, runner: asyncio.Runner, is_answered: bool
+) -> None:
+    async def story() -> None:
+        arrived, go = asyncio.Event(), asyncio.Event()
+
+        class Slow(Node):
+            async def watch(self, request: WatchOrdersRequest, context: Context) -> AsyncIterator[WatchOrdersResponse]:
+                if is_answered:
+                    yield WatchOrdersResponse(token="1")
+                arrived.set()
+                await go.wait()
+                await fail(AWAY, context)
+
+        async with Slow().serving(certificates) as region, asyncio.timeout(PATIENCE_S):
+            channel = region.aio_channel()
+            rpc = OrderServiceStub(channel).WatchOrders
+            told: list[str] = []
+            begun = asyncio.Event()
+
+            async def watched() -> str:
+                async for message in client.aio.watch(rpc, WatchOrdersRequest()):
+                    told.append(message.token)
+                    begun.set()
+                return "ended"
+
+            watching, leaving = asyncio.create_task(watched()), asyncio.create_task(watched())
+            await (begun if is_answered else arrived).wait()
+            leaving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await leaving
+            await channel.close()
+            if is_answered:
+                go.set()  # gRPC closes a channel of asyncio under a stream that runs
+            assert await watching == "ended"
 
     runner.run(story())
 

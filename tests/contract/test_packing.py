@@ -245,13 +245,30 @@ def test_a_refusal_is_told_to_the_task_whose_order_it_is(tmp_path: Path) -> None
     at_the_node(tmp_path, story)
 
 
-def test_after_a_broken_stream_what_was_not_answered_is_sent_again_on_a_new_one(tmp_path: Path) -> None:
+def recorded_pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The seconds that nodes told at each pause; nobody waits for them."""
+    waited: list[int] = []
+
+    async def pause(_failures: int, told: int) -> None:
+        waited.append(told)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(packing, "pause", pause)
+    return waited
+
+
+def test_after_a_broken_stream_what_was_not_answered_is_sent_again_on_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = recorded_pauses(monkeypatch)
+
     async def story(node: Node, client: Packing) -> None:
         await require_accepted(submitting(client, ["r0"]), ["r0"])
         node.endings = [Refused(Reason.REASON_TOO_BUSY), Refused(Reason.REASON_STORE_UNAVAILABLE)]
         ids = [f"s{index}" for index in range(40)]
         await require_accepted(submitting(client, ids), ids)
         assert not node.endings
+        assert waited == [1, 0], "as the reasons tell"
         sent = [each.request_id for pack in node.packs for each in pack.orders]
         assert sent.count("r0") == 1
         assert set(sent) == {"r0", *ids}
@@ -262,7 +279,7 @@ def test_after_a_broken_stream_what_was_not_answered_is_sent_again_on_a_new_one(
 def test_an_order_that_is_refused_for_now_is_sent_again_until_it_is_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packing, "LONGEST_PAUSE", 0.01)
+    waited = recorded_pauses(monkeypatch)
     refusals = {
         reason_name(reason): Refused(reason)
         for reason in (
@@ -271,6 +288,7 @@ def test_an_order_that_is_refused_for_now_is_sent_again_until_it_is_accepted(
             Reason.REASON_CLOCK_UNTRUSTED,
             Reason.REASON_TOO_BUSY,
             Reason.REASON_CALLS_TOO_MANY,
+            Reason.REASON_DAY_WORK_TOO_MUCH,
             Reason.REASON_INTERNAL,
         )
     }
@@ -282,6 +300,8 @@ def test_an_order_that_is_refused_for_now_is_sent_again_until_it_is_accepted(
                 node.first_refusals = dict(refusals)
                 await require_accepted(submitting(client, refusals, wait), list(refusals))
                 assert not node.first_refusals
+                assert set(waited) == {0, 1, 600}, "as the reasons tell"
+                waited.clear()
 
     at_the_node(tmp_path, story)
 

@@ -159,6 +159,47 @@ def test_a_passing_refusal_after_an_attempt_without_an_answer_leaves_the_outcome
     assert isinstance(attempts.failed(error(grpc.StatusCode.NOT_FOUND, "ORDER_NOT_FOUND")), Refused)
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("UNAVAILABLE", "OUTCOME_UNKNOWN"),
+        ("UNAVAILABLE", "REGION_UNREACHABLE"),
+        ("UNAVAILABLE", "ANSWER_UNREADABLE"),
+        ("DEADLINE_EXCEEDED", "DEADLINE_TOO_SHORT"),
+        ("INTERNAL", "INTERNAL"),
+    ],
+)
+def test_an_outcome_that_the_node_does_not_know_stays_open_after_a_passing_refusal(code: str, reason: str) -> None:
+    attempts = Attempts(SubmitOrderRequest(), 60.0)
+    first = attempts.failed(error(grpc.StatusCode[code], reason))
+    assert isinstance(first, Unanswered)
+    assert may_pass(first)
+    assert isinstance(attempts.failed(error(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")), Unanswered)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("UNAUTHENTICATED", "STAFF_PROOF_EXPIRED"),
+        ("PERMISSION_DENIED", "PERMISSION_DENIED"),
+        ("PERMISSION_DENIED", ""),
+        ("RESOURCE_EXHAUSTED", "UNKNOWN_NUMBERS_TOO_MANY"),
+        ("UNIMPLEMENTED", ""),
+    ],
+)
+def test_a_refusal_at_the_door_says_nothing_of_an_attempt_before_it_and_is_not_sent_again(
+    code: str, reason: str
+) -> None:
+    attempts, at_the_door = Attempts(SubmitOrderRequest(), 60.0), error(grpc.StatusCode[code], reason)
+    assert isinstance(attempts.failed(at_the_door), Refused)
+    attempts.failed(error(grpc.StatusCode.UNAVAILABLE))
+    failure = attempts.failed(at_the_door)
+    assert isinstance(failure, Unanswered)
+    assert failure.refused is not None
+    assert failure.refused.name == (reason or code)
+    assert not may_pass(failure)
+
+
 def test_an_attempt_has_more_time_than_its_request_may_wait_and_no_more_than_is_left() -> None:
     waiting = SubmitOrderRequest(wait=Duration(seconds=30))
     assert 30 < Attempts(waiting, 600.0).seconds() <= 60
@@ -209,6 +250,26 @@ def test_a_watch_is_told_as_interrupted_once_and_given_up_after_the_patience() -
     assert len(interrupted) == 2
     with pytest.raises(Unanswered):
         Watch(WatchOrdersRequest(), 0.0, interrupted.append).seconds_after(error(grpc.StatusCode.UNAVAILABLE))
+
+
+def test_a_watch_that_goes_on_waits_a_minute_for_the_place_of_its_last_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    full = error(grpc.StatusCode.RESOURCE_EXHAUSTED, "WATCHES_TOO_MANY", watches="32")
+    with pytest.raises(Refused):
+        Watch(WatchOrdersRequest(), math.inf, lambda _: None).seconds_after(full)
+    watch = Watch(WatchOrdersRequest(token="7"), math.inf, lambda _: None)
+    for _ in range(2):
+        assert watch.seconds_after(full) <= PAUSE
+        now += 50
+        watch.takes(WatchOrdersResponse(token="8"))
+    watch.seconds_after(full)
+    now += 50
+    watch.seconds_after(error(grpc.StatusCode.UNAVAILABLE))
+    watch.seconds_after(full)
+    now += 60
+    with pytest.raises(Refused):
+        watch.seconds_after(full)
 
 
 def test_a_stream_without_tokens_tells_the_present_state_again_only_where_it_has_changed() -> None:

@@ -3,17 +3,38 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import pytest
 
+from gateway.api.region.v1.alarm_service_pb2 import WatchAlarmsRequest, WatchAlarmsResponse
+from gateway.api.region.v1.joint_order_pb2 import JointOrder
+from gateway.api.region.v1.joint_order_service_pb2 import WatchJointOrderRequest, WatchJointOrderResponse
+from gateway.api.region.v1.order_event_service_pb2 import (
+    OrderEvent,
+    StreamOrderEventsRequest,
+    StreamOrderEventsResponse,
+)
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.rpc.calls import Call, enter
+from gateway.rpc.pages import encode_token
 from gateway.security.identity import Identity
 from gateway.store.port import Operation, Store, Transaction, store_unavailable
+from gateway.time.clock import Clock
+from region_node.business.joint import service as joint_service
+from region_node.business.joint import working
+from region_node.business.joint.application import JointApplication
+from region_node.business.orders import events_service
+from region_node.network.measurements import alarm_service
+from region_node.node.context import RegionContext
 from region_node.records.watches import Change, Feed, Follower, SharedReads
 from region_node.requests.changes import WATCHES, Changes
+
+if TYPE_CHECKING:
+    import grpc
 
 T = TypeVar("T")
 COUNTER = Identity("china", Role.ROLE_OPERATOR, "sichuan", "counter")
@@ -36,6 +57,8 @@ class Log:
         if self.fails:
             raise store_unavailable()
         return operation(cast("Transaction", None))
+
+    write = read
 
     def subscribe(self, event: type[T], listener: Callable[[T], None]) -> None:
         """Nothing is published."""
@@ -171,5 +194,68 @@ def test_a_certificate_has_so_many_watches_and_no_more_until_it_ends_one() -> No
                 assert caught.value.parameters == {"watches": str(WATCHES)}
             with scene.changes.watch(COUNTER):
                 pass
+
+    run(scenario)
+
+
+def test_a_stream_that_ends_by_itself_ends_with_an_error_where_the_node_stops_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def see(*_: object) -> working.Seen:
+        return working.Seen(JointOrder(id="1"), is_at_home=True, refused=None)
+
+    def events(_tx: Transaction, after: int) -> list[OrderEvent]:
+        return [OrderEvent(sequence=after + 1)]
+
+    monkeypatch.setattr(working, "see", see)
+    monkeypatch.setattr(joint_service, "audited_call", lambda *_: SimpleNamespace(record=lambda *_: None))
+    monkeypatch.setattr(events_service, "_start", lambda _, token: (0, 2))
+    monkeypatch.setattr(events_service, "order_events", events)
+
+    async def scenario(scene: Scene) -> None:
+        enter(Call(COUNTER, "Watch", None))
+        store = cast("Store", scene.log)
+        context, application, clock = cast("RegionContext", None), cast("JointApplication", None), cast("Clock", None)
+        joint = joint_service.JointOrderService(context, application, store, scene.changes, clock)
+        feed = events_service.OrderEventService(store, scene.changes)
+        joint_call = cast("grpc.aio.ServicerContext[WatchJointOrderRequest, WatchJointOrderResponse]", None)
+        feed_call = cast("grpc.aio.ServicerContext[StreamOrderEventsRequest, StreamOrderEventsResponse]", None)
+        past = StreamOrderEventsRequest(only_past=True)
+        assert [len(each.events) async for each in feed.StreamOrderEvents(past, feed_call)] == [0, 1, 1], "all"
+        watching = joint.WatchJointOrder(WatchJointOrderRequest(), joint_call)
+        half, endless = (
+            feed.StreamOrderEvents(past, feed_call),
+            feed.StreamOrderEvents(StreamOrderEventsRequest(), feed_call),
+        )
+        assert (await anext(watching)).order.id == "1"
+        assert [len((await anext(half)).events) for _ in range(2)] == [0, 1]
+        await anext(endless)
+        scene.changes.close()
+        for stream in (watching, half):
+            with pytest.raises(Refused) as refused:
+                await anext(stream)
+            assert refused.value.reason == Reason.REASON_TOO_BUSY
+        assert [each async for each in endless] == []
+
+    run(scenario)
+
+
+def test_a_watch_of_alarms_does_not_go_on_after_a_change_that_is_yet_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alarm_service, "last_change", lambda _: 5)
+
+    async def scenario(scene: Scene) -> None:
+        enter(Call(COUNTER, "WatchAlarms", None))
+        store, context, clock = cast("Store", scene.log), cast("RegionContext", None), cast("Clock", None)
+        service = alarm_service.AlarmService(context, store, scene.changes, clock)
+        call = cast("grpc.aio.ServicerContext[WatchAlarmsRequest, WatchAlarmsResponse]", None)
+
+        async def begun(token: str) -> str:
+            return (await anext(aiter(service.WatchAlarms(WatchAlarmsRequest(token=token), call)))).token
+
+        last = encode_token("alarm-changes", "5")
+        assert [await begun(""), await begun(last)] == [last, last]
+        with pytest.raises(Refused) as refused:
+            await begun(encode_token("alarm-changes", "6"))
+        assert refused.value.reason == Reason.REASON_TOKEN_INVALID
 
     run(scenario)

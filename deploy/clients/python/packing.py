@@ -29,7 +29,7 @@ from gateway.api.region.v1.order_service_pb2 import (
     SubmittedPack,
 )
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
-from gateway.api.types.v1.reason_pb2 import Reason, reason_options
+from gateway.api.types.v1.reason_pb2 import Reason, ReasonOptions, reason_options
 
 MOST_ORDERS = 16  # in a message: more save little, and each order waits for the slowest of its message
 MOST_BYTES = 128 * 1024  # of the orders in a message, which may have 256 KiB
@@ -157,7 +157,7 @@ class Packing:
                 defects += again.is_defect
                 if defects == MOST_DEFECTS:
                     raise OrderUnknown(again.error) from again
-                await pause(failures)
+                await pause(failures, retry_seconds(again.error.reason))
                 failures += 1
 
     async def _submit_singly(self, submitted: SubmittedOrder, wait: Duration) -> Order:
@@ -180,6 +180,7 @@ class Stream:
         self._turns: dict[str, asyncio.TimerHandle] = {}  # of the messages under way, by their first request id
         self._changed = asyncio.Event()
         self._streams = self._failures = 0
+        self._retry_seconds = 0  # after which the node may take a stream again
 
     def begin(self) -> None:
         """Begins to send."""
@@ -214,7 +215,7 @@ class Stream:
                 await self._send_on_one_stream()
                 self._queue = deque(self._unanswered())
                 if self._queue:
-                    await pause(self._failures)
+                    await pause(self._failures, self._retry_seconds)
                     self._failures += 1
         except asyncio.CancelledError:
             for waiting in self._unanswered():
@@ -225,6 +226,7 @@ class Stream:
                 waiting.answer.set_exception(RuntimeError(NOTHING_IS_SENT))
 
     async def _send_on_one_stream(self) -> None:
+        self._retry_seconds = 0
         call = self._orders.SubmitOrders(self._messages(self._streams))
         try:
             while True:
@@ -297,6 +299,7 @@ class Stream:
         """
         told, code = refusal(error), error.code()
         may_pass = isinstance(failure(told, code), Again)
+        self._retry_seconds = retry_seconds(told.reason)
         oldest = next(iter(self._sent.values()), None)
         if oldest is not None and (code is grpc.StatusCode.INTERNAL or (code in BAD_FORM and not may_pass)):
             for waiting in oldest:
@@ -336,9 +339,18 @@ def failure(told: OrderError, code: grpc.StatusCode) -> Again | OrderRefused:
 
 def status_of(reason: Reason.ValueType) -> grpc.StatusCode:
     """The status of a reason, as the contract gives it. A reason of a later contract counts as final."""
+    return grpc.StatusCode[options_of(reason).status or "FAILED_PRECONDITION"]
+
+
+def retry_seconds(reason: Reason.ValueType) -> int:
+    """The seconds before the same request may be accepted, as the contract gives them; 0 where it gives none."""
+    return options_of(reason).retry_seconds
+
+
+def options_of(reason: Reason.ValueType) -> ReasonOptions:
+    """What the contract says of a reason: nothing of one that came later."""
     value = Reason.DESCRIPTOR.values_by_number.get(reason)
-    name = "" if value is None else value.GetOptions().Extensions[reason_options].status
-    return grpc.StatusCode[name or "FAILED_PRECONDITION"]
+    return ReasonOptions() if value is None else value.GetOptions().Extensions[reason_options]
 
 
 def refusal(error: grpc.aio.AioRpcError) -> OrderError:
@@ -355,6 +367,6 @@ def refusal(error: grpc.aio.AioRpcError) -> OrderError:
     return told
 
 
-async def pause(failures: int) -> None:
-    """Waits before another attempt, longer after each failure."""
-    await asyncio.sleep(min(LONGEST_PAUSE, random.uniform(0.1, 0.2) * 2 ** min(failures, 8)))
+async def pause(failures: int, told: int) -> None:
+    """Waits before another attempt, longer after each failure, beyond the seconds that the node has told."""
+    await asyncio.sleep(told + min(LONGEST_PAUSE, random.uniform(0.1, 0.2) * 2 ** min(failures, 8)))

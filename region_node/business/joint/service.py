@@ -119,6 +119,7 @@ class JointOrderService(JointOrderServiceServicer):
                 await changed.wait()
                 changed.clear()
                 now = (await self._watched.of(request.joint_order_id)).by(identity)
+        raise Refused(Reason.REASON_TOO_BUSY)  # an end without an error tells that the order is final
 
     async def CancelJointOrder(
         self,

@@ -7,6 +7,8 @@ import grpc
 
 from gateway.api.region.v1 import order_event_service_pb2 as api
 from gateway.api.region.v1.order_event_service_pb2_grpc import OrderEventServiceServicer
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import decode_token, encode_token
 from gateway.store.port import Store, Transaction
@@ -43,6 +45,8 @@ class OrderEventService(OrderEventServiceServicer):
                     yield _message(events, sequence)
                 else:
                     await changed.wait()
+        if request.only_past and sequence < last:
+            raise Refused(Reason.REASON_TOO_BUSY)  # an end without an error tells that this was all
 
 
 def _message(events: Sequence[api.OrderEvent], sequence: int) -> api.StreamOrderEventsResponse:

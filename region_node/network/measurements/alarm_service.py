@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 import grpc
 
@@ -14,7 +15,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
 from gateway.rpc.calls import current_call
-from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
+from gateway.rpc.pages import decode_token, encode_token, key_number, page_size, sequence_after
 from gateway.store.port import CommittedElsewhere, Store, Transaction
 from gateway.time.clock import Clock
 from region_node.network.measurements import alarms
@@ -131,7 +132,7 @@ class AlarmService(AlarmServiceServicer):
         """See the contract."""
         key = decode_token(_WATCH, request.token)
         with self._changes.watch(current_call().identity) as changed:
-            sequence = key_number(key) if key else await self._store.read(last_change)
+            sequence = await self._store.read(partial(_watch_start, key=key))
             yield api.WatchAlarmsResponse(token=encode_token(_WATCH, str(sequence)))
             async for change in self._follower.follow(changed, sequence):
                 yield api.WatchAlarmsResponse(alarm=change.now, token=encode_token(_WATCH, str(change.sequence)))
@@ -159,6 +160,12 @@ async def _pieces(requests: AsyncIterator[api.SendAlarmsRequest]) -> AsyncIterat
     async for request in requests:
         require_piece(request.source, request.first_sequence, len(request.reports), PIECE_LIMIT)
         yield Piece(request.first_sequence, request.reports)
+
+
+def _watch_start(tx: Transaction, key: str) -> int:
+    """The change after which a watch begins. Raises Refused as `sequence_after`."""
+    last = last_change(tx)
+    return sequence_after(key, last) if key else last
 
 
 def _changes_after(tx: Transaction, sequence: int, _name: str) -> list[Change[Alarm]]:

@@ -112,6 +112,8 @@ class JointOrderServiceServicer:
 
     def WatchJointOrder(self, request, context):
         """Streams a joint order at each change, until it is final. Recorded once, at the start.
+
+        TOO_BUSY while the node stops: watch again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

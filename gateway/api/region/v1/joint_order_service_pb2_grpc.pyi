@@ -41,7 +41,10 @@ class JointOrderServiceStub:
     Without a number, an operator system gets those that it submitted.
     """
     WatchJointOrder: _aio.UnaryStreamMultiCallable[_joint_order_service_pb2.WatchJointOrderRequest, _joint_order_service_pb2.WatchJointOrderResponse]
-    """Streams a joint order at each change, until it is final. Recorded once, at the start."""
+    """Streams a joint order at each change, until it is final. Recorded once, at the start.
+
+    TOO_BUSY while the node stops: watch again.
+    """
     CancelJointOrder: _aio.UnaryUnaryMultiCallable[_joint_order_service_pb2.CancelJointOrderRequest, _joint_order_service_pb2.CancelJointOrderResponse]
     """Cancels a joint order before its decision, at the leading region. Every reservation is released.
 
@@ -116,7 +119,10 @@ class JointOrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _joint_order_service_pb2.WatchJointOrderRequest,
         context: _aio.ServicerContext[_joint_order_service_pb2.WatchJointOrderRequest, _joint_order_service_pb2.WatchJointOrderResponse],
     ) -> _abc.AsyncIterator[_joint_order_service_pb2.WatchJointOrderResponse]:
-        """Streams a joint order at each change, until it is final. Recorded once, at the start."""
+        """Streams a joint order at each change, until it is final. Recorded once, at the start.
+
+        TOO_BUSY while the node stops: watch again.
+        """
 
     @_abc_1.abstractmethod
     def CancelJointOrder(

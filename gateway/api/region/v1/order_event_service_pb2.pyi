@@ -32,7 +32,9 @@ class StreamOrderEventsRequest(_message.Message):
     token: _builtins.str
     """Last received token; empty to start with the oldest stored event."""
     only_past: _builtins.bool
-    """True to end the stream after the last existing event, instead of waiting for more."""
+    """True to end the stream after the last existing event, instead of waiting for more. TOO_BUSY where the node stops
+    before: resume.
+    """
     def __init__(
         self,
         *,
