@@ -2,12 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from google.protobuf.descriptor import EnumDescriptor
 
-from gateway.errors import invalid
+from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
+from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
+from gateway.api.region.v1.order_service_pb2 import (
+    GetOrderProofRequest,
+    GetOrderProofResponse,
+    ListOrdersRequest,
+    ListOrdersResponse,
+)
+from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest, ListSupportRequestsResponse
+from gateway.errors import Refused, invalid
 from gateway.web.console.frames import Link
-from gateway.web.console.pages import Visit
+from gateway.web.console.pages import Calling, Rpc, Visit, unless_refused
 from gateway.web.console.parts import Choice, Option
 from gateway.web.enum_words import number_of, numbers_of
 from gateway.web.tables import Table
@@ -15,6 +25,17 @@ from gateway.wording.languages import translated
 
 NUMBER, PAGE = "number", "page"
 """The fields of every list: the number of a customer, and the token of a page."""
+P = TypeVar(
+    "P",
+    ListOrdersResponse,
+    ListComplaintsResponse,
+    ListFaultsResponse,
+    ListSupportRequestsResponse,
+    GetOrderProofResponse,
+)
+_Asking = (
+    ListOrdersRequest | ListComplaintsRequest | ListFaultsRequest | ListSupportRequestsRequest | GetOrderProofRequest
+)
 
 
 @dataclass(frozen=True)
@@ -31,9 +52,27 @@ class ListPage:
     """The links to the first and to the next page."""
 
 
+async def pages_of(calling: Calling, rpc: Rpc[P], request: _Asking, most: int) -> Sequence[P]:
+    """The pages of a list from its beginning, at most so many. The last one has a token where there is more.
+
+    Raises Refused where the first one is; where a later one is, there is more.
+    """
+    found = [await calling.ask(rpc, request)]
+    while found[-1].next_page_token and len(found) < most:
+        request.page_token = found[-1].next_page_token
+        following = await unless_refused(calling.ask(rpc, request))
+        if isinstance(following, Refused):
+            break
+        found.append(following)
+    return found
+
+
 def chosen_of(visit: Visit, name: str, label: str, options: Sequence[Option]) -> Choice:
     """A filter of a list, of which any value may be chosen."""
-    return Choice(name, label, [Option("", translated("any")), *options], visit.query.text(name))
+    chosen = visit.query.text(name)
+    is_known = chosen in ("", *(each.value for each in options))
+    others = () if is_known else (Option(chosen, chosen),)  # which filters all the same
+    return Choice(name, label, [Option("", translated("any")), *options, *others], chosen)
 
 
 def chosen_value(visit: Visit, name: str, enum: EnumDescriptor) -> int:

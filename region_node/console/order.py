@@ -32,12 +32,13 @@ from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 from region_node.business.orders import rules
 from region_node.console import rpcs
+from region_node.console.lists import pages_of
 from region_node.console.words import ORDER_BADGES, order_state, order_state_cell, waits_for, way_of
 
 _TAB = "/orders"
 _ID, _HOPS, _SIGNED = "id", "hops", "signed"
 _REVIEW, _DECISION, _NOTE, _DOCUMENTS = "review", "decision", "note", "documents"
-_MOST_PROOFS = 200
+_PROOFS, _PROOF_PAGES = 500, 4  # of a page by gRPC, and pages of these
 _SAID_BY_STATE = ("taken in", "fulfilled")  # reasons of changes that say no more than their states
 _LONGEST_NOTE = 1000  # characters, as in the contract
 
@@ -51,7 +52,7 @@ def path_of(order_id: str) -> str:
 class _Found:
     order: Order = field(repr=False)
     guide: GetBusinessGuideResponse | Refused = field(repr=False)
-    proofs: GetOrderProofResponse | Refused | None = field(repr=False)
+    proofs: Sequence[GetOrderProofResponse] | Refused = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ class _Page:
     timeline_heading: str
     hops: Link
     hops_refused: Refusal | None
+    hops_more: str
+    """A text where the order has more envelopes than the page; empty without."""
     timeline: Sequence[Event]
     review: _Review | None
 
@@ -107,16 +110,20 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
     answer = await calling.ask(rpcs.GET_ORDER, GetOrderRequest(order_id=visit.names[_ID]))
     asked = GetBusinessGuideRequest(business=answer.order.request.business)
     guide = await unless_refused(calling.ask(rpcs.GET_BUSINESS_GUIDE, asked))
-    proofs = None
+    proofs: Sequence[GetOrderProofResponse] | Refused = ()
     if visit.query.text(_HOPS) == _SIGNED:
-        request = GetOrderProofRequest(order_id=answer.order.id, page_size=_MOST_PROOFS)
-        proofs = await unless_refused(calling.ask(rpcs.GET_ORDER_PROOF, request))
+        request = GetOrderProofRequest(order_id=answer.order.id, page_size=_PROOFS)
+        try:
+            proofs = await pages_of(calling, rpcs.GET_ORDER_PROOF, request, _PROOF_PAGES)
+        except Refused as refused:
+            proofs = refused
     return _Found(answer.order, guide, proofs)
 
 
 def _show(visit: Visit, found: _Found) -> Shown:
     order, names = found.order, _material_names(found.guide)
-    proofs = found.proofs if isinstance(found.proofs, GetOrderProofResponse) else GetOrderProofResponse()
+    pages = [] if isinstance(found.proofs, Refused) else found.proofs
+    signed = [each for page in pages for each in page.proofs]
     page = _Page(
         state=order_state_cell(order),
         business=business_name(order.request.business),
@@ -132,7 +139,10 @@ def _show(visit: Visit, found: _Found) -> Shown:
         timeline_heading=translated("Course"),
         hops=_hops(visit, order),
         hops_refused=refusal_of(found.proofs) if isinstance(found.proofs, Refused) else None,
-        timeline=_timeline(order, proofs.proofs),
+        hops_more=translated("There are more envelopes than these {count}.", count=len(signed))
+        if pages and pages[-1].next_page_token
+        else "",
+        timeline=_timeline(order, signed),
         review=_review_form(visit, order, names) if rules.is_work_of(order, visit.person.region) else None,
     )
     return Shown("order.html.j2", order.id, page, _TAB)

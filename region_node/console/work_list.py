@@ -6,7 +6,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
@@ -17,9 +16,10 @@ from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrder
 from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest, ListSupportRequestsResponse
 from gateway.errors import Refused, invalid
 from gateway.time.clock import to_timestamp
-from gateway.web.console.frames import Refusal, refusal_of
+from gateway.web.console.frames import Link, Refusal, refusal_of
 from gateway.web.console.pages import Calling, Rpc, Shown, View, Visit
 from gateway.web.console.parts import Choice, Option, by_due, due_cell, span
+from gateway.web.enum_words import told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
 from gateway.wording.languages import in_language, translated
@@ -28,6 +28,9 @@ from gateway.wording.words import word
 from region_node.business.orders import rules as orders
 from region_node.care.complaints import rules as complaints
 from region_node.console import complaint, order, rpcs
+from region_node.console import complaints as complaint_list
+from region_node.console import orders as order_list
+from region_node.console.lists import pages_of
 from region_node.console.words import fault_state, order_state, support_state
 from region_node.network.faults import rules as faults
 from region_node.network.faults.outages import due_of
@@ -35,12 +38,12 @@ from region_node.network.support import rules as support
 
 PATH = "/work"
 _KIND, _WITHIN = "kind", "within"
-_MOST = 100  # of a kind on the page
-_URGENT = timedelta(days=1)  # these complaints and faults are on the page, however many newer ones there are
+_MOST = 100  # of a kind on the page: those with the nearest due time
+_ROWS, _PAGES = 500, 8  # of a page by gRPC, and pages of these: what is oldest is often what is most overdue
 _HOURS = ("0", "4", "24", "72", "168")
 L = TypeVar("L", ListOrdersResponse, ListComplaintsResponse, ListFaultsResponse, ListSupportRequestsResponse)
 _Answers = Sequence[L] | Refused
-"""The answers of the RPC of one kind; of some kinds a second one, with what is urgent."""
+"""The pages of one kind."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class _Kind:
     title: str
     waiting: Sequence[_Waiting] = ()
     has_more: bool = False
+    """Whether there are rows that were not looked at."""
     refused: Refused | None = None
 
 
@@ -94,49 +98,41 @@ class _Page:
     kind: str
     within: Choice
     apply: str
-    more: str
-    """A text where there is more than the page has; empty without."""
+    more: Sequence[str]
+    """What the page does not have."""
+    lists: Sequence[Link]
+    """Where all of it is; empty where the page has all."""
     table: Table
     empty: str
 
 
 async def _read(visit: Visit, calling: Calling) -> _Lists:
     at_desk = ListComplaintsRequest(
-        page_size=_MOST, states=[complaints.ACKNOWLEDGED, complaints.HELD, complaints.IN_PROGRESS]
+        page_size=_ROWS, states=[complaints.ACKNOWLEDGED, complaints.HELD, complaints.IN_PROGRESS]
     )
-    broken = ListFaultsRequest(page_size=_MOST, states=[*(faults.UNREPAIRED - {faults.PENDING}), faults.RESOLVED])
+    broken = ListFaultsRequest(page_size=_ROWS, states=[*(faults.UNREPAIRED - {faults.PENDING}), faults.RESOLVED])
     asked = ListSupportRequestsRequest(
-        page_size=_MOST, states=[support.ACKNOWLEDGED, support.IN_PROGRESS, support.RESOLVED]
+        page_size=_ROWS, states=[support.ACKNOWLEDGED, support.IN_PROGRESS, support.RESOLVED]
     )
     if (within := _within(visit)) is not None:
         at_desk.due_within.FromTimedelta(within)
         broken.due_within.FromTimedelta(within)
-    reviews = ListOrdersRequest(awaiting=Party.PARTY_HOME_STAFF, page_size=_MOST)
+    reviews = ListOrdersRequest(awaiting=Party.PARTY_HOME_STAFF, page_size=_ROWS)
     return _Lists(
-        await _newest(calling, rpcs.LIST_ORDERS, reviews),
-        await _with_urgent(calling, rpcs.LIST_COMPLAINTS, at_desk),
-        await _with_urgent(calling, rpcs.LIST_FAULTS, broken),
-        await _newest(calling, rpcs.LIST_SUPPORT_REQUESTS, asked),
+        await _all(calling, rpcs.LIST_ORDERS, reviews),
+        await _all(calling, rpcs.LIST_COMPLAINTS, at_desk),
+        await _all(calling, rpcs.LIST_FAULTS, broken),
+        await _all(calling, rpcs.LIST_SUPPORT_REQUESTS, asked),
     )
 
 
-async def _newest(calling: Calling, rpc: Rpc[L], request: Message) -> _Answers[L]:
-    try:
-        return [await calling.ask(rpc, request)]
-    except Refused as refused:
-        return refused
-
-
-async def _with_urgent(
-    calling: Calling, rpc: Rpc[L], request: ListComplaintsRequest | ListFaultsRequest
+async def _all(
+    calling: Calling,
+    rpc: Rpc[L],
+    request: ListOrdersRequest | ListComplaintsRequest | ListFaultsRequest | ListSupportRequestsRequest,
 ) -> _Answers[L]:
-    """The newest, and where there are more than a page has, those that are urgent."""
     try:
-        newest = await calling.ask(rpc, request)
-        if not newest.next_page_token or request.HasField("due_within"):
-            return [newest]
-        request.due_within.FromTimedelta(_URGENT)
-        return [newest, await calling.ask(rpc, request)]
+        return await pages_of(calling, rpc, request, _PAGES)
     except Refused as refused:
         return refused
 
@@ -154,7 +150,7 @@ def _show(visit: Visit, found: _Lists) -> Shown:
     if chosen not in ("", *(each.key for each in kinds)):
         raise invalid(_KIND, "is no kind of work", "不是已知的工作类别")
     shown = [each for each in kinds if chosen in ("", each.key)]
-    rows = [(each, work) for each in shown for work in each.waiting]
+    rows = [(each, work) for each in shown for work in each.waiting[:_MOST]]
     page = _Page(
         tiles=[
             _Tile(
@@ -177,7 +173,8 @@ def _show(visit: Visit, found: _Lists) -> Shown:
         kind=chosen,
         within=Choice(_WITHIN, translated("Due"), _spans(), within),
         apply=translated("Show"),
-        more=_more(shown),
+        more=list(_more(shown)),
+        lists=list(_lists(visit, shown)),
         table=_table(visit, sorted(rows, key=lambda row: by_due(row[1].due))),
         empty=translated("Nothing waits here."),
     )
@@ -185,12 +182,13 @@ def _show(visit: Visit, found: _Lists) -> Shown:
 
 
 def _kinds(visit: Visit, found: _Lists) -> Sequence[_Kind]:
-    region = visit.person.region
+    region, within = visit.person.region, _within(visit)
+    until = None if within is None else to_timestamp(visit.now + within)
     return [
-        _kind("reviews", translated("Reviews"), found.orders, partial(_reviews, region=region)),
+        _kind("reviews", translated("Reviews"), found.orders, partial(_reviews, region=region, until=until)),
         _kind("complaints", translated("Complaints"), found.complaints, partial(_complaints, region=region)),
         _kind("faults", translated("Faults"), found.faults, partial(_faults, region=region)),
-        _kind("support", translated("Support requests"), found.support, partial(_support, region=region)),
+        _kind("support", translated("Support requests"), found.support, partial(_support, region=region, until=until)),
     ]
 
 
@@ -198,12 +196,18 @@ def _kind(key: str, title: str, answers: _Answers[L], work: Callable[[L], Iterab
     if isinstance(answers, Refused):
         return _Kind(key, title, refused=answers)
     waiting = {each.id: each for answer in answers for each in work(answer)}
-    return _Kind(key, title, list(waiting.values()), any(each.next_page_token for each in answers))
+    nearest = sorted(waiting.values(), key=lambda each: by_due(each.due))
+    return _Kind(key, title, nearest, bool(answers[-1].next_page_token))
 
 
-def _reviews(answer: ListOrdersResponse, region: str) -> Iterator[_Waiting]:
+def _is_due(due: Timestamp, until: Timestamp | None) -> bool:
+    """Whether a piece of work is due until an instant, if one was chosen."""
+    return until is None or by_due(due) <= by_due(until)
+
+
+def _reviews(answer: ListOrdersResponse, region: str, until: Timestamp | None) -> Iterator[_Waiting]:
     for each in answer.orders:
-        if orders.is_work_of(each, region):
+        if orders.is_work_of(each, region) and _is_due(each.awaiting.due_time, until):
             about, why = business_name(each.request.business), in_language(each.error.message)
             what = translated("{business}: {reason}", business=about, reason=why) if why else about
             awaiting = translated(each.awaiting.action) or order_state(each.state)
@@ -230,9 +234,9 @@ def _faults(answer: ListFaultsResponse, region: str) -> Iterator[_Waiting]:
             yield _Waiting(each.id, told, fault_state(each.state), each.origin_region, until)
 
 
-def _support(answer: ListSupportRequestsResponse, region: str) -> Iterator[_Waiting]:
+def _support(answer: ListSupportRequestsResponse, region: str, until: Timestamp | None) -> Iterator[_Waiting]:
     for each in answer.requests:
-        if support.is_work_of(each, region):
+        if support.is_work_of(each, region) and _is_due(Timestamp(), until):
             about = f"{each.inquiry.service}: {each.inquiry.subject}"
             yield _Waiting(each.id, about, support_state(each.state), each.origin_region, Timestamp())
 
@@ -268,13 +272,21 @@ def _counted(kinds: Iterable[_Kind]) -> str:
     return f"{sum(len(each.waiting) for each in found):,}{'+' if is_least else ''}"
 
 
-def _more(kinds: Iterable[_Kind]) -> str:
-    titles = [each.title for each in kinds if each.has_more]
-    if not titles:
-        return ""
-    return translated(
-        "There is more than this page has of: {kinds}. Choose a nearer due time.", kinds=", ".join(titles)
-    )
+def _more(kinds: Sequence[_Kind]) -> Iterator[str]:
+    if titles := ", ".join(each.title for each in kinds if len(each.waiting) > _MOST):
+        yield translated("Only the {count} with the nearest due time are shown of: {kinds}.", count=_MOST, kinds=titles)
+    if titles := ", ".join(each.title for each in kinds if each.has_more):
+        yield translated("The oldest were not looked at, so there may be more of: {kinds}.", kinds=titles)
+
+
+def _lists(visit: Visit, kinds: Sequence[_Kind]) -> Iterator[Link]:
+    """The lists that have all of the kinds of which the page has not."""
+    cut = {each.key for each in kinds if each.has_more or len(each.waiting) > _MOST}
+    if "reviews" in cut:
+        staff = told_word(Party.DESCRIPTOR, Party.PARTY_HOME_STAFF)
+        yield Link(translated("Orders that wait for staff"), visit.address(order_list.PATH, awaiting=staff))
+    if "complaints" in cut:
+        yield Link(translated("Complaints"), visit.address(complaint_list.PATH))
 
 
 def _spans() -> Sequence[Option]:

@@ -7,8 +7,11 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar, cast
+from unittest.mock import Mock
 
 import pytest
+from aiohttp.streams import StreamReader
+from aiohttp.test_utils import make_mocked_request
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -16,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import Material
-from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse
+from gateway.api.federation.v1.terms_pb2 import CodeTerm, Terms
+from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse, GetTermsResponse
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintNote, ComplaintState, DeadlineKind
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse, ListComplaintsResponse
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
@@ -26,9 +30,12 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused, invalid
+from gateway.rpc.in_process import InProcess
+from gateway.rpc.interceptor import BorderPorts
 from gateway.security.identity import Identity
 from gateway.time.clock import SystemClock, to_timestamp
 from gateway.web.console import sessions
+from gateway.web.console.application import ConsoleApplication, form_of
 from gateway.web.console.assets import FRAMES
 from gateway.web.console.fields import Fields
 from gateway.web.console.frames import Frame, Link, refusal_of
@@ -70,38 +77,45 @@ def test_a_session_ends_after_idle_time_and_after_its_longest_time_however_busy(
     kept = Sessions(clock)
     idle, busy = kept.begin("wang", OWN), kept.begin("wang", OWN)
     clock.now += sessions.IDLE_SECONDS - 1
-    kept.require(busy, OWN)
+    kept.require(busy, "wang", OWN)
     clock.now += 1
-    assert refused(lambda: kept.require(idle, OWN)) == Reason.REASON_SESSION_MISSING
+    assert refused(lambda: kept.require(idle, "wang", OWN)) == Reason.REASON_SESSION_MISSING
     end = 100.0 + sessions.LONGEST_SECONDS
     while clock.now + 60 < end:
         clock.now += 60
-        kept.require(busy, OWN)
+        kept.require(busy, "wang", OWN)
     clock.now = end
-    assert refused(lambda: kept.require(busy, OWN)) == Reason.REASON_SESSION_MISSING
+    assert refused(lambda: kept.require(busy, "wang", OWN)) == Reason.REASON_SESSION_MISSING
 
 
 def test_a_session_in_other_hands_ends() -> None:
     kept = Sessions(Seconds())
     session = kept.begin("wang", OWN)
-    assert refused(lambda: kept.require(session, OTHER)) == Reason.REASON_SESSION_FOREIGN
-    assert refused(lambda: kept.require(session, OWN)) == Reason.REASON_SESSION_MISSING
-    assert refused(lambda: kept.require("", OWN)) == Reason.REASON_SESSION_MISSING
+    assert refused(lambda: kept.require(session, "li", OTHER)) == Reason.REASON_SESSION_FOREIGN
+    assert refused(lambda: kept.require(session, "wang", OWN)) == Reason.REASON_SESSION_MISSING
+    assert refused(lambda: kept.require("", "wang", OWN)) == Reason.REASON_SESSION_MISSING
+
+
+def test_a_renewed_certificate_needs_a_new_session_and_is_no_theft() -> None:
+    kept = Sessions(Seconds())
+    session = kept.begin("wang", OWN)
+    assert refused(lambda: kept.require(session, "wang", OTHER)) == Reason.REASON_SESSION_MISSING
+    assert refused(lambda: kept.require(session, "wang", OWN)) == Reason.REASON_SESSION_MISSING
 
 
 def test_a_person_has_few_sessions_at_a_time_and_takes_none_of_others() -> None:
     kept = Sessions(Seconds())
     other = kept.begin("li", OTHER)
     found = [kept.begin("wang", OWN) for _ in range(sessions.MOST_OF_A_PERSON + 1)]
-    assert refused(lambda: kept.require(found[0], OWN)) == Reason.REASON_SESSION_MISSING
-    assert [kept.require(each, OWN).person for each in found[1:]] == ["wang"] * sessions.MOST_OF_A_PERSON
-    assert kept.require(other, OTHER).person == "li"
+    assert refused(lambda: kept.require(found[0], "wang", OWN)) == Reason.REASON_SESSION_MISSING
+    assert [kept.require(each, "wang", OWN).person for each in found[1:]] == ["wang"] * sessions.MOST_OF_A_PERSON
+    assert kept.require(other, "li", OTHER).person == "li"
 
 
 def test_ids_and_tokens_differ_and_print_nowhere() -> None:
     kept = Sessions(Seconds())
     ids = {kept.begin("wang", OWN) for _ in range(4)}
-    found = [kept.require(each, OWN) for each in ids]
+    found = [kept.require(each, "wang", OWN) for each in ids]
     assert len({*ids, *(each.token for each in found)}) == 8
     assert not any(each.token in repr(each) for each in found)
     assert refused(lambda: found[0].require_token(found[1].token)) == Reason.REASON_FORM_UNTRUSTED
@@ -121,6 +135,16 @@ def test_a_field_that_stands_twice_or_is_not_known_is_refused() -> None:
     assert refused(lambda: fields.require_known(("a", "b"))) == Reason.REASON_ATTRIBUTE_UNSUPPORTED
     assert refused(lambda: Fields.parsed("a=%FF")) == Reason.REASON_REQUEST_INVALID
     assert refused(lambda: Fields.parsed("&".join(["a=1"] * 300))) == Reason.REASON_REQUEST_INVALID
+
+
+def test_a_form_whose_bytes_do_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read_it() -> None:
+        never = StreamReader(Mock(_reading_paused=False), 2**16, loop=asyncio.get_running_loop())
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        await form_of(make_mocked_request("POST", "/", headers, payload=never))
+
+    monkeypatch.setattr("gateway.web.console.application.PATIENCE", 0.0)
+    assert refused(lambda: asyncio.run(read_it())) == Reason.REASON_REQUEST_NOT_SENT
 
 
 def test_a_due_time_says_how_near_it_is_in_words_and_by_a_colour() -> None:
@@ -143,13 +167,16 @@ def test_a_reader_has_a_language_of_its_own_and_the_process_keeps_its_own() -> N
 
 
 class Answering(Calling):
-    """RPCs that answer with the messages that are given; with empty ones to all others."""
+    """RPCs that answer with the messages that are given, in their order, the last one again; else with empty ones."""
 
     def __init__(self, *answers: Message) -> None:
-        self._answers = {type(each): each for each in answers}
+        self._answers: dict[type[Message], list[Message]] = {}
+        for each in answers:
+            self._answers.setdefault(type(each), []).append(each)
 
     async def ask(self, rpc: Rpc[M], request: Message) -> M:
-        return cast("M", self._answers.get(rpc.answer, rpc.answer()))
+        following = self._answers.get(rpc.answer, [rpc.answer()])
+        return cast("M", following.pop(0) if len(following) > 1 else following[0])
 
 
 def order(evil: str = "") -> Order:
@@ -240,7 +267,7 @@ def frame(shown: Shown, refusal: Refused | None) -> Frame:
         sign_out=Link("out", "/console/sign-out"),
         token="token",
         notice="done",
-        refusal=None if refusal is None else refusal_of(refusal),
+        refusals=[] if refusal is None else [refusal_of(refusal)],
     )
 
 
@@ -309,6 +336,72 @@ def test_what_another_region_handles_takes_the_words_of_the_customer_alone(
     assert headings == [heading] * bool(heading)
     assert ('name="ask"' in page) == (owner == "guangdong")
     assert '<h2 id="note">' in page
+
+
+def test_the_work_list_finds_the_most_overdue_behind_pages_of_newer_work() -> None:
+    pages = [ListOrdersResponse(next_page_token=f"T{page}") for page in range(3)]
+    pages[1].orders.extend([waiting_order(f"R{index}", hours=1) for index in range(150)])
+    oldest = ListOrdersResponse(orders=[waiting_order("R-oldest", hours=-100)])
+    page = written(_view("/work"), *pages, oldest)
+    shown = [text for text in read(page).texts if text.startswith("R")]
+    assert (shown[0], len(shown)) == ("R-oldest", 100)
+    assert "<b>151</b>" in page
+    assert 'href="/console/orders?awaiting=homeStaff"' in page
+    due = written(_view("/work"), *pages, oldest, query="within=0")
+    assert [text for text in read(due).texts if text.startswith("R")] == ["R-oldest"]
+
+
+def test_a_work_list_that_cannot_look_at_all_says_so() -> None:
+    endless = ListOrdersResponse(orders=[waiting_order("R1", hours=1)], next_page_token="T")
+    page = written(_view("/work"), endless)
+    assert "<b>1+</b>" in page
+    assert ('class="notice"' in page, 'href="/console/orders?awaiting=homeStaff"' in page) == (True, True)
+
+
+def test_the_envelopes_of_an_order_are_all_there_or_the_page_says_that_there_are_more() -> None:
+    first, last = proofs(), proofs()
+    first.next_page_token, last.proofs[0].envelope_id = "T", "E-last"
+    view, found = _view("/orders/{id:.+}"), GetOrderResponse(order=order())
+    whole = written(view, found, first, last, query="hops=signed")
+    assert ("E-last" in whole, "信封不止" in whole) == (True, False)
+    assert "信封不止这4个" in written(view, found, first, query="hops=signed")
+
+
+def test_a_filter_that_the_names_do_not_list_stays_chosen() -> None:
+    page = written(_view("/orders"), ListOrdersResponse(), query="business=LATER")
+    assert '<option value="LATER" selected>LATER</option>' in page
+
+
+def test_without_the_names_of_the_federation_pages_have_those_read_before_and_there_is_no_page_without_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers: list[Refused | GetTermsResponse] = [
+        Refused(Reason.REASON_STORE_UNAVAILABLE),
+        GetTermsResponse(terms=Terms(businesses=[CodeTerm(code="PAY")])),
+        Refused(Reason.REASON_STORE_UNAVAILABLE),
+    ]
+
+    class Calls:
+        async def call(self, path: str, arrival: object) -> Message:
+            answer = answers.pop(0)
+            if isinstance(answer, Refused):
+                raise answer
+            return answer
+
+    monkeypatch.setattr("gateway.web.console.application.certificates_of", lambda _: {})
+    served = ConsoleApplication(CONSOLE, cast("InProcess", Calls()), cast("BorderPorts", None))
+    request = make_mocked_request("GET", "/console/work")
+    assert refused(lambda: asyncio.run(served.terms(request))) == Reason.REASON_STORE_UNAVAILABLE
+    found = [asyncio.run(served.terms(request)) for _ in range(2)]
+    assert [each.businesses[0].code for each in found] == ["PAY", "PAY"]
+
+
+def waiting_order(order_id: str, *, hours: int) -> Order:
+    """An order that waits for staff of Guangdong, due in so many hours."""
+    found = order()
+    found.id = order_id
+    found.awaiting.due_time.CopyFrom(to_timestamp(NOW + timedelta(hours=hours)))
+    return found
 
 
 def _view(path: str) -> View:

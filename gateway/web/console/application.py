@@ -1,8 +1,9 @@
 """A console as a part of the HTTPS listener: who signs in, and how its pages and forms become RPCs."""
 
+import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -18,11 +19,12 @@ from gateway.errors import Refused, invalid, is_temporary
 from gateway.rpc.in_process import Arrival, InProcess
 from gateway.rpc.incidents import incident
 from gateway.rpc.interceptor import BorderPorts
+from gateway.rpc.request_streams import PATIENCE
 from gateway.security.identity import Identity
 from gateway.web.bodies import whole_body
 from gateway.web.console import assets
 from gateway.web.console.fields import FORM_TYPE, Fields
-from gateway.web.console.frames import Frame, Link, RefusedPage, SignIn, other_language, refusal_of, title_of
+from gateway.web.console.frames import Frame, Kept, Link, RefusedPage, SignIn, other_language, refusal_of, title_of
 from gateway.web.console.pages import ACT, A, Calling, Form, Rpc, Shown, View, Visit, WebConsole, unless_refused
 from gateway.web.console.sessions import Session, Sessions
 from gateway.web.html_pages import HtmlPages
@@ -42,6 +44,7 @@ _SECONDS = 20.0  # of each RPC: a form waits for another region at most so long
 _YEAR = 31_536_000
 _ID_BYTES = 16  # of randomness in a request id
 _NOTHING = Fields({})
+_WITHOUT_SESSION = frozenset({Reason.REASON_SESSION_MISSING, Reason.REASON_SESSION_FOREIGN})
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class _Person:
 
 
 _PERSON = web.RequestKey("crossregion.person", _Person)
+_FORM = web.RequestKey("crossregion.form", Fields)
+"""The form of this site that came with a request, until it is done."""
 
 
 class _InProcess(Calling):
@@ -84,6 +89,8 @@ class ConsoleApplication:
         self._border = border
         self._sessions = Sessions(console.steady)
         self._pages = HtmlPages(console.templates, assets.FRAMES)
+        self._names: Terms | None = None
+        """The names of the federation as last read."""
         self._style, self._script = assets.style(self._pages), assets.script()
 
     def served(self) -> web.Application:
@@ -127,7 +134,7 @@ class ConsoleApplication:
         """
         identity, proof = await self._admitted(request)
         try:
-            session = self._sessions.require(request.cookies.get(COOKIE, ""), proof)
+            session = self._sessions.require(request.cookies.get(COOKIE, ""), identity.path, proof)
         except Refused as refused:
             if refused.reason == Reason.REASON_SESSION_FOREIGN:
                 await self._border.denied(identity, self._console.root, refused)
@@ -144,39 +151,82 @@ class ConsoleApplication:
                 person=identity.name,
                 explanation=translated("Your certificate names you. Sign in to work as this person."),
                 button=translated("Sign in"),
-                action=f"{self._console.root}{_SIGN_IN}?{_TO}={quote(to, safe='')}",
+                action=self._sign_in_to(to),
             )
             return Shown("sign_in.html.j2", translated("Sign in"), page)
 
-        return self._written(request, show, await self._terms(request))
+        return self._written(request, show, await self._known_terms(request))
+
+    async def _asking_again(self, request: web.Request, to: str, form: Fields, person: _Person) -> web.Response:
+        """The page that has the form of a person who was not signed in."""
+
+        def show() -> Shown:
+            page = RefusedPage(Link(self._console.tabs[0].title(), self._home_path), self._kept(to, form, person))
+            return Shown("console_refused.html.j2", translated("Signed in: nothing is sent yet"), page)
+
+        return self._written(request, show, await self._known_terms(request), person=person)
+
+    def _sign_in_to(self, to: str) -> str:
+        """The address that signs in and leads back."""
+        return f"{self._console.root}{_SIGN_IN}?{_TO}={quote(to, safe='')}"
 
     async def _sign_in(self, request: web.Request) -> web.StreamResponse:
-        _require_own_origin(request)
-        identity, proof = await self._admitted(request)
-        self._sessions.end(request.cookies.get(COOKIE, ""))
-        answer = _see(self._within(request.query.get(_TO, "")))
-        _set_cookie(answer, COOKIE, self._sessions.begin(identity.path, proof))
+        """Begins a session; one in force goes on: a link from elsewhere comes without its cookie, and leads here.
+
+        A form that had no session is shown with the new one, to be sent again.
+        """
+        form = await self._own_form(request)
+        to, begun = self._within(request.query.get(_TO, "")), ""
+        try:
+            person = await self._signed_in(request)
+        except Refused as refused:
+            if refused.reason not in _WITHOUT_SESSION:
+                raise
+            identity, proof = await self._admitted(request)
+            begun = self._sessions.begin(identity.path, proof)
+            person = _Person(identity, self._sessions.require(begun, identity.path, proof))
+        answer = _see(to)
+        if form.pairs():
+            answer = await self._asking_again(request, to, form, person)
+        if begun:
+            _set_cookie(answer, COOKIE, begun)
         return answer
 
     async def _sign_out(self, request: web.Request) -> web.StreamResponse:
-        _require_own_origin(request)
+        form = await self._own_form(request)
         session = (await self._signed_in(request)).session
-        session.require_token((await _form_of(request)).text(_TOKEN))
+        session.require_token(form.text(_TOKEN))
         self._sessions.end(request.cookies.get(COOKIE, ""))
         answer = _see(self._console.root + _SIGN_IN)
         _set_cookie(answer, COOKIE, "", 0)
         return answer
 
     async def _choose_language(self, request: web.Request) -> web.StreamResponse:
+        await self._admitted(request)
         answer = _see(self._within(request.query.get(_TO, "")))
         _set_cookie(answer, LANGUAGE_COOKIE, request.match_info["language"], _YEAR)
         return answer
 
+    async def _own_form(self, request: web.Request) -> Fields:
+        """The form of a page of this site, which a person who may sign in has sent. Raises Refused for another one."""
+        _require_own_origin(request)
+        await self._admitted(request)
+        return await form_of(request)
+
     def _within(self, to: str) -> str:
         """An address within the console; its home for any other one."""
-        root, parts = self._console.root, urlsplit(to)
-        is_own = not parts.scheme and not parts.netloc and parts.path.startswith(f"{root}/")
-        return to if is_own and to.isascii() and to.isprintable() and "\\" not in to else self._home_path
+        if not (to.isascii() and to.isprintable()) or "\\" in to:
+            return self._home_path
+        try:
+            parts = urlsplit(to)
+        except ValueError:  # for example `//[`
+            return self._home_path
+        is_own = not parts.scheme and not parts.netloc and parts.path.startswith(f"{self._console.root}/")
+        return to if is_own else self._home_path
+
+    def _here(self, request: web.Request) -> str:
+        """The address of the page itself."""
+        return self._within(request.path_qs)
 
     def _reading(self, view: View) -> Handler:
         async def read(request: web.Request) -> web.StreamResponse:
@@ -189,22 +239,23 @@ class ConsoleApplication:
         forms = {form.act: form for form in view.forms}
 
         async def send(request: web.Request) -> web.StreamResponse:
-            _require_own_origin(request)
+            form = request[_FORM] = await self._own_form(request)
             person = await self._signed_in(request)
-            visit = replace(self._visit(request, view, person), form=await _form_of(request))
+            visit = replace(self._visit(request, view, person), form=form)
             person.session.require_token(visit.form.text(_TOKEN))
-            form = forms.get(visit.form.text(ACT))
-            if form is None:
+            known = forms.get(act := visit.form.text(ACT))
+            if known is None:
                 raise invalid(ACT, "names no form of this page", "不是本页面的表单")
             visit = replace(visit, request_id=visit.form.text(_REQUEST_ID))
             try:
-                person.session.notice = await self._done(request, form, visit)
+                person.session.notice = await self._done(request, known, visit)
             except Refused as refused:
                 # A repetition is done once by its id. A request with other words needs another id.
                 if not is_temporary(refused.reason):
                     visit = replace(visit, request_id="")
+                    request[_FORM] = form.replaced(**{_REQUEST_ID: visit.id_for(act)})
                 return await self._viewed(request, view, visit, person, refused)
-            return _see(request.path_qs)
+            return _see(self._here(request))
 
         return send
 
@@ -213,16 +264,25 @@ class ConsoleApplication:
         visit.form.require_known([_TOKEN, ACT, _REQUEST_ID, *form.fields])
         message = form.request(visit)
         answer = await self._calling(request, [form.rpc]).ask(form.rpc, message)
-        with self._reader(request, await self._terms(request)):
+        with self._reader(request, await self._known_terms(request)):
             return form.done(visit, answer)
 
     async def _viewed(
         self, request: web.Request, view: View, visit: Visit, person: _Person, refused: Refused | None = None
     ) -> web.StreamResponse:
-        visit.query.require_known(view.query)
-        data = await view.read(visit, self._calling(request, view.rpcs))
-        status, terms = HTTPStatus.OK if refused is None else http_status(refused.reason), await self._terms(request)
-        return self._written(request, lambda: view.show(visit, data), terms, status, person, refused)
+        """A page; with what became of its form, where it was refused. A page that cannot be shown keeps the form."""
+        status = HTTPStatus.OK if refused is None else http_status(refused.reason)
+        told = [] if refused is None else [refused]
+        try:
+            visit.query.require_known(view.query)
+            data = await view.read(visit, self._calling(request, view.rpcs))
+            return self._written(
+                request, lambda: view.show(visit, data), await self.terms(request), status, person, told
+            )
+        except Refused as unread:
+            if refused is None:
+                raise
+            return await self._refused(request, [refused, unread], status)
 
     def _visit(self, request: web.Request, view: View, person: _Person) -> Visit:
         return Visit(
@@ -239,10 +299,22 @@ class ConsoleApplication:
     def _calling(self, request: web.Request, rpcs: Collection[Rpc[Message]]) -> Calling:
         return _InProcess(self._calls, certificates_of(request), rpcs)
 
-    async def _terms(self, request: web.Request) -> Terms:
-        """The names of the federation; none where they cannot be read now."""
+    async def terms(self, request: web.Request) -> Terms:
+        """The names of the federation; those read before where they cannot be read now.
+
+        Raises Refused where there are none: a page without zones and names would tell wrong times, and offer nothing.
+        """
         calling = self._calling(request, [self._console.terms_rpc])
         found = await unless_refused(self._console.terms(calling))
+        if not isinstance(found, Refused):
+            self._names = found
+        elif self._names is None:
+            raise found
+        return self._names
+
+    async def _known_terms(self, request: web.Request) -> Terms:
+        """As `terms`, for pages that tell no times; none where there are none."""
+        found = await unless_refused(self.terms(request))
         return Terms() if isinstance(found, Refused) else found
 
     @contextmanager
@@ -260,17 +332,17 @@ class ConsoleApplication:
         terms: Terms,
         status: HTTPStatus = HTTPStatus.OK,
         person: _Person | None = None,
-        refused: Refused | None = None,
+        refused: Sequence[Refused] = (),
     ) -> web.Response:
         """A page in the language of the person; without a person it is one for somebody who is not signed in."""
         with self._reader(request, terms):
             shown = show()
             frame = self._frame(request, shown, person, refused)
             html = self._pages.written(shown.template, shown.title, current_language(), shown.page, frame)
-        headers = {} if refused is None else told_headers(refused.reason)
+        headers = told_headers(refused[0].reason) if refused else {}
         return web.Response(text=html, status=status, content_type="text/html", headers=headers)
 
-    def _frame(self, request: web.Request, shown: Shown, person: _Person | None, refused: Refused | None) -> Frame:
+    def _frame(self, request: web.Request, shown: Shown, person: _Person | None, refused: Sequence[Refused]) -> Frame:
         root, tabs = self._console.root, () if person is None else self._console.tabs
         code, name = other_language()
         return Frame(
@@ -281,13 +353,13 @@ class ConsoleApplication:
             skip=translated("Skip to the content"),
             navigation=translated("Pages"),
             tabs=[Link(each.title(), root + each.path, each.path == shown.tab) for each in tabs],
-            other_language=Link(name, f"{root}{_LANGUAGE}/{code}?{_TO}={quote(request.path_qs, safe='')}"),
+            other_language=Link(name, f"{root}{_LANGUAGE}/{code}?{_TO}={quote(self._here(request), safe='')}"),
             language_code=code,
             person="" if person is None else person.identity.name,
             sign_out=Link(translated("Sign out"), root + _SIGN_OUT),
             token="" if person is None else person.session.token,
             notice="" if person is None else person.session.take_notice(),
-            refusal=None if refused is None else refusal_of(refused),
+            refusals=[refusal_of(each) for each in refused],
         )
 
     @web.middleware
@@ -295,6 +367,9 @@ class ConsoleApplication:
         """Shows each refusal as a page. Who is not signed in is led to where that is done, and back."""
         status: int | None = None
         try:
+            if not (request.raw_path.isascii() and request.path_qs.isascii()):
+                await self._admitted(request)
+                raise invalid("path", "is not in ASCII", "含有非ASCII字符")
             return await handler(request)
         except Refused as error:
             refused = error
@@ -305,8 +380,8 @@ class ConsoleApplication:
         except Exception as error:  # noqa: BLE001 - a defect: logged, and shown by its number
             refused = incident(self._console.root, error)
         if refused.reason == Reason.REASON_SESSION_MISSING and request.method == "GET":
-            return _see(f"{self._console.root}{_SIGN_IN}?{_TO}={quote(request.path_qs, safe='')}")
-        return await self._refused(request, refused, HTTPStatus(status or http_status(refused.reason)))
+            return _see(self._sign_in_to(self._here(request)))
+        return await self._refused(request, [refused], HTTPStatus(status or http_status(refused.reason)))
 
     async def _unknown(self, request: web.Request, status: int) -> tuple[Refused, int | None]:
         """The refusal of a page that is none; of its reader first, so that strangers learn nothing of it."""
@@ -316,18 +391,31 @@ class ConsoleApplication:
             return refused, None
         return Refused(Reason.REASON_METHOD_UNKNOWN, method=f"{request.method} {request.path}"), status
 
-    async def _refused(self, request: web.Request, refused: Refused, status: HTTPStatus) -> web.Response:
+    async def _refused(self, request: web.Request, refused: Sequence[Refused], status: HTTPStatus) -> web.Response:
+        """A page in place of the one that was asked for, with the form that came."""
         person: _Person | None = request.get(_PERSON)
+        form: Fields | None = request.get(_FORM)
+        here = self._here(request)
 
         def show() -> Shown:
             if person is None:
-                way_on = Link(translated("Sign in"), self._console.root + _SIGN_IN)
+                way_on = Link(translated("Sign in"), self._sign_in_to(here))
             else:
                 way_on = Link(self._console.tabs[0].title(), self._home_path)
-            return Shown("console_refused.html.j2", title_of(status), RefusedPage(way_on))
+            kept = None if form is None else self._kept(here, form, person)
+            return Shown("console_refused.html.j2", title_of(status), RefusedPage(way_on, kept))
 
-        terms = Terms() if person is None else await self._terms(request)
+        terms = Terms() if person is None else await self._known_terms(request)
         return self._written(request, show, terms, status, person, refused)
+
+    def _kept(self, to: str, form: Fields, person: _Person | None) -> Kept:
+        """A form to be sent to its page again; by way of signing in where there is no session."""
+        fields = [(name, text) for name, text in form.pairs() if name != _TOKEN]
+        entered = [text for name, text in fields if name not in (ACT, _REQUEST_ID) and text]
+        heading = translated("What you entered")
+        if person is None:
+            return Kept(heading, self._sign_in_to(to), fields, entered, translated("Sign in and look at it again"))
+        return Kept(heading, to, [*fields, (_TOKEN, person.session.token)], entered, translated("Send again"))
 
 
 def _see(to: str) -> web.Response:
@@ -354,11 +442,15 @@ def _require_own_origin(request: web.Request) -> None:
         raise Refused(Reason.REASON_FORM_UNTRUSTED)
 
 
-async def _form_of(request: web.Request) -> Fields:
-    """The form of a request. Raises Refused for another body."""
+async def form_of(request: web.Request) -> Fields:
+    """The form of a request. Raises Refused for another body, and with REQUEST_NOT_SENT for one that does not come."""
     if request.content_type != FORM_TYPE or "Content-Encoding" in request.headers:
         raise invalid("body", f"is no {FORM_TYPE}", f"不是{FORM_TYPE}")
-    data = await whole_body(request)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            data = await whole_body(request)
+    except TimeoutError:
+        raise Refused(Reason.REASON_REQUEST_NOT_SENT, seconds=f"{PATIENCE:.0f}") from None
     if not data.isascii():
         raise invalid("body", f"is no {FORM_TYPE}", f"不是{FORM_TYPE}")
     return Fields.parsed(data.decode("ascii"))

@@ -40,6 +40,14 @@ class Fields:
         """The texts of a field of which several may be chosen, without empty ones."""
         return [each for each in self._values.get(name, ()) if each]
 
+    def pairs(self) -> Sequence[tuple[str, str]]:
+        """All fields with their texts, as they can be sent again."""
+        return [(name, each) for name, texts in self._values.items() for each in texts]
+
+    def replaced(self, **texts: str) -> "Fields":
+        """The same fields with other texts for some of them."""
+        return Fields({**self._values, **{name: (text,) for name, text in texts.items()}})
+
     def require_known(self, known: Sequence[str]) -> None:
         """Raises Refused with ATTRIBUTE_UNSUPPORTED for another field: its sender would take it for heeded."""
         for name in self._values:

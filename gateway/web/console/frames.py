@@ -49,7 +49,7 @@ class Frame:
     sign_out: Link
     token: str = field(repr=False)
     notice: str = field(default="", repr=False)
-    refusal: Refusal | None = field(default=None, repr=False)
+    refusals: Sequence[Refusal] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,23 @@ class SignIn:
 
 @dataclass(frozen=True)
 class RefusedPage:
-    """A page in place of one that was refused."""
+    """A page in place of one that was refused, or of one whose form could not be sent yet."""
 
     way_on: Link
+    kept: "Kept | None" = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A form that was sent and is not done, or not known to be: nothing that was entered is lost."""
+
+    heading: str
+    action: str
+    fields: Sequence[tuple[str, str]] = field(repr=False)
+    """Hidden ones among them."""
+    entered: Sequence[str] = field(repr=False)
+    """What the person had entered or chosen."""
+    send: str
 
 
 def other_language() -> tuple[str, str]:

@@ -62,11 +62,11 @@ class Sessions:
         self._sessions[session_id] = Session(person, proof, secrets.token_urlsafe(_BYTES), now, now)
         return session_id
 
-    def require(self, session_id: str, proof: bytes) -> Session:
+    def require(self, session_id: str, person: str, proof: bytes) -> Session:
         """The session of an id, which is in use now.
 
-        Raises Refused with SESSION_MISSING, and with SESSION_FOREIGN for the session of another certificate: its id is
-        in other hands, so it ends.
+        Raises Refused with SESSION_MISSING, also where the person has another certificate by now: the session ends.
+        Raises Refused with SESSION_FOREIGN for the session of another person: its id is in other hands, so it ends.
         """
         now, found = self._steady(), self._sessions.get(session_id)
         if found is None or _is_over(found, now):
@@ -74,7 +74,8 @@ class Sessions:
             raise Refused(Reason.REASON_SESSION_MISSING)
         if not hmac.compare_digest(found.proof, proof):
             self.end(session_id)
-            raise Refused(Reason.REASON_SESSION_FOREIGN)
+            is_own = found.person == person
+            raise Refused(Reason.REASON_SESSION_MISSING if is_own else Reason.REASON_SESSION_FOREIGN)
         found.seen = now
         return found
 
