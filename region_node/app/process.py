@@ -59,6 +59,7 @@ from region_node.app.row_migrations import migrate_rows
 from region_node.app.services import ServicePorts
 from region_node.app.services import services as node_services
 from region_node.app.systems import fulfilment, notifier, sinks_of
+from region_node.business.joint import proving
 from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import orders_under_way
@@ -469,7 +470,7 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
     asker = Asker(ports.border, ports.transport, ports.clock, ports.source)
     questions = Questions(context, asker)
     core = CorePorts(
-        OrderContext(context, load_rules()),
+        OrderContext(context, load_rules(), is_shown=proving.is_shown),
         ports.key_file.keys,
         ports.store,
         ports.clock,

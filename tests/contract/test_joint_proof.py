@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,16 +11,22 @@ import pytest
 from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointPlace
 from gateway.api.region.v1.joint_order_service_pb2 import SupplementJointOrderRequest, WorkOnJointOrderRequest
+from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.errors import Refused
-from gateway.time.clock import from_timestamp
-from region_node.business.joint import leading, provisioning, rules, saga, working
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.business.joint import leading, proving, provisioning, rules, saga, working
+from region_node.business.orders import home
+from region_node.business.orders.business import load_rules
+from region_node.business.orders.context import OrderContext
 from region_node.business.orders.provisioning_rows import Phase
 from region_node.business.orders.rows import OrderRow, insert_order
+from region_node.business.orders.rules import ACKNOWLEDGED, enter
 from region_node.customers.known_statuses import keep_known
+from region_node.customers.proof import VERIFY
 from region_node.customers.status import RESTRICTED
 from region_node.customers.verification.rows import key_or
 from region_node.customers.verification.rules import OTP, attest
@@ -251,11 +258,50 @@ def test_the_code_of_an_order_of_one_customer_proves_no_joint_order(federation: 
     course = order_of(federation)
     for name in (course.request_id, f"J{NOW:%Y%m%d}-1"):
         order = Order(id=f"{LEADER}/counter/{name}", origin_region=LEADER, home_region=HOME, operator="counter")
-        course.do("take in", HOME, lambda tx, order=order: insert_order(tx, OrderRow(order, ""), NOW))
+        course.do("take in", HOME, partial(insert_order, row=OrderRow(order, ""), now=NOW))
     course.submit(code=code(course, name=course.request_id))
     assert unproven(give(course))
     supplement(course, code(course))
     assert unproven(give(course))
+
+
+def test_the_code_of_a_joint_order_proves_no_order_of_one_customer(federation: Federation) -> None:
+    give_line(federation)
+    knows_codes(federation)
+    course = order_of(federation)
+    context = OrderContext(federation.context(HOME), load_rules(), is_shown=proving.is_shown)
+    fresh = reset(course, "another-request")
+    course.do("take in", HOME, lambda tx: home.decide(tx, context, fresh, NOW))
+    assert fresh.awaiting.action != VERIFY, "with a code of its own"
+    course.submit(code=code(course, name=course.request_id))
+    course.cancel()
+    course.deliver()
+    for name in (course.request_id, course.order_id.rpartition("/")[2]):
+        order = reset(course, name)
+        course.do("take in", HOME, partial(home.decide, context=context, order=order, now=NOW))
+        assert order.awaiting.action == VERIFY
+        course.do("store", HOME, partial(insert_order, row=OrderRow(order, ""), now=NOW))
+        again = OrderCommand.Supplement(documents=code(course, name=name))
+        command = OrderCommand(order_id=order.id, supplement=again, requester=CLERK)
+        with pytest.raises(Refused) as refused:
+            course.do("supplement", HOME, partial(home.apply_command, context=context, command=command, now=NOW))
+        assert refused.value.reason == Reason.REASON_NOT_VERIFIED
+
+
+def reset(course: Course, name: str) -> Order:
+    """An order of Guangdong's for a new password of the line, with a code that was checked for a request id."""
+    request = OrderRequest(
+        business="PWD_RESET",
+        number=LINE.number,
+        applicant=Applicant.APPLICANT_HOLDER,
+        documents=[*documents(("ID_ORIG", "FACE"), NOW, ""), *code(course, name=name)],
+        requester=CLERK,
+    )
+    order = Order(id=f"{LEADER}/counter/{name}", request=request, origin_region=LEADER, operator="counter")
+    order.create_time.CopyFrom(to_timestamp(NOW))
+    order.expected_completion_time.CopyFrom(to_timestamp(NOW + timedelta(days=1)))
+    enter(order, ACKNOWLEDGED, now=NOW, region=LEADER, reason="taken in")
+    return order
 
 
 def test_a_code_proves_one_order_of_a_restricted_customer_too(federation: Federation) -> None:

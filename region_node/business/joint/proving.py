@@ -63,6 +63,16 @@ def handed_in(order: JointOrder) -> Shown:
     return _shown(order, order.id.rpartition("/")[2], order.proofs)
 
 
+def is_shown(tx: Transaction, subject: str, number: str, but_by: str = "") -> bool:
+    """Whether a joint order about a number, but one, was submitted, or may be proven, by documents for a subject.
+
+    Of a number with very many joint orders that is not looked up: its customer is asked.
+    """
+    page = joint_orders_of(tx, number, _LOOKED_AT)
+    others = (each for each in page.items if each.id != but_by)
+    return bool(page.following) or any(subject in (submitted(each).subject, handed_in(each).subject) for each in others)
+
+
 def require_proven(context: RegionContext, item: JointItem, now: datetime) -> None:
     """Raises Refused with JOINT_ITEM_UNPROVEN for an item that still waits for the customer's own proof."""
     if rules.is_unproven(item, now):
@@ -117,14 +127,10 @@ def _problem(tx: Transaction, context: RegionContext, order: JointOrder, shown: 
 
 
 def _require_not_shown(tx: Transaction, order: JointOrder, shown: Shown) -> None:
-    """Raises Refused with NOT_VERIFIED where another order was submitted, or may be proven, by the same documents.
+    """Raises Refused with NOT_VERIFIED where another order may rest on the same documents: one code proves one order.
 
-    One code proves one order, and only the leading region says which one it was for. Of a number with very many joint
-    orders that is not looked up: its customer is asked.
+    Which one it was checked for is what the leading region says.
     """
-    page = joint_orders_of(tx, order.request.number, _LOOKED_AT)
-    others = (each for each in page.items if each.id != order.id)
-    is_shown = any(shown.subject in (submitted(each).subject, handed_in(each).subject) for each in others)
-    if is_shown or page.following or ORDER_RECORDS.is_known(tx, shown.subject):
+    if is_shown(tx, shown.subject, shown.number, but_by=order.id) or ORDER_RECORDS.is_known(tx, shown.subject):
         told = CHECKED_AT_HOME.intersection(each.code for each in shown.documents)
         raise Refused(Reason.REASON_NOT_VERIFIED, documents=", ".join(sorted(told)))

@@ -1,6 +1,6 @@
 """The ports of operations on orders besides the transaction and the command, and the systems that carry orders out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -61,6 +61,8 @@ class OrderContext:
     node: RegionContext
     rules: Mapping[str, BusinessRule]
     fulfilment: Fulfilment = field(default_factory=OwnRecords)
+    is_shown: Callable[[Transaction, str, str], bool] = lambda tx, subject, number: False
+    """Whether a joint order about a number may rest on documents that were checked for this subject."""
     told: Order | None = field(default=None, repr=False)
     """The first answer to the command that is done again after a loss; None for each other decision."""
 

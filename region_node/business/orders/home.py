@@ -37,7 +37,7 @@ from region_node.business.orders.steps import (
 from region_node.customers.documents.register import require_on_file
 from region_node.customers.documents.rules import paper_use, require_documents, require_fresh
 from region_node.customers.verification.rows import find_key
-from region_node.customers.verification.rules import is_proven, require_verified
+from region_node.customers.verification.rules import CHECKED_AT_HOME, is_proven, require_verified
 from region_node.requests.checks import require_size
 from region_node.requests.dealings import Dealer, count_failure, count_line
 from region_node.tickets.border import require_caught_up
@@ -149,6 +149,9 @@ def _supplement(tx: Transaction, context: OrderContext, order: Order, command: O
         raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=", ".join(missing))
     require_fresh(business, command.supplement.documents, now)
     require_verified(find_key(tx), order.id, order.request.number, command.supplement.documents)
+    if is_proof and context.told is None and context.is_shown(tx, order.id, order.request.number):
+        proofs = CHECKED_AT_HOME.intersection(brought)
+        raise Refused(Reason.REASON_NOT_VERIFIED, documents=", ".join(sorted(proofs)))
     require_size(order.ByteSize() + command.ByteSize())
     situation = situation_of(tx, context, order, now)
     require_on_file(tx, context.node, command.supplement.documents, situation.line, now)

@@ -165,7 +165,9 @@ def _wait_for_proof(tx: Transaction, context: OrderContext, situation: Situation
     """Tells the customer of an order that only another region attests; returns whether it has to wait."""
     order, now = situation.order, situation.now
     if not must_ask(context.node, order.origin_region, order.request.documents):
-        return False
+        is_foreign, is_new = order.origin_region != context.node.region, context.told is None
+        if not (is_foreign and is_new and context.is_shown(tx, order.id, order.request.number)):
+            return False
     due = wait_until(context.node, order.origin_region, now)
     rules.enter(order, rules.PENDING, now=now, region=context.node.region, reason="to be verified")
     rules.wait_for(order, Party.PARTY_CUSTOMER, rules.VERIFY, now=now, due=due)
