@@ -81,6 +81,12 @@ def _print_regions(response: contract.ListRegionsResponse) -> None:
             seen=loss.seen_sequence,
             number=loss.number,
         )
+        if newest := max((each.federation_revision for each in ordered), default=0):
+            told += "\n" + translated(
+                "Regions work by revision {revision} of the configuration, and take no lower one: apply again what was"
+                " lost until that revision is reached.",
+                revision=newest,
+            )
         error_output().print(Text(told, style="bold red"), soft_wrap=True)
     if (now - from_timestamp(response.registry_time)).total_seconds() > SILENT_AFTER:
         warning = Text(

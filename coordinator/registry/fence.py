@@ -65,12 +65,12 @@ class RegistryFence:
 
     @property
     def loss(self) -> Loss | None:
-        """The loss for which the fence is closed; None too while what was found is not stored yet."""
+        """The loss for which the fence is closed; None too while a new one is not stored yet."""
         return self._loss if self._loss is not None and self._loss.is_open else None
 
     @property
     def is_open(self) -> bool:
-        """Whether nothing is missing, or people have accepted what is. What cannot be stored yet closes it too."""
+        """Whether nothing is missing, or people have accepted the loss. One that cannot be stored yet closes it too."""
         return self.loss is None and not self._is_to_store
 
     def require_open(self) -> None:
@@ -101,8 +101,8 @@ class RegistryFence:
     async def look(self, region: str, told: ChainHead) -> None:
         """Compares a head that a region names with the chain, and closes the fence where the chain lacks it.
 
-        One without a proof by the key of this database is left alone; the coordinator may have had another number when
-        it told it. Raises Refused where the database does not answer: the fence is closed all the same.
+        One without a proof by the key of this database is left alone; the coordinator may have had another number
+        before. Raises Refused where the database does not answer: the fence is closed all the same.
         """
         await self._keep_found()
         # With a hash of another length, other parts of the same bytes could be the sequence.

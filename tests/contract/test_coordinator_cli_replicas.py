@@ -46,7 +46,10 @@ class Membership(MembershipServiceServicer):
         context: grpc.aio.ServicerContext[contract.ListRegionsRequest, contract.ListRegionsResponse],
     ) -> contract.ListRegionsResponse:
         return contract.ListRegionsResponse(
-            replicas=[FIRST, SECOND], registry_time=to_timestamp(CLOCK.now() - self.silent), loss=self.loss
+            replicas=[FIRST, SECOND],
+            registry_time=to_timestamp(CLOCK.now() - self.silent),
+            loss=self.loss,
+            members=[Member(region="henan", federation_revision=12), Member(region="sichuan", federation_revision=11)],
         )
 
     async def SuspendRegion(  # noqa: N802 - named by gRPC
@@ -99,6 +102,7 @@ def test_an_older_database_is_told_loudly_with_what_to_do_until_it_is_accepted(c
             assert code == 0
             assert "it ended at row 7, and region/henan has seen row 12" in errors
             assert "coordinator regions accept-loss 1 REFERENCE" in errors
+            assert "Regions work by revision 12 of the configuration" in errors
             code, out, errors = await command(certificates, endpoint, "regions", "accept-loss", "1", "INC-2041")
             assert (code, out, errors) == (0, "loss 1 is accepted: envelopes are forwarded again\n", "")
             code, _, errors = await command(certificates, endpoint, "regions", "list")
