@@ -184,6 +184,12 @@ def test_a_new_home_forgets_a_cancellation_with_its_newer_database() -> None:
     assert any("henan/counter/r1 is final here" in each.what for each in report.events), "nothing was contradicted"
 
 
+@pytest.mark.slow
+def test_rent_is_given_back_once_by_homes_whose_clocks_tell_the_moves_in_another_order() -> None:
+    report = simulate(39_996)
+    assert not report.violations, "\n".join(report.story())
+
+
 def _defects(record: logging.LogRecord, behind: str) -> list[Violation]:
     """What a run finds in a log while the database of a region is behind."""
     with contextlib.closing(VirtualLoop()) as loop:

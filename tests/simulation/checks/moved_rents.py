@@ -55,12 +55,14 @@ def moved_rents(evidence: Evidence) -> Sequence[MovedRent]:
     sql = "SELECT posting_id, amount FROM ledger_entries WHERE kind = 'rent-waived' AND amount > 0"
     given = {(region, row["posting_id"]): row["amount"] for region, row in evidence.rows(sql)}
     since, found = dict(_confirmations(evidence)), list[MovedRent]()
+    # The times of two moves are of two clocks.
+    places = {move: place for each in evidence.relocations for place, move in enumerate(each.moves)}
     for region, row in evidence.sent:
         if row.kind == _MOVED:
             told = FaultMoved.FromString(EnvelopeContent.FromString(row.content).payload)
             amount = given.get((row.peer, _serial(told)), 0)
             found.append(MovedRent(told, region, row.peer, amount, since[told.move_id]))
-    return sorted(found, key=lambda each: each.since)
+    return sorted(found, key=lambda each: places[each.told.move_id])
 
 
 def owed_rents(evidence: Evidence) -> Iterator[MovedRent]:
