@@ -24,9 +24,8 @@ from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.provisioning_rows import Phase
 from region_node.business.orders.rows import OrderRow, insert_order
-from region_node.business.orders.rules import ACKNOWLEDGED, enter
+from region_node.business.orders.rules import ACKNOWLEDGED, VERIFY, enter
 from region_node.customers.known_statuses import keep_known
-from region_node.customers.proof import VERIFY
 from region_node.customers.status import RESTRICTED
 from region_node.customers.verification.rows import key_or
 from region_node.customers.verification.rules import OTP, attest

@@ -66,7 +66,7 @@ def handed_in(order: JointOrder) -> Shown:
 def is_shown(tx: Transaction, subject: str, number: str, but_by: str = "") -> bool:
     """Whether a joint order about a number, but one, was submitted, or may be proven, by documents for a subject.
 
-    Of a number with very many joint orders that is not looked up: its customer is asked.
+    True for a number with very many joint orders: the home region then has to ask the customer.
     """
     page = joint_orders_of(tx, number, _LOOKED_AT)
     others = (each for each in page.items if each.id != but_by)
