@@ -113,10 +113,7 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
     proofs: Sequence[GetOrderProofResponse] | Refused = ()
     if visit.query.text(_HOPS) == _SIGNED:
         request = GetOrderProofRequest(order_id=answer.order.id, page_size=_PROOFS)
-        try:
-            proofs = await pages_of(calling, rpcs.GET_ORDER_PROOF, request, _PROOF_PAGES)
-        except Refused as refused:
-            proofs = refused
+        proofs = await unless_refused(pages_of(calling, rpcs.GET_ORDER_PROOF, request, _PROOF_PAGES))
     return _Found(answer.order, guide, proofs)
 
 

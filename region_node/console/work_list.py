@@ -17,7 +17,7 @@ from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest
 from gateway.errors import Refused, invalid
 from gateway.time.clock import to_timestamp
 from gateway.web.console.frames import Link, Refusal, refusal_of
-from gateway.web.console.pages import Calling, Rpc, Shown, View, Visit
+from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import Choice, Option, by_due, due_cell, span
 from gateway.web.enum_words import told_word
 from gateway.web.tables import Cell, Table
@@ -119,22 +119,11 @@ async def _read(visit: Visit, calling: Calling) -> _Lists:
         broken.due_within.FromTimedelta(within)
     reviews = ListOrdersRequest(awaiting=Party.PARTY_HOME_STAFF, page_size=_ROWS)
     return _Lists(
-        await _all(calling, rpcs.LIST_ORDERS, reviews),
-        await _all(calling, rpcs.LIST_COMPLAINTS, at_desk),
-        await _all(calling, rpcs.LIST_FAULTS, broken),
-        await _all(calling, rpcs.LIST_SUPPORT_REQUESTS, asked),
+        await unless_refused(pages_of(calling, rpcs.LIST_ORDERS, reviews, _PAGES)),
+        await unless_refused(pages_of(calling, rpcs.LIST_COMPLAINTS, at_desk, _PAGES)),
+        await unless_refused(pages_of(calling, rpcs.LIST_FAULTS, broken, _PAGES)),
+        await unless_refused(pages_of(calling, rpcs.LIST_SUPPORT_REQUESTS, asked, _PAGES)),
     )
-
-
-async def _all(
-    calling: Calling,
-    rpc: Rpc[L],
-    request: ListOrdersRequest | ListComplaintsRequest | ListFaultsRequest | ListSupportRequestsRequest,
-) -> _Answers[L]:
-    try:
-        return await pages_of(calling, rpc, request, _PAGES)
-    except Refused as refused:
-        return refused
 
 
 def _within(visit: Visit) -> timedelta | None:

@@ -22,6 +22,7 @@ from gateway.web.console.fields import Fields
 A = TypeVar("A", bound=Message)
 A_co = TypeVar("A_co", bound=Message, covariant=True)
 D = TypeVar("D")
+T = TypeVar("T")
 ACT = "act"
 """The field that says which form of a page was sent."""
 
@@ -173,7 +174,7 @@ class WebConsole:
     """The names and zones of the federation, by `terms_rpc`."""
 
 
-async def unless_refused(answer: Awaitable[A]) -> A | Refused:
+async def unless_refused(answer: Awaitable[T]) -> T | Refused:
     """An answer, or its refusal: the rest of the page is shown all the same."""
     try:
         return await answer
