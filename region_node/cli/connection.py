@@ -137,18 +137,11 @@ class Target:
         credentials.
         """
 
-        async def run() -> None:
-            async with self.channel() as channel:
-                async for each in watch(rpc(channel), request, patience=patience, tell=self.tell_away):
-                    tell(each)
+        async def told(channel: grpc.aio.Channel) -> None:
+            async for each in watch(rpc(channel), request, patience=patience, tell=self.tell_away):
+                tell(each)
 
-        try:
-            asyncio.run(run())
-        except grpc.aio.AioRpcError as error:
-            told = told_by(error, self.server)
-            if not may_pass(error):
-                leave(translated("Refused: {problem}", problem=told), REFUSED)
-            leave(told, NOT_KNOWN)
+        self.ask(told)
 
     def tell_away(self, error: grpc.aio.AioRpcError) -> None:
         """Prints on standard error that the node is away, and that the command retries."""

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.exits import NOT_KNOWN, REFUSED
 from gateway.cli.reachability import Server, for_whom
+from gateway.client import repeating
 from gateway.client.failures import Refused, Unanswered, failure_of
 from gateway.errors import text
 from gateway.wording.languages import in_language, translated
@@ -26,8 +27,7 @@ class Stalled(grpc.aio.AioRpcError):
 
 def may_pass(error: grpc.aio.AioRpcError) -> bool:
     """Whether the same call may succeed later without changes: the node is away, or temporarily unable to serve."""
-    failure = failure_of(error)
-    return isinstance(failure, Unanswered) or failure.is_temporary
+    return repeating.may_pass(failure_of(error))
 
 
 def told_by(error: grpc.aio.AioRpcError, server: Server) -> str:
