@@ -95,9 +95,7 @@ class MembershipService(MembershipServiceServicer):
     ) -> administration_pb2.SuspendRegionResponse:
         """See the contract."""
         self._require_configured(request.region)
-        note = request.note.strip()
-        if not 1 <= len(note) <= _NOTE_LENGTH or not note.isprintable():
-            raise _invalid("note", f"must be one line of 1 to {_NOTE_LENGTH} characters")
+        note = _line("note", request.note)
         region, actor = request.region, current_call().identity.path
         signed = request.signed if request.HasField("signed") else None
         wanted = required_statement(self._registry.snapshot(), signed, region, self._now(), suspended=True, note=note)
@@ -157,9 +155,7 @@ class MembershipService(MembershipServiceServicer):
         ],
     ) -> administration_pb2.AcceptRegistryLossResponse:
         """See the contract."""
-        reference = request.reference.strip()
-        if not 1 <= len(reference) <= _NOTE_LENGTH or not reference.isprintable():
-            raise _invalid("reference", f"must be one line of 1 to {_NOTE_LENGTH} characters")
+        reference = _line("reference", request.reference)
         if self._fence is None:
             raise Refused(Reason.REASON_LOSS_NOT_FOUND, loss=str(request.number))
         number = min(request.number, LARGEST_SEQUENCE)
@@ -237,8 +233,13 @@ def _told(replicas: Iterable[Replica], ends: Mapping[str, Timestamp] | None = No
     return told
 
 
-def _invalid(field: str, problem: str) -> Refused:
-    return Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
+def _line(field: str, text: str) -> str:
+    """The text of a field without the spaces around it. Raises Refused for anything but one line."""
+    line = text.strip()
+    if not 1 <= len(line) <= _NOTE_LENGTH or not line.isprintable():
+        problem = f"must be one line of 1 to {_NOTE_LENGTH} characters"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
+    return line
 
 
 def _of_told(version: ProcessVersion) -> ProcessVersion | None:
