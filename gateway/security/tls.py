@@ -62,11 +62,6 @@ _COMMAND_CONNECT_MS = 5 * _SECOND_MS
 _COMMAND_KEEPALIVE_TIMEOUT_MS = 3 * _SECOND_MS
 
 
-# gRPC for Python names no least version of TLS, but reads its ciphers of TLS 1.2 from this variable at its import. One
-# that needs a pre-shared key, which nobody has, leaves TLS 1.3 alone. Deployments set it for each server.
-TLS_1_3_ALONE = ("GRPC_SSL_CIPHER_SUITES", "ECDHE-PSK-CHACHA20-POLY1305")
-
-
 class CredentialsUnusable(Exception):
     """A file is missing, unreadable, expired, or does not fit the others; the text has the file and the reason."""
 
