@@ -1,4 +1,4 @@
-"""TLS 1.3 alone, for gRPC: it reads the choice from the environment while it is imported, so this imports no gRPC."""
+"""TLS 1.3 alone, for gRPC: it reads the choice from the environment at its import, so this module imports no gRPC."""
 
 import os
 
@@ -8,5 +8,8 @@ CIPHERS_OF_TLS_1_2 = ("GRPC_SSL_CIPHER_SUITES", "ECDHE-PSK-CHACHA20-POLY1305")
 
 
 def speak_tls_1_3_alone() -> None:
-    """Has this process speak TLS 1.3 alone, unless its environment has ciphers of TLS 1.2. Call it before gRPC loads."""
+    """Makes this process speak TLS 1.3 alone, unless its environment names ciphers of TLS 1.2.
+
+    gRPC must not be loaded yet.
+    """
     os.environ.setdefault(*CIPHERS_OF_TLS_1_2)

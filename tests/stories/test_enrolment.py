@@ -44,7 +44,7 @@ from gateway.rpc.channels import Dialer
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity, server_name
 from gateway.security.region_keys import KeySet
-from gateway.security.tls import Credentials
+from gateway.security.tls import Credentials, RenewedCredentials
 from gateway.time.clock import SystemClock, to_timestamp
 from region_node.business.orders.rules import is_final
 from tests import preloaded
@@ -71,6 +71,7 @@ class Story:
         self.joining = HeldPort()
         self.port = HeldPort()
         self.out = directory / "node"
+        self.data = directory / "data" / JOINER
         self._stack = stack
 
     def start(self) -> None:
@@ -138,12 +139,11 @@ class Story:
                 "federation": FEDERATION,
                 "region": JOINER,
                 "listen": f"127.0.0.1:{self.port.number}",
-                "data": str(self.directory / "data" / JOINER),
+                "data": str(self.data),
                 "port_file": str(port_file),
                 "coordinators": (self.federation.coordinator_endpoint,),
                 "keys": str(self.out / "region.keys"),
                 "federation_anchor": str(self.federation.administrator.anchor),
-                "renew_certificate": True,
                 "allow_unscoped_operators": True,
                 "credentials": credentials_table(self.out),
                 "signing": {"certificate": str(self.out / "signing.crt"), "key": str(self.out / "signing.key")},
@@ -158,14 +158,19 @@ class Story:
         return process
 
     def serial(self) -> int:
-        """The serial number of the joiner's certificate in its file."""
-        return x509.load_pem_x509_certificate((self.out / "tls.crt").read_bytes()).serial_number
+        """The serial number of the joiner's certificate in use."""
+        certificate = self.credentials().in_use(datetime.now(UTC)).certificate
+        return x509.load_pem_x509_certificate(certificate.read_bytes()).serial_number
+
+    def credentials(self) -> Credentials:
+        """The credentials of the joiner's node, as it was enrolled or renewed since."""
+        return RenewedCredentials.of(Credentials.within(self.out), self.data / "renewed")
 
     def dial(self) -> grpc.aio.Channel:
         """The operator system of the joiner, at its node."""
         directory = self.directory / "certificates" / f"{JOINER}-{OPERATOR}"
         name = server_name(Role.ROLE_REGION, JOINER, FEDERATION)
-        return Dialer(credentials_in(directory), SystemClock()).dial(f"127.0.0.1:{self.port.number}", name)
+        return Dialer(Credentials.within(directory), SystemClock()).dial(f"127.0.0.1:{self.port.number}", name)
 
     def _environment(self, by: str) -> dict[str, str]:
         return {
@@ -180,10 +185,6 @@ class Story:
 def with_all_ended(tmp_path: Path) -> Iterator[Story]:
     with ExitStack() as stack:
         yield Story(tmp_path, stack)
-
-
-def credentials_in(directory: Path) -> Credentials:
-    return Credentials(directory / "authority.crt", directory / "tls.crt", directory / "tls.key")
 
 
 async def bill(channel: grpc.aio.Channel, number: str) -> str:
@@ -332,7 +333,7 @@ class Connected:
 async def connected(story: Story) -> AsyncIterator[Connected]:
     """Connects as the node of the joiner does. Its name fits, so that the coordinator takes it for that node."""
     name = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
-    dialer = Dialer(credentials_in(story.out), SystemClock())
+    dialer = Dialer(story.credentials(), SystemClock())
     async with dialer.dial(story.federation.coordinator_endpoint, name) as own, asyncio.timeout(2 * PATIENCE):
         service = FederationServiceStub(own)
         stream = service.Watch(WatchRequest())
