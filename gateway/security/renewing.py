@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.process.files import create_file, existing, replace_file, require_writable
 from gateway.security.private_keys import KeyUnusable, file_key, private_pem
-from gateway.security.tls import Credentials, RenewedCredentials
+from gateway.security.tls import Credentials, CredentialsUnusable, RenewedCredentials, end_of
 
 _PUBLIC = 0o644
 _NEXT = ".next"
@@ -78,6 +78,22 @@ def completed(credentials: Credentials) -> Credentials:
         with contextlib.suppress(OSError):  # the next renewal tells it
             RenewedFiles(credentials.renewed).complete()
     return credentials
+
+
+def remove_ended(credentials: RenewedCredentials, now: datetime) -> None:
+    """Removes a renewed pair that has ended, where the issued one can be used: servers see that, and go back to it.
+
+    Raises OSError.
+    """
+    renewed = credentials.renewed
+    try:
+        credentials.load(now)
+        ended = end_of(renewed.certificate) < now
+    except CredentialsUnusable:
+        return
+    if ended:
+        renewed.certificate.unlink()
+        renewed.key.unlink(missing_ok=True)
 
 
 def due_at(chain: bytes) -> datetime:

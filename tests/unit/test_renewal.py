@@ -197,6 +197,33 @@ def test_of_two_pairs_the_one_issued_last_is_shown_while_it_can_be_used(tmp_path
     assert len(set(stamps)) == len(stamps), "servers and channels see each change"
 
 
+def test_a_node_that_nobody_renews_in_time_goes_back_to_its_issued_certificate_while_it_serves(tmp_path: Path) -> None:
+    node = Node(tmp_path, life=100 * HOUR)
+    issued = node.serial()
+    node.time = NOW + 80 * HOUR
+    node.answer = lambda asked: RenewCertificateResponse(
+        tls_certificate=node.issuer.renew(RequestedRenewal.parse(asked.statement, FEDERATION), node.time, HOUR)
+    )
+    node.look()
+    assert node.serial() != issued
+    served = node.credentials.stamp()
+
+    def away(_: RenewCertificateRequest) -> RenewCertificateResponse:
+        raise Unreachable("nobody answers")
+
+    node.answer = away
+    node.time += 200 * HOUR
+    node.look()
+    assert node.credentials.stamp() == served, "a clock that is far ahead takes nothing away"
+    node.time -= 198 * HOUR
+    node.look()
+    assert node.serial() == issued
+    assert node.credentials.stamp() != served, "servers see it"
+    node.answer = node.issued
+    node.look()
+    assert node.serial() != issued
+
+
 def nameless() -> bytes:
     """A certificate (PEM) with no name at all, and with a broken extension."""
     key = ec.generate_private_key(ec.SECP256R1())

@@ -24,7 +24,7 @@ from gateway.errors import Refused, Unreachable
 from gateway.process.metrics import observe
 from gateway.security.enrolling import UNREADABLE, RequestedRenewal, certificate_request
 from gateway.security.identity import Identity, server_name
-from gateway.security.renewing import RenewedFiles, due_at
+from gateway.security.renewing import RenewedFiles, due_at, remove_ended
 from gateway.security.signing import RENEWAL, Signer
 from gateway.security.tls import CredentialsUnusable, RenewedCredentials
 from gateway.time.clock import Clock, to_timestamp
@@ -108,6 +108,7 @@ class CertificateRenewal:
         now = self._ports.clock.now()
         try:
             await asyncio.to_thread(self._files.complete)
+            await asyncio.to_thread(remove_ended, self._ports.credentials, now)
             due, end = self._times(now)
             if now < due:
                 self._failing, self._told = None, ""
