@@ -104,7 +104,9 @@ def _one_by_one() -> Lock:
 def _server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     commands = (walk_packages(each.__path__, f"{each.__name__}.") for each in _COMMANDS)
-    context.set_forkserver_preload([*_PROGRAMS, *(found.name for each in commands for found in each)])
+    # The commands come first: as their processes do, they choose how gRPC speaks TLS before it is loaded.
+    packages = (each.__name__ for each in _COMMANDS)
+    context.set_forkserver_preload([*packages, *_PROGRAMS, *(found.name for each in commands for found in each)])
     return context
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from gateway.maintenance.doctor.findings import State
+from gateway.security.tls import RenewedCredentials
 from gateway.settings import SettingsError, load
 from gateway.store.opening import PostgresqlSettings
+from region_node.cli.node.renewal_checks import check_renewal
 from region_node.cli.node.scope_checks import check_identity_provider, check_scopes
 from region_node.node.identity_provider import ProviderKeys, ProviderKeysUnusable
 from region_node.node.operator_scopes import OperatorScopes
@@ -61,6 +63,15 @@ def test_paths_are_relative_to_the_settings_file(tmp_path: Path) -> None:
     assert settings.credentials.key == Path("/keys/tls.key")
     assert settings.keys == tmp_path / "region.keys"
     assert settings.signing.key == tmp_path / "tls" / "signing.key"
+
+
+def test_a_node_renews_its_certificate_in_its_own_directory_unless_it_is_told_to_leave_it(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, GOOD)
+    assert settings.own_credentials == RenewedCredentials.of(settings.credentials, tmp_path / "data" / "renewed")
+    assert check_renewal(settings).state == State.GOOD
+    left = settings_of(tmp_path, GOOD.replace(UNSCOPED, f"{UNSCOPED}\nrenew_certificate = false"))
+    assert left.own_credentials == left.credentials
+    assert "off" in check_renewal(left).found
 
 
 def test_a_node_has_scopes_of_operator_systems_unless_it_is_told_to_do_without(tmp_path: Path) -> None:
