@@ -20,15 +20,11 @@ from gateway.wording.times import Happening
 from region_node.console import fault, rpcs
 from region_node.console.entries import Entry, entry
 from region_node.console.ticket import TicketPage, course, known
-from region_node.console.words import NETWORK, alarm_severity_cell, alarm_state, object_of
+from region_node.console.words import NETWORK, alarm_path, alarm_severity_cell, alarm_state
+from region_node.network.measurements.objects import name_of
 
 _ID = "id"
 _ACKNOWLEDGE, _CLEAR = "acknowledge", "clear"
-
-
-def path_of(alarm_id: str) -> str:
-    """The path of the page of an alarm."""
-    return f"{NETWORK}/alarms/{alarm_id}"
 
 
 async def _read(visit: Visit, calling: Calling) -> GetAlarmResponse:
@@ -40,7 +36,7 @@ def _show(visit: Visit, found: GetAlarmResponse) -> Shown:
     page = TicketPage(
         state=alarm_severity_cell(alarm.perceived_severity),
         due=Cell(alarm_state(alarm.state), badge="calm"),
-        about=f"{object_of(alarm.alarmed_object)} · {alarm.probable_cause}",
+        about=f"{name_of(alarm.alarmed_object)} · {alarm.probable_cause}",
         texts=(),
         facts_heading=translated("Alarm"),
         facts=known(_facts(visit, alarm)),
@@ -56,7 +52,7 @@ def _facts(visit: Visit, alarm: Alarm) -> Sequence[Fact]:
     crossed = alarm.crossed_threshold
     path = visit.address(fault.path_of(alarm.fault_id))
     return [
-        Fact(translated("Object"), object_of(alarm.alarmed_object)),
+        Fact(translated("Object"), name_of(alarm.alarmed_object)),
         Fact(translated("Cause"), alarm.probable_cause),
         Fact(translated("Specific problem"), alarm.specific_problem),
         Fact(
@@ -111,7 +107,7 @@ def _cleared(_: Visit, __: ClearAlarmsResponse) -> str:
 
 
 VIEW = View.of(
-    f"{NETWORK}/alarms/{{id:.+}}",
+    alarm_path("{id:.+}"),
     (rpcs.GET_ALARM,),
     _read,
     _show,

@@ -17,6 +17,7 @@ from region_node.console import (
     customer,
     fault,
     faults,
+    imports,
     link,
     network,
     order,
@@ -51,6 +52,7 @@ def console(region: str, clock: SteadyClock) -> WebConsole:
             Tab(faults.PATH, lambda: translated("Faults")),
             Tab(NETWORK, lambda: translated("Network")),
             Tab(support.PATH, lambda: translated("Support requests")),
+            Tab(imports.PATH, lambda: translated("Imports")),
         ),
         views=(
             work_list.VIEW,
@@ -66,6 +68,7 @@ def console(region: str, clock: SteadyClock) -> WebConsole:
             network.VIEW,
             link.VIEW,
             alarm.VIEW,
+            imports.VIEW,
         ),
         terms_rpc=rpcs.GET_TERMS,
         terms=_terms,

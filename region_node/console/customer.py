@@ -16,17 +16,19 @@ from gateway.api.region.v1.customer_service_pb2 import (
 )
 from gateway.api.region.v1.document_service_pb2 import ListDocumentsRequest, ListDocumentsResponse
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
+from gateway.api.region.v1.notice_service_pb2 import ListNoticesRequest, ListNoticesResponse
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
 from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest, ListSupportRequestsResponse
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.values.money import in_major_units
 from gateway.web.console.frames import Link
 from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import Fact
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import region_name
-from gateway.wording.times import told_if_set
+from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 from region_node.console import complaints, faults, orders, rpcs, support
 from region_node.console.lists import NUMBER
@@ -35,6 +37,7 @@ from region_node.console.ticket import known
 from region_node.console.words import CUSTOMERS
 
 _MOST = 10  # of each list
+_NOTICES = 500  # which are listed oldest first
 _STATUS_BADGES = {
     ProductStatus.PRODUCT_STATUS_ACTIVE: "done",
     ProductStatus.PRODUCT_STATUS_SUSPENDED: "late",
@@ -48,6 +51,7 @@ class _Found:
     customer: GetCustomerResponse | Refused = field(repr=False)
     contacts: GetContactPreferencesResponse | Refused = field(repr=False)
     documents: ListDocumentsResponse | Refused = field(repr=False)
+    notices: ListNoticesResponse | Refused = field(repr=False)
     orders: ListOrdersResponse | Refused = field(repr=False)
     complaints: ListComplaintsResponse | Refused = field(repr=False)
     faults: ListFaultsResponse | Refused = field(repr=False)
@@ -72,10 +76,14 @@ async def _read(visit: Visit, calling: Calling) -> _Found | None:
     number = visit.query.text(NUMBER)
     if not number:
         return None
+    customer = await unless_refused(calling.ask(rpcs.GET_CUSTOMER, GetCustomerRequest(number=number)))
+    if isinstance(customer, Refused) and customer.reason == Reason.REASON_NUMBER_INVALID:
+        raise customer  # as every other part would
     return _Found(
-        await unless_refused(calling.ask(rpcs.GET_CUSTOMER, GetCustomerRequest(number=number))),
+        customer,
         await unless_refused(calling.ask(rpcs.GET_CONTACT_PREFERENCES, GetContactPreferencesRequest(number=number))),
         await unless_refused(calling.ask(rpcs.LIST_DOCUMENTS, ListDocumentsRequest(number=number, page_size=_MOST))),
+        await unless_refused(calling.ask(rpcs.LIST_NOTICES, ListNoticesRequest(number=number, page_size=_NOTICES))),
         await unless_refused(calling.ask(rpcs.LIST_ORDERS, ListOrdersRequest(number=number, page_size=_MOST))),
         await unless_refused(calling.ask(rpcs.LIST_COMPLAINTS, ListComplaintsRequest(number=number, page_size=_MOST))),
         await unless_refused(calling.ask(rpcs.LIST_FAULTS, ListFaultsRequest(number=number, page_size=_MOST))),
@@ -129,6 +137,7 @@ def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
         found.support,
         lambda each: listed(support.PATH, support.table(visit, each.requests)),
     )
+    yield section(translated("Notices"), found.notices, lambda each: Content(table=_notices(each)))
 
 
 def _line(customer: Customer) -> Content:
@@ -204,12 +213,37 @@ def _documents(answer: ListDocumentsResponse) -> Table:
     )
 
 
+def _notices(answer: ListNoticesResponse) -> Table:
+    """The last notices of the page that was read, which begins with the oldest one."""
+    caption = translated("The newest first.")
+    if answer.next_page_token:
+        caption = translated("Of the oldest {count}; there are newer ones.", count=len(answer.notices))
+    return Table(
+        label=translated("Notices"),
+        head=[
+            Cell(translated("Created"), "col"),
+            Cell(translated("Text"), "col"),
+            Cell(translated("Delivered"), "col"),
+        ],
+        rows=[
+            [
+                Cell(told_time(each.create_time), "row", note=each.kind),
+                Cell(in_language(each.text)),
+                Cell(told_if_set(each.delivery_time), style="time"),
+            ]
+            for each in reversed(answer.notices[-_MOST:])
+        ],
+        caption=caption,
+    )
+
+
 VIEW = View.of(
     CUSTOMERS,
     (
         rpcs.GET_CUSTOMER,
         rpcs.GET_CONTACT_PREFERENCES,
         rpcs.LIST_DOCUMENTS,
+        rpcs.LIST_NOTICES,
         rpcs.LIST_ORDERS,
         rpcs.LIST_COMPLAINTS,
         rpcs.LIST_FAULTS,

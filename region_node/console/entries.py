@@ -75,9 +75,12 @@ def amount_of(visit: Visit, name: str) -> Money:
 def time_of(visit: Visit, name: str) -> Timestamp:
     """The instant that was entered in the zone of the region. Raises Refused for another text."""
     try:
-        return to_timestamp(datetime.fromisoformat(visit.form.text(name)).replace(tzinfo=shown_zone()))
+        entered = datetime.fromisoformat(visit.form.text(name))
+        if entered.tzinfo is None:
+            return to_timestamp(entered.replace(tzinfo=shown_zone()))
     except (ValueError, OverflowError):
-        raise invalid(name, "is no time, as 2026-12-24T09:00", "不是时间，例如2026-12-24T09:00") from None
+        pass
+    raise invalid(name, "is no time, as 2026-12-24T09:00", "不是时间，例如2026-12-24T09:00")
 
 
 def number_entered(visit: Visit, name: str) -> int:

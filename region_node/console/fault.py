@@ -32,7 +32,7 @@ from region_node.console import rpcs
 from region_node.console.entries import CURRENCY, Entry, Field, Group, entry
 from region_node.console.steps import Steps
 from region_node.console.ticket import TicketPage, course, filled, known
-from region_node.console.words import fault_due, fault_severity, fault_state, fault_state_cell, number_fact
+from region_node.console.words import alarm_path, fault_due, fault_severity, fault_state, fault_state_cell, number_fact
 from region_node.network.faults import rules
 from region_node.network.faults.course import given_back, happened, place_of, put_in
 
@@ -162,7 +162,7 @@ def _facts(visit: Visit, fault: Fault) -> Sequence[Fact]:
         Fact(translated("Reported in"), region_name(fault.origin_region)),
         Fact(translated("Submitted by"), f"{fault.operator}, {report.requester.staff_id}".strip(", ")),
         Fact(translated("Services"), ", ".join(report.services)),
-        Fact(translated("Alarm"), report.alarm_id),
+        Fact(translated("Alarm"), report.alarm_id, visit.address(alarm_path(report.alarm_id))),
         Fact(translated("Problem"), fault.problem_id),
         Fact(translated("Root cause"), fault.root_cause_id),
         Fact(translated("Cause"), word(FaultCause.Name(fault.cause), "FAULT_CAUSE_")),

@@ -24,15 +24,16 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
-from region_node.console import alarm, fault, link, rpcs
+from region_node.console import fault, link, rpcs
 from region_node.console.lists import pages_of
 from region_node.console.sections import Content, SectionsPage, section
-from region_node.console.words import NETWORK, alarm_severity_cell, alarm_state, object_of
+from region_node.console.words import NETWORK, alarm_path, alarm_severity_cell, alarm_state
+from region_node.network.measurements.objects import key_of, name_of
 
 _ROWS, _PAGES = 500, 8  # of a page of alarms by gRPC, and pages of these
 _MOST = 50  # rows of each other list, and alarms shown
 _Worst = Mapping[str, PerceivedSeverity.ValueType]
-"""The worst severity of the alarms of each object, with its kind."""
+"""The worst severity of the alarms of each object, by its key."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,10 @@ def _has_more(pages: Sequence[ListAlarmsResponse]) -> bool:
     return bool(pages[-1].next_page_token)
 
 
-def _key_of(about: NetworkObject) -> str:
-    """An object with its kind: a site and a link may have one id."""
-    return f"{about.WhichOneof('object')}/{object_of(about)}"
-
-
 def _worst(alarms: Sequence[Alarm]) -> _Worst:
     found: dict[str, PerceivedSeverity.ValueType] = {}
     for each in alarms:  # the worst severity has the least number
-        key = _key_of(each.alarmed_object)
+        key = key_of(each.alarmed_object)
         found[key] = min(found.get(key, each.perceived_severity), each.perceived_severity)
     return found
 
@@ -106,9 +102,9 @@ def _alarms(visit: Visit, alarms: Sequence[Alarm], has_more: bool) -> Table:
         ],
         rows=[
             [
-                Cell(each.id, "row", href=visit.address(alarm.path_of(each.id)), note=alarm_state(each.state)),
+                Cell(each.id, "row", href=visit.address(alarm_path(each.id)), note=alarm_state(each.state)),
                 alarm_severity_cell(each.perceived_severity),
-                Cell(object_of(each.alarmed_object), note=", ".join(each.affected_services)),
+                Cell(name_of(each.alarmed_object), note=", ".join(each.affected_services)),
                 Cell(each.probable_cause),
                 Cell(told_time(each.raise_time), style="time"),
                 Cell(each.ack_user if each.ack_state == AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED else ""),
@@ -133,10 +129,10 @@ def _places(visit: Visit, found: FindPlacesResponse, worst: _Worst | None) -> Ta
         ],
         rows=[
             [
-                Cell(object_of(each.object), "row", href=_page_of(visit, each.object)),
+                Cell(name_of(each.object), "row", href=_page_of(visit, each.object)),
                 Cell(_kind(each)),
                 Cell(in_language(each.name)),
-                Cell("") if worst is None else _state(worst.get(_key_of(each.object))),
+                Cell("") if worst is None else _state(worst.get(key_of(each.object))),
             ]
             for each in own
         ],

@@ -7,7 +7,9 @@ from gateway.api.region.v1 import customer_service_pb2 as customer_api
 from gateway.api.region.v1 import document_service_pb2 as document_api
 from gateway.api.region.v1 import fault_service_pb2 as fault_api
 from gateway.api.region.v1 import followed_problem_service_pb2 as followed_problem_api
+from gateway.api.region.v1 import import_service_pb2 as import_api
 from gateway.api.region.v1 import measurement_service_pb2 as measurement_api
+from gateway.api.region.v1 import notice_service_pb2 as notice_api
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1 import planned_outage_service_pb2 as planned_outage_api
 from gateway.api.region.v1 import support_service_pb2 as support_api
@@ -53,3 +55,5 @@ LIST_PLANNED_OUTAGES = Rpc(
 LIST_FOLLOWED_PROBLEMS = Rpc(
     f"{_SERVICES}.FollowedProblemService/ListFollowedProblems", followed_problem_api.ListFollowedProblemsResponse
 )
+LIST_IMPORTS = Rpc(f"{_SERVICES}.ImportService/ListImports", import_api.ListImportsResponse)
+LIST_NOTICES = Rpc(f"{_SERVICES}.NoticeService/ListNotices", notice_api.ListNoticesResponse)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
-from gateway.api.region.v1.alarm_pb2 import AlarmState, NetworkObject
+from gateway.api.region.v1.alarm_pb2 import AlarmState
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.fault_pb2 import Fault, FaultSeverity, FaultState
 from gateway.api.region.v1.order_pb2 import Awaiting, Order, OrderState, Party
@@ -114,6 +114,11 @@ def support_state_cell(request: SupportRequest) -> Cell:
     return Cell(support_state(request.state), badge=_SUPPORT_BADGES.get(request.state, "calm"))
 
 
+def alarm_path(alarm_id: str) -> str:
+    """The path of the page of an alarm."""
+    return f"{NETWORK}/alarms/{alarm_id}"
+
+
 def alarm_state(state: AlarmState.ValueType) -> str:
     """The state of an alarm."""
     return word(AlarmState.Name(state), "ALARM_STATE_")
@@ -123,11 +128,6 @@ def alarm_severity_cell(severity: PerceivedSeverity.ValueType) -> Cell:
     """The severity of an alarm as a badge."""
     told = word(PerceivedSeverity.Name(severity), "PERCEIVED_SEVERITY_")
     return Cell(told, badge=_SEVERITY_BADGES.get(severity, "calm") if told else "")
-
-
-def object_of(about: NetworkObject) -> str:
-    """The id of the site, the link or the service."""
-    return about.site or about.link or about.service
 
 
 def waits_for(awaiting: Awaiting) -> str:

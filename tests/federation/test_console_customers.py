@@ -48,3 +48,5 @@ async def test_of_a_customer_of_another_region_the_page_has_the_own_work_and_the
     assert f'href="{ROOT}/orders/{order.id}"' in page.text
     assert "CUSTOMER_NOT_FOUND" in page.text
     assert (await browser.open("customers")).status == HTTPStatus.OK
+    wrong = await browser.open("customers?number=12")
+    assert (wrong.status, wrong.text.count("NUMBER_INVALID")) == (HTTPStatus.BAD_REQUEST, 1)

@@ -17,6 +17,7 @@ from tests.federation.fault_reporter import FaultReporter
 from tests.federation.probe import Probe, measured, raised
 from tests.federation.running import Federation
 from tests.federation.support_staff import LINK, SupportStaff
+from tests.federation.test_console_imports import imported
 
 pytestmark = [
     pytest.mark.slow,
@@ -85,6 +86,7 @@ async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> 
         await probe.send([window], first=number)
     await probe.report(raised(federation.next_id(), now, link=OWN_LINK))
     alarms = await probe.alarms()
+    await imported(federation, guangdong, 4)
     support = await SupportStaff(federation, "guangdong").open(numbers[1], link=LINK)
     return {
         "work": "/work",
@@ -104,6 +106,7 @@ async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> 
         "alarm": f"/network/alarms/{alarms[0].id}",
         "support": "/support",
         "support-request": f"/support/{support.id}",
+        "imports": "/imports",
         "refused": "/orders/guangdong/counter/none",
     }
 

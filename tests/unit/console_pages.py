@@ -23,6 +23,7 @@ from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultState, Quote
 from gateway.api.region.v1.fault_service_pb2 import FindPlacesResponse, FoundPlace, GetFaultResponse, ListFaultsResponse
 from gateway.api.region.v1.followed_problem_service_pb2 import ListFollowedProblemsResponse
 from gateway.api.region.v1.measurement_service_pb2 import ListQualityResponse
+from gateway.api.region.v1.notice_service_pb2 import ListNoticesResponse, Notice
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import GetOrderProofResponse, GetOrderResponse, ListOrdersResponse
 from gateway.api.region.v1.planned_outage_service_pb2 import ListPlannedOutagesResponse
@@ -260,7 +261,8 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     documents = ListDocumentsResponse(
         documents=[RegisteredDocument(document_id=f"D1{evil}", code=f"ID_ORIG{evil}", region=f"sichuan{evil}")]
     )
-    of_customer = (GetCustomerResponse(customer=customer(evil)), documents, complaints)
+    notices = ListNoticesResponse(notices=[Notice(kind=f"bill{evil}", text=LocalizedText(zh_cn=f"账单{evil}"))])
+    of_customer = (GetCustomerResponse(customer=customer(evil)), documents, notices, complaints)
     yield "customer", written(views["/customers"], *of_customer, query=f"number={quote(NUMBER)}")
     yield "faults", written(views["/faults"], ListFaultsResponse(faults=[fault(evil)]))
     yield "fault", written(views["/faults/{id:.+}"], GetFaultResponse(fault=fault(evil)))

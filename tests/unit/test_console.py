@@ -312,6 +312,8 @@ def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
         "region_node.care.complaints.course.",
         "region_node.network.faults.course.",
         "region_node.network.faults.outages.due_of",
+        "region_node.network.measurements.objects.key_of",
+        "region_node.network.measurements.objects.name_of",
         "region_node.network.measurements.prospect.",
         "region_node.network.support.course.",
     )

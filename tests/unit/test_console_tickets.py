@@ -13,6 +13,7 @@ from gateway.api.region.v1.alarm_pb2 import AlarmAckState, AlarmState
 from gateway.api.region.v1.alarm_service_pb2 import GetAlarmResponse, ListAlarmsResponse
 from gateway.api.region.v1.fault_pb2 import FaultCause, FaultState
 from gateway.api.region.v1.fault_service_pb2 import GetFaultResponse, WorkOnFaultRequest
+from gateway.api.region.v1.import_service_pb2 import ListImportsResponse
 from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.api.region.v1.support_service_pb2 import GetSupportRequestResponse
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -101,6 +102,7 @@ def test_the_fields_of_a_step_become_its_request_in_the_zone_of_the_region() -> 
     assert measure[0].owner == "li"
     for act, name, said in (
         ("estimate", "end_time", "soon"),
+        ("estimate", "end_time", "2026-11-25T09:00+09:00"),
         ("install_part", "part", "-1"),
         ("install_part", "part", "99999999999"),
         ("name_part", "price", "cheap"),
@@ -134,3 +136,13 @@ def test_an_alarm_offers_nothing_that_has_been_done() -> None:
     assert acts(written(view, GetAlarmResponse(alarm=found))) == ["clear"]
     found.state = AlarmState.ALARM_STATE_CLEARED
     assert acts(written(view, GetAlarmResponse(alarm=found))) == []
+
+
+def test_an_import_that_is_not_complete_has_a_bar() -> None:
+    found = ListImportsResponse()
+    found.imports.add(sha256=b"\x0a" * 32, lines=200, processed=50, created=40, rejected=10)
+    done = found.imports.add(sha256=b"\x0b" * 32, lines=10, processed=10, existing=10)
+    page = written(view_of("/imports"), found)
+    assert ("0a0a0a0a0a0a0a0a: 25 %" in page, "0b0b0b0b0b0b0b0b: " in page) == (True, False)
+    assert "50/200" in page
+    assert "<svg" not in written(view_of("/imports"), ListImportsResponse(imports=[done]))
