@@ -75,7 +75,7 @@ def _happened(alarm: Alarm) -> Iterator[Happening]:
     system = alarm.operator or translated("the node, by measurements")
     yield from_timestamp(alarm.raise_time), system, alarm_state(AlarmState.ALARM_STATE_RAISED)
     if alarm.HasField("ack_time"):
-        yield from_timestamp(alarm.ack_time), alarm.ack_user, translated("acknowledged")
+        yield from_timestamp(alarm.ack_time), alarm.ack_user, translated("the alarm was acknowledged")
     if alarm.HasField("clear_time"):
         who = alarm.clear_user or system
         yield from_timestamp(alarm.clear_time), who, alarm_state(AlarmState.ALARM_STATE_CLEARED)

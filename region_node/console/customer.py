@@ -143,12 +143,12 @@ def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
 def _line(customer: Customer) -> Content:
     line, account = customer.product, customer.billing_account
     facts = [
-        Fact(translated("Name"), customer.name),
+        Fact(translated("Full name"), customer.name),
         Fact(translated("Mail address"), customer.email),
         Fact(translated("Kind of line"), word(LineKind.Name(line.kind), "LINE_KIND_")),
         Fact(translated("Plan"), line.plan_id),
         Fact(translated("Balance"), in_major_units(account.balance.minor_units, account.balance.currency)),
-        Fact(translated("Opened"), told_if_set(line.start_time)),
+        Fact(translated("In service since"), told_if_set(line.start_time)),
         Fact(translated("Contract ends"), told_if_set(line.contract_end_time)),
         Fact(translated("Bundle"), line.binding),
         Fact(translated("Address"), line.address),

@@ -201,7 +201,11 @@ def _outages(fault: Fault) -> Table:
         [
             Cell(told_time(each.start_time), "row"),
             Cell(told_time(each.due_time), style="time"),
-            Cell(told_if_set(each.end_time), style="time", note=translated("late") if each.breach_time.seconds else ""),
+            Cell(
+                told_if_set(each.end_time),
+                style="time",
+                note=translated("too late") if each.breach_time.seconds else "",
+            ),
             Cell(given_back(each)),
         ]
         for each in fault.outages

@@ -50,7 +50,7 @@ def table(visit: Visit, faults: Sequence[Fault]) -> Table:
             Cell(translated("State"), "col"),
             Cell(translated("Severity"), "col"),
             Cell(translated("Due"), "col"),
-            Cell(translated("Responsible"), "col"),
+            Cell(translated("Region in charge"), "col"),
             Cell(translated("Reported"), "col"),
         ],
         rows=[

@@ -75,10 +75,10 @@ def _traffic(quality: ListQualityResponse) -> Content:
     places, capacity = [f"{month:%Y-%m}" for month, _ in months], quality.capacity_mbps
     told = "; ".join(f"{place}: {mbps:,}" for place, mbps in zip(places, carried, strict=True))
     title = translated("Throughput in Mbit/s, which 95 % of the time did not pass")
-    names = [translated("throughput"), translated("capacity")]
+    names = [translated("throughput"), translated("capacity of the link")]
     drawn = [Line(names[0], carried), Line(names[1], [capacity] * len(carried))]
     chart = lines(Caption("traffic", title, told), places, drawn)
-    return Content(figure=Figure(chart, f"{title}. {prospect(months, capacity * _KBIT)}", names))
+    return Content(figure=Figure(chart, f"{title} · {prospect(months, capacity * _KBIT)}", names))
 
 
 def _months(summaries: Sequence[QualitySummary]) -> Table:
