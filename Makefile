@@ -59,6 +59,7 @@ durations: setup ## run the first tier and record how long its tests take
 	@$(RUN_TESTS) -m "not slow" --record-durations
 
 screenshots: setup ## open each page of the console in Chromium, and write pictures into build/screenshots
+	@sh deploy/build/services.sh chromium
 	@$(MAKE) --no-print-directory test-all TESTS=tests/federation/test_console_in_a_browser.py
 
 test-other: ## run the first tier on another interpreter: PYTHON=… VENV=…

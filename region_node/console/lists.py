@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from google.protobuf.descriptor import EnumDescriptor
 
+from gateway.api.region.v1.alarm_service_pb2 import ListAlarmsRequest, ListAlarmsResponse
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
 from gateway.api.region.v1.order_service_pb2 import (
@@ -32,9 +33,15 @@ P = TypeVar(
     ListFaultsResponse,
     ListSupportRequestsResponse,
     GetOrderProofResponse,
+    ListAlarmsResponse,
 )
 _Asking = (
-    ListOrdersRequest | ListComplaintsRequest | ListFaultsRequest | ListSupportRequestsRequest | GetOrderProofRequest
+    ListAlarmsRequest
+    | ListOrdersRequest
+    | ListComplaintsRequest
+    | ListFaultsRequest
+    | ListSupportRequestsRequest
+    | GetOrderProofRequest
 )
 
 
@@ -83,6 +90,14 @@ def chosen_value(visit: Visit, name: str, enum: EnumDescriptor) -> int:
         known = numbers_of(enum)
         raise invalid(name, f"it is one of {', '.join(known)}", f"可用值为{'、'.join(known)}")
     return found
+
+
+def one_of(visit: Visit, name: str, known: Sequence[str]) -> str:
+    """The value of a filter with a few values of its own; empty without it. Raises Refused for an unknown one."""
+    said = visit.query.text(name)
+    if said not in ("", *known):
+        raise invalid(name, f"it is one of {', '.join(known)}", f"可用值为{'、'.join(known)}")
+    return said
 
 
 def values(enum: EnumDescriptor, title: Callable[[int], str]) -> Sequence[Option]:

@@ -33,7 +33,7 @@ from gateway.wording.words import word
 from region_node.business.orders import rules
 from region_node.console import rpcs
 from region_node.console.lists import pages_of
-from region_node.console.words import ORDER_BADGES, order_state, order_state_cell, waits_for, way_of
+from region_node.console.words import ORDER_BADGES, number_fact, order_state, order_state_cell, waits_for, way_of
 
 _TAB = "/orders"
 _ID, _HOPS, _SIGNED = "id", "hops", "signed"
@@ -129,7 +129,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
         problem_heading=translated("Reason"),
         problem=in_language(order.error.message),
         facts_heading=translated("Order"),
-        facts=_facts(order),
+        facts=_facts(visit, order),
         quote_heading=translated("Quote"),
         quote=_quote(order) if order.HasField("quote") else (),
         tables=[(heading, table) for heading, table in _tables(order, names) if table.rows],
@@ -150,11 +150,11 @@ def _material_names(guide: GetBusinessGuideResponse | Refused) -> Mapping[str, s
     return {} if isinstance(guide, Refused) else {each.code: in_language(each.name) for each in guide.materials}
 
 
-def _facts(order: Order) -> Sequence[Fact]:
+def _facts(visit: Visit, order: Order) -> Sequence[Fact]:
     request = order.request
     fee = order.handling_fee
     facts = [
-        Fact(translated("Number"), request.number),
+        number_fact(visit, request.number),
         Fact(translated("Applicant"), _applicant(request.applicant)),
         Fact(translated("From and to"), way_of(order)),
         Fact(translated("Accepted"), told_if_set(order.create_time)),

@@ -42,11 +42,12 @@ def _show(visit: Visit, answer: ListOrdersResponse) -> Shown:
         chosen_of(visit, _AWAITING, translated("Waits for"), parties),
         chosen_of(visit, _BUSINESS, translated("Business"), businesses),
     ]
-    page = list_page(visit, PATH, choices, _table(visit, answer.orders), answer.next_page_token)
+    page = list_page(visit, PATH, choices, table(visit, answer.orders), answer.next_page_token)
     return Shown("list.html.j2", translated("Orders"), page, PATH)
 
 
-def _table(visit: Visit, orders: Sequence[Order]) -> Table:
+def table(visit: Visit, orders: Sequence[Order]) -> Table:
+    """Orders, each with a link to its page."""
     return Table(
         label=translated("Orders"),
         head=[
