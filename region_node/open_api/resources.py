@@ -1,6 +1,6 @@
 """Shared parts of the resources of all Open APIs: places, types, references, times, and the answers of HTTP. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Protocol, TypedDict, TypeVar
 from urllib.parse import quote
@@ -15,17 +15,7 @@ from gateway.errors import invalid
 from gateway.web.enum_words import number_of
 from gateway.web.json_bodies import Attributes, unsupported
 from gateway.web.routes import Answer, Asked
-from gateway.web.selecting import (
-    BY_TOKENS,
-    FIELDS,
-    PAGING,
-    SORT,
-    Paging,
-    listed_headers,
-    require_known,
-    require_sorted,
-    selected,
-)
+from gateway.web.selecting import Paging, listed_headers, selected
 from region_node.records.listing import FAR
 
 Json = dict[str, object]
@@ -67,18 +57,6 @@ def tokens_of(asked: Asked) -> Tokens:
     """As `part_of`."""
     paging = Paging.of(asked.query, 0)
     return Tokens(page_size=paging.limit, page_token=paging.token)
-
-
-def require_list(asked: Asked, order: str, filters: Collection[str]) -> None:
-    """Raises Refused where the query of a list, which is in this order, has more than parts and these filters."""
-    require_known(asked.query, (FIELDS, SORT, *PAGING, *filters))
-    require_sorted(asked.query, order)
-
-
-def require_list_by_tokens(asked: Asked, order: str, filters: Collection[str]) -> None:
-    """As `require_list`, for a list that counts no places."""
-    require_known(asked.query, (FIELDS, SORT, *BY_TOKENS, *filters))
-    require_sorted(asked.query, order)
 
 
 def told_one(asked: Asked, told: Json) -> Answer:
