@@ -1,26 +1,29 @@
 """Attributes that a resource has beyond TM Forum's, in the JSON of the contract, and the JSON Schema of them."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from operator import attrgetter
 from typing import TypeVar, cast
 
 from aiohttp import web
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.web.openapi_pages import READERS
 from gateway.web.routes import Resource, Schema
 from gateway.web.server import Page
+from region_node.open_api.messages import Writer, is_map, writer_of
 from region_node.open_api.resources import Json
 from region_node.open_api.samples import schema_told
 
 M = TypeVar("M", bound=Message)
 Kind = type[M]
 _HERE = "#/definitions/"
+_Reader = Callable[[Message], object]
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "object", "additionalProperties": _TEXT}
 _TIMES = {
@@ -63,7 +66,7 @@ class Extension:
     def told(self, message: Message, root: str) -> Json:
         """The attributes of a message, and those that name the type; None for what is not set."""
         return {
-            **{name: _told(message, path.split(".")) for name, path in self.paths.items()},
+            **{name: read(message) for name, read in self._readers},
             "@type": self.type,
             "@baseType": self.base,
             "@schemaLocation": f"{root}/{self.schema_path}",
@@ -93,6 +96,10 @@ class Extension:
 
         return Page(f"{root}/{self.schema_path}", service, READERS, show)
 
+    @cached_property
+    def _readers(self) -> Sequence[tuple[str, _Reader]]:
+        return [(name, _reader(self.message, path.split("."))) for name, path in self.paths.items()]
+
     def _properties(self, place: str) -> tuple[Mapping[str, Schema], Mapping[str, Schema]]:
         definitions: dict[str, Schema] = {}
         fields = {**{name: _field(self.message, path.split(".")) for name, path in self.paths.items()}, **self.asked}
@@ -119,24 +126,18 @@ def resource_of(
     return Resource(name, schema)
 
 
-def _told(message: Message, path: Sequence[str]) -> object:
+def _reader(kind: Descriptor, path: Sequence[str]) -> _Reader:
+    """Reads the attribute at a path in its JSON; None where it is not set."""
     name, *below = path
-    held: object = getattr(message, name)
+    field = kind.fields_by_name[name]
+    held: Writer = attrgetter(name)
     if below:
-        return _told(held, below) if isinstance(held, Message) else None
-    field = cast("FieldDescriptor", message.DESCRIPTOR.fields_by_name[name])
-    if _is_map(field):
-        return dict(cast("Mapping[str, str]", held))
-    if field.is_repeated:
-        many = cast("Iterable[object]", held)
-        return [MessageToDict(each) if isinstance(each, Message) else each for each in many]
-    if isinstance(held, Message):
-        return MessageToDict(held) if message.HasField(name) else None
-    if field.enum_type is not None:
-        number = cast("int", held)
-        value = field.enum_type.values_by_number.get(number)
-        held = number if value is None else value.name if number else None
-    return held or None  # the JSON of the contract leaves out what is not set
+        read = _reader(cast("Descriptor", field.message_type), below)
+        return lambda message: read(cast("Message", held(message)))
+    write = writer_of(field)
+    if field.message_type is not None and not field.is_repeated:
+        return lambda message: write(held(message)) if message.HasField(name) else None
+    return lambda message: write(value) if (value := held(message)) else None
 
 
 def _field(message: Descriptor, path: Sequence[str]) -> FieldDescriptor:
@@ -145,12 +146,8 @@ def _field(message: Descriptor, path: Sequence[str]) -> FieldDescriptor:
     return found if not below else _field(cast("Descriptor", found.message_type), below)
 
 
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
-
-
 def _of_field(field: FieldDescriptor, definitions: dict[str, Schema], place: str) -> Schema:
-    if _is_map(field):
+    if is_map(field):
         return _TEXTS
     kind = field.message_type
     one = {"type": _TYPES.get(field.cpp_type, "string")} if kind is None else _of_message(kind, definitions, place)

@@ -22,6 +22,7 @@ Json = dict[str, object]
 INDIVIDUAL, ORGANIZATION, RESOURCE = "Individual", "Organization", "LogicalResource"
 REQUESTER = "requester"
 _NOTE = "Note"
+_NUMBERS = (int, float)  # and what is true or false: zero is a value
 M = TypeVar("M", bound=Message)
 
 
@@ -90,7 +91,9 @@ def href_of(root: str, resource: str, name: str) -> str:
 
 def told_reference(name: str, kind: str, role: str = "") -> Json:
     """A reference to something of another kind; empty without its name."""
-    return without_empty({"id": name, "role": role, "@referredType": kind}) if name else {}
+    if not name:
+        return {}
+    return {"id": name, "role": role, "@referredType": kind} if role else {"id": name, "@referredType": kind}
 
 
 def told_references(*references: Json) -> Sequence[Json]:
@@ -112,7 +115,7 @@ def told_amount(amount: Money) -> Json:
 
 def without_empty(told: Mapping[str, object]) -> Json:
     """A JSON object without the attributes that have no value."""
-    return {name: value for name, value in told.items() if value not in ("", [], {}, None)}
+    return {name: value for name, value in told.items() if value or isinstance(value, _NUMBERS)}
 
 
 def require_type(body: Attributes, *names: str) -> None:
