@@ -7,7 +7,7 @@ from gateway.api.types.v1.types_pb2 import Channel
 from gateway.rpc.pages import LARGEST_PAGE_SIZE
 from gateway.web.enum_words import numbers_of
 from gateway.web.refusals import CHINESE, ENGLISH, STATUSES, ErrorBody
-from gateway.web.routes import MERGE_PATCH, TYPE, TYPING, Api, Resource, Route, Schema
+from gateway.web.routes import MERGE_PATCH, TYPE, TYPE_ATTRIBUTES, Api, Resource, Route, Schema
 from gateway.web.selecting import FIELDS, LIMIT, SORT
 
 VERSION = "3.1.0"  # of OpenAPI: the first that can name a certificate as what callers prove themselves by
@@ -62,7 +62,7 @@ def _add(route: Route, schemas: dict[str, Schema]) -> Resource:
         schemas |= {resource.name: {**told, "required": ["id", "href"]}, **definitions}
     if route.attributes:
         told = cast("Mapping[str, Schema]", schemas[resource.name]["properties"])
-        taken = {name: told[name] for name in route.attributes} | dict.fromkeys(TYPING, _TEXT)
+        taken = {name: told[name] for name in route.attributes} | dict.fromkeys(TYPE_ATTRIBUTES, _TEXT)
         schemas[_taken(route)] = {**_object(taken), "additionalProperties": False}
     return resource
 

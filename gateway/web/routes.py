@@ -28,7 +28,7 @@ from gateway.web.selecting import Selection
 from gateway.web.server import Page
 
 TYPE = "application/json"
-TYPING = ("@type", "@baseType", "@schemaLocation")
+TYPE_ATTRIBUTES = ("@type", "@baseType", "@schemaLocation")
 """The attributes of any object that name its type."""
 MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
 _METADATA = ("authorization", "traceparent")
@@ -174,7 +174,7 @@ def _handler(
                 body.require_nothing_removed()
             asked = _asked(api.root, request, body, wait)
             route.selection.require(asked.query)
-            body.require_known((*TYPING, *route.attributes) if route.attributes else ())
+            body.require_known((*TYPE_ATTRIBUTES, *route.attributes) if route.attributes else ())
             made = route.request(asked)
             body.close()
             return made
