@@ -15,10 +15,14 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from region_node.open_api.resources import Json
+from region_node.open_api.resources import Json, told_instant
 
 Writer = Callable[[Any], object]
 _OF_PROTOBUF = "google.protobuf."
+_TIMES: Mapping[str, Writer] = {
+    Timestamp.DESCRIPTOR.full_name: told_instant,
+    Duration.DESCRIPTOR.full_name: Duration.ToJsonString,
+}
 _LONG = (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64)
 
 
@@ -55,9 +59,7 @@ def _writers(kind: Descriptor) -> Mapping[int, tuple[str, Writer]]:
 def _writer_of_one(field: FieldDescriptor) -> Writer:
     if field.message_type is not None:
         name = field.message_type.full_name
-        if name in (Timestamp.DESCRIPTOR.full_name, Duration.DESCRIPTOR.full_name):
-            return lambda held: held.ToJsonString()
-        return MessageToDict if name.startswith(_OF_PROTOBUF) else json_of
+        return _TIMES.get(name) or (MessageToDict if name.startswith(_OF_PROTOBUF) else json_of)
     if field.enum_type is not None:
         names = {value.number: value.name for value in field.enum_type.values}
         return lambda held: names.get(held, held)

@@ -1,6 +1,7 @@
 """Shared parts of the resources of all Open APIs: places, types, references, times, and the answers of HTTP. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Protocol, TypedDict, TypeVar
 from urllib.parse import quote
@@ -104,7 +105,17 @@ def told_references(*references: Json) -> Sequence[Json]:
 def told_time(message: Message, name: str) -> str:
     """A time of a message; empty where it is not set."""
     held: object = getattr(message, name)
-    return held.ToJsonString() if isinstance(held, Timestamp) and message.HasField(name) else ""
+    return told_instant(held) if isinstance(held, Timestamp) and message.HasField(name) else ""
+
+
+def told_instant(time: Timestamp) -> str:
+    """A time, as RFC 3339 has it."""
+    return _instant(time.seconds, time.nanos)
+
+
+@lru_cache(maxsize=4096)  # most times stand twice or more in a resource, and a list has many resources
+def _instant(seconds: int, nanos: int) -> str:
+    return Timestamp(seconds=seconds, nanos=nanos).ToJsonString()
 
 
 def told_amount(amount: Money) -> Json:
@@ -170,7 +181,7 @@ def message_in(said: Attributes, made: M) -> M:
 
 def told_note(author: str, time: Timestamp, text: str) -> Json:
     """A note."""
-    return {"author": author, "date": time.ToJsonString(), "text": text, "@type": _NOTE}
+    return {"author": author, "date": told_instant(time), "text": text, "@type": _NOTE}
 
 
 def one_new_note(body: Attributes) -> str:
@@ -195,4 +206,4 @@ def one_new_note(body: Attributes) -> str:
 def told_last_time(*kinds: Iterable[_Timed]) -> str:
     """The last time of all these; empty where there are none."""
     times = [each.time for kind in kinds for each in kind]
-    return max(times, key=Timestamp.ToNanoseconds).ToJsonString() if times else ""
+    return told_instant(max(times, key=Timestamp.ToNanoseconds)) if times else ""
