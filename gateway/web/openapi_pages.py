@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import cast
 
 from aiohttp import web
@@ -20,7 +19,6 @@ from gateway.web.tables import Cell, Table
 READERS = frozenset({Role.ROLE_OPERATOR, Role.ROLE_STAFF})
 """The callers of an API."""
 JSON_PATH, HTML_PATH = "openapi.json", "openapi.html"
-_TEMPLATES = Path(__file__).parent / "templates"
 # The style stands in the page; nothing is loaded, and nothing runs.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -68,7 +66,7 @@ def _html(title: str, document: Schema) -> str:
     from gateway.web.html_pages import HtmlPages  # noqa: PLC0415
 
     page = ApiPage(JSON_PATH, [*_operations(document), *_types(document)])
-    return HtmlPages(_TEMPLATES).written("openapi.html.j2", title, ENGLISH, page)
+    return HtmlPages().written("openapi.html.j2", title, ENGLISH, page)
 
 
 def _operations(document: Schema) -> Iterator[Section]:
@@ -106,7 +104,8 @@ def _attributes(properties: Mapping[str, Schema], before: str) -> Iterator[tuple
 
 def _table(label: str, rows: Sequence[tuple[str, str, Schema]]) -> Table:
     head = [Cell(text, "col") for text in ("name", "place", "type")]
-    return Table(label, head, [[Cell(name, "row"), Cell(place), Cell(_type(schema))] for name, place, schema in rows])
+    cells = [[Cell(name, "row"), Cell(place), Cell(_type(schema))] for name, place, schema in rows]
+    return Table(label, head, cells, caption=label)
 
 
 def _type(schema: Schema) -> str:
