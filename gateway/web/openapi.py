@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import cast
 
+from google.protobuf.descriptor_pool import Default
+
 from gateway.api.types.v1.types_pb2 import Channel
 from gateway.rpc.pages import LARGEST_PAGE_SIZE
 from gateway.web.enum_words import numbers_of
@@ -122,16 +124,28 @@ def _several(name: str, words: Collection[str]) -> Schema:
 
 
 def _header_parameters(api: Api, route: Route) -> Iterable[Schema]:
-    found: dict[str, Schema] = {
-        "Accept-Language": {"type": "string", "enum": [ENGLISH, CHINESE]},
-        "Requester-Staff-Id": _TEXT,
-        "Requester-Channel": {"type": "string", "enum": list(numbers_of(Channel.DESCRIPTOR))},
-    }
-    if route.attributes:
+    found: dict[str, Schema] = {"Accept-Language": {"type": "string", "enum": [ENGLISH, CHINESE]}}
+    fields = _fields(route)
+    if "requester" in fields:
+        found["Requester-Staff-Id"] = _TEXT
+        found["Requester-Channel"] = {"type": "string", "enum": list(numbers_of(Channel.DESCRIPTOR))}
+    if "request_id" in fields:
         found["Idempotency-Key"] = _TEXT
-        if api.longest_wait:
-            found["Prefer"] = {"type": "string", "pattern": "^wait=[0-9]{1,9}$"}
+    if "wait" in fields and api.longest_wait:
+        found["Prefer"] = {"type": "string", "pattern": "^wait=[0-9]{1,9}$"}
     return [{"name": name, "in": "header", "schema": schema} for name, schema in found.items()]
+
+
+def _fields(route: Route) -> Collection[str]:
+    """The fields of the requests of a route's RPCs, and of the messages in these."""
+    found: set[str] = set()
+    for rpc in (route.rpc, *route.others):
+        _, service, method = rpc.split("/")
+        request = Default().FindServiceByName(service).methods_by_name[method].input_type
+        for field in request.fields:
+            inner = field.message_type
+            found |= {field.name, *(() if inner is None else inner.fields_by_name)}
+    return found
 
 
 def _answer(route: Route, resource: Resource) -> Schema:

@@ -44,6 +44,20 @@ def test_each_route_is_described_with_its_parameters_and_no_other_is(api: Api) -
     assert len(ids) == len(set(ids))
 
 
+def test_headers_are_described_where_their_rpc_heeds_them() -> None:
+    told = {
+        operation["operationId"]: {each["name"] for each in operation["parameters"] if each["in"] == "header"}
+        for api in served_apis()
+        for operations in documented(api)["paths"].values()
+        for operation in operations.values()
+    }
+    person = {"Requester-Staff-Id", "Requester-Channel"}
+    assert told["listProductOffering"] == {"Accept-Language"}
+    assert told["retrieveProductOrder"] == told["patchCustomer"] == {"Accept-Language", *person}
+    assert told["createProductOrder"] == {"Accept-Language", *person, "Idempotency-Key", "Prefer"}
+    assert told["createServiceProblem"] == {"Accept-Language", *person, "Idempotency-Key"}
+
+
 @APIS
 def test_each_reference_of_a_description_leads_somewhere_and_its_schemas_are_schemas(api: Api) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason=DEVELOPMENT)
