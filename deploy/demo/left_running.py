@@ -19,13 +19,6 @@ _PROOF = " --verify password --staff-id me"
 _REQUESTER = {"staff_id": "me", "channel": "CHANNEL_COUNTER"}  # the caller, which every request about a person names
 
 
-def open_web(federation: LocalFederation) -> None:
-    """Has the first node of Guangdong serve TM Forum's Open APIs. Counts from the federation's start on."""
-    first = federation.nodes["guangdong"][0]
-    port_file = str(_web_port(federation))
-    federation.web[first.name] = {"listen": "127.0.0.1:0", "port_file": port_file, "open_apis": True}
-
-
 def write_environments(federation: LocalFederation, number: str) -> None:
     """Writes a file with the environment of each role, to be read by a shell with `.`.
 
@@ -37,7 +30,7 @@ def write_environments(federation: LocalFederation, number: str) -> None:
         CROSSREGION_NODE=federation.endpoint("guangdong"),
         CROSSREGION_REGION="guangdong",
         CROSSREGION_CREDENTIALS=str(federation.directory / "certificates" / _COUNTER),
-        CROSSREGION_WEB=f"127.0.0.1:{_web_port(federation).read_text('ascii')}",
+        CROSSREGION_WEB=f"127.0.0.1:{federation.web_port('guangdong').read_text('ascii')}",
         NUMBER=number,
     )
     _write(
@@ -128,10 +121,6 @@ def _part(stage: Stage, title: str, *lines: str) -> None:
     stage.say(title)
     for line in lines:
         stage.line_to_copy(line)
-
-
-def _web_port(federation: LocalFederation) -> Path:
-    return federation.directory / "data" / "guangdong.web-port"
 
 
 def _environment_file(federation: LocalFederation, name: str) -> Path:

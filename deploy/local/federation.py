@@ -137,6 +137,15 @@ class LocalFederation:
         """The address of the first coordinator."""
         return self.coordinators[0].endpoint
 
+    def open_web(self, region: str) -> None:
+        """Has the first node of a region serve TM Forum's Open APIs. Counts from the federation's start on."""
+        port_file = str(self.web_port(region))
+        self.web[self.nodes[region][0].name] = {"listen": "127.0.0.1:0", "port_file": port_file, "open_apis": True}
+
+    def web_port(self, region: str) -> Path:
+        """The file of the port at which it does so."""
+        return self.directory / "data" / f"{region}.web-port"
+
     def endpoint(self, region: str, number: int = 0) -> str:
         """The address of a region's process."""
         return self.nodes[region][number].endpoint
