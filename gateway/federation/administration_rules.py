@@ -33,11 +33,9 @@ def administration_problems(administration: Administration) -> Iterator[str]:
         return
     if len(administrators) > MOST_ADMINISTRATORS:
         yield f"administration.administrators: there are more than {MOST_ADMINISTRATORS}"
-    if not 1 <= administration.threshold <= len(administrators):
-        yield (
-            f"administration.threshold: is {administration.threshold}; must be 1 to {len(administrators)}, the number of"
-            " administrators"
-        )
+    threshold, most = administration.threshold, len(administrators)
+    if not 1 <= threshold <= most:
+        yield f"administration.threshold: is {threshold}; must be 1 to {most}, the number of administrators"
     yield from twice("administration.administrators", (each.name for each in administrators))
     yield from twice("administration.administrators", (each.key.hex() for each in administrators))
     for each in administrators:
