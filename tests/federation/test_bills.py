@@ -9,7 +9,7 @@ import pytest
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.types_pb2 import Applicant
-from region_node.business.billing.readings import BILL_READINGS
+from region_node.business.billing.readings import BILL_LIMIT
 from tests.federation.archive import Archive
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
@@ -81,7 +81,7 @@ async def test_a_region_reads_so_many_bills_by_papers_in_a_day_and_any_by_the_cu
 ) -> None:
     numbers = [await sichuan.new_customer() for _ in range(2)]
     limited = shipped_configuration()
-    (policy,) = (each for each in limited.policies if each.name == BILL_READINGS.name)
+    (policy,) = (each for each in limited.policies if each.name == BILL_LIMIT.name)
     policy.figure.value = 1
     await apply_everywhere(federation, limited)
     await federation.advance(timedelta(days=1))
@@ -102,7 +102,7 @@ async def test_a_region_reads_so_many_bills_by_papers_in_a_day_and_any_by_the_cu
 
     async def are_alerted() -> bool:
         sql = "SELECT COUNT(*) FROM audit WHERE action = ? AND subject LIKE 'bill-readings/guangdong/%'"
-        return federation.database("sichuan").rows(sql, BILL_READINGS.alert) == [(2,)]
+        return federation.database("sichuan").rows(sql, BILL_LIMIT.alert) == [(2,)]
 
     await until(are_alerted, "persons on duty are alerted near the limit, and at the first denial")
     await apply_everywhere(federation, shipped_configuration())

@@ -9,7 +9,7 @@ from gateway.relay.border import Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.business.billing.operations import QRY_BILL, read_bill
-from region_node.business.billing.readings import BILL_READINGS
+from region_node.business.billing.readings import BILL_LIMIT
 from region_node.business.billing.rules import is_month
 from region_node.customers.disclosures.recording import agreed_answer
 from region_node.customers.disclosures.rows import DisclosureRow
@@ -43,7 +43,7 @@ class BillingEnvelopes:
             particulars=DisclosureParticulars(requester=asked.requester, record_id=month),
         )
         shown = Shown(questioner.subject(asked.request_id), asked.number, asked.documents)
-        limited = None if shown.is_proven else BILL_READINGS.reached(tx, self._context, questioner.region, now)
+        limited = None if shown.is_proven else BILL_LIMIT.reached(tx, self._context, questioner.region, now)
 
         def read() -> Bill:
             if limited is not None:
@@ -53,5 +53,5 @@ class BillingEnvelopes:
         answer = agreed_answer(tx, self._context, "QueryBill", shown, row, read)
         is_denied = limited is not None and answer.reason == limited.reason
         if is_denied or (answer.outcome == Outcome.OUTCOME_ACCEPTED and not shown.is_proven):
-            BILL_READINGS.count(tx, self._context, questioner.region, now, denied=is_denied)
+            BILL_LIMIT.count(tx, self._context, questioner.region, now, denied=is_denied)
         return answer

@@ -30,7 +30,7 @@ class DailyLimit:
     """The limit of one kind of reading. Without its policy, and for the home region itself, there is none."""
 
     name: str
-    """The policy with the readings that a region permits another one in a day, and the matter of the alert."""
+    """The policy with the readings that a region permits another one in a day, and the matter of the alert, alike."""
     reason: Reason.ValueType
     """Of the refusal beyond the limit."""
     table: str
