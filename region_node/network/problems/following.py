@@ -191,16 +191,12 @@ def _tell(
             en=f"The problem in the network that we told you of is over ({en}). We are sorry for the trouble.",
         )
     notice_id = _notice_id(followed.header.id, stage, each, times)
-    tell(tx, Notice(notice_id, _kind(stage), line.number, text), now)
+    tell(tx, Notice(notice_id, f"network-problem-{stage}", line.number, text), now)
 
 
 def _begun_of_day(tx: Transaction, customer: AffectedCustomer, now: datetime) -> int:
     """The notices of beginnings that a customer got in the last 24 hours, of all problems."""
-    return count_told(tx, customer.customer_id, _kind(_BEGUN), now - _DAY)
-
-
-def _kind(stage: str) -> str:
-    return f"network-problem-{stage}"
+    return count_told(tx, customer.customer_id, f"network-problem-{_BEGUN}", now - _DAY)
 
 
 def _is_waiting(told: Mapping[str, int]) -> bool:
