@@ -15,6 +15,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.federation.administration_rules import DEFAULT_THRESHOLD
 
 # The value of a YAML node: the JSON form of the message, which protobuf parses.
 _Json: TypeAlias = "dict[str, _Json] | list[_Json] | str | bool | None"
@@ -55,7 +56,8 @@ class ConfigurationError(Exception):
 def load(directory: Path) -> Configuration:
     """Loads the configuration from the `*.yaml` files of a directory.
 
-    Checks only the form; `rules.problems` checks the content. Raises `ConfigurationError` if a file cannot be read, is
+    Administrators without a threshold get `DEFAULT_THRESHOLD`: a lower one is written out. Checks only the form;
+    `rules.problems` checks the content. Raises `ConfigurationError` if a file cannot be read, is
     not YAML, or holds an unknown key or value.
     """
     problems: list[str] = []
@@ -74,6 +76,8 @@ def load(directory: Path) -> Configuration:
     problems.extend(f"{path.name}: must end in .yaml to be read" for path in sorted(directory.glob("*.yml")))
     if problems:
         raise ConfigurationError(problems)
+    if merged.administration.administrators and not merged.administration.threshold:
+        merged.administration.threshold = DEFAULT_THRESHOLD
     return merged
 
 

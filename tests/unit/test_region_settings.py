@@ -84,7 +84,9 @@ def test_a_node_has_scopes_of_operator_systems_unless_it_is_told_to_do_without(t
     assert "instead of allow_unscoped_operators" in finding.todo
 
 
-def test_the_doctor_names_operator_systems_that_are_believed_about_their_staff(tmp_path: Path) -> None:
+def test_the_doctor_names_operator_systems_that_are_believed_about_their_staff_or_have_no_limit_of_money(
+    tmp_path: Path,
+) -> None:
     settings = settings_of(tmp_path, GOOD.replace(UNSCOPED, 'operators = "operators.toml"'))
     file = tmp_path / "operators.toml"
     file.write_text('[counter]\nservices = ["*"]\n')
@@ -96,6 +98,9 @@ def test_the_doctor_names_operator_systems_that_are_believed_about_their_staff(t
     assert OperatorScopes().believes("counter"), "as before there were scopes"
     found = check_scopes(settings)
     assert (found.state, found.found) == (State.WARNING, f"{file}: believed about their staff without a proof: crm")
+    file.write_text('[bank]\namount_a_day = "unlimited"\n[counter]\n')
+    found = check_scopes(settings)
+    assert (found.state, found.found) == (State.WARNING, f"{file}: without a limit of money a day: bank")
     for line in ('staff = "trusted"', "staff = 7", 'client_id = "two words"', "client_id = 7", 'staff = ["named"]'):
         file.write_text(f"[crm]\n{line}\n")
         assert check_scopes(settings).state == State.BAD, line
