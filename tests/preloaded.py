@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -93,6 +93,12 @@ def _fork(
         process.start()
     assert process.pid is not None
     return _Forked(process, process.pid)
+
+
+def begin() -> None:
+    """Starts the server, which imports all modules meanwhile: the first program need not wait for them."""
+    _server()
+    forkserver.ensure_running()
 
 
 @functools.cache

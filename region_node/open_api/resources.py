@@ -7,12 +7,13 @@ from typing import Protocol, TypedDict, TypeVar
 from urllib.parse import quote
 
 from google.protobuf.descriptor import EnumDescriptor
-from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.json_format import ParseError
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.types.v1.types_pb2 import Money, Requester
 from gateway.errors import invalid
+from gateway.values.json_messages import message_of
 from gateway.web.enum_words import number_of
 from gateway.web.json_bodies import Attributes, unsupported
 from gateway.web.routes import Answer, Asked
@@ -174,8 +175,8 @@ def name_in(body: Attributes, name: str, enum: EnumDescriptor) -> int:
 def message_in(said: Attributes, made: M) -> M:
     """An object in the JSON of the contract, as the message. Raises Refused for what is none."""
     try:
-        return ParseDict(dict(said.values()), made)
-    except (ParseError, OverflowError):  # the latter for a number beyond that of the field
+        return message_of(said.values(), made)
+    except ParseError:
         raise invalid(said.place, "does not have the form of the contract", "不符合合约规定的格式") from None
 
 
