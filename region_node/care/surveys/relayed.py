@@ -34,7 +34,8 @@ class SurveyEnvelopes:
     """The kinds of envelopes about surveys.
 
     The answer to a request for an invitation is the same in every case: the other region does not learn who is on the
-    quiet list, and both regions forget the number a day later. The customer who answers a survey is present, so that is a query: it has no second effect.
+    quiet list, and both regions forget the number a day later. The customer who answers a survey is present, so that is
+    a query: it has no second effect.
     """
 
     def __init__(self, context: RegionContext) -> None:
