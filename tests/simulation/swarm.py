@@ -112,7 +112,8 @@ class Swarm:
             timers = [Timer(f"{POISON}{begin + each}", kind, "poisoned", due + each) for each in range(_POISONED)]
             # Behind them, one that is sound: it is about an order that is not there any more.
             timers.append(Timer(f"sound/{begin}", STEP_TIMER, "", due + _POISONED))
-            region.node.store.write(lambda tx, timers=timers: set_timers(tx, timers))  # type: ignore[misc]
+            put = region.node.store.write(lambda tx, timers=timers: set_timers(tx, timers))  # type: ignore[misc]
+            put.add_done_callback(_accept_refusal)
             self._history.count("timers poisoned")
             self._history.note(region.name, f"{_POISONED} timers of kind {kind} are poisoned")
 
@@ -151,6 +152,11 @@ class Swarm:
                 if loop.time() - since > _LATEST:
                     what = f"a timer of kind {timer.kind} is due in {process} for {_LATEST:.0f} s"
                     self._history.broken(FIRES, timer.timer_id, what)
+
+
+def _accept_refusal(put: "asyncio.Future[None]") -> None:
+    """A failing disk may refuse the poison, and an answer about it may be lost: nobody asks again."""
+    put.exception()
 
 
 def _claimed(region: Region, number: int) -> set[str]:
