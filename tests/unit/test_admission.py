@@ -153,6 +153,40 @@ def test_a_call_that_waits_for_somebody_else_leaves_its_place_to_others() -> Non
     run(scenario)
 
 
+def test_a_stream_has_a_place_at_its_beginning_alone() -> None:
+    async def scenario(scene: Scene) -> None:
+        async def stream() -> None:
+            with (await scene.admission.begin("one", 1)).at_its_beginning():
+                await scene.may_end.wait()
+
+        await scene.admission.begin("two", 1)
+        streams = [asyncio.ensure_future(stream()) for _ in range(2 * LEAST_AMONG_OTHERS)]
+        later = scene.come("one")
+        await quiet()
+        assert not scene.begun, "each place is taken by a stream that begins"
+        await until(lambda: "one" in scene.begun)
+        scene.may_end.set()
+        await asyncio.gather(*streams, *later)
+        calls = scene.come("one", LEAST_AMONG_OTHERS - 1)
+        await quiet()
+        assert scene.begun == ["one"] * LEAST_AMONG_OTHERS, "each stream has given its place back, once"
+        await asyncio.gather(*calls)
+
+    run(scenario)
+
+
+def test_a_stream_that_has_ended_gives_its_place_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.rpc.admission.BEGINNING", PATIENCE_S)
+
+    async def scenario(scene: Scene) -> None:
+        await scene.admission.begin("two", 1)
+        for _ in range(2 * LEAST_AMONG_OTHERS):
+            with (await scene.admission.begin("one", 1)).at_its_beginning():
+                pass
+
+    run(scenario)
+
+
 def test_what_goes_on_behind_a_call_that_has_ended_takes_no_place() -> None:
     async def scenario(scene: Scene) -> None:
         may_go_on = asyncio.Event()
