@@ -48,8 +48,7 @@ class Doctor:
 
     def region(self, *words: str, **changed: str) -> Result:
         """The doctor of the node; of changed settings, dots in keys are written as two underscores."""
-        scopes = {"operators": str(self.scopes), "allow_unscoped_operators": "false"}
-        return self._run(region_node.cli.main.main, REGION, words, {**scopes, **changed})
+        return self._run(region_node.cli.main.main, REGION, words, {"operators": str(self.scopes), **changed})
 
     def coordinator(self, *words: str, **changed: str) -> Result:
         """The doctor of the coordinator."""

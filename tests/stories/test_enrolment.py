@@ -143,7 +143,7 @@ class Story:
                 "keys": str(self.out / "region.keys"),
                 "federation_anchor": str(self.federation.administrator.anchor),
                 "renew_certificate": True,
-                "allow_unscoped_operators": True,
+                "operators": str(self.federation.scopes_file),
                 "credentials": credentials_table(self.out),
                 "signing": {"certificate": str(self.out / "signing.crt"), "key": str(self.out / "signing.key")},
             },
