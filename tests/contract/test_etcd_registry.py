@@ -24,7 +24,6 @@ from deploy.local.etcd import LocalEtcd
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
-from gateway.rpc.admission import Admission, placed
 from gateway.security.tls import Credentials
 from gateway.time.clock import SystemClock
 from tests.contract.coordinators import eventually
@@ -348,30 +347,6 @@ def test_no_change_counts_that_comes_to_an_etcd_which_has_just_forgotten_changes
                 await change(registry)
             assert refusal.value.reason == Reason.REASON_REGISTRY_UNAVAILABLE
             assert await audit_rows(registry) == rows
-
-    run(scenario())
-
-
-@pytest.mark.parametrize(
-    "ask",
-    [lambda registry: registry.audit_head("sichuan"), lambda registry: registry.beat("sichuan", heartbeat())],
-    ids=["read", "change"],
-)
-def test_a_call_that_waits_for_etcd_leaves_its_place_at_the_coordinator_to_others(
-    opened: EtcdRegistries, ask: Callable[[EtcdRegistry], Awaitable[object]]
-) -> None:
-    async def scenario() -> None:
-        admission = Admission()
-
-        async def call(registry: EtcdRegistry) -> None:
-            with placed(await admission.begin("region/sichuan", 1)):
-                await ask(registry)
-
-        async with opened() as registry:
-            calling = asyncio.create_task(call(registry))
-            await asyncio.sleep(0)
-            assert (calling.done(), admission._served.count) == (False, 0)
-            await calling
 
     run(scenario())
 
