@@ -350,7 +350,7 @@ class LocalFederation:
     @property
     def scopes_file(self) -> Path:
         """The scopes of operator systems, the same at each region."""
-        return self.settings_file("operators")
+        return self.directory / "operators.toml"
 
     def phones(self, region: str) -> Phones:
         """The telephones of a region's customers, where a system of the region's own brings them texts."""

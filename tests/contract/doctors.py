@@ -39,7 +39,7 @@ class Doctor:
     def __init__(self, federation: LocalFederation) -> None:
         self.federation = federation
         self.authority = Authority.load(federation.directory / "authority")
-        self.scopes = federation.directory / "operators.toml"
+        self.scopes = federation.directory / "few-scopes.toml"
         self.scopes.write_text('[counter]\nservices = ["OrderService"]\n')
 
     @property
