@@ -102,7 +102,9 @@ def readable(settings: Path, tree: Path) -> Path:
     known = "".join(each.read_text("utf-8") for each in (tree / "region_node").rglob("settings.py"))
     if _SCOPES_KNOWN not in known:
         lines = [each for each in lines if not each.startswith(_SCOPES)]
-    if knows_signatures(tree) and not any(each.startswith(_ANCHOR) for each in lines):
+    if not knows_signatures(tree):
+        lines = [each for each in lines if not each.startswith(_ANCHOR)]
+    elif not any(each.startswith(_ANCHOR) for each in lines):
         lines.insert(0, f"{_UNSIGNED} = true")
     copy = settings.with_suffix(".versioned.toml")
     copy.write_text("\n".join(lines) + "\n")
