@@ -1,10 +1,10 @@
 """The border of a server: each incoming call passes here, and nowhere else.
 
 The order of checks: a place among all calls, an identity, a place among its own, a certificate in force, permission, a
-deadline, a turn, the person who acts. Then the request is read: in time, within its size, parseable, plain, in the name
-of a proven person. A revoked certificate ends its open calls. A refusal becomes a status with details. Data under a
-destroyed key is reported as erased. Any other exception becomes INTERNAL with a number, and the log has the full
-traceback under that number.
+deadline, a turn, the person who acts. Then the request is read: in time, within its size and the bytes of its caller,
+parseable, plain, in the name of a proven person. A revoked certificate ends its open calls. A refusal becomes a status
+with details. Data under a destroyed key is reported as erased. Any other exception becomes INTERNAL with a number, and
+the log has the full traceback under that number.
 
 gRPC treats every request here as a stream of bytes; a unary request looks the same on the wire. For a unary call gRPC
 would read and parse the request before this code could check the caller.
