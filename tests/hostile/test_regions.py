@@ -70,4 +70,5 @@ def test_a_region_that_calls_twenty_times_as_often_leaves_others_their_calls(coo
     print(f"{call.__name__}: {served}, {dict(ends)}")
     assert served.beside.failures == []
     assert ends.total() >= MORE_OFTEN * len(served.beside.waits)
-    assert served.ratio(0.5) < MOST
+    if call is ask:  # calls that are refused tell the door nothing of how busy it is
+        assert served.ratio(0.5) < MOST
