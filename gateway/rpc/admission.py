@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -150,16 +151,13 @@ class Place:
     def at_its_beginning(self) -> Iterator[None]:
         """The place of a stream, which may last for days: given back once it has begun, or has ended before."""
 
-        def close() -> None:
-            if not self._is_closed:
-                self.close(is_counted=False)
-
-        timer = asyncio.get_running_loop().call_later(BEGINNING, close)
+        timer = asyncio.get_running_loop().call_later(BEGINNING, partial(self.close, is_counted=False))
         try:
             yield
         finally:
             timer.cancel()
-            close()
+            if not self._is_closed:
+                self.close(is_counted=True)
 
     def pause(self) -> None:
         """Gives the place to others until `resume`. Several tasks of a call may do so at a time."""
@@ -187,6 +185,9 @@ def placed(place: Place) -> Iterator[None]:
     try:
         yield
         is_served = True
+    except Refused:  # a flood of calls that are refused occupies the process, too
+        is_served = True
+        raise
     finally:
         place.close(is_counted=is_served)
 

@@ -70,5 +70,5 @@ def test_a_region_that_calls_twenty_times_as_often_leaves_others_their_calls(coo
     print(f"{call.__name__}: {served}, {dict(ends)}")
     assert served.beside.failures == []
     assert ends.total() >= MORE_OFTEN * len(served.beside.waits)
-    if call is ask:  # calls that are refused tell the door nothing of how busy it is
+    if call is ask:  # beside refusals and large requests the median has been 2 to 40: too wide for a bound
         assert served.ratio(0.5) < MOST

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.rpc.admission import LEAST_AMONG_OTHERS, Admission, current_place, elsewhere, placed
+from gateway.rpc.admission import LEAST_AMONG_OTHERS, Admission, Place, current_place, elsewhere, placed
 from gateway.rpc.request_streams import RequestReader
 
 FLOOD = 200
@@ -149,6 +149,18 @@ def test_a_call_that_waits_for_somebody_else_leaves_its_place_to_others() -> Non
         assert scene.begun.count("answered") == FLOOD
         scene.may_end.set()
         await asyncio.gather(*later)
+
+    run(scenario)
+
+
+def test_calls_and_streams_that_are_refused_show_how_busy_the_process_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(scene: Scene) -> None:
+        noted: list[float] = []
+        monkeypatch.setattr(scene.admission, "note", lambda began, *_: noted.append(began))
+        for served in (placed, Place.at_its_beginning):
+            with pytest.raises(Refused), served(await scene.admission.begin("one", 1)):
+                raise Refused(Reason.REASON_WATCHES_TOO_MANY)
+        assert len(noted) == 2
 
     run(scenario)
 
