@@ -24,7 +24,7 @@ from tests.hostile.frames import Connection
 QUIET_CALLS = 100  # of the honest caller alone: what its calls beside an attack are compared with
 KIB = 1024
 # Bytes of a node: caches that fill, and pages that its allocator keeps, under any load.
-KEPT = 32 * 1024 * KIB
+KEPT = 48 * 1024 * KIB
 OF_STREAM = 20 * KIB  # of an open one, or a call: gRPC, a task, and metadata, which have their limit
 FLOODING, QUIET = "henan", "guangdong"
 """Regions of the configuration without a node: the one that attacks the coordinator, and the honest one."""
