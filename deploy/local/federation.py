@@ -49,6 +49,8 @@ COORDINATOR = "coordinator"
 PROVIDER = "systems"  # a region's own
 PROVIDED = {"sichuan": ("ROAMING", "BB_INSTALL")}
 """The businesses of the region's own system, in a federation for people."""
+_SCOPE: Settings = {"services": ("*",), "businesses": ("*",), "purposes": ("*",), "staff": "named"}
+"""The scope of an operator system that serves every counter, and signs their staff in by itself."""
 HEARTBEAT_SECONDS = 0.5
 LEASE_SECONDS = 3.0
 _VALID = timedelta(days=30)
@@ -127,6 +129,8 @@ class LocalFederation:
         """Reads the files of a configuration. Those of another version need its own reader."""
         self.web: dict[str, Settings] = {}
         """The tables `[web]` of the region nodes that serve HTTPS, by the process's name."""
+        self.operators: tuple[str, ...] = (OPERATOR,)
+        """The operator systems of each region, by name: each has a certificate, and a scope with everything."""
         self.valid = _VALID
         """The validity of certificates. Tests that drive a clock far ahead need a longer one."""
         self.advertised: dict[str, str] = {}
@@ -168,7 +172,9 @@ class LocalFederation:
             for replica in replicas:
                 if replica.name != region:
                     self._issue_tls(authority, identity, replica.name)
-            self.issue(authority, Identity(FEDERATION, Role.ROLE_OPERATOR, region, OPERATOR), f"{region}-{OPERATOR}")
+            for name in self.operators:
+                self.issue(authority, Identity(FEDERATION, Role.ROLE_OPERATOR, region, name), f"{region}-{name}")
+        write_settings(self.scopes_file, dict.fromkeys(self.operators, _SCOPE))
         for region, provider in self.providers.items():
             self.issue(authority, Identity(FEDERATION, Role.ROLE_PROVIDER, region, PROVIDER), provider.name)
         self.stores.prepare()
@@ -350,6 +356,11 @@ class LocalFederation:
         """The settings of a process."""
         return self.directory / "settings" / f"{name}.toml"
 
+    @property
+    def scopes_file(self) -> Path:
+        """The scopes of operator systems, the same at each region."""
+        return self.directory / "operators.toml"
+
     def phones(self, region: str) -> Phones:
         """The telephones of a region's customers, where a system of the region's own brings them texts."""
         return Phones(self.directory / "certificates" / self.providers[region].name)
@@ -452,7 +463,7 @@ class LocalFederation:
         settings: Settings = {
             **self._settings(replica, region, self.profile.placement(region)),
             "region": region,
-            "allow_unscoped_operators": True,
+            "operators": str(self.scopes_file),
             "coordinators": self.reached_through.get(region, tuple(each.endpoint for each in self.coordinators)),
             "keys": str(signing / REGION_KEYS),
             "signing": {"certificate": str(signing / "signing.crt"), "key": str(signing / "signing.key")},
