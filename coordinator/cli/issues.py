@@ -19,10 +19,10 @@ from gateway.api.region.v1 import issue_oversight_service_pb2 as at_node
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.issue_pb2 import IssueState
 from gateway.cli.asking import limit_option, request_option
-from gateway.cli.body import told_duty
 from gateway.cli.issue_options import issue_options, issue_request
 from gateway.cli.table import Table, TableColumn
 from gateway.federation.body import escalation_level
+from gateway.wording.body import told_duty
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.words import word

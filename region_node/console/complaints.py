@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
-from gateway.errors import invalid
+from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, list_page, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell
 from gateway.web.tables import Cell, Table
@@ -15,7 +15,7 @@ from gateway.wording.terms import category_name, learned, region_name
 from gateway.wording.times import told_if_set
 from region_node.care.complaints.rules import is_final
 from region_node.console import complaint, rpcs
-from region_node.console.lists import NUMBER, PAGE, chosen_of, chosen_value, list_page, values
+from region_node.console.lists import NUMBER, number_of
 from region_node.console.words import complaint_state_cell
 
 PATH = "/complaints"
@@ -25,9 +25,7 @@ _MOST = 50  # complaints of a page
 
 
 async def _read(visit: Visit, calling: Calling) -> ListComplaintsResponse:
-    only = visit.query.text(_ONLY)
-    if only not in ("", _OVERDUE, _UNCLASSIFIED):
-        raise invalid(_ONLY, f"it is one of {_OVERDUE}, {_UNCLASSIFIED}", f"可用值为{_OVERDUE}、{_UNCLASSIFIED}")
+    only = chosen_word(visit, _ONLY, (_OVERDUE, _UNCLASSIFIED))
     request = ListComplaintsRequest(
         category=visit.query.text(_CATEGORY),
         number=visit.query.text(NUMBER),
@@ -51,7 +49,7 @@ def _show(visit: Visit, answer: ListComplaintsResponse) -> Shown:
         chosen_of(visit, _CATEGORY, translated("Category"), categories),
         chosen_of(visit, _ONLY, translated("Only"), only),
     ]
-    page = list_page(visit, PATH, choices, _table(visit, answer.complaints), answer.next_page_token)
+    page = list_page(visit, PATH, choices, _table(visit, answer.complaints), answer.next_page_token, [number_of(visit)])
     return Shown("list.html.j2", translated("Complaints"), page, PATH)
 
 

@@ -17,6 +17,7 @@ from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest
 from gateway.errors import Refused, invalid
 from gateway.time.clock import to_timestamp
 from gateway.web.console.frames import Link, Refusal, refusal_of
+from gateway.web.console.lists import chosen_word
 from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import Choice, Option, by_due, due_cell, span
 from gateway.web.enum_words import told_word
@@ -128,9 +129,7 @@ async def _read(visit: Visit, calling: Calling) -> _Lists:
 
 def _within(visit: Visit) -> timedelta | None:
     """The chosen time until the due time; None for any. Raises Refused for another one."""
-    said = visit.query.text(_WITHIN)
-    if said and said not in _HOURS:
-        raise invalid(_WITHIN, f"it is one of {', '.join(_HOURS)}", f"可用值为{'、'.join(_HOURS)}")
+    said = chosen_word(visit, _WITHIN, _HOURS)
     return timedelta(hours=int(said)) if said else None
 
 

@@ -79,8 +79,12 @@ class WebCaller:
 
 
 def web_caller(federation: Federation, path: str, headers: Mapping[str, str] = CLERK) -> WebCaller:
-    """Whoever has the certificate of `path`, at the node of Guangdong; a clerk unless the headers say otherwise."""
-    web, own = federation.web["guangdong"], federation.certificates.credentials(path)
+    """Whoever has the certificate of `path`, at the node of Guangdong; a clerk unless the headers say otherwise.
+
+    Administrators call the coordinator.
+    """
+    own = federation.certificates.credentials(path)
+    web = federation.web["coordinator" if path.startswith("admin/") else "guangdong"]
     assert web.port_file is not None
     return WebCaller(web.port_file, own.authority, own, headers)
 

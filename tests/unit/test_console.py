@@ -2,7 +2,7 @@
 
 import ast
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,6 @@ import pytest
 from aiohttp.streams import StreamReader
 from aiohttp.test_utils import make_mocked_request
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +38,7 @@ from gateway.web.console.application import ConsoleApplication, form_of
 from gateway.web.console.assets import FRAMES
 from gateway.web.console.fields import Fields
 from gateway.web.console.frames import Frame, Link, refusal_of
-from gateway.web.console.pages import Calling, Rpc, Shown, View, Visit
+from gateway.web.console.pages import Calling, Rpc, Shown, View, Visit, WebConsole
 from gateway.web.console.parts import due_cell, span
 from gateway.web.console.sessions import Sessions
 from gateway.web.html_pages import HtmlPages
@@ -232,19 +231,27 @@ def proofs(evil: str = "") -> GetOrderProofResponse:
     return GetOrderProofResponse(proofs=[signed])
 
 
-def visit(view: View, query: str = "") -> Visit:
-    person = Identity("crossregion.example", Role.ROLE_STAFF, "guangdong", "wang")
-    return Visit("/console", {"id": "sichuan/counter/R1"}, Fields.parsed(query), Fields({}), person, NOW, "", "R2")
+STAFF = Identity("crossregion.example", Role.ROLE_STAFF, "guangdong", "wang")
+
+
+def visit(query: str = "", person: Identity = STAFF, **names: str) -> Visit:
+    """A visit of a page, with the values for the names in its path."""
+    found = {"id": "sichuan/counter/R1", **names}
+    return Visit("/console", found, Fields.parsed(query), Fields({}), person, NOW, "", "R2")
 
 
 def written(view: View, *answers: Message, query: str = "", refusal: Refused | None = None) -> str:
-    """The HTML of a page in Chinese."""
-    asked = visit(view, query)
-    data = asyncio.run(_read(view, asked, Answering(*answers)))
-    with for_reader("zh", TEXTS):
+    """The HTML of a page of the region's console in Chinese."""
+    return written_by(CONSOLE, view, visit(query), Answering(*answers), refusal)
+
+
+def written_by(served: WebConsole, view: View, asked: Visit, calling: Calling, refusal: Refused | None = None) -> str:
+    """The HTML of a page of a console in Chinese."""
+    data = asyncio.run(_read(view, asked, calling))
+    with for_reader("zh", served.texts):
         shown = view.show(asked, data)
-        return HtmlPages(CONSOLE.templates, FRAMES).written(
-            shown.template, shown.title, "zh", shown.page, frame(shown, refusal)
+        return HtmlPages(served.templates, FRAMES).written(
+            shown.template, shown.title, "zh", shown.page, frame(served, shown, refusal)
         )
 
 
@@ -252,15 +259,15 @@ async def _read(view: View, asked: Visit, calling: Calling) -> object:
     return await view.read(asked, calling)
 
 
-def frame(shown: Shown, refusal: Refused | None) -> Frame:
+def frame(served: WebConsole, shown: Shown, refusal: Refused | None) -> Frame:
     return Frame(
-        brand=CONSOLE.brand(),
+        brand=served.brand(),
         home="/console/work",
         style="/console/assets/console.css",
         script="/console/assets/console.js",
         skip="skip",
         navigation="pages",
-        tabs=[Link(each.title(), each.path, each.path == shown.tab) for each in CONSOLE.tabs],
+        tabs=[Link(each.title(), each.path, each.path == shown.tab) for each in served.tabs],
         other_language=Link("English", "/console/language/en"),
         language_code="en",
         person="wang",
@@ -287,7 +294,12 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
 
 
 def test_hostile_texts_change_no_element_and_no_attribute_of_a_page() -> None:
-    for (name, harmless), (_, spoilt) in zip(full_pages(), full_pages(EVIL), strict=True):
+    require_harmless(full_pages(), full_pages(EVIL))
+
+
+def require_harmless(pages: Iterable[tuple[str, str]], with_evil: Iterable[tuple[str, str]]) -> None:
+    """Fails where EVIL behind each text changes an element or an attribute of a page."""
+    for (name, harmless), (_, spoilt) in zip(pages, with_evil, strict=True):
         found = read(spoilt)
         assert structure(found) == structure(read(harmless)), name
         assert sum(EVIL in text for text in found.texts) >= 3, name
@@ -413,7 +425,12 @@ def _decisions(page: str) -> list[str]:
 
 
 def test_every_field_has_a_label_every_table_a_head_and_no_page_has_a_style_or_a_handler_of_its_own() -> None:
-    for name, page in full_pages():
+    require_well_formed(full_pages())
+
+
+def require_well_formed(pages: Iterable[tuple[str, str]]) -> None:
+    """Fails for a field without a label, a table without a head, a second heading, a style or a handler in a page."""
+    for name, page in pages:
         found = read(page)
         labelled = {attributes.get("for") for tag, attributes in found.seen if tag == "label"}
         fields = [attributes for tag, attributes in found.seen if tag in ("select", "textarea")]
@@ -427,27 +444,33 @@ def test_every_field_has_a_label_every_table_a_head_and_no_page_has_a_style_or_a
 
 
 def test_the_pages_of_a_console_name_rpcs_of_the_contract_and_their_answers() -> None:
-    for view in CONSOLE.views:
+    require_known_rpcs(CONSOLE)
+
+
+def require_known_rpcs(served: WebConsole) -> None:
+    """Fails where a page names no RPC of the contract, or another answer than that of the RPC."""
+    for view in served.views:
         for rpc in (*view.rpcs, *(form.rpc for form in view.forms)):
             service, _, method = rpc.path.removeprefix("/").rpartition("/")
-            module = __import__(f"gateway.api.region.v1.{_snake(service.rpartition('.')[2])}_pb2", fromlist=["x"])
-            found = module.DESCRIPTOR.services_by_name[service.rpartition(".")[2]].methods_by_name[method]
-            assert GetMessageClass(found.output_type) is rpc.answer, rpc.path
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{each.lower()}" if each.isupper() else each for each in name).lstrip("_")
+            # The answer's module is imported, so that its file with the service is in the pool.
+            found = rpc.answer.DESCRIPTOR.file.pool.FindServiceByName(service).methods_by_name[method]
+            assert found.output_type.full_name == rpc.answer.DESCRIPTOR.full_name, rpc.path
 
 
 def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
-    """A page is made of RPCs, of pure rules, and of what is pure and shared with commands."""
-    fabric = ("gateway.api", "gateway.errors", "gateway.time", "gateway.values", "gateway.web", "gateway.wording")
     shared = {"region_node.care.complaints.course.happened", "region_node.network.faults.outages.due_of"}
-    for path in sorted((ROOT / "region_node" / "console").glob("*.py")):
+    require_no_store("region_node", shared)
+
+
+def require_no_store(package: str, shared: Collection[str]) -> None:
+    """Fails where a page is not made of RPCs, of pure rules and words, and of what is pure and shared with commands."""
+    fabric = ("gateway.api", "gateway.errors", "gateway.time", "gateway.values", "gateway.web", "gateway.wording")
+    own = (f"{package}.console", f"{package}.wording")
+    for path in sorted((ROOT / package / "console").glob("*.py")):
         if path.name == "served.py":  # which reads the settings
             continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(("gateway", "region_node")):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(("gateway", package)):
                 for name in (f"{node.module}.{each.name}" for each in node.names):
                     is_rule = "rules" in name.split(".")
-                    assert is_rule or name in shared or name.startswith((*fabric, "region_node.console")), name
+                    assert is_rule or name in shared or name.startswith((*fabric, *own)), name

@@ -93,7 +93,7 @@ def refusal_of(refused: Refused) -> Refusal:
     """A refusal in the language of the person, with the same text as by gRPC."""
     advice = ""
     if refused.reason == Reason.REASON_INTERNAL:
-        advice = translated("Give the number to the operations staff of the region.")
+        advice = translated("Give the number to the operations staff.")
     elif is_temporary(refused.reason):
         advice = translated("This passes. Try again in a moment: nothing is done twice.")
     return Refusal(in_language(text(refused.reason, refused.parameters)), reason_name(refused.reason), advice)

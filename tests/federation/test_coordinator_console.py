@@ -1,0 +1,116 @@
+"""The console of a coordinator at a real one: who gets in, what its pages show and what their forms do."""
+
+import html
+from dataclasses import replace
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from gateway.api.coordinator.v1 import administration_pb2 as admin_api
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from tests.administrators import Administrators
+from tests.federation.browser import ROOT, Browser, hidden_fields
+from tests.federation.certificates import FEDERATION
+from tests.federation.counter import Counter
+from tests.federation.databases import Databases
+from tests.federation.refusals import refusal
+from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, running
+
+ADMIN = "admin/root"
+
+
+@pytest.fixture
+def browser(federation: Federation) -> Browser:
+    """The browser of an administrator, who has not signed in."""
+    return Browser.of(federation, ADMIN)
+
+
+def shown(page: str) -> str:
+    """The texts of a page as a reader sees them."""
+    return html.unescape(page)
+
+
+async def test_an_administrator_signs_in_and_sees_the_regions_and_the_flow_of_an_order_between_two(
+    browser: Browser, guangdong: Counter, sichuan: Counter
+) -> None:
+    closed = await browser.open("board")
+    assert closed.status == HTTPStatus.SEE_OTHER
+    assert closed.headers["location"] == f"{ROOT}/sign-in?to=%2Fconsole%2Fboard"
+    await guangdong.order("SUSPEND", await sichuan.new_customer())
+    page = (await browser.sign_in()).text
+    assert all(f'href="{ROOT}/regions/{each}"' in page for each in ("guangdong", "sichuan", "henan"))
+    assert "guangdong · sichuan" in shown(page)
+    assert 'class="flow calm"' in page
+    assert f"regions/{NOT_JOINED}" not in page
+    assert f"regions/{NOT_JOINED}" in (await browser.open("board?show=all")).text
+
+
+async def test_only_administrators_get_in(federation: Federation) -> None:
+    own = federation.certificates.credentials("region/guangdong/staff/wang")
+    stranger = Browser(replace(Browser.of(federation, ADMIN).caller, credentials=own))
+    assert (await stranger.open("board")).status == HTTPStatus.FORBIDDEN
+    assert (await stranger.send("sign-in", {})).status == HTTPStatus.FORBIDDEN
+
+
+async def test_the_page_of_a_region_tells_its_processes_and_its_certificates_and_tests_its_connection(
+    federation: Federation, browser: Browser
+) -> None:
+    await browser.sign_in()
+    page = shown((await browser.open("regions/sichuan")).text)
+    assert federation.endpoint("sichuan") in page
+    assert "Signing key" in page
+    assert "has answered" not in page
+    assert "The region has answered." in shown((await browser.open("regions/sichuan?connection=test")).text)
+    assert (await browser.open("regions/sichuan?connection=wrong")).status == HTTPStatus.BAD_REQUEST
+    unknown = await browser.open("regions/nowhere")
+    assert (unknown.status, "REGION_UNKNOWN" in unknown.text) == (HTTPStatus.NOT_FOUND, True)
+
+
+async def test_a_region_is_suspended_and_reinstated_by_forms_in_the_name_of_the_administrator(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases, ("henan",), web=["coordinator"]) as federation:
+        browser = Browser.of(federation, ADMIN)
+        await browser.sign_in()
+        path = "regions/henan/membership"
+        refused = await browser.fill_in(path, "suspend", {"note": " "})
+        request = admin_api.SuspendRegionRequest(region="henan", note=" ")
+        told = await refusal(federation.membership.SuspendRegion(request, timeout=CALL_SECONDS))
+        assert (refused.status, told.texts["en"] in shown(refused.text)) == (HTTPStatus.BAD_REQUEST, True)
+        answer = await browser.fill_in(path, "suspend", {"note": "signing key under suspicion"})
+        assert answer.status == HTTPStatus.SEE_OTHER
+        page = shown((await browser.open(answer.headers["location"])).text)
+        assert "every coordinator has confirmed it" in page
+        member = await _member(federation, "henan")
+        assert member == (MemberState.MEMBER_STATE_SUSPENDED, f"signing key under suspicion (by {ADMIN})")
+        assert "signing key under suspicion" in shown((await browser.open("board")).text)
+        await browser.fill_in(path, "reinstate", {})
+        assert (await _member(federation, "henan"))[0] != MemberState.MEMBER_STATE_SUSPENDED
+
+
+async def test_where_administrators_sign_the_page_shows_the_command_and_no_form(
+    databases: Databases, tmp_path: Path
+) -> None:
+    people = Administrators(tmp_path, FEDERATION)
+    federation_of_one = running(
+        tmp_path / "federation", databases, ("henan",), administrators=people, web=["coordinator"]
+    )
+    async with federation_of_one as federation:
+        browser = Browser.of(federation, ADMIN)
+        await browser.sign_in()
+        path = "regions/henan/membership"
+        page = await browser.open(path)
+        assert "coordinator regions suspend henan --note REASON --key KEY" in shown(page.text)
+        with pytest.raises(AssertionError, match="no form"):
+            hidden_fields(page.text, "suspend")
+        token = hidden_fields(page.text, "")["token"]
+        sent = await browser.send(path, {"token": token, "act": "suspend", "request_id": "R1", "note": "x"})
+        assert "SUSPENSION_UNSIGNED" in sent.text
+        assert (await _member(federation, "henan"))[0] == MemberState.MEMBER_STATE_JOINED
+
+
+async def _member(federation: Federation, region: str) -> tuple[MemberState.ValueType, str]:
+    """The state of a region and its note."""
+    answer = await federation.membership.ListRegions(admin_api.ListRegionsRequest(), timeout=CALL_SECONDS)
+    return next((each.state, each.state_note) for each in answer.members if each.region == region)

@@ -1,0 +1,177 @@
+"""The pages of a coordinator's console without a server: flows, the ring, and pages of hostile texts."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from google.protobuf.message import Message
+
+from coordinator.console.console import console
+from coordinator.console.flows import pairs_of
+from coordinator.console.ring import HEIGHT, WIDTH, Flow, Place, ring
+from gateway.api.coordinator.v1.administration_pb2 import (
+    GetConfigurationResponse,
+    ListOrderSummariesResponse,
+    ListRegionsResponse,
+)
+from gateway.api.coordinator.v1.problem_service_pb2 import ListOutagesResponse, ListProblemsResponse
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.security.identity import Identity
+from gateway.time.clock import SystemClock, to_timestamp
+from gateway.web.console.pages import View
+from tests.unit.test_complaint_report import read
+from tests.unit.test_console import (
+    NOW,
+    Answering,
+    require_harmless,
+    require_known_rpcs,
+    require_no_store,
+    require_well_formed,
+    visit,
+    written_by,
+)
+from tests.unit.test_hostile_pages import EVIL
+
+CONSOLE = console(SystemClock())
+ADMIN = Identity("crossregion.example", Role.ROLE_ADMIN, "", "root")
+
+
+def written(path: str, *answers: Message, query: str = "", **names: str) -> str:
+    """The HTML of a page in Chinese."""
+    return written_by(CONSOLE, _view(path), visit(query, ADMIN, **names), Answering(*answers))
+
+
+def _view(path: str) -> View:
+    return next(each for each in CONSOLE.views if each.path == path)
+
+
+def certificate() -> bytes:
+    """A certificate (PEM) that ends in the year of the tests."""
+    key = Ed25519PrivateKey.generate()
+    name = x509.Name([])
+    built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    built = built.serial_number(1).not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+    return built.not_valid_after(datetime(2026, 12, 31, tzinfo=UTC)).sign(key, None).public_bytes(Encoding.PEM)
+
+
+def member(region: str, evil: str = "") -> Member:
+    """A region that has joined, with all that its page can show; `evil` stands behind each text."""
+    found = Member(region=f"{region}{evil}", state=MemberState.MEMBER_STATE_JOINED, state_note=f"a note{evil}")
+    found.endpoints.append(f"127.0.0.1:7000{evil}")
+    found.heartbeat_time.CopyFrom(to_timestamp(NOW))
+    found.signing_certificate, found.federation_revision = certificate(), 3
+    found.report.certificate_end_time.CopyFrom(to_timestamp(NOW))
+    found.report.unreadable = f"policies{evil}"
+    waiting = found.report.waiting.add(destination=f"henan{evil}", count=2, reason=Reason.REASON_REGION_SUSPENDED)
+    waiting.create_time.CopyFrom(to_timestamp(NOW - timedelta(minutes=5)))
+    breaker = found.report.open_breakers.add(destination=f"henan{evil}")
+    breaker.open_time.CopyFrom(to_timestamp(NOW))
+    found.report.anomalies.add(region=f"henan{evil}", count=1)
+    found.processes.add(endpoint=f"127.0.0.1:7000{evil}").version.version = f"0.4.0{evil}"
+    return found
+
+
+def regions(evil: str = "") -> ListRegionsResponse:
+    """Three regions."""
+    found = ListRegionsResponse(members=[member(each, evil) for each in ("guangdong", "henan", "sichuan")])
+    found.registry_time.CopyFrom(to_timestamp(NOW))
+    return found
+
+
+def orders(evil: str = "") -> ListOrderSummariesResponse:
+    """An order between two regions."""
+    found = ListOrderSummariesResponse()
+    order = found.orders.add(id=f"R1{evil}", origin_region=f"guangdong{evil}", home_region=f"sichuan{evil}")
+    order.create_time.CopyFrom(to_timestamp(NOW))
+    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
+    return found
+
+
+def problems(evil: str = "") -> ListProblemsResponse:
+    """A problem of the network."""
+    found = ListProblemsResponse()
+    header = found.problems.add().header
+    header.id, header.root_cause.id = f"problem-1{evil}", f"chengdu-1{evil}"
+    header.regions.append(f"sichuan{evil}")
+    return found
+
+
+def outages(evil: str = "") -> ListOutagesResponse:
+    """An outage."""
+    found = ListOutagesResponse()
+    outage = found.outages.add(region=f"sichuan{evil}", problem_id=f"problem-1{evil}")
+    outage.element.id = f"chengdu-1{evil}"
+    return found
+
+
+def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
+    """Each page of the console with all that it can show; `evil` stands behind each text."""
+    answers = (regions(evil), orders(evil), problems(evil), outages(evil))
+    yield "board", written("/board", *answers)
+    at = f"sichuan{evil}"
+    yield "region", written("/regions/{region}", *answers, query="connection=test", region=at)
+    yield "membership", written("/regions/{region}/membership", *answers, region=at)
+    signed = GetConfigurationResponse(requires_signatures=True)
+    yield "signed membership", written("/regions/{region}/membership", *answers, signed, region=at)
+
+
+def test_hostile_texts_change_no_element_and_no_attribute_of_a_page() -> None:
+    require_harmless(full_pages(), full_pages(EVIL))
+
+
+def test_every_field_has_a_label_every_table_a_head_and_no_page_has_a_style_or_a_handler_of_its_own() -> None:
+    require_well_formed(full_pages())
+
+
+def test_the_pages_of_a_console_name_rpcs_of_the_contract_and_their_answers() -> None:
+    require_known_rpcs(CONSOLE)
+
+
+def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
+    require_no_store("coordinator", {f"gateway.cli.problems.told_{each}" for each in _PROBLEM_WORDS})
+
+
+_PROBLEM_WORDS = ("cause", "element", "severity", "state")
+
+
+def test_a_flow_joins_both_directions_and_trouble_comes_first() -> None:
+    busy = [("guangdong", "sichuan")] * 3 + [("sichuan", "guangdong"), ("henan", "henan"), ("henan", "")]
+    stuck = Member(region="henan")
+    for minutes in (5, 50):
+        waiting = stuck.report.waiting.add(destination="sichuan", count=2)
+        waiting.create_time.CopyFrom(to_timestamp(NOW - timedelta(minutes=minutes)))
+    stuck.report.open_breakers.add(destination="guangdong").open_time.CopyFrom(to_timestamp(NOW))
+    found = pairs_of(busy, [stuck])
+    told = [(each.regions, each.orders, each.waiting, each.style) for each in found]
+    assert told == [
+        (("guangdong", "henan"), 0, 0, "late"),
+        (("henan", "sichuan"), 0, 4, "near"),
+        (("guangdong", "sichuan"), 4, 0, "calm"),
+    ]
+    assert found[1].oldest == to_timestamp(NOW - timedelta(minutes=50))
+
+
+def test_a_ring_has_each_region_within_the_drawing_and_the_widest_line_for_the_most_traffic() -> None:
+    places = [Place(f"r{number}", f"r{number}", "/", "done", "") for number in range(31)]
+    flows = [Flow(("r0", "r1"), 9, "calm", ""), Flow(("r1", "r2"), 1, "calm", ""), Flow(("r1", "gone"), 5, "calm", "")]
+    drawn = ring("title", "words", places, flows)
+    assert all(0 < each.x < WIDTH and 0 < each.y < HEIGHT for each in drawn.places)
+    assert len({(round(each.x), round(each.y)) for each in drawn.places}) == 31
+    assert [each.flow.regions for each in drawn.flows] == [("r0", "r1"), ("r1", "r2")]
+    assert drawn.flows[0].width > drawn.flows[1].width > 0
+
+
+def test_a_count_of_which_there_may_be_more_says_so() -> None:
+    first, no_held = ListOrderSummariesResponse(next_page_token="T"), ListOrderSummariesResponse()
+    order = first.orders.add(origin_region="guangdong", home_region="sichuan")
+    order.create_time.CopyFrom(to_timestamp(NOW))
+    answers = (regions(), first, no_held, problems(), outages())
+    assert "1+" in read(written("/board", *answers)).texts
+    older = first.orders.add(origin_region="guangdong", home_region="sichuan")
+    older.create_time.CopyFrom(to_timestamp(NOW - timedelta(hours=2)))
+    texts = read(written("/board", *answers)).texts
+    assert ("1" in texts, "1+" in texts) == (True, False)
