@@ -9,6 +9,7 @@ from coordinator.console import rpcs
 from coordinator.console.flows import Pair, pairs_of
 from coordinator.console.region import path_of
 from coordinator.console.ring import Flow, Place, Ring, ring
+from coordinator.console.tables_page import heads
 from coordinator.console.words import member_badge, member_state_cell
 from coordinator.wording.ages import told_age
 from coordinator.wording.answers import unanswered_line
@@ -212,14 +213,10 @@ def _told_pair(pair: Pair) -> str:
     )
 
 
-def _heads(*titles: str) -> Sequence[Cell]:
-    return [Cell(each, "col") for each in titles]
-
-
 def _regions(visit: Visit, members: Sequence[Member], work: _Work, troubled: frozenset[str]) -> Table:
     return Table(
         label=translated("Regions"),
-        head=_heads(
+        head=heads(
             translated("Region"),
             translated("State"),
             translated("Last heartbeat"),
@@ -250,7 +247,7 @@ def _regions(visit: Visit, members: Sequence[Member], work: _Work, troubled: fro
 def _flows(visit: Visit, pairs: Sequence[Pair]) -> Table:
     return Table(
         label=translated("Flows"),
-        head=_heads(
+        head=heads(
             translated("Between"),
             translated("Orders in the last hour"),
             translated("Waiting"),
@@ -274,7 +271,7 @@ def _flows(visit: Visit, pairs: Sequence[Pair]) -> Table:
 def _problems(visit: Visit, problems: Sequence[Problem]) -> Table:
     return Table(
         label=translated("Problems of the network"),
-        head=_heads(
+        head=heads(
             translated("Problem"),
             translated("State"),
             translated("Severity"),
@@ -301,7 +298,7 @@ def _problems(visit: Visit, problems: Sequence[Problem]) -> Table:
 def _outages(visit: Visit, outages: Sequence[Outage]) -> Table:
     return Table(
         label=translated("Outages"),
-        head=_heads(
+        head=heads(
             translated("Element"),
             translated("State"),
             translated("Region"),

@@ -2,7 +2,18 @@
 
 from pathlib import Path
 
-from coordinator.console import board, membership, region, rpcs
+from coordinator.console import (
+    board,
+    body,
+    complaint,
+    complaints,
+    configuration,
+    issues,
+    membership,
+    region,
+    risks,
+    rpcs,
+)
 from gateway.api.coordinator.v1.administration_pb2 import GetTermsRequest
 from gateway.api.federation.v1.terms_pb2 import Terms
 from gateway.api.types.v1.access_pb2 import Role
@@ -25,8 +36,25 @@ def console(clock: SteadyClock) -> WebConsole:
         steady=clock.steady,
         texts=_PACKAGE / "texts",
         templates=Path(__file__).parent / "templates",
-        tabs=(Tab(board.PATH, lambda: translated("Board")),),
-        views=(board.VIEW, membership.VIEW, region.VIEW),
+        tabs=(
+            Tab(board.PATH, lambda: translated("Board")),
+            Tab(complaints.PATH, lambda: translated("Complaints")),
+            Tab(issues.PATH, lambda: translated("Issues")),
+            Tab(risks.PATH, lambda: translated("Risks")),
+            Tab(body.PATH, lambda: translated("Body")),
+            Tab(configuration.PATH, lambda: translated("Configuration")),
+        ),
+        views=(
+            board.VIEW,
+            membership.VIEW,
+            region.VIEW,
+            complaints.VIEW,
+            complaint.VIEW,
+            issues.VIEW,
+            risks.VIEW,
+            body.VIEW,
+            configuration.VIEW,
+        ),
         terms_rpc=rpcs.GET_TERMS,
         terms=_terms,
     )

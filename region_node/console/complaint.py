@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, DeadlineKind, Remedy
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, Remedy
 from gateway.api.region.v1.complaint_service_pb2 import (
     AddPrivateNoteRequest,
     AddPrivateNoteResponse,
@@ -19,11 +19,12 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import invalid
 from gateway.time.clock import from_timestamp
 from gateway.values.money import minor_units_of
+from gateway.web.console.complaint_parts import clocks, complaint_state_cell, time_by_holder
 from gateway.web.console.pages import ACT, Calling, Form, Shown, View, Visit
-from gateway.web.console.parts import Choice, Event, Fact, Option, due_cell, span
+from gateway.web.console.parts import Choice, Event, Fact, Option, due_cell
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
-from gateway.wording.complaints import party_of, state_word, time_reason_word
+from gateway.wording.complaints import state_word
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import category_name, cause_name, learned, region_name
 from gateway.wording.times import told_if_set, told_time
@@ -31,7 +32,6 @@ from gateway.wording.words import word
 from region_node.care.complaints import rules
 from region_node.care.complaints.course import happened
 from region_node.console import rpcs
-from region_node.console.words import complaint_state_cell
 
 _TAB = "/complaints"
 _ID = "id"
@@ -137,42 +137,15 @@ def _facts(complaint: Complaint) -> Sequence[Fact]:
 
 def _tables(visit: Visit, found: GetComplaintResponse) -> Sequence[tuple[str, Table]]:
     complaint = found.complaint
+    lateness = found.lateness.ToTimedelta() if found.HasField("lateness") else None
     return [
-        (translated("Clocks"), _clocks(visit, complaint)),
-        (translated("Time by holder"), _ledger(found)),
+        (
+            translated("Clocks"),
+            clocks(complaint.deadlines, complaint.state, visit.now, is_over=rules.is_final(complaint)),
+        ),
+        (translated("Time by holder"), time_by_holder(found.ledger, lateness)),
         (translated("Category by its words"), _candidates(complaint)),
     ]
-
-
-def _clocks(visit: Visit, complaint: Complaint) -> Table:
-    """The limits: those that run say how near they are, the others when they were met."""
-    rows = []
-    for each in complaint.deadlines:
-        is_met = bool(each.met_time.seconds)
-        if is_met:
-            is_late = from_timestamp(each.met_time) > from_timestamp(each.due_time)
-            told, badge = (translated("too late"), "late") if is_late else (translated("in time"), "done")
-            left = Cell(told, badge=badge, note=told_time(each.met_time))
-        else:
-            left = Cell("") if rules.is_final(complaint) else due_cell(each.due_time, visit.now)
-        kind = word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")
-        rows.append([Cell(kind, "row"), Cell(told_time(each.due_time), style="time"), left])
-    head = [Cell(translated("Limit"), "col"), Cell(translated("Due"), "col"), Cell(translated("Stands"), "col")]
-    paused = complaint.state == rules.PENDING
-    caption = translated("The customer has to answer: but for the legal limit, clocks are paused.") if paused else ""
-    return Table(label=translated("Clocks"), head=head, rows=rows, caption=caption)
-
-
-def _ledger(found: GetComplaintResponse) -> Table:
-    """Whose time it was."""
-    head = [Cell(translated("Who"), "col"), Cell(translated("For"), "col"), Cell(translated("Time"), "col")]
-    rows = [
-        [Cell(party_of(each), "row"), Cell(time_reason_word(each.reason)), Cell(span(each.duration.ToTimedelta()))]
-        for each in found.ledger
-    ]
-    late = found.lateness.ToTimedelta() if found.HasField("lateness") else None
-    caption = translated("Late by {time}.", time=span(late)) if late is not None else ""
-    return Table(label=translated("Time by holder"), head=head, rows=rows, caption=caption)
 
 
 def _candidates(complaint: Complaint) -> Table:

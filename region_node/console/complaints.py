@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
+from gateway.web.console.complaint_parts import complaint_state_cell
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, list_page, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell
@@ -16,7 +17,6 @@ from gateway.wording.times import told_if_set
 from region_node.care.complaints.rules import is_final
 from region_node.console import complaint, rpcs
 from region_node.console.lists import NUMBER, number_of
-from region_node.console.words import complaint_state_cell
 
 PATH = "/complaints"
 _STATE, _CATEGORY, _ONLY = "state", "category", "only"

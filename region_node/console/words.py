@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.fault_pb2 import FaultState
 from gateway.api.region.v1.order_pb2 import Awaiting, Order, OrderState, Party
 from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.web.tables import Cell
-from gateway.wording.complaints import state_word
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.words import word
@@ -22,14 +20,6 @@ ORDER_BADGES: Mapping[OrderState.ValueType, str] = {
     OrderState.ORDER_STATE_ACKNOWLEDGED: "moving",
 }
 """The badges of the states of orders; the others have a plain one."""
-_COMPLAINT_BADGES: Mapping[ComplaintState.ValueType, str] = {
-    ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED: "moving",
-    ComplaintState.COMPLAINT_STATE_IN_PROGRESS: "moving",
-    ComplaintState.COMPLAINT_STATE_PENDING: "near",
-    ComplaintState.COMPLAINT_STATE_HELD: "soon",
-    ComplaintState.COMPLAINT_STATE_RESOLVED: "done",
-    ComplaintState.COMPLAINT_STATE_CLOSED: "done",
-}
 
 
 def order_state(state: OrderState.ValueType) -> str:
@@ -50,11 +40,6 @@ def support_state(state: SupportState.ValueType) -> str:
 def order_state_cell(order: Order) -> Cell:
     """The state of an order as a badge."""
     return Cell(order_state(order.state), badge=ORDER_BADGES.get(order.state, "calm"))
-
-
-def complaint_state_cell(complaint: Complaint) -> Cell:
-    """The state of a complaint as a badge."""
-    return Cell(state_word(complaint.state), badge=_COMPLAINT_BADGES.get(complaint.state, "calm"))
 
 
 def waits_for(awaiting: Awaiting) -> str:

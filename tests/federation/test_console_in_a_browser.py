@@ -82,6 +82,11 @@ OF_THE_COORDINATOR = {
     "region": "/regions/sichuan?connection=test",
     "membership": "/regions/sichuan/membership",
     "unknown-region": "/regions/nowhere",
+    "overseen-complaints": "/complaints?ended=yes",
+    "issues": "/issues",
+    "risks": "/risks?show=all",
+    "body": "/body",
+    "configuration": "/configuration?part=policies",
 }
 
 
@@ -91,7 +96,9 @@ async def test_every_page_fits_its_window_breaks_no_policy_and_is_photographed(
     federation: Federation, guangdong: Counter, sichuan: Counter, person: str, language: str
 ) -> None:
     of_the_region = await work(federation, guangdong, sichuan)
-    pages = of_the_region if person == STAFF else OF_THE_COORDINATOR
+    pages = of_the_region
+    if person == ADMIN:
+        pages = {**OF_THE_COORDINATOR, "overseen-complaint": of_the_region["complaint"]}
     async with signed_in(federation, language, person) as (tab, console):
         for name, path in pages.items():
             for width in WIDTHS:

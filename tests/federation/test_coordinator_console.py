@@ -12,6 +12,7 @@ from gateway.api.federation.v1.federation_pb2 import MemberState
 from tests.administrators import Administrators
 from tests.federation.browser import ROOT, Browser, hidden_fields
 from tests.federation.certificates import FEDERATION
+from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
@@ -65,6 +66,31 @@ async def test_the_page_of_a_region_tells_its_processes_and_its_certificates_and
     assert (await browser.open("regions/sichuan?connection=wrong")).status == HTTPStatus.BAD_REQUEST
     unknown = await browser.open("regions/nowhere")
     assert (unknown.status, "REGION_UNKNOWN" in unknown.text) == (HTTPStatus.NOT_FOUND, True)
+
+
+async def test_a_complaint_is_found_by_its_filters_and_its_page_tells_its_course_without_its_text(
+    federation: Federation, browser: Browser, guangdong: Counter
+) -> None:
+    desk = Complainant(federation, "guangdong")
+    filed = await desk.file("BILL_WRONG", await guangdong.new_customer(), description="charged twice in March")
+    await browser.sign_in()
+    href = f'href="{ROOT}/complaints/{filed.ticket_id}"'
+    assert href in (await browser.open("complaints?region=guangdong&category=BILL_WRONG")).text
+    assert href not in (await browser.open("complaints?only=overdue")).text
+    assert (await browser.open("complaints?level=9")).status == HTTPStatus.BAD_REQUEST
+    page = shown((await browser.open(f"complaints/{filed.ticket_id}")).text)
+    assert ("filed as BILL_WRONG" in page, "charged twice" in page) == (True, False)
+
+
+async def test_issues_risks_the_body_and_the_configuration_have_pages(federation: Federation, browser: Browser) -> None:
+    await browser.sign_in()
+    pages = {path: await browser.open(path) for path in ("issues", "risks", "body", "configuration?part=regions")}
+    assert {each.status for each in pages.values()} == {HTTPStatus.OK}
+    configuration = await federation.configuration()
+    assert configuration.body.members[0].contact.telephone in pages["body"].text
+    assert f"id: {configuration.regions[0].id}" in shown(pages["configuration?part=regions"].text)
+    assert configuration.risks.likelihoods[0].name.en in pages["risks"].text
+    assert (await browser.open("configuration?part=secrets")).status == HTTPStatus.BAD_REQUEST
 
 
 async def test_a_region_is_suspended_and_reinstated_by_forms_in_the_name_of_the_administrator(

@@ -41,6 +41,8 @@ class ListPage:
     """The links to the first and to the next page."""
     notes: Sequence[str] = ()
     """The parts that the list does not have, each with the reason."""
+    above: Sequence[Table] = ()
+    """Tables above the list."""
 
 
 def entry_of(visit: Visit, name: str, label: str, mode: str = "text") -> Entry:
@@ -87,6 +89,7 @@ def list_page(
     following: str,
     entries: Sequence[Entry] = (),
     notes: Sequence[str] = (),
+    above: Sequence[Table] = (),
 ) -> ListPage:
     """The page of a list at a path. `following` is the token of its next page; empty at its end."""
     chosen = {**{each.name: each.chosen for each in choices}, **{each.name: each.text for each in entries}}
@@ -103,4 +106,5 @@ def list_page(
         empty=translated("Nothing here."),
         pages=links,
         notes=notes,
+        above=above,
     )
