@@ -111,6 +111,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
         (translated("Problems of the network"), _problems(visit, found.problems.problems)),
         (translated("Outages"), _outages(visit, found.outages.outages)),
     ]
+    tables = [(heading, table) for heading, table in tables if table.rows]
     page = _Page(
         as_of=translated("As of {time}.", time=told_time(visit.now, timespec="seconds")),
         again=Link(translated("Look again"), visit.address(PATH, show=visit.query.text(_SHOW))),
@@ -121,10 +122,10 @@ def _show(visit: Visit, found: _Found) -> Shown:
             "A circle is a region, in the colour of its state; a dashed ring around it means a problem or an outage. A"
             " line is as wide as the traffic of the last hour, and red where a region is not reached."
         ),
-        tables=[(heading, table) for heading, table in tables if table.rows],
+        tables=tables,
         others=_others(visit, len(members) - len(joined), is_whole=is_whole),
     )
-    return Shown("board.html.j2", translated("Board"), page, PATH)
+    return Shown("board.html.j2", translated("Board"), page, PATH, [table for _, table in tables])
 
 
 def _present(visit: Visit, orders: ListOrderSummariesResponse) -> Sequence[tuple[str, str]]:

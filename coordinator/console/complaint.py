@@ -61,17 +61,18 @@ def _show(visit: Visit, found: GetComplaintHistoryResponse) -> Shown:
             time_by_holder(ledger, lateness),
         ),
     ]
+    tables = [(heading, table) for heading, table in tables if table.rows]
     page = _Page(
         state=complaint_state_cell(header),
         due=due_cell(header.due_time, visit.now),
         warnings=[unanswered_line(each) for each in found.unanswered],
         facts_heading=translated("Complaint"),
         facts=[each for each in _facts(found) if each.text],
-        tables=[(heading, table) for heading, table in tables if table.rows],
+        tables=tables,
         course_heading=translated("Course"),
         course=[Event(told_time(time), "", who, text) for time, who, text in course],
     )
-    return Shown("complaint.html.j2", visit.names[_ID], page, _TAB)
+    return Shown("complaint.html.j2", visit.names[_ID], page, _TAB, [table for _, table in tables])
 
 
 def _facts(found: GetComplaintHistoryResponse) -> Iterator[Fact]:

@@ -69,7 +69,7 @@ def _show(visit: Visit, answer: ListComplaintHeadersResponse) -> Shown:
     notes = [unanswered_line(each) for each in answer.unanswered]
     table = _table(visit, answer.complaints)
     page = list_page(visit, PATH, choices, table, answer.next_page_token, notes=notes)
-    return Shown("list.html.j2", translated("Complaints"), page, PATH)
+    return page.shown(translated("Complaints"), PATH)
 
 
 def _table(visit: Visit, complaints: Sequence[ComplaintHeader]) -> Table:

@@ -58,7 +58,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
         notes=list(map(unanswered_line, unanswered.values())),
         above=[_counts(found.counts)],
     )
-    return Shown("list.html.j2", translated("Issues"), page, PATH)
+    return page.shown(translated("Issues"), PATH)
 
 
 def _counts(counts: CountIssuesResponse) -> Table:

@@ -91,6 +91,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
         (translated("Lanes"), _lanes(visit.now, member.report.waiting, member.report.open_breakers)),
         (translated("Anomalies that wait for people"), _anomalies(member)),
     ]
+    tables = [(heading, table) for heading, table in tables if table.rows]
     page = _Page(
         state=member_state_cell(member),
         note=member.state_note,
@@ -99,9 +100,9 @@ def _show(visit: Visit, found: _Found) -> Shown:
         links=_links(visit, member.region),
         facts_heading=translated("Region"),
         facts=[each for each in _facts(visit.now, member) if each.text],
-        tables=[(heading, table) for heading, table in tables if table.rows],
+        tables=tables,
     )
-    return Shown("region.html.j2", region_name(member.region), page, _TAB)
+    return Shown("region.html.j2", region_name(member.region), page, _TAB, [table for _, table in tables])
 
 
 def _result(region: str, tested: ListOrderSummariesResponse | None) -> Cell:

@@ -38,7 +38,7 @@ def _show(visit: Visit, answer: ListRisksResponse) -> Shown:
     if answer.next_page_token:
         notes.append(translated("Only the first {count} are shown: choose a region.", count=_MOST))
     page = list_page(visit, PATH, choices, _table(visit, answer), "", notes=notes, above=[matrix])
-    return Shown("list.html.j2", translated("Risks"), page, PATH)
+    return page.shown(translated("Risks"), PATH)
 
 
 def _table(visit: Visit, answer: ListRisksResponse) -> Table:

@@ -25,7 +25,7 @@ class TablesPage:
 
     def shown(self, title: str, tab: str) -> Shown:
         """The page below its title."""
-        return Shown("tables.html.j2", title, self, tab)
+        return Shown("tables.html.j2", title, self, tab, [table for _, table in self.tables if table.rows])
 
 
 def heads(*titles: str) -> Sequence[Cell]:

@@ -126,7 +126,7 @@ class LocalFederation:
         self.load: Callable[[Path], Configuration] = load
         """Reads the files of a configuration. Those of another version need its own reader."""
         self.web: dict[str, Settings] = {}
-        """The tables `[web]` of the region nodes that serve HTTPS, by the process's name."""
+        """The tables `[web]` of the processes that serve HTTPS, by their names."""
         self.valid = _VALID
         """The validity of certificates. Tests that drive a clock far ahead need a longer one."""
         self.advertised: dict[str, str] = {}
@@ -447,7 +447,6 @@ class LocalFederation:
             "coordinators": self.reached_through.get(region, tuple(each.endpoint for each in self.coordinators)),
             "keys": str(signing / REGION_KEYS),
             "signing": {"certificate": str(signing / "signing.crt"), "key": str(signing / "signing.key")},
-            **({"web": self.web[replica.name]} if replica.name in self.web else {}),
         }
         if region in self.providers:
             notification: Settings = {"endpoint": self.providers[region].endpoint, "name": PROVIDER}
@@ -465,6 +464,7 @@ class LocalFederation:
             "port_file": str(replica.process.program.port_file),
             "reflection": True,
             "credentials": credentials_table(self.directory / "certificates" / replica.name),
+            **({"web": self.web[replica.name]} if replica.name in self.web else {}),
         }
         if self.is_signed:
             settings = {"federation_anchor": str(self.administrator.anchor), **settings}

@@ -50,7 +50,7 @@ def _show(visit: Visit, answer: ListComplaintsResponse) -> Shown:
         chosen_of(visit, _ONLY, translated("Only"), only),
     ]
     page = list_page(visit, PATH, choices, _table(visit, answer.complaints), answer.next_page_token, [number_of(visit)])
-    return Shown("list.html.j2", translated("Complaints"), page, PATH)
+    return page.shown(translated("Complaints"), PATH)
 
 
 def _table(visit: Visit, complaints: Sequence[Complaint]) -> Table:

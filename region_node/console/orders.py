@@ -44,7 +44,7 @@ def _show(visit: Visit, answer: ListOrdersResponse) -> Shown:
         chosen_of(visit, _BUSINESS, translated("Business"), businesses),
     ]
     page = list_page(visit, PATH, choices, _table(visit, answer.orders), answer.next_page_token, [number_of(visit)])
-    return Shown("list.html.j2", translated("Orders"), page, PATH)
+    return page.shown(translated("Orders"), PATH)
 
 
 def _table(visit: Visit, orders: Sequence[Order]) -> Table:

@@ -1,6 +1,8 @@
 """The console of a coordinator at a real one: who gets in, what its pages show and what their forms do."""
 
+import csv
 import html
+import io
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
@@ -80,6 +82,27 @@ async def test_a_complaint_is_found_by_its_filters_and_its_page_tells_its_course
     assert (await browser.open("complaints?level=9")).status == HTTPStatus.BAD_REQUEST
     page = shown((await browser.open(f"complaints/{filed.ticket_id}")).text)
     assert ("filed as BILL_WRONG" in page, "charged twice" in page) == (True, False)
+
+
+async def test_the_tables_of_a_page_are_files_too_by_the_same_filters(
+    federation: Federation, browser: Browser, guangdong: Counter
+) -> None:
+    filed = await Complainant(federation, "guangdong").file("BILL_WRONG", await guangdong.new_customer())
+    await browser.sign_in()
+    path = "complaints?region=guangdong&category=BILL_WRONG"
+    page = (await browser.open(path)).text
+    for form in ("csv", "json"):
+        assert f'href="{ROOT}/{html.escape(path)}&amp;format={form}"' in page
+    as_csv = await browser.open(f"{path}&format=csv")
+    assert as_csv.headers["content-disposition"] == 'attachment; filename="complaints.csv"'
+    rows = list(csv.reader(io.StringIO(as_csv.text)))
+    assert any(row[0].startswith(f"{filed.ticket_id}; ") for row in rows)
+    as_json = (await browser.open(f"{path}&format=json")).body
+    tables = as_json["tables"]
+    assert isinstance(tables, list)
+    assert filed.ticket_id in [row["Complaint"]["text"] for row in tables[0]["rows"]]
+    assert (await browser.open("complaints?format=xml")).status == HTTPStatus.BAD_REQUEST
+    assert (await browser.open("regions/sichuan/membership?format=csv")).status == HTTPStatus.BAD_REQUEST
 
 
 async def test_issues_risks_the_body_and_the_configuration_have_pages(federation: Federation, browser: Browser) -> None:

@@ -1,7 +1,12 @@
 """The pages of a coordinator's console without a server: flows, the ring, and pages of hostile texts."""
 
+import csv
+import io
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,6 +16,8 @@ from google.protobuf.message import Message
 from coordinator.console.console import console
 from coordinator.console.flows import pairs_of
 from coordinator.console.ring import HEIGHT, WIDTH, Flow, Place, ring
+from coordinator.console.served import consoles
+from coordinator.settings import CoordinatorSettings
 from gateway.api.coordinator.v1.administration_pb2 import (
     GetBodyResponse,
     GetConfigurationResponse,
@@ -30,8 +37,12 @@ from gateway.api.region.v1.complaint_pb2 import DeadlineKind
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.security.identity import Identity
+from gateway.security.tls import Credentials
 from gateway.time.clock import SystemClock, to_timestamp
-from gateway.web.console.pages import View
+from gateway.web.console.exports import exported
+from gateway.web.console.pages import Shown, View
+from gateway.web.settings import WebSettings
+from gateway.web.tables import Cell, Table
 from tests.unit.test_complaint_report import read
 from tests.unit.test_console import (
     NOW,
@@ -254,3 +265,26 @@ def test_a_count_of_which_there_may_be_more_says_so() -> None:
     older.create_time.CopyFrom(to_timestamp(NOW - timedelta(hours=2)))
     texts = read(written("/board", *answers)).texts
     assert ("1" in texts, "1+" in texts) == (True, False)
+
+
+def test_a_file_of_a_page_computes_nothing_in_a_spreadsheet_and_names_its_tables() -> None:
+    head = [Cell("Number", "col"), Cell("Due", "col")]
+    first = Table(
+        "first", head, [[Cell("=cmd()"), Cell("in 2 h", note="2026-11-24")], [Cell("+8619844000001"), Cell("")]]
+    )
+    page = Shown("list.html.j2", "Title", object(), "/orders", [first, Table("second", head, [])])
+    told = exported(page, "csv").text or ""
+    rows = list(csv.reader(io.StringIO(told.removeprefix("\ufeff"))))
+    assert rows[:3] == [["first"], ["Number", "Due"], ["'=cmd()", "in 2 h; 2026-11-24"]]
+    assert rows[4:] == [[], ["second"], ["Number", "Due"]]
+    found = json.loads(exported(page, "json").text or "")
+    assert found["tables"][0]["rows"][0] == {"Number": "=cmd()", "Due": {"text": "in 2 h", "note": "2026-11-24"}}
+
+
+def test_a_coordinator_has_a_console_only_where_its_settings_say_so(tmp_path: Path) -> None:
+    credentials = Credentials(tmp_path, tmp_path, tmp_path)
+    settings = CoordinatorSettings("crossregion.example", "127.0.0.1:0", tmp_path, credentials)
+    clock, listen = SystemClock(), "127.0.0.1:0"
+    assert not consoles(settings, clock)
+    assert not consoles(replace(settings, web=WebSettings(listen)), clock)
+    assert len(consoles(replace(settings, web=WebSettings(listen, console=True)), clock)) == 1

@@ -50,6 +50,8 @@ class Frame:
     token: str = field(repr=False)
     notice: str = field(default="", repr=False)
     refusals: Sequence[Refusal] = field(default=(), repr=False)
+    files: Sequence[Link] = field(default=(), repr=False)
+    """The tables of the page as files."""
 
 
 @dataclass(frozen=True)

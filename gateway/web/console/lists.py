@@ -7,7 +7,7 @@ from google.protobuf.descriptor import EnumDescriptor
 
 from gateway.errors import invalid
 from gateway.web.console.frames import Link
-from gateway.web.console.pages import Visit
+from gateway.web.console.pages import Shown, Visit
 from gateway.web.console.parts import Choice, Option
 from gateway.web.enum_words import number_of, numbers_of
 from gateway.web.tables import Table
@@ -43,6 +43,10 @@ class ListPage:
     """The parts that the list does not have, each with the reason."""
     above: Sequence[Table] = ()
     """Tables above the list."""
+
+    def shown(self, title: str, tab: str) -> Shown:
+        """The list below its title."""
+        return Shown("list.html.j2", title, self, tab, [table for table in (*self.above, self.table) if table.rows])
 
 
 def entry_of(visit: Visit, name: str, label: str, mode: str = "text") -> Entry:
