@@ -100,7 +100,8 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
 
 
 def _show(visit: Visit, found: _Found) -> Shown:
-    members, work = found.regions.members, _work(visit, found)
+    work = _work(visit, found)
+    members = sorted(found.regions.members, key=lambda each: each.state == MemberState.MEMBER_STATE_ABSENT)
     joined = [each for each in members if each.state != MemberState.MEMBER_STATE_ABSENT]
     is_whole = visit.query.text(_SHOW) == _ALL
     troubled = _troubled(found)

@@ -100,7 +100,7 @@ def _text(configuration: Configuration, name: str) -> str:
             message.ClearField(field.name)
     if part.ByteSize() > _LARGEST:
         return translated("This part is large. `coordinator federation show` prints it.")
-    return "\n".join(dump(part).values())
+    return [*dump(part).values()][-1]  # a part is in one file; the first is there without content, too
 
 
 def _revisions(visit: Visit, members: Sequence[Member]) -> Table:

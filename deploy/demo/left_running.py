@@ -168,7 +168,7 @@ def _web_port(federation: LocalFederation, replica: Replica) -> Path:
 
 
 def _web_address(federation: LocalFederation, replica: Replica) -> str:
-    return f"127.0.0.1:{_web_port(federation, replica).read_text('ascii')}"
+    return f"127.0.0.1:{_web_port(federation, replica).read_text('ascii').strip()}"
 
 
 def _browser_file(federation: LocalFederation, name: str) -> Path:

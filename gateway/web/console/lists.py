@@ -45,8 +45,9 @@ class ListPage:
     """Tables above the list."""
 
     def shown(self, title: str, tab: str) -> Shown:
-        """The list below its title."""
-        return Shown("list.html.j2", title, self, tab, [table for table in (*self.above, self.table) if table.rows])
+        """The list below its title. Its file has the heads of columns also without a row."""
+        tables = [*(each for each in self.above if each.rows), self.table]
+        return Shown("list.html.j2", title, self, tab, tables)
 
 
 def entry_of(visit: Visit, name: str, label: str, mode: str = "text") -> Entry:
