@@ -19,6 +19,7 @@ GET_TERMS = Rpc(f"{_SERVICES}.ConfigurationService/GetTerms", administration_api
 LIST_ORDER_SUMMARIES = Rpc(
     f"{_SERVICES}.OrderOversightService/ListOrderSummaries", administration_api.ListOrderSummariesResponse
 )
+GET_ORDER_TRACE = Rpc(f"{_SERVICES}.OrderOversightService/GetOrderTrace", administration_api.GetOrderTraceResponse)
 LIST_PROBLEMS = Rpc(f"{_SERVICES}.ProblemService/ListProblems", problem_api.ListProblemsResponse)
 LIST_OUTAGES = Rpc(f"{_SERVICES}.ProblemService/ListOutages", problem_api.ListOutagesResponse)
 LIST_COMPLAINT_HEADERS = Rpc(

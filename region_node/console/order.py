@@ -22,6 +22,7 @@ from gateway.errors import Refused, invalid
 from gateway.time.clock import from_timestamp
 from gateway.values.money import in_major_units
 from gateway.web.console.frames import Link, Refusal, refusal_of
+from gateway.web.console.order_parts import ORDER_BADGES, order_state, order_state_cell, waits_for, way_of
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import Event, Fact, Option, due_cell
 from gateway.web.enum_words import number_of, told_word
@@ -33,7 +34,6 @@ from gateway.wording.words import word
 from region_node.business.orders import rules
 from region_node.console import rpcs
 from region_node.console.lists import pages_of
-from region_node.console.words import ORDER_BADGES, order_state, order_state_cell, waits_for, way_of
 
 _TAB = "/orders"
 _ID, _HOPS, _SIGNED = "id", "hops", "signed"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, list_page, values
+from gateway.web.console.order_parts import order_state, order_state_cell, waits_for, way_of
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell
 from gateway.web.tables import Cell, Table
@@ -14,7 +15,6 @@ from gateway.wording.times import told_if_set
 from gateway.wording.words import word
 from region_node.console import order, rpcs
 from region_node.console.lists import NUMBER, number_of
-from region_node.console.words import order_state, order_state_cell, waits_for, way_of
 
 PATH = "/orders"
 _STATE, _AWAITING, _BUSINESS = "state", "awaiting", "business"

@@ -18,6 +18,7 @@ from gateway.errors import Refused, invalid
 from gateway.time.clock import to_timestamp
 from gateway.web.console.frames import Link, Refusal, refusal_of
 from gateway.web.console.lists import chosen_word
+from gateway.web.console.order_parts import order_state
 from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import Choice, Option, by_due, due_cell, span
 from gateway.web.enum_words import told_word
@@ -32,7 +33,7 @@ from region_node.console import complaint, order, rpcs
 from region_node.console import complaints as complaint_list
 from region_node.console import orders as order_list
 from region_node.console.lists import pages_of
-from region_node.console.words import fault_state, order_state, support_state
+from region_node.console.words import fault_state, support_state
 from region_node.network.faults import rules as faults
 from region_node.network.faults.outages import due_of
 from region_node.network.support import rules as support

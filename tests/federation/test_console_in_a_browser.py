@@ -83,6 +83,7 @@ OF_THE_COORDINATOR = {
     "membership": "/regions/sichuan/membership",
     "unknown-region": "/regions/nowhere",
     "overseen-complaints": "/complaints?ended=yes",
+    "overseen-orders": "/orders",
     "issues": "/issues",
     "risks": "/risks?show=all",
     "body": "/body",
@@ -98,7 +99,8 @@ async def test_every_page_fits_its_window_breaks_no_policy_and_is_photographed(
     of_the_region = await work(federation, guangdong, sichuan)
     pages = of_the_region
     if person == ADMIN:
-        pages = {**OF_THE_COORDINATOR, "overseen-complaint": of_the_region["complaint"]}
+        overseen = {f"overseen-{each}": of_the_region[each] for each in ("complaint", "order-review")}
+        pages = {**OF_THE_COORDINATOR, **overseen}
     async with signed_in(federation, language, person) as (tab, console):
         for name, path in pages.items():
             for width in WIDTHS:

@@ -49,6 +49,19 @@ async def test_an_administrator_signs_in_and_sees_the_regions_and_the_flow_of_an
     assert f"regions/{NOT_JOINED}" in (await browser.open("board?show=all")).text
 
 
+async def test_an_order_is_found_by_its_state_and_its_page_tells_each_hop(
+    browser: Browser, guangdong: Counter, sichuan: Counter
+) -> None:
+    order = await guangdong.order("SUSPEND", await sichuan.new_customer())
+    await browser.sign_in()
+    href = f'href="{ROOT}/orders/{order.id}"'
+    assert href in (await browser.open("orders?region=sichuan&state=completed")).text
+    assert href not in (await browser.open("orders?state=held")).text
+    page = shown((await browser.open(f"orders/{order.id}")).text)
+    assert all(f"sichuan: {each}" in page for each in ("received", "committed"))
+    assert (await browser.open("orders/guangdong/counter/none")).status == HTTPStatus.NOT_FOUND
+
+
 async def test_only_administrators_get_in(federation: Federation) -> None:
     own = federation.certificates.credentials("region/guangdong/staff/wang")
     stranger = Browser(replace(Browser.of(federation, ADMIN).caller, credentials=own))

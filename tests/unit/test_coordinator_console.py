@@ -21,6 +21,7 @@ from coordinator.settings import CoordinatorSettings
 from gateway.api.coordinator.v1.administration_pb2 import (
     GetBodyResponse,
     GetConfigurationResponse,
+    GetOrderTraceResponse,
     ListOrderSummariesResponse,
     ListRegionsResponse,
 )
@@ -34,6 +35,7 @@ from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_pb2 import DeadlineKind
+from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.security.identity import Identity
@@ -107,6 +109,20 @@ def orders(evil: str = "") -> ListOrderSummariesResponse:
     found = ListOrderSummariesResponse()
     order = found.orders.add(id=f"R1{evil}", origin_region=f"guangdong{evil}", home_region=f"sichuan{evil}")
     order.create_time.CopyFrom(to_timestamp(NOW))
+    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
+    return found
+
+
+def trace(evil: str = "") -> GetOrderTraceResponse:
+    """The way of an order of one hop, and an envelope without its receipt."""
+    found = GetOrderTraceResponse()
+    told = found.traces.add(region=f"guangdong{evil}").trace
+    told.order.CopyFrom(orders(evil).orders[0])
+    told.order.version, told.order.awaiting.party = 1, Party.PARTY_HOME_STAFF
+    for seconds in (0, 2):
+        change = told.state_changes.add(state=OrderState.ORDER_STATE_IN_PROGRESS, region=f"guangdong{evil}")
+        change.time.CopyFrom(to_timestamp(NOW + timedelta(seconds=seconds)))
+    told.envelopes.add(envelope_id="E1", origin=f"guangdong{evil}", destination=f"sichuan{evil}")
     found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
     return found
 
@@ -203,6 +219,8 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     yield "membership", written("/regions/{region}/membership", *answers, region=at)
     signed = GetConfigurationResponse(requires_signatures=True)
     yield "signed membership", written("/regions/{region}/membership", *answers, signed, region=at)
+    yield "orders", written("/orders", orders(evil))
+    yield "order", written("/orders/{id:.+}", trace(evil), id=f"R1{evil}")
     yield "configuration", written("/configuration", configuration(evil), *answers, query="part=regions")
     yield "complaints", written("/complaints", ListComplaintHeadersResponse(complaints=[header(evil)]))
     yield "complaint", written("/complaints/{id:.+}", history(evil), id=f"T1{evil}")
