@@ -43,6 +43,7 @@ from gateway.wording.times import told_if_set, told_time
 
 PATH = "/board"
 _SHOW, _ALL = "show", "all"
+_DOWN, _DEGRADED = NetworkCondition.NETWORK_CONDITION_DOWN, NetworkCondition.NETWORK_CONDITION_DEGRADED
 _MOST = 500  # orders, problems and outages that are looked at
 _SPAN = timedelta(hours=1)  # of the orders that count as present traffic
 
@@ -285,7 +286,7 @@ def _problems(visit: Visit, problems: Sequence[Problem]) -> Table:
         rows=[
             [
                 Cell(each.header.id, "row"),
-                Cell(told_state(each.header), badge="late" if _is_down(each.header.condition) else "soon"),
+                Cell(told_state(each.header), badge="late" if each.header.condition == _DOWN else "soon"),
                 Cell(told_severity(each.header.severity)),
                 Cell(told_cause(each.header)),
                 Cell(", ".join(map(region_name, each.header.regions))),
@@ -311,7 +312,7 @@ def _outages(visit: Visit, outages: Sequence[Outage]) -> Table:
         rows=[
             [
                 Cell(told_element(each.element), "row"),
-                Cell(translated("down"), badge="late") if _is_down(each.condition) else Cell(translated("degraded")),
+                Cell(translated("degraded") if each.condition == _DEGRADED else translated("down"), badge="late"),
                 Cell(region_name(each.region)),
                 Cell(told_age(each.start_time, visit.now)),
                 Cell(each.problem_id or each.planned_outage_id),
@@ -320,10 +321,6 @@ def _outages(visit: Visit, outages: Sequence[Outage]) -> Table:
             for each in outages
         ],
     )
-
-
-def _is_down(condition: NetworkCondition.ValueType) -> bool:
-    return condition != NetworkCondition.NETWORK_CONDITION_DEGRADED
 
 
 def _others(visit: Visit, absent: int, *, is_whole: bool) -> Link:

@@ -67,8 +67,8 @@ class _Page:
 
 
 async def _read(visit: Visit, calling: Calling) -> _Found:
-    member = await member_of(calling, visit.names[REGION])
     members = (await calling.ask(rpcs.LIST_REGIONS, ListRegionsRequest())).members
+    member = member_of(members, visit.names[REGION])
     # As transported, the configuration is not read again here.
     answer = await calling.ask(rpcs.GET_CONFIGURATION, GetConfigurationRequest(wants_content=True))
     return _Found(member, members, answer.requires_signatures)

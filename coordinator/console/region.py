@@ -1,6 +1,6 @@
 """The page of a region: its membership, processes and certificates, and the envelopes that wait there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -65,10 +65,9 @@ class _Page:
     tables: Sequence[tuple[str, Table]]
 
 
-async def member_of(calling: Calling, region: str) -> Member:
+def member_of(members: Iterable[Member], region: str) -> Member:
     """The region as a member. Raises Refused with REGION_UNKNOWN for none of the configuration."""
-    answer = await calling.ask(rpcs.LIST_REGIONS, ListRegionsRequest())
-    found = next((each for each in answer.members if each.region == region), None)
+    found = next((each for each in members if each.region == region), None)
     if found is None:
         raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
     return found
@@ -76,7 +75,7 @@ async def member_of(calling: Calling, region: str) -> Member:
 
 async def _read(visit: Visit, calling: Calling) -> _Found:
     region = visit.names[REGION]
-    member = await member_of(calling, region)
+    member = member_of((await calling.ask(rpcs.LIST_REGIONS, ListRegionsRequest())).members, region)
     if not chosen_word(visit, _CONNECTION, (_TEST,)):
         return _Found(member, None)
     request = ListOrderSummariesRequest(region=region, page_size=1)

@@ -3,7 +3,6 @@
 import csv
 import html
 import io
-from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 
@@ -26,7 +25,7 @@ ADMIN = "admin/root"
 @pytest.fixture
 def browser(federation: Federation) -> Browser:
     """The browser of an administrator, who has not signed in."""
-    return Browser.of(federation, ADMIN)
+    return Browser.of(federation, ADMIN, "coordinator")
 
 
 def shown(page: str) -> str:
@@ -63,8 +62,7 @@ async def test_an_order_is_found_by_its_state_and_its_page_tells_each_hop(
 
 
 async def test_only_administrators_get_in(federation: Federation) -> None:
-    own = federation.certificates.credentials("region/guangdong/staff/wang")
-    stranger = Browser(replace(Browser.of(federation, ADMIN).caller, credentials=own))
+    stranger = Browser.of(federation, "region/guangdong/staff/wang", "coordinator")
     assert (await stranger.open("board")).status == HTTPStatus.FORBIDDEN
     assert (await stranger.send("sign-in", {})).status == HTTPStatus.FORBIDDEN
 
@@ -135,7 +133,7 @@ async def test_a_region_is_suspended_and_reinstated_by_forms_in_the_name_of_the_
     databases: Databases, tmp_path: Path
 ) -> None:
     async with running(tmp_path, databases, ("henan",), web=["coordinator"]) as federation:
-        browser = Browser.of(federation, ADMIN)
+        browser = Browser.of(federation, ADMIN, "coordinator")
         await browser.sign_in()
         path = "regions/henan/membership"
         refused = await browser.fill_in(path, "suspend", {"note": " "})
@@ -161,7 +159,7 @@ async def test_where_administrators_sign_the_page_shows_the_command_and_no_form(
         tmp_path / "federation", databases, ("henan",), administrators=people, web=["coordinator"]
     )
     async with federation_of_one as federation:
-        browser = Browser.of(federation, ADMIN)
+        browser = Browser.of(federation, ADMIN, "coordinator")
         await browser.sign_in()
         path = "regions/henan/membership"
         page = await browser.open(path)

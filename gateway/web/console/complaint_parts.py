@@ -48,7 +48,7 @@ def clocks(deadlines: Iterable[Deadline], state: ComplaintState.ValueType, now: 
 
 
 def time_by_holder(ledger: Iterable[LedgerEntry], lateness: timedelta | None) -> Table:
-    """Whose time it was, and how late the complaint is; None for one that is not."""
+    """The time of a complaint by its holders. `lateness` is None for one that is not late."""
     head = [Cell(translated("Who"), "col"), Cell(translated("For"), "col"), Cell(translated("Time"), "col")]
     rows = [
         [Cell(party_of(each), "row"), Cell(time_reason_word(each.reason)), Cell(span(each.duration.ToTimedelta()))]

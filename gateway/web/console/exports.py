@@ -36,8 +36,9 @@ def _csv(tables: Sequence[Table]) -> str:
     told.write(_MARK)
     writer = csv.writer(told)
     for number, table in enumerate(tables):
-        writer.writerows([[]] if number else [])
-        writer.writerows([spreadsheet_row([table.label])] if len(tables) > 1 else [])
+        told.write("\r\n" if number else "")
+        if len(tables) > 1:
+            writer.writerow(spreadsheet_row([table.label]))
         writer.writerows(spreadsheet_row(map(_told, cells)) for cells in (table.head, *table.rows))
     return told.getvalue()
 
