@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from coordinator.console import rpcs
+from coordinator.console.tables_page import TablesPage
 from coordinator.wording.answers import unanswered_line
 from coordinator.wording.complaints import happened, told_responsible
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
@@ -49,6 +50,9 @@ async def _read(visit: Visit, calling: Calling) -> GetComplaintHistoryResponse:
 
 
 def _show(visit: Visit, found: GetComplaintHistoryResponse) -> Shown:
+    warnings = [unanswered_line(each) for each in found.unanswered]
+    if not found.HasField("complaint"):
+        return TablesPage(warnings).shown(visit.names[_ID], _TAB)
     history, header = found.complaint, found.complaint.header
     lateness = history.lateness.ToTimedelta() if history.HasField("lateness") else None
     is_over = not header.HasField("due_time")
@@ -65,7 +69,7 @@ def _show(visit: Visit, found: GetComplaintHistoryResponse) -> Shown:
     page = _Page(
         state=complaint_state_cell(header),
         due=due_cell(header.due_time, visit.now),
-        warnings=[unanswered_line(each) for each in found.unanswered],
+        warnings=warnings,
         facts_heading=translated("Complaint"),
         facts=[each for each in _facts(found) if each.text],
         tables=tables,

@@ -285,6 +285,13 @@ def test_a_count_of_which_there_may_be_more_says_so() -> None:
     assert ("1" in texts, "1+" in texts) == (True, False)
 
 
+def test_a_complaint_of_which_no_region_could_be_asked_shows_why_and_nothing_else() -> None:
+    silent = GetComplaintHistoryResponse()
+    silent.unanswered.add(region="henan", reason=Reason.REASON_TOO_BUSY)
+    page = written("/complaints/{id:.+}", silent, id="henan/T1")
+    assert ("TOO_BUSY" in page, "1970" in page) == (True, False)
+
+
 def test_a_file_of_a_page_computes_nothing_in_a_spreadsheet_and_names_its_tables() -> None:
     head = [Cell("Number", "col"), Cell("Due", "col")]
     first = Table(
