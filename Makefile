@@ -1,4 +1,4 @@
-# Everything except `setup`, `services`, `clients`, `dbos` and `release` (and what needs them for the first time) works without a network.
+# Everything except `setup`, `services`, `clients`, `dbos`, `schemathesis` and `release` (and what needs them for the first time) works without a network.
 PYTHON ?= python3
 VENV ?= .venv
 SEEDS ?= 200
@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 # KEEP=1 given to make reaches the demo: make hands its own variables on as environment.
-.PHONY: help setup services clients dbos generate texts docs demo run test test-all test-other durations screenshots \
+.PHONY: help setup services clients dbos schemathesis generate texts docs demo run test test-all test-other durations screenshots \
 	check bench bench-compare simulate rolling chaos release lock clean
 
 
@@ -32,7 +32,10 @@ clients: ## install what the clients for Node.js need, for their tests; needs np
 	@sh deploy/build/clients.sh
 
 dbos: setup ## install DBOS in build/dbos, for python -m tests.bench.dbos
-	@sh deploy/build/dbos.sh "$(BIN)/python"
+	@sh deploy/build/tool.sh "$(BIN)/python" dbos 3.4.0
+
+schemathesis: setup ## install Schemathesis in build/schemathesis, for the slow test of the Open APIs
+	@sh deploy/build/tool.sh "$(BIN)/python" schemathesis 4.32.5
 
 generate: setup ## generate gateway/api from protos
 	@$(BIN)/python protos/generate.py
@@ -59,6 +62,7 @@ durations: setup ## run the first tier and record how long its tests take
 	@$(RUN_TESTS) -m "not slow" --record-durations
 
 screenshots: setup ## open each page of the console in Chromium, and write pictures into build/screenshots
+	@sh deploy/build/services.sh chromium
 	@$(MAKE) --no-print-directory test-all TESTS=tests/federation/test_console_in_a_browser.py
 
 test-other: ## run the first tier on another interpreter: PYTHON=… VENV=…

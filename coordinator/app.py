@@ -246,7 +246,7 @@ def _observe(parts: _Parts, store: Store, telemetry: Telemetry) -> None:
     observe_store(meter, store)
     observe_clock(meter, clock)
     observe_backups(meter, parts.settings.backup, parts.settings.database, parts.settings.data, clock)
-    observe_certificates(meter, {"tls": parts.settings.credentials.certificate}, clock)
+    observe_certificates(meter, {"tls": lambda _: parts.settings.credentials.certificate}, clock)
     observe_members(meter, parts.members, clock)
     observe_fence(meter, parts.fence)
 

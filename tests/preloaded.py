@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -95,6 +95,12 @@ def _fork(
     return _Forked(process, process.pid)
 
 
+def begin() -> None:
+    """Starts the server, which imports all modules meanwhile: the first program need not wait for them."""
+    _server()
+    forkserver.ensure_running()
+
+
 @functools.cache
 def _one_by_one() -> Lock:
     return Lock()
@@ -104,7 +110,9 @@ def _one_by_one() -> Lock:
 def _server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     commands = (walk_packages(each.__path__, f"{each.__name__}.") for each in _COMMANDS)
-    context.set_forkserver_preload([*_PROGRAMS, *(found.name for each in commands for found in each)])
+    # The commands come first: as their processes do, they choose how gRPC speaks TLS before it is loaded.
+    packages = (each.__name__ for each in _COMMANDS)
+    context.set_forkserver_preload([*packages, *_PROGRAMS, *(found.name for each in commands for found in each)])
     return context
 
 

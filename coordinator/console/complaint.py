@@ -1,7 +1,7 @@
 """The page of a complaint: its clocks, whose time it was, why it is late, and its course without texts."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 
 from coordinator.console import rpcs
 from coordinator.console.tables_page import TablesPage
@@ -14,11 +14,11 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.web.console.complaint_parts import clocks, complaint_state_cell, time_by_holder
 from gateway.web.console.pages import Calling, Shown, View, Visit
-from gateway.web.console.parts import Event, Fact, due_cell
-from gateway.web.tables import Cell, Table
+from gateway.web.console.parts import Fact, due_cell
+from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.wording.languages import translated
 from gateway.wording.terms import category_name, region_name
-from gateway.wording.times import told_if_set, told_time
+from gateway.wording.times import told_if_set
 from gateway.wording.words import word
 
 _TAB = "/complaints"
@@ -28,20 +28,6 @@ _ID = "id"
 def path_of(ticket_id: str) -> str:
     """The path of the page of a complaint."""
     return f"{_TAB}/{ticket_id}"
-
-
-@dataclass(frozen=True)
-class _Page:
-    """The page as `complaint.html.j2` shows it."""
-
-    state: Cell
-    due: Cell
-    warnings: Sequence[str]
-    facts_heading: str
-    facts: Sequence[Fact]
-    tables: Sequence[tuple[str, Table]]
-    course_heading: str
-    course: Sequence[Event]
 
 
 async def _read(visit: Visit, calling: Calling) -> GetComplaintHistoryResponse:
@@ -57,26 +43,25 @@ def _show(visit: Visit, found: GetComplaintHistoryResponse) -> Shown:
     lateness = history.lateness.ToTimedelta() if history.HasField("lateness") else None
     is_over = not header.HasField("due_time")
     ledger = history.ledger if lateness is None else history.why_late
-    course = sorted(happened(history), key=lambda each: each[0])
-    tables = [
-        (translated("Clocks"), clocks(history.deadlines, header.state, visit.now, is_over=is_over)),
-        (
-            translated("Time by holder") if lateness is None else translated("Why it is late"),
-            time_by_holder(ledger, lateness),
-        ),
-    ]
-    tables = [(heading, table) for heading, table in tables if table.rows]
-    page = _Page(
+    held = time_by_holder(ledger, lateness)
+    page = TicketPage(
         state=complaint_state_cell(header),
         due=due_cell(header.due_time, visit.now),
-        warnings=warnings,
+        about="",
+        texts=(),
         facts_heading=translated("Complaint"),
-        facts=[each for each in _facts(found) if each.text],
-        tables=tables,
+        facts=known(_facts(found)),
+        tables=filled(
+            [
+                clocks(history.deadlines, header.state, visit.now, is_over=is_over),
+                held if lateness is None else replace(held, label=translated("Why it is late")),
+            ]
+        ),
         course_heading=translated("Course"),
-        course=[Event(told_time(time), "", who, text) for time, who, text in course],
+        course=course(happened(history)),
+        warnings=warnings,
     )
-    return Shown("complaint.html.j2", visit.names[_ID], page, _TAB, [table for _, table in tables])
+    return page.shown(visit.names[_ID], _TAB)
 
 
 def _facts(found: GetComplaintHistoryResponse) -> Iterator[Fact]:

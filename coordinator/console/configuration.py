@@ -23,6 +23,7 @@ from gateway.web.console.frames import Link
 from gateway.web.console.lists import chosen_word
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Fact
+from gateway.web.console.ticket import known
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
@@ -61,7 +62,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
     part = chosen_word(visit, _PART, parts)
     page = TablesPage(
         warnings=list(_warnings(held)),
-        facts=[each for each in _facts(held) if each.text],
+        facts=known(_facts(held)),
         links_heading=translated("Parts in force"),
         links=[Link(each, visit.address(PATH, part=each), is_current=each == part) for each in parts],
         text=_text(held.configuration, part) if part else "",

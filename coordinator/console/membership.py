@@ -19,6 +19,7 @@ from gateway.api.coordinator.v1.administration_pb2 import (
     SuspendRegionResponse,
 )
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.web.console.entries import Entry, Field, entry
 from gateway.web.console.frames import Link
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
 from gateway.web.tables import Cell
@@ -41,26 +42,14 @@ class _Found:
 
 
 @dataclass(frozen=True)
-class _Act:
-    """The form, or the command that does the same."""
-
-    act: str
-    request_id: str
-    send: str
-    note_label: str
-    """Empty for a form without a note."""
-    note: str
-    longest: int
-
-
-@dataclass(frozen=True)
 class _Page:
     """The page as `membership.html.j2` shows it."""
 
     state: Cell
     effects_heading: str
     effects: Sequence[str]
-    act: _Act | None
+    entry: Entry | None
+    """The form; None where a command does it."""
     signing: str
     command: str
     back: Link
@@ -85,7 +74,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
         state=member_state_cell(member),
         effects_heading=translated("Effects"),
         effects=list(_reinstated(name) if is_suspended else _suspended(name, found)),
-        act=None if found.is_signed else _act(visit, title, is_suspended=is_suspended),
+        entry=None if found.is_signed else _entry(visit, title, is_suspended=is_suspended),
         signing=translated(
             "An administrator of this federation signs it with a key that stays offline: run the command there."
         ),
@@ -109,10 +98,11 @@ def _reinstated(name: str) -> Iterator[str]:
     yield translated("Held orders and envelopes that wait go on by themselves.")
 
 
-def _act(visit: Visit, title: str, *, is_suspended: bool) -> _Act:
-    act = _REINSTATE if is_suspended else _SUSPEND
-    label = "" if is_suspended else translated("Reason, which everybody sees")
-    return _Act(act, visit.id_for(act), title, label, visit.form.text(_NOTE), NOTE_LENGTH)
+def _entry(visit: Visit, title: str, *, is_suspended: bool) -> Entry:
+    if is_suspended:
+        return entry(visit, _REINSTATE, title, title, ())
+    note = Field(_NOTE, "line", translated("Reason, which everybody sees"), longest=NOTE_LENGTH)
+    return entry(visit, _SUSPEND, title, title, [note])
 
 
 def _command(region: str, *, is_suspended: bool) -> str:

@@ -24,6 +24,7 @@ from gateway.web.console.frames import Link
 from gateway.web.console.lists import chosen_word
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Fact, due_cell
+from gateway.web.console.ticket import known
 from gateway.web.enum_words import told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
@@ -98,7 +99,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
         warnings=list(waiting_lines([member])),
         links=_links(visit, member.region),
         facts_heading=translated("Region"),
-        facts=[each for each in _facts(visit.now, member) if each.text],
+        facts=known(_facts(visit.now, member)),
         tables=tables,
     )
     return Shown("region.html.j2", region_name(member.region), page, _TAB, [table for _, table in tables])
@@ -141,7 +142,7 @@ def _certificates(now: datetime, member: Member) -> Table:
         ends.append((translated("Signing key"), to_timestamp(signing.not_valid_after_utc)))
     return Table(
         label=translated("Certificates"),
-        head=[Cell(translated("Certificate"), "col"), Cell(translated("Ends"), "col")],
+        head=[Cell(translated("Certificate"), "col"), Cell(translated("Expires"), "col")],
         rows=[[Cell(name, "row"), due_cell(end, now)] for name, end in ends],
     )
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the servers that the demo, the tests and the bench start for themselves: Debian's packages of them, and
-# only those whose programs are missing. Usage: services.sh [etcd] [postgresql] [nginx] [promtool] [restic] [softhsm2] [patroni]; without names, the first two.
+# only those whose programs are missing. Usage: services.sh [etcd] [postgresql] [nginx] [promtool] [restic] [softhsm2] [patroni] [chromium]; without names, the first two.
 # Ends with 1, and names the packages, where it may not install or cannot.
 set -eu
 
@@ -15,6 +15,7 @@ is_there() {
         restic) command -v restic >/dev/null ;;
         softhsm2) command -v softhsm2-util >/dev/null ;;
         patroni) command -v patroni >/dev/null ;;
+        chromium) command -v chromium >/dev/null && ls /usr/share/fonts/truetype/wqy/*.ttc >/dev/null 2>&1 ;;
         nginx) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
         *) fail "no service is called $1" ;;
     esac
@@ -22,6 +23,7 @@ is_there() {
 
 package_of() {
     case $1 in
+        chromium) echo chromium fonts-wqy-microhei ;;  # pages are in Chinese too
         etcd) echo etcd-server ;;
         nginx) echo nginx-light ;;
         patroni) echo patroni python3-etcd ;;
@@ -33,7 +35,7 @@ package_of() {
 unit_of() {
     case $1 in
         promtool) echo prometheus ;;
-        restic | softhsm2) ;;  # no server
+        chromium | restic | softhsm2) ;;  # no server
         *) echo "$1" ;;
     esac
 }

@@ -15,7 +15,7 @@ from deploy.demo.away import WAITS_FOR_REVIEW
 from deploy.demo.everything import PASSWORD
 from deploy.demo.stage import Stage
 from deploy.local.directory import STOP
-from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation, Replica
+from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from gateway.process.files import replace_file
 from gateway.security.authority import TLS_CERTIFICATE, TLS_KEY
 
@@ -39,8 +39,7 @@ def open_web(federation: LocalFederation) -> None:
         (federation.coordinators[0], "console"),
     )
     for replica, part in served:
-        port_file = str(_web_port(federation, replica))
-        federation.web[replica.name] = {"listen": "127.0.0.1:0", "port_file": port_file, part: True}
+        federation.open_web(replica, part)
 
 
 def write_environments(federation: LocalFederation, number: str) -> None:
@@ -54,7 +53,7 @@ def write_environments(federation: LocalFederation, number: str) -> None:
         CROSSREGION_NODE=federation.endpoint("guangdong"),
         CROSSREGION_REGION="guangdong",
         CROSSREGION_CREDENTIALS=str(federation.directory / "certificates" / _COUNTER),
-        CROSSREGION_WEB=_web_address(federation, federation.nodes["guangdong"][0]),
+        CROSSREGION_WEB=f"127.0.0.1:{federation.web_port(federation.nodes['guangdong'][0])}",
         NUMBER=number,
     )
     _write(
@@ -153,7 +152,7 @@ def _tell_consoles(stage: Stage, federation: LocalFederation) -> None:
         ("zhao.min of Sichuan's staff", _STAFF, federation.nodes["sichuan"][0]),
     ):
         stage.say(f"{who}: {_browser_file(federation, name)}")
-        stage.line_to_copy(f"https://{_web_address(federation, replica)}/console")
+        stage.line_to_copy(f"https://127.0.0.1:{federation.web_port(replica)}/console")
 
 
 def _part(stage: Stage, title: str, *lines: str) -> None:
@@ -161,14 +160,6 @@ def _part(stage: Stage, title: str, *lines: str) -> None:
     stage.say(title)
     for line in lines:
         stage.line_to_copy(line)
-
-
-def _web_port(federation: LocalFederation, replica: Replica) -> Path:
-    return federation.directory / "data" / f"{replica.name}.web-port"
-
-
-def _web_address(federation: LocalFederation, replica: Replica) -> str:
-    return f"127.0.0.1:{_web_port(federation, replica).read_text('ascii').strip()}"
 
 
 def _browser_file(federation: LocalFederation, name: str) -> Path:

@@ -137,6 +137,17 @@ class LocalFederation:
         """The address of the first coordinator."""
         return self.coordinators[0].endpoint
 
+    def open_web(self, replica: Replica, part: str) -> None:
+        """Has a process serve `open_apis` or `console` by HTTPS. Counts from the federation's start on."""
+        self.web[replica.name] = {"listen": "127.0.0.1:0", "port_file": str(self._web_port_file(replica)), part: True}
+
+    def web_port(self, replica: Replica) -> int:
+        """The port at which it does so, once it has started."""
+        return int(self._web_port_file(replica).read_text("ascii"))
+
+    def _web_port_file(self, replica: Replica) -> Path:
+        return self.directory / "data" / f"{replica.name}.web-port"
+
     def endpoint(self, region: str, number: int = 0) -> str:
         """The address of a region's process."""
         return self.nodes[region][number].endpoint

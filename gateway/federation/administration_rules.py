@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.revision_pb2 import Administration
 from gateway.federation.checks import label_problems, twice
 
 KEY_BYTES = 32
 MOST_ADMINISTRATORS = 32
+DEFAULT_THRESHOLD = 2
+"""Of files that write no threshold: the least by which one stolen key decides nothing."""
 
 
 def is_one_enough(administration: Administration) -> bool:
@@ -15,9 +16,9 @@ def is_one_enough(administration: Administration) -> bool:
     return administration.threshold == 1
 
 
-def administration_warnings(configuration: Configuration) -> list[str]:
+def administration_warnings(administration: Administration) -> list[str]:
     """A threshold by which one key alone replaces the configuration."""
-    if not is_one_enough(configuration.administration):
+    if not is_one_enough(administration):
         return []
     return [
         "administration.threshold: is 1, so one stolen key decides where every order goes; name two administrators or"
@@ -32,8 +33,9 @@ def administration_problems(administration: Administration) -> Iterator[str]:
         return
     if len(administrators) > MOST_ADMINISTRATORS:
         yield f"administration.administrators: there are more than {MOST_ADMINISTRATORS}"
-    if not 1 <= administration.threshold <= len(administrators):
-        yield f"administration.threshold: must be 1 to {len(administrators)}, the number of administrators"
+    threshold, most = administration.threshold, len(administrators)
+    if not 1 <= threshold <= most:
+        yield f"administration.threshold: is {threshold}; must be 1 to {most}, the number of administrators"
     yield from twice("administration.administrators", (each.name for each in administrators))
     yield from twice("administration.administrators", (each.key.hex() for each in administrators))
     for each in administrators:

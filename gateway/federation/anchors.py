@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from google.protobuf.json_format import MessageToJson, Parse, ParseError
+from google.protobuf.json_format import MessageToJson, ParseError
 
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.federation.administration_rules import administration_problems
 from gateway.federation.revisions import digest
 from gateway.security.tls import CredentialsUnusable
 from gateway.time.clock import dated
+from gateway.values.json_messages import message_from
 from gateway.wording.languages import translated
 
 _DIGEST_BYTES = len(digest(b""))
@@ -39,7 +40,7 @@ def load_anchor(path: Path, federation: str) -> Anchor:
             text = file.read(_LARGEST + 1)
         if len(text) > _LARGEST:
             raise ValueError("is too large for an anchor")
-        anchor = Parse(text, Anchor())
+        anchor = message_from(text, Anchor())
         if problem := _problem(anchor, federation):
             raise ValueError(problem)
     except (OSError, ValueError, ParseError) as error:

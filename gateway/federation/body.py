@@ -27,6 +27,8 @@ from gateway.time.working_time import WorkingHours
 
 ANOMALY = "anomaly"
 """The matter of what an operator system, a person or a region does with lines of this one beyond its usual measure."""
+BILL_READINGS = "bill-readings"
+"""The matter of another region that reads about as many bills by papers as a day permits."""
 CASE_WITHOUT_OWNER = "case-without-owner"
 """The matter of a case that awaits the coordinator."""
 CONFIGURATION_DISPUTED = "configuration-disputed"

@@ -11,10 +11,12 @@ from typing import TypeAlias
 import yaml
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.protobuf.json_format import MessageToDict, ParseError
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.federation.administration_rules import DEFAULT_THRESHOLD
+from gateway.values.json_messages import message_of
 
 # The value of a YAML node: the JSON form of the message, which protobuf parses.
 _Json: TypeAlias = "dict[str, _Json] | list[_Json] | str | bool | None"
@@ -55,7 +57,8 @@ class ConfigurationError(Exception):
 def load(directory: Path) -> Configuration:
     """Loads the configuration from the `*.yaml` files of a directory.
 
-    Checks only the form; `rules.problems` checks the content. Raises `ConfigurationError` if a file cannot be read, is
+    Administrators without a threshold get `DEFAULT_THRESHOLD`: a lower one is written out. Checks only the form;
+    `rules.problems` checks the content. Raises `ConfigurationError` if a file cannot be read, is
     not YAML, or holds an unknown key or value.
     """
     problems: list[str] = []
@@ -74,6 +77,8 @@ def load(directory: Path) -> Configuration:
     problems.extend(f"{path.name}: must end in .yaml to be read" for path in sorted(directory.glob("*.yml")))
     if problems:
         raise ConfigurationError(problems)
+    if merged.administration.administrators and not merged.administration.threshold:
+        merged.administration.threshold = DEFAULT_THRESHOLD
     return merged
 
 
@@ -142,7 +147,7 @@ class _File:
         content = self._message(Configuration.DESCRIPTOR, root, "")
         if len(self._problems) == found and isinstance(content, dict):
             try:
-                return ParseDict(content, Configuration())
+                return message_of(content, Configuration())
             except ParseError as error:
                 self._problems.append(f"{self._name}: {error}")
         return Configuration()
@@ -211,7 +216,7 @@ def _parses(field: FieldDescriptor, text: str) -> bool:
     holder = field.containing_type
     assert holder is not None, "only extensions have none"
     try:
-        ParseDict({field.name: [text] if field.is_repeated else text}, GetMessageClass(holder)())
+        message_of({field.name: [text] if field.is_repeated else text}, GetMessageClass(holder)())
     except ParseError:
         return False
     return True

@@ -172,7 +172,10 @@ class BackupMember:
         return found[-1]
 
     def _extract_copy(self, directory: Path, until: datetime | None) -> Backup:
-        """The newest copy by a moment, by the clock of the repository and by that of the database in it."""
+        """The newest copy by a moment, by the clock of the repository and by that of the database in it.
+
+        The repository dates a copy once it is complete: no commit in it is later, as one behind its manifest may be.
+        """
         for copy in reversed(self.repository.all()):
             if until is not None and copy.time > until:
                 continue

@@ -4,6 +4,7 @@ A reader of a replaced file sees the old content or the new, also after a loss o
 """
 
 import os
+import tempfile
 from io import FileIO
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -27,6 +28,22 @@ def stamp_of(path: Path) -> Stamp | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def existing(directory: Path) -> Path:
+    """The directory, or its nearest existing ancestor."""
+    place = directory.absolute()
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    return directory if place == directory.absolute() else place
+
+
+def require_writable(place: Path) -> None:
+    """Raises OSError where nothing can be written in a directory."""
+    with tempfile.TemporaryFile(dir=place) as file:
+        file.write(b"\0")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def make_private(path: Path) -> None:

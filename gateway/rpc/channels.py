@@ -76,7 +76,7 @@ class Dialer:
 
     def end(self) -> datetime:
         """The end of the certificate in the files. Raises CredentialsUnusable."""
-        return self._credentials.end()
+        return self._credentials.end(self._clock.now())
 
     def stamp(self) -> object:
         """A value that changes when certificate files are replaced: a channel keeps the files that it was made with."""

@@ -1,6 +1,7 @@
 """The metric of the ends of certificates."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from opentelemetry.metrics import Meter
@@ -10,15 +11,19 @@ from gateway.security.tls import CredentialsUnusable, end_of
 from gateway.time.clock import Clock
 
 
-def observe_certificates(meter: Meter, files: Mapping[str, Path], clock: Clock) -> None:
-    """Gauges the seconds until a certificate ends, by its use; negative afterwards. Unusable files have none."""
+def observe_certificates(meter: Meter, files: Mapping[str, Callable[[datetime], Path]], clock: Clock) -> None:
+    """Gauges the seconds until a certificate ends, by its use; negative afterwards. Unusable files have none.
+
+    `files` name the certificate of each use at an aware time.
+    """
 
     def read() -> Iterator[tuple[float, dict[str, str]]]:
+        now = clock.now()
         for use, file in files.items():
             try:
-                end = end_of(file)
+                end = end_of(file(now))
             except CredentialsUnusable:
                 continue
-            yield (end - clock.now()).total_seconds(), {"use": use}
+            yield (end - now).total_seconds(), {"use": use}
 
     observe(meter, "crossregion.certificate.validity", "s", read)

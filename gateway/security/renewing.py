@@ -4,6 +4,7 @@ Two files cannot be replaced at once. So the fresh key and its certificate stand
 until both are there; a process that is killed between the two renamings completes them at its next start.
 """
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,9 +12,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.process.files import create_file, replace_file
+from gateway.process.files import create_file, existing, replace_file, require_writable
 from gateway.security.private_keys import KeyUnusable, file_key, private_pem
-from gateway.security.tls import Credentials
+from gateway.security.tls import Credentials, CredentialsUnusable, RenewedCredentials, end_of
 
 _PUBLIC = 0o644
 _NEXT = ".next"
@@ -21,9 +22,10 @@ _NEXT = ".next"
 
 @dataclass(frozen=True)
 class RenewedFiles:
-    """The files of a process's credentials, and those that are to take their places."""
+    """The files of the credentials that a process renews, and those that are to take their places."""
 
     credentials: Credentials
+    """The renewed ones: `gateway.security.tls.RenewedCredentials.renewed`."""
 
     @property
     def next_key(self) -> Path:
@@ -35,6 +37,10 @@ class RenewedFiles:
         """The file of the fresh certificate, until it is in its place."""
         return _beside(self.credentials.certificate)
 
+    def require_writable(self) -> None:
+        """Raises OSError where the files cannot be written."""
+        require_writable(existing(self.credentials.key.parent))
+
     def fresh_key(self) -> ec.EllipticCurvePrivateKey:
         """The fresh key, which is made where there is none: after a restart the same one. Raises OSError."""
         try:
@@ -44,6 +50,7 @@ class RenewedFiles:
         except (FileNotFoundError, KeyUnusable):
             self.next_key.unlink(missing_ok=True)
         made = ec.generate_private_key(ec.SECP256R1())
+        self.next_key.parent.mkdir(mode=0o700, exist_ok=True)
         create_file(self.next_key, private_pem(made))
         return made
 
@@ -63,6 +70,30 @@ class RenewedFiles:
         if self.next_key.exists():
             self.next_key.replace(self.credentials.key)
         self.next_certificate.replace(self.credentials.certificate)
+
+
+def completed(credentials: Credentials) -> Credentials:
+    """The credentials of a process that starts, whose renewal is completed where it was cut short."""
+    if isinstance(credentials, RenewedCredentials):
+        with contextlib.suppress(OSError):  # the next renewal tells it
+            RenewedFiles(credentials.renewed).complete()
+    return credentials
+
+
+def remove_ended(credentials: RenewedCredentials, now: datetime) -> None:
+    """Removes a renewed pair that has ended, where the issued one can be used: servers see that, and go back to it.
+
+    Raises OSError.
+    """
+    renewed = credentials.renewed
+    try:
+        credentials.load(now)
+        ended = end_of(renewed.certificate) < now
+    except CredentialsUnusable:
+        return
+    if ended:
+        renewed.certificate.unlink()
+        renewed.key.unlink(missing_ok=True)
 
 
 def due_at(chain: bytes) -> datetime:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, cast
 
@@ -62,11 +62,6 @@ _COMMAND_CONNECT_MS = 5 * _SECOND_MS
 _COMMAND_KEEPALIVE_TIMEOUT_MS = 3 * _SECOND_MS
 
 
-# gRPC for Python names no least version of TLS, but reads its ciphers of TLS 1.2 from this variable at its import. One
-# that needs a pre-shared key, which nobody has, leaves TLS 1.3 alone. Deployments set it for each server.
-TLS_1_3_ALONE = ("GRPC_SSL_CIPHER_SUITES", "ECDHE-PSK-CHACHA20-POLY1305")
-
-
 class CredentialsUnusable(Exception):
     """A file is missing, unreadable, expired, or does not fit the others; the text has the file and the reason."""
 
@@ -96,32 +91,37 @@ class Credentials:
         """The files in a directory, by the names under which the authority issues them."""
         return cls(directory / AUTHORITY_CERTIFICATE, directory / TLS_CERTIFICATE, directory / TLS_KEY)
 
+    def in_use(self, now: datetime) -> "Credentials":
+        """The files to show at an aware time: these."""
+        return self
+
     def load(self, now: datetime) -> Loaded:
-        """Reads and checks the files. `now` is aware. Raises CredentialsUnusable."""
-        loaded = Loaded(_read(self.authority), _read(self.certificate), _read(self.key))
-        authorities = _certificates(self.authority, loaded.authority)
-        own = _certificates(self.certificate, loaded.certificate)[0]
+        """Reads and checks the files in use. `now` is aware. Raises CredentialsUnusable."""
+        files = self.in_use(now)
+        loaded = Loaded(_read(files.authority), _read(files.certificate), _read(files.key))
+        authorities = _certificates(files.authority, loaded.authority)
+        own = _certificates(files.certificate, loaded.certificate)[0]
         if not any(_fault_of_time(each, now) is None for each in authorities):
-            raise CredentialsUnusable(f"{self.authority}: {_fault_of_time(authorities[0], now)}")
+            raise CredentialsUnusable(f"{files.authority}: {_fault_of_time(authorities[0], now)}")
         if (fault := _fault_of_time(own, now)) is not None:
-            raise CredentialsUnusable(f"{self.certificate}: {fault}")
+            raise CredentialsUnusable(f"{files.certificate}: {fault}")
         try:
-            fits = pem_key(self.key, loaded.key).public_key() == own.public_key()
+            fits = pem_key(files.key, loaded.key).public_key() == own.public_key()
         except KeyUnusable as error:
             raise CredentialsUnusable(str(error)) from error
         if not fits:
             raise CredentialsUnusable(
-                translated("{path}: is not the key of {certificate}", path=self.key, certificate=self.certificate)
+                translated("{path}: is not the key of {certificate}", path=files.key, certificate=files.certificate)
             )
         return loaded
 
-    def end(self) -> datetime:
-        """The end of the certificate, of an issuer behind it, or of the authority that ends last: the first of them.
+    def end(self, now: datetime) -> datetime:
+        """The end of the certificate in use, of an issuer behind it, or of the authority that ends last: the first.
 
-        Raises CredentialsUnusable.
+        `now` is aware. Raises CredentialsUnusable.
         """
         authorities = _certificates(self.authority, _read(self.authority))
-        return min(max(each.not_valid_after_utc for each in authorities), end_of(self.certificate))
+        return min(max(each.not_valid_after_utc for each in authorities), end_of(self.in_use(now).certificate))
 
     def names(self) -> list[str]:
         """The URIs that the certificate names. Raises CredentialsUnusable."""
@@ -143,6 +143,44 @@ class Credentials:
     def stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
         """A value that changes when a file is replaced, written or removed; cheap to read."""
         return tuple(_stamp(path) for path in (self.authority, self.certificate, self.key))
+
+
+@dataclass(frozen=True)
+class RenewedCredentials(Credentials):
+    """Credentials as they were issued, and beside them those that their process renews.
+
+    In use is the pair whose certificate begins last, of those that can be used: other issued files take over at once.
+    """
+
+    directory: Path
+    """Where the process writes the renewed pair; made where it is missing."""
+
+    @classmethod
+    def of(cls, issued: Credentials, directory: Path) -> Self:
+        """The files as they were issued, with the directory of the renewed ones."""
+        return cls(issued.authority, issued.certificate, issued.key, directory)
+
+    @property
+    def renewed(self) -> Credentials:
+        """The files that the process has renewed, or will."""
+        return Credentials(self.authority, self.directory / TLS_CERTIFICATE, self.directory / TLS_KEY)
+
+    def in_use(self, now: datetime) -> Credentials:
+        """The files to show at an aware time; those that were issued, where none can be used."""
+        issued = Credentials(self.authority, self.certificate, self.key)
+        return max((issued, self.renewed), key=lambda each: _begin(each, now))
+
+    def stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
+        """As of other credentials, for both pairs."""
+        return (*super().stamp(), *self.renewed.stamp())
+
+
+def _begin(credentials: Credentials, now: datetime) -> datetime:
+    """When the certificate begins, before all others where its files cannot be used."""
+    try:
+        return x509.load_pem_x509_certificate(credentials.load(now).certificate).not_valid_before_utc
+    except CredentialsUnusable:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _read(path: Path) -> bytes:
@@ -209,7 +247,8 @@ class _Reloading:
                 self._log.warning("serving on with the former certificate: %s", error)
             return None
         self._served = stamp
-        self._log.info("serving with the certificate now in %s", self._credentials.certificate)
+        served = self._credentials.in_use(self._clock.now())
+        self._log.info("serving with the certificate now in %s", served.certificate)
         return _configuration(loaded)
 
 

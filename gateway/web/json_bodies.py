@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NoReturn, cast
 
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -100,6 +100,12 @@ class Attributes:
             raise invalid(self.at(name), "must be an array", "须为数组")
         return [Attributes(each, f"{self.at(name)}[{index}]") for index, each in enumerate(value)]
 
+    def require_known(self, names: Collection[str]) -> None:
+        """Raises Refused with ATTRIBUTE_UNSUPPORTED for an attribute of another name."""
+        for name, value in self._values.items():
+            if name not in names and value is not None:
+                raise unsupported(self.at(name), "it has no meaning here", "此处无此含义")
+
     def require_nothing_removed(self) -> None:
         """Raises Refused with ATTRIBUTE_UNSUPPORTED for a null, by which a merge patch removes (RFC 7396).
 
@@ -113,9 +119,7 @@ class Attributes:
 
     def close(self) -> None:
         """Raises Refused with ATTRIBUTE_UNSUPPORTED where an attribute is left that nobody has read."""
-        for name, value in self._values.items():
-            if name not in self._read and value is not None:
-                raise unsupported(self.at(name), "it has no meaning here", "此处无此含义")
+        self.require_known(self._read)
 
 
 def _require_shallow(data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import NotRequired, TypedDict
 
 import grpc
 
@@ -30,6 +31,13 @@ _OF_REASONS: Mapping[Reason.ValueType, HTTPStatus] = {
     Reason.REASON_REQUEST_NOT_SENT: HTTPStatus.REQUEST_TIMEOUT,
 }
 
+ErrorBody = TypedDict(
+    "ErrorBody", {"code": str, "reason": str, "status": str, "@type": str, "message": NotRequired[str]}
+)
+"""TM Forum's `Error`."""
+STATUSES = tuple(sorted({*_OF_CODES.values(), *_OF_REASONS.values(), HTTPStatus.INTERNAL_SERVER_ERROR}))
+"""All statuses of refusals."""
+
 
 def http_status(reason: Reason.ValueType) -> HTTPStatus:
     """The status of HTTP for a reason."""
@@ -42,11 +50,11 @@ def told_headers(reason: Reason.ValueType) -> dict[str, str]:
     return {"Retry-After": str(seconds)} if seconds else {}
 
 
-def told_error(refused: Refused, language: str, status: HTTPStatus) -> dict[str, str]:
+def told_error(refused: Refused, language: str, status: HTTPStatus) -> ErrorBody:
     """The body of a refusal: `code` for programs, `reason` for people in the language, and the parameters."""
     said = text(refused.reason, refused.parameters)
     parameters = {name: value for name, value in refused.parameters.items() if not name.endswith("_zh_cn")}
-    body = {
+    body: ErrorBody = {
         "code": reason_name(refused.reason),
         "reason": said.zh_cn if language == CHINESE else said.en,
         "status": str(int(status)),

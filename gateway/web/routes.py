@@ -24,16 +24,22 @@ from gateway.web.bodies import whole_body
 from gateway.web.enum_words import number_of
 from gateway.web.json_bodies import Attributes, parsed, unsupported
 from gateway.web.refusals import http_status, preferred_language, told_error, told_headers
+from gateway.web.selecting import Selection
 from gateway.web.server import Page
 
 TYPE = "application/json"
-_MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
+TYPE_ATTRIBUTES = ("@type", "@baseType", "@schemaLocation")
+"""The attributes of any object that name its type."""
+MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
 _METADATA = ("authorization", "traceparent")
 _DEADLINE = 15.0  # seconds of a call, beside what its caller lets it wait
 _WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,9})"?', re.ASCII | re.IGNORECASE)
+_ONE = Selection()
 _QUOTED = re.compile(r'"([^"\\]*)"')
 """A text of a structured field (RFC 9651), in which `Idempotency-Key` may stand."""
 
+Schema = Mapping[str, object]
+"""JSON Schema."""
 Response = TypeVar("Response", bound=Message)
 Certificates = Callable[[web.Request], Mapping[str, Collection[bytes]]]
 """The certificates of the caller, in the form of gRPC's `auth_context()`. May raise Refused."""
@@ -77,6 +83,16 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Resource:
+    """A type of TM Forum's, as routes answer with it."""
+
+    name: str
+    """For example `ProductOrder`."""
+    schema: Callable[[str], tuple[Schema, Mapping[str, Schema]]]
+    """The JSON Schema of its attributes, and the schemas that it refers to, below the place in the document."""
+
+
+@dataclass(frozen=True)
 class Route:
     """One method of one resource, and the RPC that it is; or one of several, by the message that is made of it."""
 
@@ -91,6 +107,12 @@ class Route:
     """Pure. May raise Refused."""
     others: Sequence[str] = ()
     """The other RPCs, of the same service."""
+    selection: Selection = _ONE
+    """The query that it takes."""
+    attributes: Collection[str] = ()
+    """The attributes that its body may have, beside those that name a type."""
+    resource: Resource | None = None
+    """What it answers with, or a list of them. The description of the API tells it."""
 
     @classmethod
     def of(
@@ -101,9 +123,14 @@ class Route:
         request: Callable[[Asked], Message],
         answer: Callable[[Asked, Response], Answer],
         others: Sequence[str] = (),
+        *,
+        resource: Resource,
+        selection: Selection = _ONE,
+        attributes: Collection[str] = (),
     ) -> "Route":
         """A route whose `answer` takes the response of its RPC."""
-        return cls(verb, path, rpc, request, cast("Callable[[Asked, Message], Answer]", answer), others)
+        told = cast("Callable[[Asked, Message], Answer]", answer)
+        return cls(verb, path, rpc, request, told, others, selection, attributes, resource)
 
     def rpc_of(self, message: Message) -> str:
         """The RPC that takes a message: requests have the name of their RPC."""
@@ -121,6 +148,8 @@ class Api:
     """Seconds; whoever prefers a longer wait is answered after these."""
     pages: Sequence[Page] = ()
     """What is read below the path without an RPC."""
+    title: str = ""
+    """For its description."""
 
 
 def application(api: Api, calls: Calls, certificates: Certificates) -> web.Application:
@@ -144,6 +173,8 @@ def _handler(
             if request.method == "PATCH":
                 body.require_nothing_removed()
             asked = _asked(api.root, request, body, wait)
+            route.selection.require(asked.query)
+            body.require_known((*TYPE_ATTRIBUTES, *route.attributes) if route.attributes else ())
             made = route.request(asked)
             body.close()
             return made
@@ -253,7 +284,7 @@ async def _body(request: web.Request) -> bytes:
     """The body of a request. Raises Refused for another type than JSON in UTF-8, and for one that is too large."""
     charset = request.charset or "utf-8"
     said = _header(request, "Content-Encoding") or _header(request, "Content-Type")
-    types = (TYPE, _MERGE_PATCH) if request.method == "PATCH" else (TYPE,)
+    types = (TYPE, MERGE_PATCH) if request.method == "PATCH" else (TYPE,)
     if request.content_type not in types or charset.lower() != "utf-8" or "Content-Encoding" in request.headers:
         raise Refused(Reason.REASON_MEDIA_TYPE_UNSUPPORTED, media_type=said or "none")
     return await whole_body(request)

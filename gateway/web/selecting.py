@@ -5,7 +5,7 @@ A parameter that nobody heeds is refused, because its caller would take the answ
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from google.protobuf.descriptor import EnumDescriptor
@@ -19,8 +19,8 @@ FIELDS = "fields"
 SORT = "sort"
 LIMIT = "limit"
 _OFFSET, _TOKEN = "offset", "pageToken"
-BY_TOKENS = (LIMIT, _TOKEN)
-PAGING = (_OFFSET, *BY_TOKENS)
+_BY_TOKENS = (LIMIT, _TOKEN)
+_PAGING = (_OFFSET, *_BY_TOKENS)
 _ALWAYS = ("id", "href")
 _NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
 Query = Mapping[str, str]
@@ -40,10 +40,29 @@ def require_known(query: Query, known: Collection[str]) -> None:
         raise unsupported(FIELDS, "it names attributes of the resource itself", "仅限资源自身的属性")
 
 
-def require_sorted(query: Query, order: str) -> None:
-    """Raises Refused for another order than the one that the list has, for example `-creationDate`."""
-    if query.get(SORT, order) != order:
-        raise unsupported(SORT, f"the list has the order {order}", f"列表顺序为{order}")
+@dataclass(frozen=True)
+class Selection:
+    """The parameters that the query of a route may have, beside `fields`."""
+
+    order: str = ""
+    """The order that its list has, for example `-creationDate`; empty for one resource."""
+    filters: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Each with the words that it takes; without any where it takes a text."""
+    is_counted: bool = False
+    """Whether places of the list are counted, and `offset` names one."""
+
+    @property
+    def paging(self) -> Sequence[str]:
+        """The parameters that name a part of the list."""
+        if not self.order:
+            return ()
+        return _PAGING if self.is_counted else _BY_TOKENS
+
+    def require(self, query: Query) -> None:
+        """Raises Refused for any other parameter, and for another order."""
+        require_known(query, (FIELDS, *((SORT,) if self.order else ()), *self.paging, *self.filters))
+        if query.get(SORT, self.order) != self.order:
+            raise unsupported(SORT, f"the list has the order {self.order}", f"列表顺序为{self.order}")
 
 
 def selected(told: Mapping[str, object], query: Query) -> Mapping[str, object]:

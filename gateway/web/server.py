@@ -205,16 +205,18 @@ class WebServer:
 
     def _context(self) -> ssl.SSLContext:
         """Raises CredentialsUnusable."""
-        self._credentials.load(self._border.clock.now())
+        now = self._border.clock.now()
+        self._credentials.load(now)
+        files = self._credentials.in_use(now)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.verify_mode = ssl.CERT_REQUIRED
         context.num_tickets = 0  # a resumed session would have no certificates
         try:
-            context.load_verify_locations(self._credentials.authority)
-            context.load_cert_chain(self._credentials.certificate, self._credentials.key)
+            context.load_verify_locations(files.authority)
+            context.load_cert_chain(files.certificate, files.key)
         except (OSError, ssl.SSLError) as error:
-            raise CredentialsUnusable(f"{self._credentials.certificate}: {error}") from error
+            raise CredentialsUnusable(f"{files.certificate}: {error}") from error
         return context
 
     @web.middleware

@@ -31,6 +31,7 @@ from gateway.store.scheduler import OfFailed, Scheduler
 from gateway.store.timers import Timer, TimerHandler
 from gateway.time.clock import Clock
 from region_node.app import registered
+from region_node.business.billing.readings import BILL_LIMIT
 from region_node.business.billing.relayed import BillingEnvelopes
 from region_node.business.billing.runs import BillingRuns
 from region_node.business.joint import provisioning, working
@@ -71,7 +72,7 @@ from region_node.care.complaints.owner import ESCALATION_TIMER
 from region_node.care.complaints.relayed import ComplaintEnvelopes
 from region_node.care.complaints.remedy import REMEDY_TIMER
 from region_node.care.complaints.remote_repeats_relayed import JoiningEnvelopes
-from region_node.care.escalations.duty_readings import readings_are_many
+from region_node.care.escalations.daily_readings import readings_are_many
 from region_node.care.escalations.joint_orders import limit_is_near, limit_is_overdue
 from region_node.care.escalations.notifier import EscalationNotifier
 from region_node.care.escalations.port import Sink
@@ -103,7 +104,7 @@ from region_node.customers.notices.port import Notifier
 from region_node.customers.operations import SUSPENSION_TIMER, suspension_has_ended
 from region_node.customers.profiles_relayed import ProfileEnvelopes
 from region_node.customers.reminders import REMINDER_TIMER, ensure_reminders, remind
-from region_node.customers.sharing.duty_readings import DUTY_TIMER
+from region_node.customers.sharing.duty_readings import DUTY_LIMIT
 from region_node.customers.sharing.relayed import SharingEnvelopes
 from region_node.customers.verification.application import VerificationApplication, VerificationPorts
 from region_node.customers.verification.relayed import VerificationEnvelopes
@@ -457,7 +458,8 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         CAMPAIGN_TIMER: lambda tx, timer, now: campaign_is_due(tx, context, timer, now),
         CORRECTION_TIMER: lambda tx, timer, now: correction_is_due(tx, context, timer, now),
         NIGHT_TIMER: lambda tx, timer, now: night_is_due(tx, reconciliation, timer, now),
-        DUTY_TIMER: lambda tx, timer, now: readings_are_many(tx, context, timer, now),
+        DUTY_LIMIT.timer: lambda tx, timer, now: readings_are_many(tx, context, DUTY_LIMIT, timer, now),
+        BILL_LIMIT.timer: lambda tx, timer, now: readings_are_many(tx, context, BILL_LIMIT, timer, now),
         DAY_TIMER: lambda tx, timer, now: day_is_due(tx, reconciliation, timer, now),
     }
 

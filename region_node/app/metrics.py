@@ -1,8 +1,6 @@
 """The metrics of a node besides those of its calls."""
 
 from collections import Counter
-from collections.abc import Mapping
-from pathlib import Path
 
 from opentelemetry.metrics import Meter
 
@@ -20,6 +18,7 @@ from region_node.care.quarantine.counting import WaitingWork
 from region_node.customers.documents.reuse import measure_reuse
 from region_node.node.day_work import DayWork
 from region_node.node.open_work import OpenWork
+from region_node.node.settings import RegionSettings
 
 
 def observe_node(
@@ -27,13 +26,14 @@ def observe_node(
     core: RegionCore,
     work: WaitingWork,
     store: FencedStore,
-    certificates: Mapping[str, Path],
+    settings: RegionSettings,
     clock: AgreedClock,
 ) -> None:
-    """Registers all metrics of a node. `certificates` are files by their use."""
+    """Registers all metrics of a node."""
+    own, signing = settings.own_credentials, settings.signing.certificate
     observe_store(meter, store)
     observe_clock(meter, clock)
-    observe_certificates(meter, certificates, clock)
+    observe_certificates(meter, {"tls": lambda now: own.in_use(now).certificate, "signing": lambda _: signing}, clock)
     measure_reuse(meter, store)
     _observe_lanes(meter, core, clock)
     _observe_notifiers(meter, core)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from opentelemetry.metrics import Meter
@@ -39,10 +38,10 @@ from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import LISTENERS, Server, Service
 from gateway.security.authority_file import follow_authority
 from gateway.security.identity import server_name
-from gateway.security.renewing import RenewedFiles
+from gateway.security.renewing import completed
 from gateway.security.signing import ServingSigner, TrustedKeys, certified_key
 from gateway.security.staff_proofs import StaffProofs
-from gateway.security.tls import CredentialsUnusable, server_credentials
+from gateway.security.tls import CredentialsUnusable, RenewedCredentials, server_credentials
 from gateway.store.agreed_time import AgreedTimeKeeper, last_agreed
 from gateway.store.fenced import FencedStore
 from gateway.store.opening import moved_file
@@ -143,9 +142,8 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
     """
     async with contextlib.AsyncExitStack() as stack:
         clock = AgreedClock(machine or SystemClock())
-        if settings.renew_certificate:
-            RenewedFiles(settings.credentials).complete()
-        credentials = [server_credentials(settings.credentials, clock) for _ in range(LISTENERS)]
+        own = completed(settings.own_credentials)
+        credentials = [server_credentials(own, clock) for _ in range(LISTENERS)]
         door = Door(settings.web)
         telemetry = Telemetry.of(SERVICE_NAME, settings.region, door.readers())
         stack.callback(telemetry.shutdown)
@@ -170,7 +168,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         begun = await begins(core, fence, stack)
         stack.push_async_callback(core.stop)
         waiting_work = WaitingWork(ports.store)
-        observe_node(telemetry.meter, core, waiting_work, ports.store, _certificates(settings), clock)
+        observe_node(telemetry.meter, core, waiting_work, ports.store, settings, clock)
         server, border = _server(ports, _services(ports, core, questions, client), telemetry)
         port = await server.start(settings.listen, *credentials)
         stack.push_async_callback(door.close, server.drain)
@@ -194,7 +192,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             CaseNotifier(ports.store, client.tell_case).run(),
             ProblemNotifier(core_ports.context, ports.store, tellers, count_complaints).run(),
             _planning(core_ports, client, restored).run(),
-            *await door.open(settings.credentials, border, stack, server.calls, *_web(ports)),
+            *await door.open(own, border, stack, server.calls, *_web(ports)),
             *_of_database(ports, registry, core_ports, core),
             *_of_credentials(ports, client, telemetry.meter),
         )
@@ -278,7 +276,7 @@ async def _open(
     fenced = FencedStore(store)
     border = _border(settings, clock, fenced, telemetry.meter)
     source = random.Random()
-    dialer = Dialer(settings.credentials, clock)
+    dialer = Dialer(settings.own_credentials, clock)
     name = server_name(Role.ROLE_COORDINATOR, "", settings.federation)
     coordinators = Replicas(dialer, name, source)
     coordinators.update(settings.coordinators)
@@ -420,11 +418,12 @@ def _of_credentials(ports: _Ports, client: FederationClient, meter: Meter) -> Se
 def _renewal(ports: _Ports, client: FederationClient, meter: Meter) -> Sequence[Coroutine[None, None, None]]:
     """The loop that renews the certificate of this process; none where its settings leave that to others."""
     settings, border = ports.settings, ports.border
-    if not settings.renew_certificate:
+    credentials = settings.own_credentials
+    if not isinstance(credentials, RenewedCredentials):
         return ()
     renewal = CertificateRenewal(
         RenewalPorts(
-            credentials=settings.credentials,
+            credentials=credentials,
             identity=settings.identity,
             process=settings.number,
             signer=border.signer,
@@ -485,8 +484,3 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
         questions=questions,
     )
     return core, questions
-
-
-def _certificates(settings: RegionSettings) -> dict[str, Path]:
-    """The certificates of a node by their use, for the metric of their ends."""
-    return {"tls": settings.credentials.certificate, "signing": settings.signing.certificate}

@@ -46,6 +46,7 @@ from region_node.network.agreements import rows as agreement_rows
 from region_node.network.agreements.announced import tell_announced
 from region_node.network.agreements.kind import AGREEMENTS
 from region_node.network.agreements.regional import CHARGED_AGREEMENT_CREDITS, SETTLED_AGREEMENT_CREDITS
+from region_node.network.faults import evidence as fault_evidence
 from region_node.network.faults import rows as fault_rows
 from region_node.network.faults import rules as faults
 from region_node.network.faults.kind import FAULTS
@@ -59,6 +60,7 @@ from region_node.network.faults.settled import (
     SETTLED_RENT,
     SETTLED_WARRANTY_PARTS,
 )
+from region_node.network.measurements import evidence as alarm_evidence
 from region_node.network.measurements.alarm_rows import AlarmNumbers
 from region_node.network.measurements.kind import MEASUREMENTS
 from region_node.network.problems.kind import LINE_SERVICES
@@ -177,7 +179,10 @@ CHARGED = (
 """The kinds of charges between two regions."""
 
 PROBLEMS = ProblemPorts(
-    evidence={FAULTS.name: Evidence(follow_problem, leave_problem)},
+    evidence={
+        fault_rows.KIND: Evidence(fault_evidence.find_event, follow_problem, leave_problem),
+        alarm_evidence.KIND: Evidence(alarm_evidence.find_event),
+    },
     line_bound=tell_announced,
     complaints_of=complaints_of,
 )

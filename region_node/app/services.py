@@ -25,6 +25,7 @@ from gateway.api.region.v1 import (
     erasure_service_pb2,
     fault_service_pb2,
     followed_problem_service_pb2,
+    import_service_pb2,
     improvement_service_pb2,
     issue_oversight_service_pb2,
     issue_service_pb2,
@@ -79,6 +80,7 @@ from gateway.api.region.v1.dossier_service_pb2_grpc import add_DossierServiceSer
 from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
 from gateway.api.region.v1.fault_service_pb2_grpc import add_FaultServiceServicer_to_server
 from gateway.api.region.v1.followed_problem_service_pb2_grpc import add_FollowedProblemServiceServicer_to_server
+from gateway.api.region.v1.import_service_pb2_grpc import add_ImportServiceServicer_to_server
 from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementServiceServicer_to_server
 from gateway.api.region.v1.issue_oversight_service_pb2_grpc import add_IssueOversightServiceServicer_to_server
 from gateway.api.region.v1.issue_service_pb2_grpc import add_IssueServiceServicer_to_server
@@ -161,6 +163,7 @@ from region_node.oversight.issue_service import IssueOversightService
 from region_node.oversight.move_service import CustomerMoveOversightService
 from region_node.oversight.resource_service import ResourceOversightService
 from region_node.oversight.service import OrderOversightService
+from region_node.requests.importing.service import ImportService
 from region_node.requests.questions import Questions
 
 
@@ -270,6 +273,11 @@ def _of_care(ports: ServicePorts) -> list[Service]:
             improvement_service_pb2.DESCRIPTOR.services_by_name["ImprovementService"],
             add_ImprovementServiceServicer_to_server,
             ImprovementService(context, store, clock),
+        ),
+        Service.of(
+            import_service_pb2.DESCRIPTOR.services_by_name["ImportService"],
+            add_ImportServiceServicer_to_server,
+            ImportService(store),
         ),
         Service.of(
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],

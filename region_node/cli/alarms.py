@@ -20,6 +20,7 @@ from gateway.wording.words import word
 from region_node.cli.asking import Asking, reads, repeats, watch
 from region_node.cli.imports.network_file import NetworkFile
 from region_node.cli.imports.network_import import Kind, import_options, run_import
+from region_node.network.measurements.objects import name_of
 
 _ACKNOWLEDGED = AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED
 _SEVERITIES = option_words(PerceivedSeverity.items())
@@ -34,7 +35,7 @@ _KIND: Kind[AlarmReport, SendAlarmsRequest, SendAlarmsResponse] = Kind(
 
 _ALARMS = Table[Alarm](
     TableColumn("alarm", lambda each: each.id),
-    TableColumn("object", lambda each: _object(each.alarmed_object)),
+    TableColumn("object", lambda each: name_of(each.alarmed_object)),
     TableColumn("severity", lambda each: told_severity(each.perceived_severity)),
     TableColumn("cause", lambda each: each.probable_cause),
     TableColumn("state", lambda each: word(AlarmState.Name(each.state), "ALARM_STATE_")),
@@ -152,7 +153,3 @@ def import_file(asking: Asking, file: Path, rejects: Path | None, source: str, p
       region-node alarms import growing.jsonl --source watch-chengdu
     """
     run_import(asking, NetworkFile(file, AlarmReport, source), _KIND, rejects, patience)
-
-
-def _object(about: NetworkObject) -> str:
-    return about.site or about.link or about.service

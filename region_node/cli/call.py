@@ -12,6 +12,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from gateway.cli.exits import leave
+from gateway.values.json_messages import message_of
 from gateway.wording.languages import offering, translated
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.methods import Method, operator_methods
@@ -119,7 +120,7 @@ def _request(method: Method, content: str) -> Message:
         told = json.loads(content)
         if not isinstance(told, dict):
             raise json_format.ParseError(translated("it is not an object"))
-        return json_format.ParseDict(told, method.request())
+        return message_of(told, method.request())
     except OSError as error:
         raise click.UsageError(f"{content[1:]}: {error.strerror}") from error
     except (json_format.ParseError, ValueError) as error:

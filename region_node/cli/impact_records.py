@@ -3,11 +3,12 @@
 from typing import TextIO
 
 import click
-from google.protobuf.json_format import Parse, ParseError
+from google.protobuf.json_format import ParseError
 
 from gateway.api.region.v1 import retention_service_pb2 as api
 from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceStub
 from gateway.cli.asking import limit_option
+from gateway.values.json_messages import message_from
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 from region_node.cli.asking import Asking, reads, repeats
@@ -35,7 +36,7 @@ def record_impact(asking: Asking, file: TextIO) -> None:
       "assessor": "4711", "assess_time": "2026-11-01T08:00:00Z"}' | region-node impact-records record -
     """
     try:
-        told = Parse(file.read(), api.ImpactRecord())
+        told = message_from(file.read(), api.ImpactRecord())
     except (ParseError, UnicodeDecodeError) as error:
         raise click.UsageError(str(error)) from error
     told.assessor = told.assessor or asking.staff_id

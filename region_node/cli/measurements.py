@@ -17,13 +17,13 @@ from gateway.api.region.v1.measurement_service_pb2 import (
 from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceStub
 from gateway.cli.option_words import option_words
 from gateway.cli.table import Table, TableColumn
-from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.clock import to_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 from region_node.cli.asking import Asking, reads
 from region_node.cli.imports.network_file import NetworkFile
 from region_node.cli.imports.network_import import Kind, import_options, run_import
-from region_node.network.measurements.capacity import trend
+from region_node.network.measurements.prospect import prospect, used
 
 _PERIODS = option_words(QualityPeriod.items())
 _LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "month": timedelta(days=31)}
@@ -108,19 +108,14 @@ def _print_summaries(found: api.ListQualityResponse) -> None:
 
 def _print_capacity(found: api.ListQualityResponse) -> None:
     full = found.capacity_mbps * 1000
-    used = [
-        (from_timestamp(each.start_time), figure.percentile_95)
-        for each in found.summaries
-        for figure in each.figures
-        if figure.figure == _THROUGHPUT
-    ]
+    months = used(found)
     table = Table[tuple[datetime, int]](
         TableColumn("month", lambda each: f"{each[0]:%Y-%m}"),
         TableColumn("throughput, Mbit/s (95 %)", lambda each: f"{each[1] / 1000:.1f}"),
         TableColumn("of the capacity", lambda each: f"{each[1] * 100 / full:.1f} %"),
     )
-    table.show(used)
-    click.echo(_prospect([(month.year * 12 + month.month, carried) for month, carried in used], full))
+    table.show(months)
+    click.echo(prospect(months, full))
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -128,18 +123,6 @@ def sparkline(values: Sequence[float]) -> str:
     least, most = min(values), max(values)
     step = (most - least) / (len(_BARS) - 1) or 1.0
     return "".join(_BARS[round((value - least) / step)] for value in values)
-
-
-def _prospect(months: Sequence[tuple[int, int]], full: int) -> str:
-    found = trend(months, full)
-    if found is None:
-        return translated("Too few months for a trend.")
-    grows = translated("It changes by {rate} Mbit/s a month.", rate=f"{found.growth / 1000:+.1f}")
-    if found.months_left is None:
-        return grows + " " + translated("By that it is never full.")
-    if not found.months_left:
-        return grows + " " + translated("By that it is full.")
-    return grows + " " + translated("By that it is full in {count} months.", count=found.months_left)
 
 
 def _quality(asking: Asking, name: str, *, is_service: bool, by: str, last: int) -> api.ListQualityResponse:

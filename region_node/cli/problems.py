@@ -38,6 +38,8 @@ _PROBLEMS = Table[api.FollowedProblem](
     TableColumn("until", lambda each: told_if_set(each.header.end_time, timespec="seconds")),
     TableColumn("customers", lambda each: str(each.customers)),
     TableColumn("complaints", lambda each: _complaints(each.ticket_ids)),
+    TableColumn("unconfirmed", lambda each: ", ".join(each.unconfirmed_services)),
+    TableColumn("version", lambda each: str(each.header.version), only_wide=True),
 )
 
 
@@ -60,6 +62,25 @@ def list_command(asking: Asking, include_ended: bool) -> None:
     request = api.ListFollowedProblemsRequest(include_ended=include_ended)
     found = asking.ask(lambda channel: FollowedProblemServiceStub(channel).ListFollowedProblems, request)
     asking.show(found, _PROBLEMS, found.problems)
+
+
+@problems.command()
+@repeats(staff_option, channel_option, done="done, also where it was so before", with_json=False)
+@click.argument("problem")
+@click.option("--version", type=click.IntRange(min=1), required=True, help="The version that you have looked at.")
+def confirm(asking: Asking, problem: str, version: int) -> None:
+    """Confirm the present state of PROBLEM: customers of its unconfirmed services get their notice.
+
+    Coordinators have told of it, and no alarm or fault of the region supports it. Look at the network first. Needs a
+    certificate of staff.
+
+    \b
+    Examples:
+      region-node problems list --staff-id 4711 --wide
+      region-node problems confirm problem-20261210-1f0c3a5b --version 3 --staff-id 4711
+    """
+    request = api.ConfirmFollowedProblemRequest(problem_id=problem, version=version)
+    asking.ask(lambda channel: FollowedProblemServiceStub(channel).ConfirmFollowedProblem, request)
 
 
 @problems.command()

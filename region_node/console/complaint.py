@@ -1,7 +1,6 @@
 """The page of a complaint: its text and clocks, its course, and the forms by which staff answer it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, Remedy
@@ -15,81 +14,35 @@ from gateway.api.region.v1.complaint_service_pb2 import (
     RespondToComplaintRequest,
     RespondToComplaintResponse,
 )
-from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import invalid
 from gateway.time.clock import from_timestamp
-from gateway.values.money import minor_units_of
 from gateway.web.console.complaint_parts import clocks, complaint_state_cell, time_by_holder
-from gateway.web.console.pages import ACT, Calling, Form, Shown, View, Visit
-from gateway.web.console.parts import Choice, Event, Fact, Option, due_cell
+from gateway.web.console.entries import CURRENCY, Entry, Field, amount_of, entry
+from gateway.web.console.pages import Calling, Form, Shown, View, Visit
+from gateway.web.console.parts import Event, Fact, Option, due_cell
+from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import category_name, cause_name, learned, region_name
-from gateway.wording.times import told_if_set, told_time
+from gateway.wording.times import told_if_set
 from gateway.wording.words import word
 from region_node.care.complaints import rules
 from region_node.care.complaints.course import happened
 from region_node.console import rpcs
+from region_node.console.words import number_fact
 
 _TAB = "/complaints"
 _ID = "id"
 _RESPOND, _NOTE, _PROPOSE = "respond", "note", "propose"
 _TEXT, _ASK, _CAUSE, _REMEDY, _AMOUNT = "text", "ask", "cause", "remedy", "amount"
-_CURRENCY = "CNY"
 _WAIT = timedelta(seconds=15)
 
 
 def path_of(ticket_id: str) -> str:
     """The path of the page of a complaint."""
     return f"{_TAB}/{ticket_id}"
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A form with one text."""
-
-    heading: str
-    act: str
-    request_id: str
-    label: str
-    text: str = field(repr=False)
-    longest: int
-    send: str
-    ask: str = ""
-    """The label of the choice that the customer has to answer first; empty for no such choice."""
-    is_ask: bool = False
-
-
-@dataclass(frozen=True)
-class _Proposal:
-    """The choices of a resolution."""
-
-    entry: _Entry
-    cause: Choice
-    remedy: Choice
-    amount_label: str
-    amount: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class _Page:
-    """The page as `complaint.html.j2` shows it, in its order."""
-
-    state: Cell
-    due: Cell
-    category: str
-    responsible: str
-    description_heading: str
-    description: str = field(repr=False)
-    facts_heading: str
-    facts: Sequence[Fact]
-    tables: Sequence[tuple[str, Table]]
-    course_heading: str
-    course: Sequence[Event]
-    proposal: _Proposal | None
-    entries: Sequence[_Entry]
 
 
 async def _read(visit: Visit, calling: Calling) -> GetComplaintResponse:
@@ -99,28 +52,28 @@ async def _read(visit: Visit, calling: Calling) -> GetComplaintResponse:
 def _show(visit: Visit, found: GetComplaintResponse) -> Shown:
     complaint = found.complaint
     is_own = rules.is_work_of(complaint, visit.person.region)
-    page = _Page(
+    request = complaint.request
+    category = category_name(request.category) or translated("not classified")
+    responsible = f"{region_name(complaint.owner_region)} {in_language(complaint.department)}".strip()
+    page = TicketPage(
         state=complaint_state_cell(complaint),
         due=due_cell(complaint.expected_resolution_time, visit.now) if is_own else Cell(""),
-        category=category_name(complaint.request.category) or translated("not classified"),
-        responsible=f"{region_name(complaint.owner_region)} {in_language(complaint.department)}".strip(),
-        description_heading=translated("Text"),
-        description=complaint.request.description,
+        about=f"{category} · {responsible}",
+        texts=known([Fact(translated("Text"), request.description)]),
         facts_heading=translated("Complaint"),
-        facts=_facts(complaint),
-        tables=[(heading, table) for heading, table in _tables(visit, found) if table.rows],
+        facts=_facts(visit, complaint),
+        tables=_tables(visit, found),
         course_heading=translated("Course"),
         course=_course(found),
-        proposal=_proposal(visit) if is_own else None,
-        entries=[*_answers(visit, complaint), _private_note(visit)],
+        entries=[*([_proposal(visit)] if is_own else ()), *_answers(visit, complaint), _private_note(visit)],
     )
-    return Shown("complaint.html.j2", complaint.ticket_id, page, _TAB)
+    return page.shown(complaint.ticket_id, _TAB)
 
 
-def _facts(complaint: Complaint) -> Sequence[Fact]:
+def _facts(visit: Visit, complaint: Complaint) -> Sequence[Fact]:
     request = complaint.request
     facts = [
-        Fact(translated("Number"), request.number),
+        number_fact(visit, request.number),
         Fact(translated("Contact"), request.contact_number),
         Fact(translated("Filed"), told_if_set(complaint.create_time)),
         Fact(translated("Filed in"), region_name(complaint.origin_region)),
@@ -132,20 +85,14 @@ def _facts(complaint: Complaint) -> Sequence[Fact]:
         Fact(translated("Group"), complaint.group_id),
         Fact(translated("Promised"), told_if_set(complaint.expected_resolution_time)),
     ]
-    return [each for each in facts if each.text]
+    return known(facts)
 
 
-def _tables(visit: Visit, found: GetComplaintResponse) -> Sequence[tuple[str, Table]]:
+def _tables(visit: Visit, found: GetComplaintResponse) -> Sequence[Table]:
     complaint = found.complaint
     lateness = found.lateness.ToTimedelta() if found.HasField("lateness") else None
-    return [
-        (
-            translated("Clocks"),
-            clocks(complaint.deadlines, complaint.state, visit.now, is_over=rules.is_final(complaint)),
-        ),
-        (translated("Time by holder"), time_by_holder(found.ledger, lateness)),
-        (translated("Category by its words"), _candidates(complaint)),
-    ]
+    limits = clocks(complaint.deadlines, complaint.state, visit.now, is_over=rules.is_final(complaint))
+    return filled([limits, time_by_holder(found.ledger, lateness), _candidates(complaint)])
 
 
 def _candidates(complaint: Complaint) -> Table:
@@ -171,16 +118,10 @@ def _course(found: GetComplaintResponse) -> Sequence[Event]:
         (from_timestamp(each.time), each.author, translated("private: {text}", text=each.text))
         for each in found.private_notes
     ]
-    course = sorted([*happened(found.complaint), *private], key=lambda each: each[0])
-    return [Event(told_time(time), "", who, happening) for time, who, happening in course]
+    return course([*happened(found.complaint), *private])
 
 
-def _entered(visit: Visit, act: str, name: str) -> str:
-    """The value that was entered into a form that was refused."""
-    return visit.form.text(name) if visit.form.text(ACT) == act else ""
-
-
-def _answers(visit: Visit, complaint: Complaint) -> Iterator[_Entry]:
+def _answers(visit: Visit, complaint: Complaint) -> Iterator[Entry]:
     """The form for an answer of this region, or for the customer's words where another region handles the complaint.
 
     None where this region has neither to say.
@@ -189,54 +130,45 @@ def _answers(visit: Visit, complaint: Complaint) -> Iterator[_Entry]:
     is_answered = rules.is_answered_by(complaint, region)
     if rules.is_final(complaint) or not (is_answered or rules.is_passed_on_by(complaint, region)):
         return
-    yield _Entry(
-        heading=translated("Answer") if is_answered else translated("What the customer says"),
-        act=_RESPOND,
-        request_id=visit.id_for(_RESPOND),
-        label=translated("Note for the customer and the regions")
+    label = (
+        translated("Note for the customer and the regions")
         if is_answered
-        else translated("In the customer's words, for the region that handles the complaint"),
-        text=_entered(visit, _RESPOND, _TEXT),
-        longest=rules.NOTE_LIMIT,
-        send=translated("Add the note") if is_answered else translated("Pass it on"),
-        ask=translated("The customer has to answer first") if rules.is_work_of(complaint, region) else "",
-        is_ask=bool(_entered(visit, _RESPOND, _ASK)),
+        else translated("In the customer's words, for the region that handles the complaint")
+    )
+    fields = [_text(label)]
+    if rules.is_work_of(complaint, region):
+        fields.append(Field(_ASK, "tick", translated("The customer has to answer first"), is_required=False))
+    yield entry(
+        visit,
+        _RESPOND,
+        translated("Answer") if is_answered else translated("What the customer says"),
+        translated("Add the note") if is_answered else translated("Pass it on"),
+        fields,
     )
 
 
-def _private_note(visit: Visit) -> _Entry:
-    return _Entry(
-        heading=translated("Private note"),
-        act=_NOTE,
-        request_id=visit.id_for(_NOTE),
-        label=translated("Only staff of this region see it"),
-        text=_entered(visit, _NOTE, _TEXT),
-        longest=rules.NOTE_LIMIT,
-        send=translated("Add the private note"),
-    )
+def _private_note(visit: Visit) -> Entry:
+    fields = [_text(translated("Only staff of this region see it"))]
+    return entry(visit, _NOTE, translated("Private note"), translated("Add the private note"), fields)
 
 
-def _proposal(visit: Visit) -> _Proposal:
-    entry = _Entry(
-        heading=translated("Propose a resolution"),
-        act=_PROPOSE,
-        request_id=visit.id_for(_PROPOSE),
-        label=translated("Resolution, for the customer"),
-        text=_entered(visit, _PROPOSE, _TEXT),
-        longest=rules.NOTE_LIMIT,
-        send=translated("Propose"),
-    )
+def _proposal(visit: Visit) -> Entry:
     causes = [Option(each.code, cause_name(each.code)) for each in learned().resolution_causes]
     remedies = [
         Option(told_word(Remedy.DESCRIPTOR, each), word(Remedy.Name(each), "REMEDY_")) for each in Remedy.values()[1:]
     ]
-    return _Proposal(
-        entry=entry,
-        cause=Choice(_CAUSE, translated("Cause"), causes, _entered(visit, _PROPOSE, _CAUSE)),
-        remedy=Choice(_REMEDY, translated("Remedy"), remedies, _entered(visit, _PROPOSE, _REMEDY)),
-        amount_label=translated("Amount of a refund or a credit, in {currency}: 12.00", currency=_CURRENCY),
-        amount=_entered(visit, _PROPOSE, _AMOUNT),
-    )
+    amount = translated("Amount of a refund or a credit, in {currency}: 12.00", currency=CURRENCY)
+    fields = [
+        _text(translated("Resolution, for the customer")),
+        Field(_CAUSE, "choice", translated("Cause"), options=causes),
+        Field(_REMEDY, "choice", translated("Remedy"), options=remedies),
+        Field(_AMOUNT, "amount", amount, is_required=False),
+    ]
+    return entry(visit, _PROPOSE, translated("Propose a resolution"), translated("Propose"), fields)
+
+
+def _text(label: str) -> Field:
+    return Field(_TEXT, "text", label, longest=rules.NOTE_LIMIT)
 
 
 def _respond(visit: Visit) -> RespondToComplaintRequest:
@@ -265,11 +197,8 @@ def _propose(visit: Visit) -> ProposeResolutionRequest:
         cause_code=visit.form.text(_CAUSE),
         remedy=Remedy.ValueType(remedy),
     )
-    if said := visit.form.text(_AMOUNT):
-        amount = minor_units_of(said if "." in said else f"{said}.00")
-        if amount is None:
-            raise invalid(_AMOUNT, "is no amount, as 12.00", "不是金额，例如12.00")
-        request.amount.CopyFrom(Money(minor_units=amount, currency=_CURRENCY))
+    if visit.form.text(_AMOUNT):
+        request.amount.CopyFrom(amount_of(visit, _AMOUNT))
     return request
 
 

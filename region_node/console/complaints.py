@@ -49,11 +49,12 @@ def _show(visit: Visit, answer: ListComplaintsResponse) -> Shown:
         chosen_of(visit, _CATEGORY, translated("Category"), categories),
         chosen_of(visit, _ONLY, translated("Only"), only),
     ]
-    page = list_page(visit, PATH, choices, _table(visit, answer.complaints), answer.next_page_token, [number_of(visit)])
+    page = list_page(visit, PATH, choices, table(visit, answer.complaints), answer.next_page_token, [number_of(visit)])
     return page.shown(translated("Complaints"), PATH)
 
 
-def _table(visit: Visit, complaints: Sequence[Complaint]) -> Table:
+def table(visit: Visit, complaints: Sequence[Complaint]) -> Table:
+    """Complaints, each with a link to its page."""
     return Table(
         label=translated("Complaints"),
         head=[

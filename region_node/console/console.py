@@ -10,7 +10,24 @@ from gateway.time.clock import SteadyClock
 from gateway.web.console.pages import Calling, Tab, WebConsole
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
-from region_node.console import complaint, complaints, order, orders, rpcs, work_list
+from region_node.console import (
+    alarm,
+    complaint,
+    complaints,
+    customer,
+    fault,
+    faults,
+    imports,
+    link,
+    network,
+    order,
+    orders,
+    rpcs,
+    support,
+    support_request,
+    work_list,
+)
+from region_node.console.words import CUSTOMERS, NETWORK
 
 ROOT = "/console"
 _PACKAGE = Path(__file__).parents[1]
@@ -31,8 +48,28 @@ def console(region: str, clock: SteadyClock) -> WebConsole:
             Tab(work_list.PATH, lambda: translated("Work list")),
             Tab(orders.PATH, lambda: translated("Orders")),
             Tab(complaints.PATH, lambda: translated("Complaints")),
+            Tab(CUSTOMERS, lambda: translated("Customer")),
+            Tab(faults.PATH, lambda: translated("Faults")),
+            Tab(NETWORK, lambda: translated("Network")),
+            Tab(support.PATH, lambda: translated("Support requests")),
+            Tab(imports.PATH, lambda: translated("Imports")),
         ),
-        views=(work_list.VIEW, orders.VIEW, order.VIEW, complaints.VIEW, complaint.VIEW),
+        views=(
+            work_list.VIEW,
+            orders.VIEW,
+            order.VIEW,
+            complaints.VIEW,
+            complaint.VIEW,
+            customer.VIEW,
+            faults.VIEW,
+            fault.VIEW,
+            support.VIEW,
+            support_request.VIEW,
+            network.VIEW,
+            link.VIEW,
+            alarm.VIEW,
+            imports.VIEW,
+        ),
         terms_rpc=rpcs.GET_TERMS,
         terms=_terms,
     )

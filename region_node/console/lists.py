@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
+from gateway.api.region.v1.alarm_service_pb2 import ListAlarmsRequest, ListAlarmsResponse
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
 from gateway.api.region.v1.order_service_pb2 import (
@@ -13,7 +14,7 @@ from gateway.api.region.v1.order_service_pb2 import (
 )
 from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest, ListSupportRequestsResponse
 from gateway.errors import Refused
-from gateway.web.console.lists import Entry, entry_of
+from gateway.web.console.lists import TextFilter, text_filter
 from gateway.web.console.pages import Calling, Rpc, Visit, unless_refused
 from gateway.wording.languages import translated
 
@@ -26,9 +27,15 @@ P = TypeVar(
     ListFaultsResponse,
     ListSupportRequestsResponse,
     GetOrderProofResponse,
+    ListAlarmsResponse,
 )
 _Asking = (
-    ListOrdersRequest | ListComplaintsRequest | ListFaultsRequest | ListSupportRequestsRequest | GetOrderProofRequest
+    ListAlarmsRequest
+    | ListOrdersRequest
+    | ListComplaintsRequest
+    | ListFaultsRequest
+    | ListSupportRequestsRequest
+    | GetOrderProofRequest
 )
 
 
@@ -47,6 +54,6 @@ async def pages_of(calling: Calling, rpc: Rpc[P], request: _Asking, most: int) -
     return found
 
 
-def number_of(visit: Visit) -> Entry:
+def number_of(visit: Visit) -> TextFilter:
     """The filter by the number of a customer."""
-    return entry_of(visit, NUMBER, translated("Number"), "tel")
+    return text_filter(visit, NUMBER, translated("Number"), "tel")

@@ -43,11 +43,12 @@ def _show(visit: Visit, answer: ListOrdersResponse) -> Shown:
         chosen_of(visit, _AWAITING, translated("Waits for"), parties),
         chosen_of(visit, _BUSINESS, translated("Business"), businesses),
     ]
-    page = list_page(visit, PATH, choices, _table(visit, answer.orders), answer.next_page_token, [number_of(visit)])
+    page = list_page(visit, PATH, choices, table(visit, answer.orders), answer.next_page_token, [number_of(visit)])
     return page.shown(translated("Orders"), PATH)
 
 
-def _table(visit: Visit, orders: Sequence[Order]) -> Table:
+def table(visit: Visit, orders: Sequence[Order]) -> Table:
+    """Orders, each with a link to its page."""
     return Table(
         label=translated("Orders"),
         head=[

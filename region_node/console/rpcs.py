@@ -1,9 +1,17 @@
 """The RPCs of a node of which the pages are made."""
 
+from gateway.api.region.v1 import alarm_service_pb2 as alarm_api
 from gateway.api.region.v1 import catalogue_service_pb2 as catalogue_api
 from gateway.api.region.v1 import complaint_service_pb2 as complaint_api
+from gateway.api.region.v1 import customer_service_pb2 as customer_api
+from gateway.api.region.v1 import document_service_pb2 as document_api
 from gateway.api.region.v1 import fault_service_pb2 as fault_api
+from gateway.api.region.v1 import followed_problem_service_pb2 as followed_problem_api
+from gateway.api.region.v1 import import_service_pb2 as import_api
+from gateway.api.region.v1 import measurement_service_pb2 as measurement_api
+from gateway.api.region.v1 import notice_service_pb2 as notice_api
 from gateway.api.region.v1 import order_service_pb2 as order_api
+from gateway.api.region.v1 import planned_outage_service_pb2 as planned_outage_api
 from gateway.api.region.v1 import support_service_pb2 as support_api
 from gateway.web.console.pages import Rpc
 
@@ -21,4 +29,31 @@ RESPOND_TO_COMPLAINT = Rpc(f"{_SERVICES}.ComplaintService/RespondToComplaint", c
 ADD_PRIVATE_NOTE = Rpc(f"{_SERVICES}.ComplaintService/AddPrivateNote", complaint_api.AddPrivateNoteResponse)
 PROPOSE_RESOLUTION = Rpc(f"{_SERVICES}.ComplaintService/ProposeResolution", complaint_api.ProposeResolutionResponse)
 LIST_FAULTS = Rpc(f"{_SERVICES}.FaultService/ListFaults", fault_api.ListFaultsResponse)
+GET_CUSTOMER = Rpc(f"{_SERVICES}.CustomerService/GetCustomer", customer_api.GetCustomerResponse)
+GET_CONTACT_PREFERENCES = Rpc(
+    f"{_SERVICES}.CustomerService/GetContactPreferences", customer_api.GetContactPreferencesResponse
+)
+LIST_DOCUMENTS = Rpc(f"{_SERVICES}.DocumentService/ListDocuments", document_api.ListDocumentsResponse)
+GET_FAULT = Rpc(f"{_SERVICES}.FaultService/GetFault", fault_api.GetFaultResponse)
+WORK_ON_FAULT = Rpc(f"{_SERVICES}.FaultService/WorkOnFault", fault_api.WorkOnFaultResponse)
+RESPOND_TO_FAULT = Rpc(f"{_SERVICES}.FaultService/RespondToFault", fault_api.RespondToFaultResponse)
+CANCEL_FAULT = Rpc(f"{_SERVICES}.FaultService/CancelFault", fault_api.CancelFaultResponse)
+GET_SUPPORT_REQUEST = Rpc(f"{_SERVICES}.SupportService/GetSupportRequest", support_api.GetSupportRequestResponse)
+WORK_ON_SUPPORT_REQUEST = Rpc(
+    f"{_SERVICES}.SupportService/WorkOnSupportRequest", support_api.WorkOnSupportRequestResponse
+)
 LIST_SUPPORT_REQUESTS = Rpc(f"{_SERVICES}.SupportService/ListSupportRequests", support_api.ListSupportRequestsResponse)
+FIND_PLACES = Rpc(f"{_SERVICES}.FaultService/FindPlaces", fault_api.FindPlacesResponse)
+LIST_ALARMS = Rpc(f"{_SERVICES}.AlarmService/ListAlarms", alarm_api.ListAlarmsResponse)
+GET_ALARM = Rpc(f"{_SERVICES}.AlarmService/GetAlarm", alarm_api.GetAlarmResponse)
+ACKNOWLEDGE_ALARMS = Rpc(f"{_SERVICES}.AlarmService/AcknowledgeAlarms", alarm_api.AcknowledgeAlarmsResponse)
+CLEAR_ALARMS = Rpc(f"{_SERVICES}.AlarmService/ClearAlarms", alarm_api.ClearAlarmsResponse)
+LIST_QUALITY = Rpc(f"{_SERVICES}.MeasurementService/ListQuality", measurement_api.ListQualityResponse)
+LIST_PLANNED_OUTAGES = Rpc(
+    f"{_SERVICES}.PlannedOutageService/ListPlannedOutages", planned_outage_api.ListPlannedOutagesResponse
+)
+LIST_FOLLOWED_PROBLEMS = Rpc(
+    f"{_SERVICES}.FollowedProblemService/ListFollowedProblems", followed_problem_api.ListFollowedProblemsResponse
+)
+LIST_IMPORTS = Rpc(f"{_SERVICES}.ImportService/ListImports", import_api.ListImportsResponse)
+LIST_NOTICES = Rpc(f"{_SERVICES}.NoticeService/ListNotices", notice_api.ListNoticesResponse)

@@ -1,8 +1,49 @@
 """The words and badges for what pages show of orders, complaints and others."""
 
-from gateway.api.region.v1.fault_pb2 import FaultState
-from gateway.api.region.v1.support_request_pb2 import SupportState
+from collections.abc import Mapping
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
+from gateway.api.region.v1.alarm_pb2 import AlarmState
+from gateway.api.region.v1.fault_pb2 import Fault, FaultSeverity, FaultState
+from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
+from gateway.time.clock import to_timestamp
+from gateway.web.console.pages import Visit
+from gateway.web.console.parts import Fact
+from gateway.web.tables import Cell
+from gateway.wording.languages import translated
 from gateway.wording.words import word
+from region_node.network.faults.outages import due_of
+
+CUSTOMERS = "/customers"
+"""The path of the page of a customer."""
+NETWORK = "/network"
+"""The path of the page of the network."""
+_FAULT_BADGES: Mapping[FaultState.ValueType, str] = {
+    FaultState.FAULT_STATE_ACKNOWLEDGED: "moving",
+    FaultState.FAULT_STATE_PENDING: "near",
+    FaultState.FAULT_STATE_HELD: "soon",
+    FaultState.FAULT_STATE_IN_PROGRESS: "moving",
+    FaultState.FAULT_STATE_RESOLVED: "done",
+    FaultState.FAULT_STATE_CLOSED: "done",
+}
+_SEVERITY_BADGES: Mapping[PerceivedSeverity.ValueType, str] = {
+    PerceivedSeverity.PERCEIVED_SEVERITY_CRITICAL: "late",
+    PerceivedSeverity.PERCEIVED_SEVERITY_MAJOR: "soon",
+    PerceivedSeverity.PERCEIVED_SEVERITY_MINOR: "near",
+}
+_SUPPORT_BADGES: Mapping[SupportState.ValueType, str] = {
+    SupportState.SUPPORT_STATE_ACKNOWLEDGED: "moving",
+    SupportState.SUPPORT_STATE_IN_PROGRESS: "moving",
+    SupportState.SUPPORT_STATE_RESOLVED: "near",
+    SupportState.SUPPORT_STATE_CLOSED: "done",
+}
+
+
+def number_fact(visit: Visit, number: str) -> Fact:
+    """The number of a customer, which leads to the page of the customer."""
+    return Fact(translated("Number"), number, visit.address(CUSTOMERS, number=number))
 
 
 def fault_state(state: FaultState.ValueType) -> str:
@@ -10,6 +51,43 @@ def fault_state(state: FaultState.ValueType) -> str:
     return word(FaultState.Name(state), "FAULT_STATE_")
 
 
+def fault_severity(severity: FaultSeverity.ValueType) -> str:
+    """The severity of a fault."""
+    return word(FaultSeverity.Name(severity), "FAULT_SEVERITY_")
+
+
+def fault_due(fault: Fault) -> Timestamp:
+    """The limit of the repair; unset where there is none."""
+    due = due_of(fault)
+    return Timestamp() if due is None else to_timestamp(due)
+
+
 def support_state(state: SupportState.ValueType) -> str:
     """The state of a support request."""
     return word(SupportState.Name(state), "SUPPORT_STATE_")
+
+
+def fault_state_cell(fault: Fault) -> Cell:
+    """The state of a fault as a badge."""
+    return Cell(fault_state(fault.state), badge=_FAULT_BADGES.get(fault.state, "calm"))
+
+
+def support_state_cell(request: SupportRequest) -> Cell:
+    """The state of a support request as a badge."""
+    return Cell(support_state(request.state), badge=_SUPPORT_BADGES.get(request.state, "calm"))
+
+
+def alarm_path(alarm_id: str) -> str:
+    """The path of the page of an alarm."""
+    return f"{NETWORK}/alarms/{alarm_id}"
+
+
+def alarm_state(state: AlarmState.ValueType) -> str:
+    """The state of an alarm."""
+    return word(AlarmState.Name(state), "ALARM_STATE_")
+
+
+def alarm_severity_cell(severity: PerceivedSeverity.ValueType) -> Cell:
+    """The severity of an alarm as a badge."""
+    told = word(PerceivedSeverity.Name(severity), "PERCEIVED_SEVERITY_")
+    return Cell(told, badge=_SEVERITY_BADGES.get(severity, "calm") if told else "")

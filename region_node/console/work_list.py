@@ -9,7 +9,6 @@ from typing import TypeVar
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
-from gateway.api.region.v1.fault_pb2 import FaultSeverity
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
 from gateway.api.region.v1.order_pb2 import Party
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
@@ -26,16 +25,17 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import business_name, category_name, region_name
-from gateway.wording.words import word
 from region_node.business.orders import rules as orders
 from region_node.care.complaints import rules as complaints
-from region_node.console import complaint, order, rpcs
+from region_node.console import complaint, fault, order, rpcs, support_request
 from region_node.console import complaints as complaint_list
+from region_node.console import faults as fault_list
 from region_node.console import orders as order_list
+from region_node.console import support as support_list
 from region_node.console.lists import pages_of
-from region_node.console.words import fault_state, support_state
+from region_node.console.words import fault_due, fault_severity, fault_state, support_state
 from region_node.network.faults import rules as faults
-from region_node.network.faults.outages import due_of
+from region_node.network.faults.course import place_of
 from region_node.network.support import rules as support
 
 PATH = "/work"
@@ -65,8 +65,8 @@ class _Waiting:
     state: str
     origin: str
     due: Timestamp
-    path: str = ""
-    """Of its page; empty without one."""
+    path: str
+    """Of its page."""
 
 
 @dataclass(frozen=True)
@@ -215,19 +215,18 @@ def _complaints(answer: ListComplaintsResponse, region: str) -> Iterator[_Waitin
 def _faults(answer: ListFaultsResponse, region: str) -> Iterator[_Waiting]:
     for each in answer.faults:
         if faults.is_work_of(each, region):
-            place, due = each.report.place, due_of(each)
-            where = place.site or place.link or place.address
-            severity = word(FaultSeverity.Name(each.severity), "FAULT_SEVERITY_")
+            severity, where = fault_severity(each.severity), place_of(each)
             told = f"{severity}: {where}" if where else severity
-            until = to_timestamp(due) if due is not None else Timestamp()
-            yield _Waiting(each.id, told, fault_state(each.state), each.origin_region, until)
+            path = fault.path_of(each.id)
+            yield _Waiting(each.id, told, fault_state(each.state), each.origin_region, fault_due(each), path)
 
 
 def _support(answer: ListSupportRequestsResponse, region: str, until: Timestamp | None) -> Iterator[_Waiting]:
     for each in answer.requests:
         if support.is_work_of(each, region) and _is_due(Timestamp(), until):
             about = f"{each.inquiry.service}: {each.inquiry.subject}"
-            yield _Waiting(each.id, about, support_state(each.state), each.origin_region, Timestamp())
+            path = support_request.path_of(each.id)
+            yield _Waiting(each.id, about, support_state(each.state), each.origin_region, Timestamp(), path)
 
 
 def _table(visit: Visit, rows: Iterable[tuple[_Kind, _Waiting]]) -> Table:
@@ -243,7 +242,7 @@ def _table(visit: Visit, rows: Iterable[tuple[_Kind, _Waiting]]) -> Table:
         rows=[
             [
                 due_cell(each.due, visit.now),
-                Cell(each.id, "row", href=visit.address(each.path) if each.path else "", note=kind.title),
+                Cell(each.id, "row", href=visit.address(each.path), note=kind.title),
                 Cell(each.what),
                 Cell(each.state),
                 Cell(region_name(each.origin)),
@@ -276,6 +275,10 @@ def _lists(visit: Visit, kinds: Sequence[_Kind]) -> Iterator[Link]:
         yield Link(translated("Orders that wait for staff"), visit.address(order_list.PATH, awaiting=staff))
     if "complaints" in cut:
         yield Link(translated("Complaints"), visit.address(complaint_list.PATH))
+    if "faults" in cut:
+        yield Link(translated("Faults"), visit.address(fault_list.PATH))
+    if "support" in cut:
+        yield Link(translated("Support requests"), visit.address(support_list.PATH))
 
 
 def _spans() -> Sequence[Option]:

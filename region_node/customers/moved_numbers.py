@@ -8,7 +8,7 @@ from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.store.port import Transaction
 from gateway.store.tables import Table, prints_without
-from region_node.customers.rows import is_number_in_use
+from region_node.customers.rows import is_number_in_use, lines_of_customer
 from region_node.node.subjects import number_index
 
 
@@ -39,6 +39,18 @@ def home_since_move(tx: Transaction, federation: Federation, number: str) -> str
     if is_known and len(federation.number_plan.book.of(number)) >= (row.named_assignments or 0):
         return None
     return row.region
+
+
+def is_home_of(tx: Transaction, federation: Federation, region: str, customer_id: str) -> bool:
+    """Whether a region is the home of all numbers that a customer's lines have, by a plan that no move is newer than.
+
+    False for a customer without a line that has a number.
+    """
+    numbers = [each.number for each in lines_of_customer(tx, customer_id) if not each.is_closed]
+    return bool(numbers) and all(
+        federation.number_plan.home_of(each) == region and home_since_move(tx, federation, each) is None
+        for each in numbers
+    )
 
 
 def has_moved(tx: Transaction, number: str) -> bool:

@@ -15,7 +15,7 @@ from gateway.store.timers import Timer, cancel_timer, set_timer
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import OPENING, REFUNDS_DUE, EntryKind, Posting, transfer
 from region_node.customers.contact_preferences import keep_preferences, preferences_of
-from region_node.customers.moved_numbers import has_moved, home_elsewhere
+from region_node.customers.moved_numbers import has_moved, home_elsewhere, is_home_of
 from region_node.customers.rows import (
     CustomerRow,
     Line,
@@ -34,7 +34,7 @@ from region_node.customers.rows import (
     update_line,
 )
 from region_node.customers.states import note_state
-from region_node.customers.status import require_readable
+from region_node.customers.status import MOVED, require_readable, status_of
 from region_node.customers.subscriptions import Subscription, insert_subscriptions, subscriptions_of
 from region_node.customers.taking_over import NewCustomer, Registered
 from region_node.requests.auditing import AuditedCall
@@ -153,9 +153,10 @@ def credited_account(line: Line) -> str:
 def own_line(tx: Transaction, federation: Federation, region: str, number: str, *, asking: str) -> Line:
     """The line with a number, if `region` is its home, for a reader in the region `asking`.
 
-    Callers that show or change its data also call `require_readable`. Raises Moved where the number plan names another
-    region, and Refused with SUBSCRIPTION_NOT_FOUND where there is no such line. For an erased customer, other regions
-    get the same, and the home region CUSTOMER_ERASED. Raises Refused with HAND_OVER_AWAITED as `home_elsewhere`.
+    Callers that show or change its data take `readable_line`, or call `require_readable`. Raises Moved where the number
+    plan names another region, and Refused with SUBSCRIPTION_NOT_FOUND where there is no such line. For an erased
+    customer, other regions get the same, and the home region CUSTOMER_ERASED. Raises Refused with HAND_OVER_AWAITED as
+    `home_elsewhere`.
     """
     line = find_line(tx, number)
     owner = home_elsewhere(tx, federation, region, number, has_line=line is not None)
@@ -166,6 +167,24 @@ def own_line(tx: Transaction, federation: Federation, region: str, number: str, 
     if asking == region:
         _require_not_erased(tx, number)
     raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND)
+
+
+def readable_line(tx: Transaction, federation: Federation, region: str, number: str, *, asking: str) -> Line:
+    """The line as `own_line`, of a customer whose data may be used. Raises as that, and as `require_usable`."""
+    line = own_line(tx, federation, region, number, asking=asking)
+    require_usable(tx, federation, region, line.customer_id)
+    return line
+
+
+def require_usable(tx: Transaction, federation: Federation, region: str, customer_id: str) -> None:
+    """Raises Refused as `require_readable`, where the answer may be stored.
+
+    With CUSTOMER_MOVING for a customer whose home is here, and whom an older plan has marked as moved: the region takes
+    the mark away soon.
+    """
+    if status_of(tx, customer_id) == MOVED and is_home_of(tx, federation, region, customer_id):
+        raise Refused(Reason.REASON_CUSTOMER_MOVING)
+    require_readable(tx, customer_id)
 
 
 def _require_not_erased(tx: Transaction, number: str) -> None:

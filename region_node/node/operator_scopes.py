@@ -24,7 +24,9 @@ from gateway.time.looks import until_look
 
 LOOK_SECONDS = 1.0  # between two checks of the file
 _ALL = "*"
-_AMOUNT = "amount_a_day"
+_AMOUNT, _UNLIMITED = "amount_a_day", "unlimited"
+DEFAULT_AMOUNT_A_DAY = 1_000_000
+"""Minor units: of one clerk on a busy day, eighty payments of 125 (`docs/integrating.md`)."""
 PROVEN, NAMED = "proven", "named"
 _STAFF = (PROVEN, NAMED)
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
@@ -44,8 +46,8 @@ class Scope:
     """Of orders and joint orders that the operator system submits."""
     purposes: frozenset[str] = frozenset()
     """Of reads of shared customers, and of consents."""
-    amount_a_day: int | None = None
-    """Of the money that its orders take in, in minor units of the region's currency; None without a limit."""
+    amount_a_day: int | None = DEFAULT_AMOUNT_A_DAY
+    """Of the money that its orders take in, in minor units of the region's currency; None for `unlimited`."""
     staff: str = PROVEN
     """`proven`: a member of staff who acts through it has a proof. `named`: it is believed about who acts."""
     client_id: str = ""
@@ -159,7 +161,7 @@ class OperatorScopes:
         return _NOTHING if self._file is None else self._file.scopes.get(operator, _NOTHING)
 
 
-_NOTHING = Scope()
+_NOTHING = Scope(amount_a_day=None)  # orders of the node itself are of no operator system
 _LISTS = ("services", "businesses", "purposes")
 
 
@@ -174,14 +176,21 @@ def _scope(operator: str, table: object) -> Scope:
     if not isinstance(table, dict) or not table.keys() <= set(known):
         raise ValueError(f"{operator}: must be a table of {', '.join(known)}")
     names = {key: _names(f"{operator}.{key}", value) for key, value in table.items() if key in _LISTS}
-    staff, client_id, amount = table.get("staff", PROVEN), table.get("client_id", ""), table.get(_AMOUNT)
+    staff, client_id = table.get("staff", PROVEN), table.get("client_id", "")
     if staff not in _STAFF:
         raise ValueError(f"{operator}.staff: must be {' or '.join(_STAFF)}")
     if client_id and not (isinstance(client_id, str) and _CLIENT_ID.fullmatch(client_id)):
         raise ValueError(f"{operator}.client_id: must be 1 to 128 characters without a space")
-    if amount is not None and (type(amount) is not int or amount < 0):
-        raise ValueError(f"{operator}.{_AMOUNT}: must be a whole number of minor units")
+    amount = _amount(operator, table.get(_AMOUNT, DEFAULT_AMOUNT_A_DAY))
     return Scope(**names, amount_a_day=amount, staff=staff, client_id=client_id or "")
+
+
+def _amount(operator: str, amount: object) -> int | None:
+    if amount == _UNLIMITED:
+        return None
+    if type(amount) is not int or amount < 0:
+        raise ValueError(f"{operator}.{_AMOUNT}: must be a whole number of minor units, or {_UNLIMITED}")
+    return amount
 
 
 def _names(key: str, names: object) -> frozenset[str]:

@@ -10,7 +10,7 @@ from gateway.backups.settings import BackupSettings
 from gateway.federation.anchors import chosen_anchor
 from gateway.security.authority import AUTHORITY_CERTIFICATE, SIGNING_CERTIFICATE, SIGNING_KEY, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity
-from gateway.security.tls import Credentials
+from gateway.security.tls import Credentials, RenewedCredentials
 from gateway.settings import (
     LOG_FORMATS,
     example,
@@ -195,9 +195,9 @@ class RegionSettings:
     """The anchor file, by which signed configurations are verified: `coordinator federation anchor` writes it."""
     allow_unsigned_configuration: bool = False
     """Whether configurations are taken that no administrator has signed; without an anchor it has to be true."""
-    renew_certificate: bool = False
-    """Whether the node renews its TLS certificate by itself after two thirds of its life; it needs an issuing program
-    (`coordinator enrolments renew`), and may write where its certificate and key are."""
+    renew_certificate: bool = True
+    """Whether the node renews its TLS certificate by itself after two thirds of its life, into `renewed` in `data`; it
+    needs an issuing program (`coordinator enrolments renew`)."""
     operators: Path | None = field(default=None, metadata=example(Path("operators.toml"), is_usual=True))
     """The file of the scopes of the region's operator systems, read again when it changes."""
     allow_unscoped_operators: bool = False
@@ -274,6 +274,13 @@ class RegionSettings:
     def identity(self) -> Identity:
         """The region, as the node's certificate must name it."""
         return Identity(self.federation, Role.ROLE_REGION, self.region, "")
+
+    @property
+    def own_credentials(self) -> Credentials:
+        """The credentials by which the node shows itself: as they were issued, or renewed since."""
+        if not self.renew_certificate:
+            return self.credentials
+        return RenewedCredentials.of(self.credentials, self.data / "renewed")
 
     @property
     def database(self) -> DatabasePlace:

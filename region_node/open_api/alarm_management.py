@@ -2,29 +2,32 @@
 
 from google.protobuf.message import Message
 
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import alarm_service_pb2 as api
+from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState
 from gateway.web.routes import Answer, Api, Asked, Route
-from gateway.web.selecting import FIELDS, require_known
+from gateway.web.selecting import Selection, words_of
 from region_node.open_api.alarms import (
     ACK_STATE,
     ALARM,
     ALARM_TYPE,
     OBJECT,
     OBJECT_TYPE,
+    OBJECT_TYPES,
     SEVERITY,
     STATE,
+    UNACKNOWLEDGED,
     change,
     list_request,
     told_alarm,
 )
-from region_node.open_api.resources import require_list_by_tokens, tokens_of, told_list, told_one
+from region_node.open_api.resources import tokens_of, told_list, told_one
 
 _SERVICE = "/gateway.api.region.v1.AlarmService"
 _Changed = api.AcknowledgeAlarmsResponse | api.ClearAlarmsResponse
 
 
 def _list(asked: Asked) -> api.ListAlarmsRequest:
-    require_list_by_tokens(asked, "-alarmChangedTime", (STATE, ACK_STATE, SEVERITY, OBJECT, OBJECT_TYPE))
     request = list_request(asked.query)
     request.MergeFrom(api.ListAlarmsRequest(**tokens_of(asked)))
     return request
@@ -36,7 +39,6 @@ def _listed(asked: Asked, response: api.ListAlarmsResponse) -> Answer:
 
 
 def _get(asked: Asked) -> api.GetAlarmRequest:
-    require_known(asked.query, (FIELDS,))
     return api.GetAlarmRequest(alarm_id=asked.names["id"])
 
 
@@ -45,7 +47,6 @@ def _got(asked: Asked, response: api.GetAlarmResponse) -> Answer:
 
 
 def _patch(asked: Asked) -> Message:
-    require_known(asked.query, (FIELDS,))
     return change(asked.body, asked.names["id"])
 
 
@@ -54,11 +55,29 @@ def _patched(asked: Asked, response: _Changed) -> Answer:
 
 
 _ROOT = "/tmf-api/alarm/v4"
+_RESOURCE = ALARM_TYPE.resource(Alarm, lambda alarm: told_alarm(alarm, _ROOT))
 ALARM_MANAGEMENT = Api(
     _ROOT,
     (
-        Route.of("GET", f"/{ALARM}", f"{_SERVICE}/ListAlarms", _list, _listed),
-        Route.of("GET", f"/{ALARM}/{{id}}", f"{_SERVICE}/GetAlarm", _get, _got),
+        Route.of(
+            "GET",
+            f"/{ALARM}",
+            f"{_SERVICE}/ListAlarms",
+            _list,
+            _listed,
+            resource=_RESOURCE,
+            selection=Selection(
+                "-alarmChangedTime",
+                {
+                    STATE: words_of(AlarmState.DESCRIPTOR),
+                    ACK_STATE: (UNACKNOWLEDGED,),
+                    SEVERITY: words_of(PerceivedSeverity.DESCRIPTOR),
+                    OBJECT: (),
+                    OBJECT_TYPE: OBJECT_TYPES,
+                },
+            ),
+        ),
+        Route.of("GET", f"/{ALARM}/{{id}}", f"{_SERVICE}/GetAlarm", _get, _got, resource=_RESOURCE),
         Route.of(
             "PATCH",
             f"/{ALARM}/{{id}}",
@@ -66,8 +85,11 @@ ALARM_MANAGEMENT = Api(
             _patch,
             _patched,
             [f"{_SERVICE}/ClearAlarms"],
+            resource=_RESOURCE,
+            attributes=("state", "ackState"),
         ),
     ),
     0,
     (ALARM_TYPE.page(_ROOT, "AlarmService"),),
+    "TMF642 Alarm Management",
 )

@@ -17,7 +17,8 @@ from region_node.open_api.resources import Json, href_of, require_type, told_tim
 ALARM = "alarm"
 STATE, ACK_STATE, SEVERITY = "state", "ackState", "perceivedSeverity"
 OBJECT, OBJECT_TYPE = "alarmedObject.id", "alarmedObjectType"
-ACKNOWLEDGED, CLEARED = "acknowledged", "cleared"
+ACKNOWLEDGED, UNACKNOWLEDGED, CLEARED = "acknowledged", "unacknowledged", "cleared"
+OBJECT_TYPES = ("site", "link", "service")
 _PLANNED, _UNPLANNED = "outOfService", "inService"
 _OPEN = {AlarmState.ALARM_STATE_RAISED, AlarmState.ALARM_STATE_UPDATED}
 ALARM_TYPE = Extension(
@@ -68,8 +69,8 @@ def list_request(query: Query) -> api.ListAlarmsRequest:
             raise unsupported(STATE, "it selects raised,updated", "仅可按raised,updated筛选")
         request.include_cleared = states != _OPEN
     if value_of(query, ACK_STATE):
-        if query[ACK_STATE] != "unacknowledged":
-            raise unsupported(ACK_STATE, "it selects unacknowledged", "仅可按unacknowledged筛选")
+        if query[ACK_STATE] != UNACKNOWLEDGED:
+            raise unsupported(ACK_STATE, f"it selects {UNACKNOWLEDGED}", f"仅可按{UNACKNOWLEDGED}筛选")
         request.unacknowledged = True
     name, kind = value_of(query, OBJECT), value_of(query, OBJECT_TYPE)
     if name or kind:

@@ -15,7 +15,7 @@ from region_node.open_api.resources import (
 )
 
 CANCEL = "cancelProductOrder"
-_TYPE = "CancelProductOrder"
+CANCEL_TYPE = "CancelProductOrder"
 _CANCELLED = OrderState.ORDER_STATE_CANCELLED
 _DECIDING = (OrderState.ORDER_STATE_ASSESSING_CANCELLATION, OrderState.ORDER_STATE_PENDING_CANCELLATION)
 _FAILED = "terminatedWithError"
@@ -26,7 +26,7 @@ CANCELLING = (_CANCELLED, *_DECIDING)
 
 def order_to_cancel(body: Attributes) -> tuple[str, str]:
     """The order id and the reason of a CancelProductOrder. Raises Refused as `order_request`."""
-    require_type(body, _TYPE)
+    require_type(body, CANCEL_TYPE)
     order = body.object("productOrder")
     order_id = order.text("id")
     order.text("href")
@@ -56,7 +56,7 @@ def _told(order: Order, root: str, state: str) -> Json:
             "cancellationReason": order.cancellation_reason,
             "effectiveCancellationDate": told_time(order, "cancellation_time"),
             "productOrder": {"id": order.id, "href": href_of(root, ORDER, order.id), "@referredType": "ProductOrder"},
-            "@type": _TYPE,
+            "@type": CANCEL_TYPE,
         }
     )
 

@@ -4,9 +4,9 @@ from google.protobuf.message import Message
 
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.web.routes import Answer, Api, Asked, Route
-from gateway.web.selecting import FIELDS, LIMIT, require_known, value_of
+from gateway.web.selecting import FIELDS, LIMIT, Selection, require_known, value_of
 from region_node.open_api.customers import CUSTOMER, CUSTOMER_TYPE, changed_customer, told_customer
-from region_node.open_api.resources import require_list_by_tokens, tokens_of, told_list, told_one
+from region_node.open_api.resources import tokens_of, told_list, told_one
 
 _SERVICE = "/gateway.api.region.v1.CustomerService"
 _NUMBER = "contactMedium.characteristic.phoneNumber"
@@ -18,7 +18,6 @@ def _list(asked: Asked) -> Message:
         require_known(asked.query, (FIELDS, LIMIT, _NUMBER))
         tokens_of(asked)  # refuses a limit that is none
         return api.GetCustomerRequest(number=number, requester=asked.requester)
-    require_list_by_tokens(asked, "engagedParty.id,id", (_NUMBER,))
     return api.ListCustomersRequest(requester=asked.requester, **tokens_of(asked))
 
 
@@ -30,7 +29,6 @@ def _listed(asked: Asked, response: api.ListCustomersResponse | api.GetCustomerR
 
 
 def _get(asked: Asked) -> api.GetCustomerRequest:
-    require_known(asked.query, (FIELDS,))
     return api.GetCustomerRequest(product_id=asked.names["id"], requester=asked.requester)
 
 
@@ -39,7 +37,6 @@ def _got(asked: Asked, response: api.GetCustomerResponse) -> Answer:
 
 
 def _patch(asked: Asked) -> api.UpdateCustomerRequest:
-    require_known(asked.query, (FIELDS,))
     customer, mask = changed_customer(asked.body, asked.names["id"])
     return api.UpdateCustomerRequest(customer=customer, update_mask=mask, requester=asked.requester)
 
@@ -49,13 +46,32 @@ def _patched(asked: Asked, response: api.UpdateCustomerResponse) -> Answer:
 
 
 _ROOT = "/tmf-api/customerManagement/v4"
+_RESOURCE = CUSTOMER_TYPE.resource(api.Customer, lambda customer: told_customer(customer, _ROOT))
 CUSTOMER_MANAGEMENT = Api(
     _ROOT,
     (
-        Route.of("GET", f"/{CUSTOMER}", f"{_SERVICE}/GetCustomer", _list, _listed, [f"{_SERVICE}/ListCustomers"]),
-        Route.of("GET", f"/{CUSTOMER}/{{id}}", f"{_SERVICE}/GetCustomer", _get, _got),
-        Route.of("PATCH", f"/{CUSTOMER}/{{id}}", f"{_SERVICE}/UpdateCustomer", _patch, _patched),
+        Route.of(
+            "GET",
+            f"/{CUSTOMER}",
+            f"{_SERVICE}/GetCustomer",
+            _list,
+            _listed,
+            [f"{_SERVICE}/ListCustomers"],
+            resource=_RESOURCE,
+            selection=Selection("engagedParty.id,id", {_NUMBER: ()}),
+        ),
+        Route.of("GET", f"/{CUSTOMER}/{{id}}", f"{_SERVICE}/GetCustomer", _get, _got, resource=_RESOURCE),
+        Route.of(
+            "PATCH",
+            f"/{CUSTOMER}/{{id}}",
+            f"{_SERVICE}/UpdateCustomer",
+            _patch,
+            _patched,
+            resource=_RESOURCE,
+            attributes=("name", "contactMedium"),
+        ),
     ),
     0,
     (CUSTOMER_TYPE.page(_ROOT, "CustomerService"),),
+    "TMF629 Customer Management",
 )

@@ -1,22 +1,29 @@
 """Attributes that a resource has beyond TM Forum's, in the JSON of the contract, and the JSON Schema of them."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from operator import attrgetter
+from typing import TypeVar, cast
 
 from aiohttp import web
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.api.types.v1.access_pb2 import Role
+from gateway.web.openapi_pages import READERS
+from gateway.web.routes import Resource, Schema
 from gateway.web.server import Page
+from region_node.open_api.messages import Writer, is_map, writer_of
 from region_node.open_api.resources import Json
+from region_node.open_api.samples import schema_told
 
-_READERS = frozenset({Role.ROLE_OPERATOR, Role.ROLE_STAFF})
+M = TypeVar("M", bound=Message)
+Kind = type[M]
+_HERE = "#/definitions/"
+_Reader = Callable[[Message], object]
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "object", "additionalProperties": _TEXT}
 _TIMES = {
@@ -43,6 +50,8 @@ class Extension:
     """The message of the contract that has what the attributes tell."""
     paths: Mapping[str, str]
     """The attributes, each with its field: the names from the message on, with points between."""
+    asked: Mapping[str, FieldDescriptor] = field(default_factory=dict)
+    """The attributes that only requests have."""
 
     @property
     def types(self) -> Sequence[str]:
@@ -57,7 +66,7 @@ class Extension:
     def told(self, message: Message, root: str) -> Json:
         """The attributes of a message, and those that name the type; None for what is not set."""
         return {
-            **{name: _told(message, path.split(".")) for name, path in self.paths.items()},
+            **{name: read(message) for name, read in self._readers},
             "@type": self.type,
             "@baseType": self.base,
             "@schemaLocation": f"{root}/{self.schema_path}",
@@ -65,15 +74,18 @@ class Extension:
 
     def schema(self) -> Mapping[str, object]:
         """The schema: each message of the contract in its JSON (proto3)."""
-        definitions: dict[str, object] = {}
-        fields = {name: _field(self.message, path.split(".")) for name, path in self.paths.items()}
+        properties, definitions = self._properties(_HERE)
         return {
             "$schema": "http://json-schema.org/draft-07/schema#",
             "title": self.type,
             "type": "object",
-            "properties": {name: _of_field(field, definitions) for name, field in fields.items()},
+            "properties": properties,
             "definitions": definitions,
         }
+
+    def resource(self, kind: Kind[M], told: Callable[[M], Json]) -> Resource:
+        """The resource that a mapping makes of the message, whose class is `kind`."""
+        return resource_of(self.type, kind, told, self._properties)
 
     def page(self, root: str, service: str) -> Page:
         """The schema below the path of the API, for the callers of a service."""
@@ -82,27 +94,50 @@ class Extension:
         async def show(_: web.Request) -> web.StreamResponse:
             return web.Response(text=text, content_type="application/schema+json")
 
-        return Page(f"{root}/{self.schema_path}", service, _READERS, show)
+        return Page(f"{root}/{self.schema_path}", service, READERS, show)
+
+    @cached_property
+    def _readers(self) -> Sequence[tuple[str, _Reader]]:
+        return [(name, _reader(self.message, path.split("."))) for name, path in self.paths.items()]
+
+    def _properties(self, place: str) -> tuple[Mapping[str, Schema], Mapping[str, Schema]]:
+        definitions: dict[str, Schema] = {}
+        fields = {**{name: _field(self.message, path.split(".")) for name, path in self.paths.items()}, **self.asked}
+        return {name: _of_field(each, definitions, place) for name, each in fields.items()}, definitions
 
 
-def _told(message: Message, path: Sequence[str]) -> object:
+def _nothing(_: str) -> tuple[Mapping[str, Schema], Mapping[str, Schema]]:
+    return {}, {}
+
+
+def resource_of(
+    name: str,
+    kind: type[M],
+    told: Callable[[M], Json],
+    beyond: Callable[[str], tuple[Mapping[str, Schema], Mapping[str, Schema]]] = _nothing,
+) -> Resource:
+    """The resource that a mapping makes of a message. `beyond` has the attributes in the JSON of the contract."""
+
+    def schema(place: str) -> tuple[Schema, Mapping[str, Schema]]:
+        own = schema_told(kind, told)
+        extended, definitions = beyond(place)
+        return {"type": "object", "properties": {**own, **extended}}, definitions
+
+    return Resource(name, schema)
+
+
+def _reader(kind: Descriptor, path: Sequence[str]) -> _Reader:
+    """Reads the attribute at a path in its JSON; None where it is not set."""
     name, *below = path
-    held: object = getattr(message, name)
+    field = kind.fields_by_name[name]
+    held: Writer = attrgetter(name)
     if below:
-        return _told(held, below) if isinstance(held, Message) else None
-    field = cast("FieldDescriptor", message.DESCRIPTOR.fields_by_name[name])
-    if _is_map(field):
-        return dict(cast("Mapping[str, str]", held))
-    if field.is_repeated:
-        many = cast("Iterable[object]", held)
-        return [MessageToDict(each) if isinstance(each, Message) else each for each in many]
-    if isinstance(held, Message):
-        return MessageToDict(held) if message.HasField(name) else None
-    if field.enum_type is not None:
-        number = cast("int", held)
-        value = field.enum_type.values_by_number.get(number)
-        held = number if value is None else value.name if number else None
-    return held or None  # the JSON of the contract leaves out what is not set
+        read = _reader(cast("Descriptor", field.message_type), below)
+        return lambda message: read(cast("Message", held(message)))
+    write = writer_of(field)
+    if field.message_type is not None and not field.is_repeated:
+        return lambda message: write(held(message)) if message.HasField(name) else None
+    return lambda message: write(value) if (value := held(message)) else None
 
 
 def _field(message: Descriptor, path: Sequence[str]) -> FieldDescriptor:
@@ -111,24 +146,20 @@ def _field(message: Descriptor, path: Sequence[str]) -> FieldDescriptor:
     return found if not below else _field(cast("Descriptor", found.message_type), below)
 
 
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
-
-
-def _of_field(field: FieldDescriptor, definitions: dict[str, object]) -> Mapping[str, object]:
-    if _is_map(field):
+def _of_field(field: FieldDescriptor, definitions: dict[str, Schema], place: str) -> Schema:
+    if is_map(field):
         return _TEXTS
     kind = field.message_type
-    one = {"type": _TYPES.get(field.cpp_type, "string")} if kind is None else _of_message(kind, definitions)
+    one = {"type": _TYPES.get(field.cpp_type, "string")} if kind is None else _of_message(kind, definitions, place)
     return {"type": "array", "items": one} if field.is_repeated else one
 
 
-def _of_message(kind: Descriptor, definitions: dict[str, object]) -> Mapping[str, object]:
-    """A message by its name among the definitions, since one may hold itself."""
+def _of_message(kind: Descriptor, definitions: dict[str, Schema], place: str) -> Schema:
+    """A message by its name among the definitions, since one may hold itself. `place` stands before the name."""
     if kind.full_name in _TIMES:
         return _TIMES[kind.full_name]
     if kind.full_name not in definitions:
         definitions[kind.full_name] = {}
-        properties = {each.json_name: _of_field(each, definitions) for each in kind.fields}
+        properties = {each.json_name: _of_field(each, definitions, place) for each in kind.fields}
         definitions[kind.full_name] = {"type": "object", "properties": properties, "additionalProperties": False}
-    return {"$ref": f"#/definitions/{kind.full_name}"}
+    return {"$ref": f"{place}{kind.full_name}"}

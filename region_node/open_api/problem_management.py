@@ -3,11 +3,19 @@
 from google.protobuf.message import Message
 
 from gateway.api.region.v1 import fault_service_pb2 as api
-from gateway.api.region.v1.fault_pb2 import FaultState
+from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.web.routes import Answer, Api, Asked, Route
-from gateway.web.selecting import FIELDS, require_known, value_of, values_in, words_of
-from region_node.open_api.resources import part_of, require_list, told_created, told_list, told_one
-from region_node.open_api.service_problems import PROBLEM, SERVICE_PROBLEM, change, report_of, told_problem
+from gateway.web.selecting import Selection, value_of, values_in, words_of
+from region_node.open_api.resources import part_of, told_created, told_list, told_one
+from region_node.open_api.service_problems import (
+    CHANGED,
+    PROBLEM,
+    REPORTED,
+    SERVICE_PROBLEM,
+    change,
+    report_of,
+    told_problem,
+)
 from region_node.requests.checks import LONGEST_WAIT
 
 _SERVICE = "/gateway.api.region.v1.FaultService"
@@ -16,7 +24,6 @@ _Changed = api.RespondToFaultResponse | api.CancelFaultResponse
 
 
 def _list(asked: Asked) -> api.ListFaultsRequest:
-    require_list(asked, "-creationDate", (_STATUS, _NUMBER))
     states = values_in(asked.query, _STATUS, words_of(FaultState.DESCRIPTOR))
     return api.ListFaultsRequest(
         states=[FaultState.ValueType(each) for each in states],
@@ -33,7 +40,6 @@ def _listed(asked: Asked, response: api.ListFaultsResponse) -> Answer:
 
 
 def _get(asked: Asked) -> api.GetFaultRequest:
-    require_known(asked.query, (FIELDS,))
     return api.GetFaultRequest(fault_id=asked.names["id"], requester=asked.requester)
 
 
@@ -42,7 +48,6 @@ def _got(asked: Asked, response: api.GetFaultResponse) -> Answer:
 
 
 def _post(asked: Asked) -> api.ReportFaultRequest:
-    require_known(asked.query, (FIELDS,))
     return api.ReportFaultRequest(request_id=asked.request_id, report=report_of(asked.body, asked.requester))
 
 
@@ -51,7 +56,6 @@ def _posted(asked: Asked, response: api.ReportFaultResponse) -> Answer:
 
 
 def _patch(asked: Asked) -> Message:
-    require_known(asked.query, (FIELDS,))
     return change(asked.body, asked.names["id"], asked.request_id, asked.requester, asked.wait)
 
 
@@ -60,16 +64,43 @@ def _patched(asked: Asked, response: _Changed) -> Answer:
 
 
 _ROOT = "/tmf-api/serviceProblemManagement/v4"
+_RESOURCE = SERVICE_PROBLEM.resource(Fault, lambda fault: told_problem(fault, _ROOT))
 PROBLEM_MANAGEMENT = Api(
     _ROOT,
     (
-        Route.of("GET", f"/{PROBLEM}", f"{_SERVICE}/ListFaults", _list, _listed),
-        Route.of("POST", f"/{PROBLEM}", f"{_SERVICE}/ReportFault", _post, _posted),
-        Route.of("GET", f"/{PROBLEM}/{{id}}", f"{_SERVICE}/GetFault", _get, _got),
         Route.of(
-            "PATCH", f"/{PROBLEM}/{{id}}", f"{_SERVICE}/RespondToFault", _patch, _patched, [f"{_SERVICE}/CancelFault"]
+            "GET",
+            f"/{PROBLEM}",
+            f"{_SERVICE}/ListFaults",
+            _list,
+            _listed,
+            resource=_RESOURCE,
+            selection=Selection(
+                "-creationDate", {_STATUS: words_of(FaultState.DESCRIPTOR), _NUMBER: ()}, is_counted=True
+            ),
+        ),
+        Route.of(
+            "POST",
+            f"/{PROBLEM}",
+            f"{_SERVICE}/ReportFault",
+            _post,
+            _posted,
+            resource=_RESOURCE,
+            attributes=REPORTED,
+        ),
+        Route.of("GET", f"/{PROBLEM}/{{id}}", f"{_SERVICE}/GetFault", _get, _got, resource=_RESOURCE),
+        Route.of(
+            "PATCH",
+            f"/{PROBLEM}/{{id}}",
+            f"{_SERVICE}/RespondToFault",
+            _patch,
+            _patched,
+            [f"{_SERVICE}/CancelFault"],
+            resource=_RESOURCE,
+            attributes=CHANGED,
         ),
     ),
     int(LONGEST_WAIT),
     (SERVICE_PROBLEM.page(_ROOT, "FaultService"),),
+    "TMF656 Service Problem Management",
 )

@@ -1,16 +1,16 @@
 """TMF620 Product Catalog Management v4, to be read: its routes, each an RPC of CatalogueService."""
 
 from gateway.api.region.v1 import catalogue_service_pb2 as api
+from gateway.web.refusals import ENGLISH
 from gateway.web.routes import Answer, Api, Asked, Route
-from gateway.web.selecting import FIELDS, require_known
+from gateway.web.selecting import Selection
 from region_node.open_api.product_offerings import OFFERING, PRODUCT_OFFERING, told_offering
-from region_node.open_api.resources import require_list_by_tokens, tokens_of, told_list, told_one
+from region_node.open_api.resources import tokens_of, told_list, told_one
 
 _SERVICE = "/gateway.api.region.v1.CatalogueService"
 
 
 def _list(asked: Asked) -> api.ListBusinessesRequest:
-    require_list_by_tokens(asked, "id", ())
     return api.ListBusinessesRequest(**tokens_of(asked))
 
 
@@ -21,7 +21,6 @@ def _listed(asked: Asked, response: api.ListBusinessesResponse) -> Answer:
 
 
 def _get(asked: Asked) -> api.GetBusinessGuideRequest:
-    require_known(asked.query, (FIELDS,))
     return api.GetBusinessGuideRequest(business=asked.names["id"])
 
 
@@ -30,12 +29,22 @@ def _got(asked: Asked, response: api.GetBusinessGuideResponse) -> Answer:
 
 
 _ROOT = "/tmf-api/productCatalogManagement/v4"
+_RESOURCE = PRODUCT_OFFERING.resource(api.GetBusinessGuideResponse, lambda guide: told_offering(guide, _ROOT, ENGLISH))
 PRODUCT_CATALOG = Api(
     _ROOT,
     (
-        Route.of("GET", f"/{OFFERING}", f"{_SERVICE}/ListBusinesses", _list, _listed),
-        Route.of("GET", f"/{OFFERING}/{{id}}", f"{_SERVICE}/GetBusinessGuide", _get, _got),
+        Route.of(
+            "GET",
+            f"/{OFFERING}",
+            f"{_SERVICE}/ListBusinesses",
+            _list,
+            _listed,
+            resource=_RESOURCE,
+            selection=Selection("id"),
+        ),
+        Route.of("GET", f"/{OFFERING}/{{id}}", f"{_SERVICE}/GetBusinessGuide", _get, _got, resource=_RESOURCE),
     ),
     0,
     (PRODUCT_OFFERING.page(_ROOT, "CatalogueService"),),
+    "TMF620 Product Catalog Management",
 )

@@ -5,22 +5,24 @@ from collections.abc import Callable, Sequence
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.web.json_bodies import unsupported
+from gateway.web.refusals import ENGLISH
 from gateway.web.routes import Answer, Api, Asked, Route
-from gateway.web.selecting import FIELDS, require_known, value_of, values_in, words_of
+from gateway.web.selecting import Selection, value_of, values_in, words_of
 from region_node.open_api.cancellations import (
     CANCEL,
+    CANCEL_TYPE,
     CANCELLING,
     STATES,
     answered_cancellation,
     order_to_cancel,
     told_cancellation,
 )
+from region_node.open_api.extension import resource_of
 from region_node.open_api.product_orders import ORDER, PRODUCT_ORDER, order_request, told_order
 from region_node.open_api.resources import (
     Json,
     part_of,
     request_id_of,
-    require_list,
     told_created,
     told_list,
     told_one,
@@ -34,7 +36,6 @@ _NUMBER = "productOrderItem.product.realizingResource.id"
 
 
 def _get(asked: Asked) -> order_api.GetOrderRequest:
-    require_known(asked.query, (FIELDS,))
     return order_api.GetOrderRequest(order_id=asked.names["id"], requester=asked.requester)
 
 
@@ -43,7 +44,6 @@ def _got(asked: Asked, response: order_api.GetOrderResponse) -> Answer:
 
 
 def _list(asked: Asked) -> order_api.ListOrdersRequest:
-    require_list(asked, "-orderDate", (_STATE, _BUSINESS, _NUMBER, _PARTY))
     request = _page(asked, values_in(asked.query, _STATE, words_of(OrderState.DESCRIPTOR)))
     request.business, request.number = value_of(asked.query, _BUSINESS), value_of(asked.query, _NUMBER)
     for party in values_in(asked.query, _PARTY, words_of(Party.DESCRIPTOR)):
@@ -58,7 +58,6 @@ def _listed(asked: Asked, response: order_api.ListOrdersResponse) -> Answer:
 
 
 def _post(asked: Asked) -> order_api.SubmitOrderRequest:
-    require_known(asked.query, (FIELDS,))
     order = order_request(asked.body, asked.requester)
     return order_api.SubmitOrderRequest(request_id=request_id_of(asked), order=order, wait=asked.wait)
 
@@ -68,7 +67,6 @@ def _posted(asked: Asked, response: order_api.SubmitOrderResponse) -> Answer:
 
 
 def _get_cancellations(asked: Asked) -> order_api.ListOrdersRequest:
-    require_list(asked, "-orderDate", (_STATE,))
     return _page(asked, values_in(asked.query, _STATE, STATES) or CANCELLING)
 
 
@@ -81,7 +79,6 @@ def _got_cancellation(asked: Asked, response: order_api.GetOrderResponse) -> Ans
 
 
 def _cancel(asked: Asked) -> order_api.CancelOrderRequest:
-    require_known(asked.query, (FIELDS,))
     order_id, reason = order_to_cancel(asked.body)
     return order_api.CancelOrderRequest(
         request_id=asked.request_id, order_id=order_id, reason=reason, requester=asked.requester, wait=asked.wait
@@ -109,16 +106,60 @@ def _answered(
 
 
 _ROOT = "/tmf-api/productOrderingManagement/v4"
+_RESOURCE = PRODUCT_ORDER.resource(Order, lambda order: told_order(order, _ROOT, ENGLISH))
+_TASK = resource_of(CANCEL_TYPE, Order, lambda order: answered_cancellation(order, _ROOT))
 PRODUCT_ORDERING = Api(
     _ROOT,
     (
-        Route.of("GET", f"/{ORDER}", f"{_SERVICE}/ListOrders", _list, _listed),
-        Route.of("POST", f"/{ORDER}", f"{_SERVICE}/SubmitOrder", _post, _posted),
-        Route.of("GET", f"/{ORDER}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got),
-        Route.of("GET", f"/{CANCEL}", f"{_SERVICE}/ListOrders", _get_cancellations, _got_cancellations),
-        Route.of("POST", f"/{CANCEL}", f"{_SERVICE}/CancelOrder", _cancel, _cancelled),
-        Route.of("GET", f"/{CANCEL}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got_cancellation),
+        Route.of(
+            "GET",
+            f"/{ORDER}",
+            f"{_SERVICE}/ListOrders",
+            _list,
+            _listed,
+            resource=_RESOURCE,
+            selection=Selection(
+                "-orderDate",
+                {
+                    _STATE: words_of(OrderState.DESCRIPTOR),
+                    _BUSINESS: (),
+                    _NUMBER: (),
+                    _PARTY: words_of(Party.DESCRIPTOR),
+                },
+                is_counted=True,
+            ),
+        ),
+        Route.of(
+            "POST",
+            f"/{ORDER}",
+            f"{_SERVICE}/SubmitOrder",
+            _post,
+            _posted,
+            resource=_RESOURCE,
+            attributes=("externalId", "channel", "relatedParty", "productOrderItem", "document"),
+        ),
+        Route.of("GET", f"/{ORDER}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got, resource=_RESOURCE),
+        Route.of(
+            "GET",
+            f"/{CANCEL}",
+            f"{_SERVICE}/ListOrders",
+            _get_cancellations,
+            _got_cancellations,
+            resource=_TASK,
+            selection=Selection("-orderDate", {_STATE: STATES}, is_counted=True),
+        ),
+        Route.of(
+            "POST",
+            f"/{CANCEL}",
+            f"{_SERVICE}/CancelOrder",
+            _cancel,
+            _cancelled,
+            resource=_TASK,
+            attributes=("productOrder", "cancellationReason"),
+        ),
+        Route.of("GET", f"/{CANCEL}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got_cancellation, resource=_TASK),
     ),
     int(LONGEST_WAIT),
     (PRODUCT_ORDER.page(_ROOT, "OrderService"),),
+    "TMF622 Product Ordering Management",
 )

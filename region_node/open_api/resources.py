@@ -1,37 +1,30 @@
 """Shared parts of the resources of all Open APIs: places, types, references, times, and the answers of HTTP. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Protocol, TypedDict, TypeVar
 from urllib.parse import quote
 
 from google.protobuf.descriptor import EnumDescriptor
-from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.json_format import ParseError
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.types.v1.types_pb2 import Money, Requester
 from gateway.errors import invalid
+from gateway.values.json_messages import message_of
 from gateway.web.enum_words import number_of
 from gateway.web.json_bodies import Attributes, unsupported
 from gateway.web.routes import Answer, Asked
-from gateway.web.selecting import (
-    BY_TOKENS,
-    FIELDS,
-    PAGING,
-    SORT,
-    Paging,
-    listed_headers,
-    require_known,
-    require_sorted,
-    selected,
-)
+from gateway.web.selecting import Paging, listed_headers, selected
 from region_node.records.listing import FAR
 
 Json = dict[str, object]
 INDIVIDUAL, ORGANIZATION, RESOURCE = "Individual", "Organization", "LogicalResource"
 REQUESTER = "requester"
 _NOTE = "Note"
+_NUMBERS = (int, float)  # and what is true or false: zero is a value
 M = TypeVar("M", bound=Message)
 
 
@@ -69,18 +62,6 @@ def tokens_of(asked: Asked) -> Tokens:
     return Tokens(page_size=paging.limit, page_token=paging.token)
 
 
-def require_list(asked: Asked, order: str, filters: Collection[str]) -> None:
-    """Raises Refused where the query of a list, which is in this order, has more than parts and these filters."""
-    require_known(asked.query, (FIELDS, SORT, *PAGING, *filters))
-    require_sorted(asked.query, order)
-
-
-def require_list_by_tokens(asked: Asked, order: str, filters: Collection[str]) -> None:
-    """As `require_list`, for a list that counts no places."""
-    require_known(asked.query, (FIELDS, SORT, *BY_TOKENS, *filters))
-    require_sorted(asked.query, order)
-
-
 def told_one(asked: Asked, told: Json) -> Answer:
     """The answer with one resource."""
     return Answer(selected(told, asked.query))
@@ -112,7 +93,9 @@ def href_of(root: str, resource: str, name: str) -> str:
 
 def told_reference(name: str, kind: str, role: str = "") -> Json:
     """A reference to something of another kind; empty without its name."""
-    return without_empty({"id": name, "role": role, "@referredType": kind}) if name else {}
+    if not name:
+        return {}
+    return {"id": name, "role": role, "@referredType": kind} if role else {"id": name, "@referredType": kind}
 
 
 def told_references(*references: Json) -> Sequence[Json]:
@@ -123,7 +106,17 @@ def told_references(*references: Json) -> Sequence[Json]:
 def told_time(message: Message, name: str) -> str:
     """A time of a message; empty where it is not set."""
     held: object = getattr(message, name)
-    return held.ToJsonString() if isinstance(held, Timestamp) and message.HasField(name) else ""
+    return told_instant(held) if isinstance(held, Timestamp) and message.HasField(name) else ""
+
+
+def told_instant(time: Timestamp) -> str:
+    """A time, as RFC 3339 has it."""
+    return _instant(time.seconds, time.nanos)
+
+
+@lru_cache(maxsize=4096)  # most times stand twice or more in a resource, and a list has many resources
+def _instant(seconds: int, nanos: int) -> str:
+    return Timestamp(seconds=seconds, nanos=nanos).ToJsonString()
 
 
 def told_amount(amount: Money) -> Json:
@@ -134,7 +127,7 @@ def told_amount(amount: Money) -> Json:
 
 def without_empty(told: Mapping[str, object]) -> Json:
     """A JSON object without the attributes that have no value."""
-    return {name: value for name, value in told.items() if value not in ("", [], {}, None)}
+    return {name: value for name, value in told.items() if value or isinstance(value, _NUMBERS)}
 
 
 def require_type(body: Attributes, *names: str) -> None:
@@ -182,14 +175,14 @@ def name_in(body: Attributes, name: str, enum: EnumDescriptor) -> int:
 def message_in(said: Attributes, made: M) -> M:
     """An object in the JSON of the contract, as the message. Raises Refused for what is none."""
     try:
-        return ParseDict(dict(said.values()), made)
-    except (ParseError, OverflowError):  # the latter for a number beyond that of the field
+        return message_of(said.values(), made)
+    except ParseError:
         raise invalid(said.place, "does not have the form of the contract", "不符合合约规定的格式") from None
 
 
 def told_note(author: str, time: Timestamp, text: str) -> Json:
     """A note."""
-    return {"author": author, "date": time.ToJsonString(), "text": text, "@type": _NOTE}
+    return {"author": author, "date": told_instant(time), "text": text, "@type": _NOTE}
 
 
 def one_new_note(body: Attributes) -> str:
@@ -214,4 +207,4 @@ def one_new_note(body: Attributes) -> str:
 def told_last_time(*kinds: Iterable[_Timed]) -> str:
     """The last time of all these; empty where there are none."""
     times = [each.time for kind in kinds for each in kind]
-    return max(times, key=Timestamp.ToNanoseconds).ToJsonString() if times else ""
+    return told_instant(max(times, key=Timestamp.ToNanoseconds)) if times else ""

@@ -17,6 +17,7 @@ def open_apis(settings: RegionSettings) -> "Sequence[Api]":
 def served_apis() -> "Sequence[Api]":
     """All APIs."""
     # They need an HTTP server, a large import that other nodes do without.
+    from gateway.web.openapi_pages import described  # noqa: PLC0415
     from region_node.open_api.alarm_management import ALARM_MANAGEMENT  # noqa: PLC0415
     from region_node.open_api.customer_management import CUSTOMER_MANAGEMENT  # noqa: PLC0415
     from region_node.open_api.problem_management import PROBLEM_MANAGEMENT  # noqa: PLC0415
@@ -24,7 +25,7 @@ def served_apis() -> "Sequence[Api]":
     from region_node.open_api.product_ordering import PRODUCT_ORDERING  # noqa: PLC0415
     from region_node.open_api.trouble_ticketing import TROUBLE_TICKETS  # noqa: PLC0415
 
-    return (
+    served = (
         PRODUCT_ORDERING,
         TROUBLE_TICKETS,
         CUSTOMER_MANAGEMENT,
@@ -32,3 +33,4 @@ def served_apis() -> "Sequence[Api]":
         ALARM_MANAGEMENT,
         PRODUCT_CATALOG,
     )
+    return [described(each) for each in served]

@@ -47,6 +47,23 @@ from region_node.open_api.resources import (
 PROBLEM = "serviceProblem"
 CATEGORY, UNKNOWN = "fault", "unknown"
 SERVICE = "Service"
+REPORTED = (
+    "category",
+    "reason",
+    "priority",
+    "description",
+    "contactNumber",
+    "terminalSuspected",
+    "place",
+    "originatorParty",
+    "affectedResource",
+    "affectedService",
+    "affectedNumberOfServices",
+    "underlyingAlarm",
+)
+"""The attributes of a report."""
+CHANGED = ("status", "statusChangeReason", "evaluation", "note")
+"""The attributes of a merge patch."""
 _ALARM, _PROBLEM = "ResourceAlarm", "ServiceProblem"
 _REPAIRED = (FaultState.FAULT_STATE_RESOLVED, FaultState.FAULT_STATE_CLOSED)
 PRIORITIES: Mapping[FaultSeverity.ValueType, int] = {

@@ -5,17 +5,16 @@ from google.protobuf.message import Message
 from gateway.api.region.v1 import complaint_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.web.routes import Answer, Api, Asked, Route
-from gateway.web.selecting import FIELDS, require_known, value_of, values_in, words_of
+from gateway.web.selecting import Selection, value_of, values_in, words_of
 from region_node.open_api.resources import (
     Json,
     part_of,
     request_id_of,
-    require_list,
     told_created,
     told_list,
     told_one,
 )
-from region_node.open_api.trouble_tickets import TICKET, TROUBLE_TICKET, change, filing, told_ticket
+from region_node.open_api.trouble_tickets import CHANGED, FILED, TICKET, TROUBLE_TICKET, change, filing, told_ticket
 from region_node.requests.checks import LONGEST_WAIT
 
 _SERVICE = "/gateway.api.region.v1.ComplaintService"
@@ -33,7 +32,6 @@ _Changed = (
 
 
 def _list(asked: Asked) -> api.ListComplaintsRequest:
-    require_list(asked, "-creationDate", (_STATUS, _CATEGORY, _NUMBER))
     states = values_in(asked.query, _STATUS, words_of(ComplaintState.DESCRIPTOR))
     return api.ListComplaintsRequest(
         states=[ComplaintState.ValueType(each) for each in states],
@@ -51,7 +49,6 @@ def _listed(asked: Asked, response: api.ListComplaintsResponse) -> Answer:
 
 
 def _get(asked: Asked) -> api.GetComplaintRequest:
-    require_known(asked.query, (FIELDS,))
     return api.GetComplaintRequest(ticket_id=asked.names["id"], requester=asked.requester)
 
 
@@ -60,7 +57,6 @@ def _got(asked: Asked, response: api.GetComplaintResponse) -> Answer:
 
 
 def _post(asked: Asked) -> api.FileComplaintRequest:
-    require_known(asked.query, (FIELDS,))
     complaint = filing(asked.body, asked.requester)
     return api.FileComplaintRequest(request_id=request_id_of(asked), complaint=complaint, wait=asked.wait)
 
@@ -70,7 +66,6 @@ def _posted(asked: Asked, response: api.FileComplaintResponse) -> Answer:
 
 
 def _patch(asked: Asked) -> Message:
-    require_known(asked.query, (FIELDS,))
     return change(asked.body, asked.names["id"], asked.request_id, asked.requester, asked.wait)
 
 
@@ -83,13 +78,34 @@ def _told(asked: Asked, complaint: Complaint) -> Json:
 
 
 _ROOT = "/tmf-api/troubleTicket/v4"
+_RESOURCE = TROUBLE_TICKET.resource(api.GetComplaintResponse, lambda held: told_ticket(held, _ROOT))
 _OTHERS = ("WithdrawComplaint", "AcceptResolution", "RefuseResolution", "ProposeResolution", "ClassifyComplaint")
 TROUBLE_TICKETS = Api(
     _ROOT,
     (
-        Route.of("GET", f"/{TICKET}", f"{_SERVICE}/ListComplaints", _list, _listed),
-        Route.of("POST", f"/{TICKET}", f"{_SERVICE}/FileComplaint", _post, _posted),
-        Route.of("GET", f"/{TICKET}/{{id}}", f"{_SERVICE}/GetComplaint", _get, _got),
+        Route.of(
+            "GET",
+            f"/{TICKET}",
+            f"{_SERVICE}/ListComplaints",
+            _list,
+            _listed,
+            resource=_RESOURCE,
+            selection=Selection(
+                "-creationDate",
+                {_STATUS: words_of(ComplaintState.DESCRIPTOR), _CATEGORY: (), _NUMBER: ()},
+                is_counted=True,
+            ),
+        ),
+        Route.of(
+            "POST",
+            f"/{TICKET}",
+            f"{_SERVICE}/FileComplaint",
+            _post,
+            _posted,
+            resource=_RESOURCE,
+            attributes=FILED,
+        ),
+        Route.of("GET", f"/{TICKET}/{{id}}", f"{_SERVICE}/GetComplaint", _get, _got, resource=_RESOURCE),
         Route.of(
             "PATCH",
             f"/{TICKET}/{{id}}",
@@ -97,8 +113,11 @@ TROUBLE_TICKETS = Api(
             _patch,
             _patched,
             [f"{_SERVICE}/{name}" for name in _OTHERS],
+            resource=_RESOURCE,
+            attributes=CHANGED,
         ),
     ),
     int(LONGEST_WAIT),
     (TROUBLE_TICKET.page(_ROOT, "ComplaintService"),),
+    "TMF621 Trouble Ticket Management",
 )

@@ -49,6 +49,22 @@ from region_node.open_api.resources import (
 TICKET = "troubleTicket"
 TYPE = "complaint"
 NUMBER, CONTACT = "affected", "contact"
+FILED = (
+    "externalId",
+    "ticketType",
+    "severity",
+    "category",
+    "description",
+    "remedySought",
+    "locationRegion",
+    "ruralArea",
+    "channel",
+    "relatedEntity",
+    "relatedParty",
+)
+"""The attributes of a filing."""
+CHANGED = ("status", "statusChangeReason", "category", "rating", "toRegulator", "resolution", "note")
+"""The attributes of a merge patch."""
 _RESOLVED = (ComplaintState.COMPLAINT_STATE_RESOLVED, ComplaintState.COMPLAINT_STATE_CLOSED)
 TROUBLE_TICKET = Extension(
     "CrossregionTroubleTicket",
@@ -81,6 +97,7 @@ TROUBLE_TICKET = Extension(
         "privateNote": "private_notes",
         "networkProblem": "network_problems",
     },
+    asked={"toRegulator": api.RefuseResolutionRequest.DESCRIPTOR.fields_by_name["to_regulator"]},
 )
 
 

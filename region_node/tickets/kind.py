@@ -1,7 +1,7 @@
 """The common registration of owned and followed tickets for erasure, legal holds and retention."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
@@ -19,6 +19,7 @@ from region_node.records.kinds import (
     Kept,
     RecordKind,
     RetentionPort,
+    RowMigration,
     Table,
 )
 from region_node.records.purging.aged import aged
@@ -75,6 +76,8 @@ class TicketKind(Generic[M, R]):
 
     kept_in: Callable[[Transaction, str], Sequence[str]] = lambda tx, ticket_id: ()
     """The regions with a copy besides the origin and the owner, which receive legal holds, too."""
+    row_migrations: Mapping[str, RowMigration] = field(default_factory=dict)
+    """See RecordKind."""
 
     def registered(self, data_class: DataClass.ValueType) -> RecordKind:
         """Returns the kind for the registry of the application."""
@@ -96,6 +99,7 @@ class TicketKind(Generic[M, R]):
                 may_hold=self._may_hold,
             ),
             RetentionPort(purgers={data_class: self}, table=table, is_open=self._is_open),
+            self.row_migrations,
         )
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:

@@ -36,14 +36,20 @@ def running(
     regions: Sequence[str] = (HANDLING, HOME),
     postgresql: PostgresqlAccess | None = None,
     launcher: Launcher = launch_anew,
+    web: str = "",
 ) -> Iterator[LocalFederation]:
-    """A federation with the customers of the bench; of another tree where one is given. It ends with the context."""
+    """A federation with the customers of the bench; of another tree where one is given. It ends with the context.
+
+    The first node of the region `web` serves the Open APIs, too.
+    """
     started = launcher if tree is None else launcher_of(tree)
     federation = LocalFederation(directory, regions, profile, postgresql, launcher=started)
     files = FEDERATION_FILES
     if tree is not None:
         files, federation.load = tree / "deploy" / "federation", partial(read_by, tree)
         federation.is_signed = knows_signatures(tree)
+    if web:
+        federation.open_web(federation.nodes[web][0], "open_apis")
     try:
         federation.prepare()
         federation.start(configuration=files)

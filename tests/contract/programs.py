@@ -15,7 +15,7 @@ import coordinator.cli.main
 import coordinator.schema
 import region_node.cli.main
 import region_node.schema
-from deploy.local.process import LocalProcess, Program
+from deploy.local.process import Launcher, LocalProcess, Program
 from gateway.security.region_keys import KeySet
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.schema import Migration, migrations_of
@@ -119,11 +119,11 @@ class Installation:
         return code, errors.splitlines()[-1]
 
     @contextmanager
-    def serving(self) -> Iterator[LocalProcess]:
+    def serving(self, launcher: Launcher = preloaded.launch) -> Iterator[LocalProcess]:
         """A serving process; at the end it gets a stop signal, and stops."""
         arguments = ("serve", *self.flags())
         log, port_file = self.directory / "log", Path(self.settings["port_file"])
-        process = LocalProcess(Program(self.name, _MODULES[self.name], arguments, log, port_file), preloaded.launch)
+        process = LocalProcess(Program(self.name, _MODULES[self.name], arguments, log, port_file), launcher)
         try:
             process.start()
             yield process

@@ -69,6 +69,7 @@ def test_beside_a_node_that_is_well_everything_is_good(doctor: Doctor) -> None:
         "data",
         "disk",
         "escalation file",
+        "renewal of the certificate",
         "scopes of operator systems",
         "identity provider of staff",
         "signatures",
@@ -104,7 +105,7 @@ def test_the_table_says_what_was_found_and_sums_up(doctor: Doctor) -> None:
     (line,) = (line for line in told.stdout.splitlines() if line.startswith(f"coordinator {NOTHING_LISTENS}"))
     assert "bad" in line
     assert "start the server" in line
-    assert told.stdout.splitlines()[-1] == "18 good, 1 warning, 1 bad, 3 not checked"
+    assert told.stdout.splitlines()[-1] == "19 good, 1 warning, 1 bad, 3 not checked"
 
 
 def test_scopes_of_operator_systems_are_read_and_a_missing_file_is_bad(doctor: Doctor) -> None:
@@ -381,6 +382,18 @@ def flat(page: Mapping[str, object], prefix: str = "") -> dict[str, str]:
             told = str(value).lower() if isinstance(value, bool) else str(value)
             texts[prefix + key] = ",".join(value) if isinstance(value, list) else told
     return texts
+
+
+def test_a_node_that_cannot_write_a_renewed_certificate_is_warned(doctor: Doctor, tmp_path: Path) -> None:
+    renewed = tmp_path / "renewed"
+    renewed.write_bytes(b"no directory")
+    state, found, todo = checks(doctor.region("--json", data=str(tmp_path)))["renewal of the certificate"]
+    assert (state, str(renewed) in found, "nothing can be written" in found, bool(todo)) == (
+        "warning",
+        True,
+        True,
+        True,
+    )
 
 
 def test_data_that_others_may_read_are_warned(doctor: Doctor, tmp_path: Path) -> None:

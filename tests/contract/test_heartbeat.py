@@ -113,7 +113,7 @@ def test_the_heartbeat_says_what_the_node_is_and_signs_the_end_of_its_audit_chai
             assert join.sealing_key.key == region_keys(REGION).set.in_use.sealing.public
             assert prover_of(REGION, join.sealing_key, keys.signer_of) is not None
             assert join.capabilities == own_capabilities()
-            end = to_timestamp(certificates.credentials("region/sichuan").end())
+            end = to_timestamp(certificates.credentials("region/sichuan").end(CLOCK.now()))
             assert join.report == NodeReport(certificate_end_time=end, version=VERSION.told())
 
     asyncio.run(story())

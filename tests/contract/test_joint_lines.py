@@ -18,6 +18,7 @@ from region_node.business.joint import items, rules, saga
 from region_node.business.joint.rows import forget_items
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import OPENING, REFUNDS_DUE, EntryKind, transfer
+from region_node.customers.moved_numbers import note_homes
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import CustomerRow, Line, find_line, insert_customer, insert_line
 from region_node.customers.status import MOVED, MOVING, RESTRICTED, keep_status
@@ -73,6 +74,11 @@ def _changed(**values: object) -> Change:
     return lambda tx, line: keep_line(tx, replace(line, **values), NOW)  # type: ignore[arg-type]
 
 
+def _has_moved(tx: Transaction, line: Line) -> None:
+    keep_status(tx, line.customer_id, MOVED)
+    note_homes(tx, [line.number], OTHER, line.customer_id)
+
+
 SUSPENDED = _changed(
     status=ProductStatus.PRODUCT_STATUS_SUSPENDED, suspension_kind=SuspensionKind.SUSPENSION_KIND_REQUESTED
 )
@@ -88,7 +94,7 @@ REFUSALS: Mapping[str, tuple[Change, Reason.ValueType]] = {
         lambda tx, line: keep_status(tx, line.customer_id, RESTRICTED),
         Reason.REASON_CUSTOMER_RESTRICTED,
     ),
-    "has moved": (lambda tx, line: keep_status(tx, line.customer_id, MOVED), Reason.REASON_CUSTOMER_MOVED),
+    "has moved": (_has_moved, Reason.REASON_CUSTOMER_MOVED),
     "is erased": (
         lambda tx, line: vault.destroy(tx, [customer_subject(line.customer_id)]),
         Reason.REASON_SUBSCRIPTION_NOT_FOUND,

@@ -150,7 +150,7 @@ def test_a_heartbeat_tells_the_silent_destinations_and_the_end_of_the_certificat
             assert first == second, "a heartbeat without news is equal"
             assert [(each.destination, from_timestamp(each.open_time)) for each in first.open_breakers] == [(PEER, NOW)]
             credentials = certificates.credentials("region/sichuan")
-            assert from_timestamp(first.certificate_end_time) == credentials.end()
+            assert from_timestamp(first.certificate_end_time) == credentials.end(NOW)
             breakers.clear()
             credentials.certificate.write_bytes(b"half a file")
             seen = len(hub.joins)

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from deploy.local.process import wait_until
 from gateway.api.coordinator.v1.renewal_service_pb2 import (
     IssueCertificateRequest,
     ListRenewalsRequest,
@@ -29,6 +30,7 @@ from gateway.security.signing import RENEWAL
 from gateway.time.clock import to_timestamp
 from tests import preloaded
 from tests.contract.coordinators import ADMIN, PATIENCE_S, Federation, RegionKeys, federation, keys_of, run
+from tests.contract.programs import REGION_NODE, Installation
 from tests.contract.small_federation import FEDERATION, HOUR, NOW, Certificates
 from tests.preloaded import Ended
 
@@ -185,3 +187,13 @@ def test_a_region_that_floods_renewals_hides_no_other_region(tmp_path: Path) -> 
             assert [each.id for each in await at.waiting()][:2] == ["sichuan-0", "zhejiang-0"]
 
     run(scenario())
+
+
+def test_a_node_that_cannot_write_a_renewed_certificate_says_so_and_serves(tmp_path: Path) -> None:
+    installed = Installation.make(REGION_NODE, tmp_path)
+    data = Path(installed.settings["data"])
+    data.mkdir(mode=0o700)
+    (data / "renewed").write_bytes(b"no directory")
+    told = "the certificate cannot be renewed: nothing can be written"
+    with installed.serving() as process:
+        wait_until(lambda: told in process.last_lines(), PATIENCE_S, "the node says so")

@@ -31,7 +31,7 @@ class Signing:
         shutil.copytree(SHIPPED, self.wanted)
         keys = {name: self.done("create-key", f"{name}.key").splitlines()[0] for name in NAMES}
         listed = "".join(f"  - {{name: {name}, key: {key}}}\n" for name, key in keys.items())
-        text = f"administration:\n  threshold: 2\n  administrators:\n{listed}"
+        text = f"administration:\n  administrators:\n{listed}"
         (self.wanted / "administration.yaml").write_text(text)
         told = self.done("anchor", "wanted", "federation.anchor")
         assert f"the anchor of {FEDERATION} after revision 0, 2 of 2 administrators sign" in told
@@ -110,6 +110,13 @@ def test_administrators_propose_sign_offline_and_apply(signing: Signing) -> None
         signing.rename("蜀")
         both = ("apply", "wanted", "--key", "li.key", "--key", "wang.key")
         assert "revision 3 is in force" in signing.done(*both)
+        file, warning = signing.wanted / "administration.yaml", "warning: administration.threshold: is 1"
+        file.write_text(file.read_text().replace("administration:\n", "administration:\n  threshold: 1\n"))
+        assert warning not in signing.done("show")
+        assert warning in signing.done("propose", "wanted", "three.bin")
+        signing.done(*both)
+        assert warning in signing.done("show")
+        assert warning in signing.done("anchor-in-force", "wanted", "next.anchor")
 
 
 @pytest.mark.long("a process, and commands that read the whole shipped configuration")

@@ -482,13 +482,13 @@ def test_the_stamp_changes_when_a_file_does_and_else_stays(files: Files) -> None
 
 
 def test_credentials_end_with_their_certificate_or_with_the_authority_that_ends_last(files: Files) -> None:
-    assert files.issue("region/sichuan").end() == (NOW + HOUR).replace(microsecond=0)
+    assert files.issue("region/sichuan").end(NOW) == (NOW + HOUR).replace(microsecond=0)
     beyond = files.issue("region/henan", valid_until=NOW + 48 * HOUR)
     soon = Authority.create(FEDERATION, NOW - HOUR, NOW + 2 * HOUR)
     beyond.authority.write_bytes(soon.certificate_pem)
-    assert beyond.end() == (NOW + 2 * HOUR).replace(microsecond=0)
+    assert beyond.end(NOW) == (NOW + 2 * HOUR).replace(microsecond=0)
     beyond.authority.write_bytes(soon.certificate_pem + files.authority.certificate_pem)
-    assert beyond.end() == (NOW + 48 * HOUR).replace(microsecond=0)
+    assert beyond.end(NOW) == (NOW + 48 * HOUR).replace(microsecond=0)
 
 
 def test_the_private_key_does_not_show_when_loaded_credentials_are_printed(files: Files) -> None:

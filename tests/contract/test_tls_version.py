@@ -1,4 +1,4 @@
-"""Servers that are deployed as described speak TLS 1.3 and nothing older."""
+"""Servers speak TLS 1.3 and nothing older, however they are started."""
 
 import socket
 import ssl
@@ -7,42 +7,52 @@ from ssl import TLSVersion
 
 import pytest
 
+from deploy.local.ports import HeldPort
 from deploy.local.process import launch_anew
-from gateway.security.tls import TLS_1_3_ALONE, Credentials
-from tests.contract.coordinator_process import coordinator_process
-from tests.contract.small_federation import Certificates
+from gateway.security.tls import Credentials
+from gateway.security.tls_version import CIPHERS_OF_TLS_1_2
+from tests.contract.programs import COORDINATOR, REGION_NODE, Installation
 
 SECONDS = 60.0
-DEPLOY = Path(__file__).parents[2] / "deploy"
-DESCRIPTIONS = ("image/Dockerfile", "systemd/coordinator@.service", "systemd/region-node@.service")
+VARIABLE, _ = CIPHERS_OF_TLS_1_2
+FURTHER_PORTS = {COORDINATOR: "enrolment.listen", REGION_NODE: "web.listen"}
 
 
-def version_with(endpoint: str, credentials: Credentials, version: TLSVersion) -> str | None:
+def version_with(port: int, credentials: Credentials, version: TLSVersion) -> str | None:
     """The version that a client of one version and a server agree on; None where the server breaks off."""
     client = ssl.create_default_context(cafile=str(credentials.authority))
     client.load_cert_chain(credentials.certificate, credentials.key)
     client.minimum_version = client.maximum_version = version
     client.check_hostname = False
     client.set_alpn_protocols(["h2"])
-    host, _, port = endpoint.rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), SECONDS) as raw, client.wrap_socket(raw) as wrapped:
+        with (
+            socket.create_connection(("127.0.0.1", port), SECONDS) as raw,
+            client.wrap_socket(raw) as wrapped,
+        ):
             return wrapped.version()
     except (ssl.SSLError, ConnectionError):
         return None
 
 
-def test_a_deployed_server_refuses_whoever_speaks_tls_1_2_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", [REGION_NODE, COORDINATOR])
+def test_a_server_that_is_started_by_hand_refuses_whoever_speaks_tls_1_2_alone(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    certificates = Certificates(tmp_path / "certificates")
-    node = certificates.credentials("region/sichuan")
-    monkeypatch.setenv(*TLS_1_3_ALONE)
-    with coordinator_process(certificates, tmp_path / "coordinator", launcher=launch_anew) as coordinator:
-        assert version_with(coordinator.endpoint, node, TLSVersion.TLSv1_3) == "TLSv1.3"
-        assert version_with(coordinator.endpoint, node, TLSVersion.TLSv1_2) is None
+    installed, further = Installation.make(name, tmp_path), HeldPort()
+    installed.settings[FURTHER_PORTS[name]] = f"127.0.0.1:{further.number}"
+    caller = installed.certificates.credentials("admin/root" if name == COORDINATOR else "region/sichuan")
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with installed.serving(launch_anew) as process:
+        for port in (int(process.program.port_file.read_text("ascii")), further.number):
+            assert version_with(port, caller, TLSVersion.TLSv1_3) == "TLSv1.3"
+            assert version_with(port, caller, TLSVersion.TLSv1_2) is None
 
 
-@pytest.mark.parametrize("description", DESCRIPTIONS)
-def test_every_description_of_a_server_says_so(description: str) -> None:
-    assert "=".join(TLS_1_3_ALONE) in (DEPLOY / description).read_text("utf-8")
+def test_the_environment_can_say_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = Installation.make(COORDINATOR, tmp_path)
+    monkeypatch.setenv(VARIABLE, "ECDHE-ECDSA-AES256-GCM-SHA384")
+    with installed.serving(launch_anew) as process:
+        port = int(process.program.port_file.read_text("ascii"))
+        caller = installed.certificates.credentials("admin/root")
+        assert version_with(port, caller, TLSVersion.TLSv1_2) == "TLSv1.2"

@@ -54,8 +54,14 @@ def problems_of(scene: Scene, child: str) -> list[Problem]:
     return [each for each in scene.run(_problems(scene)) if child in each.header.child_ids]
 
 
+async def _confirm(scene: Scene, certificate: str, problem: str, version: int) -> None:
+    async with scene.federation.dial_region(HOME, certificate) as channel:
+        request = region_api.ConfirmFollowedProblemRequest(problem_id=problem, version=version)
+        await RegionStub(channel).ConfirmFollowedProblem(request, timeout=CALL_SECONDS, wait_for_ready=True)
+
+
 def require_one(scene: Scene, child: str) -> Problem:
-    """Requires one problem, with one notice to the customer at home, equal at the home region."""
+    """Requires one problem, with one notice to the customer at home once staff confirm it, equal at the home region."""
 
     def is_counted() -> bool:
         affected = [each for found in problems_of(scene, child) for each in found.affected]
@@ -68,6 +74,7 @@ def require_one(scene: Scene, child: str) -> Problem:
     wait_until(lambda: scene.home.column(versions, name) == [found.header.version], CALL_SECONDS, "it is followed")
     left = "SELECT COUNT(*) FROM followed_problems WHERE problem_id = ? AND to_count > 0"
     wait_until(lambda: scene.home.count(left, name) == 0, CALL_SECONDS, "nothing is left to be counted")
+    scene.run(_confirm(scene, scene.federation.issue_staff(HOME, STAFF).name, name, found.header.version))
     notices = "SELECT COUNT(*) FROM notices WHERE notice_id LIKE ?"
 
     def times_told(stage: str) -> int:

@@ -18,6 +18,7 @@ from region_node.business.billing import runs
 from region_node.business.providers import worker
 from region_node.node.membership import client, heartbeat, watch
 from region_node.node.witnessing import notifier
+from tests import preloaded
 from tests.both_engines import runs_on_both
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.databases import Databases
@@ -67,6 +68,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 @pytest.fixture(autouse=True)
 def _on_the_loop(runner: asyncio.Runner) -> None:
     """Every test has the loop at hand."""
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _programs_begin() -> None:
+    """Imports the modules of commands beside the start of the federation, and not within the first test of one."""
+    preloaded.begin()
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -208,6 +208,7 @@ LATER_STATE: Mapping[str, str] = {
     "region.ErasureService.RestrictCustomer": "a customer is stored only",
     "region.ErasureService.LiftRestriction": "a customer is no longer stored only",
     "region.FollowedProblemService.FollowProblem": "a higher version of a problem is how it stands now",
+    "region.FollowedProblemService.ConfirmFollowedProblem": "a state of a problem is confirmed, or is so already",
     "region.FollowedProblemService.BindLines": "a line and a service are bound, or are so already",
     "region.FollowedProblemService.UnbindLines": "a line and a service are bound no more",
     "region.QualityService.JudgeSampledRecord": "a record is judged once, and another judgement refused",

@@ -26,6 +26,7 @@ SHOWS_NOBODY = {
     "AnomalyService": "counts by region, operator system and staff id",
     "QuarantineService": "ids of records, and names of staff",
     "RecoveryService": "numbers of audit rows, and names of staff",
+    "ImportService": "hashes of files, and counts of their lines",
     "RetentionService.ListPurges": "counts of rows",
     "RetentionService.ListHolds": "the region's own ids of customers",
     "RetentionService.ListImpactRecords": "what was assessed, of no customer",

@@ -8,12 +8,15 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import (
 )
 from gateway.api.federation.v1.federation_pb2 import WatchRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity, ProblemHeader, ProblemState
 from gateway.api.region.v1 import issue_oversight_service_pb2 as issues_api
 from gateway.api.region.v1 import order_oversight_service_pb2 as node_oversight_api
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
 from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
 from gateway.api.region.v1.customer_status_envelopes_pb2 import CustomerStatusNotice
 from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
+from gateway.api.region.v1.followed_problem_service_pb2 import FollowProblemRequest
+from gateway.api.region.v1.followed_problem_service_pb2_grpc import FollowedProblemServiceStub
 from gateway.api.region.v1.issue_oversight_service_pb2_grpc import IssueOversightServiceStub
 from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission, OrderUpdate
 from gateway.api.region.v1.order_oversight_service_pb2_grpc import OrderOversightServiceStub as NodeOversightStub
@@ -22,9 +25,12 @@ from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeKind
 from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.federation.assignments import Standing, signed_assignment
 from gateway.security.signing import Signer
+from gateway.time.clock import to_timestamp
+from region_node.network.problems.following import PROBLEM_TIMER
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.forger import SUBMIT, UPDATE, Forger, sent_about
-from tests.federation.running import CALL_SECONDS
+from tests.federation.line_bindings import bind
+from tests.federation.running import CALL_SECONDS, until
 from tests.federation.stolen_acts import (
     DENIED,
     INVALID,
@@ -203,6 +209,32 @@ async def oversees(scene: Scene) -> str:
     return await outcome(service.ListOrderSummaries(request, timeout=CALL_SECONDS))
 
 
+async def invents_problem(scene: Scene) -> str:
+    """A network problem of which no region has told, at the home of a customer whose line it would concern."""
+    federation, service = scene.federation, "broadband-chengdu"
+    await bind(Counter(federation, "sichuan"), scene.foreign, service)
+    node = FollowedProblemServiceStub(federation.dial_node("sichuan", HUB))
+    header = ProblemHeader(
+        id=federation.next_id(),
+        version=1,
+        state=ProblemState.PROBLEM_STATE_IN_PROGRESS,
+        severity=PerceivedSeverity.PERCEIVED_SEVERITY_CRITICAL,
+        services=[service],
+        child_ids=["sichuan/alarm/alarm-1"],
+        start_time=to_timestamp(federation.clock.now()),
+    )
+    told = await outcome(node.FollowProblem(FollowProblemRequest(header=header), timeout=CALL_SECONDS))
+
+    async def is_done() -> bool:
+        sql = "SELECT COUNT(*) FROM timers WHERE kind = ?"
+        return federation.database("sichuan").rows(sql, PROBLEM_TIMER) == [(0,)]
+
+    await until(is_done, "nothing of the problem waits")
+    sql = "SELECT COUNT(*) FROM notices WHERE kind = ?"
+    notified = federation.database("sichuan").rows(sql, "network-problem-begun") != [(0,)]
+    return "a customer was notified" if notified else told
+
+
 COORDINATOR: Final = (
     Act("list the orders of a region, without personal data", DONE, REVOKED, oversees),
     Act(
@@ -222,6 +254,12 @@ COORDINATOR: Final = (
         SIGNATURE,
         REVOKED,
         lambda it: carried(it, HUB, as_guangdong(it), "sichuan"),
+    ),
+    Act(
+        "tell a region of a network problem that nobody has: its staff see it, no customer",
+        DONE,
+        REVOKED,
+        invents_problem,
     ),
     Act("act at a node in an administrator's name", "ADMINISTRATOR_ACT_UNSIGNED", REVOKED, acts_as_administrator),
     Act("read a customer", DENIED, REVOKED, lambda it: reads_customer(it, HUB, "sichuan", it.foreign)),

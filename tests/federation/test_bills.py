@@ -9,11 +9,14 @@ import pytest
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.types_pb2 import Applicant
+from region_node.business.billing.readings import BILL_LIMIT
 from tests.federation.archive import Archive
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
-from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, running, until_nothing_changes
+from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, running, until, until_nothing_changes
+from tests.federation.test_documents import apply_everywhere
+from tests.shipped import shipped_configuration
 
 
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
@@ -58,7 +61,7 @@ async def test_a_question_is_stored_nowhere_but_the_reading_is_audited_and_noted
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     number = await sichuan.new_customer()
-    noted = ("audit", "disclosures")
+    noted = ("audit", "disclosures", "bill_readings")
 
     async def ask() -> None:
         await guangdong.bill(number)
@@ -71,6 +74,38 @@ async def test_a_question_is_stored_nowhere_but_the_reading_is_audited_and_noted
         "SELECT actor FROM audit WHERE action = 'QueryBill' AND subject = ?", f"customer-{number.removeprefix('+')}"
     )
     assert set(reads) == {("region/guangdong/operator/counter",)}
+
+
+async def test_a_region_reads_so_many_bills_by_papers_in_a_day_and_any_by_the_customers_code(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    numbers = [await sichuan.new_customer() for _ in range(2)]
+    limited = shipped_configuration()
+    (policy,) = (each for each in limited.policies if each.name == BILL_LIMIT.name)
+    policy.figure.value = 1
+    await apply_everywhere(federation, limited)
+    await federation.advance(timedelta(days=1))
+    assert (await guangdong.bill(numbers[0])).region == "sichuan"
+    for number in (*numbers, federation.next_number("sichuan")):
+        refused = await refusal(guangdong.bill(number))
+        assert (refused.reason, refused.parameters) == (
+            "BILL_READING_LIMIT_REACHED",
+            {"region": "guangdong", "limit": "1"},
+        )
+    request_id = federation.next_id()
+    code = await guangdong.receive_code(numbers[1], request_id)
+    proven = bill_request(guangdong, numbers[1], request_id=request_id)
+    proven.documents.extend(await guangdong.verify(numbers[1], request_id, code=code))
+    assert (await guangdong.billing.QueryBill(proven, timeout=CALL_SECONDS)).bill.region == "sichuan"
+    assert (await Counter(federation, "henan").bill(numbers[1])).region == "sichuan", "each region has its own limit"
+    assert (await sichuan.bill(numbers[1])).region == "sichuan", "the home region has none"
+
+    async def are_alerted() -> bool:
+        sql = "SELECT COUNT(*) FROM audit WHERE action = ? AND subject LIKE 'bill-readings/guangdong/%'"
+        return federation.database("sichuan").rows(sql, BILL_LIMIT.alert) == [(2,)]
+
+    await until(are_alerted, "persons on duty are alerted near the limit, and at the first denial")
+    await apply_everywhere(federation, shipped_configuration())
 
 
 def bill_request(counter: Counter, about: str, **changes: object) -> QueryBillRequest:

@@ -1,4 +1,4 @@
-"""The clients that integrators copy, in Python, JavaScript and TypeScript, work against a node as they are."""
+"""The clients that integrators copy, in Python, JavaScript, TypeScript and Java, work against a node as they are."""
 
 import asyncio
 import hashlib
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -36,9 +37,13 @@ def nodejs(client: str) -> str:
     lock = (CLIENTS / client / name for name in ("package.json", "package-lock.json", ".npmrc"))
     wanted = hashlib.sha256(b"".join(each.read_bytes() for each in lock)).hexdigest()
     stamp = INSTALLED / client / "node_modules" / ".stamp"
-    if program is not None and stamp.exists() and stamp.read_text("utf-8").startswith(wanted):
-        return program
-    reason = "Node.js, or what the client needs, is not installed (nodejs and npm, then `make clients`)"
+    if program is None or not stamp.exists() or not stamp.read_text("utf-8").startswith(wanted):
+        missing("Node.js, or what the client needs, is not installed (nodejs and npm, then `make clients`)")
+    return program
+
+
+def missing(reason: str) -> NoReturn:
+    """Skips the test of a client whose tools are not installed; fails it with CI=true."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -144,15 +149,34 @@ async def test_the_client_in_typescript_is_compiled_with_generated_code_and_does
         ["buf", "generate", str(errors.parent), "--path", str(errors)],
         ["tsc"],
     ):
-        made = await asyncio.to_thread(
-            subprocess.run,
-            command,
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=COMPILING,
-            check=False,
-        )
+        made = await compiled(command, tmp_path, environment)
         assert made.returncode == 0, made.stdout + made.stderr
     await require_done(federation, [program, str(tmp_path / "built" / "client.js")], {})
+
+
+@pytest.mark.slow
+async def test_the_client_in_java_is_compiled_with_generated_code_and_does_the_same_by_tls_1_3(
+    federation: Federation, tmp_path: Path
+) -> None:
+    build, made = CLIENTS / "java" / "build.sh", tmp_path / "made"
+    ended = await compiled(["sh", str(build), str(PROTOS), str(made)], tmp_path, {"PATH": os.environ["PATH"]})
+    if ended.returncode == os.EX_UNAVAILABLE:
+        missing(ended.stderr)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    await require_done(federation, ["sh", str(made / "client")], {})
+
+
+async def compiled(
+    command: Sequence[str], directory: Path, environment: Mapping[str, str]
+) -> "subprocess.CompletedProcess[str]":
+    """The end of a compiler, which runs beside the node's event loop."""
+    return await asyncio.to_thread(
+        subprocess.run,
+        command,
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=COMPILING,
+        check=False,
+    )

@@ -3,14 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from gateway.api.region.v1.fault_pb2 import FaultSeverity
+from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from tests.chromium import PROGRAM, Tab, browser_tab, certified_door
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
+from tests.federation.fault_reporter import FaultReporter
+from tests.federation.probe import Probe, measured, raised
 from tests.federation.running import Federation
+from tests.federation.support_staff import LINK, SupportStaff
+from tests.federation.test_console_imports import imported
 
 pytestmark = [
     pytest.mark.slow,
@@ -19,6 +26,7 @@ pytestmark = [
 PICTURES = Path(__file__).parents[2] / "build" / "screenshots"
 LANGUAGES = {"en": "en", "zh": "zh-CN"}
 WIDTHS = (1280, 768)
+OWN_LINK = "guangzhou-shenzhen-1"
 STAFF, ADMIN = "region/guangdong/staff/wang", "admin/root"
 
 
@@ -64,6 +72,23 @@ async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> 
     await desk.file("", numbers[1], description="好像有点问题")
     staff = Complainant(federation, "guangdong", "staff/wang")
     await staff.respond(complaint.ticket_id, "我们正在核查三月份的账单")
+    reporter = FaultReporter(federation, "guangdong")
+    fault = await reporter.report(numbers[0], site="guangzhou")
+    engineer = FaultReporter(federation, "guangdong", "staff/wang")
+    await engineer.report(site="shenzhen", severity=FaultSeverity.FAULT_SEVERITY_CRITICAL)
+    await engineer.takes_up(fault.id)
+    await engineer.work(
+        fault.id, WorkOnFaultRequest(name_part=WorkOnFaultRequest.NamePart(name="光猫", in_warranty=True))
+    )
+    now, probe = federation.clock.now(), Probe(federation, "guangdong", source=federation.next_id())
+    traffic = ((150, 31), (120, 38), (90, 44), (60, 47), (30, 58), (0, 63))
+    for number, (days, gbit) in enumerate(traffic, 1):
+        window = measured(now - timedelta(days=days, minutes=5), link=OWN_LINK, throughput=gbit * 1_000_000)
+        await probe.send([window], first=number)
+    await probe.report(raised(federation.next_id(), now, link=OWN_LINK))
+    alarms = await probe.alarms()
+    await imported(federation, guangdong, 4)
+    support = await SupportStaff(federation, "guangdong").open(numbers[1], link=LINK)
     return {
         "work": "/work",
         "work-reviews": "/work?kind=reviews&within=168",
@@ -73,6 +98,16 @@ async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> 
         "order-done": f"/orders/{away.id}?hops=signed",
         "complaints": "/complaints",
         "complaint": f"/complaints/{complaint.ticket_id}",
+        "customer": f"/customers?number=%2B{numbers[0].removeprefix('+')}",
+        "customer-away": f"/customers?number=%2B{away.request.number.removeprefix('+')}",
+        "faults": "/faults",
+        "fault": f"/faults/{fault.id}",
+        "network": "/network",
+        "link": f"/network/links/{OWN_LINK}",
+        "alarm": f"/network/alarms/{alarms[0].id}",
+        "support": "/support",
+        "support-request": f"/support/{support.id}",
+        "imports": "/imports",
         "refused": "/orders/guangdong/counter/none",
     }
 

@@ -24,9 +24,9 @@ async def administrator(federation: Federation, *words: str, code: int = 0) -> s
     return ended.out + ended.err
 
 
-async def clerk(federation: Federation, *words: str, code: int = 0) -> str:
+async def clerk(federation: Federation, *words: str, code: int = 0, caller: str = "operator/counter") -> str:
     """The output of the command of Sichuan's node."""
-    environment = as_caller(federation, "sichuan", "operator/counter")
+    environment = as_caller(federation, "sichuan", caller)
     ended = await run_command("region_node.cli.main", "problems", *words, *CLERK, environment=environment)
     assert ended.code == code, ended.err
     return ended.out + ended.err
@@ -80,6 +80,7 @@ async def test_a_problem_is_seen_and_reported_by_commands(
     assert found[0] not in await administrator(federation, "problems", "list", "--reports")
     followed = await clerk(federation, "list")
     assert all(each in followed for each in (found[0], complaint.ticket_id))
+    await _confirmed(federation, found[0], numbers[0])
     assert "service broadband-chengdu (80 %)" in shown
     for each in (
         event("sichuan/alarm/major", links=["chengdu-xichang-1"], severity=PERCEIVED_SEVERITY_MAJOR),
@@ -102,3 +103,16 @@ async def test_a_problem_is_seen_and_reported_by_commands(
     await until(is_degraded, "what works badly is shown, and not as down")
     refused = await administrator(federation, "problems", "show", "problem-none", code=1)
     assert "There is no problem problem-none" in refused
+
+
+async def _confirmed(federation: Federation, problem: str, number: str) -> None:
+    """Staff confirm a problem, of which the region itself has no fault, and the customer is told."""
+    listed = json.loads(await clerk(federation, "list", "--json"))["problems"]
+    (waiting,) = (each for each in listed if each["header"]["id"] == problem)
+    assert waiting["unconfirmed_services"] == ["broadband-chengdu"]
+    await clerk(federation, "confirm", problem, "--version", waiting["header"]["version"], caller="staff/wang")
+
+    async def is_told() -> bool:
+        return any("network" in each.en for each in federation.texts(number))
+
+    await until(is_told, "the customer is told, by the word of staff")

@@ -10,14 +10,20 @@ from gateway.api.coordinator.v1 import problem_service_pb2 as api
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.federation.v1 import problem_pb2
+from gateway.api.region.v1 import alarm_service_pb2 as alarm_api
 from gateway.api.region.v1 import followed_problem_service_pb2 as region_api
-from gateway.api.region.v1.fault_pb2 import FaultSeverity
+from gateway.api.region.v1.alarm_pb2 import NetworkObject
+from gateway.api.region.v1.fault_pb2 import FaultPlace, FaultSeverity
 from gateway.api.region.v1.followed_problem_service_pb2_grpc import FollowedProblemServiceStub as RegionStub
 from gateway.time.clock import to_timestamp
+from region_node.network.problems.following import PROBLEM_TIMER
+from region_node.network.problems.port import event_id
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.line_bindings import bind
+from tests.federation.probe import Probe, raised
+from tests.federation.probe import cleared as over
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.unit.network_events import cut, event
@@ -91,6 +97,61 @@ def texts(federation: Federation, number: str) -> list[str]:
     return [each.en for each in federation.texts(number) if "network" in each.en]
 
 
+def disturbed(name: str, time: datetime, **about: str) -> alarm_api.AlarmReport:
+    """A critical alarm of a link or a service, which a region has found itself."""
+    report = raised(name, time)
+    report.alarmed_object.CopyFrom(NetworkObject(**about))
+    return report
+
+
+async def followed_by(federation: Federation, header: problem_pb2.ProblemHeader) -> None:
+    """A coordinator tells Sichuan of a problem, whose notices have left when this returns."""
+    service = RegionStub(federation.dial_node("sichuan", "coordinator/1"))
+    await service.FollowProblem(region_api.FollowProblemRequest(header=header), timeout=CALL_SECONDS)
+
+    async def is_done() -> bool:
+        sql = "SELECT COUNT(*) FROM timers WHERE kind = ?"
+        return federation.database("sichuan").rows(sql, PROBLEM_TIMER) == [(0,)]
+
+    await until(is_done, "nothing of the problem waits")
+
+
+def notices(federation: Federation, number: str) -> list[str]:
+    """The stages of network problems for which a customer of Sichuan has notices, sent or not."""
+    sql = "SELECT notice_id FROM notices WHERE notice_id LIKE ? ORDER BY create_time"
+    rows = federation.database("sichuan").rows(sql, f"problem/%/customer-{number.removeprefix('+')}%")
+    return [str(notice_id).split("/")[2] for (notice_id,) in rows]
+
+
+def invented(federation: Federation, service: str, *children: str) -> problem_pb2.ProblemHeader:
+    """A problem of which the coordinators' regions have not told."""
+    return problem_pb2.ProblemHeader(
+        id=federation.next_id(),
+        version=1,
+        state=problem_pb2.PROBLEM_STATE_IN_PROGRESS,
+        severity=problem_pb2.PERCEIVED_SEVERITY_CRITICAL,
+        services=[service],
+        child_ids=children,
+        start_time=to_timestamp(federation.clock.now()),
+    )
+
+
+def later(header: problem_pb2.ProblemHeader, state: problem_pb2.ProblemState.ValueType) -> problem_pb2.ProblemHeader:
+    """The next version of a problem."""
+    changed = problem_pb2.ProblemHeader()
+    changed.CopyFrom(header)
+    changed.version, changed.state = header.version + 1, state
+    if state == problem_pb2.PROBLEM_STATE_RESOLVED:
+        changed.end_time.CopyFrom(header.start_time)
+    return changed
+
+
+async def confirm(federation: Federation, problem: str, version: int) -> None:
+    service = RegionStub(federation.dial_node("sichuan", "region/sichuan/staff/wang"))
+    request = region_api.ConfirmFollowedProblemRequest(problem_id=problem, version=version)
+    await service.ConfirmFollowedProblem(request, timeout=CALL_SECONDS)
+
+
 async def cleared(network: Network, events: list[NetworkEvent], when: datetime) -> None:
     """All of it is over."""
     for each in events:
@@ -107,15 +168,24 @@ async def test_a_cut_between_two_regions_is_one_problem_whose_customers_are_told
     unaffected = await sichuan.new_customer()
     assert [await bind(guangdong, numbers[0]), await bind(sichuan, numbers[1])] == [1, 1]
     assert await bind(sichuan, numbers[1]) == 0
+    probes = [Probe(federation, region, federation.next_id()) for region in ("guangdong", "sichuan")]
+    for probe in probes:
+        await probe.report(raised("cut", begins))
+    alarms = [
+        event_id(probe.region, "alarm", each.id.rpartition("/")[2]) for probe in probes for each in await probe.alarms()
+    ]
     told = cut(begins, "whole")
     for each in (told[2], told[0], told[1], told[0]):
         await network.tell(each)
     found = await network.of(
         told[0].id,
-        lambda each: len(each.header.child_ids) == len(told) and sum(count.customers for count in each.affected) == 2,
+        lambda each: (
+            len(each.header.child_ids) == len(told) + len(alarms)
+            and sum(count.customers for count in each.affected) == 2
+        ),
     )
     assert found.header.root_cause.id == "chengdu-guangzhou-1"
-    assert sorted(found.header.child_ids) == sorted(each.id for each in told)
+    assert sorted(found.header.child_ids) == sorted([*alarms, *(each.id for each in told)])
     counts = {each.region: each.customers for each in found.affected}
     assert (counts["guangdong"], counts["sichuan"], counts.get("henan", 0)) == (1, 1, 0)
     assert (LINES, found.header.id) in await network.outages()
@@ -125,6 +195,8 @@ async def test_a_cut_between_two_regions_is_one_problem_whose_customers_are_told
             return len(texts(federation, number)) == count
 
         await until(is_told, "the customer is told")
+    for probe in probes:
+        await probe.report(over("cut", begins + timedelta(minutes=20)), first=2)
     await cleared(network, told, begins + timedelta(minutes=20))
     resolved = await network.of(told[0].id, lambda each: each.header.state == problem_pb2.PROBLEM_STATE_RESOLVED)
     assert resolved.header.id == found.header.id
@@ -139,36 +211,36 @@ async def test_a_cut_between_two_regions_is_one_problem_whose_customers_are_told
 
 
 async def test_a_customer_reads_of_what_the_own_lines_use_and_of_nothing_else(
-    federation: Federation, network: Network, guangdong: Counter, begins: datetime
+    federation: Federation, guangdong: Counter
 ) -> None:
     number = await guangdong.new_customer()
     await bind(guangdong, number, "broadband-shenzhen")
-    told = event("guangdong/fault/two", services=["broadband-guangzhou", "broadband-shenzhen"], raised=begins)
-    await network.tell(told)
+    desk = FaultReporter(federation, "guangdong", "staff/wang")
+    wanted = desk.request("", FaultPlace(site="shenzhen"))
+    wanted.services.extend(["broadband-guangzhou", "broadband-shenzhen"])
+    wanted.severity = FaultSeverity.FAULT_SEVERITY_CRITICAL
+    fault = await desk.hand_in(wanted)
 
     async def is_told() -> bool:
         return len(texts(federation, number)) == 1
 
     await until(is_told, "the customer is told")
     assert "(Broadband in Shenzhen)" in texts(federation, number)[0]
-    await cleared(network, [told], begins)
+    await desk.cancel(fault.id)
     await federation.advance(timedelta(hours=1))  # other tests are about these services, too
 
 
 async def test_who_was_told_that_it_is_over_is_told_that_it_has_come_back(
-    federation: Federation, network: Network, sichuan: Counter, begins: datetime
+    federation: Federation, sichuan: Counter, begins: datetime
 ) -> None:
     number = await sichuan.new_customer()
     await bind(sichuan, number, "broadband-xichang")
-    told = event("sichuan/fault/back", services=["broadband-xichang"], raised=begins)
+    probe = Probe(federation, "sichuan", federation.next_id())
     words = ("may affect", "is over", "has come back", "is over")
     for count in range(1, len(words) + 1):
-        if count % 2:
-            told.ClearField("clear_time")
-        else:
-            told.clear_time.CopyFrom(to_timestamp(begins + count * timedelta(minutes=1)))
-        told.version += 1
-        await network.tell(told)
+        when = begins + count * timedelta(minutes=1)
+        report = disturbed("back", when, service="broadband-xichang") if count % 2 else over("back", when)
+        await probe.report(report, first=count)
 
         async def is_told(count: int = count) -> bool:
             return len(texts(federation, number)) == count
@@ -178,6 +250,68 @@ async def test_who_was_told_that_it_is_over_is_told_that_it_has_come_back(
     # Other tests are about this service, too.
     await _unbind(RegionStub(federation.dial_node("sichuan", "region/sichuan/operator/counter")), number)
     await federation.advance(timedelta(hours=1))
+
+
+async def test_the_word_of_a_coordinator_alone_notifies_nobody_until_staff_of_the_region_confirm_it(
+    federation: Federation, sichuan: Counter
+) -> None:
+    number, service = await sichuan.new_customer(), "broadband-xichang"
+    await bind(sichuan, number, service)
+    begun = invented(federation, service, "sichuan/alarm/alarm-0", "sichuan/fault/F:none", "henan/alarm/1")
+    await followed_by(federation, begun)
+    assert notices(federation, number) == []
+    node = RegionStub(federation.dial_node("sichuan", "region/sichuan/operator/counter"))
+    assert list((await _followed(node, begun.id)).unconfirmed_services) == [service]
+    assert (await refusal(confirm(federation, "problem-none", 1))).reason == "PROBLEM_NOT_FOUND"
+    changed = await refusal(confirm(federation, begun.id, 2))
+    assert (changed.reason, changed.parameters["version"]) == ("PROBLEM_CHANGED", "1")
+    for _ in range(2):
+        await confirm(federation, begun.id, 1)
+
+    async def is_told(*stages: str) -> bool:
+        return notices(federation, number) == list(stages)
+
+    await until(lambda: is_told("begun"), "the customer is told once staff have confirmed it")
+    assert not (await _followed(node, begun.id)).unconfirmed_services
+    more = later(begun, problem_pb2.PROBLEM_STATE_IN_PROGRESS)
+    more.services.append("broadband-chengdu")
+    await followed_by(federation, more)
+    assert list((await _followed(node, begun.id)).unconfirmed_services) == ["broadband-chengdu"], (
+        "staff have not seen it"
+    )
+    ended = later(more, problem_pb2.PROBLEM_STATE_RESOLVED)
+    await followed_by(federation, ended)
+    assert notices(federation, number) == ["begun"]
+    await confirm(federation, ended.id, ended.version)
+    await until(lambda: is_told("begun", "ended"), "the customer is told of the end once staff have confirmed it")
+    await _unbind(node, number)
+    await federation.advance(timedelta(days=1))  # other tests are about this service, too
+
+
+async def test_problems_invented_about_a_true_alarm_notify_of_what_it_disturbs_alone_and_a_few_times_a_day(
+    federation: Federation, sichuan: Counter, begins: datetime
+) -> None:
+    number, other = await sichuan.new_customer(), await sichuan.new_customer()
+    await bind(sichuan, number, "broadband-xichang")
+    await bind(sichuan, other, "broadband-chengdu")
+    probe = Probe(federation, "sichuan", federation.next_id())
+    await probe.report(disturbed("true", begins, service="broadband-xichang"))
+    (alarm,) = await probe.alarms()
+    child = event_id("sichuan", "alarm", alarm.id.rpartition("/")[2])
+    problems = [invented(federation, "broadband-xichang", child) for _ in range(6)]
+    for each in problems:
+        each.services.append("broadband-chengdu")
+        await followed_by(federation, each)
+        ended = later(each, problem_pb2.PROBLEM_STATE_RESOLVED)
+        ended.ClearField("child_ids")
+        await followed_by(federation, ended)
+
+    assert notices(federation, number) == ["begun"] * 3, "as many as the policy permits, and no end: the alarm goes on"
+    assert notices(federation, other) == [], "no alarm is about this service"
+    node = RegionStub(federation.dial_node("sichuan", "region/sichuan/operator/counter"))
+    await probe.report(over("true", begins), first=2)
+    await _unbind(node, number)
+    await federation.advance(timedelta(days=1))  # other tests are about this service, too
 
 
 async def test_nobody_tells_of_what_is_another_regions(network: Network, begins: datetime) -> None:

@@ -7,7 +7,8 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 
 from gateway.api.types.v1 import access_pb2
-from gateway.web.routes import Route
+from gateway.web.openapi_pages import HTML_PATH, JSON_PATH
+from gateway.web.routes import TYPE, Route
 from region_node.open_api.served import served_apis
 from tests.federation.running import Federation
 from tests.federation.test_access import SERVICES, answer, may_call
@@ -41,6 +42,23 @@ def test_a_route_names_rpcs_of_one_service_of_the_contract_and_of_the_least_rest
             ), path
         alone = [each.GetOptions().Extensions[access_pb2.without_staff] for each in found]
         assert alone[0] or not any(alone), path
+
+
+@pytest.mark.parametrize("caller", PATHS)
+async def test_a_description_is_read_by_the_callers_of_its_api_and_nobody_else(
+    federation: Federation, caller: str
+) -> None:
+    web, wrong = web_caller(federation, caller), []
+    for api in served_apis():
+        may = caller.startswith("region/guangdong/")
+        for path, kind in ((JSON_PATH, TYPE), (HTML_PATH, "text/html")):
+            answer = await web.ask("GET", f"{api.root}/{path}")
+            is_shown = answer.status == HTTPStatus.OK and answer.headers["content-type"].startswith(kind)
+            if is_shown != may or (not may and DENIED not in answer.text):
+                wrong.append(f"{api.root}/{path}: {answer.status}")
+            elif may and not all(f"{api.root}{route.path}" in answer.text for route in api.routes if kind != TYPE):
+                wrong.append(f"{api.root}/{path} leaves out a route")
+    assert not wrong
 
 
 @pytest.mark.parametrize("caller", PATHS)

@@ -20,6 +20,12 @@ from tests.federation.running import CALL_SECONDS, Federation
 from tests.preloaded import Ended
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _programs(federation: Federation) -> None:
+    """The server of programs has imported their modules, beside the federation's start: no part of any test."""
+    preloaded.run("deploy.audit.check_proof", "--help", environment={})
+
+
 async def written(federation: Federation, region: str, order_id: str, directory: Path, language: str = "en") -> Ended:
     """The command, as a member of a region's staff."""
     environment = as_caller(federation, region, "staff/wang", language=language)

@@ -26,9 +26,9 @@ from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running, until
+from tests.promises import OUT_WITHIN_S
 
 OPERATOR = "region/guangdong/operator/stolen"
-PATIENCE_S = 60.0
 REGIONS = ("guangdong", "sichuan")
 
 
@@ -89,7 +89,7 @@ async def test_a_stolen_certificate_is_out_on_its_open_calls_and_after_a_restart
         told = signed(federation, 5, serial_of(federation, OPERATOR))
         await publish(federation, told)
         assert await is_denied(), "a coordinator refuses it when the command returns"
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(OUT_WITHIN_S):
             with pytest.raises(grpc.aio.AioRpcError) as ended:
                 await watch.read()
         assert ended.value.code() == grpc.StatusCode.UNAUTHENTICATED
@@ -130,7 +130,9 @@ async def test_nodes_call_no_coordinator_with_a_revoked_certificate_and_stop_in_
             told = f"the certificate of the server at {federation.coordinator_endpoint} was revoked"
             return sum(told in record.getMessage() for record in caplog.records) > len(REGIONS)
 
-        await until(is_left_out, "each process has seen it, the coordinator those of the same machine, too")
+        await until(
+            is_left_out, "each process has seen it, the coordinator those of the same machine, too", OUT_WITHIN_S
+        )
         order = await counter.submit(counter.request("RESUME", number), wait=0)
         assert order.state != OrderState.ORDER_STATE_COMPLETED
         assert not await is_called()
@@ -190,7 +192,7 @@ async def test_a_region_issues_to_its_own_and_revokes_by_itself(databases: Datab
         async def both_are_out() -> bool:
             return [await outcome(each) for each in (first, second)] == ["CERTIFICATE_REVOKED"] * 2
 
-        await until(both_are_out, "the node refuses both")
+        await until(both_are_out, "the node refuses both", OUT_WITHIN_S)
         assert (await typed(own, "credentials", "list", at)).count("revoked") == 2
         listed = await typed("coordinator.cli.main", "revocations", "list", "--out", str(tmp_path / "lists"))
         assert "of region/guangdong" in listed
@@ -206,4 +208,4 @@ async def test_a_region_issues_to_its_own_and_revokes_by_itself(databases: Datab
         async def is_out() -> bool:
             return await outcome(third) == "CERTIFICATE_REVOKED"
 
-        await until(is_out, "the node refuses what the revoked issuer has issued")
+        await until(is_out, "the node refuses what the revoked issuer has issued", OUT_WITHIN_S)

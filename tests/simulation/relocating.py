@@ -192,7 +192,9 @@ class Mover:
         """Waits until the old home knows the new home's answer; returns whether the customer has moved."""
         while True:
             move = await line.insist(lambda node: node.store.read(lambda tx: find_move(tx, move_id)))
-            assert move is not None, "it was confirmed"
+            if move is None:
+                self._history.broken("durable", move_id, "it was confirmed, and is gone")
+                return False
             if move.state == rules.MOVED:
                 self._history.count("customers moved")
                 self._history.note("movers", f"has moved to {move.to_region}", move_id)

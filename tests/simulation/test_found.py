@@ -32,6 +32,7 @@ from region_node.customers.accounts.rules import CASH, IN_TRANSIT
 from region_node.customers.moved_numbers import note_homes
 from region_node.customers.rows import find_line
 from region_node.customers.status import ACTIVE, MOVING, keep_status
+from region_node.lifecycle.moving.restored import mark_moved, unmark
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller
 from region_node.requests.rows import find_request
@@ -145,6 +146,18 @@ def test_an_order_is_held_while_the_customer_of_the_region_that_took_it_in_is_on
     counter.run(lambda tx: intake.release(tx, counter.orders, order.id, START))
     assert counter.order(order).state == OrderState.ORDER_STATE_COMPLETED
     assert (counter.balance(IN_TRANSIT), counter.balance(CASH)) == (0, -AMOUNT)
+
+
+def test_an_order_is_held_while_its_customer_is_still_marked_as_moved_by_an_older_plan(counter: Counter) -> None:
+    counter.plan(OWN, "sichuan")
+    order, context = counter.pay(OWN), counter.context
+    counter.run(lambda tx: mark_moved(tx, [OWN], context.federation, context.region))
+    counter.plan(OWN, "guangdong")
+    counter.answer(order, SUBMIT, _moved("guangdong"))
+    assert counter.order(order).state == OrderState.ORDER_STATE_HELD
+    counter.run(lambda tx: unmark(tx, context.federation, context.region))
+    counter.run(lambda tx: intake.release(tx, counter.orders, order.id, START))
+    assert counter.order(order).state == OrderState.ORDER_STATE_COMPLETED
 
 
 def test_an_order_whose_number_comes_back_is_held_and_not_sent_to_a_region_that_has_passed_it_on(

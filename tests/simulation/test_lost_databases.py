@@ -41,3 +41,10 @@ def test_regions_have_the_same_of_each_other_after_one_has_lost_its_newest_part(
 ) -> None:
     seeds = (*range(many), *range(joint_orders.FIRST_SEED, joint_orders.FIRST_SEED + FEW_JOINT))
     require_same([each if each.violations else each.without_events() for each in map(run, seeds)], (*PROVEN, *OFTEN))
+
+
+@pytest.mark.slow
+def test_a_confirmed_move_that_its_old_home_has_lost_is_listed_for_people() -> None:
+    report = lose(50_003)
+    require_same([report], PROVEN)
+    assert any("#hand-over>" in each.what and "lists COMMAND_LOST" in each.what for each in report.events)

@@ -126,6 +126,12 @@ def test_joint_orders_of_five_regions_are_all_done_and_measured_beside_plain_ord
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
+def test_the_open_api_is_measured_beside_the_same_rpcs(tmp_path: Path) -> None:
+    assert measured("openapi", ["--rounds=1", "--seconds=0.5", "--unsynced"], tmp_path) == {"calls", "conditions"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_orders_are_measured_beside_a_chain_with_nginx(tmp_path: Path) -> None:
     require_engine(Engine("nginx", nginx.PACKAGE, lambda: nginx.program() is not None))
     options = ["--callers=1", "--rounds=1", "--seconds=0.5", "--unsynced"]

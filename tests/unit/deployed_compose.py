@@ -35,7 +35,9 @@ def _process(name: str, service: Node, others: dict[str, Node]) -> Process:
                 raise Broken(f"{name}: certificates can be written")
             certificates |= _mounted(owner, directory, kinds_of(command[0], variables))
         else:
-            volume_name, data = volume.split(":")
+            volume_name, data, *options = volume.split(":")
+            if options:
+                raise Broken(f"{name}: its data cannot be written")
             if volume_name != name:
                 raise Broken(f"{name}: keeps its data in the volume {volume_name}")
     return Process(

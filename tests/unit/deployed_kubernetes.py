@@ -59,6 +59,7 @@ def _process(stateful_set: Node, index: int, shared: Mapping[str, Mapping[str, s
     before = next(iter(pod.nodes("initContainers")), None)
     claims = [name_of(claim) for claim in stateful_set["spec"].nodes("volumeClaimTemplates")]
     mounts = {mount["name"].text: mount["mountPath"].text for mount in container.nodes("volumeMounts")}
+    writable = {mount["name"].text for mount in container.nodes("volumeMounts") if mount.get("readOnly") is None}
     return Process(
         name=pod_name if service != "postgresql" else service,
         command=container.texts("command") or (container["name"].text,),
@@ -68,7 +69,7 @@ def _process(stateful_set: Node, index: int, shared: Mapping[str, Mapping[str, s
         before=() if before is None else before.texts("command"),
         before_variables={} if before is None else _variables(before, shared, own),
         certificates=_certificates(pod, mounts),
-        data=next((mounts[claim] for claim in claims if claim in mounts), ""),
+        data=next((mounts[claim] for claim in claims if claim in writable), ""),
         hosts=frozenset({service, f"{pod_name}.{service}"}),
     )
 

@@ -21,7 +21,7 @@ from gateway.rpc.server import DRAIN_SECONDS
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity
 from gateway.security.region_keys import REGION_KEYS, KeySet, RegionKeysUnusable
-from gateway.security.tls import CredentialsUnusable
+from gateway.security.tls import CredentialsUnusable, RenewedCredentials
 from gateway.settings import Page, SettingsError, Sources, load_page
 from gateway.settings.showing import shown
 from region_node.node.operator_scopes import NAMED, ScopeFile, ScopesUnusable
@@ -116,7 +116,13 @@ def settings_load(deploy: Path) -> Iterator[str]:
             yield from (f"{description}: {process.name}: {problem}" for problem in problems)
 
 
-def _unscoped(settings: RegionSettings) -> Iterator[str]:
+def _misfits_of_region(settings: RegionSettings) -> Iterator[str]:
+    for path in (settings.signing.certificate, settings.signing.key):
+        if not path.is_file():
+            yield f"{path.name} is not mounted"
+    KeySet.load(settings.keys)
+    if not isinstance(settings.own_credentials, RenewedCredentials):
+        yield "nothing renews its certificate"
     if settings.operators is None:
         yield "its operator systems may do everything"
     elif any(each.staff == NAMED for each in ScopeFile.load(settings.operators).scopes.values()):
@@ -134,11 +140,7 @@ def _misfits(process: Process, settings: Settings) -> Iterator[str]:
     if uri != _expected(settings).uri:
         yield f"its certificate is of {uri}"
     if isinstance(settings, RegionSettings):
-        yield from _unscoped(settings)
-        for path in (settings.signing.certificate, settings.signing.key):
-            if not path.is_file():
-                yield f"{path.name} is not mounted"
-        KeySet.load(settings.keys)
+        yield from _misfits_of_region(settings)
     elif settings.etcd is not None:
         settings.etcd.credentials.load(now)
     if settings.postgresql is not None:
@@ -150,7 +152,7 @@ def _misfits(process: Process, settings: Settings) -> Iterator[str]:
             if not Path(str(told[key])).is_file():
                 yield f"{key} is not mounted"
     if str(settings.data) != process.data:
-        yield f"its data, in {settings.data}, are lost with it"
+        yield f"its data, in {settings.data}, are lost with it, or cannot be written"
 
 
 def _expected(settings: Settings) -> Identity:

@@ -1,6 +1,7 @@
 """Who signs revisions: what `federation validate` warns of."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from click.testing import CliRunner
 
 from coordinator.cli.federation.federation import validate
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.federation.files import dump
+from gateway.federation.administration_rules import administration_problems, administration_warnings
+from gateway.federation.files import dump, load
 from tests.administrators import Administrators
 from tests.shipped import shipped_configuration
 
@@ -23,6 +25,32 @@ def test_a_federation_that_one_key_replaces_is_warned_of(tmp_path: Path, thresho
     told = CliRunner().invoke(validate, [str(files)])
     warning = "warning: administration.threshold: is 1, so one stolen key decides where every order goes"
     assert (told.exit_code, warning in told.stderr) == (0, is_warned)
+
+
+def administrators_in(directory: Path, names: Sequence[str], threshold: int) -> None:
+    """Writes the file of administrators; a threshold of 0 is left out."""
+    directory.mkdir()
+    configuration = Administrators(directory, "crossregion.example", names, threshold).configuration(Configuration())
+    for name, text in dump(configuration).items():
+        (directory / name).write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(("written", "expected"), [(0, 2), (1, 1), (3, 3)])
+def test_two_administrators_sign_unless_the_files_write_another_threshold_out(
+    tmp_path: Path, written: int, expected: int
+) -> None:
+    administrators_in(tmp_path / "wanted", ("li", "wang", "zhao"), written)
+    assert load(tmp_path / "wanted").administration.threshold == expected
+
+
+def test_one_administrator_alone_signs_only_where_the_files_say_so(tmp_path: Path) -> None:
+    administrators_in(tmp_path / "silent", ("li",), 0)
+    assert list(administration_problems(load(tmp_path / "silent").administration)) == [
+        "administration.threshold: is 2; must be 1 to 1, the number of administrators"
+    ]
+    administrators_in(tmp_path / "written", ("li",), 1)
+    found = load(tmp_path / "written").administration
+    assert (list(administration_problems(found)), len(administration_warnings(found))) == ([], 1)
 
 
 def test_a_configuration_that_nobody_signs_has_no_threshold(tmp_path: Path) -> None:

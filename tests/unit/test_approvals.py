@@ -14,8 +14,8 @@ from gateway.store.timers import due_timers, fire
 from region_node.approvals import rules
 from region_node.approvals.operations import Act, Awaited, approval_of, decide, use
 from region_node.approvals.rows import ApprovalRow, forget_customer, forget_expired, forget_number, list_rows
-from region_node.care.escalations.duty_readings import readings_are_many
-from region_node.customers.sharing.duty_readings import DUTY_TIMER, LIMIT, forget_readings, over_limit
+from region_node.care.escalations.daily_readings import readings_are_many
+from region_node.customers.sharing.duty_readings import DUTY_LIMIT, over_limit
 from region_node.node.subjects import number_index
 from region_node.requests.auditing import AuditedCall
 from tests.unit.purging import NOW, Archive, archive
@@ -112,17 +112,18 @@ def test_approvals_go_with_the_customer_and_a_month_after_their_end(kept: Archiv
 
 
 def test_a_region_reads_so_often_by_legal_duty_in_a_day_and_the_home_region_is_told_twice(kept: Archive) -> None:
-    limit = kept.context.federation.figure(LIMIT, ())
+    limit = kept.context.federation.figure(DUTY_LIMIT.name, ())
     outcomes = [over_limit(kept.tx, kept.context, "guangdong", NOW) for _ in range(limit + 2)]
     assert outcomes[:limit] == [None] * limit
     assert [each.reason for each in outcomes[limit:] if each] == [Reason.REASON_LEGAL_DUTY_LIMIT_REACHED] * 2
     assert over_limit(kept.tx, kept.context, "henan", NOW) is None, "each region has a limit of its own"
     assert over_limit(kept.tx, kept.context, "sichuan", NOW) is None, "the home region has none at itself"
-    told = [timer for timer in due_timers(kept.tx, NOW) if timer.kind == DUTY_TIMER]
+    told = [timer for timer in due_timers(kept.tx, NOW) if timer.kind == DUTY_LIMIT.timer]
     for timer in told:
-        fire(kept.tx, timer, {DUTY_TIMER: lambda tx, each, now: readings_are_many(tx, kept.context, each, now)}, NOW)
+        alert = {timer.kind: lambda tx, each, now: readings_are_many(tx, kept.context, DUTY_LIMIT, each, now)}
+        fire(kept.tx, timer, alert, NOW)
     alerts = [row.subject for row in audit.rows(kept.tx) if row.action == "AlertOfDutyReadings"]
     assert alerts == ["duty-readings/guangdong/2031-11-24"] * 2
     assert over_limit(kept.tx, kept.context, "guangdong", NOW + DAY) is None
-    forget_readings(kept.tx, NOW + 31 * DAY)
+    DUTY_LIMIT.forget(kept.tx, NOW + 31 * DAY)
     assert kept.tx.all(str, "SELECT day FROM duty_readings") == ["2031-11-25"]

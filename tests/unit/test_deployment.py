@@ -281,6 +281,27 @@ BROKEN: tuple[tuple[Rule, str, str, str, str], ...] = (
         "are lost with it",
     ),
     (
+        agreement.settings_load,
+        "kubernetes/sichuan.yaml",
+        "mountPath: /var/lib/crossregion}",
+        "mountPath: /var/lib/crossregion, readOnly: true}",
+        "cannot be written",
+    ),
+    (
+        agreement.settings_load,
+        "compose.yaml",
+        "guangdong-0:/var/lib/crossregion",
+        "guangdong-0:/var/lib/crossregion:ro",
+        "cannot be written",
+    ),
+    (
+        agreement.settings_load,
+        "systemd/henan-0.env",
+        "REGION_NODE_NUMBER=0",
+        "REGION_NODE_NUMBER=0\nREGION_NODE_RENEW_CERTIFICATE=false",
+        "nothing renews its certificate",
+    ),
+    (
         agreement.commands_exist,
         "compose.yaml",
         "command: [region-node, serve]",

@@ -9,11 +9,20 @@ import coordinator
 from coordinator.cli.orders.joint_orders import joint_orders
 from gateway.api.region.v1.joint_order_pb2 import JointOrder
 from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary
+from gateway.rpc.pages import dated_place
+from gateway.store import vault
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.wording.languages import speak
 from gateway.wording.times import told_time
 from region_node.business.joint import rules, saga
-from region_node.business.joint.rows import JointOrderFilter, JointOrderRow, insert_joint_order, list_joint_orders
+from region_node.business.joint.rows import (
+    JointOrderFilter,
+    JointOrderRow,
+    insert_joint_order,
+    joint_subject,
+    list_joint_orders,
+)
+from region_node.care.escalations.joint_orders import JOINT_ORDERS
 from region_node.oversight.service import joint_summary
 from tests.unit.reconciling import two_regions
 from tests.unit.test_joint_saga import NOW, World, order_of, reserve_all
@@ -47,7 +56,7 @@ def test_an_item_is_in_jeopardy_from_the_warning_on_until_its_milestone_is_reach
     assert warned(world.order) == set(), "what comes next has a limit of its own"
 
 
-def test_a_region_lists_what_another_region_leads_or_follows_and_its_page_goes_on_behind_what_is_left_out() -> None:
+def test_a_region_lists_what_another_region_leads_or_follows_in_full_pages() -> None:
     with two_regions() as two:
         tx = two.origin.tx
         for number in range(1, 5):
@@ -67,9 +76,27 @@ def test_a_region_lists_what_another_region_leads_or_follows_and_its_page_goes_o
         assert listed("guangdong") == [f"guangdong/J{number}" for number in (4, 3, 2, 1)]
         assert listed("sichuan") == ["guangdong/J4", "guangdong/J2"]
         assert listed("hunan") == listed("hubei") == ["guangdong/J3", "guangdong/J1"]
-        assert listed("beijing") == []
+        assert listed("beijing") == listed("hu") == []
         first = list_joint_orders(tx, JointOrderFilter(concerning="hunan"), None, 1)
-        assert (first.items, bool(first.following)) == ([], True), "the newest is another region's"
+        assert ([each.id for each in first.items], bool(first.following)) == (["guangdong/J3"], True)
+        last = list_joint_orders(tx, JointOrderFilter(concerning="hunan"), dated_place(first.following), 1)
+        assert ([each.id for each in last.items], last.following) == (["guangdong/J1"], "")
+
+
+def test_the_regions_of_joint_orders_of_an_earlier_version_are_noted_page_by_page_beside_an_unreadable_one() -> None:
+    migrate = JOINT_ORDERS.row_migrations["joint_orders"]
+    with two_regions() as two:
+        tx = two.origin.tx
+        for number in range(1, 4):
+            order = order_of("LEASED_LINE")
+            order.id = f"guangdong/J{number}"
+            order.create_time.CopyFrom(to_timestamp(NOW + number * HOUR))
+            insert_joint_order(tx, JointOrderRow(order, ""), number, NOW)
+        tx.execute("UPDATE joint_orders SET regions = ''")
+        vault.destroy(tx, [joint_subject("guangdong/J1")])
+        assert [migrate(tx, 2) for _ in range(3)] == [2, 1, 0]
+        page = list_joint_orders(tx, JointOrderFilter(concerning="sichuan"), None, 10)
+        assert [each.id for each in page.items] == ["guangdong/J3", "guangdong/J2"]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

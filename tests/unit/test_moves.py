@@ -28,6 +28,7 @@ from region_node.business.billing.rules import Month
 from region_node.customers import status
 from region_node.customers.known_statuses import require_takes_complaints, statuses_of
 from region_node.customers.moved_numbers import forget_homes, has_moved, home_elsewhere, note_homes, note_named
+from region_node.customers.operations import readable_line
 from region_node.customers.rows import (
     CustomerRow,
     give_up_number,
@@ -39,7 +40,14 @@ from region_node.customers.rows import (
 )
 from region_node.lifecycle.moving import rules
 from region_node.lifecycle.moving.headers import list_headers
-from region_node.lifecycle.moving.restored import free_number, mark_moved, marked_at_home, stale_line, unmark
+from region_node.lifecycle.moving.restored import (
+    free_number,
+    mark_moved,
+    marked_at_home,
+    moved_away,
+    stale_line,
+    unmark,
+)
 from region_node.lifecycle.moving.rows import is_behind, keep_move, note_assignments
 from tests.empty_database import empty_database
 from tests.number_assignments import book_of, chain, giver
@@ -162,15 +170,15 @@ def test_a_customer_of_a_restored_database_is_marked_as_moved_until_the_plan_nam
         insert_customer(tx, CustomerRow(customer, "陈静", "chen@example.com"))
         insert_line(tx, LINE)
         insert_line(tx, second)
-        assert mark_moved(tx, ["+8619851000003"], moved) == 0, "an exception for a number of nobody here"
-        assert mark_moved(tx, [NUMBER, second.number], moved) == 1
+        assert mark_moved(tx, ["+8619851000003"], moved, HOME) == 0, "an exception for a number of nobody here"
+        assert mark_moved(tx, [NUMBER, second.number], moved, HOME) == 1
         assert status.status_of(tx, customer) == status.MOVED
         with pytest.raises(Refused) as refused:
             status.require_readable(tx, customer)
         assert refused.value.reason == Reason.REASON_CUSTOMER_MOVED
         assert lines_after(tx, "", "", 10) == [], "no list, reminder or survey has it"
         assert lines_billed(tx, LINE.account_id, Month.at(NOW, "Asia/Shanghai")) == [], "the new home bills it"
-        assert mark_moved(tx, [NUMBER], moved) == 0, "a repeat changes nothing"
+        assert mark_moved(tx, [NUMBER], moved, HOME) == 0, "a repeat changes nothing"
         unmark(tx, moved, HOME)
         assert status.status_of(tx, customer) == status.MOVED
         unmark(tx, FEDERATION, HOME)
@@ -180,16 +188,59 @@ def test_a_customer_of_a_restored_database_is_marked_as_moved_until_the_plan_nam
         assert status.status_of(tx, customer) == status.ACTIVE, "the exception was an error, and is corrected"
 
 
-def test_a_serving_region_marks_no_customer_who_came_back_after_the_plan_and_a_starting_one_does() -> None:
-    between, named = Federation(2, with_exception(NEW)), Federation(3, with_exception(HOME))
+def test_a_customer_who_came_back_after_the_plan_is_marked_only_by_one_that_knows_of_a_later_move() -> None:
+    homes = (HOME, NEW, HOME, THIRD)
+    plans = [Federation(3, plan_of(), book=book_of(chain(NUMBER, *homes[:count]))) for count in range(1, 5)]
+    exception = plan_of(NumberException(number=NUMBER, region=THIRD, outranked_sequence=2))
+    for is_planned in (False, True):
+        with moving_database() as tx:
+            insert_customer(tx, CustomerRow(LINE.customer_id, "陈静", "chen@example.com"))
+            insert_line(tx, LINE)
+            came_back(tx, plans[1], plans[2] if is_planned else None)
+            for plan in plans[:2]:
+                assert mark_moved(tx, [NUMBER], plan, HOME) == 0, "the plan is from before the move"
+            ruled = Federation(4, exception, book=plans[2 if is_planned else 1].number_plan.book)
+            assert [moved_away(tx, [NUMBER], each, HOME) for each in (plans[3], ruled)] == [{LINE.customer_id}] * 2
+
+
+def test_a_customer_who_came_by_a_move_of_which_nothing_is_known_is_marked_until_the_plan_names_the_region() -> None:
     with moving_database() as tx:
         insert_customer(tx, CustomerRow(LINE.customer_id, "陈静", "chen@example.com"))
         insert_line(tx, LINE)
         note_homes(tx, [NUMBER], HOME, LINE.customer_id)
-        assert mark_moved(tx, [NUMBER], between, taken_over_by=HOME) == 0, "the plan is from before the move"
-        assert mark_moved(tx, [NUMBER], between) == 1, "the database may be from before another move"
-        unmark(tx, named, HOME)
+        assert mark_moved(tx, [NUMBER], Federation(2, with_exception(NEW)), HOME) == 1
+        unmark(tx, Federation(3, with_exception(HOME)), HOME)
         assert status.status_of(tx, LINE.customer_id) == status.ACTIVE
+
+
+def came_back(tx: SqliteTransaction, plan: Federation, named: Federation | None) -> None:
+    """The customer of the line has moved from NEW to HOME after a plan; `named` is the first that says so, if any."""
+    move = CustomerMove(id=f"{NEW}/crm/m2", from_region=NEW, to_region=HOME, state=rules.TAKEN_OVER)
+    move.lines.add(number=NUMBER)
+    move.is_planned = named is not None
+    note_homes(tx, [NUMBER], HOME, LINE.customer_id, named_by=named)
+    keep_move(tx, move, LINE.customer_id)
+    note_assignments(tx, move, LINE.customer_id, plan)
+
+
+def test_a_marked_customer_whom_the_plan_names_again_is_refused_for_the_moment_until_the_mark_is_gone() -> None:
+    moved, second = Federation(2, with_exception(NEW)), replace(LINE, product_id="product-2", number="+8619851000002")
+    back = Federation(3, FEDERATION.configuration)
+    with moving_database() as tx:
+        insert_customer(tx, CustomerRow(LINE.customer_id, "陈静", "chen@example.com"))
+        for line in (LINE, second):
+            insert_line(tx, line)
+        mark_moved(tx, [NUMBER], moved, HOME)
+        assert why_refused(tx, moved, second.number) == Reason.REASON_CUSTOMER_MOVED, "as long as one number is away"
+        assert why_refused(tx, back, second.number) == Reason.REASON_CUSTOMER_MOVING
+        unmark(tx, back, HOME)
+        assert readable_line(tx, back, HOME, NUMBER, asking=THIRD) == LINE
+
+
+def why_refused(tx: SqliteTransaction, plan: Federation, number: str) -> Reason.ValueType:
+    with pytest.raises(Refused) as refused:
+        readable_line(tx, plan, HOME, number, asking=THIRD)
+    return refused.value.reason
 
 
 def test_only_an_active_customer_with_a_line_in_service_is_marked_and_one_who_has_left_stays_moved() -> None:
@@ -204,7 +255,7 @@ def test_only_an_active_customer_with_a_line_in_service_is_marked_and_one_who_ha
             insert_customer(tx, CustomerRow(line.customer_id, "陈静", "chen@example.com"))
             insert_line(tx, line)
             status.keep_status(tx, line.customer_id, before)
-            assert mark_moved(tx, [NUMBER], Federation(2, with_exception(NEW))) == 0, name
+            assert mark_moved(tx, [NUMBER], Federation(2, with_exception(NEW)), HOME) == 0, name
             status.keep_status(tx, line.customer_id, status.MOVED)
             update_line(tx, line.terminated())
             give_up_number(tx, line.terminated())
@@ -260,10 +311,10 @@ def test_a_customer_comes_back_to_a_region_with_an_older_database_that_has_its_n
             insert_line(tx, LINE)
             assert stale_line(tx, NUMBER, FEDERATION, HOME) is None, "its home is here"
             if is_marked:
-                mark_moved(tx, [NUMBER], moved)
+                mark_moved(tx, [NUMBER], moved, HOME)
             stale = stale_line(tx, NUMBER, moved, HOME)
             assert stale is not None
-            free_number(tx, stale, moved)
+            free_number(tx, stale, moved, HOME)
             assert not is_number_in_use(tx, NUMBER)
             assert status.status_of(tx, LINE.customer_id) == status.MOVED
             assert marked_at_home(tx, Federation(3, FEDERATION.configuration), HOME) == [], "it is another customer now"

@@ -41,6 +41,7 @@ def test_a_word_of_a_choice_may_be_written_in_several_ways(tmp_path: Path, writt
         ),
         ('{"state": "unspecified"}', "state unspecified is none of raised, updated, cleared"),
         ('{"severity": "major"}', "there is no severity; the names are external_id, state, event_time, site, link,"),
+        ('{"state": 1e400}', "Failed to parse state field: the number is too large"),
         ("{}{}", "Extra data"),
     ],
 )

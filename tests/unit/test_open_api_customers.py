@@ -10,7 +10,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.web.json_bodies import parsed
 from region_node.open_api.customers import CUSTOMER_TYPE, changed_customer, told_customer
-from tests.unit.open_api_schemas import filled, require_own_schema, require_schema
+from region_node.open_api.samples import filled
+from tests.unit.open_api_schemas import require_own_schema, require_schema
 
 ROOT = "/tmf-api/customerManagement/v4"
 LINE = "line-1"

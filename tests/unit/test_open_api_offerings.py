@@ -2,7 +2,8 @@
 
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse
 from region_node.open_api.product_offerings import PRODUCT_OFFERING, told_offering
-from tests.unit.open_api_schemas import filled, require_own_schema, require_schema
+from region_node.open_api.samples import filled
+from tests.unit.open_api_schemas import require_own_schema, require_schema
 
 ROOT = "/tmf-api/productCatalogManagement/v4"
 

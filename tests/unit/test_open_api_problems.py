@@ -15,8 +15,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
 from gateway.web.json_bodies import parsed
+from region_node.open_api.samples import filled
 from region_node.open_api.service_problems import SERVICE_PROBLEM, change, report_of, told_problem
-from tests.unit.open_api_schemas import filled, require_own_schema, require_schema
+from tests.unit.open_api_schemas import require_own_schema, require_schema
 
 ROOT = "/tmf-api/serviceProblemManagement/v4"
 FAULT, KEY = "guangdong/F20261129-7", "K1"

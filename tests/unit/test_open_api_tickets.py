@@ -23,8 +23,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Money, Requester
 from gateway.errors import Refused
 from gateway.web.json_bodies import parsed
+from region_node.open_api.samples import filled
 from region_node.open_api.trouble_tickets import TROUBLE_TICKET, change, filing, told_ticket
-from tests.unit.open_api_schemas import filled, require_own_schema, require_schema
+from tests.unit.open_api_schemas import require_own_schema, require_schema
 
 ROOT = "/tmf-api/troubleTicket/v4"
 TICKET, KEY = "guangdong/20261129-7", "K1"

@@ -10,7 +10,8 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.identity import Identity
-from region_node.node.operator_scopes import OperatorScopes, ScopeFile, ScopesUnusable
+from region_node.node.operator_scopes import DEFAULT_AMOUNT_A_DAY, OperatorScopes, ScopeFile, ScopesUnusable
+from region_node.requests.checks import NODE_OPERATOR
 
 
 def test_without_a_file_each_operator_system_may_do_everything() -> None:
@@ -22,9 +23,8 @@ def test_without_a_file_each_operator_system_may_do_everything() -> None:
 
 def test_an_operator_system_has_what_the_file_names_and_staff_are_not_bound_by_it(tmp_path: Path) -> None:
     file = tmp_path / "operators.toml"
-    file.write_text('[app]\nservices = ["OrderService"]\nbusinesses = ["*"]\namount_a_day = 500\n')
+    file.write_text('[app]\nservices = ["OrderService"]\nbusinesses = ["*"]\n')
     scopes = OperatorScopes(file)
-    assert [scopes.amount_a_day(each) for each in ("app", "crm")] == [500, None]
     app, crm = (Identity("f", Role.ROLE_OPERATOR, "sichuan", name) for name in ("app", "crm"))
     scopes.require_service("app", "OrderService")
     scopes.require_business(app, "SUSPEND")
@@ -41,6 +41,17 @@ def test_an_operator_system_has_what_the_file_names_and_staff_are_not_bound_by_i
         assert caught.value.reason == Reason.REASON_OPERATOR_SCOPE_MISSING
 
 
+def test_an_operator_system_takes_in_a_narrow_amount_a_day_unless_the_file_writes_another_one_out(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "operators.toml"
+    file.write_text('[app]\n[shop]\namount_a_day = 500\n[bank]\namount_a_day = "unlimited"\n')
+    scopes = OperatorScopes(file)
+    expected = {"app": DEFAULT_AMOUNT_A_DAY, "shop": 500, "bank": None, NODE_OPERATOR: None}
+    assert {each: scopes.amount_a_day(each) for each in expected} == expected
+    assert OperatorScopes().amount_a_day("app") is None, "without a file each operator system may do everything"
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -53,6 +64,7 @@ def test_an_operator_system_has_what_the_file_names_and_staff_are_not_bound_by_i
         "[app]\namount_a_day = -1",
         "[app]\namount_a_day = true",
         '[app]\namount_a_day = "5"',
+        '[app]\namount_a_day = ""',
         b"\xff",
     ],
 )

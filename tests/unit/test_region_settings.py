@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from gateway.maintenance.doctor.findings import State
+from gateway.security.tls import RenewedCredentials
 from gateway.settings import SettingsError, load
 from gateway.store.opening import PostgresqlSettings
+from region_node.cli.node.renewal_checks import check_renewal
 from region_node.cli.node.scope_checks import check_identity_provider, check_scopes
 from region_node.node.identity_provider import ProviderKeys, ProviderKeysUnusable
 from region_node.node.operator_scopes import OperatorScopes
@@ -63,6 +65,15 @@ def test_paths_are_relative_to_the_settings_file(tmp_path: Path) -> None:
     assert settings.signing.key == tmp_path / "tls" / "signing.key"
 
 
+def test_a_node_renews_its_certificate_in_its_own_directory_unless_it_is_told_to_leave_it(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, GOOD)
+    assert settings.own_credentials == RenewedCredentials.of(settings.credentials, tmp_path / "data" / "renewed")
+    assert check_renewal(settings).state == State.GOOD
+    left = settings_of(tmp_path, GOOD.replace(UNSCOPED, f"{UNSCOPED}\nrenew_certificate = false"))
+    assert left.own_credentials == left.credentials
+    assert "off" in check_renewal(left).found
+
+
 def test_a_node_has_scopes_of_operator_systems_unless_it_is_told_to_do_without(tmp_path: Path) -> None:
     both = GOOD.replace("[credentials]", 'operators = "operators.toml"\n[credentials]')
     for text, said in ((GOOD.replace(UNSCOPED, ""), "operators: is missing"), (both, "must be false beside a file")):
@@ -73,7 +84,9 @@ def test_a_node_has_scopes_of_operator_systems_unless_it_is_told_to_do_without(t
     assert "instead of allow_unscoped_operators" in finding.todo
 
 
-def test_the_doctor_names_operator_systems_that_are_believed_about_their_staff(tmp_path: Path) -> None:
+def test_the_doctor_names_operator_systems_that_are_believed_about_their_staff_or_have_no_limit_of_money(
+    tmp_path: Path,
+) -> None:
     settings = settings_of(tmp_path, GOOD.replace(UNSCOPED, 'operators = "operators.toml"'))
     file = tmp_path / "operators.toml"
     file.write_text('[counter]\nservices = ["*"]\n')
@@ -85,6 +98,9 @@ def test_the_doctor_names_operator_systems_that_are_believed_about_their_staff(t
     assert OperatorScopes().believes("counter"), "as before there were scopes"
     found = check_scopes(settings)
     assert (found.state, found.found) == (State.WARNING, f"{file}: believed about their staff without a proof: crm")
+    file.write_text('[bank]\namount_a_day = "unlimited"\n[counter]\n')
+    found = check_scopes(settings)
+    assert (found.state, found.found) == (State.WARNING, f"{file}: without a limit of money a day: bank")
     for line in ('staff = "trusted"', "staff = 7", 'client_id = "two words"', "client_id = 7", 'staff = ["named"]'):
         file.write_text(f"[crm]\n{line}\n")
         assert check_scopes(settings).state == State.BAD, line

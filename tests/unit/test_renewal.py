@@ -27,10 +27,10 @@ from gateway.security.enrolling import RequestedRenewal, certificate_request
 from gateway.security.identity import parse
 from gateway.security.issuing import IssuerDirectory
 from gateway.security.peers import Peer, peer_of
-from gateway.security.renewing import RenewedFiles, due_at
+from gateway.security.renewing import RenewedFiles, completed, due_at
 from gateway.security.revocations import Revocations
 from gateway.security.signing import RENEWAL, Signer, TrustedKeys
-from gateway.security.tls import Credentials
+from gateway.security.tls import Credentials, RenewedCredentials
 from region_node.node.membership.renewing import SHORTEST_PAUSE, CertificateRenewal, RenewalPorts
 
 FEDERATION = "demo.example"
@@ -108,8 +108,7 @@ class Node:
         issued.write(directory / "node")
         assert issued.signing is not None
         assert isinstance(issued.signing.key, Ed25519PrivateKey)
-        node = directory / "node"
-        self.credentials = Credentials(node / "authority.crt", node / "tls.crt", node / "tls.key")
+        self.credentials = RenewedCredentials.of(Credentials.within(directory / "node"), directory / "renewed")
         self.signing = issued.signing
         ISSUER.save(directory / "issuer")
         self.issuer = IssuerDirectory(directory / "issuer")
@@ -144,24 +143,85 @@ class Node:
         return asyncio.run(self.renewal.look())
 
     def serial(self) -> int:
-        return x509.load_pem_x509_certificate(self.credentials.certificate.read_bytes()).serial_number
+        """Of the certificate in use."""
+        certificate = self.credentials.in_use(self.time).certificate
+        return x509.load_pem_x509_certificate(certificate.read_bytes()).serial_number
 
 
-def test_a_node_asks_when_it_is_due_and_puts_key_and_certificate_in_place(tmp_path: Path) -> None:
+def test_a_node_asks_when_it_is_due_and_keeps_key_and_certificate_beside_the_issued_ones(tmp_path: Path) -> None:
     node = Node(tmp_path, life=4 * HOUR)
     before = node.serial()
+    issued = contents(tmp_path / "node")
     assert node.look() > SHORTEST_PAUSE
     assert not node.asked, "it is not due"
     node.time = NOW + 2 * HOUR
     node.look()
     assert node.serial() != before
-    assert node.credentials.load(node.time).key
-    assert (node.directory / "node" / "tls.key").stat().st_mode & 0o777 == 0o600
-    assert not list((node.directory / "node").glob("*.next"))
-    assert b"BEGIN CERTIFICATE" in node.credentials.certificate.read_bytes().partition(b"END")[2], "with its issuer"
+    assert contents(tmp_path / "node") == issued
+    renewed = node.credentials.renewed
+    assert node.credentials.in_use(node.time) == renewed
+    assert renewed.key.stat().st_mode & 0o777 == 0o600
+    assert node.credentials.directory.stat().st_mode & 0o777 == 0o700
+    assert set(contents(node.credentials.directory)) == {"tls.crt", "tls.key"}
+    assert b"BEGIN CERTIFICATE" in renewed.certificate.read_bytes().partition(b"END")[2], "with its issuer"
     asked = len(node.asked)
     node.look()
     assert len(node.asked) == asked, "it is not due again"
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {each.name: each.read_bytes() for each in directory.iterdir()}
+
+
+def test_of_two_pairs_the_one_issued_last_is_shown_while_it_can_be_used(tmp_path: Path) -> None:
+    node = Node(tmp_path, life=40 * HOUR)
+    issued, stamps = node.credentials.in_use(NOW), [node.credentials.stamp()]
+    node.time = NOW + 30 * HOUR
+    node.look()
+    stamps.append(node.credentials.stamp())
+    assert node.credentials.in_use(node.time) == node.credentials.renewed
+    assert node.credentials.end(node.time) > NOW + 70 * HOUR
+    # Its key is lost, or its time is over: the issued pair is still there.
+    key = node.credentials.renewed.key
+    content = key.read_bytes()
+    key.write_bytes(issued.key.read_bytes())
+    assert node.credentials.in_use(node.time) == issued
+    key.write_bytes(content)
+    AUTHORITY.issue(HUNAN, NOW, NOW + 80 * HOUR).write(tmp_path / "node")
+    stamps.append(node.credentials.stamp())
+    assert node.credentials.in_use(NOW + 79 * HOUR) == issued
+    # The region has enrolled anew since.
+    AUTHORITY.issue(HUNAN, NOW + 31 * HOUR, NOW + 80 * HOUR).write(tmp_path / "node")
+    stamps.append(node.credentials.stamp())
+    assert node.credentials.in_use(NOW + 32 * HOUR) == issued
+    assert len(set(stamps)) == len(stamps), "servers and channels see each change"
+
+
+def test_a_node_that_nobody_renews_in_time_goes_back_to_its_issued_certificate_while_it_serves(tmp_path: Path) -> None:
+    node = Node(tmp_path, life=100 * HOUR)
+    issued = node.serial()
+    node.time = NOW + 80 * HOUR
+    node.answer = lambda asked: RenewCertificateResponse(
+        tls_certificate=node.issuer.renew(RequestedRenewal.parse(asked.statement, FEDERATION), node.time, HOUR)
+    )
+    node.look()
+    assert node.serial() != issued
+    served = node.credentials.stamp()
+
+    def away(_: RenewCertificateRequest) -> RenewCertificateResponse:
+        raise Unreachable("nobody answers")
+
+    node.answer = away
+    node.time += 200 * HOUR
+    node.look()
+    assert node.credentials.stamp() == served, "a clock that is far ahead takes nothing away"
+    node.time -= 198 * HOUR
+    node.look()
+    assert node.serial() == issued
+    assert node.credentials.stamp() != served, "servers see it"
+    node.answer = node.issued
+    node.look()
+    assert node.serial() != issued
 
 
 def nameless() -> bytes:
@@ -250,7 +310,7 @@ def test_a_kill_between_any_two_steps_of_the_replacement_leaves_a_pair_after_the
     tmp_path: Path, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = Node(tmp_path, life=2 * HOUR)
-    files = RenewedFiles(node.credentials)
+    files = RenewedFiles(node.credentials.renewed)
     key = files.fresh_key()
     statement = RenewalStatement(region="hunan", tls_request=certificate_request(key, HUNAN)).SerializeToString()
     certificate = node.issuer.renew(RequestedRenewal.parse(statement, FEDERATION), NOW, HOUR)
@@ -268,10 +328,10 @@ def test_a_kill_between_any_two_steps_of_the_replacement_leaves_a_pair_after_the
     with pytest.raises(KeyboardInterrupt):
         files.install(certificate)
     monkeypatch.undo()
-    RenewedFiles(node.credentials).complete()
+    assert completed(node.credentials) is node.credentials
     loaded = node.credentials.load(NOW - timedelta(minutes=4))
     assert (loaded.certificate == certificate) == (steps > 1)
-    assert RenewedFiles(node.credentials).fresh_key().public_key() == key.public_key() or steps > 1
+    assert RenewedFiles(node.credentials.renewed).fresh_key().public_key() == key.public_key() or steps > 1
 
 
 def test_a_statement_of_no_node_is_none() -> None:

@@ -92,6 +92,18 @@ def test_the_other_region_hears_the_same_of_a_customer_on_the_quiet_list(regions
     assert home.notices(NOW) == []
 
 
+def test_a_region_that_the_customer_has_left_invites_nobody_answers_the_same_and_forgets(
+    regions: dict[str, Region],
+) -> None:
+    former, asks = regions["guangdong"], regions["sichuan"]
+    asked = require_occasion(asks.tx, "sichuan", asks.order("1"))
+    subject = inviting.envelope_about(asked.id)
+    assert requested(former, subject, asked.SerializeToString(), "sichuan") == Outcome.OUTCOME_ACCEPTED
+    assert not rows.is_known(former.tx, asked.id)
+    forgotten = [each.subject for each in due_timers(former.tx, NOW + 2 * DAY) if each.kind == FORGET_TIMER]
+    assert forgotten == [subject]
+
+
 def test_a_region_requests_nothing_about_a_record_of_another(regions: dict[str, Region]) -> None:
     asked = require_occasion(regions["guangdong"].tx, "guangdong", regions["guangdong"].order("1"))
     subject, payload = inviting.envelope_about(asked.id), asked.SerializeToString()

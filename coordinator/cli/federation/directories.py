@@ -1,6 +1,9 @@
 """The configuration of a directory, as a command wants to put it in force."""
 
+from collections.abc import Iterable
 from pathlib import Path
+
+import click
 
 from coordinator.cli.federation.number_plan_file import owners_of
 from gateway.api.federation.v1.configuration_pb2 import Configuration
@@ -33,6 +36,12 @@ def _without_pools(configuration: Configuration) -> Configuration:
     for region in rest.regions:
         region.ClearField("number_pools")
     return rest
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Writes warnings to standard error."""
+    for warning in warnings:
+        click.echo(translated("warning: {warning}", warning=warning), err=True)
 
 
 def read_valid(directory: Path) -> Configuration:

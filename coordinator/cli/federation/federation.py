@@ -15,6 +15,7 @@ from coordinator.cli.federation.directories import (
     read_valid,
     require_kept_plan,
     wanted_of,
+    warn,
 )
 from coordinator.cli.federation.in_force import apply as apply_request
 from coordinator.cli.federation.in_force import in_force, put_in_force
@@ -79,8 +80,7 @@ def validate(directory: Path, as_json: bool) -> None:
             raise NotDone([translated("{count} problems", count=len(found))])
         return
     configuration = read_valid(directory)
-    for warning in _warnings(configuration):
-        click.echo(translated("warning: {warning}", warning=warning), err=True)
+    warn(_warnings(configuration))
     plan = translated("{count} prefixes", count=len(owners_of(configuration.number_plan)))
     if not configuration.HasField("number_plan"):
         plan = translated("no number plan of its own")
@@ -99,7 +99,7 @@ def validate(directory: Path, as_json: bool) -> None:
 @federation.command(epilog=EPILOG)
 @asks()
 def show(asking: Asking) -> None:
-    """Print the configuration in force, as YAML that `apply` takes.
+    """Print the configuration in force, as YAML that `apply` takes. Standard error warns where one administrator signs.
 
     \b
     Example:
@@ -107,6 +107,7 @@ def show(asking: Asking) -> None:
     """
     response = in_force(asking.link)
     asking.tell(response, _print_in_force)
+    warn(administration_warnings(response.configuration.administration))
 
 
 def _print_in_force(response: contract.GetConfigurationResponse) -> None:
@@ -219,6 +220,6 @@ def _warnings(configuration: Configuration) -> list[str]:
     return [
         *calendar_warnings(configuration, SystemClock().now().date()),
         *body_warnings(configuration),
-        *administration_warnings(configuration),
+        *administration_warnings(configuration.administration),
         *unkept_promises(configuration),
     ]

@@ -8,7 +8,7 @@ import click
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.differences import print_changes
-from coordinator.cli.federation.directories import read_valid, require_kept_plan, wanted_of
+from coordinator.cli.federation.directories import read_valid, require_kept_plan, wanted_of, warn
 from coordinator.cli.federation.in_force import content_in_force, in_force
 from coordinator.cli.federation.proposals import (
     DEFAULT_DAYS,
@@ -24,6 +24,7 @@ from coordinator.cli.federation.written import writing
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.revision_pb2 import Administration, Anchor, ProposedRevision
 from gateway.cli.exits import NotDone
+from gateway.federation.administration_rules import administration_warnings
 from gateway.federation.anchors import anchor_text
 from gateway.federation.revisions import parsed
 from gateway.federation.rules import difference
@@ -113,6 +114,7 @@ def _write_anchor(file: Path, place: Anchor, administration: Administration) -> 
             count=len(place.administration.administrators),
         )
     )
+    warn(administration_warnings(administration))
 
 
 @click.command(epilog=EPILOG)
@@ -140,6 +142,7 @@ def propose(asking: Asking, directory: Path, file: Path, days: int, replace_numb
     proposed.previous_statement = response.statement
     write_proposal(file, proposed)
     _tell(file, proposed)
+    warn(administration_warnings(wanted.administration))
 
 
 @click.command(epilog=EPILOG)

@@ -1,13 +1,12 @@
 """The machine of a process: its data directory, its disk, and its port."""
 
 import errno
-import os
 import shutil
 import socket
-import tempfile
 from pathlib import Path
 
 from gateway.maintenance.doctor.findings import Finding, bad, good, warning
+from gateway.process.files import existing, require_writable
 from gateway.store.sqlite import WATERMARK_BYTES
 from gateway.wording.languages import translated
 
@@ -18,12 +17,9 @@ _ALL_BUT_OWNER = 0o077
 
 def check_data(directory: Path) -> list[Finding]:
     """Whether the directory can be written, is closed to others, and lies on a disk with room."""
-    place = _existing(directory)
+    place = existing(directory)
     try:
-        with tempfile.TemporaryFile(dir=place) as file:
-            file.write(b"\0")
-            file.flush()
-            os.fsync(file.fileno())
+        require_writable(place)
         findings = [
             _privacy(directory)
             if place == directory
@@ -46,14 +42,6 @@ def check_data(directory: Path) -> list[Finding]:
             bad(translated("disk"), f"{place}: {error.strerror}", translated("name a directory that can be reached")),
         ]
     return [*findings, _room(place, free)]
-
-
-def _existing(directory: Path) -> Path:
-    """The directory, or its nearest existing ancestor."""
-    place = directory.absolute()
-    while not os.path.lexists(place) and place != place.parent:
-        place = place.parent
-    return directory if place == directory.absolute() else place
 
 
 def _privacy(directory: Path) -> Finding:

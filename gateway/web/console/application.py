@@ -268,9 +268,11 @@ class ConsoleApplication:
     async def _done(self, request: web.Request, form: Form, visit: Visit) -> str:
         """Calls the RPC of a form, and returns the text for the next page."""
         visit.form.require_known([_TOKEN, ACT, _REQUEST_ID, *form.fields])
-        message = form.request(visit)
+        terms = await self.terms(request)  # times are entered in the zone of the region
+        with self._reader(request, terms):
+            message = form.request(visit)
         answer = await self._calling(request, [form.rpc]).ask(form.rpc, message)
-        with self._reader(request, await self._known_terms(request)):
+        with self._reader(request, terms):
             return form.done(visit, answer)
 
     async def _viewed(

@@ -18,7 +18,7 @@ PAGE = "page"
 
 
 @dataclass(frozen=True)
-class Entry:
+class TextFilter:
     """A filter that takes any text."""
 
     name: str
@@ -33,7 +33,7 @@ class ListPage:
     """A list as `list.html.j2` shows it."""
 
     choices: Sequence[Choice]
-    entries: Sequence[Entry]
+    texts: Sequence[TextFilter]
     apply: str
     table: Table
     empty: str
@@ -50,9 +50,9 @@ class ListPage:
         return Shown("list.html.j2", title, self, tab, tables)
 
 
-def entry_of(visit: Visit, name: str, label: str, mode: str = "text") -> Entry:
+def text_filter(visit: Visit, name: str, label: str, mode: str = "text") -> TextFilter:
     """A filter with the text that the address has."""
-    return Entry(name, label, visit.query.text(name), mode)
+    return TextFilter(name, label, visit.query.text(name), mode)
 
 
 def chosen_of(visit: Visit, name: str, label: str, options: Sequence[Option]) -> Choice:
@@ -92,12 +92,12 @@ def list_page(
     choices: Sequence[Choice],
     table: Table,
     following: str,
-    entries: Sequence[Entry] = (),
+    texts: Sequence[TextFilter] = (),
     notes: Sequence[str] = (),
     above: Sequence[Table] = (),
 ) -> ListPage:
     """The page of a list at a path. `following` is the token of its next page; empty at its end."""
-    chosen = {**{each.name: each.chosen for each in choices}, **{each.name: each.text for each in entries}}
+    chosen = {**{each.name: each.chosen for each in choices}, **{each.name: each.text for each in texts}}
     links = []
     if visit.query.text(PAGE):
         links.append(Link(translated("The first page"), visit.address(path, **chosen)))
@@ -105,7 +105,7 @@ def list_page(
         links.append(Link(translated("The next page"), visit.address(path, **chosen, page=following)))
     return ListPage(
         choices=choices,
-        entries=entries,
+        texts=texts,
         apply=translated("Show"),
         table=table,
         empty=translated("Nothing here."),

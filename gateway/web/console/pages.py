@@ -97,7 +97,7 @@ class Form:
     """The value of its field ACT."""
     rpc: Rpc[Message]
     request: Callable[[Visit], Message]
-    """Pure. May raise Refused."""
+    """Pure, with the zone of the region. May raise Refused."""
     done: Callable[[Visit, Message], str]
     """The text for the page that follows."""
     fields: Sequence[str]

@@ -39,6 +39,8 @@ class Fact:
 
     name: str
     text: str = field(repr=False)
+    href: str = field(default="", repr=False)
+    """The address of another page, which the text leads to."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.values.money import in_major_units
 from region_node.business.billing.purging import UsageAndBills
+from region_node.business.billing.readings import BILL_LIMIT
 from region_node.business.billing.usage import seal_clear_usage
 from region_node.customers.accounts import ledger
 from region_node.node.context import RegionContext
@@ -22,6 +23,6 @@ def _require_settled(tx: Transaction, context: RegionContext, customer: Customer
 ACCOUNTS = RecordKind(
     "account",
     ErasurePort(require_erasable=_require_settled),
-    retention=RetentionPort(purgers={DataClass.DATA_CLASS_USAGE_AND_BILLS: UsageAndBills()}),
+    retention=RetentionPort(purgers={DataClass.DATA_CLASS_USAGE_AND_BILLS: UsageAndBills()}, forget=BILL_LIMIT.forget),
     row_migrations={"usage_records": seal_clear_usage},
 )

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
+from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillRequest
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
-from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
 from gateway.relay.border import Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.business.billing.operations import QRY_BILL, read_bill
+from region_node.business.billing.readings import BILL_LIMIT
 from region_node.business.billing.rules import is_month
 from region_node.customers.disclosures.recording import agreed_answer
 from region_node.customers.disclosures.rows import DisclosureRow
@@ -41,11 +42,16 @@ class BillingEnvelopes:
             purpose=QRY_BILL,
             particulars=DisclosureParticulars(requester=asked.requester, record_id=month),
         )
-        return agreed_answer(
-            tx,
-            self._context,
-            "QueryBill",
-            Shown(questioner.subject(asked.request_id), asked.number, asked.documents),
-            row,
-            lambda: read_bill(tx, self._context, asked, questioner, now),
-        )
+        shown = Shown(questioner.subject(asked.request_id), asked.number, asked.documents)
+        limited = None if shown.is_proven else BILL_LIMIT.reached(tx, self._context, questioner.region, now)
+
+        def read() -> Bill:
+            if limited is not None:
+                raise limited
+            return read_bill(tx, self._context, asked, questioner, now)
+
+        answer = agreed_answer(tx, self._context, "QueryBill", shown, row, read)
+        is_denied = limited is not None and answer.reason == limited.reason
+        if is_denied or (answer.outcome == Outcome.OUTCOME_ACCEPTED and not shown.is_proven):
+            BILL_LIMIT.count(tx, self._context, questioner.region, now, denied=is_denied)
+        return answer

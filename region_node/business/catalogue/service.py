@@ -52,9 +52,8 @@ from region_node.business.catalogue.rules import opening, require_usage, time_ta
 from region_node.business.catalogue.search import Search
 from region_node.business.catalogue.usage import mean_usage
 from region_node.business.orders.completed import times_taken
-from region_node.customers.operations import own_line
+from region_node.customers.operations import readable_line
 from region_node.customers.rows import Line
-from region_node.customers.status import require_readable
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_length
 
@@ -138,8 +137,7 @@ class CatalogueService(CatalogueServiceServicer):
         federation = self._current.federation
 
         def read(tx: Transaction) -> tuple[Line, Allowance]:
-            line = own_line(tx, federation, self._region, number, asking=self._region)
-            require_readable(tx, line.customer_id)
+            line = readable_line(tx, federation, self._region, number, asking=self._region)
             usage = mean_usage(tx, line)
             if usage is None:
                 problem = "no month of it was billed yet: say the usage instead"

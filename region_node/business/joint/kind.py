@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gateway.store.port import Transaction
 from region_node.business.joint import saga
-from region_node.business.joint.rows import ENDS, JOINT, KIND, ORDER_RECORDS, forget_items
+from region_node.business.joint.rows import ENDS, JOINT, KIND, ORDER_RECORDS, forget_items, note_regions
 from region_node.tickets.kind import TicketKind
 
 
@@ -23,4 +23,5 @@ JOINT_TICKETS = TicketKind(
     events=ENDS,
     forget=forget_items,
     kept_in=_followers,
+    row_migrations={"joint_orders": note_regions},
 )

@@ -17,10 +17,9 @@ from gateway.store.port import Transaction
 from region_node.business.billing.charging import closing, final_charges
 from region_node.business.joint import openings, rules, templates
 from region_node.customers.accounts import ledger
-from region_node.customers.operations import keep_line, own_line
+from region_node.customers.operations import keep_line, readable_line
 from region_node.customers.preconditions import line_situation, require_preconditions
 from region_node.customers.rows import Line, find_line
-from region_node.customers.status import require_readable
 from region_node.customers.verification.bounds import require_few_unknown
 from region_node.customers.verification.rows import find_key
 from region_node.customers.verification.rules import Shown, require_verified
@@ -132,11 +131,9 @@ def _require_possible(
 
 def _require_line(tx: Transaction, context: RegionContext, number: str, asking: str, place: int) -> Line:
     try:
-        line = own_line(tx, context.federation, context.region, number, asking=asking)
+        return readable_line(tx, context.federation, context.region, number, asking=asking)
     except Moved as moved:
         raise Refused(Reason.REASON_JOINT_LINE_ELSEWHERE, region=moved.region, place=str(place)) from moved
-    require_readable(tx, line.customer_id)
-    return line
 
 
 def _end(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> None:

@@ -27,6 +27,7 @@ from region_node.tickets.followed import Facts, Followed
 
 JOINT_SUBJECTS = "joint/"
 KIND = "joint"
+_NO_REGIONS = " "  # of an unreadable order
 _FIRST = from_microseconds(0)
 _AHEAD = timedelta(days=1)  # far more than clocks differ
 _LONGEST_HOLD = timedelta(days=732)  # the longest survey and window of a catalogue
@@ -85,7 +86,7 @@ ORDER_RECORDS = Records(
     key="joint_order_id",
     dated="create_time",
     fixed=("joint_order_id", "joint_number", "origin_region", "operator", "number_index", "create_time"),
-    changing=("state", "version", "changed"),
+    changing=("state", "version", "changed", "regions"),
     message=JointOrder,
     row=JointOrderRow,
     subject=joint_subject,
@@ -226,11 +227,9 @@ def list_joint_orders(
         listed.only("operator = :operator AND joint_number > 0", operator=wanted.operator)
     listed.in_states(wanted.states)
     listed.of_number(tx, wanted.number)
-    page = ORDER_RECORDS.page(tx, listed, before, limit)
-    if not wanted.concerning:
-        return page
-    found = [each for each in page.items if wanted.concerning in (each.leader_region, *saga.followers(each))]
-    return Page(found, page.following)
+    if wanted.concerning:
+        listed.only("regions LIKE :concerning", concerning=f"% {wanted.concerning} %")
+    return ORDER_RECORDS.page(tx, listed, before, limit)
 
 
 def joint_orders_of(tx: Transaction, number: str, limit: int) -> Page[JointOrder]:
@@ -238,6 +237,20 @@ def joint_orders_of(tx: Transaction, number: str, limit: int) -> Page[JointOrder
     listed = ORDER_RECORDS.listed(shown="number_index <> ''")
     listed.of_number(tx, number)
     return ORDER_RECORDS.page(tx, listed, None, limit)
+
+
+def note_regions(tx: Transaction, limit: int) -> int:
+    """Stores the regions of at most `limit` joint orders of an earlier version; returns how many."""
+    sql = "SELECT joint_order_id FROM joint_orders WHERE regions = '' ORDER BY joint_order_id LIMIT :limit"
+    found = tx.all(str, sql, limit=limit)
+    for each in found:
+        order = ORDER_RECORDS.read(tx, each)
+        tx.execute(
+            "UPDATE joint_orders SET regions = :regions WHERE joint_order_id = :id",
+            id=each,
+            regions=_NO_REGIONS if order is None else _regions(order),
+        )
+    return len(found)
 
 
 def _stored(tx: Transaction, order: JointOrder, now: datetime) -> None:
@@ -252,7 +265,17 @@ def _publish(tx: Transaction, joint_order_id: str) -> None:
 
 
 def _changing(order: JointOrder, now: datetime) -> Mapping[str, Value]:
-    return {"state": order.state, "version": order.version, "changed": to_microseconds(now)}
+    return {
+        "state": order.state,
+        "version": order.version,
+        "changed": to_microseconds(now),
+        "regions": _regions(order),
+    }
+
+
+def _regions(order: JointOrder) -> str:
+    """The regions that lead or follow a joint order, each between blanks."""
+    return f" {' '.join((order.leader_region, *saga.followers(order)))} "
 
 
 def facts(order: JointOrder) -> Facts:

@@ -18,11 +18,10 @@ from region_node.business.orders.business import Effects, Situation, chosen_regi
 from region_node.business.orders.charged import fix_handling_fee
 from region_node.business.orders.context import OrderContext, require_amounts
 from region_node.customers.accounts.rules import FEES, EntryKind, transfer
-from region_node.customers.operations import own_line
+from region_node.customers.operations import readable_line, require_usable
 from region_node.customers.preconditions import require_preconditions
 from region_node.customers.proof import ORDER_NOTICE, Asked, ask_customer, must_ask, order_text, wait_until
 from region_node.customers.rows import Line, line_of
-from region_node.customers.status import require_readable
 
 STEP_TIMER = "order-step"  # the agreed time has come, or the customer has not objected in time
 ANSWER_TIMER = "order-answer"  # no answer came in time
@@ -39,8 +38,7 @@ def first_situation(
     values = rules.read_characteristics(prepared, order.request)
     require_amounts(context.node, prepared, values, (order.origin_region, region))
     if not context.rule(business).opens_line:
-        line = own_line(tx, federation, region, order.request.number, asking=order.origin_region)
-        require_readable(tx, line.customer_id)
+        line = readable_line(tx, federation, region, order.request.number, asking=order.origin_region)
     elif chosen_region(federation, business, values) == region:
         line = line_to_open(order)
     else:
@@ -61,7 +59,7 @@ def situation_of(tx: Transaction, context: OrderContext, order: Order, now: date
 def _line_of(tx: Transaction, context: OrderContext, order: Order) -> Line:
     line = line_of(tx, order.product_id)
     if line is not None:
-        require_readable(tx, line.customer_id)
+        require_usable(tx, context.node.federation, context.node.region, line.customer_id)
         return line
     if not context.rule(context.node.federation.business(order.request.business)).opens_line:
         raise ValueError(f"order {order.id} is about a line that is gone")

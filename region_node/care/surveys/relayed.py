@@ -34,7 +34,8 @@ class SurveyEnvelopes:
     """The kinds of envelopes about surveys.
 
     The answer to a request for an invitation is the same in every case: the other region does not learn who is on the
-    quiet list. The customer who answers a survey is present, so that is a query: it has no second effect.
+    quiet list, and both regions forget the number a day later. The customer who answers a survey is present, so that is
+    a query: it has no second effect.
     """
 
     def __init__(self, context: RegionContext) -> None:
@@ -66,9 +67,9 @@ class SurveyEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         require_length("business", asked.business, _CODE_LIMIT, required=True)
         require_length("channel", asked.channel, _CODE_LIMIT)
-        if not asked.item_id:  # of an item of another region nobody is invited
-            border.require_home(self._context, asked.number)
-        inviting.invite(tx, self._context, asked, content.origin, now)
+        is_here = self._context.federation.number_plan.home_of(asked.number) == self._context.region
+        if asked.item_id or is_here:  # of an item of another region, and of a customer who has moved, nobody is invited
+            inviting.invite(tx, self._context, asked, content.origin, now)
         forget_later(tx, content.subject, now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 

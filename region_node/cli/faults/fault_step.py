@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from google.protobuf import json_format
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.json_format import ParseError
 
 from gateway.api.region.v1.fault_pb2 import FaultMeasure, FaultReview
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.cli.option_words import option_words
+from gateway.values.json_messages import message_of
 from gateway.values.money import minor_units_of
 from gateway.wording.languages import offering, translated
 from gateway.wording.times import instant_of
@@ -40,8 +41,8 @@ def step_of(name: str, typed: Sequence[str]) -> WorkOnFaultRequest:
     known = _fields_of(field)
     told = {key: _value(known.get(key), key, value, tuple(known)) for key, value in values}
     try:
-        json_format.ParseDict({field.name: told}, request)
-    except json_format.ParseError as error:
+        message_of({field.name: told}, request)
+    except ParseError as error:
         raise ValueError(str(error)) from None
     return request
 

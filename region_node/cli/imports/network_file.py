@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar, cast
 
 import click
-from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.json_format import ParseError
 from google.protobuf.message import Message
 
 from gateway.cli.option_words import option_words
+from gateway.values.json_messages import message_of
 from gateway.wording.languages import translated
 
 M = TypeVar("M", bound=Message)
@@ -72,7 +73,7 @@ class NetworkFile(Generic[M]):
             try:
                 fields = told if isinstance(told, dict) else _object(text)
                 content = self._message()
-                ParseDict(_nested(content, _spelled(content, fields)), content)
+                message_of(_nested(content, _spelled(content, fields)), content)
                 yield Item(sequence, row, text, content)
             except (ParseError, ValueError) as error:
                 yield Item(sequence, row, text, None, str(error))

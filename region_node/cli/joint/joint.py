@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from google.protobuf import json_format
+from google.protobuf.json_format import ParseError
 
 from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
 from gateway.api.region.v1 import joint_order_service_pb2 as api
 from gateway.api.region.v1.joint_order_pb2 import JointOrderState
 from gateway.api.region.v1.joint_order_service_pb2_grpc import JointOrderServiceStub
 from gateway.cli.asking import limit_option
+from gateway.values.json_messages import message_from
 from region_node.business.joint.saga import state_name
 from region_node.cli.asking import Asking, reads, repeats, watch, writes
 from region_node.cli.joint.joint_view import JOINT_ORDERS, print_order, print_told
@@ -40,8 +41,8 @@ def submit(asking: Asking, file: Path) -> None:
       region-node joint submit leased-line.json --staff-id 4711
     """
     try:
-        request = json_format.Parse(file.read_text(encoding="utf-8"), api.SubmitJointOrderRequest())
-    except (json_format.ParseError, UnicodeDecodeError) as error:
+        request = message_from(file.read_text(encoding="utf-8"), api.SubmitJointOrderRequest())
+    except (ParseError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{file}: {error}") from error
     if asking.requester is not None and not request.order.HasField("requester"):
         request.order.requester.CopyFrom(asking.requester)

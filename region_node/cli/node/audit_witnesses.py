@@ -83,9 +83,10 @@ class Witnesses:
         self._settings = settings
         self._clock = clock or SystemClock()
         now = self._clock.now()
-        self._dialer = Dialer(settings.credentials, self._clock)
+        self._own = settings.own_credentials.in_use(now)
+        self._dialer = Dialer(self._own, self._clock)
         self._sealing_keys = SealingKeys()
-        self._keys = TrustedKeys(settings.credentials.load(now).authority, settings.federation)
+        self._keys = TrustedKeys(self._own.load(now).authority, settings.federation)
         try:
             self._keys.accept(settings.region, settings.signing.certificate.read_bytes(), now)
         except (OSError, Refused) as error:
@@ -137,7 +138,7 @@ class Witnesses:
 
     async def _problem(self, coordinator: str, failure: Refused | Unreachable) -> str:
         name = server_name(Role.ROLE_COORDINATOR, "", self._settings.federation)
-        return (await unreached("", peer(coordinator, name, self._settings.credentials), failure)).found
+        return (await unreached("", peer(coordinator, name, self._own), failure)).found
 
     def _proven(self, coordinator: str, told: AuditHead | None) -> chain.Head | None:
         """The head, if this region signed it."""

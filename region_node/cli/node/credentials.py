@@ -172,7 +172,7 @@ def revoke(sources: Sources, issuer: Path, uris: Sequence[str], serials: Sequenc
 
 async def _publish(settings: RegionSettings, request: PublishRevocationListRequest) -> None:
     """Publishes at the first coordinator that answers. Raises Refused, Unreachable or CredentialsUnusable."""
-    dialer = Dialer(settings.credentials, SystemClock())
+    dialer = Dialer(settings.own_credentials, SystemClock())
     name = server_name(Role.ROLE_COORDINATOR, "", settings.federation)
     failure = Unreachable("no coordinator is known")
     for endpoint in settings.coordinators:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -44,6 +45,7 @@ from region_node.cli.node.escalation_checks import check_escalations
 from region_node.cli.node.loss_checks import check_losses
 from region_node.cli.node.open_work_checks import check_open_work
 from region_node.cli.node.quarantine_checks import check_quarantine
+from region_node.cli.node.renewal_checks import check_renewal
 from region_node.cli.node.revision_checks import check_revisions
 from region_node.cli.node.scope_checks import check_identity_provider, check_scopes
 from region_node.cli.node.sealing_checks import check_sealing_key, sealing_name
@@ -56,7 +58,10 @@ _CONFIGURATION_SECONDS = 30.0  # for one with half a million prefixes
 
 async def _examine(sources: Sources, settings: RegionSettings) -> Sequence[Finding]:
     clock, signing = SystemClock(), settings.signing
+    renewal = await asyncio.to_thread(check_renewal, settings)
+    settings = replace(settings, credentials=settings.own_credentials.in_use(clock.now()))
     files = [
+        renewal,
         *check_signing(
             signing.certificate,
             signing.key,

@@ -26,6 +26,10 @@ def check_scopes(settings: RegionSettings) -> Finding:
             "{path}: believed about their staff without a proof: {names}", path=path, names=", ".join(believed)
         )
         return warning(name, told, translated("have them prove their staff, and remove `staff` from the file"))
+    unlimited = sorted(each for each, scope in file.scopes.items() if scope.amount_a_day is None)
+    if unlimited:
+        told = translated("{path}: without a limit of money a day: {names}", path=path, names=", ".join(unlimited))
+        return warning(name, told, translated("write an amount_a_day in place of `unlimited`"))
     return good(name, told)
 
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from google.protobuf import json_format
+from google.protobuf.json_format import ParseError
 
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, LocalizedText, Requester
+from gateway.values.json_messages import message_of
 from gateway.wording.languages import translated
 
 _COLUMN = re.compile(
@@ -118,10 +119,10 @@ class OrderFile:
             if not isinstance(chosen, str):
                 raise _LineInvalid("request_id不是文本", "its request_id is not a text")
             request_id = chosen or request_id
-            order = json_format.ParseDict(told, OrderRequest())
+            order = message_of(told, OrderRequest())
         except _LineInvalid as invalid:
             return Line(number, request_id, None, invalid.problem)
-        except (json_format.ParseError, ValueError) as error:
+        except (ParseError, ValueError) as error:
             problem = str(error).partition("\n")[0]
             said = LocalizedText(zh_cn=f"不是有效的OrderRequest:{problem}", en=f"it is not an OrderRequest: {problem}")
             return Line(number, request_id, None, said)

@@ -1,19 +1,18 @@
 """How support requests, experts and spares are shown to people."""
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
 import click
 
-from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportMeasurement, SupportRequest, SupportState
+from gateway.api.region.v1.support_request_pb2 import SupportMeasurement, SupportRequest, SupportState
 from gateway.api.region.v1.support_resource_service_pb2 import SupportUnanswered
 from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.errors import reason_name
-from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
 from gateway.wording.words import word
+from region_node.network.support.course import happened, why
 
 SUPPORT_REQUESTS = Table[SupportRequest](
     TableColumn("support request", lambda each: each.id),
@@ -51,13 +50,13 @@ def print_request(request: SupportRequest) -> None:
     print_told(request)
     click.echo(f"{inquiry.service} {inquiry.number} {inquiry.subject}")
     click.echo(inquiry.description)
-    click.echo(_why(request))
+    click.echo(why(request))
     if inquiry.measurements:
         _MEASUREMENTS.show(inquiry.measurements)
     if request.resolution:
         click.echo(translated("Resolution: {text}", text=request.resolution))
     click.echo()
-    show_timeline(_happened(request))
+    show_timeline(happened(request))
 
 
 def print_unanswered(unanswered: Sequence[SupportUnanswered]) -> None:
@@ -67,32 +66,6 @@ def print_unanswered(unanswered: Sequence[SupportUnanswered]) -> None:
             "No answer from {region}: {reason}", region=region_name(each.region), reason=reason_name(each.reason)
         )
         click.echo(told, err=True)
-
-
-def _why(request: SupportRequest) -> str:
-    finding = request.finding
-    if not finding.link:
-        return translated(
-            "No link breaches its share: the region that runs the service is {region}.",
-            region=region_name(finding.region),
-        )
-    return translated(
-        "{link} breaches its share the most: {figure} {measured}, share {share}; {region} maintains it.",
-        link=finding.link,
-        figure=word(SupportFigure.Name(finding.figure), "SUPPORT_FIGURE_"),
-        measured=finding.measured,
-        share=finding.share,
-        region=region_name(finding.region),
-    )
-
-
-def _happened(request: SupportRequest) -> Iterator[tuple[datetime, str, str]]:
-    """Time, author and text of each event."""
-    for change in request.state_changes:
-        told = f"{_state(change.state)} {change.reason}".strip()
-        yield from_timestamp(change.time), change.author, told
-    for note in request.notes:
-        yield from_timestamp(note.time), note.author, note.text
 
 
 def _state(state: SupportState.ValueType) -> str:

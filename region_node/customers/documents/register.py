@@ -25,9 +25,9 @@ from region_node.customers.documents.rows import (
     is_same_person,
     withdraw_document,
 )
-from region_node.customers.operations import own_line
+from region_node.customers.operations import own_line, readable_line
 from region_node.customers.rows import Line, find_line
-from region_node.customers.status import RESTRICTED, require_readable, status_of
+from region_node.customers.status import RESTRICTED, status_of
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
 
@@ -73,8 +73,7 @@ def list_documents(
     if asking != context.region and _tells_nothing(tx, context, number):
         asked.record(tx, "ListDocuments", "-", f"0 read{purpose}")
         return ListDocumentsResponse()
-    line = own_line(tx, context.federation, context.region, number, asking=asking)
-    require_readable(tx, line.customer_id)
+    line = readable_line(tx, context.federation, context.region, number, asking=asking)
     found = documents_of(tx, line.customer_id, after, size + 1)
     page, token = first_page(_PAGE, found, size, _place)
     asked.record(tx, "ListDocuments", line.customer_id, f"{len(page)} read{purpose}")

@@ -83,6 +83,19 @@ def told_at(tx: Transaction, notice_ids: Sequence[str]) -> Mapping[str, int]:
     return dict(found)
 
 
+def count_told(tx: Transaction, customer_id: str, kind: str, since: datetime) -> int:
+    """How many notices of a kind were added for the lines of a customer since a time."""
+    counted = tx.first(
+        int,
+        "SELECT COUNT(*) FROM products JOIN notices ON notices.number = products.number"
+        " WHERE products.customer_id = :customer AND notices.create_time >= :since AND notices.kind = :kind",
+        customer=customer_id,
+        kind=kind,
+        since=to_microseconds(since),
+    )
+    return counted or 0
+
+
 def tell(tx: Transaction, notice: Notice, now: datetime) -> bool:
     """Adds a notice for delivery; False for one that exists, or that the customer refuses.
 

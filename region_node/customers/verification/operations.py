@@ -15,9 +15,8 @@ from gateway.store.port import Transaction
 from gateway.time.clock import time_in, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.customers.notices.rows import Notice, tell
-from region_node.customers.operations import own_line
+from region_node.customers.operations import readable_line
 from region_node.customers.rows import Line
-from region_node.customers.status import require_readable
 from region_node.customers.verification import rows
 from region_node.customers.verification.rows import Asker, StoredCode
 from region_node.customers.verification.rules import (
@@ -317,8 +316,7 @@ def _locked(context: RegionContext, until: datetime) -> Refused:
 def _line(tx: Transaction, context: RegionContext, attempt: Attempt) -> Line | None:
     """The customer's line; None for an unknown number, and for an unreadable customer. Raises Moved."""
     try:
-        line = own_line(tx, context.federation, context.region, attempt.number, asking=attempt.questioner.region)
-        require_readable(tx, line.customer_id)
+        line = readable_line(tx, context.federation, context.region, attempt.number, asking=attempt.questioner.region)
     except Refused as refused:
         if refused.reason not in _NOBODY:
             raise

@@ -9,4 +9,4 @@ Assign = Callable[[str, str], Awaitable[None]]
 
 @dataclass(frozen=True)
 class MoveEnded:
-    """Published when a customer was handed over, refused or taken over, or when nobody has handed one over."""
+    """Published when a customer was handed over, refused, taken over or unmarked, or is known to come from nobody."""

@@ -9,8 +9,11 @@ from gateway.federation.catalogue import Federation
 from gateway.store.port import Store, Transaction
 from region_node.customers import status
 from region_node.customers.known_statuses import forget_restrictions, has_restrictions
-from region_node.customers.moved_numbers import home_since_move, note_homes
-from region_node.customers.rows import Line, give_up_number, line_at_rest, line_of, lines_numbered, lines_of_customer
+from region_node.customers.moved_numbers import home_since_move, is_home_of, note_homes
+from region_node.customers.rows import Line, give_up_number, line_at_rest, line_of, lines_numbered
+from region_node.lifecycle.moving.port import MoveEnded
+from region_node.lifecycle.moving.rows import is_after, moves_with
+from region_node.lifecycle.moving.rules import TAKEN_OVER
 from region_node.node.context import RegionContext
 
 _PAGE = 500  # numbers in one transaction
@@ -41,9 +44,6 @@ class RestoredCustomers:
 
         Former homes restrict nobody any more: what they have reported of restricted customers is removed.
 
-        At its start a region cannot tell a customer who has just come from one of an older database, and marks both
-        until the plan names it. A serving region knows whom it has taken over since.
-
         Raises Refused where the store does not respond.
         """
         current = self._context.border.current
@@ -56,10 +56,10 @@ class RestoredCustomers:
         told = list(plan.book.arrived_after(count) if revision == current.revision else plan.exceptional())
         await self._forget_restrictions(federation, told)
         numbers = [each for each in told if plan.exception_of(each) not in (None, region)]
-        marked, taken_over_by = 0, region if any(self._checked) else ""
+        marked = 0
         for begin in range(0, len(numbers), _PAGE):
             page = numbers[begin : begin + _PAGE]
-            about = page, federation, taken_over_by
+            about = page, federation, region
             if await self._store.read(lambda tx, about=about: moved_away(tx, *about)):  # type: ignore[misc]
                 marked += await self._store.write(lambda tx, about=about: mark_moved(tx, *about))  # type: ignore[misc]
         if marked:
@@ -77,15 +77,15 @@ class RestoredCustomers:
             await self._store.write(lambda tx, homes=homes: forget_restrictions(tx, homes))  # type: ignore[misc]
 
 
-def moved_away(tx: Transaction, numbers: Sequence[str], federation: Federation, taken_over_by: str = "") -> set[str]:
+def moved_away(tx: Transaction, numbers: Sequence[str], federation: Federation, region: str) -> set[str]:
     """The ids of active customers with one of the numbers, in E.164, on a line in service.
 
-    A customer on the way is left out: the receipt of the hand-over closes its accounts. So is one who came to the
-    region `taken_over_by` after the plan, if a region is given.
+    A customer on the way is left out: the receipt of the hand-over closes its accounts. So is one who came to this
+    region, which is given, after the plan, and of whose later moves the plan says nothing.
     """
     found = set()
     for each in lines_numbered(tx, numbers):
-        if taken_over_by and home_since_move(tx, federation, each.number) == taken_over_by:
+        if _came_after(tx, each.number, federation, region):
             continue
         line = line_at_rest(tx, each.product_id)
         is_in_service = line is not None and line.status != _TERMINATED
@@ -94,12 +94,12 @@ def moved_away(tx: Transaction, numbers: Sequence[str], federation: Federation, 
     return found
 
 
-def mark_moved(tx: Transaction, numbers: Sequence[str], federation: Federation, taken_over_by: str = "") -> int:
+def mark_moved(tx: Transaction, numbers: Sequence[str], federation: Federation, region: str) -> int:
     """Marks the customers of numbers that have another home, as `moved_away` finds them; returns their count.
 
     The homes are noted with the plan that names them: an older copy of it takes no mark away.
     """
-    found = moved_away(tx, numbers, federation, taken_over_by)
+    found = moved_away(tx, numbers, federation, region)
     for each in lines_numbered(tx, numbers):
         home = federation.number_plan.exception_of(each.number)
         if each.customer_id in found and home is not None:
@@ -107,6 +107,14 @@ def mark_moved(tx: Transaction, numbers: Sequence[str], federation: Federation, 
     for customer_id in found:
         status.keep_status(tx, customer_id, status.MOVED)
     return len(found)
+
+
+def _came_after(tx: Transaction, number: str, federation: Federation, region: str) -> bool:
+    """Whether the plan is older than every move by which a customer came to a region with a number."""
+    if home_since_move(tx, federation, number) != region:
+        return False
+    moves = [each for each in moves_with(tx, number) if each.state == TAKEN_OVER]
+    return bool(moves) and all(each.is_planned or is_after(tx, each, number, federation) for each in moves)
 
 
 def stale_line(tx: Transaction, number: str, federation: Federation, region: str) -> Line | None:
@@ -122,25 +130,20 @@ def stale_line(tx: Transaction, number: str, federation: Federation, region: str
     return None
 
 
-def free_number(tx: Transaction, line: Line, federation: Federation) -> None:
+def free_number(tx: Transaction, line: Line, federation: Federation, region: str) -> None:
     """Takes its number from a line of a customer who has moved, whose account the new home goes on to charge."""
-    mark_moved(tx, [line.number], federation)
+    mark_moved(tx, [line.number], federation, region)
     give_up_number(tx, line)
 
 
 def marked_at_home(tx: Transaction, federation: Federation, region: str) -> list[str]:
     """The ids of marked customers whose numbers all have their home here, as after a corrected exception."""
-
-    def is_here(number: str) -> bool:
-        at_home = federation.number_plan.home_of(number) == region
-        return at_home and home_since_move(tx, federation, number) is None
-
     marked = tx.all(str, _MARKED, terminated=_TERMINATED, moved=status.MOVED)
-    lines = {each: [line for line in lines_of_customer(tx, each) if not line.is_closed] for each in marked}
-    return [each for each, found in lines.items() if found and all(is_here(line.number) for line in found)]
+    return [each for each in marked if is_home_of(tx, federation, region, each)]
 
 
 def unmark(tx: Transaction, federation: Federation, region: str) -> None:
     """Serves customers again whose numbers have their home here."""
     for each in marked_at_home(tx, federation, region):
         status.keep_status(tx, each, status.ACTIVE)
+        tx.publish(MoveEnded())  # orders that are held for it can be decided

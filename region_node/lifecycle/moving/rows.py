@@ -94,6 +94,16 @@ def is_behind(tx: Transaction, move: CustomerMove, federation: Federation) -> bo
     return any(row is not None and len(book.of(number)) < row.assignments for number, row in rows)
 
 
+def is_after(tx: Transaction, move: CustomerMove, number: str, federation: Federation) -> bool:
+    """Whether a move of a number, E.164, is newer than a plan, which names the former home or lacks more.
+
+    False for a move of an earlier version, of which nothing is known.
+    """
+    row, plan = tx.find(_NUMBERS, move.id, number_index(tx, number)), federation.number_plan
+    ahead = -1 if row is None else row.assignments - len(plan.book.of(number))
+    return ahead > 0 or (ahead == 0 and plan.home_of(number) == move.from_region)
+
+
 def moves_with(tx: Transaction, number: str) -> list[CustomerMove]:
     """All moves of a number, E.164, from and to this region, also of the customer of another move; by id.
 

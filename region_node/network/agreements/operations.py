@@ -11,9 +11,9 @@ from gateway.relay.border import Moved
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.rules import Month
-from region_node.customers.operations import own_line
+from region_node.customers.operations import readable_line
 from region_node.customers.rows import Line
-from region_node.customers.status import require_at_home, require_readable
+from region_node.customers.status import require_at_home
 from region_node.network.agreements.announced import tell_announced
 from region_node.network.agreements.outages import note_outage
 from region_node.network.agreements.rows import (
@@ -120,11 +120,9 @@ def note(
 
 def _line(tx: Transaction, context: RegionContext, number: str) -> Line:
     try:
-        line = own_line(tx, context.federation, context.region, number, asking=context.region)
+        return readable_line(tx, context.federation, context.region, number, asking=context.region)
     except Moved:
         raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND) from None
-    require_readable(tx, line.customer_id)
-    return line
 
 
 def _charge(context: RegionContext, line: Line, asked: api.CreateAgreementRequest) -> Money:

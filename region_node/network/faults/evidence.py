@@ -10,7 +10,7 @@ from gateway.federation.network import NetworkRegistry
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.network.faults import rules
-from region_node.network.faults.rows import KIND, is_reported_again
+from region_node.network.faults.rows import KIND, find_fault, is_reported_again
 from region_node.network.problems.notifier import retract, tell_event, without_others
 from region_node.network.problems.port import event_id
 from region_node.node.context import RegionContext
@@ -31,10 +31,17 @@ def tell_fault(tx: Transaction, context: RegionContext, before: Fault, fault: Fa
     Former network faults are included, since coordinators may still have them: faults with a problem, or reported
     before. `before` is the former version; empty for a new fault.
     """
-    event = event_of(context.region, context.federation.network, fault, now)
-    event.reported_again = event.of_one_line and is_reported_again(tx, fault)
+    event = _told(tx, context, fault, now)
     if not event.retracted or before.problem_id or _may_be_told(before):
         tell_event(tx, event)
+
+
+def find_event(tx: Transaction, context: RegionContext, fault_id: str, now: datetime) -> NetworkEvent | None:
+    """The coordinators' view of a fault of this region; None for an unknown or foreign fault."""
+    row = find_fault(tx, fault_id)
+    if row is None or row.fault.owner_region != context.region:
+        return None
+    return _told(tx, context, row.fault, now)
 
 
 def event_of(region: str, network: NetworkRegistry, fault: Fault, now: datetime) -> NetworkEvent:
@@ -63,6 +70,12 @@ def event_of(region: str, network: NetworkRegistry, fault: Fault, now: datetime)
     without_others(event, network, region)
     is_named = event.sites or event.links or event.services
     return event if is_named and _is_of_network(fault) else retract(event, now)
+
+
+def _told(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> NetworkEvent:
+    event = event_of(context.region, context.federation.network, fault, now)
+    event.reported_again = event.of_one_line and is_reported_again(tx, fault)
+    return event
 
 
 def _is_of_network(fault: Fault) -> bool:

@@ -62,16 +62,16 @@ def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, 
     rules.require_room(fault, asked.ByteSize(), rules.FAULT_LIMIT)
     match what:
         case "respond":
-            rules.require_state(fault, "respond", *rules.UNREPAIRED)
+            rules.require_state(fault, "respond")
             rules.note(fault, author, asked.respond.text, now)
             _goes_on(context, fault, now)
         case "cancel":
-            rules.require_state(fault, "cancel", *rules.UNREPAIRED)
+            rules.require_state(fault, "cancel")
             outages.repair(fault, now)
             reason = asked.cancel.reason
             rules.enter(fault, rules.CANCELLED, now=now, region=fault.origin_region, reason=reason)
         case "decide_quote":
-            rules.require_state(fault, "decide_quote", *rules.UNREPAIRED)
+            rules.require_state(fault, "decide_quote")
             part, is_accepted = asked.decide_quote.part, asked.decide_quote.accepted
             parts.decide(fault, part, accepted=is_accepted)
             decided = FaultStep(price_accepted=part) if is_accepted else FaultStep(price_refused=part)
@@ -80,7 +80,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, 
         case "reopen":
             reopen(context, fault, fault.origin_region, asked.reopen.reason, now)
         case "evaluate":
-            rules.require_state(fault, "evaluate", rules.RESOLVED, rules.CLOSED)
+            rules.require_state(fault, "evaluate")
             rules.require_evaluation(asked.evaluate)
             fault.evaluation.CopyFrom(asked.evaluate)
         case _:
@@ -101,7 +101,7 @@ def _informed(fault: Fault) -> Sequence[str]:
 
 def reopen(context: RegionContext, fault: Fault, region: str, reason: str, now: datetime) -> None:
     """Reopens a fault. `fault` is changed in place. Raises Refused."""
-    rules.require_state(fault, "reopen", rules.RESOLVED, rules.CLOSED)
+    rules.require_state(fault, "reopen")
     rules.require_room(fault, len(reason.encode()))
     rules.enter(fault, rules.IN_PROGRESS, now=now, region=region, reason=reason)
     fault.reopenings += 1

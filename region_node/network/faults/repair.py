@@ -30,7 +30,6 @@ from region_node.requests.checks import require_length, require_name
 
 _MOST_STEPS = 50  # appointments, and milestones, of one repair
 _FAR = timedelta(days=366)  # as far as a repair is planned
-_OPEN = (*sorted(rules.UNREPAIRED), rules.RESOLVED)
 
 
 @dataclass(frozen=True)
@@ -76,33 +75,33 @@ def work(tx: Transaction, context: RegionContext, request: WorkOnFaultRequest, s
 
 
 def _take_up(step: Step) -> None:
-    rules.require_state(step.fault, "take_up", rules.ACKNOWLEDGED, rules.HELD, rules.PENDING)
+    rules.require_state(step.fault, "take_up")
     step.enter(rules.IN_PROGRESS, "taken up")
 
 
 def _reject(step: Step) -> None:
     reason = _text("reject.reason", step.request.reject.reason)
-    rules.require_state(step.fault, "reject", rules.ACKNOWLEDGED)
+    rules.require_state(step.fault, "reject")
     outages.stop(step.fault, step.now)
     step.enter(rules.REJECTED, reason)
 
 
 def _hold(step: Step) -> None:
     reason = _text("hold.reason", step.request.hold.reason)
-    rules.require_state(step.fault, "hold", rules.IN_PROGRESS)
+    rules.require_state(step.fault, "hold")
     rules.require_room(step.fault, len(reason.encode()))
     step.enter(rules.HELD, reason)
 
 
 def _ask_customer(step: Step) -> None:
     text = _text("ask_customer.text", step.request.ask_customer.text)
-    rules.require_state(step.fault, "ask_customer", rules.IN_PROGRESS)
+    rules.require_state(step.fault, "ask_customer")
     rules.note(step.fault, step.author, text, step.now)
     step.enter(rules.PENDING, "customer asked")
 
 
 def _estimate(step: Step) -> None:
-    rules.require_state(step.fault, "estimate", *sorted(rules.UNREPAIRED))
+    rules.require_state(step.fault, "estimate")
     if _instant(step, "estimate.end_time", step.request.estimate.end_time) < step.now:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="estimate.end_time", problem="has passed")
     step.record(FaultStep(estimated_time=step.request.estimate.end_time))
@@ -111,7 +110,7 @@ def _estimate(step: Step) -> None:
 
 def _assess(step: Step) -> None:
     found = step.request.assess
-    rules.require_state(step.fault, "assess", *_OPEN)
+    rules.require_state(step.fault, "assess")
     if found.severity not in FaultSeverity.values() or not found.severity:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="assess.severity", problem="not set")
     assessed = FaultAssessment(severity=found.severity, terminal_caused=found.terminal_caused)
@@ -123,7 +122,7 @@ def _assess(step: Step) -> None:
 def _triage(step: Step) -> None:
     found = step.request.triage
     require_length("triage.advice", found.advice, rules.TEXT_LIMIT)
-    rules.require_state(step.fault, "triage", *sorted(rules.UNREPAIRED))
+    rules.require_state(step.fault, "triage")
     if found.mode not in RepairMode.values() or not found.mode:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="triage.mode", problem="not set")
     rules.require_room(step.fault, len(found.advice.encode()))
@@ -133,7 +132,7 @@ def _triage(step: Step) -> None:
 
 def _appoint(step: Step) -> None:
     asked, known = step.request.appoint, step.fault.repair.appointments
-    rules.require_state(step.fault, "appoint", *sorted(rules.UNREPAIRED))
+    rules.require_state(step.fault, "appoint")
     start = _instant(step, "appoint.start_time", asked.start_time)
     if not step.now < start < _instant(step, "appoint.end_time", asked.end_time):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="appoint", problem="not a time to come")
@@ -146,27 +145,27 @@ def _appoint(step: Step) -> None:
 
 def _assign(step: Step) -> None:
     require_name("assign.engineer", step.request.assign.engineer)
-    rules.require_state(step.fault, "assign", *sorted(rules.UNREPAIRED))
+    rules.require_state(step.fault, "assign")
     step.record(FaultStep(assigned=step.request.assign.engineer))
     step.fault.repair.engineer = step.request.assign.engineer
 
 
 def _name_part(step: Step) -> None:
-    rules.require_state(step.fault, "name_part", *sorted(rules.UNREPAIRED))
+    rules.require_state(step.fault, "name_part")
     rules.require_room(step.fault, step.request.name_part.ByteSize())
     parts.add(step.fault, step.request.name_part, step.context.currency)
     step.record(FaultStep(part_named=step.fault.repair.parts[-1].number), rules.FAULT_LIMIT)
 
 
 def _install_part(step: Step) -> None:
-    rules.require_state(step.fault, "install_part", *sorted(rules.UNREPAIRED))
+    rules.require_state(step.fault, "install_part")
     parts.install(step.fault, step.request.install_part.part, step.now)
     step.record(FaultStep(part_installed=step.request.install_part.part), rules.FAULT_LIMIT)
 
 
 def _reach(step: Step) -> None:
     milestone, known = step.request.reach.milestone, step.fault.repair.milestones
-    rules.require_state(step.fault, "reach", *_OPEN)
+    rules.require_state(step.fault, "reach")
     if milestone not in RepairMilestone.values() or not milestone:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="reach.milestone", problem="not set")
     if len(known) >= _MOST_STEPS:
@@ -178,7 +177,7 @@ def _resolve(step: Step) -> None:
     found = step.request.resolve
     text = _text("resolve.text", found.text)
     rules.require_cause(found.cause)
-    rules.require_state(step.fault, "resolve", rules.IN_PROGRESS, rules.HELD, rules.PENDING)
+    rules.require_state(step.fault, "resolve")
     rules.require_room(step.fault, len(text.encode()), rules.FAULT_LIMIT)
     step.fault.cause, step.fault.resolution = found.cause, text
     outages.repair(step.fault, step.now)
@@ -188,7 +187,7 @@ def _resolve(step: Step) -> None:
 def _close(step: Step) -> None:
     closing = step.request.close
     review = closing.review if closing.HasField("review") else None
-    rules.require_state(step.fault, "close", rules.RESOLVED)
+    rules.require_state(step.fault, "close")
     rules.require_cause(step.fault.cause)
     rules.require_reviewed(step.fault.severity, review)
     if review is not None:
@@ -206,7 +205,7 @@ def _reopen(step: Step) -> None:
 
 def _note(step: Step) -> None:
     text = _text("note.text", step.request.note.text)
-    rules.require_state(step.fault, "note", *_OPEN, rules.CLOSED)
+    rules.require_state(step.fault, "note")
     rules.note(step.fault, step.author, text, step.now)
 
 

@@ -1,7 +1,7 @@
 """The life cycle of a fault (TMF656 ServiceProblem), and the checks of a report. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from gateway.api.region.v1.fault_pb2 import (
@@ -13,6 +13,7 @@ from gateway.api.region.v1.fault_pb2 import (
     FaultSeverity,
     FaultState,
     FaultStep,
+    QuoteState,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -47,6 +48,36 @@ TRANSITIONS: Mapping[FaultState.ValueType, frozenset[FaultState.ValueType]] = {
     CLOSED: frozenset({IN_PROGRESS}),
 }
 
+_OPEN = UNREPAIRED | {RESOLVED}
+STATES_OF_STEPS: Mapping[str, frozenset[FaultState.ValueType]] = {
+    "take_up": frozenset({ACKNOWLEDGED, HELD, PENDING}),
+    "reject": frozenset({ACKNOWLEDGED}),
+    "hold": frozenset({IN_PROGRESS}),
+    "ask_customer": frozenset({IN_PROGRESS}),
+    "estimate": UNREPAIRED,
+    "assess": _OPEN,
+    "triage": UNREPAIRED,
+    "appoint": UNREPAIRED,
+    "assign": UNREPAIRED,
+    "name_part": UNREPAIRED,
+    "install_part": UNREPAIRED,
+    "reach": _OPEN,
+    "resolve": frozenset({IN_PROGRESS, HELD, PENDING}),
+    "close": frozenset({RESOLVED}),
+    "reopen": REPAIRED,
+    "note": _OPEN | {CLOSED},
+}
+"""The states in which staff of the owner region may take each step of WorkOnFault."""
+STATES_OF_COMMANDS: Mapping[str, frozenset[FaultState.ValueType]] = {
+    "respond": UNREPAIRED,
+    "cancel": UNREPAIRED,
+    "decide_quote": UNREPAIRED,
+    "reopen": REPAIRED,
+    "evaluate": REPAIRED,
+}
+"""The states in which the origin region may pass on each command of the customer."""
+_STATES_OF_ACTIONS = {**STATES_OF_COMMANDS, **STATES_OF_STEPS}  # a fault reopens in the same states for both
+
 NOT_OF_THE_NETWORK = frozenset({FaultCause.FAULT_CAUSE_TERMINAL, FaultCause.FAULT_CAUSE_CUSTOMER})
 """Causes for which no rent is waived."""
 
@@ -70,7 +101,21 @@ def is_ended(fault: Fault) -> bool:
 
 def is_work_of(fault: Fault, region: str) -> bool:
     """Whether the staff of a region have to do the next step of the fault; one that is repaired has to be closed."""
-    return fault.owner_region == region and fault.state in (UNREPAIRED | {RESOLVED}) - {PENDING}
+    return fault.owner_region == region and fault.state in _OPEN - {PENDING}
+
+
+def steps_of(fault: Fault, region: str) -> Sequence[str]:
+    """The steps that the state of the fault leaves to the staff of a region; none for another than the owner region."""
+    is_decided_here = fault.owner_region == region and fault.version > 0
+    return [each for each, states in STATES_OF_STEPS.items() if is_decided_here and fault.state in states]
+
+
+def commands_of(fault: Fault, region: str) -> Sequence[str]:
+    """The customer's commands that a region may pass on; none for another than the origin region."""
+    is_taken_here = fault.origin_region == region
+    possible = [each for each, states in STATES_OF_COMMANDS.items() if is_taken_here and fault.state in states]
+    is_offered = any(part.quote == QuoteState.QUOTE_STATE_OFFERED for part in fault.repair.parts)
+    return [each for each in possible if each != "decide_quote" or is_offered]
 
 
 def state_name(state: FaultState.ValueType) -> str:
@@ -92,9 +137,9 @@ def enter(fault: Fault, state: FaultState.ValueType, *, now: datetime, region: s
     fault.state_changes.add(state=state, time=to_timestamp(now), region=region, reason=reason)
 
 
-def require_state(fault: Fault, action: str, *states: FaultState.ValueType) -> None:
-    """Raises Refused with FAULT_STATE_FORBIDS unless the fault is in one of the states."""
-    if fault.state not in states:
+def require_state(fault: Fault, action: str) -> None:
+    """Raises Refused with FAULT_STATE_FORBIDS unless the state of the fault allows a step or a command."""
+    if fault.state not in _STATES_OF_ACTIONS[action]:
         raise Refused(Reason.REASON_FAULT_STATE_FORBIDS, state=state_name(fault.state), action=action)
 
 
@@ -145,13 +190,18 @@ def require_cause(cause: FaultCause.ValueType) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="cause", problem="not set")
 
 
+def needs_review(severity: FaultSeverity.ValueType) -> bool:
+    """Whether a fault ends with a review alone (specification 5.4.4)."""
+    return severity >= MAJOR
+
+
 def require_reviewed(severity: FaultSeverity.ValueType, review: FaultReview | None) -> None:
     """Raises Refused with FAULT_REVIEW_MISSING for a major or critical fault without a review that has a measure.
 
     With REQUEST_INVALID for a malformed review. Specification 5.4.4.
     """
     if review is None or not review.measures or not review.summary:
-        if severity >= MAJOR:
+        if needs_review(severity):
             raise Refused(Reason.REASON_FAULT_REVIEW_MISSING)
         if review is None:
             return

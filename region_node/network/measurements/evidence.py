@@ -8,10 +8,12 @@ from gateway.api.federation.v1 import problem_pb2
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmType
 from gateway.federation.network import NetworkRegistry
 from gateway.store.port import Transaction
+from region_node.network.measurements.alarm_rows import find_alarm
 from region_node.network.problems.notifier import retract, tell_event, without_others
 from region_node.network.problems.port import event_id
 from region_node.node.context import RegionContext
 
+KIND = "alarm"
 _GRAVE = (problem_pb2.PERCEIVED_SEVERITY_CRITICAL, problem_pb2.PERCEIVED_SEVERITY_MAJOR)
 
 
@@ -25,6 +27,12 @@ def tell_alarm(tx: Transaction, context: RegionContext, before: Alarm, alarm: Al
         tell_event(tx, event)
 
 
+def find_event(tx: Transaction, context: RegionContext, key: str, now: datetime) -> NetworkEvent | None:
+    """The coordinators' view of an alarm of this region, by the last part of its id; None for an unknown alarm."""
+    alarm = find_alarm(tx, f"{context.region}/{key}")
+    return None if alarm is None else event_of(context.region, context.federation.network, alarm, now)
+
+
 def event_of(region: str, network: NetworkRegistry, alarm: Alarm, now: datetime) -> NetworkEvent:
     """The coordinators' view of an alarm: its element, whose users the registry names.
 
@@ -32,7 +40,7 @@ def event_of(region: str, network: NetworkRegistry, alarm: Alarm, now: datetime)
     """
     about = alarm.alarmed_object
     event = NetworkEvent(
-        id=event_id(region, "alarm", alarm.id.rpartition("/")[2]),
+        id=event_id(region, KIND, alarm.id.rpartition("/")[2]),
         kind=contract.NETWORK_EVENT_KIND_ALARM,
         sites=[about.site] if about.site else [],
         links=[about.link] if about.link else [],

@@ -34,6 +34,11 @@ def key_of(about: NetworkObject) -> str:
     return f"{kind}/{getattr(about, kind)}" if kind else ""
 
 
+def name_of(about: NetworkObject) -> str:
+    """The id of an object without its kind."""
+    return about.site or about.link or about.service
+
+
 def object_of(key: str) -> NetworkObject:
     """The object of a key."""
     kind, _, name = key.partition("/")

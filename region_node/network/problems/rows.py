@@ -1,6 +1,6 @@
 """The stored events for coordinators, followed problems, and network services of lines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from gateway.time.clock import from_microseconds, from_timestamp, to_microsecond
 
 ABOUT = "network-problems"  # the subject of notifications to other processes
 _ACTIVE = ProductStatus.PRODUCT_STATUS_ACTIVE
-_COLUMNS = "content, customers, follow_time, to_count"
+_COLUMNS = "content, customers, follow_time, to_count, notified_services, confirmed"
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class Followed:
     follow_time: datetime
     to_count: int
     """The number of requested counts since the last report to coordinators."""
+    notified_services: Sequence[str]
+    """The services whose customers get notices of the present state."""
+    is_confirmed: bool
+    """Whether staff of this region have confirmed a state of the problem."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,8 @@ def find_followed(tx: Transaction, problem: str) -> Followed | None:
     )
 
 
-def keep_followed(tx: Transaction, header: ProblemHeader, now: datetime) -> None:
-    """Stores the version of a problem. Its customers are to be counted."""
+def keep_followed(tx: Transaction, header: ProblemHeader, notified_services: Sequence[str], now: datetime) -> None:
+    """Stores the version of a problem, and whose customers get notices. Its customers are to be counted."""
     parameters: dict[str, Value] = {
         "problem": header.id,
         "version": header.version,
@@ -89,18 +93,43 @@ def keep_followed(tx: Transaction, header: ProblemHeader, now: datetime) -> None
         "merged_into": header.merged_into_id,
         "now": to_microseconds(now),
         "content": header.SerializeToString(),
+        "services": " ".join(notified_services),
     }
     tx.execute(
         "INSERT INTO followed_problems (problem_id, version, start_time, end_time, merged_into_id,"
-        " follow_time, customers,"
-        " to_count, content) VALUES (:problem, :version, :start, :end, :merged_into, :now, 0, 1, :content)"
+        " follow_time, customers, to_count, content, notified_services)"
+        " VALUES (:problem, :version, :start, :end, :merged_into, :now, 0, 1, :content, :services)"
         " ON CONFLICT (problem_id) DO UPDATE SET version = excluded.version, start_time = excluded.start_time,"
         " end_time = excluded.end_time, merged_into_id = excluded.merged_into_id, follow_time = excluded.follow_time,"
-        " to_count = followed_problems.to_count + 1, content = excluded.content"
+        " to_count = followed_problems.to_count + 1, content = excluded.content,"
+        " notified_services = excluded.notified_services"
         " WHERE excluded.version > followed_problems.version",
         **parameters,
     )
     tx.publish(MessageQueued(), about=ABOUT)
+
+
+def note_confirmed(tx: Transaction, header: ProblemHeader) -> None:
+    """Notes that staff have confirmed the stored version of a problem: all its services get notices."""
+    tx.execute(
+        "UPDATE followed_problems SET confirmed = 1, notified_services = :services WHERE problem_id = :problem",
+        problem=header.id,
+        services=" ".join(header.services),
+    )
+
+
+def note_grounds(tx: Transaction, problem: str, events: Sequence[str]) -> None:
+    """Adds events of this region by which customers get notices of a problem."""
+    tx.execute_many(
+        "INSERT INTO problem_grounds (problem_id, event_id) VALUES (:problem, :event) ON CONFLICT DO NOTHING",
+        [{"problem": problem, "event": each} for each in events],
+    )
+
+
+def grounds(tx: Transaction, problems: Iterable[str]) -> list[str]:
+    """The events of this region by which customers got notices of any of the problems."""
+    sql = "SELECT event_id FROM problem_grounds WHERE problem_id = :problem ORDER BY event_id"
+    return [event for problem in problems for event in tx.all(str, sql, problem=problem)]
 
 
 def followed_problems(
@@ -150,10 +179,12 @@ def count_again(tx: Transaction) -> None:
 
 def forget_followed(tx: Transaction, before: datetime) -> None:
     """Removes problems that ended or were merged before an instant."""
+    ended = "end_time < :before OR (merged_into_id <> '' AND follow_time < :before)"
     tx.execute(
-        "DELETE FROM followed_problems WHERE end_time < :before OR (merged_into_id <> '' AND follow_time < :before)",
+        f"DELETE FROM problem_grounds WHERE problem_id IN (SELECT problem_id FROM followed_problems WHERE {ended})",  # noqa: S608 - no values
         before=to_microseconds(before),
     )
+    tx.execute(f"DELETE FROM followed_problems WHERE {ended}", before=to_microseconds(before))  # noqa: S608 - no values
 
 
 def merged_problems(tx: Transaction, problem: str) -> list[str]:
@@ -280,5 +311,14 @@ def among(services: Sequence[str]) -> tuple[str, dict[str, Value]]:
     return ", ".join(f":{name}" for name in parameters), parameters
 
 
-def _followed(content: bytes, customers: int, follow_time: int, to_count: int) -> Followed:
-    return Followed(ProblemHeader.FromString(content), customers, from_microseconds(follow_time), to_count)
+def _followed(
+    content: bytes, customers: int, follow_time: int, to_count: int, notified_services: str, confirmed: int
+) -> Followed:
+    return Followed(
+        ProblemHeader.FromString(content),
+        customers,
+        from_microseconds(follow_time),
+        to_count,
+        notified_services.split(),
+        bool(confirmed),
+    )

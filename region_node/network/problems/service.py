@@ -17,7 +17,7 @@ from gateway.time.clock import Clock, from_timestamp, to_timestamp
 from region_node.customers.rows import Line, find_line
 from region_node.customers.status import require_readable
 from region_node.network.problems import rows
-from region_node.network.problems.following import follow
+from region_node.network.problems.following import confirm, follow, unconfirmed_services
 from region_node.network.problems.port import ProblemPorts
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
@@ -57,6 +57,22 @@ class FollowedProblemService(FollowedProblemServiceServicer):
         await self._store.write(lambda tx: follow(tx, self._context, self._ports.evidence, header, now))
         failpoints.reach("problem-followed.after-commit")
         return api.FollowProblemResponse()
+
+    async def ConfirmFollowedProblem(
+        self,
+        request: api.ConfirmFollowedProblemRequest,
+        context: grpc.aio.ServicerContext[api.ConfirmFollowedProblemRequest, api.ConfirmFollowedProblemResponse],
+    ) -> api.ConfirmFollowedProblemResponse:
+        """See the contract."""
+        asked, now = audited_call(request.requester, self._clock), self._clock.now()
+        require_length("problem_id", request.problem_id, _NAME_LIMIT, required=True)
+
+        def confirm_once(tx: Transaction) -> None:
+            confirm(tx, request.problem_id, request.version, now)
+            asked.record(tx, "ConfirmFollowedProblem", request.problem_id, f"version {request.version}")
+
+        await self._store.write(confirm_once)
+        return api.ConfirmFollowedProblemResponse()
 
     async def BindLines(
         self,
@@ -124,6 +140,7 @@ class FollowedProblemService(FollowedProblemServiceServicer):
                     customers=each.customers,
                     follow_time=to_timestamp(each.follow_time),
                     ticket_ids=self._ports.complaints_of(tx, self._context, each.header, _MOST_COMPLAINTS),
+                    unconfirmed_services=unconfirmed_services(each),
                 )
                 for each in page
             ]

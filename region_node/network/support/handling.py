@@ -96,9 +96,10 @@ def work(
         require_caught_up(context, tx, facts(request), now)
     command = _command_of(asked, caller.identity.name)
     is_opened_here = request.origin_region == context.region
-    if not is_opened_here and (step in ("close", "reopen") or not is_own):
+    is_for_opener = step in rules.STEPS_OF_OPENER
+    if not is_opened_here and (is_for_opener or not is_own):
         raise Refused(Reason.REASON_SUPPORT_NOT_OPENED_HERE, region=request.origin_region)
-    if is_own and step not in ("close", "reopen"):
+    if is_own and not is_for_opener:
         request = owner.work(tx, context, asked, caller.identity.name, now)
     elif command is None:
         raise Refused(Reason.REASON_SUPPORT_NOT_RESPONSIBLE, region=request.owner_region)

@@ -32,10 +32,10 @@ def apply_command(tx: Transaction, context: RegionContext, asked: SupportCommand
         case "note":
             rules.note(request, author, asked.note.text, now)
         case "close":
-            rules.require_state(request, "close", rules.RESOLVED)
+            rules.require_state(request, "close")
             rules.enter(request, rules.CLOSED, now=now, author=author, reason="")
         case "reopen":
-            rules.require_state(request, "reopen", rules.RESOLVED)
+            rules.require_state(request, "reopen")
             reason = asked.reopen.reason
             rules.require_room(request, len(reason.encode()))
             rules.enter(request, rules.IN_PROGRESS, now=now, author=author, reason=reason)
@@ -58,10 +58,10 @@ def work(
         case "note":
             rules.note(request, author, asked.note, now)
         case "take_up":
-            rules.require_state(request, "take_up", rules.ACKNOWLEDGED)
+            rules.require_state(request, "take_up")
             rules.enter(request, rules.IN_PROGRESS, now=now, author=author, reason="")
         case "resolve":
-            rules.require_state(request, "resolve", rules.ACKNOWLEDGED, rules.IN_PROGRESS)
+            rules.require_state(request, "resolve")
             rules.require_room(request, len(asked.resolve.encode()), rules.REQUEST_LIMIT)
             request.resolution = asked.resolve
             rules.enter(request, rules.RESOLVED, now=now, author=author, reason="")

@@ -1,6 +1,6 @@
 """The life cycle of a support request, the checks of a new one, and the region at fault. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
 
@@ -34,6 +34,17 @@ TRANSITIONS: Mapping[SupportState.ValueType, frozenset[SupportState.ValueType]] 
     RESOLVED: frozenset({IN_PROGRESS, CLOSED}),
 }
 
+STATES_OF_STEPS: Mapping[str, frozenset[SupportState.ValueType]] = {
+    "note": frozenset({ACKNOWLEDGED, IN_PROGRESS, RESOLVED}),
+    "take_up": frozenset({ACKNOWLEDGED}),
+    "resolve": frozenset({ACKNOWLEDGED, IN_PROGRESS}),
+    "close": frozenset({RESOLVED}),
+    "reopen": frozenset({RESOLVED}),
+}
+"""The states in which staff may take each step of WorkOnSupportRequest."""
+STEPS_OF_OPENER = frozenset({"close", "reopen"})
+"""The steps of the opening region. Both regions write notes; the region at fault takes the others."""
+
 SUBJECT_LIMIT = 200  # characters
 DESCRIPTION_LIMIT = 4000  # characters
 TEXT_LIMIT = 1000  # characters of any later text
@@ -61,6 +72,19 @@ def is_work_of(request: SupportRequest, region: str) -> bool:
     return not is_ended(request) and region == (request.origin_region if is_resolved else request.owner_region)
 
 
+def steps_of(request: SupportRequest, region: str) -> Sequence[str]:
+    """The steps that the state of the request leaves to the staff of a region."""
+    is_opener = request.origin_region == region
+    is_owner = request.owner_region == region and request.version > 0
+
+    def is_own(step: str) -> bool:
+        if step == "note":
+            return is_opener or is_owner
+        return is_opener if step in STEPS_OF_OPENER else is_owner
+
+    return [each for each, states in STATES_OF_STEPS.items() if request.state in states and is_own(each)]
+
+
 def enter(request: SupportRequest, state: SupportState.ValueType, *, now: datetime, author: str, reason: str) -> None:
     """Moves a support request into a state and notes it. Raises ValueError for an impossible transition."""
     if request.state and state not in TRANSITIONS.get(request.state, ()):
@@ -69,10 +93,10 @@ def enter(request: SupportRequest, state: SupportState.ValueType, *, now: dateti
     request.state_changes.add(state=state, time=to_timestamp(now), author=author, reason=reason)
 
 
-def require_state(request: SupportRequest, action: str, *states: SupportState.ValueType) -> None:
-    """Raises Refused with SUPPORT_STATE_FORBIDS unless the support request is in one of the states."""
-    if request.state not in states:
-        raise Refused(Reason.REASON_SUPPORT_STATE_FORBIDS, state=state_name(request.state), action=action)
+def require_state(request: SupportRequest, step: str) -> None:
+    """Raises Refused with SUPPORT_STATE_FORBIDS unless the state of the support request allows a step."""
+    if request.state not in STATES_OF_STEPS[step]:
+        raise Refused(Reason.REASON_SUPPORT_STATE_FORBIDS, state=state_name(request.state), action=step)
 
 
 def require_room(request: SupportRequest, more: int, limit: int = TALK_LIMIT) -> None:
@@ -83,7 +107,7 @@ def require_room(request: SupportRequest, more: int, limit: int = TALK_LIMIT) ->
 
 def note(request: SupportRequest, author: str, text: str, now: datetime) -> None:
     """Stores a note of either region. Raises Refused, also after the closure."""
-    require_state(request, "note", ACKNOWLEDGED, IN_PROGRESS, RESOLVED)
+    require_state(request, "note")
     require_room(request, len(text.encode()))
     request.notes.add(author=author, time=to_timestamp(now), text=text)
 

@@ -1,7 +1,8 @@
 """The node's TLS certificate, renewed by the node itself after two thirds of its life, while it serves.
 
 The fresh key is made here. A request for it goes over a connection of the present certificate, signed by the region.
-The answer replaces the files, which servers and channels follow by themselves.
+The answer takes the place of the renewed files, which servers and channels follow by themselves. The files as they were
+issued stay as they are.
 """
 
 import asyncio
@@ -23,9 +24,9 @@ from gateway.errors import Refused, Unreachable
 from gateway.process.metrics import observe
 from gateway.security.enrolling import UNREADABLE, RequestedRenewal, certificate_request
 from gateway.security.identity import Identity, server_name
-from gateway.security.renewing import RenewedFiles, due_at
+from gateway.security.renewing import RenewedFiles, due_at, remove_ended
 from gateway.security.signing import RENEWAL, Signer
-from gateway.security.tls import Credentials, CredentialsUnusable
+from gateway.security.tls import CredentialsUnusable, RenewedCredentials
 from gateway.time.clock import Clock, to_timestamp
 
 # Seconds between two looks: rare far from the end, and often enough for a life of minutes.
@@ -44,7 +45,7 @@ Ask = Callable[[RenewCertificateRequest], Awaitable[RenewCertificateResponse]]
 class RenewalPorts:
     """The ports of a renewal."""
 
-    credentials: Credentials
+    credentials: RenewedCredentials
     identity: Identity
     process: int
     signer: Signer
@@ -77,7 +78,7 @@ class CertificateRenewal:
 
     def __init__(self, ports: RenewalPorts) -> None:
         self._ports = ports
-        self._files = RenewedFiles(ports.credentials)
+        self._files = RenewedFiles(ports.credentials.renewed)
         self._request: tuple[datetime, ec.EllipticCurvePublicKey, RenewCertificateRequest] | None = None
         self._failing: datetime | None = None
         self._told = ""
@@ -93,6 +94,10 @@ class CertificateRenewal:
 
     async def run(self) -> None:
         """Renews for as long as the process serves. Never returns."""
+        try:
+            await asyncio.to_thread(self._files.require_writable)
+        except OSError as error:
+            _log.warning("the certificate cannot be renewed: nothing can be written: %s", error)
         pause = 0.0
         while True:
             await asyncio.sleep(pause)
@@ -103,7 +108,8 @@ class CertificateRenewal:
         now = self._ports.clock.now()
         try:
             await asyncio.to_thread(self._files.complete)
-            due, end = self._times()
+            await asyncio.to_thread(remove_ended, self._ports.credentials, now)
+            due, end = self._times(now)
             if now < due:
                 self._failing, self._told = None, ""
                 return _pause((due - now).total_seconds())
@@ -113,19 +119,19 @@ class CertificateRenewal:
             return SHORTEST_PAUSE if self._failing is None else _pause(self._left(now))
         return _pause((end - now).total_seconds() / _PARTS)
 
-    def _times(self) -> tuple[datetime, datetime]:
-        chain = self._ports.credentials.certificate.read_bytes()
-        return due_at(chain), self._ports.credentials.end()
+    def _times(self, now: datetime) -> tuple[datetime, datetime]:
+        chain = self._ports.credentials.in_use(now).certificate.read_bytes()
+        return due_at(chain), self._ports.credentials.end(now)
 
     def _left(self, now: datetime) -> float:
         try:
-            return (self._ports.credentials.end() - now).total_seconds() / _PARTS
+            return (self._ports.credentials.end(now) - now).total_seconds() / _PARTS
         except CredentialsUnusable:
             return SHORTEST_PAUSE
 
     async def _renew(self, now: datetime) -> None:
         """Raises _NotRenewed, OSError, ValueError, Refused or Unreachable."""
-        self._require_own_name_alone()
+        self._require_own_name_alone(now)
         key = await asyncio.to_thread(self._files.fresh_key)
         request = self._asked(key, now)
         answer = await self._ports.ask(request)
@@ -139,7 +145,7 @@ class CertificateRenewal:
             raise _NotRenewed("the certificate for the former request is old by now")
         await asyncio.to_thread(self._files.install, answer.tls_certificate)
         self._failing, self._told, self._request = None, "", None
-        _log.info("the certificate was renewed, and is in force until %s", self._ports.credentials.end())
+        _log.info("the certificate was renewed, and is in force until %s", self._ports.credentials.end(now))
 
     def _asked(self, key: ec.EllipticCurvePrivateKey, now: datetime) -> RenewCertificateRequest:
         """The signed request for a key; the same one again, until it grows old."""
@@ -161,9 +167,9 @@ class CertificateRenewal:
         self._request = now, key.public_key(), request
         return request
 
-    def _require_own_name_alone(self) -> None:
+    def _require_own_name_alone(self, now: datetime) -> None:
         """Raises _NotRenewed for a certificate with names that its successor would lack."""
-        own = x509.load_pem_x509_certificate(self._ports.credentials.certificate.read_bytes())
+        own = x509.load_pem_x509_certificate(self._ports.credentials.in_use(now).certificate.read_bytes())
         names = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         identity = self._ports.identity
         role = server_name(identity.role, identity.region, identity.federation)
@@ -176,11 +182,11 @@ class CertificateRenewal:
         self._failing = self._failing or now
         if now - self._failing > _PATIENCE and problem != self._told:
             self._told = problem
-            _log.error("the certificate is not renewed, and ends at %s: %s", self._end(), problem)
+            _log.error("the certificate is not renewed, and ends at %s: %s", self._end(now), problem)
 
-    def _end(self) -> str:
+    def _end(self, now: datetime) -> str:
         try:
-            return f"{self._ports.credentials.end()}"
+            return f"{self._ports.credentials.end(now)}"
         except CredentialsUnusable as error:
             return f"an unknown time ({error})"
 

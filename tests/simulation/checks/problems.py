@@ -11,8 +11,10 @@ from gateway.federation.network import NetworkRegistry
 from gateway.federation.problems import is_cause_known
 from region_node.network.faults.evidence import event_of
 from region_node.network.faults.rows import KIND
+from region_node.network.problems.following import DAILY_LIMIT
 from region_node.network.problems.port import record_of
 from region_node.network.problems.rows import find_followed
+from region_node.network.problems.rules import supported_services
 from tests.simulation import fault_status
 from tests.simulation.evidence import Evidence
 from tests.simulation.world import NETWORK_SERVICES, REGIONS, configuration, subscribers
@@ -40,7 +42,7 @@ def check(evidence: Evidence) -> None:
         if name in going_on:
             _faults_follow(evidence, problem, owned)
             _counted(evidence, problem)
-    _customers_told(evidence, book.problems)
+    _customers_told(evidence, network, book.problems, owned)
 
 
 def _is_in_the_book(
@@ -112,19 +114,30 @@ def _counted(evidence: Evidence, problem: Problem) -> None:
             evidence.broken(FOLLOWED, header.id, f"{region} has counted {counted} and not {expected} customers")
 
 
-def _customers_told(evidence: Evidence, problems: Mapping[str, Problem]) -> None:
-    """Every affected customer has one notice of each current problem, or of a problem merged into it."""
+def _customers_told(
+    evidence: Evidence, network: NetworkRegistry, problems: Mapping[str, Problem], owned: Mapping[str, Fault]
+) -> None:
+    """Every customer has one notice of each current problem that the home region's faults show, or of a merged part."""
     rows = evidence.rows("SELECT notice_id FROM notices WHERE kind = 'network-problem-begun'")
     told = Counter((parts[1], parts[3]) for _, row in rows if (parts := row["notice_id"].split("/")))
+    (most,) = (each.figure.value for each in configuration().policies if each.name == DAILY_LIMIT)
     for name, problem in problems.items():
         header = problem.header
-        is_felt = header.severity in rules.GRAVE and header.state == rules.IN_PROGRESS
+        if header.severity not in rules.GRAVE or header.state != rules.IN_PROGRESS:
+            continue
         parts = [name, *(other for other, each in problems.items() if each.header.merged_into_id == name)]
+        faults = [
+            owned[record] for kind, record in map(record_of, header.child_ids) if record in owned and kind == KIND
+        ]
+        events = [(each.owner_region, event_of(each.owner_region, network, each, evidence.now)) for each in faults]
         for subscriber in subscribers():
-            if "network" not in subscriber.traits:
+            if "network" not in subscriber.traits or subscriber.number in evidence.moved:
                 continue
+            own = [event for region, event in events if region == subscriber.region and not event.of_one_line]
+            shown = supported_services(network, own).intersection(header.services)
             times = [told[each, subscriber.customer_id] for each in parts]
-            if is_felt and not set(NETWORK_SERVICES).isdisjoint(header.services) and not any(times):
+            notices = sum(count for (_, customer), count in told.items() if customer == subscriber.customer_id)
+            if not shown.isdisjoint(NETWORK_SERVICES) and not any(times) and notices < most:
                 evidence.broken(TOLD, name, f"{subscriber.customer_id} was never told that it goes on")
 
 

@@ -66,7 +66,7 @@ def fee_forgotten_after_the_provider(patch: pytest.MonkeyPatch) -> None:
 
     def carry_out_without_fee(tx: Transaction, context: OrderContext, situation: Situation, effects: Effects) -> None:
         with pytest.MonkeyPatch.context() as inner:
-            inner.setattr(steps, "_with_fee", lambda situation, effects: effects)
+            inner.setattr(steps, "with_fee", lambda situation, effects: effects)
             carry_out(tx, context, situation, effects)
 
     patch.setattr(provisioning_answers, "carry_out", carry_out_without_fee)

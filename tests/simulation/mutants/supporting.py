@@ -73,7 +73,7 @@ def customer_told_at_each_version(patch: pytest.MonkeyPatch) -> None:
 
 def home_region_by_two_plans(patch: pytest.MonkeyPatch) -> None:
     """The origin region of a fault keeps its own plan, whatever the owner region's plan is."""
-    patch.setattr(handling, "_home", lambda context, known, snapshot: known.home_region)
+    patch.setattr(handling, "home_of", lambda context, known, snapshot: known.home_region)
 
 
 def children_do_not_follow(patch: pytest.MonkeyPatch) -> None:

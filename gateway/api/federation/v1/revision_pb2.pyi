@@ -28,7 +28,9 @@ class Administration(_message.Message):
     THRESHOLD_FIELD_NUMBER: _builtins.int
     ADMINISTRATORS_FIELD_NUMBER: _builtins.int
     threshold: _builtins.int
-    """Number of different administrators whose signatures put a revision in force; at least 1."""
+    """Number of different administrators whose signatures put a revision in force; at least 1. Files of a configuration
+    that leave it out mean 2.
+    """
     @_builtins.property
     def administrators(self) -> _containers.RepeatedCompositeFieldContainer[Global___Administrator]:
         """The administrators."""

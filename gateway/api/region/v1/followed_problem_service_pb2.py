@@ -29,7 +29,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4gateway/api/region/v1/followed_problem_service.proto\x12\x15gateway.api.region.v1\x1a\'gateway/api/federation/v1/problem.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"P\n\x14\x46ollowProblemRequest\x12\x38\n\x06header\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.ProblemHeader\"\x17\n\x15\x46ollowProblemResponse\"4\n\x0bLineBinding\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x0f\n\x07service\x18\x02 \x01(\t\"|\n\x10\x42indLinesRequest\x12\x34\n\x08\x62indings\x18\x01 \x03(\x0b\x32\".gateway.api.region.v1.LineBinding\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\"\n\x11\x42indLinesResponse\x12\r\n\x05\x62ound\x18\x01 \x01(\r\"~\n\x12UnbindLinesRequest\x12\x34\n\x08\x62indings\x18\x01 \x03(\x0b\x32\".gateway.api.region.v1.LineBinding\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\x15\n\x13UnbindLinesResponse\"\x8f\x01\n\x1bListFollowedProblemsRequest\x12\x15\n\rinclude_ended\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xa3\x01\n\x0f\x46ollowedProblem\x12\x38\n\x06header\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.ProblemHeader\x12\x11\n\tcustomers\x18\x02 \x01(\x03\x12/\n\x0b\x66ollow_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nticket_ids\x18\x04 \x03(\t\"q\n\x1cListFollowedProblemsResponse\x12\x38\n\x08problems\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.FollowedProblem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x8a\x04\n\x16\x46ollowedProblemService\x12{\n\rFollowProblem\x12+.gateway.api.region.v1.FollowProblemRequest\x1a,.gateway.api.region.v1.FollowProblemResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x01\x04\xc0\xbb\x18\x80\x80\x80\x02\x12o\n\tBindLines\x12\'.gateway.api.region.v1.BindLinesRequest\x1a(.gateway.api.region.v1.BindLinesResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\xc0\xbb\x18\x80\x80@\x12u\n\x0bUnbindLines\x12).gateway.api.region.v1.UnbindLinesRequest\x1a*.gateway.api.region.v1.UnbindLinesResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\xc0\xbb\x18\x80\x80@\x12\x8a\x01\n\x14ListFollowedProblems\x12\x32.gateway.api.region.v1.ListFollowedProblemsRequest\x1a\x33.gateway.api.region.v1.ListFollowedProblemsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4gateway/api/region/v1/followed_problem_service.proto\x12\x15gateway.api.region.v1\x1a\'gateway/api/federation/v1/problem.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"P\n\x14\x46ollowProblemRequest\x12\x38\n\x06header\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.ProblemHeader\"\x17\n\x15\x46ollowProblemResponse\"x\n\x1d\x43onfirmFollowedProblemRequest\x12\x12\n\nproblem_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\" \n\x1e\x43onfirmFollowedProblemResponse\"4\n\x0bLineBinding\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x0f\n\x07service\x18\x02 \x01(\t\"|\n\x10\x42indLinesRequest\x12\x34\n\x08\x62indings\x18\x01 \x03(\x0b\x32\".gateway.api.region.v1.LineBinding\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\"\n\x11\x42indLinesResponse\x12\r\n\x05\x62ound\x18\x01 \x01(\r\"~\n\x12UnbindLinesRequest\x12\x34\n\x08\x62indings\x18\x01 \x03(\x0b\x32\".gateway.api.region.v1.LineBinding\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\x15\n\x13UnbindLinesResponse\"\x8f\x01\n\x1bListFollowedProblemsRequest\x12\x15\n\rinclude_ended\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xc1\x01\n\x0f\x46ollowedProblem\x12\x38\n\x06header\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.ProblemHeader\x12\x11\n\tcustomers\x18\x02 \x01(\x03\x12/\n\x0b\x66ollow_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nticket_ids\x18\x04 \x03(\t\x12\x1c\n\x14unconfirmed_services\x18\x05 \x03(\t\"q\n\x1cListFollowedProblemsResponse\x12\x38\n\x08problems\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.FollowedProblem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x9c\x05\n\x16\x46ollowedProblemService\x12{\n\rFollowProblem\x12+.gateway.api.region.v1.FollowProblemRequest\x1a,.gateway.api.region.v1.FollowProblemResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x01\x04\xc0\xbb\x18\x80\x80\x80\x02\x12\x8f\x01\n\x16\x43onfirmFollowedProblem\x12\x34.gateway.api.region.v1.ConfirmFollowedProblemRequest\x1a\x35.gateway.api.region.v1.ConfirmFollowedProblemResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12o\n\tBindLines\x12\'.gateway.api.region.v1.BindLinesRequest\x1a(.gateway.api.region.v1.BindLinesResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\xc0\xbb\x18\x80\x80@\x12u\n\x0bUnbindLines\x12).gateway.api.region.v1.UnbindLinesRequest\x1a*.gateway.api.region.v1.UnbindLinesResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\xc0\xbb\x18\x80\x80@\x12\x8a\x01\n\x14ListFollowedProblems\x12\x32.gateway.api.region.v1.ListFollowedProblemsRequest\x1a\x33.gateway.api.region.v1.ListFollowedProblemsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +40,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINEBINDING'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
   _globals['_FOLLOWEDPROBLEMSERVICE'].methods_by_name['FollowProblem']._loaded_options = None
   _globals['_FOLLOWEDPROBLEMSERVICE'].methods_by_name['FollowProblem']._serialized_options = b'\220\002\002\252\273\030\001\004\300\273\030\200\200\200\002'
+  _globals['_FOLLOWEDPROBLEMSERVICE'].methods_by_name['ConfirmFollowedProblem']._loaded_options = None
+  _globals['_FOLLOWEDPROBLEMSERVICE'].methods_by_name['ConfirmFollowedProblem']._serialized_options = b'\220\002\002\252\273\030\001\003'
   _globals['_FOLLOWEDPROBLEMSERVICE'].methods_by_name['BindLines']._loaded_options = None
   _globals['_FOLLOWEDPROBLEMSERVICE'].methods_by_name['BindLines']._serialized_options = b'\220\002\002\252\273\030\002\002\003\300\273\030\200\200@'
   _globals['_FOLLOWEDPROBLEMSERVICE'].methods_by_name['UnbindLines']._loaded_options = None
@@ -50,22 +52,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FOLLOWPROBLEMREQUEST']._serialized_end=338
   _globals['_FOLLOWPROBLEMRESPONSE']._serialized_start=340
   _globals['_FOLLOWPROBLEMRESPONSE']._serialized_end=363
-  _globals['_LINEBINDING']._serialized_start=365
-  _globals['_LINEBINDING']._serialized_end=417
-  _globals['_BINDLINESREQUEST']._serialized_start=419
-  _globals['_BINDLINESREQUEST']._serialized_end=543
-  _globals['_BINDLINESRESPONSE']._serialized_start=545
-  _globals['_BINDLINESRESPONSE']._serialized_end=579
-  _globals['_UNBINDLINESREQUEST']._serialized_start=581
-  _globals['_UNBINDLINESREQUEST']._serialized_end=707
-  _globals['_UNBINDLINESRESPONSE']._serialized_start=709
-  _globals['_UNBINDLINESRESPONSE']._serialized_end=730
-  _globals['_LISTFOLLOWEDPROBLEMSREQUEST']._serialized_start=733
-  _globals['_LISTFOLLOWEDPROBLEMSREQUEST']._serialized_end=876
-  _globals['_FOLLOWEDPROBLEM']._serialized_start=879
-  _globals['_FOLLOWEDPROBLEM']._serialized_end=1042
-  _globals['_LISTFOLLOWEDPROBLEMSRESPONSE']._serialized_start=1044
-  _globals['_LISTFOLLOWEDPROBLEMSRESPONSE']._serialized_end=1157
-  _globals['_FOLLOWEDPROBLEMSERVICE']._serialized_start=1160
-  _globals['_FOLLOWEDPROBLEMSERVICE']._serialized_end=1682
+  _globals['_CONFIRMFOLLOWEDPROBLEMREQUEST']._serialized_start=365
+  _globals['_CONFIRMFOLLOWEDPROBLEMREQUEST']._serialized_end=485
+  _globals['_CONFIRMFOLLOWEDPROBLEMRESPONSE']._serialized_start=487
+  _globals['_CONFIRMFOLLOWEDPROBLEMRESPONSE']._serialized_end=519
+  _globals['_LINEBINDING']._serialized_start=521
+  _globals['_LINEBINDING']._serialized_end=573
+  _globals['_BINDLINESREQUEST']._serialized_start=575
+  _globals['_BINDLINESREQUEST']._serialized_end=699
+  _globals['_BINDLINESRESPONSE']._serialized_start=701
+  _globals['_BINDLINESRESPONSE']._serialized_end=735
+  _globals['_UNBINDLINESREQUEST']._serialized_start=737
+  _globals['_UNBINDLINESREQUEST']._serialized_end=863
+  _globals['_UNBINDLINESRESPONSE']._serialized_start=865
+  _globals['_UNBINDLINESRESPONSE']._serialized_end=886
+  _globals['_LISTFOLLOWEDPROBLEMSREQUEST']._serialized_start=889
+  _globals['_LISTFOLLOWEDPROBLEMSREQUEST']._serialized_end=1032
+  _globals['_FOLLOWEDPROBLEM']._serialized_start=1035
+  _globals['_FOLLOWEDPROBLEM']._serialized_end=1228
+  _globals['_LISTFOLLOWEDPROBLEMSRESPONSE']._serialized_start=1230
+  _globals['_LISTFOLLOWEDPROBLEMSRESPONSE']._serialized_end=1343
+  _globals['_FOLLOWEDPROBLEMSERVICE']._serialized_start=1346
+  _globals['_FOLLOWEDPROBLEMSERVICE']._serialized_end=2014
 # @@protoc_insertion_point(module_scope)

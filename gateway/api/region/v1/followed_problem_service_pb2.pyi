@@ -65,6 +65,55 @@ class FollowProblemResponse(_message.Message):
 Global___FollowProblemResponse: _TypeAlias = FollowProblemResponse  # noqa: Y015
 
 @_typing.final
+class ConfirmFollowedProblemRequest(_message.Message):
+    """See ConfirmFollowedProblem."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROBLEM_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
+    problem_id: _builtins.str
+    """Problem id."""
+    version: _builtins.int
+    """Version of the problem that staff have seen."""
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """The requester."""
+
+    def __init__(
+        self,
+        *,
+        problem_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        requester: _types_pb2.Requester | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["problem_id", b"problem_id", "requester", b"requester", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmFollowedProblemRequest: _TypeAlias = ConfirmFollowedProblemRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmFollowedProblemResponse(_message.Message):
+    """See ConfirmFollowedProblem."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmFollowedProblemResponse: _TypeAlias = ConfirmFollowedProblemResponse  # noqa: Y015
+
+@_typing.final
 class LineBinding(_message.Message):
     """Use of a network service by a line."""
 
@@ -235,6 +284,7 @@ class FollowedProblem(_message.Message):
     CUSTOMERS_FIELD_NUMBER: _builtins.int
     FOLLOW_TIME_FIELD_NUMBER: _builtins.int
     TICKET_IDS_FIELD_NUMBER: _builtins.int
+    UNCONFIRMED_SERVICES_FIELD_NUMBER: _builtins.int
     customers: _builtins.int
     """Number of affected customers of the region."""
     @_builtins.property
@@ -251,6 +301,12 @@ class FollowedProblem(_message.Message):
         500.
         """
 
+    @_builtins.property
+    def unconfirmed_services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Affected services whose customers get no notice of the present state until staff confirm it: no alarm and no fault
+        of this region supports it.
+        """
+
     def __init__(
         self,
         *,
@@ -258,10 +314,11 @@ class FollowedProblem(_message.Message):
         customers: _builtins.int = ...,
         follow_time: _timestamp_pb2.Timestamp | None = ...,
         ticket_ids: _abc.Iterable[_builtins.str] | None = ...,
+        unconfirmed_services: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["follow_time", b"follow_time", "header", b"header"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "follow_time", b"follow_time", "header", b"header", "ticket_ids", b"ticket_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "follow_time", b"follow_time", "header", b"header", "ticket_ids", b"ticket_ids", "unconfirmed_services", b"unconfirmed_services"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -40,6 +40,11 @@ class FollowedProblemServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_followed__problem__service__pb2.FollowProblemRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_followed__problem__service__pb2.FollowProblemResponse.FromString,
                 _registered_method=True)
+        self.ConfirmFollowedProblem = channel.unary_unary(
+                '/gateway.api.region.v1.FollowedProblemService/ConfirmFollowedProblem',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_followed__problem__service__pb2.ConfirmFollowedProblemRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_followed__problem__service__pb2.ConfirmFollowedProblemResponse.FromString,
+                _registered_method=True)
         self.BindLines = channel.unary_unary(
                 '/gateway.api.region.v1.FollowedProblemService/BindLines',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_followed__problem__service__pb2.BindLinesRequest.SerializeToString,
@@ -63,6 +68,14 @@ class FollowedProblemServiceServicer:
 
     def FollowProblem(self, request, context):
         """Sends a region the state of a problem. A version that is not higher than the followed one changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmFollowedProblem(self, request, context):
+        """Confirms the state of a problem by staff of the region: the customers of the services that await it get their notice.
+        A state that was confirmed stays so, without another notice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,6 +111,11 @@ def add_FollowedProblemServiceServicer_to_server(servicer, server):
                     servicer.FollowProblem,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_followed__problem__service__pb2.FollowProblemRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_followed__problem__service__pb2.FollowProblemResponse.SerializeToString,
+            ),
+            'ConfirmFollowedProblem': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmFollowedProblem,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_followed__problem__service__pb2.ConfirmFollowedProblemRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_followed__problem__service__pb2.ConfirmFollowedProblemResponse.SerializeToString,
             ),
             'BindLines': grpc.unary_unary_rpc_method_handler(
                     servicer.BindLines,
@@ -143,6 +161,33 @@ class FollowedProblemService:
             '/gateway.api.region.v1.FollowedProblemService/FollowProblem',
             gateway_dot_api_dot_region_dot_v1_dot_followed__problem__service__pb2.FollowProblemRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_followed__problem__service__pb2.FollowProblemResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmFollowedProblem(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.FollowedProblemService/ConfirmFollowedProblem',
+            gateway_dot_api_dot_region_dot_v1_dot_followed__problem__service__pb2.ConfirmFollowedProblemRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_followed__problem__service__pb2.ConfirmFollowedProblemResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -25,6 +25,10 @@ class FollowedProblemServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> FollowedProblemServiceBlockingStub: ...
     FollowProblem: _aio.UnaryUnaryMultiCallable[_followed_problem_service_pb2.FollowProblemRequest, _followed_problem_service_pb2.FollowProblemResponse]
     """Sends a region the state of a problem. A version that is not higher than the followed one changes nothing."""
+    ConfirmFollowedProblem: _aio.UnaryUnaryMultiCallable[_followed_problem_service_pb2.ConfirmFollowedProblemRequest, _followed_problem_service_pb2.ConfirmFollowedProblemResponse]
+    """Confirms the state of a problem by staff of the region: the customers of the services that await it get their notice.
+    A state that was confirmed stays so, without another notice.
+    """
     BindLines: _aio.UnaryUnaryMultiCallable[_followed_problem_service_pb2.BindLinesRequest, _followed_problem_service_pb2.BindLinesResponse]
     """Binds lines of this region's customers to the network services that they use. The whole request is bound, or
     nothing; existing bindings of a line stay.
@@ -42,6 +46,7 @@ class FollowedProblemServiceBlockingStub(FollowedProblemServiceStub):
 
     def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
     FollowProblem: _grpc.UnaryUnaryMultiCallable[_followed_problem_service_pb2.FollowProblemRequest, _followed_problem_service_pb2.FollowProblemResponse]
+    ConfirmFollowedProblem: _grpc.UnaryUnaryMultiCallable[_followed_problem_service_pb2.ConfirmFollowedProblemRequest, _followed_problem_service_pb2.ConfirmFollowedProblemResponse]
     BindLines: _grpc.UnaryUnaryMultiCallable[_followed_problem_service_pb2.BindLinesRequest, _followed_problem_service_pb2.BindLinesResponse]
     UnbindLines: _grpc.UnaryUnaryMultiCallable[_followed_problem_service_pb2.UnbindLinesRequest, _followed_problem_service_pb2.UnbindLinesResponse]
     ListFollowedProblems: _grpc.UnaryUnaryMultiCallable[_followed_problem_service_pb2.ListFollowedProblemsRequest, _followed_problem_service_pb2.ListFollowedProblemsResponse]
@@ -56,6 +61,16 @@ class FollowedProblemServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_followed_problem_service_pb2.FollowProblemRequest, _followed_problem_service_pb2.FollowProblemResponse],
     ) -> _abc.Awaitable[_followed_problem_service_pb2.FollowProblemResponse]:
         """Sends a region the state of a problem. A version that is not higher than the followed one changes nothing."""
+
+    @_abc_1.abstractmethod
+    def ConfirmFollowedProblem(
+        self,
+        request: _followed_problem_service_pb2.ConfirmFollowedProblemRequest,
+        context: _aio.ServicerContext[_followed_problem_service_pb2.ConfirmFollowedProblemRequest, _followed_problem_service_pb2.ConfirmFollowedProblemResponse],
+    ) -> _abc.Awaitable[_followed_problem_service_pb2.ConfirmFollowedProblemResponse]:
+        """Confirms the state of a problem by staff of the region: the customers of the services that await it get their notice.
+        A state that was confirmed stays so, without another notice.
+        """
 
     @_abc_1.abstractmethod
     def BindLines(

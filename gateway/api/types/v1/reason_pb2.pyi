@@ -741,6 +741,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Repeat the same request with the same id later, when fewer hours of the day count. Look at what the operator system does
     so often; the policy `day-work-of-operator` has the bound.
     """
+    REASON_BILL_READING_LIMIT_REACHED: _Reason.ValueType  # 674
+    """Have the customer prove the request by a code or a password, or ask staff of the home region; else wait for its next day."""
+    REASON_PROBLEM_CHANGED: _Reason.ValueType  # 675
+    """List the problems again: a later version has arrived since. Confirm that one if it is right."""
     REASON_SIGNING_KEY_UNAVAILABLE: _Reason.ValueType  # 677
     """Repeat the same request with the same id. Operations staff of the region: the log of the node says what its signing key
     lacks, mostly the token (PKCS #11) that holds it.
@@ -1495,6 +1499,10 @@ REASON_DAY_WORK_TOO_MUCH: Reason.ValueType  # 673
 """Repeat the same request with the same id later, when fewer hours of the day count. Look at what the operator system does
 so often; the policy `day-work-of-operator` has the bound.
 """
+REASON_BILL_READING_LIMIT_REACHED: Reason.ValueType  # 674
+"""Have the customer prove the request by a code or a password, or ask staff of the home region; else wait for its next day."""
+REASON_PROBLEM_CHANGED: Reason.ValueType  # 675
+"""List the problems again: a later version has arrived since. Confirm that one if it is right."""
 REASON_SIGNING_KEY_UNAVAILABLE: Reason.ValueType  # 677
 """Repeat the same request with the same id. Operations staff of the region: the log of the node says what its signing key
 lacks, mostly the token (PKCS #11) that holds it.

@@ -1,19 +1,18 @@
-"""The alert to this region's person on duty that another region reads many customers by legal duty."""
+"""The alert to this region's person on duty that another region reads many customers in a day."""
 
 from datetime import datetime
 
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
-from gateway.federation.body import LEGAL_DUTY_READINGS
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer
 from gateway.time.clock import to_timestamp
 from region_node.care.escalations.body import Escalated, tell_body
-from region_node.customers.sharing.duty_readings import NEAR
+from region_node.customers.disclosures.daily_limits import NEAR, DailyLimit
 from region_node.node.context import RegionContext
 from region_node.tickets.followed import Facts
 
 
-def readings_are_many(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+def readings_are_many(tx: Transaction, context: RegionContext, limit: DailyLimit, timer: Timer, now: datetime) -> None:
     """Calls the lead of the matter where the limit of a day is near, and the next level where a reading was denied."""
     reader, day, what = timer.subject.split("/")
     time = to_timestamp(now)
@@ -21,7 +20,7 @@ def readings_are_many(tx: Transaction, context: RegionContext, timer: Timer, now
         1 if what == NEAR else 2, EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED, time, due_time=None
     )
     facts = Facts(
-        name=f"duty-readings/{reader}/{day}",
+        name=f"{limit.timer}/{reader}/{day}",
         origin=reader,
         owner=context.region,
         operator="",
@@ -31,4 +30,4 @@ def readings_are_many(tx: Transaction, context: RegionContext, timer: Timer, now
         number="",
         home="",
     )
-    tell_body(tx, context, facts, escalated, "AlertOfDutyReadings", LEGAL_DUTY_READINGS, now)
+    tell_body(tx, context, facts, escalated, limit.alert, limit.name, now)

@@ -1,0 +1,91 @@
+"""The forms of pages: fields of a few kinds, which keep what was entered where a form is refused."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.types.v1.types_pb2 import Money
+from gateway.errors import invalid
+from gateway.time.clock import to_timestamp
+from gateway.values.money import minor_units_of
+from gateway.web.console.pages import ACT, Visit
+from gateway.web.console.parts import Option
+from gateway.wording.times import shown_zone
+
+CURRENCY = "CNY"
+_MOST_DIGITS = 9  # of a whole number: each fits into 32 bits
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a form."""
+
+    name: str
+    kind: Literal["text", "line", "number", "amount", "time", "day", "tick", "choice"]
+    label: str
+    text: str = field(default="", repr=False)
+    """The entered text; any text for a tick that is set."""
+    longest: int = 0
+    """In characters, of a text or a line; zero for no limit of its own."""
+    is_required: bool = True
+    """For browsers: the RPC checks each field."""
+    options: Sequence[Option] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A form of a page."""
+
+    act: str
+    heading: str
+    request_id: str
+    fields: Sequence[Field]
+    send: str
+    is_entered: bool
+    """Whether this form was sent and refused."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Forms of which people choose one: each is folded until then."""
+
+    heading: str
+    entries: Sequence[Entry]
+
+
+def entry(visit: Visit, act: str, heading: str, send: str, fields: Sequence[Field]) -> Entry:
+    """A form with the fields of a page, and with what was entered where it was refused."""
+    is_entered = visit.form.text(ACT) == act
+    filled = [replace(each, text=visit.form.text(each.name)) for each in fields] if is_entered else fields
+    return Entry(act, heading, visit.id_for(act), filled, send, is_entered)
+
+
+def amount_of(visit: Visit, name: str) -> Money:
+    """The amount that was entered in major units. Raises Refused for another text."""
+    said = visit.form.text(name)
+    amount = minor_units_of(said if "." in said else f"{said}.00")
+    if amount is None:
+        raise invalid(name, "is no amount, as 12.00", "不是金额，例如12.00")
+    return Money(minor_units=amount, currency=CURRENCY)
+
+
+def time_of(visit: Visit, name: str) -> Timestamp:
+    """The instant that was entered in the zone of the region. Raises Refused for another text."""
+    try:
+        entered = datetime.fromisoformat(visit.form.text(name))
+        if entered.tzinfo is None:
+            return to_timestamp(entered.replace(tzinfo=shown_zone()))
+    except (ValueError, OverflowError):
+        pass
+    raise invalid(name, "is no time, as 2026-12-24T09:00", "不是时间，例如2026-12-24T09:00")
+
+
+def number_entered(visit: Visit, name: str) -> int:
+    """The whole number that was entered. Raises Refused for another text."""
+    said = visit.form.text(name)
+    if not (said.isascii() and said.isdigit() and len(said) <= _MOST_DIGITS):
+        raise invalid(name, "is no whole number", "不是整数")
+    return int(said)

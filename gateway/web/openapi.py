@@ -1,0 +1,183 @@
+"""The OpenAPI description of an API, made of the table of its routes. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import cast
+
+from google.protobuf.descriptor_pool import Default
+
+from gateway.api.types.v1.types_pb2 import Channel
+from gateway.rpc.pages import LARGEST_PAGE_SIZE
+from gateway.web.enum_words import numbers_of
+from gateway.web.refusals import CHINESE, ENGLISH, STATUSES, ErrorBody
+from gateway.web.routes import MERGE_PATCH, TYPE, TYPE_ATTRIBUTES, Api, Resource, Route, Schema
+from gateway.web.selecting import FIELDS, LIMIT, SORT
+
+VERSION = "3.1.0"  # of OpenAPI: the first that can name a certificate as what callers prove themselves by
+_SCHEMAS = "#/components/schemas/"
+_ERROR = "Error"
+_VERBS = {"POST": "create", "PATCH": "patch"}
+_TEXT: Schema = {"type": "string"}
+_WORDS: Schema = {"type": "string", "minLength": 1}
+_WHOLE: Schema = {"type": "integer", "minimum": 0}
+
+
+def openapi(api: Api) -> Schema:
+    """The OpenAPI document of an API, whose routes all have a resource: each operation, and nothing else."""
+    paths: dict[str, dict[str, object]] = {}
+    schemas: dict[str, Schema] = {_ERROR: _error_body()}
+    for route in api.routes:
+        resource = _add(route, schemas)
+        paths.setdefault(route.path, {})[route.verb.lower()] = _operation(api, route, resource)
+    return {
+        "openapi": VERSION,
+        "info": {"title": api.title, "version": api.root.rpartition("/")[2]},
+        "servers": [{"url": api.root}],
+        "security": [{"certificate": []}, {"certificate": [], "staff": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": {_ERROR: _error()},
+            "securitySchemes": {
+                "certificate": {
+                    "type": "mutualTLS",
+                    "description": "The certificate of an operator system or of staff.",
+                },
+                "staff": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            },
+        },
+    }
+
+
+def operation_id(route: Route) -> str:
+    """The name of an operation as TM Forum forms it, for example `listProductOrder`."""
+    name = route.path.split("/")[1]
+    verb = _VERBS.get(route.verb, "list" if route.selection.order else "retrieve")
+    return f"{verb}{name[0].upper()}{name[1:]}"
+
+
+def _add(route: Route, schemas: dict[str, Schema]) -> Resource:
+    """Adds the schemas of what a route answers with and takes."""
+    resource = route.resource
+    assert resource is not None, route.path
+    if resource.name not in schemas:
+        told, definitions = resource.schema(_SCHEMAS)
+        schemas |= {resource.name: {**told, "required": ["id", "href"]}, **definitions}
+    if route.attributes:
+        told = cast("Mapping[str, Schema]", schemas[resource.name]["properties"])
+        taken = {name: told[name] for name in route.attributes} | dict.fromkeys(TYPE_ATTRIBUTES, _TEXT)
+        schemas[_taken(route)] = {**_object(taken), "additionalProperties": False}
+    return resource
+
+
+def _taken(route: Route) -> str:
+    """The name of the schema of a body."""
+    return f"{operation_id(route)}Body"
+
+
+def _operation(api: Api, route: Route, resource: Resource) -> Schema:
+    operation: dict[str, object] = {
+        "operationId": operation_id(route),
+        "summary": ", ".join(each.rpartition("/")[2] for each in (route.rpc, *route.others)),
+        "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(api, route)],
+        "responses": {
+            "201" if route.verb == "POST" else "200": _answer(route, resource),
+            **{str(int(status)): {"$ref": f"#/components/responses/{_ERROR}"} for status in STATUSES},
+        },
+    }
+    if route.attributes:
+        types = (TYPE, MERGE_PATCH) if route.verb == "PATCH" else (TYPE,)
+        content = {each: {"schema": {"$ref": f"{_SCHEMAS}{_taken(route)}"}} for each in types}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _path_parameters(route: Route) -> Iterable[Schema]:
+    names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+    return [{"name": name, "in": "path", "required": True, "schema": _WORDS} for name in names]
+
+
+def _query_parameters(route: Route) -> Iterable[Schema]:
+    selection = route.selection
+    yield _several(FIELDS, ())
+    if selection.order:
+        yield _query(SORT, {"type": "string", "enum": [selection.order]})
+    for name in selection.paging:
+        match name:
+            case _ if name == LIMIT:
+                yield _query(name, {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE_SIZE})
+            case "offset":
+                yield _query(name, _WHOLE)
+            case _:
+                yield _query(name, _WORDS)
+    for name, words in selection.filters.items():
+        yield _several(name, words) if words else _query(name, _WORDS)
+
+
+def _query(name: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "schema": schema}
+
+
+def _several(name: str, words: Collection[str]) -> Schema:
+    """A parameter of several values with commas between."""
+    items = {"type": "string", "enum": list(words)} if words else _WORDS
+    return {**_query(name, {"type": "array", "items": items, "minItems": 1}), "style": "form", "explode": False}
+
+
+def _header_parameters(api: Api, route: Route) -> Iterable[Schema]:
+    found: dict[str, Schema] = {"Accept-Language": {"type": "string", "enum": [ENGLISH, CHINESE]}}
+    fields = _fields(route)
+    if "requester" in fields:
+        found["Requester-Staff-Id"] = _TEXT
+        found["Requester-Channel"] = {"type": "string", "enum": list(numbers_of(Channel.DESCRIPTOR))}
+    if "request_id" in fields:
+        found["Idempotency-Key"] = _TEXT
+    if "wait" in fields and api.longest_wait:
+        found["Prefer"] = {"type": "string", "pattern": "^wait=[0-9]{1,9}$"}
+    return [{"name": name, "in": "header", "schema": schema} for name, schema in found.items()]
+
+
+def _fields(route: Route) -> Collection[str]:
+    """The fields of the requests of a route's RPCs, and of the messages in these."""
+    found: set[str] = set()
+    for rpc in (route.rpc, *route.others):
+        _, service, method = rpc.split("/")
+        request = Default().FindServiceByName(service).methods_by_name[method].input_type
+        for field in request.fields:
+            inner = field.message_type
+            found |= {field.name, *(() if inner is None else inner.fields_by_name)}
+    return found
+
+
+def _answer(route: Route, resource: Resource) -> Schema:
+    one: Schema = {"$ref": f"{_SCHEMAS}{resource.name}"}
+    headers: dict[str, Schema] = {}
+    if route.selection.order:
+        headers["X-Result-Count"] = {"schema": _WHOLE, "required": True}
+        headers["Link"] = {"schema": _TEXT}
+        if route.selection.is_counted:
+            headers["X-Total-Count"] = {"schema": _WHOLE}
+        one = {"type": "array", "items": one}
+    elif route.verb == "POST":
+        headers["Location"] = {"schema": _TEXT, "required": True}
+    told: dict[str, object] = {"description": resource.name, "content": {TYPE: {"schema": one}}}
+    return {**told, "headers": headers} if headers else told
+
+
+def _error() -> Schema:
+    return {
+        "description": "A refusal: its reason for programs and for people",
+        "headers": {
+            "Content-Language": {"schema": {"type": "string", "enum": [ENGLISH, CHINESE]}, "required": True},
+            "Retry-After": {"schema": _WHOLE},
+        },
+        "content": {TYPE: {"schema": {"$ref": f"{_SCHEMAS}{_ERROR}"}}},
+    }
+
+
+def _error_body() -> Schema:
+    attributes = dict.fromkeys(ErrorBody.__annotations__, _TEXT)
+    return {**_object(attributes), "required": sorted(ErrorBody.__required_keys__)}
+
+
+def _object(properties: Mapping[str, Schema]) -> Schema:
+    return {"type": "object", "properties": properties}

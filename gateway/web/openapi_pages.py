@@ -1,0 +1,119 @@
+"""Pages with the description of an API: OpenAPI in JSON, and the same as HTML without a script."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import cast
+
+from aiohttp import web
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.web.openapi import openapi
+from gateway.web.refusals import ENGLISH
+from gateway.web.routes import TYPE, Api, Schema
+from gateway.web.server import Page
+from gateway.web.tables import Cell, Table
+
+READERS = frozenset({Role.ROLE_OPERATOR, Role.ROLE_STAFF})
+"""The callers of an API."""
+JSON_PATH, HTML_PATH = "openapi.json", "openapi.html"
+# The style stands in the page; nothing is loaded, and nothing runs.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+
+
+@dataclass(frozen=True)
+class Section:
+    """An operation, or a type, with its parts."""
+
+    title: str
+    text: str
+    tables: Sequence[Table]
+
+
+@dataclass(frozen=True)
+class ApiPage:
+    """The page, as its template sees it."""
+
+    link: str
+    sections: Sequence[Section]
+
+
+def described(api: Api) -> Api:
+    """The API with two pages more: its description, for those whom the service of its routes serves."""
+    service = api.routes[0].rpc.split("/")[1].rpartition(".")[2]
+
+    @cache  # of a process: the table of routes never changes
+    def document() -> Schema:
+        return openapi(api)
+
+    async def as_json(_: web.Request) -> web.StreamResponse:
+        made = await asyncio.to_thread(document)
+        return web.Response(text=json.dumps(made, ensure_ascii=False, indent=2), content_type=TYPE)
+
+    async def as_html(_: web.Request) -> web.StreamResponse:
+        text = await asyncio.to_thread(lambda: _html(api.title, document()))
+        return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": _POLICY})
+
+    shown = ((JSON_PATH, as_json), (HTML_PATH, as_html))
+    pages = [Page(f"{api.root}/{path}", service, READERS, show) for path, show in shown]
+    return replace(api, pages=(*api.pages, *pages))
+
+
+def _html(title: str, document: Schema) -> str:
+    # Templates are a large import, needed only by those who read this page.
+    from gateway.web.html_pages import HtmlPages  # noqa: PLC0415
+
+    page = ApiPage(JSON_PATH, [*_operations(document), *_types(document)])
+    return HtmlPages().written("openapi.html.j2", title, ENGLISH, page)
+
+
+def _operations(document: Schema) -> Iterator[Section]:
+    root = cast("Sequence[Mapping[str, str]]", document["servers"])[0]["url"]
+    for path, operations in cast("Mapping[str, Mapping[str, Schema]]", document["paths"]).items():
+        for verb, operation in operations.items():
+            parameters = cast("Sequence[Schema]", operation["parameters"])
+            rows = [(str(each["name"]), str(each["in"]), cast("Schema", each["schema"])) for each in parameters]
+            tables = [_table("Parameters", rows)]
+            body = cast("Mapping[str, Mapping[str, Schema]]", operation.get("requestBody", {}))
+            rows = [("body", kind, cast("Schema", each["schema"])) for kind, each in body.get("content", {}).items()]
+            for status, answer in cast("Mapping[str, Mapping[str, Schema]]", operation["responses"]).items():
+                if "content" in answer:
+                    content = cast("Mapping[str, Schema]", answer["content"])
+                    rows += [(status, kind, cast("Schema", each["schema"])) for kind, each in content.items()]
+            tables.append(_table("Contents", rows))
+            yield Section(f"{verb.upper()} {root}{path}", str(operation["summary"]), tables)
+
+
+def _types(document: Schema) -> Iterator[Section]:
+    schemas = cast("Mapping[str, Mapping[str, Schema]]", document["components"])["schemas"]
+    for name, schema in cast("Mapping[str, Mapping[str, Mapping[str, Schema]]]", schemas).items():
+        rows = list(_attributes(schema["properties"], ""))
+        yield Section(name, "", [_table("Attributes", rows)])
+
+
+def _attributes(properties: Mapping[str, Schema], before: str) -> Iterator[tuple[str, str, Schema]]:
+    """The attributes, and those of the objects in them."""
+    for name, schema in properties.items():
+        place = f"{before}{name}"
+        yield place, "", schema
+        inner = cast("Mapping[str, Mapping[str, Schema]]", schema.get("items", schema))
+        yield from _attributes(inner.get("properties", {}), f"{place}.")
+
+
+def _table(label: str, rows: Sequence[tuple[str, str, Schema]]) -> Table:
+    head = [Cell(text, "col") for text in ("name", "place", "type")]
+    cells = [[Cell(name, "row"), Cell(place), Cell(_type(schema))] for name, place, schema in rows]
+    return Table(label, head, cells, caption=label)
+
+
+def _type(schema: Schema) -> str:
+    """The type of a value in a few words."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if "enum" in schema:
+        return ", ".join(cast("Sequence[str]", schema["enum"]))
+    if schema.get("type") == "array":
+        return f"array of {_type(cast('Schema', schema['items']))}"
+    return str(schema.get("format", schema.get("type", "")))

@@ -1,0 +1,118 @@
+"""The page of an alarm: what it is about, its course, and the forms by which staff acknowledge or clear it."""
+
+from collections.abc import Iterator, Sequence
+
+from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState
+from gateway.api.region.v1.alarm_service_pb2 import (
+    AcknowledgeAlarmsRequest,
+    AcknowledgeAlarmsResponse,
+    ClearAlarmsRequest,
+    ClearAlarmsResponse,
+    GetAlarmRequest,
+    GetAlarmResponse,
+)
+from gateway.time.clock import from_timestamp
+from gateway.web.console.entries import Entry, entry
+from gateway.web.console.pages import Calling, Form, Shown, View, Visit
+from gateway.web.console.parts import Fact
+from gateway.web.console.ticket import TicketPage, course, known
+from gateway.web.tables import Cell
+from gateway.wording.languages import translated
+from gateway.wording.times import Happening
+from region_node.console import fault, rpcs
+from region_node.console.words import NETWORK, alarm_path, alarm_severity_cell, alarm_state
+from region_node.network.measurements.objects import name_of
+
+_ID = "id"
+_ACKNOWLEDGE, _CLEAR = "acknowledge", "clear"
+
+
+async def _read(visit: Visit, calling: Calling) -> GetAlarmResponse:
+    return await calling.ask(rpcs.GET_ALARM, GetAlarmRequest(alarm_id=visit.names[_ID]))
+
+
+def _show(visit: Visit, found: GetAlarmResponse) -> Shown:
+    alarm = found.alarm
+    page = TicketPage(
+        state=alarm_severity_cell(alarm.perceived_severity),
+        due=Cell(alarm_state(alarm.state), badge="calm"),
+        about=f"{name_of(alarm.alarmed_object)} · {alarm.probable_cause}",
+        texts=(),
+        facts_heading=translated("Alarm"),
+        facts=known(_facts(visit, alarm)),
+        tables=(),
+        course_heading=translated("Course"),
+        course=course(_happened(alarm)),
+        entries=list(_entries(visit, alarm)),
+    )
+    return page.shown(alarm.id, NETWORK)
+
+
+def _facts(visit: Visit, alarm: Alarm) -> Sequence[Fact]:
+    crossed = alarm.crossed_threshold
+    path = visit.address(fault.path_of(alarm.fault_id))
+    return [
+        Fact(translated("Object"), name_of(alarm.alarmed_object)),
+        Fact(translated("Cause"), alarm.probable_cause),
+        Fact(translated("Specific problem"), alarm.specific_problem),
+        Fact(
+            translated("System"), " ".join(each for each in (alarm.operator, alarm.source, alarm.external_id) if each)
+        ),
+        Fact(translated("Affects customers"), translated("yes") if alarm.service_affecting else ""),
+        Fact(translated("Planned outage"), translated("yes") if alarm.planned_outage else ""),
+        Fact(translated("Services"), ", ".join(alarm.affected_services)),
+        Fact(
+            translated("Threshold"),
+            translated("{value} measured, the bound is {bound}", value=f"{crossed.value:,}", bound=f"{crossed.bound:,}")
+            if alarm.HasField("crossed_threshold")
+            else "",
+        ),
+        Fact(translated("Fault"), alarm.fault_id, path),
+    ]
+
+
+def _happened(alarm: Alarm) -> Iterator[Happening]:
+    system = alarm.operator or translated("the node, by measurements")
+    yield from_timestamp(alarm.raise_time), system, alarm_state(AlarmState.ALARM_STATE_RAISED)
+    if alarm.HasField("ack_time"):
+        yield from_timestamp(alarm.ack_time), alarm.ack_user, translated("the alarm was acknowledged")
+    if alarm.HasField("clear_time"):
+        who = alarm.clear_user or system
+        yield from_timestamp(alarm.clear_time), who, alarm_state(AlarmState.ALARM_STATE_CLEARED)
+
+
+def _entries(visit: Visit, alarm: Alarm) -> Iterator[Entry]:
+    """The forms that would change something: the RPCs leave an alarm as it is that is acknowledged or cleared."""
+    if alarm.state == AlarmState.ALARM_STATE_CLEARED:
+        return
+    if alarm.ack_state != AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED:
+        yield entry(visit, _ACKNOWLEDGE, translated("Somebody looks after it"), translated("Acknowledge"), ())
+    yield entry(visit, _CLEAR, translated("The trouble is over, and no system says so"), translated("Clear"), ())
+
+
+def _acknowledge(visit: Visit) -> AcknowledgeAlarmsRequest:
+    return AcknowledgeAlarmsRequest(alarm_ids=[visit.names[_ID]])
+
+
+def _clear(visit: Visit) -> ClearAlarmsRequest:
+    return ClearAlarmsRequest(alarm_ids=[visit.names[_ID]])
+
+
+def _acknowledged(_: Visit, __: AcknowledgeAlarmsResponse) -> str:
+    return translated("The alarm is acknowledged.")
+
+
+def _cleared(_: Visit, __: ClearAlarmsResponse) -> str:
+    return translated("The alarm is cleared.")
+
+
+VIEW = View.of(
+    alarm_path("{id:.+}"),
+    (rpcs.GET_ALARM,),
+    _read,
+    _show,
+    forms=(
+        Form.of(_ACKNOWLEDGE, rpcs.ACKNOWLEDGE_ALARMS, _acknowledge, _acknowledged, ()),
+        Form.of(_CLEAR, rpcs.CLEAR_ALARMS, _clear, _cleared, ()),
+    ),
+)

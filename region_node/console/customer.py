@@ -1,0 +1,255 @@
+"""The page of a customer by a number: line, contacts, documents on file, orders and tickets, each read by its RPC."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from gateway.api.federation.v1.configuration_pb2 import LineKind
+from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
+from gateway.api.region.v1.customer_service_pb2 import (
+    ContactPreferences,
+    Customer,
+    GetContactPreferencesRequest,
+    GetContactPreferencesResponse,
+    GetCustomerRequest,
+    GetCustomerResponse,
+    ProductStatus,
+)
+from gateway.api.region.v1.document_service_pb2 import ListDocumentsRequest, ListDocumentsResponse
+from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
+from gateway.api.region.v1.notice_service_pb2 import ListNoticesRequest, ListNoticesResponse
+from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
+from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest, ListSupportRequestsResponse
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.values.money import in_major_units
+from gateway.web.console.frames import Link
+from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
+from gateway.web.console.parts import Fact
+from gateway.web.console.ticket import known
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import in_language, translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import told_if_set, told_time
+from gateway.wording.words import word
+from region_node.console import complaints, faults, orders, rpcs, support
+from region_node.console.lists import NUMBER
+from region_node.console.sections import Content, Section, section, tables_of
+from region_node.console.words import CUSTOMERS
+
+_MOST = 10  # of each list
+_NOTICES = 500  # which are listed oldest first
+_STATUS_BADGES = {
+    ProductStatus.PRODUCT_STATUS_ACTIVE: "done",
+    ProductStatus.PRODUCT_STATUS_SUSPENDED: "late",
+    ProductStatus.PRODUCT_STATUS_PENDING_TERMINATE: "near",
+    ProductStatus.PRODUCT_STATUS_CREATED: "moving",
+}
+
+
+@dataclass(frozen=True)
+class _Found:
+    customer: GetCustomerResponse | Refused = field(repr=False)
+    contacts: GetContactPreferencesResponse | Refused = field(repr=False)
+    documents: ListDocumentsResponse | Refused = field(repr=False)
+    notices: ListNoticesResponse | Refused = field(repr=False)
+    orders: ListOrdersResponse | Refused = field(repr=False)
+    complaints: ListComplaintsResponse | Refused = field(repr=False)
+    faults: ListFaultsResponse | Refused = field(repr=False)
+    support: ListSupportRequestsResponse | Refused = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The page as `customer.html.j2` shows it."""
+
+    label: str
+    number: str = field(repr=False)
+    apply: str
+    hint: str
+    status: Cell
+    sections: Sequence[Section]
+    elsewhere: str
+    """The data that staff have no right to read."""
+
+
+async def _read(visit: Visit, calling: Calling) -> _Found | None:
+    number = visit.query.text(NUMBER)
+    if not number:
+        return None
+    customer = await unless_refused(calling.ask(rpcs.GET_CUSTOMER, GetCustomerRequest(number=number)))
+    if isinstance(customer, Refused) and customer.reason == Reason.REASON_NUMBER_INVALID:
+        raise customer  # as every other part would
+    return _Found(
+        customer,
+        await unless_refused(calling.ask(rpcs.GET_CONTACT_PREFERENCES, GetContactPreferencesRequest(number=number))),
+        await unless_refused(calling.ask(rpcs.LIST_DOCUMENTS, ListDocumentsRequest(number=number, page_size=_MOST))),
+        await unless_refused(calling.ask(rpcs.LIST_NOTICES, ListNoticesRequest(number=number, page_size=_NOTICES))),
+        await unless_refused(calling.ask(rpcs.LIST_ORDERS, ListOrdersRequest(number=number, page_size=_MOST))),
+        await unless_refused(calling.ask(rpcs.LIST_COMPLAINTS, ListComplaintsRequest(number=number, page_size=_MOST))),
+        await unless_refused(calling.ask(rpcs.LIST_FAULTS, ListFaultsRequest(number=number, page_size=_MOST))),
+        await unless_refused(
+            calling.ask(rpcs.LIST_SUPPORT_REQUESTS, ListSupportRequestsRequest(number=number, page_size=_MOST))
+        ),
+    )
+
+
+def _show(visit: Visit, found: _Found | None) -> Shown:
+    page = _Page(
+        label=translated("Number"),
+        number=visit.query.text(NUMBER),
+        apply=translated("Show"),
+        hint=translated("Each look is recorded with your name."),
+        status=_status(found),
+        sections=[] if found is None else list(_sections(visit, found)),
+        elsewhere=translated("Counters show bills, consents to sharing and disclosures, against the customer's proof."),
+    )
+    return Shown("customer.html.j2", translated("Customer"), page, CUSTOMERS, tables_of(page.sections))
+
+
+def _status(found: _Found | None) -> Cell:
+    if found is None or isinstance(found.customer, Refused):
+        return Cell("")
+    status = found.customer.customer.product.status
+    return Cell(word(ProductStatus.Name(status), "PRODUCT_STATUS_"), badge=_STATUS_BADGES.get(status, "calm"))
+
+
+def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
+    def listed(path: str, table: Table) -> Content:
+        number = visit.query.text(NUMBER)
+        return Content(table=table, all_of_it=Link(translated("All of them"), visit.address(path, number=number)))
+
+    yield section(translated("Line"), found.customer, lambda each: _line(each.customer))
+    yield section(translated("Contacts"), found.contacts, lambda each: _contacts(each.preferences))
+    yield section(translated("Documents on file"), found.documents, lambda each: Content(table=_documents(each)))
+    yield section(
+        translated("Orders"), found.orders, lambda each: listed(orders.PATH, orders.table(visit, each.orders))
+    )
+    yield section(
+        translated("Complaints"),
+        found.complaints,
+        lambda each: listed(complaints.PATH, complaints.table(visit, each.complaints)),
+    )
+    yield section(
+        translated("Faults"), found.faults, lambda each: listed(faults.PATH, faults.table(visit, each.faults))
+    )
+    yield section(
+        translated("Support requests"),
+        found.support,
+        lambda each: listed(support.PATH, support.table(visit, each.requests)),
+    )
+    yield section(translated("Notices"), found.notices, lambda each: Content(table=_notices(each)))
+
+
+def _line(customer: Customer) -> Content:
+    line, account = customer.product, customer.billing_account
+    facts = [
+        Fact(translated("Full name"), customer.name),
+        Fact(translated("Mail address"), customer.email),
+        Fact(translated("Kind of line"), word(LineKind.Name(line.kind), "LINE_KIND_")),
+        Fact(translated("Plan"), line.plan_id),
+        Fact(translated("Balance"), in_major_units(account.balance.minor_units, account.balance.currency)),
+        Fact(translated("In service since"), told_if_set(line.start_time)),
+        Fact(translated("Contract ends"), told_if_set(line.contract_end_time)),
+        Fact(translated("Bundle"), line.binding),
+        Fact(translated("Address"), line.address),
+        Fact(translated("SIM card replaced"), told_if_set(line.sim_replace_time)),
+        Fact(translated("Reason of the suspension"), line.suspension_reason),
+        Fact(translated("Suspended until"), told_if_set(line.suspension_end_time)),
+        Fact(translated("Customer"), customer.id),
+    ]
+    subscriptions = Table(
+        label=translated("Subscriptions"),
+        caption=translated("Subscriptions"),
+        head=[
+            Cell(translated("Offering"), "col"),
+            Cell(translated("Begins"), "col"),
+            Cell(translated("Ends"), "col"),
+        ],
+        rows=[
+            [
+                Cell(each.offering_id, "row"),
+                Cell(told_if_set(each.start_time), style="time"),
+                Cell(told_if_set(each.end_time), style="time"),
+            ]
+            for each in line.subscriptions
+        ],
+    )
+    return Content(known(facts), table=subscriptions)
+
+
+def _contacts(permitted: ContactPreferences) -> Content:
+    yes, no = translated("yes"), translated("no")
+    marketing = translated("yes, since {time}", time=told_if_set(permitted.marketing_time))
+    return Content(
+        [
+            Fact(translated("Consents to marketing"), marketing if permitted.marketing else no),
+            Fact(translated("On the quiet list"), yes if permitted.quiet else no),
+            Fact(translated("Refuses surveys"), yes if permitted.no_surveys else no),
+        ]
+    )
+
+
+def _documents(answer: ListDocumentsResponse) -> Table:
+    return Table(
+        label=translated("Documents on file"),
+        head=[
+            Cell(translated("Document"), "col"),
+            Cell(translated("Verified in"), "col"),
+            Cell(translated("Verified"), "col"),
+            Cell(translated("Expires"), "col"),
+            Cell(translated("Withdrawn"), "col"),
+        ],
+        rows=[
+            [
+                Cell(each.code, "row", note=each.document_id),
+                Cell(region_name(each.region)),
+                Cell(told_if_set(each.verify_time), style="time"),
+                Cell(told_if_set(each.expire_time), style="time"),
+                Cell(told_if_set(each.withdraw_time), style="time"),
+            ]
+            for each in answer.documents
+        ],
+        caption=translated("The newest first."),
+    )
+
+
+def _notices(answer: ListNoticesResponse) -> Table:
+    """The last notices of the page that was read, which begins with the oldest one."""
+    caption = translated("The newest first.")
+    if answer.next_page_token:
+        caption = translated("Of the oldest {count}; there are newer ones.", count=len(answer.notices))
+    return Table(
+        label=translated("Notices"),
+        head=[
+            Cell(translated("Created"), "col"),
+            Cell(translated("Text"), "col"),
+            Cell(translated("Delivered"), "col"),
+        ],
+        rows=[
+            [
+                Cell(told_time(each.create_time), "row", note=each.kind),
+                Cell(in_language(each.text)),
+                Cell(told_if_set(each.delivery_time), style="time"),
+            ]
+            for each in reversed(answer.notices[-_MOST:])
+        ],
+        caption=caption,
+    )
+
+
+VIEW = View.of(
+    CUSTOMERS,
+    (
+        rpcs.GET_CUSTOMER,
+        rpcs.GET_CONTACT_PREFERENCES,
+        rpcs.LIST_DOCUMENTS,
+        rpcs.LIST_NOTICES,
+        rpcs.LIST_ORDERS,
+        rpcs.LIST_COMPLAINTS,
+        rpcs.LIST_FAULTS,
+        rpcs.LIST_SUPPORT_REQUESTS,
+    ),
+    _read,
+    _show,
+    (NUMBER,),
+)

@@ -1,0 +1,73 @@
+"""The list of faults, with its filters in the address."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from gateway.api.region.v1.fault_pb2 import Fault, FaultState
+from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
+from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, list_page, values
+from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.console.parts import Option, due_cell
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import told_if_set
+from region_node.console import fault, rpcs
+from region_node.console.lists import NUMBER, number_of
+from region_node.console.words import fault_due, fault_severity, fault_state, fault_state_cell
+from region_node.network.faults.course import place_of
+
+PATH = "/faults"
+_STATE, _ONLY, _OVERDUE = "state", "only", "overdue"
+_MOST = 50  # faults of a page
+
+
+async def _read(visit: Visit, calling: Calling) -> ListFaultsResponse:
+    request = ListFaultsRequest(number=visit.query.text(NUMBER), page_size=_MOST, page_token=visit.query.text(PAGE))
+    if chosen_word(visit, _ONLY, (_OVERDUE,)):
+        request.due_within.FromTimedelta(timedelta())
+    if state := chosen_value(visit, _STATE, FaultState.DESCRIPTOR):
+        request.states.append(FaultState.ValueType(state))
+    return await calling.ask(rpcs.LIST_FAULTS, request)
+
+
+def _show(visit: Visit, answer: ListFaultsResponse) -> Shown:
+    states = values(FaultState.DESCRIPTOR, lambda each: fault_state(FaultState.ValueType(each)))
+    choices = [
+        chosen_of(visit, _STATE, translated("State"), states),
+        chosen_of(visit, _ONLY, translated("Only"), [Option(_OVERDUE, translated("overdue"))]),
+    ]
+    page = list_page(visit, PATH, choices, table(visit, answer.faults), answer.next_page_token, [number_of(visit)])
+    return page.shown(translated("Faults"), PATH)
+
+
+def table(visit: Visit, faults: Sequence[Fault]) -> Table:
+    """Faults, each with a link to its page."""
+    return Table(
+        label=translated("Faults"),
+        head=[
+            Cell(translated("Fault"), "col"),
+            Cell(translated("Number"), "col"),
+            Cell(translated("State"), "col"),
+            Cell(translated("Severity"), "col"),
+            Cell(translated("Due"), "col"),
+            Cell(translated("Region in charge"), "col"),
+            Cell(translated("Reported"), "col"),
+        ],
+        rows=[
+            [
+                Cell(each.id, "row", href=visit.address(fault.path_of(each.id)), note=place_of(each)),
+                Cell(each.report.number, style="kind"),
+                fault_state_cell(each),
+                Cell(fault_severity(each.severity)),
+                due_cell(fault_due(each), visit.now),
+                Cell(region_name(each.owner_region)),
+                Cell(told_if_set(each.create_time), style="time"),
+            ]
+            for each in faults
+        ],
+        caption=translated("The newest first."),
+    )
+
+
+VIEW = View.of(PATH, (rpcs.LIST_FAULTS,), _read, _show, (_STATE, _ONLY, NUMBER, PAGE))

@@ -1,0 +1,212 @@
+"""The network of the region: sites and links with their state, alarms, planned outages, and problems."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity, ProblemState
+from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, NetworkObject
+from gateway.api.region.v1.alarm_service_pb2 import ListAlarmsRequest, ListAlarmsResponse
+from gateway.api.region.v1.fault_service_pb2 import FindPlacesRequest, FindPlacesResponse, FoundPlace
+from gateway.api.region.v1.followed_problem_service_pb2 import (
+    FollowedProblem,
+    ListFollowedProblemsRequest,
+    ListFollowedProblemsResponse,
+)
+from gateway.api.region.v1.planned_outage_service_pb2 import (
+    ListPlannedOutagesRequest,
+    ListPlannedOutagesResponse,
+    PlannedOutage,
+    PlannedOutageState,
+)
+from gateway.errors import Refused
+from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import in_language, translated
+from gateway.wording.times import told_if_set, told_time
+from gateway.wording.words import word
+from region_node.console import fault, link, rpcs
+from region_node.console.lists import pages_of
+from region_node.console.sections import Content, SectionsPage, section
+from region_node.console.words import NETWORK, alarm_path, alarm_severity_cell, alarm_state
+from region_node.network.measurements.objects import key_of, name_of
+
+_ROWS, _PAGES = 500, 8  # of a page of alarms by gRPC, and pages of these
+_MOST = 50  # rows of each other list, and alarms shown
+_Worst = Mapping[str, PerceivedSeverity.ValueType]
+"""The worst severity of the alarms of each object, by its key."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    places: FindPlacesResponse | Refused
+    alarms: Sequence[ListAlarmsResponse] | Refused
+    outages: ListPlannedOutagesResponse | Refused
+    problems: ListFollowedProblemsResponse | Refused
+
+
+async def _read(visit: Visit, calling: Calling) -> _Found:
+    return _Found(
+        await unless_refused(calling.ask(rpcs.FIND_PLACES, FindPlacesRequest(text=visit.person.region))),
+        await unless_refused(pages_of(calling, rpcs.LIST_ALARMS, ListAlarmsRequest(page_size=_ROWS), _PAGES)),
+        await unless_refused(calling.ask(rpcs.LIST_PLANNED_OUTAGES, ListPlannedOutagesRequest(page_size=_MOST))),
+        await unless_refused(calling.ask(rpcs.LIST_FOLLOWED_PROBLEMS, ListFollowedProblemsRequest(page_size=_MOST))),
+    )
+
+
+def _show(visit: Visit, found: _Found) -> Shown:
+    alarms = () if isinstance(found.alarms, Refused) else [each for page in found.alarms for each in page.alarms]
+    sections = [
+        section(
+            translated("Alarms"), found.alarms, lambda pages: Content(table=_alarms(visit, alarms, _has_more(pages)))
+        ),
+        section(
+            translated("Planned outages"), found.outages, lambda each: Content(table=_outages(each.planned_outages))
+        ),
+        section(translated("Problems"), found.problems, lambda each: Content(table=_problems(each.problems))),
+        section(
+            translated("Sites, links and services"),
+            found.places,
+            lambda each: Content(
+                table=_places(visit, each, None if isinstance(found.alarms, Refused) else _worst(alarms))
+            ),
+        ),
+    ]
+    return SectionsPage(sections).shown(translated("Network"), NETWORK)
+
+
+def _has_more(pages: Sequence[ListAlarmsResponse]) -> bool:
+    return bool(pages[-1].next_page_token)
+
+
+def _worst(alarms: Sequence[Alarm]) -> _Worst:
+    found: dict[str, PerceivedSeverity.ValueType] = {}
+    for each in alarms:  # the worst severity has the least number
+        key = key_of(each.alarmed_object)
+        found[key] = min(found.get(key, each.perceived_severity), each.perceived_severity)
+    return found
+
+
+def _alarms(visit: Visit, alarms: Sequence[Alarm], has_more: bool) -> Table:
+    shown = sorted(alarms, key=lambda each: each.perceived_severity)[:_MOST]
+    count = f"{len(alarms):,}{'+' if has_more else ''}"
+    return Table(
+        label=translated("Alarms"),
+        head=[
+            Cell(translated("Alarm"), "col"),
+            Cell(translated("Severity"), "col"),
+            Cell(translated("Object"), "col"),
+            Cell(translated("Cause"), "col"),
+            Cell(translated("Since"), "col"),
+            Cell(translated("Acknowledged by"), "col"),
+            Cell(translated("Fault"), "col"),
+        ],
+        rows=[
+            [
+                Cell(each.id, "row", href=visit.address(alarm_path(each.id)), note=alarm_state(each.state)),
+                alarm_severity_cell(each.perceived_severity),
+                Cell(name_of(each.alarmed_object), note=", ".join(each.affected_services)),
+                Cell(each.probable_cause),
+                Cell(told_time(each.raise_time), style="time"),
+                Cell(each.ack_user if each.ack_state == AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED else ""),
+                Cell(each.fault_id, href=visit.address(fault.path_of(each.fault_id)) if each.fault_id else ""),
+            ]
+            for each in shown
+        ],
+        caption=translated("The worst {shown} of {count}.", shown=len(shown), count=count),
+    )
+
+
+def _places(visit: Visit, found: FindPlacesResponse, worst: _Worst | None) -> Table:
+    """The elements that the region runs. Without the alarms no state is known."""
+    own = [each for each in found.places if each.region == visit.person.region]
+    return Table(
+        label=translated("Sites, links and services"),
+        head=[
+            Cell(translated("Id"), "col"),
+            Cell(translated("Kind"), "col"),
+            Cell(translated("Name"), "col"),
+            Cell(translated("State"), "col"),
+        ],
+        rows=[
+            [
+                Cell(name_of(each.object), "row", href=_page_of(visit, each.object)),
+                Cell(_kind(each)),
+                Cell(in_language(each.name)),
+                Cell("") if worst is None else _state(worst.get(key_of(each.object))),
+            ]
+            for each in own
+        ],
+    )
+
+
+def _page_of(visit: Visit, about: NetworkObject) -> str:
+    return visit.address(link.path_of(about.link)) if about.link else ""
+
+
+def _kind(place: FoundPlace) -> str:
+    kinds = {"site": translated("site"), "link": translated("link"), "service": translated("service")}
+    return kinds.get(place.object.WhichOneof("object") or "", "")
+
+
+def _state(worst: PerceivedSeverity.ValueType | None) -> Cell:
+    return Cell(translated("no alarm"), badge="done") if worst is None else alarm_severity_cell(worst)
+
+
+def _outages(outages: Sequence[PlannedOutage]) -> Table:
+    return Table(
+        label=translated("Planned outages"),
+        head=[
+            Cell(translated("Planned outage"), "col"),
+            Cell(translated("State"), "col"),
+            Cell(translated("Begins"), "col"),
+            Cell(translated("Ends"), "col"),
+            Cell(translated("Sites and links"), "col"),
+            Cell(translated("Services"), "col"),
+        ],
+        rows=[
+            [
+                Cell(each.id, "row", note=translated("emergency") if each.emergency else ""),
+                Cell(word(PlannedOutageState.Name(each.state), "PLANNED_OUTAGE_STATE_")),
+                Cell(told_time(each.start_time), style="time"),
+                Cell(told_time(each.end_time), style="time"),
+                Cell(", ".join([*each.sites, *each.links])),
+                Cell(", ".join(each.services)),
+            ]
+            for each in outages
+        ],
+    )
+
+
+def _problems(problems: Sequence[FollowedProblem]) -> Table:
+    return Table(
+        label=translated("Problems"),
+        head=[
+            Cell(translated("Problem"), "col"),
+            Cell(translated("State"), "col"),
+            Cell(translated("Severity"), "col"),
+            Cell(translated("Services"), "col"),
+            Cell(translated("Since"), "col"),
+            Cell(translated("Until"), "col"),
+            Cell(translated("Customers"), "col"),
+        ],
+        rows=[
+            [
+                Cell(each.header.id, "row", note=each.header.root_cause.id),
+                Cell(word(ProblemState.Name(each.header.state), "PROBLEM_STATE_")),
+                alarm_severity_cell(each.header.severity),
+                Cell(", ".join(each.header.services)),
+                Cell(told_time(each.header.start_time), style="time"),
+                Cell(told_if_set(each.header.end_time), style="time"),
+                Cell(f"{each.customers:,}"),
+            ]
+            for each in problems
+        ],
+    )
+
+
+VIEW = View.of(
+    NETWORK,
+    (rpcs.FIND_PLACES, rpcs.LIST_ALARMS, rpcs.LIST_PLANNED_OUTAGES, rpcs.LIST_FOLLOWED_PROBLEMS),
+    _read,
+    _show,
+)

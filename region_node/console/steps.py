@@ -1,0 +1,124 @@
+"""Forms made from the steps of a request, of which the contract names the fields."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from google.protobuf import json_format
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from gateway.errors import invalid
+from gateway.web.console.entries import Entry, Field, amount_of, entry, number_entered, time_of
+from gateway.web.console.pages import Form, Rpc, Visit
+from gateway.web.console.parts import Option
+from gateway.web.enum_words import number_of, numbers_of
+from gateway.wording.languages import translated
+from gateway.wording.words import word
+
+A = TypeVar("A", bound=Message)
+_Kind = Literal["text", "line", "number", "amount", "time", "tick", "choice"]
+_MESSAGES: Mapping[str, _Kind] = {"Timestamp": "time", "Money": "amount"}
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a request: a oneof of its message, whose fields are scalars or messages of scalars."""
+
+    fields: Sequence[FieldDescriptor]
+    """The steps that pages offer."""
+    titles: Mapping[str, Callable[[], str]]
+    """The heading of each step by its name."""
+    labels: Mapping[str, Callable[[], str]]
+    """The label of a field by its name, or by `step.field` where it has another one there."""
+    lines: Mapping[str, int]
+    """The longest text, in characters, of the fields of one line."""
+    longest: int
+    """Of any other text, in characters."""
+    optional: Collection[str] = ()
+    """Fields that may stay empty, as `step.field`."""
+
+    def entry(self, visit: Visit, step: str) -> Entry:
+        """The form of a step."""
+        fields = [self._field(step, each) for each in _parts(self._step(step))]
+        return entry(visit, step, self.titles[step](), translated("Send"), fields)
+
+    def forms(
+        self, rpc: Rpc[A], request: Callable[[Visit], Message], done: Callable[[Visit, A], str]
+    ) -> Sequence[Form]:
+        """The form of each step. `request` makes the request without a step."""
+
+        def form(step: FieldDescriptor) -> Form:
+            def filled(visit: Visit) -> Message:
+                values = {each.name: value for each in _parts(step) if (value := _value(visit, each)) is not None}
+                told = values if step.message_type is not None else values.get(step.name, "")
+                return json_format.ParseDict({step.name: told}, request(visit))
+
+            return Form.of(step.name, rpc, filled, done, [each.name for each in _parts(step)])
+
+        return [form(step) for step in self.fields]
+
+    def _step(self, name: str) -> FieldDescriptor:
+        return next(each for each in self.fields if each.name == name)
+
+    def _field(self, step: str, part: FieldDescriptor) -> Field:
+        path = f"{step}.{part.name}"
+        kind = _kind(part)
+        is_line = kind == "text" and part.name in self.lines
+        return Field(
+            name=part.name,
+            kind="line" if is_line else kind,
+            label=(self.labels.get(path) or self.labels[part.name])(),
+            longest=self.lines.get(part.name, self.longest),
+            is_required=kind != "tick" and path not in self.optional,
+            options=_options(part.enum_type) if part.enum_type is not None else (),
+        )
+
+
+def _parts(step: FieldDescriptor) -> Sequence[FieldDescriptor]:
+    """The fields of a step; itself where it is a scalar."""
+    return [step] if step.message_type is None else list(step.message_type.fields)
+
+
+def _kind(part: FieldDescriptor) -> _Kind:
+    if part.message_type is not None:
+        return _MESSAGES[part.message_type.name]
+    if part.enum_type is not None:
+        return "choice"
+    if part.type == FieldDescriptor.TYPE_BOOL:
+        return "tick"
+    return "number" if part.type == FieldDescriptor.TYPE_UINT32 else "text"
+
+
+def _options(enum: EnumDescriptor) -> Sequence[Option]:
+    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return [Option(said, word(enum.values_by_number[each].name, prefix)) for said, each in numbers_of(enum).items()]
+
+
+def _value(visit: Visit, part: FieldDescriptor) -> str | int | bool | Mapping[str, str | int] | None:
+    """What was entered, as JSON has it; None for nothing. Raises Refused for a text of another kind."""
+    said = visit.form.text(part.name)
+    if part.type == FieldDescriptor.TYPE_BOOL:
+        return bool(said)
+    if not said:
+        return None
+    match _kind(part):
+        case "time":
+            value: str | int | Mapping[str, str | int] = time_of(visit, part.name).ToJsonString()
+        case "amount":
+            amount = amount_of(visit, part.name)
+            value = {"minor_units": amount.minor_units, "currency": amount.currency}
+        case "number":
+            value = number_entered(visit, part.name)
+        case "choice":
+            value = _chosen(part, said)
+        case _:
+            value = said
+    return value
+
+
+def _chosen(part: FieldDescriptor, said: str) -> int:
+    number = number_of(part.enum_type, said) if part.enum_type is not None else None
+    if number is None:
+        raise invalid(part.name, "is not chosen", "未选择")
+    return number

@@ -1,0 +1,80 @@
+"""Faults and support requests at the console of a real node: worked on from their pages, once each."""
+
+from datetime import timedelta
+from http import HTTPStatus
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from gateway.api.region.v1.fault_pb2 import FaultSeverity
+from gateway.time.clock import from_timestamp
+from tests.federation.browser import ROOT, Browser
+from tests.federation.counter import Counter
+from tests.federation.fault_reporter import CLOSED, IN_PROGRESS, RESOLVED, FaultReporter
+from tests.federation.running import Federation
+from tests.federation.support_staff import LINK, SupportStaff
+from tests.federation.support_staff import RESOLVED as SUPPORT_RESOLVED
+
+STAFF = "region/guangdong/staff/wang"
+
+
+@pytest.fixture
+def browser(federation: Federation) -> Browser:
+    """The browser of a member of Guangdong's staff, who has not signed in."""
+    return Browser.of(federation, STAFF)
+
+
+async def test_a_fault_is_found_in_the_work_list_repaired_and_closed_from_its_page(
+    federation: Federation, browser: Browser, guangdong: Counter
+) -> None:
+    desk = FaultReporter(federation, "guangdong")
+    fault = await desk.report(
+        await guangdong.new_customer(), site="guangzhou", severity=FaultSeverity.FAULT_SEVERITY_MAJOR
+    )
+    await browser.sign_in()
+    path = f"faults/{fault.id}"
+    for listed in ("work?kind=faults", "faults?state=acknowledged"):
+        assert f'href="{ROOT}/{path}"' in (await browser.open(listed)).text
+    end = federation.clock.now().astimezone(ZoneInfo("Asia/Shanghai")).replace(second=0, microsecond=0)
+    end += timedelta(hours=5)
+    for act, fields in (
+        ("take_up", {}),
+        ("estimate", {"end_time": end.strftime("%Y-%m-%dT%H:%M")}),
+        ("note", {"text": "on the way"}),
+        ("resolve", {"cause": "cable", "text": "spliced"}),
+    ):
+        assert (await browser.fill_in(path, act, fields)).status == HTTPStatus.SEE_OTHER, act
+    found = await desk.get(fault.id)
+    assert (found.state, found.resolution, [note.author for note in found.notes]) == (
+        RESOLVED,
+        "spliced",
+        ["guangdong/wang"],
+    )
+    assert from_timestamp(found.expected_resolution_time) == end
+    unreviewed = await browser.fill_in(path, "close", {"summary": "the cable lay bare"})
+    assert (unreviewed.status, "FAULT_REVIEW_MISSING" in unreviewed.text) == (HTTPStatus.UNPROCESSABLE_ENTITY, True)
+    assert "the cable lay bare</textarea>" in unreviewed.text
+    review = {"summary": "the cable lay bare", "what": "bury it", "owner": "li", "due_date": "2030-01-31"}
+    assert (await browser.fill_in(path, "close", review)).status == HTTPStatus.SEE_OTHER
+    assert (await desk.get(fault.id)).state == CLOSED
+    assert (await browser.fill_in(path, "not_repaired", {"not_repaired": "dead again"})).status == HTTPStatus.SEE_OTHER
+    assert (await desk.get(fault.id)).state == IN_PROGRESS
+
+
+async def test_a_support_request_is_closed_from_its_page_by_the_region_that_opened_it(
+    federation: Federation, browser: Browser
+) -> None:
+    south, west = SupportStaff(federation, "guangdong"), SupportStaff(federation, "sichuan")
+    opened = await south.open(federation.next_number("guangdong"), link=LINK)
+    await south.is_taken(opened.id)
+    await browser.sign_in()
+    path = f"support/{opened.id}"
+    assert f'href="{ROOT}/{path}"' in (await browser.open("support")).text
+    assert (await browser.fill_in(path, "note", {"note": "try at ten"})).status == HTTPStatus.SEE_OTHER
+    await west.resolves(opened.id)
+    await south.reaches(opened.id, SUPPORT_RESOLVED)
+    assert f'href="{ROOT}/{path}"' in (await browser.open("work?kind=support")).text
+    assert (await browser.fill_in(path, "close", {})).status == HTTPStatus.SEE_OTHER
+    closed = await west.get(opened.id)
+    assert closed.state_changes[-1].author == "guangdong/wang"
+    assert [note.text for note in closed.notes] == ["try at ten"]

@@ -1,0 +1,208 @@
+"""Schemathesis at the Open APIs of a real node: no request makes it fail, or answer other than described."""
+
+import asyncio
+import json
+import os
+import subprocess
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from gateway.web.refusals import STATUSES
+from gateway.web.routes import Api
+from region_node.open_api.served import served_apis
+from tests.federation.complainant import Complainant
+from tests.federation.counter import Counter
+from tests.federation.probe import Probe, raised
+from tests.federation.running import Federation
+from tests.federation.test_open_api_orders import product_order
+from tests.federation.test_open_api_problems import PROBLEMS, problem
+from tests.federation.test_open_api_tickets import TICKETS, ticket
+from tests.federation.web_caller import CLERK, ORDERS, WebCaller, web_caller
+from tests.unit.open_api_schemas import file_of
+
+PROGRAM = Path(__file__).parents[2] / "build" / "schemathesis" / "bin" / "schemathesis"
+VALID = """import json, sys
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
+OPENAPI_31_VALIDATOR.validate(json.load(open(sys.argv[1])))"""
+SECONDS = 540  # for one run, which takes a minute on a quiet machine
+EXAMPLES = 25  # requests of an operation, beside those of the phase `coverage`
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+)
+SLOW = "--suppress-health-check=all"  # bodies of TM Forum's schemas take long to make up
+APIS = pytest.mark.parametrize("api", served_apis(), ids=lambda api: api.title.partition(" ")[0])
+
+
+@pytest.fixture
+def web(federation: Federation) -> WebCaller:
+    """An operator system in Guangdong that nobody else is, with places and limits of its own."""
+    return web_caller(federation, "region/guangdong/operator/fuzzing")
+
+
+def program() -> Path:
+    """Schemathesis. Skips the test where it is not installed; fails it with CI=true."""
+    reason = "Schemathesis is not installed in build/schemathesis: `make schemathesis` does it"
+    if not PROGRAM.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return PROGRAM
+
+
+async def require_conforming(web: WebCaller, schema: Path, root: str, *options: str) -> None:
+    """Runs Schemathesis with a description of the API, beside the node's event loop. Fails with what it found."""
+    assert web.credentials is not None
+    address = f"https://127.0.0.1:{web.port_file.read_text('ascii').strip()}"
+    command = [
+        str(program()),
+        "run",
+        str(schema),
+        f"--url={address}{root}",
+        f"--request-cert={web.credentials.certificate}",
+        f"--request-cert-key={web.credentials.key}",
+        "--tls-verify=false",  # the node proves the name of its region, and not that of its address
+        *(f"--header={name}: {value}" for name, value in CLERK.items()),
+        f"--max-examples={EXAMPLES}",
+        "--seed=1",
+        "--no-color",
+        f"--checks={','.join(CHECKS)}",
+        *options,
+    ]
+
+    await require_done(command, schema.parent)
+
+
+async def require_done(command: Sequence[str], directory: Path) -> None:
+    """Runs a program beside the node's event loop."""
+
+    def run() -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=SECONDS, check=False)
+
+    ended = await asyncio.to_thread(run)
+    print(ended.stdout)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * SECONDS)
+@APIS
+async def test_no_request_makes_the_node_fail_or_answer_other_than_it_describes(
+    federation: Federation, web: WebCaller, guangdong: Counter, api: Api, tmp_path: Path
+) -> None:
+    program()
+    document = (await web.ask("GET", f"{api.root}/openapi.json")).body
+    document.pop("security")  # proofs of staff that are made up would let nothing pass the border
+    schema = tmp_path / "openapi.json"
+    schema.write_text(json.dumps(document))
+    await require_done([str(program().parent / "python"), "-c", VALID, str(schema)], tmp_path)
+    await require_conforming(web, schema, api.root, "--phases=coverage,fuzzing")
+    await name_known(federation, web, guangdong, api, tmp_path)
+    await require_conforming(web, schema, api.root, "--phases=fuzzing", "--mode=positive")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * SECONDS)
+@APIS
+async def test_answers_have_the_form_of_the_files_of_tm_forum(
+    federation: Federation, web: WebCaller, guangdong: Counter, api: Api, tmp_path: Path
+) -> None:
+    program()
+    document = as_served(file_of(FILES[api.root]).read_text("utf-8"), api)
+    schema = tmp_path / "swagger.json"
+    schema.write_text(json.dumps(document))
+    await name_known(federation, web, guangdong, api, tmp_path)
+    served = [f"--include-name={route.verb} {route.path}" for route in api.routes]
+    await require_conforming(web, schema, api.root, "--phases=fuzzing", "--mode=positive", SLOW, *served)
+
+
+def as_served(file: str, api: Api) -> Mapping[str, object]:
+    """The file of TM Forum, apart from the differences that are meant."""
+    # A node is reached at many addresses: its links are references that are relative to that which the caller used.
+    document = json.loads(file.replace('"format": "uri"', '"format": "uri-reference"'))
+    # TMF642 describes the id of an alarm as a number, and as a text in its own paths.
+    for definition in document["definitions"].values():
+        if definition.get("properties", {}).get("id", {}).get("type") == "integer":
+            definition["properties"]["id"] = {"type": "string"}
+    for route in api.routes:
+        operation = document["paths"][route.path][route.verb.lower()]
+        # An answer to `fields` leaves out attributes that the file requires of every answer.
+        operation["parameters"] = [each for each in operation["parameters"] if each.get("name") != "fields"]
+        for status in STATUSES:  # a file names some of these alone
+            operation["responses"].setdefault(str(int(status)), operation["responses"]["400"])
+    made: Mapping[str, object] = document
+    return made
+
+
+async def name_known(federation: Federation, web: WebCaller, guangdong: Counter, api: Api, directory: Path) -> None:
+    """Has requests for one resource ask for one that is there."""
+    known = await KNOWN[api.root](federation, web, guangdong)
+    (directory / "schemathesis.toml").write_text(f'[parameters]\n"path.id" = {json.dumps(known)}\n')
+
+
+async def order(federation: Federation, web: WebCaller, guangdong: Counter) -> str:
+    """The id of an order."""
+    body = product_order(guangdong.request("SUSPEND", await guangdong.new_customer()))
+    return await made(federation, web, ORDERS, body)
+
+
+async def complaint(federation: Federation, web: WebCaller, guangdong: Counter) -> str:
+    """The id of a complaint."""
+    request = Complainant(federation, "guangdong").request("BILL_WRONG", await guangdong.new_customer())
+    return await made(federation, web, TICKETS, ticket(request))
+
+
+async def fault(federation: Federation, web: WebCaller, guangdong: Counter) -> str:
+    """The id of a fault."""
+    return await made(federation, web, PROBLEMS, problem(await guangdong.new_customer()))
+
+
+async def customer(_: Federation, __: WebCaller, guangdong: Counter) -> str:
+    """The id of a customer, which is that of a line."""
+    return (await guangdong.read(await guangdong.new_customer())).product.id
+
+
+async def alarm(federation: Federation, _: WebCaller, __: Counter) -> str:
+    """The id of an alarm."""
+    probe = Probe(federation, "guangdong", federation.next_id())
+    await probe.report(raised("fuzzing", federation.clock.now()))
+    (found,) = await probe.alarms()
+    return found.id
+
+
+async def offering(_: Federation, __: WebCaller, ___: Counter) -> str:
+    """The id of an offering."""
+    return "PAY"
+
+
+async def made(federation: Federation, web: WebCaller, path: str, body: Mapping[str, object]) -> str:
+    """Makes a resource, and gives its id."""
+    answer = await web.ask("POST", path, body, Idempotency_Key=federation.next_id(), Prefer="wait=10")
+    assert answer.status == HTTPStatus.CREATED, answer.text
+    return str(answer.body["id"])
+
+
+KNOWN: Mapping[str, Callable[[Federation, WebCaller, Counter], Awaitable[str]]] = {
+    "/tmf-api/productOrderingManagement/v4": order,
+    "/tmf-api/troubleTicket/v4": complaint,
+    "/tmf-api/customerManagement/v4": customer,
+    "/tmf-api/serviceProblemManagement/v4": fault,
+    "/tmf-api/alarm/v4": alarm,
+    "/tmf-api/productCatalogManagement/v4": offering,
+}
+"""A resource of each API that is there."""
+FILES: Mapping[str, str] = {
+    "/tmf-api/productOrderingManagement/v4": "TMF622-ProductOrder-v4.0.0.swagger.json",
+    "/tmf-api/troubleTicket/v4": "TMF621-TroubleTicket-v4.0.0.swagger.json",
+    "/tmf-api/customerManagement/v4": "TMF629-Customer-v4.0.0.swagger.json",
+    "/tmf-api/serviceProblemManagement/v4": "TMF656-ServiceProblem-v4.0.0.swagger.json",
+    "/tmf-api/alarm/v4": "TMF642-Alarm-v4.0.0.swagger.json",
+    "/tmf-api/productCatalogManagement/v4": "TMF620-ProductCatalog-v4.0.0.swagger.json",
+}
+"""TM Forum's file of each API."""

@@ -1,0 +1,308 @@
+"""The pages of a region's console without a server, each with all that it can show."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar, cast
+from urllib.parse import quote
+
+import pytest
+from google.protobuf.message import Message
+
+from gateway.api.federation.v1.configuration_pb2 import Material
+from gateway.api.federation.v1.problem_pb2 import PERCEIVED_SEVERITY_CRITICAL as CRITICAL
+from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, NetworkObject, QualityFigure
+from gateway.api.region.v1.alarm_service_pb2 import GetAlarmResponse, ListAlarmsResponse
+from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintNote, ComplaintState, DeadlineKind
+from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse, ListComplaintsResponse
+from gateway.api.region.v1.customer_service_pb2 import Customer, GetCustomerResponse, ProductStatus
+from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse, RegisteredDocument
+from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultState, QuoteState
+from gateway.api.region.v1.fault_service_pb2 import FindPlacesResponse, FoundPlace, GetFaultResponse, ListFaultsResponse
+from gateway.api.region.v1.followed_problem_service_pb2 import ListFollowedProblemsResponse
+from gateway.api.region.v1.measurement_service_pb2 import ListQualityResponse
+from gateway.api.region.v1.notice_service_pb2 import ListNoticesResponse, Notice
+from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
+from gateway.api.region.v1.order_service_pb2 import GetOrderProofResponse, GetOrderResponse, ListOrdersResponse
+from gateway.api.region.v1.planned_outage_service_pb2 import ListPlannedOutagesResponse
+from gateway.api.region.v1.proof_pb2 import ProofKind, SignedProof
+from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
+from gateway.api.region.v1.support_service_pb2 import GetSupportRequestResponse, ListSupportRequestsResponse
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import Refused, invalid
+from gateway.security.identity import Identity
+from gateway.time.clock import SystemClock, to_timestamp
+from gateway.web.console.assets import FRAMES
+from gateway.web.console.fields import Fields
+from gateway.web.console.frames import Frame, Link, refusal_of
+from gateway.web.console.pages import Calling, Rpc, Shown, View, Visit, WebConsole
+from gateway.web.html_pages import HtmlPages
+from gateway.wording.languages import for_reader
+from region_node.console.console import console
+from region_node.network.faults.rules import MAJOR
+from tests.unit.test_complaint_report import read
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXTS = ROOT / "region_node" / "texts"
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+CONSOLE = console("guangdong", SystemClock())
+NUMBER = "+8619844000001"
+M = TypeVar("M", bound=Message)
+
+
+class Answering(Calling):
+    """RPCs that answer with the messages that are given, in their order, the last one again; else with empty ones."""
+
+    def __init__(self, *answers: Message) -> None:
+        self._answers: dict[type[Message], list[Message]] = {}
+        for each in answers:
+            self._answers.setdefault(type(each), []).append(each)
+
+    async def ask(self, rpc: Rpc[M], request: Message) -> M:
+        following = self._answers.get(rpc.answer, [rpc.answer()])
+        return cast("M", following.pop(0) if len(following) > 1 else following[0])
+
+
+def order(evil: str = "") -> Order:
+    """An order with all that its page can show; `evil` stands behind each text."""
+    found = Order(id=f"sichuan/counter/R1{evil}", origin_region=f"sichuan{evil}", home_region="guangdong")
+    found.operator, found.cancellation_reason = f"counter{evil}", f"changed my mind{evil}"
+    found.state, found.awaiting.party = OrderState.ORDER_STATE_IN_PROGRESS, Party.PARTY_HOME_STAFF
+    found.awaiting.action = "review"
+    found.awaiting.due_time.CopyFrom(to_timestamp(NOW))
+    request = found.request
+    request.business, request.number = f"TERMINATE{evil}", f"+8619844000001{evil}"
+    request.requester.staff_id, request.characteristics[f"refund_account{evil}"] = f"clerk-7{evil}", f"6222{evil}"
+    request.documents.add(code=f"ID_ORIG{evil}", verifier=f"clerk-7{evil}", document_id=f"D1{evil}")
+    found.results[f"balance{evil}"] = f"12.00{evil}"
+    found.error.message.en = found.error.message.zh_cn = f"too much{evil}"
+    found.quote.description.en = found.quote.description.zh_cn = f"an offer{evil}"
+    found.quote.amount.currency = f"CNY{evil}"
+    found.notes.add(author=f"sichuan/clerk-7{evil}", text=f"a note{evil}")
+    found.expedites.add(staff_id=f"clerk-7{evil}")
+    found.jeopardy_alerts.add(region=f"sichuan{evil}", message=f"silent{evil}")
+    found.state_changes.add(state=OrderState.ORDER_STATE_IN_PROGRESS, region=f"guangdong{evil}", reason=f"done{evil}")
+    found.documents_requested.append(f"SIM{evil}")
+    return found
+
+
+def complaint(evil: str = "") -> Complaint:
+    """A complaint of the region of the console, with all that its page can show; `evil` stands behind each text."""
+    found = Complaint(ticket_id=f"guangdong/20261124-1{evil}", origin_region=f"sichuan{evil}", owner_region="guangdong")
+    found.state, found.level = ComplaintState.COMPLAINT_STATE_IN_PROGRESS, 1
+    found.department.en = found.department.zh_cn = f"billing{evil}"
+    found.request.category, found.request.number = f"BILL_WRONG{evil}", f"+8619844000001{evil}"
+    found.request.description, found.request.contact_number = f"charged twice{evil}", f"+8619844000002{evil}"
+    found.repeated_ticket_id, found.case_id, found.group_id = f"T1{evil}", f"T2{evil}", f"T3{evil}"
+    found.expected_resolution_time.CopyFrom(to_timestamp(NOW))
+    found.deadlines.add(kind=DeadlineKind.DEADLINE_KIND_RESOLVE)
+    candidate = found.classification.candidates.add(category=f"BILL_WRONG{evil}", confidence=0.9)
+    candidate.words.add(text=f"charged{evil}")
+    found.notes.add(author=f"sichuan/clerk-7{evil}", text=f"a note{evil}")
+    found.attachments.add(name=f"bill.pdf{evil}", author=f"sichuan/clerk-7{evil}")
+    found.resolution.text, found.resolution.author = f"refunded{evil}", f"guangdong/wang{evil}"
+    return found
+
+
+def fault(evil: str = "") -> Fault:
+    """A fault of the region of the console, with all that its page can show; `evil` stands behind each text."""
+    found = Fault(id=f"guangdong/F20261124-1{evil}", origin_region="guangdong", owner_region="guangdong", version=2)
+    found.state, found.severity, found.cause = FaultState.FAULT_STATE_IN_PROGRESS, MAJOR, FaultCause.FAULT_CAUSE_CABLE
+    found.operator, found.problem_id, found.root_cause_id = f"counter{evil}", f"P1{evil}", f"guangzhou{evil}"
+    report = found.report
+    report.number, report.contact_number = f"+8619844000001{evil}", f"+8619844000002{evil}"
+    report.description, report.alarm_id = f"no signal{evil}", f"guangdong/alarm-1{evil}"
+    report.place.site, report.place.address = f"guangzhou{evil}", f"1 Road{evil}"
+    report.services.append(f"broadband{evil}")
+    found.outages.add(start_time=to_timestamp(NOW), due_time=to_timestamp(NOW + timedelta(hours=48)))
+    found.resolution, found.repair.advice, found.repair.engineer = f"spliced{evil}", f"restart it{evil}", f"li{evil}"
+    part = found.repair.parts.add(number=1, name=f"modem{evil}", quote=QuoteState.QUOTE_STATE_OFFERED)
+    part.price.currency = f"CNY{evil}"
+    found.repair.appointments.add(author=f"guangdong/li{evil}")
+    found.repair.milestones.add(author=f"guangdong/li{evil}")
+    found.state_changes.add(state=found.state, region=f"guangdong{evil}", reason=f"taken up{evil}")
+    found.notes.add(author=f"guangdong/li{evil}", text=f"a note{evil}")
+    found.steps.add(author=f"guangdong/li{evil}", assigned=f"li{evil}")
+    found.review.summary = f"bare cable{evil}"
+    found.review.measures.add(what=f"bury it{evil}", owner=f"li{evil}", due_date=f"2030-01-31{evil}")
+    found.evaluation.text = f"quick{evil}"
+    return found
+
+
+def support_request(evil: str = "") -> SupportRequest:
+    """A support request about the region of the console, with all that its page can show."""
+    found = SupportRequest(id=f"sichuan/S20261124-1{evil}", origin_region=f"sichuan{evil}", owner_region="guangdong")
+    found.version, found.state, found.operator = 1, SupportState.SUPPORT_STATE_IN_PROGRESS, f"staff/wang{evil}"
+    inquiry = found.inquiry
+    inquiry.number, inquiry.subject, inquiry.service = f"+8619844000001{evil}", f"slow{evil}", f"line-1{evil}"
+    inquiry.description, inquiry.staff_id = f"every evening{evil}", f"wang{evil}"
+    inquiry.measurements.add(link=f"a-b-1{evil}", delay_us=1000)
+    found.finding.region, found.finding.link = f"guangdong{evil}", f"a-b-1{evil}"
+    found.resolution = f"rerouted{evil}"
+    found.state_changes.add(state=found.state, author=f"guangdong/li{evil}", reason=f"again{evil}")
+    found.notes.add(author=f"guangdong/li{evil}", text=f"a note{evil}")
+    return found
+
+
+def customer(evil: str = "") -> Customer:
+    """A customer with all that the page can show; `evil` stands behind each text."""
+    found = Customer(id=f"C1{evil}", name=f"陈晓明{evil}", email=f"chen@example.com{evil}")
+    line = found.product
+    line.id, line.number, line.plan_id, line.binding = f"L1{evil}", NUMBER, f"GD-59{evil}", f"B1{evil}"
+    line.status, line.suspension_reason = ProductStatus.PRODUCT_STATUS_SUSPENDED, f"lost{evil}"
+    line.address = f"1 Road{evil}"
+    line.subscriptions.add(id=f"L1/1{evil}", offering_id=f"DATA-5G{evil}")
+    found.billing_account.balance.minor_units, found.billing_account.balance.currency = 1200, f"CNY{evil}"
+    return found
+
+
+def alarm(evil: str = "") -> Alarm:
+    """A raised alarm with all that its page can show; `evil` stands behind each text."""
+    found = Alarm(id=f"guangdong/alarm-1{evil}", operator=f"probe{evil}", source=f"s1{evil}", external_id=f"A1{evil}")
+    found.alarmed_object.link, found.probable_cause = f"a-b-1{evil}", f"lossOfSignal{evil}"
+    found.specific_problem, found.ack_user, found.fault_id = f"E17{evil}", f"li{evil}", f"guangdong/F1{evil}"
+    found.state, found.perceived_severity = AlarmState.ALARM_STATE_RAISED, CRITICAL
+    found.ack_time.CopyFrom(to_timestamp(NOW))
+    found.crossed_threshold.bound, found.service_affecting = 5, True
+    found.affected_services.append(f"line-1{evil}")
+    return found
+
+
+def network(evil: str = "") -> Sequence[Message]:
+    """The answers of which the page of the network is made."""
+    name = LocalizedText(en=f"Canton{evil}", zh_cn=f"广州{evil}")
+    site = FoundPlace(object=NetworkObject(site=f"guangzhou{evil}"), region="guangdong", name=name)
+    link = FoundPlace(object=NetworkObject(link=f"a-b-1{evil}"), region="guangdong", name=name)
+    outages = ListPlannedOutagesResponse()
+    outages.planned_outages.add(id=f"guangdong/planned/li/R1{evil}", sites=[f"a{evil}"], services=[f"line-1{evil}"])
+    problems = ListFollowedProblemsResponse()
+    problems.problems.add().header.id = f"problem-1{evil}"
+    problems.problems[0].header.root_cause.id = f"a-b-1{evil}"
+    return FindPlacesResponse(places=[site, link]), ListAlarmsResponse(alarms=[alarm(evil)]), outages, problems
+
+
+def quality() -> ListQualityResponse:
+    """Two months of a link that becomes full."""
+    found = ListQualityResponse(capacity_mbps=100)
+    for month, kbps in ((9, 40_000), (10, 60_000)):
+        summary = found.summaries.add(start_time=to_timestamp(datetime(2026, month, 1, tzinfo=UTC)))
+        summary.figures.add(figure=QualityFigure.QUALITY_FIGURE_THROUGHPUT, mean=kbps / 2, percentile_95=kbps)
+    return found
+
+
+def guide(evil: str = "") -> GetBusinessGuideResponse:
+    """The guide of a business with one material."""
+    name = LocalizedText(en=f"identity card{evil}", zh_cn=f"身份证{evil}")
+    return GetBusinessGuideResponse(materials=[Material(code=f"ID_ORIG{evil}", name=name)])
+
+
+def proofs(evil: str = "") -> GetOrderProofResponse:
+    """The envelope of an order."""
+    signed = SignedProof(region=f"sichuan{evil}", kind=ProofKind.PROOF_KIND_ENVELOPE, envelope_id=f"E1{evil}")
+    return GetOrderProofResponse(proofs=[signed])
+
+
+STAFF = Identity("crossregion.example", Role.ROLE_STAFF, "guangdong", "wang")
+
+
+def visit(query: str = "", person: Identity = STAFF, **names: str) -> Visit:
+    """A visit of a page, with the values for the names in its path."""
+    found = {"id": "sichuan/counter/R1", **names}
+    return Visit("/console", found, Fields.parsed(query), Fields({}), person, NOW, "", "R2")
+
+
+def written(view: View, *answers: Message, query: str = "", refusal: Refused | None = None) -> str:
+    """The HTML of a page of the region's console in Chinese."""
+    return written_by(CONSOLE, view, visit(query), Answering(*answers), refusal)
+
+
+def written_by(served: WebConsole, view: View, asked: Visit, calling: Calling, refusal: Refused | None = None) -> str:
+    """The HTML of a page of a console in Chinese."""
+    shown = shown_by(served, view, asked, calling)
+    with for_reader("zh", served.texts):
+        return HtmlPages(served.templates, FRAMES).written(
+            shown.template, shown.title, "zh", shown.page, frame(served, shown, refusal)
+        )
+
+
+def shown_by(served: WebConsole, view: View, asked: Visit, calling: Calling) -> Shown:
+    """A page of a console in Chinese."""
+    data = asyncio.run(_read(view, asked, calling))
+    with for_reader("zh", served.texts):
+        return view.show(asked, data)
+
+
+async def _read(view: View, asked: Visit, calling: Calling) -> object:
+    return await view.read(asked, calling)
+
+
+def frame(served: WebConsole, shown: Shown, refusal: Refused | None) -> Frame:
+    return Frame(
+        brand=served.brand(),
+        home="/console/work",
+        style="/console/assets/console.css",
+        script="/console/assets/console.js",
+        skip="skip",
+        navigation="pages",
+        tabs=[Link(each.title(), each.path, each.path == shown.tab) for each in served.tabs],
+        other_language=Link("English", "/console/language/en"),
+        language_code="en",
+        person="wang",
+        sign_out=Link("out", "/console/sign-out"),
+        token="token",
+        notice="done",
+        refusals=[] if refusal is None else [refusal_of(refusal)],
+    )
+
+
+def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
+    """Each page of the console with all that it can show; `evil` stands behind each text."""
+    views = {each.path: each for each in CONSOLE.views}
+    refusal = invalid(f"note{evil}", f"is long{evil}", f"过长{evil}")
+    answers = (GetOrderResponse(order=order(evil)), guide(evil), proofs(evil))
+    yield "order", written(views["/orders/{id:.+}"], *answers, query="hops=signed", refusal=refusal)
+    yield "orders", written(views["/orders"], ListOrdersResponse(orders=[order(evil)]))
+    complaints = ListComplaintsResponse(complaints=[complaint(evil)])
+    yield "work list", written(views["/work"], ListOrdersResponse(orders=[order(evil)]), complaints)
+    yield "complaints", written(views["/complaints"], complaints)
+    found = GetComplaintResponse(complaint=complaint(evil), private_notes=[ComplaintNote(text=f"third call{evil}")])
+    found.ledger.add(region=f"guangdong{evil}")
+    yield "complaint", written(views["/complaints/{id:.+}"], found)
+    documents = ListDocumentsResponse(
+        documents=[RegisteredDocument(document_id=f"D1{evil}", code=f"ID_ORIG{evil}", region=f"sichuan{evil}")]
+    )
+    notices = ListNoticesResponse(notices=[Notice(kind=f"bill{evil}", text=LocalizedText(zh_cn=f"账单{evil}"))])
+    of_customer = (GetCustomerResponse(customer=customer(evil)), documents, notices, complaints)
+    yield "customer", written(views["/customers"], *of_customer, query=f"number={quote(NUMBER)}")
+    yield "faults", written(views["/faults"], ListFaultsResponse(faults=[fault(evil)]))
+    yield "fault", written(views["/faults/{id:.+}"], GetFaultResponse(fault=fault(evil)))
+    yield "network", written(views["/network"], *network(evil))
+    yield "link", written(views["/network/links/{id}"], quality(), ListAlarmsResponse(alarms=[alarm(evil)]))
+    yield "alarm", written(views["/network/alarms/{id:.+}"], GetAlarmResponse(alarm=alarm(evil)))
+    requests = ListSupportRequestsResponse(requests=[support_request(evil)])
+    yield "support requests", written(views["/support"], requests)
+    yield (
+        "support request",
+        written(views["/support/{id:.+}"], GetSupportRequestResponse(request=support_request(evil))),
+    )
+
+
+def view_of(path: str) -> View:
+    """The page of a path."""
+    return next(each for each in CONSOLE.views if each.path == path)
+
+
+def acts(page: str) -> list[str]:
+    """The forms of a page."""
+    return [str(each["value"]) for _, each in read(page).seen if each.get("name") == "act"]
+
+
+def refused(call: Callable[[], object]) -> Reason.ValueType:
+    """The reason of a refusal."""
+    with pytest.raises(Refused) as raised:
+        call()
+    return raised.value.reason

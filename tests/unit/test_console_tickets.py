@@ -1,0 +1,162 @@
+"""The pages of faults and support requests: the steps that they offer, and the requests that these become."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import cast
+
+import pytest
+
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
+from gateway.api.federation.v1.terms_pb2 import RegionTerm, Terms
+from gateway.api.region.v1.alarm_pb2 import AlarmAckState, AlarmState
+from gateway.api.region.v1.alarm_service_pb2 import GetAlarmResponse, ListAlarmsResponse
+from gateway.api.region.v1.fault_pb2 import FaultCause, FaultState
+from gateway.api.region.v1.fault_service_pb2 import GetFaultResponse, WorkOnFaultRequest
+from gateway.api.region.v1.import_service_pb2 import ListImportsResponse
+from gateway.api.region.v1.support_request_pb2 import SupportState
+from gateway.api.region.v1.support_service_pb2 import GetSupportRequestResponse
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.time.clock import to_timestamp
+from gateway.web.console.exports import exported
+from gateway.web.console.fields import Fields
+from gateway.wording.languages import for_reader
+from gateway.wording.terms import learn
+from gateway.wording.times import show_times_of
+from tests.unit.console_pages import (
+    CONSOLE,
+    TEXTS,
+    Answering,
+    acts,
+    alarm,
+    fault,
+    network,
+    quality,
+    refused,
+    shown_by,
+    support_request,
+    view_of,
+    visit,
+    written,
+)
+
+STEPS_OF_FAULT = {
+    FaultState.FAULT_STATE_ACKNOWLEDGED: ["take_up", "reject", "estimate"],
+    FaultState.FAULT_STATE_IN_PROGRESS: ["hold", "ask_customer", "estimate"],
+    FaultState.FAULT_STATE_RESOLVED: ["assess", "reach", "close"],
+    FaultState.FAULT_STATE_CLOSED: ["reopen", "note", "not_repaired", "evaluation"],
+    FaultState.FAULT_STATE_REJECTED: [],
+}
+
+
+@pytest.mark.parametrize(("state", "first"), STEPS_OF_FAULT.items())
+def test_a_fault_offers_the_steps_that_its_state_allows_to_the_region_that_owns_it(
+    state: FaultState.ValueType, first: list[str]
+) -> None:
+    found = fault()
+    found.state = state
+    own = acts(written(view_of("/faults/{id:.+}"), GetFaultResponse(fault=found)))
+    assert own[: len(first)] == first
+    assert bool(own) == bool(first)
+    found.owner_region = "sichuan"
+    passed_on = acts(written(view_of("/faults/{id:.+}"), GetFaultResponse(fault=found)))
+    assert set(passed_on) <= {"text", "accepted_part", "refused_part", "not_repaired", "evaluation", "cancel"}
+    found.origin_region = "hunan"
+    assert acts(written(view_of("/faults/{id:.+}"), GetFaultResponse(fault=found))) == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "origin", "state", "offered"),
+    [
+        ("guangdong", "sichuan", SupportState.SUPPORT_STATE_ACKNOWLEDGED, ["note", "take_up", "resolve"]),
+        ("sichuan", "guangdong", SupportState.SUPPORT_STATE_ACKNOWLEDGED, ["note"]),
+        ("guangdong", "sichuan", SupportState.SUPPORT_STATE_RESOLVED, ["note"]),
+        ("sichuan", "guangdong", SupportState.SUPPORT_STATE_RESOLVED, ["note", "close", "reopen"]),
+        ("guangdong", "guangdong", SupportState.SUPPORT_STATE_CLOSED, []),
+        ("sichuan", "hunan", SupportState.SUPPORT_STATE_RESOLVED, []),
+    ],
+)
+def test_a_support_request_offers_each_region_its_own_steps(
+    owner: str, origin: str, state: SupportState.ValueType, offered: list[str]
+) -> None:
+    found = support_request()
+    found.owner_region, found.origin_region, found.state = owner, origin, state
+    assert acts(written(view_of("/support/{id:.+}"), GetSupportRequestResponse(request=found))) == offered
+
+
+def test_the_fields_of_a_step_become_its_request_in_the_zone_of_the_region() -> None:
+    form = {each.act: each for each in view_of("/faults/{id:.+}").forms}
+    names = Terms(regions=[RegionTerm(region="guangdong", time_zone="Asia/Shanghai")])
+
+    def filled(act: str, **fields: str) -> WorkOnFaultRequest:
+        asked = replace(visit(), form=Fields({each: [text] for each, text in fields.items()}))
+        with for_reader("zh", TEXTS):
+            learn(names)
+            show_times_of("guangdong")
+            return cast("WorkOnFaultRequest", form[act].request(asked))
+
+    appointed = filled("appoint", start_time="2026-11-25T09:00", end_time="2026-11-25T11:00").appoint
+    assert appointed.start_time == to_timestamp(datetime(2026, 11, 25, 1, tzinfo=UTC))
+    named = filled("name_part", name="modem", price="12", in_warranty="yes").name_part
+    assert (named.price.minor_units, named.in_warranty, named.human_caused) == (1200, True, False)
+    assert filled("resolve", cause="cable", text="spliced").resolve.cause == FaultCause.FAULT_CAUSE_CABLE
+    assert filled("take_up").WhichOneof("step") == "take_up"
+    assert not filled("close", summary="").close.HasField("review")
+    measure = filled("close", summary="bare", what="bury it", owner="li", due_date="2030-01-31").close.review.measures
+    assert measure[0].owner == "li"
+    for act, name, said in (
+        ("estimate", "end_time", "soon"),
+        ("estimate", "end_time", "2026-11-25T09:00+09:00"),
+        ("install_part", "part", "-1"),
+        ("install_part", "part", "99999999999"),
+        ("name_part", "price", "cheap"),
+        ("resolve", "cause", "bad luck"),
+    ):
+        assert refused(partial(filled, act, **{name: said})) == Reason.REASON_REQUEST_INVALID, act
+
+
+def test_the_worst_alarm_of_a_site_or_a_link_is_its_state() -> None:
+    places, alarms, *_ = network()
+    assert isinstance(alarms, ListAlarmsResponse)
+    page = written(view_of("/network"), places, alarms)
+    assert ("无告警" in page, page.count('class="badge late"')) == (True, 2)
+    alarms.alarms[0].perceived_severity = PerceivedSeverity.PERCEIVED_SEVERITY_WARNING
+    assert 'class="badge late"' not in written(view_of("/network"), places, alarms)
+    assert "A1" not in page
+
+
+def test_a_link_shows_its_traffic_against_its_capacity_and_when_it_is_full() -> None:
+    page = written(view_of("/network/links/{id}"), quality())
+    assert page.count("<polyline") == 2
+    assert "2026-09: 40; 2026-10: 60" in page
+    assert "2个月后用满" in page
+    assert "<svg" not in written(view_of("/network/links/{id}"))
+
+
+def test_an_alarm_offers_nothing_that_has_been_done() -> None:
+    found, view = alarm(), view_of("/network/alarms/{id:.+}")
+    assert acts(written(view, GetAlarmResponse(alarm=found))) == ["acknowledge", "clear"]
+    found.ack_state = AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED
+    assert acts(written(view, GetAlarmResponse(alarm=found))) == ["clear"]
+    found.state = AlarmState.ALARM_STATE_CLEARED
+    assert acts(written(view, GetAlarmResponse(alarm=found))) == []
+
+
+def test_an_import_that_is_not_complete_has_a_bar() -> None:
+    found = ListImportsResponse()
+    found.imports.add(sha256=b"\x0a" * 32, lines=200, processed=50, created=40, rejected=10)
+    done = found.imports.add(sha256=b"\x0b" * 32, lines=10, processed=10, existing=10)
+    page = written(view_of("/imports"), found)
+    assert ("0a0a0a0a0a0a0a0a: 25 %" in page, "0b0b0b0b0b0b0b0b: " in page) == (True, False)
+    assert "50/200" in page
+    assert "<svg" not in written(view_of("/imports"), ListImportsResponse(imports=[done]))
+
+
+@pytest.mark.parametrize(
+    "path", ["/work", "/orders", "/complaints", "/faults", "/network", "/network/links/{id}", "/support", "/imports"]
+)
+def test_a_page_of_tables_gives_a_file_with_their_columns_also_where_nothing_is_there(path: str) -> None:
+    shown = shown_by(CONSOLE, view_of(path), visit(), Answering())
+    assert shown.tables
+    assert all(each.head for each in shown.tables)
+    assert exported(shown, "csv").text

@@ -1,0 +1,49 @@
+"""The JSON of the contract is that of protobuf's own library, for every message that an Open API answers with."""
+
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from gateway.api.region.v1.alarm_pb2 import Alarm
+from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse
+from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
+from gateway.api.region.v1.customer_service_pb2 import Customer
+from gateway.api.region.v1.fault_pb2 import Fault
+from gateway.api.region.v1.order_pb2 import Order, StateChange
+from region_node.open_api.messages import json_of
+from region_node.open_api.samples import filled
+
+VARIANTS = 6
+LATER = 999  # a value of an enum that no one knows here
+
+
+def within(kind: Descriptor, seen: set[str]) -> Iterator[Descriptor]:
+    """The message, and those in it."""
+    seen.add(kind.full_name)
+    yield kind
+    for field in kind.fields:
+        inner = field.message_type
+        if inner is not None and inner.full_name not in seen and not inner.GetOptions().map_entry:
+            yield from within(inner, seen)
+
+
+@pytest.mark.parametrize("kind", [Order, GetComplaintResponse, Customer, Fault, Alarm, GetBusinessGuideResponse])
+def test_a_message_has_the_json_of_protobufs_own_library(kind: type[Message]) -> None:
+    for each in within(cast("Descriptor", kind.DESCRIPTOR), set()):
+        if each.full_name.startswith("google.protobuf."):
+            continue
+        made = GetMessageClass(each)
+        assert json_of(made()) == {}
+        for number in range(1, VARIANTS + 1):
+            message = filled(made(), number)
+            assert json_of(message) == MessageToDict(message), each.full_name
+
+
+def test_a_value_that_only_a_later_version_knows_is_its_number() -> None:
+    change = StateChange(state=LATER)  # type: ignore[arg-type]
+    assert json_of(change) == MessageToDict(change) == {"state": LATER}

@@ -1,0 +1,98 @@
+"""The description of each Open API tells what the node serves: every operation of its table, and nothing else."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from gateway.web.openapi import openapi
+from gateway.web.routes import Api
+from region_node.open_api.served import served_apis
+from tests.unit.open_api_schemas import DEVELOPMENT
+
+APIS = pytest.mark.parametrize("api", served_apis(), ids=lambda api: api.title)
+
+
+def documented(api: Api) -> Mapping[str, Any]:
+    """The document as its readers have it."""
+    made = json.loads(json.dumps(openapi(api)))
+    assert isinstance(made, dict)
+    return made
+
+
+@APIS
+def test_each_route_is_described_with_its_parameters_and_no_other_is(api: Api) -> None:
+    document = documented(api)
+    told = {
+        (verb.upper(), path): {each["name"] for each in operation["parameters"] if each["in"] != "header"}
+        for path, operations in document["paths"].items()
+        for verb, operation in operations.items()
+    }
+    assert told == {
+        (route.verb, route.path): {
+            "fields",
+            *({"sort"} if route.selection.order else ()),
+            *route.selection.paging,
+            *route.selection.filters,
+            *({"id"} if "{id}" in route.path else ()),
+        }
+        for route in api.routes
+    }
+    assert (document["servers"], document["info"]["title"]) == ([{"url": api.root}], api.title)
+    ids = [each["operationId"] for operations in document["paths"].values() for each in operations.values()]
+    assert len(ids) == len(set(ids))
+
+
+def test_headers_are_described_where_their_rpc_heeds_them() -> None:
+    told = {
+        operation["operationId"]: {each["name"] for each in operation["parameters"] if each["in"] == "header"}
+        for api in served_apis()
+        for operations in documented(api)["paths"].values()
+        for operation in operations.values()
+    }
+    person = {"Requester-Staff-Id", "Requester-Channel"}
+    assert told["listProductOffering"] == {"Accept-Language"}
+    assert told["retrieveProductOrder"] == told["patchCustomer"] == {"Accept-Language", *person}
+    assert told["createProductOrder"] == {"Accept-Language", *person, "Idempotency-Key", "Prefer"}
+    assert told["createServiceProblem"] == {"Accept-Language", *person, "Idempotency-Key"}
+
+
+@APIS
+def test_each_reference_of_a_description_leads_somewhere_and_its_schemas_are_schemas(api: Api) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason=DEVELOPMENT)
+    document = documented(api)
+
+    def references(value: object) -> list[str]:
+        if isinstance(value, list):
+            return [found for each in value for found in references(each)]
+        if not isinstance(value, dict):
+            return []
+        return [*(value[name] for name in value if name == "$ref"), *references(list(value.values()))]
+
+    for reference in references(document):
+        found: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            found = found[part]
+    for schema in document["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+@APIS
+def test_a_body_is_described_by_the_attributes_that_its_route_takes(api: Api) -> None:
+    document = documented(api)
+    for route in api.routes:
+        operation = document["paths"][route.path][route.verb.lower()]
+        assert ("requestBody" in operation) == bool(route.attributes)
+        for content in operation.get("requestBody", {"content": {}})["content"].values():
+            schema = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+            assert {name for name in schema["properties"] if not name.startswith("@")} == set(route.attributes)
+
+
+def test_each_state_and_time_of_a_fault_is_in_the_description_of_a_problem() -> None:
+    (api,) = (each for each in served_apis() if "TMF656" in each.title)
+    told = documented(api)["components"]["schemas"]["CrossregionServiceProblem"]["properties"]
+    # Only a fault that is repaired has this attribute.
+    assert told["resolutionDate"] == {"type": "string", "format": "date-time"}
+    assert told["stateChange"]["items"]["$ref"].startswith("#/components/schemas/gateway.api.region.v1.")
+    assert told["affectedResource"]["items"]["properties"]["id"] == {"type": "string"}
