@@ -71,7 +71,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
             ),
         ),
     ]
-    return Shown("sections_page.html.j2", translated("Network"), SectionsPage(sections), NETWORK)
+    return SectionsPage(sections).shown(translated("Network"), NETWORK)
 
 
 def _has_more(pages: Sequence[ListAlarmsResponse]) -> bool:
