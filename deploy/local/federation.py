@@ -410,8 +410,8 @@ class LocalFederation:
 
     def _replica(self, name: str, number: int, owner: str) -> Replica:
         clock_file, settings = self._clock_files.get(owner, self._clock_file), str(self.settings_file(name))
-        name = COORDINATOR if owner == COORDINATOR else REGION_NODE
-        module, arguments = run_by(clock_file, name, "serve", "--settings", settings)
+        served = COORDINATOR if owner == COORDINATOR else REGION_NODE
+        module, arguments = run_by(clock_file, served, "serve", "--settings", settings)
         program = Program(
             name=name,
             module=module,
