@@ -396,7 +396,8 @@ class LocalFederation:
         return Dialer(self._credentials(certificate), SystemClock())
 
     def _credentials(self, certificate: str) -> Credentials:
-        return _credentials(self.directory / "certificates" / certificate)
+        directory = self.directory / "certificates" / certificate
+        return Credentials(directory / "authority.crt", directory / "tls.crt", directory / "tls.key")
 
     def _placement(self, owner: str) -> Placement:
         return self.profile.coordinators if owner == COORDINATOR else self.profile.placement(owner)
@@ -448,14 +449,8 @@ class LocalFederation:
             "lease": self.lease_seconds,
         }
         if self.stores.etcd is not None:
-            etcd = self.stores.etcd.credentials(replica.name)
-            settings = {
-                **settings,
-                "etcd": {
-                    "endpoints": self.stores.etcd.endpoints,
-                    "credentials": credentials_table(etcd.certificate.parent),
-                },
-            }
+            table = credentials_table(self.stores.etcd.credentials(replica.name).certificate.parent)
+            settings = {**settings, "etcd": {"endpoints": self.stores.etcd.endpoints, "credentials": table}}
         write_settings(self.settings_file(replica.name), settings)
 
     def _write_region_settings(self, region: str, replica: Replica) -> None:
@@ -502,7 +497,3 @@ def _run_by(clock_file: Path | None, program: str, *arguments: str) -> tuple[str
     if clock_file is not None:
         return "deploy.local.driven", (str(clock_file), program, *arguments)
     return f"{program.replace('-', '_')}.cli.main", arguments
-
-
-def _credentials(directory: Path) -> Credentials:
-    return Credentials(directory / "authority.crt", directory / "tls.crt", directory / "tls.key")
