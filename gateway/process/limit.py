@@ -54,6 +54,15 @@ class Limit:
             self._value = min(self._most, self._value * min(ratio, _MOST_GROWTH))
         self._changed = now
 
+    def note_refused(self, began: float, seconds: float, under_way: int, now: float) -> None:
+        """As `note`, of a piece that was refused: it may show that too many are under way, and never that too few are.
+
+        It does less than a piece that is served: many of them beside few others would let the number grow until those
+        take much too long.
+        """
+        if seconds > self._goal:
+            self.note(began, seconds, under_way, now)
+
 
 class Shared:
     """Pieces of work under way, or their bytes, counted by their owners, who have fair shares of a limit."""

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -99,9 +98,11 @@ class Admission:
             self._looks = self._quiet = 0
             asyncio.get_running_loop().call_later(LOOK, self._look)
 
-    def note(self, began: float, seconds: float, now: float) -> None:
-        """Takes into account a call that was served."""
-        self._limits[self._terms].note(began, seconds, self._served.count, now)
+    def note(self, began: float, seconds: float, now: float, *, is_refused: bool = False) -> None:
+        """Takes into account a call that was served, or refused behind the door."""
+        limit = self._limits[self._terms]
+        note = limit.note_refused if is_refused else limit.note
+        note(began, seconds, self._served.count, now)
 
     def _may_begin(self) -> bool:
         return bool(self._waiting) and self._served.count < self._limits[self._terms].value
@@ -138,26 +139,35 @@ class Place:
         self._waits = 0
         self._is_closed = False
 
-    def close(self, *, is_counted: bool) -> None:
-        """Gives the place back. A call that is counted shows how busy the process is."""
+    def note(self, *, is_refused: bool = False) -> None:
+        """The call has been served, or refused: it shows how busy the process is."""
         now = asyncio.get_running_loop().time()
-        if is_counted:
-            self._admission.note(self._began, self._seconds + now - self._since, now)
+        self._admission.note(self._began, self._seconds + now - self._since, now, is_refused=is_refused)
+
+    def close(self) -> None:
+        """Gives the place back, if it still is taken."""
+        if self._is_closed:
+            return
         self._is_closed = True
         if not self._waits:
             self._admission.leave(self._owner)
 
     @contextmanager
     def at_its_beginning(self) -> Iterator[None]:
-        """The place of a stream, which may last for days: given back once it has begun, or has ended before."""
+        """The place of a stream, which may last for days: given back once it has begun, or has ended before.
 
-        timer = asyncio.get_running_loop().call_later(BEGINNING, partial(self.close, is_counted=False))
+        One that is refused before counts as a call does. Others do not: they may have waited for their callers.
+        """
+        timer = asyncio.get_running_loop().call_later(BEGINNING, self.close)
         try:
             yield
+        except Refused:
+            if not self._is_closed:
+                self.note(is_refused=True)
+            raise
         finally:
             timer.cancel()
-            if not self._is_closed:
-                self.close(is_counted=True)
+            self.close()
 
     def pause(self) -> None:
         """Gives the place to others until `resume`. Several tasks of a call may do so at a time."""
@@ -181,15 +191,14 @@ _place: ContextVar[Place | None] = ContextVar("crossregion_place", default=None)
 def placed(place: Place) -> Iterator[None]:
     """The current task serves the call of a place."""
     _place.set(place)
-    is_served = False
     try:
         yield
-        is_served = True
+        place.note()
     except Refused:  # a flood of calls that are refused occupies the process, too
-        is_served = True
+        place.note(is_refused=True)
         raise
     finally:
-        place.close(is_counted=is_served)
+        place.close()
 
 
 def current_place() -> Place | None:

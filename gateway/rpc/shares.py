@@ -1,8 +1,5 @@
 """How much of a server its callers may take: all of them, and each one, in calls, streams and bytes at a time."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -54,18 +51,13 @@ class Shares:
         if held > 1:
             self._held[caller] = held - 1
 
-    @contextmanager
-    def holding(self, caller: str) -> Iterator["HeldBytes"]:
+    def holding(self, caller: str) -> "HeldBytes":
         """The bytes that a call of a caller, by the key of `enter`, holds while it is served."""
-        held = HeldBytes(self._bytes, caller)
-        try:
-            yield held
-        finally:
-            held.release()
+        return HeldBytes(self._bytes, caller)
 
 
 class HeldBytes:
-    """The bytes of the request that a call has sent and that is being served.
+    """The bytes of the request that a call has sent and that is being served, until the end of the context.
 
     Its parsed form takes more, in proportion: `gateway.rpc.request_streams` counts its elements.
     """
@@ -75,6 +67,12 @@ class HeldBytes:
         self._caller = caller
         self._size = 0
 
+    def __enter__(self) -> "HeldBytes":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
     def hold(self, size: int) -> None:
         """Takes a request into account. Raises Refused with REQUEST_BYTES_TOO_MANY where there is no room for it.
 
@@ -83,13 +81,15 @@ class HeldBytes:
         if not self._all.has_room(self._caller, BYTES, size):
             count = self._all.of(self._caller)
             raise Refused(Reason.REASON_REQUEST_BYTES_TOO_MANY, caller=self._caller, bytes=str(count))
-        self._all.enter(self._caller, size)
-        self._size += size
+        if size:  # a caller that holds nothing has no part in the shares of others
+            self._all.enter(self._caller, size)
+            self._size += size
 
     def release(self) -> None:
         """Gives the room back."""
-        self._all.leave(self._caller, self._size)
-        self._size = 0
+        if self._size:
+            self._all.leave(self._caller, self._size)
+            self._size = 0
 
 
 def _share(identity: Identity, *, is_stranger: bool) -> tuple[str, int]:

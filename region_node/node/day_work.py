@@ -16,6 +16,8 @@ from gateway.auditing import audit
 from gateway.store.port import Transaction
 from region_node.node.operator_work import OperatorWork, weight
 
+UPLOAD, ATTACH = "UploadDocument", "AttachFile"
+"""The actions that store a file. A detail of another one has no size, whatever text of its caller it ends in."""
 DAY_WORK = "day-work-of-operator"
 """The policy with the most acts and readings of an operator system in a day."""
 HOUR = 3_600_000_000  # microseconds
@@ -35,7 +37,7 @@ class CountedRows(NamedTuple):
 
 
 class StoredRow(NamedTuple):
-    """The row of an act that has stored a file."""
+    """The row of an act that has stored a file, or was to store it."""
 
     hour: int
     actor: str
@@ -43,7 +45,7 @@ class StoredRow(NamedTuple):
 
 
 class DayPage(NamedTuple):
-    """A page of the chain: its rows, counted, and those of them that name a size."""
+    """A page of the chain: its rows, counted, and those of them about files."""
 
     counts: Sequence[CountedRows]
     stored: Sequence[StoredRow]
@@ -81,9 +83,11 @@ def day_page(tx: Transaction, after: int) -> DayPage:
     )
     stored = tx.all(
         StoredRow,
-        f"SELECT time / {HOUR}, actor, detail FROM {page} WHERE detail LIKE '% bytes'",  # noqa: S608 - constants
+        f"SELECT time / {HOUR}, actor, detail FROM {page} WHERE action IN (:upload, :attach)",  # noqa: S608 - constants
         after=after,
         limit=PAGE,
+        upload=UPLOAD,
+        attach=ATTACH,
     )
     return DayPage(counts, stored)
 

@@ -9,6 +9,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.admission import LEAST_AMONG_OTHERS, Admission, Place, current_place, elsewhere, placed
 from gateway.rpc.request_streams import RequestReader
+from gateway.rpc.shares import BYTES, Shares
 
 FLOOD = 200
 PATIENCE_S = 60.0
@@ -153,14 +154,25 @@ def test_a_call_that_waits_for_somebody_else_leaves_its_place_to_others() -> Non
     run(scenario)
 
 
-def test_calls_and_streams_that_are_refused_show_how_busy_the_process_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_show_how_busy_the_process_is_and_so_do_streams_that_are_refused_at_their_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def scenario(scene: Scene) -> None:
-        noted: list[float] = []
-        monkeypatch.setattr(scene.admission, "note", lambda began, *_: noted.append(began))
+        noted: list[bool] = []
+        monkeypatch.setattr(scene.admission, "note", lambda *_, is_refused: noted.append(is_refused))
         for served in (placed, Place.at_its_beginning):
             with pytest.raises(Refused), served(await scene.admission.begin("one", 1)):
                 raise Refused(Reason.REASON_WATCHES_TOO_MANY)
-        assert len(noted) == 2
+        assert noted == [True, True]
+        with placed(await scene.admission.begin("one", 1)):
+            pass
+        assert noted == [True, True, False]
+        with Place.at_its_beginning(await scene.admission.begin("one", 1)):
+            pass
+        for served in (placed, Place.at_its_beginning):
+            with pytest.raises(asyncio.CancelledError), served(await scene.admission.begin("one", 1)):
+                raise asyncio.CancelledError
+        assert len(noted) == 3, "one that has ended otherwise may have waited for its caller"
 
     run(scenario)
 
@@ -247,3 +259,16 @@ def test_a_call_whose_request_does_not_come_leaves_its_place_to_others(monkeypat
         await asyncio.gather(*later)
 
     run(scenario)
+
+
+def test_the_bytes_of_requests_are_shared_by_callers_who_hold_some() -> None:
+    shares = Shares()
+    with shares.holding("one") as one, shares.holding("two") as two, shares.holding("three") as empty:
+        empty.hold(0)
+        one.hold(BYTES)
+        with pytest.raises(Refused, match="REQUEST_BYTES_TOO_MANY"):
+            one.hold(1)
+        two.hold(BYTES // 2)
+        two.release()
+    with shares.holding("one") as one:
+        one.hold(BYTES)

@@ -57,6 +57,24 @@ def test_what_began_before_a_change_tells_nothing_of_the_limit_after_it() -> Non
     assert of.value == 128
 
 
+def test_quick_refusals_beside_few_pieces_that_take_long_do_not_let_it_grow() -> None:
+    of, now = limit(), 0.0
+    for _ in range(10 * ROUND):
+        for _ in range(5 * ROUND):
+            now += GOAL / 100
+            of.note_refused(now, GOAL / 100, of.value, now)
+        now += 2 * GOAL
+        of.note(now, 2 * GOAL, of.value, now)
+    assert of.value < 256
+
+
+def test_refusals_that_take_long_make_it_smaller() -> None:
+    of = limit()
+    for now in range(ROUND):
+        of.note_refused(now, 2 * GOAL, of.value, now)
+    assert of.value == 128
+
+
 def test_one_piece_that_takes_long_changes_little() -> None:
     of = limit()
     for now in range(ROUND):
@@ -84,10 +102,7 @@ def test_whoever_has_less_than_a_share_has_room_however_much_another_has(comers:
 def test_bytes_are_shared_by_the_owners_who_hold_some() -> None:
     shared = Shared()
     shared.enter("big", 90)
-    shared.enter("empty", 0)
     assert not shared.has_room("big", 100, 20)
-    assert shared.has_room("small", 100, 33)
-    shared.leave("empty", 0)
     assert shared.has_room("small", 100, 50)
     assert not shared.has_room("small", 100, 51)
     shared.leave("big", 90)

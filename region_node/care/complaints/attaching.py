@@ -20,6 +20,7 @@ from region_node.customers.documents.files import COMPLETE, RECEIVING, REGISTERE
 from region_node.customers.documents.receiving import Incoming, settle
 from region_node.customers.documents.rules import require_content
 from region_node.node.context import RegionContext
+from region_node.node.day_work import ATTACH
 
 MATERIAL = "ATTACHMENT"
 """The material of the catalogue with the permitted types of a file."""
@@ -29,7 +30,7 @@ MATERIAL = "ATTACHMENT"
 class Attaching(Incoming):
     """An incoming attachment of a complaint, with its description."""
 
-    action: ClassVar[str] = "AttachFile"
+    action: ClassVar[str] = ATTACH
     kind: ClassVar[str] = "attachment upload"
     context: RegionContext
     named: AttachmentUpload = field(repr=False)

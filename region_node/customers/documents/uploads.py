@@ -30,6 +30,7 @@ from region_node.customers.documents.receiving import Incoming, settle
 from region_node.customers.documents.rows import document_subject
 from region_node.customers.operations import own_line
 from region_node.node.context import RegionContext
+from region_node.node.day_work import UPLOAD
 from region_node.node.subjects import NUMBER, customer_subject, number_subject
 from region_node.requests.auditing import AuditedCall
 
@@ -40,7 +41,7 @@ REGISTRATION_LIFETIME = timedelta(days=90)  # a document that was verified longe
 class Upload(Incoming):
     """An incoming document with its description, and its number in E.164."""
 
-    action: ClassVar[str] = "UploadDocument"
+    action: ClassVar[str] = UPLOAD
     kind: ClassVar[str] = "document upload"
     context: RegionContext
     named: DocumentUpload = field(repr=False)
