@@ -100,7 +100,7 @@ def _value(visit: Visit, part: FieldDescriptor) -> str | int | bool | Mapping[st
     said = visit.form.text(part.name)
     if part.type == FieldDescriptor.TYPE_BOOL:
         return bool(said)
-    if not said:
+    if not said and _kind(part) != "number":  # each number is required
         return None
     match _kind(part):
         case "time":

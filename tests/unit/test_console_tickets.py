@@ -103,6 +103,8 @@ def test_the_fields_of_a_step_become_its_request_in_the_zone_of_the_region() -> 
     for act, name, said in (
         ("estimate", "end_time", "soon"),
         ("estimate", "end_time", "2026-11-25T09:00+09:00"),
+        ("estimate", "end_time", "0001-01-01T00:00"),
+        ("accepted_part", "accepted_part", ""),
         ("install_part", "part", "-1"),
         ("install_part", "part", "99999999999"),
         ("name_part", "price", "cheap"),
