@@ -34,7 +34,7 @@ from region_node.console import complaints, faults, orders, rpcs, support
 from region_node.console.lists import NUMBER
 from region_node.console.sections import Content, Section, section
 from region_node.console.ticket import known
-from region_node.console.words import CUSTOMERS
+from region_node.console.words import CUSTOMERS, cut_caption
 
 _MOST = 10  # of each list
 _NOTICES = 500  # which are listed oldest first
@@ -209,13 +209,15 @@ def _documents(answer: ListDocumentsResponse) -> Table:
             ]
             for each in answer.documents
         ],
-        caption=translated("The newest first."),
+        caption=cut_caption(
+            translated("The newest first."), len(answer.documents), has_more=bool(answer.next_page_token)
+        ),
     )
 
 
 def _notices(answer: ListNoticesResponse) -> Table:
     """The last notices of the page that was read, which begins with the oldest one."""
-    caption = translated("The newest first.")
+    caption = cut_caption(translated("The newest first."), _MOST, has_more=len(answer.notices) > _MOST)
     if answer.next_page_token:
         caption = translated("Of the oldest {count}; there are newer ones.", count=len(answer.notices))
     return Table(

@@ -141,3 +141,9 @@ def way_of(order: Order) -> str:
     home = region_name(order.home_region) if order.home_region else translated("not known")
     origin = region_name(order.origin_region)
     return origin if order.origin_region == order.home_region else f"{origin} → {home}"
+
+
+def cut_caption(order: str, count: int, *, has_more: bool) -> str:
+    """The caption of a table that may not have all of its list: the order of its rows, and how many it has."""
+    more = translated("There are more than these {count}.", count=count) if has_more else ""
+    return f"{order} {more}".strip()

@@ -164,12 +164,11 @@ class Selection:
         """The number of rows, by the index of their order; None where the table has more than those until `end`."""
         if end is not None:
             return None
-        return tx.first(
-            int,
-            f"SELECT COUNT(*) FROM (SELECT 1 FROM {self._table}"  # noqa: S608 - names and conditions of modules
-            f" WHERE {' AND '.join(self._conditions)} ORDER BY {self._dated} DESC, {self._key} DESC LIMIT {FAR}) AS far",
-            **self._parameters,
+        rows = (
+            f"SELECT 1 FROM {self._table} WHERE {' AND '.join(self._conditions)}"  # noqa: S608 - names and conditions of modules
+            f" ORDER BY {self._dated} DESC, {self._key} DESC LIMIT {FAR}"
         )
+        return tx.first(int, f"SELECT COUNT(*) FROM ({rows}) AS far", **self._parameters)  # noqa: S608 - of the rows above
 
     def _end(self, tx: Transaction, before: tuple[int, str] | None, scanned: int) -> _Place | None:
         """The last row that a page looks at; None for the last row of the table."""
