@@ -9,7 +9,7 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from gateway.errors import invalid
-from gateway.web.console.pages import Form, Rpc, Visit
+from gateway.web.console.pages import ACT, Form, Rpc, Visit
 from gateway.web.console.parts import Option
 from gateway.web.enum_words import number_of, numbers_of
 from gateway.wording.languages import translated
@@ -73,6 +73,12 @@ class Steps:
             is_required=kind != "tick" and path not in self.optional,
             options=_options(part.enum_type) if part.enum_type is not None else (),
         )
+
+
+def with_sent(visit: Visit, offered: Sequence[str], known: Collection[str]) -> Sequence[str]:
+    """The forms that a page offers, and the one that was sent and refused: what was entered there stays on the page."""
+    sent = visit.form.text(ACT)
+    return [*offered, sent] if sent in known and sent not in offered else offered
 
 
 def _parts(step: FieldDescriptor) -> Sequence[FieldDescriptor]:
