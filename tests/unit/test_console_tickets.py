@@ -182,7 +182,9 @@ def test_an_import_that_is_not_complete_has_a_bar() -> None:
     found = ListImportsResponse()
     found.imports.add(sha256=b"\x0a" * 32, lines=200, processed=50, created=40, rejected=10)
     done = found.imports.add(sha256=b"\x0b" * 32, lines=10, processed=10, existing=10)
+    found.imports.add(sha256=b"\x0c" * 32, lines=1000, processed=999, created=999)
     page = written(view_of("/imports"), found)
+    assert ("0c0c0c0c0c0c0c0c: 99 %" in page, page.count("100 %")) == (True, 1)
     assert ("0a0a0a0a0a0a0a0a: 25 %" in page, "0b0b0b0b0b0b0b0b: " in page) == (True, False)
     assert "50/200" in page
     assert "<svg" not in written(view_of("/imports"), ListImportsResponse(imports=[done]))
