@@ -79,10 +79,16 @@ async def _read(visit: Visit, calling: Calling) -> _Found | None:
     customer = await unless_refused(calling.ask(rpcs.GET_CUSTOMER, GetCustomerRequest(number=number)))
     if isinstance(customer, Refused) and customer.reason == Reason.REASON_NUMBER_INVALID:
         raise customer  # as every other part would
+    documents: ListDocumentsResponse | Refused
+    if isinstance(customer, Refused):
+        documents = customer  # the RPC would ask the home region for them, without a purpose
+    else:
+        of_number = ListDocumentsRequest(number=number, page_size=_MOST)
+        documents = await unless_refused(calling.ask(rpcs.LIST_DOCUMENTS, of_number))
     return _Found(
         customer,
         await unless_refused(calling.ask(rpcs.GET_CONTACT_PREFERENCES, GetContactPreferencesRequest(number=number))),
-        await unless_refused(calling.ask(rpcs.LIST_DOCUMENTS, ListDocumentsRequest(number=number, page_size=_MOST))),
+        documents,
         await unless_refused(calling.ask(rpcs.LIST_NOTICES, ListNoticesRequest(number=number, page_size=_NOTICES))),
         await unless_refused(calling.ask(rpcs.LIST_ORDERS, ListOrdersRequest(number=number, page_size=_MOST))),
         await unless_refused(calling.ask(rpcs.LIST_COMPLAINTS, ListComplaintsRequest(number=number, page_size=_MOST))),
