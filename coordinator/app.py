@@ -13,6 +13,7 @@ from coordinator.auditing.service import AuditOversightService, AuditPorts
 from coordinator.auditing.watch import ChainWatch
 from coordinator.cases.service import CasePorts, CaseService
 from coordinator.configuration.service import ConfigurationService
+from coordinator.console.served import consoles
 from coordinator.enrolments.joining import serve_joiners
 from coordinator.enrolments.service import EnrolmentPorts, EnrolmentService
 from coordinator.membership.administration.service import MembershipService
@@ -223,7 +224,7 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
             follow_authority(settings.credentials, parts.keys),
             parts.channels.leave_out_revoked(parts.keys.revocations),
             _risks(parts, telemetry).run(),
-            *await door.open(settings.credentials, border, stack, server.calls),
+            *await door.open(settings.credentials, border, stack, server.calls, consoles=consoles(settings, clock)),
         ]
         if settings.etcd is not None:  # a registry in this process answers always
             loops.append(tell_of_registry(server, registry))

@@ -85,7 +85,7 @@ class CoordinatorSettings:
     backup: BackupSettings | None = field(default=None, metadata=example(_BACKUP))
     """Where `backups create` copies the database to; nowhere without it."""
     web: WebSettings | None = field(default=None, metadata=example(_WEB))
-    """The HTTPS listener, which serves `/metrics`; none without it."""
+    """The HTTPS listener, which serves `/metrics`, and the console where it says so; none without it."""
     etcd: EtcdSettings | None = field(default=None, metadata=example(_ETCD))
     """The registry that several coordinators share; without it there is exactly one, with a registry of its own."""
 

@@ -11,6 +11,7 @@ from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import tell_unanswered, titled, told_due
+from coordinator.wording.issues import told_level, told_owner
 from gateway.api.coordinator.v1 import issue_service_pb2 as contract
 from gateway.api.coordinator.v1.issue_service_pb2 import CountIssuesResponse
 from gateway.api.coordinator.v1.issue_service_pb2_grpc import IssueServiceStub
@@ -19,10 +20,9 @@ from gateway.api.region.v1 import issue_oversight_service_pb2 as at_node
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.issue_pb2 import IssueState
 from gateway.cli.asking import limit_option, request_option
-from gateway.cli.body import told_duty
 from gateway.cli.issue_options import issue_options, issue_request
 from gateway.cli.table import Table, TableColumn
-from gateway.federation.body import escalation_level
+from gateway.wording.body import told_duty
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.words import word
@@ -133,22 +133,10 @@ def _headers(now: datetime, duties: Mapping[str, OnDuty]) -> Table[IssueHeader]:
     return Table(
         TableColumn("issue", lambda each: each.id),
         TableColumn("state", lambda each: word(IssueState.Name(each.state), "ISSUE_STATE_")),
-        TableColumn("owner region", _owner),
+        TableColumn("owner region", told_owner),
         TableColumn("due", lambda each: told_due(each.due_time, now)),
         TableColumn("open actions", lambda each: str(each.open_actions)),
         TableColumn("escalations", lambda each: str(each.escalations)),
-        TableColumn("level", _level),
+        TableColumn("level", told_level),
         TableColumn("to call", lambda each: told_duty(duties[each.id]) if each.id in duties else ""),
     )
-
-
-def _level(issue: IssueHeader) -> str:
-    reached = max(issue.escalations, issue.silent_limits)
-    return f"L{escalation_level(reached)}" if reached else ""
-
-
-def _owner(issue: IssueHeader) -> str:
-    region = region_name(issue.owner_region)
-    if issue.owner_has_left:
-        return translated("{region}, which has left", region=region)
-    return translated("{region}, which is silent", region=region) if issue.silent_limits else region

@@ -6,7 +6,8 @@ import click
 
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.exit_codes import EPILOG
-from coordinator.cli.output import tell_unanswered, titled, told_age, told_due
+from coordinator.cli.output import tell_unanswered, titled, told_due
+from coordinator.wording.ages import told_age
 from gateway.api.coordinator.v1 import customer_move_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.customer_move_oversight_service_pb2_grpc import CustomerMoveOversightServiceStub
 from gateway.api.region.v1.customer_move_oversight_service_pb2 import CustomerMoveHeader, MoveAwaiting

@@ -6,7 +6,8 @@ import click
 
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.exit_codes import EPILOG
-from coordinator.cli.output import titled, told_age
+from coordinator.cli.output import titled
+from coordinator.wording.ages import told_age
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import Outage
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub

@@ -10,7 +10,8 @@ from rich.tree import Tree
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
-from coordinator.cli.output import titled, told_age
+from coordinator.cli.output import titled
+from coordinator.wording.ages import told_age
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import (
     AccidentGrade,

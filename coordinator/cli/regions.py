@@ -1,7 +1,7 @@
 """`coordinator regions`."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from coordinator.cli.connection import TIMEOUT
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.in_force import in_force
 from coordinator.cli.federation.proposals import signer_of
-from coordinator.cli.output import titled, told_age, told_span, why_not_taken
+from coordinator.cli.output import titled
+from coordinator.wording.ages import told_age, told_span
+from coordinator.wording.members import has_beaten, registry_warnings, state_word, waiting_lines
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
-from gateway.api.federation.v1.federation_pb2 import DisputedRevision, Member, MemberState
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.cli.clock import command_clock
 from gateway.cli.exits import NotDone
@@ -26,17 +28,12 @@ from gateway.cli.table import Table, TableColumn
 from gateway.cli.terminal import error_output
 from gateway.federation.suspensions import signed_suspension
 from gateway.rpc.channels import invoke
-from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
-from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
 
 SUSPEND_TIMEOUT = 15.0  # seconds at least: coordinators are given twelve of them to confirm
 _LEASES = 1.5  # that a suspension may take: one may have to end, and etcd takes a moment for that
 _TELL_AFTER = 1.0  # seconds of waiting without a word
-SILENT_AFTER = 10.0  # seconds without a response of the registry before a loud warning: a lease by default
-_PREFIX = "MEMBER_STATE_"
 _STYLES = {
     MemberState.MEMBER_STATE_JOINED: "green",
     MemberState.MEMBER_STATE_LOST: "red",
@@ -68,37 +65,10 @@ def _print_regions(response: contract.ListRegionsResponse) -> None:
     ordered = sorted(response.members, key=lambda member: member.state == MemberState.MEMBER_STATE_ABSENT)
     _members(now).show(ordered, titled(translated("Regions")))
     _REPLICAS.show(response.replicas, titled(translated("Coordinators")))
-    for line in _waiting_lines(ordered):
+    for line in waiting_lines(ordered):
         click.echo(line)
-    if response.HasField("loss"):
-        loss = response.loss
-        told = translated(
-            "THE DATABASE OF THIS COORDINATOR IS AN OLDER ONE: it ended at row {last}, and {witness} has seen row"
-            " {seen}. Nothing is forwarded. Put a newer one back; or suspend and apply again what was lost, and then:"
-            " coordinator regions accept-loss {number} REFERENCE",
-            last=loss.last_sequence,
-            witness=loss.witness,
-            seen=loss.seen_sequence,
-            number=loss.number,
-        )
-        if newest := max((each.federation_revision for each in ordered), default=0):
-            told += "\n" + translated(
-                "Regions work by revision {revision} of the configuration, and take no lower one: apply again what was"
-                " lost until that revision is reached.",
-                revision=newest,
-            )
-        error_output().print(Text(told, style="bold red"), soft_wrap=True)
-    if (now - from_timestamp(response.registry_time)).total_seconds() > SILENT_AFTER:
-        warning = Text(
-            translated(
-                "THE REGISTRY HAS NOT ANSWERED SINCE {time} ({age}): all of this may be that old. Nothing is forwarded"
-                " beyond a lease; changes are refused.",
-                time=told_if_set(response.registry_time),
-                age=told_age(response.registry_time, now),
-            ),
-            style="bold red",
-        )
-        error_output().print(warning, soft_wrap=True)
+    for warning in registry_warnings(response, now):
+        error_output().print(Text(warning, style="bold red"), soft_wrap=True)
 
 
 @regions.command(epilog=EPILOG)
@@ -161,7 +131,7 @@ def reinstate(asking: Asking, region: str, key: Path | None) -> None:
     signed = _signed(asking, key, region, suspended=False)
     request = contract.ReinstateRegionRequest(region=region, signed=signed)
     response = asking.ask(lambda channel: MembershipServiceStub(channel).ReinstateRegion, request)
-    state = word(MemberState.Name(response.member.state), _PREFIX)
+    state = state_word(response.member.state)
     asking.say(response, lambda: translated("{region} is {state}", region=region, state=state))
 
 
@@ -194,52 +164,6 @@ def _signed(
     return signed_suspension(signer, in_force(asking.link).place, region, now, suspended=suspended, note=note)
 
 
-def _waiting_lines(members: Sequence[Member]) -> Iterator[str]:
-    """The members that cannot read the configuration, and the envelopes that wait at their origin, with the reason."""
-    for member in members:
-        region, report = region_name(member.region), member.report
-        if report.unreadable:
-            yield translated("{region} has to be upgraded: {problem}", region=region, problem=report.unreadable)
-        for each in report.waiting:
-            yield translated(
-                "{count} envelopes from {origin} to {destination} wait, the oldest since {time}: {why}",
-                count=each.count,
-                origin=region,
-                destination=region_name(each.destination),
-                time=told_if_set(each.create_time),
-                why=why_not_taken(each.reason, each.destination),
-            )
-        for disputed in report.disputed_revisions:
-            yield _disputed_line(region, disputed)
-        for breaker in report.open_breakers:
-            yield translated(
-                "{origin} has not reached {destination} since {time}",
-                origin=region,
-                destination=region_name(breaker.destination),
-                time=told_if_set(breaker.open_time),
-            )
-
-
-def _disputed_line(region: str, disputed: DisputedRevision) -> str:
-    """A region whose configuration another one contradicts, or has in a later revision."""
-    other, revision, since = region_name(disputed.region), disputed.revision, told_if_set(disputed.begin_time)
-    if disputed.known_digest:
-        return translated(
-            "{region} and {other} hold different configurations of revision {revision}, since {time}",
-            region=region,
-            other=other,
-            revision=revision,
-            time=since,
-        )
-    return translated(
-        "{other} holds revision {revision}, which {region} has not got from a coordinator since {time}",
-        region=region,
-        other=other,
-        revision=revision,
-        time=since,
-    )
-
-
 def _tell_waiting(seconds: float) -> None:
     text = translated("waiting for all coordinators to confirm, for up to {seconds} s", seconds=f"{seconds:.0f}")
     error_output().print(text, soft_wrap=True)
@@ -269,18 +193,14 @@ def _members(now: datetime) -> Table[Member]:
         TableColumn("since", lambda each: told_if_set(each.state_time)),
         TableColumn("endpoints", lambda each: ", ".join(each.endpoints)),
         TableColumn("heartbeat", lambda each: told_age(each.heartbeat_time, now)),
-        TableColumn("revision", lambda each: str(each.federation_revision) if _has_beaten(each) else ""),
-        TableColumn("clock", lambda each: _clock(each) if _has_beaten(each) else ""),
+        TableColumn("revision", lambda each: str(each.federation_revision) if has_beaten(each) else ""),
+        TableColumn("clock", lambda each: _clock(each) if has_beaten(each) else ""),
         TableColumn("note", lambda each: each.state_note),
     )
 
 
 def _state(member: Member) -> Text:
-    return Text(word(MemberState.Name(member.state), _PREFIX), style=_STYLES.get(member.state, "dim"))
-
-
-def _has_beaten(member: Member) -> bool:
-    return member.HasField("heartbeat_time")
+    return Text(state_word(member.state), style=_STYLES.get(member.state, "dim"))
 
 
 def _clock(member: Member) -> str:

@@ -9,6 +9,9 @@ from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, unknown
 
+NOTE_LENGTH = 256
+"""The most characters of the reason for a suspension, and of a reference: one line."""
+
 
 @dataclass(frozen=True)
 class Membership:

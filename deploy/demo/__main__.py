@@ -97,7 +97,7 @@ def _options() -> argparse.Namespace:
 
 def _run(where: Path, profile: Profile, *, keep: bool) -> int:
     stage, federation = Stage(), LocalFederation(where, REGIONS, profile, provided=PROVIDED)
-    federation.open_web("guangdong")
+    left_running.open_web(federation)
     stage.title(
         "crossregion",
         "A customer's business, done in another region, exactly once · 异地办理，只办一次",

@@ -6,17 +6,40 @@ import shlex
 import sys
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_pem_private_key
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
+
 from deploy.demo.away import WAITS_FOR_REVIEW
 from deploy.demo.everything import PASSWORD
 from deploy.demo.stage import Stage
 from deploy.local.directory import STOP
 from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
+from gateway.process.files import replace_file
+from gateway.security.authority import TLS_CERTIFICATE, TLS_KEY
 
 _COUNTER = f"guangdong-{OPERATOR}"
 _STAFF = "sichuan-zhao.min"
 _ADMIN = "administrator"
+BROWSER_PASSWORD = "demo"  # noqa: S105 - of files that end with the demo
+"""The password of the files for browsers: their folder goes with the demo."""
 _PROOF = " --verify password --staff-id me"
 _REQUESTER = {"staff_id": "me", "channel": "CHANNEL_COUNTER"}  # the caller, which every request about a person names
+
+
+def open_web(federation: LocalFederation) -> None:
+    """Has the first node of Guangdong serve TM Forum's Open APIs, that of Sichuan and the first coordinator consoles.
+
+    Counts from the federation's start on.
+    """
+    served = (
+        (federation.nodes["guangdong"][0], "open_apis"),
+        (federation.nodes["sichuan"][0], "console"),
+        (federation.coordinators[0], "console"),
+    )
+    for replica, part in served:
+        federation.open_web(replica, part)
 
 
 def write_environments(federation: LocalFederation, number: str) -> None:
@@ -30,7 +53,7 @@ def write_environments(federation: LocalFederation, number: str) -> None:
         CROSSREGION_NODE=federation.endpoint("guangdong"),
         CROSSREGION_REGION="guangdong",
         CROSSREGION_CREDENTIALS=str(federation.directory / "certificates" / _COUNTER),
-        CROSSREGION_WEB=f"127.0.0.1:{federation.web_port('guangdong').read_text('ascii')}",
+        CROSSREGION_WEB=f"127.0.0.1:{federation.web_port(federation.nodes['guangdong'][0])}",
         NUMBER=number,
     )
     _write(
@@ -100,6 +123,7 @@ def tell(stage: Stage, federation: LocalFederation, number: str, known: str) -> 
         """region-node call OrderService.ListOrders --json '{"awaiting": "PARTY_HOME_STAFF"}'""",
         f"region-node call OrderService.ReviewOrder --json '{approval}'",
     )
+    _tell_consoles(stage, federation)
     _part(
         stage,
         "Be the administrator:",
@@ -116,11 +140,38 @@ def tell(stage: Stage, federation: LocalFederation, number: str, known: str) -> 
     stage.line_to_copy(f"sh {shlex.quote(str(federation.directory / STOP))}")
 
 
+def _tell_consoles(stage: Stage, federation: LocalFederation) -> None:
+    """Prints the addresses of both consoles, and the files by which a browser gets in."""
+    stage.say("")
+    stage.say(
+        f"Consoles in a browser: import the file with the password {BROWSER_PASSWORD}, open the address, choose that"
+        " certificate, and go on past the warning: the browser does not know the authority of the demo."
+    )
+    for who, name, replica in (
+        ("Administrator of the federation", "admin", federation.coordinators[0]),
+        ("zhao.min of Sichuan's staff", _STAFF, federation.nodes["sichuan"][0]),
+    ):
+        stage.say(f"{who}: {_browser_file(federation, name)}")
+        stage.line_to_copy(f"https://127.0.0.1:{federation.web_port(replica)}/console")
+
+
 def _part(stage: Stage, title: str, *lines: str) -> None:
     stage.say("")
     stage.say(title)
     for line in lines:
         stage.line_to_copy(line)
+
+
+def _browser_file(federation: LocalFederation, name: str) -> Path:
+    """Writes the certificate and the key of a person as browsers import them (PKCS #12), for its owner alone."""
+    credentials = federation.directory / "certificates" / name
+    certificate, *issuers = x509.load_pem_x509_certificates((credentials / TLS_CERTIFICATE).read_bytes())
+    key = load_pem_private_key((credentials / TLS_KEY).read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    sealed = BestAvailableEncryption(BROWSER_PASSWORD.encode())
+    file = federation.directory / f"{name}.p12"
+    replace_file(file, serialize_key_and_certificates(name.encode(), key, certificate, issuers, sealed))
+    return file
 
 
 def _environment_file(federation: LocalFederation, name: str) -> Path:

@@ -18,7 +18,8 @@ from deploy.local.ports import HeldPort
 from deploy.local.postgresql_access import PostgresqlAccess
 from deploy.local.process import ChildProcess, Launcher, LocalProcess, Program, launch_anew
 from deploy.local.profiles import EMBEDDED, Engine, Placement, Profile
-from deploy.local.settings_files import Settings, credentials_table, write_settings
+from deploy.local.programs import REGION_NODE, run_by
+from deploy.local.settings_files import Settings, credentials_table, write_scopes, write_settings
 from deploy.local.stores import LocalStores, Running
 from deploy.provider.notification import Phones
 from gateway.api.coordinator.v1.administration_pb2 import (
@@ -49,8 +50,6 @@ COORDINATOR = "coordinator"
 PROVIDER = "systems"  # a region's own
 PROVIDED = {"sichuan": ("ROAMING", "BB_INSTALL")}
 """The businesses of the region's own system, in a federation for people."""
-_SCOPE: Settings = {"services": ("*",), "businesses": ("*",), "purposes": ("*",), "staff": "named"}
-"""The scope of an operator system that serves every counter, and signs their staff in by itself."""
 HEARTBEAT_SECONDS = 0.5
 LEASE_SECONDS = 3.0
 _VALID = timedelta(days=30)
@@ -128,7 +127,7 @@ class LocalFederation:
         self.load: Callable[[Path], Configuration] = load
         """Reads the files of a configuration. Those of another version need its own reader."""
         self.web: dict[str, Settings] = {}
-        """The tables `[web]` of the region nodes that serve HTTPS, by the process's name."""
+        """The tables `[web]` of the processes that serve HTTPS, by their names."""
         self.operators: tuple[str, ...] = (OPERATOR,)
         """The operator systems of each region, by name: each has a certificate, and a scope with everything."""
         self.valid = _VALID
@@ -141,14 +140,16 @@ class LocalFederation:
         """The address of the first coordinator."""
         return self.coordinators[0].endpoint
 
-    def open_web(self, region: str) -> None:
-        """Has the first node of a region serve TM Forum's Open APIs. Counts from the federation's start on."""
-        port_file = str(self.web_port(region))
-        self.web[self.nodes[region][0].name] = {"listen": "127.0.0.1:0", "port_file": port_file, "open_apis": True}
+    def open_web(self, replica: Replica, part: str) -> None:
+        """Has a process serve `open_apis` or `console` by HTTPS. Counts from the federation's start on."""
+        self.web[replica.name] = {"listen": "127.0.0.1:0", "port_file": str(self._web_port_file(replica)), part: True}
 
-    def web_port(self, region: str) -> Path:
-        """The file of the port at which it does so."""
-        return self.directory / "data" / f"{region}.web-port"
+    def web_port(self, replica: Replica) -> int:
+        """The port at which it does so, once it has started."""
+        return int(self._web_port_file(replica).read_text("ascii"))
+
+    def _web_port_file(self, replica: Replica) -> Path:
+        return self.directory / "data" / f"{replica.name}.web-port"
 
     def endpoint(self, region: str, number: int = 0) -> str:
         """The address of a region's process."""
@@ -174,7 +175,7 @@ class LocalFederation:
                     self._issue_tls(authority, identity, replica.name)
             for name in self.operators:
                 self.issue(authority, Identity(FEDERATION, Role.ROLE_OPERATOR, region, name), f"{region}-{name}")
-        write_settings(self.scopes_file, dict.fromkeys(self.operators, _SCOPE))
+        write_scopes(self.scopes_file, self.operators)
         for region, provider in self.providers.items():
             self.issue(authority, Identity(FEDERATION, Role.ROLE_PROVIDER, region, PROVIDER), provider.name)
         self.stores.prepare()
@@ -379,14 +380,14 @@ class LocalFederation:
     def migration(self, replica: Replica) -> ChildProcess:
         """The command that brings the schema of a database up to date, launched."""
         migration = ChildProcess(f"migrate of {replica.name}", replica.process.program.log)
-        program = _program(COORDINATOR if replica in self.coordinators else replica.name)
+        program = COORDINATOR if replica in self.coordinators else REGION_NODE
         settings = str(self.settings_file(replica.name))
         migration.run(self.command(program, "migrate", "--settings", settings), os.environ)
         return migration
 
     def command(self, program: str, *arguments: str) -> list[str]:
         """The command line of `coordinator` or `region-node`, by the common clock where there is one."""
-        module, words = _run_by(self._clock_file, program, *arguments)
+        module, words = run_by(self._clock_file, program, *arguments)
         return [sys.executable, "-m", module, *words]
 
     def _count_running(self, region: str) -> int:
@@ -409,7 +410,8 @@ class LocalFederation:
 
     def _replica(self, name: str, number: int, owner: str) -> Replica:
         clock_file, settings = self._clock_files.get(owner, self._clock_file), str(self.settings_file(name))
-        module, arguments = _run_by(clock_file, _program(owner), "serve", "--settings", settings)
+        served = COORDINATOR if owner == COORDINATOR else REGION_NODE
+        module, arguments = run_by(clock_file, served, "serve", "--settings", settings)
         program = Program(
             name=name,
             module=module,
@@ -467,7 +469,6 @@ class LocalFederation:
             "coordinators": self.reached_through.get(region, tuple(each.endpoint for each in self.coordinators)),
             "keys": str(signing / REGION_KEYS),
             "signing": {"certificate": str(signing / "signing.crt"), "key": str(signing / "signing.key")},
-            **({"web": self.web[replica.name]} if replica.name in self.web else {}),
         }
         if region in self.providers:
             notification: Settings = {"endpoint": self.providers[region].endpoint, "name": PROVIDER}
@@ -485,23 +486,13 @@ class LocalFederation:
             "port_file": str(replica.process.program.port_file),
             "reflection": True,
             "credentials": credentials_table(self.directory / "certificates" / replica.name),
+            **({"web": self.web[replica.name]} if replica.name in self.web else {}),
         }
         if self.is_signed:
             settings = {"federation_anchor": str(self.administrator.anchor), **settings}
         if placement.engine is Engine.SQLITE:
             return settings
         return {**settings, "postgresql": {"conninfo": self.stores.conninfo(owner, replica.name)}}
-
-
-def _program(owner: str) -> str:
-    return "coordinator" if owner == COORDINATOR else "region-node"
-
-
-def _run_by(clock_file: Path | None, program: str, *arguments: str) -> tuple[str, tuple[str, ...]]:
-    """The module that runs a command of a program by a clock, the machine's without a file, and its arguments."""
-    if clock_file is not None:
-        return "deploy.local.driven", (str(clock_file), program, *arguments)
-    return f"{program.replace('-', '_')}.cli.main", arguments
 
 
 def _credentials(directory: Path) -> Credentials:

@@ -153,6 +153,22 @@ def bars(
     return Chart(caption, top, labels, rectangles)
 
 
+def waterfall(caption: Caption, steps: Sequence[tuple[str, float, float, str]]) -> Chart:
+    """Steps below each other, each with its name, its begin and end from the common begin, and its length in words."""
+    room, whole = _WIDTH - _LABEL - _VALUE, max((end for _, _, end, _ in steps), default=0.0)
+    labels: list[Label] = []
+    rectangles: list[Rectangle] = []
+    for number, (name, begin, end, told) in enumerate(steps):
+        top = _GAP + number * (_BAR + _GAP / 2)
+        left, right = (room * each / whole if whole else 0.0 for each in (begin, end))
+        labels.append(Label(_LABEL - _APART, top + _BAR / 2, _shortened(name, _LABEL - _APART), "end", hint=name))
+        labels.append(Label(_LABEL + room + _APART, top + _BAR / 2, told))
+        rectangles.append(Rectangle(_LABEL, top + 1, room, "track"))
+        width = max(right - left, _THICK)  # a step without length is seen, too
+        rectangles.append(Rectangle(_LABEL + left, top + 1, width, "series-0", radius=_RADIUS, hint=f"{name}: {told}"))
+    return Chart(caption, _GAP * 2 + len(steps) * (_BAR + _GAP / 2), labels, rectangles)
+
+
 def lines(caption: Caption, places: Sequence[str], drawn: Sequence[Line]) -> Chart:
     """Lines over places from left to right, for example months; counts from zero."""
     most = max((value for line in drawn for value in line.values), default=0)

@@ -6,8 +6,8 @@ from gateway.api.region.v1 import quarantine_service_pb2 as api
 from gateway.api.region.v1.quarantine_service_pb2 import QuarantinedWork, QuarantineSource, QuarantineState
 from gateway.api.region.v1.quarantine_service_pb2_grpc import QuarantineServiceStub
 from gateway.cli.asking import limit_option
-from gateway.cli.body import told_duty
 from gateway.cli.table import Table, TableColumn
+from gateway.wording.body import told_duty
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set

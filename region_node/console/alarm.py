@@ -12,14 +12,14 @@ from gateway.api.region.v1.alarm_service_pb2 import (
     GetAlarmResponse,
 )
 from gateway.time.clock import from_timestamp
+from gateway.web.console.entries import Entry, entry
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
 from gateway.web.console.parts import Fact
+from gateway.web.console.ticket import TicketPage, course, known
 from gateway.web.tables import Cell
 from gateway.wording.languages import translated
 from gateway.wording.times import Happening
 from region_node.console import fault, rpcs
-from region_node.console.entries import Entry, entry
-from region_node.console.ticket import TicketPage, course, known
 from region_node.console.words import NETWORK, alarm_path, alarm_severity_cell, alarm_state
 from region_node.network.measurements.objects import name_of
 
@@ -45,7 +45,7 @@ def _show(visit: Visit, found: GetAlarmResponse) -> Shown:
         course=course(_happened(alarm)),
         entries=list(_entries(visit, alarm)),
     )
-    return Shown("ticket.html.j2", alarm.id, page, NETWORK)
+    return page.shown(alarm.id, NETWORK)
 
 
 def _facts(visit: Visit, alarm: Alarm) -> Sequence[Fact]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, DeadlineKind, Remedy
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, Remedy
 from gateway.api.region.v1.complaint_service_pb2 import (
     AddPrivateNoteRequest,
     AddPrivateNoteResponse,
@@ -16,21 +16,22 @@ from gateway.api.region.v1.complaint_service_pb2 import (
 )
 from gateway.errors import invalid
 from gateway.time.clock import from_timestamp
+from gateway.web.console.complaint_parts import clocks, complaint_state_cell, time_by_holder
+from gateway.web.console.entries import CURRENCY, Entry, Field, amount_of, entry
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
-from gateway.web.console.parts import Event, Fact, Option, due_cell, span
+from gateway.web.console.parts import Event, Fact, Option, due_cell
+from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
-from gateway.wording.complaints import party_of, state_word, time_reason_word
+from gateway.wording.complaints import state_word
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import category_name, cause_name, learned, region_name
-from gateway.wording.times import told_if_set, told_time
+from gateway.wording.times import told_if_set
 from gateway.wording.words import word
 from region_node.care.complaints import rules
 from region_node.care.complaints.course import happened
 from region_node.console import rpcs
-from region_node.console.entries import CURRENCY, Entry, Field, amount_of, entry
-from region_node.console.ticket import TicketPage, course, filled, known
-from region_node.console.words import complaint_state_cell, number_fact
+from region_node.console.words import number_fact
 
 _TAB = "/complaints"
 _ID = "id"
@@ -61,12 +62,12 @@ def _show(visit: Visit, found: GetComplaintResponse) -> Shown:
         texts=known([Fact(translated("Text"), request.description)]),
         facts_heading=translated("Complaint"),
         facts=_facts(visit, complaint),
-        tables=filled([_clocks(visit, complaint), _ledger(found), _candidates(complaint)]),
+        tables=_tables(visit, found),
         course_heading=translated("Course"),
         course=_course(found),
         entries=[*_entries(visit, complaint), _private_note(visit)],
     )
-    return Shown("ticket.html.j2", complaint.ticket_id, page, _TAB)
+    return page.shown(complaint.ticket_id, _TAB)
 
 
 def _facts(visit: Visit, complaint: Complaint) -> Sequence[Fact]:
@@ -87,35 +88,11 @@ def _facts(visit: Visit, complaint: Complaint) -> Sequence[Fact]:
     return known(facts)
 
 
-def _clocks(visit: Visit, complaint: Complaint) -> Table:
-    """The limits: those that run say how near they are, the others when they were met."""
-    rows = []
-    for each in complaint.deadlines:
-        is_met = bool(each.met_time.seconds)
-        if is_met:
-            is_late = from_timestamp(each.met_time) > from_timestamp(each.due_time)
-            told, badge = (translated("too late"), "late") if is_late else (translated("in time"), "done")
-            left = Cell(told, badge=badge, note=told_time(each.met_time))
-        else:
-            left = Cell("") if rules.is_final(complaint) else due_cell(each.due_time, visit.now)
-        kind = word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")
-        rows.append([Cell(kind, "row"), Cell(told_time(each.due_time), style="time"), left])
-    head = [Cell(translated("Limit"), "col"), Cell(translated("Due"), "col"), Cell(translated("Stands"), "col")]
-    paused = complaint.state == rules.PENDING
-    caption = translated("The customer has to answer: but for the legal limit, clocks are paused.") if paused else ""
-    return Table(label=translated("Clocks"), head=head, rows=rows, caption=caption)
-
-
-def _ledger(found: GetComplaintResponse) -> Table:
-    """Whose time it was."""
-    head = [Cell(translated("Who"), "col"), Cell(translated("For"), "col"), Cell(translated("Time"), "col")]
-    rows = [
-        [Cell(party_of(each), "row"), Cell(time_reason_word(each.reason)), Cell(span(each.duration.ToTimedelta()))]
-        for each in found.ledger
-    ]
-    late = found.lateness.ToTimedelta() if found.HasField("lateness") else None
-    caption = translated("Late by {time}.", time=span(late)) if late is not None else ""
-    return Table(label=translated("Time by holder"), head=head, rows=rows, caption=caption)
+def _tables(visit: Visit, found: GetComplaintResponse) -> Sequence[Table]:
+    complaint = found.complaint
+    lateness = found.lateness.ToTimedelta() if found.HasField("lateness") else None
+    limits = clocks(complaint.deadlines, complaint.state, visit.now, is_over=rules.is_final(complaint))
+    return filled([limits, time_by_holder(found.ledger, lateness), _candidates(complaint)])
 
 
 def _candidates(complaint: Complaint) -> Table:

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
+from gateway.web.console.complaint_parts import complaint_state_cell
+from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, list_page, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell
 from gateway.web.tables import Cell, Table
@@ -14,8 +16,7 @@ from gateway.wording.terms import category_name, learned, region_name
 from gateway.wording.times import told_if_set
 from region_node.care.complaints.rules import is_final
 from region_node.console import complaint, rpcs
-from region_node.console.lists import NUMBER, PAGE, chosen_of, chosen_value, list_page, one_of, values
-from region_node.console.words import complaint_state_cell
+from region_node.console.lists import NUMBER, number_of
 
 PATH = "/complaints"
 _STATE, _CATEGORY, _ONLY = "state", "category", "only"
@@ -24,7 +25,7 @@ _MOST = 50  # complaints of a page
 
 
 async def _read(visit: Visit, calling: Calling) -> ListComplaintsResponse:
-    only = one_of(visit, _ONLY, [_OVERDUE, _UNCLASSIFIED])
+    only = chosen_word(visit, _ONLY, (_OVERDUE, _UNCLASSIFIED))
     request = ListComplaintsRequest(
         category=visit.query.text(_CATEGORY),
         number=visit.query.text(NUMBER),
@@ -48,8 +49,8 @@ def _show(visit: Visit, answer: ListComplaintsResponse) -> Shown:
         chosen_of(visit, _CATEGORY, translated("Category"), categories),
         chosen_of(visit, _ONLY, translated("Only"), only),
     ]
-    page = list_page(visit, PATH, choices, table(visit, answer.complaints), answer.next_page_token)
-    return Shown("list.html.j2", translated("Complaints"), page, PATH)
+    page = list_page(visit, PATH, choices, table(visit, answer.complaints), answer.next_page_token, [number_of(visit)])
+    return page.shown(translated("Complaints"), PATH)
 
 
 def table(visit: Visit, complaints: Sequence[Complaint]) -> Table:

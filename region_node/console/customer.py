@@ -25,6 +25,7 @@ from gateway.values.money import in_major_units
 from gateway.web.console.frames import Link
 from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import Fact
+from gateway.web.console.ticket import known
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import region_name
@@ -32,8 +33,7 @@ from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 from region_node.console import complaints, faults, orders, rpcs, support
 from region_node.console.lists import NUMBER
-from region_node.console.sections import Content, Section, section
-from region_node.console.ticket import known
+from region_node.console.sections import Content, Section, section, tables_of
 from region_node.console.words import CUSTOMERS, cut_caption
 
 _MOST = 10  # of each list
@@ -109,7 +109,7 @@ def _show(visit: Visit, found: _Found | None) -> Shown:
         sections=[] if found is None else list(_sections(visit, found)),
         elsewhere=translated("Counters show bills, consents to sharing and disclosures, against the customer's proof."),
     )
-    return Shown("customer.html.j2", translated("Customer"), page, CUSTOMERS)
+    return Shown("customer.html.j2", translated("Customer"), page, CUSTOMERS, tables_of(page.sections))
 
 
 def _status(found: _Found | None) -> Cell:

@@ -21,17 +21,17 @@ from gateway.api.region.v1.fault_service_pb2 import (
     WorkOnFaultResponse,
 )
 from gateway.values.money import in_major_units
+from gateway.web.console.entries import CURRENCY, Entry, Field, Group, entry
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
 from gateway.web.console.parts import Fact, due_cell
+from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 from region_node.console import rpcs
-from region_node.console.entries import CURRENCY, Entry, Field, Group, entry
 from region_node.console.steps import Steps, with_sent
-from region_node.console.ticket import TicketPage, course, filled, known
 from region_node.console.words import alarm_path, fault_due, fault_severity, fault_state, fault_state_cell, number_fact
 from region_node.network.faults import rules
 from region_node.network.faults.course import given_back, happened, place_of, put_in
@@ -150,7 +150,7 @@ def _show(visit: Visit, found: GetFaultResponse) -> Shown:
         course=course(happened(fault)),
         groups=[each for each in groups if each.entries],
     )
-    return Shown("ticket.html.j2", fault.id, page, _TAB)
+    return page.shown(fault.id, _TAB)
 
 
 def _facts(visit: Visit, fault: Fault) -> Sequence[Fact]:

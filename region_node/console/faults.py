@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
+from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, list_page, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell
 from gateway.web.tables import Cell, Table
@@ -12,7 +13,7 @@ from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 from region_node.console import fault, rpcs
-from region_node.console.lists import NUMBER, PAGE, chosen_of, chosen_value, list_page, one_of, values
+from region_node.console.lists import NUMBER, number_of
 from region_node.console.words import fault_due, fault_severity, fault_state, fault_state_cell
 from region_node.network.faults.course import place_of
 
@@ -23,7 +24,7 @@ _MOST = 50  # faults of a page
 
 async def _read(visit: Visit, calling: Calling) -> ListFaultsResponse:
     request = ListFaultsRequest(number=visit.query.text(NUMBER), page_size=_MOST, page_token=visit.query.text(PAGE))
-    if one_of(visit, _ONLY, [_OVERDUE]):
+    if chosen_word(visit, _ONLY, (_OVERDUE,)):
         request.due_within.FromTimedelta(timedelta())
     if state := chosen_value(visit, _STATE, FaultState.DESCRIPTOR):
         request.states.append(FaultState.ValueType(state))
@@ -36,8 +37,8 @@ def _show(visit: Visit, answer: ListFaultsResponse) -> Shown:
         chosen_of(visit, _STATE, translated("State"), states),
         chosen_of(visit, _ONLY, translated("Only"), [Option(_OVERDUE, translated("overdue"))]),
     ]
-    page = list_page(visit, PATH, choices, table(visit, answer.faults), answer.next_page_token)
-    return Shown("list.html.j2", translated("Faults"), page, PATH)
+    page = list_page(visit, PATH, choices, table(visit, answer.faults), answer.next_page_token, [number_of(visit)])
+    return page.shown(translated("Faults"), PATH)
 
 
 def table(visit: Visit, faults: Sequence[Fault]) -> Table:

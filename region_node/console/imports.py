@@ -26,7 +26,7 @@ def _show(_: Visit, found: ListImportsResponse) -> Shown:
     running = [each for each in found.imports if each.processed < each.lines][:_DRAWN]
     figure = _progress(running) if running else None
     sections = [section(translated("Files"), found, lambda each: Content(figure=figure, table=_table(each)))]
-    return Shown("sections_page.html.j2", translated("Imports"), SectionsPage(sections), PATH)
+    return SectionsPage(sections).shown(translated("Imports"), PATH)
 
 
 def _progress(running: Sequence[Import]) -> Figure:

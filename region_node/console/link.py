@@ -63,14 +63,14 @@ def _show(visit: Visit, found: _Found) -> Shown:
         section(translated("Measurements by month"), quality, lambda each: Content(table=_months(each.summaries))),
         section(translated("Alarms"), found.alarms, lambda each: Content(table=_alarms(visit, each))),
     ]
-    return Shown("sections_page.html.j2", visit.names[_ID], SectionsPage(sections), NETWORK)
+    return SectionsPage(sections).shown(visit.names[_ID], NETWORK)
 
 
 def _traffic(quality: ListQualityResponse) -> Content:
     """The chart of the months against the capacity, with the prospect."""
     months = used(quality)
     if not months:
-        return Content(table=Table(translated("Traffic"), [], []))
+        return Content()
     carried = [round(kbps / _KBIT) for _, kbps in months]
     places, capacity = [f"{month:%Y-%m}" for month, _ in months], quality.capacity_mbps
     told = "; ".join(f"{place}: {mbps:,}" for place, mbps in zip(places, carried, strict=True))

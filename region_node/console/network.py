@@ -66,7 +66,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
             lambda each: Content(table=_places(visit, each, found.alarms)),
         ),
     ]
-    return Shown("sections_page.html.j2", translated("Network"), SectionsPage(sections), NETWORK)
+    return SectionsPage(sections).shown(translated("Network"), NETWORK)
 
 
 def _has_more(pages: Sequence[ListAlarmsResponse]) -> bool:

@@ -22,8 +22,10 @@ from gateway.errors import Refused, invalid
 from gateway.time.clock import from_timestamp
 from gateway.values.money import in_major_units
 from gateway.web.console.frames import Link, Refusal, refusal_of
+from gateway.web.console.order_parts import ORDER_BADGES, order_state, order_state_cell, waits_for, way_of
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import Event, Fact, Option, due_cell
+from gateway.web.console.ticket import filled, known
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
@@ -33,7 +35,7 @@ from gateway.wording.words import word
 from region_node.business.orders import rules
 from region_node.console import rpcs
 from region_node.console.lists import pages_of
-from region_node.console.words import ORDER_BADGES, number_fact, order_state, order_state_cell, waits_for, way_of
+from region_node.console.words import number_fact
 
 _TAB = "/orders"
 _ID, _HOPS, _SIGNED = "id", "hops", "signed"
@@ -96,7 +98,7 @@ class _Page:
     facts: Sequence[Fact]
     quote_heading: str
     quote: Sequence[Fact]
-    tables: Sequence[tuple[str, Table]]
+    tables: Sequence[Table]
     timeline_heading: str
     hops: Link
     hops_refused: Refusal | None
@@ -132,7 +134,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
         facts=_facts(visit, order),
         quote_heading=translated("Quote"),
         quote=_quote(order) if order.HasField("quote") else (),
-        tables=[(heading, table) for heading, table in _tables(order, names) if table.rows],
+        tables=filled(_tables(order, names)),
         timeline_heading=translated("Course"),
         hops=_hops(visit, order),
         hops_refused=refusal_of(found.proofs) if isinstance(found.proofs, Refused) else None,
@@ -142,7 +144,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
         timeline=_timeline(order, signed),
         review=_review_form(visit, order, names) if rules.is_work_of(order, visit.person.region) else None,
     )
-    return Shown("order.html.j2", order.id, page, _TAB)
+    return Shown("order.html.j2", order.id, page, _TAB, page.tables)
 
 
 def _material_names(guide: GetBusinessGuideResponse | Refused) -> Mapping[str, str]:
@@ -167,7 +169,7 @@ def _facts(visit: Visit, order: Order) -> Sequence[Fact]:
         Fact(translated("Handling fee"), in_major_units(fee.minor_units, fee.currency) if fee.currency else ""),
         Fact(translated("Steps done"), f"{order.steps_done} / {len(order.steps)}" if order.steps else ""),
     ]
-    return [each for each in facts if each.text]
+    return known(facts)
 
 
 def _applicant(applicant: Applicant.ValueType) -> str:
@@ -187,13 +189,13 @@ def _quote(order: Order) -> Sequence[Fact]:
         Fact(translated("Amount"), in_major_units(quote.amount.minor_units, quote.amount.currency)),
         Fact(translated("Effective"), told_if_set(quote.effective_time) or translated("at once")),
     ]
-    return [each for each in facts if each.text]
+    return known(facts)
 
 
-def _tables(order: Order, names: Mapping[str, str]) -> Iterator[tuple[str, Table]]:
-    yield translated("Documents"), _documents(order.request.documents, names)
-    yield translated("Requested"), _pairs(translated("Requested"), order.request.characteristics)
-    yield translated("Results"), _pairs(translated("Results"), order.results)
+def _tables(order: Order, names: Mapping[str, str]) -> Iterator[Table]:
+    yield _documents(order.request.documents, names)
+    yield _pairs(translated("Requested"), order.request.characteristics)
+    yield _pairs(translated("Results"), order.results)
 
 
 def _documents(documents: Sequence[Document], names: Mapping[str, str]) -> Table:

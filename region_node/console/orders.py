@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
+from gateway.web.console.lists import PAGE, chosen_of, chosen_value, list_page, values
+from gateway.web.console.order_parts import order_state, order_state_cell, waits_for, way_of
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell
 from gateway.web.tables import Cell, Table
@@ -12,8 +14,7 @@ from gateway.wording.terms import business_name, learned
 from gateway.wording.times import told_if_set
 from gateway.wording.words import word
 from region_node.console import order, rpcs
-from region_node.console.lists import NUMBER, PAGE, chosen_of, chosen_value, list_page, values
-from region_node.console.words import order_state, order_state_cell, waits_for, way_of
+from region_node.console.lists import NUMBER, number_of
 
 PATH = "/orders"
 _STATE, _AWAITING, _BUSINESS = "state", "awaiting", "business"
@@ -42,8 +43,8 @@ def _show(visit: Visit, answer: ListOrdersResponse) -> Shown:
         chosen_of(visit, _AWAITING, translated("Waits for"), parties),
         chosen_of(visit, _BUSINESS, translated("Business"), businesses),
     ]
-    page = list_page(visit, PATH, choices, table(visit, answer.orders), answer.next_page_token)
-    return Shown("list.html.j2", translated("Orders"), page, PATH)
+    page = list_page(visit, PATH, choices, table(visit, answer.orders), answer.next_page_token, [number_of(visit)])
+    return page.shown(translated("Orders"), PATH)
 
 
 def table(visit: Visit, orders: Sequence[Order]) -> Table:

@@ -1,12 +1,13 @@
 """Sections of a page that are read one by one: facts and a table, or the reason of a refusal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from gateway.errors import Refused
 from gateway.web.charts import Figure
 from gateway.web.console.frames import Link, Refusal, refusal_of
+from gateway.web.console.pages import Shown
 from gateway.web.console.parts import Fact
 from gateway.web.tables import Table
 from gateway.wording.languages import translated
@@ -41,12 +42,20 @@ class SectionsPage:
 
     sections: Sequence[Section]
 
+    def shown(self, title: str, tab: str) -> Shown:
+        """The page below its title."""
+        return Shown("sections_page.html.j2", title, self, tab, tables_of(self.sections))
+
+
+def tables_of(sections: Iterable[Section]) -> Sequence[Table]:
+    """The tables of sections, which files of the page have also without a row."""
+    return [table for each in sections if (table := each.content.table) is not None]
+
 
 def section(heading: str, answer: A | Refused, content: Callable[[A], Content]) -> Section:
     """A section made of an answer, or of its refusal."""
     if isinstance(answer, Refused):
         return Section(heading, refusal=refusal_of(answer))
     shown = content(answer)
-    if shown.table is None or shown.table.rows:
-        return Section(heading, shown)
-    return Section(heading, Content(shown.facts, shown.figure), "" if shown.facts else translated("Nothing here."))
+    has_any = shown.facts or shown.figure or (shown.table is not None and shown.table.rows)
+    return Section(heading, shown, "" if has_any else translated("Nothing here."))

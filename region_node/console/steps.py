@@ -9,12 +9,12 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from gateway.errors import invalid
+from gateway.web.console.entries import Entry, Field, amount_of, entry, number_entered, time_of
 from gateway.web.console.pages import ACT, Form, Rpc, Visit
 from gateway.web.console.parts import Option
 from gateway.web.enum_words import number_of, numbers_of
 from gateway.wording.languages import translated
 from gateway.wording.words import word
-from region_node.console.entries import Entry, Field, amount_of, entry, number_entered, time_of
 
 A = TypeVar("A", bound=Message)
 _Kind = Literal["text", "line", "number", "amount", "time", "tick", "choice"]

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
 from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest, ListSupportRequestsResponse
+from gateway.web.console.lists import PAGE, chosen_of, chosen_value, list_page, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 from region_node.console import rpcs, support_request
-from region_node.console.lists import NUMBER, PAGE, chosen_of, chosen_value, list_page, values
+from region_node.console.lists import NUMBER, number_of
 from region_node.console.words import support_state, support_state_cell
 
 PATH = "/support"
@@ -30,8 +31,8 @@ async def _read(visit: Visit, calling: Calling) -> ListSupportRequestsResponse:
 def _show(visit: Visit, answer: ListSupportRequestsResponse) -> Shown:
     states = values(SupportState.DESCRIPTOR, lambda each: support_state(SupportState.ValueType(each)))
     choices = [chosen_of(visit, _STATE, translated("State"), states)]
-    page = list_page(visit, PATH, choices, table(visit, answer.requests), answer.next_page_token)
-    return Shown("list.html.j2", translated("Support requests"), page, PATH)
+    page = list_page(visit, PATH, choices, table(visit, answer.requests), answer.next_page_token, [number_of(visit)])
+    return page.shown(translated("Support requests"), PATH)
 
 
 def table(visit: Visit, requests: Sequence[SupportRequest]) -> Table:

@@ -10,16 +10,16 @@ from gateway.api.region.v1.support_service_pb2 import (
     WorkOnSupportRequestRequest,
     WorkOnSupportRequestResponse,
 )
+from gateway.web.console.entries import Group
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Fact
+from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from region_node.console import rpcs
-from region_node.console.entries import Group
 from region_node.console.steps import Steps, with_sent
-from region_node.console.ticket import TicketPage, course, filled, known
 from region_node.console.words import number_fact, support_state, support_state_cell
 from region_node.network.support import rules
 from region_node.network.support.course import happened, why
@@ -79,7 +79,7 @@ def _show(visit: Visit, found: GetSupportRequestResponse) -> Shown:
         course=course(happened(request)),
         groups=[Group(translated("Work on the support request"), steps)] if steps else (),
     )
-    return Shown("ticket.html.j2", request.id, page, _TAB)
+    return page.shown(request.id, _TAB)
 
 
 def _facts(visit: Visit, request: SupportRequest) -> Sequence[Fact]:

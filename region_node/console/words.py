@@ -6,17 +6,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1.alarm_pb2 import AlarmState
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.fault_pb2 import Fault, FaultSeverity, FaultState
-from gateway.api.region.v1.order_pb2 import Awaiting, Order, OrderState, Party
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
 from gateway.time.clock import to_timestamp
 from gateway.web.console.pages import Visit
 from gateway.web.console.parts import Fact
 from gateway.web.tables import Cell
-from gateway.wording.complaints import state_word
 from gateway.wording.languages import translated
-from gateway.wording.terms import region_name
 from gateway.wording.words import word
 from region_node.network.faults.outages import due_of
 
@@ -24,24 +20,6 @@ CUSTOMERS = "/customers"
 """The path of the page of a customer."""
 NETWORK = "/network"
 """The path of the page of the network."""
-ORDER_BADGES: Mapping[OrderState.ValueType, str] = {
-    OrderState.ORDER_STATE_COMPLETED: "done",
-    OrderState.ORDER_STATE_REJECTED: "late",
-    OrderState.ORDER_STATE_FAILED: "late",
-    OrderState.ORDER_STATE_PENDING: "near",
-    OrderState.ORDER_STATE_HELD: "soon",
-    OrderState.ORDER_STATE_IN_PROGRESS: "moving",
-    OrderState.ORDER_STATE_ACKNOWLEDGED: "moving",
-}
-"""The badges of the states of orders; the others have a plain one."""
-_COMPLAINT_BADGES: Mapping[ComplaintState.ValueType, str] = {
-    ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED: "moving",
-    ComplaintState.COMPLAINT_STATE_IN_PROGRESS: "moving",
-    ComplaintState.COMPLAINT_STATE_PENDING: "near",
-    ComplaintState.COMPLAINT_STATE_HELD: "soon",
-    ComplaintState.COMPLAINT_STATE_RESOLVED: "done",
-    ComplaintState.COMPLAINT_STATE_CLOSED: "done",
-}
 _FAULT_BADGES: Mapping[FaultState.ValueType, str] = {
     FaultState.FAULT_STATE_ACKNOWLEDGED: "moving",
     FaultState.FAULT_STATE_PENDING: "near",
@@ -68,11 +46,6 @@ def number_fact(visit: Visit, number: str) -> Fact:
     return Fact(translated("Number"), number, visit.address(CUSTOMERS, number=number))
 
 
-def order_state(state: OrderState.ValueType) -> str:
-    """The state of an order."""
-    return word(OrderState.Name(state), "ORDER_STATE_")
-
-
 def fault_state(state: FaultState.ValueType) -> str:
     """The state of a fault."""
     return word(FaultState.Name(state), "FAULT_STATE_")
@@ -92,16 +65,6 @@ def fault_due(fault: Fault) -> Timestamp:
 def support_state(state: SupportState.ValueType) -> str:
     """The state of a support request."""
     return word(SupportState.Name(state), "SUPPORT_STATE_")
-
-
-def order_state_cell(order: Order) -> Cell:
-    """The state of an order as a badge."""
-    return Cell(order_state(order.state), badge=ORDER_BADGES.get(order.state, "calm"))
-
-
-def complaint_state_cell(complaint: Complaint) -> Cell:
-    """The state of a complaint as a badge."""
-    return Cell(state_word(complaint.state), badge=_COMPLAINT_BADGES.get(complaint.state, "calm"))
 
 
 def fault_state_cell(fault: Fault) -> Cell:
@@ -134,16 +97,3 @@ def alarm_severity_cell(severity: PerceivedSeverity.ValueType) -> Cell:
     """The severity of an alarm as a badge."""
     told = word(PerceivedSeverity.Name(severity), "PERCEIVED_SEVERITY_")
     return Cell(told, badge=_SEVERITY_BADGES.get(severity, "calm") if told else "")
-
-
-def waits_for(awaiting: Awaiting) -> str:
-    """The party that has to act next, and its action; empty for nobody."""
-    party = word(Party.Name(awaiting.party), "PARTY_")
-    return f"{party}: {translated(awaiting.action)}" if party and awaiting.action else party
-
-
-def way_of(order: Order) -> str:
-    """The origin region and the home region of an order."""
-    home = region_name(order.home_region) if order.home_region else translated("not known")
-    origin = region_name(order.origin_region)
-    return origin if order.origin_region == order.home_region else f"{origin} → {home}"

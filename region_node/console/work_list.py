@@ -16,6 +16,8 @@ from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest
 from gateway.errors import Refused, invalid
 from gateway.time.clock import to_timestamp
 from gateway.web.console.frames import Link, Refusal, refusal_of
+from gateway.web.console.lists import chosen_word
+from gateway.web.console.order_parts import order_state
 from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import Choice, Option, by_due, due_cell, span
 from gateway.web.enum_words import told_word
@@ -30,8 +32,8 @@ from region_node.console import complaints as complaint_list
 from region_node.console import faults as fault_list
 from region_node.console import orders as order_list
 from region_node.console import support as support_list
-from region_node.console.lists import one_of, pages_of
-from region_node.console.words import fault_due, fault_severity, fault_state, order_state, support_state
+from region_node.console.lists import pages_of
+from region_node.console.words import fault_due, fault_severity, fault_state, support_state
 from region_node.network.faults import rules as faults
 from region_node.network.faults.course import place_of
 from region_node.network.support import rules as support
@@ -128,7 +130,7 @@ async def _read(visit: Visit, calling: Calling) -> _Lists:
 
 def _within(visit: Visit) -> timedelta | None:
     """The chosen time until the due time; None for any. Raises Refused for another one."""
-    said = one_of(visit, _WITHIN, _HOURS)
+    said = chosen_word(visit, _WITHIN, _HOURS)
     return timedelta(hours=int(said)) if said else None
 
 
@@ -165,7 +167,7 @@ def _show(visit: Visit, found: _Lists) -> Shown:
         table=_table(visit, sorted(rows, key=lambda row: by_due(row[1].due))),
         empty=translated("Nothing waits here."),
     )
-    return Shown("work_list.html.j2", translated("Work list"), page, PATH)
+    return Shown("work_list.html.j2", translated("Work list"), page, PATH, [page.table])
 
 
 def _kinds(visit: Visit, found: _Lists) -> Sequence[_Kind]:

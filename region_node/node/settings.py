@@ -83,8 +83,6 @@ class NodeWebSettings(WebSettings):
 
     open_apis: bool = False
     """Whether TM Forum's Open APIs are served there, to whoever may call the RPCs behind them."""
-    console: bool = False
-    """Whether the console for the staff of the region is served there, below `/console`."""
 
 
 _WEB = NodeWebSettings("127.0.0.1:7643")

@@ -217,7 +217,7 @@ def main(rounds: int, seconds: float, output: Path, *, unsynced: bool) -> None:
         directory = stack.enter_context(working_directory(output.parent, "openapi"))
         conditions = circumstances(directory, others, rounds=rounds, seconds_per_round_and_way=seconds, goal=GOAL)
         federation = stack.enter_context(running(directory / "federation", web=HANDLING))
-        port = int(federation.web_port(HANDLING).read_text("ascii"))
+        port = federation.web_port(federation.nodes[HANDLING][0])
         found = uvloop.run(measure(federation, port, rounds, seconds))
     console().print(business_table(found))
     write_report(output, {"calls": {each.name: each.plain() for each in found}, "conditions": conditions})

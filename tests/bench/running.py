@@ -51,7 +51,7 @@ def running(
         files, federation.load = tree / "deploy" / "federation", partial(read_by, tree)
         federation.is_signed = knows_signatures(tree)
     if web:
-        federation.open_web(web)
+        federation.open_web(federation.nodes[web][0], "open_apis")
     try:
         federation.prepare()
         federation.start(configuration=files)

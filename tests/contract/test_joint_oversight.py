@@ -3,8 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
-from coordinator.cli.output import unanswered_line
 from coordinator.oversight.listings import NEWEST_JOINT_ORDERS
+from coordinator.wording.answers import unanswered_line
 from gateway.api.coordinator.v1.administration_pb2 import ListJointOrderSummariesRequest
 from gateway.api.region.v1.joint_order_pb2 import JointOrderState
 from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary

@@ -1,15 +1,21 @@
 """A case loses no work item and gets none twice, whatever is killed while it is filed, returned and assigned."""
 
+from datetime import UTC, datetime
+
 import grpc
 import pytest
 
+from deploy.local.federation import FEDERATION
 from deploy.local.process import wait_until
 from gateway.api.coordinator.v1.case_service_pb2 import AssignComplaintRequest, ListCasesRequest
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
+from gateway.api.region.v1 import case_service_pb2 as at_node
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import Complaint, ReturnReason
 from gateway.api.region.v1.complaint_service_pb2 import ReturnComplaintRequest
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
+from gateway.federation.acts import signed_act
+from gateway.security.signing import Signer
 from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, number_of
 from tests.crash.scene import Scene
@@ -20,6 +26,7 @@ pytestmark = pytest.mark.slow
 NUMBER = number_of(902)  # of no order in these tests
 BOTH, COORDINATED, SINGLE = "PRIV_SHARE", "NET_CROSS_PATH", "BILL_WRONG"
 STAFF = "wang"
+_AT_NODE = at_node.DESCRIPTOR.services_by_name["CaseService"]
 
 
 def file(scene: Scene, category: str, request_id: str) -> Complaint:
@@ -41,8 +48,16 @@ async def give_back(scene: Scene, certificate: str, ticket_id: str) -> Complaint
 
 
 async def _assign(scene: Scene, ticket_id: str) -> CaseHeader:
-    request = AssignComplaintRequest(
+    asked = at_node.AssignComplaintRequest(
         request_id=f"assign-{ticket_id.replace('/', '-')}", ticket_id=ticket_id, region=HOME, department="BACKBONE"
+    )
+    signer, method = Signer.load(scene.federation.administrator.key), f"/{_AT_NODE.full_name}/AssignComplaint"
+    request = AssignComplaintRequest(
+        request_id=asked.request_id,
+        ticket_id=ticket_id,
+        region=asked.region,
+        department=asked.department,
+        signed=signed_act(signer, FEDERATION, method, HANDLING, asked, datetime.now(UTC)),
     )
     async with scene.federation.dial_coordinator() as channel:
         node = CaseServiceStub(channel)

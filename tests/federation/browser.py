@@ -1,4 +1,4 @@
-"""A browser at the console of Guangdong's node: certificate, cookies, pages, and forms of pages."""
+"""A browser at a console: certificate, cookies, pages, and forms of pages."""
 
 import html
 import re
@@ -24,9 +24,9 @@ class Browser:
     cookies: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, federation: Federation, path: str) -> "Browser":
-        """A browser with the certificate of `path`, and without cookies."""
-        return cls(web_caller(federation, path, {}))
+    def of(cls, federation: Federation, path: str, member: str = "guangdong") -> "Browser":
+        """A browser at the console of a member with the certificate of `path`, and without cookies."""
+        return cls(web_caller(federation, path, {}, member))
 
     @property
     def origin(self) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import inspect
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -118,7 +118,7 @@ def shared_federation(runner: asyncio.Runner, databases: Databases, fast_disk: P
 
     It ends when the worker leaves the folder: nobody runs its event loop while the tests of another folder run theirs.
     """
-    yield from _started(runner, databases, fast_disk, web="guangdong")
+    yield from _started(runner, databases, fast_disk, web=("coordinator", "guangdong"))
 
 
 @pytest.fixture(scope="module")
@@ -137,12 +137,13 @@ def federation(
         yield from _started(runner, databases, fast_disk)
 
 
-def _started(runner: asyncio.Runner, databases: Databases, disk: Path | None, web: str = "") -> Iterator[Federation]:
-    """A federation, in which the node of the region `web` serves HTTPS, too."""
+def _started(
+    runner: asyncio.Runner, databases: Databases, disk: Path | None, web: Sequence[str] = ()
+) -> Iterator[Federation]:
+    """A federation, in which the members `web` serve HTTPS, too."""
     with TemporaryDirectory(prefix="crossregion-", dir=disk) as name:
         federation = Federation(Path(name), databases)
-        if web:
-            federation.open_web(web)
+        federation.open_web(*web)
         runner.run(federation.start())
         yield federation
         runner.run(federation.stop())

@@ -93,7 +93,7 @@ class Federation:
         self.identity_providers: dict[str, IdentityProviderSettings] = {}
         """The identity providers of the regions that have one."""
         self.web: dict[str, NodeWebSettings] = {}
-        """The HTTPS listeners of the regions that have one."""
+        """The HTTPS listeners of the members that have one."""
         self.acting: dict[str, str] = {}
         """The member of staff who proves to act through an operator system, by the path of the system."""
         self._messaging: dict[str, Provider] = {}
@@ -114,10 +114,11 @@ class Federation:
         """A request id that was not used before."""
         return f"R{next(self._numbers)}"
 
-    def open_web(self, region: str) -> None:
-        """Has the node of a region, once it starts, serve the Open APIs and its console by HTTPS."""
-        port_file = self.directory / f"{region}.web-port"
-        self.web[region] = NodeWebSettings("127.0.0.1:0", port_file, open_apis=True, console=True)
+    def open_web(self, *members: str) -> None:
+        """Has members, once they start, serve their consoles by HTTPS, and nodes the Open APIs, too."""
+        for member in members:
+            port_file = self.directory / f"{member}.web-port"
+            self.web[member] = NodeWebSettings("127.0.0.1:0", port_file, open_apis=True, console=True)
 
     @property
     def coordinator_endpoint(self) -> str:
@@ -155,8 +156,7 @@ class Federation:
         await until(lambda: self._is_timed(region), f"{region} has set its timers")
 
     async def _is_timed(self, region: str) -> bool:
-        last = f"SELECT 1 FROM timers WHERE timer_id = '{SURVEY_TIMER}'"
-        return bool(self.database(region).rows(last))
+        return bool(self.database(region).rows(f"SELECT 1 FROM timers WHERE timer_id = '{SURVEY_TIMER}'"))
 
     async def _until_known(self, asking: str, asked: str) -> None:
         """Returns when two regions trust each other's keys: a question about nobody is then answered by its region."""
@@ -431,6 +431,7 @@ class Federation:
             data=self.directory / "coordinator",
             credentials=self.certificates.credentials("coordinator/0"),
             heartbeat_interval=0.1,
+            web=self.web.get("coordinator"),
             lease=10.0,
             federation_anchor=self._anchor,
             allow_unsigned_configuration=self._anchor is None,
@@ -446,13 +447,15 @@ async def running(
     *,
     keeps_databases: bool = False,
     administrators: Administrators | None = None,
+    web: Sequence[str] = (),
 ) -> AsyncIterator[Federation]:
     """A federation of one's own, for a test that changes it.
 
-    `keeps_databases`: another federation of the test goes on with them.
+    `keeps_databases`: another federation of the test goes on with them. `web` is for `open_web`.
     """
     federation = Federation(directory, databases)
     federation.administrators = administrators
+    federation.open_web(*web)
     try:
         await federation.start(regions)
         yield federation

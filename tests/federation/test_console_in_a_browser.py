@@ -1,4 +1,4 @@
-"""The console in a real browser: each page in both languages, on a laptop and a tablet, with pictures to look at."""
+"""The consoles in a real browser: each page in both languages, on a laptop and a tablet, with pictures to look at."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -27,22 +27,23 @@ PICTURES = Path(__file__).parents[2] / "build" / "screenshots"
 LANGUAGES = {"en": "en", "zh": "zh-CN"}
 WIDTHS = (1280, 768)
 OWN_LINK = "guangzhou-shenzhen-1"
-STAFF = "region/guangdong/staff/wang"
+STAFF, ADMIN = "region/guangdong/staff/wang", "admin/root"
 
 
 @asynccontextmanager
-async def signed_in(federation: Federation, language: str) -> AsyncIterator[tuple[Tab, str]]:
+async def signed_in(federation: Federation, language: str, person: str = STAFF) -> AsyncIterator[tuple[Tab, str]]:
     """A browser whose person has signed in, and the address of the console."""
-    web, own = federation.web["guangdong"], federation.certificates.credentials(STAFF)
+    member = "coordinator" if person == ADMIN else "guangdong"
+    web, own = federation.web[member], federation.certificates.credentials(person)
     assert web.port_file is not None
-    shown = federation.certificates.credentials("region/guangdong")
+    shown = federation.certificates.credentials("region/guangdong")  # of the door
     async with (
         certified_door(int(web.port_file.read_text()), shown, own) as origin,
         browser_tab(LANGUAGES[language]) as tab,
     ):
         await tab.resize(WIDTHS[0])
         await tab.go(f"{origin}/console")
-        await photograph(tab, f"sign-in-{language}-{WIDTHS[0]}")
+        await photograph(tab, f"{member}-sign-in-{language}-{WIDTHS[0]}")
         await tab.click("main button")
         yield tab, f"{origin}/console"
 
@@ -111,12 +112,31 @@ async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> 
     }
 
 
+OF_THE_COORDINATOR = {
+    "board": "/board",
+    "region": "/regions/sichuan?connection=test",
+    "membership": "/regions/sichuan/membership",
+    "unknown-region": "/regions/nowhere",
+    "overseen-complaints": "/complaints?ended=yes",
+    "overseen-orders": "/orders",
+    "issues": "/issues",
+    "risks": "/risks?show=all",
+    "body": "/body",
+    "configuration": "/configuration?part=policies",
+}
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("person", [STAFF, ADMIN])
 async def test_every_page_fits_its_window_breaks_no_policy_and_is_photographed(
-    federation: Federation, guangdong: Counter, sichuan: Counter, language: str
+    federation: Federation, guangdong: Counter, sichuan: Counter, person: str, language: str
 ) -> None:
-    pages = await work(federation, guangdong, sichuan)
-    async with signed_in(federation, language) as (tab, console):
+    of_the_region = await work(federation, guangdong, sichuan)
+    pages = of_the_region
+    if person == ADMIN:
+        overseen = {f"overseen-{each}": of_the_region[each] for each in ("complaint", "order-review")}
+        pages = {**OF_THE_COORDINATOR, **overseen}
+    async with signed_in(federation, language, person) as (tab, console):
         for name, path in pages.items():
             for width in WIDTHS:
                 await tab.resize(width)

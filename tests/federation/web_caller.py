@@ -78,9 +78,11 @@ class WebCaller:
             connection.close()
 
 
-def web_caller(federation: Federation, path: str, headers: Mapping[str, str] = CLERK) -> WebCaller:
-    """Whoever has the certificate of `path`, at the node of Guangdong; a clerk unless the headers say otherwise."""
-    web, own = federation.web["guangdong"], federation.certificates.credentials(path)
+def web_caller(
+    federation: Federation, path: str, headers: Mapping[str, str] = CLERK, member: str = "guangdong"
+) -> WebCaller:
+    """Whoever has the certificate of `path`, at a member; a clerk unless the headers say otherwise."""
+    web, own = federation.web[member], federation.certificates.credentials(path)
     assert web.port_file is not None
     return WebCaller(web.port_file, own.authority, own, headers)
 

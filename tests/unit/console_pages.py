@@ -39,7 +39,7 @@ from gateway.time.clock import SystemClock, to_timestamp
 from gateway.web.console.assets import FRAMES
 from gateway.web.console.fields import Fields
 from gateway.web.console.frames import Frame, Link, refusal_of
-from gateway.web.console.pages import Calling, Rpc, Shown, View, Visit
+from gateway.web.console.pages import Calling, Rpc, Shown, View, Visit, WebConsole
 from gateway.web.html_pages import HtmlPages
 from gateway.wording.languages import for_reader
 from region_node.console.console import console
@@ -206,35 +206,49 @@ def proofs(evil: str = "") -> GetOrderProofResponse:
     return GetOrderProofResponse(proofs=[signed])
 
 
-def visit(view: View, query: str = "") -> Visit:
-    person = Identity("crossregion.example", Role.ROLE_STAFF, "guangdong", "wang")
-    return Visit("/console", {"id": "sichuan/counter/R1"}, Fields.parsed(query), Fields({}), person, NOW, "", "R2")
+STAFF = Identity("crossregion.example", Role.ROLE_STAFF, "guangdong", "wang")
+
+
+def visit(query: str = "", person: Identity = STAFF, **names: str) -> Visit:
+    """A visit of a page, with the values for the names in its path."""
+    found = {"id": "sichuan/counter/R1", **names}
+    return Visit("/console", found, Fields.parsed(query), Fields({}), person, NOW, "", "R2")
 
 
 def written(view: View, *answers: Message, query: str = "", refusal: Refused | None = None) -> str:
-    """The HTML of a page in Chinese."""
-    asked = visit(view, query)
-    data = asyncio.run(_read(view, asked, Answering(*answers)))
-    with for_reader("zh", TEXTS):
-        shown = view.show(asked, data)
-        return HtmlPages(CONSOLE.templates, FRAMES).written(
-            shown.template, shown.title, "zh", shown.page, frame(shown, refusal)
+    """The HTML of a page of the region's console in Chinese."""
+    return written_by(CONSOLE, view, visit(query), Answering(*answers), refusal)
+
+
+def written_by(served: WebConsole, view: View, asked: Visit, calling: Calling, refusal: Refused | None = None) -> str:
+    """The HTML of a page of a console in Chinese."""
+    shown = shown_by(served, view, asked, calling)
+    with for_reader("zh", served.texts):
+        return HtmlPages(served.templates, FRAMES).written(
+            shown.template, shown.title, "zh", shown.page, frame(served, shown, refusal)
         )
+
+
+def shown_by(served: WebConsole, view: View, asked: Visit, calling: Calling) -> Shown:
+    """A page of a console in Chinese."""
+    data = asyncio.run(_read(view, asked, calling))
+    with for_reader("zh", served.texts):
+        return view.show(asked, data)
 
 
 async def _read(view: View, asked: Visit, calling: Calling) -> object:
     return await view.read(asked, calling)
 
 
-def frame(shown: Shown, refusal: Refused | None) -> Frame:
+def frame(served: WebConsole, shown: Shown, refusal: Refused | None) -> Frame:
     return Frame(
-        brand=CONSOLE.brand(),
+        brand=served.brand(),
         home="/console/work",
         style="/console/assets/console.css",
         script="/console/assets/console.js",
         skip="skip",
         navigation="pages",
-        tabs=[Link(each.title(), each.path, each.path == shown.tab) for each in CONSOLE.tabs],
+        tabs=[Link(each.title(), each.path, each.path == shown.tab) for each in served.tabs],
         other_language=Link("English", "/console/language/en"),
         language_code="en",
         person="wang",

@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 from typing import cast
@@ -11,7 +12,6 @@ import pytest
 from aiohttp.streams import StreamReader
 from aiohttp.test_utils import make_mocked_request
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +29,7 @@ from gateway.time.clock import to_timestamp
 from gateway.web.console import sessions
 from gateway.web.console.application import ConsoleApplication, form_of
 from gateway.web.console.fields import Fields
+from gateway.web.console.pages import WebConsole
 from gateway.web.console.parts import due_cell, span
 from gateway.web.console.sessions import Sessions
 from gateway.wording.languages import current_language, for_reader, translated
@@ -157,7 +158,12 @@ def test_a_reader_has_a_language_of_its_own_and_the_process_keeps_its_own() -> N
 
 
 def test_hostile_texts_change_no_element_and_no_attribute_of_a_page() -> None:
-    for (name, harmless), (_, spoilt) in zip(full_pages(), full_pages(EVIL), strict=True):
+    require_harmless(full_pages(), full_pages(EVIL))
+
+
+def require_harmless(pages: Iterable[tuple[str, str]], with_evil: Iterable[tuple[str, str]]) -> None:
+    """Fails where EVIL behind each text changes an element or an attribute of a page."""
+    for (name, harmless), (_, spoilt) in zip(pages, with_evil, strict=True):
         found = read(spoilt)
         assert structure(found) == structure(read(harmless)), name
         assert sum(EVIL in text for text in found.texts) >= 3, name
@@ -279,7 +285,12 @@ def _decisions(page: str) -> list[str]:
 
 
 def test_every_field_has_a_label_every_table_a_head_and_no_page_has_a_style_or_a_handler_of_its_own() -> None:
-    for name, page in full_pages():
+    require_well_formed(full_pages())
+
+
+def require_well_formed(pages: Iterable[tuple[str, str]]) -> None:
+    """Fails for a field without a label, a table without a head, a second heading, a style or a handler in a page."""
+    for name, page in pages:
         found = read(page)
         labelled = {attributes.get("for") for tag, attributes in found.seen if tag == "label"}
         fields = [attributes for tag, attributes in found.seen if tag in ("select", "textarea")]
@@ -293,21 +304,20 @@ def test_every_field_has_a_label_every_table_a_head_and_no_page_has_a_style_or_a
 
 
 def test_the_pages_of_a_console_name_rpcs_of_the_contract_and_their_answers() -> None:
-    for view in CONSOLE.views:
+    require_known_rpcs(CONSOLE)
+
+
+def require_known_rpcs(served: WebConsole) -> None:
+    """Fails where a page names no RPC of the contract, or another answer than that of the RPC."""
+    for view in served.views:
         for rpc in (*view.rpcs, *(form.rpc for form in view.forms)):
             service, _, method = rpc.path.removeprefix("/").rpartition("/")
-            module = __import__(f"gateway.api.region.v1.{_snake(service.rpartition('.')[2])}_pb2", fromlist=["x"])
-            found = module.DESCRIPTOR.services_by_name[service.rpartition(".")[2]].methods_by_name[method]
-            assert GetMessageClass(found.output_type) is rpc.answer, rpc.path
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{each.lower()}" if each.isupper() else each for each in name).lstrip("_")
+            # The answer's module is imported, so that its file with the service is in the pool.
+            found = rpc.answer.DESCRIPTOR.file.pool.FindServiceByName(service).methods_by_name[method]
+            assert found.output_type.full_name == rpc.answer.DESCRIPTOR.full_name, rpc.path
 
 
 def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
-    """A page is made of RPCs, of pure rules, and of what is pure and shared with commands."""
-    fabric = ("gateway.api", "gateway.errors", "gateway.time", "gateway.values", "gateway.web", "gateway.wording")
     shared = (
         "region_node.care.complaints.course.",
         "region_node.network.faults.course.",
@@ -317,11 +327,21 @@ def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
         "region_node.network.measurements.prospect.",
         "region_node.network.support.course.",
     )
-    for path in sorted((ROOT / "region_node" / "console").glob("*.py")):
+    require_no_store("region_node", shared)
+
+
+def require_no_store(package: str, shared: tuple[str, ...]) -> None:
+    """Fails where a page is not made of RPCs, of pure rules and words, and of what is pure and shared with commands.
+
+    `shared` are the beginnings of the latter's names.
+    """
+    fabric = ("gateway.api", "gateway.errors", "gateway.time", "gateway.values", "gateway.web", "gateway.wording")
+    own = (f"{package}.console", f"{package}.wording")
+    for path in sorted((ROOT / package / "console").glob("*.py")):
         if path.name == "served.py":  # which reads the settings
             continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(("gateway", "region_node")):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(("gateway", package)):
                 for name in (f"{node.module}.{each.name}" for each in node.names):
                     is_rule = "rules" in name.split(".")
-                    assert is_rule or name.startswith((*fabric, *shared, "region_node.console")), name
+                    assert is_rule or name.startswith((*fabric, *own, *shared)), name

@@ -24,20 +24,24 @@ from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.api.region.v1.support_service_pb2 import GetSupportRequestResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.time.clock import to_timestamp
+from gateway.web.console.exports import exported
 from gateway.web.console.fields import Fields
 from gateway.wording.languages import for_reader
 from gateway.wording.terms import learn
 from gateway.wording.times import show_times_of
 from region_node.network.faults.places import MOST_FOUND
 from tests.unit.console_pages import (
+    CONSOLE,
     NUMBER,
     TEXTS,
+    Answering,
     acts,
     alarm,
     fault,
     network,
     quality,
     refused,
+    shown_by,
     support_request,
     view_of,
     visit,
@@ -93,7 +97,7 @@ def test_the_fields_of_a_step_become_its_request_in_the_zone_of_the_region() -> 
     names = Terms(regions=[RegionTerm(region="guangdong", time_zone="Asia/Shanghai")])
 
     def filled(act: str, **fields: str) -> WorkOnFaultRequest:
-        asked = replace(visit(view_of("/faults/{id:.+}")), form=Fields({each: [text] for each, text in fields.items()}))
+        asked = replace(visit(), form=Fields({each: [text] for each, text in fields.items()}))
         with for_reader("zh", TEXTS):
             learn(names)
             show_times_of("guangdong")
@@ -188,3 +192,13 @@ def test_an_import_that_is_not_complete_has_a_bar() -> None:
     assert ("0a0a0a0a0a0a0a0a: 25 %" in page, "0b0b0b0b0b0b0b0b: " in page) == (True, False)
     assert "50/200" in page
     assert "<svg" not in written(view_of("/imports"), ListImportsResponse(imports=[done]))
+
+
+@pytest.mark.parametrize(
+    "path", ["/work", "/orders", "/complaints", "/faults", "/network", "/network/links/{id}", "/support", "/imports"]
+)
+def test_a_page_of_tables_gives_a_file_with_their_columns_also_where_nothing_is_there(path: str) -> None:
+    shown = shown_by(CONSOLE, view_of(path), visit(), Answering())
+    assert shown.tables
+    assert all(each.head for each in shown.tables)
+    assert exported(shown, "csv").text

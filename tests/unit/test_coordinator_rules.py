@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.cli.orders.order_timeline import Hop, seconds_between, timeline
-from coordinator.cli.output import told_age, told_span
 from coordinator.membership.rules import membership_of, require_route
 from coordinator.oversight.rules import merged, origin_region
 from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, Suspension, expired, next_expiry
+from coordinator.wording.ages import told_age, told_span
+from coordinator.wording.order_timeline import Hop, seconds_between, timeline
 from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceResponse, RegionTrace
 from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability, Member, MemberState, NodeReport
 from gateway.api.region.v1.order_oversight_service_pb2 import EnvelopeTrace, OrderSummary

@@ -8,9 +8,9 @@ import pytest
 
 import coordinator
 import region_node
-from coordinator.cli.orders.order_explained import explained
 from coordinator.cli.reconciliation import print_pairs
 from coordinator.cli.settlement import print_matrix
+from coordinator.wording.order_explained import explained
 from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceResponse, RegionTrace
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2 import (
     PairDay,

@@ -11,7 +11,8 @@ from coordinator.cli.acts import key_option, signed
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
-from coordinator.cli.output import titled, told_age, told_due
+from coordinator.cli.output import titled, told_due
+from coordinator.wording.ages import told_age
 from gateway.api.coordinator.v1 import case_service_pb2 as contract
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
 from gateway.api.federation.v1.body_pb2 import OnDuty
@@ -19,8 +20,8 @@ from gateway.api.region.v1 import case_service_pb2 as at_node
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import ComplaintState, TimeReason, WorkItem, WorkItemState
 from gateway.cli.asking import limit_option, request_option
-from gateway.cli.body import told_duty
 from gateway.cli.table import Table, TableColumn
+from gateway.wording.body import told_duty
 from gateway.wording.languages import translated
 from gateway.wording.terms import category_name, region_name
 from gateway.wording.times import show_times_of, told_if_set

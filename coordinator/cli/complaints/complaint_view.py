@@ -1,23 +1,24 @@
 """How complaints are shown to administrators: lists, the timeline of one, and where its time went."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import click
 from rich.text import Text
 
 from coordinator.cli.output import titled, told_due
+from coordinator.wording.complaints import happened, told_responsible
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader, ComplaintHistory
 from gateway.api.region.v1.complaint_pb2 import Deadline, DeadlineKind
 from gateway.cli.complaints import show_ledger
 from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.time.clock import from_timestamp
-from gateway.wording.complaints import entered, filing, in_minutes, is_at_filing, raised, state_word, whole_of
+from gateway.wording.complaints import in_minutes, state_word, whole_of
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import category_name, region_name
-from gateway.wording.times import Happening, told_if_set
+from gateway.wording.times import told_if_set
 from gateway.wording.words import word
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -33,7 +34,7 @@ def complaint_headers(now: datetime) -> Table[ComplaintHeader]:
         TableColumn("state", lambda each: state_word(each.state)),
         TableColumn("level", lambda each: Text(f"L{each.level}", style="red" if each.level >= _HIGH else "")),
         TableColumn("from", lambda each: region_name(each.origin_region)),
-        TableColumn("responsible", _responsible),
+        TableColumn("responsible", told_responsible),
         TableColumn("taken in", lambda each: told_if_set(each.create_time)),
         TableColumn("due", lambda each: told_due(each.due_time, now)),
         TableColumn("time left", lambda each: _left(each, now)),
@@ -74,7 +75,7 @@ def print_history(history: ComplaintHistory, told_by: str) -> None:
     if history.repeated_ticket_id:
         click.echo(translated("It repeats {ticket_id}.", ticket_id=history.repeated_ticket_id))
     _deadlines(history).show(history.deadlines, titled(translated("Deadlines")))
-    show_timeline(_happened(history), titled(translated("Timeline")), timespec="seconds")
+    show_timeline(happened(history), titled(translated("Timeline")), timespec="seconds")
     if not history.HasField("lateness"):
         show_ledger(history.ledger, length, titled(translated("Where its time went")))
         return
@@ -100,10 +101,6 @@ def length(amount: timedelta) -> str:
     return translated("{days} d {clock}", days=days, clock=f"{hours:02d}:{minutes:02d}")
 
 
-def _responsible(header: ComplaintHeader) -> str:
-    return f"{region_name(header.owner_region)} {in_language(header.department)}".strip()
-
-
 def _left(header: ComplaintHeader, now: datetime) -> Text:
     if not header.HasField("due_time"):
         return Text("")
@@ -126,18 +123,3 @@ def _met(deadline: Deadline, history: ComplaintHistory) -> Text:
     is_estimated = any(change.estimated and change.time == deadline.met_time for change in history.state_changes)
     late = not is_estimated and from_timestamp(deadline.met_time) > from_timestamp(deadline.due_time)
     return Text(told_if_set(deadline.met_time), style="red" if late else "")
-
-
-def _happened(history: ComplaintHistory) -> Iterator[Happening]:
-    """Time, author and text of each event."""
-    header, settings = history.header, history.categories
-    first = settings[0].category if settings else header.category
-    category = "" if settings and not is_at_filing(settings[0]) else first
-    yield from filing(header.create_time, header.origin_region, category, header.severity, settings)
-    yield from entered(history.state_changes)
-    yield from raised(history.escalations)
-    for said in history.utterances:
-        what = translated("asked the customer") if said.asks_customer else translated("said something")
-        yield from_timestamp(said.time), region_name(said.region), what
-    for time in history.expedite_times:
-        yield from_timestamp(time), region_name(header.origin_region), translated("haste asked for")

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from coordinator.cli.complaints import report_figures as told_as
-from coordinator.cli.output import unanswered_line
+from coordinator.wording.answers import unanswered_line
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
     ComplaintDimension,
     ComplaintFigures,

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from coordinator.cli.network.network_view import told_delay, told_left, told_loss, told_verdict
-from coordinator.cli.output import unanswered_line
+from coordinator.wording.answers import unanswered_line
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.web.html_pages import HtmlPages
 from gateway.web.tables import Cell, Table

@@ -5,7 +5,8 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.text import Text
 
-from coordinator.cli.output import told_age, told_due
+from coordinator.cli.output import told_due
+from coordinator.wording.ages import told_age
 from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
 from gateway.api.region.v1.joint_order_pb2 import JointAwaiting, JointItemState, JointOrderState
 from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary

@@ -9,9 +9,11 @@ from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.orders.joint_orders import joint_orders
-from coordinator.cli.orders.order_explained import explained, joint_line
-from coordinator.cli.orders.order_timeline import Hop, seconds_between, timeline, unanswered_envelopes
-from coordinator.cli.output import tell_unanswered, titled, told_age, told_due, told_reason, told_span
+from coordinator.cli.output import tell_unanswered, titled, told_due
+from coordinator.wording.ages import told_age, told_span
+from coordinator.wording.answers import told_reason
+from coordinator.wording.order_explained import explained, joint_line
+from coordinator.wording.order_timeline import Hop, seconds_between, timeline, unanswered_envelopes
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import OrderOversightServiceStub
 from gateway.api.region.v1.joint_order_pb2 import JointOrderState

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from coordinator.cli.output import unanswered_line
+from coordinator.wording.answers import unanswered_line
 from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityResponse
 from gateway.api.federation.v1.quality_pb2 import ScorecardDefinition, ScorecardFigure, ScorecardUnit
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure, Scorecard

@@ -1,18 +1,17 @@
-"""The matrix of likelihood and impact on the terminal, and the words for scores and plans."""
+"""The matrix of likelihood and impact on the terminal, and the colours of scores."""
 
 from collections import Counter
 from collections.abc import Iterable
 
 from rich.text import Text
 
-from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskPlans
+from coordinator.wording.risks import NOBODY, heat, told_score
+from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.risk_pb2 import RiskRules
 from gateway.cli.terminal import print_table
 from gateway.wording.languages import in_language, translated
 
 _STYLES = ("black on green", "black on yellow", "black on dark_orange", "white on red")
-NOBODY = "·"
-"""A cell without risks."""
 
 
 def show_matrix(rules: RiskRules, risks: Iterable[Risk]) -> None:
@@ -36,33 +35,13 @@ def show_matrix(rules: RiskRules, risks: Iterable[Risk]) -> None:
     print_table(titles, rows, translated("Number of risks (score)"))
 
 
-def band_number(rules: RiskRules, score: int) -> int:
-    """The number of the band of a score, from 0; -1 without bands."""
-    return sum(each.least_score <= score for each in rules.bands) - 1
-
-
-def told_score(rules: RiskRules, risk: Risk) -> Text:
-    """Likelihood, impact and band of a risk: `5×4 = 20 Extreme`."""
-    score = risk.likelihood * risk.impact
-    band = band_number(rules, score)
-    name = in_language(rules.bands[band].name) if band >= 0 else ""
-    return Text(f"{risk.likelihood}×{risk.impact} = {score} {name}".rstrip(), style=_style(rules, score))
-
-
-def told_plans(plans: RiskPlans) -> str:
-    """How many plans ended in time, of all that ended or are overdue; empty without any."""
-    ended = plans.in_time + plans.late
-    return f"{plans.in_time:,}/{ended:,}" if ended else ""
+def scored(rules: RiskRules, risk: Risk) -> Text:
+    """The score of a risk in the colour of its band."""
+    return Text(told_score(rules, risk), style=_style(rules, risk.likelihood * risk.impact))
 
 
 def _cell(rules: RiskRules, score: int, count: int) -> Text:
     return Text(f" {count or NOBODY} ({score}) ", style=_style(rules, score))
-
-
-def heat(rules: RiskRules, score: int) -> int:
-    """The colour of a band, 0 to 3: the highest band has the strongest one."""
-    above = len(rules.bands) - 1 - band_number(rules, score)
-    return max(0, len(_STYLES) - 1 - above)
 
 
 def _style(rules: RiskRules, score: int) -> str:

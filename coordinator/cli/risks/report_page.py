@@ -1,14 +1,13 @@
 """The register of risks as one HTML file: the matrix of likelihood and impact, and the risks by their score."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from coordinator.cli.output import told_due
-from coordinator.cli.risks.matrix import NOBODY, heat, told_plans, told_score
-from coordinator.cli.risks.titles import title_of
 from coordinator.risks.rules import overdue
+from coordinator.wording.risks import NOBODY, heat, matrix_table, title_of, told_plans, told_score
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse, Risk, RiskState
 from gateway.api.federation.v1.risk_pb2 import RiskGrade, RiskRules
 from gateway.web.html_pages import HtmlPages
@@ -40,7 +39,7 @@ def page(response: ListRisksResponse, now: datetime, language: str) -> str:
         when=translated("As of {time}.", time=told_time(now)),
         tiles=_tiles(response, now),
         matrix_heading=translated("Likelihood and impact"),
-        matrix=_matrix(rules, risks),
+        matrix=matrix_table(rules, risks),
         risks_heading=translated("Risks"),
         risks=_table(rules, risks, now),
         scales_heading=translated("What the grades mean"),
@@ -68,31 +67,6 @@ def _tiles(response: ListRisksResponse, now: datetime) -> list[tuple[str, str]]:
     ]
 
 
-def _matrix(rules: RiskRules, risks: Sequence[Risk]) -> Table:
-    """Likelihood goes up, impact to the right; a cell has the number of its risks."""
-    impacts = range(1, len(rules.impacts) + 1)
-    titles = [f"{each} {in_language(rules.impacts[each - 1].name)}" for each in impacts]
-    return Table(
-        label=translated("Likelihood and impact"),
-        head=[Cell(translated("likelihood \\ impact"), "col", "name"), *(Cell(each, "col") for each in titles)],
-        rows=[
-            [
-                Cell(f"{likelihood} {in_language(rules.likelihoods[likelihood - 1].name)}", "row"),
-                *(_cell(rules, likelihood, impact, risks) for impact in impacts),
-            ]
-            for likelihood in range(len(rules.likelihoods), 0, -1)
-        ],
-        caption=translated("Number of risks in each cell"),
-        style="bands",
-    )
-
-
-def _cell(rules: RiskRules, likelihood: int, impact: int, risks: Iterable[Risk]) -> Cell:
-    found = [each.id for each in risks if (each.likelihood, each.impact) == (likelihood, impact)]
-    style = f"band-{heat(rules, likelihood * impact)}"
-    return Cell(f"{len(found):,}" if found else NOBODY, style=style, hint=", ".join(found))
-
-
 def _table(rules: RiskRules, risks: Sequence[Risk], now: datetime) -> Table:
     titles = ("risk", "score", "state", "owner", "plan", "plan due", "review due")
     words = {"risk": "name", "state": "words", "owner": "words", "plan": "words"}
@@ -113,7 +87,7 @@ def _row(rules: RiskRules, risk: Risk, now: datetime) -> list[Cell]:
             "row",
             hint=f"{risk.id} {risk.signal_detail}",
         ),
-        Cell(told_score(rules, risk).plain, style=f"band-{heat(rules, risk.likelihood * risk.impact)}"),
+        Cell(told_score(rules, risk), style=f"band-{heat(rules, risk.likelihood * risk.impact)}"),
         Cell(lasts, style="words"),
         Cell(f"{region_name(risk.owner_region)} {risk.owner_department}".strip(), style="words"),
         Cell(risk.plan, style="words"),

@@ -11,19 +11,19 @@ from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import titled, told_due
-from coordinator.cli.risks.matrix import show_matrix, told_plans, told_score
+from coordinator.cli.risks.matrix import scored, show_matrix
 from coordinator.cli.risks.report_page import page
-from coordinator.cli.risks.titles import title_of
+from coordinator.wording.risks import title_of, told_plans
 from gateway.api.coordinator.v1 import risk_service_pb2 as contract
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskAct, RiskState
 from gateway.api.coordinator.v1.risk_service_pb2_grpc import RiskServiceStub
 from gateway.api.federation.v1.risk_pb2 import RiskRules
 from gateway.cli.asking import request_option
-from gateway.cli.body import told_duty
 from gateway.cli.issue_options import due_time
 from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.cli.written_files import write_out
 from gateway.time.clock import from_timestamp
+from gateway.wording.body import told_duty
 from gateway.wording.languages import current_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
@@ -216,7 +216,7 @@ def _table(rules: RiskRules, now: datetime) -> Table[Risk]:
     return Table(
         TableColumn("risk", lambda each: each.id),
         TableColumn("title", lambda each: title_of(rules, each), only_wide=True),
-        TableColumn("score", lambda each: told_score(rules, each)),
+        TableColumn("score", lambda each: scored(rules, each)),
         TableColumn("state", lambda each: word(RiskState.Name(each.state), "RISK_STATE_")),
         TableColumn("signal", lambda each: Text(translated("lasts"), style="red") if each.signal_lasts else ""),
         TableColumn("owner", lambda each: f"{region_name(each.owner_region)} {each.owner_department}".strip()),

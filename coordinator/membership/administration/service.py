@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.membership.members import member_of, members_of
 from coordinator.membership.presence import Presence
-from coordinator.membership.rules import require_configured
+from coordinator.membership.rules import NOTE_LENGTH, require_configured
 from coordinator.membership.suspensions import kept_statement, required_statement
 from coordinator.registry.fence import RegistryFence
 from coordinator.registry.port import Registry, Replica, Snapshot
@@ -28,7 +28,6 @@ from gateway.time.clock import to_timestamp
 CONFIRM_SECONDS = 12.0  # for other coordinators to confirm, at least: longer than a delivery takes
 _LEASES = 1.2  # that a suspension waits for at most: etcd takes a moment to end one
 _END_SECONDS = 0.05  # after the end of a lease that lingers, before it is looked at again
-_NOTE_LENGTH = 256
 
 
 @dataclass(frozen=True)
@@ -236,8 +235,8 @@ def _told(replicas: Iterable[Replica], ends: Mapping[str, Timestamp] | None = No
 def _line(field: str, text: str) -> str:
     """The text of a field without the spaces around it. Raises Refused for anything but one line."""
     line = text.strip()
-    if not 1 <= len(line) <= _NOTE_LENGTH or not line.isprintable():
-        problem = f"must be one line of 1 to {_NOTE_LENGTH} characters"
+    if not 1 <= len(line) <= NOTE_LENGTH or not line.isprintable():
+        problem = f"must be one line of 1 to {NOTE_LENGTH} characters"
         raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
     return line
 

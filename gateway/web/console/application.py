@@ -23,8 +23,10 @@ from gateway.rpc.request_streams import PATIENCE
 from gateway.security.identity import Identity
 from gateway.web.bodies import whole_body
 from gateway.web.console import assets
+from gateway.web.console.exports import FORMAT, FORMATS, exported
 from gateway.web.console.fields import FORM_TYPE, Fields
 from gateway.web.console.frames import Frame, Kept, Link, RefusedPage, SignIn, other_language, refusal_of, title_of
+from gateway.web.console.lists import chosen_word
 from gateway.web.console.pages import ACT, A, Calling, Form, Rpc, Shown, View, Visit, WebConsole, unless_refused
 from gateway.web.console.sessions import Session, Sessions
 from gateway.web.html_pages import HtmlPages
@@ -228,6 +230,10 @@ class ConsoleApplication:
         """The address of the page itself."""
         return self._within(request.path_qs)
 
+    def _file(self, request: web.Request, form: str) -> str:
+        """The address of the tables of the page as a file."""
+        return self._within(str(request.rel_url.update_query({FORMAT: form})))
+
     def _reading(self, view: View) -> Handler:
         async def read(request: web.Request) -> web.StreamResponse:
             person = await self._signed_in(request)
@@ -276,8 +282,12 @@ class ConsoleApplication:
         status = HTTPStatus.OK if refused is None else http_status(refused.reason)
         told = [] if refused is None else [refused]
         try:
-            visit.query.require_known(view.query)
+            visit.query.require_known([*view.query, FORMAT])
+            form = chosen_word(visit, FORMAT, FORMATS)
             data = await view.read(visit, self._calling(request, view.rpcs))
+            if form and refused is None:
+                with self._reader(request, await self.terms(request)):
+                    return exported(view.show(visit, data), form)
             return self._written(
                 request, lambda: view.show(visit, data), await self.terms(request), status, person, told
             )
@@ -362,6 +372,7 @@ class ConsoleApplication:
             token="" if person is None else person.session.token,
             notice="" if person is None else person.session.take_notice(),
             refusals=[refusal_of(each) for each in refused],
+            files=[Link(each.upper(), self._file(request, each)) for each in FORMATS if shown.tables],
         )
 
     @web.middleware

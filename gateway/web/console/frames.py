@@ -50,6 +50,8 @@ class Frame:
     token: str = field(repr=False)
     notice: str = field(default="", repr=False)
     refusals: Sequence[Refusal] = field(default=(), repr=False)
+    files: Sequence[Link] = field(default=(), repr=False)
+    """The tables of the page as files."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def refusal_of(refused: Refused) -> Refusal:
     """A refusal in the language of the person, with the same text as by gRPC."""
     advice = ""
     if refused.reason == Reason.REASON_INTERNAL:
-        advice = translated("Give the number to the operations staff of the region.")
+        advice = translated("Give the number to the operations staff.")
     elif is_temporary(refused.reason):
         advice = translated("This passes. Try again in a moment: nothing is done twice.")
     return Refusal(in_language(text(refused.reason, refused.parameters)), reason_name(refused.reason), advice)

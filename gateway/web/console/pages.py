@@ -18,6 +18,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused
 from gateway.security.identity import Identity
 from gateway.web.console.fields import Fields
+from gateway.web.tables import Table
 
 A = TypeVar("A", bound=Message)
 A_co = TypeVar("A_co", bound=Message, covariant=True)
@@ -84,6 +85,8 @@ class Shown:
     page: object = field(repr=False)
     tab: str = ""
     """The path of the tab to which it belongs."""
+    tables: Sequence[Table] = field(default=(), repr=False)
+    """The tables that can be had as a file, too."""
 
 
 @dataclass(frozen=True)

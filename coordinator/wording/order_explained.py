@@ -1,7 +1,7 @@
 """Sentences about an order: who has it, what it waits for, and until when."""
 
-from coordinator.cli.orders.order_timeline import unanswered_envelopes
-from coordinator.cli.output import told_reason
+from coordinator.wording.answers import told_reason
+from coordinator.wording.order_timeline import unanswered_envelopes
 from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceResponse, RegionTrace
 from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
 from gateway.api.region.v1.joint_order_pb2 import JointAwaiting, JointItemState, JointOrderState

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from coordinator.cli.output import why_not_taken
+from coordinator.wording.answers import why_not_taken
 from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceResponse
 from gateway.api.region.v1.order_oversight_service_pb2 import EnvelopeTrace
 from gateway.api.region.v1.order_pb2 import OrderState, StateChange

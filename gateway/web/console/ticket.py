@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from gateway.web.console.entries import Entry, Group
+from gateway.web.console.pages import Shown
 from gateway.web.console.parts import Event, Fact
 from gateway.web.tables import Cell, Table
 from gateway.wording.times import Happening, told_time
-from region_node.console.entries import Entry, Group
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,12 @@ class TicketPage:
     course: Sequence[Event]
     entries: Sequence[Entry] = ()
     groups: Sequence[Group] = ()
+    warnings: Sequence[str] = ()
+    """Sentences about what is missing on the page."""
+
+    def shown(self, title: str, tab: str) -> Shown:
+        """The page below its title."""
+        return Shown("ticket.html.j2", title, self, tab, self.tables)
 
 
 def known(facts: Iterable[Fact]) -> Sequence[Fact]:

@@ -1,0 +1,339 @@
+"""The board: all regions with their states and their work, the flows between them, problems and outages."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from coordinator.console import rpcs
+from coordinator.console.flows import Pair, pairs_of
+from coordinator.console.region import path_of
+from coordinator.console.ring import Flow, Place, Ring, ring
+from coordinator.console.tables_page import heads
+from coordinator.console.words import member_badge, member_state_cell
+from coordinator.wording.ages import told_age
+from coordinator.wording.answers import unanswered_line
+from coordinator.wording.members import has_beaten, registry_warnings, state_word, waiting_lines
+from gateway.api.coordinator.v1.administration_pb2 import (
+    ListOrderSummariesRequest,
+    ListOrderSummariesResponse,
+    ListRegionsRequest,
+    ListRegionsResponse,
+)
+from gateway.api.coordinator.v1.problem_service_pb2 import (
+    ListOutagesRequest,
+    ListOutagesResponse,
+    ListProblemsRequest,
+    ListProblemsResponse,
+    Outage,
+    Problem,
+)
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.problem_pb2 import NetworkCondition
+from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.cli.problems import told_cause, told_element, told_severity, told_state
+from gateway.time.clock import from_timestamp
+from gateway.web.console.frames import Link
+from gateway.web.console.lists import chosen_word
+from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import told_if_set, told_time
+
+PATH = "/board"
+_SHOW, _ALL = "show", "all"
+_DOWN, _DEGRADED = NetworkCondition.NETWORK_CONDITION_DOWN, NetworkCondition.NETWORK_CONDITION_DEGRADED
+_MOST = 500  # orders, problems and outages that are looked at
+_SPAN = timedelta(hours=1)  # of the orders that count as present traffic
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The answers of which the board is made."""
+
+    regions: ListRegionsResponse
+    orders: ListOrderSummariesResponse
+    held: ListOrderSummariesResponse
+    problems: ListProblemsResponse
+    outages: ListOutagesResponse
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The board as `board.html.j2` shows it."""
+
+    as_of: str
+    again: Link
+    warnings: Sequence[str]
+    tiles: Sequence[tuple[str, str]]
+    ring: Ring
+    legend: str
+    tables: Sequence[tuple[str, Table]]
+    others: Link
+    """The link to the regions that never joined, or back."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The work of the regions, by id."""
+
+    orders: Counter[str]
+    """Orders of the last hour that a region has taken in, or is the home of."""
+    waiting: Counter[str]
+    """Envelopes of a region that a destination has not accepted."""
+    held: Counter[str]
+    """Held orders that a region has taken in."""
+    has_all_orders: bool
+    has_all_held: bool
+
+
+async def _read(visit: Visit, calling: Calling) -> _Found:
+    chosen_word(visit, _SHOW, (_ALL,))
+    held = ListOrderSummariesRequest(states=[OrderState.ORDER_STATE_HELD], page_size=_MOST)
+    return _Found(
+        await calling.ask(rpcs.LIST_REGIONS, ListRegionsRequest()),
+        await calling.ask(rpcs.LIST_ORDER_SUMMARIES, ListOrderSummariesRequest(page_size=_MOST)),
+        await calling.ask(rpcs.LIST_ORDER_SUMMARIES, held),
+        await calling.ask(rpcs.LIST_PROBLEMS, ListProblemsRequest(page_size=_MOST)),
+        await calling.ask(rpcs.LIST_OUTAGES, ListOutagesRequest(page_size=_MOST)),
+    )
+
+
+def _show(visit: Visit, found: _Found) -> Shown:
+    work = _work(visit, found)
+    members = sorted(found.regions.members, key=lambda each: each.state == MemberState.MEMBER_STATE_ABSENT)
+    joined = [each for each in members if each.state != MemberState.MEMBER_STATE_ABSENT]
+    is_whole = visit.query.text(_SHOW) == _ALL
+    troubled = _troubled(found)
+    pairs = pairs_of(_present(visit, found.orders), members)
+    tables = [
+        (translated("Regions"), _regions(visit, members if is_whole else joined, work, troubled)),
+        (translated("Flows"), _flows(visit, pairs)),
+        (translated("Problems of the network"), _problems(visit, found.problems.problems)),
+        (translated("Outages"), _outages(visit, found.outages.outages)),
+    ]
+    tables = [(heading, table) for heading, table in tables if table.rows]
+    page = _Page(
+        as_of=translated("As of {time}.", time=told_time(visit.now, timespec="seconds")),
+        again=Link(translated("Look again"), visit.address(PATH, show=visit.query.text(_SHOW))),
+        warnings=list(_warnings(visit, found)),
+        tiles=_tiles(members, found, work),
+        ring=_ring(visit, joined, pairs, work, troubled),
+        legend=translated(
+            "A circle is a region, in the colour of its state; a dashed ring around it means a problem or an outage. A"
+            " line is as wide as the traffic of the last hour, and red where a region is not reached."
+        ),
+        tables=tables,
+        others=_others(visit, len(members) - len(joined), is_whole=is_whole),
+    )
+    return Shown("board.html.j2", translated("Board"), page, PATH, [table for _, table in tables])
+
+
+def _present(visit: Visit, orders: ListOrderSummariesResponse) -> Sequence[tuple[str, str]]:
+    """The origin and the home region of each order of the last hour."""
+    return [
+        (each.origin_region, each.home_region)
+        for each in orders.orders
+        if visit.now - from_timestamp(each.create_time) <= _SPAN
+    ]
+
+
+def _work(visit: Visit, found: _Found) -> _Work:
+    present = _present(visit, found.orders)
+    return _Work(
+        orders=Counter(region for pair in present for region in {*pair} if region),
+        waiting=Counter(
+            {each.region: sum(waiting.count for waiting in each.report.waiting) for each in found.regions.members}
+        ),
+        held=Counter(each.origin_region for each in found.held.orders),
+        has_all_orders=not found.orders.next_page_token or len(present) < len(found.orders.orders),
+        has_all_held=not found.held.next_page_token,
+    )
+
+
+def _troubled(found: _Found) -> frozenset[str]:
+    """The regions that a problem or an outage concerns."""
+    by_problem = (region for each in found.problems.problems for region in each.header.regions)
+    return frozenset({*by_problem, *(each.region for each in found.outages.outages)})
+
+
+def _warnings(visit: Visit, found: _Found) -> Iterator[str]:
+    yield from registry_warnings(found.regions, visit.now)
+    told = {each.region: each for each in (*found.orders.unanswered, *found.held.unanswered)}
+    yield from map(unanswered_line, told.values())
+    yield from waiting_lines(found.regions.members)
+
+
+def _tiles(members: Sequence[Member], found: _Found, work: _Work) -> Sequence[tuple[str, str]]:
+    states = Counter(each.state for each in members)
+    named = (MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_LOST, MemberState.MEMBER_STATE_SUSPENDED)
+    return [
+        *((f"{states[each]:,}", state_word(each)) for each in named),
+        (_counted(len(found.held.orders), has_all=work.has_all_held), translated("orders held")),
+        (f"{work.waiting.total():,}", translated("envelopes that wait")),
+        (f"{len(found.problems.problems):,}", translated("problems of the network")),
+        (f"{len(found.outages.outages):,}", translated("outages")),
+    ]
+
+
+def _counted(count: int, *, has_all: bool) -> str:
+    """A count; with a plus sign where there may be more."""
+    return f"{count:,}{'' if has_all else '+'}"
+
+
+def _ring(visit: Visit, joined: Sequence[Member], pairs: Sequence[Pair], work: _Work, troubled: frozenset[str]) -> Ring:
+    places = [
+        Place(
+            each.region,
+            region_name(each.region),
+            visit.address(path_of(each.region)),
+            member_badge(each.state),
+            translated(
+                "{region}: {state}; orders in the last hour: {orders}; held: {held}; envelopes that wait: {waiting}",
+                region=region_name(each.region),
+                state=state_word(each.state),
+                orders=_counted(work.orders[each.region], has_all=work.has_all_orders),
+                held=_counted(work.held[each.region], has_all=work.has_all_held),
+                waiting=f"{work.waiting[each.region]:,}",
+            ),
+            each.region in troubled,
+        )
+        for each in joined
+    ]
+    flows = [Flow(each.regions, each.orders, each.style, _told_pair(each)) for each in pairs]
+    description = "; ".join([*(each.hint for each in places), *(each.hint for each in flows)])
+    return ring(translated("Regions and the flows between them"), description, places, flows)
+
+
+def _told_pair(pair: Pair) -> str:
+    return translated(
+        "{first} and {second}: orders in the last hour: {orders}; envelopes that wait: {waiting}",
+        first=region_name(pair.regions[0]),
+        second=region_name(pair.regions[1]),
+        orders=f"{pair.orders:,}",
+        waiting=f"{pair.waiting:,}",
+    )
+
+
+def _regions(visit: Visit, members: Sequence[Member], work: _Work, troubled: frozenset[str]) -> Table:
+    return Table(
+        label=translated("Regions"),
+        head=heads(
+            translated("Region"),
+            translated("State"),
+            translated("Last heartbeat"),
+            translated("Orders in the last hour"),
+            translated("Held"),
+            translated("Waiting"),
+            translated("Revision"),
+            translated("Network"),
+            translated("Note"),
+        ),
+        rows=[
+            [
+                Cell(region_name(each.region), "row", href=visit.address(path_of(each.region))),
+                member_state_cell(each),
+                Cell(told_age(each.heartbeat_time, visit.now)),
+                Cell(_counted(work.orders[each.region], has_all=work.has_all_orders), style="figure"),
+                Cell(_counted(work.held[each.region], has_all=work.has_all_held), style="figure"),
+                Cell(f"{work.waiting[each.region]:,}", style="figure"),
+                Cell(str(each.federation_revision) if has_beaten(each) else "", style="figure"),
+                Cell(translated("trouble"), badge="late") if each.region in troubled else Cell(""),
+                Cell(each.state_note),
+            ]
+            for each in members
+        ],
+    )
+
+
+def _flows(visit: Visit, pairs: Sequence[Pair]) -> Table:
+    return Table(
+        label=translated("Flows"),
+        head=heads(
+            translated("Between"),
+            translated("Orders in the last hour"),
+            translated("Waiting"),
+            translated("Oldest"),
+            translated("Not reached since"),
+        ),
+        rows=[
+            [
+                Cell(" · ".join(map(region_name, each.regions)), "row"),
+                Cell(f"{each.orders:,}", style="figure"),
+                Cell(f"{each.waiting:,}", style="figure"),
+                Cell(told_age(each.oldest, visit.now)),
+                Cell(told_if_set(each.open_time), badge="late" if each.is_open else ""),
+            ]
+            for each in pairs
+        ],
+        caption=translated("Orders that one of both regions took in for a customer of the other."),
+    )
+
+
+def _problems(visit: Visit, problems: Sequence[Problem]) -> Table:
+    return Table(
+        label=translated("Problems of the network"),
+        head=heads(
+            translated("Problem"),
+            translated("State"),
+            translated("Severity"),
+            translated("Cause"),
+            translated("Regions"),
+            translated("Customers"),
+            translated("Since"),
+        ),
+        rows=[
+            [
+                Cell(each.header.id, "row"),
+                Cell(told_state(each.header), badge="late" if each.header.condition == _DOWN else "soon"),
+                Cell(told_severity(each.header.severity)),
+                Cell(told_cause(each.header)),
+                Cell(", ".join(map(region_name, each.header.regions))),
+                Cell(f"{sum(counted.customers for counted in each.affected):,}", style="figure"),
+                Cell(told_age(each.header.start_time, visit.now)),
+            ]
+            for each in problems
+        ],
+    )
+
+
+def _outages(visit: Visit, outages: Sequence[Outage]) -> Table:
+    return Table(
+        label=translated("Outages"),
+        head=heads(
+            translated("Element"),
+            translated("State"),
+            translated("Region"),
+            translated("Since"),
+            translated("Problem or planned outage"),
+            translated("Planned until"),
+        ),
+        rows=[
+            [
+                Cell(told_element(each.element), "row"),
+                Cell(translated("degraded") if each.condition == _DEGRADED else translated("down"), badge="late"),
+                Cell(region_name(each.region)),
+                Cell(told_age(each.start_time, visit.now)),
+                Cell(each.problem_id or each.planned_outage_id),
+                Cell(told_if_set(each.planned_end_time)),
+            ]
+            for each in outages
+        ],
+    )
+
+
+def _others(visit: Visit, absent: int, *, is_whole: bool) -> Link:
+    if is_whole:
+        return Link(translated("Only regions that have joined"), visit.address(PATH))
+    title = translated("Also regions that never joined: {count}", count=absent)
+    return Link(title, visit.address(PATH, show=_ALL))
+
+
+VIEW = View.of(
+    PATH,
+    (rpcs.LIST_REGIONS, rpcs.LIST_ORDER_SUMMARIES, rpcs.LIST_PROBLEMS, rpcs.LIST_OUTAGES),
+    _read,
+    _show,
+    (_SHOW,),
+)

@@ -1,0 +1,110 @@
+"""The list of complaints across regions, with its filters in the address: no customer, and no text."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from coordinator.console import complaint, rpcs
+from coordinator.console.filters import REGION, region_of
+from coordinator.console.tables_page import heads
+from coordinator.wording.answers import unanswered_line
+from coordinator.wording.complaints import told_responsible
+from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
+    ListComplaintHeadersRequest,
+    ListComplaintHeadersResponse,
+)
+from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
+from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
+from gateway.web.console.complaint_parts import complaint_state_cell
+from gateway.web.console.lists import PAGE, chosen_of, chosen_word, list_page
+from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.console.parts import Option, due_cell
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import translated
+from gateway.wording.terms import category_name, learned, region_name
+from gateway.wording.times import told_if_set
+from gateway.wording.words import word
+
+PATH = "/complaints"
+_ONLY, _LEVEL, _CATEGORY, _ENDED = "only", "level", "category", "ended"
+_OVERDUE, _SOON, _UNCLASSIFIED = "overdue", "soon", "unclassified"
+_LEVELS = ("1", "2", "3", "4", "5")
+_YES = "yes"
+_DUE_WITHIN = timedelta(hours=24)  # of a complaint that is due soon
+_HIGH = 3  # the level from which the coordination body has it
+_MOST = 50  # complaints of a page
+
+
+async def _read(visit: Visit, calling: Calling) -> ListComplaintHeadersResponse:
+    only = chosen_word(visit, _ONLY, (_OVERDUE, _SOON, _UNCLASSIFIED))
+    request = ListComplaintHeadersRequest(
+        overdue=only == _OVERDUE,
+        unclassified=only == _UNCLASSIFIED,
+        level=int(chosen_word(visit, _LEVEL, _LEVELS) or 0),
+        region=visit.query.text(REGION),
+        category=visit.query.text(_CATEGORY),
+        include_ended=bool(chosen_word(visit, _ENDED, (_YES,))),
+        page_size=_MOST,
+        page_token=visit.query.text(PAGE),
+    )
+    if only == _SOON:
+        request.due_within.FromTimedelta(_DUE_WITHIN)
+    return await calling.ask(rpcs.LIST_COMPLAINT_HEADERS, request)
+
+
+def _show(visit: Visit, answer: ListComplaintHeadersResponse) -> Shown:
+    only = [
+        Option(_OVERDUE, translated("overdue")),
+        Option(_SOON, translated("due within a day")),
+        Option(_UNCLASSIFIED, translated("not classified")),
+    ]
+    levels = [Option(each, translated("L{level} or higher", level=each)) for each in _LEVELS]
+    categories = [Option(each.code, category_name(each.code)) for each in learned().complaint_categories]
+    choices = [
+        chosen_of(visit, _ONLY, translated("Only"), only),
+        chosen_of(visit, _LEVEL, translated("Level"), levels),
+        region_of(visit),
+        chosen_of(visit, _CATEGORY, translated("Category"), categories),
+        chosen_of(visit, _ENDED, translated("Ended ones"), [Option(_YES, translated("also"))]),
+    ]
+    notes = [unanswered_line(each) for each in answer.unanswered]
+    table = _table(visit, answer.complaints)
+    page = list_page(visit, PATH, choices, table, answer.next_page_token, notes=notes)
+    return page.shown(translated("Complaints"), PATH)
+
+
+def _table(visit: Visit, complaints: Sequence[ComplaintHeader]) -> Table:
+    return Table(
+        label=translated("Complaints"),
+        head=heads(
+            translated("Complaint"),
+            translated("State"),
+            translated("Level"),
+            translated("Severity"),
+            translated("Due"),
+            translated("Responsible"),
+            translated("From"),
+            translated("Filed"),
+        ),
+        rows=[
+            [
+                Cell(
+                    each.ticket_id,
+                    "row",
+                    href=visit.address(complaint.path_of(each.ticket_id)),
+                    note=category_name(each.category) or translated("not classified"),
+                ),
+                complaint_state_cell(each),
+                Cell(f"L{each.level}", badge="late" if each.level >= _HIGH else "calm"),
+                Cell(word(ComplaintSeverity.Name(each.severity), "COMPLAINT_SEVERITY_")),
+                due_cell(each.due_time, visit.now),
+                Cell(told_responsible(each)),
+                Cell(region_name(each.origin_region)),
+                Cell(told_if_set(each.create_time), style="time"),
+            ]
+            for each in complaints
+        ],
+        caption=translated("Nothing here says who complains, or what was said."),
+    )
+
+
+VIEW = View.of(PATH, (rpcs.LIST_COMPLAINT_HEADERS,), _read, _show, (_ONLY, _LEVEL, REGION, _CATEGORY, _ENDED, PAGE))

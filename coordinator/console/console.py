@@ -1,0 +1,73 @@
+"""The pages of a coordinator's console, each with the RPCs of which it is made."""
+
+from pathlib import Path
+
+from coordinator.console import (
+    board,
+    body,
+    complaint,
+    complaints,
+    configuration,
+    issues,
+    membership,
+    order,
+    orders,
+    region,
+    risks,
+    rpcs,
+)
+from gateway.api.coordinator.v1.administration_pb2 import GetTermsRequest
+from gateway.api.federation.v1.terms_pb2 import Terms
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.time.clock import SteadyClock
+from gateway.web.console.pages import Calling, Tab, WebConsole
+from gateway.wording.languages import translated
+
+ROOT = "/console"
+_PACKAGE = Path(__file__).parents[1]
+
+
+def console(clock: SteadyClock) -> WebConsole:
+    """The console of a coordinator. `clock` is that of the coordinator."""
+    return WebConsole(
+        root=ROOT,
+        roles=frozenset({Role.ROLE_ADMIN}),
+        brand=_brand,
+        region="",
+        now=clock.now,
+        steady=clock.steady,
+        texts=_PACKAGE / "texts",
+        templates=Path(__file__).parent / "templates",
+        tabs=(
+            Tab(board.PATH, lambda: translated("Board")),
+            Tab(orders.PATH, lambda: translated("Orders")),
+            Tab(complaints.PATH, lambda: translated("Complaints")),
+            Tab(issues.PATH, lambda: translated("Issues")),
+            Tab(risks.PATH, lambda: translated("Risks")),
+            Tab(body.PATH, lambda: translated("Body")),
+            Tab(configuration.PATH, lambda: translated("Configuration")),
+        ),
+        views=(
+            board.VIEW,
+            membership.VIEW,
+            region.VIEW,
+            orders.VIEW,
+            order.VIEW,
+            complaints.VIEW,
+            complaint.VIEW,
+            issues.VIEW,
+            risks.VIEW,
+            body.VIEW,
+            configuration.VIEW,
+        ),
+        terms_rpc=rpcs.GET_TERMS,
+        terms=_terms,
+    )
+
+
+def _brand() -> str:
+    return f"crossregion · {translated('federation')}"
+
+
+async def _terms(calling: Calling) -> Terms:
+    return (await calling.ask(rpcs.GET_TERMS, GetTermsRequest())).terms

@@ -1,0 +1,95 @@
+"""The page of an order: who has it, and its way through the regions as a waterfall."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from coordinator.console import rpcs
+from coordinator.console.tables_page import heads
+from coordinator.wording.ages import told_span
+from coordinator.wording.answers import unanswered_line
+from coordinator.wording.order_explained import explained
+from coordinator.wording.order_timeline import Hop, seconds_between, timeline, unanswered_envelopes
+from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceRequest, GetOrderTraceResponse
+from gateway.web.charts import Caption, Chart, waterfall
+from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import translated
+from gateway.wording.times import told_time
+
+_TAB = "/orders"
+_ID = "id"
+
+
+def path_of(order_id: str) -> str:
+    """The path of the page of an order."""
+    return f"{_TAB}/{order_id}"
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The page as `order.html.j2` shows it."""
+
+    warnings: Sequence[str]
+    explained: str
+    waiting: Sequence[str]
+    waterfall: Chart
+    caption: str
+    heading: str
+    hops: Table
+
+
+async def _read(visit: Visit, calling: Calling) -> GetOrderTraceResponse:
+    return await calling.ask(rpcs.GET_ORDER_TRACE, GetOrderTraceRequest(order_id=visit.names[_ID]))
+
+
+def _show(visit: Visit, found: GetOrderTraceResponse) -> Shown:
+    hops, title = timeline(found), visit.names[_ID]
+    table = _table(hops)
+    page = _Page(
+        warnings=[unanswered_line(each) for each in found.unanswered],
+        explained=explained(found) if found.traces else translated("No region that may know it could be asked."),
+        waiting=unanswered_envelopes(found),
+        waterfall=_waterfall(title, hops),
+        caption=translated("Each party stamps with its own clock: where clocks differ, so do the hops."),
+        heading=translated("Hops"),
+        hops=table,
+    )
+    return Shown("order.html.j2", title, page, _TAB, [table])
+
+
+def _waterfall(title: str, hops: Sequence[Hop]) -> Chart:
+    """The time from each hop to the next."""
+    steps = [
+        (
+            f"{later.party}: {later.event}",
+            (sooner.time - hops[0].time).total_seconds(),
+            (later.time - hops[0].time).total_seconds(),
+            told_span((later.time - sooner.time).total_seconds()),
+        )
+        for sooner, later in pairwise(hops)
+    ]
+    description = "; ".join(f"{name} {told}" for name, _, _, told in steps)
+    return waterfall(Caption("waterfall", title, description), steps)
+
+
+def _table(hops: Sequence[Hop]) -> Table:
+    return Table(
+        label=translated("Hops"),
+        head=heads(
+            translated("Stamped"), translated("Took"), translated("Party"), translated("Event"), translated("About")
+        ),
+        rows=[
+            [
+                Cell(told_time(hop.time, timespec="milliseconds"), "row", style="time"),
+                Cell("" if after is None else told_span(after)),
+                Cell(hop.party),
+                Cell(hop.event),
+                Cell(hop.about),
+            ]
+            for hop, after in zip(hops, seconds_between(hops), strict=True)
+        ],
+    )
+
+
+VIEW = View.of("/orders/{id:.+}", (rpcs.GET_ORDER_TRACE,), _read, _show)

@@ -1,0 +1,225 @@
+"""The page of a region: its membership, processes and certificates, and the envelopes that wait there."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+
+from coordinator.console import rpcs
+from coordinator.console.words import member_state_cell
+from coordinator.wording.ages import told_age, told_span
+from coordinator.wording.answers import unanswered_line, why_not_taken
+from coordinator.wording.members import has_beaten, waiting_lines
+from gateway.api.coordinator.v1.administration_pb2 import (
+    ListOrderSummariesRequest,
+    ListOrderSummariesResponse,
+    ListRegionsRequest,
+)
+from gateway.api.federation.v1.federation_pb2 import Feature, Member, MemberProcess, OpenBreaker, WaitingEnvelopes
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.time.clock import to_timestamp
+from gateway.web.console.frames import Link
+from gateway.web.console.lists import chosen_word
+from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.console.parts import Fact, due_cell
+from gateway.web.console.ticket import known
+from gateway.web.enum_words import told_word
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import told_if_set
+
+_TAB = "/board"
+REGION = "region"
+"""The name of a region in paths."""
+_CONNECTION, _TEST = "connection", "test"
+
+
+def path_of(region: str) -> str:
+    """The path of the page of a region."""
+    return f"/regions/{region}"
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The answers of which the page is made."""
+
+    member: Member
+    tested: ListOrderSummariesResponse | None
+    """The answer of all regions for a test of the connection; None for no test."""
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The page as `region.html.j2` shows it."""
+
+    state: Cell
+    note: str
+    result: Cell
+    """The result of a test of the connection; empty for no test."""
+    warnings: Sequence[str]
+    links: Sequence[Link]
+    facts_heading: str
+    facts: Sequence[Fact]
+    tables: Sequence[tuple[str, Table]]
+
+
+def member_of(members: Iterable[Member], region: str) -> Member:
+    """The region as a member. Raises Refused with REGION_UNKNOWN for none of the configuration."""
+    found = next((each for each in members if each.region == region), None)
+    if found is None:
+        raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
+    return found
+
+
+async def _read(visit: Visit, calling: Calling) -> _Found:
+    region = visit.names[REGION]
+    member = member_of((await calling.ask(rpcs.LIST_REGIONS, ListRegionsRequest())).members, region)
+    if not chosen_word(visit, _CONNECTION, (_TEST,)):
+        return _Found(member, None)
+    request = ListOrderSummariesRequest(region=region, page_size=1)
+    return _Found(member, await calling.ask(rpcs.LIST_ORDER_SUMMARIES, request))
+
+
+def _show(visit: Visit, found: _Found) -> Shown:
+    member = found.member
+    tables = [
+        (translated("Certificates"), _certificates(visit.now, member)),
+        (translated("Processes"), _processes(member.processes)),
+        (translated("Lanes"), _lanes(visit.now, member.report.waiting, member.report.open_breakers)),
+        (translated("Anomalies that wait for people"), _anomalies(member)),
+    ]
+    tables = [(heading, table) for heading, table in tables if table.rows]
+    page = _Page(
+        state=member_state_cell(member),
+        note=member.state_note,
+        result=_result(member.region, found.tested),
+        warnings=list(waiting_lines([member])),
+        links=_links(visit, member.region),
+        facts_heading=translated("Region"),
+        facts=known(_facts(visit.now, member)),
+        tables=tables,
+    )
+    return Shown("region.html.j2", region_name(member.region), page, _TAB, [table for _, table in tables])
+
+
+def _result(region: str, tested: ListOrderSummariesResponse | None) -> Cell:
+    if tested is None:
+        return Cell("")
+    refused = next((each for each in tested.unanswered if each.region == region), None)
+    if refused is None:
+        return Cell(translated("The region has answered."), badge="done")
+    return Cell(translated("No answer"), badge="late", note=unanswered_line(refused))
+
+
+def _links(visit: Visit, region: str) -> Sequence[Link]:
+    path = path_of(region)
+    return [
+        Link(translated("Test the connection"), visit.address(path, connection=_TEST)),
+        Link(translated("Suspend or reinstate"), visit.address(f"{path}/membership")),
+    ]
+
+
+def _facts(now: datetime, member: Member) -> Iterator[Fact]:
+    yield Fact(translated("Id"), member.region)
+    yield Fact(translated("Last heartbeat"), told_age(member.heartbeat_time, now))
+    yield Fact(translated("Addresses"), "\n".join(member.endpoints))
+    if has_beaten(member):
+        yield Fact(translated("Revision of the configuration"), str(member.federation_revision))
+        yield Fact(translated("Clock"), told_span(member.clock_error.ToTimedelta().total_seconds()))
+    features = [told_word(Feature.DESCRIPTOR, each) for each in member.features]
+    yield Fact(translated("Features"), ", ".join(features))
+
+
+def _certificates(now: datetime, member: Member) -> Table:
+    ends = []
+    if member.report.HasField("certificate_end_time"):
+        ends.append((translated("TLS, of its process or its authority"), member.report.certificate_end_time))
+    if member.signing_certificate:
+        signing = x509.load_pem_x509_certificate(member.signing_certificate)
+        ends.append((translated("Signing key"), to_timestamp(signing.not_valid_after_utc)))
+    return Table(
+        label=translated("Certificates"),
+        head=[Cell(translated("Certificate"), "col"), Cell(translated("Expires"), "col")],
+        rows=[[Cell(name, "row"), due_cell(end, now)] for name, end in ends],
+    )
+
+
+def _processes(processes: Sequence[MemberProcess]) -> Table:
+    titles = (
+        translated("Process"),
+        translated("Version"),
+        translated("Schema"),
+        translated("Newer schema files"),
+        translated("Waits for migrate --contract"),
+    )
+    return Table(
+        label=translated("Processes"),
+        head=[Cell(each, "col") for each in titles],
+        rows=[
+            [
+                Cell(each.endpoint, "row"),
+                Cell(each.version.version),
+                Cell(str(each.version.schema_number or ""), style="figure"),
+                Cell(str(each.version.newer_files or ""), style="figure"),
+                Cell(str(each.version.contracting_files or ""), style="figure"),
+            ]
+            for each in processes
+        ],
+    )
+
+
+def _lanes(now: datetime, waiting: Sequence[WaitingEnvelopes], breakers: Sequence[OpenBreaker]) -> Table:
+    """The destinations that have not accepted envelopes, and those that are not reached."""
+    titles = (translated("Destination"), translated("Waiting"), translated("Oldest"), translated("Stands"))
+    stopped = [
+        [
+            Cell(region_name(each.destination), "row"),
+            Cell(""),
+            Cell(""),
+            Cell(translated("not reached"), badge="late", note=told_if_set(each.open_time)),
+        ]
+        for each in breakers
+    ]
+    kept = [
+        [
+            Cell(region_name(each.destination), "row"),
+            Cell(f"{each.count:,}", style="figure"),
+            Cell(told_age(each.create_time, now)),
+            Cell(why_not_taken(each.reason, each.destination)),
+        ]
+        for each in waiting
+    ]
+    return Table(
+        label=translated("Lanes"),
+        head=[Cell(each, "col") for each in titles],
+        rows=[*stopped, *kept],
+        caption=translated("Envelopes that a destination has not accepted are kept, and sent again."),
+    )
+
+
+def _anomalies(member: Member) -> Table:
+    titles = (translated("Asking region"), translated("Number"), translated("Since"))
+    return Table(
+        label=translated("Anomalies that wait for people"),
+        head=[Cell(each, "col") for each in titles],
+        rows=[
+            [
+                Cell(region_name(each.region), "row"),
+                Cell(f"{each.count:,}", style="figure"),
+                Cell(told_if_set(each.begin_time)),
+            ]
+            for each in member.report.anomalies
+        ],
+    )
+
+
+VIEW = View.of(
+    f"/regions/{{{REGION}}}",
+    (rpcs.LIST_REGIONS, rpcs.LIST_ORDER_SUMMARIES),
+    _read,
+    _show,
+    (_CONNECTION,),
+)

@@ -1,0 +1,73 @@
+"""The register of risks: the matrix of likelihood and impact, and the risks by their score."""
+
+from coordinator.console import rpcs
+from coordinator.console.filters import REGION, region_of
+from coordinator.console.tables_page import heads
+from coordinator.risks.rules import CLOSED
+from coordinator.wording.risks import heat, matrix_table, title_of, told_plans, told_score
+from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksRequest, ListRisksResponse, RiskState
+from gateway.web.console.lists import chosen_of, chosen_word, list_page
+from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.console.parts import Option, due_cell
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.words import word
+
+PATH = "/risks"
+_SHOW, _OVERDUE, _ALL = "show", "overdue", "all"
+_MOST = 500  # risks of the page
+
+
+async def _read(visit: Visit, calling: Calling) -> ListRisksResponse:
+    shown = chosen_word(visit, _SHOW, (_OVERDUE, _ALL))
+    request = ListRisksRequest(
+        region=visit.query.text(REGION), overdue=shown == _OVERDUE, include_closed=shown == _ALL, page_size=_MOST
+    )
+    return await calling.ask(rpcs.LIST_RISKS, request)
+
+
+def _show(visit: Visit, answer: ListRisksResponse) -> Shown:
+    options = [
+        Option(_OVERDUE, translated("with an overdue review or plan")),
+        Option(_ALL, translated("also closed ones")),
+    ]
+    choices = [chosen_of(visit, _SHOW, translated("Risks"), options), region_of(visit)]
+    matrix = matrix_table(answer.rules, [each for each in answer.risks if each.state != CLOSED])
+    notes = []
+    if answer.next_page_token:
+        notes.append(translated("Only the first {count} are shown: choose a region.", count=_MOST))
+    page = list_page(visit, PATH, choices, _table(visit, answer), "", notes=notes, above=[matrix])
+    return page.shown(translated("Risks"), PATH)
+
+
+def _table(visit: Visit, answer: ListRisksResponse) -> Table:
+    plans = told_plans(answer.plans)
+    return Table(
+        label=translated("Risks"),
+        head=heads(
+            translated("Risk"),
+            translated("Score"),
+            translated("State"),
+            translated("Signal"),
+            translated("Owner"),
+            translated("Review due"),
+            translated("Plan due"),
+        ),
+        rows=[
+            [
+                Cell(title_of(answer.rules, each), "row", note=each.id),
+                Cell(told_score(answer.rules, each), style=f"band-{heat(answer.rules, each.likelihood * each.impact)}"),
+                Cell(word(RiskState.Name(each.state), "RISK_STATE_")),
+                Cell(translated("lasts"), badge="late", note=each.signal_detail) if each.signal_lasts else Cell(""),
+                Cell(f"{region_name(each.owner_region)} {each.owner_department}".strip()),
+                due_cell(each.review_due_time, visit.now),
+                due_cell(each.plan_due_time, visit.now),
+            ]
+            for each in answer.risks
+        ],
+        caption=translated("Plans that ended in time: {share}", share=plans) if plans else "",
+    )
+
+
+VIEW = View.of(PATH, (rpcs.LIST_RISKS,), _read, _show, (_SHOW, REGION))

@@ -1,0 +1,34 @@
+"""The RPCs of a coordinator of which the pages are made."""
+
+from gateway.api.coordinator.v1 import administration_pb2 as administration_api
+from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as complaint_api
+from gateway.api.coordinator.v1 import issue_service_pb2 as issue_api
+from gateway.api.coordinator.v1 import problem_service_pb2 as problem_api
+from gateway.api.coordinator.v1 import risk_service_pb2 as risk_api
+from gateway.web.console.pages import Rpc
+
+_SERVICES = "/gateway.api.coordinator.v1"
+
+LIST_REGIONS = Rpc(f"{_SERVICES}.MembershipService/ListRegions", administration_api.ListRegionsResponse)
+SUSPEND_REGION = Rpc(f"{_SERVICES}.MembershipService/SuspendRegion", administration_api.SuspendRegionResponse)
+REINSTATE_REGION = Rpc(f"{_SERVICES}.MembershipService/ReinstateRegion", administration_api.ReinstateRegionResponse)
+GET_CONFIGURATION = Rpc(
+    f"{_SERVICES}.ConfigurationService/GetConfiguration", administration_api.GetConfigurationResponse
+)
+GET_TERMS = Rpc(f"{_SERVICES}.ConfigurationService/GetTerms", administration_api.GetTermsResponse)
+LIST_ORDER_SUMMARIES = Rpc(
+    f"{_SERVICES}.OrderOversightService/ListOrderSummaries", administration_api.ListOrderSummariesResponse
+)
+GET_ORDER_TRACE = Rpc(f"{_SERVICES}.OrderOversightService/GetOrderTrace", administration_api.GetOrderTraceResponse)
+LIST_PROBLEMS = Rpc(f"{_SERVICES}.ProblemService/ListProblems", problem_api.ListProblemsResponse)
+LIST_OUTAGES = Rpc(f"{_SERVICES}.ProblemService/ListOutages", problem_api.ListOutagesResponse)
+LIST_COMPLAINT_HEADERS = Rpc(
+    f"{_SERVICES}.ComplaintOversightService/ListComplaintHeaders", complaint_api.ListComplaintHeadersResponse
+)
+GET_COMPLAINT_HISTORY = Rpc(
+    f"{_SERVICES}.ComplaintOversightService/GetComplaintHistory", complaint_api.GetComplaintHistoryResponse
+)
+GET_BODY = Rpc(f"{_SERVICES}.ConfigurationService/GetBody", administration_api.GetBodyResponse)
+LIST_ISSUE_HEADERS = Rpc(f"{_SERVICES}.IssueService/ListIssueHeaders", issue_api.ListIssueHeadersResponse)
+COUNT_ISSUES = Rpc(f"{_SERVICES}.IssueService/CountIssues", issue_api.CountIssuesResponse)
+LIST_RISKS = Rpc(f"{_SERVICES}.RiskService/ListRisks", risk_api.ListRisksResponse)

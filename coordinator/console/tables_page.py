@@ -1,0 +1,33 @@
+"""A page of tables, with warnings above them, and commands and files below."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.web.console.frames import Link
+from gateway.web.console.pages import Shown
+from gateway.web.console.parts import Fact
+from gateway.web.tables import Cell, Table
+
+
+@dataclass(frozen=True)
+class TablesPage:
+    """The page as `tables.html.j2` shows it."""
+
+    warnings: Sequence[str] = ()
+    facts: Sequence[Fact] = ()
+    tables: Sequence[tuple[str, Table]] = ()
+    commands_heading: str = ""
+    commands: Sequence[str] = ()
+    links_heading: str = ""
+    links: Sequence[Link] = ()
+    text: str = ""
+    """The file that a link has chosen."""
+
+    def shown(self, title: str, tab: str) -> Shown:
+        """The page below its title."""
+        return Shown("tables.html.j2", title, self, tab, [table for _, table in self.tables if table.rows])
+
+
+def heads(*titles: str) -> Sequence[Cell]:
+    """The heading cells of columns."""
+    return [Cell(each, "col") for each in titles]

@@ -1,0 +1,1 @@
+"""Words of a coordinator for administrators, in commands and on pages. Pure."""

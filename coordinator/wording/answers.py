@@ -1,0 +1,30 @@
+"""Reasons of regions: why one did not answer, and why one has not taken an envelope."""
+
+from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, reason_name
+from gateway.wording.languages import refusal, translated
+from gateway.wording.terms import region_name
+
+
+def why_not_taken(reason: Reason.ValueType, destination: str) -> str:
+    """Why a destination has not taken an envelope."""
+    region = region_name(destination)
+    if reason == Reason.REASON_UPGRADE_REQUIRED:
+        return translated("it waits until {region} is upgraded", region=region)
+    return told_reason(reason, region=region)
+
+
+def told_reason(reason: Reason.ValueType, **known: str) -> str:
+    """A reason with its text; by its name alone where the text speaks of more than is known."""
+    told = refusal(Refused(reason, **known))
+    return reason_name(reason) if "{" in told else told
+
+
+def unanswered_line(unanswered: UnansweredRegion) -> str:
+    """A line about a region that did not respond, and why."""
+    region = region_name(unanswered.region)
+    if unanswered.reason == Reason.REASON_METHOD_UNKNOWN:
+        return translated("{region} could not be asked: it runs an older version, upgrade it first", region=region)
+    problem = refusal(Refused(unanswered.reason, region=region))
+    return translated("{region} could not be asked: {problem}", region=region, problem=problem)

@@ -1,0 +1,115 @@
+"""The parts of every list: filters and pages, all of which stand in the address."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from google.protobuf.descriptor import EnumDescriptor
+
+from gateway.errors import invalid
+from gateway.web.console.frames import Link
+from gateway.web.console.pages import Shown, Visit
+from gateway.web.console.parts import Choice, Option
+from gateway.web.enum_words import number_of, numbers_of
+from gateway.web.tables import Table
+from gateway.wording.languages import translated
+
+PAGE = "page"
+"""The field with the token of a page."""
+
+
+@dataclass(frozen=True)
+class TextFilter:
+    """A filter that takes any text."""
+
+    name: str
+    label: str
+    text: str = field(repr=False)
+    mode: str = "text"
+    """The keyboard of a telephone that suits it (HTML's `inputmode`)."""
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """A list as `list.html.j2` shows it."""
+
+    choices: Sequence[Choice]
+    texts: Sequence[TextFilter]
+    apply: str
+    table: Table
+    empty: str
+    pages: Sequence[Link]
+    """The links to the first and to the next page."""
+    notes: Sequence[str] = ()
+    """The parts that the list does not have, each with the reason."""
+    above: Sequence[Table] = ()
+    """Tables above the list."""
+
+    def shown(self, title: str, tab: str) -> Shown:
+        """The list below its title. Its file has the heads of columns also without a row."""
+        tables = [*(each for each in self.above if each.rows), self.table]
+        return Shown("list.html.j2", title, self, tab, tables)
+
+
+def text_filter(visit: Visit, name: str, label: str, mode: str = "text") -> TextFilter:
+    """A filter with the text that the address has."""
+    return TextFilter(name, label, visit.query.text(name), mode)
+
+
+def chosen_of(visit: Visit, name: str, label: str, options: Sequence[Option]) -> Choice:
+    """A filter of a list, of which any value may be chosen."""
+    chosen = visit.query.text(name)
+    is_known = chosen in ("", *(each.value for each in options))
+    others = () if is_known else (Option(chosen, chosen),)  # which filters all the same
+    return Choice(name, label, [Option("", translated("any")), *options, *others], chosen)
+
+
+def chosen_value(visit: Visit, name: str, enum: EnumDescriptor) -> int:
+    """The value of a filter; zero without it. Raises Refused for an unknown one."""
+    said = visit.query.text(name)
+    found = number_of(enum, said) if said else 0
+    if found is None:
+        known = numbers_of(enum)
+        raise invalid(name, f"it is one of {', '.join(known)}", f"可用值为{'、'.join(known)}")
+    return found
+
+
+def chosen_word(visit: Visit, name: str, known: Sequence[str]) -> str:
+    """The word of a filter; empty without it. Raises Refused for an unknown one."""
+    said = visit.query.text(name)
+    if said and said not in known:
+        raise invalid(name, f"it is one of {', '.join(known)}", f"可用值为{'、'.join(known)}")
+    return said
+
+
+def values(enum: EnumDescriptor, title: Callable[[int], str]) -> Sequence[Option]:
+    """All values of an enum, to choose from."""
+    return [Option(said, title(each)) for said, each in numbers_of(enum).items()]
+
+
+def list_page(
+    visit: Visit,
+    path: str,
+    choices: Sequence[Choice],
+    table: Table,
+    following: str,
+    texts: Sequence[TextFilter] = (),
+    notes: Sequence[str] = (),
+    above: Sequence[Table] = (),
+) -> ListPage:
+    """The page of a list at a path. `following` is the token of its next page; empty at its end."""
+    chosen = {**{each.name: each.chosen for each in choices}, **{each.name: each.text for each in texts}}
+    links = []
+    if visit.query.text(PAGE):
+        links.append(Link(translated("The first page"), visit.address(path, **chosen)))
+    if following:
+        links.append(Link(translated("The next page"), visit.address(path, **chosen, page=following)))
+    return ListPage(
+        choices=choices,
+        texts=texts,
+        apply=translated("Show"),
+        table=table,
+        empty=translated("Nothing here."),
+        pages=links,
+        notes=notes,
+        above=above,
+    )

@@ -1,0 +1,178 @@
+"""The console of a coordinator at a real one: who gets in, what its pages show and what their forms do."""
+
+import csv
+import html
+import io
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from gateway.api.coordinator.v1 import administration_pb2 as admin_api
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from tests.administrators import Administrators
+from tests.federation.browser import ROOT, Browser, hidden_fields
+from tests.federation.certificates import FEDERATION
+from tests.federation.complainant import Complainant
+from tests.federation.counter import Counter
+from tests.federation.databases import Databases
+from tests.federation.refusals import refusal
+from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, running
+
+ADMIN = "admin/root"
+
+
+@pytest.fixture
+def browser(federation: Federation) -> Browser:
+    """The browser of an administrator, who has not signed in."""
+    return Browser.of(federation, ADMIN, "coordinator")
+
+
+def shown(page: str) -> str:
+    """The texts of a page as a reader sees them."""
+    return html.unescape(page)
+
+
+async def test_an_administrator_signs_in_and_sees_the_regions_and_the_flow_of_an_order_between_two(
+    browser: Browser, guangdong: Counter, sichuan: Counter
+) -> None:
+    closed = await browser.open("board")
+    assert closed.status == HTTPStatus.SEE_OTHER
+    assert closed.headers["location"] == f"{ROOT}/sign-in?to=%2Fconsole%2Fboard"
+    await guangdong.order("SUSPEND", await sichuan.new_customer())
+    page = (await browser.sign_in()).text
+    assert all(f'href="{ROOT}/regions/{each}"' in page for each in ("guangdong", "sichuan", "henan"))
+    assert "guangdong · sichuan" in shown(page)
+    assert 'class="flow calm"' in page
+    assert f"regions/{NOT_JOINED}" not in page
+    assert f"regions/{NOT_JOINED}" in (await browser.open("board?show=all")).text
+
+
+async def test_an_order_is_found_by_its_state_and_its_page_tells_each_hop(
+    browser: Browser, guangdong: Counter, sichuan: Counter
+) -> None:
+    order = await guangdong.order("SUSPEND", await sichuan.new_customer())
+    await browser.sign_in()
+    href = f'href="{ROOT}/orders/{order.id}"'
+    assert href in (await browser.open("orders?region=sichuan&state=completed")).text
+    assert href not in (await browser.open("orders?state=held")).text
+    page = shown((await browser.open(f"orders/{order.id}")).text)
+    assert all(f"sichuan: {each}" in page for each in ("received", "committed"))
+    assert (await browser.open("orders/guangdong/counter/none")).status == HTTPStatus.NOT_FOUND
+
+
+async def test_only_administrators_get_in(federation: Federation) -> None:
+    stranger = Browser.of(federation, "region/guangdong/staff/wang", "coordinator")
+    assert (await stranger.open("board")).status == HTTPStatus.FORBIDDEN
+    assert (await stranger.send("sign-in", {})).status == HTTPStatus.FORBIDDEN
+
+
+async def test_the_page_of_a_region_tells_its_processes_and_its_certificates_and_tests_its_connection(
+    federation: Federation, browser: Browser
+) -> None:
+    await browser.sign_in()
+    page = shown((await browser.open("regions/sichuan")).text)
+    assert federation.endpoint("sichuan") in page
+    assert "Signing key" in page
+    assert "has answered" not in page
+    assert "The region has answered." in shown((await browser.open("regions/sichuan?connection=test")).text)
+    assert (await browser.open("regions/sichuan?connection=wrong")).status == HTTPStatus.BAD_REQUEST
+    unknown = await browser.open("regions/nowhere")
+    assert (unknown.status, "REGION_UNKNOWN" in unknown.text) == (HTTPStatus.NOT_FOUND, True)
+
+
+async def test_a_complaint_is_found_by_its_filters_and_its_page_tells_its_course_without_its_text(
+    federation: Federation, browser: Browser, guangdong: Counter
+) -> None:
+    desk = Complainant(federation, "guangdong")
+    filed = await desk.file("BILL_WRONG", await guangdong.new_customer(), description="charged twice in March")
+    await browser.sign_in()
+    href = f'href="{ROOT}/complaints/{filed.ticket_id}"'
+    assert href in (await browser.open("complaints?region=guangdong&category=BILL_WRONG")).text
+    assert href not in (await browser.open("complaints?only=overdue")).text
+    assert (await browser.open("complaints?level=9")).status == HTTPStatus.BAD_REQUEST
+    page = shown((await browser.open(f"complaints/{filed.ticket_id}")).text)
+    assert ("filed as BILL_WRONG" in page, "charged twice" in page) == (True, False)
+
+
+async def test_the_tables_of_a_page_are_files_too_by_the_same_filters(
+    federation: Federation, browser: Browser, guangdong: Counter
+) -> None:
+    filed = await Complainant(federation, "guangdong").file("BILL_WRONG", await guangdong.new_customer())
+    await browser.sign_in()
+    path = "complaints?region=guangdong&category=BILL_WRONG"
+    page = (await browser.open(path)).text
+    for form in ("csv", "json"):
+        assert f'href="{ROOT}/{html.escape(path)}&amp;format={form}"' in page
+    as_csv = await browser.open(f"{path}&format=csv")
+    assert as_csv.headers["content-disposition"] == 'attachment; filename="complaints.csv"'
+    rows = list(csv.reader(io.StringIO(as_csv.text)))
+    assert any(row[0].startswith(f"{filed.ticket_id}; ") for row in rows)
+    as_json = (await browser.open(f"{path}&format=json")).body
+    tables = as_json["tables"]
+    assert isinstance(tables, list)
+    assert filed.ticket_id in [row["Complaint"]["text"] for row in tables[0]["rows"]]
+    none = await browser.open("complaints?only=overdue&format=csv")
+    assert (none.status, len(list(csv.reader(io.StringIO(none.text))))) == (HTTPStatus.OK, 1)
+    assert (await browser.open("complaints?format=xml")).status == HTTPStatus.BAD_REQUEST
+    assert (await browser.open("regions/sichuan/membership?format=csv")).status == HTTPStatus.BAD_REQUEST
+
+
+async def test_issues_risks_the_body_and_the_configuration_have_pages(federation: Federation, browser: Browser) -> None:
+    await browser.sign_in()
+    pages = {path: await browser.open(path) for path in ("issues", "risks", "body", "configuration?part=regions")}
+    assert {each.status for each in pages.values()} == {HTTPStatus.OK}
+    configuration = await federation.configuration()
+    assert configuration.body.members[0].contact.telephone in pages["body"].text
+    assert f"id: {configuration.regions[0].id}" in shown(pages["configuration?part=regions"].text)
+    assert configuration.risks.likelihoods[0].name.en in pages["risks"].text
+    assert (await browser.open("configuration?part=secrets")).status == HTTPStatus.BAD_REQUEST
+
+
+async def test_a_region_is_suspended_and_reinstated_by_forms_in_the_name_of_the_administrator(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases, ("henan",), web=["coordinator"]) as federation:
+        browser = Browser.of(federation, ADMIN, "coordinator")
+        await browser.sign_in()
+        path = "regions/henan/membership"
+        refused = await browser.fill_in(path, "suspend", {"note": " "})
+        request = admin_api.SuspendRegionRequest(region="henan", note=" ")
+        told = await refusal(federation.membership.SuspendRegion(request, timeout=CALL_SECONDS))
+        assert (refused.status, told.texts["en"] in shown(refused.text)) == (HTTPStatus.BAD_REQUEST, True)
+        answer = await browser.fill_in(path, "suspend", {"note": "signing key under suspicion"})
+        assert answer.status == HTTPStatus.SEE_OTHER
+        page = shown((await browser.open(answer.headers["location"])).text)
+        assert "every coordinator has confirmed it" in page
+        member = await _member(federation, "henan")
+        assert member == (MemberState.MEMBER_STATE_SUSPENDED, f"signing key under suspicion (by {ADMIN})")
+        assert "signing key under suspicion" in shown((await browser.open("board")).text)
+        await browser.fill_in(path, "reinstate", {})
+        assert (await _member(federation, "henan"))[0] != MemberState.MEMBER_STATE_SUSPENDED
+
+
+async def test_where_administrators_sign_the_page_shows_the_command_and_no_form(
+    databases: Databases, tmp_path: Path
+) -> None:
+    people = Administrators(tmp_path, FEDERATION)
+    federation_of_one = running(
+        tmp_path / "federation", databases, ("henan",), administrators=people, web=["coordinator"]
+    )
+    async with federation_of_one as federation:
+        browser = Browser.of(federation, ADMIN, "coordinator")
+        await browser.sign_in()
+        path = "regions/henan/membership"
+        page = await browser.open(path)
+        assert "coordinator regions suspend henan --note REASON --key KEY" in shown(page.text)
+        with pytest.raises(AssertionError, match="no form"):
+            hidden_fields(page.text, "suspend")
+        token = hidden_fields(page.text, "")["token"]
+        sent = await browser.send(path, {"token": token, "act": "suspend", "request_id": "R1", "note": "x"})
+        assert "SUSPENSION_UNSIGNED" in sent.text
+        assert (await _member(federation, "henan"))[0] == MemberState.MEMBER_STATE_JOINED
+
+
+async def _member(federation: Federation, region: str) -> tuple[MemberState.ValueType, str]:
+    """The state of a region and its note."""
+    answer = await federation.membership.ListRegions(admin_api.ListRegionsRequest(), timeout=CALL_SECONDS)
+    return next((each.state, each.state_note) for each in answer.members if each.region == region)

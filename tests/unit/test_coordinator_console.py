@@ -1,0 +1,306 @@
+"""The pages of a coordinator's console without a server: flows, the ring, and pages of hostile texts."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from google.protobuf.message import Message
+
+from coordinator.console.console import console
+from coordinator.console.flows import pairs_of
+from coordinator.console.ring import HEIGHT, WIDTH, Flow, Place, ring
+from coordinator.console.served import consoles
+from coordinator.settings import CoordinatorSettings
+from gateway.api.coordinator.v1.administration_pb2 import (
+    GetBodyResponse,
+    GetConfigurationResponse,
+    GetOrderTraceResponse,
+    ListOrderSummariesResponse,
+    ListRegionsResponse,
+)
+from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
+    GetComplaintHistoryResponse,
+    ListComplaintHeadersResponse,
+)
+from gateway.api.coordinator.v1.issue_service_pb2 import CountIssuesResponse, ListIssueHeadersResponse
+from gateway.api.coordinator.v1.problem_service_pb2 import ListOutagesResponse, ListProblemsResponse
+from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
+from gateway.api.region.v1.complaint_pb2 import DeadlineKind
+from gateway.api.region.v1.order_pb2 import OrderState, Party
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.security.identity import Identity
+from gateway.security.tls import Credentials
+from gateway.time.clock import SystemClock, to_timestamp
+from gateway.web.console.exports import exported
+from gateway.web.console.pages import Shown, View
+from gateway.web.settings import WebSettings
+from gateway.web.tables import Cell, Table
+from tests.unit.console_pages import NOW, Answering, visit, written_by
+from tests.unit.test_complaint_report import read
+from tests.unit.test_console import require_harmless, require_known_rpcs, require_no_store, require_well_formed
+from tests.unit.test_hostile_pages import EVIL
+
+CONSOLE = console(SystemClock())
+ADMIN = Identity("crossregion.example", Role.ROLE_ADMIN, "", "root")
+
+
+def written(path: str, *answers: Message, query: str = "", **names: str) -> str:
+    """The HTML of a page in Chinese."""
+    return written_by(CONSOLE, _view(path), visit(query, ADMIN, **names), Answering(*answers))
+
+
+def _view(path: str) -> View:
+    return next(each for each in CONSOLE.views if each.path == path)
+
+
+def certificate() -> bytes:
+    """A certificate (PEM) that ends in the year of the tests."""
+    key = Ed25519PrivateKey.generate()
+    name = x509.Name([])
+    built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    built = built.serial_number(1).not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+    return built.not_valid_after(datetime(2026, 12, 31, tzinfo=UTC)).sign(key, None).public_bytes(Encoding.PEM)
+
+
+def member(region: str, evil: str = "") -> Member:
+    """A region that has joined, with all that its page can show; `evil` stands behind each text."""
+    found = Member(region=f"{region}{evil}", state=MemberState.MEMBER_STATE_JOINED, state_note=f"a note{evil}")
+    found.endpoints.append(f"127.0.0.1:7000{evil}")
+    found.heartbeat_time.CopyFrom(to_timestamp(NOW))
+    found.signing_certificate, found.federation_revision = certificate(), 3
+    found.report.certificate_end_time.CopyFrom(to_timestamp(NOW))
+    found.report.unreadable = f"policies{evil}"
+    waiting = found.report.waiting.add(destination=f"henan{evil}", count=2, reason=Reason.REASON_REGION_SUSPENDED)
+    waiting.create_time.CopyFrom(to_timestamp(NOW - timedelta(minutes=5)))
+    breaker = found.report.open_breakers.add(destination=f"henan{evil}")
+    breaker.open_time.CopyFrom(to_timestamp(NOW))
+    found.report.anomalies.add(region=f"henan{evil}", count=1)
+    found.processes.add(endpoint=f"127.0.0.1:7000{evil}").version.version = f"0.4.0{evil}"
+    return found
+
+
+def regions(evil: str = "") -> ListRegionsResponse:
+    """Three regions."""
+    found = ListRegionsResponse(members=[member(each, evil) for each in ("guangdong", "henan", "sichuan")])
+    found.registry_time.CopyFrom(to_timestamp(NOW))
+    return found
+
+
+def orders(evil: str = "") -> ListOrderSummariesResponse:
+    """An order between two regions."""
+    found = ListOrderSummariesResponse()
+    order = found.orders.add(id=f"R1{evil}", origin_region=f"guangdong{evil}", home_region=f"sichuan{evil}")
+    order.create_time.CopyFrom(to_timestamp(NOW))
+    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
+    return found
+
+
+def trace(evil: str = "") -> GetOrderTraceResponse:
+    """The way of an order of one hop, and an envelope without its receipt."""
+    found = GetOrderTraceResponse()
+    told = found.traces.add(region=f"guangdong{evil}").trace
+    told.order.CopyFrom(orders(evil).orders[0])
+    told.order.version, told.order.awaiting.party = 1, Party.PARTY_HOME_STAFF
+    for seconds in (0, 2):
+        change = told.state_changes.add(state=OrderState.ORDER_STATE_IN_PROGRESS, region=f"guangdong{evil}")
+        change.time.CopyFrom(to_timestamp(NOW + timedelta(seconds=seconds)))
+    told.envelopes.add(envelope_id="E1", origin=f"guangdong{evil}", destination=f"sichuan{evil}")
+    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
+    return found
+
+
+def problems(evil: str = "") -> ListProblemsResponse:
+    """A problem of the network."""
+    found = ListProblemsResponse()
+    header = found.problems.add().header
+    header.id, header.root_cause.id = f"problem-1{evil}", f"chengdu-1{evil}"
+    header.regions.append(f"sichuan{evil}")
+    return found
+
+
+def outages(evil: str = "") -> ListOutagesResponse:
+    """An outage."""
+    found = ListOutagesResponse()
+    outage = found.outages.add(region=f"sichuan{evil}", problem_id=f"problem-1{evil}")
+    outage.element.id = f"chengdu-1{evil}"
+    return found
+
+
+def configuration(evil: str = "") -> GetConfigurationResponse:
+    """A configuration with a region, which an administrator has signed."""
+    found = GetConfigurationResponse(federation_revision=3)
+    found.configuration.federation = f"crossregion.example{evil}"
+    found.configuration.regions.add(id=f"sichuan{evil}")
+    found.place.administration.administrators.add(name=f"li{evil}")
+    return found
+
+
+def header(evil: str = "") -> ComplaintHeader:
+    """A complaint without texts."""
+    found = ComplaintHeader(ticket_id=f"T1{evil}", category=f"BILL_WRONG{evil}", level=3)
+    found.origin_region, found.owner_region, found.group_id = f"guangdong{evil}", f"sichuan{evil}", f"T3{evil}"
+    found.department.en = found.department.zh_cn = f"billing{evil}"
+    found.due_time.CopyFrom(to_timestamp(NOW))
+    return found
+
+
+def history(evil: str = "") -> GetComplaintHistoryResponse:
+    """The course of a complaint that is late."""
+    found = GetComplaintHistoryResponse(region=f"sichuan{evil}")
+    told = found.complaint
+    told.header.CopyFrom(header(evil))
+    told.repeated_ticket_id = f"T0{evil}"
+    told.deadlines.add(kind=DeadlineKind.DEADLINE_KIND_RESOLVE).due_time.CopyFrom(to_timestamp(NOW))
+    told.lateness.FromTimedelta(timedelta(hours=1))
+    told.why_late.add(region=f"sichuan{evil}")
+    told.escalations.add(region=f"sichuan{evil}", level=3)
+    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
+    return found
+
+
+def body(evil: str = "") -> GetBodyResponse:
+    """A body with a member who is on duty."""
+    found = GetBodyResponse().body
+    member, duty = found.members.add(region=f"sichuan{evil}"), found.on_duty.add(region=f"sichuan{evil}")
+    for contact in (member.contact, duty.contact):
+        contact.name, contact.telephone = f"Li Na{evil}", f"+86280000000{evil}"
+    matter = found.responsibilities.add()
+    matter.name.en = matter.name.zh_cn = f"a dispute{evil}"
+    matter.lead.region = f"sichuan{evil}"
+    return GetBodyResponse(body=found)
+
+
+def issues(evil: str = "") -> tuple[ListIssueHeadersResponse, CountIssuesResponse]:
+    """An issue with the person to call."""
+    listed, counts = ListIssueHeadersResponse(next_page_token="T"), CountIssuesResponse()
+    listed.issues.add(id=f"I1{evil}", owner_region=f"sichuan{evil}", owner_has_left=True, escalations=1)
+    listed.duties.add(issue_id=f"I1{evil}").on_duty.contact.name = f"Li Na{evil}"
+    counts.regions.add(region=f"sichuan{evil}")
+    return listed, counts
+
+
+def risks(evil: str = "") -> ListRisksResponse:
+    """A risk whose signal lasts."""
+    found = ListRisksResponse()
+    risk = found.risks.add(id=f"region-lost/sichuan{evil}", title=f"one supplier{evil}", likelihood=1, impact=1)
+    risk.owner_region, risk.signal_lasts, risk.signal_detail = f"sichuan{evil}", True, f"since noon{evil}"
+    for grades in (found.rules.likelihoods, found.rules.impacts):
+        name = grades.add().name
+        name.en = name.zh_cn = f"rare{evil}"
+    band = found.rules.bands.add(least_score=1)
+    band.name.en = band.name.zh_cn = f"low{evil}"
+    return found
+
+
+def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
+    """Each page of the console with all that it can show; `evil` stands behind each text."""
+    answers = (regions(evil), orders(evil), problems(evil), outages(evil))
+    yield "board", written("/board", *answers)
+    at = f"sichuan{evil}"
+    yield "region", written("/regions/{region}", *answers, query="connection=test", region=at)
+    yield "membership", written("/regions/{region}/membership", *answers, region=at)
+    signed = GetConfigurationResponse(requires_signatures=True)
+    yield "signed membership", written("/regions/{region}/membership", *answers, signed, region=at)
+    yield "orders", written("/orders", orders(evil))
+    yield "order", written("/orders/{id:.+}", trace(evil), id=f"R1{evil}")
+    yield "configuration", written("/configuration", configuration(evil), *answers, query="part=regions")
+    yield "complaints", written("/complaints", ListComplaintHeadersResponse(complaints=[header(evil)]))
+    yield "complaint", written("/complaints/{id:.+}", history(evil), id=f"T1{evil}")
+    yield "body", written("/body", body(evil))
+    yield "issues", written("/issues", *issues(evil))
+    yield "risks", written("/risks", risks(evil))
+
+
+def test_hostile_texts_change_no_element_and_no_attribute_of_a_page() -> None:
+    require_harmless(full_pages(), full_pages(EVIL))
+
+
+def test_every_field_has_a_label_every_table_a_head_and_no_page_has_a_style_or_a_handler_of_its_own() -> None:
+    require_well_formed(full_pages())
+
+
+def test_the_pages_of_a_console_name_rpcs_of_the_contract_and_their_answers() -> None:
+    require_known_rpcs(CONSOLE)
+
+
+def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
+    require_no_store("coordinator", ("gateway.cli.problems.told_", "gateway.federation.files.dump"))
+
+
+def test_a_flow_joins_both_directions_and_trouble_comes_first() -> None:
+    busy = [("guangdong", "sichuan")] * 3 + [("sichuan", "guangdong"), ("henan", "henan"), ("henan", "")]
+    stuck = Member(region="henan")
+    for minutes in (5, 50):
+        waiting = stuck.report.waiting.add(destination="sichuan", count=2)
+        waiting.create_time.CopyFrom(to_timestamp(NOW - timedelta(minutes=minutes)))
+    stuck.report.open_breakers.add(destination="guangdong").open_time.CopyFrom(to_timestamp(NOW))
+    found = pairs_of(busy, [stuck])
+    told = [(each.regions, each.orders, each.waiting, each.style) for each in found]
+    assert told == [
+        (("guangdong", "henan"), 0, 0, "late"),
+        (("henan", "sichuan"), 0, 4, "near"),
+        (("guangdong", "sichuan"), 4, 0, "calm"),
+    ]
+    assert found[1].oldest == to_timestamp(NOW - timedelta(minutes=50))
+
+
+def test_a_ring_has_each_region_within_the_drawing_and_the_widest_line_for_the_most_traffic() -> None:
+    places = [Place(f"r{number}", f"r{number}", "/", "done", "") for number in range(31)]
+    flows = [Flow(("r0", "r1"), 9, "calm", ""), Flow(("r1", "r2"), 1, "calm", ""), Flow(("r1", "gone"), 5, "calm", "")]
+    drawn = ring("title", "words", places, flows)
+    assert all(0 < each.x < WIDTH and 0 < each.y < HEIGHT for each in drawn.places)
+    assert len({(round(each.x), round(each.y)) for each in drawn.places}) == 31
+    assert [each.flow.regions for each in drawn.flows] == [("r0", "r1"), ("r1", "r2")]
+    assert drawn.flows[0].width > drawn.flows[1].width > 0
+
+
+def test_a_count_of_which_there_may_be_more_says_so() -> None:
+    first, no_held = ListOrderSummariesResponse(next_page_token="T"), ListOrderSummariesResponse()
+    order = first.orders.add(origin_region="guangdong", home_region="sichuan")
+    order.create_time.CopyFrom(to_timestamp(NOW))
+    answers = (regions(), first, no_held, problems(), outages())
+    assert "1+" in read(written("/board", *answers)).texts
+    older = first.orders.add(origin_region="guangdong", home_region="sichuan")
+    older.create_time.CopyFrom(to_timestamp(NOW - timedelta(hours=2)))
+    texts = read(written("/board", *answers)).texts
+    assert ("1" in texts, "1+" in texts) == (True, False)
+
+
+def test_a_complaint_of_which_no_region_could_be_asked_shows_why_and_nothing_else() -> None:
+    silent = GetComplaintHistoryResponse()
+    silent.unanswered.add(region="henan", reason=Reason.REASON_TOO_BUSY)
+    page = written("/complaints/{id:.+}", silent, id="henan/T1")
+    assert ("TOO_BUSY" in page, "1970" in page) == (True, False)
+
+
+def test_a_file_of_a_page_computes_nothing_in_a_spreadsheet_and_names_its_tables() -> None:
+    head = [Cell("Number", "col"), Cell("Due", "col")]
+    first = Table(
+        "first", head, [[Cell("=cmd()"), Cell("in 2 h", note="2026-11-24")], [Cell("+8619844000001"), Cell("")]]
+    )
+    page = Shown("list.html.j2", "Title", object(), "/orders", [first, Table("second", head, [])])
+    told = exported(page, "csv").text or ""
+    rows = list(csv.reader(io.StringIO(told.removeprefix("\ufeff"))))
+    assert rows[:3] == [["first"], ["Number", "Due"], ["'=cmd()", "in 2 h; 2026-11-24"]]
+    assert rows[4:] == [[], ["second"], ["Number", "Due"]]
+    found = json.loads(exported(page, "json").text or "")
+    assert found["tables"][0]["rows"][0] == {"Number": "=cmd()", "Due": {"text": "in 2 h", "note": "2026-11-24"}}
+
+
+def test_a_coordinator_has_a_console_only_where_its_settings_say_so(tmp_path: Path) -> None:
+    credentials = Credentials(tmp_path, tmp_path, tmp_path)
+    settings = CoordinatorSettings("crossregion.example", "127.0.0.1:0", tmp_path, credentials)
+    clock, listen = SystemClock(), "127.0.0.1:0"
+    assert not consoles(settings, clock)
+    assert not consoles(replace(settings, web=WebSettings(listen)), clock)
+    assert len(consoles(replace(settings, web=WebSettings(listen, console=True)), clock)) == 1
