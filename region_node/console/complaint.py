@@ -65,7 +65,7 @@ def _show(visit: Visit, found: GetComplaintResponse) -> Shown:
         tables=_tables(visit, found),
         course_heading=translated("Course"),
         course=_course(found),
-        entries=[*([_proposal(visit)] if is_own else ()), *_answers(visit, complaint), _private_note(visit)],
+        entries=[*_entries(visit, complaint), _private_note(visit)],
     )
     return page.shown(complaint.ticket_id, _TAB)
 
@@ -121,15 +121,21 @@ def _course(found: GetComplaintResponse) -> Sequence[Event]:
     return course([*happened(found.complaint), *private])
 
 
-def _answers(visit: Visit, complaint: Complaint) -> Iterator[Entry]:
-    """The form for an answer of this region, or for the customer's words where another region handles the complaint.
+def _entries(visit: Visit, complaint: Complaint) -> Iterator[Entry]:
+    """The forms that the complaint allows, and the one that was sent and refused: what was entered stays there."""
+    region = visit.person.region
+    proposal, answer = _proposal(visit), _answer(visit, complaint)
+    if proposal.is_entered or rules.is_work_of(complaint, region):
+        yield proposal
+    has_say = rules.is_answered_by(complaint, region) or rules.is_passed_on_by(complaint, region)
+    if answer.is_entered or (has_say and not rules.is_final(complaint)):
+        yield answer
 
-    None where this region has neither to say.
-    """
+
+def _answer(visit: Visit, complaint: Complaint) -> Entry:
+    """The form for an answer of this region, or for the customer's words where another region handles the complaint."""
     region = visit.person.region
     is_answered = rules.is_answered_by(complaint, region)
-    if rules.is_final(complaint) or not (is_answered or rules.is_passed_on_by(complaint, region)):
-        return
     label = (
         translated("Note for the customer and the regions")
         if is_answered
@@ -138,7 +144,7 @@ def _answers(visit: Visit, complaint: Complaint) -> Iterator[Entry]:
     fields = [_text(label)]
     if rules.is_work_of(complaint, region):
         fields.append(Field(_ASK, "tick", translated("The customer has to answer first"), is_required=False))
-    yield entry(
+    return entry(
         visit,
         _RESPOND,
         translated("Answer") if is_answered else translated("What the customer says"),

@@ -34,7 +34,7 @@ from gateway.wording.words import word
 from region_node.console import complaints, faults, orders, rpcs, support
 from region_node.console.lists import NUMBER
 from region_node.console.sections import Content, Section, section, tables_of
-from region_node.console.words import CUSTOMERS
+from region_node.console.words import CUSTOMERS, cut_caption
 
 _MOST = 10  # of each list
 _NOTICES = 500  # which are listed oldest first
@@ -79,10 +79,16 @@ async def _read(visit: Visit, calling: Calling) -> _Found | None:
     customer = await unless_refused(calling.ask(rpcs.GET_CUSTOMER, GetCustomerRequest(number=number)))
     if isinstance(customer, Refused) and customer.reason == Reason.REASON_NUMBER_INVALID:
         raise customer  # as every other part would
+    documents: ListDocumentsResponse | Refused
+    if isinstance(customer, Refused):
+        documents = customer  # the RPC would ask the home region for them, without a purpose
+    else:
+        of_number = ListDocumentsRequest(number=number, page_size=_MOST)
+        documents = await unless_refused(calling.ask(rpcs.LIST_DOCUMENTS, of_number))
     return _Found(
         customer,
         await unless_refused(calling.ask(rpcs.GET_CONTACT_PREFERENCES, GetContactPreferencesRequest(number=number))),
-        await unless_refused(calling.ask(rpcs.LIST_DOCUMENTS, ListDocumentsRequest(number=number, page_size=_MOST))),
+        documents,
         await unless_refused(calling.ask(rpcs.LIST_NOTICES, ListNoticesRequest(number=number, page_size=_NOTICES))),
         await unless_refused(calling.ask(rpcs.LIST_ORDERS, ListOrdersRequest(number=number, page_size=_MOST))),
         await unless_refused(calling.ask(rpcs.LIST_COMPLAINTS, ListComplaintsRequest(number=number, page_size=_MOST))),
@@ -209,13 +215,15 @@ def _documents(answer: ListDocumentsResponse) -> Table:
             ]
             for each in answer.documents
         ],
-        caption=translated("The newest first."),
+        caption=cut_caption(
+            translated("The newest first."), len(answer.documents), has_more=bool(answer.next_page_token)
+        ),
     )
 
 
 def _notices(answer: ListNoticesResponse) -> Table:
     """The last notices of the page that was read, which begins with the oldest one."""
-    caption = translated("The newest first.")
+    caption = cut_caption(translated("The newest first."), _MOST, has_more=len(answer.notices) > _MOST)
     if answer.next_page_token:
         caption = translated("Of the oldest {count}; there are newer ones.", count=len(answer.notices))
     return Table(

@@ -31,7 +31,7 @@ from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 from region_node.console import rpcs
-from region_node.console.steps import Steps
+from region_node.console.steps import Steps, with_sent
 from region_node.console.words import alarm_path, fault_due, fault_severity, fault_state, fault_state_cell, number_fact
 from region_node.network.faults import rules
 from region_node.network.faults.course import given_back, happened, place_of, put_in
@@ -112,6 +112,7 @@ _ANSWERS_OF_COMMANDS: Mapping[str, Sequence[str]] = {
     "decide_quote": ("accepted_part", "refused_part"),
     "reopen": ("not_repaired",),
     "evaluate": ("evaluation",),
+    "cancel": (_CANCEL,),
 }
 
 
@@ -239,7 +240,7 @@ def _measures(fault: Fault) -> Table:
 
 
 def _work(visit: Visit, fault: Fault) -> Sequence[Entry]:
-    steps = rules.steps_of(fault, visit.person.region)
+    steps = with_sent(visit, rules.steps_of(fault, visit.person.region), rules.STATES_OF_STEPS)
     return [_close_form(visit, fault) if step == _CLOSE else _STEPS.entry(visit, step) for step in steps]
 
 
@@ -258,11 +259,15 @@ def _close_form(visit: Visit, fault: Fault) -> Entry:
 def _answers(visit: Visit, fault: Fault) -> Sequence[Entry]:
     """The forms of the customer's words, and of the withdrawal."""
     commands = rules.commands_of(fault, visit.person.region)
-    answers = [_ANSWERS.entry(visit, each) for command in commands for each in _ANSWERS_OF_COMMANDS.get(command, ())]
-    if _CANCEL in commands:
-        fields = [Field(_REASON, "text", translated("Reason"), longest=rules.TEXT_LIMIT)]
-        answers.append(entry(visit, _CANCEL, translated("Withdraw the report"), translated("Send"), fields))
-    return answers
+    offered = [each for command, answers in _ANSWERS_OF_COMMANDS.items() if command in commands for each in answers]
+    known = [each for answers in _ANSWERS_OF_COMMANDS.values() for each in answers]
+    shown = with_sent(visit, offered, known)
+    return [_cancel_form(visit) if answer == _CANCEL else _ANSWERS.entry(visit, answer) for answer in shown]
+
+
+def _cancel_form(visit: Visit) -> Entry:
+    fields = [Field(_REASON, "text", translated("Reason"), longest=rules.TEXT_LIMIT)]
+    return entry(visit, _CANCEL, translated("Withdraw the report"), translated("Send"), fields)
 
 
 def _working(visit: Visit) -> WorkOnFaultRequest:

@@ -14,7 +14,7 @@ from region_node.console.sections import Content, SectionsPage, section
 PATH = "/imports"
 _MOST = 100  # imports of the page
 _DRAWN = 20  # of those that are not complete
-_WHOLE = 100.0  # percent
+_WHOLE = 100  # percent
 _HASH = 16  # characters, as in rows of the audit chain
 
 
@@ -33,8 +33,8 @@ def _progress(running: Sequence[Import]) -> Figure:
     """A bar for each file that is not complete."""
     told = [(_name(each), _percent(each)) for each in running]
     title = translated("Processed lines, in percent of the file")
-    groups = [(name, [Bar(share, f"{share:.0f} %")]) for name, share in told]
-    words = "; ".join(f"{name}: {share:.0f} %" for name, share in told)
+    groups = [(name, [Bar(share, f"{share} %")]) for name, share in told]
+    words = "; ".join(f"{name}: {share} %" for name, share in told)
     return Figure(bars(Caption("progress", title, words), groups, _WHOLE), title)
 
 
@@ -56,7 +56,7 @@ def _table(found: ListImportsResponse) -> Table:
             [
                 Cell(_name(each), "row"),
                 Cell(
-                    f"{_percent(each):.0f} %",
+                    f"{_percent(each)} %",
                     badge="done" if each.processed >= each.lines else "moving",
                     note=translated("{done} of {lines} lines", done=f"{each.processed:,}", lines=f"{each.lines:,}"),
                 ),
@@ -75,9 +75,9 @@ def _name(file: Import) -> str:
     return file.sha256.hex()[:_HASH]
 
 
-def _percent(file: Import) -> float:
-    """The processed share of a file; a file without lines is complete."""
-    return min(_WHOLE, _WHOLE * file.processed / file.lines) if file.lines else _WHOLE
+def _percent(file: Import) -> int:
+    """The processed share of a file, rounded down: only a complete one is at the whole, as is one without lines."""
+    return min(_WHOLE, _WHOLE * file.processed // file.lines) if file.lines else _WHOLE
 
 
 VIEW = View.of(PATH, (rpcs.LIST_IMPORTS,), _read, _show)

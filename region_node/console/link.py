@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gateway.api.region.v1.alarm_pb2 import Alarm, NetworkObject, QualityFigure
+from gateway.api.region.v1.alarm_pb2 import NetworkObject, QualityFigure
 from gateway.api.region.v1.alarm_service_pb2 import ListAlarmsRequest, ListAlarmsResponse
 from gateway.api.region.v1.measurement_service_pb2 import (
     FigureSummary,
@@ -22,7 +22,7 @@ from gateway.wording.languages import translated
 from gateway.wording.times import told_if_set, told_time
 from region_node.console import rpcs
 from region_node.console.sections import Content, SectionsPage, section
-from region_node.console.words import NETWORK, alarm_path, alarm_severity_cell
+from region_node.console.words import NETWORK, alarm_path, alarm_severity_cell, cut_caption
 from region_node.network.measurements.prospect import prospect, used
 
 _ID = "id"
@@ -61,7 +61,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
     sections = [
         section(translated("Traffic"), quality, _traffic),
         section(translated("Measurements by month"), quality, lambda each: Content(table=_months(each.summaries))),
-        section(translated("Alarms"), found.alarms, lambda each: Content(table=_alarms(visit, each.alarms))),
+        section(translated("Alarms"), found.alarms, lambda each: Content(table=_alarms(visit, each))),
     ]
     return SectionsPage(sections).shown(visit.names[_ID], NETWORK)
 
@@ -113,7 +113,7 @@ def _month(start: datetime, figures: Sequence[FigureSummary]) -> Sequence[Cell]:
     ]
 
 
-def _alarms(visit: Visit, alarms: Sequence[Alarm]) -> Table:
+def _alarms(visit: Visit, found: ListAlarmsResponse) -> Table:
     return Table(
         label=translated("Alarms"),
         head=[
@@ -131,9 +131,11 @@ def _alarms(visit: Visit, alarms: Sequence[Alarm]) -> Table:
                 Cell(told_time(each.raise_time), style="time"),
                 Cell(told_if_set(each.clear_time), style="time"),
             ]
-            for each in alarms
+            for each in found.alarms
         ],
-        caption=translated("The last changed first."),
+        caption=cut_caption(
+            translated("The last changed first."), len(found.alarms), has_more=bool(found.next_page_token)
+        ),
     )
 
 

@@ -8,14 +8,12 @@ from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2 import ListAlarmsRequest, ListAlarmsResponse
 from gateway.api.region.v1.fault_service_pb2 import FindPlacesRequest, FindPlacesResponse, FoundPlace
 from gateway.api.region.v1.followed_problem_service_pb2 import (
-    FollowedProblem,
     ListFollowedProblemsRequest,
     ListFollowedProblemsResponse,
 )
 from gateway.api.region.v1.planned_outage_service_pb2 import (
     ListPlannedOutagesRequest,
     ListPlannedOutagesResponse,
-    PlannedOutage,
     PlannedOutageState,
 )
 from gateway.errors import Refused
@@ -27,10 +25,11 @@ from gateway.wording.words import word
 from region_node.console import fault, link, rpcs
 from region_node.console.lists import pages_of
 from region_node.console.sections import Content, SectionsPage, section
-from region_node.console.words import NETWORK, alarm_path, alarm_severity_cell, alarm_state
+from region_node.console.words import NETWORK, alarm_path, alarm_severity_cell, alarm_state, cut_caption
 from region_node.network.measurements.objects import key_of, name_of
 
 _ROWS, _PAGES = 500, 8  # of a page of alarms by gRPC, and pages of these
+_PLACES = 500  # as FindPlaces answers at most
 _MOST = 50  # rows of each other list, and alarms shown
 _Worst = Mapping[str, PerceivedSeverity.ValueType]
 """The worst severity of the alarms of each object, by its key."""
@@ -59,16 +58,12 @@ def _show(visit: Visit, found: _Found) -> Shown:
         section(
             translated("Alarms"), found.alarms, lambda pages: Content(table=_alarms(visit, alarms, _has_more(pages)))
         ),
-        section(
-            translated("Planned outages"), found.outages, lambda each: Content(table=_outages(each.planned_outages))
-        ),
-        section(translated("Problems"), found.problems, lambda each: Content(table=_problems(each.problems))),
+        section(translated("Planned outages"), found.outages, lambda each: Content(table=_outages(each))),
+        section(translated("Problems"), found.problems, lambda each: Content(table=_problems(each))),
         section(
             translated("Sites, links and services"),
             found.places,
-            lambda each: Content(
-                table=_places(visit, each, None if isinstance(found.alarms, Refused) else _worst(alarms))
-            ),
+            lambda each: Content(table=_places(visit, each, found.alarms)),
         ),
     ]
     return SectionsPage(sections).shown(translated("Network"), NETWORK)
@@ -116,9 +111,14 @@ def _alarms(visit: Visit, alarms: Sequence[Alarm], has_more: bool) -> Table:
     )
 
 
-def _places(visit: Visit, found: FindPlacesResponse, worst: _Worst | None) -> Table:
-    """The elements that the region runs. Without the alarms no state is known."""
+def _places(visit: Visit, found: FindPlacesResponse, pages: Sequence[ListAlarmsResponse] | Refused) -> Table:
+    """The elements that the region runs. Without all alarms, an element without one has no known state."""
     own = [each for each in found.places if each.region == visit.person.region]
+    read = () if isinstance(pages, Refused) else pages
+    worst = _worst([each for page in read for each in page.alarms])
+    without = (
+        Cell(translated("no alarm"), badge="done") if read and not _has_more(read) else Cell(translated("not known"))
+    )
     return Table(
         label=translated("Sites, links and services"),
         head=[
@@ -132,10 +132,11 @@ def _places(visit: Visit, found: FindPlacesResponse, worst: _Worst | None) -> Ta
                 Cell(name_of(each.object), "row", href=_page_of(visit, each.object)),
                 Cell(_kind(each)),
                 Cell(in_language(each.name)),
-                Cell("") if worst is None else _state(worst.get(key_of(each.object))),
+                alarm_severity_cell(worst[key]) if (key := key_of(each.object)) in worst else without,
             ]
             for each in own
         ],
+        caption=cut_caption("", _PLACES, has_more=len(found.places) >= _PLACES),
     )
 
 
@@ -148,11 +149,11 @@ def _kind(place: FoundPlace) -> str:
     return kinds.get(place.object.WhichOneof("object") or "", "")
 
 
-def _state(worst: PerceivedSeverity.ValueType | None) -> Cell:
-    return Cell(translated("no alarm"), badge="done") if worst is None else alarm_severity_cell(worst)
+def _newest_first(count: int, following: str) -> str:
+    return cut_caption(translated("The newest first."), count, has_more=bool(following))
 
 
-def _outages(outages: Sequence[PlannedOutage]) -> Table:
+def _outages(found: ListPlannedOutagesResponse) -> Table:
     return Table(
         label=translated("Planned outages"),
         head=[
@@ -172,12 +173,13 @@ def _outages(outages: Sequence[PlannedOutage]) -> Table:
                 Cell(", ".join([*each.sites, *each.links])),
                 Cell(", ".join(each.services)),
             ]
-            for each in outages
+            for each in found.planned_outages
         ],
+        caption=_newest_first(len(found.planned_outages), found.next_page_token),
     )
 
 
-def _problems(problems: Sequence[FollowedProblem]) -> Table:
+def _problems(found: ListFollowedProblemsResponse) -> Table:
     return Table(
         label=translated("Problems"),
         head=[
@@ -199,8 +201,9 @@ def _problems(problems: Sequence[FollowedProblem]) -> Table:
                 Cell(told_if_set(each.header.end_time), style="time"),
                 Cell(f"{each.customers:,}"),
             ]
-            for each in problems
+            for each in found.problems
         ],
+        caption=_newest_first(len(found.problems), found.next_page_token),
     )
 
 

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from gateway.errors import invalid
 from gateway.web.console.entries import Entry, Field, amount_of, entry, number_entered, time_of
-from gateway.web.console.pages import Form, Rpc, Visit
+from gateway.web.console.pages import ACT, Form, Rpc, Visit
 from gateway.web.console.parts import Option
 from gateway.web.enum_words import number_of, numbers_of
 from gateway.wording.languages import translated
@@ -75,6 +75,12 @@ class Steps:
         )
 
 
+def with_sent(visit: Visit, offered: Sequence[str], known: Collection[str]) -> Sequence[str]:
+    """The forms that a page offers, and the one that was sent and refused: what was entered there stays on the page."""
+    sent = visit.form.text(ACT)
+    return [*offered, sent] if sent in known and sent not in offered else offered
+
+
 def _parts(step: FieldDescriptor) -> Sequence[FieldDescriptor]:
     """The fields of a step; itself where it is a scalar."""
     return [step] if step.message_type is None else list(step.message_type.fields)
@@ -100,7 +106,7 @@ def _value(visit: Visit, part: FieldDescriptor) -> str | int | bool | Mapping[st
     said = visit.form.text(part.name)
     if part.type == FieldDescriptor.TYPE_BOOL:
         return bool(said)
-    if not said:
+    if not said and _kind(part) != "number":  # each number is required
         return None
     match _kind(part):
         case "time":

@@ -19,7 +19,7 @@ from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from region_node.console import rpcs
-from region_node.console.steps import Steps
+from region_node.console.steps import Steps, with_sent
 from region_node.console.words import number_fact, support_state, support_state_cell
 from region_node.network.support import rules
 from region_node.network.support.course import happened, why
@@ -59,7 +59,8 @@ async def _read(visit: Visit, calling: Calling) -> GetSupportRequestResponse:
 def _show(visit: Visit, found: GetSupportRequestResponse) -> Shown:
     request = found.request
     inquiry = request.inquiry
-    steps = [_STEPS.entry(visit, each) for each in rules.steps_of(request, visit.person.region)]
+    offered = with_sent(visit, rules.steps_of(request, visit.person.region), rules.STATES_OF_STEPS)
+    steps = [_STEPS.entry(visit, each) for each in offered]
     page = TicketPage(
         state=support_state_cell(request),
         due=Cell(""),

@@ -77,6 +77,12 @@ def support_state_cell(request: SupportRequest) -> Cell:
     return Cell(support_state(request.state), badge=_SUPPORT_BADGES.get(request.state, "calm"))
 
 
+def cut_caption(order: str, count: int, *, has_more: bool) -> str:
+    """The caption of a table that may not have all of its list: the order of its rows, and how many it has."""
+    more = translated("There are more than these {count}.", count=count) if has_more else ""
+    return f"{order} {more}".strip()
+
+
 def alarm_path(alarm_id: str) -> str:
     """The path of the page of an alarm."""
     return f"{NETWORK}/alarms/{alarm_id}"

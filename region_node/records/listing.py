@@ -161,11 +161,14 @@ class Selection:
         return Page([each for _, each in read[:limit]], end.key() if end is not None else "", total)
 
     def _total(self, tx: Transaction, end: _Place | None) -> int | None:
-        """The number of rows; None where the table has more than those until `end`."""
+        """The number of rows, by the index of their order; None where the table has more than those until `end`."""
         if end is not None:
             return None
-        query = f"SELECT COUNT(*) FROM {self._table} WHERE {' AND '.join(self._conditions)}"  # noqa: S608 - names and conditions of modules
-        return tx.first(int, query, **self._parameters)
+        rows = (
+            f"SELECT 1 FROM {self._table} WHERE {' AND '.join(self._conditions)}"  # noqa: S608 - names and conditions of modules
+            f" ORDER BY {self._dated} DESC, {self._key} DESC LIMIT {FAR}"
+        )
+        return tx.first(int, f"SELECT COUNT(*) FROM ({rows}) AS far", **self._parameters)  # noqa: S608 - of the rows above
 
     def _end(self, tx: Transaction, before: tuple[int, str] | None, scanned: int) -> _Place | None:
         """The last row that a page looks at; None for the last row of the table."""

@@ -325,6 +325,21 @@ async def test_a_complaint_is_noted_answered_and_resolved_from_its_page(
     assert "the third call" not in str(complaint)
 
 
+async def test_a_note_and_a_proposal_that_come_too_late_for_a_complaint_keep_what_was_entered(
+    federation: Federation, browser: Browser, guangdong: Counter
+) -> None:
+    desk = Complainant(federation, "guangdong")
+    ticket_id = (await desk.file("BILL_WRONG", await guangdong.new_customer())).ticket_id
+    await browser.sign_in()
+    path = f"complaints/{ticket_id}"
+    page = (await browser.open(path)).text
+    await desk.withdraw(ticket_id)
+    proposal = {"text": "refunded", "cause": "billing-error", "remedy": "refund", "amount": "12"}
+    for act, entered in (("propose", proposal), ("respond", {"text": "we look into it"})):
+        late = await browser.send(path, {**hidden_fields(page, act), **entered})
+        assert ("COMPLAINT_STATE_FORBIDS" in late.text, f"{entered['text']}</textarea>" in late.text) == (True, True)
+
+
 async def test_pages_are_kept_by_nobody_and_their_files_for_ever(browser: Browser) -> None:
     page = await browser.sign_in()
     assert page.headers["cache-control"] == "no-store"

@@ -11,6 +11,11 @@ from tests.federation.running import Federation
 from tests.federation.test_console import STAFF, audited
 
 
+def documents_read(federation: Federation, region: str) -> int:
+    """The number of readings of documents on file that a region has recorded."""
+    return len(federation.database(region).rows("SELECT 1 FROM audit WHERE action = 'ListDocuments'"))
+
+
 @pytest.fixture
 def browser(federation: Federation) -> Browser:
     """The browser of a member of Guangdong's staff, who has not signed in."""
@@ -37,14 +42,16 @@ async def test_a_customer_of_the_region_is_shown_with_line_orders_and_complaints
     )
 
 
-async def test_of_a_customer_of_another_region_the_page_has_the_own_work_and_the_reason_of_the_rest(
-    browser: Browser, guangdong: Counter, sichuan: Counter
+async def test_of_a_customer_of_another_region_the_page_asks_that_region_nothing_and_has_the_own_work(
+    federation: Federation, browser: Browser, guangdong: Counter, sichuan: Counter
 ) -> None:
     number = await sichuan.new_customer(name="李秀英")
     order = await guangdong.order("PAY", number)
     await browser.sign_in()
+    before = documents_read(federation, "sichuan")
     page = await browser.open(f"customers?number=%2B{number.removeprefix('+')}")
     assert (page.status, "李秀英" in page.text) == (HTTPStatus.OK, False)
+    assert documents_read(federation, "sichuan") == before
     assert f'href="{ROOT}/orders/{order.id}"' in page.text
     assert "CUSTOMER_NOT_FOUND" in page.text
     assert (await browser.open("customers")).status == HTTPStatus.OK

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.api.region.v1.fault_pb2 import FaultSeverity
 from gateway.time.clock import from_timestamp
-from tests.federation.browser import ROOT, Browser
+from tests.federation.browser import ROOT, Browser, hidden_fields
 from tests.federation.counter import Counter
 from tests.federation.fault_reporter import CLOSED, IN_PROGRESS, RESOLVED, FaultReporter
 from tests.federation.running import Federation
@@ -59,6 +59,26 @@ async def test_a_fault_is_found_in_the_work_list_repaired_and_closed_from_its_pa
     assert (await desk.get(fault.id)).state == CLOSED
     assert (await browser.fill_in(path, "not_repaired", {"not_repaired": "dead again"})).status == HTTPStatus.SEE_OTHER
     assert (await desk.get(fault.id)).state == IN_PROGRESS
+
+
+async def test_a_step_that_a_colleague_was_quicker_with_is_refused_and_keeps_what_was_entered(
+    federation: Federation, browser: Browser, guangdong: Counter
+) -> None:
+    fault = await FaultReporter(federation, "guangdong").report(await guangdong.new_customer(), site="guangzhou")
+    await browser.sign_in()
+    path = f"faults/{fault.id}"
+    await browser.fill_in(path, "take_up", {})
+    page = (await browser.open(path)).text
+    repaired = {**hidden_fields(page, "resolve"), "cause": "cable", "text": "spliced twice"}
+    answered = {**hidden_fields(page, "cancel"), "reason": "it works again"}
+    assert (
+        await browser.fill_in(path, "resolve", {"cause": "cable", "text": "spliced"})
+    ).status == HTTPStatus.SEE_OTHER
+    for late, entered in ((repaired, "spliced twice"), (answered, "it works again")):
+        told = await browser.send(path, late)
+        assert ("FAULT_STATE_FORBIDS" in told.text, f"{entered}</textarea>" in told.text) == (True, True)
+        assert hidden_fields(told.text, late["act"])
+    assert "spliced twice" not in (await browser.open(path)).text
 
 
 async def test_a_support_request_is_closed_from_its_page_by_the_region_that_opened_it(

@@ -167,7 +167,8 @@ def path_of(method: MethodDescriptor) -> str:
 def reads_all(plan: str) -> bool:
     """Whether a plan reads a table from end to end."""
     scanned = re.findall(r"SCAN (\w+)(?! USING)(?:;|$)", plan)
-    return "Seq Scan" in plan or any(each not in BY_KEY for each in scanned)
+    parts = re.findall(r"CO-ROUTINE (\w+)", plan)  # of the statement itself: their own scans stand in the plan as well
+    return "Seq Scan" in plan or any(each not in (*BY_KEY, *parts) for each in scanned)
 
 
 @pytest.mark.slow

@@ -1,9 +1,11 @@
 """The pages of faults and support requests: the steps that they offer, and the requests that these become."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import cast
+from urllib.parse import quote
 
 import pytest
 
@@ -11,9 +13,13 @@ from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.federation.v1.terms_pb2 import RegionTerm, Terms
 from gateway.api.region.v1.alarm_pb2 import AlarmAckState, AlarmState
 from gateway.api.region.v1.alarm_service_pb2 import GetAlarmResponse, ListAlarmsResponse
+from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse, RegisteredDocument
 from gateway.api.region.v1.fault_pb2 import FaultCause, FaultState
-from gateway.api.region.v1.fault_service_pb2 import GetFaultResponse, WorkOnFaultRequest
+from gateway.api.region.v1.fault_service_pb2 import FindPlacesResponse, GetFaultResponse, WorkOnFaultRequest
+from gateway.api.region.v1.followed_problem_service_pb2 import ListFollowedProblemsResponse
 from gateway.api.region.v1.import_service_pb2 import ListImportsResponse
+from gateway.api.region.v1.notice_service_pb2 import ListNoticesResponse, Notice
+from gateway.api.region.v1.planned_outage_service_pb2 import ListPlannedOutagesResponse
 from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.api.region.v1.support_service_pb2 import GetSupportRequestResponse
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -23,8 +29,10 @@ from gateway.web.console.fields import Fields
 from gateway.wording.languages import for_reader
 from gateway.wording.terms import learn
 from gateway.wording.times import show_times_of
+from region_node.network.faults.places import MOST_FOUND
 from tests.unit.console_pages import (
     CONSOLE,
+    NUMBER,
     TEXTS,
     Answering,
     acts,
@@ -107,6 +115,8 @@ def test_the_fields_of_a_step_become_its_request_in_the_zone_of_the_region() -> 
     for act, name, said in (
         ("estimate", "end_time", "soon"),
         ("estimate", "end_time", "2026-11-25T09:00+09:00"),
+        ("estimate", "end_time", "0001-01-01T00:00"),
+        ("accepted_part", "accepted_part", ""),
         ("install_part", "part", "-1"),
         ("install_part", "part", "99999999999"),
         ("name_part", "price", "cheap"),
@@ -123,6 +133,36 @@ def test_the_worst_alarm_of_a_site_or_a_link_is_its_state() -> None:
     alarms.alarms[0].perceived_severity = PerceivedSeverity.PERCEIVED_SEVERITY_WARNING
     assert 'class="badge late"' not in written(view_of("/network"), places, alarms)
     assert "A1" not in page
+
+
+def test_an_element_without_an_alarm_has_no_known_state_where_there_are_more_alarms() -> None:
+    places, alarms, *_ = network()
+    assert isinstance(alarms, ListAlarmsResponse)
+    alarms.next_page_token = "more"
+    page = written(view_of("/network"), places, alarms)
+    assert ("无告警" in page, "不明" in page) == (False, True)
+
+
+@pytest.mark.parametrize("has_more", [False, True])
+def test_tables_of_the_network_and_of_a_customer_say_where_they_are_cut(has_more: bool) -> None:
+    token = "more" if has_more else ""
+    places, _, outages, problems = network()
+    assert isinstance(places, FindPlacesResponse)
+    assert isinstance(outages, ListPlannedOutagesResponse)
+    assert isinstance(problems, ListFollowedProblemsResponse)
+    outages.next_page_token = problems.next_page_token = token
+    alarms = ListAlarmsResponse(alarms=[alarm()], next_page_token=token)
+    documents = ListDocumentsResponse(documents=[RegisteredDocument()], next_page_token=token)
+    notices = ListNoticesResponse(notices=[Notice()] * (11 if has_more else 10))
+    found = FindPlacesResponse(places=[places.places[0]] * (MOST_FOUND if has_more else 1))
+    pages = {
+        "/network": ((found, outages, problems), "", [1, 1, 500]),
+        "/network/links/{id}": ((quality(), alarms), "", [1]),
+        "/customers": ((documents, notices), f"number={quote(NUMBER)}", [1, 10]),
+    }
+    for path, (answers, query, counts) in pages.items():
+        told = re.findall("不止这([0-9]+)条", written(view_of(path), *answers, query=query))
+        assert sorted(map(int, told)) == (counts if has_more else []), path
 
 
 def test_a_link_shows_its_traffic_against_its_capacity_and_when_it_is_full() -> None:
@@ -146,7 +186,9 @@ def test_an_import_that_is_not_complete_has_a_bar() -> None:
     found = ListImportsResponse()
     found.imports.add(sha256=b"\x0a" * 32, lines=200, processed=50, created=40, rejected=10)
     done = found.imports.add(sha256=b"\x0b" * 32, lines=10, processed=10, existing=10)
+    found.imports.add(sha256=b"\x0c" * 32, lines=1000, processed=999, created=999)
     page = written(view_of("/imports"), found)
+    assert ("0c0c0c0c0c0c0c0c: 99 %" in page, page.count("100 %")) == (True, 1)
     assert ("0a0a0a0a0a0a0a0a: 25 %" in page, "0b0b0b0b0b0b0b0b: " in page) == (True, False)
     assert "50/200" in page
     assert "<svg" not in written(view_of("/imports"), ListImportsResponse(imports=[done]))

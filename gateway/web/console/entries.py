@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -77,7 +77,7 @@ def time_of(visit: Visit, name: str) -> Timestamp:
     try:
         entered = datetime.fromisoformat(visit.form.text(name))
         if entered.tzinfo is None:
-            return to_timestamp(entered.replace(tzinfo=shown_zone()))
+            return to_timestamp(entered.replace(tzinfo=shown_zone()).astimezone(UTC))  # within the calendar
     except (ValueError, OverflowError):
         pass
     raise invalid(name, "is no time, as 2026-12-24T09:00", "不是时间，例如2026-12-24T09:00")
