@@ -12,6 +12,17 @@ M = TypeVar("M", bound=Message)
 _BITS = 1023  # of the largest whole number that a double holds
 
 
+def json_of(text: str) -> object:
+    """The value of a JSON text. Raises ValueError for what is none, is nested too deep, or is no text in UTF-8."""
+    try:
+        told: object = json.loads(text)
+        if "\\u" in text:
+            json.dumps(told, ensure_ascii=False).encode()  # half of a surrogate pair breaks whatever looks for a name
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    return told
+
+
 def message_of(told: Mapping[str, object], made: M) -> M:
     """The JSON object `told` as the message `made`. Raises ParseError, which names the field, for what is none."""
     try:

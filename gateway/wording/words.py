@@ -79,6 +79,7 @@ _ACTIONS = (
     "confirm",
     "decide",
     "extend the number plan",
+    "finish the move",
     "fulfil",
     "join",
     "next-cycle",

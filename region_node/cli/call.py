@@ -1,7 +1,6 @@
 """`region-node call`: any operator RPC from the shell, with JSON."""
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from gateway.cli.exits import leave
-from gateway.values.json_messages import message_of
+from gateway.values.json_messages import json_of, message_of
 from gateway.wording.languages import offering, translated
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.methods import Method, operator_methods
@@ -117,7 +116,7 @@ def _request(method: Method, content: str) -> Message:
             content = sys.stdin.buffer.read().decode()
         elif content.startswith("@"):
             content = Path(content[1:]).read_text(encoding="utf-8")
-        told = json.loads(content)
+        told = json_of(content)
         if not isinstance(told, dict):
             raise json_format.ParseError(translated("it is not an object"))
         return message_of(told, method.request())

@@ -191,6 +191,7 @@ def test_a_refusal_is_told_in_the_language_asked_for_and_ends_with_1(language: s
         (("OrderService.SubmitOrder", "--json", "[]"), "it is not an object"),
         (("OrderService.SubmitOrder", "--json", '{"id": 1}'), "Its fields are: request_id, order, wait"),
         (("OrderService.SubmitOrder", "--json", '{"order": {"applicant": 1e400}}'), "order.applicant field"),
+        (("OrderService.SubmitOrder", "--json", '{"a":' * 10_000), "it is nested too deep"),
         (("OrderService.SubmitOrder", "--json", "@nowhere.json"), "nowhere.json: No such file"),
         (("OrderService.SubmitOrder", "--region", "Guang dong"), "no node can be of the region 'Guang dong'"),
         (("OrderService.SubmitOrder", "--credentials", "nowhere"), "nowhere/authority.crt: No such file"),

@@ -6,6 +6,7 @@ Orders move or are overtaken, a region's own system answers, a disk fails while 
 import asyncio
 import random
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 
 import pytest
 
@@ -139,9 +140,12 @@ def test_an_order_is_held_while_the_customer_of_the_region_that_took_it_in_is_on
     assert line is not None
     counter.run(lambda tx: keep_status(tx, line.customer_id, MOVING))
     counter.answer(order, SUBMIT, _moved("guangdong"))
-    assert counter.order(order).state == OrderState.ORDER_STATE_HELD
-    counter.run(lambda tx: intake.release(tx, counter.orders, order.id, START))
-    assert counter.order(order).state == OrderState.ORDER_STATE_HELD
+    held = counter.order(order)
+    assert (held.state, held.error.reason) == (OrderState.ORDER_STATE_HELD, Reason.REASON_CUSTOMER_MOVING)
+    assert held.awaiting.action == "finish the move", "nobody has to extend the plan"
+    counter.run(lambda tx: intake.release(tx, counter.orders, order.id, START + timedelta(hours=1)))
+    assert counter.order(order) == held, "it does not grow with each new plan"
+    assert f"{intake.HELD_TIMER}/{order.id}" in counter.run(lambda tx: tx.all(str, "SELECT timer_id FROM timers"))
     counter.run(lambda tx: keep_status(tx, line.customer_id, ACTIVE))
     counter.run(lambda tx: intake.release(tx, counter.orders, order.id, START))
     assert counter.order(order).state == OrderState.ORDER_STATE_COMPLETED

@@ -43,7 +43,10 @@ def test_a_word_of_a_choice_may_be_written_in_several_ways(tmp_path: Path, writt
         ('{"severity": "major"}', "there is no severity; the names are external_id, state, event_time, site, link,"),
         ('{"state": 1e400}', "Failed to parse state field: the number is too large"),
         ("{}{}", "Extra data"),
+        ('{"a":' * 100_000, "it is nested too deep"),
+        ('{"\\ud800": 1}', "'utf-8' codec can't encode character"),
     ],
+    ids=lambda text: text[:20],
 )
 def test_a_line_that_tells_nothing_says_which_words_and_names_there_are(
     tmp_path: Path, line: str, problem: str

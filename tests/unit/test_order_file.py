@@ -76,7 +76,18 @@ def test_a_request_id_that_the_file_used_before_is_a_problem_of_the_later_line(t
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "[]", '{"nosuch": 1}', '{"applicant": "NOBODY"}', '{"applicant": 1e400}', '{"request_id": 7}', '"x"'],
+    [
+        "{",
+        "[]",
+        '{"nosuch": 1}',
+        '{"applicant": "NOBODY"}',
+        '{"applicant": 1e400}',
+        '{"request_id": 7}',
+        '"x"',
+        '{"a":' * 100_000,
+        '{"\\ud800": 1}',
+    ],
+    ids=lambda text: text[:20],
 )
 def test_a_line_that_is_no_order_request_is_told_and_stops_nothing(tmp_path: Path, text: str) -> None:
     _, (bad, good) = of_json(tmp_path, text, '{"business": "PAY"}')

@@ -22,7 +22,14 @@ from gateway.federation.catalogue import Federation
 from gateway.store.timers import due_timers, fire
 from gateway.time.clock import to_timestamp
 from region_node.business.reconciliation import comparing
-from region_node.business.reconciliation.nightly import NIGHT_TIMER, ensure_reconciliation, night_is_due
+from region_node.business.reconciliation.nightly import (
+    DAY_TIMER,
+    NIGHT_TIMER,
+    compare_soon,
+    day_is_due,
+    ensure_reconciliation,
+    night_is_due,
+)
 from region_node.business.reconciliation.rules import SETTLED, bucket_of
 from tests.unit.reconciling import DAY, HOME, IN_PROGRESS, NIGHT, ORIGIN, TAKEN_IN, Region, Two, two_regions
 from tests.unit.situations import FEDERATION
@@ -188,8 +195,11 @@ def test_a_night_compares_the_last_days_with_each_region_that_joined_and_then_wa
 
 
 def test_the_days_of_a_region_that_was_away_are_compared_once_it_is_back(two: Two) -> None:
-    home, lost = two.home, MemberState.MEMBER_STATE_LOST
-    handlers = {NIGHT_TIMER: lambda tx, timer, now: night_is_due(tx, home.context, timer, now)}
+    home, lost, older = two.home, MemberState.MEMBER_STATE_LOST, DAY - timedelta(days=30)
+    handlers = {
+        NIGHT_TIMER: lambda tx, timer, now: night_is_due(tx, home.context, timer, now),
+        DAY_TIMER: lambda tx, timer, now: day_is_due(tx, home.context, timer, now),
+    }
 
     def asked_in(nights: int, state: MemberState.ValueType, now: datetime) -> set[str]:
         """The days for which the home region asks in some nights, while the origin is in a state."""
@@ -203,9 +213,10 @@ def test_the_days_of_a_region_that_was_away_are_compared_once_it_is_back(two: Tw
         return days
 
     ensure_reconciliation(home.tx, TAKEN_IN)
+    compare_soon(home.tx, ORIGIN, older, TAKEN_IN)
     assert asked_in(8, lost, TAKEN_IN) == set(), "nothing waits for it"
     found = asked_in(1, MemberState.MEMBER_STATE_JOINED, TAKEN_IN + timedelta(days=8))
-    assert {f"{DAY + timedelta(days=each)}" for each in range(8)} <= found
+    assert {f"{older}", *(f"{DAY + timedelta(days=each)}" for each in range(8))} <= found
 
 
 def test_an_unreadable_answer_ends_the_comparison_and_a_record_outside_of_its_bucket_is_left_out(two: Two) -> None:

@@ -28,8 +28,8 @@ from region_node.care.surveys.rules import closing_of, in_sample, policy_of, req
 from region_node.customers.contact_preferences import keep_preferences
 from region_node.customers.notices.rules import QuietHours
 from region_node.customers.operations import keep_customer
-from region_node.customers.rows import CustomerRow, insert_line
-from region_node.customers.status import ACTIVE, RESTRICTED, keep_status
+from region_node.customers.rows import CustomerRow, give_up_number, insert_line
+from region_node.customers.status import ACTIVE, MOVED, MOVING, RESTRICTED, keep_status
 from region_node.records.forgetting import FORGET_TIMER
 from tests import at_rest
 from tests.unit.situations import FEDERATION, LINE, NOW
@@ -212,6 +212,21 @@ def test_an_answer_without_an_invitation_or_after_its_time_is_refused(home: Regi
         with pytest.raises(Refused) as refused:
             operations.answer(home.tx, home.context, name, said(SurveyMark.SURVEY_MARK_SATISFIED), now)
         assert refused.value.reason == reason
+
+
+def test_a_customer_who_moves_answers_later_and_one_who_has_moved_no_more(home: Region) -> None:
+    token = invited(home, "1")
+
+    def refusal(number: str) -> Reason.ValueType:
+        with pytest.raises(Refused) as refused:
+            operations.answer(home.tx, home.context, token, said(SurveyMark.SURVEY_MARK_NEUTRAL), NOW, number=number)
+        return refused.value.reason
+
+    keep_status(home.tx, LINE.customer_id, MOVING)
+    assert refusal(LINE.number) == refusal("") == Reason.REASON_CUSTOMER_MOVING
+    keep_status(home.tx, LINE.customer_id, MOVED)
+    give_up_number(home.tx, LINE)
+    assert (refusal(LINE.number), refusal("")) == (Reason.REASON_SURVEY_NOT_FOUND, Reason.REASON_CUSTOMER_MOVED)
 
 
 def test_an_answer_has_one_mark_of_five_for_each_question() -> None:

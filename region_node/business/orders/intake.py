@@ -251,32 +251,36 @@ def _decide_here(tx: Transaction, context: OrderContext, order: Order, tracepare
 
 def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now: datetime) -> None:
     """Decides an order that turns out to be about an own customer, and reverses its bookings for another region's."""
-    order = row.order
-    unhold(tx, order)
+    order, before = row.order, Order()
+    before.CopyFrom(order)
     order.ClearField("error")
     rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.node.region, reason="released")
     try:
         home.decide(tx, context, order, now, is_taken_in=True)
     except Refused as refused:
         if refused.reason in _ON_THE_WAY:
-            _hold_on_the_way(tx, context, row, now)
+            _hold_on_the_way(tx, context, before, refused, now)
             return
         home.refuse(tx, context, order, lasting(refused), now)
     except Moved:
-        _hold_on_the_way(tx, context, row, now)
+        moving = Refused(Reason.REASON_CUSTOMER_MOVING)
+        _hold_on_the_way(tx, context, before, moving, now)
         return
+    unhold(tx, before)
     take_back(tx, context, order, now)
     update_order(tx, order, now)
 
 
-def _hold_on_the_way(tx: Transaction, context: OrderContext, row: OrderRow, now: datetime) -> None:
+def _hold_on_the_way(tx: Transaction, context: OrderContext, order: Order, refused: Refused, now: datetime) -> None:
     """Holds an order whose number is on its way here, or away: this region has not its line, or is not to use it.
 
-    The end of the move, or the new plan, has it looked at again.
+    The end of the move, or the new plan, has it looked at again. One that is held for the same reason stays as it is.
     """
-    row.order.home_region = ""
-    _send_or_hold(tx, context, row.order, row.traceparent, now)
-    update_order(tx, row.order, now)
+    if order.state == rules.HELD and order.error.reason == refused.reason:
+        return
+    order.home_region = ""
+    _hold(tx, context, order, Obstacle(refused, "finish the move"), now)
+    update_order(tx, order, now)
 
 
 def _forget_former_home(tx: Transaction, order: Order) -> None:
@@ -287,14 +291,9 @@ def _forget_former_home(tx: Transaction, order: Order) -> None:
 
 def _send_or_hold(tx: Transaction, context: OrderContext, order: Order, traceparent: str, now: datetime) -> None:
     """Seals the submission for its home region, or holds it with the obstacle."""
-    business = context.node.federation.business(order.request.business)
-    expires = from_timestamp(order.create_time) + business.executable_within.ToTimedelta()
     obstacle = _obstacle(context, order)
     if obstacle is not None:
-        rules.note_error(order, obstacle.refused)
-        rules.enter(order, rules.HELD, now=now, region=context.node.region, reason="no way home")
-        rules.wait_for(order, Party.PARTY_FEDERATION, obstacle.remedy, now=now, due=expires)
-        set_timer(tx, f"{HELD_TIMER}/{order.id}", kind=HELD_TIMER, subject=order.id, due=expires)
+        _hold(tx, context, order, obstacle, now)
         return
     unhold(tx, order)
     order.ClearField("error")
@@ -308,10 +307,24 @@ def _send_or_hold(tx: Transaction, context: OrderContext, order: Order, tracepar
         payload=OrderSubmission(order=order).SerializeToString(),
         subject=order.id,
         operator=order.operator,
-        lifetime=expires - now,
+        lifetime=_expires(context, order) - now,
         bulk=order.request.bulk,
     )
     send(tx, context.node.border, outgoing, now=now, traceparent=traceparent)
+
+
+def _hold(tx: Transaction, context: OrderContext, order: Order, obstacle: Obstacle, now: datetime) -> None:
+    expires = _expires(context, order)
+    rules.note_error(order, obstacle.refused)
+    rules.enter(order, rules.HELD, now=now, region=context.node.region, reason="no way home")
+    rules.wait_for(order, Party.PARTY_FEDERATION, obstacle.remedy, now=now, due=expires)
+    set_timer(tx, f"{HELD_TIMER}/{order.id}", kind=HELD_TIMER, subject=order.id, due=expires)
+
+
+def _expires(context: OrderContext, order: Order) -> datetime:
+    """When an order can no longer be carried out."""
+    business = context.node.federation.business(order.request.business)
+    return from_timestamp(order.create_time) + business.executable_within.ToTimedelta()
 
 
 def _obstacle(context: OrderContext, order: Order) -> Obstacle | None:

@@ -65,7 +65,7 @@ def compare_soon(tx: Transaction, region: str, day: date, now: datetime) -> None
 def day_is_due(tx: Transaction, context: Reconciliation, timer: Timer, now: datetime) -> None:
     """Starts the comparison that staff asked for. Raises Refused without a configuration: the timer stays due."""
     region, _, day = timer.subject.partition(" ")
-    compare(tx, context, region, date.fromisoformat(day), now)
+    _begin(tx, context, region, date.fromisoformat(day), now)
 
 
 def _after(tx: Transaction, context: RegionContext, place: str, now: datetime) -> list[tuple[str, date]]:

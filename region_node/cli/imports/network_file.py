@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import itertools
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from google.protobuf.json_format import ParseError
 from google.protobuf.message import Message
 
 from gateway.cli.option_words import option_words
-from gateway.values.json_messages import message_of
+from gateway.values.json_messages import json_of, message_of
 from gateway.wording.languages import translated
 
 M = TypeVar("M", bound=Message)
@@ -114,7 +113,7 @@ def _ends_with_line_feed(file: BinaryIO) -> bool:
 
 def _object(text: str) -> Mapping[str, object]:
     """The object of a line of JSON. Raises ValueError."""
-    found = json.loads(text)
+    found = json_of(text)
     if not isinstance(found, dict):
         raise ValueError(translated("it is not an object"))
     return cast("dict[str, object]", found)

@@ -3,7 +3,6 @@
 import base64
 import csv
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from google.protobuf.json_format import ParseError
 
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, LocalizedText, Requester
-from gateway.values.json_messages import message_of
+from gateway.values.json_messages import json_of, message_of
 from gateway.wording.languages import translated
 
 _COLUMN = re.compile(
@@ -150,7 +149,7 @@ def _require_columns(path: Path, columns: Sequence[str]) -> None:
 
 
 def _from_json(text: str) -> dict[str, object]:
-    told: object = json.loads(text)
+    told = json_of(text)
     if not isinstance(told, dict):
         raise _LineInvalid("不是JSON对象", "it is not a JSON object")
     return told
