@@ -73,10 +73,14 @@ class RenewedFiles:
 
 
 def completed(credentials: Credentials) -> Credentials:
-    """The credentials of a process that starts, whose renewal is completed where it was cut short."""
+    """The credentials of a process that starts, whose renewal is completed where it was cut short.
+
+    A process of an older version renewed the issued files themselves.
+    """
     if isinstance(credentials, RenewedCredentials):
-        with contextlib.suppress(OSError):  # the next renewal tells it
-            RenewedFiles(credentials.renewed).complete()
+        for pair in (credentials, credentials.renewed):
+            with contextlib.suppress(OSError):  # the next renewal tells it
+                RenewedFiles(pair).complete()
     return credentials
 
 

@@ -143,6 +143,10 @@ class CertificateRenewal:
             # It was issued before this node was away for long: the present one may be valid for longer.
             await asyncio.to_thread(self._files.discard)
             raise _NotRenewed("the certificate for the former request is old by now")
+        begin = x509.load_pem_x509_certificate(answer.tls_certificate).not_valid_before_utc
+        if begin > now:
+            # Servers and channels look at files that change, not at the time: they would miss its begin.
+            raise _NotRenewed(f"the certificate begins at {begin}: the clock of this machine is behind")
         await asyncio.to_thread(self._files.install, answer.tls_certificate)
         self._failing, self._told, self._request = None, "", None
         _log.info("the certificate was renewed, and is in force until %s", self._ports.credentials.end(now))
