@@ -13,6 +13,7 @@ from cryptography import x509
 from gateway.security.alternative_names import dns_names_of, uris_of
 from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity
+from gateway.security.peers import has_issued
 from gateway.security.private_keys import KeyUnusable, pem_key
 from gateway.time.clock import Clock
 from gateway.wording.languages import translated
@@ -180,10 +181,14 @@ class RenewedCredentials(Credentials):
 
 
 def _usable(credentials: Credentials, now: datetime) -> x509.Certificate | None:
+    """The certificate, where an authority in the file stands behind it: a rotation of authorities ends the others."""
     try:
-        return x509.load_pem_x509_certificate(credentials.load(now).certificate)
+        loaded = credentials.load(now)
     except CredentialsUnusable:
         return None
+    chain = x509.load_pem_x509_certificates(loaded.certificate)
+    authorities = x509.load_pem_x509_certificates(loaded.authority)
+    return chain[0] if any(has_issued(each, chain[-1]) for each in authorities) else None
 
 
 def _succeeds(renewed: x509.Certificate, issued: x509.Certificate) -> bool:

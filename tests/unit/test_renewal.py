@@ -252,6 +252,17 @@ def test_an_issued_certificate_with_further_names_is_shown_although_a_renewed_on
     assert node.credentials.in_use(NOW + 10 * HOUR) == node.credentials.renewed, "better than one that has ended"
 
 
+def test_a_renewed_pair_ends_with_the_trust_in_its_authority(tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    node.look()
+    new = Authority.create(FEDERATION, NOW - DAY, NOW + 90 * DAY)
+    new.issue(HUNAN, NOW - HOUR / 2, NOW + DAY).write(tmp_path / "node")
+    node.credentials.authority.write_bytes(new.certificate_pem + AUTHORITY.certificate_pem)
+    assert node.credentials.in_use(NOW) == node.credentials.renewed
+    node.credentials.authority.write_bytes(new.certificate_pem)
+    assert node.credentials.in_use(NOW) != node.credentials.renewed, "nobody accepts it any more"
+
+
 def nameless() -> bytes:
     """A certificate (PEM) with no name at all, and with a broken extension."""
     key = ec.generate_private_key(ec.SECP256R1())
