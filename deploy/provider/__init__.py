@@ -19,3 +19,7 @@ A region that connects a system of its own serves the contract `protos/gateway/a
 
 The node is told of it by its settings, `[providers.fulfilment]` and `[providers.notification]`.
 """
+
+from gateway.security.tls_version import speak_tls_1_3_alone
+
+speak_tls_1_3_alone()  # here, before any module of the example loads gRPC

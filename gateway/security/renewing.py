@@ -13,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.process.files import create_file, existing, replace_file, require_writable
+from gateway.security.alternative_names import dns_names_of
+from gateway.security.identity import Identity, server_name
 from gateway.security.private_keys import KeyUnusable, file_key, private_pem
 from gateway.security.tls import Credentials, CredentialsUnusable, RenewedCredentials, end_of
 
@@ -73,10 +75,14 @@ class RenewedFiles:
 
 
 def completed(credentials: Credentials) -> Credentials:
-    """The credentials of a process that starts, whose renewal is completed where it was cut short."""
+    """The credentials of a process that starts, whose renewal is completed where it was cut short.
+
+    A process of an older version renewed the issued files themselves.
+    """
     if isinstance(credentials, RenewedCredentials):
-        with contextlib.suppress(OSError):  # the next renewal tells it
-            RenewedFiles(credentials.renewed).complete()
+        for pair in (credentials, credentials.renewed):
+            with contextlib.suppress(OSError):  # the next renewal tells it
+                RenewedFiles(pair).complete()
     return credentials
 
 
@@ -104,6 +110,15 @@ def due_at(chain: bytes) -> datetime:
     own, *issuers = x509.load_pem_x509_certificates(chain)
     end = min(each.not_valid_after_utc for each in (own, *issuers))
     return end - (end - own.not_valid_before_utc) / 3
+
+
+def further_names(chain: bytes, identity: Identity) -> list[str]:
+    """The DNS names of a member's certificate (PEM) beside that of its role, which no renewed one proves.
+
+    Raises ValueError.
+    """
+    role = server_name(identity.role, identity.region, identity.federation)
+    return [name for name in dns_names_of(x509.load_pem_x509_certificate(chain)) if name != role]
 
 
 def _beside(path: Path) -> Path:

@@ -3,16 +3,17 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Self, cast
 
 import grpc
 from cryptography import x509
 
-from gateway.security.alternative_names import uris_of
+from gateway.security.alternative_names import dns_names_of, uris_of
 from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity
+from gateway.security.peers import has_issued
 from gateway.security.private_keys import KeyUnusable, pem_key
 from gateway.time.clock import Clock
 from gateway.wording.languages import translated
@@ -150,6 +151,7 @@ class RenewedCredentials(Credentials):
     """Credentials as they were issued, and beside them those that their process renews.
 
     In use is the pair whose certificate begins last, of those that can be used: other issued files take over at once.
+    An issued certificate that proves a name which the renewed one lacks stays in use for as long as it can.
     """
 
     directory: Path
@@ -168,19 +170,30 @@ class RenewedCredentials(Credentials):
     def in_use(self, now: datetime) -> Credentials:
         """The files to show at an aware time; those that were issued, where none can be used."""
         issued = Credentials(self.authority, self.certificate, self.key)
-        return max((issued, self.renewed), key=lambda each: _begin(each, now))
+        own, renewed = _usable(issued, now), _usable(self.renewed, now)
+        if renewed is None or (own is not None and not _succeeds(renewed, own)):
+            return issued
+        return self.renewed
 
     def stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
         """As of other credentials, for both pairs."""
         return (*super().stamp(), *self.renewed.stamp())
 
 
-def _begin(credentials: Credentials, now: datetime) -> datetime:
-    """When the certificate begins, before all others where its files cannot be used."""
+def _usable(credentials: Credentials, now: datetime) -> x509.Certificate | None:
+    """The certificate, where an authority in the file stands behind it: a rotation of authorities ends the others."""
     try:
-        return x509.load_pem_x509_certificate(credentials.load(now).certificate).not_valid_before_utc
+        loaded = credentials.load(now)
     except CredentialsUnusable:
-        return datetime.min.replace(tzinfo=UTC)
+        return None
+    chain = x509.load_pem_x509_certificates(loaded.certificate)
+    authorities = x509.load_pem_x509_certificates(loaded.authority)
+    return chain[0] if any(has_issued(each, chain[-1]) for each in authorities) else None
+
+
+def _succeeds(renewed: x509.Certificate, issued: x509.Certificate) -> bool:
+    lost = {*uris_of(issued), *dns_names_of(issued)}.difference(uris_of(renewed), dns_names_of(renewed))
+    return not lost and renewed.not_valid_before_utc > issued.not_valid_before_utc
 
 
 def _read(path: Path) -> bytes:

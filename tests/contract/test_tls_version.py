@@ -8,10 +8,11 @@ from ssl import TLSVersion
 import pytest
 
 from deploy.local.ports import HeldPort
-from deploy.local.process import launch_anew
+from deploy.local.process import LocalProcess, Program, launch_anew
 from gateway.security.tls import Credentials
 from gateway.security.tls_version import CIPHERS_OF_TLS_1_2
 from tests.contract.programs import COORDINATOR, REGION_NODE, Installation
+from tests.contract.small_federation import Certificates
 
 SECONDS = 60.0
 VARIABLE, _ = CIPHERS_OF_TLS_1_2
@@ -47,6 +48,22 @@ def test_a_server_that_is_started_by_hand_refuses_whoever_speaks_tls_1_2_alone(
         for port in (int(process.program.port_file.read_text("ascii")), further.number):
             assert version_with(port, caller, TLSVersion.TLSv1_3) == "TLSv1.3"
             assert version_with(port, caller, TLSVersion.TLSv1_2) is None
+
+
+def test_the_example_of_a_regions_own_system_refuses_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificates = Certificates(tmp_path)
+    system, node = (certificates.credentials(f"region/sichuan{each}") for each in ("/provider/example", ""))
+    log, port_file = tmp_path / "log", tmp_path / "port"
+    arguments = (f"--directory={system.key.parent}", "--listen=127.0.0.1:0", f"--port-file={port_file}")
+    monkeypatch.delenv(VARIABLE, raising=False)
+    process = LocalProcess(Program("provider", "deploy.provider", arguments, log, port_file), launch_anew)
+    try:
+        process.start()
+        port = int(port_file.read_text("ascii"))
+        assert version_with(port, node, TLSVersion.TLSv1_3) == "TLSv1.3"
+        assert version_with(port, node, TLSVersion.TLSv1_2) is None
+    finally:
+        process.kill()
 
 
 def test_the_environment_can_say_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

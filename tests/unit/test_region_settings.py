@@ -1,11 +1,13 @@
 """The settings of a region node."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from gateway.maintenance.doctor.findings import State
+from gateway.security.authority import Authority
 from gateway.security.tls import RenewedCredentials
 from gateway.settings import SettingsError, load
 from gateway.store.opening import PostgresqlSettings
@@ -34,6 +36,7 @@ certificate = "tls/signing.crt"
 key = "tls/signing.key"
 """
 
+NOW, DAY = datetime.now(UTC), timedelta(days=1)
 UNSCOPED = "allow_unscoped_operators = true"
 KEY = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"  # RFC 8037, appendix A.2
 FULFILMENT = """
@@ -68,10 +71,13 @@ def test_paths_are_relative_to_the_settings_file(tmp_path: Path) -> None:
 def test_a_node_renews_its_certificate_in_its_own_directory_unless_it_is_told_to_leave_it(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, GOOD)
     assert settings.own_credentials == RenewedCredentials.of(settings.credentials, tmp_path / "data" / "renewed")
-    assert check_renewal(settings).state == State.GOOD
+    assert check_renewal(settings, NOW).state == State.GOOD
     left = settings_of(tmp_path, GOOD.replace(UNSCOPED, f"{UNSCOPED}\nrenew_certificate = false"))
     assert left.own_credentials == left.credentials
-    assert "off" in check_renewal(left).found
+    assert "off" in check_renewal(left, NOW).found
+    authority = Authority.create(settings.federation, NOW, NOW + DAY)
+    authority.issue(settings.identity, NOW, NOW + DAY, ["node.example"]).write(tmp_path / "tls")
+    assert "off for node.example" in check_renewal(settings, NOW).found
 
 
 def test_a_node_has_scopes_of_operator_systems_unless_it_is_told_to_do_without(tmp_path: Path) -> None:

@@ -224,6 +224,45 @@ def test_a_node_that_nobody_renews_in_time_goes_back_to_its_issued_certificate_w
     assert node.serial() != issued
 
 
+def test_a_certificate_that_begins_later_by_the_clock_of_the_node_waits_for_its_begin(tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    served = node.credentials.stamp()
+    node.answer = lambda asked: RenewCertificateResponse(
+        tls_certificate=node.issuer.renew(
+            RequestedRenewal.parse(asked.statement, FEDERATION), NOW + HOUR / 4, 48 * HOUR
+        )
+    )
+    node.look()
+    assert node.credentials.stamp() == served, "servers and channels would take the issued pair, and see no later begin"
+    node.time = NOW + HOUR / 4
+    node.look()
+    assert node.credentials.in_use(node.time) == node.credentials.renewed
+    assert len({each.SerializeToString() for each in node.asked}) == 1
+
+
+@pytest.mark.parametrize("named", [["node.example"], []])
+def test_an_issued_certificate_with_further_names_is_shown_although_a_renewed_one_begins_later(
+    tmp_path: Path, named: list[str]
+) -> None:
+    node = Node(tmp_path)
+    node.look()
+    assert node.credentials.in_use(NOW) == node.credentials.renewed
+    AUTHORITY.issue(HUNAN, NOW - 2 * HOUR, NOW + 9 * HOUR, named).write(tmp_path / "node")
+    assert (node.credentials.in_use(NOW) == node.credentials.renewed) == (not named)
+    assert node.credentials.in_use(NOW + 10 * HOUR) == node.credentials.renewed, "better than one that has ended"
+
+
+def test_a_renewed_pair_ends_with_the_trust_in_its_authority(tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    node.look()
+    new = Authority.create(FEDERATION, NOW - DAY, NOW + 90 * DAY)
+    new.issue(HUNAN, NOW - HOUR / 2, NOW + DAY).write(tmp_path / "node")
+    node.credentials.authority.write_bytes(new.certificate_pem + AUTHORITY.certificate_pem)
+    assert node.credentials.in_use(NOW) == node.credentials.renewed
+    node.credentials.authority.write_bytes(new.certificate_pem)
+    assert node.credentials.in_use(NOW) != node.credentials.renewed, "nobody accepts it any more"
+
+
 def nameless() -> bytes:
     """A certificate (PEM) with no name at all, and with a broken extension."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -305,12 +344,14 @@ def test_a_certificate_with_further_names_is_left_to_people(tmp_path: Path) -> N
     assert not node.asked
 
 
+@pytest.mark.parametrize("in_place", [False, True])
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_a_kill_between_any_two_steps_of_the_replacement_leaves_a_pair_after_the_next_start(
-    tmp_path: Path, steps: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, steps: int, in_place: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = Node(tmp_path, life=2 * HOUR)
-    files = RenewedFiles(node.credentials.renewed)
+    # A node of an older version renewed its issued files.
+    files = RenewedFiles(node.credentials if in_place else node.credentials.renewed)
     key = files.fresh_key()
     statement = RenewalStatement(region="hunan", tls_request=certificate_request(key, HUNAN)).SerializeToString()
     certificate = node.issuer.renew(RequestedRenewal.parse(statement, FEDERATION), NOW, HOUR)
@@ -331,7 +372,7 @@ def test_a_kill_between_any_two_steps_of_the_replacement_leaves_a_pair_after_the
     assert completed(node.credentials) is node.credentials
     loaded = node.credentials.load(NOW - timedelta(minutes=4))
     assert (loaded.certificate == certificate) == (steps > 1)
-    assert RenewedFiles(node.credentials.renewed).fresh_key().public_key() == key.public_key() or steps > 1
+    assert files.fresh_key().public_key() == key.public_key() or steps > 1
 
 
 def test_a_statement_of_no_node_is_none() -> None:

@@ -58,7 +58,7 @@ _CONFIGURATION_SECONDS = 30.0  # for one with half a million prefixes
 
 async def _examine(sources: Sources, settings: RegionSettings) -> Sequence[Finding]:
     clock, signing = SystemClock(), settings.signing
-    renewal = await asyncio.to_thread(check_renewal, settings)
+    renewal = await asyncio.to_thread(check_renewal, settings, clock.now())
     settings = replace(settings, credentials=settings.own_credentials.in_use(clock.now()))
     files = [
         renewal,

@@ -1,20 +1,35 @@
 """The check of `region-node doctor` on the renewal of the node's certificate."""
 
+from datetime import datetime
+from pathlib import Path
+
 from gateway.maintenance.doctor.findings import Finding, good, warning
-from gateway.security.renewing import RenewedFiles
+from gateway.security.identity import Identity
+from gateway.security.renewing import RenewedFiles, further_names
 from gateway.security.tls import RenewedCredentials
 from gateway.wording.languages import translated
 from region_node.node.settings import RegionSettings
 
 
-def check_renewal(settings: RegionSettings) -> Finding:
-    """Whether the node can write where it renews its certificate."""
+def check_renewal(settings: RegionSettings, now: datetime) -> Finding:
+    """Whether the node renews its certificate, and can write where it does. `now` is aware."""
     name, own = translated("renewal of the certificate"), settings.own_credentials
     if not isinstance(own, RenewedCredentials):
         return good(name, translated("off: people replace the certificate before it ends"))
+    if further := _further(own.in_use(now).certificate, settings.identity):
+        found = translated("off for {names}: people replace the certificate before it ends", names=", ".join(further))
+        return good(name, found)
     try:
         RenewedFiles(own.renewed).require_writable()
     except OSError as error:
         found = translated("{place}: nothing can be written: {problem}", place=own.directory, problem=error.strerror)
         return warning(name, found, translated("let the user that the process runs as own the directory"))
     return good(name, translated("{directory}: the node renews its certificate there", directory=own.directory))
+
+
+def _further(certificate: Path, identity: Identity) -> list[str]:
+    """None where the file cannot be read, which another finding reports."""
+    try:
+        return further_names(certificate.read_bytes(), identity)
+    except (OSError, ValueError):
+        return []

@@ -23,8 +23,8 @@ from gateway.api.coordinator.v1.renewal_service_pb2 import (
 from gateway.errors import Refused, Unreachable
 from gateway.process.metrics import observe
 from gateway.security.enrolling import UNREADABLE, RequestedRenewal, certificate_request
-from gateway.security.identity import Identity, server_name
-from gateway.security.renewing import RenewedFiles, due_at, remove_ended
+from gateway.security.identity import Identity
+from gateway.security.renewing import RenewedFiles, due_at, further_names, remove_ended
 from gateway.security.signing import RENEWAL, Signer
 from gateway.security.tls import CredentialsUnusable, RenewedCredentials
 from gateway.time.clock import Clock, to_timestamp
@@ -143,6 +143,10 @@ class CertificateRenewal:
             # It was issued before this node was away for long: the present one may be valid for longer.
             await asyncio.to_thread(self._files.discard)
             raise _NotRenewed("the certificate for the former request is old by now")
+        begin = x509.load_pem_x509_certificate(answer.tls_certificate).not_valid_before_utc
+        if begin > now:
+            # Servers and channels look at files that change, not at the time: they would miss its begin.
+            raise _NotRenewed(f"the certificate begins at {begin}: the clock of this machine is behind")
         await asyncio.to_thread(self._files.install, answer.tls_certificate)
         self._failing, self._told, self._request = None, "", None
         _log.info("the certificate was renewed, and is in force until %s", self._ports.credentials.end(now))
@@ -169,11 +173,8 @@ class CertificateRenewal:
 
     def _require_own_name_alone(self, now: datetime) -> None:
         """Raises _NotRenewed for a certificate with names that its successor would lack."""
-        own = x509.load_pem_x509_certificate(self._ports.credentials.in_use(now).certificate.read_bytes())
-        names = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        identity = self._ports.identity
-        role = server_name(identity.role, identity.region, identity.federation)
-        further = [each for each in names.get_values_for_type(x509.DNSName) if each != role]
+        own = self._ports.credentials.in_use(now).certificate.read_bytes()
+        further = further_names(own, self._ports.identity)
         if further:
             raise _NotRenewed(f"it proves {', '.join(further)}, too: have the authority renew it by hand")
 
