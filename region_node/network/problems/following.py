@@ -20,7 +20,7 @@ from region_node.customers.rows import line_of
 from region_node.network.problems import rows
 from region_node.network.problems.port import Evidence, record_of
 from region_node.network.problems.rows import AffectedCustomer, Followed, find_followed
-from region_node.network.problems.rules import is_begun, is_over, is_support, supported_services
+from region_node.network.problems.rules import has_notices, is_begun, is_over, is_support, supported_services
 from region_node.node.context import RegionContext
 
 PROBLEM_TIMER = "network-problem-notices"
@@ -74,7 +74,7 @@ def confirm(tx: Transaction, problem: str, version: int, now: datetime) -> None:
 
 def unconfirmed_services(followed: Followed) -> Sequence[str]:
     """The affected services whose customers get no notice of the present state of a problem until staff confirm it."""
-    if not (is_begun(followed.header) or is_over(followed.header)):
+    if not has_notices(followed.header):
         return ()
     return [each for each in followed.header.services if each not in followed.notified_services]
 
@@ -100,7 +100,7 @@ def _services_to_notify(
             rows.note_grounds(tx, header.id, [each.id for each in own if is_support(each)])
     elif is_over(header) and _is_over_here(tx, context, evidence, header, now):
         supported = frozenset(header.services)
-    if before is not None and before.header.state == header.state:
+    if before is not None and before.header.state == header.state and has_notices(before.header):
         supported |= frozenset(before.notified_services)
     return [each for each in header.services if each in supported]
 

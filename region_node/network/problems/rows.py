@@ -178,8 +178,11 @@ def count_again(tx: Transaction) -> None:
 
 
 def forget_followed(tx: Transaction, before: datetime) -> None:
-    """Removes problems that ended or were merged before an instant."""
-    ended = "end_time < :before OR (merged_into_id <> '' AND follow_time < :before)"
+    """Removes problems that have ended or were merged, and of which coordinators told last before an instant.
+
+    By this region's own clock: a coordinator says when a problem ended, and without its grounds any end is believed.
+    """
+    ended = "(end_time IS NOT NULL OR merged_into_id <> '') AND follow_time < :before"
     tx.execute(
         f"DELETE FROM problem_grounds WHERE problem_id IN (SELECT problem_id FROM followed_problems WHERE {ended})",  # noqa: S608 - no values
         before=to_microseconds(before),
@@ -312,13 +315,14 @@ def among(services: Sequence[str]) -> tuple[str, dict[str, Value]]:
 
 
 def _followed(
-    content: bytes, customers: int, follow_time: int, to_count: int, notified_services: str, confirmed: int
+    content: bytes, customers: int, follow_time: int, to_count: int, notified_services: str | None, confirmed: int
 ) -> Followed:
+    header = ProblemHeader.FromString(content)
     return Followed(
-        ProblemHeader.FromString(content),
+        header,
         customers,
         from_microseconds(follow_time),
         to_count,
-        notified_services.split(),
+        header.services if notified_services is None else notified_services.split(),
         bool(confirmed),
     )

@@ -1,0 +1,81 @@
+"""Which customers get notices of a problem, by what their region knows itself."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
+from gateway.api.federation.v1.problem_pb2 import (
+    PROBLEM_STATE_IN_PROGRESS,
+    PROBLEM_STATE_RESOLVED,
+    PerceivedSeverity,
+    ProblemHeader,
+)
+from gateway.time.clock import to_timestamp
+from region_node.network.problems import rows
+from region_node.network.problems.following import follow, unconfirmed_services
+from region_node.network.problems.port import Evidence
+from region_node.network.problems.rows import Followed, find_followed
+from tests.unit.network_events import CRITICAL, MINOR, event
+from tests.unit.purging import NOW, Archive, archive
+
+PROBLEM, SERVICE, ALARM = "problem-1", "broadband-chengdu", "sichuan/alarm/1"
+LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
+
+
+@pytest.fixture(name="kept")
+def empty_archive() -> Iterator[Archive]:
+    with archive() as kept:
+        yield kept
+
+
+class Told:
+    """What a coordinator tells of a problem, and the region's own alarm."""
+
+    def __init__(self, kept: Archive) -> None:
+        self._kept, self._version = kept, 0
+        self.own: NetworkEvent | None = event(ALARM, services=[SERVICE])
+
+    def begun(self, *children: str, severity: PerceivedSeverity.ValueType = CRITICAL) -> Followed:
+        return self._follow(ProblemHeader(state=PROBLEM_STATE_IN_PROGRESS, child_ids=children, severity=severity))
+
+    def ended(self, time: datetime) -> Followed:
+        return self._follow(ProblemHeader(state=PROBLEM_STATE_RESOLVED, end_time=to_timestamp(time), severity=CRITICAL))
+
+    def _follow(self, header: ProblemHeader) -> Followed:
+        self._version += 1
+        header.id, header.version = PROBLEM, self._version
+        header.services.append(SERVICE)
+        header.start_time.CopyFrom(to_timestamp(NOW))
+        evidence = {"alarm": Evidence(lambda tx, context, record, now: self.own if record == "1" else None)}
+        follow(self._kept.tx, self._kept.context, evidence, header, NOW)
+        found = find_followed(self._kept.tx, PROBLEM)
+        assert found is not None
+        return found
+
+
+def test_a_problem_that_is_said_to_have_ended_long_ago_is_not_over_while_its_alarm_goes_on(kept: Archive) -> None:
+    told = Told(kept)
+    assert told.begun(ALARM).notified_services == [SERVICE]
+    assert not told.ended(LONG_AGO).notified_services
+    assert not told.ended(NOW).notified_services, "by what it began is still known"
+    told.own = None
+    assert told.begun().notified_services == []
+    assert told.ended(NOW).notified_services == [SERVICE]
+    rows.forget_followed(kept.tx, NOW + timedelta(microseconds=1))
+    assert (find_followed(kept.tx, PROBLEM), kept.count("problem_grounds")) == (None, 0)
+
+
+@pytest.mark.parametrize("severity", [CRITICAL, MINOR])
+def test_customers_who_got_notice_by_a_version_that_notified_all_get_notice_of_the_end(
+    kept: Archive, severity: PerceivedSeverity.ValueType
+) -> None:
+    told, notified = Told(kept), [SERVICE] if severity == CRITICAL else []
+    told.begun(severity=severity)
+    kept.tx.execute("UPDATE followed_problems SET notified_services = NULL")  # as that version leaves it
+    found = find_followed(kept.tx, PROBLEM)
+    assert found is not None
+    assert not unconfirmed_services(found)
+    assert told.begun().notified_services == notified, "that version notified nobody of what is minor"
+    assert told.ended(NOW).notified_services == [SERVICE]
