@@ -72,10 +72,19 @@ def test_customers_who_got_notice_by_a_version_that_notified_all_get_notice_of_t
     kept: Archive, severity: PerceivedSeverity.ValueType
 ) -> None:
     told, notified = Told(kept), [SERVICE] if severity == CRITICAL else []
+    rows.bind(kept.tx, "line-1", SERVICE)
     told.begun(severity=severity)
     kept.tx.execute("UPDATE followed_problems SET notified_services = NULL")  # as that version leaves it
     found = find_followed(kept.tx, PROBLEM)
     assert found is not None
-    assert not unconfirmed_services(found)
+    assert not unconfirmed_services(kept.tx, found)
     assert told.begun().notified_services == notified, "that version notified nobody of what is minor"
     assert told.ended(NOW).notified_services == [SERVICE]
+
+
+def test_staff_confirm_what_lines_of_their_region_use_and_no_service_of_another_region(kept: Archive) -> None:
+    told = Told(kept)
+    found = told.begun()
+    assert (found.notified_services, unconfirmed_services(kept.tx, found)) == ([], [])
+    rows.bind(kept.tx, "line-1", SERVICE)
+    assert unconfirmed_services(kept.tx, found) == [SERVICE]

@@ -67,16 +67,20 @@ def confirm(tx: Transaction, problem: str, version: int, now: datetime) -> None:
         raise Refused(Reason.REASON_PROBLEM_NOT_FOUND, problem=problem)
     if followed.header.version != version:
         raise Refused(Reason.REASON_PROBLEM_CHANGED, problem=problem, version=str(followed.header.version))
-    if unconfirmed_services(followed):
+    if unconfirmed_services(tx, followed):
         rows.note_confirmed(tx, followed.header)
         _notify(tx, followed.header, now)
 
 
-def unconfirmed_services(followed: Followed) -> Sequence[str]:
-    """The affected services whose customers get no notice of the present state of a problem until staff confirm it."""
+def unconfirmed_services(tx: Transaction, followed: Followed) -> Sequence[str]:
+    """The affected services whose customers get no notice of the present state of a problem until staff confirm it.
+
+    Services that no line of this region uses are left out: another region's customers are not notified from here.
+    """
     if not has_notices(followed.header):
         return ()
-    return [each for each in followed.header.services if each not in followed.notified_services]
+    unconfirmed = [each for each in followed.header.services if each not in followed.notified_services]
+    return rows.bound_services(tx, unconfirmed)
 
 
 def _services_to_notify(

@@ -178,9 +178,9 @@ def count_again(tx: Transaction) -> None:
 
 
 def forget_followed(tx: Transaction, before: datetime) -> None:
-    """Removes problems that have ended or were merged, and of which coordinators told last before an instant.
+    """Removes problems that have ended or were merged, and whose last version came before an instant.
 
-    By this region's own clock: a coordinator says when a problem ended, and without its grounds any end is believed.
+    The clock is the region's own: a coordinator may name any end, and without its grounds each end notifies customers.
     """
     ended = "(end_time IS NOT NULL OR merged_into_id <> '') AND follow_time < :before"
     tx.execute(
@@ -256,6 +256,18 @@ def affected_after(tx: Transaction, services: Sequence[str], after: str, limit: 
         active=_ACTIVE,
         after=after,
         limit=limit,
+        **parameters,
+    )
+
+
+def bound_services(tx: Transaction, services: Sequence[str]) -> list[str]:
+    """The services among `services` that lines of this region use, in order."""
+    if not services:
+        return []
+    named, parameters = among(services)
+    return tx.all(
+        str,
+        f"SELECT DISTINCT service FROM line_services WHERE service IN ({named}) ORDER BY service",  # noqa: S608 - names of parameters
         **parameters,
     )
 

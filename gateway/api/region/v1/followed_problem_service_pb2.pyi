@@ -303,8 +303,8 @@ class FollowedProblem(_message.Message):
 
     @_builtins.property
     def unconfirmed_services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Affected services whose customers get no notice of the present state until staff confirm it: no alarm and no fault
-        of this region supports it.
+        """Affected services of this region's lines whose customers get no notice of the present state until staff confirm it:
+        no alarm and no fault of this region supports it.
         """
 
     def __init__(
