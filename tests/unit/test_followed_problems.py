@@ -12,13 +12,25 @@ from gateway.api.federation.v1.problem_pb2 import (
     PerceivedSeverity,
     ProblemHeader,
 )
+from gateway.federation.catalogue import Federation
+from gateway.store.timers import due_timers, fire
 from gateway.time.clock import to_timestamp
+from region_node.customers.operations import keep_line
 from region_node.network.problems import rows
-from region_node.network.problems.following import follow, unconfirmed_services
+from region_node.network.problems.following import (
+    DAILY_LIMIT,
+    DEFAULT_LIMIT,
+    PROBLEM_TIMER,
+    follow,
+    tell_customers,
+    unconfirmed_services,
+)
 from region_node.network.problems.port import Evidence
 from region_node.network.problems.rows import Followed, find_followed
+from tests.shipped import shipped_configuration
 from tests.unit.network_events import CRITICAL, MINOR, event
 from tests.unit.purging import NOW, Archive, archive
+from tests.unit.situations import LINE
 
 PROBLEM, SERVICE, ALARM = "problem-1", "broadband-chengdu", "sichuan/alarm/1"
 LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
@@ -37,20 +49,26 @@ class Told:
         self._kept, self._version = kept, 0
         self.own: NetworkEvent | None = event(ALARM, services=[SERVICE])
 
-    def begun(self, *children: str, severity: PerceivedSeverity.ValueType = CRITICAL) -> Followed:
-        return self._follow(ProblemHeader(state=PROBLEM_STATE_IN_PROGRESS, child_ids=children, severity=severity))
+    def begun(
+        self, *children: str, severity: PerceivedSeverity.ValueType = CRITICAL, problem: str = PROBLEM
+    ) -> Followed:
+        return self._follow(
+            ProblemHeader(id=problem, state=PROBLEM_STATE_IN_PROGRESS, child_ids=children, severity=severity)
+        )
 
     def ended(self, time: datetime) -> Followed:
-        return self._follow(ProblemHeader(state=PROBLEM_STATE_RESOLVED, end_time=to_timestamp(time), severity=CRITICAL))
+        return self._follow(
+            ProblemHeader(id=PROBLEM, state=PROBLEM_STATE_RESOLVED, end_time=to_timestamp(time), severity=CRITICAL)
+        )
 
     def _follow(self, header: ProblemHeader) -> Followed:
         self._version += 1
-        header.id, header.version = PROBLEM, self._version
+        header.version = self._version
         header.services.append(SERVICE)
         header.start_time.CopyFrom(to_timestamp(NOW))
         evidence = {"alarm": Evidence(lambda tx, context, record, now: self.own if record == "1" else None)}
         follow(self._kept.tx, self._kept.context, evidence, header, NOW)
-        found = find_followed(self._kept.tx, PROBLEM)
+        found = find_followed(self._kept.tx, header.id)
         assert found is not None
         return found
 
@@ -88,3 +106,26 @@ def test_staff_confirm_what_lines_of_their_region_use_and_no_service_of_another_
     assert (found.notified_services, unconfirmed_services(kept.tx, found)) == ([], [])
     rows.bind(kept.tx, "line-1", SERVICE)
     assert unconfirmed_services(kept.tx, found) == [SERVICE]
+
+
+@pytest.mark.parametrize("figure", [None, 0, 5])
+def test_a_customer_gets_few_notices_a_day_also_in_a_federation_without_the_policy(
+    kept: Archive, figure: int | None
+) -> None:
+    configuration = shipped_configuration()
+    (policy,) = (each for each in configuration.policies if each.name == DAILY_LIMIT)
+    if figure is None:
+        configuration.policies.remove(policy)
+    else:
+        policy.figure.value = figure
+    kept.context.border.current.update(Federation(2, configuration), [])
+    kept.customer()
+    keep_line(kept.tx, LINE, NOW)
+    rows.bind(kept.tx, LINE.product_id, SERVICE)
+    told = Told(kept)
+    for number in range(10):
+        told.begun(ALARM, problem=f"problem-{number}")
+    for timer in due_timers(kept.tx, NOW):
+        if timer.kind == PROBLEM_TIMER:
+            fire(kept.tx, timer, {PROBLEM_TIMER: lambda tx, due, now: tell_customers(tx, kept.context, due, now)}, NOW)
+    assert kept.count("notices") == (DEFAULT_LIMIT if figure is None else figure)

@@ -26,6 +26,8 @@ from region_node.node.context import RegionContext
 PROBLEM_TIMER = "network-problem-notices"
 DAILY_LIMIT = "problem-notices"
 """The policy with the notices of the beginning of problems that a customer gets in 24 hours."""
+DEFAULT_LIMIT = 3
+"""The notices in a federation without the policy: an older configuration takes no limit away."""
 _BEGUN, _ENDED = "begun", "ended"
 _PAGE = 200  # customers in one transaction
 _MOST_TIMES = 5  # notices to a customer of the beginning of one problem, and as many of its end
@@ -145,7 +147,7 @@ def tell_customers(tx: Transaction, context: RegionContext, timer: Timer, now: d
     followed = find_followed(tx, problem)
     if followed is None or not (is_begun if stage == _BEGUN else is_over)(followed.header):
         return
-    names, most = [problem, *rows.merged_problems(tx, problem)], context.figure(DAILY_LIMIT, context.region)
+    names, most = [problem, *rows.merged_problems(tx, problem)], _most_of_day(context)
     page = rows.affected_after(tx, followed.notified_services, after, _PAGE)
     for each in page:
         told = told_at(tx, [notice for name in names for notice in _notice_ids(name, each)])
@@ -153,7 +155,7 @@ def tell_customers(tx: Transaction, context: RegionContext, timer: Timer, now: d
         # A notice of a merged part counts as a notice of the whole.
         if _is_waiting(told) != (stage == _ENDED) or times >= _MOST_TIMES:
             continue
-        if stage == _BEGUN and most is not None and _begun_of_day(tx, each, now) >= most:
+        if stage == _BEGUN and _begun_of_day(tx, each, now) >= most:
             continue  # an end follows a beginning, so the ends need no limit
         _tell(tx, context, followed, stage, times, each, now)
     if len(page) == _PAGE:
@@ -196,6 +198,11 @@ def _tell(
         )
     notice_id = _notice_id(followed.header.id, stage, each, times)
     tell(tx, Notice(notice_id, f"network-problem-{stage}", line.number, text), now)
+
+
+def _most_of_day(context: RegionContext) -> int:
+    figure = context.figure(DAILY_LIMIT, context.region)
+    return DEFAULT_LIMIT if figure is None else figure
 
 
 def _begun_of_day(tx: Transaction, customer: AffectedCustomer, now: datetime) -> int:
