@@ -49,8 +49,9 @@ COORDINATOR = "coordinator"
 PROVIDER = "systems"  # a region's own
 PROVIDED = {"sichuan": ("ROAMING", "BB_INSTALL")}
 """The businesses of the region's own system, in a federation for people."""
-_SCOPE: Settings = {"services": ("*",), "businesses": ("*",), "purposes": ("*",), "staff": "named"}
-"""The scope of an operator system that serves every counter, and signs their staff in by itself."""
+_ALL: Settings = dict.fromkeys(("services", "businesses", "purposes"), ("*",))
+_SCOPE: Settings = {**_ALL, "staff": "named", "amount_a_day": 10**12}  # a number, which versions before read too
+"""The scope of an operator system that serves every counter with any load, and signs their staff in by itself."""
 HEARTBEAT_SECONDS = 0.5
 LEASE_SECONDS = 3.0
 _VALID = timedelta(days=30)
