@@ -21,6 +21,7 @@ from region_node.network.problems.following import (
     DAILY_LIMIT,
     DEFAULT_LIMIT,
     PROBLEM_TIMER,
+    confirm,
     follow,
     tell_customers,
     unconfirmed_services,
@@ -106,6 +107,20 @@ def test_staff_confirm_what_lines_of_their_region_use_and_no_service_of_another_
     assert (found.notified_services, unconfirmed_services(kept.tx, found)) == ([], [])
     rows.bind(kept.tx, "line-1", SERVICE)
     assert unconfirmed_services(kept.tx, found) == [SERVICE]
+
+
+def test_an_end_that_staff_have_not_confirmed_stays_among_the_problems_that_go_on(kept: Archive) -> None:
+    def listed() -> list[Followed]:
+        return rows.followed_problems(kept.tx, None, include_ended=False, limit=10)
+
+    told = Told(kept)
+    rows.bind(kept.tx, "line-1", SERVICE)
+    rows.note_counted(kept.tx, told.begun(), customers=1)
+    confirm(kept.tx, PROBLEM, version=1, now=NOW)
+    ended = told.ended(NOW)
+    assert [unconfirmed_services(kept.tx, each) for each in listed()] == [[SERVICE]]
+    confirm(kept.tx, PROBLEM, ended.header.version, NOW)
+    assert not listed()
 
 
 @pytest.mark.parametrize("figure", [None, 0, 5])

@@ -136,8 +136,12 @@ def followed_problems(
     tx: Transaction, before: tuple[int, str] | None, *, include_ended: bool, limit: int
 ) -> list[Followed]:
     """At most so many of the problems that are followed, the newest first, older than `before` (begin in microseconds,
-    id)."""
-    conditions = ["1 = 1"] if include_ended else ["end_time IS NULL AND merged_into_id = ''"]
+    id).
+
+    Without ended ones, those remain whose end affects customers and has notified nobody.
+    """
+    unnotified = "notified_services = '' AND customers > 0"
+    conditions = ["1 = 1"] if include_ended else [f"(end_time IS NULL OR {unnotified}) AND merged_into_id = ''"]
     place: dict[str, Value] = {}
     if before is not None:
         conditions.append("start_time <= :start AND (start_time < :start OR problem_id < :id)")

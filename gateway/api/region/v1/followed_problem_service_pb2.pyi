@@ -249,7 +249,7 @@ class ListFollowedProblemsRequest(_message.Message):
     REQUESTER_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     include_ended: _builtins.bool
-    """True includes ended entries."""
+    """True includes ended entries. Otherwise an ended one is listed until staff have confirmed its end."""
     page_size: _builtins.int
     """Page size, at most 500; 0 means 50."""
     page_token: _builtins.str
