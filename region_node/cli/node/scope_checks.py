@@ -19,7 +19,7 @@ def check_scopes(settings: RegionSettings) -> Finding:
         file = ScopeFile.load(path)
     except ScopesUnusable as error:
         return bad(name, str(error), translated("correct the file; a running node keeps the scopes of before"))
-    found, todo = list[str](), list[str]()
+    found, steps = list[str](), list[str]()
     believed = sorted(each for each, scope in file.scopes.items() if scope.staff == NAMED)
     if believed:
         found.append(
@@ -27,14 +27,14 @@ def check_scopes(settings: RegionSettings) -> Finding:
                 "{path}: believed about their staff without a proof: {names}", path=path, names=", ".join(believed)
             )
         )
-        todo.append(translated("have them prove their staff, and remove `staff` from the file"))
+        steps.append(translated("have them prove their staff, and remove `staff` from the file"))
     unlimited = sorted(each for each, scope in file.scopes.items() if scope.amount_a_day is None)
     if unlimited:
         told = translated("{path}: without a limit of money a day: {names}", path=path, names=", ".join(unlimited))
         found.append(told)
-        todo.append(translated("write an amount_a_day in place of `unlimited`"))
+        steps.append(translated("write an amount_a_day in place of `unlimited`"))
     if found:
-        return warning(name, "; ".join(found), "; ".join(todo))
+        return warning(name, "; ".join(found), "; ".join(steps))
     return good(name, translated("{path}: {count} operator systems", path=path, count=len(file.scopes)))
 
 
