@@ -196,7 +196,7 @@ def _problems(found: ListFollowedProblemsResponse) -> Table:
                 Cell(each.header.id, "row", note=each.header.root_cause.id),
                 Cell(word(ProblemState.Name(each.header.state), "PROBLEM_STATE_")),
                 alarm_severity_cell(each.header.severity),
-                Cell(", ".join(each.header.services)),
+                Cell(", ".join(each.header.services), note=_unconfirmed(each.unconfirmed_services)),
                 Cell(told_time(each.header.start_time), style="time"),
                 Cell(told_if_set(each.header.end_time), style="time"),
                 Cell(f"{each.customers:,}"),
@@ -205,6 +205,10 @@ def _problems(found: ListFollowedProblemsResponse) -> Table:
         ],
         caption=_newest_first(len(found.problems), found.next_page_token),
     )
+
+
+def _unconfirmed(services: Sequence[str]) -> str:
+    return translated("unconfirmed: {services}", services=", ".join(services)) if services else ""
 
 
 VIEW = View.of(

@@ -1,5 +1,6 @@
--- Services whose customers get notices of the present state of a problem, separated by spaces; and whether staff confirmed one.
-ALTER TABLE followed_problems ADD COLUMN notified_services TEXT NOT NULL DEFAULT '';
+-- Services whose customers get notices of the present state of a problem, separated by spaces, and whether staff confirmed
+-- one. NULL for all services: by a version that notifies all.
+ALTER TABLE followed_problems ADD COLUMN notified_services TEXT;
 ALTER TABLE followed_problems ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 0;
 -- Alarms and faults of this region by which customers got notice of a problem, by the ids of their events.
 CREATE TABLE problem_grounds (

@@ -257,6 +257,7 @@ async def test_the_word_of_a_coordinator_alone_notifies_nobody_until_staff_of_th
 ) -> None:
     number, service = await sichuan.new_customer(), "broadband-xichang"
     await bind(sichuan, number, service)
+    await bind(sichuan, await sichuan.new_customer(), "broadband-chengdu")
     begun = invented(federation, service, "sichuan/alarm/alarm-0", "sichuan/fault/F:none", "henan/alarm/1")
     await followed_by(federation, begun)
     assert notices(federation, number) == []

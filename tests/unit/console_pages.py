@@ -182,6 +182,7 @@ def network(evil: str = "") -> Sequence[Message]:
     problems = ListFollowedProblemsResponse()
     problems.problems.add().header.id = f"problem-1{evil}"
     problems.problems[0].header.root_cause.id = f"a-b-1{evil}"
+    problems.problems[0].unconfirmed_services.append(f"line-2{evil}")
     return FindPlacesResponse(places=[site, link]), ListAlarmsResponse(alarms=[alarm(evil)]), outages, problems
 
 

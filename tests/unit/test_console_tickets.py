@@ -165,6 +165,10 @@ def test_tables_of_the_network_and_of_a_customer_say_where_they_are_cut(has_more
         assert sorted(map(int, told)) == (counts if has_more else []), path
 
 
+def test_the_page_of_the_network_names_the_services_whose_problem_awaits_staff() -> None:
+    assert "未确认：line-2" in written(view_of("/network"), *network())
+
+
 def test_a_link_shows_its_traffic_against_its_capacity_and_when_it_is_full() -> None:
     page = written(view_of("/network/links/{id}"), quality())
     assert page.count("<polyline") == 2

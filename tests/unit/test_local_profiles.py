@@ -2,13 +2,14 @@
 
 import shutil
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from coordinator.settings import CoordinatorSettings
 from deploy.local import etcd, postgresql
-from deploy.local.federation import FEDERATION, LocalFederation
+from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.process import ProcessFailed
 from deploy.local.profiles import EMBEDDED, PRODUCTION, Engine, Placement, Profile
 from deploy.local.settings_files import Settings, write_settings
@@ -17,7 +18,9 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.federation.files import load as load_configuration
 from gateway.federation.revisions import Chain
 from gateway.settings import load as load_settings
+from region_node.node.operator_scopes import OperatorScopes
 from region_node.node.settings import RegionSettings
+from tests.rolling import load as rolling_load
 
 
 def test_sqlite_serves_one_process_alone() -> None:
@@ -84,3 +87,11 @@ def test_all_servers_that_a_shape_needs_and_that_are_not_installed_are_told_befo
         LocalStores(tmp_path, PRODUCTION, ("guangdong", "sichuan")).prepare()
     assert not list(tmp_path.iterdir())
     LocalStores(tmp_path, EMBEDDED, ("guangdong", "sichuan")).prepare()
+
+
+def test_an_operator_system_takes_in_what_a_load_pays_in_a_day(tmp_path: Path) -> None:
+    federation = LocalFederation(tmp_path, ("guangdong",))
+    federation.prepare()
+    amount = OperatorScopes(federation.scopes_file).amount_a_day(OPERATOR)
+    assert amount is not None, "versions before know no word in its place"
+    assert amount > 100 * rolling_load.AMOUNT * timedelta(days=1) // timedelta(seconds=1)

@@ -107,6 +107,10 @@ def test_the_doctor_names_operator_systems_that_are_believed_about_their_staff_o
     file.write_text('[bank]\namount_a_day = "unlimited"\n[counter]\n')
     found = check_scopes(settings)
     assert (found.state, found.found) == (State.WARNING, f"{file}: without a limit of money a day: bank")
+    file.write_text('[crm]\nstaff = "named"\namount_a_day = "unlimited"\n')
+    found = check_scopes(settings)
+    assert ("without a proof: crm" in found.found, "money a day: crm" in found.found) == (True, True)
+    assert ("prove their staff" in found.todo, "amount_a_day" in found.todo) == (True, True)
     for line in ('staff = "trusted"', "staff = 7", 'client_id = "two words"', "client_id = 7", 'staff = ["named"]'):
         file.write_text(f"[crm]\n{line}\n")
         assert check_scopes(settings).state == State.BAD, line

@@ -19,18 +19,23 @@ def check_scopes(settings: RegionSettings) -> Finding:
         file = ScopeFile.load(path)
     except ScopesUnusable as error:
         return bad(name, str(error), translated("correct the file; a running node keeps the scopes of before"))
-    told = translated("{path}: {count} operator systems", path=path, count=len(file.scopes))
+    found, steps = list[str](), list[str]()
     believed = sorted(each for each, scope in file.scopes.items() if scope.staff == NAMED)
     if believed:
-        told = translated(
-            "{path}: believed about their staff without a proof: {names}", path=path, names=", ".join(believed)
+        found.append(
+            translated(
+                "{path}: believed about their staff without a proof: {names}", path=path, names=", ".join(believed)
+            )
         )
-        return warning(name, told, translated("have them prove their staff, and remove `staff` from the file"))
+        steps.append(translated("have them prove their staff, and remove `staff` from the file"))
     unlimited = sorted(each for each, scope in file.scopes.items() if scope.amount_a_day is None)
     if unlimited:
         told = translated("{path}: without a limit of money a day: {names}", path=path, names=", ".join(unlimited))
-        return warning(name, told, translated("write an amount_a_day in place of `unlimited`"))
-    return good(name, told)
+        found.append(told)
+        steps.append(translated("write an amount_a_day in place of `unlimited`"))
+    if found:
+        return warning(name, "; ".join(found), "; ".join(steps))
+    return good(name, translated("{path}: {count} operator systems", path=path, count=len(file.scopes)))
 
 
 def check_identity_provider(settings: RegionSettings) -> Finding:

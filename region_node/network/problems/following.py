@@ -20,12 +20,14 @@ from region_node.customers.rows import line_of
 from region_node.network.problems import rows
 from region_node.network.problems.port import Evidence, record_of
 from region_node.network.problems.rows import AffectedCustomer, Followed, find_followed
-from region_node.network.problems.rules import is_begun, is_over, is_support, supported_services
+from region_node.network.problems.rules import has_notices, is_begun, is_over, is_support, supported_services
 from region_node.node.context import RegionContext
 
 PROBLEM_TIMER = "network-problem-notices"
 DAILY_LIMIT = "problem-notices"
 """The policy with the notices of the beginning of problems that a customer gets in 24 hours."""
+DEFAULT_LIMIT = 3
+"""The notices in a federation without the policy: an older configuration takes no limit away."""
 _BEGUN, _ENDED = "begun", "ended"
 _PAGE = 200  # customers in one transaction
 _MOST_TIMES = 5  # notices to a customer of the beginning of one problem, and as many of its end
@@ -67,16 +69,20 @@ def confirm(tx: Transaction, problem: str, version: int, now: datetime) -> None:
         raise Refused(Reason.REASON_PROBLEM_NOT_FOUND, problem=problem)
     if followed.header.version != version:
         raise Refused(Reason.REASON_PROBLEM_CHANGED, problem=problem, version=str(followed.header.version))
-    if unconfirmed_services(followed):
+    if unconfirmed_services(tx, followed):
         rows.note_confirmed(tx, followed.header)
         _notify(tx, followed.header, now)
 
 
-def unconfirmed_services(followed: Followed) -> Sequence[str]:
-    """The affected services whose customers get no notice of the present state of a problem until staff confirm it."""
-    if not (is_begun(followed.header) or is_over(followed.header)):
+def unconfirmed_services(tx: Transaction, followed: Followed) -> Sequence[str]:
+    """The affected services whose customers get no notice of the present state of a problem until staff confirm it.
+
+    Services that no line of this region uses are left out: another region's customers are not notified from here.
+    """
+    if not has_notices(followed.header):
         return ()
-    return [each for each in followed.header.services if each not in followed.notified_services]
+    unconfirmed = [each for each in followed.header.services if each not in followed.notified_services]
+    return rows.bound_services(tx, unconfirmed)
 
 
 def _services_to_notify(
@@ -100,7 +106,7 @@ def _services_to_notify(
             rows.note_grounds(tx, header.id, [each.id for each in own if is_support(each)])
     elif is_over(header) and _is_over_here(tx, context, evidence, header, now):
         supported = frozenset(header.services)
-    if before is not None and before.header.state == header.state:
+    if before is not None and before.header.state == header.state and has_notices(before.header):
         supported |= frozenset(before.notified_services)
     return [each for each in header.services if each in supported]
 
@@ -141,7 +147,7 @@ def tell_customers(tx: Transaction, context: RegionContext, timer: Timer, now: d
     followed = find_followed(tx, problem)
     if followed is None or not (is_begun if stage == _BEGUN else is_over)(followed.header):
         return
-    names, most = [problem, *rows.merged_problems(tx, problem)], context.figure(DAILY_LIMIT, context.region)
+    names, most = [problem, *rows.merged_problems(tx, problem)], _most_of_day(context)
     page = rows.affected_after(tx, followed.notified_services, after, _PAGE)
     for each in page:
         told = told_at(tx, [notice for name in names for notice in _notice_ids(name, each)])
@@ -149,7 +155,7 @@ def tell_customers(tx: Transaction, context: RegionContext, timer: Timer, now: d
         # A notice of a merged part counts as a notice of the whole.
         if _is_waiting(told) != (stage == _ENDED) or times >= _MOST_TIMES:
             continue
-        if stage == _BEGUN and most is not None and _begun_of_day(tx, each, now) >= most:
+        if stage == _BEGUN and _begun_of_day(tx, each, now) >= most:
             continue  # an end follows a beginning, so the ends need no limit
         _tell(tx, context, followed, stage, times, each, now)
     if len(page) == _PAGE:
@@ -192,6 +198,11 @@ def _tell(
         )
     notice_id = _notice_id(followed.header.id, stage, each, times)
     tell(tx, Notice(notice_id, f"network-problem-{stage}", line.number, text), now)
+
+
+def _most_of_day(context: RegionContext) -> int:
+    figure = context.figure(DAILY_LIMIT, context.region)
+    return DEFAULT_LIMIT if figure is None else figure
 
 
 def _begun_of_day(tx: Transaction, customer: AffectedCustomer, now: datetime) -> int:

@@ -136,8 +136,12 @@ def followed_problems(
     tx: Transaction, before: tuple[int, str] | None, *, include_ended: bool, limit: int
 ) -> list[Followed]:
     """At most so many of the problems that are followed, the newest first, older than `before` (begin in microseconds,
-    id)."""
-    conditions = ["1 = 1"] if include_ended else ["end_time IS NULL AND merged_into_id = ''"]
+    id).
+
+    Without ended ones, those remain whose end affects customers and has notified nobody.
+    """
+    unnotified = "notified_services = '' AND customers > 0"
+    conditions = ["1 = 1"] if include_ended else [f"(end_time IS NULL OR {unnotified}) AND merged_into_id = ''"]
     place: dict[str, Value] = {}
     if before is not None:
         conditions.append("start_time <= :start AND (start_time < :start OR problem_id < :id)")
@@ -178,8 +182,11 @@ def count_again(tx: Transaction) -> None:
 
 
 def forget_followed(tx: Transaction, before: datetime) -> None:
-    """Removes problems that ended or were merged before an instant."""
-    ended = "end_time < :before OR (merged_into_id <> '' AND follow_time < :before)"
+    """Removes problems that have ended or were merged, and whose last version came before an instant.
+
+    The clock is the region's own: a coordinator may name any end, and without its grounds each end notifies customers.
+    """
+    ended = "(end_time IS NOT NULL OR merged_into_id <> '') AND follow_time < :before"
     tx.execute(
         f"DELETE FROM problem_grounds WHERE problem_id IN (SELECT problem_id FROM followed_problems WHERE {ended})",  # noqa: S608 - no values
         before=to_microseconds(before),
@@ -257,6 +264,18 @@ def affected_after(tx: Transaction, services: Sequence[str], after: str, limit: 
     )
 
 
+def bound_services(tx: Transaction, services: Sequence[str]) -> list[str]:
+    """The services among `services` that lines of this region use, in order."""
+    if not services:
+        return []
+    named, parameters = among(services)
+    return tx.all(
+        str,
+        f"SELECT DISTINCT service FROM line_services WHERE service IN ({named}) ORDER BY service",  # noqa: S608 - names of parameters
+        **parameters,
+    )
+
+
 def services_used(tx: Transaction, customer_id: str, services: Sequence[str]) -> list[str]:
     """The services among `services` that active lines of a customer use, in order."""
     named, parameters = among(services)
@@ -312,13 +331,14 @@ def among(services: Sequence[str]) -> tuple[str, dict[str, Value]]:
 
 
 def _followed(
-    content: bytes, customers: int, follow_time: int, to_count: int, notified_services: str, confirmed: int
+    content: bytes, customers: int, follow_time: int, to_count: int, notified_services: str | None, confirmed: int
 ) -> Followed:
+    header = ProblemHeader.FromString(content)
     return Followed(
-        ProblemHeader.FromString(content),
+        header,
         customers,
         from_microseconds(follow_time),
         to_count,
-        notified_services.split(),
+        header.services if notified_services is None else notified_services.split(),
         bool(confirmed),
     )

@@ -42,6 +42,11 @@ def is_grave(severity: PerceivedSeverity.ValueType) -> bool:
     return PERCEIVED_SEVERITY_UNSPECIFIED < severity <= PERCEIVED_SEVERITY_MAJOR
 
 
+def has_notices(header: ProblemHeader) -> bool:
+    """Whether customers get notices of the present state of a problem."""
+    return is_begun(header) or is_over(header)
+
+
 def is_begun(header: ProblemHeader) -> bool:
     """Whether a problem goes on, and customers feel it."""
     return header.state == PROBLEM_STATE_IN_PROGRESS and is_grave(header.severity)

@@ -140,7 +140,7 @@ class FollowedProblemService(FollowedProblemServiceServicer):
                     customers=each.customers,
                     follow_time=to_timestamp(each.follow_time),
                     ticket_ids=self._ports.complaints_of(tx, self._context, each.header, _MOST_COMPLAINTS),
-                    unconfirmed_services=unconfirmed_services(each),
+                    unconfirmed_services=unconfirmed_services(tx, each),
                 )
                 for each in page
             ]

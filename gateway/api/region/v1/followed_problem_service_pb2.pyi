@@ -249,7 +249,7 @@ class ListFollowedProblemsRequest(_message.Message):
     REQUESTER_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     include_ended: _builtins.bool
-    """True includes ended entries."""
+    """True includes ended entries. Otherwise an ended one is listed until staff have confirmed its end."""
     page_size: _builtins.int
     """Page size, at most 500; 0 means 50."""
     page_token: _builtins.str
@@ -303,8 +303,8 @@ class FollowedProblem(_message.Message):
 
     @_builtins.property
     def unconfirmed_services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Affected services whose customers get no notice of the present state until staff confirm it: no alarm and no fault
-        of this region supports it.
+        """Affected services of this region's lines whose customers get no notice of the present state until staff confirm it:
+        no alarm and no fault of this region supports it.
         """
 
     def __init__(
