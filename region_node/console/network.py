@@ -20,6 +20,7 @@ from gateway.api.region.v1.planned_outage_service_pb2 import (
 )
 from gateway.errors import Refused
 from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
+from gateway.web.console.parts import severity_cell
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from gateway.wording.times import told_if_set, told_time
@@ -27,7 +28,7 @@ from gateway.wording.words import word
 from region_node.console import fault, link, rpcs
 from region_node.console.lists import pages_of
 from region_node.console.sections import Content, SectionsPage, section
-from region_node.console.words import NETWORK, alarm_path, alarm_severity_cell, alarm_state
+from region_node.console.words import NETWORK, alarm_path, alarm_state
 from region_node.network.measurements.objects import key_of, name_of
 
 _ROWS, _PAGES = 500, 8  # of a page of alarms by gRPC, and pages of these
@@ -103,7 +104,7 @@ def _alarms(visit: Visit, alarms: Sequence[Alarm], has_more: bool) -> Table:
         rows=[
             [
                 Cell(each.id, "row", href=visit.address(alarm_path(each.id)), note=alarm_state(each.state)),
-                alarm_severity_cell(each.perceived_severity),
+                severity_cell(each.perceived_severity),
                 Cell(name_of(each.alarmed_object), note=", ".join(each.affected_services)),
                 Cell(each.probable_cause),
                 Cell(told_time(each.raise_time), style="time"),
@@ -149,7 +150,7 @@ def _kind(place: FoundPlace) -> str:
 
 
 def _state(worst: PerceivedSeverity.ValueType | None) -> Cell:
-    return Cell(translated("no alarm"), badge="done") if worst is None else alarm_severity_cell(worst)
+    return Cell(translated("no alarm"), badge="done") if worst is None else severity_cell(worst)
 
 
 def _outages(outages: Sequence[PlannedOutage]) -> Table:
@@ -193,7 +194,7 @@ def _problems(problems: Sequence[FollowedProblem]) -> Table:
             [
                 Cell(each.header.id, "row", note=each.header.root_cause.id),
                 Cell(word(ProblemState.Name(each.header.state), "PROBLEM_STATE_")),
-                alarm_severity_cell(each.header.severity),
+                severity_cell(each.header.severity),
                 Cell(", ".join(each.header.services)),
                 Cell(told_time(each.header.start_time), style="time"),
                 Cell(told_if_set(each.header.end_time), style="time"),

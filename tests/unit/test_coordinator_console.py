@@ -33,6 +33,7 @@ from gateway.api.coordinator.v1.issue_service_pb2 import CountIssuesResponse, Li
 from gateway.api.coordinator.v1.problem_service_pb2 import ListOutagesResponse, ListProblemsResponse
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_pb2 import DeadlineKind
 from gateway.api.region.v1.order_pb2 import OrderState, Party
@@ -274,6 +275,33 @@ def test_a_count_of_which_there_may_be_more_says_so() -> None:
     older.create_time.CopyFrom(to_timestamp(NOW - timedelta(hours=2)))
     texts = read(written("/board", *answers)).texts
     assert ("1" in texts, "1+" in texts) == (True, False)
+
+
+def test_counts_of_problems_and_outages_say_so_too() -> None:
+    more, none = problems(), ListOrderSummariesResponse()
+    more.next_page_token = "T"
+    texts = read(written("/board", regions(), none, none, more, outages())).texts
+    assert "1+" in texts
+
+
+def test_a_test_of_the_connection_of_a_region_that_never_joined_finds_no_answer() -> None:
+    absent = ListRegionsResponse(members=[Member(region="henan", state=MemberState.MEMBER_STATE_ABSENT)])
+    page = written("/regions/{region}", absent, ListOrderSummariesResponse(), query="connection=test", region="henan")
+    assert ("REGION_NOT_JOINED" in page, 'class="badge done"' in page) == (True, False)
+
+
+def test_a_region_that_failed_is_told_by_the_name_of_its_reason() -> None:
+    failed = ListOrderSummariesResponse()
+    failed.unanswered.add(region="henan", reason=Reason.REASON_INTERNAL)
+    page = written("/orders", failed)
+    assert ("INTERNAL" in page, "{incident}" in page) == (True, False)
+
+
+def test_the_severity_of_a_problem_is_a_badge_as_on_the_page_of_a_network() -> None:
+    told, none = problems(), ListOrderSummariesResponse()
+    told.problems[0].header.severity = PerceivedSeverity.PERCEIVED_SEVERITY_MAJOR
+    page = written("/board", regions(), none, none, told, outages())
+    assert 'class="badge soon">重大<' in page
 
 
 def test_a_complaint_of_which_no_region_could_be_asked_shows_why_and_nothing_else() -> None:
