@@ -28,6 +28,7 @@ _ROOM_LATER = (
     Reason.REASON_DAY_WORK_TOO_MUCH,
     Reason.REASON_OPEN_WORK_TOO_MUCH,
     Reason.REASON_ORDERS_WAITING_TOO_MANY,
+    Reason.REASON_REQUEST_BYTES_TOO_MANY,
     Reason.REASON_SERVER_CALLS_TOO_MANY,
 )
 # Bytes of one parameter in a status. A status travels in headers, which gRPC limits to 16 KiB, and repeats a text

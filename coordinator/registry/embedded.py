@@ -36,6 +36,7 @@ from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
 from gateway.federation.rules import difference
 from gateway.federation.suspensions import ProvenSuspension
+from gateway.rpc.admission import elsewhere
 from gateway.security.sealing_keys import is_proven_by
 from gateway.store.port import Store
 from gateway.time.clock import Clock
@@ -102,7 +103,8 @@ class EmbeddedRegistry:
         is_news = facts.has_news_in(heartbeat, is_proven_by)
         if is_news and (joined := facts.joined_by(heartbeat, is_proven_by)) != facts:
             now = self._clock.now()
-            await self._store.write(lambda tx: operations.keep_joined(tx, joined, now))
+            with elsewhere():  # envelopes go on to their regions while the database stands still
+                await self._store.write(lambda tx: operations.keep_joined(tx, joined, now))
         self._take_heartbeat(region, heartbeat, is_news=is_news)
 
     async def leave(self, region: str, endpoint: str) -> None:
@@ -172,7 +174,8 @@ class EmbeddedRegistry:
             return True
         # The outcome of a write may stay unknown: no head is remembered then.
         self._heads.pop(region, None)
-        return await self._store.write(lambda tx: operations.keep_audit_head(tx, region, kept))
+        with elsewhere():
+            return await self._store.write(lambda tx: operations.keep_audit_head(tx, region, kept))
 
     async def audit_head(self, region: str) -> KeptHead | None:
         """See the port."""

@@ -18,7 +18,8 @@ from deploy.local.ports import HeldPort
 from deploy.local.postgresql_access import PostgresqlAccess
 from deploy.local.process import ChildProcess, Launcher, LocalProcess, Program, launch_anew
 from deploy.local.profiles import EMBEDDED, Engine, Placement, Profile
-from deploy.local.settings_files import Settings, credentials_table, write_settings
+from deploy.local.programs import REGION_NODE, run_by
+from deploy.local.settings_files import Settings, credentials_table, write_scopes, write_settings
 from deploy.local.stores import LocalStores, Running
 from deploy.provider.notification import Phones
 from gateway.api.coordinator.v1.administration_pb2 import (
@@ -127,6 +128,8 @@ class LocalFederation:
         """Reads the files of a configuration. Those of another version need its own reader."""
         self.web: dict[str, Settings] = {}
         """The tables `[web]` of the processes that serve HTTPS, by their names."""
+        self.operators: tuple[str, ...] = (OPERATOR,)
+        """The operator systems of each region, by name: each has a certificate, and a scope with everything."""
         self.valid = _VALID
         """The validity of certificates. Tests that drive a clock far ahead need a longer one."""
         self.advertised: dict[str, str] = {}
@@ -170,7 +173,9 @@ class LocalFederation:
             for replica in replicas:
                 if replica.name != region:
                     self._issue_tls(authority, identity, replica.name)
-            self.issue(authority, Identity(FEDERATION, Role.ROLE_OPERATOR, region, OPERATOR), f"{region}-{OPERATOR}")
+            for name in self.operators:
+                self.issue(authority, Identity(FEDERATION, Role.ROLE_OPERATOR, region, name), f"{region}-{name}")
+        write_scopes(self.scopes_file, self.operators)
         for region, provider in self.providers.items():
             self.issue(authority, Identity(FEDERATION, Role.ROLE_PROVIDER, region, PROVIDER), provider.name)
         self.stores.prepare()
@@ -352,6 +357,11 @@ class LocalFederation:
         """The settings of a process."""
         return self.directory / "settings" / f"{name}.toml"
 
+    @property
+    def scopes_file(self) -> Path:
+        """The scopes of operator systems, the same at each region."""
+        return self.directory / "operators.toml"
+
     def phones(self, region: str) -> Phones:
         """The telephones of a region's customers, where a system of the region's own brings them texts."""
         return Phones(self.directory / "certificates" / self.providers[region].name)
@@ -370,14 +380,14 @@ class LocalFederation:
     def migration(self, replica: Replica) -> ChildProcess:
         """The command that brings the schema of a database up to date, launched."""
         migration = ChildProcess(f"migrate of {replica.name}", replica.process.program.log)
-        program = _program(COORDINATOR if replica in self.coordinators else replica.name)
+        program = COORDINATOR if replica in self.coordinators else REGION_NODE
         settings = str(self.settings_file(replica.name))
         migration.run(self.command(program, "migrate", "--settings", settings), os.environ)
         return migration
 
     def command(self, program: str, *arguments: str) -> list[str]:
         """The command line of `coordinator` or `region-node`, by the common clock where there is one."""
-        module, words = _run_by(self._clock_file, program, *arguments)
+        module, words = run_by(self._clock_file, program, *arguments)
         return [sys.executable, "-m", module, *words]
 
     def _count_running(self, region: str) -> int:
@@ -400,7 +410,8 @@ class LocalFederation:
 
     def _replica(self, name: str, number: int, owner: str) -> Replica:
         clock_file, settings = self._clock_files.get(owner, self._clock_file), str(self.settings_file(name))
-        module, arguments = _run_by(clock_file, _program(owner), "serve", "--settings", settings)
+        name = COORDINATOR if owner == COORDINATOR else REGION_NODE
+        module, arguments = run_by(clock_file, name, "serve", "--settings", settings)
         program = Program(
             name=name,
             module=module,
@@ -454,7 +465,7 @@ class LocalFederation:
         settings: Settings = {
             **self._settings(replica, region, self.profile.placement(region)),
             "region": region,
-            "allow_unscoped_operators": True,
+            "operators": str(self.scopes_file),
             "coordinators": self.reached_through.get(region, tuple(each.endpoint for each in self.coordinators)),
             "keys": str(signing / REGION_KEYS),
             "signing": {"certificate": str(signing / "signing.crt"), "key": str(signing / "signing.key")},
@@ -482,17 +493,6 @@ class LocalFederation:
         if placement.engine is Engine.SQLITE:
             return settings
         return {**settings, "postgresql": {"conninfo": self.stores.conninfo(owner, replica.name)}}
-
-
-def _program(owner: str) -> str:
-    return "coordinator" if owner == COORDINATOR else "region-node"
-
-
-def _run_by(clock_file: Path | None, program: str, *arguments: str) -> tuple[str, tuple[str, ...]]:
-    """The module that runs a command of a program by a clock, the machine's without a file, and its arguments."""
-    if clock_file is not None:
-        return "deploy.local.driven", (str(clock_file), program, *arguments)
-    return f"{program.replace('-', '_')}.cli.main", arguments
 
 
 def _credentials(directory: Path) -> Credentials:

@@ -1,7 +1,7 @@
 """Settings files of processes, written as TOML."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 Value = str | bool | int | float | tuple[str, ...]
@@ -12,6 +12,12 @@ def write_settings(path: Path, settings: Settings) -> None:
     """Writes settings, with tables below the other keys, into a file that its owner alone can read."""
     path.touch(mode=0o600)
     path.write_text("\n".join(_lines(settings, "")) + "\n", "utf-8")
+
+
+def write_scopes(path: Path, operators: Iterable[str]) -> None:
+    """Writes scopes of operator systems that serve every counter, and sign their staff in by themselves."""
+    scope: Settings = {"services": ("*",), "businesses": ("*",), "purposes": ("*",), "staff": "named"}
+    write_settings(path, dict.fromkeys(operators, scope))
 
 
 def credentials_table(directory: Path) -> Settings:

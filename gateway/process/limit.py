@@ -56,26 +56,29 @@ class Limit:
 
 
 class Shared:
-    """Pieces of work under way, counted by their owners, who have fair shares of a limit."""
+    """Pieces of work under way, or their bytes, counted by their owners, who have fair shares of a limit."""
 
     def __init__(self) -> None:
         self._of: Counter[str] = Counter()
         self.count = 0
         """How many are under way."""
 
-    def has_room(self, owner: str, limit: Limit) -> bool:
-        """Whether another piece of an owner may begin: there is room, or the owner has less than its share."""
-        return self.count < limit.value or (self._of[owner] + 1) * len(self._of.keys() | {owner}) <= limit.value
+    def of(self, owner: str) -> int:
+        """How many of an owner are under way."""
+        return self._of[owner]
 
-    def enter(self, owner: str) -> None:
-        """Counts a piece as under way."""
-        self._of[owner] += 1
-        self.count += 1
+    def has_room(self, owner: str, most: int, size: int = 1) -> bool:
+        """Whether so many more of an owner may begin: there is room, or the owner has less than its share."""
+        return self.count + size <= most or (self._of[owner] + size) * len(self._of.keys() | {owner}) <= most
 
-    def leave(self, owner: str) -> None:
-        """Counts it no more."""
-        self.count -= 1
-        if self._of[owner] == 1:
+    def enter(self, owner: str, size: int = 1) -> None:
+        """Counts so many as under way."""
+        self._of[owner] += size
+        self.count += size
+
+    def leave(self, owner: str, size: int = 1) -> None:
+        """Counts them no more."""
+        self.count -= size
+        self._of[owner] -= size
+        if not self._of[owner]:
             del self._of[owner]
-        else:
-            self._of[owner] -= 1

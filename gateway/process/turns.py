@@ -1,7 +1,7 @@
-"""Turns: the operator systems of one process get their work done in turns, however much of it each one brings.
+"""Turns: the callers of one process get their work done in turns, however much of it each one brings.
 
-The owner of work is the operator system, or the member of staff, that calls for it. The process's own work has the
-empty owner.
+The owner of work is the operator system, or the member of staff, that calls for it; at a coordinator it is the region.
+The process's own work has the empty owner.
 """
 
 import asyncio

@@ -92,6 +92,13 @@ class AccessRules:
     def _is_of(self, identity: Identity, roles: frozenset[Role.ValueType]) -> bool:
         return identity.role in roles and (identity.role not in _OF_ONE_REGION or identity.region == self._own_region)
 
+    def takes_turns(self, identity: Identity) -> bool:
+        """Whether the identity is one of many that share the server: callers of a region a node, regions a coordinator.
+
+        Others are few, or carry the work of many in lanes of their own.
+        """
+        return identity.role in _OF_ONE_REGION if self._own_region else identity.role == Role.ROLE_REGION
+
     def serves_without_staff(self, method: str) -> bool:
         """Whether the method serves an operator system in which no proven member of staff acts."""
         return method in self._without_staff or _is_of_grpc(method)

@@ -1,9 +1,9 @@
 """The door of a server: how many calls are served at a time, in which order they begin, and which are refused.
 
 The number finds itself (`gateway.process.limit`), by the time for which calls occupy this process. A call that waits
-for somebody else occupies nothing. Calls beyond the number wait here, and begin in turns between operator systems. So
-a call waits for few others, however many another operator has sent. A call that would wait too long is refused at once,
-before anything of it is read.
+for somebody else occupies nothing. Calls beyond the number wait here, and begin in turns between owners: operator
+systems at a node, regions at a coordinator. So a call waits for few others, however many another owner has sent. A call
+that would wait too long is refused at once, before anything of it is read.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -44,6 +45,7 @@ _AMONG_OTHERS = _Terms(goal=0.012, patience=2.0, first=LEAST_AMONG_OTHERS, least
 
 # gRPC takes three rounds of the event loop, and a wake-up of its thread, for a call that it holds.
 LOOK = 0.001  # seconds between two looks
+BEGINNING = 0.05  # seconds for which a stream has a place: enough to refuse it, or to make its first answer
 QUIET_LOOKS = 3  # in a row that bring no call, after which gRPC is taken to hold none
 LOOKS = 64  # in a row, after which some calls begin nevertheless
 
@@ -68,7 +70,7 @@ class Admission:
         self._quiet = 0
         self._terms = _AMONG_OTHERS if self._waiting.is_shared(owner, loop.time()) else _ALONE
         limit = self._limits[self._terms]
-        if self._waiting.of(owner) or not self._served.has_room(owner, limit):
+        if self._waiting.of(owner) or not self._served.has_room(owner, limit.value):
             if self._waiting.ahead_of(owner) > self._terms.patience * limit.rate:
                 raise Refused(Reason.REASON_CALLS_TOO_MANY, caller=owner, calls=str(calls))
             turn = loop.create_future()
@@ -145,6 +147,18 @@ class Place:
         if not self._waits:
             self._admission.leave(self._owner)
 
+    @contextmanager
+    def at_its_beginning(self) -> Iterator[None]:
+        """The place of a stream, which may last for days: given back once it has begun, or has ended before."""
+
+        timer = asyncio.get_running_loop().call_later(BEGINNING, partial(self.close, is_counted=False))
+        try:
+            yield
+        finally:
+            timer.cancel()
+            if not self._is_closed:
+                self.close(is_counted=True)
+
     def pause(self) -> None:
         """Gives the place to others until `resume`. Several tasks of a call may do so at a time."""
         self._waits += 1
@@ -171,6 +185,9 @@ def placed(place: Place) -> Iterator[None]:
     try:
         yield
         is_served = True
+    except Refused:  # a flood of calls that are refused occupies the process, too
+        is_served = True
+        raise
     finally:
         place.close(is_counted=is_served)
 

@@ -1,10 +1,10 @@
 """The border of a server: each incoming call passes here, and nowhere else.
 
 The order of checks: a place among all calls, an identity, a place among its own, a certificate in force, permission, a
-deadline, a turn, the person who acts. Then the request is read: in time, within its size, parseable, plain, in the name
-of a proven person. A revoked certificate ends its open calls. A refusal becomes a status with details. Data under a
-destroyed key is reported as erased. Any other exception becomes INTERNAL with a number, and the log has the full
-traceback under that number.
+deadline, a turn, the person who acts. Then the request is read: in time, within its size and the bytes of its caller,
+parseable, plain, in the name of a proven person. A revoked certificate ends its open calls. A refusal becomes a status
+with details. Data under a destroyed key is reported as erased. Any other exception becomes INTERNAL with a number, and
+the log has the full traceback under that number.
 
 gRPC treats every request here as a stream of bytes; a unary request looks the same on the wire. For a unary call gRPC
 would read and parse the request before this code could check the caller.
@@ -35,7 +35,7 @@ from gateway.rpc.admission import Admission, placed
 from gateway.rpc.calls import Call, current_call, enter
 from gateway.rpc.incidents import incident
 from gateway.rpc.request_streams import RequestReader, RequestStreams, arrived
-from gateway.rpc.shares import Shares
+from gateway.rpc.shares import HeldBytes, Shares
 from gateway.security.identity import Identity
 from gateway.security.peers import Peer, peer_of
 from gateway.security.revocations import Revocations
@@ -48,9 +48,8 @@ _Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, Message]"
 _Unary = Callable[[Message, _Context], Awaitable[Message]]
 _Streams = Callable[[object, _Context], object]
 _Requests = AsyncIterator[bytes]
-_Serve = Callable[[_Requests, _Context], Awaitable[Message | None]]
-# The callers who share a node. Members carry the work of many callers, in lanes of their own.
-_TAKE_TURNS = frozenset({Role.ROLE_OPERATOR, Role.ROLE_STAFF})
+_Serve = Callable[[_Requests, _Context, HeldBytes | None], Awaitable[Message | None]]
+_Behave = Callable[[_Requests, _Context], Awaitable[Message | None]]
 _CROWDED = (Reason.REASON_CALLS_TOO_MANY, Reason.REASON_SERVER_CALLS_TOO_MANY)
 _CROWDED_KEPT = 256  # refusals of callers and numbers of calls
 # Refusals for who somebody is, beside those with PERMISSION_DENIED.
@@ -117,8 +116,8 @@ class _OpenCall:
 class _Method:
     """One RPC of a server, made at its first call.
 
-    `serve` reads the requests of an admitted call and gives the answer; that of a stream writes its answers, and gives
-    none.
+    `serve` reads the requests of an admitted call, into the bytes of its caller, and gives the answer; that of a stream
+    writes its answers, and gives none.
     """
 
     def __init__(self, path: str, serve: _Serve, *, streams: bool, is_counted: bool = True) -> None:
@@ -155,7 +154,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         """
         largest = self._ports.access.largest_request(path)
 
-        async def read(_: _Requests, context: _Context) -> None:
+        async def read(_: _Requests, context: _Context, held: HeldBytes | None) -> None:
             await arrived(context.read(), largest)
 
         method = _Method(path, read, streams=False, is_counted=False)
@@ -192,7 +191,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         method = _Method(path, _stream(cast("_Streams", serve), reader, requests), streams=True)
         return grpc.stream_stream_rpc_method_handler(self._guarded(method), None, handler.response_serializer)
 
-    def _guarded(self, method: _Method) -> _Serve:
+    def _guarded(self, method: _Method) -> _Behave:
         tracing, metrics = self._ports.tracing, self._ports.metrics
 
         async def behave(requests: _Requests, context: _Context) -> Message | None:
@@ -240,11 +239,11 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             if remaining is None and not method.streams:
                 raise Refused(Reason.REASON_DEADLINE_MISSING)
             deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
-            if identity.role in _TAKE_TURNS:
+            if access.takes_turns(identity):
                 owner.set(share)
                 return await self._in_turn(method, requests, context, call, deadline)
             self._enter(method, context, call, deadline)
-            return await method.serve(requests, context)
+            return await method.serve(requests, context, None)
         except Refused as refused:
             if is_noted(refused):
                 await self._ports.denied(identity, method.path, refused)
@@ -279,13 +278,10 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         Raises Refused where it would wait too long.
         """
         place = await self._admission.begin(call.share, self._shares.of(call.share))
-        if method.streams:
-            place.close(is_counted=False)
+        served = place.at_its_beginning() if method.streams else placed(place)
+        with served, self._shares.holding(call.share) as held:
             self._enter(method, context, call, deadline)
-            return await method.serve(requests, context)
-        with placed(place):
-            self._enter(method, context, call, deadline)
-            return await method.serve(requests, context)
+            return await method.serve(requests, context, held)
 
     def end_unallowed(self) -> None:
         """Ends the open calls whose callers may no longer make them."""
@@ -321,8 +317,8 @@ def is_noted(refused: Refused) -> bool:
 
 
 def _unary(serve: _Unary, reader: RequestReader) -> _Serve:
-    async def answer(_: _Requests, context: _Context) -> Message:
-        return await serve(_taken(await reader.read_only(context.read())), context)
+    async def answer(_: _Requests, context: _Context, held: HeldBytes | None) -> Message:
+        return await serve(_taken(await reader.read_only(context.read(), held)), context)
 
     return answer
 
@@ -332,12 +328,12 @@ def _stream(serve: _Streams, reader: RequestReader, streams: RequestStreams | No
     generates = inspect.isasyncgenfunction(serve)
 
     # The function writes by itself: a generator would stay open where a caller goes away during a write.
-    async def answer(requests: _Requests, context: _Context) -> None:
+    async def answer(requests: _Requests, context: _Context, held: HeldBytes | None) -> None:
         request: object
         if streams is None:
-            request = _taken(await reader.read_only(context.read()))
+            request = _taken(await reader.read_only(context.read(), held))
         else:
-            request = streams.read(requests, reader, _taken)
+            request = streams.read(requests, reader, _taken, held)
         if not generates:
             await cast("Awaitable[None]", serve(request, context))
             return
@@ -356,7 +352,7 @@ def _taken(request: Message) -> Message:
     return request
 
 
-def _unknown(method: str) -> _Serve:
+def _unknown(method: str) -> _Behave:
     async def behave(_: _Requests, context: _Context) -> Message:
         refused = Refused(Reason.REASON_METHOD_UNKNOWN, method=method)
         await _abort(context, refused)

@@ -15,6 +15,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.admission import current_place
 from gateway.rpc.message_checks import require_few, require_plain
+from gateway.rpc.shares import HeldBytes
 
 BYTES_PER_ELEMENT = 32  # of the largest request: 8,192 elements by default, 131,072 for a batch of 4 MiB
 _LEAST_ELEMENT = 2  # bytes
@@ -32,14 +33,19 @@ class RequestReader:
         self._most = largest // BYTES_PER_ELEMENT
         self._deserialize = deserialize
 
-    async def read_only(self, coming: Awaitable[object]) -> Message:
+    async def read_only(self, coming: Awaitable[object], held: HeldBytes | None = None) -> Message:
         """The request of a call that has one, which gRPC gives. Raises Refused as `read` and `arrived`."""
-        return self.read(await arrived(coming, self._largest))
+        return self.read(await arrived(coming, self._largest), held)
 
-    def read(self, data: bytes) -> Message:
-        """Parses a message. Raises Refused for a message that is too large, unreadable, or has forbidden content."""
+    def read(self, data: bytes, held: HeldBytes | None = None) -> Message:
+        """Parses a message; `held` counts it for its caller, where that one has a bound.
+
+        Raises Refused for a message that is too large, unreadable, or has forbidden content, and as `held.hold`.
+        """
         if len(data) > self._largest:
             raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(self._largest))
+        if held is not None:
+            held.hold(len(data))
         try:
             message = self._deserialize(data)
         except DecodeError:
@@ -117,13 +123,17 @@ class RequestStreams:
             read.reschedule(asyncio.get_running_loop().time())
 
     def read(
-        self, requests: AsyncIterator[bytes], reader: RequestReader, take: Callable[[Message], Message]
+        self,
+        requests: AsyncIterator[bytes],
+        reader: RequestReader,
+        take: Callable[[Message], Message],
+        held: HeldBytes | None,
     ) -> AsyncIterator[Message]:
-        """The messages of a stream, each as `take` gives it.
+        """The messages of a stream, each as `take` gives it. Each one is held until the next is read.
 
         Raises Refused for a message that breaks a limit, as `take`, and once the server drains.
         """
-        return _Read(self, requests, reader, take)
+        return _Read(self, requests, reader, take, held)
 
 
 class _Read(AsyncIterator[Message]):
@@ -133,13 +143,17 @@ class _Read(AsyncIterator[Message]):
         requests: AsyncIterator[bytes],
         reader: RequestReader,
         take: Callable[[Message], Message],
+        held: HeldBytes | None,
     ) -> None:
         self._streams = streams
         self._requests = requests
         self._reader = reader
         self._take = take
+        self._held = held
 
     async def __anext__(self) -> Message:
+        if self._held is not None:
+            self._held.release()
         if self._streams.closing:
             raise Refused(Reason.REASON_TOO_BUSY)
         try:
@@ -151,4 +165,4 @@ class _Read(AsyncIterator[Message]):
                     self._streams.reads.discard(read)
         except TimeoutError:
             raise Refused(Reason.REASON_TOO_BUSY) from None
-        return self._take(self._reader.read(data))
+        return self._take(self._reader.read(data, self._held))

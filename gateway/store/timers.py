@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.store.port import Transaction
@@ -10,6 +11,7 @@ from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds
 
 SWEEP_LIMIT = 100  # timers in one transaction
+_SETS_KEPT = 64  # sets of kinds whose condition is kept: those of a process hardly ever change
 
 
 class Timer(NamedTuple):
@@ -162,8 +164,11 @@ def first_unknown(tx: Transaction, now: datetime, known: Collection[str]) -> str
 
 def of_kinds(of: Collection[str] | None, operator: str = "IN") -> tuple[str, Mapping[str, str]]:
     """A condition for timers of some kinds, or of none of them, with its parameters; an empty one for None."""
-    if of is None:
-        return "", {}
+    return ("", {}) if of is None else _of_kinds(frozenset(of), operator)
+
+
+@lru_cache(_SETS_KEPT)
+def _of_kinds(of: frozenset[str], operator: str) -> tuple[str, Mapping[str, str]]:
     kinds = {f"kind{number}": kind for number, kind in enumerate(sorted(of))}
     return f" AND kind {operator} ({', '.join(f':{each}' for each in kinds) or 'NULL'})", kinds
 

@@ -16,8 +16,7 @@ from region_node.app.core import RegionCore
 from region_node.care.anomalies.watching import AnomalyWatch
 from region_node.care.quarantine.counting import WaitingWork
 from region_node.customers.documents.reuse import measure_reuse
-from region_node.node.day_work import DayWork
-from region_node.node.open_work import OpenWork
+from region_node.node.operator_work import OperatorWork
 from region_node.node.settings import RegionSettings
 
 
@@ -51,10 +50,10 @@ def observe_anomalies(meter: Meter, watch: AnomalyWatch) -> None:
     )
 
 
-def observe_work(meter: Meter, open_work: OpenWork, day_work: DayWork) -> None:
+def observe_work(meter: Meter, open_work: OperatorWork, day_work: OperatorWork) -> None:
     """Registers work by operator system; that of members of staff, whose names no metric has, is one figure."""
 
-    def read(work: OpenWork | DayWork) -> list[tuple[int, dict[str, str]]]:
+    def read(work: OperatorWork) -> list[tuple[int, dict[str, str]]]:
         shown = Counter[str]()
         for operator, count in work.by_operator.items():
             shown[operator.partition("/")[0]] += count

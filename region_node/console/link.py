@@ -1,7 +1,7 @@
 """The page of a link: its alarms, and charts of its traffic and its delay by month."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.alarm_pb2 import Alarm, NetworkObject, QualityFigure
@@ -39,8 +39,8 @@ def path_of(link_id: str) -> str:
 
 @dataclass(frozen=True)
 class _Found:
-    alarms: ListAlarmsResponse | Refused
-    quality: ListQualityResponse
+    alarms: ListAlarmsResponse | Refused = field(repr=False)
+    quality: ListQualityResponse = field(repr=False)
 
 
 async def _read(visit: Visit, calling: Calling) -> _Found:

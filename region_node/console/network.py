@@ -1,7 +1,7 @@
 """The network of the region: sites and links with their state, alarms, planned outages, and problems."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity, ProblemState
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, NetworkObject
@@ -39,10 +39,10 @@ _Worst = Mapping[str, PerceivedSeverity.ValueType]
 
 @dataclass(frozen=True)
 class _Found:
-    places: FindPlacesResponse | Refused
-    alarms: Sequence[ListAlarmsResponse] | Refused
-    outages: ListPlannedOutagesResponse | Refused
-    problems: ListFollowedProblemsResponse | Refused
+    places: FindPlacesResponse | Refused = field(repr=False)
+    alarms: Sequence[ListAlarmsResponse] | Refused = field(repr=False)
+    outages: ListPlannedOutagesResponse | Refused = field(repr=False)
+    problems: ListFollowedProblemsResponse | Refused = field(repr=False)
 
 
 async def _read(visit: Visit, calling: Calling) -> _Found:

@@ -2,17 +2,19 @@
 
 Each act and each reading of an operator system leaves a row, also where nothing stays open. The rows are counted now
 and then, behind those that were counted before: the path of an order counts nothing, other processes and a restart make
-no difference, and an operator system may pass its bound until the count is done.
+no difference, and an operator system may pass its bound until the count is done. A stored file counts by its size,
+which its row names: the bound is one of room on the disk.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
-from gateway.errors import Refused
 from gateway.store.port import Transaction
+from region_node.node.operator_work import OperatorWork, weight
 
 DAY_WORK = "day-work-of-operator"
 """The policy with the most acts and readings of an operator system in a day."""
@@ -20,6 +22,7 @@ HOUR = 3_600_000_000  # microseconds
 HOURS = 24
 """The present hour, and those before it."""
 PAGE = 10_000  # rows of one read, which are counted and not told: some milliseconds
+_SIZE = re.compile(r"(?:^|, )(\d{1,15}) bytes$")
 
 
 class CountedRows(NamedTuple):
@@ -31,21 +34,58 @@ class CountedRows(NamedTuple):
     last: int
 
 
-def counted_rows(tx: Transaction, after: int) -> Sequence[CountedRows]:
-    """At most `PAGE` rows behind the row with a number, counted."""
-    return tx.all(
+class StoredRow(NamedTuple):
+    """The row of an act that has stored a file."""
+
+    hour: int
+    actor: str
+    detail: str
+
+
+class DayPage(NamedTuple):
+    """A page of the chain: its rows, counted, and those of them that name a size."""
+
+    counts: Sequence[CountedRows]
+    stored: Sequence[StoredRow]
+
+    @property
+    def last(self) -> int | None:
+        """The number of its last row; None for an empty page."""
+        return max((each.last for each in self.counts), default=None)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it had room for more rows: what came meanwhile is counted at the next look."""
+        return sum(each.rows for each in self.counts) < PAGE
+
+
+def told_size(size: int) -> str:
+    """The size of a stored file in the detail of its row, by which it counts."""
+    return f"{size} bytes"
+
+
+def size_in(detail: str) -> int:
+    """The size that a detail names at its end; 0 without one."""
+    found = _SIZE.search(detail)
+    return int(found[1]) if found else 0
+
+
+def day_page(tx: Transaction, after: int) -> DayPage:
+    """At most `PAGE` rows behind the row with a number."""
+    page = "(SELECT * FROM audit WHERE sequence > :after ORDER BY sequence LIMIT :limit) AS page"
+    counts = tx.all(
         CountedRows,
-        f"SELECT time / {HOUR}, actor, COUNT(*), MAX(sequence)"  # noqa: S608 - a number
-        " FROM (SELECT sequence, time, actor FROM audit WHERE sequence > :after ORDER BY sequence LIMIT :limit) AS page"
-        " GROUP BY 1, 2",
+        f"SELECT time / {HOUR}, actor, COUNT(*), MAX(sequence) FROM {page} GROUP BY 1, 2",  # noqa: S608 - constants
         after=after,
         limit=PAGE,
     )
-
-
-def is_last(page: Iterable[CountedRows]) -> bool:
-    """Whether a page had room for more rows: what came meanwhile is counted at the next look."""
-    return sum(each.rows for each in page) < PAGE
+    stored = tx.all(
+        StoredRow,
+        f"SELECT time / {HOUR}, actor, detail FROM {page} WHERE detail LIKE '% bytes'",  # noqa: S608 - constants
+        after=after,
+        limit=PAGE,
+    )
+    return DayPage(counts, stored)
 
 
 def row_before(tx: Transaction, instant: int) -> int:
@@ -62,30 +102,24 @@ def row_before(tx: Transaction, instant: int) -> int:
     return low
 
 
-class DayWork:
-    """The work of a day by the last count, and its bound, in the memory of one process."""
+class DayWork(OperatorWork):
+    """The work of a day by the last count. A refusal has DAY_WORK_TOO_MUCH."""
 
     def __init__(self) -> None:
-        self.by_operator: Mapping[str, int] = {}
-        self.most: int | None = None
-        """The most of an operator system; None before the first count, and for a federation without the policy."""
+        super().__init__(Reason.REASON_DAY_WORK_TOO_MUCH, "count")
         self._hours: dict[int, Counter[str]] = {}
 
-    def add(self, rows: Iterable[CountedRows], region: str) -> None:
+    def add(self, page: DayPage, region: str) -> None:
         """Counts the rows of a region's own callers."""
         own = f"region/{region}/"
-        for each in rows:
-            if each.actor.startswith(own):
-                operator = each.actor.removeprefix(own).removeprefix("operator/")
-                self._hours.setdefault(each.hour, Counter())[operator] += each.rows
+        found = [(each.hour, each.actor, each.rows) for each in page.counts]
+        found += [(each.hour, each.actor, weight(size_in(each.detail)) - 1) for each in page.stored]
+        for hour, actor, count in found:
+            if actor.startswith(own):
+                operator = actor.removeprefix(own).removeprefix("operator/")
+                self._hours.setdefault(hour, Counter())[operator] += count
 
     def sum_up(self, hour: int) -> None:
         """Sums the last hours up, and forgets those before."""
         self._hours = {each: counts for each, counts in self._hours.items() if each > hour - HOURS}
         self.by_operator = sum(self._hours.values(), Counter[str]())
-
-    def require_share(self, operator: str) -> None:
-        """Raises Refused with DAY_WORK_TOO_MUCH where an operator system has done more than its share."""
-        count = self.by_operator.get(operator, 0)
-        if self.most is not None and count > self.most:
-            raise Refused(Reason.REASON_DAY_WORK_TOO_MUCH, operator=operator, count=str(count), most=str(self.most))

@@ -6,17 +6,16 @@ as several: the bound is one of room on the disk.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
 from gateway.store.port import Transaction
+from region_node.node.operator_work import OperatorWork, weight
 
 OPEN_WORK = "open-work-of-operator"
 """The policy with the most open records of an operator system."""
-RECORD = 4096  # bytes of one record, as the policy takes it: a larger one counts once for each of them
 PAGE = 1000  # rows of one read: on SQLite all other work waits for it
 
 
@@ -39,7 +38,7 @@ class OpenRow(NamedTuple):
     @property
     def weight(self) -> int:
         """As how many records it counts."""
-        return max(1, -(-self.size // RECORD))
+        return weight(self.size)
 
     @property
     def place(self) -> Place:
@@ -87,16 +86,8 @@ def counted(page: Sequence[OpenRow], region: str) -> Counter[str]:
     return found
 
 
-class OpenWork:
-    """The open work by the last count, and its bound, in the memory of one process."""
+class OpenWork(OperatorWork):
+    """The open work by the last count. A refusal has OPEN_WORK_TOO_MUCH."""
 
     def __init__(self) -> None:
-        self.by_operator: Mapping[str, int] = {}
-        self.most: int | None = None
-        """The most of an operator system; None before the first count, and for a federation without the policy."""
-
-    def require_share(self, operator: str) -> None:
-        """Raises Refused with OPEN_WORK_TOO_MUCH where an operator system has more than its share."""
-        count = self.by_operator.get(operator, 0)
-        if self.most is not None and count > self.most:
-            raise Refused(Reason.REASON_OPEN_WORK_TOO_MUCH, operator=operator, open=str(count), most=str(self.most))
+        super().__init__(Reason.REASON_OPEN_WORK_TOO_MUCH, "open")

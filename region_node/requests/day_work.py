@@ -9,7 +9,7 @@ from gateway.store.port import Store
 from gateway.time.clock import Clock, to_microseconds
 from gateway.time.looks import until_look
 from region_node.node.context import RegionContext
-from region_node.node.day_work import DAY_WORK, HOUR, HOURS, counted_rows, is_last, row_before
+from region_node.node.day_work import DAY_WORK, HOUR, HOURS, day_page, row_before
 from region_node.requests.open_work import LOOK, rest_after
 
 _log = logging.getLogger(__name__)
@@ -46,11 +46,11 @@ class DayWorkWatch:
         while True:
             began = loop.time()
             found.most = self._context.figure(DAY_WORK, self._context.region)
-            page = await self._store.read(partial(counted_rows, after=self._after))
-            self._after = max((each.last for each in page), default=self._after)
+            page = await self._store.read(partial(day_page, after=self._after))
+            self._after = self._after if page.last is None else page.last
             found.add(page, self._context.region)
             found.sum_up(self._hour())
-            if is_last(page):
+            if page.is_last:
                 return
             await asyncio.sleep(rest_after(loop.time() - began))
 

@@ -13,7 +13,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TextIO, cast
 
@@ -150,25 +150,32 @@ async def run_calls(callers: Sequence[Call], count: int) -> None:
             group.create_task(repeat(call))
 
 
-class LoadClient:
-    """A load client, as its parent sees it."""
+class ClientProcess:
+    """A client that is a process of its own, as its parent sees it: commands and answers are JSON, one a line."""
 
-    def __init__(self, arguments: Sequence[str], servers: Sequence[int], log: Path) -> None:
-        command = [sys.executable, "-m", "tests.bench.load", *arguments]
-        command += [argument for pid in servers for argument in ("--server", str(pid))]
+    def __init__(self, module: str, arguments: Sequence[str], log: Path) -> None:
         self._log = log
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+                [sys.executable, "-m", module, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
             )
-        self.ready = self._answer()
 
-    def run(self, callers: int, seconds: float) -> Window:
-        """Runs one window. Raises RuntimeError where the client failed."""
+    def tell(self, command: Mapping[str, float]) -> None:
+        """Gives it a command."""
         commands = cast("TextIO", self._process.stdin)
-        commands.write(json.dumps({"callers": callers, "seconds": seconds}) + "\n")
+        commands.write(json.dumps(command) + "\n")
         commands.flush()
-        return Window(**self._answer())
+
+    def answer(self) -> str:
+        """Its next answer, once there is one. Raises RuntimeError where the client failed."""
+        line = cast("TextIO", self._process.stdout).readline()
+        if not line:
+            raise RuntimeError(f"the client ended:\n{self._log.read_text('utf-8')}")
+        return line
 
     def close(self) -> None:
         """Ends it."""
@@ -176,11 +183,19 @@ class LoadClient:
         self._process.wait(10)
         cast("TextIO", self._process.stdout).close()
 
-    def _answer(self) -> dict[str, int]:
-        line = cast("TextIO", self._process.stdout).readline()
-        if not line:
-            raise RuntimeError(f"the load client ended:\n{self._log.read_text('utf-8')}")
-        return cast("dict[str, int]", json.loads(line))
+
+class LoadClient(ClientProcess):
+    """A load client."""
+
+    def __init__(self, arguments: Sequence[str], servers: Sequence[int], log: Path) -> None:
+        of_servers = [argument for pid in servers for argument in ("--server", str(pid))]
+        super().__init__("tests.bench.load", [*arguments, *of_servers], log)
+        self.ready: dict[str, int] = json.loads(self.answer())
+
+    def run(self, callers: int, seconds: float) -> Window:
+        """Runs one window. Raises RuntimeError where the client failed."""
+        self.tell({"callers": callers, "seconds": seconds})
+        return Window(**json.loads(self.answer()))
 
 
 async def obey(work: Work, ready: dict[str, int], servers: Sequence[int]) -> None:

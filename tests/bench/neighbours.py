@@ -6,8 +6,8 @@ sends at a given rate, whether or not its orders are done; its latency counts fr
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,10 @@ import uvloop
 from rich.table import Table
 
 from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
+from deploy.local.postgresql_access import PostgresqlAccess
 from deploy.local.profiles import Engine, Placement, Profile
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.security.authority import Authority
-from gateway.security.identity import Identity, server_name
+from gateway.security.identity import server_name
 from tests.bench.load import LoadClient
 from tests.bench.openloop import Arrivals, offer, starts
 from tests.bench.orders import CUSTOMERS, HOME, all_lines
@@ -65,10 +65,14 @@ def on(engine: Engine) -> Profile:
     return Profile(f"neighbours-{engine.value}", rest=Placement(engine))
 
 
-def issue_neighbour(federation: LocalFederation) -> None:
-    """Gives the small operator its certificate."""
-    authority = Authority.load(federation.directory / "authority")
-    federation.issue(authority, Identity(FEDERATION, Role.ROLE_OPERATOR, HOME, NEIGHBOUR), f"{HOME}-{NEIGHBOUR}")
+@contextmanager
+def beside(directory: Path, engine: Engine, postgresql: PostgresqlAccess | None = None) -> Iterator[LocalFederation]:
+    """A node on an engine with lines for both operators. It ends with the context."""
+    lines, operators = CUSTOMERS + LINES, (OPERATOR, NEIGHBOUR)
+    with running(
+        directory, on(engine), customers=lines, regions=(HOME,), operators=operators, postgresql=postgresql
+    ) as federation:
+        yield federation
 
 
 def flood_client(federation: LocalFederation) -> LoadClient:
@@ -174,10 +178,7 @@ def main(
         directory = stack.enter_context(working_directory(output.parent, "neighbours"))
         conditions = circumstances(directory, others, rounds=rounds, seconds=seconds, rate=rate, callers=callers)
         for engine in chosen:
-            with running(
-                directory / engine.value, on(engine), customers=CUSTOMERS + LINES, regions=(HOME,)
-            ) as federation:
-                issue_neighbour(federation)
+            with beside(directory / engine.value, engine) as federation:
                 flood = flood_client(federation)
                 try:
                     found[engine.value] = uvloop.run(measure(federation, flood, rounds, seconds, rate, callers))

@@ -34,6 +34,7 @@ def running(
     tree: Path | None = None,
     customers: int = CUSTOMERS,
     regions: Sequence[str] = (HANDLING, HOME),
+    operators: Sequence[str] = (OPERATOR,),
     postgresql: PostgresqlAccess | None = None,
     launcher: Launcher = launch_anew,
     web: str = "",
@@ -44,6 +45,7 @@ def running(
     """
     started = launcher if tree is None else launcher_of(tree)
     federation = LocalFederation(directory, regions, profile, postgresql, launcher=started)
+    federation.operators = tuple(operators)
     files = FEDERATION_FILES
     if tree is not None:
         files, federation.load = tree / "deploy" / "federation", partial(read_by, tree)

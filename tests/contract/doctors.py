@@ -39,7 +39,7 @@ class Doctor:
     def __init__(self, federation: LocalFederation) -> None:
         self.federation = federation
         self.authority = Authority.load(federation.directory / "authority")
-        self.scopes = federation.directory / "operators.toml"
+        self.scopes = federation.directory / "few-scopes.toml"
         self.scopes.write_text('[counter]\nservices = ["OrderService"]\n')
 
     @property
@@ -48,8 +48,7 @@ class Doctor:
 
     def region(self, *words: str, **changed: str) -> Result:
         """The doctor of the node; of changed settings, dots in keys are written as two underscores."""
-        scopes = {"operators": str(self.scopes), "allow_unscoped_operators": "false"}
-        return self._run(region_node.cli.main.main, REGION, words, {**scopes, **changed})
+        return self._run(region_node.cli.main.main, REGION, words, {"operators": str(self.scopes), **changed})
 
     def coordinator(self, *words: str, **changed: str) -> Result:
         """The doctor of the coordinator."""

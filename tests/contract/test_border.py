@@ -1,7 +1,7 @@
 """The border reads nothing of callers whom it turns away, and of others no more than a request may hold."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -49,6 +49,8 @@ class Parser:
 
     def __init__(self) -> None:
         self.parsed: list[Message] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     def service(self, descriptor: ServiceDescriptor) -> Service:
         handlers = {method.name: self._handler(method) for method in descriptor.methods}
@@ -64,6 +66,7 @@ class Parser:
             return message
 
         async def answer(request: Message, context: object) -> Message:
+            await self.may_answer.wait()
             return response()
 
         async def stream(requests: AsyncIterator[Message], context: object) -> AsyncIterator[Message]:
@@ -149,6 +152,13 @@ async def asked(channel: grpc.aio.Channel) -> str:
     except grpc.aio.AioRpcError as error:
         return why(error)
     return ""
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Returns once it holds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110 - it waits for what the server does
+            await asyncio.sleep(0.01)
 
 
 async def until_answered(channel: grpc.aio.Channel) -> None:
@@ -362,5 +372,63 @@ def test_calls_beyond_the_most_at_a_time_are_refused_and_told_when_to_come_again
             assert read(error.value).retry_seconds
             watch.cancel()
             await until_answered(channel)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("server", "method", "callers"),
+    [
+        (COORDINATOR, DELIVER, (NODE, "region/henan")),
+        (NODE, SUBMIT, (COUNTER, "region/sichuan/operator/second")),
+    ],
+    ids=["regions at a coordinator", "operators at a node"],
+)
+def test_requests_under_way_take_a_share_of_the_bytes_and_those_beyond_it_are_never_parsed(
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+    server: str,
+    method: MethodDescriptor,
+    callers: tuple[str, str],
+) -> None:
+    data = elements(method, PIECE)
+    monkeypatch.setattr("gateway.rpc.shares.BYTES", 3 * len(data))
+    parser, region = Parser(), parse(f"spiffe://{FEDERATION}/{server}", FEDERATION).region
+    parser.may_answer.clear()
+
+    async def scenario() -> None:
+        service = parser.service(method.containing_service)
+        async with (
+            serving(certificates, server, [service], region) as endpoint,
+            dial(certificates, server, callers[0], endpoint) as greedy,
+            dial(certificates, server, callers[1], endpoint) as other,
+        ):
+            calls = [asyncio.ensure_future(refused(greedy, method, data)) for _ in range(5)]
+            await until(lambda: sum(each.done() for each in calls) == 2 and len(parser.parsed) == 3)
+            assert {each.result() for each in calls if each.done()} == {"REQUEST_BYTES_TOO_MANY"}
+            calls.append(asyncio.ensure_future(refused(other, method, data)))
+            await until(lambda: len(parser.parsed) == 4)
+            parser.may_answer.set()
+            assert sorted(await asyncio.gather(*calls)) == 4 * [""] + 2 * ["REQUEST_BYTES_TOO_MANY"]
+            assert len(parser.parsed) == 4
+            assert await refused(greedy, method, data) == "", "what was answered takes no room"
+
+    asyncio.run(scenario())
+
+
+def test_a_stream_holds_the_bytes_of_the_message_that_is_being_served(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = elements(SUBMIT_MANY, PIECE)
+    monkeypatch.setattr("gateway.rpc.shares.BYTES", len(data))
+
+    async def scenario() -> None:
+        async with dialled(certificates, NODE, COUNTER, Parser().service(ORDERS)) as channel:
+            stream = silent(channel, f"/{ORDERS.full_name}/SubmitOrders")
+            for _ in range(3):
+                await stream.write(data)
+                assert await stream.read() == b""
+            await stream.done_writing()
+            assert await stream.code() == grpc.StatusCode.OK
 
     asyncio.run(scenario())

@@ -16,7 +16,8 @@ from gateway.relay.border import Border
 from gateway.store.port import Operation, Store, Transaction
 from gateway.store.schema import migrations_of
 from region_node.node.context import RegionContext
-from region_node.node.day_work import DAY_WORK
+from region_node.node.day_work import DAY_WORK, told_size
+from region_node.node.operator_work import RECORD
 from region_node.requests.day_work import DayWorkWatch
 from region_node.schema import PACKAGES
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
@@ -69,14 +70,14 @@ def bounded(node: RegionContext, most: int | None) -> None:
     node.border.current.update(Federation(1 if most == MOST else 2, configuration), [])
 
 
-async def acts(store: Store, actor: str, count: int, time: datetime, *, beyond: int = 0) -> None:
+async def acts(store: Store, actor: str, count: int, time: datetime, *, beyond: int = 0, detail: str = "") -> None:
     """Rows of an actor in the chain; some numbers may be left out before them, as after a loss."""
 
     def add(tx: Transaction) -> None:
         if beyond:
             audit.append_after_loss(tx, beyond=beyond, now=time, actor="node", subject="-", detail="-")
         for _ in range(count):
-            audit.append(tx, now=time, actor=actor, action="SubmitOrder", subject="-")
+            audit.append(tx, now=time, actor=actor, action="SubmitOrder", subject="-", detail=detail)
 
     await store.write(add)
 
@@ -132,6 +133,20 @@ def test_the_count_goes_on_after_a_restart_and_with_what_other_processes_have_do
             for node, looking in ((first, watch), (again := context(), DayWorkWatch(again, store, wall))):
                 await looking.look()
                 assert node.day_work.by_operator == {"counter": 4, "kiosk": 2}
+
+    run(scenario())
+
+
+def test_a_stored_file_counts_once_for_each_4_kib_of_its_content(adapter: Adapter) -> None:
+    async def scenario() -> None:
+        node = context()
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            for size, actor in ((1, KIOSK), (RECORD, KIOSK), (4 * RECORD + 1, COUNTER)):
+                await acts(store, actor, 1, NOW, detail=f"staff li, ID_ORIG, {told_size(size)}")
+            await acts(store, "region/henan/operator/counter", 1, NOW, detail=told_size(10**9))
+            await acts(store, COUNTER, 1, NOW, detail="staff 9 bytes, or many bytes")
+            await DayWorkWatch(node, store, Wall()).look()
+            assert node.day_work.by_operator == {"kiosk": 2, "counter": 5 + 1}
 
     run(scenario())
 

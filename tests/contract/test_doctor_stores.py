@@ -16,12 +16,14 @@ from deploy.local.certificates import StoreAuthority
 from deploy.local.etcd import LocalEtcd
 from deploy.local.postgresql import LocalPostgresql
 from deploy.local.postgresql_access import ADMINISTRATOR
-from gateway.auditing import audit
+from gateway.auditing import audit, incarnations
 from gateway.maintenance.doctor import peers
 from gateway.maintenance.doctor.database import check_database
 from gateway.security.tls import Credentials
+from gateway.store import losses
+from gateway.store.losses import Loss
 from gateway.store.opening import DatabasePlace
-from gateway.store.port import Transaction
+from gateway.store.port import Operation, Transaction
 from tests.contract.programs import COORDINATOR, PATIENCE_S, REGION_NODE, Installation
 from tests.contract.registries import EtcdRegistries, heartbeat
 from tests.contract.small_federation import CLOCK, CONFIGURATION
@@ -55,9 +57,13 @@ async def write_chain(installed: Installation) -> None:
         for number in range(ROWS):
             audit.append(tx, now=CLOCK.now(), actor="admin/root", action="Apply", subject=str(number))
 
+    await write(installed, rows)
+
+
+async def write(installed: Installation, operation: Operation[object]) -> None:
     store = await installed.place.open(installed.migrations)
     try:
-        await store.write(rows)
+        await store.write(operation)
     finally:
         await store.close()
 
@@ -82,6 +88,28 @@ def test_a_database_that_is_well_is_good(installed: Installation) -> None:
     if installed.conninfo:
         assert "TLS" in found["database"][1]
         assert found["durability"][1] == "fsync = on, full_page_writes = on, synchronous_commit = on"
+
+
+def test_a_registry_that_was_put_back_is_told_until_its_loss_is_accepted(installed: Installation) -> None:
+    assert "completeness" not in checks(installed.run("doctor", "--json"))
+
+    def lose(tx: Transaction) -> Loss:
+        return incarnations.begin(
+            tx, "coordinator/0", witness="region/henan", seen=ROWS + 3, commits=0, now=CLOCK.now()
+        )
+
+    def accept(tx: Transaction) -> Loss:
+        return losses.accept(tx, losses.require_acceptable(tx, 1, "INC-1"), "admin/root", "INC-1", CLOCK.now())
+
+    run(write(installed, lose))
+    told = installed.run("doctor", "--json")
+    assert told.exit_code == 1
+    state, found, todo = checks(told)["completeness"]
+    assert state == "bad"
+    assert f"after row {ROWS} are missing, and region/henan has seen row {ROWS + 3}" in found
+    assert "`coordinator regions accept-loss 1 REFERENCE`" in todo
+    run(write(installed, accept))
+    assert "completeness" not in checks(installed.run("doctor", "--json"))
 
 
 def test_the_doctor_works_beside_the_running_process(installed: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,8 @@ from region_node.business.orders.rows import PROMISES, OrderRow, find_order, ins
 from region_node.cli.node.open_work_checks import check_open_work
 from region_node.node.context import RegionContext
 from region_node.node.membership.last_good import LastGood
-from region_node.node.open_work import OPEN_WORK, RECORD, OpenWork, Place
+from region_node.node.open_work import OPEN_WORK, OpenWork, Place
+from region_node.node.operator_work import RECORD
 from region_node.node.settings import RegionSettings
 from region_node.requests.open_work import OpenWorkWatch
 from region_node.schema import PACKAGES

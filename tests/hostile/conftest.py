@@ -1,70 +1,75 @@
-"""A node that is a real process, an honest operator who calls it, and another one who means harm."""
+"""A node and a coordinator that are real processes, an honest caller of each, and another one who means harm."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import pytest
 
-from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
-from gateway.api.region.v1.catalogue_service_pb2 import SearchBusinessesRequest
-from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
+from deploy.local.federation import COORDINATOR, FEDERATION, OPERATOR, LocalFederation
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.security.identity import server_name
-from gateway.security.tls import Credentials, client_credentials, client_options
+from gateway.security.authority import Authority
+from gateway.security.identity import Identity, server_name
 from tests.bench.chain import credentials_in
-from tests.bench.neighbours import NEIGHBOUR, issue_neighbour, resident
+from tests.bench.neighbours import NEIGHBOUR, resident
 from tests.bench.orders import HOME
-from tests.bench.processor_time import processor_seconds
 from tests.bench.report import percentile
 from tests.bench.running import running
+from tests.hostile.caller import PAUSE, Fate, HonestCaller, dial
 from tests.hostile.frames import Connection
 
-CALL_SECONDS = 200.0  # reached only where a call is not served
-PAUSE = 0.02  # seconds between two calls of the honest operator
-QUIET_CALLS = 50  # of the honest operator alone: what its calls beside an attack are compared with
+QUIET_CALLS = 100  # of the honest caller alone: what its calls beside an attack are compared with
+KIB = 1024
+# Bytes of a node: caches that fill, and pages that its allocator keeps, under any load.
+KEPT = 48 * 1024 * KIB
+OF_STREAM = 20 * KIB  # of an open one, or a call: gRPC, a task, and metadata, which have their limit
+FLOODING, QUIET = "henan", "guangdong"
+"""Regions of the configuration without a node: the one that attacks the coordinator, and the honest one."""
 
 
 @dataclass
 class Served:
-    """The fate of an honest operator's calls, and of the node's memory, while another one attacks."""
+    """The fate of an honest caller's calls, and of the server's memory, while another one attacks."""
 
-    waits: list[float] = field(default_factory=list)
-    """For each call, the processor time that the node took until its answer: seconds.
-
-    Unlike the time that passed, it does not depend on what else the machine does.
-    """
-    failures: list[str] = field(default_factory=list)
+    quiet: Fate
+    """Of calls directly before the attack."""
+    beside: Fate
     grown: int = 0
     """Bytes."""
-    quiet: float = 0.0
-    """The median of such calls directly before the attack."""
 
-    def median(self) -> float:
-        """Of the calls, in calls that nobody disturbs."""
-        return percentile(self.waits, 0.5) / self.quiet
+    def __str__(self) -> str:
+        return (
+            f"{len(self.beside.waits)} honest calls, median {self.ratio(0.5):.1f} quiet ones,"
+            f" p99 {self.ratio(0.99):.1f}, memory {self.grown / 2**20:+.1f} MiB"
+        )
 
-    def worst(self) -> float:
-        """As `median`."""
-        return max(self.waits) / self.quiet
+    def ratio(self, share: float) -> float:
+        """A percentile beside the attack, as a multiple of the quiet one."""
+        return percentile(self.beside.waits, share) / percentile(self.quiet.waits, share)
 
 
 class Target:
-    """The node under attack."""
+    """A server under attack."""
 
-    def __init__(self, federation: LocalFederation) -> None:
-        self.endpoint = federation.endpoint(HOME)
-        self.name = server_name(Role.ROLE_REGION, HOME, FEDERATION)
-        self.pid = federation.nodes[HOME][0].process.pid
+    def __init__(
+        self, federation: LocalFederation, kind: str, server: tuple[str, str, int], attacker: str, honest: str
+    ) -> None:
+        """`kind` is that of the honest calls, `server` its endpoint, name and process id."""
+        self.endpoint, self.name, self.pid = server
         certificates = federation.directory / "certificates"
-        self._attacker = credentials_in(certificates / f"{HOME}-{OPERATOR}")
-        self._honest = credentials_in(certificates / f"{HOME}-{NEIGHBOUR}")
+        self._attacker = credentials_in(certificates / attacker)
+        log = federation.directory / "logs" / f"{honest}-calling.log"
+        self._honest = HonestCaller(kind, *server[:2], certificates / honest, self.pid, log)
+        self._honest.call(1)
         self.memory = resident(self.pid)
-        """Bytes of the node that has served, before any attack."""
+        """Bytes of the server that has served, before any attack."""
+
+    def close(self) -> None:
+        """Ends the honest caller."""
+        self._honest.close()
 
     async def connect(self) -> Connection:
         """A connection of the attacker."""
@@ -72,59 +77,48 @@ class Target:
 
     def dial(self) -> grpc.aio.Channel:
         """A channel of the attacker."""
-        return self._dial(self._attacker)
-
-    def _dial(self, credentials: Credentials) -> grpc.aio.Channel:
-        """As operator systems do; a member would give up a busy node sooner."""
-        own = client_credentials(credentials, datetime.now(UTC))
-        return grpc.aio.secure_channel(self.endpoint, own, client_options(self.name))
-
-    async def _measure_quiet(self) -> float:
-        """The median of calls of the honest operator that nobody disturbs."""
-        served = Served()
-        async with self._dial(self._honest) as channel:
-            for _ in range(QUIET_CALLS):
-                await self._call(CatalogueServiceStub(channel), served)
-        assert served.failures == []
-        return percentile(served.waits, 0.5)
+        return dial(self.endpoint, self.name, self._attacker)
 
     @asynccontextmanager
-    async def honest(self) -> AsyncIterator[Served]:
-        """An honest operator calls for as long as the context lasts."""
-        served, before = Served(quiet=await self._measure_quiet()), resident(self.pid)
-        async with self._dial(self._honest) as channel:
-            service = CatalogueServiceStub(channel)
-            # Until then the node may have the rest of an earlier attack to do.
-            first = SearchBusinessesRequest(query="SUSPEND")
-            await service.SearchBusinesses(first, timeout=CALL_SECONDS, wait_for_ready=True)
-            is_over = asyncio.Event()
-            calling = asyncio.create_task(self._call_on(service, served, is_over))
-            try:
-                yield served
-            finally:
-                is_over.set()
-                await calling
+    async def honest(self, pause: float = PAUSE) -> AsyncIterator[Served]:
+        """An honest caller calls for as long as the context lasts."""
+        served = Served(await asyncio.to_thread(self._honest.call, QUIET_CALLS), Fate())
+        assert served.quiet.failures == []
+        before = resident(self.pid)
+        self._honest.begin(pause)
+        try:
+            yield served
+        finally:
+            served.beside = await asyncio.to_thread(self._honest.end)
         served.grown = resident(self.pid) - before
 
-    async def _call_on(self, service: "CatalogueServiceStub", served: Served, is_over: asyncio.Event) -> None:
-        while not is_over.is_set() or not served.waits:
-            await self._call(service, served)
-            await asyncio.sleep(PAUSE)
 
-    async def _call(self, service: "CatalogueServiceStub", served: Served) -> None:
-        """Makes one call and notes its fate."""
-        before = processor_seconds([self.pid])
-        try:
-            await service.SearchBusinesses(SearchBusinessesRequest(query="SUSPEND"), timeout=CALL_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            served.failures.append(f"{error.code().name}: {error.details()}")
-        served.waits.append(processor_seconds([self.pid]) - before)
+@pytest.fixture(scope="session", name="federation")
+def running_federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalFederation]:
+    """The federation of all tests of this folder."""
+    directory: Path = tmp_path_factory.mktemp("hostile")
+    with running(directory, customers=1, regions=(HOME,), operators=(OPERATOR, NEIGHBOUR)) as federation:
+        yield federation
 
 
 @pytest.fixture(scope="session")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """The node, for all tests of this folder."""
-    directory: Path = tmp_path_factory.mktemp("hostile")
-    with running(directory, customers=1, regions=(HOME,)) as federation:
-        issue_neighbour(federation)
-        yield Target(federation)
+def target(federation: LocalFederation) -> Iterator[Target]:
+    """The node."""
+    name = server_name(Role.ROLE_REGION, HOME, FEDERATION)
+    server = federation.endpoint(HOME), name, federation.nodes[HOME][0].process.pid
+    found = Target(federation, "node", server, f"{HOME}-{OPERATOR}", f"{HOME}-{NEIGHBOUR}")
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def coordinator(federation: LocalFederation) -> Iterator[Target]:
+    """The coordinator."""
+    authority = Authority.load(federation.directory / "authority")
+    for region in (FLOODING, QUIET):
+        federation.issue(authority, Identity(FEDERATION, Role.ROLE_REGION, region, ""), region)
+    name = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
+    server = federation.coordinator_endpoint, name, federation.processes[COORDINATOR].pid
+    found = Target(federation, "coordinator", server, FLOODING, QUIET)
+    yield found
+    found.close()

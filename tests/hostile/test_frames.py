@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import grpc
 import pytest
@@ -12,10 +13,13 @@ from gateway.api.region.v1.order_pb2 import OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, SubmitOrderRequest
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import Document
+from gateway.rpc.access import LARGEST_REQUEST
+from gateway.rpc.admission import LEAST_AMONG_OTHERS
 from gateway.rpc.shares import CALLS
 from tests.bench.neighbours import resident
 from tests.bench.orders import requester
-from tests.hostile.conftest import CALL_SECONDS, Served, Target
+from tests.hostile.caller import CALL_SECONDS
+from tests.hostile.conftest import KEPT, KIB, OF_STREAM, Served, Target
 from tests.hostile.frames import (
     CANCEL,
     CONTINUATION,
@@ -34,37 +38,56 @@ ORDERS = "/gateway.api.region.v1.OrderService"
 SUBMIT, STREAM = f"{ORDERS}/SubmitOrder", f"{ORDERS}/SubmitOrders"
 STREAMS = 10_000
 CONNECTIONS = 10
+IDLE = 400  # connections
+BOMBS = 10  # at a time
+INSISTING = 200  # callers beyond the places
 RESETS = 2 * STREAMS
-MOST_CALLS = RESETS / 10  # quiet calls in the time of an honest one: what is reset as it begins costs a 10th of a call
-GROWTH = 256 * 1024 * 1024  # bytes: 10,000 streams that are open take about 17 KiB each
-KIB = 1024
+# In quiet calls, for half of the honest ones: the calls that have begun at the door, and as many on their way to it.
+MOST = 2.0 * LEAST_AMONG_OTHERS
+BOMB = 10.0  # quiet calls: parsing one, and counting its elements
+OF_CONNECTION = 256 * KIB  # of an open one: TLS, and the windows of HTTP/2 in both directions
+OF_ELEMENT = 256  # of an element of a request that is counted: one such request exists at a time
 
 pytestmark = pytest.mark.slow
 
 
-def require_served(served: Served, name: str) -> None:
+@dataclass(frozen=True)
+class Bound:
+    """The most that an attack may cost, by the limits of the node."""
+
+    connections: int = 1
+    streams: int = 0
+    requests: int = 0
+    """Of the largest size, at a time."""
+    most: float = MOST
+
+    @property
+    def growth(self) -> int:
+        """Bytes."""
+        requests = self.requests * LARGEST_REQUEST + bool(self.requests) * LARGEST_REQUEST // 2 * OF_ELEMENT
+        return KEPT + self.connections * OF_CONNECTION + self.streams * OF_STREAM + requests
+
+
+def require_served(served: Served, name: str, bound: Bound) -> None:
     """Checks the honest caller and prints what the attack cost."""
-    assert served.waits
-    print(
-        f"{name}: {len(served.waits)} honest calls, median {served.median():.1f} quiet ones, "
-        f"worst {served.worst():.1f}, memory {served.grown / KIB / KIB:+.1f} MiB"
-    )
-    assert served.failures == []
-    assert served.median() < MOST_CALLS
-    assert served.grown < GROWTH
+    print(f"{name}: {served} of {bound.growth / 2**20:.0f}")
+    assert served.beside.waits
+    assert served.beside.failures == []
+    assert served.ratio(0.5) < bound.most
+    assert served.grown < bound.growth
 
 
-def attack(target: Target, name: str, harm: Callable[[Connection], Awaitable[object]], connections: int) -> None:
-    """Lets some connections do harm at once, beside the honest caller."""
+def attack(target: Target, name: str, harm: Callable[[Connection], Awaitable[object]], bound: Bound) -> None:
+    """Lets the connections of a bound do harm at once, beside the honest caller."""
 
     async def scenario() -> Served:
         async with target.honest() as served:
-            opened = [await target.connect() for _ in range(connections)]
+            opened = [await target.connect() for _ in range(bound.connections)]
             await asyncio.gather(*(harm(each) for each in opened))
             await asyncio.gather(*(each.close() for each in opened))
         return served
 
-    require_served(asyncio.run(scenario()), name)
+    require_served(asyncio.run(scenario()), name, bound)
 
 
 def opened(stream: int, path: str = STREAM, *, more: Sequence[tuple[str, str]] = ()) -> bytes:
@@ -83,7 +106,7 @@ def test_ten_thousand_streams_of_one_caller_leave_others_their_places(target: Ta
         target,
         "10,000 streams",
         lambda connection: connection.send_all([opened(stream) for stream in odd(each)]),
-        CONNECTIONS,
+        Bound(CONNECTIONS, STREAMS),
     )
 
 
@@ -94,7 +117,7 @@ def test_streams_that_are_reset_as_they_begin_cost_little(target: Target) -> Non
         lambda connection: connection.send_all(
             [opened(stream) + frame(RST_STREAM, stream, CANCEL) for stream in odd(STREAMS)]
         ),
-        RESETS // STREAMS,
+        Bound(RESETS // STREAMS),
     )
 
 
@@ -105,7 +128,7 @@ def test_requests_that_come_byte_by_byte_hold_nobody_up(target: Target) -> None:
             await connection.send(frame(DATA, 1, bytes([byte])))
             await asyncio.sleep(0.05)  # the slowness of this client
 
-    attack(target, "slow frames", drip, 100)
+    attack(target, "slow frames", drip, Bound(connections=100, streams=100))
 
 
 def test_metadata_of_any_size_is_refused_and_not_kept(target: Target) -> None:
@@ -114,29 +137,29 @@ def test_metadata_of_any_size_is_refused_and_not_kept(target: Target) -> None:
         await connection.send(frame(HEADERS, 3, call_headers(STREAM)))
         await connection.send_all([frame(CONTINUATION, 3, b"\x00" + b"\x01a\x7f\x81\x5d" + b"b" * 12_000)] * 4_000)
 
-    attack(target, "huge metadata", swell, 4)
+    attack(target, "huge metadata", swell, Bound(connections=4, streams=8))
 
 
 def test_floods_of_pings_and_settings_cost_little(target: Target) -> None:
     async def flood(connection: Connection) -> None:
         await connection.send_all([(frame(PING, 0, bytes(8)) + frame(SETTINGS, 0)) * 50] * 400)
 
-    attack(target, "pings and settings", flood, 2)
+    attack(target, "pings and settings", flood, Bound(connections=2))
 
 
 def test_connections_that_do_nothing_leave_room_for_others(target: Target) -> None:
     async def scenario() -> Served:
         host, _, port = target.endpoint.rpartition(":")
         async with target.honest() as served:
-            silent = [socket.create_connection((host, int(port))) for _ in range(300)]  # without a handshake
-            idle = [await target.connect() for _ in range(100)]
+            silent = [socket.create_connection((host, int(port))) for _ in range(IDLE // 2)]  # without a handshake
+            idle = [await target.connect() for _ in range(IDLE // 2)]
             await asyncio.sleep(1)  # the idleness of these clients
             for each in silent:
                 each.close()
             await asyncio.gather(*(each.close() for each in idle))
         return served
 
-    require_served(asyncio.run(scenario()), "idle connections")
+    require_served(asyncio.run(scenario()), "idle connections", Bound(connections=IDLE))
 
 
 @pytest.mark.parametrize("compression", [None, grpc.Compression.Gzip], ids=["elements", "compressed"])
@@ -158,10 +181,11 @@ def test_requests_that_would_become_large_are_refused_and_leave_no_memory_behind
                         grpc.StatusCode.UNIMPLEMENTED,
                     )
 
-            await asyncio.gather(*(throw() for _ in range(10)))
+            await asyncio.gather(*(throw() for _ in range(BOMBS)))
         return served
 
-    require_served(asyncio.run(scenario()), f"bombs, {compression}")
+    bound = Bound(requests=BOMBS, most=MOST * BOMB)
+    require_served(asyncio.run(scenario()), f"bombs, {compression}", bound)
 
 
 def test_filters_that_find_nothing_hold_nobody_up(target: Target) -> None:
@@ -182,7 +206,7 @@ def test_filters_that_find_nothing_hold_nobody_up(target: Target) -> None:
             await asyncio.gather(*(ask() for _ in range(100)))
         return served
 
-    require_served(asyncio.run(scenario()), "filters")
+    require_served(asyncio.run(scenario()), "filters", Bound(streams=100))
 
 
 def test_a_flood_of_calls_beyond_the_places_of_a_caller_costs_little(target: Target) -> None:
@@ -199,22 +223,26 @@ def test_a_flood_of_calls_beyond_the_places_of_a_caller_costs_little(target: Tar
                         with suppress(grpc.aio.AioRpcError):
                             await submit(b"", timeout=CALL_SECONDS)
 
-                await asyncio.gather(*(insist() for _ in range(200)))
+                await asyncio.gather(*(insist() for _ in range(INSISTING)))
             await asyncio.gather(*(each.close() for each in holders))
         return served
 
-    require_served(asyncio.run(scenario()), "calls beyond the places")
+    require_served(asyncio.run(scenario()), "calls beyond the places", Bound(connections=3, streams=CALLS + INSISTING))
 
 
 def test_after_all_attacks_the_memory_of_the_node_is_what_it_was(target: Target) -> None:
+    rounds, connections, streams = 3, 4, 500
+
     async def scenario() -> Served:
         async with target.honest() as served:
-            for _ in range(3):
-                opened_again = [await target.connect() for _ in range(4)]
+            for _ in range(rounds):
+                opened_again = [await target.connect() for _ in range(connections)]
                 for each in opened_again:
-                    await each.send_all([opened(stream) for stream in odd(500)])
+                    await each.send_all([opened(stream) for stream in odd(streams)])
                     await each.close()
         return served
 
-    require_served(asyncio.run(scenario()), "again")
-    assert resident(target.pid) - target.memory < GROWTH
+    bound = Bound(rounds * connections, rounds * connections * streams)
+    require_served(asyncio.run(scenario()), "again", bound)
+    print(f"after all: {(resident(target.pid) - target.memory) / 2**20:+.1f} MiB")
+    assert resident(target.pid) - target.memory < bound.growth

@@ -15,7 +15,8 @@ from gateway.store.schema import CONTRACTING
 
 PRESENT = Path(__file__).parents[2]
 _PACKAGES = ("gateway", "region_node", "coordinator")
-_ANCHOR, _UNSIGNED, _UNSCOPED = "federation_anchor", "allow_unsigned_configuration", "allow_unscoped_operators"
+_ANCHOR, _UNSIGNED = "federation_anchor", "allow_unsigned_configuration"
+_SCOPES, _SCOPES_KNOWN = "operators = ", "operators: Path"  # in a settings file, and in the module that reads it
 _READ = (
     "import sys; from pathlib import Path; from gateway.federation.files import load; "
     "sys.stdout.buffer.write(load(Path(sys.argv[1])).SerializeToString())"
@@ -99,9 +100,11 @@ def readable(settings: Path, tree: Path) -> Path:
     """A copy of a settings file of the present version as another one can read it: with the choices that it knows."""
     lines = settings.read_text().splitlines()
     known = "".join(each.read_text("utf-8") for each in (tree / "region_node").rglob("settings.py"))
-    if _UNSCOPED not in known:
-        lines = [each for each in lines if not each.startswith(_UNSCOPED)]
-    if knows_signatures(tree) and not any(each.startswith(_ANCHOR) for each in lines):
+    if _SCOPES_KNOWN not in known:
+        lines = [each for each in lines if not each.startswith(_SCOPES)]
+    if not knows_signatures(tree):
+        lines = [each for each in lines if not each.startswith(_ANCHOR)]
+    elif not any(each.startswith(_ANCHOR) for each in lines):
         lines.insert(0, f"{_UNSIGNED} = true")
     copy = settings.with_suffix(".versioned.toml")
     copy.write_text("\n".join(lines) + "\n")

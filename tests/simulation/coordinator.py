@@ -54,7 +54,7 @@ class ToRegion:
         self, request: DeliverRequest, timeout: float, before_attempt: BeforeAttempt | None = None
     ) -> DeliverResponse:
         """See the port."""
-        region = self._region
+        region = self._region.drawn(self._network.source)
         if before_attempt is not None:
             before_attempt()
         return await self._network.carry(
@@ -274,9 +274,10 @@ class Coordinator:
 
     def _channels(self, region: str) -> Exchange:
         """How a region's service of problems is called."""
-        found = next(each for each in self._regions if each.name == region)
+        known = next(each for each in self._regions if each.name == region)
 
         async def exchange(content: bytes, timeout: float) -> bytes:
+            found = known.drawn(self._source)
             return await self._network.exchange(
                 region, content, timeout, lambda: found.process, lambda told, _: found.follow(told)
             )

@@ -12,8 +12,9 @@ from gateway.security.region_keys import RegionKeys
 from gateway.store.commit_queue import BATCH_LIMIT
 from gateway.store.group_commit import Outcome, start_batch
 from gateway.store.losses import OwnCommits
-from gateway.store.port import Operation, OutcomeLost, StoreCounts
+from gateway.store.port import CommittedElsewhere, Operation, OutcomeLost, StoreCounts
 from gateway.store.sqlite import SqliteDatabase, SqliteTransaction
+from gateway.store.unit_of_work import UnitOfWork
 from tests.simulation.batch import run_batch
 from tests.simulation.virtual_time import Process
 
@@ -32,22 +33,34 @@ class Disk(SqliteDatabase):
         self._fails = fails
         self.crash_at = ""  # `before a commit` or `after a commit`: the process is killed there
         self.commits_left = 0  # before that one
-        self.crash: Callable[[], None] = lambda: None
+        self.crash: Callable[[Process], None] = lambda process: None
         self.loses_answer: Callable[[], bool] = lambda: False
         """Whether nobody learns what becomes of this commit, as over a network."""
         self.commits = 0  # that have written something
         self.fail_overs = 0
+        self.late = 0.0  # seconds by which a commit begins later
+        self.is_shared = False  # as that of a server is, even by one process
+        self.stores: list[SimulatedStore] = []
+        """Those of all processes since the start of the run."""
+        self.subjects: set[str] = set()
+        """The subjects of the commit under way of which other processes are told."""
 
-    def crashes(self, point: str) -> bool:
-        """Kills the process here, if it is to be killed here."""
+    def crashes(self, point: str, process: Process) -> bool:
+        """Kills the process that commits here, if one is to be killed here."""
         if self.crash_at != point:
             return False
         if self.commits_left > 0:
             self.commits_left -= 1
             return False
         self.crash_at = ""
-        self.crash()
+        self.crash(process)
         return True
+
+    def transaction(self, unit: UnitOfWork | None = None) -> SqliteTransaction:
+        """See the port."""
+        if self.is_shared:
+            return _SharedTransaction(self.connection, self.keys, unit, self.subjects)
+        return super().transaction(unit)
 
     def commit(self) -> None:
         """See the port."""
@@ -76,13 +89,29 @@ class Disk(SqliteDatabase):
         return operation(SqliteTransaction(self.connection, self.keys))
 
 
+class _SharedTransaction(SqliteTransaction):
+    """As that of SQLite, on a database of several processes."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, keys: RegionKeys | None, unit: UnitOfWork | None, subjects: set[str]
+    ) -> None:
+        super().__init__(connection, keys, unit)
+        self._subjects = subjects
+
+    def publish(self, event: object, *, about: str = "") -> None:
+        """See the port. The subject of what is undone is told, too: it is a hint."""
+        super().publish(event)
+        if about:
+            self._subjects.add(about)
+
+
 class SimulatedStore:
     """The store of one process. A crash may fall before the commit, or between the commit and its report."""
 
-    is_shared = False
-
     def __init__(self, disk: Disk, process: Process, source: random.Random) -> None:
         self.counts = StoreCounts()
+        self.is_shared = disk.is_shared
+        disk.stores.append(self)
         self._disk = disk
         self._process = process
         self._source = source
@@ -139,10 +168,10 @@ class SimulatedStore:
     def _expect_commit(self) -> None:
         if self._waiting and not self._commit_is_coming:
             self._commit_is_coming = True
-            self._loop.call_later(self._source.uniform(0.0, _LONGEST_WAIT), self._commit)
+            self._loop.call_later(self._source.uniform(0.0, _LONGEST_WAIT) + self._disk.late, self._commit)
 
     def _commit(self) -> None:
-        if not self._process.alive or self._disk.crashes("before a commit"):
+        if not self._process.alive or self._disk.crashes("before a commit", self._process):
             return
         if self._fail_overs != self._disk.fail_overs:  # its connection was lost, and it has made another
             self._fail_overs = self._disk.fail_overs
@@ -150,7 +179,8 @@ class SimulatedStore:
         batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
         outcomes = self._run([operation for operation, _ in batch])
         self._own_commits.made = self._disk.commits
-        if self._disk.crashes("after a commit"):
+        self._tell_others()
+        if self._disk.crashes("after a commit", self._process):
             return
         settled = [(future, outcome) for (_, future), outcome in zip(batch, outcomes, strict=True)]
         # Commits are told in their order.
@@ -159,6 +189,19 @@ class SimulatedStore:
         self._loop.call_at(told, self._settle, settled)
         self._commit_is_coming = False
         self._expect_commit()
+
+    def _tell_others(self) -> None:
+        """The other processes hear of the subjects of a commit, as by a notification of the database."""
+        subjects = frozenset(self._disk.subjects)
+        self._disk.subjects.clear()
+        for each in self._disk.stores if subjects else ():
+            if each is not self:
+                self._loop.call_later(self._source.uniform(0.0, _LONGEST_WAIT), each.hear, subjects)
+
+    def hear(self, subjects: frozenset[str]) -> None:
+        """Another process has committed changes about these subjects."""
+        if self._process.alive:
+            self._tell(CommittedElsewhere(subjects))
 
     def _run(self, operations: Sequence[Operation[object]]) -> list[Outcome]:
         """The outcomes; unknown ones where the answer to the commit is lost, which was done or not."""

@@ -15,7 +15,7 @@ from tests.simulation.network import Network, Weather
 from tests.simulation.people import Manners
 from tests.simulation.provider import Provider
 from tests.simulation.region import Region
-from tests.simulation.virtual_time import WallTime
+from tests.simulation.virtual_time import Process, WallTime
 from tests.simulation.world import UNPLANNED, Subscriber, subscribers
 
 _WILD = 10.0  # seconds: a greater error is one of so many years for a while
@@ -196,10 +196,11 @@ class Faults:
         disk.crash_at = point = self._source.choice(("before a commit", "after a commit"))
         disk.commits_left = self._source.choice((0, 1, 2, 5))
 
-        def crash() -> None:
+        def crash(process: Process) -> None:
             self._parts.history.count(f"crashes {point}")
-            region.kill()
-            self._start(self._up_again(region))
+            (crashed,) = (each for each in region.processes if each.process is process)
+            crashed.kill()
+            self._start(self._up_again(crashed))
 
         disk.crash = crash
 

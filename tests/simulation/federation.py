@@ -33,7 +33,7 @@ from tests.simulation.people import Line, Manners, OperatorSystem, Staff
 from tests.simulation.planners import Planner
 from tests.simulation.plans import draw_errands
 from tests.simulation.provider import Provider
-from tests.simulation.region import Region, RegionPorts
+from tests.simulation.region import Region, RegionPorts, open_envelopes
 from tests.simulation.relocating import FIRST_SEED as MOVES
 from tests.simulation.relocating import Backups, LostArrivals, Mover, Watch, draw_relocations, has_unplanned_moves
 from tests.simulation.reporters import Reporter
@@ -104,7 +104,7 @@ class Simulation:
             self._regions.append(self._new_region(name))
         self._errands = draw_errands(self._fork(), ERRANDS, FAULTY_SECONDS * 0.9)
         self._network_errands = draw_network_errands(self._fork(), FAULTY_SECONDS * 0.9)
-        self._swarm = Swarm(seed, self.history, self._regions)
+        self._swarm = Swarm(seed, self.history, self._wall, self._regions)
         self._accountants: dict[str, Accountant] = {}
         self._joint_errands = draw_joint_errands(self._fork(), seed, FAULTY_SECONDS * 0.9)
         self._relocations = draw_relocations(random.Random(seed), seed, FAULTY_SECONDS * 0.9)
@@ -142,7 +142,7 @@ class Simulation:
             self.history,
             self._regions,
             self._network.receipts,
-            self._errands,
+            [*self._errands, *self._swarm.crowd],
             frozenset({*self._faults.moved, *(each.number for each in self._relocations)}),
             frozenset(back),
             self._provider,
@@ -197,7 +197,7 @@ class Simulation:
         regions = {region.name: region for region in self._regions}
         observers: dict[tuple[str, str], Observer] = {}
         for errand in self._errands:
-            line, home = self._line(regions[errand.region]), self._line(regions[errand.home])
+            line, home = self._line(regions[errand.region], errand.operator), self._line(regions[errand.home])
             customer = Customer(errand, home, self._phones)
             key = (errand.region, errand.operator)
             observer = observers.setdefault(key, Observer("/".join(key), self.history))
@@ -253,8 +253,8 @@ class Simulation:
         work.append(Watch(self._relocations, self._regions, self.history).run())
         self._tasks.extend(self._loop.create_task(each) for each in work)
 
-    def _line(self, region: Region) -> Line:
-        return Line(region, self.history, self._fork(), self._manners)
+    def _line(self, region: Region, share: str = "staff") -> Line:
+        return Line(region, self.history, self._fork(), self._manners, share)
 
     async def _require_healing(self) -> None:
         """Every call that waited at the end of the faults has a response soon after."""
@@ -336,15 +336,10 @@ class Simulation:
             if isinstance(result, Exception):
                 self.history.broken("no defect", "-", f"a caller was told {result!r}")
         for region in self._regions:
-            region.kill()
+            for process in region.processes:
+                process.kill()
         self._coordinator.kill()
         await asyncio.sleep(0.1)
-
-
-def open_envelopes(region: Region) -> list[str]:
-    """The envelopes that wait for a receipt."""
-    sql = "SELECT envelope_id FROM outbox WHERE closed IS NULL ORDER BY envelope_id"
-    return [row[0] for row in region.ports.disk.connection.execute(sql)]
 
 
 def asks_provider(region: Region) -> bool:

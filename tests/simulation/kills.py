@@ -17,12 +17,12 @@ from gateway.store.port import Transaction
 from tests.simulation.businesses import PROVIDER_REGION
 from tests.simulation.coordinator import Coordinator, ToCoordinator
 from tests.simulation.disk import Disk
-from tests.simulation.federation import asks_provider, open_envelopes, tells_coordinators
+from tests.simulation.federation import asks_provider, tells_coordinators
 from tests.simulation.history import History
 from tests.simulation.network import Network
 from tests.simulation.people import Line, Manners
 from tests.simulation.provider import Provider
-from tests.simulation.region import Region, RegionPorts
+from tests.simulation.region import Region, RegionPorts, open_envelopes
 from tests.simulation.relocating import has_unplanned_moves
 from tests.simulation.verification import Phones
 from tests.simulation.virtual_time import NodeClock, VirtualLoop, WallTime, running_process

@@ -53,6 +53,8 @@ class Line:
     history: History
     source: random.Random
     manners: Manners
+    share: str = "staff"
+    """As which operator, or as staff, it takes turns at a door."""
 
     async def ask(self, work: Work[T]) -> T:
         """Makes one call. Raises NoAnswer, or the exceptions of the call."""
@@ -63,7 +65,8 @@ class Line:
         if impatient:
             self.history.count("callers who gave up")
         lost = self.source.random() < self.manners.lose_answer
-        answer = await self.region.call(work, self.source.uniform(0.0, 0.02) if impatient else 10.0)
+        patience = self.source.uniform(0.0, 0.02) if impatient else 10.0
+        answer = await self.region.drawn(self.source).call(work, patience, self.share)
         if lost:
             self.history.count("answers to callers lost")
             raise NoAnswer

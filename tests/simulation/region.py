@@ -27,6 +27,7 @@ from gateway.relay.envelopes import read_content
 from gateway.relay.queries import Asker
 from gateway.relay.sealed_batches import Act, SealedBatchTransport
 from gateway.relay.transport import Carrier
+from gateway.rpc.admission import Admission, placed
 from gateway.security.identity import Identity
 from gateway.security.region_keys import RegionKeys
 from gateway.store.fenced import FencedStore
@@ -162,29 +163,50 @@ class RegionPorts:
     """The region's own system, where it has one: it carries out what is `PROVISIONED`."""
     has_moves: bool = True
     """Whether customers may move in this run."""
+    has_door: bool = False
+    """Whether calls wait at the door of the process, and are refused there."""
     is_fenced: bool = False
     """Whether the region looks for losses of its database in this run."""
 
 
 class Region:
-    """A region, running or not."""
+    """A region, running or not. It is also its first process; `second` is another one on the same database."""
 
-    def __init__(self, name: str, ports: RegionPorts) -> None:
+    def __init__(self, name: str, ports: RegionPorts, number: int = 0) -> None:
         self.name = name
         self.ports = ports
+        self.number = number
+        self.second: Region | None = None
         self.knowledge: Knowledge | None = None
         self.process: Process | None = None
         self.node: Node | None = None
         self.store: SimulatedStore | None = None
         """Behind the fence of the last process, from its first moment on."""
+        self._door = Admission()
         self._starts = 0
+
+    @property
+    def processes(self) -> Sequence["Region"]:
+        """Each process of the region."""
+        return (self,) if self.second is None else (self, self.second)
+
+    def share(self, clock: NodeClock, source: random.Random) -> "Region":
+        """A second process, on a machine of its own, shares the database."""
+        self.ports.disk.is_shared = True
+        self.second = Region(self.name, replace(self.ports, clock=clock, source=source), 1)
+        return self.second
+
+    def drawn(self, source: random.Random) -> "Region":
+        """The process that somebody calls who knows of all of them, and not which of them are up."""
+        return self if self.second is None else source.choice(self.processes)
 
     async def start(self) -> None:
         """Starts a process on what the disk holds."""
         self._starts += 1
-        process = Process(f"{self.name}/{self._starts}")
+        process = Process(f"{self._label}/{self._starts}")
         self.process = process
-        self.ports.history.note(self.name, "starts")
+        self._door = Admission()
+        self.ports.history.note(self._label, "starts")
         await asyncio.wait({process.spawn(self._run(process))})
 
     async def _run(self, process: Process) -> None:
@@ -224,6 +246,7 @@ class Region:
             shared.signers[self.name],
             shared.trusted,
             CurrentFederation(),
+            self.number,
             draw=self.ports.keys.draw,
             clock=clock,
             incarnation=lambda: began if fence is None else fence.incarnation,
@@ -292,7 +315,7 @@ class Region:
         self.process.kill()
         self.process = self.node = None
         self.ports.disk.lose_uncommitted()
-        self.ports.history.note(self.name, "is killed")
+        self.ports.history.note(self._label, "is killed")
 
     def learn(self, knowledge: Knowledge) -> None:
         """The coordinator tells how the federation stands."""
@@ -301,6 +324,8 @@ class Region:
         self.knowledge = knowledge
         if self.node is not None:
             self._put_in_force(self.node.core.context.border)
+        if self.second is not None:
+            self.second.learn(knowledge)
 
     def _put_in_force(self, border: Border) -> None:
         border.clock.hear("coordinator", self.ports.clock.of_people() - self.ports.clock.error)
@@ -323,9 +348,10 @@ class Region:
         request = FollowProblemRequest.FromString(content)
         return (await served(self.node.problems.FollowProblem, caller, request)).SerializeToString()
 
-    async def call(self, work: Callable[[Node], Awaitable[T]], patience: float) -> T:
+    async def call(self, work: Callable[[Node], Awaitable[T]], patience: float, share: str = "") -> T:
         """Runs a call in the process. Raises what the call raises, and NoAnswer where it does not end in time.
 
+        `share` is the operator whose calls take turns with those of others at the door, where the run has one.
         A server of gRPC cancels the handler of a caller who has gone.
         """
         if self.node is None or self.process is None:
@@ -333,7 +359,10 @@ class Region:
         node = self.node
 
         async def handle() -> T:
-            return await work(node)
+            if not self.ports.has_door:
+                return await work(node)
+            with placed(await self._door.begin(share, 1)):
+                return await work(node)
 
         task = self.process.spawn(handle())
         try:
@@ -346,8 +375,19 @@ class Region:
         return task.result()
 
     def is_idle(self) -> bool:
-        """Whether nothing is under way in the process."""
-        return self.node is not None and self.node.store.is_idle()
+        """Whether the first process is up, and nothing is under way in any."""
+        nodes = [each.node for each in self.processes if each.node is not None]
+        return self.node is not None and all(each.store.is_idle() for each in nodes)
+
+    @property
+    def _label(self) -> str:
+        return f"{self.name}-{self.number}" if self.number else self.name
+
+
+def open_envelopes(region: Region) -> list[str]:
+    """The envelopes that wait for a receipt."""
+    sql = "SELECT envelope_id FROM outbox WHERE closed IS NULL ORDER BY envelope_id"
+    return [row[0] for row in region.ports.disk.connection.execute(sql)]
 
 
 async def _let_runs_go_on(core: RegionCore, store: Store) -> None:

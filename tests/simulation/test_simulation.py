@@ -63,6 +63,15 @@ def test_a_customer_who_moves_has_one_home_at_any_time() -> None:
     assert not missing, "nothing is proven about what never happened"
 
 
+@pytest.mark.guarantee("G2", "G4")
+def test_two_processes_of_a_region_do_each_thing_once_though_a_crowd_comes() -> None:
+    report = simulate(swarm.FIRST_SEED + 9)
+    assert not report.violations, "\n".join(report.story())
+    happens = ("second processes killed", "envelopes taken over", "accepted in a crowd", "turned away: TOO_BUSY")
+    missing = [each for each in happens if not report.counts[each]]
+    assert not missing, "nothing is proven about what never happened"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_guarantee_holds_though_timers_fail_and_answers_of_databases_are_lost() -> None:

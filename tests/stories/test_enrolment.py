@@ -144,7 +144,7 @@ class Story:
                 "coordinators": (self.federation.coordinator_endpoint,),
                 "keys": str(self.out / "region.keys"),
                 "federation_anchor": str(self.federation.administrator.anchor),
-                "allow_unscoped_operators": True,
+                "operators": str(self.federation.scopes_file),
                 "credentials": credentials_table(self.out),
                 "signing": {"certificate": str(self.out / "signing.crt"), "key": str(self.out / "signing.key")},
             },

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.rpc.admission import LEAST_AMONG_OTHERS, Admission, current_place, elsewhere, placed
+from gateway.rpc.admission import LEAST_AMONG_OTHERS, Admission, Place, current_place, elsewhere, placed
 from gateway.rpc.request_streams import RequestReader
 
 FLOOD = 200
@@ -149,6 +149,52 @@ def test_a_call_that_waits_for_somebody_else_leaves_its_place_to_others() -> Non
         assert scene.begun.count("answered") == FLOOD
         scene.may_end.set()
         await asyncio.gather(*later)
+
+    run(scenario)
+
+
+def test_calls_and_streams_that_are_refused_show_how_busy_the_process_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(scene: Scene) -> None:
+        noted: list[float] = []
+        monkeypatch.setattr(scene.admission, "note", lambda began, *_: noted.append(began))
+        for served in (placed, Place.at_its_beginning):
+            with pytest.raises(Refused), served(await scene.admission.begin("one", 1)):
+                raise Refused(Reason.REASON_WATCHES_TOO_MANY)
+        assert len(noted) == 2
+
+    run(scenario)
+
+
+def test_a_stream_has_a_place_at_its_beginning_alone() -> None:
+    async def scenario(scene: Scene) -> None:
+        async def stream() -> None:
+            with (await scene.admission.begin("one", 1)).at_its_beginning():
+                await scene.may_end.wait()
+
+        await scene.admission.begin("two", 1)
+        streams = [asyncio.ensure_future(stream()) for _ in range(2 * LEAST_AMONG_OTHERS)]
+        later = scene.come("one")
+        await quiet()
+        assert not scene.begun, "each place is taken by a stream that begins"
+        await until(lambda: "one" in scene.begun)
+        scene.may_end.set()
+        await asyncio.gather(*streams, *later)
+        calls = scene.come("one", LEAST_AMONG_OTHERS - 1)
+        await quiet()
+        assert scene.begun == ["one"] * LEAST_AMONG_OTHERS, "each stream has given its place back, once"
+        await asyncio.gather(*calls)
+
+    run(scenario)
+
+
+def test_a_stream_that_has_ended_gives_its_place_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.rpc.admission.BEGINNING", PATIENCE_S)
+
+    async def scenario(scene: Scene) -> None:
+        await scene.admission.begin("two", 1)
+        for _ in range(2 * LEAST_AMONG_OTHERS):
+            with (await scene.admission.begin("one", 1)).at_its_beginning():
+                pass
 
     run(scenario)
 

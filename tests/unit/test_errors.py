@@ -94,6 +94,7 @@ def test_a_refusal_for_want_of_room_tells_when_to_repeat_the_request() -> None:
         Reason.REASON_DAY_WORK_TOO_MUCH,
         Reason.REASON_OPEN_WORK_TOO_MUCH,
         Reason.REASON_ORDERS_WAITING_TOO_MANY,
+        Reason.REASON_REQUEST_BYTES_TOO_MANY,
         Reason.REASON_SERVER_CALLS_TOO_MANY,
         Reason.REASON_TOO_BUSY,
     ):

@@ -69,16 +69,29 @@ def test_whoever_has_less_than_a_share_has_room_however_much_another_has(comers:
     of, shared = limit(LEAST), Shared()
     held: list[str] = []
     for each in comers:
-        if shared.has_room(each, of):
+        if shared.has_room(each, of.value):
             shared.enter(each)
             held.append(each)
     assert shared.count == len(held)
     owners = len({*held, "late"})
-    assert shared.has_room("late", of) or owners > LEAST
+    assert shared.has_room("late", of.value) or owners > LEAST
     for each in held:
         shared.leave(each)
     assert shared.count == 0
-    assert shared.has_room("big", of)
+    assert shared.has_room("big", of.value)
+
+
+def test_bytes_are_shared_by_the_owners_who_hold_some() -> None:
+    shared = Shared()
+    shared.enter("big", 90)
+    shared.enter("empty", 0)
+    assert not shared.has_room("big", 100, 20)
+    assert shared.has_room("small", 100, 33)
+    shared.leave("empty", 0)
+    assert shared.has_room("small", 100, 50)
+    assert not shared.has_room("small", 100, 51)
+    shared.leave("big", 90)
+    assert (shared.count, shared.has_room("small", 100, 100)) == (0, True)
 
 
 def test_its_rate_is_that_at_which_pieces_are_done_and_not_that_of_a_full_limit() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from coordinator.cli.node.config import COORDINATOR
 from coordinator.cli.node.configuration_checks import check_configuration
 from coordinator.cli.node.etcd_members import check_etcd
+from coordinator.cli.node.loss_checks import check_losses
 from coordinator.settings import CoordinatorSettings
 from gateway.maintenance.doctor.certificates import check_credentials
 from gateway.maintenance.doctor.commands import doctor_command
@@ -18,11 +19,15 @@ from gateway.wording.languages import translated
 
 async def _examine(sources: Sources, settings: CoordinatorSettings) -> Sequence[Finding]:
     clock = SystemClock()
-    process, etcd = await asyncio.gather(check_process(COORDINATOR, sources, settings, clock), _etcd(settings, clock))
+    process, etcd, losses = await asyncio.gather(
+        check_process(COORDINATOR, sources, settings, clock),
+        _etcd(settings, clock),
+        asyncio.to_thread(check_losses, settings),
+    )
     # The last of them tells of the quorum.
     etcd_answers = etcd[-1].state in (State.GOOD, State.WARNING)
     configuration = await check_configuration(settings, clock, etcd_answers=etcd_answers)
-    return [*process, *_clock(settings), *etcd, *configuration]
+    return [*process, *_clock(settings), *etcd, *losses, *configuration]
 
 
 def _clock(settings: CoordinatorSettings) -> list[Finding]:

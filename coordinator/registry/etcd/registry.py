@@ -52,6 +52,7 @@ from gateway.federation.revisions import Chain
 from gateway.federation.rules import difference
 from gateway.federation.suspensions import ProvenSuspension
 from gateway.process.last_good import LastGoodBroken
+from gateway.rpc.admission import elsewhere
 from gateway.time.clock import Clock, to_microseconds
 
 _ROWS_AT_ONCE = 1000
@@ -431,7 +432,8 @@ class EtcdRegistry:
         task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._done)
-        return await asyncio.shield(task)
+        with elsewhere():
+            return await asyncio.shield(task)
 
     def _done(self, task: "asyncio.Task[T]") -> None:
         self._under_way.discard(task)
@@ -463,7 +465,8 @@ class EtcdRegistry:
     async def _answered(self, answer: Awaitable[T]) -> T:
         """An answer of etcd. Raises Refused with REGISTRY_UNAVAILABLE where it gives none."""
         try:
-            return await answer
+            with elsewhere():
+                return await answer
         except (Unanswered, Rejected) as error:
             _log.warning("etcd does not answer: %s", error)
             raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None

@@ -55,6 +55,7 @@ NO_ROOM = (
     Reason.REASON_DAY_WORK_TOO_MUCH,
     Reason.REASON_OPEN_WORK_TOO_MUCH,
     Reason.REASON_ORDERS_WAITING_TOO_MANY,
+    Reason.REASON_REQUEST_BYTES_TOO_MANY,
     Reason.REASON_SERVER_CALLS_TOO_MANY,
 )
 BAD_FORM = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)  # of a message, which ends its stream

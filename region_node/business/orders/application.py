@@ -149,7 +149,7 @@ class OrderApplication:
         if lane is None or not wait or _is_away(lane) or current_place() is None:  # a stream has a bound of its own
             return await self._decided(caller, request, wait)
         loop, (waiting, limit) = asyncio.get_running_loop(), self._waiting_for(lane.destination)
-        if not waiting.has_room(caller.operator, limit):
+        if not waiting.has_room(caller.operator, limit.value):
             raise Refused(Reason.REASON_TOO_BUSY)
         began = loop.time()
         waiting.enter(caller.operator)

@@ -29,6 +29,7 @@ from region_node.customers.documents.files import (
     remove_file,
     set_state,
 )
+from region_node.node.day_work import told_size
 from region_node.requests.auditing import AuditedCall
 
 UPLOAD_TIMER = "document-upload"  # an upload has received nothing for a while
@@ -73,7 +74,7 @@ class Incoming(ABC):
 
     def what(self, file: StoredFile) -> str:
         """The detail of the whole file in the audit chain, without personal data."""
-        return f"{file.size} bytes"
+        return told_size(file.size)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Non-repudiation (G11): both ends hold the same signed envelope and the same signed receipt of every command."""
 
 from collections import Counter
+from functools import cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -78,13 +79,18 @@ def _both_ends(evidence: Evidence, row: Kept, arrived: list[tuple[str, Kept]]) -
 
 def _proves_alone(kind: str, signer: str, content: bytes, proof: bytes) -> bool:
     """Whether the script for authorities, which shares no code with the nodes, accepts a signature."""
-    key = load_pem_x509_certificate(keys().certificates[signer]).public_key()
-    assert isinstance(key, Ed25519PublicKey)
     try:
-        key.verify(proof[:SIGNATURE], signed_bytes(kind, content, proof)[0])
+        _key_of(signer).verify(proof[:SIGNATURE], signed_bytes(kind, content, proof)[0])
     except (InvalidSignature, Wrong):
         return False
     return True
+
+
+@cache
+def _key_of(region: str) -> Ed25519PublicKey:
+    key = load_pem_x509_certificate(keys().certificates[region]).public_key()
+    assert isinstance(key, Ed25519PublicKey)
+    return key
 
 
 def _trace(evidence: Evidence, row: Kept) -> str:

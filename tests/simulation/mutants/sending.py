@@ -21,6 +21,8 @@ from region_node.business.orders.businesses import pay
 from tests.at_rest import orders
 from tests.simulation.world import keys
 
+_FEW = 12  # waiting envelopes: a crowd makes more
+
 
 def new_id_on_retry(patch: pytest.MonkeyPatch) -> None:
     """A repeated envelope is sealed again, under an id of its own."""
@@ -108,6 +110,11 @@ def outbox_forgotten_at_restart(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(claims, "own", lambda tx, number, after: [])
 
 
+def claims_of_a_dead_process_left(patch: pytest.MonkeyPatch) -> None:
+    """A process sends what it has claimed, and nothing of another one that has died."""
+    patch.setattr(claims, "take_over", lambda tx, number, silent: [])
+
+
 def gives_up_after_a_failure(patch: pytest.MonkeyPatch) -> None:
     """A batch without an answer is dropped from its lane."""
 
@@ -116,6 +123,17 @@ def gives_up_after_a_failure(patch: pytest.MonkeyPatch) -> None:
             self.release(queued.subject)
 
     patch.setattr(FairQueue, "put_back", put_nothing_back)
+
+
+def crowded_lane_forgets_what_was_accepted(patch: pytest.MonkeyPatch) -> None:
+    """A lane with many waiting envelopes takes in no more, though their orders were accepted."""
+    put = FairQueue.put
+
+    def put_in_a_short_queue(self: FairQueue, queued: QueuedEnvelope) -> None:
+        if len(self) < _FEW:
+            put(self, queued)
+
+    patch.setattr(FairQueue, "put", put_in_a_short_queue)
 
 
 def taken_back_though_it_was_sent(patch: pytest.MonkeyPatch) -> None:

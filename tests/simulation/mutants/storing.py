@@ -14,7 +14,7 @@ from gateway.store.pending_rows import WriteRows
 from gateway.store.port import Operation, Transaction
 from gateway.store.scheduler import Scheduler
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.timers import DueRows, Timer, TimerHandler, due_timers, fire
+from gateway.store.timers import DueRows, Timer, TimerHandler, due_timers, fire, take
 from gateway.store.unit_of_work import UnitOfWork
 from region_node.business.orders import handling, intake
 from region_node.business.orders.application import OrderApplication
@@ -139,3 +139,16 @@ def failing_timers_come_first(patch: pytest.MonkeyPatch) -> None:
         return bool(due)
 
     patch.setattr(Scheduler, "_sweep", sweep_the_oldest)
+
+
+def timer_fired_though_another_process_has(patch: pytest.MonkeyPatch) -> None:
+    """A process fires each timer that it has read, whoever has taken it since."""
+
+    def fire_anyway(
+        tx: Transaction, timer: Timer, handlers: Mapping[str, TimerHandler], now: datetime, rows: DueRows | None
+    ) -> bool:
+        take(tx, timer) if rows is None else rows.take(tx, timer)
+        handlers[timer.kind](tx, timer, now)
+        return True
+
+    patch.setattr(scheduler, "fire", fire_anyway)

@@ -753,6 +753,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Nothing is done, and nothing is lost by waiting: repeat the same request. Administrators look at `coordinator regions list`,
     put a newer database back, or suspend again what was lost and accept the loss (`coordinator regions accept-loss`).
     """
+    REASON_REQUEST_BYTES_TOO_MANY: _Reason.ValueType  # 680
+    """Repeat the request after the time of google.rpc.RetryInfo, with fewer large requests at a time. Requests of the caller
+    that are not answered yet take all its room.
+    """
     REASON_STORE_UNCONFIRMED: _Reason.ValueType  # 684
     """Nothing is done: repeat the same request with the same id. No standby of the database confirms what was committed. Staff
     of the region start a standby; `region-node doctor` names what is missing.
@@ -1510,6 +1514,10 @@ lacks, mostly the token (PKCS #11) that holds it.
 REASON_REGISTRY_BEHIND: Reason.ValueType  # 678
 """Nothing is done, and nothing is lost by waiting: repeat the same request. Administrators look at `coordinator regions list`,
 put a newer database back, or suspend again what was lost and accept the loss (`coordinator regions accept-loss`).
+"""
+REASON_REQUEST_BYTES_TOO_MANY: Reason.ValueType  # 680
+"""Repeat the request after the time of google.rpc.RetryInfo, with fewer large requests at a time. Requests of the caller
+that are not answered yet take all its room.
 """
 REASON_STORE_UNCONFIRMED: Reason.ValueType  # 684
 """Nothing is done: repeat the same request with the same id. No standby of the database confirms what was committed. Staff
