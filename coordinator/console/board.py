@@ -128,7 +128,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
         tables=tables,
         others=_others(visit, len(members) - len(joined), is_whole=is_whole),
     )
-    return Shown("board.html.j2", translated("Board"), page, PATH, [table for _, table in tables])
+    return Shown("board.html.j2", translated("Board"), page, PATH, [table for _, table in tables], page.warnings)
 
 
 def _present(visit: Visit, orders: ListOrderSummariesResponse) -> Sequence[tuple[str, str]]:

@@ -110,7 +110,9 @@ def _show(visit: Visit, found: _Found) -> Shown:
         facts=known(_facts(visit.now, member)),
         tables=tables,
     )
-    return Shown("region.html.j2", region_name(member.region), page, _TAB, [table for _, table in tables])
+    return Shown(
+        "region.html.j2", region_name(member.region), page, _TAB, [table for _, table in tables], page.warnings
+    )
 
 
 def _result(member: Member, tested: ListOrderSummariesResponse | None) -> Cell:

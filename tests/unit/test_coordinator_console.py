@@ -46,7 +46,7 @@ from gateway.web.console.exports import exported
 from gateway.web.console.pages import Shown, View
 from gateway.web.settings import WebSettings
 from gateway.web.tables import Cell, Table
-from tests.unit.console_pages import NOW, Answering, visit, written_by
+from tests.unit.console_pages import NOW, Answering, shown_by, visit, written_by
 from tests.unit.test_complaint_report import read
 from tests.unit.test_console import require_harmless, require_known_rpcs, require_no_store, require_well_formed
 from tests.unit.test_hostile_pages import EVIL
@@ -323,6 +323,16 @@ def test_a_file_of_a_page_computes_nothing_in_a_spreadsheet_and_names_its_tables
     assert rows[4:] == [[], ["second"], ["Number", "Due"]]
     found = json.loads(exported(page, "json").text or "")
     assert found["tables"][0]["rows"][0] == {"Number": "=cmd()", "Due": {"text": "in 2 h", "note": "2026-11-24"}}
+
+
+def test_a_file_of_a_page_tells_what_its_tables_lack() -> None:
+    part = orders()
+    part.next_page_token = "T"
+    shown = shown_by(CONSOLE, _view("/orders"), visit("", ADMIN), Answering(part))
+    notes = json.loads(exported(shown, "json").text or "")["notes"]
+    assert [("henan" in each, "TOO_BUSY" in each) for each in notes] == [(True, True), (False, False)]
+    rows = list(csv.reader(io.StringIO(exported(shown, "csv").text)))
+    assert rows[-3:] == [[], *([each] for each in notes)]
 
 
 def test_a_coordinator_has_a_console_only_where_its_settings_say_so(tmp_path: Path) -> None:
