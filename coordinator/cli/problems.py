@@ -25,7 +25,7 @@ from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceSt
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition, ProblemHeader
 from gateway.cli.asking import limit_option
 from gateway.cli.option_words import option_words
-from gateway.cli.problems import told_cause, told_severity, told_state
+from gateway.cli.problems import told_cause, told_state
 from gateway.cli.table import Table, TableColumn
 from gateway.cli.terminal import output
 from gateway.federation.problems import is_cause_known, was_down
@@ -33,7 +33,7 @@ from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import show_times_of, told_if_set, told_time
-from gateway.wording.words import word
+from gateway.wording.words import told_severity, word
 
 _KINDS = option_words(ReportKind.items())
 _PROBLEM = click.argument("problem", metavar="ID")

@@ -31,11 +31,12 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.cli.problems import told_cause, told_element, told_severity, told_state
+from gateway.cli.problems import told_cause, told_element, told_state
 from gateway.time.clock import from_timestamp
 from gateway.web.console.frames import Link
 from gateway.web.console.lists import chosen_word
 from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.console.parts import severity_cell
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
@@ -127,7 +128,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
         tables=tables,
         others=_others(visit, len(members) - len(joined), is_whole=is_whole),
     )
-    return Shown("board.html.j2", translated("Board"), page, PATH, [table for _, table in tables])
+    return Shown("board.html.j2", translated("Board"), page, PATH, [table for _, table in tables], page.warnings)
 
 
 def _present(visit: Visit, orders: ListOrderSummariesResponse) -> Sequence[tuple[str, str]]:
@@ -172,8 +173,11 @@ def _tiles(members: Sequence[Member], found: _Found, work: _Work) -> Sequence[tu
         *((f"{states[each]:,}", state_word(each)) for each in named),
         (_counted(len(found.held.orders), has_all=work.has_all_held), translated("orders held")),
         (f"{work.waiting.total():,}", translated("envelopes that wait")),
-        (f"{len(found.problems.problems):,}", translated("problems of the network")),
-        (f"{len(found.outages.outages):,}", translated("outages")),
+        (
+            _counted(len(found.problems.problems), has_all=not found.problems.next_page_token),
+            translated("problems of the network"),
+        ),
+        (_counted(len(found.outages.outages), has_all=not found.outages.next_page_token), translated("outages")),
     ]
 
 
@@ -287,7 +291,7 @@ def _problems(visit: Visit, problems: Sequence[Problem]) -> Table:
             [
                 Cell(each.header.id, "row"),
                 Cell(told_state(each.header), badge="late" if each.header.condition == _DOWN else "soon"),
-                Cell(told_severity(each.header.severity)),
+                severity_cell(each.header.severity),
                 Cell(told_cause(each.header)),
                 Cell(", ".join(map(region_name, each.header.regions))),
                 Cell(f"{sum(counted.customers for counted in each.affected):,}", style="figure"),

@@ -55,7 +55,7 @@ def _show(visit: Visit, found: GetOrderTraceResponse) -> Shown:
         heading=translated("Hops"),
         hops=table,
     )
-    return Shown("order.html.j2", title, page, _TAB, [table])
+    return Shown("order.html.j2", title, page, _TAB, [table], page.warnings)
 
 
 def _waterfall(title: str, hops: Sequence[Hop]) -> Chart:

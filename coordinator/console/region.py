@@ -15,8 +15,16 @@ from gateway.api.coordinator.v1.administration_pb2 import (
     ListOrderSummariesRequest,
     ListOrderSummariesResponse,
     ListRegionsRequest,
+    UnansweredRegion,
 )
-from gateway.api.federation.v1.federation_pb2 import Feature, Member, MemberProcess, OpenBreaker, WaitingEnvelopes
+from gateway.api.federation.v1.federation_pb2 import (
+    Feature,
+    Member,
+    MemberProcess,
+    MemberState,
+    OpenBreaker,
+    WaitingEnvelopes,
+)
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.time.clock import to_timestamp
@@ -95,20 +103,24 @@ def _show(visit: Visit, found: _Found) -> Shown:
     page = _Page(
         state=member_state_cell(member),
         note=member.state_note,
-        result=_result(member.region, found.tested),
+        result=_result(member, found.tested),
         warnings=list(waiting_lines([member])),
         links=_links(visit, member.region),
         facts_heading=translated("Region"),
         facts=known(_facts(visit.now, member)),
         tables=tables,
     )
-    return Shown("region.html.j2", region_name(member.region), page, _TAB, [table for _, table in tables])
+    return Shown(
+        "region.html.j2", region_name(member.region), page, _TAB, [table for _, table in tables], page.warnings
+    )
 
 
-def _result(region: str, tested: ListOrderSummariesResponse | None) -> Cell:
+def _result(member: Member, tested: ListOrderSummariesResponse | None) -> Cell:
     if tested is None:
         return Cell("")
-    refused = next((each for each in tested.unanswered if each.region == region), None)
+    refused = next((each for each in tested.unanswered if each.region == member.region), None)
+    if member.state == MemberState.MEMBER_STATE_ABSENT:  # nobody has asked it
+        refused = UnansweredRegion(region=member.region, reason=Reason.REASON_REGION_NOT_JOINED)
     if refused is None:
         return Cell(translated("The region has answered."), badge="done")
     return Cell(translated("No answer"), badge="late", note=unanswered_line(refused))

@@ -25,7 +25,8 @@ class TablesPage:
 
     def shown(self, title: str, tab: str) -> Shown:
         """The page below its title."""
-        return Shown("tables.html.j2", title, self, tab, [table for _, table in self.tables if table.rows])
+        tables = [table for _, table in self.tables if table.rows]
+        return Shown("tables.html.j2", title, self, tab, tables, self.warnings)
 
 
 def heads(*titles: str) -> Sequence[Cell]:

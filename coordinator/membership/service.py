@@ -32,7 +32,7 @@ from gateway.rpc.rates import Rate
 from gateway.security.sealing_keys import prover_of
 from gateway.security.signing import AUDIT_HEAD, TrustedKeys
 from gateway.time.agreed_clock import MAX_CLOCK_ERROR, AgreedClock
-from gateway.time.clock import dated, from_timestamp, to_microseconds, to_timestamp
+from gateway.time.clock import from_timestamp, times_are_dated, to_microseconds, to_timestamp
 
 _ENDPOINT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}", re.ASCII)
 _ENDPOINT_LENGTH = 255
@@ -359,14 +359,8 @@ def _invalid(field: str, problem: str) -> Refused:
 
 def _require_times(report: federation_pb2.NodeReport) -> None:
     """Raises Refused with REQUEST_INVALID for a time from which no term can be counted."""
-    opened = [each.open_time for each in report.open_breakers]
-    try:
-        waiting = [each.create_time for each in report.waiting]
-        disputed = [each.begin_time for each in report.disputed_revisions]
-        for told in (report.certificate_end_time, *opened, *waiting, *disputed):
-            dated(told)
-    except OverflowError:
-        raise _invalid("report", "a time is out of range") from None
+    if not times_are_dated(report):
+        raise _invalid("report", "a time is out of range")
 
 
 def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:

@@ -9,7 +9,7 @@ import grpc
 
 from coordinator.network.figures import down_links, measured_links
 from coordinator.network.paths import LinkGraph, Measured, Path, Quality, Ways, budget, main_sites, upgraded
-from coordinator.oversight.region_queries import Answers, Regions
+from coordinator.oversight.region_queries import Answers, Regions, readable_answer
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
@@ -22,7 +22,6 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, unknown
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.network_rules import network_problems
-from gateway.rpc.channels import invoke
 
 _MOST_CHANGES = 200  # links in one question
 
@@ -110,7 +109,9 @@ class PathService(PathServiceServicer):
     async def _reports(self) -> Answers[ReportLinksResponse]:
         return await self._regions.ask(
             self._regions.joined(),
-            lambda channel, seconds: invoke(MeasurementServiceStub(channel).ReportLinks, ReportLinksRequest(), seconds),
+            lambda channel, seconds: readable_answer(
+                MeasurementServiceStub(channel).ReportLinks, ReportLinksRequest(), seconds
+            ),
         )
 
 

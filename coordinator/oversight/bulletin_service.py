@@ -4,7 +4,7 @@ import grpc
 
 from coordinator.oversight.listings import NEWEST_BULLETINS
 from coordinator.oversight.region_pages import page_of_regions
-from coordinator.oversight.region_queries import Regions
+from coordinator.oversight.region_queries import Regions, readable_answer
 from gateway.api.coordinator.v1 import bulletin_service_pb2 as contract
 from gateway.api.coordinator.v1.bulletin_service_pb2_grpc import BulletinServiceServicer
 from gateway.api.region.v1 import bulletin_oversight_service_pb2 as region_contract
@@ -13,7 +13,6 @@ from gateway.api.region.v1.bulletin_oversight_service_pb2_grpc import BulletinOv
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.calls import current_call
-from gateway.rpc.channels import invoke
 from gateway.rpc.merged_pages import Part
 from gateway.rpc.pages import page_size
 
@@ -39,7 +38,7 @@ class BulletinService(BulletinServiceServicer):
         )
         answer = await self._regions.require(
             request.region,
-            lambda channel, seconds: invoke(
+            lambda channel, seconds: readable_answer(
                 BulletinOversightServiceStub(channel).PublishForAdministrator, asked, seconds
             ),
         )
@@ -55,7 +54,7 @@ class BulletinService(BulletinServiceServicer):
 
         async def ask(channel: grpc.aio.Channel, seconds: float, told: Part[BulletinHeader]) -> Part[BulletinHeader]:
             question = region_contract.ListBulletinHeadersRequest(page_size=size, page_token=told.following)
-            answer = await invoke(BulletinOversightServiceStub(channel).ListBulletinHeaders, question, seconds)
+            answer = await readable_answer(BulletinOversightServiceStub(channel).ListBulletinHeaders, question, seconds)
             return told.more(answer.bulletins, answer.next_page_token)
 
         page = await page_of_regions(self._regions, NEWEST_BULLETINS, ask, size, request.page_token)
@@ -77,7 +76,7 @@ class BulletinService(BulletinServiceServicer):
         )
         answer = await self._regions.require(
             region,
-            lambda channel, seconds: invoke(
+            lambda channel, seconds: readable_answer(
                 BulletinOversightServiceStub(channel).ListReadersOfBulletin, question, seconds
             ),
         )

@@ -9,7 +9,7 @@ from coordinator.oversight.complaint_rules import first_contact
 from coordinator.oversight.figures import MOST_MONTHS, customers_of, require_groupings, table
 from coordinator.oversight.listings import DUE_COMPLAINTS, NEWEST_COMPLAINTS
 from coordinator.oversight.region_pages import page_of_regions
-from coordinator.oversight.region_queries import Answers, Ask, Regions
+from coordinator.oversight.region_queries import Answers, Ask, Regions, readable_answer
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceServicer
@@ -20,7 +20,6 @@ from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import Complaint
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.calls import current_call
-from gateway.rpc.channels import invoke
 from gateway.rpc.merged_pages import Part
 from gateway.rpc.pages import page_size
 from gateway.time.months import months_between, require_month
@@ -62,7 +61,9 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
                 page_size=size,
                 page_token=told.following,
             )
-            answer = await invoke(ComplaintOversightServiceStub(channel).ListComplaintHeaders, question, seconds)
+            answer = await readable_answer(
+                ComplaintOversightServiceStub(channel).ListComplaintHeaders, question, seconds
+            )
             return told.more(answer.complaints, answer.next_page_token)
 
         is_about_time = request.overdue or request.HasField("due_within")
@@ -130,7 +131,9 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         )
         answer = await self._regions.require(
             contact,
-            lambda channel, seconds: invoke(ComplaintOversightServiceStub(channel).ReclassifyComplaint, asked, seconds),
+            lambda channel, seconds: readable_answer(
+                ComplaintOversightServiceStub(channel).ReclassifyComplaint, asked, seconds
+            ),
         )
         return contract.ReclassifyComplaintResponse(complaint=answer.complaint)
 
@@ -179,7 +182,9 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
     ) -> region_contract.RaiseComplaintResponse | Refused:
         answers = await self._regions.ask(
             [region],
-            lambda channel, seconds: invoke(ComplaintOversightServiceStub(channel).RaiseComplaint, asked, seconds),
+            lambda channel, seconds: readable_answer(
+                ComplaintOversightServiceStub(channel).RaiseComplaint, asked, seconds
+            ),
         )
         return answers.by_region[region] if region in answers.by_region else answers.refusals[region]
 
@@ -207,7 +212,7 @@ def _best(known: Mapping[str, _History]) -> str:
 
 def _history_of(ticket_id: str) -> Ask[_History]:
     question = region_contract.GetComplaintHistoryRequest(ticket_id=ticket_id)
-    return lambda channel, seconds: invoke(
+    return lambda channel, seconds: readable_answer(
         ComplaintOversightServiceStub(channel).GetComplaintHistory, question, seconds
     )
 
@@ -231,7 +236,7 @@ def counted(months: Sequence[str]) -> Ask[_Months]:
         found = {}
         for month in months:
             question = region_contract.CountComplaintsRequest(month=month)
-            found[month] = await invoke(stub.CountComplaints, question, max(0.0, ends - loop.time()))
+            found[month] = await readable_answer(stub.CountComplaints, question, max(0.0, ends - loop.time()))
         return found
 
     return ask

@@ -6,7 +6,7 @@ import grpc
 
 from coordinator.oversight.listings import DUE_ISSUES
 from coordinator.oversight.region_pages import page_of_regions
-from coordinator.oversight.region_queries import Ask, Regions
+from coordinator.oversight.region_queries import Ask, Regions, readable_answer
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import issue_service_pb2 as contract
 from gateway.api.coordinator.v1.issue_service_pb2_grpc import IssueServiceServicer
@@ -17,7 +17,6 @@ from gateway.api.region.v1.issue_oversight_service_pb2_grpc import IssueOversigh
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.federation.body import ISSUE_ESCALATED, ISSUE_WITHOUT_OWNER, Body
 from gateway.rpc.calls import current_call
-from gateway.rpc.channels import invoke
 from gateway.rpc.merged_pages import Part
 from gateway.rpc.pages import page_size
 from gateway.time.clock import Clock
@@ -47,7 +46,7 @@ class IssueService(IssueServiceServicer):
         )
         answer = await self._regions.require(
             owner,
-            lambda channel, seconds: invoke(
+            lambda channel, seconds: readable_answer(
                 IssueOversightServiceStub(channel).OpenIssueForAdministrator, asked, seconds
             ),
         )
@@ -63,7 +62,7 @@ class IssueService(IssueServiceServicer):
 
         async def ask(channel: grpc.aio.Channel, seconds: float, told: Part[IssueHeader]) -> Part[IssueHeader]:
             question = region_contract.ListIssueHeadersRequest(page_size=size, page_token=told.following)
-            answer = await invoke(IssueOversightServiceStub(channel).ListIssueHeaders, question, seconds)
+            answer = await readable_answer(IssueOversightServiceStub(channel).ListIssueHeaders, question, seconds)
             return told.more(answer.issues, answer.next_page_token)
 
         page = await page_of_regions(self._regions, DUE_ISSUES, ask, size, request.page_token)
@@ -110,7 +109,7 @@ class IssueService(IssueServiceServicer):
         question = region_contract.CountIssuesRequest()
         answers = await self._regions.ask(
             self._regions.joined(),
-            lambda channel, seconds: invoke(IssueOversightServiceStub(channel).CountIssues, question, seconds),
+            lambda channel, seconds: readable_answer(IssueOversightServiceStub(channel).CountIssues, question, seconds),
         )
         found = [
             contract.CountIssuesResponse.RegionIssues(region=region, counts=answer.counts)
@@ -132,4 +131,6 @@ class IssueService(IssueServiceServicer):
 
 
 def _appointing(asked: region_contract.AppointIssueOwnerRequest) -> Ask[region_contract.AppointIssueOwnerResponse]:
-    return lambda channel, seconds: invoke(IssueOversightServiceStub(channel).AppointIssueOwner, asked, seconds)
+    return lambda channel, seconds: readable_answer(
+        IssueOversightServiceStub(channel).AppointIssueOwner, asked, seconds
+    )

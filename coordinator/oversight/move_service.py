@@ -4,13 +4,12 @@ import grpc
 
 from coordinator.oversight.listings import OLDEST_MOVES
 from coordinator.oversight.region_pages import page_of_regions
-from coordinator.oversight.region_queries import Regions
+from coordinator.oversight.region_queries import Regions, readable_answer
 from gateway.api.coordinator.v1 import customer_move_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.customer_move_oversight_service_pb2_grpc import CustomerMoveOversightServiceServicer
 from gateway.api.region.v1 import customer_move_oversight_service_pb2 as region_contract
 from gateway.api.region.v1.customer_move_oversight_service_pb2 import CustomerMoveHeader
 from gateway.api.region.v1.customer_move_oversight_service_pb2_grpc import CustomerMoveOversightServiceStub
-from gateway.rpc.channels import invoke
 from gateway.rpc.merged_pages import Part
 from gateway.rpc.pages import page_size
 
@@ -33,7 +32,7 @@ class CustomerMoveOversightService(CustomerMoveOversightServiceServicer):
             channel: grpc.aio.Channel, seconds: float, told: Part[CustomerMoveHeader]
         ) -> Part[CustomerMoveHeader]:
             question = region_contract.ListOpenMovesRequest(page_size=size, page_token=told.following)
-            answer = await invoke(CustomerMoveOversightServiceStub(channel).ListOpenMoves, question, seconds)
+            answer = await readable_answer(CustomerMoveOversightServiceStub(channel).ListOpenMoves, question, seconds)
             return told.more(answer.moves, answer.next_page_token)
 
         page = await page_of_regions(self._regions, OLDEST_MOVES, ask, size, request.page_token)

@@ -5,7 +5,7 @@ from datetime import timedelta, timezone
 
 import grpc
 
-from coordinator.oversight.region_queries import Regions
+from coordinator.oversight.region_queries import Regions, readable_answer
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.quality_oversight_service_pb2_grpc import QualityOversightServiceServicer
@@ -13,7 +13,6 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1 import quality_service_pb2 as region_contract
 from gateway.api.region.v1.quality_service_pb2 import Scorecard
 from gateway.api.region.v1.quality_service_pb2_grpc import QualityServiceStub
-from gateway.rpc.channels import invoke
 from gateway.time.clock import Clock
 from gateway.time.months import require_begun, require_month
 
@@ -46,7 +45,7 @@ class QualityOversightService(QualityOversightServiceServicer):
         question = region_contract.GetScorecardRequest(month=request.month)
 
         async def ask(channel: grpc.aio.Channel, seconds: float) -> region_contract.GetScorecardResponse:
-            return await invoke(QualityServiceStub(channel).GetScorecard, question, seconds)
+            return await readable_answer(QualityServiceStub(channel).GetScorecard, question, seconds)
 
         answers = await self._regions.ask(self._regions.joined(), ask)
         configuration = self._registry.snapshot().configuration or Configuration()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import grpc
 
 from coordinator.oversight.reconciliation_rules import pair_days
-from coordinator.oversight.region_queries import Regions
+from coordinator.oversight.region_queries import Regions, readable_answer
 from gateway.api.coordinator.v1 import reconciliation_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2_grpc import ReconciliationOversightServiceServicer
 from gateway.api.region.v1 import reconciliation_service_pb2 as region_contract
@@ -13,7 +13,6 @@ from gateway.api.region.v1.reconciliation_pb2 import ReconciledDay
 from gateway.api.region.v1.reconciliation_service_pb2_grpc import ReconciliationServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.rpc.channels import invoke
 from gateway.rpc.pages import LARGEST_PAGE_SIZE
 
 
@@ -44,7 +43,7 @@ async def reconciled_days(channel: grpc.aio.Channel, from_day: str, seconds: flo
     found: list[ReconciledDay] = []
     question = region_contract.ListReconciledDaysRequest(from_day=from_day, page_size=LARGEST_PAGE_SIZE)
     while True:
-        answer = await invoke(ReconciliationServiceStub(channel).ListReconciledDays, question, seconds)
+        answer = await readable_answer(ReconciliationServiceStub(channel).ListReconciledDays, question, seconds)
         found += answer.days
         if not answer.next_page_token:
             return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.rules import require_configured, require_reachable
@@ -15,12 +16,37 @@ from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable
 from gateway.rpc.calls import current_call
+from gateway.rpc.channels import invoke
+from gateway.rpc.incidents import incident
+from gateway.time.clock import times_are_dated
+from gateway.values.choices import first_unknown
 
 ANSWER_SECONDS = 5.0  # for one region: a region that hangs must not delay the responses of all others
 
 Answer = TypeVar("Answer")
+Question = TypeVar("Question", bound=Message)
+Told = TypeVar("Told", bound=Message)
 Ask = Callable[[grpc.aio.Channel, float], Awaitable[Answer]]
 """Queries one process of a region over the channel, within so many seconds."""
+
+
+class UnreadableAnswer(Exception):
+    """An answer of a region holds what no list can be made of."""
+
+
+async def readable_answer(
+    rpc: "grpc.aio.UnaryUnaryMultiCallable[Question, Told]", question: Question, seconds: float
+) -> Told:
+    """As `invoke`. Raises UnreadableAnswer, too, for a time that no calendar has, or a choice of a later version.
+
+    Lists of all regions are merged by times, and have words for choices: one such answer would end them all.
+    """
+    answer = await invoke(rpc, question, seconds)
+    if not times_are_dated(answer):
+        raise UnreadableAnswer("a time is out of range")
+    if unknown := first_unknown(answer):
+        raise UnreadableAnswer(unknown)
+    return answer
 
 
 @dataclass(frozen=True)
@@ -93,5 +119,7 @@ class Regions:
             return await self._channels.call(region, lambda replica, left: ask(replica.channel, left), seconds)
         except Refused as refused:
             return refused
+        except UnreadableAnswer as error:
+            return incident(f"an answer of {region}", error)
         except Unreachable:
             return Refused(Reason.REASON_REGION_UNREACHABLE, region=region)

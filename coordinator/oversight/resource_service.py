@@ -4,13 +4,12 @@ import grpc
 
 from coordinator.oversight.listings import RESOURCE_STATUS
 from coordinator.oversight.region_pages import page_of_regions
-from coordinator.oversight.region_queries import Regions
+from coordinator.oversight.region_queries import Regions, readable_answer
 from gateway.api.coordinator.v1 import resource_service_pb2 as contract
 from gateway.api.coordinator.v1.resource_service_pb2_grpc import ResourceServiceServicer
 from gateway.api.region.v1 import resource_oversight_service_pb2 as region_contract
 from gateway.api.region.v1.resource_oversight_service_pb2 import ResourceStatus
 from gateway.api.region.v1.resource_oversight_service_pb2_grpc import ResourceOversightServiceStub
-from gateway.rpc.channels import invoke
 from gateway.rpc.merged_pages import Part
 from gateway.rpc.pages import page_size
 
@@ -31,7 +30,7 @@ class ResourceService(ResourceServiceServicer):
 
         async def ask(channel: grpc.aio.Channel, seconds: float, told: Part[ResourceStatus]) -> Part[ResourceStatus]:
             question = region_contract.ListResourceStatusRequest(page_size=size, page_token=told.following)
-            answer = await invoke(ResourceOversightServiceStub(channel).ListResourceStatus, question, seconds)
+            answer = await readable_answer(ResourceOversightServiceStub(channel).ListResourceStatus, question, seconds)
             return told.more(answer.resources, answer.next_page_token)
 
         page = await page_of_regions(self._regions, RESOURCE_STATUS, ask, size, request.page_token)

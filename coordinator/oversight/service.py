@@ -6,7 +6,7 @@ import grpc
 
 from coordinator.oversight.listings import NEWEST_JOINT_ORDERS, NEWEST_ORDERS
 from coordinator.oversight.region_pages import page_of_regions
-from coordinator.oversight.region_queries import Ask, Regions
+from coordinator.oversight.region_queries import Ask, Regions, readable_answer
 from coordinator.oversight.rules import origin_region
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import OrderOversightServiceServicer
@@ -15,7 +15,6 @@ from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary,
 from gateway.api.region.v1.order_oversight_service_pb2_grpc import OrderOversightServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.rpc.channels import invoke
 from gateway.rpc.merged_pages import Part
 from gateway.rpc.pages import dated_key, page_size
 from gateway.time.clock import from_timestamp
@@ -43,7 +42,7 @@ class OrderOversightService(OrderOversightServiceServicer):
             question = region_contract.ListOrderSummariesRequest(
                 states=request.states, region=request.region, page_size=size, page_token=told.following
             )
-            answer = await invoke(OrderOversightServiceStub(channel).ListOrderSummaries, question, seconds)
+            answer = await readable_answer(OrderOversightServiceStub(channel).ListOrderSummaries, question, seconds)
             return told.more(answer.orders, answer.next_page_token, _looked(answer))
 
         page = await page_of_regions(self._regions, NEWEST_ORDERS, ask, size, request.page_token)
@@ -69,7 +68,9 @@ class OrderOversightService(OrderOversightServiceServicer):
             question = region_contract.ListJointOrderSummariesRequest(
                 states=request.states, region=request.region, page_size=size, page_token=told.following
             )
-            answer = await invoke(OrderOversightServiceStub(channel).ListJointOrderSummaries, question, seconds)
+            answer = await readable_answer(
+                OrderOversightServiceStub(channel).ListJointOrderSummaries, question, seconds
+            )
             return told.more(answer.orders, answer.next_page_token, _looked(answer))
 
         page = await page_of_regions(self._regions, NEWEST_JOINT_ORDERS, ask, size, request.page_token)
@@ -114,4 +115,4 @@ def _looked(
 
 def _trace_of(order_id: str) -> Ask[region_contract.GetOrderTraceResponse]:
     question = region_contract.GetOrderTraceRequest(order_id=order_id)
-    return lambda channel, seconds: invoke(OrderOversightServiceStub(channel).GetOrderTrace, question, seconds)
+    return lambda channel, seconds: readable_answer(OrderOversightServiceStub(channel).GetOrderTrace, question, seconds)

@@ -2,13 +2,12 @@
 
 import grpc
 
-from coordinator.oversight.region_queries import Regions
+from coordinator.oversight.region_queries import Regions, readable_answer
 from coordinator.oversight.settlement_rules import pair_settlements, positions, recorded, sums
 from gateway.api.coordinator.v1 import settlement_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.settlement_oversight_service_pb2_grpc import SettlementOversightServiceServicer
 from gateway.api.region.v1 import settlement_service_pb2 as region_contract
 from gateway.api.region.v1.settlement_service_pb2_grpc import SettlementServiceStub
-from gateway.rpc.channels import invoke
 from gateway.rpc.pages import LARGEST_PAGE_SIZE
 from gateway.time.months import require_month
 
@@ -30,7 +29,7 @@ class SettlementOversightService(SettlementOversightServiceServicer):
         async def ask(channel: grpc.aio.Channel, seconds: float) -> region_contract.ListSettlementStatementsResponse:
             # One page is enough: a month has one statement with each other region.
             question = region_contract.ListSettlementStatementsRequest(month=request.month, page_size=LARGEST_PAGE_SIZE)
-            return await invoke(SettlementServiceStub(channel).ListSettlementStatements, question, seconds)
+            return await readable_answer(SettlementServiceStub(channel).ListSettlementStatements, question, seconds)
 
         answers = await self._regions.ask(self._regions.joined(), ask)
         statements = {region: each.statements for region, each in answers.by_region.items()}

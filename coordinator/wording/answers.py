@@ -26,5 +26,5 @@ def unanswered_line(unanswered: UnansweredRegion) -> str:
     region = region_name(unanswered.region)
     if unanswered.reason == Reason.REASON_METHOD_UNKNOWN:
         return translated("{region} could not be asked: it runs an older version, upgrade it first", region=region)
-    problem = refusal(Refused(unanswered.reason, region=region))
+    problem = told_reason(unanswered.reason, region=region)
     return translated("{region} could not be asked: {problem}", region=region, problem=problem)

@@ -4,7 +4,6 @@ from gateway.api.federation.v1.problem_pb2 import (
     NetworkCondition,
     NetworkElement,
     NetworkElementKind,
-    PerceivedSeverity,
     ProblemHeader,
     ProblemState,
 )
@@ -22,11 +21,6 @@ def told_cause(header: ProblemHeader) -> str:
     """The root cause. Without a claimed one, the property that the events share."""
     element = told_element(header.root_cause)
     return element if is_cause_known(header) else translated("unknown, near {element}", element=element)
-
-
-def told_severity(severity: PerceivedSeverity.ValueType) -> str:
-    """The printed severity."""
-    return word(PerceivedSeverity.Name(severity), "PERCEIVED_SEVERITY_")
 
 
 def told_state(header: ProblemHeader) -> str:

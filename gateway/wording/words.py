@@ -250,6 +250,11 @@ def word(name: str, prefix: str) -> str:
     return translated(english(name, prefix))
 
 
+def told_severity(severity: PerceivedSeverity.ValueType) -> str:
+    """The severity of an alarm, or of a problem of the network."""
+    return word(PerceivedSeverity.Name(severity), "PERCEIVED_SEVERITY_")
+
+
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
     yield from (told for prefix, enum in _ENUMS.items() for name in enum.keys() if (told := english(name, prefix)))

@@ -12,11 +12,10 @@ from gateway.api.region.v1.alarm_service_pb2 import AlarmReport, SendAlarmsReque
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.cli.asking import limit_option
 from gateway.cli.option_words import option_words
-from gateway.cli.problems import told_severity
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
 from gateway.wording.times import told_if_set, told_time
-from gateway.wording.words import word
+from gateway.wording.words import told_severity, word
 from region_node.cli.asking import Asking, reads, repeats, watch
 from region_node.cli.imports.network_file import NetworkFile
 from region_node.cli.imports.network_import import Kind, import_options, run_import

@@ -14,13 +14,13 @@ from gateway.api.region.v1.alarm_service_pb2 import (
 from gateway.time.clock import from_timestamp
 from gateway.web.console.entries import Entry, entry
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
-from gateway.web.console.parts import Fact
+from gateway.web.console.parts import Fact, severity_cell
 from gateway.web.console.ticket import TicketPage, course, known
 from gateway.web.tables import Cell
 from gateway.wording.languages import translated
 from gateway.wording.times import Happening
 from region_node.console import fault, rpcs
-from region_node.console.words import NETWORK, alarm_path, alarm_severity_cell, alarm_state
+from region_node.console.words import NETWORK, alarm_path, alarm_state
 from region_node.network.measurements.objects import name_of
 
 _ID = "id"
@@ -34,7 +34,7 @@ async def _read(visit: Visit, calling: Calling) -> GetAlarmResponse:
 def _show(visit: Visit, found: GetAlarmResponse) -> Shown:
     alarm = found.alarm
     page = TicketPage(
-        state=alarm_severity_cell(alarm.perceived_severity),
+        state=severity_cell(alarm.perceived_severity),
         due=Cell(alarm_state(alarm.state), badge="calm"),
         about=f"{name_of(alarm.alarmed_object)} · {alarm.probable_cause}",
         texts=(),

@@ -33,7 +33,7 @@ from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 from region_node.console import complaints, faults, orders, rpcs, support
 from region_node.console.lists import NUMBER
-from region_node.console.sections import Content, Section, section, tables_of
+from region_node.console.sections import Content, Section, notes_of, section, tables_of
 from region_node.console.words import CUSTOMERS, cut_caption
 
 _MOST = 10  # of each list
@@ -109,7 +109,8 @@ def _show(visit: Visit, found: _Found | None) -> Shown:
         sections=[] if found is None else list(_sections(visit, found)),
         elsewhere=translated("Counters show bills, consents to sharing and disclosures, against the customer's proof."),
     )
-    return Shown("customer.html.j2", translated("Customer"), page, CUSTOMERS, tables_of(page.sections))
+    tables, notes = tables_of(page.sections), notes_of(page.sections)
+    return Shown("customer.html.j2", translated("Customer"), page, CUSTOMERS, tables, notes)
 
 
 def _status(found: _Found | None) -> Cell:

@@ -17,12 +17,13 @@ from gateway.errors import Refused
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.web.charts import Caption, Figure, Line, lines
 from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
+from gateway.web.console.parts import severity_cell
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.times import told_if_set, told_time
 from region_node.console import rpcs
 from region_node.console.sections import Content, SectionsPage, section
-from region_node.console.words import NETWORK, alarm_path, alarm_severity_cell, cut_caption
+from region_node.console.words import NETWORK, alarm_path, cut_caption
 from region_node.network.measurements.prospect import prospect, used
 
 _ID = "id"
@@ -126,7 +127,7 @@ def _alarms(visit: Visit, found: ListAlarmsResponse) -> Table:
         rows=[
             [
                 Cell(each.id, "row", href=visit.address(alarm_path(each.id))),
-                alarm_severity_cell(each.perceived_severity),
+                severity_cell(each.perceived_severity),
                 Cell(each.probable_cause, note=", ".join(each.affected_services)),
                 Cell(told_time(each.raise_time), style="time"),
                 Cell(told_if_set(each.clear_time), style="time"),

@@ -18,6 +18,7 @@ from gateway.api.region.v1.planned_outage_service_pb2 import (
 )
 from gateway.errors import Refused
 from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
+from gateway.web.console.parts import severity_cell
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from gateway.wording.times import told_if_set, told_time
@@ -25,7 +26,7 @@ from gateway.wording.words import word
 from region_node.console import fault, link, rpcs
 from region_node.console.lists import pages_of
 from region_node.console.sections import Content, SectionsPage, section
-from region_node.console.words import NETWORK, alarm_path, alarm_severity_cell, alarm_state, cut_caption
+from region_node.console.words import NETWORK, alarm_path, alarm_state, cut_caption
 from region_node.network.measurements.objects import key_of, name_of
 
 _ROWS, _PAGES = 500, 8  # of a page of alarms by gRPC, and pages of these
@@ -98,7 +99,7 @@ def _alarms(visit: Visit, alarms: Sequence[Alarm], has_more: bool) -> Table:
         rows=[
             [
                 Cell(each.id, "row", href=visit.address(alarm_path(each.id)), note=alarm_state(each.state)),
-                alarm_severity_cell(each.perceived_severity),
+                severity_cell(each.perceived_severity),
                 Cell(name_of(each.alarmed_object), note=", ".join(each.affected_services)),
                 Cell(each.probable_cause),
                 Cell(told_time(each.raise_time), style="time"),
@@ -132,7 +133,7 @@ def _places(visit: Visit, found: FindPlacesResponse, pages: Sequence[ListAlarmsR
                 Cell(name_of(each.object), "row", href=_page_of(visit, each.object)),
                 Cell(_kind(each)),
                 Cell(in_language(each.name)),
-                alarm_severity_cell(worst[key]) if (key := key_of(each.object)) in worst else without,
+                severity_cell(worst[key]) if (key := key_of(each.object)) in worst else without,
             ]
             for each in own
         ],
@@ -195,7 +196,7 @@ def _problems(found: ListFollowedProblemsResponse) -> Table:
             [
                 Cell(each.header.id, "row", note=each.header.root_cause.id),
                 Cell(word(ProblemState.Name(each.header.state), "PROBLEM_STATE_")),
-                alarm_severity_cell(each.header.severity),
+                severity_cell(each.header.severity),
                 Cell(", ".join(each.header.services), note=_unconfirmed(each.unconfirmed_services)),
                 Cell(told_time(each.header.start_time), style="time"),
                 Cell(told_if_set(each.header.end_time), style="time"),

@@ -44,12 +44,17 @@ class SectionsPage:
 
     def shown(self, title: str, tab: str) -> Shown:
         """The page below its title."""
-        return Shown("sections_page.html.j2", title, self, tab, tables_of(self.sections))
+        return Shown("sections_page.html.j2", title, self, tab, tables_of(self.sections), notes_of(self.sections))
 
 
 def tables_of(sections: Iterable[Section]) -> Sequence[Table]:
     """The tables of sections, which files of the page have also without a row."""
     return [table for each in sections if (table := each.content.table) is not None]
+
+
+def notes_of(sections: Iterable[Section]) -> Sequence[str]:
+    """The sections that are missing, each with the reason."""
+    return [f"{each.heading}: {each.refusal.text}" for each in sections if each.refusal is not None]
 
 
 def section(heading: str, answer: A | Refused, content: Callable[[A], Content]) -> Section:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1.alarm_pb2 import AlarmState
 from gateway.api.region.v1.fault_pb2 import Fault, FaultSeverity, FaultState
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
@@ -27,11 +26,6 @@ _FAULT_BADGES: Mapping[FaultState.ValueType, str] = {
     FaultState.FAULT_STATE_IN_PROGRESS: "moving",
     FaultState.FAULT_STATE_RESOLVED: "done",
     FaultState.FAULT_STATE_CLOSED: "done",
-}
-_SEVERITY_BADGES: Mapping[PerceivedSeverity.ValueType, str] = {
-    PerceivedSeverity.PERCEIVED_SEVERITY_CRITICAL: "late",
-    PerceivedSeverity.PERCEIVED_SEVERITY_MAJOR: "soon",
-    PerceivedSeverity.PERCEIVED_SEVERITY_MINOR: "near",
 }
 _SUPPORT_BADGES: Mapping[SupportState.ValueType, str] = {
     SupportState.SUPPORT_STATE_ACKNOWLEDGED: "moving",
@@ -91,9 +85,3 @@ def alarm_path(alarm_id: str) -> str:
 def alarm_state(state: AlarmState.ValueType) -> str:
     """The state of an alarm."""
     return word(AlarmState.Name(state), "ALARM_STATE_")
-
-
-def alarm_severity_cell(severity: PerceivedSeverity.ValueType) -> Cell:
-    """The severity of an alarm as a badge."""
-    told = word(PerceivedSeverity.Name(severity), "PERCEIVED_SEVERITY_")
-    return Cell(told, badge=_SEVERITY_BADGES.get(severity, "calm") if told else "")

@@ -167,7 +167,8 @@ def _show(visit: Visit, found: _Lists) -> Shown:
         table=_table(visit, sorted(rows, key=lambda row: by_due(row[1].due))),
         empty=translated("Nothing waits here."),
     )
-    return Shown("work_list.html.j2", translated("Work list"), page, PATH, [page.table])
+    notes = [*(each.text for each in page.refusals), *page.more]
+    return Shown("work_list.html.j2", translated("Work list"), page, PATH, [page.table], notes)
 
 
 def _kinds(visit: Visit, found: _Lists) -> Sequence[_Kind]:

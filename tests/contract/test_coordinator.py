@@ -212,6 +212,7 @@ def test_a_region_that_the_configuration_does_not_name_cannot_join(certificates:
         lambda request: setattr(request.report.waiting.add().create_time, "seconds", 10**15),
         lambda request: setattr(request.report.open_breakers.add().open_time, "seconds", -(10**15)),
         lambda request: setattr(request.report.certificate_end_time, "seconds", -62135596800),
+        lambda request: setattr(request.report.anomalies.add().begin_time, "seconds", 10**15),
     ],
     ids=[
         "no endpoint",
@@ -228,6 +229,7 @@ def test_a_region_that_the_configuration_does_not_name_cannot_join(certificates:
         "waiting since no time",
         "breaker of no time",
         "certificate of year one",
+        "anomalies since no time",
     ],
 )
 def test_a_heartbeat_that_makes_no_sense_is_refused(certificates: Certificates, data: Path, spoil: object) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -83,6 +83,7 @@ class Region(OrderOversightServiceServicer):
         self.is_old = False
         self.asked: list[region_contract.ListOrderSummariesRequest] = []
         self.hangs = False
+        self.spoil: Callable[[OrderSummary], object] | None = None
         self.largest_page = 500
 
     async def ListOrderSummaries(  # noqa: N802 - named by gRPC
@@ -103,9 +104,12 @@ class Region(OrderOversightServiceServicer):
         ]
         begin = int(request.page_token or 0)
         end = begin + min(request.page_size, self.largest_page)
-        return region_contract.ListOrderSummariesResponse(
+        answer = region_contract.ListOrderSummariesResponse(
             orders=found[begin:end], next_page_token=str(end) if end < len(found) else ""
         )
+        if self.spoil is not None:
+            self.spoil(answer.orders[0])
+        return answer
 
     async def ListJointOrderSummaries(  # noqa: N802 - named by gRPC
         self,
@@ -221,6 +225,24 @@ def test_a_region_that_hangs_does_not_keep_back_what_others_answer(certificates:
                 response = await it.list(ListOrderSummariesRequest(), timeout=ANSWER_S)
             assert list(response.orders) == [order(1)]
             assert unanswered(response) == {SICHUAN: "REGION_UNREACHABLE"}
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda it: setattr(it.create_time, "seconds", 10**15), lambda it: setattr(it, "state", 999)],
+    ids=["a time of no calendar", "a state of a later version"],
+)
+def test_a_region_whose_answer_cannot_be_read_does_not_keep_back_what_others_answer(
+    certificates: Certificates, tmp_path: Path, spoil: Callable[[OrderSummary], object]
+) -> None:
+    async def scenario() -> None:
+        async with overseen(certificates, tmp_path / "data", henan=[order(1)], sichuan=[order(2)]) as it:
+            it.regions[SICHUAN].spoil = spoil
+            response = await it.list(ListOrderSummariesRequest())
+            assert list(response.orders) == [order(1)]
+            assert unanswered(response) == {SICHUAN: "INTERNAL"}
 
     run(scenario())
 

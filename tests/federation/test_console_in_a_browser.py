@@ -28,6 +28,10 @@ LANGUAGES = {"en": "en", "zh": "zh-CN"}
 WIDTHS = (1280, 768)
 OWN_LINK = "guangzhou-shenzhen-1"
 STAFF, ADMIN = "region/guangdong/staff/wang", "admin/root"
+HEAD_LINES = (  # lines in which the parts of the head stand
+    "new Set([...document.querySelectorAll('.head > *')].map(each => each.getBoundingClientRect())"
+    ".map(each => Math.round((each.top + each.bottom) / 2))).size"
+)
 
 
 @asynccontextmanager
@@ -143,6 +147,7 @@ async def test_every_page_fits_its_window_breaks_no_policy_and_is_photographed(
                 await tab.go(console + path)
                 await photograph(tab, f"{name}-{language}-{width}")
                 assert await tab.evaluate("document.documentElement.scrollWidth") == width, f"{name} at {width}"
+                assert width != WIDTHS[0] or await tab.evaluate(f"{HEAD_LINES} === 1"), f"the head of {name} at {width}"
                 assert await tab.evaluate("document.documentElement.lang") == LANGUAGES[language]
         unexpected = [each for each in tab.problems if "404" not in each]
         assert not unexpected, unexpected

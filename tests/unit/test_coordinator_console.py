@@ -33,6 +33,7 @@ from gateway.api.coordinator.v1.issue_service_pb2 import CountIssuesResponse, Li
 from gateway.api.coordinator.v1.problem_service_pb2 import ListOutagesResponse, ListProblemsResponse
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_pb2 import DeadlineKind
 from gateway.api.region.v1.order_pb2 import OrderState, Party
@@ -45,7 +46,7 @@ from gateway.web.console.exports import exported
 from gateway.web.console.pages import Shown, View
 from gateway.web.settings import WebSettings
 from gateway.web.tables import Cell, Table
-from tests.unit.console_pages import NOW, Answering, visit, written_by
+from tests.unit.console_pages import NOW, Answering, shown_by, visit, written_by
 from tests.unit.test_complaint_report import read
 from tests.unit.test_console import require_harmless, require_known_rpcs, require_no_store, require_well_formed
 from tests.unit.test_hostile_pages import EVIL
@@ -276,6 +277,33 @@ def test_a_count_of_which_there_may_be_more_says_so() -> None:
     assert ("1" in texts, "1+" in texts) == (True, False)
 
 
+def test_counts_of_problems_and_outages_say_so_too() -> None:
+    more, none = problems(), ListOrderSummariesResponse()
+    more.next_page_token = "T"
+    texts = read(written("/board", regions(), none, none, more, outages())).texts
+    assert "1+" in texts
+
+
+def test_a_test_of_the_connection_of_a_region_that_never_joined_finds_no_answer() -> None:
+    absent = ListRegionsResponse(members=[Member(region="henan", state=MemberState.MEMBER_STATE_ABSENT)])
+    page = written("/regions/{region}", absent, ListOrderSummariesResponse(), query="connection=test", region="henan")
+    assert ("REGION_NOT_JOINED" in page, 'class="badge done"' in page) == (True, False)
+
+
+def test_a_region_that_failed_is_told_by_the_name_of_its_reason() -> None:
+    failed = ListOrderSummariesResponse()
+    failed.unanswered.add(region="henan", reason=Reason.REASON_INTERNAL)
+    page = written("/orders", failed)
+    assert ("INTERNAL" in page, "{incident}" in page) == (True, False)
+
+
+def test_the_severity_of_a_problem_is_a_badge_as_on_the_page_of_a_network() -> None:
+    told, none = problems(), ListOrderSummariesResponse()
+    told.problems[0].header.severity = PerceivedSeverity.PERCEIVED_SEVERITY_MAJOR
+    page = written("/board", regions(), none, none, told, outages())
+    assert 'class="badge soon">重大<' in page
+
+
 def test_a_complaint_of_which_no_region_could_be_asked_shows_why_and_nothing_else() -> None:
     silent = GetComplaintHistoryResponse()
     silent.unanswered.add(region="henan", reason=Reason.REASON_TOO_BUSY)
@@ -295,6 +323,16 @@ def test_a_file_of_a_page_computes_nothing_in_a_spreadsheet_and_names_its_tables
     assert rows[4:] == [[], ["second"], ["Number", "Due"]]
     found = json.loads(exported(page, "json").text or "")
     assert found["tables"][0]["rows"][0] == {"Number": "=cmd()", "Due": {"text": "in 2 h", "note": "2026-11-24"}}
+
+
+def test_a_file_of_a_page_tells_what_its_tables_lack() -> None:
+    part = orders()
+    part.next_page_token = "T"
+    shown = shown_by(CONSOLE, _view("/orders"), visit("", ADMIN), Answering(part))
+    notes = json.loads(exported(shown, "json").text or "")["notes"]
+    assert [("henan" in each, "TOO_BUSY" in each) for each in notes] == [(True, True), (False, False)]
+    rows = list(csv.reader(io.StringIO(exported(shown, "csv").text)))
+    assert rows[-3:] == [[], *([each] for each in notes)]
 
 
 def test_a_coordinator_has_a_console_only_where_its_settings_say_so(tmp_path: Path) -> None:

@@ -24,14 +24,14 @@ def exported(shown: Shown, form: str) -> web.Response:
     """The tables of a page as a file in one of FORMATS. Raises Refused for a page without tables."""
     if not shown.tables:
         raise invalid(FORMAT, "this page has no table", "本页面没有表格")
-    content = _csv(shown.tables) if form == CSV else _json(shown.tables)
+    content = _csv(shown.tables, shown.notes) if form == CSV else _json(shown.tables, shown.notes)
     name = f"{shown.tab.strip('/') or 'page'}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return web.Response(text=content, content_type=_MEDIA_TYPES[form], charset="utf-8", headers=headers)
 
 
-def _csv(tables: Sequence[Table]) -> str:
-    """The tables below each other, with their names where there are several."""
+def _csv(tables: Sequence[Table], notes: Sequence[str]) -> str:
+    """The tables below each other, with their names where there are several, then a row for each note."""
     told = io.StringIO()
     told.write(_MARK)
     writer = csv.writer(told)
@@ -40,6 +40,8 @@ def _csv(tables: Sequence[Table]) -> str:
         if len(tables) > 1:
             writer.writerow(spreadsheet_row([table.label]))
         writer.writerows(spreadsheet_row(map(_told, cells)) for cells in (table.head, *table.rows))
+    told.write("\r\n" if notes else "")
+    writer.writerows(spreadsheet_row([each]) for each in notes)
     return told.getvalue()
 
 
@@ -47,8 +49,9 @@ def _told(cell: Cell) -> str:
     return f"{cell.text}; {cell.note}" if cell.text and cell.note else cell.text or cell.note
 
 
-def _json(tables: Sequence[Table]) -> str:
-    return json.dumps({"tables": list(map(_table, tables))}, ensure_ascii=False, indent=2) + "\n"
+def _json(tables: Sequence[Table], notes: Sequence[str]) -> str:
+    told = {"tables": list(map(_table, tables)), "notes": list(map(visible, notes))}
+    return json.dumps(told, ensure_ascii=False, indent=2) + "\n"
 
 
 def _table(table: Table) -> dict[str, object]:

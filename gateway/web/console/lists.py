@@ -47,7 +47,8 @@ class ListPage:
     def shown(self, title: str, tab: str) -> Shown:
         """The list below its title. Its file has the heads of columns also without a row."""
         tables = [*(each for each in self.above if each.rows), self.table]
-        return Shown("list.html.j2", title, self, tab, tables)
+        notes = [*self.notes, *(translated("This is one of several pages.") for _ in self.pages[:1])]
+        return Shown("list.html.j2", title, self, tab, tables, notes)
 
 
 def text_filter(visit: Visit, name: str, label: str, mode: str = "text") -> TextFilter:

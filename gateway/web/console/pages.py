@@ -87,6 +87,8 @@ class Shown:
     """The path of the tab to which it belongs."""
     tables: Sequence[Table] = field(default=(), repr=False)
     """The tables that can be had as a file, too."""
+    notes: Sequence[str] = field(default=(), repr=False)
+    """Sentences about what they lack, which stand in the file, too."""
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,25 @@
 """The parts of which pages of a console are made, as `console_parts.html.j2` writes them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.time.clock import from_timestamp
 from gateway.web.tables import Cell
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
+from gateway.wording.words import told_severity
 
 _SOON, _NEAR = timedelta(hours=2), timedelta(hours=24)
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_SEVERITY_BADGES: Mapping[PerceivedSeverity.ValueType, str] = {
+    PerceivedSeverity.PERCEIVED_SEVERITY_CRITICAL: "late",
+    PerceivedSeverity.PERCEIVED_SEVERITY_MAJOR: "soon",
+    PerceivedSeverity.PERCEIVED_SEVERITY_MINOR: "near",
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,12 @@ def due_cell(due: Timestamp, now: datetime) -> Cell:
         return Cell(translated("overdue by {time}", time=span(-left)), badge="late", note=told_time(due))
     style = "soon" if left <= _SOON else "near" if left <= _NEAR else "far"
     return Cell(translated("in {time}", time=span(left)), badge=style, note=told_time(due))
+
+
+def severity_cell(severity: PerceivedSeverity.ValueType) -> Cell:
+    """The severity of an alarm, or of a problem of the network, as a badge."""
+    told = told_severity(severity)
+    return Cell(told, badge=_SEVERITY_BADGES.get(severity, "calm") if told else "")
 
 
 def span(length: timedelta) -> str:

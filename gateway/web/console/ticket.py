@@ -30,7 +30,7 @@ class TicketPage:
 
     def shown(self, title: str, tab: str) -> Shown:
         """The page below its title."""
-        return Shown("ticket.html.j2", title, self, tab, self.tables)
+        return Shown("ticket.html.j2", title, self, tab, self.tables, self.warnings)
 
 
 def known(facts: Iterable[Fact]) -> Sequence[Fact]:
