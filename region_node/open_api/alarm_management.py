@@ -75,6 +75,7 @@ ALARM_MANAGEMENT = Api(
                     OBJECT: (),
                     OBJECT_TYPE: OBJECT_TYPES,
                 },
+                single=(ACK_STATE, OBJECT_TYPE),
             ),
         ),
         Route.of("GET", f"/{ALARM}/{{id}}", f"{_SERVICE}/GetAlarm", _get, _got, resource=_RESOURCE),

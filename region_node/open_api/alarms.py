@@ -10,7 +10,7 @@ from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState, Al
 from gateway.errors import invalid
 from gateway.web.enum_words import told_word
 from gateway.web.json_bodies import Attributes, unsupported
-from gateway.web.selecting import Query, value_of, values_in, words_of
+from gateway.web.selecting import Query, values_in, words_of
 from region_node.open_api.extension import Extension
 from region_node.open_api.resources import Json, href_of, require_type, told_time, without_empty
 
@@ -68,11 +68,11 @@ def list_request(query: Query) -> api.ListAlarmsRequest:
         if states not in (_OPEN, _OPEN | {AlarmState.ALARM_STATE_CLEARED}):
             raise unsupported(STATE, "it selects raised,updated", "仅可按raised,updated筛选")
         request.include_cleared = states != _OPEN
-    if value_of(query, ACK_STATE):
+    if ACK_STATE in query:
         if query[ACK_STATE] != UNACKNOWLEDGED:
             raise unsupported(ACK_STATE, f"it selects {UNACKNOWLEDGED}", f"仅可按{UNACKNOWLEDGED}筛选")
         request.unacknowledged = True
-    name, kind = value_of(query, OBJECT), value_of(query, OBJECT_TYPE)
+    name, kind = query.get(OBJECT, ""), query.get(OBJECT_TYPE, "")
     if name or kind:
         request.alarmed_object.CopyFrom(_object(name, kind))
     return request

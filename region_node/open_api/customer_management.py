@@ -4,7 +4,7 @@ from google.protobuf.message import Message
 
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.web.routes import Answer, Api, Asked, Route
-from gateway.web.selecting import FIELDS, LIMIT, Selection, require_known, value_of
+from gateway.web.selecting import FIELDS, LIMIT, Selection, require_known
 from region_node.open_api.customers import CUSTOMER, CUSTOMER_TYPE, changed_customer, told_customer
 from region_node.open_api.resources import tokens_of, told_list, told_one
 
@@ -13,7 +13,7 @@ _NUMBER = "contactMedium.characteristic.phoneNumber"
 
 
 def _list(asked: Asked) -> Message:
-    number = value_of(asked.query, _NUMBER)
+    number = asked.query.get(_NUMBER, "")
     if number:  # of one line at most
         require_known(asked.query, (FIELDS, LIMIT, _NUMBER))
         tokens_of(asked)  # refuses a limit that is none

@@ -5,7 +5,7 @@ from google.protobuf.message import Message
 from gateway.api.region.v1 import fault_service_pb2 as api
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.web.routes import Answer, Api, Asked, Route
-from gateway.web.selecting import Selection, value_of, values_in, words_of
+from gateway.web.selecting import Selection, values_in, words_of
 from region_node.open_api.resources import part_of, told_created, told_list, told_one
 from region_node.open_api.service_problems import (
     CHANGED,
@@ -27,7 +27,7 @@ def _list(asked: Asked) -> api.ListFaultsRequest:
     states = values_in(asked.query, _STATUS, words_of(FaultState.DESCRIPTOR))
     return api.ListFaultsRequest(
         states=[FaultState.ValueType(each) for each in states],
-        number=value_of(asked.query, _NUMBER),
+        number=asked.query.get(_NUMBER, ""),
         requester=asked.requester,
         **part_of(asked),
     )

@@ -58,6 +58,19 @@ def test_headers_are_described_where_their_rpc_heeds_them() -> None:
     assert told["createServiceProblem"] == {"Accept-Language", *person, "Idempotency-Key"}
 
 
+def test_a_filter_is_described_with_as_many_values_as_it_takes() -> None:
+    told = {
+        (operation["operationId"], each["name"]): each["schema"]["type"]
+        for api in served_apis()
+        for operations in documented(api)["paths"].values()
+        for operation in operations.values()
+        for each in operation["parameters"]
+    }
+    assert told["listProductOrder", "state"] == told["listAlarm", "perceivedSeverity"] == "array"
+    assert told["listProductOrder", "awaiting.party"] == told["listAlarm", "ackState"] == "string"
+    assert told["listAlarm", "alarmedObjectType"] == told["listTroubleTicket", "category"] == "string"
+
+
 @APIS
 def test_each_reference_of_a_description_leads_somewhere_and_its_schemas_are_schemas(api: Api) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason=DEVELOPMENT)
