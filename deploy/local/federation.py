@@ -16,7 +16,7 @@ from deploy.local.administrator import NAME as ADMINISTRATOR
 from deploy.local.administrator import LocalAdministrator
 from deploy.local.ports import HeldPort
 from deploy.local.postgresql_access import PostgresqlAccess
-from deploy.local.process import ChildProcess, Launcher, LocalProcess, Program, launch_anew
+from deploy.local.process import ChildProcess, Launcher, LocalProcess, Program, launch_anew, run_by
 from deploy.local.profiles import EMBEDDED, Engine, Placement, Profile
 from deploy.local.settings_files import Settings, credentials_table, write_settings
 from deploy.local.stores import LocalStores, Running
@@ -386,7 +386,7 @@ class LocalFederation:
 
     def command(self, program: str, *arguments: str) -> list[str]:
         """The command line of `coordinator` or `region-node`, by the common clock where there is one."""
-        module, words = _run_by(self._clock_file, program, *arguments)
+        module, words = run_by(self._clock_file, program, *arguments)
         return [sys.executable, "-m", module, *words]
 
     def _count_running(self, region: str) -> int:
@@ -396,7 +396,8 @@ class LocalFederation:
         return Dialer(self._credentials(certificate), SystemClock())
 
     def _credentials(self, certificate: str) -> Credentials:
-        return _credentials(self.directory / "certificates" / certificate)
+        directory = self.directory / "certificates" / certificate
+        return Credentials(directory / "authority.crt", directory / "tls.crt", directory / "tls.key")
 
     def _placement(self, owner: str) -> Placement:
         return self.profile.coordinators if owner == COORDINATOR else self.profile.placement(owner)
@@ -409,7 +410,7 @@ class LocalFederation:
 
     def _replica(self, name: str, number: int, owner: str) -> Replica:
         clock_file, settings = self._clock_files.get(owner, self._clock_file), str(self.settings_file(name))
-        module, arguments = _run_by(clock_file, _program(owner), "serve", "--settings", settings)
+        module, arguments = run_by(clock_file, _program(owner), "serve", "--settings", settings)
         program = Program(
             name=name,
             module=module,
@@ -495,14 +496,3 @@ class LocalFederation:
 
 def _program(owner: str) -> str:
     return "coordinator" if owner == COORDINATOR else "region-node"
-
-
-def _run_by(clock_file: Path | None, program: str, *arguments: str) -> tuple[str, tuple[str, ...]]:
-    """The module that runs a command of a program by a clock, the machine's without a file, and its arguments."""
-    if clock_file is not None:
-        return "deploy.local.driven", (str(clock_file), program, *arguments)
-    return f"{program.replace('-', '_')}.cli.main", arguments
-
-
-def _credentials(directory: Path) -> Credentials:
-    return Credentials(directory / "authority.crt", directory / "tls.crt", directory / "tls.key")

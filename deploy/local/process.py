@@ -188,6 +188,13 @@ Launcher = Callable[[Program, Mapping[str, str], IO[bytes]], Started]
 """Starts a program in an environment, in its own session; its output goes to a file."""
 
 
+def run_by(clock_file: Path | None, program: str, *arguments: str) -> tuple[str, tuple[str, ...]]:
+    """The module that runs a command of a program by a clock, the machine's without a file, and its arguments."""
+    if clock_file is not None:
+        return "deploy.local.driven", (str(clock_file), program, *arguments)
+    return f"{program.replace('-', '_')}.cli.main", arguments
+
+
 def launch_anew(program: Program, environment: Mapping[str, str], log: IO[bytes]) -> Started:
     """Starts a program with its own interpreter, as a shell does."""
     return _start([sys.executable, "-m", program.module, *program.arguments], environment, log)
