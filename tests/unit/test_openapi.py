@@ -1,12 +1,17 @@
 """The description of each Open API tells what the node serves: every operation of its table, and nothing else."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
+from gateway.web.html_pages import HtmlPages
 from gateway.web.openapi import openapi
+from gateway.web.openapi_pages import HTML_PATH
 from gateway.web.routes import Api
 from region_node.open_api.served import served_apis
 from tests.unit.open_api_schemas import DEVELOPMENT
@@ -109,3 +114,18 @@ def test_each_state_and_time_of_a_fault_is_in_the_description_of_a_problem() -> 
     assert told["resolutionDate"] == {"type": "string", "format": "date-time"}
     assert told["stateChange"]["items"]["$ref"].startswith("#/components/schemas/gateway.api.region.v1.")
     assert told["affectedResource"]["items"]["properties"]["id"] == {"type": "string"}
+
+
+def test_a_description_is_written_once_however_often_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    api, write = served_apis()[0], HtmlPages.written
+    written: list[str] = []
+
+    def counted(pages: HtmlPages, name: str, title: str, language: str, page: object) -> str:
+        written.append(name)
+        return write(pages, name, title, language, page)
+
+    monkeypatch.setattr(HtmlPages, "written", counted)
+    (page,) = (each for each in api.pages if each.path.endswith(HTML_PATH))
+    shown = [asyncio.run(page.show(make_mocked_request("GET", page.path))) for _ in range(2)]
+    assert written == ["openapi.html.j2"]
+    assert all(isinstance(each, web.Response) and api.title in str(each.text) for each in shown)
