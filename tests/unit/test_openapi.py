@@ -126,6 +126,10 @@ def test_a_description_is_written_once_however_often_it_is_read(monkeypatch: pyt
 
     monkeypatch.setattr(HtmlPages, "written", counted)
     (page,) = (each for each in api.pages if each.path.endswith(HTML_PATH))
-    shown = [asyncio.run(page.show(make_mocked_request("GET", page.path))) for _ in range(2)]
+
+    async def twice() -> list[web.StreamResponse]:
+        return [await page.show(make_mocked_request("GET", page.path)) for _ in range(2)]
+
+    shown = asyncio.run(twice())
     assert written == ["openapi.html.j2"]
     assert all(isinstance(each, web.Response) and api.title in str(each.text) for each in shown)
