@@ -74,12 +74,15 @@ class Selection:
         return bool(words) and name not in self.single
 
 
-def selected(told: Mapping[str, object], query: Query) -> Mapping[str, object]:
-    """The attributes that `fields` names, always with id and href; all without it."""
-    if not query.get(FIELDS):
-        return told
-    wanted = {*_ALWAYS, *_words(query, FIELDS)}
-    return {name: value for name, value in told.items() if name in wanted}
+def fields_of(query: Query) -> Collection[str]:
+    """The attributes that `fields` names, always with id and href; none without it, when all are wanted."""
+    named = _words(query, FIELDS)
+    return {*_ALWAYS, *named} if named else ()
+
+
+def selected(told: Mapping[str, object], fields: Collection[str]) -> Mapping[str, object]:
+    """The attributes of these names; all without names."""
+    return {name: value for name, value in told.items() if name in fields} if fields else told
 
 
 def values_in(query: Query, name: str, known: Mapping[str, Sequence[int]]) -> Sequence[int]:

@@ -1,6 +1,6 @@
 """Alarms as TMF642 Alarm (v4), and what a merge patch changes of them. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from google.protobuf.message import Message
 
@@ -29,8 +29,11 @@ ALARM_TYPE = Extension(
 )
 
 
-def told_alarm(alarm: Alarm, root: str) -> Json:
-    """An alarm as an Alarm. One that the node has raised has the region as its source system."""
+def told_alarm(alarm: Alarm, root: str, fields: Collection[str] = ()) -> Json:
+    """An alarm as an Alarm. One that the node has raised has the region as its source system.
+
+    `fields` are the attributes that are wanted; all without.
+    """
     kind = alarm.alarmed_object.WhichOneof("object")
     word = told_word(AlarmType.DESCRIPTOR, alarm.alarm_type)
     told: Json = {
@@ -55,7 +58,7 @@ def told_alarm(alarm: Alarm, root: str) -> Json:
         "alarmedObjectType": kind or "",
         "affectedService": [{"id": each} for each in alarm.affected_services],
         "crossedThresholdInformation": _told_crossing(alarm),
-        **ALARM_TYPE.told(alarm, root),
+        **ALARM_TYPE.told(alarm, root, fields),
     }
     return without_empty(told)
 

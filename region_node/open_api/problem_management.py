@@ -34,7 +34,7 @@ def _list(asked: Asked) -> api.ListFaultsRequest:
 
 
 def _listed(asked: Asked, response: api.ListFaultsResponse) -> Answer:
-    told = [told_problem(each, asked.root) for each in response.faults]
+    told = [told_problem(each, asked.root, asked.fields) for each in response.faults]
     total = response.total_size if response.HasField("total_size") else None
     return told_list(asked, PROBLEM, told, response.next_page_token, total)
 
@@ -44,7 +44,7 @@ def _get(asked: Asked) -> api.GetFaultRequest:
 
 
 def _got(asked: Asked, response: api.GetFaultResponse) -> Answer:
-    return told_one(asked, told_problem(response.fault, asked.root))
+    return told_one(asked, told_problem(response.fault, asked.root, asked.fields))
 
 
 def _post(asked: Asked) -> api.ReportFaultRequest:
@@ -52,7 +52,7 @@ def _post(asked: Asked) -> api.ReportFaultRequest:
 
 
 def _posted(asked: Asked, response: api.ReportFaultResponse) -> Answer:
-    return told_created(asked, told_problem(response.fault, asked.root))
+    return told_created(asked, told_problem(response.fault, asked.root, asked.fields))
 
 
 def _patch(asked: Asked) -> Message:
@@ -60,7 +60,7 @@ def _patch(asked: Asked) -> Message:
 
 
 def _patched(asked: Asked, response: _Changed) -> Answer:
-    return told_one(asked, told_problem(response.fault, asked.root))
+    return told_one(asked, told_problem(response.fault, asked.root, asked.fields))
 
 
 _ROOT = "/tmf-api/serviceProblemManagement/v4"

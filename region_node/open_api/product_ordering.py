@@ -87,7 +87,7 @@ def _cancelled(asked: Asked, response: order_api.CancelOrderResponse) -> Answer:
 
 
 def _told(asked: Asked, order: Order) -> Json:
-    return told_order(order, asked.root, asked.language)
+    return told_order(order, asked.root, asked.language, asked.fields)
 
 
 def _page(asked: Asked, states: Sequence[int]) -> order_api.ListOrdersRequest:

@@ -53,7 +53,7 @@ def _get(asked: Asked) -> api.GetComplaintRequest:
 
 
 def _got(asked: Asked, response: api.GetComplaintResponse) -> Answer:
-    return told_one(asked, told_ticket(response, asked.root))
+    return told_one(asked, told_ticket(response, asked.root, asked.fields))
 
 
 def _post(asked: Asked) -> api.FileComplaintRequest:
@@ -74,7 +74,7 @@ def _patched(asked: Asked, response: _Changed) -> Answer:
 
 
 def _told(asked: Asked, complaint: Complaint) -> Json:
-    return told_ticket(api.GetComplaintResponse(complaint=complaint), asked.root)
+    return told_ticket(api.GetComplaintResponse(complaint=complaint), asked.root, asked.fields)
 
 
 _ROOT = "/tmf-api/troubleTicket/v4"
