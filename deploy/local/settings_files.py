@@ -15,7 +15,7 @@ def write_settings(path: Path, settings: Settings) -> None:
 
 
 def write_scopes(path: Path, operators: Iterable[str]) -> None:
-    """Writes scopes of operator systems that serve every counter with any load, and sign their staff in by themselves."""
+    """Writes scopes of operator systems that serve every counter with any load, and sign in their staff."""
     everything: Settings = dict.fromkeys(("services", "businesses", "purposes"), ("*",))
     scope = {**everything, "staff": "named", "amount_a_day": 10**12}  # a number, which versions before read too
     write_settings(path, dict.fromkeys(operators, scope))

@@ -110,7 +110,7 @@ def _query_parameters(route: Route) -> Iterable[Schema]:
             case _:
                 yield _query(name, _WORDS)
     for name, words in selection.filters.items():
-        yield _several(name, words) if words else _query(name, _WORDS)
+        yield _several(name, words) if selection.takes_several(name, words) else _query(name, _one_of(words))
 
 
 def _query(name: str, schema: Schema) -> Schema:
@@ -119,8 +119,13 @@ def _query(name: str, schema: Schema) -> Schema:
 
 def _several(name: str, words: Collection[str]) -> Schema:
     """A parameter of several values with commas between."""
-    items = {"type": "string", "enum": list(words)} if words else _WORDS
-    return {**_query(name, {"type": "array", "items": items, "minItems": 1}), "style": "form", "explode": False}
+    schema: Schema = {"type": "array", "items": _one_of(words), "minItems": 1}
+    return {**_query(name, schema), "style": "form", "explode": False}
+
+
+def _one_of(words: Collection[str]) -> Schema:
+    """One of these words; any text without them."""
+    return {"type": "string", "enum": list(words)} if words else _WORDS
 
 
 def _header_parameters(api: Api, route: Route) -> Iterable[Schema]:

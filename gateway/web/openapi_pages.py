@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import cast
@@ -13,7 +13,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.web.openapi import openapi
 from gateway.web.refusals import ENGLISH
 from gateway.web.routes import TYPE, Api, Schema
-from gateway.web.server import Page
+from gateway.web.server import Handler, Page
 from gateway.web.tables import Cell, Table
 
 READERS = frozenset({Role.ROLE_OPERATOR, Role.ROLE_STAFF})
@@ -44,21 +44,22 @@ def described(api: Api) -> Api:
     """The API with two pages more: its description, for those whom the service of its routes serves."""
     service = api.routes[0].rpc.split("/")[1].rpartition(".")[2]
 
-    @cache  # of a process: the table of routes never changes
-    def document() -> Schema:
-        return openapi(api)
-
-    async def as_json(_: web.Request) -> web.StreamResponse:
-        made = await asyncio.to_thread(document)
-        return web.Response(text=json.dumps(made, ensure_ascii=False, indent=2), content_type=TYPE)
-
-    async def as_html(_: web.Request) -> web.StreamResponse:
-        text = await asyncio.to_thread(lambda: _html(api.title, document()))
-        return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": _POLICY})
-
+    document = cache(lambda: openapi(api))
+    as_json = _once(lambda: json.dumps(document(), ensure_ascii=False, indent=2), TYPE, {})
+    as_html = _once(lambda: _html(api.title, document()), "text/html", {"Content-Security-Policy": _POLICY})
     shown = ((JSON_PATH, as_json), (HTML_PATH, as_html))
     pages = [Page(f"{api.root}/{path}", service, READERS, show) for path, show in shown]
     return replace(api, pages=(*api.pages, *pages))
+
+
+def _once(write: Callable[[], str], kind: str, headers: Mapping[str, str]) -> Handler:
+    """Shows a text that a process writes once: the table of routes never changes."""
+    written = cache(write)
+
+    async def show(_: web.Request) -> web.StreamResponse:
+        return web.Response(text=await asyncio.to_thread(written), content_type=kind, headers=headers)
+
+    return show
 
 
 def _html(title: str, document: Schema) -> str:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from http import HTTPStatus
 from typing import Protocol, TypeVar, cast
 
@@ -24,7 +25,7 @@ from gateway.web.bodies import whole_body
 from gateway.web.enum_words import number_of
 from gateway.web.json_bodies import Attributes, parsed, unsupported
 from gateway.web.refusals import http_status, preferred_language, told_error, told_headers
-from gateway.web.selecting import Selection
+from gateway.web.selecting import Selection, fields_of
 from gateway.web.server import Page
 
 TYPE = "application/json"
@@ -71,6 +72,11 @@ class Asked:
     """How long the caller waits for others at most: `Prefer: wait=` (RFC 7240)."""
     body: Attributes = field(repr=False)
     """Empty where the route takes none."""
+
+    @cached_property
+    def fields(self) -> Collection[str]:
+        """The attributes that are wanted of a resource; empty where all are."""
+        return fields_of(self.query)
 
 
 @dataclass(frozen=True)

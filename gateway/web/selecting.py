@@ -47,7 +47,9 @@ class Selection:
     order: str = ""
     """The order that its list has, for example `-creationDate`; empty for one resource."""
     filters: Mapping[str, Collection[str]] = field(default_factory=dict)
-    """Each with the words that it takes; without any where it takes a text."""
+    """Each with the words that it takes; without any where it takes a text, which is one."""
+    single: Collection[str] = ()
+    """The filters that take one word, and not several."""
     is_counted: bool = False
     """Whether places of the list are counted, and `offset` names one."""
 
@@ -59,18 +61,28 @@ class Selection:
         return _PAGING if self.is_counted else _BY_TOKENS
 
     def require(self, query: Query) -> None:
-        """Raises Refused for any other parameter, and for another order."""
+        """Raises Refused for any other parameter, for another order, and for several values that no RPC would heed."""
         require_known(query, (FIELDS, *((SORT,) if self.order else ()), *self.paging, *self.filters))
         if query.get(SORT, self.order) != self.order:
             raise unsupported(SORT, f"the list has the order {self.order}", f"列表顺序为{self.order}")
+        for name, words in self.filters.items():
+            if "," in query.get(name, "") and not self.takes_several(name, words):
+                raise unsupported(name, "it takes one value", "仅限一个值")
+
+    def takes_several(self, name: str, words: Collection[str]) -> bool:
+        """Whether a filter, which has these words, takes several."""
+        return bool(words) and name not in self.single
 
 
-def selected(told: Mapping[str, object], query: Query) -> Mapping[str, object]:
-    """The attributes that `fields` names, always with id and href; all without it."""
-    if not query.get(FIELDS):
-        return told
-    wanted = {*_ALWAYS, *_words(query, FIELDS)}
-    return {name: value for name, value in told.items() if name in wanted}
+def fields_of(query: Query) -> Collection[str]:
+    """The attributes that `fields` names, always with id and href; none without it, when all are wanted."""
+    named = _words(query, FIELDS)
+    return {*_ALWAYS, *named} if named else ()
+
+
+def selected(told: Mapping[str, object], fields: Collection[str]) -> Mapping[str, object]:
+    """The attributes of these names; all without names."""
+    return {name: value for name, value in told.items() if name in fields} if fields else told
 
 
 def values_in(query: Query, name: str, known: Mapping[str, Sequence[int]]) -> Sequence[int]:
@@ -79,14 +91,6 @@ def values_in(query: Query, name: str, known: Mapping[str, Sequence[int]]) -> Se
     if None in found:
         raise invalid(name, f"it is one of {', '.join(known)}", f"可用值为{'、'.join(known)}")
     return [number for numbers in found for number in numbers or ()]
-
-
-def value_of(query: Query, name: str) -> str:
-    """The one value of a filter; empty without it. Raises Refused for several, which no RPC would heed."""
-    said = query.get(name, "")
-    if "," in said:
-        raise unsupported(name, "it takes one value", "仅限一个值")
-    return said
 
 
 def words_of(enum: EnumDescriptor) -> Mapping[str, Sequence[int]]:

@@ -34,7 +34,7 @@ def _list(asked: Asked) -> api.ListAlarmsRequest:
 
 
 def _listed(asked: Asked, response: api.ListAlarmsResponse) -> Answer:
-    told = [told_alarm(each, asked.root) for each in response.alarms]
+    told = [told_alarm(each, asked.root, asked.fields) for each in response.alarms]
     return told_list(asked, ALARM, told, response.next_page_token, None)
 
 
@@ -43,7 +43,7 @@ def _get(asked: Asked) -> api.GetAlarmRequest:
 
 
 def _got(asked: Asked, response: api.GetAlarmResponse) -> Answer:
-    return told_one(asked, told_alarm(response.alarm, asked.root))
+    return told_one(asked, told_alarm(response.alarm, asked.root, asked.fields))
 
 
 def _patch(asked: Asked) -> Message:
@@ -51,7 +51,7 @@ def _patch(asked: Asked) -> Message:
 
 
 def _patched(asked: Asked, response: _Changed) -> Answer:
-    return told_one(asked, told_alarm(response.alarms[0], asked.root))
+    return told_one(asked, told_alarm(response.alarms[0], asked.root, asked.fields))
 
 
 _ROOT = "/tmf-api/alarm/v4"
@@ -75,6 +75,7 @@ ALARM_MANAGEMENT = Api(
                     OBJECT: (),
                     OBJECT_TYPE: OBJECT_TYPES,
                 },
+                single=(ACK_STATE, OBJECT_TYPE),
             ),
         ),
         Route.of("GET", f"/{ALARM}/{{id}}", f"{_SERVICE}/GetAlarm", _get, _got, resource=_RESOURCE),

@@ -1,6 +1,6 @@
 """Alarms as TMF642 Alarm (v4), and what a merge patch changes of them. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from google.protobuf.message import Message
 
@@ -10,7 +10,7 @@ from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState, Al
 from gateway.errors import invalid
 from gateway.web.enum_words import told_word
 from gateway.web.json_bodies import Attributes, unsupported
-from gateway.web.selecting import Query, value_of, values_in, words_of
+from gateway.web.selecting import Query, values_in, words_of
 from region_node.open_api.extension import Extension
 from region_node.open_api.resources import Json, href_of, require_type, told_time, without_empty
 
@@ -29,8 +29,11 @@ ALARM_TYPE = Extension(
 )
 
 
-def told_alarm(alarm: Alarm, root: str) -> Json:
-    """An alarm as an Alarm. One that the node has raised has the region as its source system."""
+def told_alarm(alarm: Alarm, root: str, fields: Collection[str] = ()) -> Json:
+    """An alarm as an Alarm. One that the node has raised has the region as its source system.
+
+    `fields` are the attributes that are wanted; all without.
+    """
     kind = alarm.alarmed_object.WhichOneof("object")
     word = told_word(AlarmType.DESCRIPTOR, alarm.alarm_type)
     told: Json = {
@@ -55,7 +58,7 @@ def told_alarm(alarm: Alarm, root: str) -> Json:
         "alarmedObjectType": kind or "",
         "affectedService": [{"id": each} for each in alarm.affected_services],
         "crossedThresholdInformation": _told_crossing(alarm),
-        **ALARM_TYPE.told(alarm, root),
+        **ALARM_TYPE.told(alarm, root, fields),
     }
     return without_empty(told)
 
@@ -68,11 +71,11 @@ def list_request(query: Query) -> api.ListAlarmsRequest:
         if states not in (_OPEN, _OPEN | {AlarmState.ALARM_STATE_CLEARED}):
             raise unsupported(STATE, "it selects raised,updated", "仅可按raised,updated筛选")
         request.include_cleared = states != _OPEN
-    if value_of(query, ACK_STATE):
+    if ACK_STATE in query:
         if query[ACK_STATE] != UNACKNOWLEDGED:
             raise unsupported(ACK_STATE, f"it selects {UNACKNOWLEDGED}", f"仅可按{UNACKNOWLEDGED}筛选")
         request.unacknowledged = True
-    name, kind = value_of(query, OBJECT), value_of(query, OBJECT_TYPE)
+    name, kind = query.get(OBJECT, ""), query.get(OBJECT_TYPE, "")
     if name or kind:
         request.alarmed_object.CopyFrom(_object(name, kind))
     return request

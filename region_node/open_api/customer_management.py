@@ -4,7 +4,7 @@ from google.protobuf.message import Message
 
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.web.routes import Answer, Api, Asked, Route
-from gateway.web.selecting import FIELDS, LIMIT, Selection, require_known, value_of
+from gateway.web.selecting import FIELDS, LIMIT, Selection, require_known
 from region_node.open_api.customers import CUSTOMER, CUSTOMER_TYPE, changed_customer, told_customer
 from region_node.open_api.resources import tokens_of, told_list, told_one
 
@@ -13,7 +13,7 @@ _NUMBER = "contactMedium.characteristic.phoneNumber"
 
 
 def _list(asked: Asked) -> Message:
-    number = value_of(asked.query, _NUMBER)
+    number = asked.query.get(_NUMBER, "")
     if number:  # of one line at most
         require_known(asked.query, (FIELDS, LIMIT, _NUMBER))
         tokens_of(asked)  # refuses a limit that is none
@@ -23,8 +23,8 @@ def _list(asked: Asked) -> Message:
 
 def _listed(asked: Asked, response: api.ListCustomersResponse | api.GetCustomerResponse) -> Answer:
     if isinstance(response, api.GetCustomerResponse):
-        return told_list(asked, CUSTOMER, [told_customer(response.customer, asked.root)], "", 1)
-    told = [told_customer(each, asked.root) for each in response.customers]
+        return told_list(asked, CUSTOMER, [told_customer(response.customer, asked.root, asked.fields)], "", 1)
+    told = [told_customer(each, asked.root, asked.fields) for each in response.customers]
     return told_list(asked, CUSTOMER, told, response.next_page_token, None)
 
 
@@ -33,7 +33,7 @@ def _get(asked: Asked) -> api.GetCustomerRequest:
 
 
 def _got(asked: Asked, response: api.GetCustomerResponse) -> Answer:
-    return told_one(asked, told_customer(response.customer, asked.root))
+    return told_one(asked, told_customer(response.customer, asked.root, asked.fields))
 
 
 def _patch(asked: Asked) -> api.UpdateCustomerRequest:
@@ -42,7 +42,7 @@ def _patch(asked: Asked) -> api.UpdateCustomerRequest:
 
 
 def _patched(asked: Asked, response: api.UpdateCustomerResponse) -> Answer:
-    return told_one(asked, told_customer(response.customer, asked.root))
+    return told_one(asked, told_customer(response.customer, asked.root, asked.fields))
 
 
 _ROOT = "/tmf-api/customerManagement/v4"

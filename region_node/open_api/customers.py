@@ -4,6 +4,8 @@ A customer of TMF629 is one line with its customer, and has the id of the line. 
 enterprise.
 """
 
+from collections.abc import Collection
+
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from gateway.api.region.v1.customer_service_pb2 import Customer, Product
@@ -22,8 +24,8 @@ CUSTOMER_TYPE = Extension(
 )
 
 
-def told_customer(customer: Customer, root: str) -> Json:
-    """A customer with one line as a Customer."""
+def told_customer(customer: Customer, root: str, fields: Collection[str] = ()) -> Json:
+    """A customer with one line as a Customer. `fields` are the attributes that are wanted; all without."""
     line, account = customer.product, customer.billing_account.id
     media = [(_PHONE, "phoneNumber", line.number), (_EMAIL, "emailAddress", customer.email)]
     told: Json = {
@@ -35,7 +37,7 @@ def told_customer(customer: Customer, root: str) -> Json:
         "contactMedium": [
             {"mediumType": kind, "characteristic": {name: value}} for kind, name, value in media if value
         ],
-        **CUSTOMER_TYPE.told(customer, root),
+        **CUSTOMER_TYPE.told(customer, root, fields),
     }
     return without_empty(told)
 

@@ -1,7 +1,7 @@
 """Attributes that a resource has beyond TM Forum's, in the JSON of the contract, and the JSON Schema of them."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
@@ -63,10 +63,13 @@ class Extension:
         """Where the schema is read, below the path of the API."""
         return f"schema/{self.type}.schema.json"
 
-    def told(self, message: Message, root: str) -> Json:
-        """The attributes of a message, and those that name the type; None for what is not set."""
+    def told(self, message: Message, root: str, fields: Collection[str]) -> Json:
+        """The attributes of a message of these names, all without names, and those that name the type.
+
+        None for what is not set.
+        """
         return {
-            **{name: read(message) for name, read in self._readers},
+            **{name: read(message) for name, read in self._readers if not fields or name in fields},
             "@type": self.type,
             "@baseType": self.base,
             "@schemaLocation": f"{root}/{self.schema_path}",

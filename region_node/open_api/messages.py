@@ -6,7 +6,7 @@ All that a descriptor says is looked up once: a list has many messages of few ty
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from functools import cache
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -23,6 +23,7 @@ _TIMES: Mapping[str, Writer] = {
     Timestamp.DESCRIPTOR.full_name: told_instant,
     Duration.DESCRIPTOR.full_name: Duration.ToJsonString,
 }
+_NOT_FINITE = {inf: "Infinity", -inf: "-Infinity"}
 _LONG = (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64)
 
 
@@ -66,7 +67,7 @@ def _writer_of_one(field: FieldDescriptor) -> Writer:
     if field.type == FieldDescriptor.TYPE_BYTES:
         return lambda held: b64encode(held).decode("ascii")
     if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE:
-        return lambda held: held if isfinite(held) else str(held)
+        return lambda held: held if isfinite(held) else _NOT_FINITE.get(held, "NaN")
     return str if field.cpp_type in _LONG else _same
 
 

@@ -5,7 +5,7 @@ from google.protobuf.message import Message
 from gateway.api.region.v1 import fault_service_pb2 as api
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.web.routes import Answer, Api, Asked, Route
-from gateway.web.selecting import Selection, value_of, values_in, words_of
+from gateway.web.selecting import Selection, values_in, words_of
 from region_node.open_api.resources import part_of, told_created, told_list, told_one
 from region_node.open_api.service_problems import (
     CHANGED,
@@ -27,14 +27,14 @@ def _list(asked: Asked) -> api.ListFaultsRequest:
     states = values_in(asked.query, _STATUS, words_of(FaultState.DESCRIPTOR))
     return api.ListFaultsRequest(
         states=[FaultState.ValueType(each) for each in states],
-        number=value_of(asked.query, _NUMBER),
+        number=asked.query.get(_NUMBER, ""),
         requester=asked.requester,
         **part_of(asked),
     )
 
 
 def _listed(asked: Asked, response: api.ListFaultsResponse) -> Answer:
-    told = [told_problem(each, asked.root) for each in response.faults]
+    told = [told_problem(each, asked.root, asked.fields) for each in response.faults]
     total = response.total_size if response.HasField("total_size") else None
     return told_list(asked, PROBLEM, told, response.next_page_token, total)
 
@@ -44,7 +44,7 @@ def _get(asked: Asked) -> api.GetFaultRequest:
 
 
 def _got(asked: Asked, response: api.GetFaultResponse) -> Answer:
-    return told_one(asked, told_problem(response.fault, asked.root))
+    return told_one(asked, told_problem(response.fault, asked.root, asked.fields))
 
 
 def _post(asked: Asked) -> api.ReportFaultRequest:
@@ -52,7 +52,7 @@ def _post(asked: Asked) -> api.ReportFaultRequest:
 
 
 def _posted(asked: Asked, response: api.ReportFaultResponse) -> Answer:
-    return told_created(asked, told_problem(response.fault, asked.root))
+    return told_created(asked, told_problem(response.fault, asked.root, asked.fields))
 
 
 def _patch(asked: Asked) -> Message:
@@ -60,7 +60,7 @@ def _patch(asked: Asked) -> Message:
 
 
 def _patched(asked: Asked, response: _Changed) -> Answer:
-    return told_one(asked, told_problem(response.fault, asked.root))
+    return told_one(asked, told_problem(response.fault, asked.root, asked.fields))
 
 
 _ROOT = "/tmf-api/serviceProblemManagement/v4"

@@ -16,7 +16,7 @@ def _list(asked: Asked) -> api.ListBusinessesRequest:
 
 def _listed(asked: Asked, response: api.ListBusinessesResponse) -> Answer:
     guides = [api.GetBusinessGuideResponse(business=each) for each in response.businesses]
-    told = [told_offering(each, asked.root, asked.language) for each in guides]
+    told = [told_offering(each, asked.root, asked.language, asked.fields) for each in guides]
     return told_list(asked, OFFERING, told, response.next_page_token, None)
 
 
@@ -25,7 +25,7 @@ def _get(asked: Asked) -> api.GetBusinessGuideRequest:
 
 
 def _got(asked: Asked, response: api.GetBusinessGuideResponse) -> Answer:
-    return told_one(asked, told_offering(response, asked.root, asked.language))
+    return told_one(asked, told_offering(response, asked.root, asked.language, asked.fields))
 
 
 _ROOT = "/tmf-api/productCatalogManagement/v4"

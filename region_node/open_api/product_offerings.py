@@ -1,5 +1,7 @@
 """Businesses of the catalogue as TMF620 ProductOffering (v4). Pure."""
 
+from collections.abc import Collection
+
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.web.refusals import CHINESE
@@ -26,8 +28,11 @@ PRODUCT_OFFERING = Extension(
 )
 
 
-def told_offering(guide: GetBusinessGuideResponse, root: str, language: str) -> Json:
-    """A business, with as much of its guide as is known, as a ProductOffering."""
+def told_offering(guide: GetBusinessGuideResponse, root: str, language: str, fields: Collection[str] = ()) -> Json:
+    """A business, with as much of its guide as is known, as a ProductOffering.
+
+    `fields` are the attributes that are wanted; all without.
+    """
     business = guide.business
     steps = [_in(each, language) for each in business.guide]
     told: Json = {
@@ -37,7 +42,7 @@ def told_offering(guide: GetBusinessGuideResponse, root: str, language: str) -> 
         "description": "\n".join(steps),
         "isBundle": business.HasField("joint"),
         "lifecycleStatus": _ACTIVE,
-        **PRODUCT_OFFERING.told(guide, root),
+        **PRODUCT_OFFERING.told(guide, root, fields),
     }
     return without_empty(told)
 

@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
-from gateway.web.json_bodies import unsupported
 from gateway.web.refusals import ENGLISH
 from gateway.web.routes import Answer, Api, Asked, Route
-from gateway.web.selecting import Selection, value_of, values_in, words_of
+from gateway.web.selecting import Selection, values_in, words_of
 from region_node.open_api.cancellations import (
     CANCEL,
     CANCEL_TYPE,
@@ -45,10 +44,8 @@ def _got(asked: Asked, response: order_api.GetOrderResponse) -> Answer:
 
 def _list(asked: Asked) -> order_api.ListOrdersRequest:
     request = _page(asked, values_in(asked.query, _STATE, words_of(OrderState.DESCRIPTOR)))
-    request.business, request.number = value_of(asked.query, _BUSINESS), value_of(asked.query, _NUMBER)
-    for party in values_in(asked.query, _PARTY, words_of(Party.DESCRIPTOR)):
-        if request.awaiting:
-            raise unsupported(_PARTY, "an order awaits one party", "一张订单只等待一方")
+    request.business, request.number = asked.query.get(_BUSINESS, ""), asked.query.get(_NUMBER, "")
+    for party in values_in(asked.query, _PARTY, words_of(Party.DESCRIPTOR)):  # one, since the selection takes one
         request.awaiting = Party.ValueType(party)
     return request
 
@@ -90,7 +87,7 @@ def _cancelled(asked: Asked, response: order_api.CancelOrderResponse) -> Answer:
 
 
 def _told(asked: Asked, order: Order) -> Json:
-    return told_order(order, asked.root, asked.language)
+    return told_order(order, asked.root, asked.language, asked.fields)
 
 
 def _page(asked: Asked, states: Sequence[int]) -> order_api.ListOrdersRequest:
@@ -126,6 +123,7 @@ PRODUCT_ORDERING = Api(
                     _NUMBER: (),
                     _PARTY: words_of(Party.DESCRIPTOR),
                 },
+                single=(_PARTY,),
                 is_counted=True,
             ),
         ),

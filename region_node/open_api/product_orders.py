@@ -5,7 +5,7 @@ beyond TMF622 belong to the type `CrossregionProductOrder`, in the JSON of the c
 a counterpart are refused, never left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
@@ -57,8 +57,8 @@ _OF_NODE = "/"
 _TEXT = "string"
 
 
-def told_order(order: Order, root: str, language: str) -> Json:
-    """An order as a ProductOrder."""
+def told_order(order: Order, root: str, language: str, fields: Collection[str] = ()) -> Json:
+    """An order as a ProductOrder. `fields` are the attributes that are wanted; all without."""
     told: Json = {
         "id": order.id,
         "href": href_of(root, ORDER, order.id),
@@ -74,7 +74,7 @@ def told_order(order: Order, root: str, language: str) -> Json:
         "note": [told_note(each.author, each.time, each.text) for each in order.notes],
         "orderTotalPrice": _told_price(order, language),
         "productOrderItem": [_told_item(order)],
-        **PRODUCT_ORDER.told(order, root),
+        **PRODUCT_ORDER.told(order, root, fields),
     }
     return without_empty(told)
 

@@ -64,18 +64,18 @@ def tokens_of(asked: Asked) -> Tokens:
 
 def told_one(asked: Asked, told: Json) -> Answer:
     """The answer with one resource."""
-    return Answer(selected(told, asked.query))
+    return Answer(selected(told, asked.fields))
 
 
 def told_created(asked: Asked, told: Json) -> Answer:
     """The answer with a resource that was just made, and its place."""
-    return Answer(selected(told, asked.query), HTTPStatus.CREATED, {"Location": str(told["href"])})
+    return Answer(selected(told, asked.fields), HTTPStatus.CREATED, {"Location": str(told["href"])})
 
 
 def told_list(asked: Asked, resource: str, told: Sequence[Json], token: str, total: int | None) -> Answer:
     """The answer with a part of a list, which continues behind a token; empty at its end."""
     headers = listed_headers(f"{asked.root}/{resource}", asked.query, len(told), total, token)
-    return Answer([selected(each, asked.query) for each in told], headers=headers)
+    return Answer([selected(each, asked.fields) for each in told], headers=headers)
 
 
 def request_id_of(asked: Asked) -> str:

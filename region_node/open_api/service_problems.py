@@ -4,7 +4,7 @@ A fault has the category `fault`, and the priority 1, 2 or 3 for a critical, maj
 without a counterpart are refused, never left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -94,8 +94,8 @@ SERVICE_PROBLEM = Extension(
 )
 
 
-def told_problem(fault: Fault, root: str) -> Json:
-    """A fault as a ServiceProblem."""
+def told_problem(fault: Fault, root: str, fields: Collection[str] = ()) -> Json:
+    """A fault as a ServiceProblem. `fields` are the attributes that are wanted; all without."""
     report, changes = fault.report, fault.state_changes
     last = changes[-1] if changes else None
     repaired = [each for each in changes if each.state == FaultState.FAULT_STATE_RESOLVED]
@@ -125,7 +125,7 @@ def told_problem(fault: Fault, root: str) -> Json:
         "underlyingAlarm": told_references(told_reference(report.alarm_id, _ALARM)),
         "parentProblem": told_references(told_reference(fault.problem_id, _PROBLEM)),
         "note": [told_note(each.author, each.time, each.text) for each in fault.notes],
-        **SERVICE_PROBLEM.told(fault, root),
+        **SERVICE_PROBLEM.told(fault, root, fields),
     }
     return without_empty(told)
 

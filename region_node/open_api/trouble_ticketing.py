@@ -5,7 +5,7 @@ from google.protobuf.message import Message
 from gateway.api.region.v1 import complaint_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.web.routes import Answer, Api, Asked, Route
-from gateway.web.selecting import Selection, value_of, values_in, words_of
+from gateway.web.selecting import Selection, values_in, words_of
 from region_node.open_api.resources import (
     Json,
     part_of,
@@ -35,8 +35,8 @@ def _list(asked: Asked) -> api.ListComplaintsRequest:
     states = values_in(asked.query, _STATUS, words_of(ComplaintState.DESCRIPTOR))
     return api.ListComplaintsRequest(
         states=[ComplaintState.ValueType(each) for each in states],
-        category=value_of(asked.query, _CATEGORY),
-        number=value_of(asked.query, _NUMBER),
+        category=asked.query.get(_CATEGORY, ""),
+        number=asked.query.get(_NUMBER, ""),
         requester=asked.requester,
         **part_of(asked),
     )
@@ -53,7 +53,7 @@ def _get(asked: Asked) -> api.GetComplaintRequest:
 
 
 def _got(asked: Asked, response: api.GetComplaintResponse) -> Answer:
-    return told_one(asked, told_ticket(response, asked.root))
+    return told_one(asked, told_ticket(response, asked.root, asked.fields))
 
 
 def _post(asked: Asked) -> api.FileComplaintRequest:
@@ -74,7 +74,7 @@ def _patched(asked: Asked, response: _Changed) -> Answer:
 
 
 def _told(asked: Asked, complaint: Complaint) -> Json:
-    return told_ticket(api.GetComplaintResponse(complaint=complaint), asked.root)
+    return told_ticket(api.GetComplaintResponse(complaint=complaint), asked.root, asked.fields)
 
 
 _ROOT = "/tmf-api/troubleTicket/v4"

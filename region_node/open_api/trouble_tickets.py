@@ -4,7 +4,7 @@ A complaint has the ticket type `complaint`. Its severity is that of its categor
 of a request without a counterpart are refused, never left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -101,8 +101,8 @@ TROUBLE_TICKET = Extension(
 )
 
 
-def told_ticket(held: api.GetComplaintResponse, root: str) -> Json:
-    """A complaint as a TroubleTicket."""
+def told_ticket(held: api.GetComplaintResponse, root: str, fields: Collection[str] = ()) -> Json:
+    """A complaint as a TroubleTicket. `fields` are the attributes that are wanted; all without."""
     complaint = held.complaint
     changes = complaint.state_changes
     last = changes[-1] if changes else None
@@ -148,7 +148,7 @@ def told_ticket(held: api.GetComplaintResponse, root: str) -> Json:
             }
             for each in complaint.attachments
         ],
-        **TROUBLE_TICKET.told(held, root),
+        **TROUBLE_TICKET.told(held, root, fields),
     }
     return without_empty(told)
 

@@ -158,7 +158,7 @@ async def test_the_client_in_typescript_is_compiled_with_generated_code_and_does
 async def test_the_client_in_java_is_compiled_with_generated_code_and_does_the_same_by_tls_1_3(
     federation: Federation, tmp_path: Path
 ) -> None:
-    build, made = CLIENTS / "java" / "build.sh", tmp_path / "made"
+    build, made = CLIENTS / "java" / "build.sh", tmp_path / "made here"
     ended = await compiled(["sh", str(build), str(PROTOS), str(made)], tmp_path, {"PATH": os.environ["PATH"]})
     if ended.returncode == os.EX_UNAVAILABLE:
         missing(ended.stderr)

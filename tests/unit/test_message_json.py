@@ -1,6 +1,7 @@
 """The JSON of the contract is that of protobuf's own library, for every message that an Open API answers with."""
 
 from collections.abc import Iterator
+from math import inf, nan
 from typing import cast
 
 import pytest
@@ -11,6 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from gateway.api.region.v1.alarm_pb2 import Alarm
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse
+from gateway.api.region.v1.complaint_pb2 import ComplaintClassification
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
 from gateway.api.region.v1.customer_service_pb2 import Customer
 from gateway.api.region.v1.fault_pb2 import Fault
@@ -47,3 +49,9 @@ def test_a_message_has_the_json_of_protobufs_own_library(kind: type[Message]) ->
 def test_a_value_that_only_a_later_version_knows_is_its_number() -> None:
     change = StateChange(state=LATER)  # type: ignore[arg-type]
     assert json_of(change) == MessageToDict(change) == {"state": LATER}
+
+
+@pytest.mark.parametrize("number", [inf, -inf, nan])
+def test_a_number_that_is_not_finite_has_the_name_that_protobuf_gives_it(number: float) -> None:
+    doubt = ComplaintClassification(confidence=number)
+    assert json_of(doubt) == MessageToDict(doubt)

@@ -276,3 +276,12 @@ def test_what_is_told_has_the_schema_of_tm_forum() -> None:
     cancelled.state = OrderState.ORDER_STATE_CANCELLED
     require_schema(OPENAPI, "ProductOrder", told_order(full_order(), ROOT, "en"), PRODUCT_ORDER)
     require_schema(OPENAPI, "CancelProductOrder", told_cancellation(cancelled, ROOT), None)
+
+
+def test_attributes_of_the_contract_that_nobody_wants_are_not_written() -> None:
+    order = full_order()
+    told = told_order(order, ROOT, "en", ("id", "href", "state", "stateChange"))
+    assert not told.keys() & (PRODUCT_ORDER.paths.keys() - {"stateChange"})
+    assert {name: told[name] for name in ("id", "state", "stateChange")}.items() <= told_order(
+        order, ROOT, "en"
+    ).items()

@@ -1,12 +1,17 @@
 """The description of each Open API tells what the node serves: every operation of its table, and nothing else."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
+from gateway.web.html_pages import HtmlPages
 from gateway.web.openapi import openapi
+from gateway.web.openapi_pages import HTML_PATH
 from gateway.web.routes import Api
 from region_node.open_api.served import served_apis
 from tests.unit.open_api_schemas import DEVELOPMENT
@@ -58,6 +63,19 @@ def test_headers_are_described_where_their_rpc_heeds_them() -> None:
     assert told["createServiceProblem"] == {"Accept-Language", *person, "Idempotency-Key"}
 
 
+def test_a_filter_is_described_with_as_many_values_as_it_takes() -> None:
+    told = {
+        (operation["operationId"], each["name"]): each["schema"]["type"]
+        for api in served_apis()
+        for operations in documented(api)["paths"].values()
+        for operation in operations.values()
+        for each in operation["parameters"]
+    }
+    assert told["listProductOrder", "state"] == told["listAlarm", "perceivedSeverity"] == "array"
+    assert told["listProductOrder", "awaiting.party"] == told["listAlarm", "ackState"] == "string"
+    assert told["listAlarm", "alarmedObjectType"] == told["listTroubleTicket", "category"] == "string"
+
+
 @APIS
 def test_each_reference_of_a_description_leads_somewhere_and_its_schemas_are_schemas(api: Api) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason=DEVELOPMENT)
@@ -96,3 +114,22 @@ def test_each_state_and_time_of_a_fault_is_in_the_description_of_a_problem() -> 
     assert told["resolutionDate"] == {"type": "string", "format": "date-time"}
     assert told["stateChange"]["items"]["$ref"].startswith("#/components/schemas/gateway.api.region.v1.")
     assert told["affectedResource"]["items"]["properties"]["id"] == {"type": "string"}
+
+
+def test_a_description_is_written_once_however_often_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    api, write = served_apis()[0], HtmlPages.written
+    written: list[str] = []
+
+    def counted(pages: HtmlPages, name: str, title: str, language: str, page: object) -> str:
+        written.append(name)
+        return write(pages, name, title, language, page)
+
+    monkeypatch.setattr(HtmlPages, "written", counted)
+    (page,) = (each for each in api.pages if each.path.endswith(HTML_PATH))
+
+    async def twice() -> list[web.StreamResponse]:
+        return [await page.show(make_mocked_request("GET", page.path)) for _ in range(2)]
+
+    shown = asyncio.run(twice())
+    assert written == ["openapi.html.j2"]
+    assert all(isinstance(each, web.Response) and api.title in str(each.text) for each in shown)

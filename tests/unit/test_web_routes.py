@@ -16,7 +16,7 @@ from gateway.errors import Refused
 from gateway.rpc.in_process import Arrival
 from gateway.web.json_bodies import Attributes, parsed
 from gateway.web.routes import Answer, Api, Asked, Route, application
-from gateway.web.selecting import Paging, Selection, require_known, value_of, values_in, words_of
+from gateway.web.selecting import Paging, Selection, require_known, values_in, words_of
 from region_node.open_api.product_ordering import PRODUCT_ORDERING
 
 WORDS = words_of(OrderState.DESCRIPTOR)
@@ -84,9 +84,11 @@ def test_a_filter_without_a_word_is_refused(said: str) -> None:
 
 def test_a_filter_takes_as_many_values_as_its_rpc() -> None:
     assert len(values_in({"state": "held, completed"}, "state", WORDS)) == 2
-    assert value_of({"business": "PAY"}, "business") == "PAY"
-    with pytest.raises(Refused, match="one value"):
-        value_of({"business": "PAY,SIM"}, "business")
+    selection = Selection("-orderDate", {"state": WORDS, "business": (), "party": WORDS}, single=("party",))
+    selection.require({"state": "held,completed", "business": "PAY", "party": "held"})
+    for query in ({"business": "PAY,SIM"}, {"party": "held,completed"}):
+        with pytest.raises(Refused, match="one value"):
+            selection.require(query)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ done
 for program in java javac protoc grpc_java_plugin; do
     command -v "$program" >/dev/null || fail "$program"
 done
+native=$(ls /usr/lib/*/jni/libnetty-tcnative.so 2>/dev/null | head -n 1)
+[ -n "$native" ] || fail libnetty-tcnative.so
 [ -e /usr/include/google/protobuf/descriptor.proto ] || fail descriptor.proto
 
 mkdir -p "$2"
@@ -32,5 +34,5 @@ mkdir -p generated built native
     "--plugin=protoc-gen-grpc-java=$(command -v grpc_java_plugin)" errors.proto
 javac -encoding UTF-8 -cp "$classpath" -sourcepath generated -d built "$here/Client.java"
 # Debian's Netty has ALPN, without which there is no HTTP/2, by OpenSSL alone, and looks for it by this name.
-cp "$(ls /usr/lib/*/jni/libnetty-tcnative.so)" native/libnetty_tcnative.so
-printf 'exec java -Djava.library.path=%s -cp %s Client "$@"\n' "$PWD/native" "$PWD/built$classpath" >client
+cp "$native" native/libnetty_tcnative.so
+printf 'exec java "-Djava.library.path=%s" -cp "%s" Client "$@"\n' "$PWD/native" "$PWD/built$classpath" >client
