@@ -36,6 +36,7 @@ from tests.bench.questions import bill_call, bill_queries
 from tests.bench.report import Report, Spread, percentile
 from tests.bench.requirements import BUILD, Needs, ready, working_directory
 from tests.bench.results import circumstances, write_report
+from tests.bench.running import with_room_for_bills
 from tests.bench.sharing import record_call
 
 REGIONS = (HANDLING, HOME, "henan", "hunan")
@@ -193,6 +194,7 @@ def main(callers: int, rounds: int, seconds: float, output: Path, *, unsynced: b
             directory, others, rounds=rounds, seconds_per_round_and_load=seconds, callers=callers
         )
         federation = LocalFederation(directory / "federation", REGIONS)
+        federation.load = with_room_for_bills(federation.load)
         stack.callback(federation.kill)
         federation.prepare()
         federation.start()

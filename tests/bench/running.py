@@ -1,7 +1,7 @@
 """The systems that a bench loads: a federation of the present or of an older tree, and a bare chain."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -14,10 +14,12 @@ from deploy.local.federation import FEDERATION_FILES, OPERATOR, LocalFederation
 from deploy.local.postgresql_access import PostgresqlAccess
 from deploy.local.process import Launcher, Program, Started, launch_anew
 from deploy.local.profiles import EMBEDDED, Profile
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.catalogue_service_pb2 import SearchBusinessesRequest
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import from_rpc_error
+from gateway.federation.body import BILL_READINGS
 from tests.bench.chain import Chain
 from tests.bench.load import CALL_TIMEOUT, LoadClient
 from tests.bench.orders import CUSTOMERS, HANDLING, HOME, create_customers
@@ -25,6 +27,7 @@ from tests.rolling.trees import knows_signatures, read_by, readable
 
 _PATIENCE = 60.0  # seconds until a region has its first configuration
 _LOOK = 0.05
+_BILLS = 100_000_000
 
 
 @contextmanager
@@ -46,10 +49,11 @@ def running(
     started = launcher if tree is None else launcher_of(tree)
     federation = LocalFederation(directory, regions, profile, postgresql, launcher=started)
     federation.operators = tuple(operators)
-    files = FEDERATION_FILES
+    files, read = FEDERATION_FILES, federation.load
     if tree is not None:
-        files, federation.load = tree / "deploy" / "federation", partial(read_by, tree)
+        files, read = tree / "deploy" / "federation", partial(read_by, tree)
         federation.is_signed = knows_signatures(tree)
+    federation.load = with_room_for_bills(read)
     if web:
         federation.open_web(federation.nodes[web][0], "open_apis")
     try:
@@ -59,6 +63,19 @@ def running(
         yield federation
     finally:
         federation.kill()
+
+
+def with_room_for_bills(read: Callable[[Path], Configuration]) -> Callable[[Path], Configuration]:
+    """Reads a configuration in which a region may read as many bills by papers as a load asks for."""
+
+    def read_with_room(files: Path) -> Configuration:
+        configuration = read(files)
+        for each in configuration.policies:
+            if each.name == BILL_READINGS:
+                each.figure.value = _BILLS
+        return configuration
+
+    return read_with_room
 
 
 async def fill(federation: LocalFederation, customers: int) -> None:
