@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 SEEDS ?= 200
+START ?= 0
 JOBS ?= 2
 TESTS ?= tests
 # Modules are compiled once for all the processes that tests start, whatever the machine says of bytecode.
@@ -85,8 +86,8 @@ bench: setup ## measure against a bare gRPC chain; writes build/bench.json
 bench-compare: setup ## measure beside the last release, in turns; fails where something got worse by more than 5 %: COMMIT=other
 	@$(BIN)/python -m tests.bench.against $(COMMIT)
 
-simulate: setup ## run the seeded simulation: SEEDS=n
-	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+simulate: setup ## run the seeded simulation: SEEDS=n; START=10000 for joint orders, 20000 for reconciliation, 30000 for moves
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --start $(START)
 
 rolling: setup ## replace every process under load, stopped and killed: SECONDS=n for each
 	@$(BIN)/python -m tests.rolling --seconds $(SECONDS)
