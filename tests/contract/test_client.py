@@ -248,7 +248,8 @@ def test_where_nobody_listens_the_caller_learns_so_after_its_patience(
 ) -> None:
     with pytest.raises(Unanswered) as unanswered:
         runner.run(_submitted(way, region_at(NOTHING_LISTENS, certificates, patience=0.5)))
-    assert unanswered.value.code() == AWAY
+    # A machine that needs all of the patience for the first attempt has no refused connection to tell of.
+    assert unanswered.value.code() in (AWAY, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 async def _submitted(way: Way, region: Region) -> Order:
