@@ -20,8 +20,9 @@ from deploy.local.postgresql_access import PostgresqlAccess
 from deploy.local.profiles import Engine, Placement, Profile
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.security.identity import server_name
+from tests.bench.arrivals import Arrivals, offer, starts
 from tests.bench.load import LoadClient
-from tests.bench.openloop import Arrivals, offer, starts
+from tests.bench.openloop import NEIGHBOUR
 from tests.bench.orders import CUSTOMERS, HOME, all_lines
 from tests.bench.report import Report, Spread, Window, percentile
 from tests.bench.requirements import BUILD, Needs, ready, working_directory
@@ -29,8 +30,6 @@ from tests.bench.results import circumstances, write_report
 from tests.bench.running import running
 from tests.bench.table import console
 
-NEIGHBOUR = "kiosk"
-"""The name of the small operator."""
 CALLERS = 512  # of the operator at full speed
 LINES = 512  # of the small operator
 _WARM_UP = 1.0  # seconds
@@ -98,8 +97,8 @@ async def measure(
     async with federation.dial_region(HOME, f"{HOME}-{NEIGHBOUR}") as channel:
         small = Arrivals([channel], all_lines(customers=CUSTOMERS + LINES)[CUSTOMERS:])
 
-        async def sent() -> list[float]:
-            return (await offer(list(starts(rate, seconds, source)), small.submit))[0]
+        async def sent() -> Sequence[float]:
+            return (await offer(list(starts(rate, seconds, source)), small.submit)).latencies
 
         await offer([each / rate for each in range(round(_WARM_UP * rate))], small.submit)
         await asyncio.to_thread(flood.run, callers, _WARM_UP)

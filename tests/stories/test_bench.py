@@ -107,7 +107,7 @@ def test_a_mixed_load_a_rest_and_the_bytes_of_an_order_are_measured() -> None:
 def test_orders_are_measured_at_a_given_rate_and_beside_more_data_and_more_regions(tmp_path: Path) -> None:
     small = ["--rounds=1", "--seconds=0.5", "--unsynced"]
     programs = {
-        "openloop": (["--share=0.5", "--share=2"], {"shares", "conditions"}),
+        "openloop": (["--engine=sqlite", "--share=0.5", "--share=2"], {"engines", "conditions"}),
         "growth": (
             ["--factor=1", "--factor=2", "--customers=64", "--orders=32", "--regions=3"],
             {"data", "regions", "conditions"},

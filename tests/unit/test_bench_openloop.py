@@ -6,11 +6,15 @@ import json
 import random
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
 
-from tests.bench.openloop import LATE, Offer, offer, plain, shown, starts
+from tests.bench.arrivals import Outcome, offer, starts
+from tests.bench.openloop import LATE, Offer, drawn, milliseconds, plain, shown
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_starts_come_at_the_rate_in_order_and_the_same_again_for_the_same_seed() -> None:
@@ -39,12 +43,12 @@ def submitting(*answers: bool) -> Callable[[], Awaitable[bool]]:
 
 
 def test_a_latency_counts_from_the_intended_start_and_not_from_when_the_order_was_sent() -> None:
-    latencies, refused = asyncio.run(offer([-5.0, -3.0], submitting(True, True)))
-    assert (latencies[0] >= 5, latencies[1] >= 3, refused) == (True, True, 0), "both were sent late"
+    late = asyncio.run(offer([-5.0, -3.0], submitting(True, True)))
+    assert (late.latencies[0] >= 5, late.latencies[1] >= 3, late.refused) == (True, True, 0), "both were sent late"
 
 
 def test_orders_are_sent_whether_or_not_those_before_them_are_done() -> None:
-    async def run() -> tuple[list[float], int]:
+    async def run() -> Outcome:
         sent: list[None] = []
         all_sent = asyncio.Event()
 
@@ -58,26 +62,27 @@ def test_orders_are_sent_whether_or_not_those_before_them_are_done() -> None:
         async with asyncio.timeout(10):
             return await offer([0.0, 0.0, 0.0], submit)
 
-    assert len(asyncio.run(run())[0]) == 3
+    assert len(asyncio.run(run()).latencies) == 3
 
 
 def test_a_refused_order_has_no_latency_and_is_counted() -> None:
-    latencies, refused = asyncio.run(offer([0.0, 0.0, 0.0], submitting(False, True, False)))
-    assert (len(latencies), refused) == (1, 2)
+    some = asyncio.run(offer([0.0, 0.0, 0.0], submitting(False, True, False)))
+    assert (len(some.latencies), some.refused) == (1, 2)
 
 
-BUSY = Offer(seconds=2.0, capacity=4.0, latencies=[0.1, 0.2, 0.3, LATE + 1], refused=6)
+FEW = Outcome([0.01, 0.02], 1)
+BUSY = Offer(2.0, 4.0, Outcome([0.1, 0.2, 0.3, LATE + 1], 6), FEW, FEW)
 
 
 def test_what_is_late_is_not_done_in_time_and_what_is_refused_was_offered() -> None:
     assert (BUSY.offered, BUSY.goodput, BUSY.late) == (5.0, 1.5, 1)
-    assert (BUSY.milliseconds(0.5), BUSY.milliseconds(0.99)) == (200.0, (LATE + 1) * 1e3)
+    assert (milliseconds(BUSY.orders, 0.5), milliseconds(BUSY.orders, 0.99)) == (200.0, (LATE + 1) * 1e3)
 
 
 def test_an_offer_of_which_nothing_was_done_is_shown_as_well() -> None:
-    refused = Offer(seconds=2.0, capacity=4.0, latencies=[], refused=8)
-    console = Console(width=120, record=True, file=io.StringIO())
-    console.print(shown({0.5: [BUSY], 2.0: [refused]}))
+    refused = Offer(2.0, 4.0, Outcome([], 8), Outcome([], 3), FEW)
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(shown("sqlite", {0.5: [BUSY], 2.0: [refused]}))
     told = console.export_text()
     row = next(line for line in told.splitlines() if line.startswith("│     2 "))
     assert [cell.strip() for cell in row.strip("│").split("│")] == [
@@ -89,7 +94,20 @@ def test_an_offer_of_which_nothing_was_done_is_shown_as_well() -> None:
         "0.00",
         "0.00",
         "4.00",
+        "0.00",
+        "3.00",
+        "20.00",
     ]
     assert "in time: █▁" in told
     kept = json.loads(json.dumps(plain({0.5: [BUSY]})))
     assert kept["0.5"]["in time, 1/s"] == {"median": 1.5, "min": 1.5, "max": 1.5}
+
+
+def test_the_curves_of_all_engines_are_in_one_picture_that_needs_no_other_file() -> None:
+    engines = {"sqlite": {0.5: [BUSY], 2.0: [BUSY]}, "postgresql": {0.5: [BUSY], 2.0: [BUSY]}}
+    root = ElementTree.fromstring(drawn(engines))
+    told = "".join(root.itertext())
+    assert all(f"{engine}, % of the capacity: 38, 38" in told for engine in engines)
+    assert "postgresql, orders of the small operator: 20, 20" in told
+    assert len(root.findall(f".//{SVG}polyline")) == 6
+    assert b"http" not in drawn(engines).replace(b"http://www.w3.org/2000/svg", b"")

@@ -1,0 +1,170 @@
+"""Customers who come whenever they like, whether or not those before them are done; by a Poisson process.
+
+As a module it is a client of its own process. A command is JSON in a line: `{"rate", "seconds", "seed"}` for customers
+who come at a rate of so many a second, `{"callers", "seconds"}` for callers who wait for their answers.
+"""
+
+import asyncio
+import dataclasses
+import itertools
+import json
+import random
+import secrets
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import grpc
+import uvloop
+
+from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.errors import from_rpc_error
+from gateway.security.tls import client_credentials, client_options
+from tests.bench.chain import credentials_in
+from tests.bench.load import ClientProcess, OrderWork, run_window
+from tests.bench.orders import CUSTOMERS, REFUSED_FOR_LOAD, WAIT, Line, all_lines, order_service, submission
+from tests.bench.report import Window
+
+LINES = 20_480
+"""Lines of which each waiting order has one of its own."""
+_CONNECTIONS = 4  # of one client: each carries as many calls as a server serves a caller
+
+Submit = Callable[[], Awaitable[bool]]
+"""Sends an order; whether it was completed, and not refused for want of room."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The orders of one stretch of time: `latencies` in seconds from their intended starts, of those completed."""
+
+    latencies: Sequence[float]
+    refused: int
+
+
+class LinesExhausted(Exception):
+    """Every line has an order that waits: the run measures nothing."""
+
+
+class Arrivals:
+    """Customers who come whenever they like: each takes a line that has no order, and gives it back."""
+
+    def __init__(self, channels: Sequence[grpc.aio.Channel], lines: Sequence[Line]) -> None:
+        self._services = itertools.cycle([order_service(each) for each in channels])
+        self._free = deque(lines)
+        run = secrets.token_hex(4)
+        self._ids = (f"{run}-{number}" for number in itertools.count())
+
+    async def submit(self) -> bool:
+        """See Submit. Raises LinesExhausted, and AioRpcError for other refusals than those for want of room."""
+        if not self._free:
+            raise LinesExhausted(f"{LINES} orders wait: the rate is too high for so many seconds")
+        line = self._free.popleft()
+        try:
+            answer = await next(self._services).SubmitOrder(submission(next(self._ids), line), timeout=WAIT + 5)
+        except grpc.aio.AioRpcError as error:
+            refused = from_rpc_error(error)
+            if refused is None and error.code() is grpc.StatusCode.UNAVAILABLE:
+                return False  # by gRPC itself: too many streams; whether the order was taken is not known
+            if refused is None or refused.reason not in REFUSED_FOR_LOAD:
+                raise
+            self._free.append(line)
+            return False
+        if answer.order.state == OrderState.ORDER_STATE_COMPLETED:
+            line.suspended = not line.suspended
+            self._free.append(line)
+        return True  # the line of an order that still waits is not used again
+
+
+def starts(rate: float, seconds: float, source: random.Random) -> Iterator[float]:
+    """The intended starts of a Poisson process with so many a second, in seconds from its beginning."""
+    at = source.expovariate(rate)
+    while at < seconds:
+        yield at
+        at += source.expovariate(rate)
+
+
+async def offer(intended: Sequence[float], submit: Submit) -> Outcome:
+    """Sends an order at each intended start, or as soon after it as it can."""
+    latencies: list[float] = []
+    refused = 0
+    begun = time.perf_counter()
+
+    async def send(start: float) -> None:
+        nonlocal refused
+        if await submit():
+            latencies.append(time.perf_counter() - begun - start)
+        else:
+            refused += 1
+
+    async with asyncio.TaskGroup() as group:
+        for start in intended:
+            # Where it is behind, it still lets others go on.
+            await asyncio.sleep(max(0.0, begun + start - time.perf_counter()))
+            group.create_task(send(start))
+    return Outcome(latencies, refused)
+
+
+class ArrivalsClient(ClientProcess):
+    """The customers of one operator, in a process of their own."""
+
+    def __init__(self, endpoint: str, name: str, certificate: Path, log: Path) -> None:
+        super().__init__("tests.bench.arrivals", [endpoint, name, str(certificate)], log)
+
+    def offer(self, rate: float, seconds: float, seed: int) -> Outcome:
+        """The fate of so many orders a second. Raises RuntimeError where the client failed."""
+        self.tell({"rate": rate, "seconds": seconds, "seed": seed})
+        return Outcome(**json.loads(self.answer()))
+
+    def wait(self, callers: int, seconds: float) -> Window:
+        """The work of callers who wait for their answers. Raises RuntimeError where the client failed."""
+        self.tell({"callers": callers, "seconds": seconds})
+        return Window(**json.loads(self.answer()))
+
+
+@asynccontextmanager
+async def _connections(endpoint: str, name: str, certificate: Path) -> AsyncIterator[list[grpc.aio.Channel]]:
+    """Several connections of one client: gRPC would share one among them otherwise."""
+    credentials = client_credentials(credentials_in(certificate), datetime.now(UTC))
+    options = [*client_options(name), ("grpc.use_local_subchannel_pool", 1)]
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(grpc.aio.secure_channel(endpoint, credentials, options))
+            for _ in range(_CONNECTIONS)
+        ]
+
+
+async def _obey(channels: Sequence[grpc.aio.Channel]) -> None:
+    waiting = OrderWork(channels[0])
+    arrivals = Arrivals(channels, all_lines(customers=LINES)[CUSTOMERS:])
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        command = json.loads(line)
+        if "rate" in command:
+            intended = list(starts(command["rate"], command["seconds"], random.Random(command["seed"])))
+            done: Outcome | Window = await offer(intended, arrivals.submit)
+        else:
+            done = await run_window(waiting, command["callers"], command["seconds"], [])
+        print(json.dumps(dataclasses.asdict(done)), flush=True)
+
+
+@click.command()
+@click.argument("endpoint")
+@click.argument("name")
+@click.argument("certificate", type=click.Path(path_type=Path))
+def main(endpoint: str, name: str, certificate: Path) -> None:
+    """Sends orders to a server as it is told."""
+
+    async def run() -> None:
+        async with _connections(endpoint, name, certificate) as channels:
+            await _obey(channels)
+
+    uvloop.run(run())
+
+
+if __name__ == "__main__":
+    main()
