@@ -24,23 +24,21 @@ LEAST_AMONG_OTHERS = 8  # fewer make commits of SQLite small; more make another 
 
 @dataclass(frozen=True)
 class _Terms:
-    """How long calls may take, in seconds."""
+    """How long calls may take."""
 
     goal: float
-    """For which a call occupies the process."""
-    patience: float
-    """For which it may wait for its turn."""
+    """Seconds for which a call occupies the process."""
     first: int
     """Calls served at a time before anything is known."""
     least: int
     """Calls served at a time, however long they take."""
 
 
-# One operator alone: commits are large, and a call that would come too late is better refused.
-_ALONE = _Terms(goal=0.3, patience=0.3, first=256, least=LEAST_ALONE)
-# Several: another one waits for what is served. A long line delays its owner alone; refusing it would cost the others
-# more than letting it wait.
-_AMONG_OTHERS = _Terms(goal=0.012, patience=2.0, first=LEAST_AMONG_OTHERS, least=LEAST_AMONG_OTHERS)
+# One operator alone: commits are large. Several: another one waits for what is served.
+_ALONE = _Terms(goal=0.3, first=256, least=LEAST_ALONE)
+_AMONG_OTHERS = _Terms(goal=0.012, first=LEAST_AMONG_OTHERS, least=LEAST_AMONG_OTHERS)
+
+PATIENCE = 0.3  # seconds for which a call may wait for its turn: beyond it, it would be done too late for its caller
 
 # gRPC takes three rounds of the event loop, and a wake-up of its thread, for a call that it holds.
 LOOK = 0.001  # seconds between two looks
@@ -70,7 +68,7 @@ class Admission:
         self._terms = _AMONG_OTHERS if self._waiting.is_shared(owner, loop.time()) else _ALONE
         limit = self._limits[self._terms]
         if self._waiting.of(owner) or not self._served.has_room(owner, limit.value):
-            if self._waiting.ahead_of(owner) > self._terms.patience * limit.rate:
+            if self._waiting.ahead_of(owner) > PATIENCE * limit.rate:
                 raise Refused(Reason.REASON_CALLS_TOO_MANY, caller=owner, calls=str(calls))
             turn = loop.create_future()
             self._waiting.put(owner, (owner, turn))

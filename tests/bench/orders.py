@@ -25,6 +25,8 @@ from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest, SubmitOr
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
+from gateway.client.failures import failure_of
+from gateway.client.repeating import pause
 from gateway.errors import from_rpc_error
 
 T = TypeVar("T")
@@ -34,7 +36,6 @@ CUSTOMERS = 2048  # lines at the home region: 16 for each of 128 callers
 BALANCE = 5000  # fen that a customer has at the beginning
 WAIT = 20.0  # seconds that an order may take; one that is not completed by then fails the run
 REFUSED_FOR_LOAD = (Reason.REASON_TOO_BUSY, Reason.REASON_CALLS_TOO_MANY, Reason.REASON_SERVER_CALLS_TOO_MANY)
-_ROOM_AGAIN = 1.0  # seconds until a refused order is sent again, as its RetryInfo says
 _BATCH = 500
 _PREFIXES = {HOME: "+8619851", HANDLING: "+8619844", "henan": "+8619841", "hunan": "+8619843"}
 _PLANS = {HOME: "sichuan-29", HANDLING: "guangdong-79", "henan": "henan-29", "hunan": "hunan-29"}
@@ -83,6 +84,7 @@ class Clerk:
 
 async def with_room(call: Callable[[], Awaitable[T]]) -> T:
     """The answer to a call, which is made until there is room for it. Raises AioRpcError for any other refusal."""
+    failures = 0
     while True:
         try:
             return await call()
@@ -90,7 +92,9 @@ async def with_room(call: Callable[[], Awaitable[T]]) -> T:
             refused = from_rpc_error(error)
             if refused is None or refused.reason not in REFUSED_FOR_LOAD:
                 raise
-        await asyncio.sleep(_ROOM_AGAIN)
+            failures += 1
+            seconds = pause(failures, failure_of(error).retry_after)
+        await asyncio.sleep(seconds)
 
 
 def submission(request_id: str, line: Line) -> SubmitOrderRequest:
