@@ -1,11 +1,13 @@
 """The faults: each is a context that lasts as long as the fault, and gives the proof that it happened."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import Event
 
-from deploy.local.process import state_of
+from deploy.local.process import ProcessFailed, state_of
 from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.errors import Refused, Unreachable
@@ -17,11 +19,13 @@ from tests.crash.records import PostgresqlDatabase, database_at
 from tests.faults.background import Background
 from tests.faults.full_disk import no_room_for, no_room_in
 from tests.faults.proxy import Connection, FaultProxy
-from tests.rolling.replacing import Ending, NotReplaced
+from tests.rolling.replacing import Ending, Member, NotReplaced
 
 _LATE = 0.3  # seconds of a slow link, for each chunk
 _NEAR = timedelta(minutes=1)  # of two clocks that agree
 _SECONDS = 5.0  # for a call
+_RESTART = 2.0  # seconds between a failure and the next start, as the units say
+_STARTS = 60.0  # seconds for which a member may fail to start
 _NO_ROOM = "STORE_UNAVAILABLE"
 
 
@@ -69,7 +73,7 @@ class Faults:
         try:
             yield Proof(lambda: gone, lambda: f"process {former} was gone")
         finally:
-            member.begin()
+            _begin(member)
         if not gone or member.pid() == former:
             raise NotReplaced(f"{name} is still there, as process {former}")
 
@@ -129,6 +133,19 @@ class Faults:
             return timedelta(0)  # not now
         finally:
             await coordinators.close()
+
+
+def _begin(member: Member) -> None:
+    """Starts a member as its unit does: again where it failed, for example because its database is away."""
+    end = time.monotonic() + _STARTS
+    while True:
+        try:
+            member.begin()
+            return
+        except ProcessFailed:
+            if time.monotonic() > end:
+                raise
+        Event().wait(_RESTART)
 
 
 @contextmanager
