@@ -45,6 +45,7 @@ from coordinator.registry.fence import RegistryFence, observe_fence
 from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry
 from coordinator.registry.validity import observe_validity
+from coordinator.renewals.own import certificate_loops
 from coordinator.renewals.service import RenewalService
 from coordinator.revocations.in_force import follow_registry
 from coordinator.revocations.service import RevocationService
@@ -128,8 +129,8 @@ from gateway.rpc.access import AccessRules
 from gateway.rpc.channels import Dialer, OwnCertificate
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import LISTENERS, Server, Service
-from gateway.security.authority_file import follow_authority
 from gateway.security.metrics import observe_certificates
+from gateway.security.renewing import completed
 from gateway.security.signing import TrustedKeys
 from gateway.security.tls import server_credentials
 from gateway.store.agreed_time import AgreedTimeKeeper, last_agreed
@@ -174,7 +175,8 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
     """
     async with contextlib.AsyncExitStack() as stack:
         clock = AgreedClock(machine or SystemClock())
-        credentials = [server_credentials(settings.credentials, clock) for _ in range(LISTENERS)]
+        own = completed(settings.own_credentials)
+        credentials = [server_credentials(own, clock) for _ in range(LISTENERS)]
         # A coordinator under a number that it does not prove would confirm a suspension in another's name.
         settings.credentials.require_identity(settings.identity)
         door = Door(settings.web)
@@ -186,7 +188,7 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
         # Only now: before the lock of the store, the file could be that of a coordinator that runs.
         if settings.port_file is not None:
             settings.port_file.unlink(missing_ok=True)
-        dialer = Dialer(settings.credentials, clock)
+        dialer = Dialer(own, clock)
         keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
         witnesses = Witnesses(dialer, settings.federation, keys.revocations)
         registry = await persistently(lambda: open_registry(settings, clock, store, witnesses))
@@ -221,10 +223,9 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
             following.run(),
             parts.chain_watch.run(),
             AgreedTimeKeeper(store, clock).run(),
-            follow_authority(settings.credentials, parts.keys),
-            parts.channels.leave_out_revoked(parts.keys.revocations),
             _risks(parts, telemetry).run(),
-            *await door.open(settings.credentials, border, stack, server.calls, consoles=consoles(settings, clock)),
+            *certificate_loops(settings, _renewals(parts), parts.keys, parts.channels, telemetry.meter),
+            *await door.open(own, border, stack, server.calls, consoles=consoles(settings, clock)),
         ]
         if settings.etcd is not None:  # a registry in this process answers always
             loops.append(tell_of_registry(server, registry))
@@ -240,13 +241,13 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
 
 def _observe(parts: _Parts, store: Store, telemetry: Telemetry) -> None:
     """Registers the metrics of a coordinator, besides those of its calls, problems and risks."""
-    meter, clock = telemetry.meter, parts.clock
+    meter, clock, own = telemetry.meter, parts.clock, parts.settings.own_credentials
     observe_age(meter, parts.registry, clock)
     observe_validity(meter, parts.registry, clock)
     observe_store(meter, store)
     observe_clock(meter, clock)
     observe_backups(meter, parts.settings.backup, parts.settings.database, parts.settings.data, clock)
-    observe_certificates(meter, {"tls": lambda _: parts.settings.credentials.certificate}, clock)
+    observe_certificates(meter, {"tls": lambda now: own.in_use(now).certificate}, clock)
     observe_members(meter, parts.members, clock)
     observe_fence(meter, parts.fence)
 
@@ -259,9 +260,7 @@ async def serve(settings: CoordinatorSettings, clock: SteadyClock | None = None)
 async def _open_store(settings: CoordinatorSettings) -> Store:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     # The embedded registry is for one coordinator: no other process may write its data.
-    alone = settings.etcd is None
-    migrations = migrations_of(*PACKAGES)
-    return await settings.database.open(migrations, number=settings.number, alone=alone)
+    return await settings.database.open(migrations_of(*PACKAGES), number=settings.number, alone=settings.etcd is None)
 
 
 async def _fence(settings: CoordinatorSettings, store: Store, clock: AgreedClock) -> RegistryFence | None:
@@ -347,7 +346,7 @@ def _risks(parts: _Parts, telemetry: Telemetry) -> RiskWatch:
         return {**parts.federation.audit_heads(), **parts.chain_watch.broken_regions()}
 
     reports = RegionReports(Regions(parts.members, parts.channels), parts.registry).observations
-    certificate = OwnCertificate(Dialer(parts.settings.credentials, parts.clock))
+    certificate = OwnCertificate(Dialer(parts.settings.own_credentials, parts.clock))
     current, registry = parts.problems.current, parts.registry
     return RiskWatch(WatchPorts(name, registry, current, parts.clock, heads, certificate.end, reports, reviews))
 
@@ -363,20 +362,17 @@ def _services(parts: _Parts) -> list[Service]:
             parts.presence.routing_seconds,
         )
     )
-    routing = RoutingService(router)
     membership = MembershipService(
         parts.registry, parts.presence, parts.clock.now, partial(parts.store.read, parts.version.found), parts.fence
     )
     configuration = ConfigurationService(parts.registry, parts.keys, parts.settings.federation, parts.clock)
     regions = Regions(parts.members, parts.channels)
-    oversight = OrderOversightService(regions)
-    complaints = ComplaintOversightService(regions, parts.registry)
     admin = administration_pb2.DESCRIPTOR.services_by_name
     return [
         Service.of(
             relay_pb2.DESCRIPTOR.services_by_name["RelayService"],
             add_RelayServiceServicer_to_server,
-            routing,
+            RoutingService(router),
         ),
         Service.of(
             federation_pb2.DESCRIPTOR.services_by_name["FederationService"],
@@ -385,7 +381,9 @@ def _services(parts: _Parts) -> list[Service]:
         ),
         Service.of(admin["MembershipService"], add_MembershipServiceServicer_to_server, membership),
         Service.of(admin["ConfigurationService"], add_ConfigurationServiceServicer_to_server, configuration),
-        Service.of(admin["OrderOversightService"], add_OrderOversightServiceServicer_to_server, oversight),
+        Service.of(
+            admin["OrderOversightService"], add_OrderOversightServiceServicer_to_server, OrderOversightService(regions)
+        ),
         Service.of(
             case_service_pb2.DESCRIPTOR.services_by_name["CaseService"],
             add_CaseServiceServicer_to_server,
@@ -394,7 +392,7 @@ def _services(parts: _Parts) -> list[Service]:
         Service.of(
             complaint_oversight_service_pb2.DESCRIPTOR.services_by_name["ComplaintOversightService"],
             add_ComplaintOversightServiceServicer_to_server,
-            complaints,
+            ComplaintOversightService(regions, parts.registry),
         ),
         Service.of(
             admin["AuditOversightService"],
@@ -405,6 +403,10 @@ def _services(parts: _Parts) -> list[Service]:
         *_of_the_network(parts, regions),
         *_between_regions(parts, regions),
     ]
+
+
+def _renewals(parts: _Parts) -> RenewalService:
+    return RenewalService(parts.settings.federation, parts.registry, parts.keys, parts.clock)
 
 
 def _of_certificates(parts: _Parts) -> list[Service]:
@@ -418,7 +420,7 @@ def _of_certificates(parts: _Parts) -> list[Service]:
         Service.of(
             renewal_service_pb2.DESCRIPTOR.services_by_name["RenewalService"],
             add_RenewalServiceServicer_to_server,
-            RenewalService(parts.settings.federation, parts.registry, parts.keys, parts.clock),
+            _renewals(parts),
         ),
         Service.of(
             revocation_service_pb2.DESCRIPTOR.services_by_name["RevocationService"],

@@ -10,7 +10,7 @@ from gateway.backups.settings import BackupSettings
 from gateway.federation.anchors import chosen_anchor
 from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity
-from gateway.security.tls import Credentials
+from gateway.security.tls import Credentials, RenewedCredentials
 from gateway.settings import (
     LOG_FORMATS,
     example,
@@ -66,6 +66,9 @@ class CoordinatorSettings:
     """The anchor file, by which signed configurations are verified: `coordinator federation anchor` writes it."""
     allow_unsigned_configuration: bool = False
     """Whether configurations are taken that no administrator has signed; without an anchor it has to be true."""
+    renew_certificate: bool = True
+    """Whether this replica renews its TLS certificate by itself after two thirds of its life, into `renewed` in `data`;
+    it needs an issuing program (`coordinator enrolments renew`)."""
     advertise: str = field(default="", metadata=example("coordinator-0.example:7000"))
     """How others reach this replica: `host:port`; empty is the host of `listen` with the port that it got."""
     reflection: bool = False
@@ -127,6 +130,13 @@ class CoordinatorSettings:
     def identity(self) -> Identity:
         """This coordinator's identity, which its certificate must name."""
         return Identity(self.federation, Role.ROLE_COORDINATOR, "", str(self.number))
+
+    @property
+    def own_credentials(self) -> Credentials:
+        """The credentials by which this replica shows itself: as they were issued, or renewed since."""
+        if not self.renew_certificate:
+            return self.credentials
+        return RenewedCredentials.of(self.credentials, self.data / "renewed")
 
     @property
     def host(self) -> str:

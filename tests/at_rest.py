@@ -1,7 +1,10 @@
-"""Reads a region's database with the region's keys."""
+"""Reads a region's database with the region's keys, and looks for what these open in any bytes."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
 
 from gateway.api.region.v1.customer_service_pb2 import Customer
 from gateway.api.region.v1.fault_pb2 import Fault
@@ -10,6 +13,7 @@ from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, OUTBOX, OUTBOX_RECEIPT, 
 from gateway.relay.envelopes import Sealed
 from gateway.relay.outbox import sealed_from
 from gateway.relay.receipt_differences import receipt_of
+from gateway.security.region_keys import KeySet
 from gateway.store import vault
 from gateway.store.port import Transaction
 from region_node.business.orders.rows import find_order
@@ -34,6 +38,16 @@ class Kept:
     closed: int | None
 
 
+@dataclass(frozen=True)
+class WrappedKey:
+    """The key of a subject at rest, as somebody has seen it before it was destroyed."""
+
+    subject: str
+    key_id: str
+    wrapped: bytes
+
+
+_NONCE, _WRAPPED = 12, 60  # bytes: of a wrapped key 12 of nonce, 32 of key, 16 of tag
 _ALL = 100_000  # rows: more than any test has
 _SENT = (
     "SELECT envelope_id, subject, destination, kind, content, signature, receipt_content, receipt_signature, closed"
@@ -43,6 +57,28 @@ _RECEIVED = (
     "SELECT envelope_id, subject, origin, 0, content, signature, receipt_content, receipt_signature, received"
     " FROM inbox WHERE :subject = '' OR subject = :subject ORDER BY received, envelope_id"
 )
+
+
+def wrapped_keys(tx: Transaction, subjects: Sequence[str]) -> list[WrappedKey]:
+    """The keys of those subjects that have one."""
+    sql = "SELECT subject, key_id, wrapped FROM data_keys WHERE subject = :subject"
+    found = (tx.first(WrappedKey, sql, subject=each) for each in subjects)
+    return [each for each in found if each is not None]
+
+
+def recovered_subjects(content: bytes, keys: Sequence[WrappedKey], region: KeySet) -> list[str]:
+    """The subjects of the keys that the key in use of a region opens somewhere in the bytes of files."""
+    found = list[str]()
+    for key in keys:
+        place = content.find(key.wrapped[:_NONCE])
+        while place >= 0:
+            with contextlib.suppress(InvalidTag):
+                wrapped = content[place + _NONCE : place + _WRAPPED]
+                bound = f"{key.subject}\0{key.key_id}".encode()
+                region.in_use.cipher.decrypt(key.wrapped[:_NONCE], wrapped, bound)
+                found.append(key.subject)
+            place = content.find(key.wrapped[:_NONCE], place + 1)
+    return found
 
 
 def sent(tx: Transaction, subject: str = "") -> Iterator[Kept]:

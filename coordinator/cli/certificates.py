@@ -8,6 +8,7 @@ import click
 
 from gateway.cli.issuers import DIRECTORY, issue_into, opened, serial_option, show_issued, signed_list
 from gateway.security.authority import AUTHORITY_KEY, ISSUER_KEY, Authority, key_in_token
+from gateway.security.issuers import COORDINATORS, NODES
 from gateway.security.issuing import HEAD_START
 from gateway.wording.languages import translated
 
@@ -134,20 +135,48 @@ def issue_node_issuer(directory: Path, out: Path, days: int) -> None:
     Example:
       coordinator certificates issue-node-issuer authority --out node-issuer
     """
-    now, authority = datetime.now(UTC), opened(directory)
-    try:
-        valid_from = max(now - HEAD_START, authority.authority.certificate.not_valid_before_utc)
-        key = key_in_token(out / ISSUER_KEY)
-        issuer = authority.authority.issue_node_issuer(valid_from, now + timedelta(days=days), key)
-        issuer.save(out)
-        authority.keep(issuer.certificate)
-    except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+    _issue_renewing(NODES, directory, out, days)
     click.echo(
         translated(
             "The issuer of nodes is in {directory}, valid for {days} days. Guard issuer.key.", directory=out, days=days
         )
     )
+
+
+@certificates.command("issue-coordinator-issuer")
+@click.argument("directory", type=DIRECTORY)
+@click.option("--out", type=DIRECTORY, required=True, help="Where the files of the issuer go.")
+@click.option("--days", type=click.IntRange(min=1), default=_ISSUER_DAYS, show_default=True, help="Lifetime.")
+def issue_coordinator_issuer(directory: Path, out: Path, days: int) -> None:
+    """Make the issuer by which coordinators and administrators renew their TLS certificates, and nobody else.
+
+    It signs no node, no operator and no member of staff. A stolen one makes administrators: keep it on another machine
+    than the coordinators, and the issuer of nodes apart from it. Otherwise as `issue-node-issuer`.
+
+    \b
+    Example:
+      coordinator certificates issue-coordinator-issuer authority --out coordinator-issuer
+    """
+    _issue_renewing(COORDINATORS, directory, out, days)
+    click.echo(
+        translated(
+            "The issuer of coordinators and administrators is in {directory}, valid for {days} days. Guard issuer.key.",
+            directory=out,
+            days=days,
+        )
+    )
+
+
+def _issue_renewing(of: str, directory: Path, out: Path, days: int) -> None:
+    now, authority = datetime.now(UTC), opened(directory)
+    try:
+        valid_from = max(now - HEAD_START, authority.authority.certificate.not_valid_before_utc)
+        key = key_in_token(out / ISSUER_KEY)
+        issuer = authority.authority.issue_renewing_issuer(of, valid_from, now + timedelta(days=days), key)
+        issuer.save(out)
+        authority.keep(issuer.certificate)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 @certificates.command("list")

@@ -179,21 +179,22 @@ def reject(asking: Asking, enrolment_id: str, note: str) -> None:
 )
 @click.option("--once", is_flag=True, help="Serve what waits now, and end.")
 def renew(asking: Asking, issuer: Path, hours: float, once: bool) -> None:
-    """Certify the fresh keys by which nodes renew, with the ISSUER of nodes, until it is stopped.
+    """Certify the fresh keys by which members renew, with the ISSUER of nodes or of coordinators, until it is stopped.
 
-    It listens nowhere and asks the coordinators every few seconds. Each request is signed by its region, whose signing
-    certificate the authority has issued: no coordinator can make one up. Run it on a machine of the administrators,
-    under an account of its own, with a certificate of an administrator.
+    It listens nowhere and asks the coordinators every few seconds. Each request is signed by its region, or by the
+    present key of a coordinator or an administrator: no coordinator can make one up. Run one for each issuer on a
+    machine of the administrators, under an account of its own, with a certificate of an administrator.
 
     \b
-    Example:
+    Examples:
       coordinator enrolments renew node-issuer --hours 48
+      coordinator enrolments renew coordinator-issuer --hours 48
     """
     issuing = Issuing(asking, opened(issuer), timedelta(hours=hours))
     while True:
         try:
             for renewed in issuing.look():
-                click.echo(translated("{node} has a new certificate", node=renewed))
+                click.echo(translated("{member} has a new certificate", member=renewed))
         except click.ClickException as error:
             if once:
                 raise

@@ -1,4 +1,4 @@
-"""The program that certifies what nodes renew, beside the coordinators: it believes regions, and no coordinator."""
+"""The program that certifies what members renew, beside the coordinators: it believes no word of a coordinator."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,31 +14,32 @@ from gateway.api.coordinator.v1.revocation_service_pb2 import ListRevocationList
 from gateway.api.coordinator.v1.revocation_service_pb2_grpc import RevocationServiceStub
 from gateway.cli.exits import NotDone
 from gateway.errors import Refused
-from gateway.security.authority import NODES
 from gateway.security.enrolling import RequestedRenewal
+from gateway.security.issuers import RENEWING
 from gateway.security.issuing import IssuerDirectory
 from gateway.security.private_keys import KeyUnusable
+from gateway.security.renewal_proofs import RenewalProof, require_member_proof
 from gateway.security.signing import RENEWAL, TrustedKeys
 from gateway.wording.languages import refusal, translated
 
 
 class Issuing:
-    """An issuer of nodes at work."""
+    """An issuer that renews certificates, at work."""
 
     def __init__(self, asking: Asking, issuer: IssuerDirectory, life: timedelta) -> None:
-        """`life` is that of the certificates. Ends the command for another issuer than that of nodes."""
+        """`life` is that of the certificates. Ends the command for an issuer that renews none."""
         self._asking = asking
         self._issuer = issuer
         self._life = life
         self._refused: dict[str, bytes] = {}
-        if issuer.authority.region != NODES:
-            raise NotDone([translated("the directory holds another issuer than that of nodes")])
+        if issuer.authority.region not in RENEWING:
+            raise NotDone([translated("the directory holds another issuer than that of nodes, or of coordinators")])
         self._keys = TrustedKeys(self._authority(), asking.link.federation)
 
     def look(self) -> Iterator[str]:
-        """Certifies the waiting renewals, and gives the id of each. Ends as `Asking.ask`.
+        """Certifies the waiting renewals of this issuer, and gives the id of each. Ends as `Asking.ask`.
 
-        A renewal that its region has not signed stays without a certificate, with one line on standard error.
+        A renewal that its member has not signed stays without a certificate, with one line on standard error.
         """
         lists = self._asking.ask(
             lambda channel: RevocationServiceStub(channel).ListRevocationLists, ListRevocationListsRequest()
@@ -52,12 +53,15 @@ class Issuing:
             if self._refused.get(renewal.id) == renewal.statement:
                 continue
             try:
-                request = self._certified(renewal)
+                asked = RequestedRenewal.parse(renewal.statement, self._asking.link.federation)
+                if asked.issuer != self._issuer.authority.region:
+                    continue  # for the program of the other issuer
+                request = self._certified(renewal, asked)
                 self._asking.ask(lambda channel: RenewalServiceStub(channel).IssueCertificate, request)
             except KeyUnusable as error:
                 raise NotDone([str(error)]) from error
             except (OSError, ValueError, Refused, NotDone) as error:
-                # One region that misbehaves must not keep the others from their certificates.
+                # One member that misbehaves must not keep the others from their certificates.
                 self._refused[renewal.id] = renewal.statement
                 problem = refusal(error) if isinstance(error, Refused) else str(error)
                 told = translated("{renewal} gets no certificate: {problem}", renewal=renewal.id, problem=problem)
@@ -75,15 +79,23 @@ class Issuing:
             raise NotDone([f"{path}: {error}"]) from error
         return content
 
-    def _certified(self, renewal: Renewal) -> contract.IssueCertificateRequest:
+    def _certified(self, renewal: Renewal, asked: RequestedRenewal) -> contract.IssueCertificateRequest:
         """Raises ValueError, Refused or OSError where there is no certificate for it."""
-        asked, now = RequestedRenewal.parse(renewal.statement, self._asking.link.federation), datetime.now(UTC)
-        region = asked.identity.region
-        self._keys.accept(region, renewal.signing_certificate, now)
-        if not self._keys.verify(region, RENEWAL, renewal.statement, renewal.signature):
-            raise ValueError("its region has not signed it")
+        now = datetime.now(UTC)
+        self._require_signed(renewal, asked, now)
         asked.require_fresh(now)
         certificate = self._issuer.renew(asked, now, self._life)
         return contract.IssueCertificateRequest(
             renewal_id=asked.id, statement=renewal.statement, tls_certificate=certificate
         )
+
+    def _require_signed(self, renewal: Renewal, asked: RequestedRenewal, now: datetime) -> None:
+        """Raises ValueError or Refused unless the member has signed its statement."""
+        certificate, region = renewal.signing_certificate, asked.identity.region
+        if not region:
+            proof = RenewalProof(certificate, renewal.signature)
+            require_member_proof(asked, renewal.statement, proof, self._keys, now)
+            return
+        self._keys.accept(region, certificate, now)
+        if not self._keys.verify(region, RENEWAL, renewal.statement, renewal.signature):
+            raise ValueError("its region has not signed it")

@@ -19,6 +19,7 @@ _PLACES: Final = {
     "backups": "coordinator.cli.node.database:backups",
     "audit": "coordinator.cli.node.audit:audit_group",
     "certificates": "coordinator.cli.certificates:certificates",
+    "administrators": "coordinator.cli.administrators:administrators",
     "enrolments": "coordinator.cli.enrolments:enrolments",
     "revocations": "coordinator.cli.revocations:revocations",
     "federation": "coordinator.cli.federation.federation:federation",

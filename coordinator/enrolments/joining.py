@@ -27,7 +27,7 @@ async def serve_joiners(
     if settings.enrolment is None:
         return
     server = joining_server(ports, telemetry)
-    credentials = server_credentials(settings.credentials, ports.clock, requires_certificate=False)
+    credentials = server_credentials(settings.own_credentials, ports.clock, requires_certificate=False)
     port = await server.start(settings.enrolment.listen, credentials)
     stack.push_async_callback(server.drain)
     _log.info("%s serves enrolment on %s:%d", settings.name, host_of(settings.enrolment.listen), port)

@@ -1,4 +1,4 @@
-"""RenewalService: nodes request their next certificate, and an issuing program of the administrators answers."""
+"""RenewalService: members request their next certificate, and an issuing program of the administrators answers."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,15 +12,18 @@ from coordinator.registry.problem_port import Administered
 from gateway.api.coordinator.v1 import renewal_service_pb2 as contract
 from gateway.api.coordinator.v1.renewal_service_pb2 import Renewal, RenewalStatement
 from gateway.api.coordinator.v1.renewal_service_pb2_grpc import RenewalServiceServicer
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.calls import current_call
 from gateway.rpc.rates import Rate
 from gateway.security.enrolling import LONGEST_AGE, PROCESSES, RequestedRenewal
+from gateway.security.identity import Identity
+from gateway.security.renewal_proofs import RenewalProof, require_member_proof
 from gateway.security.signing import RENEWAL, TrustedKeys
 from gateway.time.clock import Clock, from_timestamp
 
-# Fresh keys of one region: each of its processes needs one for a certificate, and each is a write.
+# Fresh keys of one member: each of its processes needs one for a certificate, and each is a write.
 FRESH = PROCESSES
 _FRESH_PER_HOUR = 2 * PROCESSES
 LISTED = 100  # renewals at once
@@ -42,11 +45,16 @@ class RenewalService(RenewalServiceServicer):
         context: grpc.aio.ServicerContext[contract.RenewCertificateRequest, contract.RenewCertificateResponse],
     ) -> contract.RenewCertificateResponse:
         """See the contract."""
-        region = current_call().identity.region
-        asked = self._asked(request, region)
+        return await self.renew(request, current_call().identity)
+
+    async def renew(
+        self, request: contract.RenewCertificateRequest, caller: Identity
+    ) -> contract.RenewCertificateResponse:
+        """The same for a caller, such as this coordinator itself. Raises Refused."""
+        asked = self._asked(request, caller)
         stored = await self._renewals.find(asked.id)
         if not _answers(stored, request.statement, asked):
-            if not self._rate.allows(region, asyncio.get_running_loop().time()):
+            if not self._rate.allows(caller.path, asyncio.get_running_loop().time()):
                 raise Refused(Reason.REASON_ENROLMENTS_TOO_MANY)
             fresh = Renewal(
                 id=asked.id,
@@ -87,15 +95,20 @@ class RenewalService(RenewalServiceServicer):
         )
         return contract.IssueCertificateResponse()
 
-    def _asked(self, request: contract.RenewCertificateRequest, region: str) -> RequestedRenewal:
-        """The renewal that a region asks for. Raises Refused with CERTIFICATE_REQUEST_INVALID."""
+    def _asked(self, request: contract.RenewCertificateRequest, caller: Identity) -> RequestedRenewal:
+        """The renewal that a member asks for. Raises Refused, mostly with CERTIFICATE_REQUEST_INVALID."""
+        now, statement = self._clock.now(), request.statement
+        proof = RenewalProof(request.signing_certificate, request.signature)
         try:
-            asked = RequestedRenewal.parse(request.statement, self._federation)
-            if asked.identity.region != region:
-                raise ValueError("it is of another region than the connection")
-            asked.require_fresh(self._clock.now())
-            pem, statement, signature = request.signing_certificate, request.statement, request.signature
-            if not self._keys.verify_evidence(region, pem, statement, signature, self._clock.now(), RENEWAL):
+            asked = RequestedRenewal.parse(statement, self._federation)
+            if asked.identity != caller:
+                raise ValueError("it is of another member than the connection")
+            asked.require_fresh(now)
+            if caller.role != Role.ROLE_REGION:
+                require_member_proof(asked, statement, proof, self._keys, now)
+            elif not self._keys.verify_evidence(
+                caller.region, proof.certificate, statement, proof.signature, now, RENEWAL
+            ):
                 raise ValueError("the region has not signed it")
         except ValueError as error:
             raise Refused(Reason.REASON_CERTIFICATE_REQUEST_INVALID, problem=str(error)) from None
@@ -103,9 +116,8 @@ class RenewalService(RenewalServiceServicer):
 
 
 def _turn(renewal: Renewal) -> tuple[int, str]:
-    """The place in the list: a region with many processes hides no other one."""
-    statement = RenewalStatement.FromString(renewal.statement)
-    return statement.process, statement.region
+    """The place in the list: a region with many processes hides no other member."""
+    return RenewalStatement.FromString(renewal.statement).process, renewal.id
 
 
 def _counts(renewal: Renewal, now: datetime) -> bool:

@@ -1,8 +1,8 @@
 """A certificate authority for one federation: for the demo, the tests, and federations without their own.
 
 It issues certificates in the form that the fabric expects of any authority. Each member has one SPIFFE URI; only
-servers have the DNS name of their role. Below it stand issuers: of a region, for its operators and staff alone, and of
-the nodes of regions, for TLS alone.
+servers have the DNS name of their role. Below it stand issuers: of a region, for its operators and staff alone, and two
+for TLS alone: of the nodes of regions, and of coordinators with administrators.
 """
 
 import ipaddress
@@ -21,7 +21,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.process.files import create_file, replace_file
 from gateway.security.alternative_names import uris_of
-from gateway.security.identity import Identity, federation_of, parse, server_name, trust_domain
+from gateway.security.identity import Identity, federation_of, server_name, trust_domain
+from gateway.security.issuers import RENEWING, issuer_of, may_issue
 from gateway.security.private_keys import KeyUnusable, PrivateKey, PublicKey, is_in_token, open_key, private_pem
 from gateway.wording.languages import translated
 
@@ -38,10 +39,6 @@ LOOPBACK = (ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1"))
 
 _SERVERS = (Role.ROLE_REGION, Role.ROLE_COORDINATOR, Role.ROLE_PROVIDER)
 _CALLS_NOTHING = Role.ROLE_PROVIDER
-OF_REGION_ISSUERS = (Role.ROLE_OPERATOR, Role.ROLE_STAFF)
-"""The roles whose certificates a region's issuer may issue."""
-NODES = "*"
-"""The issuer of all regions' nodes, where else the region of an issuer stands: no region is called so."""
 # RFC 9336: neither a TLS server nor a TLS client, so that a signing key opens no connection.
 _DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 # RFC 5280, appendix A.1: ub-common-name.
@@ -207,17 +204,22 @@ class Authority:
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
         return self._issue_issuer(identity.uri, usages, constraints, (valid_from, valid_until), key)
 
-    def issue_node_issuer(
-        self, valid_from: datetime, valid_until: datetime, key: ec.EllipticCurvePrivateKey | None = None
+    def issue_renewing_issuer(
+        self,
+        of: str,
+        valid_from: datetime,
+        valid_until: datetime,
+        key: ec.EllipticCurvePrivateKey | None = None,
     ) -> "Authority":
-        """The issuer of the TLS certificates of regions' nodes (ECDSA P-256), by which they renew them.
+        """The issuer by which members renew their TLS certificates (ECDSA P-256), of NODES or of COORDINATORS.
 
-        TLS itself refuses by this issuer each server outside of the names of regions, an address, and another
-        federation. The role in the names it issues is checked by `gateway.security.peers`. Otherwise as `issue_issuer`.
+        TLS itself refuses by this issuer each server outside of the names of these, an address, and another federation.
+        The role in the names it issues is checked by `gateway.security.peers`. Otherwise as `issue_issuer`.
         """
+        renewing = RENEWING[of]
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
-        constraints = _constraints(self.federation, f"region.{self.federation}")
-        return self._issue_issuer(nodes_uri(self.federation), usages, constraints, (valid_from, valid_until), key)
+        constraints = _constraints(self.federation, f"{renewing.servers}.{self.federation}")
+        return self._issue_issuer(renewing.uri(self.federation), usages, constraints, (valid_from, valid_until), key)
 
     def _issue_issuer(
         self,
@@ -330,8 +332,8 @@ class Authority:
         if identity.federation != self.federation:
             raise ValueError(f"{identity.uri} is not of the federation {self.federation}")
         if not may_issue(self.region, identity):
-            if self.region == NODES:
-                raise ValueError("the issuer of nodes certifies the nodes of regions alone")
+            if (renewing := RENEWING.get(self.region)) is not None:
+                raise ValueError(renewing.told)
             raise ValueError(f"the issuer of {self.region} certifies its operators and staff alone")
         self._check_times(valid_from, valid_until)
 
@@ -383,28 +385,6 @@ def key_in_token(path: Path) -> ec.EllipticCurvePrivateKey | None:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise KeyUnusable(translated("{path}: is no ECDSA key", path=path))
     return key
-
-
-def issuer_of(uri: str, federation: str) -> str:
-    """The region whose issuer has this URI, or NODES. Raises ValueError for a URI of no issuer."""
-    if uri == nodes_uri(federation):
-        return NODES
-    identity = parse(uri, federation)
-    if identity.role != Role.ROLE_REGION:
-        raise ValueError(f"{uri[:200]!r} is no region")
-    return identity.region
-
-
-def nodes_uri(federation: str) -> str:
-    """The URI of the issuer of nodes, which is that of no member."""
-    return f"{trust_domain(federation)}/nodes"
-
-
-def may_issue(region: str, identity: Identity) -> bool:
-    """Whether the issuer of a region, of NODES, or the authority (empty) may certify this member."""
-    if region == NODES:
-        return identity.role == Role.ROLE_REGION
-    return not region or (identity.region == region and identity.role in OF_REGION_ISSUERS)
 
 
 def _constraints(federation: str, server: str = "") -> x509.NameConstraints:

@@ -24,8 +24,8 @@ from google.protobuf.message import DecodeError
 from gateway.api.coordinator.v1.renewal_service_pb2 import RenewalStatement
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.security.alternative_names import dns_names_of, uris_of
-from gateway.security.authority import NODES
-from gateway.security.identity import Identity, federation_of, server_name
+from gateway.security.identity import Identity, federation_of, parse, server_name, trust_domain
+from gateway.security.issuers import renewing_issuer
 from gateway.security.peers import has_issued, issuing_region
 from gateway.security.private_keys import PrivateKey, PublicKey
 from gateway.time.clock import from_timestamp
@@ -138,7 +138,7 @@ class RequestedKeys:
         self, tls: bytes, signing: bytes, authorities: Sequence[x509.Certificate], identity: Identity
     ) -> None:
         """Raises ValueError unless two certificates (PEM) are for these keys and this node, by such an authority."""
-        with _readable():
+        with readable():
             for pem, key in ((tls, self.tls), (signing, self.signing)):
                 _require_certified(pem, key, authorities, identity)
             _require_name(x509.load_pem_x509_certificate(tls), identity)
@@ -146,7 +146,7 @@ class RequestedKeys:
 
 @dataclass(frozen=True)
 class RequestedRenewal:
-    """A region's statement about a fresh key of one of its processes, with the key that its request proves."""
+    """A member's statement about a fresh key of one of its processes, with the key that its request proves."""
 
     statement: RenewalStatement
     identity: Identity
@@ -154,15 +154,24 @@ class RequestedRenewal:
 
     @classmethod
     def parse(cls, statement: bytes, federation: str) -> "RequestedRenewal":
-        """A serialised statement. Raises ValueError for one that names no node, or proves no key."""
+        """A serialised statement. Raises ValueError for a member that renews nothing, and for an unproven key."""
         try:
             parsed = RenewalStatement.FromString(statement)
         except DecodeError as error:
             raise ValueError("the statement cannot be read") from error
         if not 0 <= parsed.process < PROCESSES:
             raise ValueError(f"the process is not 0 to {PROCESSES - 1}")
-        identity = Identity(federation, Role.ROLE_REGION, parsed.region, "")
+        path = parsed.member or f"region/{parsed.region}"
+        identity = parse(f"{trust_domain(federation)}/{path}", federation)
+        if (identity.role == Role.ROLE_REGION) == bool(parsed.member):
+            raise ValueError("a node is named by its region, and nobody else")
+        renewing_issuer(identity.role)
         return cls(parsed, identity, _tls_key(_requested_key(parsed.tls_request, identity)))
+
+    @property
+    def issuer(self) -> str:
+        """The issuer that certifies the key: NODES or COORDINATORS."""
+        return renewing_issuer(self.identity.role)
 
     def require_fresh(self, now: datetime) -> None:
         """Raises ValueError for a statement that is too old at `now` (aware).
@@ -175,23 +184,24 @@ class RequestedRenewal:
     @property
     def id(self) -> str:
         """The id of the renewal."""
-        return f"{self.identity.region}-{self.statement.process}"
+        return self.statement.member or f"{self.identity.region}-{self.statement.process}"
 
     def require_certified(self, chain: bytes, authorities: Sequence[x509.Certificate]) -> None:
-        """Raises ValueError unless a certificate (PEM) is for this key and node, by the issuer of nodes behind it."""
-        with _readable():
+        """Raises ValueError unless a certificate (PEM) is for this key and member, by its issuer, which follows."""
+        with readable():
             certificate, *issuers = x509.load_pem_x509_certificates(chain)
-            if len(issuers) != 1 or issuing_region(issuers[0], self.identity.federation) != NODES:
-                raise ValueError("no issuer of nodes stands behind it")
+            if len(issuers) != 1 or issuing_region(issuers[0], self.identity.federation) != self.issuer:
+                raise ValueError("no issuer that renews such members stands behind it")
             if not any(has_issued(each, issuers[0]) for each in authorities):
                 raise ValueError("another authority has certified its issuer")
             own = certificate.public_bytes(Encoding.PEM)
             _require_certified(own, self.key, issuers, self.identity)
-            _require_name(certificate, self.identity)
+            if self.identity.role != Role.ROLE_ADMIN:  # an administrator serves nothing, and has no such name
+                _require_name(certificate, self.identity)
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def readable() -> Iterator[None]:
     """Raises ValueError for certificates of others that the library cannot read, whatever it raises itself."""
     try:
         yield

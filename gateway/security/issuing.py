@@ -79,7 +79,7 @@ class IssuerDirectory:
         return tls.public_bytes(Encoding.PEM), signing.public_bytes(Encoding.PEM)
 
     def renew(self, asked: RequestedRenewal, now: datetime, life: timedelta) -> bytes:
-        """The next TLS certificate (PEM) of a node, with the issuer of nodes behind it. Otherwise as `issue`."""
+        """The next TLS certificate (PEM) of a member, with the issuer that renews behind it. Otherwise as `issue`."""
         certificate = self.authority.certify_tls(
             asked.identity, asked.key, self._begin(now, life), now + life, addresses=()
         )

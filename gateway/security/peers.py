@@ -17,8 +17,8 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.alternative_names import uris_of
-from gateway.security.authority import issuer_of, may_issue
 from gateway.security.identity import Identity, from_auth_context, parse, trust_domain
+from gateway.security.issuers import issuer_of, may_issue
 
 _CERTIFICATE = "x509_pem_cert"
 _CHAIN = "x509_pem_cert_chain"
@@ -36,7 +36,7 @@ class IssuedNumber:
     issuer: bytes
     """Name of the issuer (DER)."""
     region: str
-    """The region whose issuer it is, or NODES; empty for the federation's authority."""
+    """The region whose issuer it is, NODES or COORDINATORS; empty for the federation's authority."""
     serial: int
 
 
@@ -118,7 +118,7 @@ def require_signing(certificate: x509.Certificate) -> None:
 
 
 def issuing_region(certificate: x509.Certificate, federation: str) -> str:
-    """The region whose issuer has this certificate, or NODES; empty for the authority, and one without a URI.
+    """The region whose issuer has this certificate, NODES or COORDINATORS; empty for the authority, and without a URI.
 
     Raises ValueError for any other URI.
     """

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.security.authority import NODES
+from gateway.security.issuers import COORDINATORS, NODES
 from gateway.security.peers import IssuedNumber, Peer, has_issued, issuing_region, signs_certificates
 
 LARGEST_LIST = 64 * 1024
@@ -115,9 +115,10 @@ class Revocations:
         return IssuedNumber(certificate.issuer.public_bytes(), "", certificate.serial_number) in self._revoked
 
     def names_server(self, certificate: x509.Certificate) -> bool:
-        """Whether a server's certificate is revoked: the authority and the issuer of nodes alone make servers."""
+        """Whether a server's certificate is revoked: the authority and the issuers that renew alone make servers."""
         name, serial = certificate.issuer.public_bytes(), certificate.serial_number
-        return not self._revoked.isdisjoint(IssuedNumber(name, issuer, serial) for issuer in ("", NODES))
+        makers = ("", NODES, COORDINATORS)
+        return not self._revoked.isdisjoint(IssuedNumber(name, issuer, serial) for issuer in makers)
 
     def verified(self, told: RevocationList) -> VerifiedList:
         """Verifies a list, whether or not it may replace another. Raises Refused with REVOCATION_LIST_INVALID."""

@@ -98,12 +98,12 @@ class Signer:
 
         Raises KeyUnusable where the key is in a token that is away.
         """
-        return self._signature(_signed(domain, content))
+        return self._signature(signed_bytes(domain, content))
 
     def has_signed(self, domain: bytes, content: bytes, signature: bytes) -> bool:
         """Whether a signature by `sign` is its own."""
         try:
-            self._key.public_key().verify(signature, _signed(domain, content))
+            self._key.public_key().verify(signature, signed_bytes(domain, content))
         except InvalidSignature:
             return False
         return True
@@ -175,7 +175,7 @@ def count_signatures(proofs: Iterable[bytes]) -> int:
 def is_signed_by(key: bytes, domain: bytes, content: bytes, signature: bytes) -> bool:
     """Whether the owner of an Ed25519 public key (32 bytes) signed content for one purpose. False for no such key."""
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, _signed(domain, content))
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, signed_bytes(domain, content))
     except (ValueError, InvalidSignature):
         return False
     return True
@@ -193,12 +193,13 @@ def is_signed_under(certificate: bytes, domain: bytes, content: bytes, signature
     return isinstance(key, Ed25519PublicKey) and is_signed_by(key.public_bytes_raw(), domain, content, signature)
 
 
-def _signed(domain: bytes, content: bytes) -> bytes:
+def signed_bytes(domain: bytes, content: bytes) -> bytes:
+    """The bytes under the signature over a content for one purpose."""
     return domain + b"\0" + content
 
 
 def _signed_root(domain: bytes, size: int, root: bytes) -> bytes:
-    return _signed(_TREE_DOMAINS[domain], size.to_bytes(2, "big") + root)
+    return signed_bytes(_TREE_DOMAINS[domain], size.to_bytes(2, "big") + root)
 
 
 def _proven_root(domain: bytes, content: bytes, proof: bytes) -> bytes | None:
@@ -213,7 +214,7 @@ def _proven_root(domain: bytes, content: bytes, proof: bytes) -> bytes | None:
 def _without_path(domain: bytes, content: bytes, signature: bytes) -> tuple[bytes, bool] | None:
     """The bytes under a signature, and whether it may come again with others; None where its path leads nowhere."""
     if len(signature) <= _SIGNATURE_BYTES:
-        return _signed(domain, content), domain in _REPEATED
+        return signed_bytes(domain, content), domain in _REPEATED
     root = _proven_root(domain, content, signature)
     return None if root is None else (root, True)
 

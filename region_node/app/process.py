@@ -37,7 +37,9 @@ from gateway.rpc.channels import Dialer, Replicas
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import LISTENERS, Server, Service
 from gateway.security.authority_file import follow_authority
+from gateway.security.certificate_renewal import CertificateRenewal, RenewalPorts
 from gateway.security.identity import server_name
+from gateway.security.renewal_proofs import proof_of_region
 from gateway.security.renewing import completed
 from gateway.security.signing import ServingSigner, TrustedKeys, certified_key
 from gateway.security.staff_proofs import StaffProofs
@@ -88,7 +90,6 @@ from region_node.node.erased_keys import ERASED_KEYS, ErasedKeyFile, ErasedKeys
 from region_node.node.identity_provider import ProviderKeys
 from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
-from region_node.node.membership.renewing import CertificateRenewal, RenewalPorts
 from region_node.node.operator_scopes import OperatorScopes
 from region_node.node.provider_client import ProviderPorts
 from region_node.node.settings import RegionSettings
@@ -426,8 +427,7 @@ def _renewal(ports: _Ports, client: FederationClient, meter: Meter) -> Sequence[
             credentials=credentials,
             identity=settings.identity,
             process=settings.number,
-            signer=border.signer,
-            signing_certificate=settings.signing.certificate.read_bytes(),
+            prove=proof_of_region(border.signer, settings.signing.certificate.read_bytes()),
             authorities=lambda: border.keys.authorities,
             ask=client.renew_certificate,
             clock=SystemClock(),

@@ -97,6 +97,7 @@ def test_beside_a_coordinator_that_is_well_nothing_is_bad(doctor: Doctor) -> Non
     assert {name for name, (state, _, _) in found.items() if state != "good"} == {"administrators", "clock"}
     assert found["signatures"][1].startswith("revision 1 is valid until ")
     assert "held by coordinator.crossregion.example" in found["port"][1]
+    assert "the process renews its certificate there" in found["renewal of the certificate"][1]
 
 
 def test_the_table_says_what_was_found_and_sums_up(doctor: Doctor) -> None:

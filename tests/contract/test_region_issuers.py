@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,12 +30,14 @@ from gateway.rpc.channels import health_of
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.security.authority import LOOPBACK, Authority, Issued
 from gateway.security.identity import Identity, parse, server_name
+from gateway.security.issuers import COORDINATORS, NODES
 from gateway.security.revocations import Revocations
 from gateway.security.tls import client_options, server_credentials, server_options
 from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates
 
 PATIENCE_S = 60.0
 NODE = server_name(Role.ROLE_REGION, "sichuan", FEDERATION)
+COORDINATOR = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
 ORDERS = order_api.DESCRIPTOR.services_by_name["OrderService"]
 
 
@@ -185,35 +187,44 @@ def test_no_server_is_believed_by_a_certificate_of_a_regions_issuer(tmp_path: Pa
     asyncio.run(scenario())
 
 
-def test_a_node_by_the_issuer_of_nodes_is_believed_and_no_other_server_and_no_other_caller(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("of", "server", "other", "believed"),
+    [
+        (NODES, NODE, COORDINATOR, {"region/sichuan"}),
+        (COORDINATORS, COORDINATOR, NODE, {"coordinator/0", "admin/root"}),
+    ],
+    ids=["nodes", "coordinators"],
+)
+def test_an_issuer_that_renews_is_believed_for_its_servers_and_callers_alone(
+    tmp_path: Path, of: str, server: str, other: str, believed: Set[str]
+) -> None:
     async def scenario() -> None:
         async with serving(tmp_path) as node:
-            nodes = node.authority.issue_node_issuer(NOW, NOW + HOUR)
-            forger = without_rules(nodes, node.authority)
+            renewing = node.authority.issue_renewing_issuer(of, NOW, NOW + HOUR)
+            forger = without_rules(renewing, node.authority)
             caller = issue(node.authority, "region/sichuan/operator/counter")
             sichuan = parse(f"spiffe://{FEDERATION}/region/sichuan", FEDERATION)
             usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
-            coordinators = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
-            addressed: list[x509.GeneralName] = [x509.DNSName(NODE), *map(x509.IPAddress, LOOPBACK)]
+            addressed: list[x509.GeneralName] = [x509.DNSName(server), *map(x509.IPAddress, LOOPBACK)]
             for name, names, told in (
-                (NODE, [x509.DNSName(NODE)], "UNIMPLEMENTED"),
-                (NODE, addressed, "UNAVAILABLE"),
-                (coordinators, [x509.DNSName(coordinators)], "UNAVAILABLE"),
+                (server, [x509.DNSName(server)], "UNIMPLEMENTED"),
+                (server, addressed, "UNAVAILABLE"),
+                (other, [x509.DNSName(other)], "UNAVAILABLE"),
             ):
                 public = caller.key.public_key()
                 shown = Issued(forger._sign(sichuan, public, NOW, NOW + HOUR, names, usages), caller.key)
-                pair = (shown.key_pem, shown.certificate_pem + nodes.certificate_pem)
-                server = grpc.aio.server(options=server_options())
-                port = server.add_secure_port(
+                pair = (shown.key_pem, shown.certificate_pem + renewing.certificate_pem)
+                false = grpc.aio.server(options=server_options())
+                port = false.add_secure_port(
                     "127.0.0.1:0", grpc.ssl_server_credentials([pair], node.authority.certificate_pem, True)
                 )
-                await server.start()
+                await false.start()
                 assert await outcome(node.dial(caller, name=name, port=port)) == told
-                await server.stop(None)
-            assert await outcome(node.dial(issue_client(forger, "region/sichuan"), nodes)) == "OK"
-            for path in ("region/sichuan/operator/crm", "region/sichuan/staff/wang", "admin/root", "coordinator/0"):
-                told = await outcome(node.dial(issue_client(forger, path), nodes))
-                assert told == "UNAUTHENTICATED", path
+                await false.stop(None)
+            regions = ("region/sichuan", "region/sichuan/operator/crm", "region/sichuan/staff/wang")
+            for path in (*regions, "admin/root", "coordinator/0"):
+                told = await outcome(node.dial(issue_client(forger, path), renewing))
+                assert told == ("OK" if path in believed else "UNAUTHENTICATED"), path
 
     asyncio.run(scenario())
 

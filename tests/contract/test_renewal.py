@@ -1,6 +1,11 @@
-"""Renewals at a real coordinator: whose statements it takes, what it publishes, and the program that issues."""
+"""Renewals at a real coordinator: whose statements it takes, what it publishes, and the program that issues.
+
+It renews its own certificate, too, and administrators renew theirs by a command.
+"""
 
 import asyncio
+import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -20,18 +26,26 @@ from gateway.api.coordinator.v1.renewal_service_pb2 import (
     RenewCertificateRequest,
 )
 from gateway.api.coordinator.v1.renewal_service_pb2_grpc import RenewalServiceStub
+from gateway.api.coordinator.v1.revocation_service_pb2 import PublishRevocationListRequest
+from gateway.api.coordinator.v1.revocation_service_pb2_grpc import RevocationServiceStub
+from gateway.api.federation.v1.federation_pb2 import RevocationList
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused, reason_name
 from gateway.rpc.channels import invoke
-from gateway.security.authority import Authority
+from gateway.security import certificate_renewal
+from gateway.security.authority import Authority, CertificateSet
 from gateway.security.enrolling import RequestedRenewal, certificate_request
-from gateway.security.identity import parse
+from gateway.security.identity import parse, server_name
+from gateway.security.issuers import COORDINATORS, NODES
 from gateway.security.issuing import IssuerDirectory
+from gateway.security.renewal_proofs import proof_of_member, proven_request
 from gateway.security.signing import RENEWAL
+from gateway.security.tls import Credentials
 from gateway.time.clock import to_timestamp
 from tests import preloaded
 from tests.contract.coordinators import ADMIN, PATIENCE_S, Federation, RegionKeys, federation, keys_of, run
 from tests.contract.programs import REGION_NODE, Installation
-from tests.contract.small_federation import FEDERATION, HOUR, NOW, Certificates
+from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates
 from tests.preloaded import Ended
 
 MINUTES = timedelta(minutes=30)
@@ -76,20 +90,49 @@ class Scene:
 
     async def issue(self) -> Ended:
         """Runs the issuing program once."""
+        own = self.running.certificates.credentials(ADMIN)
+        return await self.command(own, "enrolments", "renew", str(self.issuer), "--hours", "0.5", "--once")
+
+    async def command(self, own: Credentials, *words: str) -> Ended:
+        """Runs a command of an administrator."""
         environment = {
             "CROSSREGION_COORDINATOR": self.running.endpoint,
-            "CROSSREGION_CREDENTIALS": str(self.running.certificates.credentials(ADMIN).certificate.parent),
+            "CROSSREGION_CREDENTIALS": str(own.certificate.parent),
             "CROSSREGION_FEDERATION": FEDERATION,
             "CROSSREGION_LANG": "en",
         }
-        words = ("enrolments", "renew", str(self.issuer), "--hours", "0.5", "--once")
         return await asyncio.to_thread(preloaded.run, "coordinator.cli.main", *words, environment=environment)
+
+    def shown(self, own: Credentials) -> int:
+        """The serial number of the certificate that the coordinator shows to a new connection with these files."""
+        context = ssl.create_default_context(cafile=own.authority)
+        context.load_cert_chain(own.certificate, own.key)
+        address, name = ("127.0.0.1", self.running.coordinator.port), server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
+        with (
+            socket.create_connection(address, PATIENCE_S) as plain,
+            context.wrap_socket(plain, server_hostname=name) as secured,
+        ):
+            certificate = secured.getpeercert(binary_form=True)
+        assert certificate is not None
+        return x509.load_der_x509_certificate(certificate).serial_number
+
+
+class DueCertificates(Certificates):
+    """A coordinator and administrators whose certificates have lived for two thirds of their lives and more."""
+
+    def issue(self, path: str, by: Authority | None = None) -> CertificateSet:
+        if path.startswith("region/"):
+            return super().issue(path, by)
+        identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
+        return (by or self.authority).issue(identity, NOW - HOUR, NOW + HOUR / 4)
 
 
 @asynccontextmanager
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    certificates = Certificates(tmp_path / "certificates")
-    certificates.authority.issue_node_issuer(NOW - HOUR, NOW + HOUR).save(tmp_path / "issuer")
+async def scene(
+    tmp_path: Path, of: str = NODES, certificates_of: type[Certificates] = Certificates
+) -> AsyncIterator[Scene]:
+    certificates = certificates_of(tmp_path / "certificates")
+    certificates.authority.issue_renewing_issuer(of, NOW - HOUR, NOW + HOUR).save(tmp_path / "issuer")
     async with federation(certificates, tmp_path / "data") as running:
         await running.apply()
         yield Scene(running, keys_of(certificates, "sichuan"), tmp_path / "issuer")
@@ -154,7 +197,7 @@ def test_an_issuer_of_something_else_and_a_certificate_for_another_key_are_not_p
             (renewal,) = await at.waiting()
             other = RequestedRenewal.parse(at.asked(ec.generate_private_key(ec.SECP256R1())).statement, FEDERATION)
             stranger = Authority.create(FEDERATION, NOW - HOUR, NOW + HOUR)
-            stranger.issue_node_issuer(NOW - HOUR, NOW + HOUR).save(tmp_path / "strange")
+            stranger.issue_renewing_issuer(NODES, NOW - HOUR, NOW + HOUR).save(tmp_path / "strange")
             asked = RequestedRenewal.parse(renewal.statement, FEDERATION)
             by_authority = authority.certify_tls(asked.identity, asked.key, NOW, NOW + MINUTES)
             issuer, strange = IssuerDirectory(at.issuer), IssuerDirectory(tmp_path / "strange")
@@ -185,6 +228,95 @@ def test_a_region_that_floods_renewals_hides_no_other_region(tmp_path: Path) -> 
             at.sichuan = keys_of(at.running.certificates, "zhejiang")
             await at.renew(at.asked(key, region="zhejiang"), by="region/zhejiang")
             assert [each.id for each in await at.waiting()][:2] == ["sichuan-0", "zhejiang-0"]
+
+    run(scenario())
+
+
+def test_a_coordinator_renews_its_certificate_while_it_serves_and_no_call_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificate_renewal, "LONGEST_PAUSE", 0.2)
+    monkeypatch.setattr(certificate_renewal, "SHORTEST_PAUSE", 0.05)
+
+    async def scenario() -> None:
+        async with scene(tmp_path, COORDINATORS, DueCertificates) as at:
+            own = at.running.certificates.credentials("admin/li")
+            before, renewed = await asyncio.to_thread(at.shown, own), at.running.data / "renewed" / "tls.crt"
+            open_stream = at.running.watch("sichuan")
+            await open_stream.read()
+            while [each.id for each in await at.waiting()] != ["coordinator/0"]:
+                pass
+            ended = await at.issue()
+            assert (ended.code, ended.out) == (0, "coordinator/0 has a new certificate\n"), ended.err
+            while not renewed.exists():
+                await at.waiting()
+            number = x509.load_pem_x509_certificate(renewed.read_bytes()).serial_number
+            assert await asyncio.to_thread(at.shown, own) == number != before
+            assert await at.waiting() == [], "it is not due again"
+            assert not open_stream.done()
+            rows = [row.subject for row in at.running.audit_rows() if row.action == "CERTIFICATE_RENEWED"]
+            assert rows == ["renewal/coordinator/0"]
+
+    run(scenario())
+
+
+def test_an_administrator_renews_by_a_command_with_a_fresh_key_and_the_same_name(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with scene(tmp_path, COORDINATORS) as at:
+            own = at.running.certificates.credentials("admin/li")
+            before, names = own.key.read_bytes(), own.names()
+            early = await at.command(own, "administrators", "renew", "--wait", "0")
+            assert (early.code, "no issuing program has answered yet" in early.err) == (3, True), early
+            assert own.key.read_bytes() == before
+            assert "admin/li" in (await at.issue()).out
+            done = await at.command(own, "administrators", "renew")
+            assert (done.code, "admin/li has a new certificate" in done.out) == (0, True), done
+            assert own.key.read_bytes() != before
+            assert own.names() == names
+            assert own.key.stat().st_mode & 0o777 == 0o600
+            assert {each.name for each in own.key.parent.iterdir()} == {"authority.crt", "tls.crt", "tls.key"}
+            assert (await at.command(own, "regions", "list")).code == 0, "it counts"
+            node = at.running.certificates.credentials("region/sichuan")
+            other = await at.command(node, "administrators", "renew")
+            assert (other.code, "region/sichuan is no administrator" in other.err) == (1, True), other
+
+    run(scenario())
+
+
+def test_what_a_member_has_not_signed_by_its_own_certificate_in_force_is_no_renewal(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with scene(tmp_path, COORDINATORS) as at:
+            li, wang, zhejiang = (
+                at.running.certificates.credentials(each) for each in ("admin/li", "admin/wang", "region/zhejiang")
+            )
+
+            def asked(path: str, by: Credentials, time: datetime = NOW) -> RenewCertificateRequest:
+                identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
+                key = ec.generate_private_key(ec.SECP256R1())
+                return proven_request(identity, 0, key, proof_of_member(by, CLOCK), time)
+
+            altered = asked("admin/li", li)
+            altered.signature = asked("admin/li", li).signature
+            for wrong in (
+                altered,
+                asked("admin/li", wang),
+                asked("admin/wang", wang),
+                asked("coordinator/0", li),
+                asked("admin/li", zhejiang),
+                asked("admin/li", li, NOW - 2 * HOUR),
+            ):
+                assert await reason(at.renew(wrong, by="admin/li")) == "CERTIFICATE_REQUEST_INVALID"
+            assert await at.waiting() == []
+            await at.renew(asked("admin/li", li), by="admin/li")
+            stolen = x509.load_pem_x509_certificate(li.certificate.read_bytes()).serial_number
+            crl = at.running.certificates.authority.revocation_list([stolen], 1, NOW)
+            lists = RevocationServiceStub(at.running.as_(ADMIN))
+            revoked = RevocationList(crl=crl.public_bytes(Encoding.DER))
+            request = PublishRevocationListRequest(revocation_list=revoked)
+            await invoke(lists.PublishRevocationList, request, PATIENCE_S)
+            ended = await at.issue()
+            assert "admin/li gets no certificate: CERTIFICATE_REVOKED" in ended.err, ended
+            assert [each.id for each in await at.waiting()] == ["admin/li"]
 
     run(scenario())
 

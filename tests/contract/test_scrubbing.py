@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cryptography.exceptions import InvalidTag
 
 from deploy.local.postgresql import LocalPostgresql
 from gateway.api.region.v1.order_pb2 import Order
@@ -26,6 +25,7 @@ from region_node.business.orders.rows import OrderRow, insert_order
 from region_node.lifecycle.erasure.scrubber import tables_to_scrub
 from region_node.node.subjects import number_index
 from region_node.schema import PACKAGES
+from tests.at_rest import WrappedKey, recovered_subjects, wrapped_keys
 from tests.contract.postgresql_scene import Database, opened
 from tests.contract.stores import run
 from tests.keys import region_keys
@@ -35,42 +35,21 @@ MIGRATIONS = migrations_of("gateway")
 OF_A_REGION = migrations_of(*PACKAGES)
 SUBJECTS = [f"envelope/{random.Random(each).randbytes(12).hex()}" for each in range(2000)]
 ERASED = SUBJECTS[5::40]
-_NONCE, _WRAPPED = 12, 60  # bytes: of a wrapped key 12 of nonce, 32 of key, 16 of tag
 
 
-@dataclass(frozen=True)
-class Key:
-    """A key at rest, as somebody has seen it before it was destroyed."""
-
-    subject: str
-    key_id: str
-    wrapped: bytes
-
-
-def sealed(tx: Transaction) -> list[Key]:
+def sealed(tx: Transaction) -> list[WrappedKey]:
     """Seals something of each subject; returns the keys of those that are erased later."""
     vault.seal_many(tx, [vault.Sealing(each, "place", b"somebody") for each in SUBJECTS])
-    sql = "SELECT subject, key_id, wrapped FROM data_keys WHERE subject = :subject"
-    found = (tx.first(Key, sql, subject=each) for each in ERASED)
-    return [each for each in found if each is not None]
+    return wrapped_keys(tx, ERASED)
 
 
 def destroyed(tx: Transaction) -> None:
     assert len(vault.destroy(tx, ERASED)) == len(ERASED)
 
 
-def recovered(content: bytes, keys: Sequence[Key]) -> list[str]:
+def recovered(content: bytes, keys: Sequence[WrappedKey]) -> list[str]:
     """The subjects of the keys that the region's keys open somewhere in the bytes of the files."""
-    cipher, found = region_keys().set.in_use.cipher, []
-    for key in keys:
-        place = content.find(key.wrapped[:_NONCE])
-        while place >= 0:
-            with contextlib.suppress(InvalidTag):
-                wrapped = content[place + _NONCE : place + _WRAPPED]
-                cipher.decrypt(key.wrapped[:_NONCE], wrapped, f"{key.subject}\0{key.key_id}".encode())
-                found.append(key.subject)
-            place = content.find(key.wrapped[:_NONCE], place + 1)
-    return found
+    return recovered_subjects(content, keys, region_keys().set)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A federation whose administrators sign: what a coordinator applies, and what a node takes of a coordinator."""
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,10 +21,14 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import MemberState, WatchResponse
 from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision, SignedSuspension
 from gateway.errors import Refused, reason_name
+from gateway.federation.anchors import anchor_text, load_anchor
+from gateway.federation.files import dump
 from gateway.federation.revisions import place_of
 from gateway.federation.suspensions import signed_suspension
 from gateway.rpc.channels import invoke
+from gateway.security.tls import CredentialsUnusable
 from region_node.node.membership.last_good import LastGood
+from tests import preloaded
 from tests.administrators import VALID, Administrators
 from tests.contract.coordinators import ADMIN, PATIENCE_S, Federation, eventually, federation, refused
 from tests.contract.membership_node import NodeUnderTest, node, running
@@ -199,6 +204,87 @@ def state(*signed: SignedConfiguration, revision: int | None = None) -> WatchRes
         revisions=[each.revision for each in signed],
         configuration_content=last.content,
     )
+
+
+async def print_anchor(it: Federation, wanted: Configuration, file: Path) -> None:
+    """Has `coordinator federation anchor-in-force` write the anchor for the administrators who are wanted."""
+    (directory := file.with_suffix(".wanted")).mkdir()
+    for name, text in dump(wanted).items():
+        (directory / name).write_text(text, encoding="utf-8")
+    environment = {
+        "CROSSREGION_COORDINATOR": it.endpoint,
+        "CROSSREGION_CREDENTIALS": str(it.certificates.credentials(ADMIN).certificate.parent),
+        "CROSSREGION_FEDERATION": FEDERATION,
+    }
+    words = ("federation", "anchor-in-force", str(directory), str(file))
+    ended = await asyncio.to_thread(preloaded.run, "coordinator.cli.main", *words, environment=environment)
+    assert ended.code == 0, ended.err
+
+
+@pytest.fixture(name="others")
+def administrators_whose_keys_nobody_has_stolen(tmp_path: Path) -> Administrators:
+    (tmp_path / "others").mkdir()
+    return Administrators(tmp_path / "others", FEDERATION, ("zhao", "qian"))
+
+
+def test_members_whose_anchor_is_old_or_lost_take_the_printed_one_and_the_configuration_in_force(
+    certificates: Certificates, tmp_path: Path, people: Administrators, others: Administrators
+) -> None:
+    async def story() -> None:
+        data, file, now = tmp_path / "data", tmp_path / "printed.anchor", CLOCK.now()
+        async with federation(certificates, data, anchor=people.anchor_file) as it:
+            await apply(it, people.signed(people.anchor, CONFIGURATION, now))
+            await print_anchor(it, others.configuration(CONFIGURATION), file)
+        anchor = load_anchor(file, FEDERATION)
+        async with federation(certificates, data, anchor=file) as it:
+            assert await place(it) == anchor, "what is in force stays so"
+            async with following(certificates, tmp_path, people.anchor, it.endpoint) as member:
+                await eventually(lambda: member.current.revision == 1)
+            stolen = people.signed(anchor, given_away(), now)
+            assert await refused(apply(it, stolen)) == "CONFIGURATION_SIGNATURES_INVALID"
+            second = others.signed(anchor, changed("second"), now)
+            await apply(it, second)
+            for told in ("it is old", "it is lost, with all that the member kept"):
+                async with following(certificates, tmp_path, anchor, it.endpoint) as again:
+                    await eventually(lambda again=again: again.current.revision == 2)  # type: ignore[misc]
+                    held = again.current.federation.configuration
+                    assert held == Configuration.FromString(second.content), told
+                shutil.rmtree(tmp_path / "node")
+
+    asyncio.run(story())
+
+
+def test_no_broken_anchor_is_read_and_by_none_that_is_forged_a_member_takes_a_configuration(
+    certificates: Certificates, tmp_path: Path, people: Administrators, others: Administrators
+) -> None:
+    now = CLOCK.now()
+    first = people.signed(people.anchor, CONFIGURATION, now)
+    printed = Anchor()
+    printed.CopyFrom(place_of(first.revision))
+    printed.administration.CopyFrom(others.administration)
+    second, stolen = others.signed(printed, changed("second"), now), people.signed(printed, given_away(), now)
+    forged, foreign, short, nobody = (Anchor.FromString(printed.SerializeToString()) for _ in range(4))
+    forged.digest, foreign.federation, short.digest = bytes(32), "other.example", b"short"
+    nobody.ClearField("administration")
+    for broken in (foreign, short, nobody):
+        (file := tmp_path / "broken.anchor").write_text(anchor_text(broken))
+        with pytest.raises(CredentialsUnusable):
+            load_anchor(file, FEDERATION)
+
+    async def story() -> None:
+        async with coordinator(certificates) as hub:
+            for problem, anchor, told in (
+                ("a coordinator has told another place", forged, state(first, second)),
+                ("it names those whose keys were stolen", people.anchor, state(first, second)),
+                ("stolen keys sign on", printed, state(first, stolen)),
+            ):
+                hub.put(told)
+                seen = hub.watched
+                async with following(certificates, tmp_path, anchor, hub.endpoint) as member:
+                    await eventually(lambda seen=seen: hub.watched >= seen + 2)  # type: ignore[misc]
+                    assert member.current.revision == 0, problem
+
+    asyncio.run(story())
 
 
 def test_a_node_takes_of_a_coordinator_only_what_the_administrators_have_signed(

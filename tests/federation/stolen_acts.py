@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from gateway.api.coordinator.v1 import administration_pb2 as admin_api
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     ConfigurationServiceStub,
     MembershipServiceStub,
 )
+from gateway.api.coordinator.v1.renewal_service_pb2_grpc import RenewalServiceStub
 from gateway.api.federation.v1.federation_pb2 import JoinRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.region.v1 import order_service_pb2 as order_api
@@ -18,8 +21,11 @@ from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResult, Envelope, EnvelopeContent
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.federation.suspensions import signed_suspension
+from gateway.security.identity import parse
+from gateway.security.renewal_proofs import proof_of_member, proven_request
 from gateway.security.sealing import Route
 from gateway.time.clock import to_timestamp
+from tests.federation.certificates import FEDERATION
 from tests.federation.counter import REQUESTER
 from tests.federation.forger import key_of
 from tests.federation.running import CALL_SECONDS
@@ -32,7 +38,7 @@ from tests.federation.stolen_keys import (
 from tests.sealed_batches import SealedBatch
 from tests.shipped import shipped_configuration
 
-DENIED, INVALID = "PERMISSION_DENIED", "REQUEST_INVALID"
+DENIED, INVALID, NO_RENEWAL = "PERMISSION_DENIED", "REQUEST_INVALID", "CERTIFICATE_REQUEST_INVALID"
 
 
 def orders_of(scene: Scene, path: str, node: str = "guangdong") -> OrderServiceStub:
@@ -51,6 +57,15 @@ async def reads_customer(scene: Scene, path: str, node: str, number: str) -> str
     customers = CustomerServiceStub(scene.federation.dial_node(node, path))
     request = GetCustomerRequest(number=number, requester=REQUESTER)
     return await outcome(customers.GetCustomer(request, timeout=CALL_SECONDS))
+
+
+async def renews(scene: Scene, path: str, name: str) -> str:
+    """A fresh key of the thief for a certificate of the member with this name, proven by the stolen key."""
+    federation, identity = scene.federation, parse(f"spiffe://{FEDERATION}/{name}", FEDERATION)
+    prove = proof_of_member(federation.certificates.credentials(path), federation.clock)
+    request = proven_request(identity, 0, ec.generate_private_key(ec.SECP256R1()), prove, federation.clock.now())
+    service = RenewalServiceStub(federation.dial_coordinator(path))
+    return await outcome(service.RenewCertificate(request, timeout=CALL_SECONDS))
 
 
 async def joins(scene: Scene, path: str, region: str) -> str:

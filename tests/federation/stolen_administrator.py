@@ -16,7 +16,7 @@ from gateway.api.region.v1 import issue_oversight_service_pb2 as issues_api
 from gateway.federation.acts import signed_act
 from tests.federation.certificates import FEDERATION
 from tests.federation.running import CALL_SECONDS
-from tests.federation.stolen_acts import DENIED, applies, issue, joins, reads_customer, suspends
+from tests.federation.stolen_acts import DENIED, NO_RENEWAL, applies, issue, joins, reads_customer, renews, suspends
 from tests.federation.stolen_keys import (
     DONE,
     REVOKED,
@@ -67,6 +67,13 @@ ADMINISTRATOR_KEYS: Final = (
     Act("read the configuration", DONE, REVOKED, reads_configuration),
     Act("list the orders of all regions, without personal data", DONE, REVOKED, reads_all_orders),
     Act("invite a region, which a second administrator has to approve", DONE, REVOKED, invites),
+    Act("ask for its next certificate", DONE, REVOKED, lambda it: renews(it, ADMINISTRATOR, ADMINISTRATOR)),
+    Act(
+        "ask for a certificate of another administrator",
+        NO_RENEWAL,
+        REVOKED,
+        lambda it: renews(it, ADMINISTRATOR, OTHER),
+    ),
     Act("suspend a region", DONE, REVOKED, lambda it: suspends(it, ADMINISTRATOR, "zhao")),
     Act(
         "suspend a region by the certificate of another administrator",

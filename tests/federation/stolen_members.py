@@ -34,6 +34,7 @@ from tests.federation.running import CALL_SECONDS, until
 from tests.federation.stolen_acts import (
     DENIED,
     INVALID,
+    NO_RENEWAL,
     applies,
     brings,
     carried,
@@ -41,6 +42,7 @@ from tests.federation.stolen_acts import (
     joins,
     lists_orders,
     reads_customer,
+    renews,
     suspends,
 )
 from tests.federation.stolen_keys import (
@@ -261,6 +263,8 @@ COORDINATOR: Final = (
         REVOKED,
         invents_problem,
     ),
+    Act("ask for its next certificate", DONE, REVOKED, lambda it: renews(it, HUB, HUB)),
+    Act("ask for a certificate of an administrator", NO_RENEWAL, REVOKED, lambda it: renews(it, HUB, "admin/root")),
     Act("act at a node in an administrator's name", "ADMINISTRATOR_ACT_UNSIGNED", REVOKED, acts_as_administrator),
     Act("read a customer", DENIED, REVOKED, lambda it: reads_customer(it, HUB, "sichuan", it.foreign)),
     Act("list the orders of an operator system", DENIED, REVOKED, lambda it: lists_orders(it, HUB)),

@@ -121,8 +121,6 @@ def _misfits_of_region(settings: RegionSettings) -> Iterator[str]:
         if not path.is_file():
             yield f"{path.name} is not mounted"
     KeySet.load(settings.keys)
-    if not isinstance(settings.own_credentials, RenewedCredentials):
-        yield "nothing renews its certificate"
     if settings.operators is None:
         yield "its operator systems may do everything"
     elif any(each.staff == NAMED for each in ScopeFile.load(settings.operators).scopes.values()):
@@ -139,6 +137,8 @@ def _misfits(process: Process, settings: Settings) -> Iterator[str]:
     (uri,) = uris.get_values_for_type(x509.UniformResourceIdentifier)
     if uri != _expected(settings).uri:
         yield f"its certificate is of {uri}"
+    if not isinstance(settings.own_credentials, RenewedCredentials):
+        yield "nothing renews its certificate"
     if isinstance(settings, RegionSettings):
         yield from _misfits_of_region(settings)
     elif settings.etcd is not None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from gateway.maintenance.doctor.findings import State
+from gateway.maintenance.doctor.renewal import check_renewal
 from gateway.security.authority import Authority
 from gateway.security.tls import RenewedCredentials
 from gateway.settings import SettingsError, load
 from gateway.store.opening import PostgresqlSettings
-from region_node.cli.node.renewal_checks import check_renewal
 from region_node.cli.node.scope_checks import check_identity_provider, check_scopes
 from region_node.node.identity_provider import ProviderKeys, ProviderKeysUnusable
 from region_node.node.operator_scopes import OperatorScopes
@@ -71,13 +71,13 @@ def test_paths_are_relative_to_the_settings_file(tmp_path: Path) -> None:
 def test_a_node_renews_its_certificate_in_its_own_directory_unless_it_is_told_to_leave_it(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, GOOD)
     assert settings.own_credentials == RenewedCredentials.of(settings.credentials, tmp_path / "data" / "renewed")
-    assert check_renewal(settings, NOW).state == State.GOOD
+    assert check_renewal(settings.own_credentials, settings.identity, NOW).state == State.GOOD
     left = settings_of(tmp_path, GOOD.replace(UNSCOPED, f"{UNSCOPED}\nrenew_certificate = false"))
     assert left.own_credentials == left.credentials
-    assert "off" in check_renewal(left, NOW).found
+    assert "off" in check_renewal(left.own_credentials, left.identity, NOW).found
     authority = Authority.create(settings.federation, NOW, NOW + DAY)
     authority.issue(settings.identity, NOW, NOW + DAY, ["node.example"]).write(tmp_path / "tls")
-    assert "off for node.example" in check_renewal(settings, NOW).found
+    assert "off for node.example" in check_renewal(settings.own_credentials, settings.identity, NOW).found
 
 
 def test_a_node_has_scopes_of_operator_systems_unless_it_is_told_to_do_without(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Renewal of a node's certificate: what the issuer of nodes makes, what is a request, and the files after a kill."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,22 +22,24 @@ from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.errors import Refused, Unreachable, reason_name
 from gateway.maintenance.doctor.certificates import check_credentials
 from gateway.maintenance.doctor.findings import State
-from gateway.security.authority import NODES, Authority
+from gateway.security.authority import Authority
+from gateway.security.certificate_renewal import SHORTEST_PAUSE, CertificateRenewal, RenewalPorts
 from gateway.security.enrolling import RequestedRenewal, certificate_request
 from gateway.security.identity import parse
+from gateway.security.issuers import COORDINATORS, NODES
 from gateway.security.issuing import IssuerDirectory
 from gateway.security.peers import Peer, peer_of
+from gateway.security.renewal_proofs import proof_of_region
 from gateway.security.renewing import RenewedFiles, completed, due_at
 from gateway.security.revocations import Revocations
 from gateway.security.signing import RENEWAL, Signer, TrustedKeys
 from gateway.security.tls import Credentials, RenewedCredentials
-from region_node.node.membership.renewing import SHORTEST_PAUSE, CertificateRenewal, RenewalPorts
 
 FEDERATION = "demo.example"
 NOW = datetime.now(UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 AUTHORITY = Authority.create(FEDERATION, NOW - DAY, NOW + 90 * DAY)
-ISSUER = AUTHORITY.issue_node_issuer(NOW - DAY, NOW + 30 * DAY)
+ISSUER = AUTHORITY.issue_renewing_issuer(NODES, NOW - DAY, NOW + 30 * DAY)
 HUNAN = parse(f"spiffe://{FEDERATION}/region/hunan", FEDERATION)
 
 
@@ -54,17 +56,28 @@ def peer(path: str, by: Authority) -> Peer:
     return peer_of(context, FEDERATION)
 
 
-def test_the_issuer_of_nodes_makes_nodes_and_nobody_else() -> None:
-    assert peer("region/hunan", ISSUER).identity == HUNAN
-    for path in ("region/hunan/operator/crm", "region/hunan/staff/wang", "admin/root", "coordinator/0"):
+MEMBERS = ("region/hunan", "region/hunan/operator/crm", "region/hunan/staff/wang", "admin/root", "coordinator/0")
+
+
+@pytest.mark.parametrize(
+    ("of", "made"), [(NODES, ["region/hunan"]), (COORDINATORS, ["admin/root", "coordinator/0"])], ids=str
+)
+def test_an_issuer_that_renews_makes_its_members_and_nobody_else(of: str, made: Sequence[str]) -> None:
+    issuer = AUTHORITY.issue_renewing_issuer(of, NOW - DAY, NOW + 30 * DAY)
+    assert issuer.region == of
+    for path in MEMBERS:
+        identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
+        if path in made:
+            assert peer(path, issuer).identity == identity
+            issuer.issue_tls(identity, NOW, NOW + HOUR, addresses=())
+            continue
         with pytest.raises(Refused) as refused:
-            peer(path, ISSUER)
+            peer(path, issuer)
         assert reason_name(refused.value.reason) == "UNAUTHENTICATED"
-        with pytest.raises(ValueError, match="nodes of regions alone"):
-            ISSUER.issue_tls(parse(f"spiffe://{FEDERATION}/{path}", FEDERATION), NOW, NOW + HOUR)
-    with pytest.raises(ValueError, match="gets no signing certificate"):
-        ISSUER.issue_signing(HUNAN, NOW, NOW + HOUR)
-    assert ISSUER.region == NODES
+        with pytest.raises(ValueError, match="alone"):
+            issuer.issue_tls(identity, NOW, NOW + HOUR)
+    with pytest.raises(ValueError, match=r"gets no signing certificate|alone"):
+        issuer.issue_signing(HUNAN, NOW, NOW + HOUR)
 
 
 def test_a_renewed_certificate_is_revoked_by_the_issuer_of_nodes_and_with_it() -> None:
@@ -121,8 +134,7 @@ class Node:
                 self.credentials,
                 HUNAN,
                 0,
-                Signer(issued.signing.key),
-                issued.signing.certificate_pem,
+                proof_of_region(Signer(issued.signing.key), issued.signing.certificate_pem),
                 lambda: self.keys.authorities,
                 self.ask,
                 NodeClock(self),
@@ -375,13 +387,17 @@ def test_a_kill_between_any_two_steps_of_the_replacement_leaves_a_pair_after_the
     assert files.fresh_key().public_key() == key.public_key() or steps > 1
 
 
-def test_a_statement_of_no_node_is_none() -> None:
+def test_a_statement_of_nobody_who_renews_is_none() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     request = certificate_request(key, HUNAN)
     wrong = (
         RenewalStatement(region="henan", tls_request=request),
         RenewalStatement(region="hunan", process=64, tls_request=request),
         RenewalStatement(region="../etc", tls_request=request),
+        RenewalStatement(member="region/hunan", tls_request=request),
+        RenewalStatement(member="region/hunan/operator/crm", tls_request=request),
+        RenewalStatement(member="admin/root", tls_request=request),
+        RenewalStatement(member="../etc", tls_request=request),
         RenewalStatement(region="hunan", tls_request=certificate_request(Ed25519PrivateKey.generate(), HUNAN)),
     )
     for each in wrong:

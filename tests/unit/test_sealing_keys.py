@@ -10,7 +10,7 @@ from gateway.api.federation.v1.federation_pb2 import SealingKey
 from gateway.security.authority import Authority
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.security.sealing_keys import SealingKeys, published
-from gateway.security.signing import Signer, _signed
+from gateway.security.signing import Signer, signed_bytes
 from tests.keys import region_keys
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -101,7 +101,7 @@ def test_the_signature_serves_for_nothing_else() -> None:
     each = told()
     assert Signer(SIGNING).sign(b"crossregion.envelope.v1", each.key) != each.signature
     SIGNING.public_key().verify(
-        each.signature, _signed(b"crossregion.sealing-key.v1", each.sign_time_us.to_bytes(8, "big") + each.key)
+        each.signature, signed_bytes(b"crossregion.sealing-key.v1", each.sign_time_us.to_bytes(8, "big") + each.key)
     )
 
 

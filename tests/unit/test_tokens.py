@@ -19,8 +19,9 @@ from gateway.errors import Interrupted
 from gateway.maintenance.doctor.certificates import check_signing
 from gateway.maintenance.doctor.findings import Finding, State
 from gateway.security import tokens
-from gateway.security.authority import AUTHORITY_CERTIFICATE, AUTHORITY_KEY, ISSUER_KEY, NODES, Authority
+from gateway.security.authority import AUTHORITY_CERTIFICATE, AUTHORITY_KEY, ISSUER_KEY, Authority
 from gateway.security.identity import Identity, parse
+from gateway.security.issuers import NODES
 from gateway.security.issuing import IssuerDirectory
 from gateway.security.private_keys import KeyUnusable, PrivateKey, is_in_token, open_key, private_pem
 from gateway.security.revocations import Revocations

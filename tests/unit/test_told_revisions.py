@@ -16,7 +16,10 @@ from gateway.federation.revisions import Chain
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.port import Transaction
 from gateway.store.sqlite import SqliteTransaction
+from region_node.node.witnessing import rows
+from region_node.node.witnessing.notifier import ANSWER_SECONDS, LOOK_AGAIN, is_due
 from region_node.node.witnessing.revisions import (
+    LOOK,
     RECENT,
     SILENT,
     WITHHELD_AFTER,
@@ -103,6 +106,28 @@ def test_two_configurations_of_one_revision_are_found_at_once_and_raised_once(
     assert (row.actor, row.subject) == (f"region/{OTHER}", "configuration/2")
     assert own.digest_of(2).hex() in row.detail
     assert other.digest_of(2).hex() in row.detail
+
+
+def test_both_regions_find_a_split_view_within_a_minute_though_it_begins_just_after_a_statement(
+    people: Administrators,
+) -> None:
+    own, other = known(chain_of(people, "a", "b")), known(chain_of(people, "a", "c"))
+    teller, witness, looks, told = Raised(), Raised(), 0, SILENT
+    assert LOOK == LOOK_AGAIN, "seconds of both loops: one count serves"
+    with new_transaction() as tx, new_transaction() as there:
+        rows.claim(tx, OTHER, NOW)  # the last statement of one view
+        while not (teller.found and witness.found):
+            looks += 1
+            now = NOW + looks * LOOK * SECOND
+            teller.look(tx, own, now - NOW)
+            witness.look(there, other, now - NOW)
+            if is_due(tx, OTHER, now):
+                assert rows.claim(tx, OTHER, now) is not None
+                told = now - NOW + ANSWER_SECONDS * SECOND  # as late as an answer counts
+            if now == NOW + told:
+                hear(there, other, "sichuan", own.held(), now)
+                hear(tx, own, OTHER, other.held(), now)
+            assert looks * LOOK <= MINUTE.total_seconds()
 
 
 def test_a_split_view_is_found_of_an_earlier_revision_too(tx: Transaction, people: Administrators) -> None:

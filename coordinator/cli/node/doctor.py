@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from coordinator.cli.node.config import COORDINATOR
 from coordinator.cli.node.configuration_checks import check_configuration
@@ -12,6 +13,7 @@ from gateway.maintenance.doctor.certificates import check_credentials
 from gateway.maintenance.doctor.commands import doctor_command
 from gateway.maintenance.doctor.findings import Finding, State, good, not_checked
 from gateway.maintenance.doctor.process import check_process
+from gateway.maintenance.doctor.renewal import check_renewal
 from gateway.settings import Sources
 from gateway.time.clock import Clock, SystemClock
 from gateway.wording.languages import translated
@@ -19,8 +21,10 @@ from gateway.wording.languages import translated
 
 async def _examine(sources: Sources, settings: CoordinatorSettings) -> Sequence[Finding]:
     clock = SystemClock()
+    renewal = await asyncio.to_thread(check_renewal, settings.own_credentials, settings.identity, clock.now())
+    settings = replace(settings, credentials=settings.own_credentials.in_use(clock.now()))
     process, etcd, losses = await asyncio.gather(
-        check_process(COORDINATOR, sources, settings, clock),
+        check_process(COORDINATOR, sources, settings, clock, [renewal]),
         _etcd(settings, clock),
         asyncio.to_thread(check_losses, settings),
     )

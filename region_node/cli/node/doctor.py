@@ -28,6 +28,7 @@ from gateway.maintenance.doctor.peers import (
 )
 from gateway.maintenance.doctor.process import check_process
 from gateway.maintenance.doctor.region_keys import check_region_keys
+from gateway.maintenance.doctor.renewal import check_renewal
 from gateway.security.identity import server_name
 from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Sources
@@ -45,7 +46,6 @@ from region_node.cli.node.escalation_checks import check_escalations
 from region_node.cli.node.loss_checks import check_losses
 from region_node.cli.node.open_work_checks import check_open_work
 from region_node.cli.node.quarantine_checks import check_quarantine
-from region_node.cli.node.renewal_checks import check_renewal
 from region_node.cli.node.revision_checks import check_revisions
 from region_node.cli.node.scope_checks import check_identity_provider, check_scopes
 from region_node.cli.node.sealing_checks import check_sealing_key, sealing_name
@@ -58,7 +58,7 @@ _CONFIGURATION_SECONDS = 30.0  # for one with half a million prefixes
 
 async def _examine(sources: Sources, settings: RegionSettings) -> Sequence[Finding]:
     clock, signing = SystemClock(), settings.signing
-    renewal = await asyncio.to_thread(check_renewal, settings, clock.now())
+    renewal = await asyncio.to_thread(check_renewal, settings.own_credentials, settings.identity, clock.now())
     settings = replace(settings, credentials=settings.own_credentials.in_use(clock.now()))
     files = [
         renewal,

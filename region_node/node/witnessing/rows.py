@@ -7,7 +7,8 @@ from gateway.auditing.audit import GENESIS, Head
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_microseconds
 
-INTERVAL = timedelta(seconds=60)  # between two statements of a region to one witness (guarantee G10)
+# Between two statements of a region to one witness (guarantee G10): with the looks of both, and an answer, a minute.
+INTERVAL = timedelta(seconds=50)
 AGAIN = timedelta(seconds=1)  # the interval for a witness that responds and stores no row yet
 _COLUMNS = "witness, asked, sequence, hash, told, signature, contradicted, erased, heard"
 

@@ -26,7 +26,7 @@ from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0gateway/api/coordinator/v1/renewal_service.proto\x12\x1agateway.api.coordinator.v1\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"z\n\x10RenewalStatement\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0f\n\x07process\x18\x02 \x01(\x05\x12\x13\n\x0btls_request\x18\x03 \x01(\x0c\x12\x30\n\x0crequest_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"q\n\x07Renewal\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tstatement\x18\x02 \x01(\x0c\x12\x1b\n\x13signing_certificate\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\x12\x17\n\x0ftls_certificate\x18\x05 \x01(\x0c\"\\\n\x17RenewCertificateRequest\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"3\n\x18RenewCertificateResponse\x12\x17\n\x0ftls_certificate\x18\x01 \x01(\x0c\"\x15\n\x13ListRenewalsRequest\"M\n\x14ListRenewalsResponse\x12\x35\n\x08renewals\x18\x01 \x03(\x0b\x32#.gateway.api.coordinator.v1.Renewal\"Y\n\x17IssueCertificateRequest\x12\x12\n\nrenewal_id\x18\x01 \x01(\t\x12\x11\n\tstatement\x18\x02 \x01(\x0c\x12\x17\n\x0ftls_certificate\x18\x03 \x01(\x0c\"\x1a\n\x18IssueCertificateResponse2\xa6\x03\n\x0eRenewalService\x12\x8c\x01\n\x10RenewCertificate\x12\x33.gateway.api.coordinator.v1.RenewCertificateRequest\x1a\x34.gateway.api.coordinator.v1.RenewCertificateResponse\"\r\x90\x02\x02\xaa\xbb\x18\x01\x01\xc0\xbb\x18\x80@\x12{\n\x0cListRenewals\x12/.gateway.api.coordinator.v1.ListRenewalsRequest\x1a\x30.gateway.api.coordinator.v1.ListRenewalsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x87\x01\n\x10IssueCertificate\x12\x33.gateway.api.coordinator.v1.IssueCertificateRequest\x1a\x34.gateway.api.coordinator.v1.IssueCertificateResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0gateway/api/coordinator/v1/renewal_service.proto\x12\x1agateway.api.coordinator.v1\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x01\n\x10RenewalStatement\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0f\n\x07process\x18\x02 \x01(\x05\x12\x13\n\x0btls_request\x18\x03 \x01(\x0c\x12\x30\n\x0crequest_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06member\x18\x05 \x01(\t\"q\n\x07Renewal\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tstatement\x18\x02 \x01(\x0c\x12\x1b\n\x13signing_certificate\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\x12\x17\n\x0ftls_certificate\x18\x05 \x01(\x0c\"\\\n\x17RenewCertificateRequest\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"3\n\x18RenewCertificateResponse\x12\x17\n\x0ftls_certificate\x18\x01 \x01(\x0c\"\x15\n\x13ListRenewalsRequest\"M\n\x14ListRenewalsResponse\x12\x35\n\x08renewals\x18\x01 \x03(\x0b\x32#.gateway.api.coordinator.v1.Renewal\"Y\n\x17IssueCertificateRequest\x12\x12\n\nrenewal_id\x18\x01 \x01(\t\x12\x11\n\tstatement\x18\x02 \x01(\x0c\x12\x17\n\x0ftls_certificate\x18\x03 \x01(\x0c\"\x1a\n\x18IssueCertificateResponse2\xa8\x03\n\x0eRenewalService\x12\x8e\x01\n\x10RenewCertificate\x12\x33.gateway.api.coordinator.v1.RenewCertificateRequest\x1a\x34.gateway.api.coordinator.v1.RenewCertificateResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x03\x01\x04\x05\xc0\xbb\x18\x80@\x12{\n\x0cListRenewals\x12/.gateway.api.coordinator.v1.ListRenewalsRequest\x1a\x30.gateway.api.coordinator.v1.ListRenewalsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x87\x01\n\x10IssueCertificate\x12\x33.gateway.api.coordinator.v1.IssueCertificateRequest\x1a\x34.gateway.api.coordinator.v1.IssueCertificateResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,27 +34,27 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.coordinator.v1.
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RENEWALSERVICE'].methods_by_name['RenewCertificate']._loaded_options = None
-  _globals['_RENEWALSERVICE'].methods_by_name['RenewCertificate']._serialized_options = b'\220\002\002\252\273\030\001\001\300\273\030\200@'
+  _globals['_RENEWALSERVICE'].methods_by_name['RenewCertificate']._serialized_options = b'\220\002\002\252\273\030\003\001\004\005\300\273\030\200@'
   _globals['_RENEWALSERVICE'].methods_by_name['ListRenewals']._loaded_options = None
   _globals['_RENEWALSERVICE'].methods_by_name['ListRenewals']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_RENEWALSERVICE'].methods_by_name['IssueCertificate']._loaded_options = None
   _globals['_RENEWALSERVICE'].methods_by_name['IssueCertificate']._serialized_options = b'\220\002\002\252\273\030\001\005'
-  _globals['_RENEWALSTATEMENT']._serialized_start=148
-  _globals['_RENEWALSTATEMENT']._serialized_end=270
-  _globals['_RENEWAL']._serialized_start=272
-  _globals['_RENEWAL']._serialized_end=385
-  _globals['_RENEWCERTIFICATEREQUEST']._serialized_start=387
-  _globals['_RENEWCERTIFICATEREQUEST']._serialized_end=479
-  _globals['_RENEWCERTIFICATERESPONSE']._serialized_start=481
-  _globals['_RENEWCERTIFICATERESPONSE']._serialized_end=532
-  _globals['_LISTRENEWALSREQUEST']._serialized_start=534
-  _globals['_LISTRENEWALSREQUEST']._serialized_end=555
-  _globals['_LISTRENEWALSRESPONSE']._serialized_start=557
-  _globals['_LISTRENEWALSRESPONSE']._serialized_end=634
-  _globals['_ISSUECERTIFICATEREQUEST']._serialized_start=636
-  _globals['_ISSUECERTIFICATEREQUEST']._serialized_end=725
-  _globals['_ISSUECERTIFICATERESPONSE']._serialized_start=727
-  _globals['_ISSUECERTIFICATERESPONSE']._serialized_end=753
-  _globals['_RENEWALSERVICE']._serialized_start=756
-  _globals['_RENEWALSERVICE']._serialized_end=1178
+  _globals['_RENEWALSTATEMENT']._serialized_start=149
+  _globals['_RENEWALSTATEMENT']._serialized_end=287
+  _globals['_RENEWAL']._serialized_start=289
+  _globals['_RENEWAL']._serialized_end=402
+  _globals['_RENEWCERTIFICATEREQUEST']._serialized_start=404
+  _globals['_RENEWCERTIFICATEREQUEST']._serialized_end=496
+  _globals['_RENEWCERTIFICATERESPONSE']._serialized_start=498
+  _globals['_RENEWCERTIFICATERESPONSE']._serialized_end=549
+  _globals['_LISTRENEWALSREQUEST']._serialized_start=551
+  _globals['_LISTRENEWALSREQUEST']._serialized_end=572
+  _globals['_LISTRENEWALSRESPONSE']._serialized_start=574
+  _globals['_LISTRENEWALSRESPONSE']._serialized_end=651
+  _globals['_ISSUECERTIFICATEREQUEST']._serialized_start=653
+  _globals['_ISSUECERTIFICATEREQUEST']._serialized_end=742
+  _globals['_ISSUECERTIFICATERESPONSE']._serialized_start=744
+  _globals['_ISSUECERTIFICATERESPONSE']._serialized_end=770
+  _globals['_RENEWALSERVICE']._serialized_start=773
+  _globals['_RENEWALSERVICE']._serialized_end=1197
 # @@protoc_insertion_point(module_scope)

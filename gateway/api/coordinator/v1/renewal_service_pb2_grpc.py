@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RenewalServiceStub:
-    """Renewals: a node asks, an issuing program of the administrators signs. Coordinators carry both and sign nothing.
+    """Renewals: a member asks, an issuing program of the administrators signs. Coordinators carry both and sign nothing.
     """
 
     def __init__(self, channel):
@@ -53,22 +53,23 @@ class RenewalServiceStub:
 
 
 class RenewalServiceServicer:
-    """Renewals: a node asks, an issuing program of the administrators signs. Coordinators carry both and sign nothing.
+    """Renewals: a member asks, an issuing program of the administrators signs. Coordinators carry both and sign nothing.
     """
 
     def RenewCertificate(self, request, context):
-        """Requests a certificate for a fresh key, by the present certificate of the connection and the signature of the region,
-        and returns the certificate once it is issued. The same key may ask again and changes nothing.
+        """Requests a certificate for a fresh key, by the present certificate of the connection and a signature: of the region,
+        or of the present key of a coordinator or an administrator. Returns the certificate once it is issued. The same key
+        may ask again and changes nothing.
 
-        A statement of another region, with a wrong signature, or older than an hour is refused with
-        CERTIFICATE_REQUEST_INVALID. More fresh keys than a node needs are refused with ENROLMENTS_TOO_MANY.
+        A statement of another member, with a wrong signature, or older than an hour is refused with
+        CERTIFICATE_REQUEST_INVALID. More fresh keys than a member needs are refused with ENROLMENTS_TOO_MANY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRenewals(self, request, context):
-        """Lists the renewals that wait for a certificate, by process and region.
+        """Lists the renewals that wait for a certificate, by process and id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,7 +110,7 @@ def add_RenewalServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RenewalService:
-    """Renewals: a node asks, an issuing program of the administrators signs. Coordinators carry both and sign nothing.
+    """Renewals: a member asks, an issuing program of the administrators signs. Coordinators carry both and sign nothing.
     """
 
     @staticmethod

@@ -1,8 +1,8 @@
-"""The node's TLS certificate, renewed by the node itself after two thirds of its life, while it serves.
+"""The TLS certificate of a process, renewed by the process itself after two thirds of its life, while it serves.
 
-The fresh key is made here. A request for it goes over a connection of the present certificate, signed by the region.
-The answer takes the place of the renewed files, which servers and channels follow by themselves. The files as they were
-issued stay as they are.
+The fresh key is made here, and its member proves the request (`gateway.security.renewal_proofs`). The answer takes the
+place of the renewed files, which servers and channels follow by themselves. The files as they were issued stay as they
+are.
 """
 
 import asyncio
@@ -15,19 +15,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from opentelemetry.metrics import Meter
 
-from gateway.api.coordinator.v1.renewal_service_pb2 import (
-    RenewalStatement,
-    RenewCertificateRequest,
-    RenewCertificateResponse,
-)
+from gateway.api.coordinator.v1.renewal_service_pb2 import RenewCertificateRequest, RenewCertificateResponse
 from gateway.errors import Refused, Unreachable
 from gateway.process.metrics import observe
-from gateway.security.enrolling import UNREADABLE, RequestedRenewal, certificate_request
+from gateway.security.enrolling import UNREADABLE, RequestedRenewal
 from gateway.security.identity import Identity
+from gateway.security.renewal_proofs import Prove, proven_request
 from gateway.security.renewing import RenewedFiles, due_at, further_names, remove_ended
-from gateway.security.signing import RENEWAL, Signer
 from gateway.security.tls import CredentialsUnusable, RenewedCredentials
-from gateway.time.clock import Clock, to_timestamp
+from gateway.time.clock import Clock
 
 # Seconds between two looks: rare far from the end, and often enough for a life of minutes.
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
@@ -48,8 +44,7 @@ class RenewalPorts:
     credentials: RenewedCredentials
     identity: Identity
     process: int
-    signer: Signer
-    signing_certificate: bytes
+    prove: Prove
     authorities: Callable[[], Sequence[x509.Certificate]]
     ask: Ask
     """Raises Refused or Unreachable."""
@@ -57,13 +52,39 @@ class RenewalPorts:
     """The machine's clock, by which TLS judges certificates."""
 
 
-class _NotRenewed(Exception):
+class NotRenewed(Exception):
     """The certificate cannot be renewed now; the text says why."""
 
 
-# A file may be broken meanwhile, and an answer may be anything: the node serves on with its certificate.
+def install_answer(
+    files: RenewedFiles,
+    request: RenewCertificateRequest,
+    answer: RenewCertificateResponse,
+    federation: str,
+    authorities: Sequence[x509.Certificate],
+    now: datetime,
+) -> None:
+    """Puts the certificate that answers a request, with its key, in the places of the former ones. `now` is aware.
+
+    Raises NotRenewed, OSError, and ValueError for a certificate that does not fit the request.
+    """
+    if not answer.tls_certificate:
+        raise NotRenewed("no issuing program has answered yet")
+    RequestedRenewal.parse(request.statement, federation).require_certified(answer.tls_certificate, authorities)
+    if due_at(answer.tls_certificate) <= now:
+        # It was issued before this process was away for long: the present one may be valid for longer.
+        files.discard()
+        raise NotRenewed("the certificate for the former request is old by now")
+    begin = x509.load_pem_x509_certificate(answer.tls_certificate).not_valid_before_utc
+    if begin > now:
+        # Servers and channels look at files that change, not at the time: they would miss its begin.
+        raise NotRenewed(f"the certificate begins at {begin}: the clock of this machine is behind")
+    files.install(answer.tls_certificate)
+
+
+# A file may be broken meanwhile, and an answer may be anything: the process serves on with its certificate.
 _FAILURES = (
-    _NotRenewed,
+    NotRenewed,
     OSError,
     *UNREADABLE,
     x509.ExtensionNotFound,
@@ -130,24 +151,13 @@ class CertificateRenewal:
             return SHORTEST_PAUSE
 
     async def _renew(self, now: datetime) -> None:
-        """Raises _NotRenewed, OSError, ValueError, Refused or Unreachable."""
+        """Raises NotRenewed, CredentialsUnusable, OSError, ValueError, Refused or Unreachable."""
         self._require_own_name_alone(now)
         key = await asyncio.to_thread(self._files.fresh_key)
         request = self._asked(key, now)
         answer = await self._ports.ask(request)
-        if not answer.tls_certificate:
-            raise _NotRenewed("no issuing program has answered yet")
-        asked = RequestedRenewal.parse(request.statement, self._ports.identity.federation)
-        asked.require_certified(answer.tls_certificate, self._ports.authorities())
-        if due_at(answer.tls_certificate) <= now:
-            # It was issued before this node was away for long: the present one may be valid for longer.
-            await asyncio.to_thread(self._files.discard)
-            raise _NotRenewed("the certificate for the former request is old by now")
-        begin = x509.load_pem_x509_certificate(answer.tls_certificate).not_valid_before_utc
-        if begin > now:
-            # Servers and channels look at files that change, not at the time: they would miss its begin.
-            raise _NotRenewed(f"the certificate begins at {begin}: the clock of this machine is behind")
-        await asyncio.to_thread(self._files.install, answer.tls_certificate)
+        federation, authorities = self._ports.identity.federation, self._ports.authorities()
+        await asyncio.to_thread(install_answer, self._files, request, answer, federation, authorities, now)
         self._failing, self._told, self._request = None, "", None
         _log.info("the certificate was renewed, and is in force until %s", self._ports.credentials.end(now))
 
@@ -157,26 +167,16 @@ class CertificateRenewal:
             signed, public, request = self._request
             if public == key.public_key() and now - signed < _SIGNED_ANEW:
                 return request
-        statement = RenewalStatement(
-            region=self._ports.identity.region,
-            process=self._ports.process,
-            tls_request=certificate_request(key, self._ports.identity),
-            request_time=to_timestamp(now),
-        ).SerializeToString()
-        request = RenewCertificateRequest(
-            statement=statement,
-            signing_certificate=self._ports.signing_certificate,
-            signature=self._ports.signer.sign(RENEWAL, statement),
-        )
+        request = proven_request(self._ports.identity, self._ports.process, key, self._ports.prove, now)
         self._request = now, key.public_key(), request
         return request
 
     def _require_own_name_alone(self, now: datetime) -> None:
-        """Raises _NotRenewed for a certificate with names that its successor would lack."""
+        """Raises NotRenewed for a certificate with names that its successor would lack."""
         own = self._ports.credentials.in_use(now).certificate.read_bytes()
         further = further_names(own, self._ports.identity)
         if further:
-            raise _NotRenewed(f"it proves {', '.join(further)}, too: have the authority renew it by hand")
+            raise NotRenewed(f"it proves {', '.join(further)}, too: have the authority renew it by hand")
 
     def _note(self, problem: str, now: datetime) -> None:
         """Tells what lasts, once for each problem."""

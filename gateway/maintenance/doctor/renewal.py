@@ -1,4 +1,4 @@
-"""The check of `region-node doctor` on the renewal of the node's certificate."""
+"""The check of a doctor on the renewal of the certificate of its process."""
 
 from datetime import datetime
 from pathlib import Path
@@ -6,17 +6,16 @@ from pathlib import Path
 from gateway.maintenance.doctor.findings import Finding, good, warning
 from gateway.security.identity import Identity
 from gateway.security.renewing import RenewedFiles, further_names
-from gateway.security.tls import RenewedCredentials
+from gateway.security.tls import Credentials, RenewedCredentials
 from gateway.wording.languages import translated
-from region_node.node.settings import RegionSettings
 
 
-def check_renewal(settings: RegionSettings, now: datetime) -> Finding:
-    """Whether the node renews its certificate, and can write where it does. `now` is aware."""
-    name, own = translated("renewal of the certificate"), settings.own_credentials
+def check_renewal(own: Credentials, identity: Identity, now: datetime) -> Finding:
+    """Whether a process renews its certificate, and can write where it does. `now` is aware."""
+    name = translated("renewal of the certificate")
     if not isinstance(own, RenewedCredentials):
         return good(name, translated("off: people replace the certificate before it ends"))
-    if further := _further(own.in_use(now).certificate, settings.identity):
+    if further := _further(own.in_use(now).certificate, identity):
         found = translated("off for {names}: people replace the certificate before it ends", names=", ".join(further))
         return good(name, found)
     try:
@@ -24,7 +23,7 @@ def check_renewal(settings: RegionSettings, now: datetime) -> Finding:
     except OSError as error:
         found = translated("{place}: nothing can be written: {problem}", place=own.directory, problem=error.strerror)
         return warning(name, found, translated("let the user that the process runs as own the directory"))
-    return good(name, translated("{directory}: the node renews its certificate there", directory=own.directory))
+    return good(name, translated("{directory}: the process renews its certificate there", directory=own.directory))
 
 
 def _further(certificate: Path, identity: Identity) -> list[str]:
