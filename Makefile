@@ -1,4 +1,4 @@
-# Everything except `setup`, `services`, `clients`, `dbos`, `schemathesis` and `release` (and what needs them for the first time) works without a network.
+# Everything except `setup`, `services`, `clients`, `dbos`, `schemathesis`, `tmforum` and `release` (and what needs them for the first time) works without a network.
 PYTHON ?= python3
 VENV ?= .venv
 SEEDS ?= 200
@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 # KEEP=1 given to make reaches the demo: make hands its own variables on as environment.
-.PHONY: help setup services clients dbos schemathesis generate texts docs demo run test test-all test-other durations screenshots \
+.PHONY: help setup services clients dbos schemathesis tmforum generate texts docs demo run test test-all test-other durations screenshots \
 	check bench bench-compare simulate rolling chaos release lock clean
 
 
@@ -37,6 +37,9 @@ dbos: setup ## install DBOS in build/dbos, for python -m tests.bench.dbos
 
 schemathesis: setup ## install Schemathesis in build/schemathesis, for the slow test of the Open APIs
 	@sh deploy/build/tool.sh "$(BIN)/python" schemathesis 4.32.5
+
+tmforum: setup ## install the client tmforum in build/tmforum, for the slow test of the Open APIs
+	@sh deploy/build/tool.sh "$(BIN)/python" tmforum 0.32.0
 
 generate: setup ## generate gateway/api from protos
 	@$(BIN)/python protos/generate.py

@@ -9,8 +9,8 @@ from gateway.api.types.v1.types_pb2 import Channel
 from gateway.rpc.pages import LARGEST_PAGE_SIZE
 from gateway.web.enum_words import numbers_of
 from gateway.web.refusals import CHINESE, ENGLISH, STATUSES, ErrorBody
-from gateway.web.routes import MERGE_PATCH, TYPE, TYPE_ATTRIBUTES, Api, Resource, Route, Schema
-from gateway.web.selecting import FIELDS, LIMIT, SORT
+from gateway.web.routes import MERGE_PATCH, TYPE, TYPE_ATTRIBUTES, Api, Resource, Route
+from gateway.web.selecting import ALWAYS, FIELDS, LIMIT, SORT, Schema
 
 VERSION = "3.1.0"  # of OpenAPI: the first that can name a certificate as what callers prove themselves by
 _SCHEMAS = "#/components/schemas/"
@@ -61,11 +61,12 @@ def _add(route: Route, schemas: dict[str, Schema]) -> Resource:
     assert resource is not None, route.path
     if resource.name not in schemas:
         told, definitions = resource.schema(_SCHEMAS)
-        schemas |= {resource.name: {**told, "required": ["id", "href"]}, **definitions}
+        schemas |= {resource.name: {**told, "required": list(ALWAYS)}, **definitions}
     if route.attributes:
         told = cast("Mapping[str, Schema]", schemas[resource.name]["properties"])
         taken = {name: told[name] for name in route.attributes} | dict.fromkeys(TYPE_ATTRIBUTES, _TEXT)
-        schemas[_taken(route)] = {**_object(taken), "additionalProperties": False}
+        required = [name for name in TYPE_ATTRIBUTES if name in route.attributes]
+        schemas[_taken(route)] = {**_object(taken), "required": required, "additionalProperties": False}
     return resource
 
 
@@ -111,6 +112,8 @@ def _query_parameters(route: Route) -> Iterable[Schema]:
                 yield _query(name, _WORDS)
     for name, words in selection.filters.items():
         yield _several(name, words) if selection.takes_several(name, words) else _query(name, _one_of(words))
+    for path in route.paths:
+        yield _query(path, _WORDS)
 
 
 def _query(name: str, schema: Schema) -> Schema:

@@ -12,7 +12,8 @@ from aiohttp import web
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.web.openapi import openapi
 from gateway.web.refusals import ENGLISH
-from gateway.web.routes import TYPE, Api, Schema
+from gateway.web.routes import TYPE, Api
+from gateway.web.selecting import Schema, attributes_of
 from gateway.web.server import Handler, Page
 from gateway.web.tables import Cell, Table
 
@@ -46,7 +47,7 @@ def described(api: Api) -> Api:
 
     document = cache(lambda: openapi(api))
     as_json = _once(lambda: json.dumps(document(), ensure_ascii=False, indent=2), TYPE, {})
-    as_html = _once(lambda: _html(api.title, document()), "text/html", {"Content-Security-Policy": _POLICY})
+    as_html = _once(lambda: _html(document()), "text/html", {"Content-Security-Policy": _POLICY})
     shown = ((JSON_PATH, as_json), (HTML_PATH, as_html))
     pages = [Page(f"{api.root}/{path}", service, READERS, show) for path, show in shown]
     return replace(api, pages=(*api.pages, *pages))
@@ -62,10 +63,12 @@ def _once(write: Callable[[], str], kind: str, headers: Mapping[str, str]) -> Ha
     return show
 
 
-def _html(title: str, document: Schema) -> str:
+def _html(document: Schema) -> str:
     # Templates are a large import, needed only by those who read this page.
     from gateway.web.html_pages import HtmlPages  # noqa: PLC0415
 
+    info = cast("Mapping[str, str]", document["info"])
+    title = f"{info['title']} {info['version']}"
     page = ApiPage(JSON_PATH, [*_operations(document), *_types(document)])
     return HtmlPages().written("openapi.html.j2", title, ENGLISH, page)
 
@@ -90,17 +93,8 @@ def _operations(document: Schema) -> Iterator[Section]:
 def _types(document: Schema) -> Iterator[Section]:
     schemas = cast("Mapping[str, Mapping[str, Schema]]", document["components"])["schemas"]
     for name, schema in cast("Mapping[str, Mapping[str, Mapping[str, Schema]]]", schemas).items():
-        rows = list(_attributes(schema["properties"], ""))
+        rows = [(path, "", each) for path, each in attributes_of(schema["properties"])]
         yield Section(name, "", [_table("Attributes", rows)])
-
-
-def _attributes(properties: Mapping[str, Schema], before: str) -> Iterator[tuple[str, str, Schema]]:
-    """The attributes, and those of the objects in them."""
-    for name, schema in properties.items():
-        place = f"{before}{name}"
-        yield place, "", schema
-        inner = cast("Mapping[str, Mapping[str, Schema]]", schema.get("items", schema))
-        yield from _attributes(inner.get("properties", {}), f"{place}.")
 
 
 def _table(label: str, rows: Sequence[tuple[str, str, Schema]]) -> Table:

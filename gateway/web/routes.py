@@ -4,10 +4,11 @@ A route decides nothing. The RPC is called within the process, past the same bor
 (`gateway.rpc.in_process`).
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from http import HTTPStatus
 from typing import Protocol, TypeVar, cast
@@ -25,7 +26,7 @@ from gateway.web.bodies import whole_body
 from gateway.web.enum_words import number_of
 from gateway.web.json_bodies import Attributes, parsed, unsupported
 from gateway.web.refusals import http_status, preferred_language, told_error, told_headers
-from gateway.web.selecting import Selection, fields_of
+from gateway.web.selecting import Schema, Selection, fields_of, paths_of, within
 from gateway.web.server import Page
 
 TYPE = "application/json"
@@ -39,8 +40,6 @@ _ONE = Selection()
 _QUOTED = re.compile(r'"([^"\\]*)"')
 """A text of a structured field (RFC 9651), in which `Idempotency-Key` may stand."""
 
-Schema = Mapping[str, object]
-"""JSON Schema."""
 Response = TypeVar("Response", bound=Message)
 Certificates = Callable[[web.Request], Mapping[str, Collection[bytes]]]
 """The certificates of the caller, in the form of gRPC's `auth_context()`. May raise Refused."""
@@ -72,11 +71,18 @@ class Asked:
     """How long the caller waits for others at most: `Prefer: wait=` (RFC 7240)."""
     body: Attributes = field(repr=False)
     """Empty where the route takes none."""
+    within: Mapping[str, Collection[str]] = field(default_factory=dict, repr=False)
+    """The values of attributes, by their paths, that select within the page of a list."""
+
+    @cached_property
+    def wanted(self) -> Collection[str]:
+        """The attributes that are wanted of a resource; empty where all are."""
+        return fields_of(self.query)
 
     @cached_property
     def fields(self) -> Collection[str]:
-        """The attributes that are wanted of a resource; empty where all are."""
-        return fields_of(self.query)
+        """The attributes that are needed of a resource, to select as well; empty where all are."""
+        return {*self.wanted, *(path.partition(".")[0] for path in self.within)} if self.wanted else ()
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,7 @@ class Route:
     selection: Selection = _ONE
     """The query that it takes."""
     attributes: Collection[str] = ()
-    """The attributes that its body may have, beside those that name a type."""
+    """The attributes that its body may have, beside those that name a type. One of these among them is required."""
     resource: Resource | None = None
     """What it answers with, or a list of them. The description of the API tells it."""
 
@@ -137,6 +143,14 @@ class Route:
         """A route whose `answer` takes the response of its RPC."""
         told = cast("Callable[[Asked, Message], Answer]", answer)
         return cls(verb, path, rpc, request, told, others, selection, attributes, resource)
+
+    @cached_property
+    def paths(self) -> Collection[str]:
+        """The paths of the attributes that select within a page of the list: those by which the RPC does not select."""
+        if not self.selection.order or self.resource is None:
+            return ()
+        properties = cast("Mapping[str, Schema]", self.resource.schema("")[0]["properties"])
+        return [path for path in paths_of(properties) if path not in self.selection.known]
 
     def rpc_of(self, message: Message) -> str:
         """The RPC that takes a message: requests have the name of their RPC."""
@@ -162,7 +176,9 @@ def application(api: Api, calls: Calls, certificates: Certificates) -> web.Appli
     """An API as a part of a server, which answers everything below its path."""
     served = web.Application(middlewares=[_refusing])
     for route in api.routes:
-        served.router.add_route(route.verb, route.path, _handler(api, route, calls, certificates))
+        # Ids have slashes, which not every client writes otherwise; nothing is served below a resource.
+        path = route.path.replace("}", ":.+}")
+        served.router.add_route(route.verb, path, _handler(api, route, calls, certificates))
     return served
 
 
@@ -179,7 +195,10 @@ def _handler(
             if request.method == "PATCH":
                 body.require_nothing_removed()
             asked = _asked(api.root, request, body, wait)
-            route.selection.require(asked.query)
+            unknown = asked.query.keys() - route.selection.known
+            paths = await asyncio.to_thread(lambda: route.paths) if unknown else ()  # they take long, once
+            asked = replace(asked, within=within(asked.query, route.selection, paths))
+            route.selection.require(asked.query, asked.within)
             body.require_known((*TYPE_ATTRIBUTES, *route.attributes) if route.attributes else ())
             made = route.request(asked)
             body.close()
@@ -228,19 +247,18 @@ def _unknown(request: web.Request) -> Refused:
 
 def _written(answer: Answer) -> web.Response:
     # A path that is no UTF-8 is told as far as it is.
-    body = json.dumps(answer.body, ensure_ascii=False).encode(errors="replace")
+    body = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
     return web.Response(body=body, status=answer.status, content_type=TYPE, charset="utf-8", headers=answer.headers)
 
 
 def _asked(root: str, request: web.Request, body: Attributes, wait: int) -> Asked:
-    query = request.query
-    for name in query:
-        if len(query.getall(name)) > 1:
+    for name in request.query:
+        if len(request.query.getall(name)) > 1:
             raise unsupported(name, "it stands twice", "重复出现")
     return Asked(
         root=root,
         names=dict(request.match_info),
-        query=dict(query),
+        query=dict(request.query),
         language=preferred_language(request.headers.get("Accept-Language", "")),
         requester=_requester(request),
         request_id=_unquoted(_header(request, "Idempotency-Key")),

@@ -3,9 +3,11 @@
 A parameter that nobody heeds is refused, because its caller would take the answer for another one.
 """
 
+import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import urlencode
 
 from google.protobuf.descriptor import EnumDescriptor
@@ -21,9 +23,13 @@ LIMIT = "limit"
 _OFFSET, _TOKEN = "offset", "pageToken"
 _BY_TOKENS = (LIMIT, _TOKEN)
 _PAGING = (_OFFSET, *_BY_TOKENS)
-_ALWAYS = ("id", "href")
+ALWAYS = ("id", "href", "@type")
+"""The attributes that every answer with a resource has, whatever is selected."""
 _NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
+_SIMPLE = ("string", "number", "integer", "boolean")
 Query = Mapping[str, str]
+Schema = Mapping[str, object]
+"""JSON Schema."""
 
 
 def require_known(query: Query, known: Collection[str]) -> None:
@@ -50,6 +56,8 @@ class Selection:
     """Each with the words that it takes; without any where it takes a text, which is one."""
     single: Collection[str] = ()
     """The filters that take one word, and not several."""
+    rough: Collection[str] = ()
+    """The filters by which the RPC may select more than they want; the rest is left out of the page."""
     is_counted: bool = False
     """Whether places of the list are counted, and `offset` names one."""
 
@@ -60,9 +68,17 @@ class Selection:
             return ()
         return _PAGING if self.is_counted else _BY_TOKENS
 
-    def require(self, query: Query) -> None:
-        """Raises Refused for any other parameter, for another order, and for several values that no RPC would heed."""
-        require_known(query, (FIELDS, *((SORT,) if self.order else ()), *self.paging, *self.filters))
+    @property
+    def known(self) -> Set[str]:
+        """All parameters of the query."""
+        return {FIELDS, *((SORT,) if self.order else ()), *self.paging, *self.filters}
+
+    def require(self, query: Query, within: Collection[str] = ()) -> None:
+        """Raises Refused for any other parameter, for another order, and for several values that no RPC would heed.
+
+        `within` are the parameters that select within the page.
+        """
+        require_known(query, (*self.known, *within))
         if query.get(SORT, self.order) != self.order:
             raise unsupported(SORT, f"the list has the order {self.order}", f"列表顺序为{self.order}")
         for name, words in self.filters.items():
@@ -75,14 +91,46 @@ class Selection:
 
 
 def fields_of(query: Query) -> Collection[str]:
-    """The attributes that `fields` names, always with id and href; none without it, when all are wanted."""
+    """The attributes that `fields` names, always with those of `ALWAYS`; none without it, when all are wanted."""
     named = _words(query, FIELDS)
-    return {*_ALWAYS, *named} if named else ()
+    return {*ALWAYS, *named} if named else ()
 
 
 def selected(told: Mapping[str, object], fields: Collection[str]) -> Mapping[str, object]:
     """The attributes of these names; all without names."""
     return {name: value for name, value in told.items() if name in fields} if fields else told
+
+
+def attributes_of(properties: Mapping[str, Schema], before: str = "") -> Iterator[tuple[str, Schema]]:
+    """The attributes of an object at their paths, and those of the objects in them."""
+    for name, schema in properties.items():
+        place = f"{before}{name}"
+        yield place, schema
+        yield from attributes_of(cast("Mapping[str, Schema]", _inner(schema).get("properties", {})), f"{place}.")
+
+
+def paths_of(properties: Mapping[str, Schema]) -> Sequence[str]:
+    """The paths of all texts, numbers and flags of an object."""
+    return [path for path, schema in attributes_of(properties) if _inner(schema).get("type") in _SIMPLE]
+
+
+def _inner(schema: Schema) -> Schema:
+    return cast("Schema", schema.get("items", schema))
+
+
+def within(query: Query, selection: Selection, paths: Collection[str]) -> Mapping[str, Collection[str]]:
+    """The values that select within a page, by the paths of the attributes that may have them."""
+    found = {name: _words(query, name) for name in selection.rough if name in query}
+    return {**found, **{name: (query[name].strip(),) for name in query if name in paths}}
+
+
+def has(told: object, path: Sequence[str], values: Collection[str]) -> bool:
+    """Whether JSON has one of these values at a path: in one place at least, where arrays lead to several."""
+    if isinstance(told, list):
+        return any(has(each, path, values) for each in told)
+    if isinstance(told, Mapping):
+        return bool(path) and path[0] in told and has(told[path[0]], path[1:], values)
+    return not path and (told if isinstance(told, str) else json.dumps(told)) in values
 
 
 def values_in(query: Query, name: str, known: Mapping[str, Sequence[int]]) -> Sequence[int]:

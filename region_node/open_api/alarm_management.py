@@ -4,7 +4,7 @@ from google.protobuf.message import Message
 
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import alarm_service_pb2 as api
-from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState
+from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, words_of
 from region_node.open_api.alarms import (
@@ -16,7 +16,6 @@ from region_node.open_api.alarms import (
     OBJECT_TYPES,
     SEVERITY,
     STATE,
-    UNACKNOWLEDGED,
     change,
     list_request,
     told_alarm,
@@ -70,12 +69,13 @@ ALARM_MANAGEMENT = Api(
                 "-alarmChangedTime",
                 {
                     STATE: words_of(AlarmState.DESCRIPTOR),
-                    ACK_STATE: (UNACKNOWLEDGED,),
+                    ACK_STATE: words_of(AlarmAckState.DESCRIPTOR),
                     SEVERITY: words_of(PerceivedSeverity.DESCRIPTOR),
                     OBJECT: (),
                     OBJECT_TYPE: OBJECT_TYPES,
                 },
-                single=(ACK_STATE, OBJECT_TYPE),
+                single=(OBJECT_TYPE,),
+                rough=(STATE, ACK_STATE, SEVERITY, OBJECT, OBJECT_TYPE),
             ),
         ),
         Route.of("GET", f"/{ALARM}/{{id}}", f"{_SERVICE}/GetAlarm", _get, _got, resource=_RESOURCE),

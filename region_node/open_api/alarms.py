@@ -1,6 +1,6 @@
 """Alarms as TMF642 Alarm (v4), and what a merge patch changes of them. Pure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from google.protobuf.message import Message
 
@@ -17,10 +17,9 @@ from region_node.open_api.resources import Json, href_of, require_type, told_tim
 ALARM = "alarm"
 STATE, ACK_STATE, SEVERITY = "state", "ackState", "perceivedSeverity"
 OBJECT, OBJECT_TYPE = "alarmedObject.id", "alarmedObjectType"
-ACKNOWLEDGED, UNACKNOWLEDGED, CLEARED = "acknowledged", "unacknowledged", "cleared"
+ACKNOWLEDGED, CLEARED = "acknowledged", "cleared"
 OBJECT_TYPES = ("site", "link", "service")
 _PLANNED, _UNPLANNED = "outOfService", "inService"
-_OPEN = {AlarmState.ALARM_STATE_RAISED, AlarmState.ALARM_STATE_UPDATED}
 ALARM_TYPE = Extension(
     "CrossregionAlarm",
     "Alarm",
@@ -64,20 +63,19 @@ def told_alarm(alarm: Alarm, root: str, fields: Collection[str] = ()) -> Json:
 
 
 def list_request(query: Query) -> api.ListAlarmsRequest:
-    """The list that the filters of a query select. Raises Refused for what no list of alarms selects."""
-    request = api.ListAlarmsRequest(include_cleared=True, least_severity=_least_severity(query))
-    states = set(values_in(query, STATE, words_of(AlarmState.DESCRIPTOR)))
-    if states:
-        if states not in (_OPEN, _OPEN | {AlarmState.ALARM_STATE_CLEARED}):
-            raise unsupported(STATE, "it selects raised,updated", "仅可按raised,updated筛选")
-        request.include_cleared = states != _OPEN
-    if ACK_STATE in query:
-        if query[ACK_STATE] != UNACKNOWLEDGED:
-            raise unsupported(ACK_STATE, f"it selects {UNACKNOWLEDGED}", f"仅可按{UNACKNOWLEDGED}筛选")
-        request.unacknowledged = True
-    name, kind = query.get(OBJECT, ""), query.get(OBJECT_TYPE, "")
-    if name or kind:
-        request.alarmed_object.CopyFrom(_object(name, kind))
+    """The smallest list of the RPC that has all that a query selects. Raises Refused for an unknown word."""
+    states = values_in(query, STATE, words_of(AlarmState.DESCRIPTOR))
+    severities = values_in(query, SEVERITY, words_of(PerceivedSeverity.DESCRIPTOR))
+    acknowledged = values_in(query, ACK_STATE, words_of(AlarmAckState.DESCRIPTOR))
+    request = api.ListAlarmsRequest(
+        include_cleared=not states or AlarmState.ALARM_STATE_CLEARED in states,
+        least_severity=PerceivedSeverity.ValueType(max(severities, default=0)),
+        unacknowledged=list(acknowledged) == [AlarmAckState.ALARM_ACK_STATE_UNACKNOWLEDGED],
+    )
+    if OBJECT_TYPE in query:
+        wanted = _object(query.get(OBJECT, ""), query[OBJECT_TYPE])
+        if OBJECT in query:
+            request.alarmed_object.CopyFrom(wanted)
     return request
 
 
@@ -97,16 +95,6 @@ def change(body: Attributes, alarm_id: str) -> Message:
 def _require(body: Attributes, name: str, word: str) -> None:
     if body.text(name) != word:
         raise unsupported(body.at(name), f"a change is state {CLEARED}, or ackState {ACKNOWLEDGED}", f"须为{word}")
-
-
-def _least_severity(query: Query) -> PerceivedSeverity.ValueType:
-    """The least of the severities of a filter, which are the worst ones. Raises Refused for a filter with a gap."""
-    wanted = sorted(set(values_in(query, SEVERITY, words_of(PerceivedSeverity.DESCRIPTOR))))
-    worst: Sequence[int] = sorted(number for number in PerceivedSeverity.values() if number)[: len(wanted)]
-    if wanted != list(worst):
-        words = ",".join(words_of(PerceivedSeverity.DESCRIPTOR))
-        raise unsupported(SEVERITY, f"it selects the first ones of {words}", f"仅可选取{words}中的前几项")
-    return PerceivedSeverity.ValueType(wanted[-1] if wanted else 0)
 
 
 def _object(name: str, kind: str) -> NetworkObject:

@@ -1,21 +1,19 @@
-"""The cancellation of an order as TMF622 CancelProductOrder (v4). Pure. An order has at most one, under its own id."""
+"""The cancellation of an order as TMF622 CancelProductOrder (v4 and v5). Pure.
+
+An order has at most one, under its own id.
+"""
 
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.web.json_bodies import Attributes
 from region_node.open_api.product_orders import ORDER
-from region_node.open_api.resources import (
-    Json,
-    href_of,
-    require_reference,
-    require_type,
-    told_time,
-    without_empty,
-)
+from region_node.open_api.resources import Json, href_of, told_time, without_empty
+from region_node.open_api.versions import Version, version_of
 
 CANCEL = "cancelProductOrder"
 CANCEL_TYPE = "CancelProductOrder"
+_ORDER = "ProductOrder"
 _CANCELLED = OrderState.ORDER_STATE_CANCELLED
 _DECIDING = (OrderState.ORDER_STATE_ASSESSING_CANCELLATION, OrderState.ORDER_STATE_PENDING_CANCELLATION)
 _FAILED = "terminatedWithError"
@@ -24,13 +22,13 @@ STATES = {"done": (_CANCELLED,), "inProgress": _DECIDING}
 CANCELLING = (_CANCELLED, *_DECIDING)
 
 
-def order_to_cancel(body: Attributes) -> tuple[str, str]:
+def order_to_cancel(body: Attributes, version: Version) -> tuple[str, str]:
     """The order id and the reason of a CancelProductOrder. Raises Refused as `order_request`."""
-    require_type(body, CANCEL_TYPE)
+    version.require_type(body, CANCEL_TYPE)
     order = body.object("productOrder")
     order_id = order.text("id")
     order.text("href")
-    require_reference(order, "ProductOrder")
+    version.order.close(order, _ORDER)
     return order_id, body.text("cancellationReason")
 
 
@@ -48,6 +46,7 @@ def answered_cancellation(order: Order, root: str) -> Json:
 
 
 def _told(order: Order, root: str, state: str) -> Json:
+    reference = version_of(root).order.told(order.id, _ORDER)
     return without_empty(
         {
             "id": order.id,
@@ -55,7 +54,7 @@ def _told(order: Order, root: str, state: str) -> Json:
             "state": state,
             "cancellationReason": order.cancellation_reason,
             "effectiveCancellationDate": told_time(order, "cancellation_time"),
-            "productOrder": {"id": order.id, "href": href_of(root, ORDER, order.id), "@referredType": "ProductOrder"},
+            "productOrder": {**reference, "href": href_of(root, ORDER, order.id)},
             "@type": CANCEL_TYPE,
         }
     )

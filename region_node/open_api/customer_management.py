@@ -1,4 +1,4 @@
-"""TMF629 Customer Management v4: its routes, each an RPC of CustomerService."""
+"""TMF629 Customer Management v4 and v5: its routes, each an RPC of CustomerService."""
 
 from google.protobuf.message import Message
 
@@ -7,15 +7,16 @@ from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import FIELDS, LIMIT, Selection, require_known
 from region_node.open_api.customers import CUSTOMER, CUSTOMER_TYPE, changed_customer, told_customer
 from region_node.open_api.resources import tokens_of, told_list, told_one
+from region_node.open_api.versions import version_of
 
 _SERVICE = "/gateway.api.region.v1.CustomerService"
-_NUMBER = "contactMedium.characteristic.phoneNumber"
 
 
 def _list(asked: Asked) -> Message:
-    number = asked.query.get(_NUMBER, "")
+    by_line = version_of(asked.root).line_filter
+    number = asked.query.get(by_line, "")
     if number:  # of one line at most
-        require_known(asked.query, (FIELDS, LIMIT, _NUMBER))
+        require_known(asked.query, (FIELDS, LIMIT, by_line, *asked.within))
         tokens_of(asked)  # refuses a limit that is none
         return api.GetCustomerRequest(number=number, requester=asked.requester)
     return api.ListCustomersRequest(requester=asked.requester, **tokens_of(asked))
@@ -37,7 +38,7 @@ def _got(asked: Asked, response: api.GetCustomerResponse) -> Answer:
 
 
 def _patch(asked: Asked) -> api.UpdateCustomerRequest:
-    customer, mask = changed_customer(asked.body, asked.names["id"])
+    customer, mask = changed_customer(asked.body, asked.names["id"], version_of(asked.root))
     return api.UpdateCustomerRequest(customer=customer, update_mask=mask, requester=asked.requester)
 
 
@@ -45,33 +46,38 @@ def _patched(asked: Asked, response: api.UpdateCustomerResponse) -> Answer:
     return told_one(asked, told_customer(response.customer, asked.root, asked.fields))
 
 
-_ROOT = "/tmf-api/customerManagement/v4"
-_RESOURCE = CUSTOMER_TYPE.resource(api.Customer, lambda customer: told_customer(customer, _ROOT))
-CUSTOMER_MANAGEMENT = Api(
-    _ROOT,
-    (
-        Route.of(
-            "GET",
-            f"/{CUSTOMER}",
-            f"{_SERVICE}/GetCustomer",
-            _list,
-            _listed,
-            [f"{_SERVICE}/ListCustomers"],
-            resource=_RESOURCE,
-            selection=Selection("engagedParty.id,id", {_NUMBER: ()}),
+def _api(root: str) -> Api:
+    version = version_of(root)
+    customer = CUSTOMER_TYPE.resource(api.Customer, lambda customer: told_customer(customer, root))
+    return Api(
+        root,
+        (
+            Route.of(
+                "GET",
+                f"/{CUSTOMER}",
+                f"{_SERVICE}/GetCustomer",
+                _list,
+                _listed,
+                [f"{_SERVICE}/ListCustomers"],
+                resource=customer,
+                selection=Selection("engagedParty.id,id", {version.line_filter: ()}),
+            ),
+            Route.of("GET", f"/{CUSTOMER}/{{id}}", f"{_SERVICE}/GetCustomer", _get, _got, resource=customer),
+            Route.of(
+                "PATCH",
+                f"/{CUSTOMER}/{{id}}",
+                f"{_SERVICE}/UpdateCustomer",
+                _patch,
+                _patched,
+                resource=customer,
+                attributes=version.attributes("name", "contactMedium"),
+            ),
         ),
-        Route.of("GET", f"/{CUSTOMER}/{{id}}", f"{_SERVICE}/GetCustomer", _get, _got, resource=_RESOURCE),
-        Route.of(
-            "PATCH",
-            f"/{CUSTOMER}/{{id}}",
-            f"{_SERVICE}/UpdateCustomer",
-            _patch,
-            _patched,
-            resource=_RESOURCE,
-            attributes=("name", "contactMedium"),
-        ),
-    ),
-    0,
-    (CUSTOMER_TYPE.page(_ROOT, "CustomerService"),),
-    "TMF629 Customer Management",
-)
+        0,
+        (CUSTOMER_TYPE.page(root, "CustomerService"),),
+        "TMF629 Customer Management",
+    )
+
+
+CUSTOMER_MANAGEMENT = _api("/tmf-api/customerManagement/v4")
+CUSTOMER_MANAGEMENT_V5 = _api("/tmf-api/customerManagement/v5")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from operator import attrgetter
 from typing import TypeVar, cast
 
@@ -14,7 +14,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.web.openapi_pages import READERS
-from gateway.web.routes import Resource, Schema
+from gateway.web.routes import Resource
+from gateway.web.selecting import Schema
 from gateway.web.server import Page
 from region_node.open_api.messages import Writer, is_map, writer_of
 from region_node.open_api.resources import Json
@@ -58,7 +59,7 @@ class Extension:
         """The names by which a caller may call the type."""
         return self.type, self.base
 
-    @property
+    @cached_property
     def schema_path(self) -> str:
         """Where the schema is read, below the path of the API."""
         return f"schema/{self.type}.schema.json"
@@ -68,12 +69,12 @@ class Extension:
 
         None for what is not set.
         """
-        return {
-            **{name: read(message) for name, read in self._readers if not fields or name in fields},
-            "@type": self.type,
-            "@baseType": self.base,
-            "@schemaLocation": f"{root}/{self.schema_path}",
-        }
+        place = f"{root}/{self.schema_path}"
+        told: Json = {"@type": self.type, "@baseType": self.base, "@schemaLocation": place}
+        for name, read in self._readers:
+            if not fields or name in fields:
+                told[name] = read(message)
+        return told
 
     def schema(self) -> Mapping[str, object]:
         """The schema: each message of the contract in its JSON (proto3)."""
@@ -121,10 +122,11 @@ def resource_of(
 ) -> Resource:
     """The resource that a mapping makes of a message. `beyond` has the attributes in the JSON of the contract."""
 
+    own = cache(lambda: schema_told(kind, told))  # takes long: of each value of each enum
+
     def schema(place: str) -> tuple[Schema, Mapping[str, Schema]]:
-        own = schema_told(kind, told)
         extended, definitions = beyond(place)
-        return {"type": "object", "properties": {**own, **extended}}, definitions
+        return {"type": "object", "properties": {**own(), **extended}}, definitions
 
     return Resource(name, schema)
 

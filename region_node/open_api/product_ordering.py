@@ -1,4 +1,4 @@
-"""TMF622 Product Ordering Management v4: its routes, each an RPC of OrderService."""
+"""TMF622 Product Ordering Management v4 and v5: its routes, each an RPC of OrderService."""
 
 from collections.abc import Callable, Sequence
 
@@ -26,12 +26,19 @@ from region_node.open_api.resources import (
     told_list,
     told_one,
 )
+from region_node.open_api.versions import version_of
 from region_node.requests.checks import LONGEST_WAIT
 
 _SERVICE = "/gateway.api.region.v1.OrderService"
 _STATE, _PARTY = "state", "awaiting.party"
 _BUSINESS = "productOrderItem.productOffering.id"
 _NUMBER = "productOrderItem.product.realizingResource.id"
+_FILTERS = {
+    _STATE: words_of(OrderState.DESCRIPTOR),
+    _BUSINESS: (),
+    _NUMBER: (),
+    _PARTY: words_of(Party.DESCRIPTOR),
+}
 
 
 def _get(asked: Asked) -> order_api.GetOrderRequest:
@@ -55,8 +62,11 @@ def _listed(asked: Asked, response: order_api.ListOrdersResponse) -> Answer:
 
 
 def _post(asked: Asked) -> order_api.SubmitOrderRequest:
-    order = order_request(asked.body, asked.requester)
-    return order_api.SubmitOrderRequest(request_id=request_id_of(asked), order=order, wait=asked.wait)
+    version = version_of(asked.root)
+    order = order_request(asked.body, asked.requester, version)
+    name = version.order_identifier
+    request_id = request_id_of(asked, version.identifier_in(asked.body, name), name)
+    return order_api.SubmitOrderRequest(request_id=request_id, order=order, wait=asked.wait)
 
 
 def _posted(asked: Asked, response: order_api.SubmitOrderResponse) -> Answer:
@@ -76,7 +86,7 @@ def _got_cancellation(asked: Asked, response: order_api.GetOrderResponse) -> Ans
 
 
 def _cancel(asked: Asked) -> order_api.CancelOrderRequest:
-    order_id, reason = order_to_cancel(asked.body)
+    order_id, reason = order_to_cancel(asked.body, version_of(asked.root))
     return order_api.CancelOrderRequest(
         request_id=asked.request_id, order_id=order_id, reason=reason, requester=asked.requester, wait=asked.wait
     )
@@ -102,62 +112,60 @@ def _answered(
     return told_list(asked, resource, [told(order) for order in response.orders], response.next_page_token, total)
 
 
-_ROOT = "/tmf-api/productOrderingManagement/v4"
-_RESOURCE = PRODUCT_ORDER.resource(Order, lambda order: told_order(order, _ROOT, ENGLISH))
-_TASK = resource_of(CANCEL_TYPE, Order, lambda order: answered_cancellation(order, _ROOT))
-PRODUCT_ORDERING = Api(
-    _ROOT,
-    (
-        Route.of(
-            "GET",
-            f"/{ORDER}",
-            f"{_SERVICE}/ListOrders",
-            _list,
-            _listed,
-            resource=_RESOURCE,
-            selection=Selection(
-                "-orderDate",
-                {
-                    _STATE: words_of(OrderState.DESCRIPTOR),
-                    _BUSINESS: (),
-                    _NUMBER: (),
-                    _PARTY: words_of(Party.DESCRIPTOR),
-                },
-                single=(_PARTY,),
-                is_counted=True,
+def _api(root: str) -> Api:
+    version = version_of(root)
+    order = PRODUCT_ORDER.resource(Order, lambda order: told_order(order, root, ENGLISH))
+    task = resource_of(CANCEL_TYPE, Order, lambda order: answered_cancellation(order, root))
+    newest_first = f"-{version.order_time}"
+    return Api(
+        root,
+        (
+            Route.of(
+                "GET",
+                f"/{ORDER}",
+                f"{_SERVICE}/ListOrders",
+                _list,
+                _listed,
+                resource=order,
+                selection=Selection(newest_first, _FILTERS, single=(_PARTY,), is_counted=True),
             ),
+            Route.of(
+                "POST",
+                f"/{ORDER}",
+                f"{_SERVICE}/SubmitOrder",
+                _post,
+                _posted,
+                resource=order,
+                attributes=version.attributes(
+                    version.order_identifier, "channel", "relatedParty", "productOrderItem", "document"
+                ),
+            ),
+            Route.of("GET", f"/{ORDER}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got, resource=order),
+            Route.of(
+                "GET",
+                f"/{CANCEL}",
+                f"{_SERVICE}/ListOrders",
+                _get_cancellations,
+                _got_cancellations,
+                resource=task,
+                selection=Selection(newest_first, {_STATE: STATES}, is_counted=True),
+            ),
+            Route.of(
+                "POST",
+                f"/{CANCEL}",
+                f"{_SERVICE}/CancelOrder",
+                _cancel,
+                _cancelled,
+                resource=task,
+                attributes=version.attributes("productOrder", "cancellationReason"),
+            ),
+            Route.of("GET", f"/{CANCEL}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got_cancellation, resource=task),
         ),
-        Route.of(
-            "POST",
-            f"/{ORDER}",
-            f"{_SERVICE}/SubmitOrder",
-            _post,
-            _posted,
-            resource=_RESOURCE,
-            attributes=("externalId", "channel", "relatedParty", "productOrderItem", "document"),
-        ),
-        Route.of("GET", f"/{ORDER}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got, resource=_RESOURCE),
-        Route.of(
-            "GET",
-            f"/{CANCEL}",
-            f"{_SERVICE}/ListOrders",
-            _get_cancellations,
-            _got_cancellations,
-            resource=_TASK,
-            selection=Selection("-orderDate", {_STATE: STATES}, is_counted=True),
-        ),
-        Route.of(
-            "POST",
-            f"/{CANCEL}",
-            f"{_SERVICE}/CancelOrder",
-            _cancel,
-            _cancelled,
-            resource=_TASK,
-            attributes=("productOrder", "cancellationReason"),
-        ),
-        Route.of("GET", f"/{CANCEL}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got_cancellation, resource=_TASK),
-    ),
-    int(LONGEST_WAIT),
-    (PRODUCT_ORDER.page(_ROOT, "OrderService"),),
-    "TMF622 Product Ordering Management",
-)
+        int(LONGEST_WAIT),
+        (PRODUCT_ORDER.page(root, "OrderService"),),
+        "TMF622 Product Ordering Management",
+    )
+
+
+PRODUCT_ORDERING = _api("/tmf-api/productOrderingManagement/v4")
+PRODUCT_ORDERING_V5 = _api("/tmf-api/productOrdering/v5")

@@ -1,4 +1,4 @@
-"""Orders as TMF622 ProductOrder (v4), and back. Pure.
+"""Orders as TMF622 ProductOrder (v4 and v5), and back. Pure.
 
 One order has one item. Its offering is the business, the realizing resource of its product the number. Attributes
 beyond TMF622 belong to the type `CrossregionProductOrder`, in the JSON of the contract. Attributes of a request without
@@ -22,17 +22,15 @@ from region_node.open_api.resources import (
     Json,
     href_of,
     message_in,
-    require_reference,
-    require_type,
     take_requester,
     told_amount,
     told_note,
-    told_reference,
     told_references,
     told_time,
     without_empty,
     word_in,
 )
+from region_node.open_api.versions import Version, version_of
 
 ORDER = "productOrder"
 PRODUCT_ORDER = Extension(
@@ -59,36 +57,38 @@ _TEXT = "string"
 
 def told_order(order: Order, root: str, language: str, fields: Collection[str] = ()) -> Json:
     """An order as a ProductOrder. `fields` are the attributes that are wanted; all without."""
+    version = version_of(root)
+    external_id = "" if _OF_NODE in order.operator else order.id.rpartition("/")[2]
     told: Json = {
         "id": order.id,
         "href": href_of(root, ORDER, order.id),
-        "externalId": "" if _OF_NODE in order.operator else order.id.rpartition("/")[2],
+        version.order_identifier: version.told_identifier(external_id),
         "state": told_word(OrderState.DESCRIPTOR, order.state),
-        "orderDate": told_time(order, "create_time"),
+        version.order_time: told_time(order, "create_time"),
         "expectedCompletionDate": told_time(order, "expected_completion_time"),
         "completionDate": told_time(order, "completion_time"),
         "cancellationDate": told_time(order, "cancellation_time"),
         "cancellationReason": order.cancellation_reason,
-        "channel": _told_channel(order.request.requester),
-        "relatedParty": _told_parties(order),
+        "channel": _told_channel(order.request.requester, version),
+        "relatedParty": _told_parties(order, version),
         "note": [told_note(each.author, each.time, each.text) for each in order.notes],
-        "orderTotalPrice": _told_price(order, language),
-        "productOrderItem": [_told_item(order)],
+        "orderTotalPrice": _told_price(order, language, version),
+        "productOrderItem": [_told_item(order, version)],
         **PRODUCT_ORDER.told(order, root, fields),
     }
     return without_empty(told)
 
 
-def order_request(body: Attributes, requester: Requester) -> OrderRequest:
+def order_request(body: Attributes, requester: Requester, version: Version) -> OrderRequest:
     """The request of a ProductOrder, by a requester as far as one is known from elsewhere.
 
     Raises Refused for what is of another form, and with ATTRIBUTE_UNSUPPORTED for what the order would not heed.
     """
-    require_type(body, *PRODUCT_ORDER.types)
+    version.require_type(body, *PRODUCT_ORDER.types)
     request = OrderRequest(requester=requester)
-    _take_channel(body, request.requester)
+    _take_channel(body, request.requester, version)
     for party in body.objects("relatedParty"):
-        _take_party(party, request)
+        _take_party(party, request, version)
     items = body.objects("productOrderItem")
     if len(items) != 1:
         raise unsupported(
@@ -96,22 +96,23 @@ def order_request(body: Attributes, requester: Requester) -> OrderRequest:
             "an order has one item; JointOrderService takes several",
             "一张订单只有一项；多项订单请用JointOrderService",
         )
-    _take_item(items[0], request)
+    _take_item(items[0], request, version)
     for document in body.objects("document"):
         request.documents.append(message_in(document, Document()))
     return request
 
 
-def _told_item(order: Order) -> Json:
+def _told_item(order: Order, version: Version) -> Json:
     request = order.request
-    resources = told_references(told_reference(request.number, RESOURCE))
+    characteristics = request.characteristics
     product = {
         "id": order.product_id,
+        "name": request.business,
         "productCharacteristic": [
-            {"name": name, "value": request.characteristics[name], "valueType": _TEXT}
-            for name in sorted(request.characteristics)
+            version.typed({"name": name, "value": characteristics[name], "valueType": _TEXT}, version.characteristic)
+            for name in sorted(characteristics)
         ],
-        "realizingResource": resources,
+        "realizingResource": told_references(version.resource.told(request.number, RESOURCE)),
     }
     state = "" if order.state == OrderState.ORDER_STATE_PARTIAL else told_word(OrderState.DESCRIPTOR, order.state)
     item = {
@@ -120,33 +121,24 @@ def _told_item(order: Order) -> Json:
         "action": MODIFY if request.number else ADD,
         "state": state,
         # Of an order that its cancellation has overtaken, nothing else is known.
-        "productOffering": told_reference(request.business, "ProductOffering"),
-        "product": without_empty(product),
+        "productOffering": version.offering.told(request.business, "ProductOffering"),
+        "product": version.typed(without_empty(product), "Product"),
         "@type": "ProductOrderItem",
     }
     return without_empty(item)
 
 
-def _take_item(item: Attributes, request: OrderRequest) -> None:
-    require_type(item, "ProductOrderItem")
+def _take_item(item: Attributes, request: OrderRequest, version: Version) -> None:
+    version.require_type(item, "ProductOrderItem")
     item.value("id")
     quantity = item.value("quantity")
     if quantity is not None and (quantity != 1 or isinstance(quantity, bool)):
         raise unsupported(item.at("quantity"), "an item is for one product", "每项仅限一件产品")
     offering = item.object("productOffering")
     request.business = offering.text("id")
-    require_reference(offering, "ProductOffering")
-    product = item.object("product")
-    require_type(product, "Product")
-    for each in product.objects("productCharacteristic"):
-        _take_characteristic(each, request)
-    resources = product.objects("realizingResource")
-    if len(resources) > 1:
-        raise unsupported(product.at("realizingResource"), "an order is for one number", "一张订单仅限一个号码")
-    for resource in resources:
-        request.number = resource.text("id")
-        require_reference(resource, RESOURCE)
-    product.close()
+    version.offering.close(offering, "ProductOffering")
+    if item.value("product") is not None:
+        _take_product(item.object("product"), request, version)
     action, wanted = item.text("action"), MODIFY if request.number else ADD
     if action != wanted:
         raise unsupported(
@@ -157,10 +149,27 @@ def _take_item(item: Attributes, request: OrderRequest) -> None:
     item.close()
 
 
-def _take_characteristic(each: Attributes, request: OrderRequest) -> None:
-    require_type(each, "Characteristic")
+def _take_product(product: Attributes, request: OrderRequest, version: Version) -> None:
+    version.require_type(product, "Product")
+    if product.text("name") not in ("", request.business):
+        raise unsupported(product.at("name"), "it is the id of the offering", "须为productOffering的id")
+    if product.flag("isBundle"):
+        raise unsupported(product.at("isBundle"), "a product is no bundle", "产品不是组合产品")
+    for each in product.objects("productCharacteristic"):
+        _take_characteristic(each, request, version)
+    resources = product.objects("realizingResource")
+    if len(resources) > 1:
+        raise unsupported(product.at("realizingResource"), "an order is for one number", "一张订单仅限一个号码")
+    for resource in resources:
+        request.number = resource.text("id")
+        version.resource.close(resource, RESOURCE)
+    product.close()
+
+
+def _take_characteristic(each: Attributes, request: OrderRequest, version: Version) -> None:
+    version.require_type(each, version.characteristic)
     name, value = each.text("name"), each.text("value")
-    if each.text("valueType") not in ("", _TEXT):
+    if each.text("valueType").lower() not in ("", _TEXT):
         raise unsupported(each.at("valueType"), f"it is {_TEXT}", f"须为{_TEXT}")
     if name in request.characteristics:
         raise invalid(each.at("name"), "stands twice", "重复出现")
@@ -168,51 +177,52 @@ def _take_characteristic(each: Attributes, request: OrderRequest) -> None:
     each.close()
 
 
-def _told_channel(requester: Requester) -> Sequence[Json]:
-    return told_references(told_reference(told_word(Channel.DESCRIPTOR, requester.channel), "Channel"))
+def _told_channel(requester: Requester, version: Version) -> Sequence[Json]:
+    return told_references(version.order_channel.told(told_word(Channel.DESCRIPTOR, requester.channel), "Channel"))
 
 
-def _take_channel(body: Attributes, requester: Requester) -> None:
+def _take_channel(body: Attributes, requester: Requester, version: Version) -> None:
     channels = body.objects("channel")
     if len(channels) > 1:
         raise unsupported(body.at("channel"), "an order comes by one channel", "一张订单仅限一个渠道")
     for each in channels:
-        found = word_in(each, "id", Channel.DESCRIPTOR, "channel", "渠道")
+        _, channel = version.order_channel.taken(each)
+        found = word_in(channel, "id", Channel.DESCRIPTOR, "channel", "渠道")
         if requester.channel not in (0, found):
-            raise invalid(each.at("id"), "differs from Requester-Channel", "与Requester-Channel不一致")
+            raise invalid(channel.at("id"), "differs from Requester-Channel", "与Requester-Channel不一致")
         requester.channel = Channel.ValueType(found)
-        require_reference(each, "Channel")
+        version.order_channel.close(channel, "Channel")
 
 
-def _told_parties(order: Order) -> Sequence[Json]:
-    request = order.request
+def _told_parties(order: Order, version: Version) -> Sequence[Json]:
+    request, party = order.request, version.party
     return told_references(
-        told_reference(told_word(Applicant.DESCRIPTOR, request.applicant), INDIVIDUAL, _APPLICANT),
-        told_reference(request.requester.staff_id, INDIVIDUAL, REQUESTER),
-        told_reference(order.origin_region, ORGANIZATION, "originRegion"),
-        told_reference(order.home_region, ORGANIZATION, "homeRegion"),
-        told_reference(order.operator, ORGANIZATION, "operator"),
+        party.told(told_word(Applicant.DESCRIPTOR, request.applicant), INDIVIDUAL, _APPLICANT),
+        party.told(request.requester.staff_id, INDIVIDUAL, REQUESTER),
+        party.told(order.origin_region, ORGANIZATION, "originRegion"),
+        party.told(order.home_region, ORGANIZATION, "homeRegion"),
+        party.told(order.operator, ORGANIZATION, "operator"),
     )
 
 
-def _take_party(party: Attributes, request: OrderRequest) -> None:
-    match party.text("role"):
-        case "applicant":
-            found = word_in(party, "id", Applicant.DESCRIPTOR, "kind of applicant", "的办理人类别")
-            if request.applicant:
-                raise invalid(party.at("role"), "stands twice", "重复出现")
-            request.applicant = Applicant.ValueType(found)
-        case "requester":
-            take_requester(party, request.requester)
-        case _:
-            raise unsupported(party.at("role"), "it is applicant or requester", "须为applicant或requester")
-    require_reference(party, INDIVIDUAL)
+def _take_party(said: Attributes, request: OrderRequest, version: Version) -> None:
+    role, party = version.party.taken(said, (_APPLICANT, REQUESTER))
+    if role == REQUESTER:
+        take_requester(party, request.requester)
+    else:
+        found = word_in(party, "id", Applicant.DESCRIPTOR, "kind of applicant", "的办理人类别")
+        if request.applicant:
+            raise invalid(said.at("role"), "stands twice", "重复出现")
+        request.applicant = Applicant.ValueType(found)
+    version.party.close(party, INDIVIDUAL)
 
 
-def _told_price(order: Order, language: str) -> Sequence[Json]:
+def _told_price(order: Order, language: str, version: Version) -> Sequence[Json]:
     if not order.HasField("quote"):
         return []
     offer = order.quote
     text = offer.description.zh_cn if language == CHINESE else offer.description.en
-    price = {"price": {"taxIncludedAmount": told_amount(offer.amount)}} if offer.HasField("amount") else {}
-    return [without_empty({"description": text, "@type": "OrderPrice", **price})]
+    told: Json = {"description": text, "@type": "OrderPrice"}
+    if offer.HasField("amount"):
+        told["price"] = version.typed({"taxIncludedAmount": told_amount(offer.amount)}, "Price")
+    return [without_empty(told)]

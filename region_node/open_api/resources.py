@@ -1,9 +1,10 @@
 """Shared parts of the resources of all Open APIs: places, types, references, times, and the answers of HTTP. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Protocol, TypedDict, TypeVar
+from typing import Protocol, TypedDict, TypeVar, cast
 from urllib.parse import quote
 
 from google.protobuf.descriptor import EnumDescriptor
@@ -17,13 +18,14 @@ from gateway.values.json_messages import message_of
 from gateway.web.enum_words import number_of
 from gateway.web.json_bodies import Attributes, unsupported
 from gateway.web.routes import Answer, Asked
-from gateway.web.selecting import Paging, listed_headers, selected
+from gateway.web.selecting import Paging, has, listed_headers, selected
 from region_node.records.listing import FAR
 
 Json = dict[str, object]
 INDIVIDUAL, ORGANIZATION, RESOURCE = "Individual", "Organization", "LogicalResource"
 REQUESTER = "requester"
 _NOTE = "Note"
+_PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*", re.ASCII)
 _NUMBERS = (int, float)  # and what is true or false: zero is a value
 M = TypeVar("M", bound=Message)
 
@@ -64,31 +66,36 @@ def tokens_of(asked: Asked) -> Tokens:
 
 def told_one(asked: Asked, told: Json) -> Answer:
     """The answer with one resource."""
-    return Answer(selected(told, asked.fields))
+    return Answer(selected(told, asked.wanted))
 
 
 def told_created(asked: Asked, told: Json) -> Answer:
     """The answer with a resource that was just made, and its place."""
-    return Answer(selected(told, asked.fields), HTTPStatus.CREATED, {"Location": str(told["href"])})
+    return Answer(selected(told, asked.wanted), HTTPStatus.CREATED, {"Location": str(told["href"])})
 
 
 def told_list(asked: Asked, resource: str, told: Sequence[Json], token: str, total: int | None) -> Answer:
-    """The answer with a part of a list, which continues behind a token; empty at its end."""
+    """The answer with what the query selects of a page, behind whose token the list continues; empty at its end."""
+    if asked.within:
+        wanted = [(path.split("."), values) for path, values in asked.within.items()]
+        told = [each for each in told if all(has(each, path, values) for path, values in wanted)]
+        total = None
     headers = listed_headers(f"{asked.root}/{resource}", asked.query, len(told), total, token)
-    return Answer([selected(each, asked.fields) for each in told], headers=headers)
+    return Answer([selected(each, asked.wanted) for each in told], headers=headers)
 
 
-def request_id_of(asked: Asked) -> str:
+def request_id_of(asked: Asked, external_id: str, attribute: str) -> str:
     """The request id of a new resource: its external id, or `Idempotency-Key`. Raises Refused where they differ."""
-    external_id = asked.body.text("externalId")
     if external_id and asked.request_id not in ("", external_id):
-        raise invalid("externalId", "differs from Idempotency-Key", "与Idempotency-Key不一致")
+        raise invalid(attribute, "differs from Idempotency-Key", "与Idempotency-Key不一致")
     return external_id or asked.request_id
 
 
 def href_of(root: str, resource: str, name: str) -> str:
     """Where a resource is read: its id may have slashes, which a path takes only when they are written otherwise."""
-    return f"{root}/{resource}/{quote(name, safe='')}"
+    # Most ids have nothing else to be written otherwise, and `quote` looks at each character.
+    told = name.replace("/", "%2F") if _PLAIN.fullmatch(name) else quote(name, safe="")
+    return f"{root}/{resource}/{told}"
 
 
 def told_reference(name: str, kind: str, role: str = "") -> Json:
@@ -105,8 +112,7 @@ def told_references(*references: Json) -> Sequence[Json]:
 
 def told_time(message: Message, name: str) -> str:
     """A time of a message; empty where it is not set."""
-    held: object = getattr(message, name)
-    return told_instant(held) if isinstance(held, Timestamp) and message.HasField(name) else ""
+    return told_instant(cast("Timestamp", getattr(message, name))) if message.HasField(name) else ""
 
 
 def told_instant(time: Timestamp) -> str:
@@ -130,11 +136,14 @@ def without_empty(told: Mapping[str, object]) -> Json:
     return {name: value for name, value in told.items() if value or isinstance(value, _NUMBERS)}
 
 
-def require_type(body: Attributes, *names: str) -> None:
-    """Raises Refused where an object says that it is of another type than these."""
+def require_type(body: Attributes, *names: str, is_required: bool = False) -> None:
+    """Raises Refused where an object says that it is of another type than these, or has to say it and does not."""
     said, base = body.text("@type"), body.text("@baseType")
+    if is_required and not said:
+        raise invalid(body.at("@type"), "is missing", "缺失")
     body.text("@schemaLocation")
-    for name, value in (("@type", said), ("@baseType", base)):
+    # The base of a known type is known, whatever a caller says of it.
+    for name, value in (("@type", said), ("@baseType", "" if said else base)):
         if value and value not in names:
             raise unsupported(body.at(name), f"it is one of {', '.join(names)}", f"可用值为{'、'.join(names)}")
 
@@ -185,7 +194,7 @@ def told_note(author: str, time: Timestamp, text: str) -> Json:
     return {"author": author, "date": told_instant(time), "text": text, "@type": _NOTE}
 
 
-def one_new_note(body: Attributes) -> str:
+def one_new_note(body: Attributes, *, is_typed: bool = False) -> str:
     """The text of the note that a merge patch adds. Raises Refused for anything but one new note.
 
     Notes that stand are not repeated: they cannot be changed.
@@ -198,7 +207,7 @@ def one_new_note(body: Attributes) -> str:
             "每次仅限一项已说明的修改，或一条新增备注",
         )
     note = notes[0]
-    require_type(note, _NOTE)
+    require_type(note, _NOTE, is_required=is_typed)
     text = note.text("text")
     note.close()
     return text

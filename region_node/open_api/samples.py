@@ -8,7 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.web.routes import Schema
+from gateway.web.selecting import Schema
 from region_node.open_api.resources import Json
 
 _SECONDS = 1_800_000_000

@@ -19,16 +19,19 @@ def served_apis() -> "Sequence[Api]":
     # They need an HTTP server, a large import that other nodes do without.
     from gateway.web.openapi_pages import described  # noqa: PLC0415
     from region_node.open_api.alarm_management import ALARM_MANAGEMENT  # noqa: PLC0415
-    from region_node.open_api.customer_management import CUSTOMER_MANAGEMENT  # noqa: PLC0415
+    from region_node.open_api.customer_management import CUSTOMER_MANAGEMENT, CUSTOMER_MANAGEMENT_V5  # noqa: PLC0415
     from region_node.open_api.problem_management import PROBLEM_MANAGEMENT  # noqa: PLC0415
     from region_node.open_api.product_catalog import PRODUCT_CATALOG  # noqa: PLC0415
-    from region_node.open_api.product_ordering import PRODUCT_ORDERING  # noqa: PLC0415
-    from region_node.open_api.trouble_ticketing import TROUBLE_TICKETS  # noqa: PLC0415
+    from region_node.open_api.product_ordering import PRODUCT_ORDERING, PRODUCT_ORDERING_V5  # noqa: PLC0415
+    from region_node.open_api.trouble_ticketing import TROUBLE_TICKETS, TROUBLE_TICKETS_V5  # noqa: PLC0415
 
     served = (
         PRODUCT_ORDERING,
+        PRODUCT_ORDERING_V5,
         TROUBLE_TICKETS,
+        TROUBLE_TICKETS_V5,
         CUSTOMER_MANAGEMENT,
+        CUSTOMER_MANAGEMENT_V5,
         PROBLEM_MANAGEMENT,
         ALARM_MANAGEMENT,
         PRODUCT_CATALOG,

@@ -1,4 +1,4 @@
-"""TMF621 Trouble Ticket Management v4: its routes, each an RPC of ComplaintService."""
+"""TMF621 Trouble Ticket Management v4 and v5: its routes, each an RPC of ComplaintService."""
 
 from google.protobuf.message import Message
 
@@ -15,10 +15,11 @@ from region_node.open_api.resources import (
     told_one,
 )
 from region_node.open_api.trouble_tickets import CHANGED, FILED, TICKET, TROUBLE_TICKET, change, filing, told_ticket
+from region_node.open_api.versions import version_of
 from region_node.requests.checks import LONGEST_WAIT
 
 _SERVICE = "/gateway.api.region.v1.ComplaintService"
-_STATUS, _CATEGORY, _NUMBER = "status", "category", "relatedEntity.id"
+_STATUS, _CATEGORY = "status", "category"
 
 
 _Changed = (
@@ -36,7 +37,7 @@ def _list(asked: Asked) -> api.ListComplaintsRequest:
     return api.ListComplaintsRequest(
         states=[ComplaintState.ValueType(each) for each in states],
         category=asked.query.get(_CATEGORY, ""),
-        number=asked.query.get(_NUMBER, ""),
+        number=asked.query.get(version_of(asked.root).entity_filter, ""),
         requester=asked.requester,
         **part_of(asked),
     )
@@ -57,8 +58,11 @@ def _got(asked: Asked, response: api.GetComplaintResponse) -> Answer:
 
 
 def _post(asked: Asked) -> api.FileComplaintRequest:
-    complaint = filing(asked.body, asked.requester)
-    return api.FileComplaintRequest(request_id=request_id_of(asked), complaint=complaint, wait=asked.wait)
+    version = version_of(asked.root)
+    complaint = filing(asked.body, asked.requester, version)
+    name = version.ticket_identifier
+    request_id = request_id_of(asked, version.identifier_in(asked.body, name), name)
+    return api.FileComplaintRequest(request_id=request_id, complaint=complaint, wait=asked.wait)
 
 
 def _posted(asked: Asked, response: api.FileComplaintResponse) -> Answer:
@@ -66,7 +70,8 @@ def _posted(asked: Asked, response: api.FileComplaintResponse) -> Answer:
 
 
 def _patch(asked: Asked) -> Message:
-    return change(asked.body, asked.names["id"], asked.request_id, asked.requester, asked.wait)
+    version = version_of(asked.root)
+    return change(asked.body, asked.names["id"], asked.request_id, asked.requester, asked.wait, version)
 
 
 def _patched(asked: Asked, response: _Changed) -> Answer:
@@ -77,47 +82,54 @@ def _told(asked: Asked, complaint: Complaint) -> Json:
     return told_ticket(api.GetComplaintResponse(complaint=complaint), asked.root, asked.fields)
 
 
-_ROOT = "/tmf-api/troubleTicket/v4"
-_RESOURCE = TROUBLE_TICKET.resource(api.GetComplaintResponse, lambda held: told_ticket(held, _ROOT))
 _OTHERS = ("WithdrawComplaint", "AcceptResolution", "RefuseResolution", "ProposeResolution", "ClassifyComplaint")
-TROUBLE_TICKETS = Api(
-    _ROOT,
-    (
-        Route.of(
-            "GET",
-            f"/{TICKET}",
-            f"{_SERVICE}/ListComplaints",
-            _list,
-            _listed,
-            resource=_RESOURCE,
-            selection=Selection(
-                "-creationDate",
-                {_STATUS: words_of(ComplaintState.DESCRIPTOR), _CATEGORY: (), _NUMBER: ()},
-                is_counted=True,
+
+
+def _api(root: str) -> Api:
+    version = version_of(root)
+    ticket = TROUBLE_TICKET.resource(api.GetComplaintResponse, lambda held: told_ticket(held, root))
+    return Api(
+        root,
+        (
+            Route.of(
+                "GET",
+                f"/{TICKET}",
+                f"{_SERVICE}/ListComplaints",
+                _list,
+                _listed,
+                resource=ticket,
+                selection=Selection(
+                    "-creationDate",
+                    {_STATUS: words_of(ComplaintState.DESCRIPTOR), _CATEGORY: (), version.entity_filter: ()},
+                    is_counted=True,
+                ),
+            ),
+            Route.of(
+                "POST",
+                f"/{TICKET}",
+                f"{_SERVICE}/FileComplaint",
+                _post,
+                _posted,
+                resource=ticket,
+                attributes=version.attributes(version.ticket_identifier, *FILED),
+            ),
+            Route.of("GET", f"/{TICKET}/{{id}}", f"{_SERVICE}/GetComplaint", _get, _got, resource=ticket),
+            Route.of(
+                "PATCH",
+                f"/{TICKET}/{{id}}",
+                f"{_SERVICE}/RespondToComplaint",
+                _patch,
+                _patched,
+                [f"{_SERVICE}/{name}" for name in _OTHERS],
+                resource=ticket,
+                attributes=version.attributes(*CHANGED),
             ),
         ),
-        Route.of(
-            "POST",
-            f"/{TICKET}",
-            f"{_SERVICE}/FileComplaint",
-            _post,
-            _posted,
-            resource=_RESOURCE,
-            attributes=FILED,
-        ),
-        Route.of("GET", f"/{TICKET}/{{id}}", f"{_SERVICE}/GetComplaint", _get, _got, resource=_RESOURCE),
-        Route.of(
-            "PATCH",
-            f"/{TICKET}/{{id}}",
-            f"{_SERVICE}/RespondToComplaint",
-            _patch,
-            _patched,
-            [f"{_SERVICE}/{name}" for name in _OTHERS],
-            resource=_RESOURCE,
-            attributes=CHANGED,
-        ),
-    ),
-    int(LONGEST_WAIT),
-    (TROUBLE_TICKET.page(_ROOT, "ComplaintService"),),
-    "TMF621 Trouble Ticket Management",
-)
+        int(LONGEST_WAIT),
+        (TROUBLE_TICKET.page(root, "ComplaintService"),),
+        "TMF621 Trouble Ticket Management",
+    )
+
+
+TROUBLE_TICKETS = _api("/tmf-api/troubleTicket/v4")
+TROUBLE_TICKETS_V5 = _api("/tmf-api/troubleTicket/v5")

@@ -1,4 +1,4 @@
-"""Complaints as TMF621 TroubleTicket (v4), and back. Pure.
+"""Complaints as TMF621 TroubleTicket (v4 and v5), and back. Pure.
 
 A complaint has the ticket type `complaint`. Its severity is that of its category, whatever its caller says. Attributes
 of a request without a counterpart are refused, never left out.
@@ -13,9 +13,11 @@ from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.region.v1 import complaint_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
+    ComplaintAttachment,
     ComplaintChannel,
     ComplaintRequest,
     ComplaintState,
+    ComplaintStateChange,
     Remedy,
     Resolution,
 )
@@ -34,23 +36,20 @@ from region_node.open_api.resources import (
     message_in,
     name_in,
     one_new_note,
-    require_reference,
-    require_type,
     take_requester,
     told_last_time,
     told_note,
-    told_reference,
     told_references,
     told_time,
     without_empty,
     word_in,
 )
+from region_node.open_api.versions import Version, version_of
 
 TICKET = "troubleTicket"
 TYPE = "complaint"
 NUMBER, CONTACT = "affected", "contact"
 FILED = (
-    "externalId",
     "ticketType",
     "severity",
     "category",
@@ -62,7 +61,7 @@ FILED = (
     "relatedEntity",
     "relatedParty",
 )
-"""The attributes of a filing."""
+"""The attributes of a filing, beside the external id."""
 CHANGED = ("status", "statusChangeReason", "category", "rating", "toRegulator", "resolution", "note")
 """The attributes of a merge patch."""
 _RESOLVED = (ComplaintState.COMPLAINT_STATE_RESOLVED, ComplaintState.COMPLAINT_STATE_CLOSED)
@@ -103,62 +102,45 @@ TROUBLE_TICKET = Extension(
 
 def told_ticket(held: api.GetComplaintResponse, root: str, fields: Collection[str] = ()) -> Json:
     """A complaint as a TroubleTicket. `fields` are the attributes that are wanted; all without."""
-    complaint = held.complaint
+    version, complaint = version_of(root), held.complaint
     changes = complaint.state_changes
     last = changes[-1] if changes else None
     resolved = [each for each in changes if each.state == ComplaintState.COMPLAINT_STATE_RESOLVED]
     told: Json = {
         "id": complaint.ticket_id,
         "href": href_of(root, TICKET, complaint.ticket_id),
-        "externalId": complaint.external_id,
+        version.ticket_identifier: version.told_identifier(complaint.external_id),
         "ticketType": TYPE,
         "severity": told_word(ComplaintSeverity.DESCRIPTOR, complaint.severity),
         "description": complaint.request.description,
         "status": told_word(ComplaintState.DESCRIPTOR, complaint.state),
-        "statusChange": [
-            without_empty(
-                {
-                    "status": told_word(ComplaintState.DESCRIPTOR, each.state),
-                    "changeDate": told_time(each, "time"),
-                    "changeReason": each.reason,
-                }
-            )
-            for each in changes
-        ],
+        version.status_changes: [_told_change(each, version) for each in changes],
         "statusChangeDate": told_time(last, "time") if last is not None else "",
         "statusChangeReason": last.reason if last is not None else "",
         "creationDate": told_time(complaint, "create_time"),
         "lastUpdate": told_last_time(complaint.state_changes, complaint.notes, complaint.expedites),
         "expectedResolutionDate": told_time(complaint, "expected_resolution_time"),
         "resolutionDate": told_time(resolved[-1], "time") if resolved and complaint.state in _RESOLVED else "",
-        "channel": told_reference(told_word(ComplaintChannel.DESCRIPTOR, complaint.request.channel), "Channel"),
+        "channel": version.channel.told(told_word(ComplaintChannel.DESCRIPTOR, complaint.request.channel), "Channel"),
         "note": [told_note(each.author, each.time, each.text) for each in complaint.notes],
-        "relatedParty": _told_parties(complaint),
+        "relatedParty": _told_parties(complaint, version),
         "relatedEntity": told_references(
-            told_reference(complaint.request.number, RESOURCE, NUMBER),
-            told_reference(complaint.request.contact_number, RESOURCE, CONTACT),
+            version.entity.told(complaint.request.number, RESOURCE, NUMBER),
+            version.entity.told(complaint.request.contact_number, RESOURCE, CONTACT),
         ),
-        "troubleTicketRelationship": _told_relationships(complaint, root),
-        "attachment": [
-            {
-                "id": each.id,
-                "name": each.name,
-                "mimeType": each.media_type,
-                "size": {"amount": each.size, "units": "bytes"},
-            }
-            for each in complaint.attachments
-        ],
+        "troubleTicketRelationship": _told_relationships(complaint, root, version),
+        "attachment": [_told_attachment(each, version) for each in complaint.attachments],
         **TROUBLE_TICKET.told(held, root, fields),
     }
     return without_empty(told)
 
 
-def filing(body: Attributes, requester: Requester) -> ComplaintRequest:
+def filing(body: Attributes, requester: Requester, version: Version) -> ComplaintRequest:
     """The filing of a TroubleTicket, by a requester as far as one is known from elsewhere.
 
     Raises Refused for what is of another form, and with ATTRIBUTE_UNSUPPORTED for what the complaint would not heed.
     """
-    require_type(body, *TROUBLE_TICKET.types)
+    version.require_type(body, *TROUBLE_TICKET.types)
     if body.text("ticketType") not in ("", TYPE):
         raise unsupported(body.at("ticketType"), f"it is {TYPE}", f"须为{TYPE}")
     if body.value("severity") is not None:  # TMF621 wants one of every caller
@@ -175,23 +157,24 @@ def filing(body: Attributes, requester: Requester) -> ComplaintRequest:
         channel = body.object("channel")
         found = word_in(channel, "id", ComplaintChannel.DESCRIPTOR, "channel", "渠道")
         request.channel = ComplaintChannel.ValueType(found)
-        require_reference(channel, "Channel")
+        version.channel.close(channel, "Channel")
     for entity in body.objects("relatedEntity"):
-        _take_number(entity, request)
-    for party in body.objects("relatedParty"):
-        if party.text("role") != REQUESTER:
-            raise unsupported(party.at("role"), f"it is {REQUESTER}", f"须为{REQUESTER}")
+        _take_number(entity, request, version)
+    for each in body.objects("relatedParty"):
+        _, party = version.party.taken(each, (REQUESTER,))
         take_requester(party, request.requester)
-        require_reference(party, INDIVIDUAL)
+        version.party.close(party, INDIVIDUAL)
     return request
 
 
-def change(body: Attributes, ticket_id: str, request_id: str, requester: Requester, wait: Duration) -> Message:
+def change(
+    body: Attributes, ticket_id: str, request_id: str, requester: Requester, wait: Duration, version: Version
+) -> Message:
     """The request of the RPC that makes the one change of a merge patch: a status, a category, or a note.
 
     Raises Refused as `filing`.
     """
-    require_type(body, *TROUBLE_TICKET.types)
+    version.require_type(body, *TROUBLE_TICKET.types)
     status = body.text("status")
     if status:
         return _change_of_status(body, status, ticket_id, request_id, requester, wait)
@@ -201,7 +184,7 @@ def change(body: Attributes, ticket_id: str, request_id: str, requester: Request
         return api.ClassifyComplaintRequest(
             request_id=request_id, ticket_id=ticket_id, category=category, reason=reason
         )
-    text = one_new_note(body)
+    text = one_new_note(body, is_typed=version.is_typed)
     return api.RespondToComplaintRequest(
         request_id=request_id, ticket_id=ticket_id, requester=requester, text=text, wait=wait
     )
@@ -249,34 +232,58 @@ def _proposal(said: Attributes, ticket_id: str, request_id: str) -> api.ProposeR
     return request
 
 
-def _take_number(entity: Attributes, request: ComplaintRequest) -> None:
-    require_type(entity, "RelatedEntity")
-    role, number = entity.text("role"), entity.text("id")
-    if role not in (NUMBER, CONTACT):
-        raise unsupported(entity.at("role"), f"it is {NUMBER} or {CONTACT}", f"须为{NUMBER}或{CONTACT}")
+def _take_number(said: Attributes, request: ComplaintRequest, version: Version) -> None:
+    role, entity = version.entity.taken(said, (NUMBER, CONTACT))
+    number = entity.text("id")
     if request.number if role == NUMBER else request.contact_number:
-        raise invalid(entity.at("role"), "stands twice", "重复出现")
+        raise invalid(said.at("role"), "stands twice", "重复出现")
     if role == NUMBER:
         request.number = number
     else:
         request.contact_number = number
-    require_reference(entity, RESOURCE)
+    version.entity.close(entity, RESOURCE)
 
 
-def _told_parties(complaint: Complaint) -> Sequence[Json]:
+def _told_change(of: ComplaintStateChange, version: Version) -> Json:
+    told: Json = {
+        "status": told_word(ComplaintState.DESCRIPTOR, of.state),
+        version.status_change_time: told_time(of, "time"),
+        version.status_change_reason: of.reason,
+    }
+    return version.typed(without_empty(told), "StatusChange")
+
+
+def _told_attachment(attachment: ComplaintAttachment, version: Version) -> Json:
+    told: Json = {
+        "id": attachment.id,
+        "name": attachment.name,
+        "mimeType": attachment.media_type,
+        "size": {"amount": attachment.size, "units": "bytes"},
+    }
+    return version.typed(told, "Attachment")
+
+
+def _told_parties(complaint: Complaint, version: Version) -> Sequence[Json]:
+    party = version.party
     return told_references(
-        told_reference(complaint.request.requester.staff_id, INDIVIDUAL, REQUESTER),
-        told_reference(complaint.origin_region, ORGANIZATION, "originRegion"),
-        told_reference(complaint.home_region, ORGANIZATION, "homeRegion"),
-        told_reference(complaint.owner_region, ORGANIZATION, "ownerRegion"),
-        told_reference(complaint.operator, ORGANIZATION, "operator"),
+        party.told(complaint.request.requester.staff_id, INDIVIDUAL, REQUESTER),
+        party.told(complaint.origin_region, ORGANIZATION, "originRegion"),
+        party.told(complaint.home_region, ORGANIZATION, "homeRegion"),
+        party.told(complaint.owner_region, ORGANIZATION, "ownerRegion"),
+        party.told(complaint.operator, ORGANIZATION, "operator"),
     )
 
 
-def _told_relationships(complaint: Complaint, root: str) -> Sequence[Json]:
+def _told_relationships(complaint: Complaint, root: str, version: Version) -> Sequence[Json]:
     found = [
         ("repeats", complaint.repeated_ticket_id),
         ("parent", complaint.case_id),
         *(("child", each.ticket_id) for each in complaint.items),
     ]
-    return [{"id": name, "href": href_of(root, TICKET, name), "relationshipType": kind} for kind, name in found if name]
+    return [
+        version.typed(
+            {"id": name, "href": href_of(root, TICKET, name), "relationshipType": kind}, "TroubleTicketRelationship"
+        )
+        for kind, name in found
+        if name
+    ]

@@ -97,7 +97,7 @@ async def test_an_order_by_http_is_the_same_order_by_grpc_and_a_repeat_makes_no_
     )
     assert str(read.body["orderDate"]).endswith("Z")
     few = await web.ask("GET", f"{order_path(order_id)}?fields=state,orderDate")
-    assert set(few.body) == {"id", "href", "state", "orderDate"}
+    assert set(few.body) == {"id", "href", "@type", "state", "orderDate"}
 
 
 async def test_a_list_has_what_its_filter_selects_and_says_how_much_there_is(
@@ -292,8 +292,9 @@ async def test_a_body_that_is_none_is_refused_by_its_kind(
     [
         ("DELETE", ORDERS, HTTPStatus.METHOD_NOT_ALLOWED, "METHOD_UNKNOWN"),
         ("PATCH", f"{ORDERS}/any", HTTPStatus.METHOD_NOT_ALLOWED, "METHOD_UNKNOWN"),
-        ("GET", f"{ORDERS}/a/b", HTTPStatus.NOT_FOUND, "METHOD_UNKNOWN"),
+        ("GET", f"{ORDERS}s", HTTPStatus.NOT_FOUND, "METHOD_UNKNOWN"),
         ("GET", f"{ORDERS}?note=x", HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED"),
+        ("GET", f"{ORDERS}?note.text=", HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),
         ("GET", f"{ORDERS}?state=", HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),
         ("GET", f"{ORDERS}?state=unknown", HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),
         ("GET", f"{ORDERS}?limit=0", HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),

@@ -82,7 +82,7 @@ async def test_a_complaint_by_http_is_the_same_by_grpc_and_goes_its_way_by_merge
     assert read.body["resolution"] == MessageToDict(by_grpc.complaint.resolution)
     assert len(read.body["ledger"]) == len(by_grpc.ledger)  # type: ignore[arg-type]
     few = await web.ask("GET", f"{place}?fields=status,severity")
-    assert set(few.body) == {"id", "href", "status", "severity"}
+    assert set(few.body) == {"id", "href", "@type", "status", "severity"}
 
 
 async def test_staff_classify_and_propose_by_http_what_operator_systems_may_not(
@@ -187,7 +187,7 @@ async def test_both_doors_refuse_for_the_same_reasons_and_write_the_same_audit_r
     ("verb", "query", "body", "status", "code"),
     [
         ("DELETE", "/any", None, HTTPStatus.METHOD_NOT_ALLOWED, "METHOD_UNKNOWN"),
-        ("GET", "?severity=s1", None, HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED"),
+        ("GET", "?severe=s1", None, HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED"),
         ("GET", "?sort=severity", None, HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED"),
         ("GET", "?status=lost", None, HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),
         ("GET", "?offset=4001", None, HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),

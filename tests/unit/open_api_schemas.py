@@ -1,10 +1,13 @@
 """What a resource of an Open API is told as, against the schema of TM Forum and that of its own type."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from region_node.open_api.extension import Extension
 
@@ -21,6 +24,15 @@ def file_of(name: str) -> Path:
     return found
 
 
+@cache
+def document_of(name: str) -> Mapping[str, Any]:
+    """What is in a file of TM Forum's: JSON of version 4, YAML of version 5."""
+    text = file_of(name).read_text("utf-8")
+    loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+    made: Mapping[str, Any] = json.loads(text) if name.endswith(".json") else yaml.load(text, loader)
+    return made
+
+
 def require_own_schema(told: Mapping[str, object], extension: Extension) -> None:
     """Fails where what is told beyond TM Forum differs from the schema that it names."""
     jsonschema = pytest.importorskip("jsonschema", reason=DEVELOPMENT)
@@ -29,10 +41,50 @@ def require_own_schema(told: Mapping[str, object], extension: Extension) -> None
 
 
 def require_schema(file: str, name: str, told: Mapping[str, object], extension: Extension | None) -> None:
-    """Fails where what is told differs from a definition of TM Forum's file, or has more than it and the extension."""
+    """Fails where what is told differs from a definition of TM Forum's file, or has more than it and the extension.
+
+    So does each object in it that names a type of the file.
+    """
+    document = document_of(file)
+    place = "definitions" if "definitions" in document else "components/schemas"
+    known = _below(document, place)
+    _require(document, f"#/{place}/{name}", told, set() if extension is None else extension.paths.keys())
+    for each in _objects(list(told.values())):
+        if each.get("@type") in known:
+            _require(document, f"#/{place}/{each['@type']}", each, ())
+
+
+def _require(document: Mapping[str, Any], reference: str, told: Mapping[str, object], beyond: Collection[str]) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason=DEVELOPMENT)
-    definitions = json.loads(file_of(file).read_text(encoding="utf-8"))["definitions"]
-    schema = {"$ref": f"#/definitions/{name}", "definitions": definitions}
-    assert [error.message for error in jsonschema.Draft4Validator(schema).iter_errors(told)] == []
-    beyond = set() if extension is None else extension.paths.keys()
-    assert told.keys() <= definitions[name]["properties"].keys() | beyond
+    # Types of which an object has one overlap: its `@type` says which.
+    usual = jsonschema.Draft4Validator
+    validator = jsonschema.validators.extend(usual, {"oneOf": usual.VALIDATORS["anyOf"]})
+    schema = {**document, "$ref": reference}
+    assert [error.message for error in validator(schema).iter_errors(told)] == []
+    assert told.keys() <= {*_properties(document, schema), *beyond}, reference
+
+
+def _objects(value: object) -> Iterator[Mapping[str, object]]:
+    """The objects in a value, at any depth."""
+    if isinstance(value, Mapping):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _objects(each)
+
+
+def _properties(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
+    """The attributes of a schema, and of those that it is made of."""
+    yield from schema.get("properties", ())
+    for each in schema.get("allOf", ()):
+        yield from _properties(document, each)
+    if "$ref" in schema:
+        yield from _properties(document, _below(document, schema["$ref"].removeprefix("#/")))
+
+
+def _below(document: Mapping[str, Any], place: str) -> Mapping[str, Any]:
+    found = document
+    for part in place.split("/"):
+        found = found[part]
+    return found

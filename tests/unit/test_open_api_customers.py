@@ -11,6 +11,7 @@ from gateway.errors import Refused
 from gateway.web.json_bodies import parsed
 from region_node.open_api.customers import CUSTOMER_TYPE, changed_customer, told_customer
 from region_node.open_api.samples import filled
+from region_node.open_api.versions import V4
 from tests.unit.open_api_schemas import require_own_schema, require_schema
 
 ROOT = "/tmf-api/customerManagement/v4"
@@ -20,7 +21,7 @@ LINE = "line-1"
 def changed(body: Mapping[str, object]) -> tuple[Customer, list[str]]:
     """The customer and the fields of a merge patch that came as JSON."""
     attributes = parsed(json.dumps(body).encode())
-    customer, mask = changed_customer(attributes, LINE)
+    customer, mask = changed_customer(attributes, LINE, V4)
     attributes.close()
     return customer, list(mask.paths)
 

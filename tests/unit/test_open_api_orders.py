@@ -18,6 +18,7 @@ from gateway.web.json_bodies import DEEPEST, LARGEST_BODY, Attributes, parsed
 from region_node.open_api.cancellations import answered_cancellation, order_to_cancel, told_cancellation
 from region_node.open_api.product_orders import PRODUCT_ORDER, order_request, told_order
 from region_node.open_api.resources import message_in
+from region_node.open_api.versions import V4
 from tests.unit.open_api_schemas import require_own_schema, require_schema
 
 ROOT = "/tmf-api/productOrderingManagement/v4"
@@ -60,7 +61,7 @@ values = st.recursive(
 def read(body: Mapping[str, object], requester: Requester | None = None) -> OrderRequest:
     """The request of a body that came as JSON."""
     attributes = parsed(json.dumps(body).encode())
-    made = order_request(attributes, requester or Requester())
+    made = order_request(attributes, requester or Requester(), V4)
     attributes.close()
     return made
 
@@ -257,9 +258,9 @@ def test_a_cancellation_is_told_by_the_state_of_its_order() -> None:
 
 def test_a_cancellation_names_its_order_and_has_no_date_of_its_own() -> None:
     body = {"productOrder": {"id": "guangdong/counter/R1"}, "cancellationReason": "changed my mind"}
-    assert order_to_cancel(Attributes(body, "")) == ("guangdong/counter/R1", "changed my mind")
+    assert order_to_cancel(Attributes(body, ""), V4) == ("guangdong/counter/R1", "changed my mind")
     later = parsed(json.dumps({**body, "requestedCancellationDate": "2027-01-01T00:00:00Z"}).encode())
-    order_to_cancel(later)
+    order_to_cancel(later, V4)
     with pytest.raises(Refused, match="requestedCancellationDate"):
         later.close()
 

@@ -25,6 +25,7 @@ from gateway.errors import Refused
 from gateway.web.json_bodies import parsed
 from region_node.open_api.samples import filled
 from region_node.open_api.trouble_tickets import TROUBLE_TICKET, change, filing, told_ticket
+from region_node.open_api.versions import V4
 from tests.unit.open_api_schemas import require_own_schema, require_schema
 
 ROOT = "/tmf-api/troubleTicket/v4"
@@ -75,7 +76,7 @@ def objects(held: object) -> list[dict[str, object]]:
 def read(body: Mapping[str, object], requester: Requester | None = None) -> ComplaintRequest:
     """The filing of a body that came as JSON."""
     attributes = parsed(json.dumps(body).encode())
-    made = filing(attributes, requester or Requester())
+    made = filing(attributes, requester or Requester(), V4)
     attributes.close()
     return made
 
@@ -83,7 +84,7 @@ def read(body: Mapping[str, object], requester: Requester | None = None) -> Comp
 def changed(body: Mapping[str, object]) -> Message:
     """The request for a change by a merge patch that came as JSON."""
     attributes = parsed(json.dumps(body).encode())
-    made = change(attributes, TICKET, KEY, CLERK, Duration(seconds=5))
+    made = change(attributes, TICKET, KEY, CLERK, Duration(seconds=5), V4)
     attributes.close()
     return made
 

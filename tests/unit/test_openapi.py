@@ -12,11 +12,11 @@ from aiohttp.test_utils import make_mocked_request
 from gateway.web.html_pages import HtmlPages
 from gateway.web.openapi import openapi
 from gateway.web.openapi_pages import HTML_PATH
-from gateway.web.routes import Api
+from gateway.web.routes import TYPE_ATTRIBUTES, Api
 from region_node.open_api.served import served_apis
 from tests.unit.open_api_schemas import DEVELOPMENT
 
-APIS = pytest.mark.parametrize("api", served_apis(), ids=lambda api: api.title)
+APIS = pytest.mark.parametrize("api", served_apis(), ids=lambda api: api.root)
 
 
 def documented(api: Api) -> Mapping[str, Any]:
@@ -40,6 +40,7 @@ def test_each_route_is_described_with_its_parameters_and_no_other_is(api: Api) -
             *({"sort"} if route.selection.order else ()),
             *route.selection.paging,
             *route.selection.filters,
+            *route.paths,
             *({"id"} if "{id}" in route.path else ()),
         }
         for route in api.routes
@@ -72,7 +73,7 @@ def test_a_filter_is_described_with_as_many_values_as_it_takes() -> None:
         for each in operation["parameters"]
     }
     assert told["listProductOrder", "state"] == told["listAlarm", "perceivedSeverity"] == "array"
-    assert told["listProductOrder", "awaiting.party"] == told["listAlarm", "ackState"] == "string"
+    assert told["listProductOrder", "awaiting.party"] == told["listAlarm", "sourceSystemId"] == "string"
     assert told["listAlarm", "alarmedObjectType"] == told["listTroubleTicket", "category"] == "string"
 
 
@@ -97,14 +98,17 @@ def test_each_reference_of_a_description_leads_somewhere_and_its_schemas_are_sch
 
 
 @APIS
-def test_a_body_is_described_by_the_attributes_that_its_route_takes(api: Api) -> None:
+def test_a_body_is_described_by_the_attributes_that_its_route_takes(
+    api: Api,
+) -> None:
     document = documented(api)
     for route in api.routes:
         operation = document["paths"][route.path][route.verb.lower()]
         assert ("requestBody" in operation) == bool(route.attributes)
         for content in operation.get("requestBody", {"content": {}})["content"].values():
             schema = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
-            assert {name for name in schema["properties"] if not name.startswith("@")} == set(route.attributes)
+            assert set(schema["properties"]) == {*TYPE_ATTRIBUTES, *route.attributes}
+            assert schema["required"] == (["@type"] if document["info"]["version"] == "v5" else [])
 
 
 def test_each_state_and_time_of_a_fault_is_in_the_description_of_a_problem() -> None:

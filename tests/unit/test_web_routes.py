@@ -16,7 +16,7 @@ from gateway.errors import Refused
 from gateway.rpc.in_process import Arrival
 from gateway.web.json_bodies import Attributes, parsed
 from gateway.web.routes import Answer, Api, Asked, Route, application
-from gateway.web.selecting import Paging, Selection, require_known, values_in, words_of
+from gateway.web.selecting import Paging, Schema, Selection, has, paths_of, require_known, values_in, within, words_of
 from region_node.open_api.product_ordering import PRODUCT_ORDERING
 
 WORDS = words_of(OrderState.DESCRIPTOR)
@@ -157,3 +157,33 @@ def test_a_list_is_refused_in_another_order_than_its_own() -> None:
     listed.require({"sort": "-creationDate"})
     with pytest.raises(Refused, match="-creationDate"):
         listed.require({"sort": "creationDate"})
+
+
+def test_an_attribute_has_a_value_where_one_of_several_objects_has_it() -> None:
+    told = {"id": "1", "open": True, "party": [{"role": "a", "at": {"n": 12.5}}, {"role": "b"}]}
+    for path, value in (("id", "1"), ("open", "true"), ("party.role", "b"), ("party.at.n", "12.5")):
+        assert has(told, path.split("."), (value,))
+    for path, value in (
+        ("id", "2"),
+        ("id.x", "1"),
+        ("party", "a"),
+        ("party.role", "c"),
+        ("none", "1"),
+        ("open", "yes"),
+    ):
+        assert not has(told, path.split("."), (value,))
+    assert has(told, ["id"], ("2", "1"))
+
+
+def test_the_paths_of_a_resource_lead_to_texts_numbers_and_flags_alone() -> None:
+    text: Schema = {"type": "string"}
+    inner: Schema = {"type": "array", "items": {"type": "object", "properties": {"role": text}}}
+    names: Schema = {"type": "array", "items": text}
+    properties: Mapping[str, Schema] = {"id": text, "party": inner, "name": names, "other": {"$ref": "#/other"}}
+    assert paths_of(properties) == ["id", "party.role", "name"]
+
+
+def test_what_selects_within_a_page_is_what_the_rpc_does_not_select_or_only_roughly() -> None:
+    selection = Selection("id", {"state": WORDS, "severity": WORDS}, rough=("severity",))
+    query = {"state": "held", "severity": "held, failed", "name": " a,b ", "limit": "5"}
+    assert within(query, selection, ("name",)) == {"severity": ["held", "failed"], "name": ("a,b",)}
