@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from gateway.api.region.v1 import order_service_pb2 as order_api
+from gateway.api.region.v1.listener_service_pb2 import ListenerResource
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.web.refusals import ENGLISH
 from gateway.web.routes import Answer, Api, Asked, Route
@@ -16,7 +17,9 @@ from region_node.open_api.cancellations import (
     order_to_cancel,
     told_cancellation,
 )
+from region_node.open_api.events import EventSource
 from region_node.open_api.extension import resource_of
+from region_node.open_api.hub import hub_routes
 from region_node.open_api.product_orders import ORDER, PRODUCT_ORDER, order_request, told_order
 from region_node.open_api.resources import (
     Json,
@@ -102,8 +105,13 @@ def _answered(
     return told_list(asked, resource, [told(order) for order in response.orders], response.next_page_token, total)
 
 
+def _in_english(order: Order) -> Json:
+    return told_order(order, _ROOT, ENGLISH)
+
+
 _ROOT = "/tmf-api/productOrderingManagement/v4"
-_RESOURCE = PRODUCT_ORDER.resource(Order, lambda order: told_order(order, _ROOT, ENGLISH))
+_RESOURCE = PRODUCT_ORDER.resource(Order, _in_english)
+ORDER_EVENTS = EventSource.of(ListenerResource.LISTENER_RESOURCE_PRODUCT_ORDER, ORDER, _in_english)
 _TASK = resource_of(CANCEL_TYPE, Order, lambda order: answered_cancellation(order, _ROOT))
 PRODUCT_ORDERING = Api(
     _ROOT,
@@ -156,6 +164,7 @@ PRODUCT_ORDERING = Api(
             attributes=("productOrder", "cancellationReason"),
         ),
         Route.of("GET", f"/{CANCEL}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got_cancellation, resource=_TASK),
+        *hub_routes(_ROOT, ORDER_EVENTS),
     ),
     int(LONGEST_WAIT),
     (PRODUCT_ORDER.page(_ROOT, "OrderService"),),

@@ -4,8 +4,11 @@ from google.protobuf.message import Message
 
 from gateway.api.region.v1 import complaint_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
+from gateway.api.region.v1.listener_service_pb2 import ListenerResource
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, values_in, words_of
+from region_node.open_api.events import EventSource
+from region_node.open_api.hub import hub_routes
 from region_node.open_api.resources import (
     Json,
     part_of,
@@ -77,8 +80,13 @@ def _told(asked: Asked, complaint: Complaint) -> Json:
     return told_ticket(api.GetComplaintResponse(complaint=complaint), asked.root, asked.fields)
 
 
+def _alone(complaint: Complaint) -> Json:
+    return told_ticket(api.GetComplaintResponse(complaint=complaint), _ROOT)
+
+
 _ROOT = "/tmf-api/troubleTicket/v4"
 _RESOURCE = TROUBLE_TICKET.resource(api.GetComplaintResponse, lambda held: told_ticket(held, _ROOT))
+TICKET_EVENTS = EventSource.of(ListenerResource.LISTENER_RESOURCE_TROUBLE_TICKET, TICKET, _alone, "Status")
 _OTHERS = ("WithdrawComplaint", "AcceptResolution", "RefuseResolution", "ProposeResolution", "ClassifyComplaint")
 TROUBLE_TICKETS = Api(
     _ROOT,
@@ -116,6 +124,7 @@ TROUBLE_TICKETS = Api(
             resource=_RESOURCE,
             attributes=CHANGED,
         ),
+        *hub_routes(_ROOT, TICKET_EVENTS),
     ),
     int(LONGEST_WAIT),
     (TROUBLE_TICKET.page(_ROOT, "ComplaintService"),),
