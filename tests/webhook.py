@@ -32,6 +32,8 @@ class Hook:
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
+    """The bodies as they came."""
 
     def ids(self) -> list[str]:
         """The ids of what was posted."""
@@ -66,6 +68,7 @@ def _handler(hook: Hook) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             hook.headers.append(dict(self.headers.items()))
             hook.paths.append(self.path)
+            hook.raw.append(body)
             hook.bodies.append(json.loads(body))
             self.send_response(hook.answers.pop(0) if hook.answers else 204)
             if hook.location:

@@ -100,6 +100,16 @@ class Signer:
         """
         return self._signature(signed_bytes(domain, content))
 
+    def sign_http(self, base: str) -> bytes:
+        """The signature (64 bytes) over the signature base of an HTTP message (RFC 9421, 2.5).
+
+        A base begins with a quotation mark and no domain does: it cannot pass for a content of another purpose. Raises
+        ValueError for another text, and KeyUnusable as `sign`.
+        """
+        if not base.startswith('"'):
+            raise ValueError("the signature base of an HTTP message begins with a component")
+        return self._signature(base.encode("ascii"))
+
     def has_signed(self, domain: bytes, content: bytes, signature: bytes) -> bool:
         """Whether a signature by `sign` is its own."""
         try:

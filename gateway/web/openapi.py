@@ -15,7 +15,8 @@ from gateway.web.selecting import ALWAYS, FIELDS, LIMIT, SORT, Schema
 VERSION = "3.1.0"  # of OpenAPI: the first that can name a certificate as what callers prove themselves by
 _SCHEMAS = "#/components/schemas/"
 _ERROR = "Error"
-_VERBS = {"POST": "create", "PATCH": "patch"}
+_VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}
+_DONE = {"POST": "201", "DELETE": "204"}
 _TEXT: Schema = {"type": "string"}
 _WORDS: Schema = {"type": "string", "minLength": 1}
 _WHOLE: Schema = {"type": "integer", "minimum": 0}
@@ -81,7 +82,7 @@ def _operation(api: Api, route: Route, resource: Resource) -> Schema:
         "summary": ", ".join(each.rpartition("/")[2] for each in (route.rpc, *route.others)),
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(api, route)],
         "responses": {
-            "201" if route.verb == "POST" else "200": _answer(route, resource),
+            _DONE.get(route.verb, "200"): _answer(route, resource),
             **{str(int(status)): {"$ref": f"#/components/responses/{_ERROR}"} for status in STATUSES},
         },
     }
@@ -157,6 +158,8 @@ def _fields(route: Route) -> Collection[str]:
 
 
 def _answer(route: Route, resource: Resource) -> Schema:
+    if route.verb == "DELETE":
+        return {"description": f"{resource.name} is removed"}
     one: Schema = {"$ref": f"{_SCHEMAS}{resource.name}"}
     headers: dict[str, Schema] = {}
     if route.selection.order:

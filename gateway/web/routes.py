@@ -87,7 +87,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of HTTP."""
+    """An answer of HTTP. It has no body with NO_CONTENT."""
 
     body: object = field(repr=False)
     status: HTTPStatus = HTTPStatus.OK
@@ -246,6 +246,8 @@ def _unknown(request: web.Request) -> Refused:
 
 
 def _written(answer: Answer) -> web.Response:
+    if answer.status == HTTPStatus.NO_CONTENT:
+        return web.Response(status=answer.status, headers=answer.headers)
     # A path that is no UTF-8 is told as far as it is.
     body = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
     return web.Response(body=body, status=answer.status, content_type=TYPE, charset="utf-8", headers=answer.headers)

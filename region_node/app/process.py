@@ -83,6 +83,8 @@ from region_node.lifecycle.recovery.catching_up import CatchingUp, CatchUpPorts
 from region_node.lifecycle.recovery.keeper import FenceKeeper, KeeperPorts
 from region_node.lifecycle.recovery.operations import Finding
 from region_node.lifecycle.registry import Registry
+from region_node.listeners.callbacks import Callbacks
+from region_node.listeners.delivery import DeliveryPorts, ListenerDelivery
 from region_node.network.problems.notifier import Coordinators, ProblemNotifier
 from region_node.node.context import RegionContext
 from region_node.node.day_work import DayWork
@@ -96,7 +98,7 @@ from region_node.node.settings import RegionSettings
 from region_node.node.witnessing.coordinators import CoordinatorWitness
 from region_node.node.witnessing.notifier import WitnessNotifier, WitnessNotifierPorts
 from region_node.node.witnessing.revisions import RevisionWatch
-from region_node.open_api.served import open_apis
+from region_node.open_api.served import event_writer, open_apis
 from region_node.requests.day_work import DayWorkWatch
 from region_node.requests.open_work import OpenWorkWatch
 from region_node.requests.questions import Questions
@@ -133,6 +135,7 @@ class _Ports:
     workers: ThreadWorkers
     provider: FulfilmentProvider | None
     notifier: Notifier | None
+    callbacks: Callbacks
 
 
 async def start(settings: RegionSettings, machine: SteadyClock | None = None) -> Running:
@@ -193,6 +196,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             CaseNotifier(ports.store, client.tell_case).run(),
             ProblemNotifier(core_ports.context, ports.store, tellers, count_complaints).run(),
             _planning(core_ports, client, restored).run(),
+            _listener_delivery(ports, core).run(),
             *await door.open(own, border, stack, server.calls, *_web(ports)),
             *_of_database(ports, registry, core_ports, core),
             *_of_credentials(ports, client, telemetry.meter),
@@ -215,7 +219,14 @@ def _server(ports: _Ports, services: Sequence[Service], telemetry: Telemetry) ->
 
 def _services(ports: _Ports, core: RegionCore, questions: Questions, client: FederationClient) -> list[Service]:
     told = (ports.store, ports.unfenced, ports.store, ports.clock)
-    return node_services(ServicePorts(core, *told, questions, client.hold_planned_outage))
+    listeners = (ports.callbacks, ports.settings.signing.certificate.read_text("ascii"))
+    return node_services(ServicePorts(core, *told, questions, client.hold_planned_outage, *listeners))
+
+
+def _listener_delivery(ports: _Ports, core: RegionCore) -> ListenerDelivery:
+    settings, uri = ports.settings, ports.settings.identity.uri
+    outside = (ports.store, ports.clock, core.changes, ports.callbacks, ports.source, event_writer(uri))
+    return ListenerDelivery(DeliveryPorts(core.context, settings.federation, *outside))
 
 
 def _web(ports: _Ports) -> "tuple[Sequence[Api], Sequence[WebConsole]]":
@@ -305,6 +316,7 @@ async def _open(
         workers=workers,
         provider=fulfilment(settings, calling, stack),
         notifier=notifier(settings, calling, stack),
+        callbacks=Callbacks(settings.listeners),
     )
 
 

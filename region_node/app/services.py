@@ -30,6 +30,7 @@ from gateway.api.region.v1 import (
     issue_oversight_service_pb2,
     issue_service_pb2,
     joint_order_service_pb2,
+    listener_service_pb2,
     loan_service_pb2,
     measurement_service_pb2,
     notice_service_pb2,
@@ -85,6 +86,7 @@ from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementSe
 from gateway.api.region.v1.issue_oversight_service_pb2_grpc import add_IssueOversightServiceServicer_to_server
 from gateway.api.region.v1.issue_service_pb2_grpc import add_IssueServiceServicer_to_server
 from gateway.api.region.v1.joint_order_service_pb2_grpc import add_JointOrderServiceServicer_to_server
+from gateway.api.region.v1.listener_service_pb2_grpc import add_ListenerServiceServicer_to_server
 from gateway.api.region.v1.loan_service_pb2_grpc import add_LoanServiceServicer_to_server
 from gateway.api.region.v1.measurement_service_pb2_grpc import add_MeasurementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
@@ -148,6 +150,8 @@ from region_node.lifecycle.erasure.service import ErasureService
 from region_node.lifecycle.moving.service import CustomerMoveService
 from region_node.lifecycle.recovery.service import RecoveryService
 from region_node.lifecycle.retention.service import RetentionService
+from region_node.listeners.callbacks import Callbacks
+from region_node.listeners.service import ListenerService
 from region_node.network.agreements.service import AgreementService
 from region_node.network.faults.service import FaultService
 from region_node.network.measurements.alarm_service import AlarmService
@@ -180,6 +184,9 @@ class ServicePorts:
     questions: Questions
     hold: Hold
     """Has a coordinator hold a planned outage."""
+    callbacks: Callbacks
+    signing_certificate: str
+    """PEM."""
 
 
 def services(ports: ServicePorts) -> list[Service]:
@@ -214,6 +221,11 @@ def _of_business(ports: ServicePorts) -> list[Service]:
             joint_order_service_pb2.DESCRIPTOR.services_by_name["JointOrderService"],
             add_JointOrderServiceServicer_to_server,
             JointOrderService(context, core.joint, store, core.changes, clock),
+        ),
+        Service.of(
+            listener_service_pb2.DESCRIPTOR.services_by_name["ListenerService"],
+            add_ListenerServiceServicer_to_server,
+            ListenerService(context, store, clock, ports.callbacks, ports.signing_certificate),
         ),
         Service.of(
             customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"],

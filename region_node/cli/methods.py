@@ -18,6 +18,7 @@ _CONTRACT = "gateway.api.region.v1"
 _SERVICES = (
     "order_service",
     "order_event_service",
+    "listener_service",
     "joint_order_service",
     "customer_move_service",
     "customer_service",

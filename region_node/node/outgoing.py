@@ -45,7 +45,7 @@ class Outgoing(Generic[T]):
         self._queue = queue
         self._bring = bring
         self._changed = asyncio.Event()
-        store.subscribe(queue.added, lambda _: self._changed.set())
+        store.subscribe(queue.added, lambda _: self.wake())
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def run(self) -> None:
@@ -62,6 +62,10 @@ class Outgoing(Generic[T]):
                 _log.warning("%s are looked at again soon: %s", self._queue.about, refused)
                 await asyncio.sleep(REST)
 
+    def wake(self) -> None:
+        """Has the rows looked at now."""
+        self._changed.set()
+
     async def keep(self, operation: Operation[None]) -> None:
         """Stores the result of a row. Where the store refuses, the claim ends by itself and the row is sent again."""
         try:
@@ -71,7 +75,7 @@ class Outgoing(Generic[T]):
 
     def _committed_elsewhere(self, event: CommittedElsewhere) -> None:
         if not event.subjects or self._queue.about in event.subjects:
-            self._changed.set()
+            self.wake()
 
     async def _bring_due(self) -> list[bool]:
         """Sends the due rows; returns for each whether it was accepted."""

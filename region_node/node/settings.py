@@ -1,6 +1,7 @@
 """The settings of `region-node serve`."""
 
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -85,6 +86,24 @@ class NodeWebSettings(WebSettings):
     """Whether TM Forum's Open APIs are served there, to whoever may call the RPCs behind them."""
 
 
+@dataclass(frozen=True)
+class ListenerSettings:
+    """The HTTPS addresses at which listeners of operator systems may be."""
+
+    networks: tuple[str, ...] = field(default=(), metadata=example(("10.20.0.0/16",)))
+    """Networks apart from the public one in which callbacks may be; without one only public addresses are called."""
+    authority: Path | None = field(default=None, metadata=example(Path("listener-authority.crt")))
+    """The authority of their certificates, PEM; those that the machine trusts where none is named."""
+
+    def __post_init__(self) -> None:
+        for network in self.networks:
+            try:
+                ip_network(network)
+            except ValueError:
+                raise ValueError(translated("{key}: {value} is no network", key="networks", value=network)) from None
+
+
+_LISTENERS = ListenerSettings(("10.20.0.0/16",), Path("listener-authority.crt"))
 _WEB = NodeWebSettings("127.0.0.1:7643")
 _FULFILMENT = FulfilmentSettings("127.0.0.1:7600", "network", ("ROAMING", "BB_INSTALL"))
 _NOTIFICATION = NotificationSettings("127.0.0.1:7600", "messaging")
@@ -223,6 +242,8 @@ class RegionSettings:
     """Where `backups create` copies the database to; nowhere without it."""
     web: NodeWebSettings | None = field(default=None, metadata=example(_WEB))
     """The HTTPS listener, which serves `/metrics`, and TM Forum's Open APIs; none without it."""
+    listeners: ListenerSettings = field(default_factory=ListenerSettings, metadata=example(_LISTENERS))
+    """Where listeners of operator systems may be."""
     providers: ProviderSettings = field(
         default_factory=ProviderSettings, metadata=example(ProviderSettings(_FULFILMENT, _NOTIFICATION))
     )

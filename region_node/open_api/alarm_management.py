@@ -5,6 +5,7 @@ from google.protobuf.message import Message
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import alarm_service_pb2 as api
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState
+from gateway.api.region.v1.listener_service_pb2 import ListenerResource
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, words_of
 from region_node.open_api.alarms import (
@@ -20,7 +21,9 @@ from region_node.open_api.alarms import (
     list_request,
     told_alarm,
 )
-from region_node.open_api.resources import tokens_of, told_list, told_one
+from region_node.open_api.events import EventSource
+from region_node.open_api.hub import hub_routes
+from region_node.open_api.resources import Json, tokens_of, told_list, told_one
 
 _SERVICE = "/gateway.api.region.v1.AlarmService"
 _Changed = api.AcknowledgeAlarmsResponse | api.ClearAlarmsResponse
@@ -53,8 +56,13 @@ def _patched(asked: Asked, response: _Changed) -> Answer:
     return told_one(asked, told_alarm(response.alarms[0], asked.root, asked.fields))
 
 
+def _whole(alarm: Alarm) -> Json:
+    return told_alarm(alarm, _ROOT)
+
+
 _ROOT = "/tmf-api/alarm/v4"
-_RESOURCE = ALARM_TYPE.resource(Alarm, lambda alarm: told_alarm(alarm, _ROOT))
+_RESOURCE = ALARM_TYPE.resource(Alarm, _whole)
+ALARM_EVENTS = EventSource.of(ListenerResource.LISTENER_RESOURCE_ALARM, ALARM, _whole)
 ALARM_MANAGEMENT = Api(
     _ROOT,
     (
@@ -89,6 +97,7 @@ ALARM_MANAGEMENT = Api(
             resource=_RESOURCE,
             attributes=("state", "ackState"),
         ),
+        *hub_routes(_ROOT, ALARM_EVENTS),
     ),
     0,
     (ALARM_TYPE.page(_ROOT, "AlarmService"),),

@@ -4,9 +4,12 @@ from google.protobuf.message import Message
 
 from gateway.api.region.v1 import fault_service_pb2 as api
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
+from gateway.api.region.v1.listener_service_pb2 import ListenerResource
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, values_in, words_of
-from region_node.open_api.resources import part_of, told_created, told_list, told_one
+from region_node.open_api.events import EventSource
+from region_node.open_api.hub import hub_routes
+from region_node.open_api.resources import Json, part_of, told_created, told_list, told_one
 from region_node.open_api.service_problems import (
     CHANGED,
     PROBLEM,
@@ -63,8 +66,13 @@ def _patched(asked: Asked, response: _Changed) -> Answer:
     return told_one(asked, told_problem(response.fault, asked.root, asked.fields))
 
 
+def _whole(fault: Fault) -> Json:
+    return told_problem(fault, _ROOT)
+
+
 _ROOT = "/tmf-api/serviceProblemManagement/v4"
-_RESOURCE = SERVICE_PROBLEM.resource(Fault, lambda fault: told_problem(fault, _ROOT))
+_RESOURCE = SERVICE_PROBLEM.resource(Fault, _whole)
+PROBLEM_EVENTS = EventSource.of(ListenerResource.LISTENER_RESOURCE_SERVICE_PROBLEM, PROBLEM, _whole)
 PROBLEM_MANAGEMENT = Api(
     _ROOT,
     (
@@ -99,6 +107,7 @@ PROBLEM_MANAGEMENT = Api(
             resource=_RESOURCE,
             attributes=CHANGED,
         ),
+        *hub_routes(_ROOT, PROBLEM_EVENTS),
     ),
     int(LONGEST_WAIT),
     (SERVICE_PROBLEM.page(_ROOT, "FaultService"),),

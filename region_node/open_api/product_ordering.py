@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from gateway.api.region.v1 import order_service_pb2 as order_api
+from gateway.api.region.v1.listener_service_pb2 import ListenerResource
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.web.refusals import ENGLISH
 from gateway.web.routes import Answer, Api, Asked, Route
@@ -16,7 +17,9 @@ from region_node.open_api.cancellations import (
     order_to_cancel,
     told_cancellation,
 )
+from region_node.open_api.events import EventSource
 from region_node.open_api.extension import resource_of
+from region_node.open_api.hub import hub_routes
 from region_node.open_api.product_orders import ORDER, PRODUCT_ORDER, order_request, told_order
 from region_node.open_api.resources import (
     Json,
@@ -112,7 +115,7 @@ def _answered(
     return told_list(asked, resource, [told(order) for order in response.orders], response.next_page_token, total)
 
 
-def _api(root: str) -> Api:
+def _api(root: str, hub: Sequence[Route] = ()) -> Api:
     version = version_of(root)
     order = PRODUCT_ORDER.resource(Order, lambda order: told_order(order, root, ENGLISH))
     task = resource_of(CANCEL_TYPE, Order, lambda order: answered_cancellation(order, root))
@@ -160,6 +163,7 @@ def _api(root: str) -> Api:
                 attributes=version.attributes("productOrder", "cancellationReason"),
             ),
             Route.of("GET", f"/{CANCEL}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got_cancellation, resource=task),
+            *hub,
         ),
         int(LONGEST_WAIT),
         (PRODUCT_ORDER.page(root, "OrderService"),),
@@ -167,5 +171,9 @@ def _api(root: str) -> Api:
     )
 
 
-PRODUCT_ORDERING = _api("/tmf-api/productOrderingManagement/v4")
+_V4 = "/tmf-api/productOrderingManagement/v4"
+ORDER_EVENTS = EventSource.of(
+    ListenerResource.LISTENER_RESOURCE_PRODUCT_ORDER, ORDER, lambda order: told_order(order, _V4, ENGLISH)
+)
+PRODUCT_ORDERING = _api(_V4, hub_routes(_V4, ORDER_EVENTS))
 PRODUCT_ORDERING_V5 = _api("/tmf-api/productOrdering/v5")

@@ -1,17 +1,43 @@
 """The Open APIs that a node serves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
+from gateway.api.region.v1.listener_service_pb2 import EventFormat, ListenerResource
+from region_node.listeners.delivery import Written
+from region_node.listeners.events import ResourceEvent
 from region_node.node.settings import RegionSettings
 
 if TYPE_CHECKING:
     from gateway.web.routes import Api
+    from region_node.open_api.events import EventSource
 
 
 def open_apis(settings: RegionSettings) -> "Sequence[Api]":
     """The APIs that the settings open: none unless they say so."""
     return served_apis() if settings.web is not None and settings.web.open_apis else ()
+
+
+def event_writer(region: str) -> Written:
+    """Writes the events of all APIs. `region` is the URI of the region."""
+
+    def write(event: ResourceEvent, form: EventFormat.ValueType) -> tuple[str, bytes]:
+        from region_node.open_api.events import written  # noqa: PLC0415
+
+        return written(_sources()[event.resource], event, form, region)
+
+    return write
+
+
+@cache
+def _sources() -> "Mapping[ListenerResource.ValueType, EventSource]":
+    from region_node.open_api.alarm_management import ALARM_EVENTS  # noqa: PLC0415
+    from region_node.open_api.problem_management import PROBLEM_EVENTS  # noqa: PLC0415
+    from region_node.open_api.product_ordering import ORDER_EVENTS  # noqa: PLC0415
+    from region_node.open_api.trouble_ticketing import TICKET_EVENTS  # noqa: PLC0415
+
+    return {each.resource: each for each in (ORDER_EVENTS, TICKET_EVENTS, ALARM_EVENTS, PROBLEM_EVENTS)}
 
 
 def served_apis() -> "Sequence[Api]":

@@ -1,11 +1,16 @@
 """TMF621 Trouble Ticket Management v4 and v5: its routes, each an RPC of ComplaintService."""
 
+from collections.abc import Sequence
+
 from google.protobuf.message import Message
 
 from gateway.api.region.v1 import complaint_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
+from gateway.api.region.v1.listener_service_pb2 import ListenerResource
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, values_in, words_of
+from region_node.open_api.events import EventSource
+from region_node.open_api.hub import hub_routes
 from region_node.open_api.resources import (
     Json,
     part_of,
@@ -85,7 +90,7 @@ def _told(asked: Asked, complaint: Complaint) -> Json:
 _OTHERS = ("WithdrawComplaint", "AcceptResolution", "RefuseResolution", "ProposeResolution", "ClassifyComplaint")
 
 
-def _api(root: str) -> Api:
+def _api(root: str, hub: Sequence[Route] = ()) -> Api:
     version = version_of(root)
     ticket = TROUBLE_TICKET.resource(api.GetComplaintResponse, lambda held: told_ticket(held, root))
     return Api(
@@ -124,6 +129,7 @@ def _api(root: str) -> Api:
                 resource=ticket,
                 attributes=version.attributes(*CHANGED),
             ),
+            *hub,
         ),
         int(LONGEST_WAIT),
         (TROUBLE_TICKET.page(root, "ComplaintService"),),
@@ -131,5 +137,13 @@ def _api(root: str) -> Api:
     )
 
 
-TROUBLE_TICKETS = _api("/tmf-api/troubleTicket/v4")
+_V4 = "/tmf-api/troubleTicket/v4"
+
+
+def _alone(complaint: Complaint) -> Json:
+    return told_ticket(api.GetComplaintResponse(complaint=complaint), _V4)
+
+
+TICKET_EVENTS = EventSource.of(ListenerResource.LISTENER_RESOURCE_TROUBLE_TICKET, TICKET, _alone, "Status")
+TROUBLE_TICKETS = _api(_V4, hub_routes(_V4, TICKET_EVENTS))
 TROUBLE_TICKETS_V5 = _api("/tmf-api/troubleTicket/v5")

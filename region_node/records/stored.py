@@ -24,6 +24,7 @@ from region_node.records.numbers import last_of, skip_after
 
 M = TypeVar("M", bound=Message)
 R = TypeVar("R")
+E = TypeVar("E")
 
 
 @prints_without("body")
@@ -177,6 +178,20 @@ class Event:
     name: str
 
 
+@dataclass(frozen=True)
+class StateEvent(Event):
+    """A change of a record that has states; `time` in microseconds.
+
+    `former_state` is the state before the change, FIRST for the first event. None for an event of an older version.
+    """
+
+    state: int
+    former_state: int | None
+    time: int
+
+
+FIRST = 0
+"""The former state of a record's first event."""
 _LAST = "last"
 
 
@@ -235,10 +250,19 @@ class Events:
 
     def after(self, tx: Transaction, sequence: int, name: str, limit: int) -> list[Event]:
         """At most `limit` events after a sequence number, in order: of one record, or of all for an empty id."""
+        return self._after(tx, Event, "", sequence, name, limit)
+
+    def states_after(self, tx: Transaction, sequence: int, name: str, limit: int) -> list[StateEvent]:
+        """As `after`, of a kind whose events have these columns."""
+        return self._after(tx, StateEvent, ", state, former_state, time", sequence, name, limit)
+
+    def _after(
+        self, tx: Transaction, shape: Callable[..., E], more: str, sequence: int, name: str, limit: int
+    ) -> list[E]:
         only = f" AND {self.key} = :name" if name else ""
         return tx.all(
-            Event,
-            f"SELECT sequence, {self.key} FROM {self.table} WHERE sequence > :after{only}"  # noqa: S608
+            shape,
+            f"SELECT sequence, {self.key}{more} FROM {self.table} WHERE sequence > :after{only}"  # noqa: S608
             " ORDER BY sequence LIMIT :limit",
             after=sequence,
             limit=limit,

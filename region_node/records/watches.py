@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 from typing import Generic, TypeVar
 
 from gateway.store.port import Store, Transaction
-from region_node.records.stored import Events
+from region_node.records.stored import FIRST, Events, StateEvent
 from region_node.requests.changes import Changes
 
 K = TypeVar("K", bound=Hashable)
@@ -48,6 +49,14 @@ class SharedReads(Generic[K, P]):
             del self._reads[key]
 
 
+class ChangeKind(Enum):
+    """The part of a record that has changed."""
+
+    CREATED = auto()
+    STATE = auto()
+    ATTRIBUTE = auto()
+
+
 @dataclass(frozen=True)
 class Change(Generic[T]):
     """A change of a record: its name, and its current state; None for a state that nobody may see."""
@@ -55,6 +64,9 @@ class Change(Generic[T]):
     sequence: int
     name: str
     now: T | None
+    kind: ChangeKind = ChangeKind.STATE
+    time: int = 0
+    """In microseconds."""
 
 
 def changes_after(
@@ -64,8 +76,22 @@ def changes_after(
 
     All events of a record read the same row, so only its last one here yields a change.
     """
-    last = {event.name: event.sequence for event in events.after(tx, sequence, name, _EVENTS_AT_ONCE)}
-    return [Change(each, of, now(of)) for of, each in sorted(last.items(), key=lambda item: item[1])]
+    first: dict[str, StateEvent] = {}
+    last: dict[str, StateEvent] = {}
+    for event in events.states_after(tx, sequence, name, _EVENTS_AT_ONCE):
+        first.setdefault(event.name, event)
+        last[event.name] = event
+    return [
+        Change(each.sequence, each.name, now(each.name), _kind(first[each.name], each), each.time)
+        for each in sorted(last.values(), key=lambda event: event.sequence)
+    ]
+
+
+def _kind(first: StateEvent, last: StateEvent) -> ChangeKind:
+    """What several events in a row have changed."""
+    if first.former_state == FIRST:
+        return ChangeKind.CREATED
+    return ChangeKind.ATTRIBUTE if first.former_state == last.state else ChangeKind.STATE
 
 
 @dataclass(frozen=True)

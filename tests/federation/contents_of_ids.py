@@ -211,6 +211,8 @@ LATER_STATE: Mapping[str, str] = {
     "region.FollowedProblemService.ConfirmFollowedProblem": "a state of a problem is confirmed, or is so already",
     "region.FollowedProblemService.BindLines": "a line and a service are bound, or are so already",
     "region.FollowedProblemService.UnbindLines": "a line and a service are bound no more",
+    "region.ListenerService.RegisterListener": "a listener is known by its content",
+    "region.ListenerService.RemoveListener": "a listener is no longer registered",
     "region.QualityService.JudgeSampledRecord": "a record is judged once, and another judgement refused",
     "region.ReconciliationService.CompareDay": "a day is compared as it stands now",
     "region.RetentionService.HoldCustomer": "the same reference moves the end of a hold",

@@ -55,6 +55,7 @@ from region_node.node.settings import (
 from tests.administrators import Administrators
 from tests.federation.certificates import FEDERATION, Certificates
 from tests.federation.databases import Database, Databases
+from tests.federation.receivers import receivers
 from tests.sealing import Sealing
 from tests.shipped import shipped_configuration
 
@@ -96,8 +97,7 @@ class Federation:
         """The HTTPS listeners of the members that have one."""
         self.acting: dict[str, str] = {}
         """The member of staff who proves to act through an operator system, by the path of the system."""
-        self._messaging: dict[str, Provider] = {}
-        """The own systems of the regions that have any."""
+        self._messaging: dict[str, Provider] = {}  # the own systems of the regions that have any
         self.administrators: Administrators | None = None
         """Who sign each revision; None where no signatures are needed."""
         self.coordinator: Running | None = None
@@ -256,7 +256,7 @@ class Federation:
             web=self.web.get(region),
         )
         postgresql = self._database(region, "region_node", settings.database.file)
-        return replace(settings, postgresql=postgresql, number=int(number or 0))
+        return replace(settings, postgresql=postgresql, number=int(number or 0), listeners=receivers(self.directory))
 
     def take_database(self, region: str, former: "Federation") -> None:
         """Gives a region, before its node starts, what it had in another federation, which has stopped."""

@@ -14,6 +14,7 @@ SHOWS_NOBODY = {
     "ImprovementService.GetImprovementEffect": "counts, without small groups of marks",
     "BulletinService": "what regions tell each other, of no customer, and which staff has read it",
     "IssueService": "what regions settle between them; a link names the record, nothing names a customer",
+    "ListenerService": "addresses of systems",
     "LoanService": "what regions lend each other, and staff who lend it; nothing names a customer",
     "FollowedProblemService": "problems of the network, and how many customers they affect",
     "PlannedOutageService.ListPlannedOutages": "when a region works on its network",

@@ -64,6 +64,7 @@ ALONE = {
     "JointOrderService": (
         *("CancelJointOrder", "GetJointOrder", "ListJointOrders", "SubmitJointOrder", "WatchJointOrder"),
     ),
+    "ListenerService": ("ListListeners", "RegisterListener", "RemoveListener"),
     "MeasurementService": ("ListQuality", "SendMeasurements"),
     "OrderEventService": ("StreamOrderEvents",),
     "OrderService": (

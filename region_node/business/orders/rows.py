@@ -23,7 +23,7 @@ from region_node.business.orders.rules import FINAL
 from region_node.node.open_work import OpenRows
 from region_node.node.subjects import number_index, order_subject
 from region_node.records.listing import BY_TOKEN, Page, Position
-from region_node.records.stored import Events, Records
+from region_node.records.stored import FIRST, Events, Records
 from region_node.requests.caller import done_before
 from region_node.requests.checks import NODE_OPERATOR
 from region_node.requests.rows import RequestKey
@@ -143,7 +143,7 @@ def insert_order(tx: Transaction, row: OrderRow, now: datetime, *, promised: dat
     ORDER_RECORDS.insert(tx, order.id, order, columns)
     if order.state == COMPLETED:
         note_completed(tx, order, now)
-    _note_event(tx, order, now)
+    _note_event(tx, order, FIRST, now)
     if promised is not None:
         tx.publish(TimerSet(promised))
 
@@ -158,7 +158,7 @@ def update_order(tx: Transaction, order: Order, now: datetime) -> None:
         note_completed(tx, order, now)
     if order.state in rules.WITHOUT_EFFECT and before["state"] not in FINAL:
         give_back(tx, order.id)
-    _note_event(tx, order, now)
+    _note_event(tx, order, before["state"], now)
 
 
 class CompletedOrder(NamedTuple):
@@ -245,10 +245,11 @@ def held_orders(tx: Transaction) -> list[str]:
     return tx.all(str, f"SELECT order_id FROM orders WHERE state = {_HELD} ORDER BY create_time, order_id")  # noqa: S608
 
 
-def _note_event(tx: Transaction, order: Order, now: datetime) -> None:
+def _note_event(tx: Transaction, order: Order, former_state: Value, now: datetime) -> None:
     columns: dict[str, Value] = {
         "version": order.version,
         "state": order.state,
+        "former_state": former_state,
         "time": to_microseconds(now),
         "body": event_of(order, now).SerializeToString(),
     }

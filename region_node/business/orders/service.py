@@ -1,6 +1,6 @@
 """OrderService: gRPC for the order application service."""
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import aclosing
 
 import grpc
@@ -22,15 +22,11 @@ from gateway.time.clock import Clock
 from region_node.business.orders import handling, proofs, rules
 from region_node.business.orders.application import OrderApplication
 from region_node.business.orders.bulk import Callers, answer_orders
-from region_node.business.orders.rows import (
-    EVENTS,
-    OrderFilter,
-    find_order,
-    list_orders,
-)
+from region_node.business.orders.feed import ORDER_FEED
+from region_node.business.orders.rows import EVENTS, OrderFilter, list_orders
 from region_node.node.context import RegionContext
 from region_node.records.listing import Page, Position
-from region_node.records.watches import Change, Feed, Follower, changes_after
+from region_node.records.watches import Follower
 from region_node.requests.auditing import audited_call
 from region_node.requests.calling import caller_of, calling, known_states, patience
 from region_node.requests.changes import Changes
@@ -54,7 +50,7 @@ class OrderService(OrderServiceServicer):
         self._application = application
         self._store = store
         self._changes = changes
-        self._follower = Follower(store, changes, Feed(_changes_after, EVENTS.last))
+        self._follower = Follower(store, changes, ORDER_FEED)
         self._clock = clock
         self._callers = Callers()
 
@@ -249,16 +245,6 @@ def _normalised(request: OrderRequest) -> OrderRequest:
     if request.number:  # a line that does not exist yet has none
         request.number = normalize(request.number)
     return request
-
-
-def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Order]]:
-    """The changes after a sequence number: each order in its current state."""
-
-    def now(order_id: str) -> Order | None:
-        row = find_order(tx, order_id)
-        return None if row is None else row.order
-
-    return changes_after(tx, EVENTS, sequence, name, now)
 
 
 def _watch_start(tx: Transaction, token: str) -> int:

@@ -20,6 +20,7 @@ from region_node.care.complaints.rows import (
     inserted_columns,
     note_escalations,
 )
+from region_node.records.stored import FIRST
 
 UNREADABLE = b""
 """What stands in the place of a keyed digest once its complaint was made unreadable."""
@@ -99,7 +100,10 @@ def insert_complaints(tx: Transaction, new: Sequence[NewComplaint], now: datetim
         note_escalations(tx, each.ticket_id, each.escalations)
     EVENTS.note_all(
         tx,
-        [(each.ticket_id, event_columns(each, one.closed or now)) for each, one in zip(complaints, new, strict=True)],
+        [
+            (each.ticket_id, event_columns(each, FIRST, one.closed or now))
+            for each, one in zip(complaints, new, strict=True)
+        ],
     )
     changed = ComplaintChanged(complaints[-1].ticket_id)  # watchers look for all events
     tx.publish(changed, about=changed.about)

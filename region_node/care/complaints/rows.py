@@ -22,7 +22,7 @@ from region_node.node.open_work import OpenRows
 from region_node.node.subjects import number_index
 from region_node.records.listing import BY_TOKEN, Page, Position
 from region_node.records.numbers import Numbers
-from region_node.records.stored import Events, Records
+from region_node.records.stored import FIRST, Events, Records
 from region_node.tickets.followed import Facts, Followed
 
 KIND = "complaint"
@@ -156,7 +156,7 @@ def insert_complaint(tx: Transaction, row: ComplaintRow, ticket_number: int, now
     index = number_index(tx, complaint.request.number)
     insert_all(tx, [(row, inserted_columns(row, ticket_number, index, None))])
     NUMBERS.note(tx, ticket_number)
-    _note_change(tx, complaint, now)
+    _note_change(tx, complaint, FIRST, now)
 
 
 def insert_all(tx: Transaction, new: Sequence[tuple[ComplaintRow, Mapping[str, Value]]]) -> None:
@@ -183,8 +183,8 @@ def inserted_columns(row: ComplaintRow, ticket_number: int, number: str, referen
 
 def update_complaint(tx: Transaction, complaint: Complaint, now: datetime) -> None:
     """Stores a changed complaint and notes the event."""
-    COMPLAINT_RECORDS.update(tx, complaint.ticket_id, complaint, _changing(complaint))
-    _note_change(tx, complaint, now)
+    before = COMPLAINT_RECORDS.update(tx, complaint.ticket_id, complaint, _changing(complaint))
+    _note_change(tx, complaint, before["state"], now)
 
 
 class _EscalationAtRest(NamedTuple):
@@ -239,17 +239,18 @@ def list_complaints(
     return COMPLAINT_RECORDS.page(tx, listed, before, limit, position)
 
 
-def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:
-    EVENTS.note(tx, complaint.ticket_id, event_columns(complaint, now))
+def _note_change(tx: Transaction, complaint: Complaint, former_state: Value, now: datetime) -> None:
+    EVENTS.note(tx, complaint.ticket_id, event_columns(complaint, former_state, now))
     changed = ComplaintChanged(complaint.ticket_id)
     tx.publish(changed, about=changed.about)
 
 
-def event_columns(complaint: Complaint, time: datetime) -> Mapping[str, Value]:
+def event_columns(complaint: Complaint, former_state: Value, time: datetime) -> Mapping[str, Value]:
     """The columns of a complaint's change event."""
     return {
         "version": complaint.version,
         "state": complaint.state,
+        "former_state": former_state,
         "level": complaint.level,
         "time": to_microseconds(time),
     }

@@ -27,16 +27,15 @@ from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
 from region_node.care.complaints import handling, rules
 from region_node.care.complaints.application import ComplaintApplication
+from region_node.care.complaints.feed import COMPLAINT_FEED
 from region_node.care.complaints.private_notes import private_notes
 from region_node.care.complaints.rows import (
     EVENTS,
     ComplaintFilter,
-    find_complaint,
     list_complaints,
 )
-from region_node.customers.known_statuses import is_restricted
 from region_node.records.listing import Page, Position
-from region_node.records.watches import Change, Feed, Follower, changes_after
+from region_node.records.watches import Follower
 from region_node.requests.auditing import audited_call
 from region_node.requests.calling import calling, known_states, patience
 from region_node.requests.changes import Changes
@@ -52,7 +51,7 @@ class ComplaintService(ComplaintServiceServicer):
         self._application = application
         self._store = store
         self._changes = changes
-        self._follower = Follower(store, changes, Feed(_changes_after, EVENTS.last))
+        self._follower = Follower(store, changes, COMPLAINT_FEED)
         self._clock = clock
 
     async def FileComplaint(
@@ -300,13 +299,3 @@ def _as_of(request: api.ListComplaintsRequest) -> datetime | None:
         return from_timestamp(request.as_of_time) if request.HasField("as_of_time") else None
     except OverflowError:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="as_of_time", problem="out of range") from None
-
-
-def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Complaint]]:
-    """The changes after a sequence number: each complaint in its current state; None for a restricted customer."""
-
-    def now(found: str) -> Complaint | None:
-        row = find_complaint(tx, found)
-        return None if row is None or is_restricted(tx, row.complaint.request.number) else row.complaint
-
-    return changes_after(tx, EVENTS, sequence, name, now)

@@ -20,7 +20,7 @@ from region_node.node.open_work import OpenRows
 from region_node.node.subjects import number_index
 from region_node.records.listing import BY_TOKEN, Page, Position
 from region_node.records.numbers import Numbers
-from region_node.records.stored import Events, Records
+from region_node.records.stored import FIRST, Events, Records
 from region_node.tickets.followed import Facts, Followed
 
 FAULT_SUBJECTS = "fault/"
@@ -133,13 +133,13 @@ def insert_fault(tx: Transaction, row: FaultRow, fault_number: int, now: datetim
     }
     FAULT_RECORDS.insert(tx, fault.id, fault, columns)
     NUMBERS.note(tx, fault_number)
-    _note_change(tx, fault, now)
+    _note_change(tx, fault, FIRST, now)
 
 
 def update_fault(tx: Transaction, fault: Fault, now: datetime) -> None:
     """Stores a changed fault and notes the event."""
-    FAULT_RECORDS.update(tx, fault.id, fault, _changing(fault))
-    _note_change(tx, fault, now)
+    before = FAULT_RECORDS.update(tx, fault.id, fault, _changing(fault))
+    _note_change(tx, fault, before["state"], now)
 
 
 def list_faults(
@@ -197,8 +197,14 @@ def forget_waivers(tx: Transaction, fault_id: str) -> None:
     tx.execute("DELETE FROM fault_waivers WHERE fault_id = :id", id=fault_id)
 
 
-def _note_change(tx: Transaction, fault: Fault, now: datetime) -> None:
-    EVENTS.note(tx, fault.id, {"version": fault.version, "state": fault.state, "time": to_microseconds(now)})
+def _note_change(tx: Transaction, fault: Fault, former_state: Value, now: datetime) -> None:
+    columns: dict[str, Value] = {
+        "version": fault.version,
+        "state": fault.state,
+        "former_state": former_state,
+        "time": to_microseconds(now),
+    }
+    EVENTS.note(tx, fault.id, columns)
     if rules.is_ended(fault):
         look_if_erased(tx, KIND, fault.id, fault.report.number, now)
     changed = FaultChanged(fault.id)

@@ -1,6 +1,6 @@
 """FaultService: gRPC for the fault application service."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import grpc
 
@@ -17,18 +17,17 @@ from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
-from region_node.customers.known_statuses import is_restricted
 from region_node.network.faults import handling, places, rules
 from region_node.network.faults.application import FaultApplication
+from region_node.network.faults.feed import FAULT_FEED
 from region_node.network.faults.rows import (
     EVENTS,
     FaultFilter,
-    find_fault,
     list_faults,
 )
 from region_node.node.context import RegionContext
 from region_node.records.listing import Page, Position
-from region_node.records.watches import Change, Feed, Follower, changes_after
+from region_node.records.watches import Follower
 from region_node.requests.auditing import audited_call
 from region_node.requests.calling import calling, known_states, patience
 from region_node.requests.changes import Changes
@@ -47,7 +46,7 @@ class FaultService(FaultServiceServicer):
         self._application = application
         self._store = store
         self._changes = changes
-        self._follower = Follower(store, changes, Feed(_changes_after, EVENTS.last))
+        self._follower = Follower(store, changes, FAULT_FEED)
         self._clock = clock
 
     async def ReportFault(
@@ -203,13 +202,3 @@ def _normalised(report: FaultReport) -> FaultReport:
 def _text(field: str, text: str) -> str:
     require_length(field, text, rules.TEXT_LIMIT, required=True)
     return text
-
-
-def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Fault]]:
-    """The changes after a sequence number: each fault in its current state; None for a restricted customer."""
-
-    def now(found: str) -> Fault | None:
-        row = find_fault(tx, found)
-        return None if row is None or is_restricted(tx, row.fault.report.number) else row.fault
-
-    return changes_after(tx, EVENTS, sequence, name, now)

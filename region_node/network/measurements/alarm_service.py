@@ -19,11 +19,11 @@ from gateway.rpc.pages import decode_token, encode_token, key_number, page_size,
 from gateway.store.port import CommittedElsewhere, Store, Transaction
 from gateway.time.clock import Clock
 from region_node.network.measurements import alarms
+from region_node.network.measurements.alarm_feed import ALARM_FEED
 from region_node.network.measurements.alarm_rows import (
     ALARMS,
     AlarmChanged,
     AlarmFilter,
-    changes_after,
     last_change,
     list_alarms,
     require_alarm,
@@ -38,14 +38,13 @@ from region_node.network.measurements.streams import (
     require_source,
 )
 from region_node.node.context import RegionContext
-from region_node.records.watches import Change, Feed, Follower
+from region_node.records.watches import Follower
 from region_node.requests.auditing import audited_call
 from region_node.requests.changes import Changes
 
 PIECE_LIMIT = 500  # reports in one message
 _MOST_IDS = 500  # alarms in one acknowledgement
 _PAGE, _WATCH = "alarms", "alarm-changes"
-_AT_ONCE = 100  # changes that a watch reads at a time
 _Act = Callable[[Transaction, RegionContext, Sequence[str], str, datetime], list[Alarm]]
 
 
@@ -56,7 +55,7 @@ class AlarmService(AlarmServiceServicer):
         self._context = context
         self._store = store
         self._changes = changes
-        self._follower = Follower(store, changes, Feed(_changes_after, last_change))
+        self._follower = Follower(store, changes, ALARM_FEED)
         self._clock = clock
         store.subscribe(AlarmChanged, lambda _: changes.wake_watchers())
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
@@ -166,8 +165,3 @@ def _watch_start(tx: Transaction, key: str) -> int:
     """The change after which a watch begins. Raises Refused as `sequence_after`."""
     last = last_change(tx)
     return sequence_after(key, last) if key else last
-
-
-def _changes_after(tx: Transaction, sequence: int, _name: str) -> list[Change[Alarm]]:
-    """The alarms that changed after a change, each in its current state."""
-    return [Change(change, "", alarm) for change, alarm in changes_after(tx, sequence, _AT_ONCE)]

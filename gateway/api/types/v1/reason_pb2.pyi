@@ -745,6 +745,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Have the customer prove the request by a code or a password, or ask staff of the home region; else wait for its next day."""
     REASON_PROBLEM_CHANGED: _Reason.ValueType  # 675
     """List the problems again: a later version has arrived since. Confirm that one if it is right."""
+    REASON_CALLBACK_REFUSED: _Reason.ValueType  # 676
+    """Register an `https://` address on the public network. Operations staff of the region list networks of its own in the
+    setting `listeners.networks`.
+    """
     REASON_SIGNING_KEY_UNAVAILABLE: _Reason.ValueType  # 677
     """Repeat the same request with the same id. Operations staff of the region: the log of the node says what its signing key
     lacks, mostly the token (PKCS #11) that holds it.
@@ -753,10 +757,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Nothing is done, and nothing is lost by waiting: repeat the same request. Administrators look at `coordinator regions list`,
     put a newer database back, or suspend again what was lost and accept the loss (`coordinator regions accept-loss`).
     """
+    REASON_LISTENERS_TOO_MANY: _Reason.ValueType  # 679
+    """Remove a listener that is no longer needed; `ListListeners` has them."""
     REASON_REQUEST_BYTES_TOO_MANY: _Reason.ValueType  # 680
     """Repeat the request after the time of google.rpc.RetryInfo, with fewer large requests at a time. Requests of the caller
     that are not answered yet take all its room.
     """
+    REASON_LISTENER_NOT_FOUND: _Reason.ValueType  # 681
+    """List the listeners: it was removed, or another operator system has registered it."""
     REASON_STORE_UNCONFIRMED: _Reason.ValueType  # 684
     """Nothing is done: repeat the same request with the same id. No standby of the database confirms what was committed. Staff
     of the region start a standby; `region-node doctor` names what is missing.
@@ -1507,6 +1515,10 @@ REASON_BILL_READING_LIMIT_REACHED: Reason.ValueType  # 674
 """Have the customer prove the request by a code or a password, or ask staff of the home region; else wait for its next day."""
 REASON_PROBLEM_CHANGED: Reason.ValueType  # 675
 """List the problems again: a later version has arrived since. Confirm that one if it is right."""
+REASON_CALLBACK_REFUSED: Reason.ValueType  # 676
+"""Register an `https://` address on the public network. Operations staff of the region list networks of its own in the
+setting `listeners.networks`.
+"""
 REASON_SIGNING_KEY_UNAVAILABLE: Reason.ValueType  # 677
 """Repeat the same request with the same id. Operations staff of the region: the log of the node says what its signing key
 lacks, mostly the token (PKCS #11) that holds it.
@@ -1515,10 +1527,14 @@ REASON_REGISTRY_BEHIND: Reason.ValueType  # 678
 """Nothing is done, and nothing is lost by waiting: repeat the same request. Administrators look at `coordinator regions list`,
 put a newer database back, or suspend again what was lost and accept the loss (`coordinator regions accept-loss`).
 """
+REASON_LISTENERS_TOO_MANY: Reason.ValueType  # 679
+"""Remove a listener that is no longer needed; `ListListeners` has them."""
 REASON_REQUEST_BYTES_TOO_MANY: Reason.ValueType  # 680
 """Repeat the request after the time of google.rpc.RetryInfo, with fewer large requests at a time. Requests of the caller
 that are not answered yet take all its room.
 """
+REASON_LISTENER_NOT_FOUND: Reason.ValueType  # 681
+"""List the listeners: it was removed, or another operator system has registered it."""
 REASON_STORE_UNCONFIRMED: Reason.ValueType  # 684
 """Nothing is done: repeat the same request with the same id. No standby of the database confirms what was committed. Staff
 of the region start a standby; `region-node doctor` names what is missing.

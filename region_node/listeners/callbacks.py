@@ -1,0 +1,91 @@
+"""Calls of callbacks: by TLS that is verified, and only to addresses that may be called."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from functools import cached_property
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult
+
+from gateway.errors import Unreachable
+from region_node.listeners.forms import Network, may_be_called, port_of, refused_callback
+from region_node.node.settings import ListenerSettings
+
+if TYPE_CHECKING:
+    from aiohttp import AddrInfoType, ClientSession
+
+POST_SECONDS = 10.0  # for one event, with all that its connection takes
+_TAKEN = range(200, 300)  # everything else, a redirect too, is a failure
+
+
+class Connection:
+    """A connection to callbacks, on which events follow each other."""
+
+    def __init__(self, session: "ClientSession") -> None:
+        self._session = session
+
+    async def post(self, url: SplitResult, headers: Mapping[str, str], body: bytes) -> None:
+        """Posts a body. Raises Unreachable unless the callback has taken it."""
+        from aiohttp import ClientError  # noqa: PLC0415
+        from yarl import URL  # noqa: PLC0415
+
+        target = URL(url.geturl(), encoded=True)  # the bytes that the signature names
+        try:
+            async with self._session.post(target, data=body, headers=headers, allow_redirects=False) as answer:
+                status = answer.status
+        except (ClientError, OSError, TimeoutError, ValueError) as failure:
+            raise Unreachable(type(failure).__name__) from None  # its text may hold the address
+        if status not in _TAKEN:
+            raise Unreachable(f"HTTP {status}")
+
+
+class Callbacks:
+    """The way out to the callbacks of listeners."""
+
+    def __init__(self, settings: ListenerSettings) -> None:
+        self._settings = settings
+        self._networks: Collection[Network] = [ip_network(each) for each in settings.networks]
+
+    async def require_callable(self, url: SplitResult) -> None:
+        """Raises Refused with CALLBACK_REFUSED for a host without an address, or with one that may not be called."""
+        host = url.hostname or ""
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port_of(url), type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            raise refused_callback(host) from None
+        if not all(self._may_call(str(each[4][0])) for each in found):
+            raise refused_callback(host)
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[Connection]:
+        """Connections are opened at the first post, and closed at the end."""
+        # A large import, needed only by nodes with a listener.
+        from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector  # noqa: PLC0415
+
+        connector = TCPConnector(ssl=self._trusted, limit=1, use_dns_cache=False, socket_factory=self._socket)
+        async with ClientSession(
+            connector=connector,
+            cookie_jar=DummyCookieJar(),
+            timeout=ClientTimeout(total=POST_SECONDS),
+            headers={"User-Agent": "region-node"},
+            auto_decompress=False,
+        ) as session:
+            yield Connection(session)
+
+    @cached_property
+    def _trusted(self) -> ssl.SSLContext:
+        """Read once: a replaced authority counts from the next start."""
+        return ssl.create_default_context(cafile=self._settings.authority)
+
+    def _socket(self, address: "AddrInfoType") -> socket.socket:
+        """The socket for one address, after the name was resolved: a name that leads elsewhere now is seen here."""
+        family, kind, protocol, _, place = address
+        if not self._may_call(str(place[0])):
+            raise PermissionError("the address may not be called")
+        return socket.socket(family, kind, protocol)
+
+    def _may_call(self, address: str) -> bool:
+        return may_be_called(ip_address(address.partition("%")[0]), self._networks)

@@ -1,0 +1,79 @@
+"""The form of a callback, the addresses that may be called, and the id of a listener. Pure."""
+
+import hashlib
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from urllib.parse import SplitResult, urlsplit
+
+from gateway.api.region.v1.listener_service_pb2 import EventKind, RegisterListenerRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, invalid
+
+LISTENERS = 16  # of one operator system
+STOPS_AFTER = timedelta(days=3)
+"""A listener whose callback has taken nothing for this time is stopped."""
+LONGEST_CALLBACK = 2_048  # characters
+_HTTPS = 443
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+def callback_of(text: str) -> SplitResult:
+    """The parts of a callback. Raises Refused for anything but an HTTPS address without user and fragment."""
+    try:
+        url = urlsplit(text)
+        is_whole = bool(url.hostname) and url.port != 0 and "@" not in url.netloc and "#" not in text
+    except ValueError:
+        is_whole, url = False, urlsplit("")
+    is_plain = len(text) <= LONGEST_CALLBACK and text.isascii() and all(each > " " for each in text)
+    if not is_whole or not is_plain or url.scheme != "https":
+        raise invalid(
+            "callback",
+            f"it is https:// and at most {LONGEST_CALLBACK} characters, without user and fragment",
+            f"须为https://地址，不超过{LONGEST_CALLBACK}个字符，且不含用户名和片段标识",
+        )
+    return url
+
+
+def port_of(url: SplitResult) -> int:
+    """The port of a callback."""
+    return url.port or _HTTPS
+
+
+def known_kinds(kinds: Sequence[EventKind.ValueType]) -> Sequence[EventKind.ValueType]:
+    """The kinds of events, each once, in order; none for all. Raises Refused for an unknown one."""
+    if not set(kinds) <= set(EventKind.values()) - {EventKind.EVENT_KIND_UNSPECIFIED}:
+        raise invalid("kinds", "names an unknown kind", "含有未知的事件类型")
+    return sorted(set(kinds))
+
+
+def listener_id(operator: str, request: RegisterListenerRequest) -> str:
+    """The id of the one listener of an operator system with this content."""
+    said = (operator, request.resource, request.callback, ",".join(map(str, request.kinds)), request.format)
+    return hashlib.sha256("\n".join(map(str, said)).encode()).hexdigest()[:32]
+
+
+def may_be_called(address: Address, networks: Collection[Network]) -> bool:
+    """Whether an address is on the public network, or in one of these networks.
+
+    An IPv6 address that holds an IPv4 address leads where that one does.
+    """
+    inner = _inner(address)
+    if any(inner.version == each.version and inner in each for each in networks):
+        return True
+    return inner.is_global and not inner.is_multicast
+
+
+def refused_callback(host: str) -> Refused:
+    """The refusal of a callback by its host."""
+    return Refused(Reason.REASON_CALLBACK_REFUSED, host=host)
+
+
+def _inner(address: Address) -> Address:
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address

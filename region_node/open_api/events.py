@@ -1,0 +1,63 @@
+"""Events in the forms for listeners: TM Forum's, and CloudEvents 1.0 in structured JSON. Pure."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from google.protobuf.message import Message
+
+from gateway.api.region.v1.listener_service_pb2 import EventFormat, EventKind, ListenerResource
+from gateway.web.routes import TYPE
+from region_node.listeners.events import ResourceEvent
+from region_node.open_api.resources import Json, told_instant
+
+CLOUD_EVENTS = "cloudevents"
+_CLOUD_EVENTS_TYPE = "application/cloudevents+json"
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True)
+class EventSource:
+    """A resource of an Open API, whose events have these types."""
+
+    resource: ListenerResource.ValueType
+    name: str
+    """The attribute of `event` that has the resource, for example `productOrder`."""
+    types: Mapping[EventKind.ValueType, str]
+    told: Callable[[Message], Json]
+
+    @classmethod
+    def of(
+        cls, resource: ListenerResource.ValueType, name: str, told: Callable[[M], Json], state: str = "State"
+    ) -> "EventSource":
+        """A source whose resource is made by `told`. `state` is what TM Forum calls its state."""
+        base = f"{name[0].upper()}{name[1:]}"
+        types = {
+            EventKind.EVENT_KIND_CREATE: f"{base}CreateEvent",
+            EventKind.EVENT_KIND_STATE_CHANGE: f"{base}{state}ChangeEvent",
+            EventKind.EVENT_KIND_ATTRIBUTE_VALUE_CHANGE: f"{base}AttributeValueChangeEvent",
+        }
+        return cls(resource, name, types, cast("Callable[[Message], Json]", told))
+
+
+def written(source: EventSource, event: ResourceEvent, form: EventFormat.ValueType, region: str) -> tuple[str, bytes]:
+    """The content type and the body of an event. `region` is the URI of the region."""
+    kind, time, held = source.types[event.kind], told_instant(event.time), {source.name: source.told(event.now)}
+    if form != EventFormat.EVENT_FORMAT_CLOUD_EVENTS:
+        return TYPE, _body({"eventId": event.id, "eventTime": time, "eventType": kind, "event": held})
+    cloud_event = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": region,
+        "type": kind,
+        "subject": event.subject,
+        "time": time,
+        "datacontenttype": TYPE,
+        "data": held,
+    }
+    return _CLOUD_EVENTS_TYPE, _body(cloud_event)
+
+
+def _body(event: Mapping[str, object]) -> bytes:
+    return json.dumps(event, ensure_ascii=False).encode()

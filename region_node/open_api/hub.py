@@ -1,0 +1,125 @@
+"""The hub of an Open API (TMF630): its listeners, each an RPC of ListenerService."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+from gateway.api.region.v1 import listener_service_pb2 as api
+from gateway.api.region.v1.listener_service_pb2 import EventFormat, Listener, ListenerState
+from gateway.errors import invalid
+from gateway.web.enum_words import told_word
+from gateway.web.json_bodies import unsupported
+from gateway.web.routes import Answer, Asked, Route
+from gateway.web.selecting import Selection
+from region_node.open_api.events import CLOUD_EVENTS, EventSource
+from region_node.open_api.extension import resource_of
+from region_node.open_api.resources import (
+    Json,
+    href_of,
+    require_type,
+    tokens_of,
+    told_created,
+    told_list,
+    told_time,
+    without_empty,
+)
+
+HUB = "hub"
+_SERVICE = "/gateway.api.region.v1.ListenerService"
+_TYPE = "EventSubscription"
+_EVENT_TYPE, _FORMAT = "eventType", "format"
+
+
+def hub_routes(root: str, source: EventSource) -> Sequence[Route]:
+    """The routes of the listeners for the events of a source, below the path of its API."""
+
+    def register(asked: Asked) -> api.RegisterListenerRequest:
+        require_type(asked.body, _TYPE)
+        kinds, form = _asked_for(asked.body.text("query"), source)
+        return api.RegisterListenerRequest(
+            resource=source.resource,
+            callback=asked.body.text("callback"),
+            kinds=kinds,
+            format=form,
+            requester=asked.requester,
+        )
+
+    def registered(asked: Asked, response: api.RegisterListenerResponse) -> Answer:
+        return told_created(asked, told_listener(response.listener, asked.root, source))
+
+    def list_all(asked: Asked) -> api.ListListenersRequest:
+        return api.ListListenersRequest(resource=source.resource, **tokens_of(asked))
+
+    def listed(asked: Asked, response: api.ListListenersResponse) -> Answer:
+        told = [told_listener(each, asked.root, source) for each in response.listeners]
+        return told_list(asked, HUB, told, response.next_page_token, None)
+
+    resource = resource_of(_TYPE, Listener, lambda listener: told_listener(listener, root, source))
+    return (
+        Route.of(
+            "POST",
+            f"/{HUB}",
+            f"{_SERVICE}/RegisterListener",
+            register,
+            registered,
+            resource=resource,
+            attributes=("callback", "query"),
+        ),
+        Route.of(
+            "GET",
+            f"/{HUB}",
+            f"{_SERVICE}/ListListeners",
+            list_all,
+            listed,
+            resource=resource,
+            selection=Selection("id"),
+        ),
+        Route.of("DELETE", f"/{HUB}/{{id}}", f"{_SERVICE}/RemoveListener", _remove, _removed, resource=resource),
+    )
+
+
+def told_listener(listener: Listener, root: str, source: EventSource) -> Json:
+    """A listener as an EventSubscription, with its state."""
+    kinds = ",".join(source.types[each] for each in listener.kinds)
+    is_cloud_events = listener.format == EventFormat.EVENT_FORMAT_CLOUD_EVENTS
+    parts = ((_EVENT_TYPE, kinds), (_FORMAT, CLOUD_EVENTS if is_cloud_events else ""))
+    told: Json = {
+        "id": listener.id,
+        "href": href_of(root, HUB, listener.id),
+        "callback": listener.callback,
+        "query": "&".join(f"{name}={value}" for name, value in parts if value),
+        "state": told_word(ListenerState.DESCRIPTOR, listener.state),
+        "creationDate": told_time(listener, "create_time"),
+        "failureDate": told_time(listener, "failure_time"),
+        "problem": listener.problem,
+        "signingCertificate": listener.signing_certificate,
+    }
+    return without_empty(told)
+
+
+def _remove(asked: Asked) -> api.RemoveListenerRequest:
+    return api.RemoveListenerRequest(listener_id=asked.names["id"], requester=asked.requester)
+
+
+def _removed(asked: Asked, response: api.RemoveListenerResponse) -> Answer:
+    return Answer(None, HTTPStatus.NO_CONTENT)
+
+
+def _asked_for(query: str, source: EventSource) -> tuple[Sequence[api.EventKind.ValueType], EventFormat.ValueType]:
+    """The kinds and the format that a query asks for. Raises Refused for anything else in it."""
+    kinds: list[api.EventKind.ValueType] = []
+    form = EventFormat.EVENT_FORMAT_UNSPECIFIED
+    numbers = {name: kind for kind, name in source.types.items()}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name == _EVENT_TYPE:
+            words = value.split(",")
+            if not set(words) <= numbers.keys():
+                known = list(numbers)
+                raise invalid("query", f"eventType is of {', '.join(known)}", f"eventType可用值为{'、'.join(known)}")
+            kinds += [numbers[each] for each in words]
+        elif name == _FORMAT and value == CLOUD_EVENTS:
+            form = EventFormat.EVENT_FORMAT_CLOUD_EVENTS
+        else:
+            told = f"it takes {_EVENT_TYPE}, and {_FORMAT}={CLOUD_EVENTS}"
+            raise unsupported("query", told, f"可用{_EVENT_TYPE}及{_FORMAT}={CLOUD_EVENTS}")
+    return kinds, form

@@ -1,0 +1,69 @@
+"""Listeners at a real node: registered by HTTP, told what happens to orders, and removed."""
+
+from http import HTTPStatus
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from gateway.api.region.v1.listener_service_pb2 import ListenerResource, RegisterListenerRequest
+from gateway.api.region.v1.listener_service_pb2_grpc import ListenerServiceStub
+from tests.federation.counter import REQUESTER, Counter
+from tests.federation.receivers import receiving
+from tests.federation.refusals import refusal
+from tests.federation.running import CALL_SECONDS, Federation, until
+from tests.federation.web_caller import API, below, order_path, web_caller
+from tests.unit.test_message_signatures import verify
+from tests.webhook import Hook
+
+HUB = f"{API}/hub"
+ORDERS = ListenerResource.LISTENER_RESOURCE_PRODUCT_ORDER
+
+
+def events_of(hook: Hook, order_id: str) -> list[dict[str, Any]]:
+    """The events that a receiver has of an order, in CloudEvents."""
+    return [each for each in hook.bodies if each["subject"] == order_id]
+
+
+async def test_a_listener_is_told_of_orders_until_it_is_removed(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    web = web_caller(federation, guangdong.path)
+
+    async def is_told() -> bool:
+        return [each["data"]["productOrder"]["state"] for each in events_of(hook, order.id)][-1:] == ["completed"]
+
+    with receiving(federation.directory) as hook:
+        said = {"callback": hook.url, "query": "format=cloudevents"}
+        made = await web.ask("POST", HUB, said)
+        assert (made.status, made.headers["location"]) == (HTTPStatus.CREATED, below(HUB, str(made.body["id"])))
+        assert said.items() <= made.body.items()
+        order = await guangdong.order("SUSPEND", await sichuan.new_customer())
+        await until(is_told, "the listener is told that the order is completed")
+        (listed,) = (await web.ask("GET", HUB)).bodies
+        assert (listed, listed["state"]) == (made.body, "active")
+        removed = await web.ask("DELETE", below(HUB, str(made.body["id"])))
+        assert (removed.status, removed.text) == (HTTPStatus.NO_CONTENT, "")
+        assert (await web.ask("GET", HUB)).bodies == []
+    events = events_of(hook, order.id)
+    assert {each["data"]["productOrder"]["href"] for each in events} == {order_path(order.id)}
+    assert events[0]["type"] == "ProductOrderCreateEvent"
+    certificate = x509.load_pem_x509_certificate(str(made.body["signingCertificate"]).encode())
+    key = certificate.public_key()
+    assert isinstance(key, Ed25519PublicKey)
+    for headers, raw in zip(hook.headers, hook.raw, strict=True):
+        verify(key, hook.url, headers, raw)
+
+
+async def test_both_doors_refuse_an_internal_address_and_an_unknown_listener(
+    federation: Federation, guangdong: Counter
+) -> None:
+    web, callback = web_caller(federation, guangdong.path), "https://10.0.0.1/x"
+    by_http = await web.ask("POST", HUB, {"callback": callback})
+    listeners = ListenerServiceStub(federation.dial_node("guangdong", guangdong.path))
+    request = RegisterListenerRequest(resource=ORDERS, callback=callback, requester=REQUESTER)
+    by_grpc = await refusal(listeners.RegisterListener(request, timeout=CALL_SECONDS))
+    assert (by_http.status, by_http.body["code"]) == (HTTPStatus.UNPROCESSABLE_ENTITY, by_grpc.reason)
+    assert by_grpc.reason == "CALLBACK_REFUSED"
+    missing = await web.ask("DELETE", below(HUB, "none"))
+    assert (missing.status, missing.body["code"]) == (HTTPStatus.NOT_FOUND, "LISTENER_NOT_FOUND")

@@ -1,0 +1,117 @@
+"""Events as TM Forum and CloudEvents have them, and listeners as an EventSubscription."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.region.v1.alarm_pb2 import Alarm
+from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.region.v1.fault_pb2 import Fault
+from gateway.api.region.v1.listener_service_pb2 import EventFormat, EventKind, Listener, RegisterListenerRequest
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.types.v1.types_pb2 import Requester
+from gateway.errors import Refused
+from gateway.web.json_bodies import Attributes
+from gateway.web.routes import Asked
+from region_node.listeners.events import ResourceEvent
+from region_node.open_api.alarm_management import ALARM_EVENTS
+from region_node.open_api.events import EventSource, written
+from region_node.open_api.hub import hub_routes, told_listener
+from region_node.open_api.problem_management import PROBLEM_EVENTS
+from region_node.open_api.product_ordering import ORDER_EVENTS
+from region_node.open_api.samples import filled
+from region_node.open_api.trouble_ticketing import TICKET_EVENTS
+from tests.unit.open_api_schemas import file_of, require_schema
+
+ROOT = "/tmf-api/x/v4"
+REGION = "spiffe://demo.example/region/guangdong"
+TIME = Timestamp(seconds=1_800_000_000)
+KINDS = [each for each in EventKind.values() if each]
+SOURCES = pytest.mark.parametrize(
+    ("source", "message", "file"),
+    [
+        (ORDER_EVENTS, Order(), "TMF622-ProductOrder-v4.0.0.swagger.json"),
+        (TICKET_EVENTS, Complaint(), "TMF621-TroubleTicket-v4.0.0.swagger.json"),
+        (ALARM_EVENTS, Alarm(), "TMF642-Alarm-v4.0.0.swagger.json"),
+        (PROBLEM_EVENTS, Fault(), "TMF656-ServiceProblem-v4.0.0.swagger.json"),
+    ],
+    ids=lambda value: value.name if isinstance(value, EventSource) else "",
+)
+
+
+def event(source: EventSource, message: Message, kind: EventKind.ValueType) -> ResourceEvent:
+    """An event of a resource with something in each field."""
+    return ResourceEvent("guangdong/x/7", kind, TIME, source.resource, "x/1", filled(message))
+
+
+def registration(source: EventSource, body: dict[str, object]) -> RegisterListenerRequest:
+    """The request that a POST to the hub is."""
+    asked = Asked(ROOT, {}, {}, "en", Requester(), "", wait=Duration(), body=Attributes(body, ""))
+    request = hub_routes(ROOT, source)[0].request(asked)
+    asked.body.close()
+    assert isinstance(request, RegisterListenerRequest)
+    return request
+
+
+@SOURCES
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_event_is_one_of_those_of_its_api(
+    source: EventSource, message: Message, file: str, kind: EventKind.ValueType
+) -> None:
+    content_type, body = written(source, event(source, message, kind), EventFormat.EVENT_FORMAT_UNSPECIFIED, REGION)
+    told = json.loads(body)
+    assert content_type == "application/json"
+    assert {"eventId": "guangdong/x/7", "eventTime": "2027-01-15T08:00:00Z"}.items() <= told.items()
+    assert told["event"].keys() == {source.name}
+    schema = told["eventType"]
+    assert f"/listener/{schema[0].lower()}{schema[1:]}" in json.loads(file_of(file).read_text("utf-8"))["paths"]
+    require_schema(file, schema, {**told, "event": {}}, None)
+
+
+@SOURCES
+def test_a_cloud_event_has_the_required_attributes_and_the_same_resource(
+    source: EventSource, message: Message, file: str
+) -> None:
+    told_event = event(source, message, EventKind.EVENT_KIND_STATE_CHANGE)
+    content_type, body = written(source, told_event, EventFormat.EVENT_FORMAT_CLOUD_EVENTS, REGION)
+    told = json.loads(body)
+    _, plain = written(source, told_event, EventFormat.EVENT_FORMAT_UNSPECIFIED, REGION)
+    assert content_type == "application/cloudevents+json"
+    assert told.pop("data") == json.loads(plain)["event"]
+    assert told == {
+        "specversion": "1.0",
+        "id": "guangdong/x/7",
+        "source": REGION,
+        "type": source.types[EventKind.EVENT_KIND_STATE_CHANGE],
+        "subject": "x/1",
+        "time": "2027-01-15T08:00:00Z",
+        "datacontenttype": "application/json",
+    }
+
+
+@SOURCES
+@pytest.mark.parametrize("kinds", [[], [1], [1, 2, 3]])
+@pytest.mark.parametrize("form", EventFormat.values())
+def test_what_a_listener_is_told_as_registers_the_same_again(
+    source: EventSource,
+    message: Message,
+    file: str,
+    kinds: Sequence[EventKind.ValueType],
+    form: EventFormat.ValueType,
+) -> None:
+    listener = Listener(id="x", resource=source.resource, callback="https://crm.example/x", kinds=kinds, format=form)
+    told = told_listener(listener, ROOT, source)
+    request = registration(source, {name: told[name] for name in ("callback", "query") if name in told})
+    assert (request.resource, request.callback) == (source.resource, listener.callback)
+    assert (list(request.kinds), request.format) == (list(kinds), form)
+    require_schema(file, "EventSubscription", {name: told[name] for name in ("id", "callback")}, None)
+
+
+@pytest.mark.parametrize("query", ["state=held", "format=xml", "eventType=OtherEvent", "eventType=", "x"])
+def test_a_query_that_would_not_be_heeded_is_refused(query: str) -> None:
+    with pytest.raises(Refused, match="query"):
+        registration(ORDER_EVENTS, {"callback": "https://crm.example/x", "query": query})
