@@ -9,7 +9,7 @@ from pathlib import Path
 _FILES = """
     access alarms body_command bulletin_command bulletins case_files clients complaint_categories
     complaint_envelopes complaint_import_command console console_customers console_in_a_browser
-    console_imports console_network console_tickets coordinator_console customers
+    console_imports console_network console_orders console_tickets coordinator_console customers
     document_commands fault_command fault_repair guides ids_of_callers import_command imports
     issue_command joint_command lists_and_watches number_plan open_api_access open_api_customers
     open_api_fuzzing open_api_orders open_api_problems open_api_reading open_api_tickets orders oversight payments
