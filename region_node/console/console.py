@@ -20,6 +20,7 @@ from region_node.console import (
     imports,
     link,
     network,
+    new_order,
     order,
     orders,
     rpcs,
@@ -27,14 +28,19 @@ from region_node.console import (
     support_request,
     work_list,
 )
+from region_node.console.papers import Papers
 from region_node.console.words import CUSTOMERS, NETWORK
 
 ROOT = "/console"
 _PACKAGE = Path(__file__).parents[1]
 
 
-def console(region: str, clock: SteadyClock) -> WebConsole:
-    """The console of a region. `clock` is that of the region."""
+def console(region: str, clock: SteadyClock, document_key: bytes | None = None) -> WebConsole:
+    """The console of a region. `clock` is that of the region.
+
+    `document_key` is that of the hashes of papers, which all systems of the region share; without it no page takes one.
+    """
+    papers = Papers(document_key)
     return WebConsole(
         root=ROOT,
         roles=frozenset({Role.ROLE_STAFF}),
@@ -57,7 +63,8 @@ def console(region: str, clock: SteadyClock) -> WebConsole:
         views=(
             work_list.VIEW,
             orders.VIEW,
-            order.VIEW,
+            new_order.view(papers),
+            order.view(papers),
             complaints.VIEW,
             complaint.VIEW,
             customer.VIEW,

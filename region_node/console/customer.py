@@ -31,7 +31,7 @@ from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
-from region_node.console import complaints, faults, orders, rpcs, support
+from region_node.console import complaints, faults, new_order, orders, rpcs, support
 from region_node.console.lists import NUMBER
 from region_node.console.sections import Content, Section, notes_of, section, tables_of
 from region_node.console.words import CUSTOMERS, cut_caption
@@ -70,6 +70,7 @@ class _Page:
     sections: Sequence[Section]
     elsewhere: str
     """The data that staff have no right to read."""
+    new_order: Link
 
 
 async def _read(visit: Visit, calling: Calling) -> _Found | None:
@@ -108,6 +109,7 @@ def _show(visit: Visit, found: _Found | None) -> Shown:
         status=_status(found),
         sections=[] if found is None else list(_sections(visit, found)),
         elsewhere=translated("Counters show bills, consents to sharing and disclosures, against the customer's proof."),
+        new_order=Link(translated("New order"), visit.address(new_order.PATH, number=visit.query.text(NUMBER))),
     )
     tables, notes = tables_of(page.sections), notes_of(page.sections)
     return Shown("customer.html.j2", translated("Customer"), page, CUSTOMERS, tables, notes)

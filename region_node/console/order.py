@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -17,10 +18,11 @@ from gateway.api.region.v1.order_service_pb2 import (
     ReviewOrderResponse,
 )
 from gateway.api.region.v1.proof_pb2 import ProofKind, SignedProof
-from gateway.api.types.v1.types_pb2 import Applicant, Document
+from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused, invalid
 from gateway.time.clock import from_timestamp
 from gateway.values.money import in_major_units
+from gateway.web.console.entries import Group
 from gateway.web.console.frames import Link, Refusal, refusal_of
 from gateway.web.console.order_parts import ORDER_BADGES, order_state, order_state_cell, waits_for, way_of
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit, unless_refused
@@ -33,9 +35,10 @@ from gateway.wording.terms import business_name, region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 from region_node.business.orders import rules
-from region_node.console import rpcs
+from region_node.console import order_commands, rpcs
 from region_node.console.lists import pages_of
-from region_node.console.words import number_fact
+from region_node.console.papers import Papers
+from region_node.console.words import applicant_name, number_fact
 
 _TAB = "/orders"
 _ID, _HOPS, _SIGNED = "id", "hops", "signed"
@@ -106,6 +109,7 @@ class _Page:
     """A text where the order has more envelopes than the page; empty without."""
     timeline: Sequence[Event]
     review: _Review | None
+    commands: Group
 
 
 async def _read(visit: Visit, calling: Calling) -> _Found:
@@ -119,7 +123,7 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
     return _Found(answer.order, guide, proofs)
 
 
-def _show(visit: Visit, found: _Found) -> Shown:
+def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
     order, names = found.order, _material_names(found.guide)
     pages = [] if isinstance(found.proofs, Refused) else found.proofs
     signed = [each for page in pages for each in page.proofs]
@@ -143,6 +147,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
         else "",
         timeline=_timeline(order, signed),
         review=_review_form(visit, order, names) if rules.is_work_of(order, visit.person.region) else None,
+        commands=order_commands.group(visit, counted, order, names),
     )
     return Shown("order.html.j2", order.id, page, _TAB, page.tables)
 
@@ -157,7 +162,7 @@ def _facts(visit: Visit, order: Order) -> Sequence[Fact]:
     fee = order.handling_fee
     facts = [
         number_fact(visit, request.number),
-        Fact(translated("Applicant"), _applicant(request.applicant)),
+        Fact(translated("Applicant"), applicant_name(request.applicant)),
         Fact(translated("From and to"), way_of(order)),
         Fact(translated("Accepted"), told_if_set(order.create_time)),
         Fact(translated("Submitted by"), f"{order.operator}, {request.requester.staff_id}".strip(", ")),
@@ -170,16 +175,6 @@ def _facts(visit: Visit, order: Order) -> Sequence[Fact]:
         Fact(translated("Steps done"), f"{order.steps_done} / {len(order.steps)}" if order.steps else ""),
     ]
     return known(facts)
-
-
-def _applicant(applicant: Applicant.ValueType) -> str:
-    names = {
-        Applicant.APPLICANT_HOLDER: translated("the customer in person"),
-        Applicant.APPLICANT_AGENT: translated("an agent"),
-        Applicant.APPLICANT_ENTERPRISE: translated("the handler of an enterprise"),
-        Applicant.APPLICANT_REGION: translated("the region"),
-    }
-    return names.get(applicant, "")
 
 
 def _quote(order: Order) -> Sequence[Fact]:
@@ -340,11 +335,14 @@ def _reviewed(_: Visit, answer: ReviewOrderResponse) -> str:
     return translated("Decided. The order is now: {state}.", state=order_state(answer.order.state))
 
 
-VIEW = View.of(
-    "/orders/{id:.+}",
-    (rpcs.GET_ORDER, rpcs.GET_BUSINESS_GUIDE, rpcs.GET_ORDER_PROOF),
-    _read,
-    _show,
-    (_HOPS,),
-    (Form.of(_REVIEW, rpcs.REVIEW_ORDER, _review, _reviewed, (_DECISION, _DOCUMENTS, _NOTE)),),
-)
+def view(counted: Papers) -> View:
+    """The page, which takes in papers under the key of the region."""
+    review = Form.of(_REVIEW, rpcs.REVIEW_ORDER, _review, _reviewed, (_DECISION, _DOCUMENTS, _NOTE))
+    return View.of(
+        "/orders/{id:.+}",
+        (rpcs.GET_ORDER, rpcs.GET_BUSINESS_GUIDE, rpcs.GET_ORDER_PROOF),
+        _read,
+        partial(_show, counted),
+        (_HOPS,),
+        (review, *order_commands.forms(counted)),
+    )

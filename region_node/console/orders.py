@@ -1,9 +1,11 @@
 """The list of orders, with its filters in the address."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
+from gateway.web.console.frames import Link
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, list_page, values
 from gateway.web.console.order_parts import order_state, order_state_cell, waits_for, way_of
 from gateway.web.console.pages import Calling, Shown, View, Visit
@@ -13,7 +15,7 @@ from gateway.wording.languages import translated
 from gateway.wording.terms import business_name, learned
 from gateway.wording.times import told_if_set
 from gateway.wording.words import word
-from region_node.console import order, rpcs
+from region_node.console import new_order, order, rpcs
 from region_node.console.lists import NUMBER, number_of
 
 PATH = "/orders"
@@ -44,7 +46,8 @@ def _show(visit: Visit, answer: ListOrdersResponse) -> Shown:
         chosen_of(visit, _BUSINESS, translated("Business"), businesses),
     ]
     page = list_page(visit, PATH, choices, table(visit, answer.orders), answer.next_page_token, [number_of(visit)])
-    return page.shown(translated("Orders"), PATH)
+    leads = [Link(translated("New order"), visit.address(new_order.PATH, number=visit.query.text(NUMBER)))]
+    return replace(page, leads=leads).shown(translated("Orders"), PATH)
 
 
 def table(visit: Visit, orders: Sequence[Order]) -> Table:

@@ -7,6 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.region.v1.alarm_pb2 import AlarmState
 from gateway.api.region.v1.fault_pb2 import Fault, FaultSeverity, FaultState
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
+from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.time.clock import to_timestamp
 from gateway.web.console.pages import Visit
 from gateway.web.console.parts import Fact
@@ -38,6 +39,17 @@ _SUPPORT_BADGES: Mapping[SupportState.ValueType, str] = {
 def number_fact(visit: Visit, number: str) -> Fact:
     """The number of a customer, which leads to the page of the customer."""
     return Fact(translated("Number"), number, visit.address(CUSTOMERS, number=number))
+
+
+def applicant_name(applicant: Applicant.ValueType) -> str:
+    """The kind of an applicant; empty for an unknown one."""
+    names = {
+        Applicant.APPLICANT_HOLDER: translated("the customer in person"),
+        Applicant.APPLICANT_AGENT: translated("an agent"),
+        Applicant.APPLICANT_ENTERPRISE: translated("the handler of an enterprise"),
+        Applicant.APPLICANT_REGION: translated("the region"),
+    }
+    return names.get(applicant, "")
 
 
 def fault_state(state: FaultState.ValueType) -> str:

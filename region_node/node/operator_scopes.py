@@ -21,6 +21,7 @@ from gateway.security.identity import Identity
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from gateway.time.looks import until_look
+from region_node.node.rules import OF_STAFF
 
 LOOK_SECONDS = 1.0  # between two checks of the file
 _ALL = "*"
@@ -78,7 +79,10 @@ class ScopeFile:
 
 
 class OperatorScopes:
-    """The scopes in force. Without a file each operator system may do everything."""
+    """The scopes in force. Without a file each operator system may do everything.
+
+    Of members of staff who order by themselves, a scope bounds the amount a day alone.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         """Raises ScopesUnusable where the file cannot be used."""
@@ -109,7 +113,10 @@ class OperatorScopes:
             _require(operator, self._scope(operator).purposes, purpose)
 
     def amount_a_day(self, operator: str) -> int | None:
-        """The money that an operator system may take in by its orders in a day, in minor units; None for any."""
+        """The money that an operator system may take in by its orders in a day, in minor units; None for any.
+
+        For `staff/<name>` that of a member of staff who orders without one.
+        """
         return self._scope(operator).amount_a_day
 
     def believes(self, operator: str) -> bool:
@@ -158,10 +165,13 @@ class OperatorScopes:
         self._audited = file.digest
 
     def _scope(self, operator: str) -> Scope:
-        return _NOTHING if self._file is None else self._file.scopes.get(operator, _NOTHING)
+        if self._file is None:
+            return _NOTHING
+        return self._file.scopes.get(operator, _STAFF_ALONE if operator.startswith(OF_STAFF) else _NOTHING)
 
 
 _NOTHING = Scope(amount_a_day=None)  # orders of the node itself are of no operator system
+_STAFF_ALONE = Scope()
 _LISTS = ("services", "businesses", "purposes")
 
 

@@ -1,9 +1,11 @@
-"""The ids of customers who have moved here, and the mark of their erasure. Pure."""
+"""The ids of customers who have moved here, the mark of their erasure, and the names of staff. Pure."""
 
 import hashlib
 
 MOVED_HERE = "moved-"
 """The beginning of the ids of customers who have moved here from another region."""
+OF_STAFF = "staff/"
+"""The beginning of the names of callers who have a certificate of staff; no operator system has such a name."""
 
 
 def erasure_mark(customer_id: str) -> str:

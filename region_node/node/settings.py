@@ -84,6 +84,9 @@ class NodeWebSettings(WebSettings):
 
     open_apis: bool = False
     """Whether TM Forum's Open APIs are served there, to whoever may call the RPCs behind them."""
+    document_key: Path | None = field(default=None, metadata=example(Path("documents.key")))
+    """The file of the 32 random bytes for the keyed hashes of papers, which all systems of the region share; without it
+    the console takes in orders by documents on file alone."""
 
 
 @dataclass(frozen=True)

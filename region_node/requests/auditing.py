@@ -9,6 +9,7 @@ from gateway.auditing import audit
 from gateway.rpc.calls import current_call
 from gateway.store.port import Transaction
 from gateway.time.clock import Clock
+from region_node.node.rules import OF_STAFF
 from region_node.requests.checks import require_reader
 from region_node.requests.dealings import Dealer
 
@@ -32,7 +33,9 @@ class AuditedCall:
     def dealer(self) -> Dealer:
         """The caller in a region, for whom dealings with lines are counted."""
         _, region, role, name = self.actor.split("/")
-        return Dealer(region, f"staff/{name}" if role == "staff" else name, "" if role == "staff" else self.staff_id)
+        return Dealer(
+            region, f"{OF_STAFF}{name}" if role == "staff" else name, "" if role == "staff" else self.staff_id
+        )
 
     def record(self, tx: Transaction, action: str, subject: str, what: str = "") -> None:
         """Adds the row. `what` carries no personal data."""

@@ -10,8 +10,14 @@ from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
+from region_node.node.rules import OF_STAFF
 from region_node.requests.checks import NODE_OPERATOR
 from region_node.requests.rows import RequestKey, RequestSettled, find_request, insert_request, settle_request
+
+
+def caller_name(identity: Identity) -> str:
+    """The name of an operator system, or of a member of staff, among all callers of a node."""
+    return f"{OF_STAFF}{identity.name}" if identity.role == Role.ROLE_STAFF else identity.name
 
 
 @dataclass(frozen=True)
@@ -27,8 +33,7 @@ class Caller:
     @property
     def operator(self) -> str:
         """The operator's name; for staff, who call by themselves, a separate one."""
-        name = self.identity.name
-        return f"staff/{name}" if self.identity.role == Role.ROLE_STAFF else name
+        return caller_name(self.identity)
 
     def key(self, content: bytes) -> RequestKey:
         """The request's key, with the digest of its normalised content."""

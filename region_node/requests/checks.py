@@ -12,6 +12,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import Refused, invalid, text
 from gateway.security.identity import Identity
+from region_node.node.rules import OF_STAFF
 
 LONGEST_WAIT = 30.0  # seconds that a caller may ask to wait for the home region
 NODE_OPERATOR = "node/complaints"  # of the node's own orders: no certificate has a name with a slash
@@ -38,7 +39,7 @@ class Questioner:
     @property
     def caller(self) -> str:
         """The caller's name among all callers of a node of its region."""
-        return f"staff/{self.operator}" if self.is_staff else self.operator
+        return f"{OF_STAFF}{self.operator}" if self.is_staff else self.operator
 
     def subject(self, request_id: str) -> str:
         """The request's subject between regions; for an order this is its id."""
@@ -55,6 +56,19 @@ def require_requester(requester: Requester) -> None:
     require_name("requester.staff_id", requester.staff_id)
     if not requester.channel or requester.channel not in Channel.DESCRIPTOR.values_by_number:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="requester.channel", problem="not set")
+
+
+def name_requester(identity: Identity, requester: Requester) -> None:
+    """Completes a requester by the certificate of a member of staff who calls without an operator system.
+
+    Raises Refused with STAFF_DIFFERS for another name: reviews compare it. Raises it as `require_requester`.
+    """
+    if identity.role == Role.ROLE_STAFF:
+        said, proven = requester.staff_id, identity.name
+        if said not in ("", proven):
+            raise Refused(Reason.REASON_STAFF_DIFFERS, field="requester.staff_id", staff_id=said, proven=proven)
+        requester.staff_id = proven
+    require_requester(requester)
 
 
 def require_reader(identity: Identity, requester: Requester) -> str:

@@ -11,11 +11,11 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.store.port import Transaction
 from gateway.store.tables import Tally
 from region_node.node.context import RegionContext
+from region_node.node.rules import OF_STAFF
 from region_node.node.unknown_numbers import NumberUnknown, Party
 from region_node.requests.checks import is_name
 
 HOUR = 3600  # seconds
-_STAFF = "staff/"  # before the name of an operator who has a certificate of staff
 _DEALINGS = Tally(
     "dealings", key=("hour", "region", "operator", "staff_id"), added=("lines", "failures", "unknown_numbers")
 )
@@ -65,7 +65,7 @@ def hour_of(now: datetime) -> int:
 
 def counted_as(dealer: Dealer) -> Party:
     """The party of a dealer: names of a wrong form count for the rest of their region, or of their operator system."""
-    operator = dealer.operator if is_name(dealer.operator.removeprefix(_STAFF)) else ""
+    operator = dealer.operator if is_name(dealer.operator.removeprefix(OF_STAFF)) else ""
     staff_id = dealer.staff_id if operator and is_name(dealer.staff_id) else ""
     return Party(dealer.region, operator, staff_id)
 

@@ -12,6 +12,7 @@ from gateway.security.tls import Credentials, client_options
 from region_node.node.settings import SigningFiles
 
 FEDERATION = "crossregion.example"  # as in the shipped files
+DOCUMENT_KEY = bytes(range(32))  # of the hashes of papers, which all systems of a region share
 _YEARS = timedelta(days=3650)  # tests move the clock, never past this
 _DAY = timedelta(days=1)
 
@@ -63,3 +64,10 @@ class Certificates:
             self.authority.issue(identity, now - _YEARS, now + _YEARS).write(directory)
             KeySet.new().save(directory / "region.keys")
         return directory
+
+
+def written_document_key(directory: Path) -> Path:
+    """The file of the key of documents in a directory."""
+    path = directory / "documents.key"
+    path.write_bytes(DOCUMENT_KEY)
+    return path

@@ -53,7 +53,7 @@ from region_node.node.settings import (
     RegionSettings,
 )
 from tests.administrators import Administrators
-from tests.federation.certificates import FEDERATION, Certificates
+from tests.federation.certificates import FEDERATION, Certificates, written_document_key
 from tests.federation.databases import Database, Databases
 from tests.federation.receivers import receivers
 from tests.sealing import Sealing
@@ -117,8 +117,8 @@ class Federation:
     def open_web(self, *members: str) -> None:
         """Has members, once they start, serve their consoles by HTTPS, and nodes the Open APIs, too."""
         for member in members:
-            port_file = self.directory / f"{member}.web-port"
-            self.web[member] = NodeWebSettings("127.0.0.1:0", port_file, open_apis=True, console=True)
+            port, key = self.directory / f"{member}.web-port", written_document_key(self.directory)
+            self.web[member] = NodeWebSettings("127.0.0.1:0", port, open_apis=True, console=True, document_key=key)
 
     @property
     def coordinator_endpoint(self) -> str:

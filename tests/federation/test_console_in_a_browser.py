@@ -98,6 +98,8 @@ async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> 
         "work-reviews": "/work?kind=reviews&within=168",
         "orders": "/orders",
         "orders-none": "/orders?state=held",
+        "businesses": "/orders/new",
+        "new-order": f"/orders/new?business=SUSPEND&applicant=agent&number=%2B{numbers[0].removeprefix('+')}",
         "order-review": f"/orders/{orders[0].id}",
         "order-done": f"/orders/{away.id}?hops=signed",
         "complaints": "/complaints",

@@ -10,11 +10,16 @@ from urllib.parse import quote
 import pytest
 from google.protobuf.message import Message
 
-from gateway.api.federation.v1.configuration_pb2 import Material
+from gateway.api.federation.v1.configuration_pb2 import Offering, Plan, Step, ValueType
 from gateway.api.federation.v1.problem_pb2 import PERCEIVED_SEVERITY_CRITICAL as CRITICAL
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, NetworkObject, QualityFigure
 from gateway.api.region.v1.alarm_service_pb2 import GetAlarmResponse, ListAlarmsResponse
-from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse
+from gateway.api.region.v1.catalogue_service_pb2 import (
+    GetBusinessGuideResponse,
+    ListBusinessesResponse,
+    ListOfferingsResponse,
+    ListPlansResponse,
+)
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintNote, ComplaintState, DeadlineKind
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse, ListComplaintsResponse
 from gateway.api.region.v1.customer_service_pb2 import Customer, GetCustomerResponse, ProductStatus
@@ -32,7 +37,7 @@ from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportSta
 from gateway.api.region.v1.support_service_pb2 import GetSupportRequestResponse, ListSupportRequestsResponse
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.api.types.v1.types_pb2 import Applicant, LocalizedText
 from gateway.errors import Refused, invalid
 from gateway.security.identity import Identity
 from gateway.time.clock import SystemClock, to_timestamp
@@ -49,7 +54,7 @@ from tests.unit.test_complaint_report import read
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ROOT / "region_node" / "texts"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-CONSOLE = console("guangdong", SystemClock())
+CONSOLE = console("guangdong", SystemClock(), bytes(32))
 NUMBER = "+8619844000001"
 M = TypeVar("M", bound=Message)
 
@@ -196,9 +201,26 @@ def quality() -> ListQualityResponse:
 
 
 def guide(evil: str = "") -> GetBusinessGuideResponse:
-    """The guide of a business with one material."""
-    name = LocalizedText(en=f"identity card{evil}", zh_cn=f"身份证{evil}")
-    return GetBusinessGuideResponse(materials=[Material(code=f"ID_ORIG{evil}", name=name)])
+    """The guide of a business with one material, and a characteristic of each type."""
+    found = GetBusinessGuideResponse(home_region="guangdong", offered_here=True, calendar_missing=True)
+    found.materials.add(code="ID_ORIG", name=text(f"identity card{evil}", f"身份证{evil}"))
+    business = found.business
+    business.code = f"SUSPEND{evil}"
+    business.name.CopyFrom(text(f"Suspension{evil}", f"停机{evil}"))
+    business.tariff.CopyFrom(text(f"free{evil}", f"免费{evil}"))
+    business.reach_note.CopyFrom(text(f"at home{evil}", f"归属地{evil}"))
+    business.guide.append(text(f"Say why.{evil}", f"说明原因。{evil}"))
+    business.documents.add(applicant=Applicant.APPLICANT_HOLDER, all_of=["ID_ORIG|PWD+OTP"])
+    business.steps.append(Step.STEP_FULFIL)
+    for value_type in ValueType.values():
+        name = f"{ValueType.Name(value_type)}{evil}"
+        business.characteristics.add(name=name, value_type=value_type, description=text(name, name), choices=[name])
+    return found
+
+
+def text(english: str, chinese: str) -> LocalizedText:
+    """A text in both languages."""
+    return LocalizedText(en=english, zh_cn=chinese)
 
 
 def proofs(evil: str = "") -> GetOrderProofResponse:
@@ -266,6 +288,11 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     refusal = invalid(f"note{evil}", f"is long{evil}", f"过长{evil}")
     answers = (GetOrderResponse(order=order(evil)), guide(evil), proofs(evil))
     yield "order", written(views["/orders/{id:.+}"], *answers, query="hops=signed", refusal=refusal)
+    chosen = f"business=SUSPEND&applicant=holder&number={quote(NUMBER)}"
+    plans = ListPlansResponse(plans=[Plan(id=f"GD-59{evil}", name=text(f"plan{evil}", f"套餐{evil}"))])
+    offerings = ListOfferingsResponse(offerings=[Offering(id=f"DATA{evil}", name=text(f"data{evil}", f"流量{evil}"))])
+    yield "new order", written(views["/orders/new"], guide(evil), plans, offerings, query=chosen)
+    yield "businesses", written(views["/orders/new"], ListBusinessesResponse(businesses=[guide(evil).business]))
     yield "orders", written(views["/orders"], ListOrdersResponse(orders=[order(evil)]))
     complaints = ListComplaintsResponse(complaints=[complaint(evil)])
     yield "work list", written(views["/work"], ListOrdersResponse(orders=[order(evil)]), complaints)

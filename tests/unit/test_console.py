@@ -319,6 +319,7 @@ def require_known_rpcs(served: WebConsole) -> None:
 
 def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
     shared = (
+        "gateway.federation.documents.parse_alternatives",
         "region_node.care.complaints.course.",
         "region_node.network.faults.course.",
         "region_node.network.faults.outages.due_of",

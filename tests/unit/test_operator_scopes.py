@@ -49,6 +49,7 @@ def test_an_operator_system_takes_in_a_narrow_amount_a_day_unless_the_file_write
     scopes = OperatorScopes(file)
     expected = {"app": DEFAULT_AMOUNT_A_DAY, "shop": 500, "bank": None, NODE_OPERATOR: None}
     assert {each: scopes.amount_a_day(each) for each in expected} == expected
+    assert scopes.amount_a_day("staff/wang") == DEFAULT_AMOUNT_A_DAY, "staff who order by themselves are no exception"
     assert OperatorScopes().amount_a_day("app") is None, "without a file each operator system may do everything"
 
 

@@ -254,26 +254,28 @@ class ConsoleApplication:
                 raise invalid(ACT, "names no form of this page", "不是本页面的表单")
             visit = replace(visit, request_id=visit.form.text(_REQUEST_ID))
             try:
-                person.session.notice = await self._done(request, known, visit)
+                person.session.notice, to = await self._done(request, known, visit)
             except Refused as refused:
+                visit = replace(visit, refused=refused)
                 # A repetition is done once by its id. A request with other words needs another id.
                 if not is_temporary(refused.reason):
                     visit = replace(visit, request_id="")
                     request[_FORM] = form.replaced(**{_REQUEST_ID: visit.id_for(act)})
                 return await self._viewed(request, view, visit, person, refused)
-            return _see(self._here(request))
+            return _see(to)
 
         return send
 
-    async def _done(self, request: web.Request, form: Form, visit: Visit) -> str:
-        """Calls the RPC of a form, and returns the text for the next page."""
-        visit.form.require_known([_TOKEN, ACT, _REQUEST_ID, *form.fields])
+    async def _done(self, request: web.Request, form: Form, visit: Visit) -> tuple[str, str]:
+        """Calls the RPC of a form, and returns the text for the next page, and its address."""
+        visit.form.require_known([_TOKEN, ACT, _REQUEST_ID, *form.fields], form.prefixes)
         terms = await self.terms(request)  # times are entered in the zone of the region
         with self._reader(request, terms):
             message = form.request(visit)
         answer = await self._calling(request, [form.rpc]).ask(form.rpc, message)
         with self._reader(request, terms):
-            return form.done(visit, answer)
+            told = form.done(visit, answer)
+        return told, self._here(request) if form.then is None else form.then(visit, answer)
 
     async def _viewed(
         self, request: web.Request, view: View, visit: Visit, person: _Person, refused: Refused | None = None

@@ -1,6 +1,6 @@
 """The forms of pages: fields of a few kinds, which keep what was entered where a form is refused."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -8,9 +8,10 @@ from typing import Literal
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.errors import invalid
+from gateway.errors import Refused, invalid
 from gateway.time.clock import to_timestamp
 from gateway.values.money import minor_units_of
+from gateway.web.console.frames import refusal_of
 from gateway.web.console.pages import ACT, Visit
 from gateway.web.console.parts import Option
 from gateway.wording.times import shown_zone
@@ -24,8 +25,9 @@ class Field:
     """A field of a form."""
 
     name: str
-    kind: Literal["text", "line", "number", "amount", "time", "day", "tick", "choice"]
+    kind: Literal["text", "line", "number", "amount", "time", "day", "tick", "choice", "hidden"]
     label: str
+    """Empty for a hidden one."""
     text: str = field(default="", repr=False)
     """The entered text; any text for a tick that is set."""
     longest: int = 0
@@ -33,6 +35,8 @@ class Field:
     is_required: bool = True
     """For browsers: the RPC checks each field."""
     options: Sequence[Option] = ()
+    problem: str = field(default="", repr=False)
+    """The refusal of what was entered here."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,33 @@ class Group:
     entries: Sequence[Entry]
 
 
-def entry(visit: Visit, act: str, heading: str, send: str, fields: Sequence[Field]) -> Entry:
-    """A form with the fields of a page, and with what was entered where it was refused."""
+def is_named(refused: Refused, name: str) -> bool:
+    """Whether a refusal names a field of the form."""
+    return refused.parameters.get("field") == name
+
+
+def entry(
+    visit: Visit,
+    act: str,
+    heading: str,
+    send: str,
+    fields: Sequence[Field],
+    concerns: Callable[[Refused, str], bool] = is_named,
+) -> Entry:
+    """A form with the fields of a page, and with what was entered where it was refused.
+
+    `concerns` says whether a refusal is about the field of a name, beside which it is shown.
+    """
     is_entered = visit.form.text(ACT) == act
-    filled = [replace(each, text=visit.form.text(each.name)) for each in fields] if is_entered else fields
+    filled = [_entered(visit, each, concerns) for each in fields] if is_entered else fields
     return Entry(act, heading, visit.id_for(act), filled, send, is_entered)
+
+
+def _entered(visit: Visit, field: Field, concerns: Callable[[Refused, str], bool]) -> Field:
+    refused = visit.refused
+    is_wrong = refused is not None and concerns(refused, field.name)
+    problem = refusal_of(refused).text if refused is not None and is_wrong else ""
+    return replace(field, text=visit.form.text(field.name), problem=problem)
 
 
 def amount_of(visit: Visit, name: str) -> Money:

@@ -48,10 +48,21 @@ class Fields:
         """The same fields with other texts for some of them."""
         return Fields({**self._values, **{name: (text,) for name, text in texts.items()}})
 
-    def require_known(self, known: Sequence[str]) -> None:
-        """Raises Refused with ATTRIBUTE_UNSUPPORTED for another field: its sender would take it for heeded."""
+    def beginning(self, prefix: str) -> Mapping[str, str]:
+        """The texts of the fields whose names begin so, by the rest of their names, without empty ones.
+
+        Raises Refused for a field that stands twice.
+        """
+        names = [each for each in self._values if each.startswith(prefix)]
+        return {each.removeprefix(prefix): said for each in names if (said := self.text(each))}
+
+    def require_known(self, known: Sequence[str], prefixes: Sequence[str] = ()) -> None:
+        """Raises Refused with ATTRIBUTE_UNSUPPORTED for another field: its sender would take it for heeded.
+
+        The names of known fields are `known`, or begin with one of `prefixes`.
+        """
         for name in self._values:
-            if name not in known:
+            if name not in known and not name.startswith(tuple(prefixes)):
                 raise unsupported(name, "this page has no such field", "本页面无此字段")
 
 

@@ -43,6 +43,8 @@ class ListPage:
     """The parts that the list does not have, each with the reason."""
     above: Sequence[Table] = ()
     """Tables above the list."""
+    leads: Sequence[Link] = ()
+    """The links above all of it, for example to what begins a new row."""
 
     def shown(self, title: str, tab: str) -> Shown:
         """The list below its title. Its file has the heads of columns also without a row."""

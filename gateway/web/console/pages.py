@@ -62,6 +62,8 @@ class Visit:
     """The id that came with the form; empty where nothing was sent, or it was refused for good."""
     drawn: str
     """A random text for the ids of the forms of this page."""
+    refused: Refused | None = None
+    """The refusal of the form that was sent; None where none was refused."""
 
     def id_for(self, act: str) -> str:
         """The id of the request by a form of this page: sent twice, it is done once.
@@ -104,6 +106,10 @@ class Form:
     """The text for the page that follows."""
     fields: Sequence[str]
     """The fields beside those of each form."""
+    prefixes: Sequence[str] = ()
+    """The beginnings of the names of further fields, which data name."""
+    then: "Callable[[Visit, Message], str] | None" = None
+    """The address of the page that follows; None for the page of the form."""
 
     @classmethod
     def of(
@@ -113,9 +119,13 @@ class Form:
         request: Callable[[Visit], Message],
         done: Callable[[Visit, A], str],
         fields: Sequence[str],
+        prefixes: Sequence[str] = (),
+        then: Callable[[Visit, A], str] | None = None,
     ) -> "Form":
-        """A form whose `done` takes the answer of its RPC."""
-        return cls(act, cast("Rpc[Message]", rpc), request, cast("Callable[[Visit, Message], str]", done), fields)
+        """A form whose `done` and `then` take the answer of its RPC."""
+        told = cast("Callable[[Visit, Message], str]", done)
+        leads = cast("Callable[[Visit, Message], str] | None", then)
+        return cls(act, cast("Rpc[Message]", rpc), request, told, fields, prefixes, leads)
 
 
 @dataclass(frozen=True)

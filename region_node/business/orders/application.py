@@ -40,7 +40,7 @@ from region_node.business.orders.rows import (
 )
 from region_node.customers.documents.on_file import RegisterApplication
 from region_node.customers.documents.rules import require_materials
-from region_node.requests.caller import Caller, done_before
+from region_node.requests.caller import Caller, caller_name, done_before
 from region_node.requests.changes import Changes
 from region_node.requests.room import Room
 from region_node.requests.rows import RequestKey, insert_request
@@ -297,7 +297,7 @@ def _review(
     tx: Transaction, context: OrderContext, reviewer: Identity, request: ReviewOrderRequest, now: datetime
 ) -> Order:
     content = request.SerializeToString(deterministic=True)
-    key = RequestKey(f"staff/{reviewer.name}", request.request_id, hashlib.sha256(content).digest())
+    key = RequestKey(caller_name(reviewer), request.request_id, hashlib.sha256(content).digest())
     known = done_before(tx, key)
     if known is not None:
         return require_order(tx, known).order

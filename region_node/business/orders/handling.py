@@ -59,7 +59,7 @@ def command(
     require_materials(context.node.federation.material_codes, asked.supplement.documents)
     row = require_order(tx, asked.order_id)
     order = row.order
-    if (order.origin_region, order.operator) != (context.node.region, caller.operator):
+    if order.origin_region != context.node.region or not rules.is_handled_by(order, caller.operator):
         raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=asked.order_id)
     name = asked.WhichOneof("command") or ""
     if rules.is_final(order) and not (name == "cancel" and order.state == rules.CANCELLED):

@@ -12,6 +12,7 @@ from typing import Final
 from gateway.api.federation.v1.configuration_pb2 import (
     Business,
     CharacteristicSpecification,
+    Mode,
     Reach,
     Step,
     ValueType,
@@ -26,10 +27,12 @@ from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.errors import Refused
+from gateway.federation.documents import is_ordered_by_nodes
 from gateway.federation.numberplan import normalize
 from gateway.federation.prepared import PreparedBusiness
 from gateway.time.clock import from_timestamp, times_are_dated, to_timestamp
 from gateway.values.money import in_major_units
+from region_node.node.rules import OF_STAFF
 from region_node.requests.checks import NODE_OPERATOR, error_of
 
 ACKNOWLEDGED = OrderState.ORDER_STATE_ACKNOWLEDGED
@@ -187,6 +190,31 @@ def _require_cancellable(order: Order) -> None:
         raise Refused(Reason.REASON_ORDER_TOO_LATE_TO_CANCEL, state=state_name(order.state))
 
 
+def is_handled_by(order: Order, operator: str) -> bool:
+    """Whether a caller of the origin region goes on with an order: who submitted it, and for staff any staff.
+
+    People at a counter change shifts, and the customer comes back.
+    """
+    return order.operator == operator or (order.operator.startswith(OF_STAFF) and operator.startswith(OF_STAFF))
+
+
+def commands_of(order: Order, region: str, operator: str) -> Sequence[str]:
+    """The commands that a caller of a region can give on an order as it is: names of fields of `OrderCommand`.
+
+    A code or password that an order waits for comes by a supplement, too, which is none of them.
+    """
+    if order.origin_region != region or not is_handled_by(order, operator) or is_final(order):
+        return ()
+    answers = {"supplement": "supplement", "confirm": "confirm", "accept": "confirm"}
+    answer = answers.get(order.awaiting.action)
+    found = [answer] if answer is not None else []
+    if order.version:
+        found.append("expedite")
+    if not is_fulfilled(order) and order.state not in (ASSESSING_CANCELLATION, PENDING_CANCELLATION):
+        found.append("cancel")
+    return found
+
+
 def require_awaiting(order: Order, action: str) -> None:
     """Raises Refused with ORDER_STATE_FORBIDS unless the order waits for this very action."""
     if is_final(order) or order.awaiting.action != action:
@@ -250,6 +278,11 @@ def require_other_reviewer(order: Order, reviewer_region: str, reviewer: str) ->
 def steps_after(order: Order) -> Sequence[Step.ValueType]:
     """The steps that the order still has before it."""
     return order.steps[order.steps_done :]
+
+
+def takes_orders(business: Business) -> bool:
+    """Whether people order the business for a customer: it is no query, and no work of several regions or of nodes."""
+    return bool(business.steps) and business.mode != Mode.MODE_JOINT and not is_ordered_by_nodes(business)
 
 
 def require_offered(business: Business, *, at_home: bool) -> None:

@@ -31,9 +31,9 @@ from region_node.requests.auditing import audited_call
 from region_node.requests.calling import caller_of, calling, known_states, patience
 from region_node.requests.changes import Changes
 from region_node.requests.checks import (
+    name_requester,
     require_length,
     require_request_id,
-    require_requester,
     require_size,
 )
 
@@ -231,16 +231,16 @@ class OrderService(OrderServiceServicer):
 
 
 def _command(order_id: str, requester: Requester) -> OrderCommand:
-    require_requester(requester)
+    name_requester(current_call().identity, requester)
     return OrderCommand(order_id=order_id, requester=requester)
 
 
 def _normalised(request: OrderRequest) -> OrderRequest:
     """The request of a call, brought into the form in which it is compared, sent and stored.
 
-    Raises Refused for a bad form.
+    Raises Refused for a bad form, and as `name_requester`.
     """
-    require_requester(request.requester)
+    name_requester(current_call().identity, request.requester)
     require_size(request.ByteSize())
     if request.number:  # a line that does not exist yet has none
         request.number = normalize(request.number)

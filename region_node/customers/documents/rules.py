@@ -1,5 +1,6 @@
 """Rules for documents on file: the conditions of an upload, and the documents that count for a business. Pure."""
 
+import hmac
 import re
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -102,8 +103,13 @@ def type_not_allowed(code: str, found: str, allowed: Sequence[str]) -> Refused:
 
 
 def in_one_form(identity_number: str) -> str:
-    """The number of an identity document in normal form, for comparison."""
+    """The number of an identity document, or of another paper, in normal form, for comparison."""
     return _NOT_IN_A_NUMBER.sub("", identity_number).upper()
+
+
+def hash_of_paper(key: bytes, code: str, number: str) -> bytes:
+    """The keyed hash of a paper by its number, as all systems of a region make it (`docs/integrating.md`)."""
+    return hmac.digest(key, f"{code}\n{in_one_form(number)}".encode(), "sha256")
 
 
 def attested(registered: RegisteredDocument) -> Document:

@@ -206,7 +206,9 @@ class Order(_message.Message):
     origin_region: _builtins.str
     """The region that the customer visits."""
     operator: _builtins.str
-    """Operator system that submitted it; `node/complaints` for an order of the node for a complaint."""
+    """Operator system that submitted it; `staff/<name>` for staff who order by themselves, `node/complaints` for an order
+    of the node for a complaint.
+    """
     home_region: _builtins.str
     """The region that owns the customer; empty while it is unknown."""
     cancellation_reason: _builtins.str

@@ -100,6 +100,9 @@ class OrderServiceServicer:
         """Accepts an order.
 
         The same request id with the same content returns the same order. With other content it is refused.
+
+        Staff order by themselves, in the name of their certificate. Any staff of the region give the further commands on
+        such an order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

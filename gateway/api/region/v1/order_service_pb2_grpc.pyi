@@ -25,6 +25,9 @@ class OrderServiceStub:
     """Accepts an order.
 
     The same request id with the same content returns the same order. With other content it is refused.
+
+    Staff order by themselves, in the name of their certificate. Any staff of the region give the further commands on
+    such an order.
     """
     SubmitOrders: _aio.StreamStreamMultiCallable[_order_service_pb2.SubmitOrdersRequest, _order_service_pb2.SubmitOrdersResponse]
     """Accepts many orders on one stream, singly or in packs, and answers each message as its orders are accepted, in any
@@ -90,6 +93,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """Accepts an order.
 
         The same request id with the same content returns the same order. With other content it is refused.
+
+        Staff order by themselves, in the name of their certificate. Any staff of the region give the further commands on
+        such an order.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,129 @@
+"""The forms of the commands on an order that staff of the region have taken in themselves."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.region.v1.order_service_pb2 import (
+    CancelOrderRequest,
+    CancelOrderResponse,
+    ConfirmOrderRequest,
+    ConfirmOrderResponse,
+    ExpediteOrderRequest,
+    ExpediteOrderResponse,
+    SupplementOrderRequest,
+    SupplementOrderResponse,
+)
+from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.errors import invalid
+from gateway.web.console.entries import Entry, Field, Group, entry
+from gateway.web.console.order_parts import order_state
+from gateway.web.console.pages import Form, Visit
+from gateway.web.console.parts import Option
+from gateway.wording.languages import translated
+from region_node.business.orders import rules
+from region_node.console import papers, rpcs
+from region_node.console.papers import Papers
+from region_node.console.steps import with_sent
+from region_node.node.rules import OF_STAFF
+
+_ID = "id"
+_SUPPLEMENT, _CONFIRM, _EXPEDITE, _CANCEL = "supplement", "confirm", "expedite", "cancel"
+_KNOWN = (_SUPPLEMENT, _CONFIRM, _EXPEDITE, _CANCEL)
+_AGREED, _NOTE, _REASON = "agreed", "note", "reason"
+_YES, _NO = "yes", "no"
+_WAIT = timedelta(seconds=15)
+_Answer = SupplementOrderResponse | ConfirmOrderResponse | ExpediteOrderResponse | CancelOrderResponse
+
+
+def group(visit: Visit, counted: Papers, order: Order, names: Mapping[str, str]) -> Group:
+    """The forms of the commands that the order allows the person now. `names` has the names of the materials."""
+    offered = rules.commands_of(order, visit.person.region, f"{OF_STAFF}{visit.person.name}")
+    entries = [_entry(visit, each, counted, order, names) for each in with_sent(visit, offered, _KNOWN)]
+    return Group(translated("For the customer"), entries)
+
+
+def _entry(visit: Visit, command: str, counted: Papers, order: Order, names: Mapping[str, str]) -> Entry:
+    send = translated("Send")
+    if command == _SUPPLEMENT:
+        note = Field(_NOTE, "text", translated("Remark"), longest=rules.NOTE_LIMIT, is_required=False)
+        fields = [*counted.fields(visit, order.documents_requested, names), note]
+        return entry(visit, command, translated("Bring the documents"), send, fields, papers.concerns)
+    if command == _CONFIRM:
+        answers = [Option(_YES, translated("agrees")), Option(_NO, translated("does not agree"))]
+        fields = [
+            Field(_AGREED, "choice", translated("The customer"), options=answers),
+            Field(_NOTE, "text", translated("Remark"), longest=rules.NOTE_LIMIT, is_required=False),
+        ]
+        return entry(visit, command, translated("Pass on the customer's answer"), send, fields)
+    if command == _EXPEDITE:
+        return entry(visit, command, translated("Ask for haste"), send, ())
+    reason = Field(_REASON, "text", translated("Reason"), longest=rules.TEXT_LIMIT)
+    return entry(visit, command, translated("Cancel the order"), send, [reason])
+
+
+def _requester(visit: Visit) -> Requester:
+    return Requester(staff_id=visit.person.name, channel=Channel.CHANNEL_COUNTER)
+
+
+def _supplementing(counted: Papers, visit: Visit) -> SupplementOrderRequest:
+    request = SupplementOrderRequest(
+        request_id=visit.request_id,
+        order_id=visit.names[_ID],
+        documents=counted.documents(visit),
+        note=visit.form.text(_NOTE),
+        requester=_requester(visit),
+    )
+    request.wait.FromTimedelta(_WAIT)
+    return request
+
+
+def _confirming(visit: Visit) -> ConfirmOrderRequest:
+    said = visit.form.text(_AGREED)
+    if said not in (_YES, _NO):
+        raise invalid(_AGREED, "is not chosen", "未选择")
+    request = ConfirmOrderRequest(
+        request_id=visit.request_id,
+        order_id=visit.names[_ID],
+        agreed=said == _YES,
+        note=visit.form.text(_NOTE),
+        requester=_requester(visit),
+    )
+    request.wait.FromTimedelta(_WAIT)
+    return request
+
+
+def _expediting(visit: Visit) -> ExpediteOrderRequest:
+    request = ExpediteOrderRequest(request_id=visit.request_id, order_id=visit.names[_ID], requester=_requester(visit))
+    request.wait.FromTimedelta(_WAIT)
+    return request
+
+
+def _cancelling(visit: Visit) -> CancelOrderRequest:
+    request = CancelOrderRequest(
+        request_id=visit.request_id,
+        order_id=visit.names[_ID],
+        reason=visit.form.text(_REASON),
+        requester=_requester(visit),
+    )
+    request.wait.FromTimedelta(_WAIT)
+    return request
+
+
+def _done(_: Visit, answer: _Answer) -> str:
+    return translated("Done. The order is now: {state}.", state=order_state(answer.order.state))
+
+
+def forms(counted: Papers) -> Sequence[Form]:
+    """The form of each command."""
+
+    def supplementing(visit: Visit) -> SupplementOrderRequest:
+        return _supplementing(counted, visit)
+
+    taken = (_NOTE, papers.SEEN)
+    return (
+        Form.of(_SUPPLEMENT, rpcs.SUPPLEMENT_ORDER, supplementing, _done, taken, (papers.PREFIX,)),
+        Form.of(_CONFIRM, rpcs.CONFIRM_ORDER, _confirming, _done, (_AGREED, _NOTE)),
+        Form.of(_EXPEDITE, rpcs.EXPEDITE_ORDER, _expediting, _done, ()),
+        Form.of(_CANCEL, rpcs.CANCEL_ORDER, _cancelling, _done, (_REASON,)),
+    )

@@ -1,0 +1,112 @@
+"""The page of a new order without a server: its form comes from the catalogue; and the commands of an order."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.clients.python.client import seen
+from gateway.api.region.v1.order_pb2 import Order, OrderState
+from gateway.api.region.v1.order_service_pb2 import GetOrderResponse
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.process.files import FileUnusable
+from gateway.security.identity import Identity
+from region_node.business.orders import rules
+from region_node.console.served import document_key
+from region_node.customers.documents.rules import hash_of_paper
+from region_node.requests.checks import name_requester
+from tests.unit.console_pages import STAFF, acts, guide, order, refused, view_of, written
+from tests.unit.test_complaint_report import read
+
+CHOSEN = "business=SUSPEND&applicant=holder&number=1"
+
+
+def names(page: str) -> list[str]:
+    """The fields of the last form of a page."""
+    return [str(each["name"]) for tag, each in read(page).seen if tag in ("input", "select") and "." in each["name"]]
+
+
+def test_the_form_of_a_business_has_a_field_for_each_characteristic_and_each_paper_of_the_catalogue() -> None:
+    found = guide()
+    known = names(written(view_of("/orders/new"), found, query=CHOSEN))
+    assert known[-1] == "paper.ID_ORIG", "a code and a password are no papers"
+    assert [each for each in known if each.startswith("time.")] == ["time.VALUE_TYPE_TIME"]
+    assert len(known) == len(found.business.characteristics) + 1
+    found.business.characteristics.add(name="colour")
+    assert "value.colour" in names(written(view_of("/orders/new"), found, query=CHOSEN))
+
+
+@pytest.mark.parametrize("query", ["business=S", "business=S&number=1", "business=S&applicant=holder"])
+def test_without_an_applicant_and_a_number_there_is_no_form_yet(query: str) -> None:
+    assert "submit" not in acts(written(view_of("/orders/new"), guide(), query=query))
+
+
+def test_a_business_that_is_not_offered_here_has_no_form() -> None:
+    found = guide()
+    found.offered_here = False
+    page = written(view_of("/orders/new"), found, query=CHOSEN)
+    assert ("submit" in acts(page), 'role="note"' in page) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("action", "offered"),
+    [
+        ("confirm", ["confirm", "expedite", "cancel"]),
+        ("accept", ["confirm", "expedite", "cancel"]),
+        ("supplement", ["supplement", "expedite", "cancel"]),
+        ("review", ["expedite", "cancel"]),
+    ],
+)
+def test_an_order_of_staff_offers_the_commands_that_it_waits_for_and_no_other_order_offers_any(
+    action: str, offered: list[str]
+) -> None:
+    found = taken_in(action)
+    view = view_of("/orders/{id:.+}")
+    assert acts(written(view, GetOrderResponse(order=found), guide())) == offered
+    for operator, origin in (("counter", "guangdong"), ("staff/wang", "sichuan"), ("node/complaints", "guangdong")):
+        found.operator, found.origin_region = operator, origin
+        assert acts(written(view, GetOrderResponse(order=found), guide())) == []
+
+
+def test_a_final_order_takes_no_command_and_one_that_nobody_has_decided_is_only_cancelled() -> None:
+    found = taken_in("")
+    found.version = 0
+    assert rules.commands_of(found, "guangdong", "staff/wang") == ["cancel"]
+    found.state = OrderState.ORDER_STATE_COMPLETED
+    assert rules.commands_of(found, "guangdong", "staff/wang") == ()
+
+
+def test_a_member_of_staff_is_named_by_the_certificate_and_an_operator_system_names_the_person() -> None:
+    requester = Requester(channel=Channel.CHANNEL_COUNTER)
+    name_requester(STAFF, requester)
+    assert requester.staff_id == "wang"
+    li = Requester(staff_id="li", channel=Channel.CHANNEL_COUNTER)
+    assert refused(lambda: name_requester(STAFF, li)) == Reason.REASON_STAFF_DIFFERS
+    name_requester(Identity(STAFF.federation, Role.ROLE_OPERATOR, "guangdong", "counter"), li)
+    assert li.staff_id == "li"
+
+
+def test_the_hash_of_a_paper_is_that_of_other_systems_of_the_region() -> None:
+    key = bytes(range(32))
+    paper = seen("ID_ORIG", "110105 19491231-002x", key)
+    assert hash_of_paper(key, "ID_ORIG", "11010519491231002X") == paper.keyed_hash
+
+
+def test_a_key_of_documents_of_another_length_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "documents.key"
+    with pytest.raises(FileUnusable, match=r"documents\.key"):
+        document_key(path)
+    path.write_bytes(bytes(31))
+    with pytest.raises(FileUnusable, match="31 bytes"):
+        document_key(path)
+    path.write_bytes(bytes(32))
+    assert (document_key(path), document_key(None)) == (bytes(32), None)
+
+
+def taken_in(action: str) -> Order:
+    """An order that a member of Guangdong's staff has taken in, and that waits for an action at home."""
+    found = order()
+    found.operator, found.origin_region, found.home_region = "staff/li", "guangdong", "sichuan"
+    found.version, found.awaiting.action = 1, action
+    return found
