@@ -172,8 +172,12 @@ def _api(root: str, hub: Sequence[Route] = ()) -> Api:
 
 
 _V4 = "/tmf-api/productOrderingManagement/v4"
-ORDER_EVENTS = EventSource.of(
-    ListenerResource.LISTENER_RESOURCE_PRODUCT_ORDER, ORDER, lambda order: told_order(order, _V4, ENGLISH)
-)
+
+
+def _in_english(order: Order) -> Json:
+    return told_order(order, _V4, ENGLISH)
+
+
+ORDER_EVENTS = EventSource.of(ListenerResource.LISTENER_RESOURCE_PRODUCT_ORDER, ORDER, _in_english)
 PRODUCT_ORDERING = _api(_V4, hub_routes(_V4, ORDER_EVENTS))
 PRODUCT_ORDERING_V5 = _api("/tmf-api/productOrdering/v5")

@@ -14,7 +14,8 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity, server_name
 from tests.bench.chain import credentials_in
-from tests.bench.neighbours import NEIGHBOUR, resident
+from tests.bench.neighbours import resident
+from tests.bench.openloop import NEIGHBOUR
 from tests.bench.orders import HOME
 from tests.bench.report import percentile
 from tests.bench.running import running
