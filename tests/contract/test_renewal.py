@@ -51,6 +51,12 @@ from tests.preloaded import Ended
 MINUTES = timedelta(minutes=30)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _programs_are_loaded() -> None:
+    """Imports the modules of commands before the time of a scenario begins."""
+    preloaded.run("coordinator.cli.main", "--version", environment={})
+
+
 @dataclass
 class Scene:
     """A coordinator, the keys of Sichuan, and the directory of the issuer of nodes."""
@@ -235,7 +241,7 @@ def test_a_region_that_floods_renewals_hides_no_other_region(tmp_path: Path) -> 
 def test_a_coordinator_renews_its_certificate_while_it_serves_and_no_call_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(certificate_renewal, "LONGEST_PAUSE", 0.2)
+    monkeypatch.setattr(certificate_renewal, "LONGEST_PAUSE", 0.5)
     monkeypatch.setattr(certificate_renewal, "SHORTEST_PAUSE", 0.05)
 
     async def scenario() -> None:
