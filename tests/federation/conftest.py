@@ -4,9 +4,10 @@ import asyncio
 import functools
 import inspect
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 import pytest
 import uvloop
@@ -24,6 +25,7 @@ from tests.federation.counter import Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.running import Federation
 from tests.federation.shared import shares_federation
+from tests.federation.token_provider import TokenProvider, token_provider
 
 SOON = 0.1  # seconds
 ROOM = 2**31  # bytes free in memory, of which databases of all workers take a tenth
@@ -118,7 +120,8 @@ def shared_federation(runner: asyncio.Runner, databases: Databases, fast_disk: P
 
     It ends when the worker leaves the folder: nobody runs its event loop while the tests of another folder run theirs.
     """
-    yield from _started(runner, databases, fast_disk, web=("coordinator", "guangdong"))
+    with TemporaryDirectory(prefix="crossregion-", dir=fast_disk) as name, token_provider(Path(name)) as provider:
+        yield from _started(runner, databases, fast_disk, ("coordinator", "guangdong"), {"sichuan": provider})
 
 
 @pytest.fixture(scope="module")
@@ -138,12 +141,18 @@ def federation(
 
 
 def _started(
-    runner: asyncio.Runner, databases: Databases, disk: Path | None, web: Sequence[str] = ()
+    runner: asyncio.Runner,
+    databases: Databases,
+    disk: Path | None,
+    web: Sequence[str] = (),
+    providers: Mapping[str, TokenProvider] = MappingProxyType({}),
 ) -> Iterator[Federation]:
-    """A federation, in which the members `web` serve HTTPS, too."""
+    """A federation, in which the members `web` serve HTTPS, too, and regions with a provider without certificates."""
     with TemporaryDirectory(prefix="crossregion-", dir=disk) as name:
         federation = Federation(Path(name), databases)
         federation.open_web(*web)
+        for region, provider in providers.items():
+            federation.admit_by_tokens(region, provider)
         runner.run(federation.start())
         yield federation
         runner.run(federation.stop())
