@@ -5,6 +5,7 @@ import functools
 import inspect
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -115,13 +116,28 @@ def databases(request: pytest.FixtureRequest) -> Databases:
 
 
 @pytest.fixture(scope="package")
-def shared_federation(runner: asyncio.Runner, databases: Databases, fast_disk: Path | None) -> Iterator[Federation]:
+def shared_federation(
+    runner: asyncio.Runner, databases: Databases, fast_disk: Path | None, shared_provider: TokenProvider
+) -> Iterator[Federation]:
     """The federation of a worker and engine for all files that share it.
 
     It ends when the worker leaves the folder: nobody runs its event loop while the tests of another folder run theirs.
     """
+    yield from _started(runner, databases, fast_disk, ("coordinator", "guangdong"), {"sichuan": shared_provider})
+
+
+@pytest.fixture(scope="package")
+def shared_provider(fast_disk: Path | None) -> Iterator[TokenProvider]:
+    """The identity provider by which people and systems come to Sichuan without a certificate."""
     with TemporaryDirectory(prefix="crossregion-", dir=fast_disk) as name, token_provider(Path(name)) as provider:
-        yield from _started(runner, databases, fast_disk, ("coordinator", "guangdong"), {"sichuan": provider})
+        yield provider
+
+
+@pytest.fixture
+def provider(shared_provider: TokenProvider) -> Iterator[TokenProvider]:
+    """The same, which does nothing wrong after the test."""
+    yield shared_provider
+    shared_provider.behave()
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +168,8 @@ def _started(
         federation = Federation(Path(name), databases)
         federation.open_web(*web)
         for region, provider in providers.items():
-            federation.admit_by_tokens(region, provider)
+            federation.open_web(region)
+            federation.web[region] = replace(federation.web[region], oidc=provider.console, oauth=provider.systems)
         runner.run(federation.start())
         yield federation
         runner.run(federation.stop())

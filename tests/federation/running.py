@@ -55,7 +55,6 @@ from region_node.node.settings import (
 from tests.administrators import Administrators
 from tests.federation.certificates import FEDERATION, Certificates
 from tests.federation.databases import Database, Databases
-from tests.federation.token_provider import TokenProvider
 from tests.sealing import Sealing
 from tests.shipped import shipped_configuration
 
@@ -95,8 +94,6 @@ class Federation:
         """The identity providers of the regions that have one."""
         self.web: dict[str, NodeWebSettings] = {}
         """The HTTPS listeners of the members that have one."""
-        self.token_provider: TokenProvider | None = None
-        """The identity provider by which people and systems come without a certificate."""
         self.acting: dict[str, str] = {}
         """The member of staff who proves to act through an operator system, by the path of the system."""
         self._messaging: dict[str, Provider] = {}
@@ -122,12 +119,6 @@ class Federation:
         for member in members:
             port_file = self.directory / f"{member}.web-port"
             self.web[member] = NodeWebSettings("127.0.0.1:0", port_file, open_apis=True, console=True)
-
-    def admit_by_tokens(self, region: str, provider: TokenProvider) -> None:
-        """Has a node, once it starts, serve people and systems without a certificate, too."""
-        self.open_web(region)
-        self.web[region] = replace(self.web[region], oidc=provider.console, oauth=provider.systems)
-        self.token_provider = provider
 
     @property
     def coordinator_endpoint(self) -> str:

@@ -1,6 +1,5 @@
 """Operator systems without a certificate: access tokens open what certificates open, and nothing else does."""
 
-from collections.abc import Iterator
 from http import HTTPStatus
 from itertools import chain
 
@@ -18,15 +17,6 @@ from tests.federation.web_caller import ORDERS, WebAnswer, WebCaller, order_path
 REGION, SYSTEM = "sichuan", "region/sichuan/operator/by-token"
 CHANNEL = {"Requester-Channel": "counter"}
 LONG_AGO = 1_000_000_000
-
-
-@pytest.fixture(name="provider")
-def provider_of_sichuan(federation: Federation) -> Iterator[TokenProvider]:
-    """The authorization server, which does nothing wrong after the test."""
-    provider = federation.token_provider
-    assert provider is not None
-    yield provider
-    provider.signing, provider.algorithm = None, "ES256"
 
 
 def told(answer: WebAnswer) -> str:

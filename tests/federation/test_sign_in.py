@@ -2,7 +2,6 @@
 
 import html
 import re
-from collections.abc import Iterator
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,15 +17,6 @@ from tests.federation.web_caller import WebAnswer, without_certificate
 REGION, STAFF = "sichuan", "region/sichuan/staff/chen"
 LONG_AGO = 1_000_000_000
 _GO_ON = re.compile(r'<a href="(https://[^"]+)">')
-
-
-@pytest.fixture(name="provider")
-def provider_of_sichuan(federation: Federation) -> Iterator[TokenProvider]:
-    """The identity provider, which does nothing wrong after the test."""
-    provider = federation.token_provider
-    assert provider is not None
-    yield provider
-    provider.changes, provider.signing, provider.algorithm, provider.status = {}, None, "ES256", HTTPStatus.OK
 
 
 @pytest.fixture

@@ -69,6 +69,10 @@ class TokenProvider:
         """The operator systems of Sichuan as its clients."""
         return AuthorizationServerSettings(self.issuer, AUDIENCE, self.directory / "keys.json")
 
+    def behave(self) -> None:
+        """Ends all that it does wrong."""
+        self.changes, self.signing, self.algorithm, self.status = {}, None, "ES256", http.client.OK
+
     def write(self) -> None:
         """Writes the files that its clients need."""
         told = jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key(), as_dict=True)

@@ -1,6 +1,6 @@
 """The sessions of people at a console, in the memory of one process.
 
-The certificate names the person in every request. Without one the session does, as an identity provider told it. A
+The certificate names the person in every request. Without one the session does, by the word of an identity provider. A
 session adds an end after idle time and after a day of work, signing out, and a token for forms that no other site can
 read. It is bound to a proof of the person: the certificate, or that there is none. A process that starts anew has no
 sessions, and people sign in again.

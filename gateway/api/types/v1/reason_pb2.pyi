@@ -782,7 +782,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     one; the other region may keep them longer.
     """
     REASON_ACCESS_TOKEN_INVALID: _Reason.ValueType  # 695
-    """Take a new access token, by the client that the scope of the operator system names, for the audience of the region."""
+    """Take a new access token for the audience of the region, by the client in the scope of the operator system."""
     REASON_IDENTITY_PROVIDER_UNREACHABLE: _Reason.ValueType  # 696
     """Sign in again in a moment, or by a certificate. Operations staff: the log of the node says how the provider failed."""
 
@@ -1548,7 +1548,7 @@ REASON_ORDER_NOT_PROVEN: Reason.ValueType  # 693
 one; the other region may keep them longer.
 """
 REASON_ACCESS_TOKEN_INVALID: Reason.ValueType  # 695
-"""Take a new access token, by the client that the scope of the operator system names, for the audience of the region."""
+"""Take a new access token for the audience of the region, by the client in the scope of the operator system."""
 REASON_IDENTITY_PROVIDER_UNREACHABLE: Reason.ValueType  # 696
 """Sign in again in a moment, or by a certificate. Operations staff: the log of the node says how the provider failed."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
