@@ -46,9 +46,9 @@ def serving(directory: Path | None = None) -> Iterator[Hook]:
     hook = Hook()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hook))
     if directory is not None:
-        hook.authority = _self_signed(directory)
+        hook.authority, key = self_signed(directory, "hook")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(hook.authority, directory / "hook.key")
+        context.load_cert_chain(hook.authority, key)
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     scheme = "http" if directory is None else "https"
     hook.url = f"{scheme}://127.0.0.1:{server.server_address[1]}/escalations?from=region"
@@ -82,10 +82,10 @@ def _handler(hook: Hook) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _self_signed(directory: Path) -> Path:
-    """A certificate of 127.0.0.1, beside its key; returns its path."""
+def self_signed(directory: Path, stem: str) -> tuple[Path, Path]:
+    """The paths of a certificate of 127.0.0.1 and of its key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "webhook")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, stem)])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
@@ -98,7 +98,7 @@ def _self_signed(directory: Path) -> Path:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    (directory / "hook.key").write_bytes(private)
-    path = directory / "hook.crt"
+    key_file, path = directory / f"{stem}.key", directory / f"{stem}.crt"
+    key_file.write_bytes(private)
     path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    return path
+    return path, key_file

@@ -19,11 +19,11 @@ from gateway.errors import Refused
 from gateway.rpc.access import AccessRules
 from gateway.security.identity import Identity
 from gateway.security.peers import Peer
+from gateway.security.provider_tokens import TokenInvalid, bearer_token
 from gateway.security.staff_proofs import StaffProof, StaffProofs, invalid
 from gateway.time.clock import Clock
 from gateway.values.requesters import SELF_SERVICE
 
-_SCHEME = "bearer"
 Metadata = Iterable[tuple[str, str | bytes]]
 
 
@@ -151,13 +151,10 @@ def not_proven(operator: Identity, problem: str, problem_zh_cn: str) -> Refused:
 def _bearer(metadata: Metadata) -> str | None:
     """The token of a call; None without one. Raises Refused for several, and for another scheme."""
     found = [value for key, value in metadata if key == "authorization"]
-    if not found:
-        return None
-    value = found[0]
-    scheme, _, token = (value if isinstance(value, str) else "").partition(" ")
-    if len(found) > 1 or scheme.lower() != _SCHEME or not token:
-        raise invalid("authorization is not one Bearer token", "authorization不是单一的Bearer令牌")
-    return token.strip()
+    try:
+        return bearer_token(found) if found else None
+    except TokenInvalid as error:
+        raise invalid(error.problem, error.problem_zh_cn) from None
 
 
 def _held(message: Message, path: str) -> Iterator[tuple[str, Requester | Document]]:

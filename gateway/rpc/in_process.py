@@ -5,7 +5,7 @@ the person who acts, the form of the request, audit rows, spans and figures. Onl
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias, cast
 
@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, from_metadata
 from gateway.rpc.interceptor import BorderInterceptor
+from gateway.security.peers import Caller
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Message, Message]"
 _Serve = Callable[[AsyncIterator[bytes], "_Context"], Awaitable[Message]]
@@ -24,8 +25,7 @@ _Serve = Callable[[AsyncIterator[bytes], "_Context"], Awaitable[Message]]
 class Arrival:
     """A call as another protocol has brought it."""
 
-    certificates: Mapping[str, Collection[bytes]]
-    """The certificates of the caller, in the form of gRPC's `auth_context()`."""
+    caller: Caller
     metadata: Sequence[tuple[str, str]]
     """Metadata of gRPC that came as headers: names in lower case."""
     seconds: float
@@ -116,9 +116,9 @@ class _Context:
         self._end = asyncio.get_running_loop().time() + arrival.seconds
         self.refused: Refused | None = None
 
-    def auth_context(self) -> Mapping[str, Collection[bytes]]:
-        """See grpc."""
-        return self._arrival.certificates
+    def auth_context(self) -> Caller:
+        """See grpc; or the peer that the caller has proven to be."""
+        return self._arrival.caller
 
     def invocation_metadata(self) -> Sequence[tuple[str, str]]:
         """See grpc."""

@@ -37,7 +37,7 @@ from gateway.rpc.incidents import incident
 from gateway.rpc.request_streams import RequestReader, RequestStreams, arrived
 from gateway.rpc.shares import HeldBytes, Shares
 from gateway.security.identity import Identity
-from gateway.security.peers import Peer, peer_of
+from gateway.security.peers import Caller, Peer, peer_of
 from gateway.security.revocations import Revocations
 from gateway.store.vault import KeyDestroyed
 from gateway.time.clock import Clock, SystemClock
@@ -82,14 +82,16 @@ class BorderPorts:
         if self.revocations is not None:
             self.revocations.require_in_force(peer)
 
-    async def require_peer(
-        self, certificates: Mapping[str, Iterable[bytes]], subject: str, permit: Callable[[Identity], None]
-    ) -> Peer:
-        """The peer with these certificates.
+    def peer_for(self, caller: Caller) -> Peer:
+        """The peer that a caller is. Raises Refused for a caller without an identity of the federation."""
+        return caller if isinstance(caller, Peer) else self.peer(caller, self.federation)
+
+    async def require_peer(self, caller: Caller, subject: str, permit: Callable[[Identity], None]) -> Peer:
+        """The peer that a caller is.
 
         Raises Refused for one whose certificates are not in force, and as `permit`; a row says who it was.
         """
-        peer = self.peer(certificates, self.federation)
+        peer = self.peer_for(caller)
         try:
             self.require_in_force(peer)
             permit(peer.identity)
@@ -227,7 +229,8 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         turns an authenticated peer away.
         """
         self._shares.require_place()
-        peer = self._ports.peer(context.auth_context(), self._ports.federation)
+        # A call of the own process may have a peer there, which its listener has proven.
+        peer = self._ports.peer_for(cast("Caller", context.auth_context()))
         identity, access = peer.identity, self._ports.access
         share = self._shares.enter(identity, is_stranger=access.is_stranger(identity))
         call = _OpenCall(peer, method.path, asyncio.current_task(), share)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -58,6 +59,10 @@ class Peer:
             raise Refused(Reason.REASON_CERTIFICATE_EXPIRED)
 
 
+Caller: TypeAlias = Peer | Mapping[str, Iterable[bytes]]
+"""A caller: the certificates of its connection in the form of gRPC's `auth_context()`, or a peer that is proven."""
+
+
 def peer_of(auth_context: Mapping[str, Iterable[bytes]], federation: str) -> Peer:
     """The peer of a call that mTLS secured, from its `auth_context()`.
 
@@ -76,7 +81,12 @@ def peer_of(auth_context: Mapping[str, Iterable[bytes]], federation: str) -> Pee
 
 def joiner(_: Mapping[str, Iterable[bytes]], federation: str) -> Peer:
     """The peer of a call at a port for those who have no certificate yet: nobody in particular."""
-    return Peer(Identity(federation, Role.ROLE_JOINER, "", ""), frozenset(), datetime.max.replace(tzinfo=UTC))
+    return without_certificate(Identity(federation, Role.ROLE_JOINER, "", ""))
+
+
+def without_certificate(identity: Identity) -> Peer:
+    """The peer of one request, which has proven its identity by something else than a certificate."""
+    return Peer(identity, frozenset(), datetime.max.replace(tzinfo=UTC))
 
 
 def peer_of_chain(

@@ -12,17 +12,14 @@ import json
 import re
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from datetime import datetime, timedelta
 
 import jwt
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.api.types.v1.access_pb2 import Role
@@ -32,6 +29,20 @@ from gateway.security.alternative_names import uris_of
 from gateway.security.identity import SCHEME, Identity, parse
 from gateway.security.peers import Peer, peer_of_chain
 from gateway.security.private_keys import pem_key
+from gateway.security.provider_tokens import (
+    JWS,
+    LONGEST_TOKEN,
+    UNREADABLE,
+    Claims,
+    IdentityProvider,
+    TokenExpired,
+    TokenInvalid,
+    algorithm_of,
+    end_of,
+    signed_claims,
+    unreadable,
+    verifying_key,
+)
 from gateway.security.revocations import Revocations
 from gateway.security.tls import Credentials
 from gateway.values.requesters import SELF_SERVICE
@@ -40,21 +51,11 @@ LARGEST_PROOF = 6 * 1024
 """Bytes of a token: gRPC takes 8 KiB of metadata with a call."""
 LONGEST_STATEMENT = timedelta(minutes=10)
 """The longest life of a statement."""
-LONGEST_TOKEN = timedelta(hours=1)
-"""The longest life of a token of the identity provider."""
-SKEW = timedelta(seconds=30)
-"""By so much the clock of whoever signs may be wrong, as that of a member."""
 _TYPE = "staff-statement+jwt"  # RFC 8725, 3.11: nothing else that the key signs can be taken for a statement
 _LONGEST_CHAIN = 3  # certificates
 _REMEMBERED = 1024  # proofs
-_LEAST_RSA = 2048  # bits
-_LATEST = 2**40  # seconds: no token is for so late a time, and beyond it sums need care
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TOKEN_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{0,128}")
-_JWS = jwt.PyJWS(algorithms=["EdDSA", "ES256", "RS256"])
-
-VerifyingKey: TypeAlias = EllipticCurvePublicKey | Ed25519PublicKey | RSAPublicKey
-_Claims: TypeAlias = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -77,20 +78,6 @@ class StaffProof:
     def told(self) -> str:
         """The member of staff and the proof, as the audit chain keeps them."""
         return f"staff {self.staff_id} by {self.issuer}, token {self.token_id or '-'}, SHA-256 {self.digest}"
-
-
-@dataclass(frozen=True)
-class IdentityProvider:
-    """The identity provider of a region, whose access tokens prove members of staff (RFC 9068)."""
-
-    issuer: str
-    """The `iss` of its tokens."""
-    audience: str
-    """The `aud` of tokens for the region's node."""
-    name_claim: str
-    """The claim with the staff id."""
-    keys: Callable[[], Mapping[str, VerifyingKey]]
-    """Its keys at present, by `kid`; another mapping once they have changed."""
 
 
 class StaffProofs:
@@ -150,19 +137,23 @@ class StaffProofs:
                 return self._of_statement(token, digest, header, operator, now)
             if self._provider is None:
                 raise invalid("it is no statement, and no identity provider is set", "不是员工声明，且未配置身份提供方")
-            return self._of_provider(self._provider, token, digest, header, client_id, now)
-        except (jwt.PyJWTError, ValueError, TypeError, RecursionError, UnsupportedAlgorithm) as error:
-            raise _unreadable() from error
+            return self._of_provider(self._provider, token, digest, client_id, now)
+        except TokenExpired:
+            raise Refused(Reason.REASON_STAFF_PROOF_EXPIRED) from None
+        except TokenInvalid as error:
+            raise invalid(error.problem, error.problem_zh_cn) from error
         except (
+            *UNREADABLE,
             x509.DuplicateExtension,
             x509.ExtensionNotFound,
             x509.InvalidVersion,
             x509.UnsupportedGeneralNameType,
         ) as error:
-            raise _unreadable() from error
+            known = unreadable()
+            raise invalid(known.problem, known.problem_zh_cn) from error
 
-    def _of_statement(self, token: str, digest: str, header: _Claims, operator: Identity, now: datetime) -> StaffProof:
-        """Raises Refused, or ValueError and those of the libraries for what nobody can read."""
+    def _of_statement(self, token: str, digest: str, header: Claims, operator: Identity, now: datetime) -> StaffProof:
+        """Raises Refused or TokenInvalid, or ValueError and those of the libraries for what nobody can read."""
         chain = _chain(header.get("x5c"))
         try:
             peer = peer_of_chain(chain, self._revocations.authorities, self._node.federation, now)
@@ -172,7 +163,7 @@ class StaffProofs:
         if identity.role != Role.ROLE_STAFF or identity.region != self._node.region:
             raise invalid(f"{identity.path} is no member of this region's staff", f"{identity.path}不是本地区员工")
         self.require_not_revoked(peer)
-        claims = _verified_claims(token, _verifying(chain[0].public_key()))
+        claims = signed_claims(token, verifying_key(chain[0].public_key()))
         if {claims.get("iss"), claims.get("sub")} != {identity.uri}:
             raise invalid("it does not speak for the owner of its certificate", "声明人与证书所有人不一致")
         if claims.get("aud") not in (self._node.uri, [self._node.uri]):
@@ -182,31 +173,20 @@ class StaffProofs:
         if not _token_id(claims):
             raise invalid("it has no jti", "缺少jti")
         issuer = f"certificate {chain[0].serial_number:x}"
-        end = min(_end(claims, now, LONGEST_STATEMENT), peer.end)
-        return StaffProof(_staff_id(identity.name), issuer, _token_id(claims), digest, end, peer)
+        end = min(end_of(claims, now, LONGEST_STATEMENT), peer.end)
+        return StaffProof(staff_id_of(identity.name), issuer, _token_id(claims), digest, end, peer)
 
     def _of_provider(
-        self, provider: IdentityProvider, token: str, digest: str, header: _Claims, client_id: str, now: datetime
+        self, provider: IdentityProvider, token: str, digest: str, client_id: str, now: datetime
     ) -> StaffProof:
         """Raises as `_of_statement`."""
-        keys = provider.keys()
-        named = header.get("kid")
-        key = keys.get(named) if isinstance(named, str) else next(iter(keys.values())) if len(keys) == 1 else None
-        if key is None:
-            raise invalid("its key is none of the identity provider", "其密钥不属于身份提供方")
-        claims = _verified_claims(token, key)
-        if claims.get("iss") != provider.issuer:
-            raise invalid("it is of another issuer", "签发方不符")
-        audience = claims.get("aud")
-        if provider.audience not in (audience if isinstance(audience, list) else [audience]):
-            raise invalid("it is made for another node", "该证明是给其他节点的")
+        found = provider.verified(token, now, LONGEST_TOKEN)
+        claims = found.claims
         # RFC 9068 names the client by `client_id`, OpenID Connect by `azp`; a token that has both says the same.
         if {claims[each] for each in ("client_id", "azp") if each in claims} != {client_id}:
             raise _of_another_operator()
-        end = _end(claims, now, LONGEST_TOKEN)
-        return StaffProof(
-            _staff_id(claims.get(provider.name_claim)), provider.issuer, _token_id(claims), digest, end, None
-        )
+        staff_id = staff_id_of(claims.get(provider.name_claim))
+        return StaffProof(staff_id, provider.issuer, _token_id(claims), digest, found.end, None)
 
 
 def statement_for(own: Credentials, operator: str, now: datetime, life: timedelta) -> str:
@@ -236,41 +216,20 @@ def statement_for(own: Credentials, operator: str, now: datetime, life: timedelt
         "jti": uuid.uuid4().hex,
     }
     x5c = [base64.b64encode(each.public_bytes(Encoding.DER)).decode() for each in chain]
-    algorithm = _algorithm(_verifying(key.public_key()))
-    return _JWS.encode(json.dumps(claims).encode(), key, algorithm, headers={"typ": _TYPE, "x5c": x5c})
+    algorithm = algorithm_of(verifying_key(key.public_key()))
+    return JWS.encode(json.dumps(claims).encode(), key, algorithm, headers={"typ": _TYPE, "x5c": x5c})
 
 
-def provider_keys(content: bytes) -> Mapping[str, VerifyingKey]:
-    """The keys for signatures in a JWK set (RFC 7517), by `kid`. Raises ValueError for a set without a usable one."""
-    told = json.loads(content)
-    entries = told.get("keys") if isinstance(told, dict) else None
-    if not isinstance(entries, list):
-        raise ValueError("it is no JWK set")
-    found: dict[str, VerifyingKey] = {}
-    for entry in entries:
-        if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
-            continue
-        try:
-            key = _verifying(jwt.PyJWK(entry).key)
-        except (jwt.PyJWTError, ValueError, TypeError, UnsupportedAlgorithm):
-            continue  # a set may have keys of kinds that this version does not know
-        name = entry.get("kid", "")
-        if not isinstance(name, str) or name in found:
-            raise ValueError("two keys have one kid")
-        found[name] = key
-    if not found:
-        raise ValueError("it has no key for EdDSA, ES256 or RS256")
-    return found
+def staff_id_of(name: object) -> str:
+    """The staff id in a proof. Raises Refused for what no member of staff is called."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name == SELF_SERVICE:
+        raise invalid("it names no member of staff", "未载明员工")
+    return name
 
 
 def invalid(problem: str, problem_zh_cn: str) -> Refused:
     """STAFF_PROOF_INVALID with the problem in both languages."""
     return Refused(Reason.REASON_STAFF_PROOF_INVALID, problem=problem, problem_zh_cn=problem_zh_cn)
-
-
-def _unreadable() -> Refused:
-    # The text of a library is for its authors, and no answer to a caller.
-    return invalid("it cannot be read, or its signature is wrong", "无法读取，或签名有误")
 
 
 def _of_another_operator() -> Refused:
@@ -291,62 +250,7 @@ def _chain(x5c: object) -> Sequence[x509.Certificate]:
         raise ValueError("a certificate cannot be read") from error
 
 
-def _verifying(key: object) -> VerifyingKey:
-    """A public key that may sign proofs. Raises ValueError for another one, and a private or a weak one."""
-    if isinstance(key, EllipticCurvePublicKey) and not isinstance(key.curve, SECP256R1):
-        raise ValueError("the curve of the key is not P-256")
-    if isinstance(key, RSAPublicKey) and key.key_size < _LEAST_RSA:
-        raise ValueError(f"the RSA key has less than {_LEAST_RSA} bits")
-    if not isinstance(key, Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey):
-        raise ValueError("the key is none for EdDSA, ES256 or RS256")
-    return key
-
-
-def _algorithm(key: VerifyingKey) -> str:
-    if isinstance(key, Ed25519PublicKey):
-        return "EdDSA"
-    return "ES256" if isinstance(key, EllipticCurvePublicKey) else "RS256"
-
-
-def _verified_claims(token: str, key: VerifyingKey) -> _Claims:
-    """The claims that the key has signed. Raises PyJWTError, or ValueError where they are no object."""
-    signed = _JWS.decode_complete(token, key, [_algorithm(key)])
-    claims: object = json.loads(signed["payload"])
-    if not isinstance(claims, dict):
-        raise ValueError("the claims are no object")
-    return claims
-
-
-def _end(claims: _Claims, now: datetime, longest: timedelta) -> datetime:
-    """The time until which the claims count. Raises Refused."""
-    begin, end = _seconds(claims, "iat"), _seconds(claims, "exp")
-    if not begin < end <= begin + longest.total_seconds():
-        minutes = f"{longest.total_seconds() / 60:.0f}"
-        raise invalid(f"it lives longer than {minutes} minutes", f"有效期超过{minutes}分钟")
-    latest = (now + SKEW).timestamp()
-    if begin > latest or ("nbf" in claims and _seconds(claims, "nbf") > latest):
-        raise invalid("it begins in the future", "尚未生效")
-    if end < (now - SKEW).timestamp():
-        raise Refused(Reason.REASON_STAFF_PROOF_EXPIRED)
-    return datetime.fromtimestamp(end, UTC) + SKEW
-
-
-def _seconds(claims: _Claims, name: str) -> int:
-    """A time (RFC 7519, 2), cut to seconds. Raises Refused."""
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LATEST:
-        raise invalid(f"it has no {name}", f"缺少{name}")
-    return int(value)
-
-
-def _staff_id(name: object) -> str:
-    """The staff id in a proof. Raises Refused for what no member of staff is called."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or name == SELF_SERVICE:
-        raise invalid("it names no member of staff", "未载明员工")
-    return name
-
-
-def _token_id(claims: _Claims) -> str:
+def _token_id(claims: Claims) -> str:
     """The `jti`; empty for none. Raises Refused for one that no audit row should hold."""
     told = claims.get("jti", "")
     if not isinstance(told, str) or not _TOKEN_ID.fullmatch(told):

@@ -19,6 +19,7 @@ from gateway.settings.checks import on_every_interface as on_every_interface
 from gateway.settings.checks import require_address as require_address
 from gateway.settings.checks import require_choice as require_choice
 from gateway.settings.checks import require_number as require_number
+from gateway.settings.checks import web_address as web_address
 from gateway.settings.entries import example as example
 from gateway.settings.page import Page as Page
 from gateway.settings.page import load as load

@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
+from urllib.parse import SplitResult, urlsplit
 
 from gateway.wording.languages import translated
 
@@ -19,6 +20,16 @@ def require_address(key: str, address: str, *, lowest_port: int = 1) -> None:
     found = _ADDRESS.fullmatch(address)
     if found is None or not lowest_port <= int(found[1]) <= _HIGHEST_PORT:
         raise ValueError(translated("{key}: {address!r} is not host:port", key=key, address=address))
+
+
+def web_address(address: str) -> SplitResult | None:
+    """The parts of an address `scheme://host…` without a user, a password and a fragment; None for any other text."""
+    try:
+        url = urlsplit(address)
+        is_named = bool(url.hostname) and url.port != 0 and not (url.username or url.password or url.fragment)
+    except ValueError:
+        return None
+    return url if is_named and address.isascii() and not any(each <= " " for each in address) else None
 
 
 def require_choice(key: str, value: str, choices: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from opentelemetry.sdk.metrics.export import MetricReader
 from gateway.process.running import show_port
 from gateway.rpc.in_process import InProcess
 from gateway.rpc.interceptor import BorderPorts
+from gateway.security.access_tokens import AccessTokens
 from gateway.security.tls import Credentials
 from gateway.web.settings import WebSettings
 
@@ -47,25 +48,32 @@ class Door:
         calls: InProcess,
         apis: "Sequence[Api]" = (),
         consoles: "Sequence[WebConsole]" = (),
+        tokens: AccessTokens | None = None,
     ) -> list[Coroutine[Any, Any, None]]:
         """Listens until `close`, and returns the loops to run meanwhile.
 
-        `stack` removes the file of the port. `calls` are the RPCs that APIs and consoles are made of.
+        `stack` removes the file of the port. `calls` are the RPCs that APIs and consoles are made of. `tokens` admit
+        operator systems without a certificate.
         Raises PortInUse or CredentialsUnusable.
         """
         if self._settings is None or self._metrics is None:
             return []
+        from gateway.web.callers import callers_of  # noqa: PLC0415
         from gateway.web.routes import application  # noqa: PLC0415
-        from gateway.web.server import WebServer, certificates_of  # noqa: PLC0415
+        from gateway.web.server import WebServer  # noqa: PLC0415
 
+        callers = callers_of(tokens, border.clock)
         pages = [page for api in apis for page in api.pages]
-        served = {api.root: application(api, calls, certificates_of) for api in apis}
+        served = {api.root: application(api, calls, callers) for api in apis}
         if consoles:
             # Templates are a large import, needed only by processes with a console.
             from gateway.web.console.application import ConsoleApplication  # noqa: PLC0415
 
             served |= {each.root: ConsoleApplication(each, calls, border).served() for each in consoles}
-        self._server = server = WebServer([self._metrics.page(), *pages], credentials, border, served)
+        needs_certificate = tokens is None and all(each.sign_in is None for each in consoles)
+        self._server = server = WebServer(
+            [self._metrics.page(), *pages], credentials, border, served, callers, needs_certificate=needs_certificate
+        )
         port = await server.start(self._settings.listen)
         show_port(self._settings.port_file, port, stack)
         _log.info("serves HTTPS on port %d", port)

@@ -22,18 +22,18 @@ from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import Refused, invalid
 from gateway.rpc.in_process import Arrival
 from gateway.rpc.incidents import incident
+from gateway.security.peers import Caller, Peer
 from gateway.web.bodies import whole_body
 from gateway.web.enum_words import number_of
 from gateway.web.json_bodies import Attributes, parsed, unsupported
 from gateway.web.refusals import http_status, preferred_language, told_error, told_headers
 from gateway.web.selecting import Schema, Selection, fields_of, paths_of, within
-from gateway.web.server import Page
+from gateway.web.server import Callers, Page
 
 TYPE = "application/json"
 TYPE_ATTRIBUTES = ("@type", "@baseType", "@schemaLocation")
 """The attributes of any object that name its type."""
 MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
-_METADATA = ("authorization", "traceparent")
 _DEADLINE = 15.0  # seconds of a call, beside what its caller lets it wait
 _WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,9})"?', re.ASCII | re.IGNORECASE)
 _ONE = Selection()
@@ -41,8 +41,6 @@ _QUOTED = re.compile(r'"([^"\\]*)"')
 """A text of a structured field (RFC 9651), in which `Idempotency-Key` may stand."""
 
 Response = TypeVar("Response", bound=Message)
-Certificates = Callable[[web.Request], Mapping[str, Collection[bytes]]]
-"""The certificates of the caller, in the form of gRPC's `auth_context()`. May raise Refused."""
 
 
 class Calls(Protocol):
@@ -172,18 +170,18 @@ class Api:
     """For its description."""
 
 
-def application(api: Api, calls: Calls, certificates: Certificates) -> web.Application:
+def application(api: Api, calls: Calls, callers: Callers) -> web.Application:
     """An API as a part of a server, which answers everything below its path."""
     served = web.Application(middlewares=[_refusing])
     for route in api.routes:
         # Ids have slashes, which not every client writes otherwise; nothing is served below a resource.
         path = route.path.replace("}", ":.+}")
-        served.router.add_route(route.verb, path, _handler(api, route, calls, certificates))
+        served.router.add_route(route.verb, path, _handler(api, route, calls, callers))
     return served
 
 
 def _handler(
-    api: Api, route: Route, calls: Calls, certificates: Certificates
+    api: Api, route: Route, calls: Calls, callers: Callers
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         asked: Asked | None = None
@@ -205,7 +203,8 @@ def _handler(
             return made
 
         rpc_of = route.rpc_of if route.others else None
-        arrival = Arrival(certificates(request), _metadata(request), _DEADLINE + wait, read, rpc_of)
+        caller = callers(request)
+        arrival = Arrival(caller, _metadata(request, caller), _DEADLINE + wait, read, rpc_of)
         response = await calls.call(route.rpc, arrival)
         return _answered(route, cast("Asked", asked), response)
 
@@ -285,9 +284,15 @@ def channel_of(said: str, field: str) -> Channel.ValueType:
     return cast("Channel.ValueType", found)
 
 
-def _metadata(request: web.Request) -> Sequence[tuple[str, str]]:
-    """Headers that gRPC has as metadata. Raises Refused for what could not be metadata."""
-    found = [(name, value) for name in _METADATA for value in request.headers.getall(name, ())]
+def _metadata(request: web.Request, caller: Caller) -> Sequence[tuple[str, str]]:
+    """Headers that gRPC has as metadata. Raises Refused for what could not be metadata.
+
+    The proof of a member of staff is `Requester-Proof`, or `Authorization` where that does not name the caller.
+    """
+    sources = [("traceparent", "traceparent"), ("Requester-Proof", "authorization")]
+    if not isinstance(caller, Peer):
+        sources.append(("Authorization", "authorization"))
+    found = [(name, value) for header, name in sources for value in request.headers.getall(header, ())]
     for name, value in found:
         if not value.isascii():
             raise invalid(name, "is no ASCII", "不是ASCII编码")

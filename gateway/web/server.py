@@ -1,7 +1,7 @@
 """The HTTPS listener of a process: mutual TLS 1.3, and the callers of each page.
 
 It shows the certificate of the process and knows a caller by its own, like the gRPC border: the same identities, ends,
-revocations, and audit rows of who was turned away.
+revocations, and audit rows of who was turned away. Settings may admit callers by tokens and sessions, too.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ from gateway.rpc.interceptor import BorderPorts
 from gateway.rpc.ports import PortInUse, host_and_port
 from gateway.rpc.server import DRAIN_SECONDS
 from gateway.security.alternative_names import uris_of
-from gateway.security.peers import Peer
+from gateway.security.peers import Caller, Peer
 from gateway.security.tls import CONNECTION_AGE_MS, CONNECTION_GRACE_MS, HANDSHAKE_MS, Credentials, CredentialsUnusable
 from gateway.time.looks import until_look
-from gateway.web.refusals import http_status
+from gateway.web.refusals import http_status, told_headers
 
 LOOK_SECONDS = 1.0  # between two checks of the files of the certificate
 MOST_PAGES = 64  # read at a time, by all callers; the border has places of its own for calls
@@ -47,6 +47,8 @@ _HEADERS = {
 _log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Callers = Callable[[web.Request], Caller]
+"""Finds the caller of a request. May raise Refused."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,17 @@ class WebServer:
         credentials: Credentials,
         border: BorderPorts,
         apis: Mapping[str, web.Application] | None = None,
+        callers: Callers | None = None,
+        *,
+        needs_certificate: bool = True,
     ) -> None:
-        """`apis` serve what is below their paths. They check their callers themselves, since each call is an RPC."""
+        """`apis` serve what is below their paths. They check their callers themselves, since each call is an RPC.
+
+        `callers` finds those of pages, who without it come by certificates. A connection needs a certificate unless
+        tokens or sessions name callers, too.
+        """
+        self._callers = callers or certificates_of
+        self._verify_mode = ssl.CERT_REQUIRED if needs_certificate else ssl.CERT_OPTIONAL
         self._credentials = credentials
         self._border = border
         self._reading = asyncio.Semaphore(MOST_PAGES)
@@ -210,7 +221,7 @@ class WebServer:
         files = self._credentials.in_use(now)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_mode = self._verify_mode
         context.num_tickets = 0  # a resumed session would have no certificates
         try:
             context.load_verify_locations(files.authority)
@@ -235,29 +246,25 @@ class WebServer:
                 return await admitted(request)
 
         async def admitted(request: web.Request) -> web.StreamResponse:
-            await admitted_reader(self._border, certificates_of(request), page.roles, page.path, page.name)
+            await admitted_reader(self._border, self._callers(request), page.roles, page.path, page.name)
             return await page.show(request)
 
         return show
 
 
 async def admitted_reader(
-    border: BorderPorts,
-    certificates: Mapping[str, Collection[bytes]],
-    roles: frozenset[Role.ValueType],
-    path: str,
-    name: str,
+    border: BorderPorts, caller: Caller, roles: frozenset[Role.ValueType], path: str, name: str
 ) -> Peer:
-    """The reader of a page, by the certificates of the connection. `name` is the page's in the scopes of systems.
+    """The reader of a page, who has called. `name` is the page's in the scopes of systems.
 
     Raises Refused as the border of RPCs, with its audit row for a reader who is turned away.
     """
     require = border.access.require_role
-    return await border.require_peer(certificates, path, lambda identity: require(identity, roles, path, name))
+    return await border.require_peer(caller, path, lambda identity: require(identity, roles, path, name))
 
 
 def certificates_of(request: web.Request) -> Mapping[str, Collection[bytes]]:
-    """The certificates of a caller in the form of gRPC's `auth_context()`.
+    """The certificates of a caller in the form of gRPC's `auth_context()`; empty for a caller without any.
 
     Raises Refused with UNAUTHENTICATED for a connection that has gone.
     """
@@ -291,8 +298,8 @@ async def _without_server(_: web.Request, answer: web.StreamResponse) -> None:
 
 
 def _refused(refused: Refused) -> web.Response:
-    status = http_status(refused.reason)
-    return web.json_response({"error": MessageToDict(to_status(refused))}, status=status)
+    status, headers = http_status(refused.reason), told_headers(refused.reason)
+    return web.json_response({"error": MessageToDict(to_status(refused))}, status=status, headers=headers)
 
 
 def _auth_context(connection: _SslObject) -> Mapping[str, Collection[bytes]]:

@@ -36,6 +36,7 @@ from gateway.rpc.acting import ActingStaff
 from gateway.rpc.channels import Dialer, Replicas
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import LISTENERS, Server, Service
+from gateway.security.access_tokens import AccessTokens
 from gateway.security.authority_file import follow_authority
 from gateway.security.certificate_renewal import CertificateRenewal, RenewalPorts
 from gateway.security.identity import server_name
@@ -89,7 +90,7 @@ from region_node.network.problems.notifier import Coordinators, ProblemNotifier
 from region_node.node.context import RegionContext
 from region_node.node.day_work import DayWork
 from region_node.node.erased_keys import ERASED_KEYS, ErasedKeyFile, ErasedKeys
-from region_node.node.identity_provider import ProviderKeys
+from region_node.node.identity_provider import IdentityProviders
 from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
 from region_node.node.operator_scopes import OperatorScopes
@@ -126,7 +127,7 @@ class _Ports:
     erased_keys: ErasedKeys
     scopes: OperatorScopes
     day_work: DayWork
-    provider_keys: ProviderKeys | None
+    providers: IdentityProviders
     dialer: Dialer
     border: Border
     source: random.Random
@@ -229,9 +230,14 @@ def _listener_delivery(ports: _Ports, core: RegionCore) -> ListenerDelivery:
     return ListenerDelivery(DeliveryPorts(core.context, settings.federation, *outside))
 
 
-def _web(ports: _Ports) -> "tuple[Sequence[Api], Sequence[WebConsole]]":
-    """The Open APIs and the console that the settings open."""
-    return open_apis(ports.settings), consoles(ports.settings, ports.clock)
+def _web(ports: _Ports) -> "tuple[Sequence[Api], Sequence[WebConsole], AccessTokens | None]":
+    """The Open APIs and the console that the settings open, and the access tokens that they admit."""
+    settings, providers = ports.settings, ports.providers
+    staff = None if providers.console is None else providers.console.provider
+    tokens = None
+    if providers.systems is not None:
+        tokens = AccessTokens(providers.systems.provider, settings.identity, ports.scopes.operator_of)
+    return open_apis(settings), consoles(settings, ports.clock, staff), tokens
 
 
 def _finding(ports: _Ports) -> Finding:
@@ -276,8 +282,7 @@ async def _open(
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     key_file = KeyFile(settings.keys)
     erased_keys = ErasedKeyFile(settings.data / ERASED_KEYS)
-    named = settings.identity_provider
-    provider_keys = None if named is None else ProviderKeys(named)
+    providers = IdentityProviders.of(settings)
     store = await settings.database.open(migrations_of(*PACKAGES), number=settings.number, keys=key_file.keys)
     stack.push_async_callback(store.close)
     clock.start_from(await persistently(lambda: store.read(last_agreed)))
@@ -307,7 +312,7 @@ async def _open(
         erased_keys=erased_keys,
         scopes=scopes,
         day_work=DayWork(),
-        provider_keys=provider_keys,
+        providers=providers,
         dialer=dialer,
         border=border,
         source=source,
@@ -338,7 +343,7 @@ def _planning(ports: CorePorts, client: FederationClient, restored: RestoredCust
 
 def _gate(ports: _Ports, services: Sequence[Service], telemetry: Telemetry) -> BorderPorts:
     access, revocations = _access(services, ports), ports.border.keys.revocations
-    provider = None if ports.provider_keys is None else ports.provider_keys.provider
+    provider = None if ports.providers.staff is None else ports.providers.staff.provider
     proofs = StaffProofs(ports.settings.identity, revocations, provider)
     return BorderPorts(
         federation=ports.settings.federation,
@@ -418,13 +423,12 @@ def _revision_watch(ports: _Ports, context: RegionContext, meter: Meter) -> Revi
 
 
 def _of_credentials(ports: _Ports, client: FederationClient, meter: Meter) -> Sequence[Coroutine[None, None, None]]:
-    """The loops that follow the authority, an identity provider, and the end of the own certificate."""
-    provider = ports.provider_keys
+    """The loops that follow the authority, identity providers, and the end of the own certificate."""
     return (
         follow_authority(ports.settings.credentials, ports.border.keys),
         ports.dialer.revoked.follow(ports.border.keys.revocations),
         *_renewal(ports, client, meter),
-        *(() if provider is None else (provider.run(),)),
+        *ports.providers.loops(),
     )
 
 

@@ -1,10 +1,12 @@
 """The console that a node serves."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.process.files import FileUnusable
+from gateway.security.provider_tokens import IdentityProvider
 from gateway.time.clock import SteadyClock
 from region_node.node.settings import RegionSettings
 
@@ -14,14 +16,30 @@ if TYPE_CHECKING:
 _KEY_BYTES = 32
 
 
-def consoles(settings: RegionSettings, clock: SteadyClock) -> "Sequence[WebConsole]":
-    """The console that the settings open: none unless they say so. Raises FileUnusable for the key of documents."""
+def consoles(settings: RegionSettings, clock: SteadyClock, provider: IdentityProvider | None) -> "Sequence[WebConsole]":
+    """The console that the settings open: none unless they say so. `provider` is that of `web.oidc`.
+
+    Raises FileUnusable for the key of documents.
+    """
     if settings.web is None or not settings.web.console:
         return ()
     # It needs an HTTP server and templates, large imports that other nodes do without.
+    from gateway.web.console.sign_in import Registration, SignInByProvider  # noqa: PLC0415
     from region_node.console.console import console  # noqa: PLC0415
 
-    return (console(settings.region, clock, document_key(settings.web.document_key)),)
+    made, oidc = console(settings.region, clock, document_key(settings.web.document_key)), settings.web.oidc
+    if oidc is None or provider is None:
+        return (made,)
+    registration = Registration(
+        client_id=oidc.client_id,
+        client_secret=oidc.client_secret,
+        authorization_endpoint=oidc.authorization_endpoint,
+        token_endpoint=oidc.token_endpoint,
+        authority=oidc.authority,
+        role_claim=oidc.role_claim,
+        role=oidc.role,
+    )
+    return (replace(made, sign_in=SignInByProvider(provider, registration, settings.identity)),)
 
 
 def document_key(path: Path | None) -> bytes | None:

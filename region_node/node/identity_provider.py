@@ -1,14 +1,15 @@
-"""The keys of the region's identity provider, from a file that is read again when it changes."""
+"""The identity providers of a region, with the keys of each from a file that is read again when it changes."""
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.process.files import FileUnusable, stamp_of
-from gateway.security.staff_proofs import IdentityProvider, VerifyingKey, provider_keys
+from gateway.security.provider_tokens import IdentityProvider, VerifyingKey, provider_keys
 from gateway.time.looks import until_look
-from region_node.node.settings import IdentityProviderSettings
+from region_node.node.settings import IdentityProviderSettings, RegionSettings
 
 LOOK_SECONDS = 1.0  # between two checks of the file
 _LARGEST = 256 * 1024  # bytes of a file
@@ -54,6 +55,27 @@ class ProviderKeys:
             self._keys = load_keys(self._settings.keys)
         except ProviderKeysUnusable as error:
             _log.error("the keys of the identity provider stay as they are: %s", error)
+
+
+@dataclass(frozen=True)
+class IdentityProviders:
+    """The identity providers of the settings, one for each use of tokens."""
+
+    staff: ProviderKeys | None
+    """Proves members of staff who act through operator systems."""
+    console: ProviderKeys | None
+    """Proves those who sign in at the console."""
+    systems: ProviderKeys | None
+    """Proves operator systems without a certificate."""
+
+    @classmethod
+    def of(cls, settings: RegionSettings) -> "IdentityProviders":
+        """Those that the settings name. Raises ProviderKeysUnusable where a file cannot be used."""
+        return cls(*(None if each is None else ProviderKeys(each) for each in settings.token_providers))
+
+    def loops(self) -> Sequence[Coroutine[None, None, None]]:
+        """The loops that follow the files of keys."""
+        return [each.run() for each in (self.staff, self.console, self.systems) if each is not None]
 
 
 def load_keys(path: Path) -> Mapping[str, VerifyingKey]:

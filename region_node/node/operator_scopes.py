@@ -52,7 +52,7 @@ class Scope:
     staff: str = PROVEN
     """`proven`: a member of staff who acts through it has a proof. `named`: it is believed about who acts."""
     client_id: str = ""
-    """Its name at the region's identity provider; empty for the name in its certificate."""
+    """Its name at the region's identity provider; empty for the name in its certificate, and for no access tokens."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,13 @@ class OperatorScopes:
     def client_id(self, operator: str) -> str:
         """The name of an operator system at the region's identity provider."""
         return self._scope(operator).client_id or operator
+
+    def operator_of(self, client_id: str) -> str | None:
+        """The operator system that comes by the access tokens of a client; None unless one scope alone names it."""
+        if self._file is None:
+            return client_id
+        found = [name for name, scope in self._file.scopes.items() if scope.client_id == client_id]
+        return found[0] if client_id and len(found) == 1 else None
 
     async def run(self, store: Store, clock: Clock) -> None:
         """Follows the file, and adds each content that was put in force to the audit chain. Never returns."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.types.v1.access_pb2 import Role
@@ -21,6 +20,7 @@ from gateway.settings import (
     require_address,
     require_choice,
     require_number,
+    web_address,
 )
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.web.settings import WebSettings
@@ -79,6 +79,88 @@ _BACKUP = BackupSettings("sftp:backup.example:/srv/backups/sichuan", Path("backu
 
 
 @dataclass(frozen=True)
+class IdentityProviderSettings:
+    """The region's identity provider, whose access tokens prove members of staff (OpenID Connect, RFC 9068)."""
+
+    issuer: str
+    """The issuer of its tokens, `iss`."""
+    audience: str
+    """The audience of tokens for the nodes of this region, `aud`; each region has another one."""
+    keys: Path
+    """The file of its keys, a JWK set; read again when it changes."""
+    name_claim: str = "preferred_username"
+    """The claim with the staff id: the same name as in a certificate of that member of staff."""
+
+    def __post_init__(self) -> None:
+        for key in ("issuer", "audience", "name_claim"):
+            value = getattr(self, key)
+            if not value.isascii() or not value.isprintable() or not value or " " in value:
+                raise ValueError(translated("{key}: must be a text without a space", key=key))
+
+
+@dataclass(frozen=True)
+class AuthorizationServerSettings(IdentityProviderSettings):
+    """The authorization server whose access tokens name operator systems without a certificate (OAuth 2, RFC 9068)."""
+
+    name_claim: str = "client_id"
+    """The claim with the name of the client: the `client_id` in the scope of one operator system."""
+
+
+@dataclass(frozen=True)
+class SignInSettings:
+    """The identity provider by which staff sign in at the console without a certificate (OpenID Connect Core)."""
+
+    issuer: str
+    """The issuer of its ID tokens, `iss`."""
+    client_id: str
+    """The console as the provider names it: the audience of ID tokens."""
+    client_secret: Path
+    """The file with the secret of the client; read at each use."""
+    keys: Path
+    """The file of the keys of the provider, a JWK set; read again when it changes."""
+    authorization_endpoint: str
+    """The address at which people sign in: `https://…`."""
+    token_endpoint: str
+    """The address at which the node gets ID tokens: `https://…`."""
+    role: str
+    """The text that `role_claim` has, or contains, of those who may sign in."""
+    role_claim: str = "groups"
+    """The claim with the roles or groups of a person."""
+    name_claim: str = "preferred_username"
+    """The claim with the staff id, which people cannot change by themselves."""
+    authority: Path | None = None
+    """The authority of the token endpoint, PEM; those that the machine trusts where none is named."""
+
+    def __post_init__(self) -> None:
+        _ = self.provider
+        for key in ("role", "role_claim"):
+            if not getattr(self, key):
+                raise ValueError(translated("{key}: must be a text without a space", key=key))
+        for key in ("authorization_endpoint", "token_endpoint"):
+            url = web_address(getattr(self, key))
+            if url is None or url.scheme != "https":
+                raise ValueError(translated("{key}: must be an address https://…", key=key))
+
+    @property
+    def provider(self) -> IdentityProviderSettings:
+        """The identity provider of ID tokens, whose audience is the client (OpenID Connect Core, 2)."""
+        return IdentityProviderSettings(self.issuer, self.client_id, self.keys, self.name_claim)
+
+
+_OIDC = SignInSettings(
+    issuer="https://id.example",
+    client_id="sichuan-console",
+    client_secret=Path("console.secret"),
+    keys=Path("staff-keys.json"),
+    authorization_endpoint="https://id.example/authorize",
+    token_endpoint="https://id.example/token",  # noqa: S106 - an address
+    role="sichuan-staff",
+    authority=Path("identity-provider.crt"),
+)
+_OAUTH = AuthorizationServerSettings("https://id.example", "https://systems.sichuan.example", Path("staff-keys.json"))
+
+
+@dataclass(frozen=True)
 class NodeWebSettings(WebSettings):
     """The HTTPS listener of a node."""
 
@@ -87,6 +169,17 @@ class NodeWebSettings(WebSettings):
     document_key: Path | None = field(default=None, metadata=example(Path("documents.key")))
     """The file of the 32 random bytes for the keyed hashes of papers, which all systems of the region share; without it
     the console takes in orders by documents on file alone."""
+    oidc: SignInSettings | None = field(default=None, metadata=example(_OIDC))
+    """The identity provider by which staff sign in at the console; without it by their certificates alone."""
+    oauth: AuthorizationServerSettings | None = field(default=None, metadata=example(_OAUTH))
+    """The authorization server that names operator systems; without it their certificates alone do."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.oidc is not None and not self.console:
+            raise ValueError(translated("{key}: needs {other}", key="web.oidc", other="web.console = true"))
+        if self.oauth is not None and not self.open_apis:
+            raise ValueError(translated("{key}: needs {other}", key="web.oauth", other="web.open_apis = true"))
 
 
 @dataclass(frozen=True)
@@ -107,7 +200,7 @@ class ListenerSettings:
 
 
 _LISTENERS = ListenerSettings(("10.20.0.0/16",), Path("listener-authority.crt"))
-_WEB = NodeWebSettings("127.0.0.1:7643")
+_WEB = NodeWebSettings("127.0.0.1:7643", Path("web-port"), console=True, open_apis=True, oidc=_OIDC, oauth=_OAUTH)
 _FULFILMENT = FulfilmentSettings("127.0.0.1:7600", "network", ("ROAMING", "BB_INSTALL"))
 _NOTIFICATION = NotificationSettings("127.0.0.1:7600", "messaging")
 
@@ -136,12 +229,8 @@ class WebhookSettings:
     """A file with the token that it is to be shown, `Authorization: Bearer …`; none without it."""
 
     def __post_init__(self) -> None:
-        try:
-            url = urlsplit(self.url)
-            named = bool(url.hostname) and url.port != 0 and not (url.username or url.password or url.fragment)
-        except ValueError:
-            url, named = urlsplit(""), False
-        if not named or not self.url.isascii() or any(each <= " " for each in self.url):
+        url = web_address(self.url)
+        if url is None:
             raise ValueError(translated("{key}: is not the address of a webhook", key="url"))
         if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _OWN_MACHINE):
             raise ValueError(translated("{key}: must be https, except on this machine", key="url"))
@@ -161,26 +250,6 @@ class EscalationSettings:
         default=None, metadata=example(WebhookSettings("https://duty.example/escalations"))
     )
     """The webhook that is told, too."""
-
-
-@dataclass(frozen=True)
-class IdentityProviderSettings:
-    """The region's identity provider, whose access tokens prove members of staff (OpenID Connect, RFC 9068)."""
-
-    issuer: str
-    """The issuer of its tokens, `iss`."""
-    audience: str
-    """The audience of tokens for the nodes of this region, `aud`; each region has another one."""
-    keys: Path
-    """The file of its keys, a JWK set; read again when it changes."""
-    name_claim: str = "preferred_username"
-    """The claim with the staff id: the same name as in a certificate of that member of staff."""
-
-    def __post_init__(self) -> None:
-        for key in ("issuer", "audience", "name_claim"):
-            value = getattr(self, key)
-            if not value.isascii() or not value.isprintable() or not value or " " in value:
-                raise ValueError(translated("{key}: must be a text without a space", key=key))
 
 
 _IDENTITY_PROVIDER = IdentityProviderSettings("https://id.example", "https://sichuan.example", Path("staff-keys.json"))
@@ -285,14 +354,32 @@ class RegionSettings:
             raise ValueError(translated("{key}: name at least one", key="coordinators"))
         for coordinator in self.coordinators:
             require_address("coordinators", coordinator)
+        self._require_audiences()
         for key, provider in (("fulfilment", self.providers.fulfilment), ("notification", self.providers.notification)):
             if provider is not None:
                 with naming(f"providers.{key}.name"):
                     Identity(self.federation, Role.ROLE_PROVIDER, self.region, provider.name)
 
+    def _require_audiences(self) -> None:
+        """Raises ValueError where a token for one use would count for another one."""
+        providers = [each for each in self.token_providers if each is not None]
+        if len({(each.issuer, each.audience) for each in providers}) < len(providers):
+            raise ValueError(
+                translated("web: identity_provider, web.oidc and web.oauth need an audience each, no two the same")
+            )
+
     def anchor(self) -> Anchor | None:
         """The anchor of its file; None with `allow_unsigned_configuration`. Raises CredentialsUnusable."""
         return chosen_anchor(self.federation_anchor, self.federation, allows_unsigned=self.allow_unsigned_configuration)
+
+    @property
+    def token_providers(
+        self,
+    ) -> tuple[IdentityProviderSettings | None, IdentityProviderSettings | None, IdentityProviderSettings | None]:
+        """Those of staff who act through operator systems, of people at the console, and of operator systems."""
+        web = self.web
+        oidc = None if web is None or web.oidc is None else web.oidc.provider
+        return self.identity_provider, oidc, None if web is None else web.oauth
 
     @property
     def identity(self) -> Identity:

@@ -59,8 +59,8 @@ class Browser:
         return {**headers, **({"Cookie": told} if told else {})}
 
     def _kept(self, answer: WebAnswer) -> WebAnswer:
-        for name, morsel in SimpleCookie(answer.headers.get("set-cookie", "")).items():
-            self.cookies[name] = morsel.value
+        for cookie in answer.cookies:
+            self.cookies |= {name: morsel.value for name, morsel in SimpleCookie(cookie).items()}
         return answer
 
 

@@ -4,9 +4,11 @@ import asyncio
 import functools
 import inspect
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 import pytest
 import uvloop
@@ -24,6 +26,7 @@ from tests.federation.counter import Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.running import Federation
 from tests.federation.shared import shares_federation
+from tests.federation.token_provider import TokenProvider, token_provider
 
 SOON = 0.1  # seconds
 ROOM = 2**31  # bytes free in memory, of which databases of all workers take a tenth
@@ -113,12 +116,28 @@ def databases(request: pytest.FixtureRequest) -> Databases:
 
 
 @pytest.fixture(scope="package")
-def shared_federation(runner: asyncio.Runner, databases: Databases, fast_disk: Path | None) -> Iterator[Federation]:
+def shared_federation(
+    runner: asyncio.Runner, databases: Databases, fast_disk: Path | None, shared_provider: TokenProvider
+) -> Iterator[Federation]:
     """The federation of a worker and engine for all files that share it.
 
     It ends when the worker leaves the folder: nobody runs its event loop while the tests of another folder run theirs.
     """
-    yield from _started(runner, databases, fast_disk, web=("coordinator", "guangdong"))
+    yield from _started(runner, databases, fast_disk, ("coordinator", "guangdong"), {"sichuan": shared_provider})
+
+
+@pytest.fixture(scope="package")
+def shared_provider(fast_disk: Path | None) -> Iterator[TokenProvider]:
+    """The identity provider by which people and systems come to Sichuan without a certificate."""
+    with TemporaryDirectory(prefix="crossregion-", dir=fast_disk) as name, token_provider(Path(name)) as provider:
+        yield provider
+
+
+@pytest.fixture
+def provider(shared_provider: TokenProvider) -> Iterator[TokenProvider]:
+    """The same, which does nothing wrong after the test."""
+    yield shared_provider
+    shared_provider.behave()
 
 
 @pytest.fixture(scope="module")
@@ -138,12 +157,19 @@ def federation(
 
 
 def _started(
-    runner: asyncio.Runner, databases: Databases, disk: Path | None, web: Sequence[str] = ()
+    runner: asyncio.Runner,
+    databases: Databases,
+    disk: Path | None,
+    web: Sequence[str] = (),
+    providers: Mapping[str, TokenProvider] = MappingProxyType({}),
 ) -> Iterator[Federation]:
-    """A federation, in which the members `web` serve HTTPS, too."""
+    """A federation, in which the members `web` serve HTTPS, too, and regions with a provider without certificates."""
     with TemporaryDirectory(prefix="crossregion-", dir=disk) as name:
         federation = Federation(Path(name), databases)
         federation.open_web(*web)
+        for region, provider in providers.items():
+            federation.open_web(region)
+            federation.web[region] = replace(federation.web[region], oidc=provider.console, oauth=provider.systems)
         runner.run(federation.start())
         yield federation
         runner.run(federation.stop())

@@ -4,8 +4,8 @@ import asyncio
 import http.client
 import json
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -27,6 +27,8 @@ class WebAnswer:
     headers: Mapping[str, str]
     """By names in lower case."""
     text: str
+    cookies: Sequence[str] = ()
+    """The headers `Set-Cookie`."""
 
     @property
     def body(self) -> dict[str, object]:
@@ -73,7 +75,8 @@ class WebCaller:
             connection.request(verb, path, data, dict(headers))
             answer = connection.getresponse()
             told = {name.lower(): value for name, value in answer.headers.items()}
-            return WebAnswer(answer.status, told, answer.read().decode())
+            cookies = tuple(answer.headers.get_all("Set-Cookie", []))
+            return WebAnswer(answer.status, told, answer.read().decode(), cookies)
         finally:
             connection.close()
 
@@ -85,6 +88,14 @@ def web_caller(
     web, own = federation.web[member], federation.certificates.credentials(path)
     assert web.port_file is not None
     return WebCaller(web.port_file, own.authority, own, headers)
+
+
+def without_certificate(
+    federation: Federation, member: str, token: str = "", headers: Mapping[str, str] = CLERK
+) -> WebCaller:
+    """A caller of a member without a certificate; with an access token, if there is one."""
+    said = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+    return replace(web_caller(federation, f"region/{member}/staff/nobody", said, member), credentials=None)
 
 
 def order_path(order_id: str) -> str:

@@ -94,3 +94,12 @@ def test_a_broken_or_missing_file_changes_nothing_while_a_node_serves(
     with pytest.raises(Refused):
         scopes.require_service("app", "OrderService")
     assert ScopeFile.load(file).scopes == {}
+
+
+def test_a_client_is_the_one_operator_system_whose_scope_names_it(tmp_path: Path) -> None:
+    file = tmp_path / "operators.toml"
+    file.write_text('[app]\nclient_id = "0a1b"\n[crm]\nclient_id = "both"\n[bank]\nclient_id = "both"\n[desk]\n')
+    scopes = OperatorScopes(file)
+    asked = ("0a1b", "app", "both", "desk", "", "unknown")
+    assert [scopes.operator_of(each) for each in asked] == ["app", None, None, None, None, None]
+    assert OperatorScopes().operator_of("desk") == "desk", "without scopes a client is what it is called"

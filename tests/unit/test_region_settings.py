@@ -12,7 +12,7 @@ from gateway.security.authority import Authority
 from gateway.security.tls import RenewedCredentials
 from gateway.settings import SettingsError, load
 from gateway.store.opening import PostgresqlSettings
-from region_node.cli.node.scope_checks import check_identity_provider, check_scopes
+from region_node.cli.node.scope_checks import check_identity_providers, check_scopes
 from region_node.node.identity_provider import ProviderKeys, ProviderKeysUnusable
 from region_node.node.operator_scopes import OperatorScopes
 from region_node.node.settings import FulfilmentSettings, ProviderSettings, RegionSettings, WebhookSettings
@@ -122,11 +122,11 @@ def test_the_keys_of_an_identity_provider_are_followed_and_a_broken_file_changes
     named, file = settings.identity_provider, tmp_path / "keys.json"
     assert named is not None
     assert (named.keys, named.name_claim) == (file, "preferred_username")
-    assert check_identity_provider(settings).state == State.BAD
+    assert [each.state for each in check_identity_providers(settings)] == [State.BAD]
     with pytest.raises(ProviderKeysUnusable, match="cannot be read"):
         ProviderKeys(named)
     file.write_text(json.dumps({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": KEY}]}))
-    assert check_identity_provider(settings).state == State.GOOD
+    assert [each.state for each in check_identity_providers(settings)] == [State.GOOD]
     keys = ProviderKeys(named)
     for broken in ("", "[" * 5000, "{}", '{"keys": []}', "x" * 300_000):
         file.write_text(broken)
@@ -139,6 +139,36 @@ def test_the_keys_of_an_identity_provider_are_followed_and_a_broken_file_changes
     assert set(keys.provider.keys()) == {"b"}
     with pytest.raises(SettingsError, match="without a space"):
         settings_of(tmp_path, f"{GOOD}\n[identity_provider]\n{page.replace('crossregion', 'cross region')}")
+
+
+def test_people_and_systems_come_without_certificates_only_where_the_settings_say_by_whose_word(tmp_path: Path) -> None:
+    web = '[web]\nlisten = "127.0.0.1:0"\nconsole = true\nopen_apis = true\n'
+    oidc = """[web.oidc]
+issuer = "https://id.example"
+client_id = "console"
+client_secret = "secret"
+keys = "keys.json"
+authorization_endpoint = "https://id.example/authorize"
+token_endpoint = "https://id.example/token"
+role = "staff"
+"""
+    oauth = '[web.oauth]\nissuer = "https://id.example"\naudience = "systems"\nkeys = "keys.json"\n'
+    settings = settings_of(tmp_path, f"{GOOD}\n{web}{oidc}{oauth}")
+    assert [each.state for each in check_identity_providers(settings)] == [State.GOOD, State.BAD, State.BAD]
+    without = settings_of(tmp_path, f"{GOOD}\n{web}").web
+    assert (without and without.oidc, without and without.oauth) == (None, None)
+    for wrong, said in (
+        (f"{web}{oidc}".replace("console = true", "console = false"), "web.oidc: needs web.console"),
+        (f"{web}{oauth}".replace("open_apis = true", "open_apis = false"), "web.oauth: needs web.open_apis"),
+        (f"{web}{oidc}".replace("https://id.example/token", "http://id.example/token"), "token_endpoint: must be"),
+        (f"{web}{oidc}".replace("https://id.example/authorize", "https://"), "authorization_endpoint: must be"),
+        (f"{web}{oidc}".replace('role = "staff"', 'role = ""'), "role: must be"),
+        (f"{web}{oidc}".replace('role = "staff"', ""), "role: is missing"),
+        (f"{web}{oidc}{oauth}".replace('"systems"', '"console"'), "no two the same"),
+        (f"[identity_provider]\n{oauth.partition(chr(10))[2]}{web}{oauth}", "no two the same"),
+    ):
+        with pytest.raises(SettingsError, match=said):
+            settings_of(tmp_path, f"{GOOD}\n{wrong}")
 
 
 def test_a_node_is_reached_where_it_listens_with_the_port_that_it_got(tmp_path: Path) -> None:

@@ -65,8 +65,18 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "allow_unscoped_operators": st.just(False),  # beside a file of them
     "log_format": st.sampled_from(("text", "json")),
     "web.listen": ADDRESSES,
-    "web.open_apis": st.booleans(),
-    "web.console": st.booleans(),
+    "web.open_apis": st.just(True),  # beside web.oauth
+    "web.console": st.just(True),  # beside web.oidc
+    "web.oidc.issuer": st.sampled_from(("https://id.example", "https://other.example")),
+    "web.oidc.client_id": st.sampled_from(("console", "pages")),
+    "web.oidc.authorization_endpoint": st.sampled_from(("https://id.example/one", "https://id.example:1/two")),
+    "web.oidc.token_endpoint": st.sampled_from(("https://id.example/three", "https://id.example/four?five=6")),
+    "web.oidc.role": st.sampled_from(("staff", "clerks")),
+    "web.oidc.role_claim": st.sampled_from(("groups", "roles")),
+    "web.oidc.name_claim": st.sampled_from(("sub", "preferred_username")),
+    "web.oauth.issuer": st.sampled_from(("https://id.example", "https://other.example")),
+    "web.oauth.audience": st.sampled_from(("systems", "https://systems.example")),
+    "web.oauth.name_claim": st.sampled_from(("client_id", "azp")),
     "enrolment.listen": st.sampled_from(("joining.example:1", "joining.example:2")),
     "renew_certificate": st.booleans(),
     "identity_provider.issuer": st.sampled_from(("https://id.example", "https://other.example")),
@@ -119,7 +129,7 @@ def test_of_each_setting_the_flag_wins_over_the_environment_and_that_over_the_fi
     file = tmp_path_factory.getbasetemp() / f"{kind.__name__}.toml"
     for setting in settings_of(kind):
         values = VALUES.get(setting.key, PATHS)
-        needed = setting.required or setting.key in {"advertise", "number", "operators"}
+        needed = setting.required or setting.key in {"advertise", "number", "operators", "web.open_apis", "web.console"}
         given_by = data.draw(st.sets(st.sampled_from(("file", "environment", "flag")), min_size=int(needed)))
         if "file" in given_by:
             value = data.draw(values)

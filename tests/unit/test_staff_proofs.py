@@ -20,18 +20,9 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused, reason_name
 from gateway.security.authority import Authority, Issued
 from gateway.security.identity import Identity, parse
+from gateway.security.provider_tokens import SKEW, IdentityProvider, VerifyingKey, provider_keys
 from gateway.security.revocations import Revocations
-from gateway.security.staff_proofs import (
-    LARGEST_PROOF,
-    LONGEST_STATEMENT,
-    SKEW,
-    IdentityProvider,
-    StaffProof,
-    StaffProofs,
-    VerifyingKey,
-    provider_keys,
-    statement_for,
-)
+from gateway.security.staff_proofs import LARGEST_PROOF, LONGEST_STATEMENT, StaffProof, StaffProofs, statement_for
 from gateway.security.tls import Credentials
 
 FEDERATION = "crossregion.example"

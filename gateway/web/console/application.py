@@ -1,13 +1,11 @@
 """A console as a part of the HTTPS listener: who signs in, and how its pages and forms become RPCs."""
 
-import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import cast
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
@@ -16,35 +14,36 @@ from google.protobuf.message import Message
 from gateway.api.federation.v1.terms_pb2 import Terms
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid, is_temporary
-from gateway.rpc.in_process import Arrival, InProcess
+from gateway.rpc.in_process import InProcess
 from gateway.rpc.incidents import incident
 from gateway.rpc.interceptor import BorderPorts
-from gateway.rpc.request_streams import PATIENCE
-from gateway.security.identity import Identity
-from gateway.web.bodies import whole_body
+from gateway.security.identity import SCHEME, Identity, parse
+from gateway.security.peers import Caller, without_certificate
 from gateway.web.console import assets
+from gateway.web.console.calling import CallingInProcess
+from gateway.web.console.cookies import COOKIE, LANGUAGE_COOKIE, come_back, forget_way, set_cookie, set_out
 from gateway.web.console.exports import FORMAT, FORMATS, exported
-from gateway.web.console.fields import FORM_TYPE, Fields
+from gateway.web.console.fields import Fields
 from gateway.web.console.frames import Frame, Kept, Link, RefusedPage, SignIn, other_language, refusal_of, title_of
 from gateway.web.console.lists import chosen_word
-from gateway.web.console.pages import ACT, A, Calling, Form, Rpc, Shown, View, Visit, WebConsole, unless_refused
-from gateway.web.console.sessions import Session, Sessions
+from gateway.web.console.pages import ACT, Calling, Form, Rpc, Shown, View, Visit, WebConsole, unless_refused
+from gateway.web.console.requests import form_of, language_of, require_own_origin, see
+from gateway.web.console.sessions import NO_CERTIFICATE, Session, Sessions
+from gateway.web.console.sign_in import LONGEST_WAY, SignedInElsewhere
 from gateway.web.html_pages import HtmlPages
-from gateway.web.refusals import CHINESE, http_status, preferred_language, told_headers
+from gateway.web.refusals import http_status, told_headers
 from gateway.web.server import Handler, admitted_reader, certificates_of
 from gateway.wording.languages import LANGUAGES, current_language, for_reader, translated
 from gateway.wording.terms import learn
 from gateway.wording.times import show_times_of
 
-COOKIE = "__Host-crossregion"
-LANGUAGE_COOKIE = "__Host-crossregion-language"
 NAME = "Console"
 """The name of a console among the pages of a process."""
-_SIGN_IN, _SIGN_OUT, _LANGUAGE = "/sign-in", "/sign-out", "/language"
+_SIGN_IN, _SIGNED_IN, _SIGN_OUT, _LANGUAGE = "/sign-in", "/signed-in", "/sign-out", "/language"
 _TOKEN, _REQUEST_ID, _TO = "token", "request_id", "to"
-_SECONDS = 20.0  # of each RPC: a form waits for another region at most so long
 _YEAR = 31_536_000
 _ID_BYTES = 16  # of randomness in a request id
+_SECRET_BYTES = 32  # of randomness in the secret of a browser that sets out to its identity provider
 _NOTHING = Fields({})
 _WITHOUT_SESSION = frozenset({Reason.REASON_SESSION_MISSING, Reason.REASON_SESSION_FOREIGN})
 
@@ -55,31 +54,12 @@ class _Person:
 
     identity: Identity
     session: Session
+    caller: Caller
 
 
 _PERSON = web.RequestKey("crossregion.person", _Person)
 _FORM = web.RequestKey("crossregion.form", Fields)
 """The form of this site that came with a request, until it is done."""
-
-
-class _InProcess(Calling):
-    """The RPCs of one page, in the name of the certificates of a connection."""
-
-    def __init__(
-        self, calls: InProcess, certificates: Mapping[str, Collection[bytes]], rpcs: Collection[Rpc[Message]]
-    ) -> None:
-        self._calls = calls
-        self._certificates = certificates
-        self._rpcs = rpcs
-
-    async def ask(self, rpc: Rpc[A], request: Message) -> A:
-        """See `Calling`."""
-        assert rpc in self._rpcs, f"the page does not name {rpc.path}"
-
-        async def read() -> Message:
-            return request
-
-        return cast("A", await self._calls.call(rpc.path, Arrival(self._certificates, (), _SECONDS, read)))
 
 
 class ConsoleApplication:
@@ -103,6 +83,7 @@ class ConsoleApplication:
             ("GET", "/", self._home),
             ("GET", _SIGN_IN, self._show_sign_in),
             ("POST", _SIGN_IN, self._sign_in),
+            *([("GET", _SIGNED_IN, self._come_back)] if self._console.sign_in is not None else []),
             ("POST", _SIGN_OUT, self._sign_out),
             ("GET", f"{_LANGUAGE}/{{language:{'|'.join(LANGUAGES)}}}", self._choose_language),
             *(("GET", each.path, each.show) for each in (self._style, self._script)),
@@ -114,39 +95,55 @@ class ConsoleApplication:
         return served
 
     async def _home(self, _: web.Request) -> web.StreamResponse:
-        return _see(self._home_path)
+        return see(self._home_path)
 
     @property
     def _home_path(self) -> str:
         return self._console.root + self._console.tabs[0].path
 
-    async def _admitted(self, request: web.Request) -> tuple[Identity, bytes]:
+    async def _reader_of(self, caller: Caller) -> Identity:
+        """A person who may sign in. Raises Refused for all others."""
+        peer = await admitted_reader(self._border, caller, self._console.roles, self._console.root, NAME)
+        return peer.identity
+
+    async def _visitor(self, request: web.Request) -> tuple[Identity | None, bytes]:
         """The person of the connection, and the proof of it: the fingerprint of the certificate.
 
-        Raises Refused for others than those who may sign in.
+        Nobody, without a proof, where people may come without a certificate: a session names them. Raises Refused for
+        others than those who may sign in.
         """
         certificates = certificates_of(request)
-        peer = await admitted_reader(self._border, certificates, self._console.roles, self._console.root, NAME)
-        return peer.identity, hashlib.sha256(b"".join(certificates["x509_pem_cert"])).digest()
+        if not certificates and self._console.sign_in is not None:
+            return None, NO_CERTIFICATE
+        identity = await self._reader_of(certificates)
+        return identity, hashlib.sha256(b"".join(certificates["x509_pem_cert"])).digest()
 
     async def _signed_in(self, request: web.Request) -> _Person:
         """The person of the connection in a session.
 
-        Raises Refused as `_admitted` and `Sessions.require`, with an audit row for a session in other hands.
+        Raises Refused as `_visitor` and `Sessions.require`, with an audit row for a session in other hands.
         """
-        identity, proof = await self._admitted(request)
+        identity, proof = await self._visitor(request)
+        path = None if identity is None else identity.path
         try:
-            session = self._sessions.require(request.cookies.get(COOKIE, ""), identity.path, proof)
+            session = self._sessions.require(request.cookies.get(COOKIE, ""), path, proof)
         except Refused as refused:
-            if refused.reason == Reason.REASON_SESSION_FOREIGN:
+            if identity is not None and refused.reason == Reason.REASON_SESSION_FOREIGN:
                 await self._border.denied(identity, self._console.root, refused)
             raise
-        request[_PERSON] = person = _Person(identity, session)
+        caller: Caller = certificates_of(request)
+        if identity is None:
+            federation = self._border.federation
+            caller = without_certificate(parse(f"{SCHEME}{federation}/{session.person}", federation))
+            identity = await self._reader_of(caller)
+        request[_PERSON] = person = _Person(identity, session, caller)
         return person
 
     async def _show_sign_in(self, request: web.Request) -> web.StreamResponse:
-        identity, _ = await self._admitted(request)
+        identity, _ = await self._visitor(request)
         to = self._within(request.query.get(_TO, ""))
+        if identity is None:
+            return await self._set_out(request, to)
 
         def show() -> Shown:
             page = SignIn(
@@ -159,11 +156,57 @@ class ConsoleApplication:
 
         return self._written(request, show, await self._known_terms(request))
 
+    async def _set_out(self, request: web.Request, to: str) -> web.StreamResponse:
+        """The page that leads to the identity provider. A browser with several such pages has one secret for them."""
+        assert self._console.sign_in is not None
+        secret = come_back(request)[0] or secrets.token_urlsafe(_SECRET_BYTES)
+        address = self._console.sign_in.address(secret, self._came_back_to(request))
+
+        def show() -> Shown:
+            explanation = translated("Your identity provider says who you are.")
+            return Shown(
+                "sign_in.html.j2", translated("Sign in"), SignIn("", explanation, translated("Go on"), address)
+            )
+
+        answer = self._written(request, show, await self._known_terms(request))
+        set_out(answer, secret, to, LONGEST_WAY)
+        return answer
+
+    async def _come_back(self, request: web.Request) -> web.StreamResponse:
+        """Begins the session of a person who comes from the identity provider.
+
+        The page leads on by itself. A redirect would lead on in the name of the other site, without the cookie.
+        """
+        assert self._console.sign_in is not None
+        secret, to = come_back(request)
+        query = Fields.parsed(request.rel_url.raw_query_string)
+        came = SignedInElsewhere(query, secret, self._came_back_to(request))
+        identity = await self._console.sign_in.person(came, self._border.clock.now())
+        await self._reader_of(without_certificate(identity))
+        begun, to = self._sessions.begin(identity.path, NO_CERTIFICATE), self._within(to)
+
+        def show() -> Shown:
+            explanation = translated("You are signed in as this person.")
+            return Shown(
+                "sign_in.html.j2", translated("Signed in"), SignIn(identity.name, explanation, translated("Go on"), to)
+            )
+
+        answer = self._written(request, show, await self._known_terms(request))
+        answer.headers["Refresh"] = f"0; url={to}"
+        forget_way(answer)
+        set_cookie(answer, COOKIE, begun)
+        return answer
+
+    def _came_back_to(self, request: web.Request) -> str:
+        """The address at which a browser comes back, as the identity provider has registered it."""
+        return f"https://{request.host}{self._console.root}{_SIGNED_IN}"
+
     async def _asking_again(self, request: web.Request, to: str, form: Fields, person: _Person) -> web.Response:
         """The page that has the form of a person who was not signed in."""
 
         def show() -> Shown:
-            page = RefusedPage(Link(self._console.tabs[0].title(), self._home_path), self._kept(to, form, person))
+            kept = self._kept(request, to, form, person)
+            page = RefusedPage(Link(self._console.tabs[0].title(), self._home_path), kept)
             return Shown("console_refused.html.j2", translated("Signed in: nothing is sent yet"), page)
 
         return self._written(request, show, await self._known_terms(request), person=person)
@@ -184,14 +227,18 @@ class ConsoleApplication:
         except Refused as refused:
             if refused.reason not in _WITHOUT_SESSION:
                 raise
-            identity, proof = await self._admitted(request)
+            identity, proof = await self._visitor(request)
+            if identity is None:
+                request[_FORM] = form
+                return await self._refused(request, [refused], http_status(refused.reason), to)
             begun = self._sessions.begin(identity.path, proof)
-            person = _Person(identity, self._sessions.require(begun, identity.path, proof))
-        answer = _see(to)
+            session = self._sessions.require(begun, identity.path, proof)
+            person = _Person(identity, session, certificates_of(request))
+        answer = see(to)
         if form.pairs():
             answer = await self._asking_again(request, to, form, person)
         if begun:
-            _set_cookie(answer, COOKIE, begun)
+            set_cookie(answer, COOKIE, begun)
         return answer
 
     async def _sign_out(self, request: web.Request) -> web.StreamResponse:
@@ -199,20 +246,20 @@ class ConsoleApplication:
         session = (await self._signed_in(request)).session
         session.require_token(form.text(_TOKEN))
         self._sessions.end(request.cookies.get(COOKIE, ""))
-        answer = _see(self._console.root + _SIGN_IN)
-        _set_cookie(answer, COOKIE, "", 0)
+        answer = see(self._console.root + _SIGN_IN)
+        set_cookie(answer, COOKIE, "", 0)
         return answer
 
     async def _choose_language(self, request: web.Request) -> web.StreamResponse:
-        await self._admitted(request)
-        answer = _see(self._within(request.query.get(_TO, "")))
-        _set_cookie(answer, LANGUAGE_COOKIE, request.match_info["language"], _YEAR)
+        await self._visitor(request)
+        answer = see(self._within(request.query.get(_TO, "")))
+        set_cookie(answer, LANGUAGE_COOKIE, request.match_info["language"], _YEAR)
         return answer
 
     async def _own_form(self, request: web.Request) -> Fields:
         """The form of a page of this site, which a person who may sign in has sent. Raises Refused for another one."""
-        _require_own_origin(request)
-        await self._admitted(request)
+        require_own_origin(request)
+        await self._visitor(request)
         return await form_of(request)
 
     def _within(self, to: str) -> str:
@@ -224,7 +271,8 @@ class ConsoleApplication:
         except ValueError:  # for example `//[`
             return self._home_path
         is_own = not parts.scheme and not parts.netloc and parts.path.startswith(f"{self._console.root}/")
-        return to if is_own else self._home_path
+        is_way = parts.path == self._console.root + _SIGNED_IN  # whose answer counts once
+        return to if is_own and not is_way else self._home_path
 
     def _here(self, request: web.Request) -> str:
         """The address of the page itself."""
@@ -262,7 +310,7 @@ class ConsoleApplication:
                     visit = replace(visit, request_id="")
                     request[_FORM] = form.replaced(**{_REQUEST_ID: visit.id_for(act)})
                 return await self._viewed(request, view, visit, person, refused)
-            return _see(to)
+            return see(to)
 
         return send
 
@@ -311,7 +359,8 @@ class ConsoleApplication:
         )
 
     def _calling(self, request: web.Request, rpcs: Collection[Rpc[Message]]) -> Calling:
-        return _InProcess(self._calls, certificates_of(request), rpcs)
+        person: _Person | None = request.get(_PERSON)
+        return CallingInProcess(self._calls, certificates_of(request) if person is None else person.caller, rpcs)
 
     async def terms(self, request: web.Request) -> Terms:
         """The names of the federation; those read before where they cannot be read now.
@@ -327,14 +376,16 @@ class ConsoleApplication:
         return self._names
 
     async def _known_terms(self, request: web.Request) -> Terms:
-        """As `terms`, for pages that tell no times; none where there are none."""
+        """As `terms`, for pages that tell no times; none where there are none. For nobody, nothing is read."""
+        if request.get(_PERSON) is None and not certificates_of(request):
+            return self._names or Terms()
         found = await unless_refused(self.terms(request))
         return Terms() if isinstance(found, Refused) else found
 
     @contextmanager
     def _reader(self, request: web.Request, terms: Terms) -> Iterator[None]:
         """Writes in the language of the person, with the names and times of the region. No `await` stands within."""
-        with for_reader(_language(request), self._console.texts):
+        with for_reader(language_of(request), self._console.texts):
             learn(terms)
             show_times_of(self._console.region)
             yield
@@ -383,7 +434,7 @@ class ConsoleApplication:
         status: int | None = None
         try:
             if not (request.raw_path.isascii() and request.path_qs.isascii()):
-                await self._admitted(request)
+                await self._visitor(request)
                 raise invalid("path", "is not in ASCII", "含有非ASCII字符")
             return await handler(request)
         except Refused as error:
@@ -395,7 +446,7 @@ class ConsoleApplication:
         except Exception as error:  # noqa: BLE001 - a defect: logged, and shown by its number
             refused = incident(self._console.root, error)
         if refused.reason == Reason.REASON_SESSION_MISSING and request.method == "GET":
-            return _see(self._sign_in_to(self._here(request)))
+            return see(self._sign_in_to(self._here(request)))
         return await self._refused(request, [refused], HTTPStatus(status or http_status(refused.reason)))
 
     async def _unknown(self, request: web.Request, status: int) -> tuple[Refused, int | None]:
@@ -406,66 +457,34 @@ class ConsoleApplication:
             return refused, None
         return Refused(Reason.REASON_METHOD_UNKNOWN, method=f"{request.method} {request.path}"), status
 
-    async def _refused(self, request: web.Request, refused: Sequence[Refused], status: HTTPStatus) -> web.Response:
-        """A page in place of the one that was asked for, with the form that came."""
+    async def _refused(
+        self, request: web.Request, refused: Sequence[Refused], status: HTTPStatus, to: str = ""
+    ) -> web.Response:
+        """A page in place of the one that was asked for, with the form that came, which is for the page at `to`."""
         person: _Person | None = request.get(_PERSON)
         form: Fields | None = request.get(_FORM)
-        here = self._here(request)
+        here = to or self._here(request)
 
         def show() -> Shown:
             if person is None:
                 way_on = Link(translated("Sign in"), self._sign_in_to(here))
             else:
                 way_on = Link(self._console.tabs[0].title(), self._home_path)
-            kept = None if form is None else self._kept(here, form, person)
+            kept = None if form is None else self._kept(request, here, form, person)
             return Shown("console_refused.html.j2", title_of(status), RefusedPage(way_on, kept))
 
         terms = Terms() if person is None else await self._known_terms(request)
         return self._written(request, show, terms, status, person, refused)
 
-    def _kept(self, to: str, form: Fields, person: _Person | None) -> Kept:
+    def _kept(self, request: web.Request, to: str, form: Fields, person: _Person | None) -> Kept:
         """A form to be sent to its page again; by way of signing in where there is no session."""
         fields = [(name, text) for name, text in form.pairs() if name != _TOKEN]
         entered = [text for name, text in fields if name not in (ACT, _REQUEST_ID) and text]
         heading = translated("What you entered")
         if person is None:
-            return Kept(heading, self._sign_in_to(to), fields, entered, translated("Sign in and look at it again"))
+            send = translated("Sign in and look at it again")
+            if not certificates_of(request):
+                heading = translated("What you entered: sign in on another tab, then go on here")
+                send = translated("I am signed in: look at it again")
+            return Kept(heading, self._sign_in_to(to), fields, entered, send)
         return Kept(heading, to, [*fields, (_TOKEN, person.session.token)], entered, translated("Send again"))
-
-
-def _see(to: str) -> web.Response:
-    """Leads a browser to an address, which it then reads."""
-    return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": to})
-
-
-def _set_cookie(answer: web.Response, name: str, value: str, seconds: int | None = None) -> None:
-    """A cookie that no script reads, no other origin sends, and no other host has set (the prefix `__Host-`)."""
-    answer.set_cookie(name, value, max_age=seconds, path="/", secure=True, httponly=True, samesite="Strict")
-
-
-def _language(request: web.Request) -> str:
-    """The chosen language, else the one that the browser prefers."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
-    if chosen in LANGUAGES:
-        return chosen
-    return "zh" if preferred_language(request.headers.get("Accept-Language", "")) == CHINESE else "en"
-
-
-def _require_own_origin(request: web.Request) -> None:
-    """Raises Refused with FORM_UNTRUSTED for a form of another site: browsers name the origin of every form."""
-    if request.headers.get("Origin", "").lower() != f"https://{request.host}".lower():
-        raise Refused(Reason.REASON_FORM_UNTRUSTED)
-
-
-async def form_of(request: web.Request) -> Fields:
-    """The form of a request. Raises Refused for another body, and with REQUEST_NOT_SENT for one that does not come."""
-    if request.content_type != FORM_TYPE or "Content-Encoding" in request.headers:
-        raise invalid("body", f"is no {FORM_TYPE}", f"不是{FORM_TYPE}")
-    try:
-        async with asyncio.timeout(PATIENCE):
-            data = await whole_body(request)
-    except TimeoutError:
-        raise Refused(Reason.REASON_REQUEST_NOT_SENT, seconds=f"{PATIENCE:.0f}") from None
-    if not data.isascii():
-        raise invalid("body", f"is no {FORM_TYPE}", f"不是{FORM_TYPE}")
-    return Fields.parsed(data.decode("ascii"))

@@ -59,9 +59,13 @@ class SignIn:
     """The page on which a person signs in."""
 
     person: str
+    """Empty as long as nobody knows who it is."""
     explanation: str
     button: str
-    action: str
+    elsewhere: str = ""
+    """The address that the page leads to; empty for a form."""
+    action: str = ""
+    """The address that the form is sent to."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused
 from gateway.security.identity import Identity
 from gateway.web.console.fields import Fields
+from gateway.web.console.sign_in import SignInByProvider
 from gateway.web.tables import Table
 
 A = TypeVar("A", bound=Message)
@@ -187,6 +188,8 @@ class WebConsole:
     terms_rpc: Rpc[Message]
     terms: Callable[[Calling], Awaitable[Terms]]
     """The names and zones of the federation, by `terms_rpc`."""
+    sign_in: SignInByProvider | None = None
+    """Lets people sign in without a certificate; nobody may without it."""
 
 
 async def unless_refused(answer: Awaitable[T]) -> T | Refused:

@@ -1,8 +1,9 @@
 """The sessions of people at a console, in the memory of one process.
 
-The certificate names the person in every request. A session adds an end after idle time and after a day of work,
-signing out, and a token for forms that no other site can read. It is bound to a proof of the person: the certificate.
-A process that starts anew has no sessions, and people sign in again.
+The certificate names the person in every request. Without one the session does, by the word of an identity provider. A
+session adds an end after idle time and after a day of work, signing out, and a token for forms that no other site can
+read. It is bound to a proof of the person: the certificate, or that there is none. A process that starts anew has no
+sessions, and people sign in again.
 """
 
 import hmac
@@ -16,6 +17,8 @@ from gateway.errors import Refused
 IDLE_SECONDS = 30 * 60.0
 LONGEST_SECONDS = 12 * 3_600.0
 MOST_OF_A_PERSON = 8
+NO_CERTIFICATE = b""
+"""The proof of a person without a certificate."""
 _BYTES = 32  # of randomness in an id and in a token
 
 
@@ -62,8 +65,8 @@ class Sessions:
         self._sessions[session_id] = Session(person, proof, secrets.token_urlsafe(_BYTES), now, now)
         return session_id
 
-    def require(self, session_id: str, person: str, proof: bytes) -> Session:
-        """The session of an id, which is in use now.
+    def require(self, session_id: str, person: str | None, proof: bytes) -> Session:
+        """The session of an id, which is in use now. `person` is None where only the session can name one.
 
         Raises Refused with SESSION_MISSING, also where the person has another certificate by now: the session ends.
         Raises Refused with SESSION_FOREIGN for the session of another person: its id is in other hands, so it ends.

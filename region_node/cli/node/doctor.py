@@ -47,7 +47,7 @@ from region_node.cli.node.loss_checks import check_losses
 from region_node.cli.node.open_work_checks import check_open_work
 from region_node.cli.node.quarantine_checks import check_quarantine
 from region_node.cli.node.revision_checks import check_revisions
-from region_node.cli.node.scope_checks import check_identity_provider, check_scopes
+from region_node.cli.node.scope_checks import check_identity_providers, check_scopes
 from region_node.cli.node.sealing_checks import check_sealing_key, sealing_name
 from region_node.node.provider_client import provider_name
 from region_node.node.settings import FulfilmentSettings, NotificationSettings, RegionSettings
@@ -72,7 +72,7 @@ async def _examine(sources: Sources, settings: RegionSettings) -> Sequence[Findi
         ),
         await asyncio.to_thread(check_region_keys, settings.keys, settings.database, REGION_NODE.name),
         check_scopes(settings),
-        check_identity_provider(settings),
+        *check_identity_providers(settings),
         *await asyncio.to_thread(check_kept_signatures, settings, clock.now()),
         await asyncio.to_thread(check_revisions, settings, clock.now()),
     ]

@@ -1,10 +1,12 @@
 """The checks of `region-node doctor` on operator systems: their scopes, and by what keys their staff is proven."""
 
+from collections.abc import Sequence
+
 from gateway.maintenance.doctor.findings import Finding, bad, good, warning
 from gateway.wording.languages import translated
 from region_node.node.identity_provider import ProviderKeysUnusable, load_keys
 from region_node.node.operator_scopes import NAMED, ScopeFile, ScopesUnusable
-from region_node.node.settings import RegionSettings
+from region_node.node.settings import IdentityProviderSettings, RegionSettings
 
 
 def check_scopes(settings: RegionSettings) -> Finding:
@@ -38,9 +40,18 @@ def check_scopes(settings: RegionSettings) -> Finding:
     return good(name, translated("{path}: {count} operator systems", path=path, count=len(file.scopes)))
 
 
-def check_identity_provider(settings: RegionSettings) -> Finding:
-    """Whether the keys of the region's identity provider can be used, if it has one."""
-    name, named = translated("identity provider of staff"), settings.identity_provider
+def check_identity_providers(settings: RegionSettings) -> Sequence[Finding]:
+    """Whether the keys of the region's identity providers can be used, for each use of their tokens."""
+    staff, console, systems = settings.token_providers
+    names = (translated("identity provider of the console"), translated("authorization server of operator systems"))
+    uses = zip(names, (console, systems), strict=True)
+    return [
+        _check_keys(translated("identity provider of staff"), staff),
+        *(_check_keys(name, named) for name, named in uses if named is not None),
+    ]
+
+
+def _check_keys(name: str, named: IdentityProviderSettings | None) -> Finding:
     if named is None:
         return good(name, translated("there is none: members of staff are proven by their certificates alone"))
     try:

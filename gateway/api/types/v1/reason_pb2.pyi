@@ -789,6 +789,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Read the order: one that did not leave its region has no envelopes. Their rule of retention has removed those of an old
     one; the other region may keep them longer.
     """
+    REASON_ACCESS_TOKEN_INVALID: _Reason.ValueType  # 695
+    """Take a new access token for the audience of the region, by the client in the scope of the operator system."""
+    REASON_IDENTITY_PROVIDER_UNREACHABLE: _Reason.ValueType  # 696
+    """Sign in again in a moment, or by a certificate. Operations staff: the log of the node says how the provider failed."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1559,6 +1563,10 @@ REASON_ORDER_NOT_PROVEN: Reason.ValueType  # 693
 """Read the order: one that did not leave its region has no envelopes. Their rule of retention has removed those of an old
 one; the other region may keep them longer.
 """
+REASON_ACCESS_TOKEN_INVALID: Reason.ValueType  # 695
+"""Take a new access token for the audience of the region, by the client in the scope of the operator system."""
+REASON_IDENTITY_PROVIDER_UNREACHABLE: Reason.ValueType  # 696
+"""Sign in again in a moment, or by a certificate. Operations staff: the log of the node says how the provider failed."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,197 @@
+"""The sign-in of people without a certificate, by an identity provider (OpenID Connect Core, authorization code flow).
+
+A browser that sets out has a secret in a cookie. `state`, `nonce` and the verifier of PKCE (RFC 7636) follow from it.
+An answer counts in that browser alone, and the process keeps nothing of people who never come back.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import logging
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import quote, urlencode, urlsplit
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.security.identity import Identity
+from gateway.security.provider_tokens import Claims, IdentityProvider, TokenInvalid
+from gateway.security.staff_proofs import invalid, staff_id_of
+from gateway.web.console.fields import Fields
+
+LONGEST_WAY = 600
+"""Seconds from the page that leads to the identity provider until its answer."""
+_LONGEST_ID_TOKEN = timedelta(days=1)  # it counts at once or never, and providers differ
+_SECONDS = 10.0  # of the request for tokens
+_LARGEST = 64 * 1024  # bytes of its answer
+_MOST_REQUESTS = 4  # at a time: a stranger can cause them, and each occupies a thread
+_ERROR = re.compile(r"[a-z_]{1,40}")
+_TEXT = re.compile(r"[\x21-\x7e]{1,1024}", re.ASCII)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The console as its identity provider knows it, and the people who may sign in."""
+
+    client_id: str
+    client_secret: Path
+    """The file with the secret of the client; read at each use, so that a new one counts immediately."""
+    authorization_endpoint: str
+    token_endpoint: str
+    authority: Path | None
+    """The authority of the token endpoint, PEM; those that the machine trusts without it."""
+    role_claim: str
+    role: str
+    """The text that the claim has, or contains, of whoever may sign in."""
+
+
+@dataclass(frozen=True)
+class SignedInElsewhere:
+    """The answer of an identity provider, as the browser brings it."""
+
+    query: Fields = field(repr=False)
+    secret: str = field(repr=False)
+    """The secret of the browser; empty where it has none."""
+    redirect_uri: str
+    """The address that the answer came to."""
+
+
+class SignInByProvider:
+    """Leads people to their identity provider, and finds out who has come back."""
+
+    def __init__(self, provider: IdentityProvider, registration: Registration, node: Identity) -> None:
+        """`node` is the region whose staff people are; the audience of `provider` is the client."""
+        self._provider = provider
+        self._registered = registration
+        self._node = node
+        self._asking = asyncio.Semaphore(_MOST_REQUESTS)
+
+    def address(self, secret: str, redirect_uri: str) -> str:
+        """Where a browser with this secret goes, to come back to `redirect_uri`."""
+        challenge = hashlib.sha256(_derived(secret, "verifier").encode()).digest()
+        query = {
+            "response_type": "code",
+            "client_id": self._registered.client_id,
+            "redirect_uri": redirect_uri,
+            "scope": "openid profile",
+            "state": _derived(secret, "state"),
+            "nonce": _derived(secret, "nonce"),
+            "code_challenge": _text(challenge),
+            "code_challenge_method": "S256",
+        }
+        endpoint = self._registered.authorization_endpoint
+        return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
+
+    async def person(self, answer: SignedInElsewhere, now: datetime) -> Identity:
+        """The member of staff who has come back. `now` is aware.
+
+        Raises Refused with STAFF_PROOF_INVALID, with TOO_BUSY, and with IDENTITY_PROVIDER_UNREACHABLE.
+        """
+        code = self._code(answer)
+        if self._asking.locked():
+            raise Refused(Reason.REASON_TOO_BUSY)
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": answer.redirect_uri,
+            "code_verifier": _derived(answer.secret, "verifier"),
+        }
+        async with self._asking:
+            told = await asyncio.to_thread(self._redeem, form)
+        token = told.get("id_token")
+        try:
+            if not isinstance(token, str):
+                raise TokenInvalid("the identity provider gave no ID token", "身份提供方未返回ID令牌")
+            claims = self._provider.verified(token, now, _LONGEST_ID_TOKEN).claims
+            self._require_own(claims, answer.secret)
+        except TokenInvalid as error:
+            raise invalid(error.problem, error.problem_zh_cn) from None
+        staff_id = staff_id_of(claims.get(self._provider.name_claim))
+        return Identity(self._node.federation, Role.ROLE_STAFF, self._node.region, staff_id)
+
+    def _code(self, answer: SignedInElsewhere) -> str:
+        """The code of an answer. Raises Refused for one that this browser has not asked for."""
+        query = answer.query
+        if not answer.secret or not _equal(query.text("state"), _derived(answer.secret, "state")):
+            raise invalid("this browser has not begun the sign-in, or too long ago", "本浏览器未发起该登录，或已超时")
+        if query.text("iss") not in ("", self._provider.issuer):  # RFC 9207
+            raise invalid("the answer is of another identity provider", "该应答来自其他身份提供方")
+        if error := query.text("error"):
+            told = error if _ERROR.fullmatch(error) else "-"
+            raise invalid(f"the identity provider refuses: {told}", f"身份提供方拒绝：{told}")
+        if not _TEXT.fullmatch(code := query.text("code")):
+            raise invalid("the identity provider gave no code", "身份提供方未返回授权码")
+        return code
+
+    def _require_own(self, claims: Claims, secret: str) -> None:
+        """Raises TokenInvalid for the token of another sign-in or client, and for people without the role."""
+        nonce = claims.get("nonce")
+        if not isinstance(nonce, str) or not _equal(nonce, _derived(secret, "nonce")):
+            raise TokenInvalid("it is of another sign-in", "属于另一次登录")
+        if claims.get("azp", self._registered.client_id) != self._registered.client_id:
+            raise TokenInvalid("it was given to another client", "该令牌是给其他客户端的")
+        held = claims.get(self._registered.role_claim)
+        if self._registered.role not in (held if isinstance(held, list) else [held]):
+            raise TokenInvalid("it does not have the role of staff", "不具备员工角色")
+
+    def _redeem(self, form: Mapping[str, str]) -> Mapping[str, object]:
+        """The answer of the token endpoint to a code. Raises Refused. No redirect is followed, and no proxy asked."""
+        url = urlsplit(self._registered.token_endpoint)
+        try:
+            authority = None if self._registered.authority is None else str(self._registered.authority)
+            connection = http.client.HTTPSConnection(
+                url.hostname or "", url.port, timeout=_SECONDS, context=ssl.create_default_context(cafile=authority)
+            )
+            try:
+                target = f"{url.path or '/'}{'?' if url.query else ''}{url.query}"
+                connection.request("POST", target, urlencode(form), self._headers())
+                answer = connection.getresponse()
+                status, content = answer.status, answer.read(_LARGEST)
+            finally:
+                connection.close()
+            told = json.loads(content)
+        except (OSError, http.client.HTTPException, ValueError, RecursionError) as failure:
+            _log.warning("the identity provider cannot be asked: %s", type(failure).__name__)
+            raise Refused(Reason.REASON_IDENTITY_PROVIDER_UNREACHABLE) from None
+        if status == HTTPStatus.OK and isinstance(told, dict):
+            return told
+        error = str(told.get("error", "")) if isinstance(told, dict) else ""
+        _log.warning("the identity provider answered %d: %s", status, error if _ERROR.fullmatch(error) else "-")
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise Refused(Reason.REASON_IDENTITY_PROVIDER_UNREACHABLE)
+        raise invalid("the identity provider does not accept the sign-in", "身份提供方不接受该登录")
+
+    def _headers(self) -> Mapping[str, str]:
+        """The headers with the proof of the client (RFC 6749, 2.3.1). Raises OSError or ValueError for its file."""
+        secret = self._registered.client_secret.read_text("utf-8").strip()
+        if not _TEXT.fullmatch(secret):
+            raise ValueError("the file does not hold one secret")
+        proof = f"{quote(self._registered.client_id, safe='')}:{quote(secret, safe='')}"
+        return {
+            "Accept": "application/json",
+            "Authorization": f"Basic {base64.b64encode(proof.encode()).decode()}",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+
+
+def _derived(secret: str, use: str) -> str:
+    """A value for one use, from which nobody finds the secret or another value."""
+    return _text(hmac.digest(secret.encode(), use.encode(), hashlib.sha256))
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _equal(told: str, known: str) -> bool:
+    return hmac.compare_digest(told.encode(), known.encode())
