@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from gateway.api.coordinator.v1.administration_pb2 import ReinstateRegionRequest, SuspendRegionRequest
 from gateway.api.region.v1.fault_pb2 import FaultSeverity
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
-from tests.chromium import PROGRAM, Tab, browser_tab, certified_door
+from tests.chromium import PROGRAM, Door, Tab, browser_tab, certified_door
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
+from tests.federation.databases import Databases
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.probe import Probe, measured, raised
-from tests.federation.running import Federation
+from tests.federation.running import CALL_SECONDS, Federation, running, until
 from tests.federation.support_staff import LINK, SupportStaff
 from tests.federation.test_console_imports import imported
 
@@ -32,24 +34,35 @@ HEAD_LINES = (  # lines in which the parts of the head stand
     "new Set([...document.querySelectorAll('.head > *')].map(each => each.getBoundingClientRect())"
     ".map(each => Math.round((each.top + each.bottom) / 2))).size"
 )
+NOTICES_CUTS = (
+    "new MutationObserver(([change]) => { window.wasCut ||= !change.target.hidden; })"
+    ".observe(document.querySelector('[data-cut]'), {attributes: true})"
+)
 
 
 @asynccontextmanager
 async def signed_in(federation: Federation, language: str, person: str = STAFF) -> AsyncIterator[tuple[Tab, str]]:
     """A browser whose person has signed in, and the address of the console."""
+    async with signed_in_by_a_door(federation, language, person) as (tab, door):
+        yield tab, f"{door.origin}/console"
+
+
+@asynccontextmanager
+async def signed_in_by_a_door(federation: Federation, language: str, person: str) -> AsyncIterator[tuple[Tab, Door]]:
+    """A browser whose person has signed in, and the door by which it reaches the server."""
     member = "coordinator" if person == ADMIN else "guangdong"
     web, own = federation.web[member], federation.certificates.credentials(person)
     assert web.port_file is not None
     shown = federation.certificates.credentials("region/guangdong")  # of the door
     async with (
-        certified_door(int(web.port_file.read_text()), shown, own) as origin,
+        certified_door(int(web.port_file.read_text()), shown, own) as door,
         browser_tab(LANGUAGES[language]) as tab,
     ):
         await tab.resize(WIDTHS[0])
-        await tab.go(f"{origin}/console")
+        await tab.go(f"{door.origin}/console")
         await photograph(tab, f"{member}-sign-in-{language}-{WIDTHS[0]}")
         await tab.click("main button")
-        yield tab, f"{origin}/console"
+        yield tab, door
 
 
 async def photograph(tab: Tab, name: str) -> None:
@@ -151,6 +164,33 @@ async def test_every_page_fits_its_window_breaks_no_policy_and_is_photographed(
                 assert await tab.evaluate("document.documentElement.lang") == LANGUAGES[language]
         unexpected = [each for each in tab.problems if "404" not in each]
         assert not unexpected, unexpected
+
+
+async def test_the_board_shows_a_suspension_by_itself_also_after_its_stream_was_cut(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with (
+        running(tmp_path, databases, ("henan",), web=["coordinator"]) as federation,
+        signed_in_by_a_door(federation, "en", ADMIN) as (tab, door),
+    ):
+        members = federation.membership
+        await tab.evaluate(NOTICES_CUTS)
+        await members.SuspendRegion(SuspendRegionRequest(region="henan", note="first suspicion"), timeout=CALL_SECONDS)
+        await until_true(tab, "document.body.textContent.includes('first suspicion')")
+        door.cut()
+        await until_true(tab, "window.wasCut")
+        await members.ReinstateRegion(ReinstateRegionRequest(region="henan"), timeout=CALL_SECONDS)
+        await until_true(tab, "!document.body.textContent.includes('first suspicion')")
+        assert await tab.evaluate("document.querySelector('[data-cut]').hidden")
+
+
+async def until_true(tab: Tab, expression: str) -> None:
+    """Returns once an expression is true in the page."""
+
+    async def holds() -> bool:
+        return await tab.evaluate(f"Boolean({expression})") is True
+
+    await until(holds, f"the page has {expression}")
 
 
 async def test_a_review_is_decided_by_the_keyboard_alone(

@@ -27,8 +27,9 @@ from gateway.rpc.in_process import InProcess
 from gateway.rpc.interceptor import BorderPorts
 from gateway.time.clock import to_timestamp
 from gateway.web.console import sessions
-from gateway.web.console.application import ConsoleApplication, form_of
+from gateway.web.console.application import ConsoleApplication
 from gateway.web.console.fields import Fields
+from gateway.web.console.own_forms import form_of
 from gateway.web.console.pages import WebConsole
 from gateway.web.console.parts import due_cell, span
 from gateway.web.console.sessions import Sessions
@@ -134,7 +135,7 @@ def test_a_form_whose_bytes_do_not_come_is_given_up(monkeypatch: pytest.MonkeyPa
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         await form_of(make_mocked_request("POST", "/", headers, payload=never))
 
-    monkeypatch.setattr("gateway.web.console.application.PATIENCE", 0.0)
+    monkeypatch.setattr("gateway.web.console.own_forms.PATIENCE", 0.0)
     assert refused(lambda: asyncio.run(read_it())) == Reason.REASON_REQUEST_NOT_SENT
 
 

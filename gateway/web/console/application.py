@@ -1,10 +1,9 @@
 """A console as a part of the HTTPS listener: who signs in, and how its pages and forms become RPCs."""
 
-import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import cast
@@ -19,22 +18,33 @@ from gateway.errors import Refused, invalid, is_temporary
 from gateway.rpc.in_process import Arrival, InProcess
 from gateway.rpc.incidents import incident
 from gateway.rpc.interceptor import BorderPorts
-from gateway.rpc.request_streams import PATIENCE
 from gateway.security.identity import Identity
-from gateway.web.bodies import whole_body
 from gateway.web.console import assets
 from gateway.web.console.exports import FORMAT, FORMATS, exported
-from gateway.web.console.fields import FORM_TYPE, Fields
+from gateway.web.console.fields import Fields
 from gateway.web.console.frames import Frame, Kept, Link, RefusedPage, SignIn, other_language, refusal_of, title_of
 from gateway.web.console.lists import chosen_word
-from gateway.web.console.pages import ACT, A, Calling, Form, Rpc, Shown, View, Visit, WebConsole, unless_refused
+from gateway.web.console.live import Feed, Streams, Watcher
+from gateway.web.console.own_forms import form_of, require_own_origin
+from gateway.web.console.pages import (
+    ACT,
+    EVENTS,
+    A,
+    Calling,
+    Form,
+    Live,
+    Rpc,
+    Shown,
+    View,
+    Visit,
+    WebConsole,
+    unless_refused,
+)
 from gateway.web.console.sessions import Session, Sessions
 from gateway.web.html_pages import HtmlPages
 from gateway.web.refusals import CHINESE, http_status, preferred_language, told_headers
 from gateway.web.server import Handler, admitted_reader, certificates_of
-from gateway.wording.languages import LANGUAGES, current_language, for_reader, translated
-from gateway.wording.terms import learn
-from gateway.wording.times import show_times_of
+from gateway.wording.languages import LANGUAGES, current_language, translated
 
 COOKIE = "__Host-crossregion"
 LANGUAGE_COOKIE = "__Host-crossregion-language"
@@ -90,6 +100,7 @@ class ConsoleApplication:
         self._calls = calls
         self._border = border
         self._sessions = Sessions(console.steady)
+        self._streams = Streams()
         self._pages = HtmlPages(console.templates, assets.FRAMES)
         self._names: Terms | None = None
         """The names of the federation as last read."""
@@ -108,9 +119,15 @@ class ConsoleApplication:
             *(("GET", each.path, each.show) for each in (self._style, self._script)),
             *(("GET", view.path, self._reading(view)) for view in self._console.views),
             *(("POST", view.path, self._sending(view)) for view in self._console.views if view.forms),
+            *(
+                ("GET", each.path + EVENTS, self._following(each, each.live))
+                for each in self._console.views
+                if each.live
+            ),
         ]
         for verb, path, handler in routes:
             served.router.add_route(verb, path, handler)
+        served.on_shutdown.append(self._streams.stop)
         return served
 
     async def _home(self, _: web.Request) -> web.StreamResponse:
@@ -129,14 +146,14 @@ class ConsoleApplication:
         peer = await admitted_reader(self._border, certificates, self._console.roles, self._console.root, NAME)
         return peer.identity, hashlib.sha256(b"".join(certificates["x509_pem_cert"])).digest()
 
-    async def _signed_in(self, request: web.Request) -> _Person:
-        """The person of the connection in a session.
+    async def _signed_in(self, request: web.Request, *, is_use: bool = True) -> _Person:
+        """The person of the connection in a session, which this request is a use of, unless it only watches.
 
         Raises Refused as `_admitted` and `Sessions.require`, with an audit row for a session in other hands.
         """
         identity, proof = await self._admitted(request)
         try:
-            session = self._sessions.require(request.cookies.get(COOKIE, ""), identity.path, proof)
+            session = self._sessions.require(request.cookies.get(COOKIE, ""), identity.path, proof, is_use=is_use)
         except Refused as refused:
             if refused.reason == Reason.REASON_SESSION_FOREIGN:
                 await self._border.denied(identity, self._console.root, refused)
@@ -211,7 +228,7 @@ class ConsoleApplication:
 
     async def _own_form(self, request: web.Request) -> Fields:
         """The form of a page of this site, which a person who may sign in has sent. Raises Refused for another one."""
-        _require_own_origin(request)
+        require_own_origin(request)
         await self._admitted(request)
         return await form_of(request)
 
@@ -264,6 +281,24 @@ class ConsoleApplication:
             return _see(self._here(request))
 
         return send
+
+    def _following(self, view: View, live: Live) -> Handler:
+        feed = Feed(self._console, view, live, self._pages)
+        rpcs = [*view.rpcs, self._console.terms_rpc]
+
+        async def follow(request: web.Request) -> web.StreamResponse:
+            person = await self._signed_in(request, is_use=False)
+            visit = self._visit(request, view, person)
+            visit.query.require_known(view.query)
+
+            async def is_open() -> bool:
+                return not isinstance(await unless_refused(self._signed_in(request, is_use=False)), Refused)
+
+            calling, path = self._calling(request, rpcs), person.identity.path
+            watcher = Watcher(path, _language(request), request.path_qs, visit, calling, is_open)
+            return await self._streams.follow(request, feed, watcher)
+
+        return follow
 
     async def _done(self, request: web.Request, form: Form, visit: Visit) -> str:
         """Calls the RPC of a form, and returns the text for the next page."""
@@ -329,13 +364,9 @@ class ConsoleApplication:
         found = await unless_refused(self.terms(request))
         return Terms() if isinstance(found, Refused) else found
 
-    @contextmanager
-    def _reader(self, request: web.Request, terms: Terms) -> Iterator[None]:
-        """Writes in the language of the person, with the names and times of the region. No `await` stands within."""
-        with for_reader(_language(request), self._console.texts):
-            learn(terms)
-            show_times_of(self._console.region)
-            yield
+    def _reader(self, request: web.Request, terms: Terms) -> AbstractContextManager[None]:
+        """Writes in the language of the person."""
+        return self._console.reader(_language(request), terms)
 
     def _written(
         self,
@@ -447,23 +478,3 @@ def _language(request: web.Request) -> str:
     if chosen in LANGUAGES:
         return chosen
     return "zh" if preferred_language(request.headers.get("Accept-Language", "")) == CHINESE else "en"
-
-
-def _require_own_origin(request: web.Request) -> None:
-    """Raises Refused with FORM_UNTRUSTED for a form of another site: browsers name the origin of every form."""
-    if request.headers.get("Origin", "").lower() != f"https://{request.host}".lower():
-        raise Refused(Reason.REASON_FORM_UNTRUSTED)
-
-
-async def form_of(request: web.Request) -> Fields:
-    """The form of a request. Raises Refused for another body, and with REQUEST_NOT_SENT for one that does not come."""
-    if request.content_type != FORM_TYPE or "Content-Encoding" in request.headers:
-        raise invalid("body", f"is no {FORM_TYPE}", f"不是{FORM_TYPE}")
-    try:
-        async with asyncio.timeout(PATIENCE):
-            data = await whole_body(request)
-    except TimeoutError:
-        raise Refused(Reason.REASON_REQUEST_NOT_SENT, seconds=f"{PATIENCE:.0f}") from None
-    if not data.isascii():
-        raise invalid("body", f"is no {FORM_TYPE}", f"不是{FORM_TYPE}")
-    return Fields.parsed(data.decode("ascii"))
