@@ -141,8 +141,8 @@ class Tab:
             await self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
 
     async def evaluate(self, expression: str) -> object:
-        """The value of an expression in the page."""
-        answer = await self.send("Runtime.evaluate", expression=expression, returnByValue=True)
+        """The value of an expression in the page, or that of the promise that it is."""
+        answer = await self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         result = answer["result"]
         assert isinstance(result, dict)
@@ -166,9 +166,13 @@ class Tab:
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
         )
 
-    async def screenshot(self) -> bytes:
-        """The whole page as a picture (PNG)."""
-        answer = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    async def prefer(self, scheme: str) -> None:
+        """Sets the preferred colours: light or dark."""
+        await self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    async def screenshot(self, *, is_whole: bool = True) -> bytes:
+        """The whole page as a picture (PNG), or what the window shows of it."""
+        answer = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=is_whole)
         data = answer["data"]
         assert isinstance(data, str)
         return base64.b64decode(data)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,19 @@ HEAD_LINES = (  # lines in which the parts of the head stand
     "new Set([...document.querySelectorAll('.head > *')].map(each => each.getBoundingClientRect())"
     ".map(each => Math.round((each.top + each.bottom) / 2))).size"
 )
+REACHABLE = (  # what the Tab key has to lead to: of radio buttons of one name the first
+    "[...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex=\"0\"]')]"
+    ".filter(each => each.checkVisibility({visibilityProperty: true}) && each.type !== 'hidden')"
+    ".filter((each, place, all) => each.type !== 'radio' || all.findIndex(other => other.name === each.name) === place)"
+)
+FOCUSED = f"""(() => {{
+  const each = document.activeElement, box = each.getBoundingClientRect(), style = getComputedStyle(each);
+  const head = document.querySelector('.head').getBoundingClientRect();
+  const isSeen = each.closest('.head, .skip') || (box.bottom > head.bottom && box.top < innerHeight);
+  const problem = style.outlineStyle === 'none' ? 'no outline' : isSeen ? '' : 'out of sight';
+  return `${{{REACHABLE}.indexOf(each)}} ${{problem && each.outerHTML + ': ' + problem}}`;
+}})()"""
+STOPS = 8  # of the Tab key within one element: a field of a time has one for each of its parts
 NOTICES_CUTS = (
     "new MutationObserver(([change]) => { window.wasCut ||= !change.target.hidden; })"
     ".observe(document.querySelector('[data-cut]'), {attributes: true})"
@@ -153,6 +167,7 @@ async def test_every_page_fits_its_window_breaks_no_policy_and_is_photographed(
     if person == ADMIN:
         overseen = {f"overseen-{each}": of_the_region[each] for each in ("complaint", "order-review")}
         pages = {**OF_THE_COORDINATOR, **overseen}
+    barriers: dict[tuple[str, str], object] = {}
     async with signed_in(federation, language, person) as (tab, console):
         for name, path in pages.items():
             for width in WIDTHS:
@@ -162,8 +177,51 @@ async def test_every_page_fits_its_window_breaks_no_policy_and_is_photographed(
                 assert await tab.evaluate("document.documentElement.scrollWidth") == width, f"{name} at {width}"
                 assert width != WIDTHS[0] or await tab.evaluate(f"{HEAD_LINES} === 1"), f"the head of {name} at {width}"
                 assert await tab.evaluate("document.documentElement.lang") == LANGUAGES[language]
+            barriers |= {(name, scheme): await found_barriers(tab, scheme) for scheme in ("dark", "light")}
+        met = {place: found for place, found in barriers.items() if found}
+        assert not met, met
         unexpected = [each for each in tab.problems if "404" not in each]
         assert not unexpected, unexpected
+
+
+async def found_barriers(tab: Tab, scheme: str) -> object:
+    """The rules of accessibility that a page breaks in its colours of a scheme, each with the elements."""
+    await tab.prefer(scheme)
+    await tab.evaluate((files("axe_core_python") / "axe.min.js").read_text("utf-8"))
+    told = "each.id + ' ' + each.nodes.map(node => node.target.join(' ') + ': ' + node.failureSummary).join('; ')"
+    return await tab.evaluate(f"axe.run().then(found => found.violations.map(each => {told}))")
+
+
+@pytest.mark.parametrize("person", [STAFF, ADMIN])
+async def test_the_tab_key_leads_through_each_page_in_its_order_and_the_focus_is_seen(
+    federation: Federation, guangdong: Counter, sichuan: Counter, person: str
+) -> None:
+    pages = await work(federation, guangdong, sichuan) if person == STAFF else OF_THE_COORDINATOR
+    found: dict[str, tuple[list[tuple[int, str]], list[tuple[int, str]]]] = {}
+    async with signed_in(federation, "en", person) as (tab, console):
+        for name, path in pages.items():
+            await tab.go(console + path)
+            count = await tab.evaluate(f"{REACHABLE}.length")
+            assert isinstance(count, int)
+            found[name] = await passed(tab, count), [(place, "") for place in range(count)]
+        astray = {name: each for name, (each, expected) in found.items() if each != expected}
+        assert not astray, astray
+
+
+async def passed(tab: Tab, count: int) -> list[tuple[int, str]]:
+    """The places of the elements that the Tab key leads to one after the other, each with what is wrong with it.
+
+    Some elements take the key several times; a part that scrolls takes it, too.
+    """
+    found: list[tuple[int, str]] = []
+    for _ in range(STOPS * count):
+        if len(found) == count:
+            break
+        await tab.press("Tab")
+        place, problem = str(await tab.evaluate(FOCUSED)).split(" ", 1)
+        if int(place) not in (-1, found[-1][0] if found else -1):
+            found.append((int(place), problem))
+    return found
 
 
 async def test_the_board_shows_a_suspension_by_itself_also_after_its_stream_was_cut(
