@@ -35,8 +35,21 @@ _KEYS = {"Tab": (9, ""), "Enter": (13, "\r"), "Space": (32, " ")}  # codes, and 
 Json = dict[str, object]
 
 
+class Door:
+    """The origin of a server as a browser sees it, and the connections to it."""
+
+    def __init__(self) -> None:
+        self.origin = ""
+        self.open: set[asyncio.StreamWriter] = set()
+
+    def cut(self) -> None:
+        """Cuts all connections."""
+        for each in self.open:
+            each.transport.abort()
+
+
 @asynccontextmanager
-async def certified_door(port: int, shown: Credentials, own: Credentials) -> AsyncIterator[str]:
+async def certified_door(port: int, shown: Credentials, own: Credentials) -> AsyncIterator[Door]:
     """An origin that leads to a server at a port of this machine, with the certificate of a person.
 
     A browser has certificates in a store of its own; behind this door it needs none. `shown` is the door's certificate.
@@ -46,6 +59,7 @@ async def certified_door(port: int, shown: Credentials, own: Credentials) -> Asy
     calling = ssl.create_default_context(cafile=str(own.authority))
     calling.check_hostname = False
     calling.load_cert_chain(own.certificate, own.key)
+    door = Door()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -56,11 +70,14 @@ async def certified_door(port: int, shown: Credentials, own: Credentials) -> Asy
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behind, before = await asyncio.open_connection("127.0.0.1", port, ssl=calling)
+        door.open |= {before, writer}
         await asyncio.gather(pump(reader, before), pump(behind, writer))
+        door.open -= {before, writer}
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=served)
     async with server:
-        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        door.origin = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield door
 
 
 class Tab:
@@ -124,8 +141,8 @@ class Tab:
             await self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
 
     async def evaluate(self, expression: str) -> object:
-        """The value of an expression in the page."""
-        answer = await self.send("Runtime.evaluate", expression=expression, returnByValue=True)
+        """The value of an expression in the page, or that of the promise that it is."""
+        answer = await self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         result = answer["result"]
         assert isinstance(result, dict)
@@ -149,9 +166,13 @@ class Tab:
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
         )
 
-    async def screenshot(self) -> bytes:
-        """The whole page as a picture (PNG)."""
-        answer = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    async def prefer(self, scheme: str) -> None:
+        """Sets the preferred colours: light or dark."""
+        await self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    async def screenshot(self, *, is_whole: bool = True) -> bytes:
+        """The whole page as a picture (PNG), or what the window shows of it."""
+        answer = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=is_whole)
         data = answer["data"]
         assert isinstance(data, str)
         return base64.b64decode(data)

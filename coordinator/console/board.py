@@ -35,7 +35,7 @@ from gateway.cli.problems import told_cause, told_element, told_state
 from gateway.time.clock import from_timestamp
 from gateway.web.console.frames import Link
 from gateway.web.console.lists import chosen_word
-from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.console.pages import EVENTS, Calling, Live, Shown, View, Visit
 from gateway.web.console.parts import severity_cell
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
@@ -62,8 +62,12 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Page:
-    """The board as `board.html.j2` shows it."""
+    """The board as `board.html.j2` shows it, with its live part."""
 
+    events: str
+    """The address of the stream of its live part."""
+    cut: str
+    """The sentence for a board that no longer follows."""
     as_of: str
     again: Link
     warnings: Sequence[str]
@@ -116,6 +120,10 @@ def _show(visit: Visit, found: _Found) -> Shown:
     ]
     tables = [(heading, table) for heading, table in tables if table.rows]
     page = _Page(
+        events=visit.address(PATH + EVENTS, show=visit.query.text(_SHOW)),
+        cut=translated(
+            "The board is cut off from the coordinator, and is as of the time below. It comes back by itself."
+        ),
         as_of=translated("As of {time}.", time=told_time(visit.now, timespec="seconds")),
         again=Link(translated("Look again"), visit.address(PATH, show=visit.query.text(_SHOW))),
         warnings=list(_warnings(visit, found)),
@@ -334,10 +342,16 @@ def _others(visit: Visit, absent: int, *, is_whole: bool) -> Link:
     return Link(title, visit.address(PATH, show=_ALL))
 
 
+def _states(answer: ListRegionsResponse) -> object:
+    """The states of the regions: a change of these is shown at once."""
+    return [(each.region, each.state, each.state_note) for each in answer.members]
+
+
 VIEW = View.of(
     PATH,
     (rpcs.LIST_REGIONS, rpcs.LIST_ORDER_SUMMARIES, rpcs.LIST_PROBLEMS, rpcs.LIST_OUTAGES),
     _read,
     _show,
     (_SHOW,),
+    live=Live.of("board_live.html.j2", rpcs.LIST_REGIONS, _states),
 )

@@ -127,7 +127,7 @@ class WebServer:
         application.router.add_routes([web.get(page.path, self._guarded(page)) for page in pages])
         for path, api in (apis or {}).items():
             application.add_subapp(path, api)
-        application.on_response_prepare.append(_without_server)
+        application.on_response_prepare.append(_with_headers)
         # A compressed body would grow before anybody has counted its bytes. The shutdown has its time twice: for
         # handlers to end, and for those that were cancelled.
         self._runner = web.AppRunner(
@@ -277,23 +277,22 @@ def certificates_of(request: web.Request) -> Mapping[str, Collection[bytes]]:
 
 @web.middleware
 async def _answering(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Gives each refusal as google.rpc.Status in JSON, and each answer the headers of all pages."""
+    """Gives each refusal as google.rpc.Status in JSON."""
     try:
-        answer = await handler(request)
+        return await handler(request)
     except Refused as refused:
-        answer = _refused(refused)
+        return _refused(refused)
     except web.HTTPException as error:
-        answer = web.Response(status=error.status, text=error.reason)
+        return web.Response(status=error.status, text=error.reason)
     except Exception as error:  # noqa: BLE001 - a defect: logged, and told by its number
         resource = request.match_info.route.resource
-        answer = _refused(incident("HTTPS" if resource is None else resource.canonical, error))
+        return _refused(incident("HTTPS" if resource is None else resource.canonical, error))
+
+
+async def _with_headers(_: web.Request, answer: web.StreamResponse) -> None:
+    """Gives each answer the headers of all pages, and takes off that which names the library and its version."""
     for name, value in _HEADERS.items():
         answer.headers.setdefault(name, value)
-    return answer
-
-
-async def _without_server(_: web.Request, answer: web.StreamResponse) -> None:
-    """Takes off the header that names the library and its version."""
     answer.headers.popall("Server", None)
 
 

@@ -4,18 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
+from gateway.api.coordinator.v1.administration_pb2 import ReinstateRegionRequest, SuspendRegionRequest
 from gateway.api.region.v1.fault_pb2 import FaultSeverity
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
-from tests.chromium import PROGRAM, Tab, browser_tab, certified_door
+from tests.chromium import PROGRAM, Door, Tab, browser_tab, certified_door
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
+from tests.federation.databases import Databases
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.probe import Probe, measured, raised
-from tests.federation.running import Federation
+from tests.federation.running import CALL_SECONDS, Federation, running, until
 from tests.federation.support_staff import LINK, SupportStaff
 from tests.federation.test_console_imports import imported
 
@@ -32,24 +35,48 @@ HEAD_LINES = (  # lines in which the parts of the head stand
     "new Set([...document.querySelectorAll('.head > *')].map(each => each.getBoundingClientRect())"
     ".map(each => Math.round((each.top + each.bottom) / 2))).size"
 )
+REACHABLE = (  # what the Tab key has to lead to: of radio buttons of one name the first
+    "[...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex=\"0\"]')]"
+    ".filter(each => each.checkVisibility({visibilityProperty: true}) && each.type !== 'hidden')"
+    ".filter((each, place, all) => each.type !== 'radio' || all.findIndex(other => other.name === each.name) === place)"
+)
+FOCUSED = f"""(() => {{
+  const each = document.activeElement, box = each.getBoundingClientRect(), style = getComputedStyle(each);
+  const head = document.querySelector('.head').getBoundingClientRect();
+  const isSeen = each.closest('.head, .skip') || (box.bottom > head.bottom && box.top < innerHeight);
+  const problem = style.outlineStyle === 'none' ? 'no outline' : isSeen ? '' : 'out of sight';
+  return `${{{REACHABLE}.indexOf(each)}} ${{problem && each.outerHTML + ': ' + problem}}`;
+}})()"""
+STOPS = 8  # of the Tab key within one element: a field of a time has one for each of its parts
+NOTICES_CUTS = (
+    "new MutationObserver(([change]) => { window.wasCut ||= !change.target.hidden; })"
+    ".observe(document.querySelector('[data-cut]'), {attributes: true})"
+)
 
 
 @asynccontextmanager
 async def signed_in(federation: Federation, language: str, person: str = STAFF) -> AsyncIterator[tuple[Tab, str]]:
     """A browser whose person has signed in, and the address of the console."""
+    async with signed_in_by_a_door(federation, language, person) as (tab, door):
+        yield tab, f"{door.origin}/console"
+
+
+@asynccontextmanager
+async def signed_in_by_a_door(federation: Federation, language: str, person: str) -> AsyncIterator[tuple[Tab, Door]]:
+    """A browser whose person has signed in, and the door by which it reaches the server."""
     member = "coordinator" if person == ADMIN else "guangdong"
     web, own = federation.web[member], federation.certificates.credentials(person)
     assert web.port_file is not None
     shown = federation.certificates.credentials("region/guangdong")  # of the door
     async with (
-        certified_door(int(web.port_file.read_text()), shown, own) as origin,
+        certified_door(int(web.port_file.read_text()), shown, own) as door,
         browser_tab(LANGUAGES[language]) as tab,
     ):
         await tab.resize(WIDTHS[0])
-        await tab.go(f"{origin}/console")
+        await tab.go(f"{door.origin}/console")
         await photograph(tab, f"{member}-sign-in-{language}-{WIDTHS[0]}")
         await tab.click("main button")
-        yield tab, f"{origin}/console"
+        yield tab, door
 
 
 async def photograph(tab: Tab, name: str) -> None:
@@ -142,6 +169,7 @@ async def test_every_page_fits_its_window_breaks_no_policy_and_is_photographed(
     if person == ADMIN:
         overseen = {f"overseen-{each}": of_the_region[each] for each in ("complaint", "order-review")}
         pages = {**OF_THE_COORDINATOR, **overseen}
+    barriers: dict[tuple[str, str], object] = {}
     async with signed_in(federation, language, person) as (tab, console):
         for name, path in pages.items():
             for width in WIDTHS:
@@ -151,8 +179,78 @@ async def test_every_page_fits_its_window_breaks_no_policy_and_is_photographed(
                 assert await tab.evaluate("document.documentElement.scrollWidth") == width, f"{name} at {width}"
                 assert width != WIDTHS[0] or await tab.evaluate(f"{HEAD_LINES} === 1"), f"the head of {name} at {width}"
                 assert await tab.evaluate("document.documentElement.lang") == LANGUAGES[language]
+            barriers |= {(name, scheme): await found_barriers(tab, scheme) for scheme in ("dark", "light")}
+        met = {place: found for place, found in barriers.items() if found}
+        assert not met, met
         unexpected = [each for each in tab.problems if "404" not in each]
         assert not unexpected, unexpected
+
+
+async def found_barriers(tab: Tab, scheme: str) -> object:
+    """The rules of accessibility that a page breaks in its colours of a scheme, each with the elements."""
+    await tab.prefer(scheme)
+    await tab.evaluate((files("axe_core_python") / "axe.min.js").read_text("utf-8"))
+    told = "each.id + ' ' + each.nodes.map(node => node.target.join(' ') + ': ' + node.failureSummary).join('; ')"
+    return await tab.evaluate(f"axe.run().then(found => found.violations.map(each => {told}))")
+
+
+@pytest.mark.parametrize("person", [STAFF, ADMIN])
+async def test_the_tab_key_leads_through_each_page_in_its_order_and_the_focus_is_seen(
+    federation: Federation, guangdong: Counter, sichuan: Counter, person: str
+) -> None:
+    pages = await work(federation, guangdong, sichuan) if person == STAFF else OF_THE_COORDINATOR
+    found: dict[str, tuple[list[tuple[int, str]], list[tuple[int, str]]]] = {}
+    async with signed_in(federation, "en", person) as (tab, console):
+        for name, path in pages.items():
+            await tab.go(console + path)
+            count = await tab.evaluate(f"{REACHABLE}.length")
+            assert isinstance(count, int)
+            found[name] = await passed(tab, count), [(place, "") for place in range(count)]
+        astray = {name: each for name, (each, expected) in found.items() if each != expected}
+        assert not astray, astray
+
+
+async def passed(tab: Tab, count: int) -> list[tuple[int, str]]:
+    """The places of the elements that the Tab key leads to one after the other, each with what is wrong with it.
+
+    Some elements take the key several times; a part that scrolls takes it, too.
+    """
+    found: list[tuple[int, str]] = []
+    for _ in range(STOPS * count):
+        if len(found) == count:
+            break
+        await tab.press("Tab")
+        place, problem = str(await tab.evaluate(FOCUSED)).split(" ", 1)
+        if int(place) not in (-1, found[-1][0] if found else -1):
+            found.append((int(place), problem))
+    return found
+
+
+async def test_the_board_shows_a_suspension_by_itself_also_after_its_stream_was_cut(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with (
+        running(tmp_path, databases, ("henan",), web=["coordinator"]) as federation,
+        signed_in_by_a_door(federation, "en", ADMIN) as (tab, door),
+    ):
+        members = federation.membership
+        await tab.evaluate(NOTICES_CUTS)
+        await members.SuspendRegion(SuspendRegionRequest(region="henan", note="first suspicion"), timeout=CALL_SECONDS)
+        await until_true(tab, "document.body.textContent.includes('first suspicion')")
+        door.cut()
+        await until_true(tab, "window.wasCut")
+        await members.ReinstateRegion(ReinstateRegionRequest(region="henan"), timeout=CALL_SECONDS)
+        await until_true(tab, "!document.body.textContent.includes('first suspicion')")
+        assert await tab.evaluate("document.querySelector('[data-cut]').hidden")
+
+
+async def until_true(tab: Tab, expression: str) -> None:
+    """Returns once an expression is true in the page."""
+
+    async def holds() -> bool:
+        return await tab.evaluate(f"Boolean({expression})") is True
+
+    await until(holds, f"the page has {expression}")
 
 
 async def test_a_review_is_decided_by_the_keyboard_alone(

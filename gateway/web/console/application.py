@@ -2,11 +2,11 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from aiohttp import web
 from google.protobuf.message import Message
@@ -24,18 +24,40 @@ from gateway.web.console.calling import CallingInProcess
 from gateway.web.console.cookies import COOKIE, LANGUAGE_COOKIE, come_back, forget_way, set_cookie, set_out
 from gateway.web.console.exports import FORMAT, FORMATS, exported
 from gateway.web.console.fields import Fields
-from gateway.web.console.frames import Frame, Kept, Link, RefusedPage, SignIn, other_language, refusal_of, title_of
+from gateway.web.console.frames import (
+    Frame,
+    Kept,
+    Link,
+    RefusedPage,
+    SignIn,
+    kept,
+    kept_until_signed_in,
+    other_language,
+    refusal_of,
+    title_of,
+)
 from gateway.web.console.lists import chosen_word
-from gateway.web.console.pages import ACT, Calling, Form, Rpc, Shown, View, Visit, WebConsole, unless_refused
-from gateway.web.console.requests import form_of, language_of, require_own_origin, see
+from gateway.web.console.live import Feed, Streams, Watcher
+from gateway.web.console.pages import (
+    ACT,
+    EVENTS,
+    Calling,
+    Form,
+    Live,
+    Rpc,
+    Shown,
+    View,
+    Visit,
+    WebConsole,
+    unless_refused,
+)
+from gateway.web.console.requests import form_of, is_below, language_of, require_own_origin, see
 from gateway.web.console.sessions import NO_CERTIFICATE, Session, Sessions
 from gateway.web.console.sign_in import LONGEST_WAY, SignedInElsewhere
 from gateway.web.html_pages import HtmlPages
 from gateway.web.refusals import http_status, told_headers
 from gateway.web.server import Handler, admitted_reader, certificates_of
-from gateway.wording.languages import LANGUAGES, current_language, for_reader, translated
-from gateway.wording.terms import learn
-from gateway.wording.times import show_times_of
+from gateway.wording.languages import LANGUAGES, current_language, translated
 
 NAME = "Console"
 """The name of a console among the pages of a process."""
@@ -70,6 +92,7 @@ class ConsoleApplication:
         self._calls = calls
         self._border = border
         self._sessions = Sessions(console.steady)
+        self._streams = Streams()
         self._pages = HtmlPages(console.templates, assets.FRAMES)
         self._names: Terms | None = None
         """The names of the federation as last read."""
@@ -89,9 +112,15 @@ class ConsoleApplication:
             *(("GET", each.path, each.show) for each in (self._style, self._script)),
             *(("GET", view.path, self._reading(view)) for view in self._console.views),
             *(("POST", view.path, self._sending(view)) for view in self._console.views if view.forms),
+            *(
+                ("GET", each.path + EVENTS, self._following(each, each.live))
+                for each in self._console.views
+                if each.live
+            ),
         ]
         for verb, path, handler in routes:
             served.router.add_route(verb, path, handler)
+        served.on_shutdown.append(self._streams.stop)
         return served
 
     async def _home(self, _: web.Request) -> web.StreamResponse:
@@ -118,15 +147,15 @@ class ConsoleApplication:
         identity = await self._reader_of(certificates)
         return identity, hashlib.sha256(b"".join(certificates["x509_pem_cert"])).digest()
 
-    async def _signed_in(self, request: web.Request) -> _Person:
-        """The person of the connection in a session.
+    async def _signed_in(self, request: web.Request, *, is_use: bool = True) -> _Person:
+        """The person of the connection in a session, which this request is a use of, unless it only watches.
 
         Raises Refused as `_visitor` and `Sessions.require`, with an audit row for a session in other hands.
         """
         identity, proof = await self._visitor(request)
         path = None if identity is None else identity.path
         try:
-            session = self._sessions.require(request.cookies.get(COOKIE, ""), path, proof)
+            session = self._sessions.require(request.cookies.get(COOKIE, ""), path, proof, is_use=is_use)
         except Refused as refused:
             if identity is not None and refused.reason == Reason.REASON_SESSION_FOREIGN:
                 await self._border.denied(identity, self._console.root, refused)
@@ -263,16 +292,9 @@ class ConsoleApplication:
         return await form_of(request)
 
     def _within(self, to: str) -> str:
-        """An address within the console; its home for any other one."""
-        if not (to.isascii() and to.isprintable()) or "\\" in to:
-            return self._home_path
-        try:
-            parts = urlsplit(to)
-        except ValueError:  # for example `//[`
-            return self._home_path
-        is_own = not parts.scheme and not parts.netloc and parts.path.startswith(f"{self._console.root}/")
-        is_way = parts.path == self._console.root + _SIGNED_IN  # whose answer counts once
-        return to if is_own and not is_way else self._home_path
+        """An address within the console; its home for any other one, and for a way, whose answer counts once."""
+        root = self._console.root
+        return to if is_below(root, to, but=root + _SIGNED_IN) else self._home_path
 
     def _here(self, request: web.Request) -> str:
         """The address of the page itself."""
@@ -313,6 +335,24 @@ class ConsoleApplication:
             return see(to)
 
         return send
+
+    def _following(self, view: View, live: Live) -> Handler:
+        feed = Feed(self._console, view, live, self._pages)
+        rpcs = [*view.rpcs, self._console.terms_rpc]
+
+        async def follow(request: web.Request) -> web.StreamResponse:
+            person = await self._signed_in(request, is_use=False)
+            visit = self._visit(request, view, person)
+            visit.query.require_known(view.query)
+
+            async def is_open() -> bool:
+                return not isinstance(await unless_refused(self._signed_in(request, is_use=False)), Refused)
+
+            calling, path = self._calling(request, rpcs), person.identity.path
+            watcher = Watcher(path, language_of(request), request.path_qs, visit, calling, is_open)
+            return await self._streams.follow(request, feed, watcher)
+
+        return follow
 
     async def _done(self, request: web.Request, form: Form, visit: Visit) -> tuple[str, str]:
         """Calls the RPC of a form, and returns the text for the next page, and its address."""
@@ -382,13 +422,9 @@ class ConsoleApplication:
         found = await unless_refused(self.terms(request))
         return Terms() if isinstance(found, Refused) else found
 
-    @contextmanager
-    def _reader(self, request: web.Request, terms: Terms) -> Iterator[None]:
-        """Writes in the language of the person, with the names and times of the region. No `await` stands within."""
-        with for_reader(language_of(request), self._console.texts):
-            learn(terms)
-            show_times_of(self._console.region)
-            yield
+    def _reader(self, request: web.Request, terms: Terms) -> AbstractContextManager[None]:
+        """Writes in the language of the person."""
+        return self._console.reader(language_of(request), terms)
 
     def _written(
         self,
@@ -480,11 +516,8 @@ class ConsoleApplication:
         """A form to be sent to its page again; by way of signing in where there is no session."""
         fields = [(name, text) for name, text in form.pairs() if name != _TOKEN]
         entered = [text for name, text in fields if name not in (ACT, _REQUEST_ID) and text]
-        heading = translated("What you entered")
-        if person is None:
-            send = translated("Sign in and look at it again")
-            if not certificates_of(request):
-                heading = translated("What you entered: sign in on another tab, then go on here")
-                send = translated("I am signed in: look at it again")
-            return Kept(heading, self._sign_in_to(to), fields, entered, send)
-        return Kept(heading, to, [*fields, (_TOKEN, person.session.token)], entered, translated("Send again"))
+        if person is not None:
+            return kept(to, [*fields, (_TOKEN, person.session.token)], entered)
+        return kept_until_signed_in(
+            self._sign_in_to(to), fields, entered, by_certificate=bool(certificates_of(request))
+        )

@@ -4,7 +4,8 @@ A page reads by its RPCs, and shows what came by a pure function and a template.
 are called within the process, past the same border as by gRPC (`gateway.rpc.in_process`).
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,9 @@ from gateway.security.identity import Identity
 from gateway.web.console.fields import Fields
 from gateway.web.console.sign_in import SignInByProvider
 from gateway.web.tables import Table
+from gateway.wording.languages import for_reader
+from gateway.wording.terms import learn
+from gateway.wording.times import show_times_of
 
 A = TypeVar("A", bound=Message)
 A_co = TypeVar("A_co", bound=Message, covariant=True)
@@ -27,6 +31,8 @@ D = TypeVar("D")
 T = TypeVar("T")
 ACT = "act"
 """The field that says which form of a page was sent."""
+EVENTS = "/events"
+"""The end of the path at which a live page has its stream."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,26 @@ class Form:
 
 
 @dataclass(frozen=True)
+class Live:
+    """The part of a page that follows what it shows. It is the same for all persons, and has no form.
+
+    Its page asks the same RPCs whatever its query says.
+    """
+
+    template: str
+    """Of the part alone, with the page as `page`."""
+    rpc: Rpc[Message]
+    """The RPC that is asked for changes, in quick succession: the process answers it from its memory."""
+    mark: Callable[[Message], object]
+    """The state in its answer whose change is shown at once; the rest changes with the next whole reading."""
+
+    @classmethod
+    def of(cls, template: str, rpc: Rpc[A], mark: Callable[[A], object]) -> "Live":
+        """A part whose `mark` takes the answer of its RPC."""
+        return cls(template, cast("Rpc[Message]", rpc), cast("Callable[[Message], object]", mark))
+
+
+@dataclass(frozen=True)
 class View:
     """A page."""
 
@@ -143,6 +169,7 @@ class View:
     query: Sequence[str] = ()
     """The names in its query: the state of the page is in its address."""
     forms: Sequence[Form] = ()
+    live: Live | None = None
 
     @classmethod
     def of(
@@ -153,9 +180,10 @@ class View:
         show: Callable[[Visit, D], Shown],
         query: Sequence[str] = (),
         forms: Sequence[Form] = (),
+        live: Live | None = None,
     ) -> "View":
         """A page whose `show` takes what its `read` returns."""
-        return cls(path, rpcs, read, cast("Callable[[Visit, object], Shown]", show), query, forms)
+        return cls(path, rpcs, read, cast("Callable[[Visit, object], Shown]", show), query, forms, live)
 
 
 @dataclass(frozen=True)
@@ -190,6 +218,14 @@ class WebConsole:
     """The names and zones of the federation, by `terms_rpc`."""
     sign_in: SignInByProvider | None = None
     """Lets people sign in without a certificate; nobody may without it."""
+
+    @contextmanager
+    def reader(self, language: str, terms: Terms) -> Iterator[None]:
+        """Writes in a language, with the names and times of the region. No `await` stands within."""
+        with for_reader(language, self.texts):
+            learn(terms)
+            show_times_of(self.region)
+            yield
 
 
 async def unless_refused(answer: Awaitable[T]) -> T | Refused:

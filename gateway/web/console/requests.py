@@ -2,6 +2,7 @@
 
 import asyncio
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -18,6 +19,17 @@ from gateway.wording.languages import LANGUAGES
 def see(to: str) -> web.Response:
     """Leads a browser to an address, which it then reads."""
     return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": to})
+
+
+def is_below(root: str, to: str, but: str) -> bool:
+    """Whether an address stands below the path `root`, and is not `but`: no other site, and no other part of this one."""
+    if not (to.isascii() and to.isprintable()) or "\\" in to:
+        return False
+    try:
+        parts = urlsplit(to)
+    except ValueError:  # for example `//[`
+        return False
+    return not parts.scheme and not parts.netloc and parts.path.startswith(f"{root}/") and parts.path != but
 
 
 def language_of(request: web.Request) -> str:

@@ -65,8 +65,9 @@ class Sessions:
         self._sessions[session_id] = Session(person, proof, secrets.token_urlsafe(_BYTES), now, now)
         return session_id
 
-    def require(self, session_id: str, person: str | None, proof: bytes) -> Session:
-        """The session of an id, which is in use now. `person` is None where only the session can name one.
+    def require(self, session_id: str, person: str | None, proof: bytes, *, is_use: bool = True) -> Session:
+        """The session of an id. A use puts its end after idle time off. `person` is None where only the session can
+        name one.
 
         Raises Refused with SESSION_MISSING, also where the person has another certificate by now: the session ends.
         Raises Refused with SESSION_FOREIGN for the session of another person: its id is in other hands, so it ends.
@@ -79,7 +80,8 @@ class Sessions:
             self.end(session_id)
             is_own = found.person == person
             raise Refused(Reason.REASON_SESSION_MISSING if is_own else Reason.REASON_SESSION_FOREIGN)
-        found.seen = now
+        if is_use:
+            found.seen = now
         return found
 
     def end(self, session_id: str) -> None:

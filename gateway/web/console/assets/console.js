@@ -1,6 +1,6 @@
 "use strict";
-// Every page works without this script. It keeps an impatient person from sending a form twice, and applies a filter as
-// soon as it is chosen.
+// Every page works without this script. It keeps an impatient person from sending a form twice, applies a filter as soon
+// as it is chosen, and shows the events of a live page.
 for (const form of document.querySelectorAll("form")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) {
@@ -20,4 +20,45 @@ window.addEventListener("pageshow", () => {
 });
 for (const select of document.querySelectorAll("form.filters select")) {
   select.addEventListener("change", () => select.form.requestSubmit());
+}
+// The browser comes back to a stream that was cut, with the id of its last event; after a refusal this script does.
+const AGAIN = 10000; // milliseconds
+function follow(part) {
+  const note = document.querySelector("[data-cut]");
+  const say = (text) => {
+    note.textContent = text;
+    note.hidden = !text;
+  };
+  const source = new EventSource(part.dataset.events);
+  source.addEventListener("open", () => say(""));
+  source.addEventListener("error", () => {
+    say(note.dataset.cut);
+    if (source.readyState === EventSource.CLOSED) {
+      setTimeout(follow, AGAIN, part);
+    }
+  });
+  source.addEventListener("refused", (event) => say(event.data));
+  source.addEventListener("ended", () => {
+    source.close();
+    location.reload();
+  });
+  source.addEventListener("message", (event) => {
+    say("");
+    renew(part, event.data);
+  });
+}
+// A reader keeps the focus, and the place in a wide table.
+function renew(part, html) {
+  const name = (each) => `${each.tagName} ${each.getAttribute("href") ?? each.getAttribute("aria-label")}`;
+  const focused = part.contains(document.activeElement) ? name(document.activeElement) : "";
+  const places = [...part.querySelectorAll(".scroll")].map((each) => each.scrollLeft);
+  part.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
+  part.querySelectorAll(".scroll").forEach((each, index) => (each.scrollLeft = places[index] ?? 0));
+  if (focused) {
+    const found = [...part.querySelectorAll("a, [tabindex]")].find((each) => name(each) === focused);
+    found?.focus({ preventScroll: true });
+  }
+}
+for (const part of document.querySelectorAll("[data-events]")) {
+  follow(part);
 }

@@ -1,0 +1,134 @@
+"""Live parts of pages without a server: one reading for all who watch, and what a change or a refusal tells them."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from typing import cast
+
+from google.protobuf.message import Message
+
+from coordinator.console import board
+from coordinator.console.console import console
+from gateway.api.coordinator.v1.administration_pb2 import ListOrderSummariesResponse, ListRegionsResponse
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.time.clock import SystemClock
+from gateway.web.console.assets import FRAMES
+from gateway.web.console.live import LOOK_SECONDS, WHOLE_SECONDS, Event, Feed, Watcher
+from gateway.web.console.pages import Calling, Rpc
+from gateway.web.html_pages import HtmlPages
+from tests.unit.console_pages import M, visit
+from tests.unit.test_console import Seconds
+from tests.unit.test_coordinator_console import ADMIN, orders, regions
+
+
+class Counted(Calling):
+    """RPCs that count their calls. Those that are not open wait."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[type[Message]] = Counter()
+        self.answers: dict[type[Message], Message | Refused] = {
+            ListRegionsResponse: regions(),
+            ListOrderSummariesResponse: orders(),
+        }
+        self.are_open = asyncio.Event()
+        self.are_open.set()
+
+    async def ask(self, rpc: Rpc[M], request: Message) -> M:
+        self.calls[rpc.answer] += 1
+        if rpc.answer is not ListRegionsResponse:
+            await self.are_open.wait()
+        answer = self.answers.get(rpc.answer, rpc.answer())
+        if isinstance(answer, Refused):
+            raise answer
+        return cast("M", answer)
+
+
+class Scene:
+    """The feed of a board on a clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.clock, self.calling = Seconds(), Counted()
+        served = replace(console(SystemClock()), steady=self.clock)
+        assert board.VIEW.live is not None
+        self.feed = Feed(served, board.VIEW, board.VIEW.live, HtmlPages(served.templates, FRAMES))
+
+    async def newest(self, language: str = "en", query: str = "") -> Event:
+        """The event for a watcher in a language."""
+
+        async def is_open() -> bool:
+            return True
+
+        watcher = Watcher("admin/root", language, query, visit(query, ADMIN), self.calling, is_open)
+        return await self.feed.newest(watcher)
+
+    def suspend(self) -> None:
+        """Suspends a region."""
+        answer = regions()
+        answer.members[1].state, answer.members[1].state_note = MemberState.MEMBER_STATE_SUSPENDED, "under suspicion"
+        self.calling.answers[ListRegionsResponse] = answer
+
+
+def test_all_who_watch_share_one_reading_in_both_languages() -> None:
+    async def watch() -> None:
+        scene = Scene()
+        found = [await scene.newest(language) for language in ("en", "zh", "en")]
+        assert (found[0], found[0].id != found[1].id) == (found[2], True)
+        assert ("Regions" in found[0].data, "地区" in found[1].data) == (True, True)
+        assert scene.calling.calls[ListRegionsResponse] == 1
+        scene.clock.now += LOOK_SECONDS
+        assert await scene.newest() == found[0]
+        assert scene.calling.calls == Counter({**scene.calling.calls, ListRegionsResponse: 2})
+
+    asyncio.run(watch())
+
+
+def test_a_change_of_a_state_is_told_at_the_next_look_while_regions_do_not_answer() -> None:
+    async def watch() -> None:
+        scene = Scene()
+        before = await scene.newest()
+        scene.calling.are_open.clear()
+        for _ in range(int(WHOLE_SECONDS / LOOK_SECONDS)):
+            scene.clock.now += LOOK_SECONDS
+            assert await scene.newest() == before
+        scene.suspend()
+        scene.clock.now += LOOK_SECONDS
+        told = await scene.newest()
+        assert ("under suspicion" in told.data, told.id != before.id) == (True, True)
+        scene.calling.answers[ListOrderSummariesResponse] = ListOrderSummariesResponse()
+        scene.calling.are_open.set()
+        while (await scene.newest()) == told:
+            scene.clock.now += LOOK_SECONDS
+            await asyncio.sleep(0)
+        assert "flow calm" not in (await scene.newest()).data
+
+    asyncio.run(watch())
+
+
+def test_whoever_comes_after_nobody_has_watched_is_told_nothing_old() -> None:
+    async def watch() -> None:
+        scene = Scene()
+        assert 'class="flow' in (await scene.newest()).data
+        scene.calling.answers[ListOrderSummariesResponse] = ListOrderSummariesResponse()
+        before = scene.calling.calls[ListOrderSummariesResponse]
+        scene.clock.now += WHOLE_SECONDS
+        await scene.newest()
+        assert scene.calling.calls[ListOrderSummariesResponse] == 2 * before
+
+    asyncio.run(watch())
+
+
+def test_a_refusal_is_told_in_the_language_of_the_watcher_and_passes() -> None:
+    async def watch() -> None:
+        scene = Scene()
+        scene.calling.answers[ListRegionsResponse] = Refused(Reason.REASON_TOO_BUSY)
+        found = [await scene.newest(language) for language in ("en", "zh")]
+        assert [(each.name, each.id) for each in found] == [("refused", "")] * 2
+        assert "节点繁忙" in found[1].data
+        assert found[0].encoded().decode() == f"event: refused\ndata: {found[0].data}\n\n"
+        scene.calling.answers[ListRegionsResponse] = regions()
+        scene.clock.now += LOOK_SECONDS
+        assert (await scene.newest()).name == "message"
+
+    asyncio.run(watch())
