@@ -88,7 +88,10 @@ class CommitQueue:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            batch = self._next_batch()
+            taken = self._waiting.take(self._limit())
+            batch = [
+                (operation, future) for operation, future, is_called in taken if not (is_called and future.cancelled())
+            ]
             if not batch:  # the callers have gone
                 continue
             begun = self._loop.time()
@@ -101,11 +104,6 @@ class CommitQueue:
             self._counts.operations += len(batch)
             self._counts.seconds += self._loop.time() - begun
             self._settle([(future, outcome) for (_, future), outcome in zip(batch, outcomes, strict=True)])
-
-    def _next_batch(self) -> "list[tuple[Operation[object], asyncio.Future[Any]]]":
-        """The operations of the next commit, without those of callers who have gone."""
-        taken = self._waiting.take(self._limit())
-        return [(operation, future) for operation, future, is_called in taken if not (is_called and future.cancelled())]
 
     def _limit(self) -> int:
         """How many operations the next commit takes."""

@@ -10,7 +10,7 @@ import pytest
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.auditing.audit import AUDIT
 from gateway.store import scheduler
-from gateway.store.commit_queue import CommitQueue
+from gateway.store.commit_queue import CommitQueue, _is_unknown
 from gateway.store.group_commit import Outcome, run_alone
 from gateway.store.pending_rows import WriteRows
 from gateway.store.port import Database, Operation, Transaction
@@ -65,16 +65,14 @@ def failed_commit_told_as_done(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(batch, "finish_batch", tell_anyway)
 
 
-def batch_forgotten_with_a_caller_who_has_gone(patch: pytest.MonkeyPatch) -> None:
-    """One caller who has gone takes all operations of the next commit along."""
-    next_batch = CommitQueue._next_batch
+def lost_answer_told_as_done(patch: pytest.MonkeyPatch) -> None:
+    """The queue takes a commit whose answer is lost for done."""
+    settle = CommitQueue._settle
 
-    def all_or_nothing(self: CommitQueue) -> "list[tuple[Operation[object], asyncio.Future[object]]]":
-        waiting = self.counts.waiting
-        following = next_batch(self)
-        return following if len(following) == waiting - self.counts.waiting else []
+    def settle_as_done(self: CommitQueue, settled: "list[tuple[asyncio.Future[object], Outcome]]") -> None:
+        settle(self, [(future, Outcome() if _is_unknown(outcome) else outcome) for future, outcome in settled])
 
-    patch.setattr(CommitQueue, "_next_batch", all_or_nothing)
+    patch.setattr(CommitQueue, "_settle", settle_as_done)
 
 
 def requests_not_remembered(patch: pytest.MonkeyPatch) -> None:
