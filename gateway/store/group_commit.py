@@ -28,9 +28,9 @@ class Outcome:
 
 
 def start_batch(database: Database, operations: Sequence[Operation[object]]) -> list[Outcome] | None:
-    """Runs operations in one transaction, which the caller commits; nothing is durable before.
+    """Runs operations in one transaction, for `finish_batch`; nothing is durable before.
 
-    None where they cannot share one: everything is rolled back, and they are to be run by `run_alone`.
+    None where they cannot share one: everything is rolled back.
     """
     try:
         database.begin()
@@ -58,6 +58,27 @@ def run_together(database: Database, operations: Sequence[Operation[object]]) ->
         pass
     database.rollback()
     return None
+
+
+def finish_batch(
+    database: Database,
+    operations: Sequence[Operation[object]],
+    started: list[Outcome] | None,
+    *,
+    seconds: float = math.inf,
+) -> list[Outcome]:
+    """Commits operations that have `started` in one transaction. If they cannot share it, `run_alone` runs them."""
+    if started is not None:
+        try:
+            database.commit()
+        except database.errors as failure:
+            _log.warning("the store could not commit: %s", failure)
+            database.rollback()
+        except Refused as unknown:
+            return [Outcome(error=unknown) for _ in operations]
+        else:
+            return started
+    return run_alone(database, operations, seconds=seconds)
 
 
 def run_alone(

@@ -24,7 +24,7 @@ from gateway.errors import Refused
 from gateway.process.turns import Places, owner
 from gateway.security.region_keys import RegionKeys
 from gateway.store.commit_queue import CommitQueue
-from gateway.store.group_commit import Outcome, run_alone, run_together
+from gateway.store.group_commit import Outcome, finish_batch, run_together
 from gateway.store.port import CommittedElsewhere, Operation, StoreCounts, store_unavailable
 from gateway.store.postgresql_connecting import BEGIN_READ, Servers, reading_pool
 from gateway.store.postgresql_connection import FAILURES, PostgresqlTransaction, Writer
@@ -203,9 +203,8 @@ class PostgresqlStore:
             refused = Refused(Reason.REASON_STORE_UNCONFIRMED) if self._writer.is_unconfirmed else store_unavailable()
             return [Outcome(error=refused) for _ in operations]
         self._follow()
-        outcomes = self._commit_together(operations)
-        if outcomes is None:
-            outcomes = run_alone(self._writer, operations, seconds=ALONE_SECONDS)
+        started = self._run_together(operations)
+        outcomes = finish_batch(self._writer, operations, started, seconds=ALONE_SECONDS)
         self._follow()
         if self._writer.found_disk_full():
             self._full_until = time.monotonic() + FULL_REST
@@ -228,25 +227,14 @@ class PostgresqlStore:
             self._listening.cancel()
             self._listening = self._listen()
 
-    def _commit_together(self, operations: Sequence[Operation[object]]) -> list[Outcome] | None:
+    def _run_together(self, operations: Sequence[Operation[object]]) -> list[Outcome] | None:
         try:
             self._writer.read_ahead(operations)
         except self._writer.errors as failure:
             _log.warning("the store could not read ahead: %s", failure)
             self._writer.rollback()
             return None
-        outcomes = run_together(self._writer, operations)
-        if outcomes is None:
-            return None
-        try:
-            self._writer.commit()
-        except self._writer.errors as failure:
-            _log.warning("the store could not commit: %s", failure)
-            self._writer.rollback()
-            return None
-        except Refused as unknown:
-            return [Outcome(error=unknown) for _ in operations]
-        return outcomes
+        return run_together(self._writer, operations)
 
     def _committed_elsewhere(self, subjects: frozenset[str]) -> None:
         self._queue.tell(CommittedElsewhere(subjects))

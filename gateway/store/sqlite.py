@@ -27,7 +27,7 @@ from gateway.security.region_keys import RegionKeys
 from gateway.store import timeline
 from gateway.store.commit_archive import ArchivePlace, CommitArchive
 from gateway.store.commit_queue import CommitQueue
-from gateway.store.group_commit import Outcome, run_alone, start_batch
+from gateway.store.group_commit import Outcome, finish_batch, start_batch
 from gateway.store.pending_rows import RowMissing
 from gateway.store.port import DatabaseInUse, Destroyed, Operation, StoreCounts, Transaction, Value
 from gateway.store.schema import Migration
@@ -340,15 +340,8 @@ class SqliteStore:
 
     async def _commit(self, operations: Sequence[Operation[object]]) -> list[Outcome]:
         loop = asyncio.get_running_loop()
-        outcomes = start_batch(self._database, operations)
-        if outcomes is not None:
-            try:
-                await loop.run_in_executor(self._disk, self._database.commit)
-            except self._database.failures:
-                self._database.rollback()
-                outcomes = None
-        if outcomes is None:
-            outcomes = await loop.run_in_executor(self._disk, run_alone, self._database, operations)
+        started = start_batch(self._database, operations)
+        outcomes = await loop.run_in_executor(self._disk, finish_batch, self._database, operations, started)
         has_destroyed = any(isinstance(event, Destroyed) for each in outcomes for event in each.events)
         if has_destroyed or self._emptying is not None:
             self._log_is_emptied(await loop.run_in_executor(self._disk, self._database.empty_log))

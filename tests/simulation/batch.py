@@ -2,18 +2,10 @@
 
 from collections.abc import Sequence
 
-from gateway.store.group_commit import Outcome, run_alone, start_batch
+from gateway.store.group_commit import Outcome, finish_batch, start_batch
 from gateway.store.port import Database, Operation
 
 
 def run_batch(database: Database, operations: Sequence[Operation[object]]) -> list[Outcome]:
     """Runs operations in one commit, or each in its own where one of them failed; one outcome each, in order."""
-    outcomes = start_batch(database, operations)
-    if outcomes is not None:
-        try:
-            database.commit()
-        except database.failures:
-            database.rollback()
-        else:
-            return outcomes
-    return run_alone(database, operations)
+    return finish_batch(database, operations, start_batch(database, operations))

@@ -1,18 +1,19 @@
-"""The store port: SQLite in memory behind the shipped group commit, on a disk that outlives the process."""
+"""The store port: SQLite in memory behind the shipped commit queue, on a disk that outlives the process."""
 
 import asyncio
+import contextvars
 import random
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.region_keys import RegionKeys
-from gateway.store.commit_queue import BATCH_LIMIT
-from gateway.store.group_commit import Outcome, start_batch
+from gateway.store.commit_queue import CommitQueue
+from gateway.store.group_commit import Outcome
 from gateway.store.losses import OwnCommits
-from gateway.store.port import CommittedElsewhere, Operation, OutcomeLost, StoreCounts
+from gateway.store.port import CommittedElsewhere, Operation, StoreCounts
 from gateway.store.sqlite import SqliteDatabase, SqliteTransaction
 from gateway.store.unit_of_work import UnitOfWork
 from tests.simulation.batch import run_batch
@@ -21,6 +22,7 @@ from tests.simulation.virtual_time import Process
 T = TypeVar("T")
 E = TypeVar("E")
 
+BEFORE, AFTER = "before a commit", "after a commit"
 _LONGEST_WAIT = 0.004  # seconds before a commit begins, and after it until anybody is told
 
 
@@ -31,11 +33,11 @@ class Disk(SqliteDatabase):
         super().__init__(":memory:", keys)
         self.connection.deserialize(content)
         self._fails = fails
-        self.crash_at = ""  # `before a commit` or `after a commit`: the process is killed there
+        self.crash_at = ""  # `BEFORE` or `AFTER`: the process is killed there
         self.commits_left = 0  # before that one
         self.crash: Callable[[Process], None] = lambda process: None
-        self.loses_answer: Callable[[], bool] = lambda: False
-        """Whether nobody learns what becomes of this commit, as over a network."""
+        self.loses_answer: Callable[[], str] = lambda: ""
+        """Where the connection is lost in this commit: `BEFORE` or `AFTER` it; nowhere if empty."""
         self.commits = 0  # that have written something
         self.fail_overs = 0
         self.late = 0.0  # seconds by which a commit begins later
@@ -66,9 +68,15 @@ class Disk(SqliteDatabase):
         """See the port."""
         if self._fails():
             raise sqlite3.OperationalError("disk I/O error")
-        has_written = self.connection.total_changes != self._changes_before
-        super().commit()
-        self.commits += has_written
+        lost = self.loses_answer()
+        if lost == BEFORE:
+            self.rollback()
+        else:
+            has_written = self.connection.total_changes != self._changes_before
+            super().commit()
+            self.commits += has_written
+        if lost:
+            raise Refused(Reason.REASON_OUTCOME_UNKNOWN)
 
     def put_back(self, copy: bytes, commits: int) -> None:
         """An older state takes the place of this one, of so many commits."""
@@ -106,22 +114,28 @@ class _SharedTransaction(SqliteTransaction):
 
 
 class SimulatedStore:
-    """The store of one process. A crash may fall before the commit, or between the commit and its report."""
+    """The store of one process, made in it. A crash may fall before the commit, or between the commit and its report.
+
+    Only its thread is simulated: the operations wait, commit and are told as in the shipped stores.
+    """
 
     def __init__(self, disk: Disk, process: Process, source: random.Random) -> None:
-        self.counts = StoreCounts()
         self.is_shared = disk.is_shared
         disk.stores.append(self)
         self._disk = disk
         self._process = process
         self._source = source
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[tuple[Operation[object], asyncio.Future[object]]] = []
-        self._commit_is_coming = False
-        self._told_until = 0.0
+        self.context = contextvars.copy_context()
+        self._is_committing = False
         self._own_commits = OwnCommits(disk.commits)
         self._fail_overs = disk.fail_overs
-        self._listeners: dict[type, list[Callable[[object], None]]] = {}
+        self._queue = CommitQueue(self._commit, sqlite3.DatabaseError)
+
+    @property
+    def counts(self) -> StoreCounts:
+        """See the port."""
+        return self._queue.counts
 
     @property
     def lost_commits(self) -> int:
@@ -134,11 +148,7 @@ class SimulatedStore:
 
     def write(self, operation: Operation[T]) -> "asyncio.Future[T]":
         """See the port."""
-        future: asyncio.Future[object] = self._loop.create_future()
-        if self._process.alive:
-            self._waiting.append((operation, future))
-            self._expect_commit()
-        return cast("asyncio.Future[T]", future)
+        return self._queue.write(operation) if self._process.alive else self._loop.create_future()
 
     async def read(self, operation: Operation[T]) -> T:
         """See the port."""
@@ -148,7 +158,7 @@ class SimulatedStore:
 
     def subscribe(self, event: type[E], listener: Callable[[E], None]) -> None:
         """See the port."""
-        self._listeners.setdefault(event, []).append(cast("Callable[[object], None]", listener))
+        self._queue.subscribe(event, listener)
 
     async def scrub(self, tables: Sequence[str], *, since: str, is_quiet: bool) -> str:
         """See the port. A simulated disk has no files."""
@@ -163,32 +173,30 @@ class SimulatedStore:
 
     def is_idle(self) -> bool:
         """Whether no commit or report is waiting."""
-        return not self._waiting and self._told_until <= self._loop.time()
+        return not self._is_committing and not self._queue.counts.waiting
 
-    def _expect_commit(self) -> None:
-        if self._waiting and not self._commit_is_coming:
-            self._commit_is_coming = True
-            self._loop.call_later(self._source.uniform(0.0, _LONGEST_WAIT) + self._disk.late, self._commit)
+    async def _commit(self, operations: Sequence[Operation[object]]) -> list[Outcome]:
+        """Commits in one instant, a while after the start and a while before anybody is told.
 
-    def _commit(self) -> None:
-        if not self._process.alive or self._disk.crashes("before a commit", self._process):
-            return
+        Raises CancelledError where the process is killed.
+        """
+        self._is_committing = True
+        await asyncio.sleep(self._source.uniform(0.0, _LONGEST_WAIT) + self._disk.late)
+        self._crash(BEFORE)
         if self._fail_overs != self._disk.fail_overs:  # its connection was lost, and it has made another
             self._fail_overs = self._disk.fail_overs
             self._own_commits.reached(self._disk.commits)
-        batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
-        outcomes = self._run([operation for operation, _ in batch])
+        outcomes = run_batch(self._disk, operations)
         self._own_commits.made = self._disk.commits
         self._tell_others()
-        if self._disk.crashes("after a commit", self._process):
-            return
-        settled = [(future, outcome) for (_, future), outcome in zip(batch, outcomes, strict=True)]
-        # Commits are told in their order.
-        told = max(self._loop.time() + self._source.uniform(0.0, _LONGEST_WAIT), self._told_until + 1e-6)
-        self._told_until = told
-        self._loop.call_at(told, self._settle, settled)
-        self._commit_is_coming = False
-        self._expect_commit()
+        self._crash(AFTER)
+        await asyncio.sleep(self._source.uniform(0.0, _LONGEST_WAIT))
+        self._is_committing = False
+        return outcomes
+
+    def _crash(self, point: str) -> None:
+        if self._disk.crashes(point, self._process):
+            raise asyncio.CancelledError
 
     def _tell_others(self) -> None:
         """The other processes hear of the subjects of a commit, as by a notification of the database."""
@@ -196,45 +204,11 @@ class SimulatedStore:
         self._disk.subjects.clear()
         for each in self._disk.stores if subjects else ():
             if each is not self:
-                self._loop.call_later(self._source.uniform(0.0, _LONGEST_WAIT), each.hear, subjects)
+                self._loop.call_later(
+                    self._source.uniform(0.0, _LONGEST_WAIT), each.hear, subjects, context=each.context
+                )
 
     def hear(self, subjects: frozenset[str]) -> None:
         """Another process has committed changes about these subjects."""
         if self._process.alive:
-            self._tell(CommittedElsewhere(subjects))
-
-    def _run(self, operations: Sequence[Operation[object]]) -> list[Outcome]:
-        """The outcomes; unknown ones where the answer to the commit is lost, which was done or not."""
-        is_lost = self._disk.loses_answer()
-        if is_lost and self._source.random() < 0.5:
-            outcomes = start_batch(self._disk, operations) or [Outcome() for _ in operations]
-            self._disk.rollback()
-        else:
-            outcomes = run_batch(self._disk, operations)
-        return [_unknown() if is_lost and each.error is None else each for each in outcomes]
-
-    def _settle(self, settled: list[tuple["asyncio.Future[object]", Outcome]]) -> None:
-        if not self._process.alive:
-            return
-        if any(_is_unknown(outcome) for _, outcome in settled):
-            self._tell(OutcomeLost())
-        for future, outcome in settled:
-            if not future.cancelled():
-                if outcome.error is not None:
-                    future.set_exception(outcome.error)
-                else:
-                    future.set_result(outcome.result)
-            for event in outcome.events:
-                self._tell(event)
-
-    def _tell(self, event: object) -> None:
-        for listener in self._listeners.get(type(event), ()):
-            listener(event)
-
-
-def _unknown() -> Outcome:
-    return Outcome(error=Refused(Reason.REASON_OUTCOME_UNKNOWN))
-
-
-def _is_unknown(outcome: Outcome) -> bool:
-    return isinstance(outcome.error, Refused) and outcome.error.reason == Reason.REASON_OUTCOME_UNKNOWN
+            self._queue.tell(CommittedElsewhere(subjects))

@@ -1,6 +1,7 @@
 """The failures of a run with their times, drawn from the seed, and over at a given time."""
 
 import asyncio
+import contextvars
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import timedelta
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from tests.simulation.businesses import WANTS
 from tests.simulation.coordinator import Coordinator
+from tests.simulation.disk import AFTER, BEFORE
 from tests.simulation.history import History
 from tests.simulation.moving import Move, carry_out, is_delicate, is_possible
 from tests.simulation.network import Network, Weather
@@ -167,7 +169,8 @@ class Faults:
         ]
 
     def _start(self, work: Coroutine[object, object, None]) -> None:
-        self._tasks.append(asyncio.get_running_loop().create_task(work))
+        outside = contextvars.Context()  # whichever process has just crashed: what it has begun ends with it
+        self._tasks.append(asyncio.get_running_loop().create_task(work, context=outside))
 
     async def _strike(self) -> None:
         while self._chosen:
@@ -193,7 +196,7 @@ class Faults:
     async def _crash_at_commit(self) -> None:
         region = self._source.choice(self._parts.regions)
         disk = region.ports.disk
-        disk.crash_at = point = self._source.choice(("before a commit", "after a commit"))
+        disk.crash_at = point = self._source.choice((BEFORE, AFTER))
         disk.commits_left = self._source.choice((0, 1, 2, 5))
 
         def crash(process: Process) -> None:

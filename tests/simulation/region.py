@@ -22,6 +22,7 @@ from gateway.federation.current import CurrentFederation
 from gateway.process.span_export import tracing_by
 from gateway.process.starting import persistently
 from gateway.process.tracing import Tracing
+from gateway.process.turns import owner
 from gateway.relay.border import Border, Command, Kinds
 from gateway.relay.envelopes import read_content
 from gateway.relay.queries import Asker
@@ -351,7 +352,8 @@ class Region:
     async def call(self, work: Callable[[Node], Awaitable[T]], patience: float, share: str = "") -> T:
         """Runs a call in the process. Raises what the call raises, and NoAnswer where it does not end in time.
 
-        `share` is the operator whose calls take turns with those of others at the door, where the run has one.
+        `share` is the operator whose work takes turns with that of others in the store, and at the door where the run
+        has one.
         A server of gRPC cancels the handler of a caller who has gone.
         """
         if self.node is None or self.process is None:
@@ -359,6 +361,7 @@ class Region:
         node = self.node
 
         async def handle() -> T:
+            owner.set(share)
             if not self.ports.has_door:
                 return await work(node)
             with placed(await self._door.begin(share, 1)):

@@ -18,6 +18,7 @@ from region_node.business.reconciliation.nightly import DAY_TIMER
 from region_node.network.agreements.outages import CORRECTION_TIMER
 from tests.simulation import overload
 from tests.simulation.batch import run_batch
+from tests.simulation.disk import AFTER, BEFORE
 from tests.simulation.history import POISON, History
 from tests.simulation.overload import Overload
 from tests.simulation.plans import Errand
@@ -95,11 +96,11 @@ class Swarm:
     def _start(self, work: Coroutine[object, object, None]) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(work))
 
-    def _loses_answer(self) -> bool:
-        lost = self._is_lossy and self._source.random() < _LOST_ANSWERS
-        if lost:
-            self._history.count("answers to a commit lost")
-        return lost
+    def _loses_answer(self) -> str:
+        if not self._is_lossy or self._source.random() >= _LOST_ANSWERS:
+            return ""
+        self._history.count("answers to a commit lost")
+        return self._source.choice((BEFORE, AFTER))
 
     async def _poison_for_ever(self) -> None:
         while True:

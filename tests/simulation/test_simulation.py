@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ from tests.simulation import joint_orders, relocating, swarm
 from tests.simulation.accountants import FIRST_RECONCILED
 from tests.simulation.businesses import WANTS
 from tests.simulation.campaign import run_seeds
+from tests.simulation.disk import AFTER, BEFORE
 from tests.simulation.federation import simulate
 from tests.simulation.world import configuration
 
 ROOT = Path(__file__).parents[2]
 FEW = 12  # seeds: most kinds of fault happen
+LONGEST_DOWN = 10.1  # seconds until a killed process starts again
 PART = 50  # seeds in one test: enough for every kind of fault to happen
 
 
@@ -65,7 +68,7 @@ def test_a_customer_who_moves_has_one_home_at_any_time() -> None:
 
 @pytest.mark.guarantee("G2", "G4")
 def test_two_processes_of_a_region_do_each_thing_once_though_a_crowd_comes() -> None:
-    report = simulate(swarm.FIRST_SEED + 9)
+    report = simulate(swarm.FIRST_SEED + 11)
     assert not report.violations, "\n".join(report.story())
     happens = ("second processes killed", "envelopes taken over", "accepted in a crowd", "turned away: TOO_BUSY")
     missing = [each for each in happens if not report.counts[each]]
@@ -103,8 +106,21 @@ def test_people_ask_for_every_business_of_the_shipped_catalogue_that_is_an_order
     }
 
 
+seventh = cache(partial(simulate, 7))
+
+
+def test_a_region_that_is_killed_at_a_commit_starts_again_while_faults_last() -> None:
+    assert any(seventh().counts[f"crashes {point}"] for point in (BEFORE, AFTER))
+    killed: dict[str, float] = {}
+    for event in seventh().events:
+        if event.what == "is killed":
+            killed[event.who] = event.seconds
+        elif event.what == "starts":
+            assert event.seconds - killed.get(event.who, event.seconds) < LONGEST_DOWN, event
+
+
 def test_the_same_seed_is_the_same_run() -> None:
-    first, second = simulate(7), simulate(7)
+    first, second = seventh(), simulate(7)
     assert [str(event) for event in first.events] == [str(event) for event in second.events]
     assert first.digest != simulate(8).digest
 

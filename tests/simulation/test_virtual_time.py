@@ -2,7 +2,8 @@
 
 import asyncio
 
-from tests.simulation.virtual_time import FreezingLoop, Process
+from gateway.process.turns import owner
+from tests.simulation.virtual_time import FreezingLoop, Process, VirtualLoop
 
 
 def test_what_falls_due_while_a_process_stands_still_comes_afterwards() -> None:
@@ -43,3 +44,15 @@ def test_a_timeout_that_passed_while_a_process_stood_still_does_not_hit_what_was
 
     with asyncio.Runner(loop_factory=FreezingLoop) as runner:
         assert runner.run(scenario()) == 7
+
+
+def test_work_in_a_process_has_nothing_of_the_context_of_whoever_asks_for_it() -> None:
+    async def own() -> str:
+        return owner.get()
+
+    async def scenario() -> str:
+        owner.set("of another process")
+        return await Process("asked").spawn(own())
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(scenario()) == ""

@@ -56,8 +56,8 @@ class Process:
         self._held: list[Callable[[], None]] = []
 
     def spawn(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
-        """Runs something in this process."""
-        context = contextvars.copy_context()
+        """Runs something in this process. It has nothing of the context of the process that asks for it."""
+        context = contextvars.Context()
         context.run(_process.set, self)
         return asyncio.get_running_loop().create_task(work, context=context)
 

@@ -1,7 +1,7 @@
 """Defects of the store, and of what is remembered in it."""
 
 import asyncio
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -10,8 +10,10 @@ import pytest
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.auditing.audit import AUDIT
 from gateway.store import scheduler
+from gateway.store.commit_queue import CommitQueue, _is_unknown
+from gateway.store.group_commit import Outcome, run_alone
 from gateway.store.pending_rows import WriteRows
-from gateway.store.port import Operation, Transaction
+from gateway.store.port import Database, Operation, Transaction
 from gateway.store.scheduler import Scheduler
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.timers import DueRows, Timer, TimerHandler, due_timers, fire, take
@@ -20,6 +22,7 @@ from region_node.business.orders import handling, intake
 from region_node.business.orders.application import OrderApplication
 from region_node.requests.caller import Caller, note
 from region_node.requests.rows import RequestKey
+from tests.simulation import batch
 from tests.simulation.disk import Disk
 
 _DELAY = 0.5  # seconds by which a commit comes too late
@@ -43,6 +46,33 @@ def answer_before_the_commit(patch: pytest.MonkeyPatch) -> None:
     assert commit is not commit_later
     patch.setattr(Disk, "begin", begin_or_go_on)
     patch.setattr(Disk, "commit", commit_later)
+
+
+def failed_commit_told_as_done(patch: pytest.MonkeyPatch) -> None:
+    """Callers are told the results of a batch whose commit has failed."""
+
+    def tell_anyway(
+        database: Database, operations: Sequence[Operation[object]], started: list[Outcome] | None
+    ) -> list[Outcome]:
+        if started is None:
+            return run_alone(database, operations)
+        try:
+            database.commit()
+        except database.errors:
+            database.rollback()
+        return started
+
+    patch.setattr(batch, "finish_batch", tell_anyway)
+
+
+def lost_answer_told_as_done(patch: pytest.MonkeyPatch) -> None:
+    """The queue takes a commit whose answer is lost for done."""
+    settle = CommitQueue._settle
+
+    def settle_as_done(self: CommitQueue, settled: "list[tuple[asyncio.Future[object], Outcome]]") -> None:
+        settle(self, [(future, Outcome() if _is_unknown(outcome) else outcome) for future, outcome in settled])
+
+    patch.setattr(CommitQueue, "_settle", settle_as_done)
 
 
 def requests_not_remembered(patch: pytest.MonkeyPatch) -> None:
