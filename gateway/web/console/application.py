@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -24,17 +24,18 @@ from gateway.web.console.calling import CallingInProcess
 from gateway.web.console.cookies import COOKIE, LANGUAGE_COOKIE, come_back, forget_way, set_cookie, set_out
 from gateway.web.console.exports import FORMAT, FORMATS, exported
 from gateway.web.console.fields import Fields
-from gateway.web.console.frames import (
-    Frame,
-    Kept,
-    Link,
-    RefusedPage,
-    SignIn,
-    kept,
-    kept_until_signed_in,
-    other_language,
-    refusal_of,
-    title_of,
+from gateway.web.console.frames import Frame, Kept, Link, RefusedPage, SignIn, title_of
+from gateway.web.console.framing import (
+    LANGUAGE,
+    REQUEST_ID,
+    SIGN_IN,
+    SIGN_OUT,
+    TO,
+    TOKEN,
+    Person,
+    Site,
+    framed,
+    kept_form,
 )
 from gateway.web.console.lists import chosen_word
 from gateway.web.console.live import Feed, Streams, Watcher
@@ -52,7 +53,7 @@ from gateway.web.console.pages import (
     unless_refused,
 )
 from gateway.web.console.requests import form_of, is_below, language_of, require_own_origin, see
-from gateway.web.console.sessions import NO_CERTIFICATE, Session, Sessions
+from gateway.web.console.sessions import NO_CERTIFICATE, Sessions
 from gateway.web.console.sign_in import LONGEST_WAY, SignedInElsewhere
 from gateway.web.html_pages import HtmlPages
 from gateway.web.refusals import http_status, told_headers
@@ -61,8 +62,7 @@ from gateway.wording.languages import LANGUAGES, current_language, translated
 
 NAME = "Console"
 """The name of a console among the pages of a process."""
-_SIGN_IN, _SIGNED_IN, _SIGN_OUT, _LANGUAGE = "/sign-in", "/signed-in", "/sign-out", "/language"
-_TOKEN, _REQUEST_ID, _TO = "token", "request_id", "to"
+_SIGNED_IN = "/signed-in"
 _YEAR = 31_536_000
 _ID_BYTES = 16  # of randomness in a request id
 _SECRET_BYTES = 32  # of randomness in the secret of a browser that sets out to its identity provider
@@ -70,16 +70,7 @@ _NOTHING = Fields({})
 _WITHOUT_SESSION = frozenset({Reason.REASON_SESSION_MISSING, Reason.REASON_SESSION_FOREIGN})
 
 
-@dataclass(frozen=True)
-class _Person:
-    """A person who is signed in."""
-
-    identity: Identity
-    session: Session
-    caller: Caller
-
-
-_PERSON = web.RequestKey("crossregion.person", _Person)
+_PERSON = web.RequestKey("crossregion.person", Person)
 _FORM = web.RequestKey("crossregion.form", Fields)
 """The form of this site that came with a request, until it is done."""
 
@@ -104,11 +95,11 @@ class ConsoleApplication:
         routes: list[tuple[str, str, Handler]] = [
             ("GET", "", self._home),
             ("GET", "/", self._home),
-            ("GET", _SIGN_IN, self._show_sign_in),
-            ("POST", _SIGN_IN, self._sign_in),
+            ("GET", SIGN_IN, self._show_sign_in),
+            ("POST", SIGN_IN, self._sign_in),
             *([("GET", _SIGNED_IN, self._come_back)] if self._console.sign_in is not None else []),
-            ("POST", _SIGN_OUT, self._sign_out),
-            ("GET", f"{_LANGUAGE}/{{language:{'|'.join(LANGUAGES)}}}", self._choose_language),
+            ("POST", SIGN_OUT, self._sign_out),
+            ("GET", f"{LANGUAGE}/{{language:{'|'.join(LANGUAGES)}}}", self._choose_language),
             *(("GET", each.path, each.show) for each in (self._style, self._script)),
             *(("GET", view.path, self._reading(view)) for view in self._console.views),
             *(("POST", view.path, self._sending(view)) for view in self._console.views if view.forms),
@@ -147,7 +138,7 @@ class ConsoleApplication:
         identity = await self._reader_of(certificates)
         return identity, hashlib.sha256(b"".join(certificates["x509_pem_cert"])).digest()
 
-    async def _signed_in(self, request: web.Request, *, is_use: bool = True) -> _Person:
+    async def _signed_in(self, request: web.Request, *, is_use: bool = True) -> Person:
         """The person of the connection in a session, which this request is a use of, unless it only watches.
 
         Raises Refused as `_visitor` and `Sessions.require`, with an audit row for a session in other hands.
@@ -165,12 +156,12 @@ class ConsoleApplication:
             federation = self._border.federation
             caller = without_certificate(parse(f"{SCHEME}{federation}/{session.person}", federation))
             identity = await self._reader_of(caller)
-        request[_PERSON] = person = _Person(identity, session, caller)
+        request[_PERSON] = person = Person(identity, session, caller)
         return person
 
     async def _show_sign_in(self, request: web.Request) -> web.StreamResponse:
         identity, _ = await self._visitor(request)
-        to = self._within(request.query.get(_TO, ""))
+        to = self._within(request.query.get(TO, ""))
         if identity is None:
             return await self._set_out(request, to)
 
@@ -230,7 +221,7 @@ class ConsoleApplication:
         """The address at which a browser comes back, as the identity provider has registered it."""
         return f"https://{request.host}{self._console.root}{_SIGNED_IN}"
 
-    async def _asking_again(self, request: web.Request, to: str, form: Fields, person: _Person) -> web.Response:
+    async def _asking_again(self, request: web.Request, to: str, form: Fields, person: Person) -> web.Response:
         """The page that has the form of a person who was not signed in."""
 
         def show() -> Shown:
@@ -242,7 +233,7 @@ class ConsoleApplication:
 
     def _sign_in_to(self, to: str) -> str:
         """The address that signs in and leads back."""
-        return f"{self._console.root}{_SIGN_IN}?{_TO}={quote(to, safe='')}"
+        return f"{self._console.root}{SIGN_IN}?{TO}={quote(to, safe='')}"
 
     async def _sign_in(self, request: web.Request) -> web.StreamResponse:
         """Begins a session; one in force goes on: a link from elsewhere comes without its cookie, and leads here.
@@ -250,7 +241,7 @@ class ConsoleApplication:
         A form that had no session is shown with the new one, to be sent again.
         """
         form = await self._own_form(request)
-        to, begun = self._within(request.query.get(_TO, "")), ""
+        to, begun = self._within(request.query.get(TO, "")), ""
         try:
             person = await self._signed_in(request)
         except Refused as refused:
@@ -262,7 +253,7 @@ class ConsoleApplication:
                 return await self._refused(request, [refused], http_status(refused.reason), to)
             begun = self._sessions.begin(identity.path, proof)
             session = self._sessions.require(begun, identity.path, proof)
-            person = _Person(identity, session, certificates_of(request))
+            person = Person(identity, session, certificates_of(request))
         answer = see(to)
         if form.pairs():
             answer = await self._asking_again(request, to, form, person)
@@ -273,15 +264,15 @@ class ConsoleApplication:
     async def _sign_out(self, request: web.Request) -> web.StreamResponse:
         form = await self._own_form(request)
         session = (await self._signed_in(request)).session
-        session.require_token(form.text(_TOKEN))
+        session.require_token(form.text(TOKEN))
         self._sessions.end(request.cookies.get(COOKIE, ""))
-        answer = see(self._console.root + _SIGN_IN)
+        answer = see(self._console.root + SIGN_IN)
         set_cookie(answer, COOKIE, "", 0)
         return answer
 
     async def _choose_language(self, request: web.Request) -> web.StreamResponse:
         await self._visitor(request)
-        answer = see(self._within(request.query.get(_TO, "")))
+        answer = see(self._within(request.query.get(TO, "")))
         set_cookie(answer, LANGUAGE_COOKIE, request.match_info["language"], _YEAR)
         return answer
 
@@ -318,11 +309,11 @@ class ConsoleApplication:
             form = request[_FORM] = await self._own_form(request)
             person = await self._signed_in(request)
             visit = replace(self._visit(request, view, person), form=form)
-            person.session.require_token(visit.form.text(_TOKEN))
+            person.session.require_token(visit.form.text(TOKEN))
             known = forms.get(act := visit.form.text(ACT))
             if known is None:
                 raise invalid(ACT, "names no form of this page", "不是本页面的表单")
-            visit = replace(visit, request_id=visit.form.text(_REQUEST_ID))
+            visit = replace(visit, request_id=visit.form.text(REQUEST_ID))
             try:
                 person.session.notice, to = await self._done(request, known, visit)
             except Refused as refused:
@@ -330,7 +321,7 @@ class ConsoleApplication:
                 # A repetition is done once by its id. A request with other words needs another id.
                 if not is_temporary(refused.reason):
                     visit = replace(visit, request_id="")
-                    request[_FORM] = form.replaced(**{_REQUEST_ID: visit.id_for(act)})
+                    request[_FORM] = form.replaced(**{REQUEST_ID: visit.id_for(act)})
                 return await self._viewed(request, view, visit, person, refused)
             return see(to)
 
@@ -356,7 +347,7 @@ class ConsoleApplication:
 
     async def _done(self, request: web.Request, form: Form, visit: Visit) -> tuple[str, str]:
         """Calls the RPC of a form, and returns the text for the next page, and its address."""
-        visit.form.require_known([_TOKEN, ACT, _REQUEST_ID, *form.fields], form.prefixes)
+        visit.form.require_known([TOKEN, ACT, REQUEST_ID, *form.fields], form.prefixes)
         terms = await self.terms(request)  # times are entered in the zone of the region
         with self._reader(request, terms):
             message = form.request(visit)
@@ -366,7 +357,7 @@ class ConsoleApplication:
         return told, self._here(request) if form.then is None else form.then(visit, answer)
 
     async def _viewed(
-        self, request: web.Request, view: View, visit: Visit, person: _Person, refused: Refused | None = None
+        self, request: web.Request, view: View, visit: Visit, person: Person, refused: Refused | None = None
     ) -> web.StreamResponse:
         """A page; with what became of its form, where it was refused. A page that cannot be shown keeps the form."""
         status = HTTPStatus.OK if refused is None else http_status(refused.reason)
@@ -386,7 +377,7 @@ class ConsoleApplication:
                 raise
             return await self._refused(request, [refused, unread], status)
 
-    def _visit(self, request: web.Request, view: View, person: _Person) -> Visit:
+    def _visit(self, request: web.Request, view: View, person: Person) -> Visit:
         return Visit(
             root=self._console.root,
             names=dict(request.match_info),
@@ -399,7 +390,7 @@ class ConsoleApplication:
         )
 
     def _calling(self, request: web.Request, rpcs: Collection[Rpc[Message]]) -> Calling:
-        person: _Person | None = request.get(_PERSON)
+        person: Person | None = request.get(_PERSON)
         return CallingInProcess(self._calls, certificates_of(request) if person is None else person.caller, rpcs)
 
     async def terms(self, request: web.Request) -> Terms:
@@ -432,7 +423,7 @@ class ConsoleApplication:
         show: Callable[[], Shown],
         terms: Terms,
         status: HTTPStatus = HTTPStatus.OK,
-        person: _Person | None = None,
+        person: Person | None = None,
         refused: Sequence[Refused] = (),
     ) -> web.Response:
         """A page in the language of the person; without a person it is one for somebody who is not signed in."""
@@ -443,26 +434,15 @@ class ConsoleApplication:
         headers = told_headers(refused[0].reason) if refused else {}
         return web.Response(text=html, status=status, content_type="text/html", headers=headers)
 
-    def _frame(self, request: web.Request, shown: Shown, person: _Person | None, refused: Sequence[Refused]) -> Frame:
-        root, tabs = self._console.root, () if person is None else self._console.tabs
-        code, name = other_language()
-        return Frame(
-            brand=self._console.brand(),
+    def _frame(self, request: web.Request, shown: Shown, person: Person | None, refused: Sequence[Refused]) -> Frame:
+        site = Site(
             home=self._home_path,
-            style=root + self._style.path,
-            script=root + self._script.path,
-            skip=translated("Skip to the content"),
-            navigation=translated("Pages"),
-            tabs=[Link(each.title(), root + each.path, each.path == shown.tab) for each in tabs],
-            other_language=Link(name, f"{root}{_LANGUAGE}/{code}?{_TO}={quote(self._here(request), safe='')}"),
-            language_code=code,
-            person="" if person is None else person.identity.name,
-            sign_out=Link(translated("Sign out"), root + _SIGN_OUT),
-            token="" if person is None else person.session.token,
-            notice="" if person is None else person.session.take_notice(),
-            refusals=[refusal_of(each) for each in refused],
+            style=self._style.path,
+            script=self._script.path,
+            here=self._here(request),
             files=[Link(each.upper(), self._file(request, each)) for each in FORMATS if shown.tables],
         )
+        return framed(self._console, site, shown, person, refused)
 
     @web.middleware
     async def _telling(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -497,7 +477,7 @@ class ConsoleApplication:
         self, request: web.Request, refused: Sequence[Refused], status: HTTPStatus, to: str = ""
     ) -> web.Response:
         """A page in place of the one that was asked for, with the form that came, which is for the page at `to`."""
-        person: _Person | None = request.get(_PERSON)
+        person: Person | None = request.get(_PERSON)
         form: Fields | None = request.get(_FORM)
         here = to or self._here(request)
 
@@ -512,12 +492,5 @@ class ConsoleApplication:
         terms = Terms() if person is None else await self._known_terms(request)
         return self._written(request, show, terms, status, person, refused)
 
-    def _kept(self, request: web.Request, to: str, form: Fields, person: _Person | None) -> Kept:
-        """A form to be sent to its page again; by way of signing in where there is no session."""
-        fields = [(name, text) for name, text in form.pairs() if name != _TOKEN]
-        entered = [text for name, text in fields if name not in (ACT, _REQUEST_ID) and text]
-        if person is not None:
-            return kept(to, [*fields, (_TOKEN, person.session.token)], entered)
-        return kept_until_signed_in(
-            self._sign_in_to(to), fields, entered, by_certificate=bool(certificates_of(request))
-        )
+    def _kept(self, request: web.Request, to: str, form: Fields, person: Person | None) -> Kept:
+        return kept_form(form, person, to, self._sign_in_to(to), by_certificate=bool(certificates_of(request)))

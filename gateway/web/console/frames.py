@@ -113,18 +113,3 @@ def title_of(status: HTTPStatus) -> str:
         HTTPStatus.UNAUTHORIZED: lambda: translated("Not signed in"),
     }
     return titles.get(status, lambda: translated("Not possible"))()
-
-
-def kept(to: str, fields: Sequence[tuple[str, str]], entered: Sequence[str]) -> Kept:
-    """A form of somebody in a session."""
-    return Kept(translated("What you entered"), to, fields, entered, translated("Send again"))
-
-
-def kept_until_signed_in(
-    to: str, fields: Sequence[tuple[str, str]], entered: Sequence[str], *, by_certificate: bool
-) -> Kept:
-    """A form of somebody without a session. The address `to` begins one, where the person has a certificate."""
-    if by_certificate:
-        return Kept(translated("What you entered"), to, fields, entered, translated("Sign in and look at it again"))
-    heading = translated("What you entered: sign in on another tab, then go on here")
-    return Kept(heading, to, fields, entered, translated("I am signed in: look at it again"))

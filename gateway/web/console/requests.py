@@ -22,7 +22,7 @@ def see(to: str) -> web.Response:
 
 
 def is_below(root: str, to: str, but: str) -> bool:
-    """Whether an address stands below the path `root`, and is not `but`: no other site, and no other part of this one."""
+    """Whether an address stands below the path `root`, at this site, and is not `but`."""
     if not (to.isascii() and to.isprintable()) or "\\" in to:
         return False
     try:
