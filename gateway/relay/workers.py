@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
+from gateway.process.turns import Places
 from gateway.rpc.admission import elsewhere
 
 A = TypeVar("A")
@@ -26,7 +27,7 @@ class Workers(Protocol):
         ...
 
     async def alone(self, work: Callable[[], B]) -> B:
-        """`work()`, too slow for any event loop. Raises the exceptions of `work`."""
+        """`work()`, too slow for any event loop, in the turn of the task's owner. Raises the exceptions of `work`."""
         ...
 
     def close(self) -> None:
@@ -57,6 +58,7 @@ class ThreadWorkers:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="signatures")
         # A thread of its own, so that no signature waits for a password.
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="passwords")
+        self._turns = Places(1)
 
     async def each(self, work: Callable[[A], B], items: Sequence[A], signatures: int) -> list[B]:
         """See the port."""
@@ -75,7 +77,11 @@ class ThreadWorkers:
     async def alone(self, work: Callable[[], B]) -> B:
         """See the port."""
         with elsewhere():
-            return await asyncio.get_running_loop().run_in_executor(self._slow, work)
+            await self._turns.acquire()
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._slow, work)
+            finally:
+                self._turns.release()
 
     def close(self) -> None:
         """See the port."""

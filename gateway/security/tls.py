@@ -48,6 +48,9 @@ _JOINER_MESSAGE_BYTES = 64 * 1024
 # Calls that no handler has taken yet. gRPC drops further ones as CANCELLED, by chance from the first figure on, and
 # names no reason; a server that takes them refuses with one (TOO_BUSY, CALLS_TOO_MANY).
 _MAX_PENDING_CALLS = 16 * _MAX_CONCURRENT_STREAMS
+# Seconds after which gRPC drops one of them in the same way, half a minute unless it is told: behind a flood an honest
+# call may wait for longer. Its own deadline says for how long.
+_MAX_PENDING_SECONDS = 3600
 # The bits of gRPC's compression algorithms by their numbers: of these, none. A few kilobytes would become the largest
 # message before anybody could ask who sends them.
 _UNCOMPRESSED = 1 << 0
@@ -311,6 +314,7 @@ def server_options() -> ChannelOptions:
         ("grpc.max_concurrent_streams", _MAX_CONCURRENT_STREAMS),
         ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
         ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
+        ("grpc.server_max_unrequested_time_in_server", _MAX_PENDING_SECONDS),
         ("grpc.compression_enabled_algorithms_bitset", _UNCOMPRESSED),
         ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),
         # Pings that a slow network delivers together are no offence, since their sender is authenticated.

@@ -1,9 +1,22 @@
 """How many codes an operator and its region may ask for in a minute, whoever the numbers belong to."""
 
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import TypeVar, cast
 
+import pytest
+
+from gateway.api.region.v1.verification_service_pb2 import ChangePasswordRequest, VerifyRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
+from gateway.relay.workers import Workers
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
+from region_node.customers.verification.application import VerificationApplication, VerificationPorts
 from region_node.customers.verification.operations import (
     Attempt,
     Fresh,
@@ -15,11 +28,14 @@ from region_node.customers.verification.operations import (
 )
 from region_node.customers.verification.rules import HashedPassword
 from region_node.requests.checks import Questioner
+from tests.bench.orders import requester
 from tests.unit.billing_scene import Books, books
 
 BEGAN = datetime(2030, 6, 15, 4, 0, 1, tzinfo=UTC)
 FRESH = Fresh("123456", bytes(32))
 DECOY = HashedPassword(bytes(16), 2, b"")
+SPY = Questioner("henan", "spy")
+T = TypeVar("T")
 
 
 def attempt(region: str, operator: str, number: int, now: datetime) -> Attempt:
@@ -60,7 +76,7 @@ def test_refusals_beyond_the_rate_write_nothing_after_the_first_one() -> None:
 def guess(node: Books, number: int, now: datetime, *, code: str = "", has_password: bool = True) -> str:
     """The refusal of a code, or a password, from Henan's spy about an unassigned number."""
     asked = attempt("henan", "spy", number, now)
-    held = password_in_force(node.tx, node.context, asked, code, DECOY) if has_password else None
+    held = password_in_force(node.tx, node.context, asked, code, DECOY, {}) if has_password else None
     answer = verify(node.tx, node.context, asked, Said(code, has_password, held), bytes(32))
     assert isinstance(answer, Refused)
     is_hashed = "hashed" if held is not None else "not hashed"
@@ -85,3 +101,70 @@ def test_a_code_that_was_asked_for_is_checked_though_the_minute_has_no_more_code
         for has_password, told in ((False, "not hashed"), (True, "hashed")):
             found = guess(node, 7, BEGAN, code="000000", has_password=has_password)
             assert found == f"VERIFICATION_FAILED, {told}"
+
+
+class Hashes:
+    """Counts the passwords that are hashed at a time: each waits for `finish`."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.finish = asyncio.Event()
+
+    async def alone(self, work: Callable[[], T]) -> T:
+        self.count += 1
+        await self.finish.wait()
+        return work()
+
+
+class BooksStore:
+    """The books as a store."""
+
+    def __init__(self, node: Books) -> None:
+        self._tx = node.tx
+
+    async def read(self, operation: Callable[[Transaction], T]) -> T:
+        return operation(self._tx)
+
+    write = read
+
+
+def application(node: Books, hashes: Hashes) -> VerificationApplication:
+    store, clock = cast("Store", BooksStore(node)), cast("Clock", SimpleNamespace(now=lambda: BEGAN))
+    ports = VerificationPorts(node.context, store, clock, cast("Workers", hashes), random.Random(5), None, 2)
+    return VerificationApplication(ports)
+
+
+async def reason_of(call: Awaitable[object]) -> str:
+    with pytest.raises(Refused) as refused:
+        await call
+    return reason_name(refused.value.reason)
+
+
+def test_no_more_passwords_are_hashed_at_a_time_than_may_be_tried_in_a_minute() -> None:
+    async def scenario(node: Books, hashes: Hashes) -> Counter[str]:
+        home = application(node, hashes)
+        asked = [
+            VerifyRequest(request_id="r1", number=f"+86198510{each:05d}", password="271828", requester=requester())
+            for each in range(90)
+        ]
+        tries = [asyncio.create_task(reason_of(home.verify(SPY, each))) for each in asked]
+        beside = asyncio.create_task(reason_of(home.verify(Questioner("henan", "counter"), asked[0])))
+        await asyncio.wait(tries[60:])
+        assert hashes.count == 61
+        hashes.finish.set()
+        assert await beside == "VERIFICATION_FAILED"
+        return Counter(await asyncio.gather(*tries))
+
+    with books(BEGAN) as node:
+        told = asyncio.run(scenario(node, Hashes()))
+    assert told == {"VERIFICATION_FAILED": 60, "CODES_ASKED_TOO_OFTEN": 30}
+
+
+def test_another_password_is_not_hashed_for_a_claim_that_is_wrong() -> None:
+    hashes = Hashes()
+    wrong = ChangePasswordRequest(
+        request_id="r1", number="+8619851000001", code="000000", new_password="314159", requester=requester()
+    )
+    with books(BEGAN) as node:
+        assert asyncio.run(reason_of(application(node, hashes).change_password(SPY, wrong))) == "CODE_EXPIRED"
+    assert hashes.count == 0

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 
+from gateway.process.turns import owner
 from gateway.relay.workers import INLINE_LIMIT, ThreadWorkers
 
 
@@ -31,3 +32,27 @@ def test_items_that_take_longer_than_they_seem_to_leave_the_event_loop() -> None
     assert first == here
     assert len(rest) == 255
     assert here not in rest
+
+
+def test_slow_work_of_one_owner_waits_for_one_piece_of_another_owner_and_not_for_all() -> None:
+    done: list[str] = []
+
+    async def work() -> None:
+        workers, may_begin = ThreadWorkers(), threading.Event()
+
+        async def alone(name: str) -> None:
+            owner.set(name)
+            await workers.alone(may_begin.wait)
+            done.append(name)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name in (*["flood"] * 20, "counter"):
+                    group.create_task(alone(name))
+                await asyncio.sleep(0)
+                may_begin.set()
+        finally:
+            workers.close()
+
+    asyncio.run(work())
+    assert done.index("counter") <= 2

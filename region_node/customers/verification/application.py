@@ -1,6 +1,7 @@
 """The home region's handling of codes and passwords: transactions, hashing beside the event loop, and texts."""
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -54,6 +55,7 @@ class VerificationApplication:
 
     def __init__(self, ports: VerificationPorts) -> None:
         self._ports = ports
+        self._hashing = Counter[str]()  # the passwords of each asker that are being hashed
 
     async def send_code(self, questioner: Questioner, request: api.SendCodeRequest) -> api.SendCodeResponse:
         """Sends a code; a repeated request within the minute returns that the code is on its way."""
@@ -83,8 +85,7 @@ class VerificationApplication:
         """Puts another password in force."""
         attempt = self._attempt("ChangePassword", questioner, request)
         said = await self._said(attempt, request)
-        salt, cost, wanted = self._ports.source.randbytes(SALT_BYTES), self._ports.password_cost, request.new_password
-        chosen = await self._ports.workers.alone(lambda: hash_password(wanted, salt, cost))
+        chosen = await self._chosen(attempt, said, request.new_password)
         await self._write(lambda tx: operations.change_password(tx, self._ports.context, attempt, said, chosen))
         return api.ChangePasswordResponse()
 
@@ -96,14 +97,29 @@ class VerificationApplication:
     async def _said(self, attempt: Attempt, request: api.VerifyRequest | api.ChangePasswordRequest) -> Said:
         if not request.password:
             return Said(request.code)
-        context, code, password = self._ports.context, request.code, request.password
+        context, code, password, hashing = self._ports.context, request.code, request.password, self._hashing
         decoy = HashedPassword(self._ports.source.randbytes(SALT_BYTES), self._ports.password_cost, b"")
-        held = await self._ports.store.read(lambda tx: operations.password_in_force(tx, context, attempt, code, decoy))
-        if held is None:
-            return Said(request.code, has_password=True)
-        salt, cost = held.salt, held.cost
-        hashed = await self._ports.workers.alone(lambda: hash_password(password, salt, cost))
+        hashing.update(attempt.askers)
+        under_way = {asker: hashing[asker] for asker in attempt.askers}
+        try:
+            held = await self._ports.store.read(
+                lambda tx: operations.password_in_force(tx, context, attempt, code, decoy, under_way)
+            )
+            if held is None:
+                return Said(request.code, has_password=True)
+            salt, cost = held.salt, held.cost
+            hashed = await self._ports.workers.alone(lambda: hash_password(password, salt, cost))
+        finally:
+            hashing -= Counter(attempt.askers)
         return Said(request.code, has_password=True, password=hashed)
+
+    async def _chosen(self, attempt: Attempt, said: Said, password: str) -> HashedPassword | None:
+        """The hash of another password; None where the claim is not right, so that it need not be hashed."""
+        context, cost = self._ports.context, self._ports.password_cost
+        if not await self._ports.store.read(lambda tx: operations.is_right(tx, context, attempt, said)):
+            return None
+        salt = self._ports.source.randbytes(SALT_BYTES)
+        return await self._ports.workers.alone(lambda: hash_password(password, salt, cost))
 
     async def _send(self, notifier: Notifier, attempt: Attempt, code: str) -> None:
         text = LocalizedText(

@@ -3,7 +3,7 @@
 Refusals are returned, not raised: a wrong code counts, and every attempt leaves a row in the audit chain.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -70,6 +70,11 @@ class Attempt:
         return self.questioner.subject(self.request_id)
 
     @property
+    def askers(self) -> tuple[str, str]:
+        """The caller and its region, for each of whom codes and guesses are counted."""
+        return self.questioner.path, f"region/{self.questioner.region}"
+
+    @property
     def dealer(self) -> Dealer:
         """The caller, for whom failures are counted."""
         return Dealer(self.questioner.region, self.questioner.caller, self.staff_id)
@@ -113,18 +118,38 @@ class Fresh:
 
 
 def password_in_force(
-    tx: Transaction, context: RegionContext, attempt: Attempt, code: str, decoy: HashedPassword
+    tx: Transaction,
+    context: RegionContext,
+    attempt: Attempt,
+    code: str,
+    decoy: HashedPassword,
+    under_way: Mapping[str, int],
 ) -> HashedPassword | None:
     """The salt and cost for hashing a claimed password; None where neither code nor password is checked.
 
-    Without a password in force it is the decoy, so that the time of an answer reveals nothing. Raises Moved.
+    Without a password in force it is the decoy, so that the time of an answer reveals nothing. `under_way` counts the
+    passwords of each asker that are being hashed, with this one. Raises Moved, and Refused with CODES_ASKED_TOO_OFTEN
+    where they would exceed a rate once they count.
     """
     line = _line(tx, context, attempt)
     if rows.locked_until(tx, attempt.asker(tx)) > attempt.now:
         return None
-    if _is_guess(tx, attempt, code) and _is_rate_reached(tx, context, attempt):
-        return None
+    if _is_guess(tx, attempt, code):
+        for asker, most in _rates(context, attempt):
+            counted = rows.codes_asked(tx, asker, _minute(attempt))
+            if counted >= most:
+                return None
+            if counted + under_way.get(asker, 0) > most:
+                raise Refused(Reason.REASON_CODES_ASKED_TOO_OFTEN, most=str(most))
     return (rows.find_password(tx, line.product_id) if line is not None else None) or decoy
+
+
+def is_right(tx: Transaction, context: RegionContext, attempt: Attempt, said: Said) -> bool:
+    """Whether the customer's claim is right and would be heard. Counts nothing. Raises Moved."""
+    line = _line(tx, context, attempt)
+    if rows.locked_until(tx, attempt.asker(tx)) > attempt.now:
+        return False
+    return _matches(tx, attempt, line, said)
 
 
 def begin_code(tx: Transaction, context: RegionContext, attempt: Attempt, fresh: Fresh) -> Sent | Refused:
@@ -172,15 +197,13 @@ def _beyond_rate(tx: Transaction, context: RegionContext, attempt: Attempt) -> R
     return None
 
 
-def _is_rate_reached(tx: Transaction, context: RegionContext, attempt: Attempt) -> bool:
-    return any(rows.codes_asked(tx, asker, _minute(attempt)) >= most for asker, most in _rates(context, attempt))
-
-
 def _rates(context: RegionContext, attempt: Attempt) -> list[tuple[str, int]]:
     """The callers whose codes and guesses are counted together, with their limit per minute."""
-    region = attempt.questioner.region
-    askers = ((attempt.questioner.path, OPERATOR_RATE), (f"region/{region}", REGION_RATE))
-    return [(asker, context.federation.figure(policy, (region, context.region))) for asker, policy in askers]
+    regions = attempt.questioner.region, context.region
+    rates = OPERATOR_RATE, REGION_RATE
+    return [
+        (asker, context.federation.figure(rate, regions)) for asker, rate in zip(attempt.askers, rates, strict=True)
+    ]
 
 
 def _minute(attempt: Attempt) -> int:
@@ -219,11 +242,12 @@ def verify(
 
 
 def change_password(
-    tx: Transaction, context: RegionContext, attempt: Attempt, said: Said, chosen: HashedPassword
+    tx: Transaction, context: RegionContext, attempt: Attempt, said: Said, chosen: HashedPassword | None
 ) -> Refused | None:
     """Puts another password in force, and notifies the customer.
 
-    A current password must be given; without one, a code. Raises and returns as `verify`. Returns Refused with
+    A current password must be given; without one, a code. `chosen` is None for a claim that was not right before: it
+    gets its refusal, and CODE_EXPIRED if it is right meanwhile. Raises and returns as `verify`. Returns Refused with
     REQUEST_INVALID for a code alone though a password is in force.
     """
     line = _line(tx, context, attempt)
@@ -234,8 +258,8 @@ def change_password(
         return _refused(tx, attempt, line, refused or _count_failure(tx, context, attempt))
     if refused is None and not said.has_password and rows.find_password(tx, line.product_id) is not None:
         refused = Refused(Reason.REASON_REQUEST_INVALID, field="password", problem="not set, and one is in force")
-    if refused is not None:
-        return _refused(tx, attempt, line, refused)
+    if refused is not None or chosen is None:
+        return _refused(tx, attempt, line, refused or Refused(Reason.REASON_CODE_EXPIRED))
     if said.code:
         rows.forget_code(tx, attempt.asker(tx))
     rows.keep_password(tx, line.product_id, chosen)
@@ -268,18 +292,22 @@ def _judge(tx: Transaction, context: RegionContext, attempt: Attempt, line: Line
     code = rows.find_code(tx, asker, attempt.now)
     if said.code and (code is None or code.subject != attempt.subject):
         return Refused(Reason.REASON_CODE_EXPIRED)
+    return None if _matches(tx, attempt, line, said) else _count_failure(tx, context, attempt)
+
+
+def _matches(tx: Transaction, attempt: Attempt, line: Line | None, said: Said) -> bool:
     password = rows.find_password(tx, line.product_id) if line is not None else None
     is_right = line is not None
     if said.code:
-        is_right &= _is_code(tx, attempt, code, said.code)
+        is_right &= _is_code(tx, attempt, said.code)
     if said.has_password:
         is_right &= said.password is not None and password is not None and said.password.equals(password)
-    return None if is_right else _count_failure(tx, context, attempt)
+    return is_right
 
 
-def _is_code(tx: Transaction, attempt: Attempt, code: StoredCode | None, said: str) -> bool:
-    key = rows.find_key(tx)
-    if code is None or key is None:
+def _is_code(tx: Transaction, attempt: Attempt, said: str) -> bool:
+    code, key = rows.find_code(tx, attempt.asker(tx), attempt.now), rows.find_key(tx)
+    if code is None or code.subject != attempt.subject or key is None:
         return False
     return is_equal(code.keyed_hash, hash_code(key, attempt.subject, attempt.number, said))
 

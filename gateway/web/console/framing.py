@@ -1,0 +1,81 @@
+"""The frame around a page of a console, for the person who reads it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from gateway.errors import Refused
+from gateway.security.identity import Identity
+from gateway.security.peers import Caller
+from gateway.web.console.fields import Fields
+from gateway.web.console.frames import Frame, Kept, Link, other_language, refusal_of
+from gateway.web.console.pages import ACT, Shown, WebConsole
+from gateway.web.console.sessions import Session
+from gateway.wording.languages import translated
+
+SIGN_IN, SIGN_OUT, LANGUAGE = "/sign-in", "/sign-out", "/language"
+"""Paths below that of the console."""
+TO = "to"
+"""The parameter with the address that follows."""
+TOKEN, REQUEST_ID = "token", "request_id"
+"""Hidden fields of each form."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person who is signed in."""
+
+    identity: Identity
+    session: Session
+    caller: Caller
+
+
+@dataclass(frozen=True)
+class Site:
+    """Addresses of a console, and of the page itself; those of the files are below the console."""
+
+    home: str
+    style: str
+    script: str
+    here: str
+    files: Sequence[Link]
+    """The tables of the page, for programs."""
+
+
+def framed(console: WebConsole, site: Site, shown: Shown, person: Person | None, refused: Sequence[Refused]) -> Frame:
+    """The frame of a page. The notice of a session is taken: no other page shows it.
+
+    Without a person nobody is signed in, and no tabs lead on.
+    """
+    root, tabs = console.root, () if person is None else console.tabs
+    code, name = other_language()
+    return Frame(
+        brand=console.brand(),
+        home=site.home,
+        style=root + site.style,
+        script=root + site.script,
+        skip=translated("Skip to the content"),
+        navigation=translated("Pages"),
+        tabs=[Link(each.title(), root + each.path, each.path == shown.tab) for each in tabs],
+        other_language=Link(name, f"{root}{LANGUAGE}/{code}?{TO}={quote(site.here, safe='')}"),
+        language_code=code,
+        person="" if person is None else person.identity.name,
+        sign_out=Link(translated("Sign out"), root + SIGN_OUT),
+        token="" if person is None else person.session.token,
+        notice="" if person is None else person.session.take_notice(),
+        refusals=[refusal_of(each) for each in refused],
+        files=site.files,
+    )
+
+
+def kept_form(form: Fields, person: Person | None, to: str, sign_in_to: str, *, by_certificate: bool) -> Kept:
+    """A form to be sent to its page again; by way of signing in where there is no session, by a certificate or not."""
+    fields = [(name, text) for name, text in form.pairs() if name != TOKEN]
+    entered = [text for name, text in fields if name not in (ACT, REQUEST_ID) and text]
+    heading = translated("What you entered")
+    if person is not None:
+        return Kept(heading, to, [*fields, (TOKEN, person.session.token)], entered, translated("Send again"))
+    if by_certificate:
+        return Kept(heading, sign_in_to, fields, entered, translated("Sign in and look at it again"))
+    heading = translated("What you entered: sign in on another tab, then go on here")
+    return Kept(heading, sign_in_to, fields, entered, translated("I am signed in: look at it again"))
