@@ -4,28 +4,23 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import Meter
 
-from gateway.api.federation.v1.federation_pb2 import DisputedRevision
-from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.auditing.denial_log import DenialLog
 from gateway.backups.history import observe_backups
 from gateway.federation.current import CurrentFederation
-from gateway.federation.versions import OwnVersion
 from gateway.maintenance.rotation import KeyFile, Rotation
 from gateway.process import running
 from gateway.process.metrics import observe
 from gateway.process.running import Running, show_port, stop_tasks
 from gateway.process.starting import persistently
 from gateway.process.telemetry import Telemetry
-from gateway.process.tracing import Tracing
 from gateway.relay.border import Border
 from gateway.relay.grpc_carrier import GrpcCarrier
 from gateway.relay.queries import Asker
@@ -37,26 +32,25 @@ from gateway.rpc.channels import Dialer, Replicas
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import LISTENERS, Server, Service
 from gateway.security.access_tokens import AccessTokens
-from gateway.security.authority_file import follow_authority
-from gateway.security.certificate_renewal import CertificateRenewal, RenewalPorts
 from gateway.security.identity import server_name
-from gateway.security.renewal_proofs import proof_of_region
 from gateway.security.renewing import completed
 from gateway.security.signing import ServingSigner, TrustedKeys, certified_key
 from gateway.security.staff_proofs import StaffProofs
-from gateway.security.tls import CredentialsUnusable, RenewedCredentials, server_credentials
+from gateway.security.tls import CredentialsUnusable, server_credentials
 from gateway.store.agreed_time import AgreedTimeKeeper, last_agreed
 from gateway.store.fenced import FencedStore
 from gateway.store.opening import moved_file
-from gateway.store.port import Store, Transaction
+from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.time.agreed_clock import AgreedClock
-from gateway.time.clock import SteadyClock, SystemClock, from_timestamp
+from gateway.time.clock import SteadyClock, SystemClock
 from gateway.web.door import Door
 from region_node.app import registered
 from region_node.app.beginning import Older, begins, work
 from region_node.app.core import CorePorts, RegionCore
-from region_node.app.metrics import observe_anomalies, observe_node, observe_work
+from region_node.app.membership import credential_loops, federation_client, watches_of
+from region_node.app.metrics import observe_node
+from region_node.app.ports import Ports
 from region_node.app.row_migrations import migrate_rows
 from region_node.app.services import ServicePorts
 from region_node.app.services import services as node_services
@@ -65,14 +59,10 @@ from region_node.business.joint import proving
 from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import orders_under_way
-from region_node.business.providers.fulfilment import FulfilmentProvider
-from region_node.care.anomalies.watching import AnomalyWatch
 from region_node.care.complaints.case_notifier import CaseNotifier
 from region_node.care.complaints.of_problems import count_complaints
-from region_node.care.escalations.configurations import raise_dispute
 from region_node.care.quarantine.counting import WaitingWork
 from region_node.console.served import consoles
-from region_node.customers.notices.port import Notifier
 from region_node.customers.verification.rules import CHECKED_AT_HOME
 from region_node.lifecycle.erasure.operations import apply_erased
 from region_node.lifecycle.erasure.repeated_erasure import ErasedKeysKeeper
@@ -89,19 +79,15 @@ from region_node.listeners.delivery import DeliveryPorts, ListenerDelivery
 from region_node.network.problems.notifier import Coordinators, ProblemNotifier
 from region_node.node.context import RegionContext
 from region_node.node.day_work import DayWork
-from region_node.node.erased_keys import ERASED_KEYS, ErasedKeyFile, ErasedKeys
+from region_node.node.erased_keys import ERASED_KEYS, ErasedKeyFile
 from region_node.node.identity_provider import IdentityProviders
 from region_node.node.membership.client import FederationClient
-from region_node.node.membership.node import MembershipPorts, Node
 from region_node.node.operator_scopes import OperatorScopes
 from region_node.node.provider_client import ProviderPorts
 from region_node.node.settings import RegionSettings
 from region_node.node.witnessing.coordinators import CoordinatorWitness
 from region_node.node.witnessing.notifier import WitnessNotifier, WitnessNotifierPorts
-from region_node.node.witnessing.revisions import RevisionWatch
 from region_node.open_api.served import event_writer, open_apis
-from region_node.requests.day_work import DayWorkWatch
-from region_node.requests.open_work import OpenWorkWatch
 from region_node.requests.questions import Questions
 from region_node.schema import PACKAGES
 
@@ -111,32 +97,6 @@ if TYPE_CHECKING:
 
 SERVICE_NAME = "region-node"
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Ports:
-    """The shared parts of a node."""
-
-    settings: RegionSettings
-    anchor: Anchor | None
-    clock: AgreedClock
-    unfenced: Store
-    """The database, for what looks after it: business has `store`, the fence before it."""
-    store: FencedStore
-    key_file: KeyFile
-    erased_keys: ErasedKeys
-    scopes: OperatorScopes
-    day_work: DayWork
-    providers: IdentityProviders
-    dialer: Dialer
-    border: Border
-    source: random.Random
-    tracing: Tracing
-    transport: SealedBatchTransport
-    workers: ThreadWorkers
-    provider: FulfilmentProvider | None
-    notifier: Notifier | None
-    callbacks: Callbacks
 
 
 async def start(settings: RegionSettings, machine: SteadyClock | None = None) -> Running:
@@ -161,8 +121,8 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         rotation.observe(telemetry.meter)
         await persistently(partial(migrate_rows, ports.unfenced))
         core = RegionCore(core_ports)
-        watches = _watches(ports, core_ports.context, telemetry.meter)
-        client = _membership(ports, core.lanes.stopped, watches)
+        watches = watches_of(ports, core_ports.context, telemetry.meter)
+        client = federation_client(ports, core.lanes.stopped, watches)
         stack.push_async_callback(client.close)
         client.load()
         restored = RestoredCustomers(core_ports.context, ports.unfenced)
@@ -200,7 +160,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             _listener_delivery(ports, core).run(),
             *await door.open(own, border, stack, server.calls, *_web(ports)),
             *_of_database(ports, registry, core_ports, core),
-            *_of_credentials(ports, client, telemetry.meter),
+            *credential_loops(ports, client, telemetry.meter),
         )
         tasks = [looking, *(asyncio.create_task(each) for each in loops)]
         stack.push_async_callback(client.leave, endpoint)
@@ -211,26 +171,26 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
     raise AssertionError("the block above returns or raises")
 
 
-def _server(ports: _Ports, services: Sequence[Service], telemetry: Telemetry) -> tuple[Server, BorderPorts]:
+def _server(ports: Ports, services: Sequence[Service], telemetry: Telemetry) -> tuple[Server, BorderPorts]:
     border = _gate(ports, services, telemetry)
     interceptor = BorderInterceptor(border)
     ports.scopes.on_change(interceptor.end_unallowed)
     return Server(services, interceptor, reflects=ports.settings.reflection), border
 
 
-def _services(ports: _Ports, core: RegionCore, questions: Questions, client: FederationClient) -> list[Service]:
+def _services(ports: Ports, core: RegionCore, questions: Questions, client: FederationClient) -> list[Service]:
     told = (ports.store, ports.unfenced, ports.store, ports.clock)
     listeners = (ports.callbacks, ports.settings.signing.certificate.read_text("ascii"))
     return node_services(ServicePorts(core, *told, questions, client.hold_planned_outage, *listeners))
 
 
-def _listener_delivery(ports: _Ports, core: RegionCore) -> ListenerDelivery:
+def _listener_delivery(ports: Ports, core: RegionCore) -> ListenerDelivery:
     settings, uri = ports.settings, ports.settings.identity.uri
     outside = (ports.store, ports.clock, core.changes, ports.callbacks, ports.source, event_writer(uri))
     return ListenerDelivery(DeliveryPorts(core.context, settings.federation, *outside))
 
 
-def _web(ports: _Ports) -> "tuple[Sequence[Api], Sequence[WebConsole], AccessTokens | None]":
+def _web(ports: Ports) -> "tuple[Sequence[Api], Sequence[WebConsole], AccessTokens | None]":
     """The Open APIs and the console that the settings open, and the access tokens that they admit."""
     settings, providers = ports.settings, ports.providers
     staff = None if providers.console is None else providers.console.provider
@@ -240,11 +200,11 @@ def _web(ports: _Ports) -> "tuple[Sequence[Api], Sequence[WebConsole], AccessTok
     return open_apis(settings), consoles(settings, ports.clock, staff), tokens
 
 
-def _finding(ports: _Ports) -> Finding:
+def _finding(ports: Ports) -> Finding:
     return Finding(ports.settings.region, registered.COUNTED)
 
 
-async def _fence(ports: _Ports, client: FederationClient, older: Older) -> FenceKeeper:
+async def _fence(ports: Ports, client: FederationClient, older: Older) -> FenceKeeper:
     """The keeper of the fence, which has looked for losses of the database."""
     own, finding, opens = ports.unfenced, _finding(ports), (older.before_opening, older.core.take_up_again)
     keeper = FenceKeeper(KeeperPorts(ports.border, own, ports.store, ports.clock, finding, client.audit_heads, *opens))
@@ -253,14 +213,14 @@ async def _fence(ports: _Ports, client: FederationClient, older: Older) -> Fence
 
 
 def _of_database(
-    ports: _Ports, registry: Registry, region: CorePorts, core: RegionCore
+    ports: Ports, registry: Registry, region: CorePorts, core: RegionCore
 ) -> Sequence[Coroutine[None, None, None]]:
     """The loops by which other regions help to find losses of the database, and to catch up."""
     catching_up = CatchUpPorts(ports.border, ports.store, region.asker, ports.clock, core.kinds)
     return _witness_telling(ports, registry).run(), CatchingUp(catching_up).run()
 
 
-def _access(services: Sequence[Service], ports: _Ports) -> AccessRules:
+def _access(services: Sequence[Service], ports: Ports) -> AccessRules:
     return AccessRules(
         (service.descriptor for service in services),
         own_region=ports.settings.region,
@@ -276,7 +236,7 @@ async def serve(settings: RegionSettings, clock: SteadyClock | None = None) -> N
 
 async def _open(
     settings: RegionSettings, clock: AgreedClock, telemetry: Telemetry, stack: contextlib.AsyncExitStack
-) -> _Ports:
+) -> Ports:
     anchor = settings.anchor()
     scopes = OperatorScopes(settings.operators)
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -302,7 +262,7 @@ async def _open(
     stack.callback(workers.close)
     transport = SealedBatchTransport(border, GrpcCarrier(coordinators, telemetry.tracing, telemetry.calls))
     calling = ProviderPorts(dialer, source, telemetry.tracing, telemetry.calls)
-    return _Ports(
+    return Ports(
         settings=settings,
         anchor=anchor,
         clock=clock,
@@ -341,7 +301,7 @@ def _planning(ports: CorePorts, client: FederationClient, restored: RestoredCust
     return MovePlanning(ports.context, ports.store, client.assign_number, restored, lost)
 
 
-def _gate(ports: _Ports, services: Sequence[Service], telemetry: Telemetry) -> BorderPorts:
+def _gate(ports: Ports, services: Sequence[Service], telemetry: Telemetry) -> BorderPorts:
     access, revocations = _access(services, ports), ports.border.keys.revocations
     provider = None if ports.providers.staff is None else ports.providers.staff.provider
     proofs = StaffProofs(ports.settings.identity, revocations, provider)
@@ -362,98 +322,7 @@ async def _join(client: FederationClient, fence: FenceKeeper, endpoint: str) -> 
     await client.stay_joined(endpoint)
 
 
-class _Watches(NamedTuple):
-    """The loops that look at what was counted; present findings of those that call people are a part of heartbeats."""
-
-    revisions: RevisionWatch
-    anomalies: AnomalyWatch
-    open_work: OpenWorkWatch
-    day_work: DayWorkWatch
-
-
-def _watches(ports: _Ports, context: RegionContext, meter: Meter) -> _Watches:
-    anomalies = AnomalyWatch(context, ports.store, ports.clock)
-    observe_anomalies(meter, anomalies)
-    observe_work(meter, context.open_work, context.day_work)
-    open_work = OpenWorkWatch(context, ports.store, registered.OPEN)
-    day_work = DayWorkWatch(context, ports.store, ports.clock)
-    return _Watches(_revision_watch(ports, context, meter), anomalies, open_work, day_work)
-
-
-def _membership(ports: _Ports, breakers: Callable[[], Mapping[str, datetime]], watches: _Watches) -> FederationClient:
-    settings = ports.settings
-    node = Node(
-        settings.federation,
-        ports.border,
-        ports.key_file.keys,
-        settings.signing.certificate.read_bytes(),
-        settings.coordinators,
-        ports.anchor,
-    )
-    outside = MembershipPorts(
-        ports.dialer,
-        ports.unfenced,
-        ports.clock,
-        ports.source,
-        breakers,
-        disputes=lambda: [each for _, each in watches.revisions.disputes],
-        anomalies=lambda: watches.anomalies.waiting,
-        version=OwnVersion(migrations_of(*PACKAGES), settings.database.engine).found,
-    )
-    return FederationClient(node, settings.data, outside)
-
-
-def _revision_watch(ports: _Ports, context: RegionContext, meter: Meter) -> RevisionWatch:
-    """Registers the metric of disputes too: for how long each has lasted."""
-
-    def call(tx: Transaction, dispute: DisputedRevision, now: datetime) -> None:
-        raise_dispute(tx, context, dispute, now)
-
-    watch = RevisionWatch(ports.store, ports.clock, ports.border.current, call)
-
-    def read() -> list[tuple[float, dict[str, str]]]:
-        now = ports.clock.now()
-        return [
-            ((now - from_timestamp(each.begin_time)).total_seconds(), {"region": each.region, "kind": kind})
-            for kind, each in watch.disputes
-        ]
-
-    observe(meter, "crossregion.configuration.disputed", "s", read)
-    return watch
-
-
-def _of_credentials(ports: _Ports, client: FederationClient, meter: Meter) -> Sequence[Coroutine[None, None, None]]:
-    """The loops that follow the authority, identity providers, and the end of the own certificate."""
-    return (
-        follow_authority(ports.settings.credentials, ports.border.keys),
-        ports.dialer.revoked.follow(ports.border.keys.revocations),
-        *_renewal(ports, client, meter),
-        *ports.providers.loops(),
-    )
-
-
-def _renewal(ports: _Ports, client: FederationClient, meter: Meter) -> Sequence[Coroutine[None, None, None]]:
-    """The loop that renews the certificate of this process; none where its settings leave that to others."""
-    settings, border = ports.settings, ports.border
-    credentials = settings.own_credentials
-    if not isinstance(credentials, RenewedCredentials):
-        return ()
-    renewal = CertificateRenewal(
-        RenewalPorts(
-            credentials=credentials,
-            identity=settings.identity,
-            process=settings.number,
-            prove=proof_of_region(border.signer, settings.signing.certificate.read_bytes()),
-            authorities=lambda: border.keys.authorities,
-            ask=client.renew_certificate,
-            clock=SystemClock(),
-        )
-    )
-    renewal.observe(meter)
-    return (renewal.run(),)
-
-
-def _witness_telling(ports: _Ports, registry: Registry) -> WitnessNotifier:
+def _witness_telling(ports: Ports, registry: Registry) -> WitnessNotifier:
     def destroy_again(tx: Transaction, key_ids: Sequence[str], now: datetime) -> int:
         return apply_erased(tx, registry, key_ids, now)
 
@@ -470,7 +339,7 @@ def _witness_telling(ports: _Ports, registry: Registry) -> WitnessNotifier:
     )
 
 
-def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
+def _core_ports(ports: Ports) -> tuple[CorePorts, Questions]:
     named = ports.settings.providers.fulfilment
     sinks = sinks_of(ports.settings)
     context = RegionContext(
