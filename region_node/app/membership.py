@@ -52,7 +52,7 @@ def watches_of(ports: Ports, context: RegionContext, meter: Meter) -> Watches:
 def federation_client(
     ports: Ports, breakers: Callable[[], Mapping[str, datetime]], watches: Watches
 ) -> FederationClient:
-    """The client by which the node is a member; `breakers` tells since when a region is not sent to."""
+    """The client by which the node is a member; `breakers` has the times since which regions are not sent to."""
     settings = ports.settings
     node = Node(
         settings.federation,
