@@ -309,7 +309,7 @@ def _request(counted: Papers, visit: Visit) -> SubmitOrderRequest:
 
 
 def _done(_: Visit, answer: SubmitOrderResponse) -> str:
-    return translated("Accepted. The order is now: {state}.", state=order_state(answer.order.state))
+    return translated("Sent. The order is now: {state}.", state=order_state(answer.order.state))
 
 
 def _then(visit: Visit, answer: SubmitOrderResponse) -> str:

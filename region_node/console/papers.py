@@ -11,7 +11,7 @@ from gateway.time.clock import to_timestamp
 from gateway.web.console.entries import Field, is_named
 from gateway.web.console.pages import Visit
 from gateway.wording.languages import translated
-from region_node.customers.documents.rules import hash_of_paper
+from region_node.customers.documents.rules import hash_of_paper, in_one_form
 from region_node.customers.verification.rules import CHECKED_AT_HOME
 
 PREFIX = "paper."
@@ -54,6 +54,9 @@ class Papers:
             return ()
         if self.key is None:
             raise invalid(f"{PREFIX}{next(iter(numbers))}", "this node has no key of documents", "本节点未配置材料密钥")
+        for code, number in numbers.items():
+            if not in_one_form(number):
+                raise invalid(f"{PREFIX}{code}", "is no number", "不是编号")
         seen, person = _seen(visit), visit.person.name
         return [
             Document(code=code, verifier=person, verify_time=seen, keyed_hash=hash_of_paper(self.key, code, number))

@@ -86,7 +86,9 @@ def _entered(visit: Visit, field: Field, concerns: Callable[[Refused, str], bool
     refused = visit.refused
     is_wrong = refused is not None and concerns(refused, field.name)
     problem = refusal_of(refused).text if refused is not None and is_wrong else ""
-    return replace(field, text=visit.form.text(field.name), problem=problem)
+    # After a refusal for good another request follows, and people cannot mend what they do not see.
+    is_anew = field.kind == "hidden" and not visit.request_id
+    return replace(field, text=field.text if is_anew else visit.form.text(field.name), problem=problem)
 
 
 def amount_of(visit: Visit, name: str) -> Money:
