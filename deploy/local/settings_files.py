@@ -15,10 +15,13 @@ def write_settings(path: Path, settings: Settings) -> None:
 
 
 def write_scopes(path: Path, operators: Iterable[str]) -> None:
-    """Writes scopes of operator systems that serve every counter with any load, and sign in their staff."""
+    """Writes scopes of operator systems that serve every counter with any load, and sign in their staff.
+
+    Staff order every business at the console, too.
+    """
     everything: Settings = dict.fromkeys(("services", "businesses", "purposes"), ("*",))
     scope = {**everything, "staff": "named", "amount_a_day": 10**12}  # a number, which versions before read too
-    write_settings(path, dict.fromkeys(operators, scope))
+    write_settings(path, {**dict.fromkeys(operators, scope), '"staff/*"': {"businesses": ("*",)}})
 
 
 def credentials_table(directory: Path) -> Settings:

@@ -1,6 +1,7 @@
 """The scopes of a region's operator systems: what each may use, and whether it is believed about its staff.
 
 A file beside the node has them, out of reach of every caller. An operator system that it does not name may do nothing.
+It also names the businesses that staff order without an operator system: none unless it does.
 """
 
 import asyncio
@@ -12,12 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.process.files import FileUnusable, stamp_of
-from gateway.security.identity import Identity
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from gateway.time.looks import until_look
@@ -25,6 +24,8 @@ from region_node.node.rules import OF_STAFF
 
 LOOK_SECONDS = 1.0  # between two checks of the file
 _ALL = "*"
+ANY_STAFF = f"{OF_STAFF}{_ALL}"
+"""The table of all members of staff who have none of their own."""
 _AMOUNT, _UNLIMITED = "amount_a_day", "unlimited"
 DEFAULT_AMOUNT_A_DAY = 1_000_000
 """Minor units: of one clerk on a busy day, eighty payments of 125 (`docs/integrating.md`)."""
@@ -81,7 +82,7 @@ class ScopeFile:
 class OperatorScopes:
     """The scopes in force. Without a file each operator system may do everything.
 
-    Of members of staff who order by themselves, a scope bounds the amount a day alone.
+    Those of members of staff are about the orders that they take in by themselves, alone.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -102,10 +103,13 @@ class OperatorScopes:
         if self._file is not None:
             _require(operator, self._scope(operator).services, service)
 
-    def require_business(self, caller: Identity, business: str) -> None:
-        """Raises Refused with OPERATOR_SCOPE_MISSING for an operator system that may not order a business."""
-        if self._file is not None and caller.role == Role.ROLE_OPERATOR:
-            _require(caller.name, self._scope(caller.name).businesses, business)
+    def require_business(self, operator: str, business: str) -> None:
+        """Raises Refused with OPERATOR_SCOPE_MISSING unless a business may be ordered.
+
+        `operator` is an operator system, or `staff/<name>` for a member of staff who orders without one.
+        """
+        if self._file is not None:
+            _require(operator, self._scope(operator).businesses, business)
 
     def require_purpose(self, operator: str, purpose: str) -> None:
         """Raises Refused with OPERATOR_SCOPE_MISSING unless an operator system may read for a purpose."""
@@ -174,12 +178,14 @@ class OperatorScopes:
     def _scope(self, operator: str) -> Scope:
         if self._file is None:
             return _NOTHING
-        return self._file.scopes.get(operator, _STAFF_ALONE if operator.startswith(OF_STAFF) else _NOTHING)
+        if operator.startswith(OF_STAFF):
+            return self._file.scopes.get(operator, self._file.scopes.get(ANY_STAFF, Scope()))
+        return self._file.scopes.get(operator, _NOTHING)
 
 
 _NOTHING = Scope(amount_a_day=None)  # orders of the node itself are of no operator system
-_STAFF_ALONE = Scope()
 _LISTS = ("services", "businesses", "purposes")
+_KEYS_OF_STAFF = ("businesses", _AMOUNT)
 
 
 def _require(operator: str, names: frozenset[str], name: str) -> None:
@@ -189,7 +195,7 @@ def _require(operator: str, names: frozenset[str], name: str) -> None:
 
 def _scope(operator: str, table: object) -> Scope:
     """The scope of a table. Raises ValueError."""
-    known = [each.name for each in fields(Scope)]
+    known = _KEYS_OF_STAFF if operator.startswith(OF_STAFF) else [each.name for each in fields(Scope)]
     if not isinstance(table, dict) or not table.keys() <= set(known):
         raise ValueError(f"{operator}: must be a table of {', '.join(known)}")
     names = {key: _names(f"{operator}.{key}", value) for key, value in table.items() if key in _LISTS}

@@ -1,6 +1,7 @@
 """Checks of every request of an operator system. Pure."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from gateway.api.region.v1.order_pb2 import OrderError
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.api.types.v1.types_pb2 import Channel, Document, Requester
 from gateway.errors import Refused, invalid, text
 from gateway.security.identity import Identity
 from region_node.node.rules import OF_STAFF
@@ -64,11 +65,25 @@ def name_requester(identity: Identity, requester: Requester) -> None:
     Raises Refused with STAFF_DIFFERS for another name: reviews compare it. Raises it as `require_requester`.
     """
     if identity.role == Role.ROLE_STAFF:
-        said, proven = requester.staff_id, identity.name
-        if said not in ("", proven):
-            raise Refused(Reason.REASON_STAFF_DIFFERS, field="requester.staff_id", staff_id=said, proven=proven)
-        requester.staff_id = proven
+        requester.staff_id = requester.staff_id or identity.name
+        _require_own("requester.staff_id", requester.staff_id, identity)
     require_requester(requester)
+
+
+def require_own_papers(identity: Identity, documents: Sequence[Document]) -> None:
+    """Raises Refused with STAFF_DIFFERS where staff without an operator system attest a paper in another name.
+
+    Documents on file keep the name of who verified them.
+    """
+    if identity.role == Role.ROLE_STAFF:
+        for index, document in enumerate(documents):
+            if not document.document_id:
+                _require_own(f"documents[{index}].verifier", document.verifier, identity)
+
+
+def _require_own(field: str, said: str, identity: Identity) -> None:
+    if said != identity.name:
+        raise Refused(Reason.REASON_STAFF_DIFFERS, field=field, staff_id=said, proven=identity.name)
 
 
 def require_reader(identity: Identity, requester: Requester) -> str:

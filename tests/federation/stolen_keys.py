@@ -44,6 +44,9 @@ services = ["*"]
 businesses = ["*"]
 purposes = ["*"]
 staff = "named"
+
+["staff/*"]
+businesses = ["SUSPEND"]
 """
 
 

@@ -180,11 +180,12 @@ async def approves_own(scene: Scene) -> str:
     return await outcome(Reviewer(federation, "guangdong", "robbed").approve(taken.id))
 
 
-async def orders_by_console(scene: Scene, staff_id: str) -> str:
-    """An order with papers that the thief invents, in the name of a member of staff."""
-    request = order_api.SubmitOrderRequest(
-        request_id=scene.federation.next_id(), order=till(scene).request("SUSPEND", scene.foreign, staff_id=staff_id)
-    )
+async def orders_alone(scene: Scene, staff_id: str, business: str = "SUSPEND") -> str:
+    """An order without an operator system, with papers that the thief invents, in the name of a member of staff."""
+    order = till(scene).request(business, scene.foreign, staff_id=staff_id)
+    for each in order.documents:
+        each.verifier = staff_id
+    request = order_api.SubmitOrderRequest(request_id=scene.federation.next_id(), order=order)
     service = OrderServiceStub(scene.federation.dial_node("guangdong", ROBBED))
     return await outcome(service.SubmitOrder(request, timeout=CALL_SECONDS))
 
@@ -194,8 +195,19 @@ STAFF: Final = (
         "read the orders of a customer of its region", DONE, REVOKED, lambda it: lists_orders(it, ROBBED, number=it.own)
     ),
     Act("follow the orders of its region, on a stream that stays open", DONE, REVOKED, lambda it: watches(it, ROBBED)),
-    Act("order for any number, with invented papers", DONE, REVOKED, lambda it: orders_by_console(it, "robbed")),
-    Act("order in the name of a colleague", "STAFF_DIFFERS", REVOKED, lambda it: orders_by_console(it, "wang")),
+    Act(
+        "order what the scope of staff has, for any number, with invented papers",
+        DONE,
+        REVOKED,
+        lambda it: orders_alone(it, "robbed"),
+    ),
+    Act(
+        "order what the scope of staff lacks",
+        "OPERATOR_SCOPE_MISSING",
+        REVOKED,
+        lambda it: orders_alone(it, "robbed", "TERMINATE"),
+    ),
+    Act("order in the name of a colleague", "STAFF_DIFFERS", REVOKED, lambda it: orders_alone(it, "wang")),
     Act("act through an operator system by a statement", DONE, "STAFF_PROOF_INVALID", lambda it: states(it, "robbed")),
     Act(
         "sign a statement as another member of staff",

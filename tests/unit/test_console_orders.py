@@ -1,5 +1,6 @@
 """The page of a new order without a server: its form comes from the catalogue; and the commands of an order."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,19 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import GetOrderResponse
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.api.types.v1.types_pb2 import Channel, Document, Requester
+from gateway.errors import Refused
 from gateway.process.files import FileUnusable
 from gateway.security.identity import Identity
+from gateway.web.console.entries import entry
+from gateway.web.console.fields import Fields
+from gateway.web.console.pages import Visit
 from region_node.business.orders import rules
+from region_node.console.papers import Papers
 from region_node.console.served import document_key
 from region_node.customers.documents.rules import hash_of_paper
-from region_node.requests.checks import name_requester
-from tests.unit.console_pages import STAFF, acts, guide, order, refused, view_of, written
+from region_node.requests.checks import name_requester, require_own_papers
+from tests.unit.console_pages import STAFF, acts, guide, order, refused, view_of, visit, written
 from tests.unit.test_complaint_report import read
 
 CHOSEN = "business=SUSPEND&applicant=holder&number=1"
@@ -85,6 +91,35 @@ def test_a_member_of_staff_is_named_by_the_certificate_and_an_operator_system_na
     assert refused(lambda: name_requester(STAFF, li)) == Reason.REASON_STAFF_DIFFERS
     name_requester(Identity(STAFF.federation, Role.ROLE_OPERATOR, "guangdong", "counter"), li)
     assert li.staff_id == "li"
+
+
+def test_staff_attest_papers_in_no_name_but_their_own_and_operator_systems_in_any() -> None:
+    paper = Document(code="ID_ORIG", verifier="li")
+    assert refused(lambda: require_own_papers(STAFF, [paper])) == Reason.REASON_STAFF_DIFFERS
+    require_own_papers(Identity(STAFF.federation, Role.ROLE_OPERATOR, "guangdong", "counter"), [paper])
+    paper.document_id = "guangdong/counter/1"
+    require_own_papers(STAFF, [paper, Document(code="ID_ORIG", verifier="wang")])
+
+
+def test_what_is_no_number_attests_no_paper() -> None:
+    asked = sent("seen=2026-11-24T12:00:00Z&paper.ID_ORIG=-+-")
+    with pytest.raises(Refused) as raised:
+        Papers(bytes(32)).documents(asked)
+    assert raised.value.parameters["field"] == "paper.ID_ORIG"
+
+
+@pytest.mark.parametrize(("request_id", "seen"), [("", "2026-11-24T12:00:00Z"), ("id-1", "2026-11-24T11:00:00Z")])
+def test_a_refused_form_attests_its_papers_anew_and_one_whose_outcome_is_unknown_as_before(
+    request_id: str, seen: str
+) -> None:
+    asked = replace(sent("act=submit&seen=2026-11-24T11:00:00Z&paper.ID_ORIG=1"), request_id=request_id)
+    fields = Papers(bytes(32)).fields(asked, ["ID_ORIG"], {})
+    assert [each.text for each in entry(asked, "submit", "", "", fields).fields] == ["1", seen]
+
+
+def sent(form: str) -> Visit:
+    """A visit with a form that was sent."""
+    return replace(visit(""), form=Fields.parsed(form))
 
 
 def test_the_hash_of_a_paper_is_that_of_other_systems_of_the_region() -> None:

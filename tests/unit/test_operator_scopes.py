@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.security.identity import Identity
 from region_node.node.operator_scopes import DEFAULT_AMOUNT_A_DAY, OperatorScopes, ScopeFile, ScopesUnusable
 from region_node.requests.checks import NODE_OPERATOR
 
@@ -21,24 +19,39 @@ def test_without_a_file_each_operator_system_may_do_everything() -> None:
     scopes.look()
 
 
-def test_an_operator_system_has_what_the_file_names_and_staff_are_not_bound_by_it(tmp_path: Path) -> None:
+def test_an_operator_system_has_what_the_file_names(tmp_path: Path) -> None:
     file = tmp_path / "operators.toml"
     file.write_text('[app]\nservices = ["OrderService"]\nbusinesses = ["*"]\n')
     scopes = OperatorScopes(file)
-    app, crm = (Identity("f", Role.ROLE_OPERATOR, "sichuan", name) for name in ("app", "crm"))
     scopes.require_service("app", "OrderService")
-    scopes.require_business(app, "SUSPEND")
-    scopes.require_business(Identity("f", Role.ROLE_STAFF, "sichuan", "crm"), "SUSPEND")
+    scopes.require_business("app", "SUSPEND")
     refused: list[Callable[[], None]] = [
         partial(scopes.require_service, "app", "BillingService"),
         partial(scopes.require_service, "crm", "OrderService"),
-        partial(scopes.require_business, crm, "SUSPEND"),
+        partial(scopes.require_business, "crm", "SUSPEND"),
         partial(scopes.require_purpose, "app", "counter-service"),
     ]
     for each in refused:
         with pytest.raises(Refused) as caught:
             each()
         assert caught.value.reason == Reason.REASON_OPERATOR_SCOPE_MISSING
+
+
+def test_staff_order_what_the_file_names_for_each_or_for_one_of_them_and_nothing_without_it(tmp_path: Path) -> None:
+    file = tmp_path / "operators.toml"
+    file.write_text('[app]\nbusinesses = ["*"]\n')
+    scopes = OperatorScopes(file)
+    with pytest.raises(Refused, match="OPERATOR_SCOPE_MISSING"):
+        scopes.require_business("staff/app", "SUSPEND")
+    file.write_text('["staff/*"]\nbusinesses = ["SUSPEND"]\n["staff/li"]\nbusinesses = ["PAY"]\namount_a_day = 5\n')
+    scopes = OperatorScopes(file)
+    scopes.require_business("staff/wang", "SUSPEND")
+    scopes.require_business("staff/li", "PAY")
+    for name, business in (("staff/wang", "PAY"), ("staff/li", "SUSPEND"), ("*", "SUSPEND")):
+        with pytest.raises(Refused, match="OPERATOR_SCOPE_MISSING"):
+            scopes.require_business(name, business)
+    assert [scopes.amount_a_day(f"staff/{name}") for name in ("wang", "li")] == [DEFAULT_AMOUNT_A_DAY, 5]
+    OperatorScopes().require_business("staff/wang", "PAY")
 
 
 def test_an_operator_system_takes_in_a_narrow_amount_a_day_unless_the_file_writes_another_one_out(
@@ -66,6 +79,8 @@ def test_an_operator_system_takes_in_a_narrow_amount_a_day_unless_the_file_write
         "[app]\namount_a_day = true",
         '[app]\namount_a_day = "5"',
         '[app]\namount_a_day = ""',
+        '["staff/*"]\nservices = ["*"]',
+        '["staff/wang"]\nclient_id = "0a1b"',
         b"\xff",
     ],
 )

@@ -258,6 +258,16 @@ def test_nobody_reviews_what_they_took_in_and_a_namesake_elsewhere_may(region: s
     assert raised.value.reason == Reason.REASON_REVIEWER_IS_SUBMITTER
 
 
+def test_nobody_reviews_an_order_whose_papers_they_verified_and_a_document_on_file_binds_nobody() -> None:
+    order = Order(origin_region="guangdong", request=OrderRequest(requester=Requester(staff_id="chen")))
+    order.request.documents.add(code="ID_ORIG", verifier="li")
+    order.request.documents.add(code="ID_COPY", verifier="wang", document_id="guangdong/counter/1")
+    with pytest.raises(Refused, match="REVIEWER_IS_SUBMITTER"):
+        rules.require_other_reviewer(order, "guangdong", "li")
+    for region, name in (("sichuan", "li"), ("guangdong", "wang")):
+        rules.require_other_reviewer(order, region, name)
+
+
 def test_the_steps_left_are_those_after_the_ones_done() -> None:
     steps = [Step.STEP_REVIEW, Step.STEP_CONFIRM, Step.STEP_FULFIL]
     left = [list(rules.steps_after(Order(steps=steps, steps_done=done))) for done in range(4)]

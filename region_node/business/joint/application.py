@@ -11,6 +11,7 @@ from gateway.api.region.v1.joint_order_service_pb2 import (
     WorkOnJointOrderRequest,
 )
 from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
@@ -39,7 +40,8 @@ class JointApplication:
 
     async def submit(self, caller: Caller, request: OrderRequest, places: Sequence[JointPlace]) -> JointOrder:
         """Accepts a joint order. A refusal since nobody has the number, which is of this region, is counted."""
-        self._context.scopes.require_business(caller.identity, request.business)
+        if caller.identity.role == Role.ROLE_OPERATOR:
+            self._context.scopes.require_business(caller.operator, request.business)
         self._room.require(caller.operator, number=request.number, regions=[each.region for each in places])
         now = self._clock.now()
         try:

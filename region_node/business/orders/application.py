@@ -133,7 +133,7 @@ class OrderApplication:
 
     async def check(self, caller: Caller, request: OrderRequest) -> None:
         """Raises Refused where the order would not be accepted; stores and sends nothing."""
-        self._ports.context.node.scopes.require_business(caller.identity, request.business)
+        self._ports.context.node.scopes.require_business(caller.operator, request.business)
         rules.require_applicant(request, caller.operator)
         try:
             intake.check(self._ports.context, request, self._ports.clock.now())
@@ -143,7 +143,7 @@ class OrderApplication:
 
     async def submit(self, caller: Caller, request: OrderRequest, wait: float) -> Order:
         """Accepts an order and returns it after the home region's decision or after `wait` seconds."""
-        self._ports.context.node.scopes.require_business(caller.identity, request.business)
+        self._ports.context.node.scopes.require_business(caller.operator, request.business)
         self._ports.room.require(caller.operator, number=request.number)
         lane = self._lane_of(request)
         if lane is None or not wait or _is_away(lane) or current_place() is None:  # a stream has a bound of its own

@@ -270,8 +270,12 @@ def told_open(order: Order) -> str:
 
 
 def require_other_reviewer(order: Order, reviewer_region: str, reviewer: str) -> None:
-    """Four eyes: raises Refused with REVIEWER_IS_SUBMITTER where the reviewer has submitted the order."""
-    if (order.origin_region, order.request.requester.staff_id) == (reviewer_region, reviewer):
+    """Four eyes: raises Refused with REVIEWER_IS_SUBMITTER where the reviewer has submitted the order, or a paper.
+
+    A document on file was verified for an earlier business.
+    """
+    papers = (each.verifier for each in order.request.documents if not each.document_id)
+    if order.origin_region == reviewer_region and reviewer in (order.request.requester.staff_id, *papers):
         raise Refused(Reason.REASON_REVIEWER_IS_SUBMITTER)
 
 

@@ -33,6 +33,7 @@ from region_node.requests.changes import Changes
 from region_node.requests.checks import (
     name_requester,
     require_length,
+    require_own_papers,
     require_request_id,
     require_size,
 )
@@ -143,6 +144,7 @@ class OrderService(OrderServiceServicer):
     ) -> api.SupplementOrderResponse:
         """See the contract."""
         require_length("note", request.note, rules.NOTE_LIMIT)
+        require_own_papers(current_call().identity, request.documents)
         asked = _command(request.order_id, request.requester)
         asked.supplement.documents.extend(request.documents)
         asked.supplement.note = request.note
@@ -238,9 +240,10 @@ def _command(order_id: str, requester: Requester) -> OrderCommand:
 def _normalised(request: OrderRequest) -> OrderRequest:
     """The request of a call, brought into the form in which it is compared, sent and stored.
 
-    Raises Refused for a bad form, and as `name_requester`.
+    Raises Refused for a bad form, and as `name_requester` and `require_own_papers`.
     """
     name_requester(current_call().identity, request.requester)
+    require_own_papers(current_call().identity, request.documents)
     require_size(request.ByteSize())
     if request.number:  # a line that does not exist yet has none
         request.number = normalize(request.number)

@@ -101,8 +101,8 @@ class OrderServiceServicer:
 
         The same request id with the same content returns the same order. With other content it is refused.
 
-        Staff order by themselves, in the name of their certificate. Any staff of the region give the further commands on
-        such an order.
+        Staff order the businesses of their scope by themselves, and attest papers, in the name of their certificate. Any
+        staff of the region give the further commands on such an order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,7 +165,7 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReviewOrder(self, request, context):
-        """Decides an order in review. For staff of the home region, never the submitter.
+        """Decides an order in review. For staff of the home region, never the submitter of the order or of a paper.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

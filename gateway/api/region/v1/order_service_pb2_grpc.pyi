@@ -26,8 +26,8 @@ class OrderServiceStub:
 
     The same request id with the same content returns the same order. With other content it is refused.
 
-    Staff order by themselves, in the name of their certificate. Any staff of the region give the further commands on
-    such an order.
+    Staff order the businesses of their scope by themselves, and attest papers, in the name of their certificate. Any
+    staff of the region give the further commands on such an order.
     """
     SubmitOrders: _aio.StreamStreamMultiCallable[_order_service_pb2.SubmitOrdersRequest, _order_service_pb2.SubmitOrdersResponse]
     """Accepts many orders on one stream, singly or in packs, and answers each message as its orders are accepted, in any
@@ -53,7 +53,7 @@ class OrderServiceStub:
     ExpediteOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ExpediteOrderRequest, _order_service_pb2.ExpediteOrderResponse]
     """Sends a reminder of the customer to the home region (催单), at most once an hour."""
     ReviewOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ReviewOrderRequest, _order_service_pb2.ReviewOrderResponse]
-    """Decides an order in review. For staff of the home region, never the submitter."""
+    """Decides an order in review. For staff of the home region, never the submitter of the order or of a paper."""
     WatchOrders: _aio.UnaryStreamMultiCallable[_order_service_pb2.WatchOrdersRequest, _order_service_pb2.WatchOrdersResponse]
     """Streams changes of orders; resumes after the last token. Recorded once, at the start.
 
@@ -94,8 +94,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
 
         The same request id with the same content returns the same order. With other content it is refused.
 
-        Staff order by themselves, in the name of their certificate. Any staff of the region give the further commands on
-        such an order.
+        Staff order the businesses of their scope by themselves, and attest papers, in the name of their certificate. Any
+        staff of the region give the further commands on such an order.
         """
 
     @_abc_1.abstractmethod
@@ -169,7 +169,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.ReviewOrderRequest,
         context: _aio.ServicerContext[_order_service_pb2.ReviewOrderRequest, _order_service_pb2.ReviewOrderResponse],
     ) -> _abc.Awaitable[_order_service_pb2.ReviewOrderResponse]:
-        """Decides an order in review. For staff of the home region, never the submitter."""
+        """Decides an order in review. For staff of the home region, never the submitter of the order or of a paper."""
 
     @_abc_1.abstractmethod
     def WatchOrders(

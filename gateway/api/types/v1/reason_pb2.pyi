@@ -528,7 +528,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_SURVEY_MONTH_OPEN: _Reason.ValueType  # 453
     """List the results of earlier months, or wait for that day."""
     REASON_OPERATOR_SCOPE_MISSING: _Reason.ValueType  # 456
-    """Ask the region to add the service, business or purpose to the scope of the operator system."""
+    """Ask the region to add the service, business or purpose to the scope of the operator system, or of its staff."""
     REASON_RISK_NOT_FOUND: _Reason.ValueType  # 485
     """List the risks for their ids."""
     REASON_RISKS_NOT_DEFINED: _Reason.ValueType  # 486
@@ -1302,7 +1302,7 @@ REASON_SURVEY_FOLLOW_UP_MISSING: Reason.ValueType  # 474
 REASON_SURVEY_MONTH_OPEN: Reason.ValueType  # 453
 """List the results of earlier months, or wait for that day."""
 REASON_OPERATOR_SCOPE_MISSING: Reason.ValueType  # 456
-"""Ask the region to add the service, business or purpose to the scope of the operator system."""
+"""Ask the region to add the service, business or purpose to the scope of the operator system, or of its staff."""
 REASON_RISK_NOT_FOUND: Reason.ValueType  # 485
 """List the risks for their ids."""
 REASON_RISKS_NOT_DEFINED: Reason.ValueType  # 486
