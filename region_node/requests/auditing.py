@@ -33,9 +33,7 @@ class AuditedCall:
     def dealer(self) -> Dealer:
         """The caller in a region, for whom dealings with lines are counted."""
         _, region, role, name = self.actor.split("/")
-        return Dealer(
-            region, f"{OF_STAFF}{name}" if role == "staff" else name, "" if role == "staff" else self.staff_id
-        )
+        return Dealer(region, f"{OF_STAFF}{name}" if role == "staff" else name, self.staff_id)
 
     def record(self, tx: Transaction, action: str, subject: str, what: str = "") -> None:
         """Adds the row. `what` carries no personal data."""

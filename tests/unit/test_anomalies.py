@@ -13,11 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.api.region.v1.anomaly_service_pb2 import AcknowledgeAnomalyRequest, AnomalyFinding, ListAnomaliesRequest
+from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.store.port import Operation, Store
 from gateway.time.clock import Clock, from_timestamp
+from region_node.business.orders.home import dealer_of
 from region_node.care.anomalies import rows
 from region_node.care.anomalies.rules import (
     FAILURES,
@@ -187,6 +189,12 @@ def test_work_of_long_ago_makes_no_hour_usual_and_a_clock_that_steps_back_change
     assert known.is_usual(LEARNING_DAYS, 3)
     assert not later.is_usual(2 + REMEMBERED_DAYS, 3)
     assert later.with_work(2, 3) == later
+
+
+def test_a_member_of_staff_who_reads_and_orders_without_an_operator_system_is_counted_as_one_person() -> None:
+    order = Order(origin_region="sichuan", operator="staff/wang")
+    order.request.requester.staff_id = "wang"
+    assert AuditedCall("region/sichuan/staff/wang", "wang", NOW).dealer == dealer_of(order)
 
 
 def test_an_anomaly_is_acknowledged_once_with_a_finding_and_its_file(kept: Archive) -> None:
