@@ -163,7 +163,7 @@ class OperatorScopes:
             listener()
 
     async def _audit(self, file: ScopeFile, store: Store, clock: Clock) -> None:
-        detail = f"{len(file.scopes)} operator systems, SHA-256 {file.digest}"
+        detail = f"{len(file.scopes)} scopes, SHA-256 {file.digest}"
         try:
             await store.write(
                 lambda tx: audit.append(

@@ -111,7 +111,7 @@ def test_the_table_says_what_was_found_and_sums_up(doctor: Doctor) -> None:
 
 def test_scopes_of_operator_systems_are_read_and_a_missing_file_is_bad(doctor: Doctor) -> None:
     name = "scopes of operator systems"
-    assert checks(doctor.region("--json"))[name] == ("good", f"{doctor.scopes}: 1 operator systems", "")
+    assert checks(doctor.region("--json"))[name] == ("good", f"{doctor.scopes}: 1 scopes", "")
     state, found, todo = checks(doctor.region("--json", operators=str(doctor.scopes.with_name("missing"))))[name]
     assert (state, "cannot be read" in found, "correct the file" in todo) == ("bad", True, True)
 

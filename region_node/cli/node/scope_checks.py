@@ -37,7 +37,7 @@ def check_scopes(settings: RegionSettings) -> Finding:
         steps.append(translated("write an amount_a_day in place of `unlimited`"))
     if found:
         return warning(name, "; ".join(found), "; ".join(steps))
-    return good(name, translated("{path}: {count} operator systems", path=path, count=len(file.scopes)))
+    return good(name, translated("{path}: {count} scopes", path=path, count=len(file.scopes)))
 
 
 def check_identity_providers(settings: RegionSettings) -> Sequence[Finding]:
