@@ -5,7 +5,6 @@ import hmac
 from http import HTTPStatus
 from urllib.parse import quote
 
-import grpc
 import pytest
 
 from gateway.api.region.v1 import order_service_pb2 as order_api
@@ -14,8 +13,8 @@ from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Channel
 from tests.federation.browser import ROOT, Browser, hidden_fields
 from tests.federation.certificates import DOCUMENT_KEY
-from tests.federation.counter import REQUESTER, Counter, Reviewer
-from tests.federation.refusals import read, refusal
+from tests.federation.counter import Counter, Reviewer
+from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.test_console import STAFF, audited, shown
 
@@ -121,9 +120,17 @@ async def test_staff_order_in_no_name_but_their_own(federation: Federation, sich
     staff = OrderServiceStub(federation.dial_node("guangdong", STAFF))
     order = sichuan.request("SUSPEND", await sichuan.new_customer())
     request = order_api.SubmitOrderRequest(request_id=federation.next_id(), order=order)
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await staff.SubmitOrder(request, timeout=CALL_SECONDS)
-    assert (read(raised.value).reason, order.requester.staff_id) == ("STAFF_DIFFERS", REQUESTER.staff_id)
+    told = await refusal(staff.SubmitOrder(request, timeout=CALL_SECONDS))
+    assert (told.reason, told.parameters["field"]) == ("STAFF_DIFFERS", "requester.staff_id")
+    request.order.requester.staff_id = ""
+    papers = order_api.SupplementOrderRequest(request_id=federation.next_id(), documents=order.documents)
+    papers.requester.channel = Channel.CHANNEL_COUNTER
+    for call in (
+        staff.SubmitOrder(request, timeout=CALL_SECONDS),
+        staff.SupplementOrder(papers, timeout=CALL_SECONDS),
+    ):
+        told = await refusal(call)
+        assert (told.reason, told.parameters["field"]) == ("STAFF_DIFFERS", "documents[0].verifier")
 
 
 async def order_at(federation: Federation, address: str) -> Order:
