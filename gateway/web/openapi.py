@@ -9,7 +9,7 @@ from gateway.api.types.v1.types_pb2 import Channel
 from gateway.rpc.pages import LARGEST_PAGE_SIZE
 from gateway.web.enum_words import numbers_of
 from gateway.web.refusals import CHINESE, ENGLISH, STATUSES, ErrorBody
-from gateway.web.routes import MERGE_PATCH, TYPE, TYPE_ATTRIBUTES, Api, Resource, Route
+from gateway.web.routes import MERGE_PATCH, STAFF_PROOF, TYPE, TYPE_ATTRIBUTES, Api, Resource, Route
 from gateway.web.selecting import ALWAYS, FIELDS, LIMIT, SORT, Schema
 
 VERSION = "3.1.0"  # of OpenAPI: the first that can name a certificate as what callers prove themselves by
@@ -33,7 +33,7 @@ def openapi(api: Api) -> Schema:
         "openapi": VERSION,
         "info": {"title": api.title, "version": api.root.rpartition("/")[2]},
         "servers": [{"url": api.root}],
-        "security": [{"certificate": []}, {"certificate": [], "staff": []}],
+        "security": [{system: [], **person} for system in ("certificate", "token") for person in ({}, {"staff": []})],
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -43,7 +43,18 @@ def openapi(api: Api) -> Schema:
                     "type": "mutualTLS",
                     "description": "The certificate of an operator system or of staff.",
                 },
-                "staff": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "The access token of an operator system, where the region admits systems by tokens.",
+                },
+                "staff": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": STAFF_PROOF,
+                    "description": "`Bearer`, and the proof of a member of staff.",
+                },
             },
         },
     }
