@@ -17,6 +17,8 @@ _SCHEMAS = "#/components/schemas/"
 _ERROR = "Error"
 _VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}
 _DONE = {"POST": "201", "DELETE": "204"}
+_CALLERS = (("certificate",), ("certificate", "staff"), ("token",), ("token", "staff"))
+"""The schemes by which callers prove who they are, each set of them together."""
 _TEXT: Schema = {"type": "string"}
 _WORDS: Schema = {"type": "string", "minLength": 1}
 _WHOLE: Schema = {"type": "integer", "minimum": 0}
@@ -33,7 +35,7 @@ def openapi(api: Api) -> Schema:
         "openapi": VERSION,
         "info": {"title": api.title, "version": api.root.rpartition("/")[2]},
         "servers": [{"url": api.root}],
-        "security": [{system: [], **person} for system in ("certificate", "token") for person in ({}, {"staff": []})],
+        "security": [dict.fromkeys(each, ()) for each in _CALLERS],
         "paths": paths,
         "components": {
             "schemas": schemas,
