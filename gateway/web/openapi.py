@@ -9,7 +9,7 @@ from gateway.api.types.v1.types_pb2 import Channel
 from gateway.rpc.pages import LARGEST_PAGE_SIZE
 from gateway.web.enum_words import numbers_of
 from gateway.web.refusals import CHINESE, ENGLISH, STATUSES, ErrorBody
-from gateway.web.routes import MERGE_PATCH, TYPE, TYPE_ATTRIBUTES, Api, Resource, Route
+from gateway.web.routes import MERGE_PATCH, STAFF_PROOF, TYPE, TYPE_ATTRIBUTES, Api, Resource, Route
 from gateway.web.selecting import ALWAYS, FIELDS, LIMIT, SORT, Schema
 
 VERSION = "3.1.0"  # of OpenAPI: the first that can name a certificate as what callers prove themselves by
@@ -17,6 +17,8 @@ _SCHEMAS = "#/components/schemas/"
 _ERROR = "Error"
 _VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}
 _DONE = {"POST": "201", "DELETE": "204"}
+_CALLERS = (("certificate",), ("certificate", "staff"), ("token",), ("token", "staff"))
+"""The schemes by which callers prove who they are, each set of them together."""
 _TEXT: Schema = {"type": "string"}
 _WORDS: Schema = {"type": "string", "minLength": 1}
 _WHOLE: Schema = {"type": "integer", "minimum": 0}
@@ -33,7 +35,7 @@ def openapi(api: Api) -> Schema:
         "openapi": VERSION,
         "info": {"title": api.title, "version": api.root.rpartition("/")[2]},
         "servers": [{"url": api.root}],
-        "security": [{"certificate": []}, {"certificate": [], "staff": []}],
+        "security": [dict.fromkeys(each, ()) for each in _CALLERS],
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -43,7 +45,18 @@ def openapi(api: Api) -> Schema:
                     "type": "mutualTLS",
                     "description": "The certificate of an operator system or of staff.",
                 },
-                "staff": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "The access token of an operator system, where the region admits systems by tokens.",
+                },
+                "staff": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": STAFF_PROOF,
+                    "description": "`Bearer`, and the proof of a member of staff.",
+                },
             },
         },
     }

@@ -34,6 +34,8 @@ TYPE = "application/json"
 TYPE_ATTRIBUTES = ("@type", "@baseType", "@schemaLocation")
 """The attributes of any object that name its type."""
 MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
+STAFF_PROOF = "Requester-Proof"
+"""The header with the proof of a member of staff behind a call."""
 _DEADLINE = 15.0  # seconds of a call, beside what its caller lets it wait
 _WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,9})"?', re.ASCII | re.IGNORECASE)
 _ONE = Selection()
@@ -287,9 +289,9 @@ def channel_of(said: str, field: str) -> Channel.ValueType:
 def _metadata(request: web.Request, caller: Caller) -> Sequence[tuple[str, str]]:
     """Headers that gRPC has as metadata. Raises Refused for what could not be metadata.
 
-    The proof of a member of staff is `Requester-Proof`, or `Authorization` where that does not name the caller.
+    The proof of a member of staff is `STAFF_PROOF`, or `Authorization` where that does not name the caller.
     """
-    sources = [("traceparent", "traceparent"), ("Requester-Proof", "authorization")]
+    sources = [("traceparent", "traceparent"), (STAFF_PROOF, "authorization")]
     if not isinstance(caller, Peer):
         sources.append(("Authorization", "authorization"))
     found = [(name, value) for header, name in sources for value in request.headers.getall(header, ())]

@@ -76,9 +76,12 @@ class Selection:
     def require(self, query: Query, within: Collection[str] = ()) -> None:
         """Raises Refused for any other parameter, for another order, and for several values that no RPC would heed.
 
-        `within` are the parameters that select within the page.
+        `within` are the parameters that select within the page. No place is counted among what they select.
         """
         require_known(query, (*self.known, *within))
+        if within and _OFFSET in query:
+            problem = "an attribute selects within the page; the list is read on by Link"
+            raise unsupported(_OFFSET, problem, "按属性筛选只在本页内进行；请按Link继续读取")
         if query.get(SORT, self.order) != self.order:
             raise unsupported(SORT, f"the list has the order {self.order}", f"列表顺序为{self.order}")
         for name, words in self.filters.items():
@@ -119,9 +122,12 @@ def _inner(schema: Schema) -> Schema:
 
 
 def within(query: Query, selection: Selection, paths: Collection[str]) -> Mapping[str, Collection[str]]:
-    """The values that select within a page, by the paths of the attributes that may have them."""
+    """The values that select within a page, by the paths of the attributes that may have them.
+
+    Commas stand between several values, and may stand in one.
+    """
     found = {name: _words(query, name) for name in selection.rough if name in query}
-    return {**found, **{name: (query[name].strip(),) for name in query if name in paths}}
+    return {**found, **{name: {query[name].strip(), *_words(query, name)} for name in query if name in paths}}
 
 
 def has(told: object, path: Sequence[str], values: Collection[str]) -> bool:
@@ -130,7 +136,17 @@ def has(told: object, path: Sequence[str], values: Collection[str]) -> bool:
         return any(has(each, path, values) for each in told)
     if isinstance(told, Mapping):
         return bool(path) and path[0] in told and has(told[path[0]], path[1:], values)
-    return not path and (told if isinstance(told, str) else json.dumps(told)) in values
+    return not path and any(_reads(told, value) for value in values)
+
+
+def _reads(told: object, value: str) -> bool:
+    """Whether a value of a query is a text, a flag, or a number, however that is written."""
+    if isinstance(told, bool) or not isinstance(told, int | float):
+        return (told if isinstance(told, str) else json.dumps(told)) == value
+    try:
+        return float(value) == told
+    except ValueError:
+        return False
 
 
 def values_in(query: Query, name: str, known: Mapping[str, Sequence[int]]) -> Sequence[int]:

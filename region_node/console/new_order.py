@@ -99,6 +99,8 @@ class _Page:
     warnings: Sequence[str]
     guide: _Guide | None
     entry: Entry | None
+    missing: str
+    """The words for people who have to say more before the form is shown."""
 
 
 async def _read(visit: Visit, calling: Calling) -> _Found:
@@ -125,6 +127,7 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
     guide = found.guide
     applicant = chosen_value(visit, _APPLICANT, Applicant.DESCRIPTOR)
     table = _businesses(visit, found.businesses) if guide is None else None
+    is_ready = guide is not None and _is_ready(visit, guide)
     page = _Page(
         search=text_filter(visit, _SEARCH, translated("Business, in words")),
         longest_search=_LONGEST_SEARCH,
@@ -136,8 +139,9 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
         applicant=_applicants(visit, guide),
         number=text_filter(visit, NUMBER, translated("Number"), "tel"),
         warnings=[] if guide is None else list(_warnings(visit, counted, guide)),
-        guide=None if guide is None else _told(guide, applicant),
-        entry=None if guide is None or not _is_ready(visit, guide) else _entry(visit, counted, found, guide),
+        guide=None if guide is None else _told(guide, applicant, counted),
+        entry=_entry(visit, counted, found, guide) if guide is not None and is_ready else None,
+        missing="" if guide is None or is_ready or not guide.offered_here else _missing(guide),
     )
     title = translated("New order") if guide is None else _named(guide.business.code, guide.business.name)
     return Shown("new_order.html.j2", title, page, _TAB, [] if table is None else [table])
@@ -190,6 +194,12 @@ def _is_ready(visit: Visit, guide: GetBusinessGuideResponse) -> bool:
     return bool(visit.query.text(_APPLICANT) and has_line and guide.offered_here)
 
 
+def _missing(guide: GetBusinessGuideResponse) -> str:
+    if guide.business.home_characteristic:
+        return translated("Choose the applicant. The form is shown then.")
+    return translated("Choose the applicant, and enter the number. The form is shown then.")
+
+
 def _warnings(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse) -> Iterator[str]:
     if visit.query.text(NUMBER) and not guide.offered_here:
         yield translated("The business is not offered here for this number.")
@@ -199,8 +209,9 @@ def _warnings(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse) ->
         yield translated("This node has no key for papers: orders rest on documents on file alone.")
 
 
-def _told(guide: GetBusinessGuideResponse, applicant: int) -> _Guide:
+def _told(guide: GetBusinessGuideResponse, applicant: int, counted: Papers) -> _Guide:
     names = names_of(guide)
+    hint = translated("Enter the number of each paper that you see in the original. The order keeps its hash alone.")
     facts = [
         Fact(translated("Home region"), region_name(guide.home_region)),
         Fact(translated("Promised"), told_if_set(guide.expected_completion_time)),
@@ -213,7 +224,7 @@ def _told(guide: GetBusinessGuideResponse, applicant: int) -> _Guide:
         steps=[in_language(each) for each in guide.business.guide],
         required_heading=translated("Documents required"),
         required=[_either(line, names) for line in _lines(guide, applicant)],
-        hint=translated("Enter the number of each paper that you see in the original. The order keeps its hash alone."),
+        hint="" if counted.key is None else hint,  # without a key there is no field for a number
     )
 
 

@@ -93,6 +93,7 @@ def told_listener(listener: Listener, root: str, source: EventSource) -> Json:
         "failureDate": told_time(listener, "failure_time"),
         "problem": listener.problem,
         "signingCertificate": listener.signing_certificate,
+        "@type": _TYPE,
     }
     return without_empty(told)
 

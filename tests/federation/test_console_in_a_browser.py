@@ -126,6 +126,7 @@ async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> 
         "orders": "/orders",
         "orders-none": "/orders?state=held",
         "businesses": "/orders/new",
+        "business": "/orders/new?business=SUSPEND",
         "new-order": f"/orders/new?business=SUSPEND&applicant=agent&number=%2B{numbers[0].removeprefix('+')}",
         "order-review": f"/orders/{orders[0].id}",
         "order-done": f"/orders/{away.id}?hops=signed",

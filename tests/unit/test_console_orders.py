@@ -18,6 +18,7 @@ from gateway.web.console.entries import entry
 from gateway.web.console.fields import Fields
 from gateway.web.console.pages import Visit
 from region_node.business.orders import rules
+from region_node.console import new_order
 from region_node.console.papers import Papers
 from region_node.console.served import document_key
 from region_node.customers.documents.rules import hash_of_paper
@@ -45,7 +46,19 @@ def test_the_form_of_a_business_has_a_field_for_each_characteristic_and_each_pap
 
 @pytest.mark.parametrize("query", ["business=S", "business=S&number=1", "business=S&applicant=holder"])
 def test_without_an_applicant_and_a_number_there_is_no_form_yet(query: str) -> None:
-    assert "submit" not in acts(written(view_of("/orders/new"), guide(), query=query))
+    page = written(view_of("/orders/new"), guide(), query=query)
+    assert ("submit" in acts(page), "随后显示受理表单" in page) == (False, True)
+    assert "随后显示受理表单" not in written(view_of("/orders/new"), guide(), query=CHOSEN)
+
+
+def test_a_node_without_a_key_of_papers_asks_for_no_number_of_a_paper() -> None:
+    views = {key: new_order.view(Papers(key)) for key in (bytes(32), None)}
+    pages = {key: written(view, guide(), query=CHOSEN) for key, view in views.items()}
+    assert {key: "请填写您所查验的每份材料原件的编号" in page for key, page in pages.items()} == {
+        bytes(32): True,
+        None: False,
+    }
+    assert not [each for each in names(pages[None]) if each.startswith("paper.")]
 
 
 def test_a_business_that_is_not_offered_here_has_no_form() -> None:

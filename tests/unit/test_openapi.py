@@ -111,6 +111,19 @@ def test_a_body_is_described_by_the_attributes_that_its_route_takes(
             assert schema["required"] == (["@type"] if document["info"]["version"] == "v5" else [])
 
 
+@APIS
+def test_each_attribute_that_is_required_of_a_type_is_described_and_so_is_each_way_to_call(api: Api) -> None:
+    document = documented(api)
+    schemas, schemes = document["components"]["schemas"], document["components"]["securitySchemes"]
+    missing = {name: set(each.get("required", ())) - each["properties"].keys() for name, each in schemas.items()}
+    assert not any(missing.values()), missing
+    assert {frozenset(each) for each in document["security"]} == {
+        frozenset({system, *person}) for system in ("certificate", "token") for person in ((), ("staff",))
+    }
+    assert {name for each in document["security"] for name in each} == schemes.keys()
+    assert (schemes["token"]["scheme"], schemes["staff"]["name"]) == ("bearer", "Requester-Proof")
+
+
 def test_each_state_and_time_of_a_fault_is_in_the_description_of_a_problem() -> None:
     (api,) = (each for each in served_apis() if "TMF656" in each.title)
     told = documented(api)["components"]["schemas"]["CrossregionServiceProblem"]["properties"]

@@ -161,7 +161,7 @@ def test_a_list_is_refused_in_another_order_than_its_own() -> None:
 
 def test_an_attribute_has_a_value_where_one_of_several_objects_has_it() -> None:
     told = {"id": "1", "open": True, "party": [{"role": "a", "at": {"n": 12.5}}, {"role": "b"}]}
-    for path, value in (("id", "1"), ("open", "true"), ("party.role", "b"), ("party.at.n", "12.5")):
+    for path, value in (("id", "1"), ("open", "true"), ("party.role", "b"), ("party.at.n", "12.50")):
         assert has(told, path.split("."), (value,))
     for path, value in (
         ("id", "2"),
@@ -170,9 +170,12 @@ def test_an_attribute_has_a_value_where_one_of_several_objects_has_it() -> None:
         ("party.role", "c"),
         ("none", "1"),
         ("open", "yes"),
+        ("open", "1"),
+        ("party.at.n", "many"),
     ):
         assert not has(told, path.split("."), (value,))
     assert has(told, ["id"], ("2", "1"))
+    assert has({"value": 12.0}, ["value"], ("12",))
 
 
 def test_the_paths_of_a_resource_lead_to_texts_numbers_and_flags_alone() -> None:
@@ -186,4 +189,12 @@ def test_the_paths_of_a_resource_lead_to_texts_numbers_and_flags_alone() -> None
 def test_what_selects_within_a_page_is_what_the_rpc_does_not_select_or_only_roughly() -> None:
     selection = Selection("id", {"state": WORDS, "severity": WORDS}, rough=("severity",))
     query = {"state": "held", "severity": "held, failed", "name": " a,b ", "limit": "5"}
-    assert within(query, selection, ("name",)) == {"severity": ["held", "failed"], "name": ("a,b",)}
+    assert within(query, selection, ("name",)) == {"severity": ["held", "failed"], "name": {"a", "b", "a,b"}}
+
+
+def test_no_place_is_counted_in_a_list_within_whose_pages_an_attribute_selects() -> None:
+    listed = Selection("id", {"state": WORDS}, is_counted=True)
+    listed.require({"offset": "20", "state": "held"})
+    listed.require({"limit": "20", "name": "a"}, ("name",))
+    with pytest.raises(Refused, match="Link"):
+        listed.require({"offset": "20", "name": "a"}, ("name",))
