@@ -283,6 +283,39 @@ def test_a_listener_is_told_what_its_operator_system_may_watch_and_the_kinds_tha
     asyncio.run(scenario())
 
 
+def test_a_listener_of_one_kind_misses_nothing_of_it_though_several_changes_in_a_row_are_one(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with listening(tmp_path) as (here, hook):
+            for kind in EventKind.values()[1:]:
+                await here.register(hook.url, kinds=[kind])
+            order_id = await here.order(1)
+            await here.note(order_id)
+            await here.store.write(lambda tx: ends(tx, order_id))
+            async with here.telling():
+                await here.until(lambda: len(hook.bodies) == 3)
+            assert {kind for kind, _ in types(hook)} == {
+                "ProductOrderCreateEvent",
+                "ProductOrderAttributeValueChangeEvent",
+                "ProductOrderStateChangeEvent",
+            }
+
+    asyncio.run(scenario())
+
+
+def test_what_a_process_of_the_version_before_writes_is_told_to_listeners_of_each_kind(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with listening(tmp_path) as (here, hook):
+            await here.register(hook.url, kinds=[EventKind.EVENT_KIND_CREATE])
+            await here.register(hook.url)
+            await here.order(1)
+            await here.store.write(lambda tx: tx.execute("UPDATE order_events SET former_state = NULL"))
+            async with here.telling():
+                await here.until(lambda: len(hook.bodies) == 2)
+            assert {kind for kind, _ in types(hook)} == {"ProductOrderCreateEvent", "ProductOrderStateChangeEvent"}
+
+    asyncio.run(scenario())
+
+
 def test_an_operator_system_without_the_scope_of_the_resource_neither_registers_nor_is_told(tmp_path: Path) -> None:
     async def scenario() -> None:
         file = tmp_path / "operators.toml"
