@@ -53,7 +53,8 @@ class Callbacks:
         """Raises Refused with CALLBACK_REFUSED for a host without an address, or with one that may not be called."""
         host = url.hostname or ""
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port_of(url), type=socket.SOCK_STREAM)
+            async with asyncio.timeout(POST_SECONDS):
+                found = await asyncio.get_running_loop().getaddrinfo(host, port_of(url), type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             raise refused_callback(host) from None
         if not all(self._may_call(str(each[4][0])) for each in found):

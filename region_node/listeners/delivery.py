@@ -131,16 +131,21 @@ class ListenerDelivery:
         resource, region = resource_of(listener.resource), ports.context.region
         reader = Identity(ports.federation, Role.ROLE_OPERATOR, region, told.row.operator)
         ports.context.scopes.require_service(reader.name, resource.service)
-        changes = await ports.store.read(lambda tx: resource.after(tx, told.row.position, reader))
+        changes, last = await ports.store.read(
+            lambda tx: (resource.after(tx, told.row.position, reader), resource.last(tx))
+        )
         found = [(each.sequence, event_for(listener, each, region, resource.name)) for each in changes]
         events = [(sequence, event) for sequence, event in found if event is not None]
-        is_cut = bool(events) and not await self._tell_events(told, events)
-        position = told.row.position if is_cut or not found else found[-1][0]
+        if not events or await self._tell_events(told, events):
+            told.row = told.row.told(found[-1][0] if found else last)  # no event is left where numbers were left out
         due = ports.clock.now() + _PAUSE
-        await self._outgoing.keep(lambda tx: rows.release(tx, told.row, position, due))
+        await self._outgoing.keep(lambda tx: rows.release(tx, told.row, due))
 
     async def _tell_events(self, told: "_Told", events: Sequence[tuple[int, ResourceEvent]]) -> bool:
-        """Posts events with the numbers of their changes. Returns False where the turn ends before them."""
+        """Posts events with the numbers of their changes.
+
+        Returns False where the turn ends before them, or the listener is removed meanwhile.
+        """
         ports, url = self._ports, callback_of(told.row.listener.callback)
         await ports.callbacks.require_callable(url)
         ends = time.monotonic() + _TURN_SECONDS
@@ -151,12 +156,17 @@ class ListenerDelivery:
                 await self._post(connection, url, told.row, event)
                 failpoints.reach("listener-told.before-commit")
                 told.row = told.row.told(sequence)
-                await ports.store.write(partial(rows.note_told, row=told.row))
+                if not await ports.store.write(partial(rows.note_told, row=told.row)):
+                    return False
         return True
 
     async def _post(self, connection: Connection, url: SplitResult, row: ListenerRow, event: ResourceEvent) -> None:
         ports = self._ports
-        content_type, body = ports.written(event, row.listener.format)
+        try:
+            content_type, body = ports.written(event, row.listener.format)
+        except Exception as error:  # noqa: BLE001 - a defect in one event keeps no later event back
+            incident(f"event {event.id}, which is left out for listener {row.listener.id}", error)
+            return
         created, signer = int(ports.clock.now().timestamp()), ports.context.border.signer
         headers = signed_headers(url, content_type, body, created, signer.public_key, signer.sign_http)
         await connection.post(url, headers, body)
@@ -169,7 +179,7 @@ class ListenerDelivery:
             _log.warning("the listener %s of %s has not taken an event: %s", listener.id, row.operator, problem)
 
         def note(tx: Transaction) -> None:
-            if rows.note_failure(tx, listener.id, problem, now, due):
+            if rows.note_failure(tx, row, problem, now, due):
                 _log.error("the listener %s of %s is stopped: %s", listener.id, row.operator, problem)
 
         await self._outgoing.keep(note)

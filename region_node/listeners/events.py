@@ -34,8 +34,9 @@ class ResourceEvent:
 
 def event_for(listener: Listener, change: Change[Message], region: str, name: str) -> ResourceEvent | None:
     """The event of a change; None for a change that the listener does not receive. `name` is the resource's."""
-    kind = _KINDS[change.kind]
-    if change.now is None or (listener.kinds and kind not in listener.kinds):
+    kinds = [_KINDS[each] for each in change.kinds]
+    kind = next((each for each in kinds if not listener.kinds or each in listener.kinds), None)
+    if change.now is None or kind is None:
         return None
     time = to_timestamp(from_microseconds(change.time))
     return ResourceEvent(f"{region}/{name}/{change.sequence}", kind, time, listener.resource, change.name, change.now)

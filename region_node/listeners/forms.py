@@ -16,6 +16,7 @@ STOPS_AFTER = timedelta(days=3)
 LONGEST_CALLBACK = 2_048  # characters
 _HTTPS = 443
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+_PUBLIC = (IPv4Network("0.0.0.0/0"), IPv6Network("2000::/3"))  # others translate, or are of the site alone
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -24,7 +25,8 @@ def callback_of(text: str) -> SplitResult:
     """The parts of a callback. Raises Refused for anything but an HTTPS address without user and fragment."""
     try:
         url = urlsplit(text)
-        is_whole = bool(url.hostname) and url.port != 0 and "@" not in url.netloc and "#" not in text
+        host = url.hostname or "."  # a dot at its end is not sent, and would be signed
+        is_whole = not host.endswith(".") and url.port != 0 and not set("@\\") & set(url.netloc) and "#" not in text
     except ValueError:
         is_whole, url = False, urlsplit("")
     is_plain = len(text) <= LONGEST_CALLBACK and text.isascii() and all(each > " " for each in text)
@@ -61,9 +63,13 @@ def may_be_called(address: Address, networks: Collection[Network]) -> bool:
     An IPv6 address that holds an IPv4 address leads where that one does.
     """
     inner = _inner(address)
-    if any(inner.version == each.version and inner in each for each in networks):
+    if _is_in(inner, networks):
         return True
-    return inner.is_global and not inner.is_multicast
+    return inner.is_global and not inner.is_multicast and _is_in(inner, _PUBLIC)
+
+
+def _is_in(address: Address, networks: Collection[Network]) -> bool:
+    return any(address.version == each.version and address in each for each in networks)
 
 
 def refused_callback(host: str) -> Refused:

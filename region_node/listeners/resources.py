@@ -56,7 +56,7 @@ def _resource(name: str, service: str, feed: Feed[M], is_visible: Callable[[M, I
             return now if now is not None and is_visible(now, reader) else None
 
         found = feed.after(tx, sequence, "")
-        return [Change(each.sequence, each.name, seen(each.now), each.kind, each.time) for each in found]
+        return [Change(each.sequence, each.name, seen(each.now), each.kinds, each.time) for each in found]
 
     return Resource(name, service, feed.last, after)
 

@@ -1,7 +1,7 @@
 """The stored listeners."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.api.region.v1.listener_service_pb2 import Listener, ListenerResource, ListenerState
@@ -10,7 +10,7 @@ from gateway.time.clock import from_microseconds, from_timestamp, to_microsecond
 from region_node.listeners.forms import STOPS_AFTER
 
 ABOUT = "listeners"  # the subject of notifications to other processes
-_COLUMNS = "operator, position, attempts, body"
+_COLUMNS = "operator, position, attempts, COALESCE(due_time, 0) AS due, body"
 
 
 @dataclass(frozen=True)
@@ -20,16 +20,20 @@ class ListenerChanged:
 
 @dataclass(frozen=True)
 class ListenerRow:
-    """A listener, its operator system, the last change that it has received, and its failed attempts since."""
+    """A listener, its operator system, the last change that it has received, and its failed attempts since.
+
+    `due` is the time of its next turn, in microseconds, or the end of a claim for its claimant; 0 once it is stopped.
+    """
 
     operator: str
     position: int
     attempts: int
+    due: int
     listener: Listener = field(repr=False)
 
     def told(self, position: int) -> "ListenerRow":
         """The row once its callback has taken the changes up to a position."""
-        return ListenerRow(self.operator, position, 0, _working(self.listener))
+        return replace(self, position=position, attempts=0, listener=_working(self.listener))
 
 
 @dataclass(frozen=True)
@@ -105,28 +109,30 @@ def claim(
     """
     found = (each for each in _behind(tx, last, without) if each.due <= now)
     due = sorted(found, key=lambda each: each.due)[:limit]
-    for each in due:
-        _update(tx, each.name, due_time=to_microseconds(until))
-    claimed = [find(tx, each.name) for each in due]
-    return [each for each in claimed if each is not None]
+    claimed = [row for row in (find(tx, each.name) for each in due) if row is not None]
+    for row in claimed:
+        _update(tx, row, due_time=to_microseconds(until))
+    return [replace(row, due=to_microseconds(until)) for row in claimed]
 
 
-def note_told(tx: Transaction, row: ListenerRow) -> None:
-    """Stores the progress of a listener, made by `ListenerRow.told`."""
-    body = row.listener.SerializeToString()
-    _update(tx, row.listener.id, position=row.position, attempts=row.attempts, body=body)
+def note_told(tx: Transaction, row: ListenerRow) -> bool:
+    """Stores the progress of a claimed listener, made by `ListenerRow.told`. Returns False once the claim is over."""
+    return _update(tx, row, **_progress(row))
 
 
-def release(tx: Transaction, row: ListenerRow, position: int, due: datetime) -> None:
-    """Ends a claim. The listener receives nothing more up to a position."""
-    _update(tx, row.listener.id, position=position, due_time=to_microseconds(due))
+def release(tx: Transaction, row: ListenerRow, due: datetime) -> None:
+    """Stores the progress of a claimed listener and ends the claim, unless it is over."""
+    _update(tx, row, **_progress(row), due_time=to_microseconds(due))
     tx.publish(ListenerChanged(), about=ABOUT)
 
 
-def note_failure(tx: Transaction, name: str, problem: str, now: datetime, due: datetime) -> bool:
-    """Counts a failed attempt and sets the next one. Returns True for a listener that is stopped thereby."""
-    row = find(tx, name)
-    if row is None or row.listener.state != ListenerState.LISTENER_STATE_ACTIVE:  # removed meanwhile, or stopped
+def note_failure(tx: Transaction, claimed: ListenerRow, problem: str, now: datetime, due: datetime) -> bool:
+    """Counts a failed attempt and sets the next one, unless the claim is over.
+
+    Returns True for a listener that is stopped thereby.
+    """
+    row = find(tx, claimed.listener.id)
+    if row is None or row.due != claimed.due:
         return False
     listener = row.listener
     listener.problem = problem
@@ -136,7 +142,7 @@ def note_failure(tx: Transaction, name: str, problem: str, now: datetime, due: d
     if is_over:
         listener.state = ListenerState.LISTENER_STATE_STOPPED
     due_time = None if is_over else to_microseconds(due)
-    _update(tx, name, attempts=row.attempts + 1, due_time=due_time, body=listener.SerializeToString())
+    _update(tx, row, attempts=row.attempts + 1, due_time=due_time, body=listener.SerializeToString())
     return is_over
 
 
@@ -144,7 +150,7 @@ def start_again(tx: Transaction, row: ListenerRow, now: datetime) -> Listener:
     """Has a listener go on after the last change that it has received."""
     listener = _working(row.listener)
     listener.state = ListenerState.LISTENER_STATE_ACTIVE
-    _update(tx, listener.id, attempts=0, due_time=to_microseconds(now), body=listener.SerializeToString())
+    _update(tx, row, attempts=0, due_time=to_microseconds(now), body=listener.SerializeToString())
     tx.publish(ListenerChanged(), about=ABOUT)
     return listener
 
@@ -161,16 +167,24 @@ def _working(listener: Listener) -> Listener:
 def _behind(tx: Transaction, last: Last, without: Collection[str]) -> Sequence[_Due]:
     """The listeners for which changes wait, without these."""
     sql = "SELECT listener_id, resource, position, due_time FROM listeners WHERE due_time IS NOT NULL"
-    return [each for each in tx.all(_due, sql) if each.name not in without and each.position < last(tx, each.resource)]
+    found = [each for each in tx.all(_due, sql) if each.name not in without]
+    lasts = {resource: last(tx, resource) for resource in {each.resource for each in found}}
+    return [each for each in found if each.position < lasts[each.resource]]
 
 
-def _update(tx: Transaction, name: str, **columns: Value) -> None:
+def _progress(row: ListenerRow) -> Mapping[str, Value]:
+    return {"position": row.position, "attempts": row.attempts, "body": row.listener.SerializeToString()}
+
+
+def _update(tx: Transaction, row: ListenerRow, **columns: Value) -> bool:
+    """Changes a listener. Returns False where it is no longer due as in the row: removed, or claimed anew."""
     set_to = ", ".join(f"{column} = :{column}" for column in columns)
-    tx.execute(f"UPDATE listeners SET {set_to} WHERE listener_id = :name", name=name, **columns)  # noqa: S608 - names of this module
+    sql = f"UPDATE listeners SET {set_to} WHERE listener_id = :name AND COALESCE(due_time, 0) = :held"  # noqa: S608 - names of this module
+    return tx.execute(sql, name=row.listener.id, held=row.due, **columns) > 0
 
 
-def _row(operator: str, position: int, attempts: int, body: bytes) -> ListenerRow:
-    return ListenerRow(operator, position, attempts, Listener.FromString(body))
+def _row(operator: str, position: int, attempts: int, due: int, body: bytes) -> ListenerRow:
+    return ListenerRow(operator, position, attempts, due, Listener.FromString(body))
 
 
 def _due(name: str, resource: int, position: int, due_time: int) -> _Due:

@@ -57,6 +57,9 @@ class ChangeKind(Enum):
     ATTRIBUTE = auto()
 
 
+_ANY = (ChangeKind.STATE, ChangeKind.ATTRIBUTE, ChangeKind.CREATED)
+
+
 @dataclass(frozen=True)
 class Change(Generic[T]):
     """A change of a record: its name, and its current state; None for a state that nobody may see."""
@@ -64,7 +67,8 @@ class Change(Generic[T]):
     sequence: int
     name: str
     now: T | None
-    kind: ChangeKind = ChangeKind.STATE
+    kinds: Sequence[ChangeKind] = ()
+    """All that has changed, the most telling first: several changes in a row are one."""
     time: int = 0
     """In microseconds."""
 
@@ -76,22 +80,26 @@ def changes_after(
 
     All events of a record read the same row, so only its last one here yields a change.
     """
-    first: dict[str, StateEvent] = {}
-    last: dict[str, StateEvent] = {}
+    found: dict[str, list[StateEvent]] = {}
     for event in events.states_after(tx, sequence, name, _EVENTS_AT_ONCE):
-        first.setdefault(event.name, event)
-        last[event.name] = event
+        found.setdefault(event.name, []).append(event)
     return [
-        Change(each.sequence, each.name, now(each.name), _kind(first[each.name], each), each.time)
-        for each in sorted(last.values(), key=lambda event: event.sequence)
+        Change(each[-1].sequence, of, now(of), _kinds(each), each[-1].time)
+        for of, each in sorted(found.items(), key=lambda item: item[1][-1].sequence)
     ]
 
 
-def _kind(first: StateEvent, last: StateEvent) -> ChangeKind:
-    """What several events in a row have changed."""
-    if first.former_state == FIRST:
+def _kinds(events: Sequence[StateEvent]) -> Sequence[ChangeKind]:
+    """What events have changed; any kind, but rather another state, for an event of an older version."""
+    known = {_kind(each) for each in events if each.former_state is not None}
+    kinds = [kind for kind in ChangeKind if kind in known]
+    return kinds if all(each.former_state is not None for each in events) else [*kinds, *_ANY]
+
+
+def _kind(event: StateEvent) -> ChangeKind:
+    if event.former_state == FIRST:
         return ChangeKind.CREATED
-    return ChangeKind.ATTRIBUTE if first.former_state == last.state else ChangeKind.STATE
+    return ChangeKind.ATTRIBUTE if event.former_state == event.state else ChangeKind.STATE
 
 
 @dataclass(frozen=True)

@@ -14,3 +14,6 @@ CREATE INDEX listeners_of ON listeners (operator, listener_id);
 ALTER TABLE order_events ADD COLUMN former_state INTEGER;
 ALTER TABLE complaint_events ADD COLUMN former_state INTEGER;
 ALTER TABLE fault_events ADD COLUMN former_state INTEGER;
+
+-- The change by which the alarm was raised. NULL where a version before this one wrote the row.
+ALTER TABLE alarms ADD COLUMN first_change INTEGER;

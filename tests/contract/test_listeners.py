@@ -13,7 +13,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway.api.region.v1 import listener_service_pb2 as api
-from gateway.api.region.v1.listener_service_pb2 import EventKind, Listener, ListenerResource, ListenerState
+from gateway.api.region.v1.listener_service_pb2 import (
+    EventFormat,
+    EventKind,
+    Listener,
+    ListenerResource,
+    ListenerState,
+)
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import Refused
@@ -26,10 +32,12 @@ from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from region_node.business.orders.application import Decisions
-from region_node.business.orders.rows import find_order, update_order
-from region_node.listeners import forms
+from region_node.business.orders.rows import EVENTS, find_order, update_order
+from region_node.listeners import callbacks, forms, rows
 from region_node.listeners.callbacks import Callbacks
-from region_node.listeners.delivery import DeliveryPorts, ListenerDelivery
+from region_node.listeners.delivery import DeliveryPorts, ListenerDelivery, Written
+from region_node.listeners.events import ResourceEvent
+from region_node.listeners.resources import last_change
 from region_node.listeners.service import ListenerService
 from region_node.node import outgoing
 from region_node.node.context import RegionContext
@@ -123,9 +131,9 @@ class Region:
         await self.store.write(change)
 
     @asynccontextmanager
-    async def telling(self) -> AsyncIterator[None]:
+    async def telling(self, written: Written = event_writer(URI)) -> AsyncIterator[None]:  # noqa: B008 - it is constant
         """A process that tells the listeners meanwhile."""
-        outside = (self.store, self.clock, self.changes, self.callbacks, random.Random(1), event_writer(URI))
+        outside = (self.store, self.clock, self.changes, self.callbacks, random.Random(1), written)
         delivery = ListenerDelivery(DeliveryPorts(self.context, "china", *outside))
         task = asyncio.get_running_loop().create_task(delivery.run())
         try:
@@ -283,6 +291,39 @@ def test_a_listener_is_told_what_its_operator_system_may_watch_and_the_kinds_tha
     asyncio.run(scenario())
 
 
+def test_a_listener_of_one_kind_misses_nothing_of_it_though_several_changes_in_a_row_are_one(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with listening(tmp_path) as (here, hook):
+            for kind in EventKind.values()[1:]:
+                await here.register(hook.url, kinds=[kind])
+            order_id = await here.order(1)
+            await here.note(order_id)
+            await here.store.write(lambda tx: ends(tx, order_id))
+            async with here.telling():
+                await here.until(lambda: len(hook.bodies) == 3)
+            assert {kind for kind, _ in types(hook)} == {
+                "ProductOrderCreateEvent",
+                "ProductOrderAttributeValueChangeEvent",
+                "ProductOrderStateChangeEvent",
+            }
+
+    asyncio.run(scenario())
+
+
+def test_what_a_process_of_the_version_before_writes_is_told_to_listeners_of_each_kind(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with listening(tmp_path) as (here, hook):
+            await here.register(hook.url, kinds=[EventKind.EVENT_KIND_CREATE])
+            await here.register(hook.url)
+            await here.order(1)
+            await here.store.write(lambda tx: tx.execute("UPDATE order_events SET former_state = NULL"))
+            async with here.telling():
+                await here.until(lambda: len(hook.bodies) == 2)
+            assert {kind for kind, _ in types(hook)} == {"ProductOrderCreateEvent", "ProductOrderStateChangeEvent"}
+
+    asyncio.run(scenario())
+
+
 def test_an_operator_system_without_the_scope_of_the_resource_neither_registers_nor_is_told(tmp_path: Path) -> None:
     async def scenario() -> None:
         file = tmp_path / "operators.toml"
@@ -320,6 +361,57 @@ def test_a_callback_that_takes_nothing_for_days_is_stopped_and_goes_on_where_it_
                 await here.until(lambda: len(hook.bodies) == 1)
             assert types(hook) == [("ProductOrderCreateEvent", "1")]
 
+    asyncio.run(scenario())
+
+
+def test_a_listener_rests_once_nothing_waits_for_it_though_numbers_of_changes_were_left_out(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with listening(tmp_path, 500) as (here, hook):
+            await here.register(hook.url)
+            await here.order(1)
+            async with here.telling():
+                await here.listener(has_failed)
+                await here.store.write(lambda tx: tx.execute("DELETE FROM order_events"))
+                await here.store.write(lambda tx: EVENTS.skip(tx, 100))
+                found = await here.listener(lambda each: not each.problem, timedelta(seconds=1))
+                assert found.HasField("failure_time") is False
+            assert await here.store.read(lambda tx: rows.next_due(tx, last_change, ())) is None
+
+    asyncio.run(scenario())
+
+
+def test_an_event_that_cannot_be_written_is_logged_and_left_out_and_the_next_one_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def write(event: ResourceEvent, form: EventFormat.ValueType) -> tuple[str, bytes]:
+        if event.subject.endswith("/1"):
+            raise ValueError("a defect")
+        return event_writer(URI)(event, form)
+
+    async def scenario() -> None:
+        async with listening(tmp_path) as (here, hook):
+            await here.register(hook.url)
+            await here.order(1)
+            await here.order(2)
+            async with here.telling(write):
+                await here.until(lambda: bool(hook.bodies))
+            assert types(hook) == [("ProductOrderCreateEvent", "2")]
+            assert "sichuan/productOrder/1" in caplog.text
+
+    asyncio.run(scenario())
+
+
+def test_a_name_server_that_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unanswered(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        async with region(tmp_path) as here:
+            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unanswered)
+            with pytest.raises(Refused, match="CALLBACK_REFUSED"):
+                await here.register("https://crm.example/x")
+
+    monkeypatch.setattr(callbacks, "POST_SECONDS", 0.01)
     asyncio.run(scenario())
 
 

@@ -13,7 +13,7 @@ CREATE, STATE = EventKind.EVENT_KIND_CREATE, EventKind.EVENT_KIND_STATE_CHANGE
 INTERNAL = (
     *("127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1"),
     *("255.255.255.255", "::1", "::", "fe80::1", "fd00::1", "ff02::1", "::ffff:10.0.0.1", "::ffff:127.0.0.1"),
-    *("64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1"),
+    *("64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1", "64:ff9b:1::a00:1", "::ffff:0:7f00:1", "::7f00:1", "fec0::1"),
 )
 
 
@@ -38,6 +38,7 @@ def test_a_network_that_the_settings_name_is_called_and_none_beside_it() -> None
     [
         *("", "http://crm.example/x", "crm.example/x", "https://", "https:///x", "https://user:key@crm.example/"),
         *("https://@crm.example/", "https://crm.example/#x", "https://crm.example/#", "https://crm.example:0/"),
+        *("https://crm.example./x", "https://crm\\.example/x"),
         *("https://crm.example:x/", "https://[::1/", "https://crm.example/ä", "https://crm.example/a b"),
         *("https://crm.example/\n", "ftp://crm.example/", f"https://crm.example/{'x' * LONGEST_CALLBACK}"),
     ],

@@ -27,6 +27,7 @@ BROAD_EXCEPT = {
     "gateway/web/routes.py::_answered": "what cannot be told by HTTP is a numbered defect, in the form of the API",
     "gateway/web/server.py::_answering": "a defect of a page is numbered, and its log has no line of the request",
     "region_node/business/orders/bulk.py::_answer_one": "a defect in one order is its refusal, and not that of others",
+    "region_node/listeners/delivery.py::ListenerDelivery._post": "a defect in one event keeps no later event back",
     "region_node/listeners/delivery.py::ListenerDelivery._turn": "a defect in one event stops no other listener",
 }
 

@@ -102,8 +102,9 @@ def keep(tx: Transaction, alarm: Alarm) -> None:
     )
     if not changed:
         tx.execute(
-            "INSERT INTO alarms (alarm_id, external, object, severity, acknowledged, change, clear_time, body) VALUES"
-            " (:alarm_id, :external, :object, :severity, :acknowledged, :change, :clear_time, :body)",
+            "INSERT INTO alarms (alarm_id, external, object, severity, acknowledged, change, clear_time, body,"
+            " first_change) VALUES"
+            " (:alarm_id, :external, :object, :severity, :acknowledged, :change, :clear_time, :body, :change)",
             external=external_key(alarm.operator, alarm.source, alarm.external_id),
             **told,
         )
@@ -158,10 +159,20 @@ def list_alarms(tx: Transaction, wanted: AlarmFilter, before: int | None, limit:
     return Page([alarm for _, alarm in found[:limit]], "" if following is None else str(following))
 
 
-def changes_after(tx: Transaction, change: int, limit: int) -> list[tuple[int, Alarm]]:
+@dataclass(frozen=True)
+class AlarmChange:
+    """The last change of an alarm."""
+
+    number: int
+    first: int | None
+    """The number of its first change. None for an alarm of an older version."""
+    alarm: Alarm
+
+
+def changes_after(tx: Transaction, change: int, limit: int) -> list[AlarmChange]:
     """At most `limit` alarms that changed after a change, by their last change, the first first."""
-    sql = "SELECT change, body FROM alarms WHERE change > :change ORDER BY change LIMIT :limit"
-    return tx.all(_numbered, sql, change=change, limit=limit)
+    sql = "SELECT change, first_change, body FROM alarms WHERE change > :change ORDER BY change LIMIT :limit"
+    return tx.all(_change, sql, change=change, limit=limit)
 
 
 def last_change(tx: Transaction) -> int:
@@ -179,6 +190,10 @@ def objects_down(tx: Transaction) -> set[str]:
 
 def _numbered(change: int, body: bytes) -> tuple[int, Alarm]:
     return change, Alarm.FromString(body)
+
+
+def _change(number: int, first: int | None, body: bytes) -> AlarmChange:
+    return AlarmChange(number, first, Alarm.FromString(body))
 
 
 def _counted(tx: Transaction, *, alarms: int, changes: int) -> _Numbers:

@@ -1,0 +1,50 @@
+"""The rows of listeners: a claim counts until it is over, and looking for what waits costs little."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+from gateway.store.port import Transaction
+from region_node.listeners import rows
+from region_node.listeners.resources import last_change
+from tests.contract.relay_pair import NOW
+from tests.contract.test_listeners import ORDERS, region
+
+
+def test_the_last_change_of_a_resource_is_read_once_for_all_its_listeners(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        asked = list[int]()
+
+        def last(_: Transaction, resource: int) -> int:
+            asked.append(resource)
+            return 1
+
+        async with region(tmp_path) as here:
+            for number in range(3):
+                await here.register(f"https://127.0.0.1/{number}")
+            assert await here.store.read(lambda tx: rows.next_due(tx, last, ())) == NOW
+        assert asked == [ORDERS]
+
+    asyncio.run(scenario())
+
+
+def test_a_listener_that_was_removed_and_registered_anew_meanwhile_is_told_of_later_changes_alone(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with region(tmp_path) as here:
+            listener = await here.register("https://127.0.0.1/1")
+            await here.order(1)
+            (claimed,) = await here.store.write(
+                lambda tx: rows.claim(tx, last_change, (), NOW, 1, NOW + timedelta(seconds=30))
+            )
+            await here.remove(listener.id)
+            here.clock.instant += timedelta(seconds=1)
+            await here.register("https://127.0.0.1/1")
+            assert not await here.store.write(lambda tx: rows.note_told(tx, claimed))
+            await here.store.write(lambda tx: rows.release(tx, claimed, NOW))
+            assert not await here.store.write(lambda tx: rows.note_failure(tx, claimed, "HTTP 500", NOW, NOW))
+            assert await here.store.read(lambda tx: rows.next_due(tx, last_change, ())) is None
+            assert [each.problem for each in await here.listeners()] == [""]
+
+    asyncio.run(scenario())
