@@ -141,9 +141,11 @@ def serving(process: Process, listen: str = "127.0.0.1:0", *, needs_certificate:
         server = run(process.server(needs_certificate=needs_certificate))
         process.port = run(server.start(listen))
         following = asyncio.run_coroutine_threadsafe(server.follow(), loop)
-        yield
-        following.cancel()
-        run(server.close())
+        try:
+            yield
+        finally:
+            following.cancel()
+            run(server.close())
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
