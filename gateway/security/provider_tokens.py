@@ -4,7 +4,7 @@ The algorithm follows from the key and never from the token (RFC 8725, 3.1), so 
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
@@ -67,6 +67,8 @@ class IdentityProvider:
     """The claim with the name of whoever is proven."""
     keys: Callable[[], Mapping[str, VerifyingKey]]
     """Its keys at present, by `kid`; another mapping once they have changed."""
+    others: Collection[str] = ()
+    """The audiences of other uses: a token that has one of them beside its own would prove a person and a system."""
 
     def verified(self, token: str, now: datetime, longest: timedelta) -> VerifiedToken:
         """The claims of a token for this use, which lives no longer than `longest`. `now` is aware.
@@ -79,9 +81,12 @@ class IdentityProvider:
             raise unreadable() from error
         if claims.get("iss") != self.issuer:
             raise TokenInvalid("it is of another issuer", "签发方不符")
-        audience = claims.get("aud")
-        if self.audience not in (audience if isinstance(audience, list) else [audience]):
+        told = claims.get("aud")
+        audiences = told if isinstance(told, list) else [told]
+        if self.audience not in audiences:
             raise TokenInvalid("it is made for another node", "该证明是给其他节点的")
+        if any(each in audiences for each in self.others):
+            raise TokenInvalid("it is made for another use as well", "该令牌同时用于其他用途")
         return VerifiedToken(claims, end_of(claims, now, longest))
 
     def _key(self, named: object) -> VerifyingKey:

@@ -33,7 +33,7 @@ from gateway.web.refusals import http_status, told_headers
 
 LOOK_SECONDS = 1.0  # between two checks of the files of the certificate
 MOST_PAGES = 64  # read at a time, by all callers; the border has places of its own for calls
-MOST_CONNECTIONS = 1_024  # open at a time, of all callers
+MOST_CONNECTIONS = 1_024  # open at a time, of all callers; half of them of callers without a certificate
 _BACKLOG = 128
 # Nothing of a page is stored on the way, guessed by a browser, shown inside of another page, or named to others.
 _HEADERS = {
@@ -100,6 +100,20 @@ class _TurnedAway(asyncio.Protocol):
         cast("asyncio.Transport", transport).abort()
 
 
+class _Arriving(asyncio.Protocol):
+    """A connection until TLS tells who has opened it."""
+
+    def __init__(self, protocol_for: Callable[[asyncio.Transport], asyncio.Protocol]) -> None:
+        self._protocol_for = protocol_for
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio."""
+        opened = cast("asyncio.Transport", transport)
+        protocol = self._protocol_for(opened)
+        opened.set_protocol(protocol)
+        protocol.connection_made(opened)
+
+
 class WebServer:
     """The listener. It takes replaced files of the certificate from the next connection on."""
 
@@ -140,6 +154,8 @@ class WebServer:
         self._socket: socket.socket | None = None
         self._listener: asyncio.Server | None = None
         self._opened: Mapping[web.RequestHandler, float] = {}
+        self._strangers: set[web.RequestHandler] = set()
+        """The connections without a certificate, and some that have ended."""
         self._turned_away = 0
         self._stamp = credentials.stamp()
 
@@ -184,17 +200,23 @@ class WebServer:
         if self._listener is not None:
             self._listener.close()
         self._listener = await asyncio.get_running_loop().create_server(
-            self._accepted,
+            lambda: _Arriving(self._protocol_for),
             sock=listening.dup(),
             ssl=context,
             backlog=_BACKLOG,
             ssl_handshake_timeout=HANDSHAKE_MS / 1_000,
         )
 
-    def _accepted(self) -> asyncio.Protocol:
+    def _protocol_for(self, transport: asyncio.Transport) -> asyncio.Protocol:
+        """The protocol of a connection that stands. Strangers leave half of the places to callers with certificates."""
         server = self._runner.server
         if server is not None and len(server.connections) < MOST_CONNECTIONS:
-            return server()
+            if transport.get_extra_info("peercert"):
+                return server()
+            self._strangers.intersection_update(server.connections)
+            if len(self._strangers) < MOST_CONNECTIONS // 2:
+                self._strangers.add(handler := server())
+                return handler
         self._turned_away += 1
         return _TurnedAway()
 
@@ -207,7 +229,7 @@ class WebServer:
             if self._age_ms(connection) >= CONNECTION_AGE_MS + CONNECTION_GRACE_MS:
                 connection.force_close()
         if self._turned_away:
-            _log.warning("turned %d connections away: %d are open", self._turned_away, MOST_CONNECTIONS)
+            _log.warning("turned %d connections away: %d are open", self._turned_away, len(self._opened))
             self._turned_away = 0
 
     def _age_ms(self, connection: web.RequestHandler) -> float:

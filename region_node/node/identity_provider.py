@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +23,10 @@ class ProviderKeysUnusable(FileUnusable):
 class ProviderKeys:
     """The keys in force. Used on one event loop."""
 
-    def __init__(self, settings: IdentityProviderSettings) -> None:
-        """Raises ProviderKeysUnusable where the file cannot be used."""
+    def __init__(self, settings: IdentityProviderSettings, others: Collection[str] = ()) -> None:
+        """`others` are the audiences of other uses. Raises ProviderKeysUnusable where the file cannot be used."""
         self._settings = settings
+        self._others = others
         # The stamp comes first, so that the next check notices a change in between.
         self._stamp = stamp_of(settings.keys)
         self._keys = load_keys(settings.keys)
@@ -34,7 +35,7 @@ class ProviderKeys:
     def provider(self) -> IdentityProvider:
         """The identity provider with the keys of each moment."""
         named = self._settings
-        return IdentityProvider(named.issuer, named.audience, named.name_claim, lambda: self._keys)
+        return IdentityProvider(named.issuer, named.audience, named.name_claim, lambda: self._keys, self._others)
 
     async def run(self) -> None:
         """Follows the file. Never returns."""
@@ -71,7 +72,13 @@ class IdentityProviders:
     @classmethod
     def of(cls, settings: RegionSettings) -> "IdentityProviders":
         """Those that the settings name. Raises ProviderKeysUnusable where a file cannot be used."""
-        return cls(*(None if each is None else ProviderKeys(each) for each in settings.token_providers))
+        uses = settings.token_providers
+        named = {(each.issuer, each.audience) for each in uses if each is not None}
+
+        def others(use: IdentityProviderSettings) -> Collection[str]:
+            return {audience for issuer, audience in named if issuer == use.issuer and audience != use.audience}
+
+        return cls(*(None if each is None else ProviderKeys(each, others(each)) for each in uses))
 
     def loops(self) -> Sequence[Coroutine[None, None, None]]:
         """The loops that follow the files of keys."""

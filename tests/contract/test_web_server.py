@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import uvloop
 from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -77,7 +78,7 @@ class Process:
         self.denied: list[tuple[str, str]] = []
         self.port = 0
 
-    async def server(self, show: Handler | None = None) -> WebServer:
+    async def server(self, show: Handler | None = None, *, needs_certificate: bool = True) -> WebServer:
         border = BorderPorts(
             federation=FEDERATION,
             access=AccessRules([], own_region="sichuan", require_scope=require_scope),
@@ -86,7 +87,8 @@ class Process:
             denied=self._deny,
             revocations=self.revocations,
         )
-        return WebServer([Page(PATH, NAME, READERS, show or _show)], self.credentials, border)
+        pages = [Page(PATH, NAME, READERS, show or _show)]
+        return WebServer(pages, self.credentials, border, needs_certificate=needs_certificate)
 
     async def _deny(self, identity: Identity, path: str, refused: Refused) -> None:
         self.denied.append((identity.path, reason_name(refused.reason)))
@@ -126,9 +128,9 @@ def require_scope(operator: str, service: str) -> None:
 
 
 @contextmanager
-def serving(process: Process, listen: str = "127.0.0.1:0") -> Iterator[None]:
-    """Serves on an event loop beside the test."""
-    loop = asyncio.new_event_loop()
+def serving(process: Process, listen: str = "127.0.0.1:0", *, needs_certificate: bool = True) -> Iterator[None]:
+    """Serves on an event loop beside the test, of the kind that processes have."""
+    loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
@@ -136,12 +138,14 @@ def serving(process: Process, listen: str = "127.0.0.1:0") -> Iterator[None]:
         return asyncio.run_coroutine_threadsafe(work, loop).result(SECONDS)
 
     try:
-        server = run(process.server())
+        server = run(process.server(needs_certificate=needs_certificate))
         process.port = run(server.start(listen))
         following = asyncio.run_coroutine_threadsafe(server.follow(), loop)
-        yield
-        following.cancel()
-        run(server.close())
+        try:
+            yield
+        finally:
+            following.cancel()
+            run(server.close())
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
@@ -252,6 +256,31 @@ def test_connections_end_with_their_age_and_more_than_the_limit_are_closed(
         monkeypatch.setattr(web_server, "MOST_CONNECTIONS", 0)
         with pytest.raises(NO_CONNECTION):
             process.ask("monitor/prometheus")
+
+
+def test_strangers_leave_half_of_the_connections_to_callers_with_certificates(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_server, "MOST_CONNECTIONS", 2)
+    context = ssl.create_default_context(cafile=str(process.credentials.authority))
+    context.check_hostname = False
+    with serving(process, needs_certificate=False):
+        first = http.client.HTTPSConnection("127.0.0.1", process.port, timeout=SECONDS, context=context)
+        for _ in range(2):
+            first.request("GET", PATH)
+            assert first.getresponse().read(), "its connection stays open"
+        with pytest.raises(NO_CONNECTION):
+            process.ask_with(None)
+        assert process.ask("monitor/prometheus").body == "here"
+        first.close()
+        wait_until(lambda: _is_answered(process), SECONDS, "another stranger has the place")
+
+
+def _is_answered(process: Process) -> bool:
+    try:
+        return process.ask_with(None).status == HTTPStatus.UNAUTHORIZED
+    except NO_CONNECTION:
+        return False
 
 
 def test_calls_by_https_end_while_those_by_grpc_do(process: Process) -> None:

@@ -3,7 +3,7 @@
 import html
 import re
 from http import HTTPStatus
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -72,6 +72,14 @@ async def test_a_member_of_staff_signs_in_at_the_identity_provider_works_and_sig
     assert (await browser.send("sign-out", hidden_fields(page.text, ""))).status == HTTPStatus.SEE_OTHER
     browser.cookies = stale
     assert (await browser.open("work")).status == HTTPStatus.SEE_OTHER
+
+
+async def test_a_page_with_an_address_too_long_for_a_cookie_keeps_nobody_from_signing_in(
+    browser: Browser, provider: TokenProvider
+) -> None:
+    way = await came_back(browser, provider, quote(f"{ROOT}/work?text={'x' * 3_000}", safe=""))
+    answer = await browser.open(way)
+    assert (answer.status, answer.headers.get("refresh")) == (HTTPStatus.OK, f"0; url={ROOT}/work")
 
 
 async def test_no_token_counts_but_one_for_this_sign_in_that_the_provider_has_signed_for_staff(

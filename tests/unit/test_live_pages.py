@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import cast
 
+import pytest
 from google.protobuf.message import Message
 
 from coordinator.console import board
@@ -28,7 +29,7 @@ class Counted(Calling):
 
     def __init__(self) -> None:
         self.calls: Counter[type[Message]] = Counter()
-        self.answers: dict[type[Message], Message | Refused] = {
+        self.answers: dict[type[Message], Message | Exception] = {
             ListRegionsResponse: regions(),
             ListOrderSummariesResponse: orders(),
         }
@@ -40,7 +41,7 @@ class Counted(Calling):
         if rpc.answer is not ListRegionsResponse:
             await self.are_open.wait()
         answer = self.answers.get(rpc.answer, rpc.answer())
-        if isinstance(answer, Refused):
+        if isinstance(answer, Exception):
             raise answer
         return cast("M", answer)
 
@@ -128,6 +129,23 @@ def test_a_refusal_is_told_in_the_language_of_the_watcher_and_passes() -> None:
         assert "节点繁忙" in found[1].data
         assert found[0].encoded().decode() == f"event: refused\ndata: {found[0].data}\n\n"
         scene.calling.answers[ListRegionsResponse] = regions()
+        scene.clock.now += LOOK_SECONDS
+        assert (await scene.newest()).name == "message"
+
+    asyncio.run(watch())
+
+
+def test_a_defect_while_a_page_is_read_is_told_once_and_the_page_goes_on() -> None:
+    async def watch() -> None:
+        scene = Scene()
+        await scene.newest()
+        scene.calling.answers[ListOrderSummariesResponse] = ZeroDivisionError()
+        with pytest.raises(ZeroDivisionError):
+            for _ in range(2 * int(WHOLE_SECONDS / LOOK_SECONDS)):
+                scene.clock.now += LOOK_SECONDS
+                await scene.newest()
+                await asyncio.sleep(0)
+        scene.calling.answers[ListOrderSummariesResponse] = orders()
         scene.clock.now += LOOK_SECONDS
         assert (await scene.newest()).name == "message"
 

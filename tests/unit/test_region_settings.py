@@ -4,16 +4,19 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.maintenance.doctor.findings import State
 from gateway.maintenance.doctor.renewal import check_renewal
 from gateway.security.authority import Authority
+from gateway.security.provider_tokens import TokenInvalid
 from gateway.security.tls import RenewedCredentials
 from gateway.settings import SettingsError, load
 from gateway.store.opening import PostgresqlSettings
 from region_node.cli.node.scope_checks import check_identity_providers, check_scopes
-from region_node.node.identity_provider import ProviderKeys, ProviderKeysUnusable
+from region_node.node.identity_provider import IdentityProviders, ProviderKeys, ProviderKeysUnusable
 from region_node.node.operator_scopes import OperatorScopes
 from region_node.node.settings import FulfilmentSettings, ProviderSettings, RegionSettings, WebhookSettings
 
@@ -45,6 +48,17 @@ endpoint = "127.0.0.1:7600"
 name = "network"
 businesses = ["ROAMING"]
 """
+WEB = '[web]\nlisten = "127.0.0.1:0"\nconsole = true\nopen_apis = true\n'
+OIDC = """[web.oidc]
+issuer = "https://id.example"
+client_id = "console"
+client_secret = "secret"
+keys = "keys.json"
+authorization_endpoint = "https://id.example/authorize"
+token_endpoint = "https://id.example/token"
+role = "staff"
+"""
+OAUTH = '[web.oauth]\nissuer = "https://id.example"\naudience = "systems"\nkeys = "keys.json"\n'
 NO_BUSINESS = FULFILMENT.replace('"ROAMING"', "")
 
 
@@ -142,33 +156,42 @@ def test_the_keys_of_an_identity_provider_are_followed_and_a_broken_file_changes
 
 
 def test_people_and_systems_come_without_certificates_only_where_the_settings_say_by_whose_word(tmp_path: Path) -> None:
-    web = '[web]\nlisten = "127.0.0.1:0"\nconsole = true\nopen_apis = true\n'
-    oidc = """[web.oidc]
-issuer = "https://id.example"
-client_id = "console"
-client_secret = "secret"
-keys = "keys.json"
-authorization_endpoint = "https://id.example/authorize"
-token_endpoint = "https://id.example/token"
-role = "staff"
-"""
-    oauth = '[web.oauth]\nissuer = "https://id.example"\naudience = "systems"\nkeys = "keys.json"\n'
-    settings = settings_of(tmp_path, f"{GOOD}\n{web}{oidc}{oauth}")
+    settings = settings_of(tmp_path, f"{GOOD}\n{WEB}{OIDC}{OAUTH}")
     assert [each.state for each in check_identity_providers(settings)] == [State.GOOD, State.BAD, State.BAD]
-    without = settings_of(tmp_path, f"{GOOD}\n{web}").web
+    without = settings_of(tmp_path, f"{GOOD}\n{WEB}").web
     assert (without and without.oidc, without and without.oauth) == (None, None)
     for wrong, said in (
-        (f"{web}{oidc}".replace("console = true", "console = false"), "web.oidc: needs web.console"),
-        (f"{web}{oauth}".replace("open_apis = true", "open_apis = false"), "web.oauth: needs web.open_apis"),
-        (f"{web}{oidc}".replace("https://id.example/token", "http://id.example/token"), "token_endpoint: must be"),
-        (f"{web}{oidc}".replace("https://id.example/authorize", "https://"), "authorization_endpoint: must be"),
-        (f"{web}{oidc}".replace('role = "staff"', 'role = ""'), "role: must be"),
-        (f"{web}{oidc}".replace('role = "staff"', ""), "role: is missing"),
-        (f"{web}{oidc}{oauth}".replace('"systems"', '"console"'), "no two the same"),
-        (f"[identity_provider]\n{oauth.partition(chr(10))[2]}{web}{oauth}", "no two the same"),
+        (f"{WEB}{OIDC}".replace("console = true", "console = false"), "web.oidc: needs web.console"),
+        (f"{WEB}{OAUTH}".replace("open_apis = true", "open_apis = false"), "web.oauth: needs web.open_apis"),
+        (f"{WEB}{OIDC}".replace("https://id.example/token", "http://id.example/token"), "token_endpoint: must be"),
+        (f"{WEB}{OIDC}".replace("https://id.example/authorize", "https://"), "authorization_endpoint: must be"),
+        (f"{WEB}{OIDC}".replace('role = "staff"', 'role = ""'), "role: must be"),
+        (f"{WEB}{OIDC}".replace('role = "staff"', ""), "role: is missing"),
+        (f"{WEB}{OIDC}{OAUTH}".replace('"systems"', '"console"'), "no two the same"),
+        (f"[identity_provider]\n{OAUTH.partition(chr(10))[2]}{WEB}{OAUTH}", "no two the same"),
     ):
         with pytest.raises(SettingsError, match=said):
             settings_of(tmp_path, f"{GOOD}\n{wrong}")
+
+
+def test_a_token_for_two_uses_counts_for_none(tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    told = jwt.algorithms.OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": [told]}))
+    staff = OAUTH.replace("web.oauth", "identity_provider").replace("systems", "people")
+    uses = IdentityProviders.of(settings_of(tmp_path, f"{GOOD}\n{staff}{WEB}{OIDC}{OAUTH}"))
+    begin = int(NOW.timestamp())
+    for use in (uses.staff, uses.console, uses.systems):
+        assert use is not None
+        own = use.provider.audience
+        for also, counts in (("account", True), ("people", own == "people"), ("systems", own == "systems")):
+            claims = {"iss": "https://id.example", "aud": [own, also], "iat": begin, "exp": begin + 60}
+            token = jwt.encode(claims, key, "EdDSA")
+            if counts:
+                assert use.provider.verified(token, NOW, DAY).claims == claims
+            else:
+                with pytest.raises(TokenInvalid, match="another use"):
+                    use.provider.verified(token, NOW, DAY)
 
 
 def test_a_node_is_reached_where_it_listens_with_the_port_that_it_got(tmp_path: Path) -> None:

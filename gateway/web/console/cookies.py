@@ -8,7 +8,8 @@ from aiohttp import web
 COOKIE = "__Host-crossregion"
 LANGUAGE_COOKIE = "__Host-crossregion-language"
 _SIGN_IN = "__Host-crossregion-sign-in"
-_WAY = re.compile(r"([A-Za-z0-9_-]{43})\.(.{0,2048})", re.ASCII)
+_LONGEST_PAGE = 2048  # characters: browsers keep no cookie of more than 4096
+_WAY = re.compile(rf"([A-Za-z0-9_-]{{43}})\.(.{{0,{_LONGEST_PAGE}}})", re.ASCII)
 
 
 def set_cookie(
@@ -20,8 +21,13 @@ def set_cookie(
 
 
 def set_out(answer: web.Response, secret: str, to: str, seconds: int) -> None:
-    """Notes the secret of a browser that sets out to its identity provider, and the page that it will come back to."""
-    set_cookie(answer, _SIGN_IN, f"{secret}.{quote(to, safe='')}", seconds, from_elsewhere=True)
+    """Notes the secret of a browser that sets out to its identity provider, and the page that it will come back to.
+
+    A page with an address that is too long is not noted.
+    """
+    noted = quote(to, safe="")
+    page = noted if len(noted) <= _LONGEST_PAGE else ""
+    set_cookie(answer, _SIGN_IN, f"{secret}.{page}", seconds, from_elsewhere=True)
 
 
 def come_back(request: web.Request) -> tuple[str, str]:

@@ -134,8 +134,8 @@ class Feed:
         now, calling, changes = self._console.steady(), watcher.calling, self._live.rpc.path
         is_fresh, renewing = False, self._renewing
         if renewing is not None and renewing.done():
-            renewing.result()
             is_fresh, self._renewing = True, None
+            renewing.result()  # a defect is told once: the next look renews again
         if self._renewing is None and now - self._looked >= WHOLE_SECONDS:  # nobody has watched
             self._answers.begin(calling)
             is_fresh, self._renewed = True, now
