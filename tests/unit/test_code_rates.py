@@ -13,7 +13,7 @@ import pytest
 from gateway.api.region.v1.verification_service_pb2 import ChangePasswordRequest, VerifyRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
-from gateway.relay.workers import Workers
+from gateway.relay.workers import ThreadWorkers, Workers
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.customers.verification.application import VerificationApplication, VerificationPorts
@@ -130,7 +130,7 @@ class BooksStore:
     write = read
 
 
-def application(node: Books, hashes: Hashes) -> VerificationApplication:
+def application(node: Books, hashes: Hashes | ThreadWorkers) -> VerificationApplication:
     store, clock = cast("Store", BooksStore(node)), cast("Clock", SimpleNamespace(now=lambda: BEGAN))
     ports = VerificationPorts(node.context, store, clock, cast("Workers", hashes), random.Random(5), None, 2)
     return VerificationApplication(ports)
@@ -176,6 +176,32 @@ def test_an_operator_that_floods_beyond_its_own_rate_leaves_its_region_the_rest(
         told, flood = asyncio.run(scenario(node, Hashes()))
     assert told == "VERIFICATION_FAILED"
     assert flood["CODES_ASKED_TOO_OFTEN"] == 640
+
+
+def test_a_password_that_a_region_asks_about_waits_for_one_of_another_region_and_not_for_all() -> None:
+    done: list[str] = []
+
+    async def scenario(node: Books) -> None:
+        workers = ThreadWorkers()
+        home = application(node, workers)
+
+        async def check(region: str, number: int) -> None:
+            asked = VerifyRequest(
+                request_id="r1", number=f"+86198510{number:05d}", password="271828", requester=requester()
+            )
+            assert await reason_of(home.verify(Questioner(region, "counter"), asked)) == "VERIFICATION_FAILED"
+            done.append(region)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number, region in enumerate((*["henan"] * 30, "guangdong")):
+                    group.create_task(check(region, number))
+        finally:
+            workers.close()
+
+    with books(BEGAN) as node:
+        asyncio.run(scenario(node))
+    assert done.index("guangdong") <= 3
 
 
 def test_another_password_is_not_hashed_for_a_claim_that_is_wrong() -> None:

@@ -11,6 +11,7 @@ from gateway.api.region.v1 import verification_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused, Unreachable
+from gateway.process.turns import owner
 from gateway.relay.workers import Workers
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, to_microseconds, to_timestamp
@@ -103,9 +104,8 @@ class VerificationApplication:
         found = await self._ports.store.read(lambda tx: operations.password_in_force(tx, context, attempt, code, decoy))
         if found is None:
             return Said(request.code, has_password=True)
-        salt, cost = found.held.salt, found.held.cost
         with self._under_way(found.counts):
-            hashed = await self._ports.workers.alone(lambda: hash_password(password, salt, cost))
+            hashed = await self._hashed(attempt, password, found.held.salt, found.held.cost)
         return Said(request.code, has_password=True, password=hashed)
 
     @contextmanager
@@ -130,8 +130,15 @@ class VerificationApplication:
         context, cost = self._ports.context, self._ports.password_cost
         if not await self._ports.store.read(lambda tx: operations.is_right(tx, context, attempt, said)):
             return None
-        salt = self._ports.source.randbytes(SALT_BYTES)
-        return await self._ports.workers.alone(lambda: hash_password(password, salt, cost))
+        return await self._hashed(attempt, password, self._ports.source.randbytes(SALT_BYTES), cost)
+
+    async def _hashed(self, attempt: Attempt, password: str, salt: bytes, cost: int) -> HashedPassword:
+        """Hashes in the turn of the caller; of other regions, whose calls a coordinator brings, each has one turn."""
+        turn = owner.set(owner.get() or f"region/{attempt.questioner.region}")
+        try:
+            return await self._ports.workers.alone(lambda: hash_password(password, salt, cost))
+        finally:
+            owner.reset(turn)
 
     async def _send(self, notifier: Notifier, attempt: Attempt, code: str) -> None:
         text = LocalizedText(
