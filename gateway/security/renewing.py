@@ -61,7 +61,12 @@ class RenewedFiles:
         self.next_key.unlink(missing_ok=True)
 
     def install(self, certificate: bytes) -> None:
-        """Puts the fresh key and its certificate (PEM) in the places of the former ones. Raises OSError."""
+        """Puts the fresh key and its certificate (PEM) in the places of the former ones.
+
+        Raises OSError, and ValueError for a certificate of another key: two commands may renew in one directory.
+        """
+        if file_key(self.next_key).public_key() != x509.load_pem_x509_certificate(certificate).public_key():
+            raise ValueError(f"{self.next_key}: another process has put another key there meanwhile")
         replace_file(self.next_certificate, certificate, _PUBLIC)
         self.complete()
 

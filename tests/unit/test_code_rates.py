@@ -13,7 +13,7 @@ import pytest
 from gateway.api.region.v1.verification_service_pb2 import ChangePasswordRequest, VerifyRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
-from gateway.relay.workers import Workers
+from gateway.relay.workers import ThreadWorkers, Workers
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.customers.verification.application import VerificationApplication, VerificationPorts
@@ -76,7 +76,8 @@ def test_refusals_beyond_the_rate_write_nothing_after_the_first_one() -> None:
 def guess(node: Books, number: int, now: datetime, *, code: str = "", has_password: bool = True) -> str:
     """The refusal of a code, or a password, from Henan's spy about an unassigned number."""
     asked = attempt("henan", "spy", number, now)
-    held = password_in_force(node.tx, node.context, asked, code, DECOY, {}) if has_password else None
+    found = password_in_force(node.tx, node.context, asked, code, DECOY) if has_password else None
+    held = found.held if found is not None else None
     answer = verify(node.tx, node.context, asked, Said(code, has_password, held), bytes(32))
     assert isinstance(answer, Refused)
     is_hashed = "hashed" if held is not None else "not hashed"
@@ -123,12 +124,13 @@ class BooksStore:
         self._tx = node.tx
 
     async def read(self, operation: Callable[[Transaction], T]) -> T:
+        await asyncio.sleep(0)  # others go on meanwhile
         return operation(self._tx)
 
     write = read
 
 
-def application(node: Books, hashes: Hashes) -> VerificationApplication:
+def application(node: Books, hashes: Hashes | ThreadWorkers) -> VerificationApplication:
     store, clock = cast("Store", BooksStore(node)), cast("Clock", SimpleNamespace(now=lambda: BEGAN))
     ports = VerificationPorts(node.context, store, clock, cast("Workers", hashes), random.Random(5), None, 2)
     return VerificationApplication(ports)
@@ -158,6 +160,48 @@ def test_no_more_passwords_are_hashed_at_a_time_than_may_be_tried_in_a_minute() 
     with books(BEGAN) as node:
         told = asyncio.run(scenario(node, Hashes()))
     assert told == {"VERIFICATION_FAILED": 60, "CODES_ASKED_TOO_OFTEN": 30}
+
+
+def test_an_operator_that_floods_beyond_its_own_rate_leaves_its_region_the_rest() -> None:
+    async def scenario(node: Books, hashes: Hashes) -> tuple[str, Counter[str]]:
+        home, tries = application(node, hashes), range(700)  # more than the region may try in a minute
+        asked = VerifyRequest(request_id="r1", number="+8619851000001", password="271828", requester=requester())
+        flood = [asyncio.create_task(reason_of(home.verify(SPY, asked))) for _ in tries]
+        beside = asyncio.create_task(reason_of(home.verify(Questioner("henan", "counter"), asked)))
+        await asyncio.wait(flood[60:])
+        hashes.finish.set()
+        return await beside, Counter(await asyncio.gather(*flood))
+
+    with books(BEGAN) as node:
+        told, flood = asyncio.run(scenario(node, Hashes()))
+    assert told == "VERIFICATION_FAILED"
+    assert flood["CODES_ASKED_TOO_OFTEN"] == 640
+
+
+def test_a_password_that_a_region_asks_about_waits_for_one_of_another_region_and_not_for_all() -> None:
+    done: list[str] = []
+
+    async def scenario(node: Books) -> None:
+        workers = ThreadWorkers()
+        home = application(node, workers)
+
+        async def check(region: str, number: int) -> None:
+            asked = VerifyRequest(
+                request_id="r1", number=f"+86198510{number:05d}", password="271828", requester=requester()
+            )
+            assert await reason_of(home.verify(Questioner(region, "counter"), asked)) == "VERIFICATION_FAILED"
+            done.append(region)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number, region in enumerate((*["henan"] * 30, "guangdong")):
+                    group.create_task(check(region, number))
+        finally:
+            workers.close()
+
+    with books(BEGAN) as node:
+        asyncio.run(scenario(node))
+    assert done.index("guangdong") <= 3
 
 
 def test_another_password_is_not_hashed_for_a_claim_that_is_wrong() -> None:

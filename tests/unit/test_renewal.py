@@ -356,6 +356,22 @@ def test_a_certificate_with_further_names_is_left_to_people(tmp_path: Path) -> N
     assert not node.asked
 
 
+def test_a_certificate_takes_no_place_beside_a_key_that_another_command_has_made_meanwhile(tmp_path: Path) -> None:
+    node = Node(tmp_path, life=2 * HOUR)
+    issued = Credentials.within(tmp_path / "node")
+    files, before = RenewedFiles(issued), contents(tmp_path / "node")
+    key = files.fresh_key()
+    statement = RenewalStatement(region="hunan", tls_request=certificate_request(key, HUNAN)).SerializeToString()
+    certificate = node.issuer.renew(RequestedRenewal.parse(statement, FEDERATION), NOW, HOUR)
+    files.discard()
+    files.fresh_key()
+    with pytest.raises(ValueError, match="another key"):
+        files.install(certificate)
+    files.discard()
+    assert contents(tmp_path / "node") == before
+    issued.load(NOW)
+
+
 @pytest.mark.parametrize("in_place", [False, True])
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_a_kill_between_any_two_steps_of_the_replacement_leaves_a_pair_after_the_next_start(

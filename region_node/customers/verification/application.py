@@ -2,7 +2,8 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from gateway.api.region.v1 import verification_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused, Unreachable
+from gateway.process.turns import owner
 from gateway.relay.workers import Workers
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, to_microseconds, to_timestamp
@@ -17,7 +19,7 @@ from gateway.wording.masking import masked_number
 from region_node.customers.notices.port import Message, Notifier
 from region_node.customers.verification import operations
 from region_node.customers.verification.forms import Asked, require_form
-from region_node.customers.verification.operations import Attempt, Fresh, Said
+from region_node.customers.verification.operations import Attempt, Counted, Fresh, Said
 from region_node.customers.verification.rules import (
     CODES,
     KEY_BYTES,
@@ -97,29 +99,46 @@ class VerificationApplication:
     async def _said(self, attempt: Attempt, request: api.VerifyRequest | api.ChangePasswordRequest) -> Said:
         if not request.password:
             return Said(request.code)
-        context, code, password, hashing = self._ports.context, request.code, request.password, self._hashing
+        context, code, password = self._ports.context, request.code, request.password
         decoy = HashedPassword(self._ports.source.randbytes(SALT_BYTES), self._ports.password_cost, b"")
-        hashing.update(attempt.askers)
-        under_way = {asker: hashing[asker] for asker in attempt.askers}
-        try:
-            held = await self._ports.store.read(
-                lambda tx: operations.password_in_force(tx, context, attempt, code, decoy, under_way)
-            )
-            if held is None:
-                return Said(request.code, has_password=True)
-            salt, cost = held.salt, held.cost
-            hashed = await self._ports.workers.alone(lambda: hash_password(password, salt, cost))
-        finally:
-            hashing -= Counter(attempt.askers)
+        found = await self._ports.store.read(lambda tx: operations.password_in_force(tx, context, attempt, code, decoy))
+        if found is None:
+            return Said(request.code, has_password=True)
+        with self._under_way(found.counts):
+            hashed = await self._hashed(attempt, password, found.held.salt, found.held.cost)
         return Said(request.code, has_password=True, password=hashed)
+
+    @contextmanager
+    def _under_way(self, counts: Sequence[Counted]) -> Iterator[None]:
+        """Counts a password while it is being hashed.
+
+        Raises Refused with CODES_ASKED_TOO_OFTEN where those under way would exceed a rate once they count. The refused
+        one counts for nobody: one operator system takes no more of its region's rate than its own.
+        """
+        for each in counts:
+            if each.count + self._hashing[each.asker] >= each.most:
+                raise Refused(Reason.REASON_CODES_ASKED_TOO_OFTEN, most=str(each.most))
+        askers = Counter(each.asker for each in counts)
+        self._hashing += askers
+        try:
+            yield
+        finally:
+            self._hashing -= askers
 
     async def _chosen(self, attempt: Attempt, said: Said, password: str) -> HashedPassword | None:
         """The hash of another password; None where the claim is not right, so that it need not be hashed."""
         context, cost = self._ports.context, self._ports.password_cost
         if not await self._ports.store.read(lambda tx: operations.is_right(tx, context, attempt, said)):
             return None
-        salt = self._ports.source.randbytes(SALT_BYTES)
-        return await self._ports.workers.alone(lambda: hash_password(password, salt, cost))
+        return await self._hashed(attempt, password, self._ports.source.randbytes(SALT_BYTES), cost)
+
+    async def _hashed(self, attempt: Attempt, password: str, salt: bytes, cost: int) -> HashedPassword:
+        """Hashes in the turn of the caller; of other regions, whose calls a coordinator brings, each has one turn."""
+        turn = owner.set(owner.get() or f"region/{attempt.questioner.region}")
+        try:
+            return await self._ports.workers.alone(lambda: hash_password(password, salt, cost))
+        finally:
+            owner.reset(turn)
 
     async def _send(self, notifier: Notifier, attempt: Attempt, code: str) -> None:
         text = LocalizedText(

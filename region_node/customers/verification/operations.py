@@ -3,7 +3,7 @@
 Refusals are returned, not raised: a wrong code counts, and every attempt leaves a row in the audit chain.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -117,31 +117,41 @@ class Fresh:
     key: bytes = field(repr=False)
 
 
-def password_in_force(
-    tx: Transaction,
-    context: RegionContext,
-    attempt: Attempt,
-    code: str,
-    decoy: HashedPassword,
-    under_way: Mapping[str, int],
-) -> HashedPassword | None:
-    """The salt and cost for hashing a claimed password; None where neither code nor password is checked.
+@dataclass(frozen=True)
+class Counted:
+    """The codes and guesses of an asker in this minute, and the most that it may have."""
 
-    Without a password in force it is the decoy, so that the time of an answer reveals nothing. `under_way` counts the
-    passwords of each asker that are being hashed, with this one. Raises Moved, and Refused with CODES_ASKED_TOO_OFTEN
-    where they would exceed a rate once they count.
+    asker: str
+    count: int
+    most: int
+
+
+@dataclass(frozen=True)
+class Hashing:
+    """The salt and cost for hashing a claimed password, and what it counts against once it is hashed."""
+
+    held: HashedPassword = field(repr=False)
+    counts: Sequence[Counted]
+
+
+def password_in_force(
+    tx: Transaction, context: RegionContext, attempt: Attempt, code: str, decoy: HashedPassword
+) -> Hashing | None:
+    """How to hash a claimed password; None where neither code nor password is checked.
+
+    Without a password in force it is the decoy, so that the time of an answer reveals nothing. Raises Moved.
     """
     line = _line(tx, context, attempt)
     if rows.locked_until(tx, attempt.asker(tx)) > attempt.now:
         return None
+    counts: list[Counted] = []
     if _is_guess(tx, attempt, code):
-        for asker, most in _rates(context, attempt):
-            counted = rows.codes_asked(tx, asker, _minute(attempt))
-            if counted >= most:
-                return None
-            if counted + under_way.get(asker, 0) > most:
-                raise Refused(Reason.REASON_CODES_ASKED_TOO_OFTEN, most=str(most))
-    return (rows.find_password(tx, line.product_id) if line is not None else None) or decoy
+        minute = _minute(attempt)
+        counts = [Counted(each, rows.codes_asked(tx, each, minute), most) for each, most in _rates(context, attempt)]
+        if any(each.count >= each.most for each in counts):
+            return None
+    held = rows.find_password(tx, line.product_id) if line is not None else None
+    return Hashing(held or decoy, counts)
 
 
 def is_right(tx: Transaction, context: RegionContext, attempt: Attempt, said: Said) -> bool:
