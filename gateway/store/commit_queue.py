@@ -42,6 +42,7 @@ class CommitQueue:
         self._broken = broken
         self._loop = asyncio.get_running_loop()
         self._waiting: Turns[_Waiting] = Turns()
+        self._begun: list[asyncio.Future[Any]] = []
         self._is_shared = self._was_single = False
         self._arrived = asyncio.Event()
         self._closing = False
@@ -94,6 +95,7 @@ class CommitQueue:
             ]
             if not batch:  # the callers have gone
                 continue
+            self._begun = [future for _, future in batch]
             begun = self._loop.time()
             try:
                 outcomes = await self._commit([operation for operation, _ in batch])
@@ -117,6 +119,9 @@ class CommitQueue:
         self._closing = True
         if not writer.cancelled() and writer.exception() is not None:
             _log.critical("the store takes nothing more", exc_info=writer.exception())
+            for future in self._begun:
+                if not future.done():
+                    future.set_exception(Refused(Reason.REASON_OUTCOME_UNKNOWN))
         for _, future, _ in self._waiting.take(len(self._waiting)):
             if not future.done():
                 future.set_exception(store_unavailable())

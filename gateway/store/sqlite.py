@@ -7,6 +7,7 @@ microseconds; in a thread each would wait for the interpreter's lock while the l
 import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 import shutil
 import sqlite3
@@ -49,6 +50,7 @@ QUERY_STEPS = 50_000_000  # instructions of SQLite in one read for a caller, abo
 LOOK_STEPS = 100_000  # instructions between two looks at them
 EMPTYING_BUSY_MS = 50  # for which emptying the log waits: all writers wait meanwhile
 EMPTYING_REST = 1.0  # seconds until the next attempt
+_log = logging.getLogger(__name__)
 
 
 class SqliteTransaction(UnitTransaction):
@@ -120,7 +122,7 @@ class SqliteDatabase:
             if archive is not None:
                 self._connection.execute(COUNT_COMMIT)
             self._connection.execute("COMMIT")
-        except sqlite3.OperationalError:
+        except sqlite3.DatabaseError:
             self._suspect = True
             raise
         if archive is not None:
@@ -176,7 +178,7 @@ class SqliteDatabase:
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-        except sqlite3.OperationalError:
+        except sqlite3.DatabaseError:
             self._suspect = True
 
     def transaction(self, unit: UnitOfWork | None = None) -> SqliteTransaction:
@@ -344,7 +346,12 @@ class SqliteStore:
         outcomes = await loop.run_in_executor(self._disk, finish_batch, self._database, operations, started)
         has_destroyed = any(isinstance(event, Destroyed) for each in outcomes for event in each.events)
         if has_destroyed or self._emptying is not None:
-            self._log_is_emptied(await loop.run_in_executor(self._disk, self._database.empty_log))
+            is_empty = False
+            try:
+                is_empty = await loop.run_in_executor(self._disk, self._database.empty_log)
+            except sqlite3.DatabaseError:
+                _log.critical("the database is broken", exc_info=True)  # the commit itself is on disk
+            self._log_is_emptied(is_empty)
         return outcomes
 
     def _log_is_emptied(self, is_empty: bool) -> None:

@@ -20,7 +20,7 @@ from deploy.local.postgresql_access import PostgresqlAccess
 from deploy.local.profiles import Engine, Placement, Profile
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.security.identity import server_name
-from tests.bench.arrivals import Arrivals, offer, starts
+from tests.bench.arrivals import Arrivals, Outcome, offer, starts
 from tests.bench.load import LoadClient
 from tests.bench.openloop import NEIGHBOUR
 from tests.bench.orders import CUSTOMERS, HOME, all_lines
@@ -45,6 +45,8 @@ class Beside:
     """Beside the operator at full speed."""
     after: Sequence[float]
     """With nobody beside it, afterwards."""
+    refused: int
+    """Orders of the small operator, which have no latency."""
     flood: Window
     """The calls of the operator at full speed."""
     memory: int
@@ -97,8 +99,8 @@ async def measure(
     async with federation.dial_region(HOME, f"{HOME}-{NEIGHBOUR}") as channel:
         small = Arrivals([channel], all_lines(customers=CUSTOMERS + LINES)[CUSTOMERS:])
 
-        async def sent() -> Sequence[float]:
-            return (await offer(list(starts(rate, seconds, source)), small.submit)).latencies
+        async def sent() -> Outcome:
+            return await offer(list(starts(rate, seconds, source)), small.submit)
 
         await offer([each / rate for each in range(round(_WARM_UP * rate))], small.submit)
         await asyncio.to_thread(flood.run, callers, _WARM_UP)
@@ -110,7 +112,9 @@ async def measure(
             flooded = await sent()
             grown = resident(pid) - before
             window = await flooding
-            found.append(Beside(quiet, flooded, await sent(), window, grown))
+            after = await sent()
+            refused = quiet.refused + flooded.refused + after.refused
+            found.append(Beside(quiet.latencies, flooded.latencies, after.latencies, refused, window, grown))
     return found
 
 
@@ -129,6 +133,7 @@ FIGURES: dict[str, Callable[[Beside], float]] = {
     "flooded p99, ms": lambda each: percentile(each.flooded, 0.99) * 1e3,
     "p99 ratio": lambda each: each.ratio(0.99),
     "p99 after": lambda each: each.recovered(0.99),
+    "refused": lambda each: each.refused,
     "flood, 1/s": lambda each: each.flood.throughput,
     "flood p50, ms": lambda each: each.flood.p50 * 1e3,
     "grown, MiB": lambda each: each.memory / 2**20,

@@ -6,16 +6,18 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from gateway.store.port import DatabaseInUse, Transaction
+from gateway.store.port import DatabaseInUse, Destroyed, Transaction, Value
 from gateway.store.schema import CONTRACTING, Migration, SchemaMismatch, SchemaOutdated
+from gateway.store.sqlite import SqliteDatabase, SqliteStore
 from tests.contract.stores import ADAPTERS, NOTES, PATIENCE_S, Adapter, SqliteAdapter, adapter_for, notes, run, writing
 
 ROOT = Path(__file__).parents[2]
@@ -191,6 +193,67 @@ def test_an_embedded_store_with_little_room_left_says_so(tmp_path: Path, monkeyp
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
     run(accepts())
     assert answers == [True, False]
+
+
+def test_a_transaction_that_a_damaged_file_does_not_roll_back_ends_with_its_connection(tmp_path: Path) -> None:
+    adapter = SqliteAdapter(tmp_path)
+
+    class Damaged:
+        """A connection to a file of which a page is damaged."""
+
+        def __init__(self, connection: sqlite3.Connection) -> None:
+            self._connection = connection
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._connection, name)
+
+        def execute(self, sql: str, parameters: Mapping[str, Value] | None = None) -> sqlite3.Cursor:
+            if sql == "ROLLBACK":
+                raise sqlite3.DatabaseError("database disk image is malformed")
+            return self._connection.execute(sql, parameters or {})
+
+    async def scenario() -> None:
+        async with adapter.open() as store:
+            assert isinstance(store, SqliteStore)
+            store._database.__dict__["_connection"] = Damaged(store._database.connection)
+            told = await asyncio.gather(
+                *map(store.write, (writing("a"), breaking, writing("b"))), return_exceptions=True
+            )
+            assert [told[0], type(told[1]), told[2]] == ["a", ZeroDivisionError, "b"]
+
+    run(scenario())
+    assert adapter.notes() == ["a", "b"]
+
+
+def test_a_commit_is_told_as_done_where_a_damaged_file_does_not_take_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    adapter = SqliteAdapter(tmp_path)
+
+    def damaged(_: SqliteDatabase) -> bool:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    def destroying(tx: Transaction) -> str:
+        tx.publish(Destroyed())
+        return writing("in place of a key")(tx)
+
+    async def scenario() -> None:
+        async with adapter.open() as store:
+            told: list[object] = []
+            store.subscribe(Destroyed, told.append)
+            with monkeypatch.context() as patch:
+                patch.setattr(SqliteDatabase, "empty_log", damaged)
+                assert await store.write(destroying) == "in place of a key"
+            assert told == [Destroyed()]
+
+    run(scenario())
+    assert adapter.notes() == ["in place of a key"]
+    assert "the database is broken" in caplog.text
+
+
+def breaking(_: Transaction) -> str:
+    """An operation with a defect."""
+    raise ZeroDivisionError
 
 
 def writer(adapter: Adapter, directory: Path, count: int) -> list[str]:

@@ -7,7 +7,8 @@ import pytest
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.rpc.admission import LEAST_AMONG_OTHERS, Admission, Place, current_place, elsewhere, placed
+from gateway.process.limit import ROUND
+from gateway.rpc.admission import LEAST_AMONG_OTHERS, PATIENCE, Admission, Place, current_place, elsewhere, placed
 from gateway.rpc.request_streams import RequestReader
 from gateway.rpc.shares import BYTES, Shares
 
@@ -121,6 +122,23 @@ def test_a_call_that_would_wait_too_long_is_refused_at_once_and_one_of_another_o
         calls += scene.come("small")
         await quiet()
         assert (scene.begun.count("small"), len(scene.refused)) == (1, count)
+        scene.may_end.set()
+        await asyncio.gather(*calls)
+
+    run(scenario)
+
+
+def test_beside_another_owner_too_no_call_waits_longer_than_its_caller_has_patience() -> None:
+    async def scenario(scene: Scene) -> None:
+        admission, now = scene.admission, asyncio.get_running_loop().time()
+        for owner in ("small", "big"):
+            await admission.begin(owner, 1)
+        for each in range(ROUND):  # two at a time, a hundred a second
+            admission.note(now + each, 0.02, now + each + 0.02)
+        calls = scene.come("big", FLOOD)
+        await quiet()
+        waiting = FLOOD - len(scene.begun) - len(scene.refused)
+        assert waiting == 100 * PATIENCE + 1, "the last one waits for all others"
         scene.may_end.set()
         await asyncio.gather(*calls)
 

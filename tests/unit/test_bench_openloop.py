@@ -3,16 +3,26 @@
 import asyncio
 import io
 import json
+import os
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import cast
 from xml.etree import ElementTree
 
+import grpc
 import pytest
 from rich.console import Console
 
+from deploy.local.federation import LocalFederation
+from tests.bench import neighbours
 from tests.bench.arrivals import Outcome, offer, starts
+from tests.bench.load import LoadClient
 from tests.bench.openloop import LATE, Offer, drawn, milliseconds, plain, shown
+from tests.bench.orders import HOME
+from tests.bench.report import Window
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -111,3 +121,28 @@ def test_the_curves_of_all_engines_are_in_one_picture_that_needs_no_other_file()
     assert "postgresql, orders of the small operator: 20, 20" in told
     assert len(root.findall(f".//{SVG}polyline")) == 6
     assert b"http" not in drawn(engines).replace(b"http://www.w3.org/2000/svg", b"")
+
+
+def test_refused_orders_of_a_small_operator_are_told_beside_the_latencies_that_lack_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def offered(*_: object) -> Outcome:
+        return FEW
+
+    def run(*_: object) -> Window:
+        return Window(10, 1.0, 0.1, 0.2, 0.0, 0.0, 0.0)
+
+    monkeypatch.setattr(neighbours, "offer", offered)
+    monkeypatch.setattr(neighbours, "_WARM_UP", 0.0)
+
+    async def measured() -> list[neighbours.Beside]:
+        node = SimpleNamespace(process=SimpleNamespace(pid=os.getpid()))
+        async with grpc.aio.insecure_channel("localhost:1") as channel:
+            federation = SimpleNamespace(nodes={HOME: [node]}, dial_region=lambda *_: nullcontext(channel))
+            flood = SimpleNamespace(run=run)
+            return await neighbours.measure(
+                cast("LocalFederation", federation), cast("LoadClient", flood), 1, 0.1, 20.0
+            )
+
+    found = neighbours.spreads(asyncio.run(measured()))
+    assert found["refused"].median == 3 * FEW.refused

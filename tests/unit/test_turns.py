@@ -7,6 +7,8 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.process.turns import SHARED_SECONDS, Places, Turns, owner
 from gateway.store.commit_queue import BATCH_LIMIT, SHARED_LIMIT, SINGLE_LIMIT, CommitQueue
 from gateway.store.group_commit import Outcome
@@ -125,6 +127,21 @@ def test_the_operation_of_a_caller_who_has_gone_is_not_run() -> None:
 
     asyncio.run(scenario())
     assert commits == [["here"]]
+
+
+def test_nobody_waits_for_ever_where_a_defect_ends_the_writer_in_a_commit() -> None:
+    async def scenario() -> list[object]:
+        async def commit(_: Sequence[Operation[object]]) -> list[Outcome]:
+            raise ZeroDivisionError
+
+        queue = CommitQueue(commit, ValueError)
+        owner.set("one")
+        async with asyncio.timeout(PATIENCE_S):
+            writes = (queue.write(named("one")) for _ in range(BATCH_LIMIT + 1))
+            return list(await asyncio.gather(*writes, return_exceptions=True))
+
+    told = [each.reason for each in asyncio.run(scenario()) if isinstance(each, Refused)]
+    assert told == [Reason.REASON_OUTCOME_UNKNOWN] * BATCH_LIMIT + [Reason.REASON_STORE_UNAVAILABLE]
 
 
 @given(

@@ -96,9 +96,12 @@ def _key_of(region: str) -> Ed25519PublicKey:
 def _trace(evidence: Evidence, row: Kept) -> str:
     """The trace of an order and of a fault; reports on the network, comparisons and repairs have none.
 
-    The outage that the new home of a move hears of belongs to the fault.
+    Nor has the search for the documents of a customer who was lost. The outage that the new home of a move hears of
+    belongs to the fault.
     """
     subject = row.subject
+    if row.kind == EnvelopeKind.ENVELOPE_KIND_DOCUMENTS_WANTED:
+        return ""
     if row.kind == EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED:
         subject = FaultMoved.FromString(read_content(Envelope(content=row.content)).payload).fault_id
     if subject in evidence.traces:
