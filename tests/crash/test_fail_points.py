@@ -290,7 +290,7 @@ STORIES: Sequence[Story] = (
 
 
 MOST_TIMES = 5  # that one point is killed at in one story
-# Reached by real processes alone, and the network's by the runs of `tests/simulation` too.
+# Reached by real processes alone; the network's by the simulation too, and a listener's by its contract test.
 ELSEWHERE = """
     D0.after-commit D1.after-commit
     complaint-assigned.after-commit complaint-assigned.before-commit complaint-attachment-shared.before-commit
@@ -298,7 +298,7 @@ ELSEWHERE = """
     complaint-redone.before-commit keys.after-page keys.before-commit alarms.before-commit measurements.before-commit
     correction.before-commit outage-told.before-commit planned-announced.before-commit planned-moved.before-commit
     planned-told.before-commit problem-counted.before-noted problem-followed.after-commit problem-followed.before-noted
-    number-assigned.after-commit credit-owed.before-commit purge.before-commit
+    number-assigned.after-commit credit-owed.before-commit purge.before-commit listener-told.before-commit
 """
 
 

@@ -420,4 +420,4 @@ async def test_the_console_serves_no_api_and_the_apis_no_session(browser: Browse
     await browser.sign_in()
     # A cookie is no way into an Open API: those are called by the certificate, and take JSON alone.
     answer = await browser.send(ORDERS, {"a": "b"})
-    assert (answer.status, answer.body["code"]) == (HTTPStatus.FORBIDDEN, "PERMISSION_DENIED")
+    assert (answer.status, answer.body["code"]) == (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "MEDIA_TYPE_UNSUPPORTED")

@@ -77,6 +77,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "web.oauth.issuer": st.sampled_from(("https://id.example", "https://other.example")),
     "web.oauth.audience": st.sampled_from(("systems", "https://systems.example")),
     "web.oauth.name_claim": st.sampled_from(("client_id", "azp")),
+    "listeners.networks": st.lists(st.sampled_from(("10.20.0.0/16", "fd00::/8")), min_size=1).map(tuple),
     "enrolment.listen": st.sampled_from(("joining.example:1", "joining.example:2")),
     "renew_certificate": st.booleans(),
     "identity_provider.issuer": st.sampled_from(("https://id.example", "https://other.example")),

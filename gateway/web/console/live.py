@@ -58,7 +58,7 @@ class Watcher:
     person: str
     """The path of the identity."""
     language: str
-    address: str
+    address: str = field(repr=False)
     """The address of the stream, by whose query the part is shown."""
     visit: Visit
     calling: Calling

@@ -1,6 +1,6 @@
 """Alarms as they are stored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState
@@ -166,7 +166,7 @@ class AlarmChange:
     number: int
     first: int | None
     """The number of its first change. None for an alarm of an older version."""
-    alarm: Alarm
+    alarm: Alarm = field(repr=False)
 
 
 def changes_after(tx: Transaction, change: int, limit: int) -> list[AlarmChange]:
