@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
@@ -265,14 +265,13 @@ def test_strangers_leave_half_of_the_connections_to_callers_with_certificates(
     context = ssl.create_default_context(cafile=str(process.credentials.authority))
     context.check_hostname = False
     with serving(process, needs_certificate=False):
-        first = http.client.HTTPSConnection("127.0.0.1", process.port, timeout=SECONDS, context=context)
-        for _ in range(2):
-            first.request("GET", PATH)
-            assert first.getresponse().read(), "its connection stays open"
-        with pytest.raises(NO_CONNECTION):
-            process.ask_with(None)
-        assert process.ask("monitor/prometheus").body == "here"
-        first.close()
+        with closing(http.client.HTTPSConnection("127.0.0.1", process.port, timeout=SECONDS, context=context)) as first:
+            for _ in range(2):
+                first.request("GET", PATH)
+                assert first.getresponse().read(), "its connection stays open"
+            with pytest.raises(NO_CONNECTION):
+                process.ask_with(None)
+            assert process.ask("monitor/prometheus").body == "here"
         wait_until(lambda: _is_answered(process), SECONDS, "another stranger has the place")
 
 
