@@ -1,6 +1,5 @@
 """TMF622 at a real node: the same orders, rights, refusals and audit rows as by gRPC, for callers who speak HTTP."""
 
-import ssl
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -24,6 +23,7 @@ from tests.federation.web_caller import (
     API,
     CANCELLATIONS,
     CLERK,
+    NO_CONNECTION,
     ORDERS,
     WebAnswer,
     WebCaller,
@@ -219,17 +219,16 @@ async def test_both_doors_write_the_same_audit_rows(
     assert len(rows[0]) >= 3
 
 
-@pytest.mark.parametrize("path", ["region/sichuan/operator/web", "region/henan", "monitor/prometheus"])
+@pytest.mark.parametrize("path", ["region/sichuan/operator/{}", "region/{}", "monitor/{}"])
 async def test_who_may_not_call_the_rpc_may_not_by_http_and_a_row_says_so(federation: Federation, path: str) -> None:
-    before = len(audited(federation, path))
+    # A denial of the same caller within a minute has no row of its own.
+    path = path.format(federation.next_id().lower())
     answer = await web_caller(federation, path).ask("POST", ORDERS, b"never read")
     told = await refusal(orders_of(federation, path).GetOrder(get("any"), timeout=CALL_SECONDS))
     assert (answer.status, answer.body["code"]) == (HTTPStatus.FORBIDDEN, told.reason)
-    # The detail counts denials before, of other tests too.
-    found = audited(federation, path)[before:]
-    rows = [(action, subject, str(detail).split(" ")[0]) for action, subject, detail in found]
     service = "/gateway.api.region.v1.OrderService"
-    assert rows == [("DENIED", f"{service}/{rpc}", "PERMISSION_DENIED") for rpc in ("SubmitOrder", "GetOrder")]
+    rows = [("DENIED", f"{service}/{rpc}", "PERMISSION_DENIED") for rpc in ("SubmitOrder", "GetOrder")]
+    assert audited(federation, path) == rows
 
 
 async def test_a_member_of_staff_is_proven_by_the_same_token_and_named_by_nobody_else(
@@ -257,7 +256,7 @@ async def test_nobody_is_served_without_a_certificate_of_the_federation(federati
     own.certificate.write_bytes(foreign.certificate_pem)
     own.key.write_bytes(foreign.key_pem)
     for credentials in (None, own):
-        with pytest.raises((ssl.SSLError, ConnectionError)):
+        with pytest.raises(NO_CONNECTION):
             await WebCaller(web.port_file, web.authority, credentials, CLERK).ask("GET", ORDERS)
 
 

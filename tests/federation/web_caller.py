@@ -14,6 +14,8 @@ from tests.federation.counter import REQUESTER
 from tests.federation.running import Federation
 
 SECONDS = 60.0
+NO_CONNECTION = (ssl.SSLError, ConnectionError)
+"""The errors of a caller whose connection a server refuses: an alert of TLS, or an end before one is read."""
 CLERK = {"Requester-Staff-Id": REQUESTER.staff_id, "Requester-Channel": "counter"}
 API = "/tmf-api/productOrderingManagement/v4"
 ORDERS, CANCELLATIONS = f"{API}/productOrder", f"{API}/cancelProductOrder"
