@@ -1,7 +1,7 @@
 """Rent of lines that moved during a late fault: each home gives back its own time, once, and no time is left out."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -83,7 +83,7 @@ def check(evidence: Evidence) -> None:
     rents = moved_rents(evidence)
     evidence.history.counts["rents of faults before a move"] += len(rents)
     _accepted(evidence)
-    _all_told(evidence, {(each.old, each.outage) for each in rents})
+    _all_told(evidence, {(each.old, each.outage): each.since for each in reversed(rents)})
     _by_the_plan(evidence, rents)
 
 
@@ -94,13 +94,18 @@ def _accepted(evidence: Evidence) -> None:
             evidence.broken(WAIVED, row.envelope_id, "the new home gives nothing back for the time after the move")
 
 
-def _all_told(evidence: Evidence, told: set[tuple[str, _Outage]]) -> None:
-    """An old home that gave back a part of an outage has told the next home of the rest."""
-    for region, row in evidence.rows("SELECT fault_id, outage, end_time FROM fault_waivers"):
-        outage = evidence.faults[row["fault_id"]][region].outages[row["outage"]]
-        is_part = from_microseconds(row["end_time"]) < from_timestamp(outage.end_time)
-        if is_part != ((region, (row["fault_id"], row["outage"])) in told):
-            evidence.broken(WAIVED, row["fault_id"], f"{region} gave back a part: {is_part}, and told the next home")
+def _all_told(evidence: Evidence, told: Mapping[tuple[str, _Outage], datetime]) -> None:
+    """An old home gave back the rent up to the move of which it has told the next home, and else of the whole outage.
+
+    It tells the next home also of an outage that ended before the move, where the rent is given back after it.
+    """
+    for region, row in evidence.rows("SELECT fault_id, outage, start_time, end_time FROM fault_waivers"):
+        end = from_timestamp(evidence.faults[row["fault_id"]][region].outages[row["outage"]].end_time)
+        since = told.get((region, (row["fault_id"], row["outage"])), end)
+        if from_microseconds(row["end_time"]) != max(from_microseconds(row["start_time"]), min(end, since)):
+            evidence.broken(
+                WAIVED, row["fault_id"], f"{region} gave back until {row['end_time']}; {end}, moved {since}"
+            )
 
 
 def _by_the_plan(evidence: Evidence, rents: Sequence[MovedRent]) -> None:
