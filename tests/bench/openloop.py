@@ -136,7 +136,7 @@ def spreads(offers: Sequence[Offer]) -> dict[str, Spread]:
 
 def medians(offers: Offers, heading: str) -> list[float]:
     """A figure of each share, from the least rate to the greatest."""
-    return [spreads(rounds)[heading].median for rounds in offers.values()]
+    return [Spread.of([FIGURES[heading](each) for each in rounds]).median for rounds in offers.values()]
 
 
 def shown(engine: str, offers: Offers) -> Table:
