@@ -48,7 +48,7 @@ from region_node.lifecycle.moving.restored import (
     stale_line,
     unmark,
 )
-from region_node.lifecycle.moving.rows import is_behind, keep_move, note_assignments
+from region_node.lifecycle.moving.rows import is_behind, keep_move, note_assignments, unnamed
 from tests.empty_database import empty_database
 from tests.number_assignments import book_of, chain, giver
 from tests.unit.situations import FEDERATION, LINE, NOW
@@ -123,6 +123,23 @@ def test_a_process_that_lags_does_not_take_an_earlier_move_to_the_same_region_fo
         note_assignments(tx, again, "customer-1", between)
         keep_move(tx, again, "customer-1")
         assert [is_behind(tx, again, each) for each in (before, between, named)] == [True, False, False]
+
+
+def test_a_former_home_that_sees_a_number_go_and_come_back_at_once_does_not_give_it_away_again() -> None:
+    home, gone, back, again = (
+        Federation(3, plan_of(), book=book_of(chain(NUMBER, *homes)))
+        for homes in ((HOME,), (HOME, NEW), (HOME, NEW, HOME), (HOME, NEW, HOME, NEW))
+    )
+    first = CustomerMove(id=f"{HOME}/crm/m1", from_region=HOME, to_region=NEW, state=rules.MOVED)
+    third = CustomerMove(id=f"{HOME}/crm/m3", from_region=HOME, to_region=NEW, state=rules.MOVED)
+    with moving_database() as tx:
+        insert_customer(tx, CustomerRow("customer-1", "陈静", "chen@example.com"))
+        for move, known in ((first, home), (third, back)):
+            move.lines.add(number=NUMBER)
+            keep_move(tx, move, "customer-1")
+            note_assignments(tx, move, "customer-1", known)
+        assert [unnamed(tx, first, each) for each in (home, gone, back, again)] == [[NUMBER], [], [], []]
+        assert [unnamed(tx, third, each) for each in (back, again)] == [[NUMBER], []]
 
 
 def last_home(region: str, known: Federation, named: Federation) -> str:

@@ -43,9 +43,9 @@ def _look(tx: Transaction, context: RegionContext, occasion: Occasion, percent: 
     """Returns whether there may be further events."""
     events = occasion.events.after(tx, rows.place_in(tx, occasion.name) or 0, "", _EVENTS)
     for record_id in dict.fromkeys(event.name for event in events if in_sample(event.name, percent)):
-        asked = occasion.finished(tx, context.region, record_id)
-        if asked is not None:
-            inviting.request(tx, context, asked, now, "")
+        finished = occasion.finished(tx, context.region, record_id)
+        if finished is not None:
+            inviting.request(tx, context, finished.asked, now, finished.traceparent)
     if events:
         rows.note_place(tx, occasion.name, events[-1].sequence)
     return len(events) == _EVENTS

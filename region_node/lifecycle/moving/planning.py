@@ -13,7 +13,7 @@ from region_node.customers.moved_numbers import note_named
 from region_node.lifecycle.moving.port import Assign, MoveEnded
 from region_node.lifecycle.moving.recovering import LostCustomers
 from region_node.lifecycle.moving.restored import RestoredCustomers
-from region_node.lifecycle.moving.rows import customer_here, find_move, is_behind, keep_move, unplanned_moves
+from region_node.lifecycle.moving.rows import customer_here, find_move, is_behind, keep_move, unnamed, unplanned_moves
 from region_node.node.context import RegionContext
 from region_node.node.telling import Telling, tell_each
 
@@ -64,8 +64,7 @@ class MovePlanning:
         federation = self._context.federation
         if await self._store.read(lambda tx: is_behind(tx, move, federation)):
             return False
-        homes = {each.number: federation.number_plan.home_of(each.number) for each in move.lines}
-        waiting = [number for number, home in homes.items() if home == move.from_region]
+        waiting = await self._store.read(lambda tx: unnamed(tx, move, federation))
         if not waiting:
             await self._store.write(lambda tx: _note_planned(tx, move.id, federation))
             return True

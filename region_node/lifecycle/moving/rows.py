@@ -94,6 +94,23 @@ def is_behind(tx: Transaction, move: CustomerMove, federation: Federation) -> bo
     return any(row is not None and len(book.of(number)) < row.assignments for number, row in rows)
 
 
+def unnamed(tx: Transaction, move: CustomerMove, federation: Federation) -> list[str]:
+    """The numbers of a move, E.164, which a plan leaves with the former home, and which that has not given away since.
+
+    A later move may have brought a number back before this region saw the plan that named the new home.
+    """
+    plan = federation.number_plan
+
+    def is_given(number: str) -> bool:
+        row = tx.find(_NUMBERS, move.id, number_index(tx, number))
+        return row is not None and any(
+            each.giver == move.from_region for each in plan.book.of(number)[row.assignments :]
+        )
+
+    left = (each.number for each in move.lines if plan.home_of(each.number) == move.from_region)
+    return [each for each in left if not is_given(each)]
+
+
 def is_after(tx: Transaction, move: CustomerMove, number: str, federation: Federation) -> bool:
     """Whether a move of a number, E.164, is newer than a plan, which names the former home or lacks more.
 

@@ -94,12 +94,12 @@ def _key_of(region: str) -> Ed25519PublicKey:
 
 
 def _trace(evidence: Evidence, row: Kept) -> str:
-    """The trace of an order and of a fault; reports on the network, comparisons and repairs have none.
+    """The trace of an order or a fault, also for the survey after it.
 
-    Nor has the search for the documents of a customer who was lost. The outage that the new home of a move hears of
-    belongs to the fault.
+    Reports on the network, comparisons and repairs have none, nor has the search for the documents of a customer who
+    was lost. The outage that the new home of a move hears of belongs to the fault.
     """
-    subject = row.subject
+    subject = row.subject.removeprefix("survey/")
     if row.kind == EnvelopeKind.ENVELOPE_KIND_DOCUMENTS_WANTED:
         return ""
     if row.kind == EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED:

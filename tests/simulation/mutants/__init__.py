@@ -87,7 +87,7 @@ MUTANTS = (
     Mutant(supporting.limit_forgotten_after_the_first_step, "nothing lost"),
     Mutant(supporting.home_region_not_told, "regions agree on a fault", first=1),
     Mutant(supporting.customer_told_at_each_version, "told once"),
-    Mutant(supporting.home_region_by_two_plans, "told once", first=6),
+    Mutant(supporting.home_region_by_two_plans, "told once", first=83),
     Mutant(supporting.children_do_not_follow, "problems are followed"),
     Mutant(supporting.event_forgotten_that_changed_on_its_way, "nothing lost", first=21),
     Mutant(supporting.followed_before_it_was_told, "problems are followed", first=1),
