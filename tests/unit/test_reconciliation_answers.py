@@ -17,7 +17,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcom
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.store.timers import due_timers, fire
 from gateway.time.clock import to_timestamp
-from region_node.business.reconciliation import answers, comparing, rules
+from region_node.business.reconciliation import answers, comparing, days, rules
 from region_node.business.reconciliation.nightly import NIGHT_TIMER, ensure_reconciliation, night_is_due
 from region_node.business.reconciliation.rows import unsettled_days
 from tests.unit.reconciling import DAY, HOME, NIGHT, ORIGIN, TAKEN_IN, THIRD, Region, Two, two_regions
@@ -48,6 +48,15 @@ def answered(
     """A region gets an answer to its question."""
     receipt = ReceiptContent(envelope_id=content.id, outcome=Outcome.OUTCOME_ACCEPTED, result=told.SerializeToString())
     two.handler(region, RECONCILIATION).answered(region.tx, content, receipt, now)
+
+
+def bucket_question(region: Region, kind: str, buckets: int, first: int = 0) -> EnvelopeContent:
+    """The question about the records of a kind, of a region that compares the day."""
+    records = region.context.kinds[kind].records(region.tx, days.wanted(region.context.node, HOME, DAY))
+    told = rules.bucket_digests(rules.in_buckets(records, buckets))
+    asked = BucketDigests(record_kind=kind, digests=told, first_bucket=first)
+    question = ReconciliationQuestion(day=f"{DAY}", buckets=asked, start_time=to_timestamp(NIGHT))
+    return EnvelopeContent(destination=HOME, subject=f"reconciliation/{DAY}", payload=question.SerializeToString())
 
 
 def digests(**changes: object) -> DayDigests:
@@ -87,9 +96,7 @@ def test_records_that_no_honest_region_has_are_not_taken(two: Two) -> None:
         "one record twice": [record(), record()],
         "a huge list": [record(serial=f"{ORIGIN}/x{n}") for n in range(answers.MOST_RECORDS + 1)],
     }
-    buckets = BucketDigests(record_kind="order", digests=bytes(8))
-    question = ReconciliationQuestion(day=f"{DAY}", buckets=buckets, start_time=to_timestamp(NIGHT))
-    content = EnvelopeContent(destination=HOME, subject=f"reconciliation/{DAY}", payload=question.SerializeToString())
+    content = bucket_question(two.origin, "order", 1)
     for case, told in lies.items():
         answered(two, two.origin, content, ReconciledRecords(buckets=[0], records=told))
         assert two.origin.differences == [], case
@@ -101,9 +108,7 @@ def test_records_that_no_honest_region_has_are_not_taken(two: Two) -> None:
 def test_a_record_of_a_fault_that_a_third_region_has_reported_is_taken_and_no_serial_without_a_region(
     two: Two, kind: str
 ) -> None:
-    buckets = BucketDigests(record_kind=kind, digests=bytes(8))
-    question = ReconciliationQuestion(day=f"{DAY}", buckets=buckets, start_time=to_timestamp(NIGHT))
-    content = EnvelopeContent(destination=HOME, subject=f"reconciliation/{DAY}", payload=question.SerializeToString())
+    content = bucket_question(two.origin, kind, 1)
     for serial in ("", "/F1#waived0", "he nan/F1#waived0", f"{'x' * 65}/F1#waived0", f"{THIRD}/{'x' * 300}"):
         answered(two, two.origin, content, ReconciledRecords(buckets=[0], records=[record(serial=serial)]))
         assert two.origin.differences == [], serial
@@ -116,9 +121,7 @@ def test_a_region_that_tells_of_ever_more_records_is_not_asked_for_more(
     two: Two, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(comparing, "MOST_DIFFERENCES", 40)
-    buckets = BucketDigests(record_kind="order", digests=bytes(8 * 64))
-    question = ReconciliationQuestion(day=f"{DAY}", buckets=buckets, start_time=to_timestamp(NIGHT))
-    content = EnvelopeContent(destination=HOME, subject=f"reconciliation/{DAY}", payload=question.SerializeToString())
+    content = bucket_question(two.origin, "order", 64)
     invented = [record(serial=f"{ORIGIN}/invented-{number}") for number in range(500)]
     for bucket in range(64):
         placed = [each for each in invented if rules.bucket_of(each.serial, 64) == bucket]
@@ -132,10 +135,21 @@ def test_a_region_that_tells_of_ever_more_records_is_not_asked_for_more(
     assert "too many differences" in caplog.text
 
 
+def test_a_record_that_a_region_got_after_its_question_is_left_to_the_next_comparison(two: Two) -> None:
+    content = bucket_question(two.origin, "order", 1)
+    question = ReconciliationQuestion.FromString(content.payload)
+    two.home.execute(f"DELETE FROM orders WHERE order_id = '{ORIGIN}/counter/pay-7'")
+    early = comparing.answer(two.home.tx, two.home.context, ORIGIN, question)
+    assert isinstance(early, ReconciledRecords)
+    two.order("late")
+    answered(two, two.origin, content, early)
+    assert two.origin.differences == [], "the answer is of before the order"
+    two.compare(now=NIGHT + HOUR)
+    assert two.origin.named == {"pay-7": "missing_there"}
+
+
 def test_pages_that_begin_again_at_an_earlier_bucket_end_the_comparison(two: Two) -> None:
-    buckets = BucketDigests(record_kind="order", digests=bytes(8 * 4), first_bucket=2)
-    question = ReconciliationQuestion(day=f"{DAY}", buckets=buckets, start_time=to_timestamp(NIGHT))
-    content = EnvelopeContent(destination=HOME, subject=f"reconciliation/{DAY}", payload=question.SerializeToString())
+    content = bucket_question(two.origin, "order", 4, 2)
     for following in (1, 2, 4, 2**32 - 1):
         answered(two, two.origin, content, ReconciledRecords(next_bucket=following))
         assert two.origin.waiting() == [], following

@@ -131,6 +131,8 @@ def records_answered(
     buckets = rules.in_buckets(records, len(asked.digests) // rules.BUCKET_BYTES)
     named = {number for number in told.buckets if number < len(buckets)}
     ours = [each for number in named for each in buckets[number]]
+    # Where this region has changed a record or acted on it since the question, their copy may be that from before.
+    changed = {number for number in named if rules.differs(buckets[number], asked.digests, number)}
     late = days.late_after(context.node)
     theirs = (record_of(each) for each in told.records)
     # A record outside of its bucket would be a difference that no later comparison finds again, and closes.
@@ -139,8 +141,9 @@ def records_answered(
         if pair.here is None and kind.is_erased(tx, pair.serial):
             continue  # the erasure is on its way to the other region
         acted = last_act(tx, context.kinds, kind.name, pair.serial)
-        if acted is not None and started <= acted <= now:
-            keep_open(tx, region, kind.name, pair.serial, started)  # the other copy may be that from before the act
+        has_acted = acted is not None and started <= acted <= now
+        if has_acted or rules.bucket_of(pair.serial, len(buckets)) in changed:
+            keep_open(tx, region, kind.name, pair.serial, started)
             continue
         keep_difference(tx, kind, region, question.day, pair, started, now, late)
     if asked.first_bucket < told.next_bucket < len(buckets):

@@ -71,6 +71,12 @@ def is_bucket_digests(digests: bytes) -> bool:
     return rest == 0 and 1 <= count <= MOST_BUCKETS and count & (count - 1) == 0
 
 
+def differs(bucket: Iterable[Record], digests: bytes, number: int) -> bool:
+    """Whether the records of a bucket, by its number, have another digest than that among the digests of all."""
+    start = number * BUCKET_BYTES
+    return digest(bucket)[:BUCKET_BYTES] != digests[start : start + BUCKET_BYTES]
+
+
 class Differing(NamedTuple):
     """Buckets that differ, with the records of this region, and the first bucket left out; 0 for none."""
 
@@ -87,8 +93,7 @@ def differing(records: Iterable[Record], theirs: bytes, first: int) -> Differing
     for number in range(first, len(buckets)):
         if len(found) >= ANSWER_RECORDS:
             return Differing(named, found, number)
-        start = number * BUCKET_BYTES
-        if digest(buckets[number])[:BUCKET_BYTES] != theirs[start : start + BUCKET_BYTES]:
+        if differs(buckets[number], theirs, number):
             named.append(number)
             found += buckets[number]
     return Differing(named, found, 0)

@@ -1,5 +1,6 @@
 """Moves: each customer has one home that all regions name, and its balance has gone from one home to the next once."""
 
+from gateway.errors import Refused, reason_name
 from gateway.store.port import Transaction
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import EntryKind
@@ -41,10 +42,13 @@ def _check_home(evidence: Evidence, relocation: Relocation) -> None:
 
 
 def _named(tx: Transaction, region: Region, number: str) -> str:
-    """The home of a number as a region answers about it."""
+    """The home of a number as a region answers about it, or the reason of its refusal."""
     assert region.knowledge is not None, "all regions have joined"
     has_line = find_line(tx, number) is not None
-    return home_elsewhere(tx, region.knowledge.federation, region.name, number, has_line=has_line) or region.name
+    try:
+        return home_elsewhere(tx, region.knowledge.federation, region.name, number, has_line=has_line) or region.name
+    except Refused as refused:
+        return reason_name(refused.reason)
 
 
 def _check_move(evidence: Evidence, move_id: str, account: str, booked: list[tuple[str, int]]) -> None:
