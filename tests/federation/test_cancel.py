@@ -198,7 +198,7 @@ async def test_an_order_on_its_way_is_assessed_until_its_home_region_grants_it(
         order = await guangdong.submit(guangdong.request("TERMINATE", number), wait=0)
         await until_a_lane_stops(caplog)
         assessed = await guangdong.cancel(order.id, wait=0)
-        assert (assessed.state, assessed.awaiting.action) == (ASSESSING, "decide on the cancellation")
+        assert (assessed.state, assessed.awaiting.action) == (ASSESSING, "decide")
         await federation.start_node("sichuan")
         cancelled = await guangdong.reaches(order.id, CANCELLED)
         assert cancelled == await sichuan.get(order.id)

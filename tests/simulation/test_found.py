@@ -207,6 +207,16 @@ def test_a_cancellation_finds_an_order_that_was_decided_where_it_was_taken_in(co
     assert request.refused.reason == Reason.REASON_ORDER_TOO_LATE_TO_CANCEL
 
 
+def test_an_order_awaits_what_it_awaited_after_its_cancellation_has_expired_on_its_way(counter: Counter) -> None:
+    counter.plan(THEIRS, "sichuan")
+    order = counter.pay(THEIRS)
+    counter.cancel(order)
+    assert counter.order(order).state == OrderState.ORDER_STATE_ASSESSING_CANCELLATION
+    counter.answer(order, COMMAND, Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_ENVELOPE_EXPIRED))
+    after = counter.order(order)
+    assert (after.state, after.awaiting) == (order.state, order.awaiting)
+
+
 def test_a_submission_that_its_cancellation_overtook_is_refused_and_the_order_stays_cancelled(
     counter: Counter,
 ) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
-from gateway.api.region.v1.order_pb2 import Order, Party
+from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -215,16 +215,10 @@ def _send_command(
     tx: Transaction, context: OrderContext, row: OrderRow, caller: Caller, asked: OrderCommand, now: datetime
 ) -> None:
     order = row.order
+    # The order awaits what it awaited: it goes on where the cancellation is not granted, or expires on its way.
     if asked.HasField("cancel") and order.state not in (rules.ASSESSING_CANCELLATION, rules.PENDING_CANCELLATION):
         rules.enter(
             order, rules.ASSESSING_CANCELLATION, now=now, region=context.node.region, reason="cancellation requested"
-        )
-        rules.wait_for(
-            order,
-            Party.PARTY_HOME_REGION,
-            "decide on the cancellation",
-            now=now,
-            due=from_timestamp(order.expected_completion_time),
         )
         update_order(tx, order, now)
     outgoing = OutgoingEnvelope(

@@ -105,7 +105,7 @@ MUTANTS = (
     Mutant(moving.double_move, ONE, first=MOVES, within=20),
     Mutant(moving.customer_kept_after_the_hand_over, ONE, first=MOVES, within=20),
     Mutant(moving.balance_handed_over_and_kept, ONE, first=MOVES, within=20),
-    Mutant(moving.rent_of_a_move_not_owed, "money", first=MOVES + 3, within=20),
+    Mutant(moving.rent_of_a_move_not_owed, "money", first=MOVES + 426, within=20),
     Mutant(moving.whole_outage_given_back_at_both_homes, "rent waived once", first=MOVES + 1, within=20),
     Mutant(moving.restored_database_believed, ONE, first=MOVES, within=20),
     Mutant(moving.lost_customer_not_asked_for, ONE, first=MOVES, within=20),
