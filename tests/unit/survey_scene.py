@@ -48,7 +48,7 @@ class Region:
         order.request.number, order.request.business = number, "SUSPEND"
         order.request.requester.channel = Channel.CHANNEL_COUNTER
         order.create_time.CopyFrom(to_timestamp(NOW))
-        insert_order(self.tx, OrderRow(order, ""), NOW)
+        insert_order(self.tx, OrderRow(order, f"trace of {order.id}"), NOW)
         return order.id
 
     def notices(self, now: datetime) -> list[str]:

@@ -260,8 +260,9 @@ def test_a_share_of_what_was_finished_since_is_asked_about_once(regions: dict[st
     finished = [south.order(f"order-{number}") for number in range(300)]
     for _ in range(3):
         surveys_are_due(tx, south.context, NOW)
-    sent = [each.subject for each in at_rest.sent(tx)]
-    assert sorted(sent) == sorted(inviting.envelope_about(each) for each in finished if in_sample(each, percent))
+    sent = [(each.subject, EnvelopeContent.FromString(each.content).traceparent) for each in at_rest.sent(tx)]
+    asked = [each for each in finished if in_sample(each, percent)]
+    assert sorted(sent) == sorted((inviting.envelope_about(each), f"trace of {each}") for each in asked)
     assert 0 < len(sent) < 60
 
 
