@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import reason_name
 from gateway.time.clock import from_microseconds, from_timestamp
 from region_node.network.faults.outages import Span, rent_of
@@ -135,11 +136,11 @@ def _outcomes(evidence: Evidence, errand: FaultErrand) -> Iterator[tuple[str, st
     """The messages, each with its request, and whether the owner region accepted it."""
     for request_id, (what, refused) in errand.said.items():
         reason = evidence.reasons.get((errand.region, errand.operator, request_id))
-        if reason is None:
-            evidence.broken("same answer", errand.fault_id, f"{request_id} is not remembered")
-        elif refused is not None and reason != refused:
+        if reason is None and refused is None:
+            evidence.broken("same answer", errand.fault_id, f"{request_id} was taken in and is not remembered")
+        elif None not in (reason, refused) and reason != refused:
             evidence.broken("same answer", errand.fault_id, f"{request_id} was refused for another reason")
-        yield what, request_id, not reason
+        yield what, request_id, reason == Reason.REASON_UNSPECIFIED
 
 
 def _waivers(evidence: Evidence) -> None:
