@@ -19,12 +19,12 @@ from gateway.rpc.incidents import incident
 from gateway.rpc.interceptor import BorderPorts
 from gateway.security.identity import SCHEME, Identity, parse
 from gateway.security.peers import Caller, without_certificate
-from gateway.web.console import assets
+from gateway.web.console import assets, sign_in_page
 from gateway.web.console.calling import CallingInProcess
 from gateway.web.console.cookies import COOKIE, LANGUAGE_COOKIE, come_back, forget_way, set_cookie, set_out
 from gateway.web.console.exports import FORMAT, FORMATS, exported
 from gateway.web.console.fields import Fields
-from gateway.web.console.frames import Frame, Kept, Link, RefusedPage, SignIn, title_of
+from gateway.web.console.frames import Frame, Kept, Link, RefusedPage, title_of
 from gateway.web.console.framing import (
     LANGUAGE,
     REQUEST_ID,
@@ -165,30 +165,18 @@ class ConsoleApplication:
         if identity is None:
             return await self._set_out(request, to)
 
-        def show() -> Shown:
-            page = SignIn(
-                person=identity.name,
-                explanation=translated("Your certificate names you. Sign in to work as this person."),
-                button=translated("Sign in"),
-                action=self._sign_in_to(to),
-            )
-            return Shown("sign_in.html.j2", translated("Sign in"), page)
-
-        return self._written(request, show, await self._known_terms(request))
+        return self._written(
+            request,
+            lambda: sign_in_page.by_certificate(identity.name, self._sign_in_to(to)),
+            await self._known_terms(request),
+        )
 
     async def _set_out(self, request: web.Request, to: str) -> web.StreamResponse:
         """The page that leads to the identity provider. A browser with several such pages has one secret for them."""
         assert self._console.sign_in is not None
         secret = come_back(request)[0] or secrets.token_urlsafe(_SECRET_BYTES)
         address = self._console.sign_in.address(secret, self._came_back_to(request))
-
-        def show() -> Shown:
-            explanation = translated("Your identity provider says who you are.")
-            return Shown(
-                "sign_in.html.j2", translated("Sign in"), SignIn("", explanation, translated("Go on"), address)
-            )
-
-        answer = self._written(request, show, await self._known_terms(request))
+        answer = self._written(request, lambda: sign_in_page.by_provider(address), await self._known_terms(request))
         set_out(answer, secret, to, LONGEST_WAY)
         return answer
 
@@ -204,14 +192,11 @@ class ConsoleApplication:
         identity = await self._console.sign_in.person(came, self._border.clock.now())
         await self._reader_of(without_certificate(identity))
         begun, to = self._sessions.begin(identity.path, NO_CERTIFICATE), self._within(to)
-
-        def show() -> Shown:
-            explanation = translated("You are signed in as this person.")
-            return Shown(
-                "sign_in.html.j2", translated("Signed in"), SignIn(identity.name, explanation, translated("Go on"), to)
-            )
-
-        answer = self._written(request, show, await self._known_terms(request))
+        answer = self._written(
+            request,
+            lambda: sign_in_page.back_from_provider(identity.name, to),
+            await self._known_terms(request),
+        )
         answer.headers["Refresh"] = f"0; url={to}"
         forget_way(answer)
         set_cookie(answer, COOKIE, begun)
