@@ -30,7 +30,7 @@ def bills_by_month(bills: Sequence[Bill], address: Callable[[str], str]) -> Cont
             [
                 Cell(each.month, "row", href=address(each.month), note=_elsewhere(each)),
                 Cell(
-                    _told(each.total) if each.HasField("total") else translated("not billed yet"),
+                    _told(each.total) if each.HasField("total") else translated("not billed"),
                     style="figure",
                     note=translated("far above the months before") if each.abnormal else "",
                 ),

@@ -137,7 +137,8 @@ def _entries(visit: Visit) -> Sequence[Entry]:
     send = entry(visit, _SEND, translated("Send a code to the customer"), translated("Send"), ())
     code = Field(_CODE, "number", translated("Code"), longest=_DIGITS)
     check = entry(visit, _VERIFY, translated("Check the code"), translated("Check"), [code])
-    return [check, send] if visit.query.text(_CHECK) else [send]
+    is_sent = visit.query.text(_CHECK) and not visit.query.text(_PROOF)
+    return [check, send] if is_sent else [send]
 
 
 def _sections(visit: Visit, found: _Found) -> Iterator[Section]:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar, cast
@@ -314,7 +315,9 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     yield "businesses", written(views["/orders/new"], ListBusinessesResponse(businesses=[guide(evil).business]))
     yield "orders", written(views["/orders"], ListOrdersResponse(orders=[order(evil)]))
     complaints = ListComplaintsResponse(complaints=[complaint(evil)])
-    yield "work list", written(views["/work"], ListOrdersResponse(orders=[order(evil)]), complaints)
+    with_filters = replace(visit(), filters={f"overdue{evil}": "within=0"})
+    waiting = Answering(ListOrdersResponse(orders=[order(evil)]), complaints)
+    yield "work list", written_by(CONSOLE, views["/work"], with_filters, waiting)
     yield "complaints", written(views["/complaints"], complaints)
     found = GetComplaintResponse(complaint=complaint(evil), private_notes=[ComplaintNote(text=f"third call{evil}")])
     found.ledger.add(region=f"guangdong{evil}")

@@ -53,6 +53,7 @@ from gateway.web.console.pages import (
     unless_refused,
 )
 from gateway.web.console.requests import form_of, is_below, language_of, require_own_origin, see
+from gateway.web.console.saved_filters import QUERY, SAVED, changed, cookie_of, filters_in
 from gateway.web.console.sessions import NO_CERTIFICATE, Sessions
 from gateway.web.console.sign_in import LONGEST_WAY, SignedInElsewhere
 from gateway.web.html_pages import HtmlPages
@@ -103,6 +104,7 @@ class ConsoleApplication:
             *(("GET", each.path, each.show) for each in (self._style, self._script)),
             *(("GET", view.path, self._reading(view)) for view in self._console.views),
             *(("POST", view.path, self._sending(view)) for view in self._console.views if view.forms),
+            *(("POST", each.path + SAVED, self._saving(each)) for each in self._console.views if each.saves_filters),
             *(
                 ("GET", each.path + EVENTS, self._following(each, each.live))
                 for each in self._console.views
@@ -312,6 +314,21 @@ class ConsoleApplication:
 
         return send
 
+    def _saving(self, view: View) -> Handler:
+        """Saves or deletes a filter of a page in the browser, and leads back to the page."""
+
+        async def save(request: web.Request) -> web.StreamResponse:
+            form = await self._own_form(request)
+            person = await self._signed_in(request)
+            person.session.require_token(form.text(TOKEN))
+            cookie = cookie_of(person.identity.path, view.path)
+            kept = changed(filters_in(request.cookies.get(cookie, "")), form, view.query)
+            answer = see(f"{self._console.root}{view.path}?{form.text(QUERY)}")
+            set_cookie(answer, cookie, kept, _YEAR if kept else 0)
+            return answer
+
+        return save
+
     def _following(self, view: View, live: Live) -> Handler:
         feed = Feed(self._console, view, live, self._pages)
         rpcs = [*view.rpcs, self._console.terms_rpc]
@@ -372,6 +389,7 @@ class ConsoleApplication:
             now=self._console.now(),
             request_id="",
             drawn=secrets.token_hex(_ID_BYTES),
+            filters=filters_in(request.cookies.get(cookie_of(person.identity.path, view.path), "")),
         )
 
     def _calling(self, request: web.Request, rpcs: Collection[Rpc[Message]]) -> Calling:
