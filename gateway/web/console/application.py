@@ -53,7 +53,7 @@ from gateway.web.console.pages import (
     unless_refused,
 )
 from gateway.web.console.requests import form_of, is_below, language_of, require_own_origin, see
-from gateway.web.console.saved_filters import QUERY, SAVED, changed, cookie_of, filters_in
+from gateway.web.console.saved_filters import SAVED, changed, cookie_of, filters_in, query_of
 from gateway.web.console.sessions import NO_CERTIFICATE, Sessions
 from gateway.web.console.sign_in import LONGEST_WAY, SignedInElsewhere
 from gateway.web.html_pages import HtmlPages
@@ -321,9 +321,9 @@ class ConsoleApplication:
             form = await self._own_form(request)
             person = await self._signed_in(request)
             person.session.require_token(form.text(TOKEN))
-            cookie = cookie_of(person.identity.path, view.path)
-            kept = changed(filters_in(request.cookies.get(cookie, "")), form, view.query)
-            answer = see(f"{self._console.root}{view.path}?{form.text(QUERY)}")
+            cookie, query = cookie_of(person.identity.path, view.path), query_of(form, view.query)
+            kept = changed(filters_in(request.cookies.get(cookie, "")), form, query)
+            answer = see(f"{self._console.root}{view.path}?{query}")
             set_cookie(answer, cookie, kept, _YEAR if kept else 0)
             return answer
 

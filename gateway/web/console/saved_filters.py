@@ -20,11 +20,10 @@ from gateway.wording.languages import translated
 
 SAVED = "/filters"
 """The end of the path to which a page sends its filters."""
-NAME, QUERY = "name", "query"
-"""The fields of the form."""
+_NAME, _QUERY = "name", "query"
 _SAVE, _DELETE = "save", "delete"
 _LONGEST = 40  # characters of a name
-_LARGEST = 3_500  # characters of the cookie: browsers keep 4096 with its name
+_LARGEST = 1_000  # characters of the cookie: a request takes those of several colleagues at one browser
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def shown_filters(visit: Visit, path: str, names: Sequence[str]) -> SavedFilters
         label=translated("Name of this filter"),
         longest=_LONGEST,
         save=translated("Save"),
-        names=Choice(NAME, translated("Saved filter"), [Option(name, name) for name, _, _ in saved]),
+        names=Choice(_NAME, translated("Saved filter"), [Option(name, name) for name, _, _ in saved]),
         delete=translated("Delete"),
     )
 
@@ -77,21 +76,27 @@ def filters_in(cookie: str) -> Mapping[str, str]:
         return {}
 
 
-def changed(filters: Mapping[str, str], form: Fields, known: Sequence[str]) -> str:
-    """The cookie after a form that saves or deletes a filter; empty without any. `known` has the names of its query.
+def query_of(form: Fields, known: Sequence[str]) -> str:
+    """The query in a form of the page, encoded anew. Raises Refused for a field of it that is not known."""
+    query = Fields.parsed(form.text(_QUERY))
+    query.require_known(known)
+    return urlencode(query.pairs())
 
-    Raises Refused for a form, a name or a query of another kind, and where the browser would not keep them all.
+
+def changed(filters: Mapping[str, str], form: Fields, query: str) -> str:
+    """The cookie after a form that saves or deletes a filter; empty without any. `query` is that of the form.
+
+    Raises Refused for a form or a name of another kind, and for one filter too many.
     """
-    form.require_known([TOKEN, ACT, NAME, QUERY])
-    act, name, query = form.text(ACT), form.text(NAME), form.text(QUERY)
+    form.require_known([TOKEN, ACT, _NAME, _QUERY])
+    act, name = form.text(ACT), form.text(_NAME)
     if act not in (_SAVE, _DELETE):
         raise invalid(ACT, "names no form of this page", "不是本页面的表单")
     if not 0 < len(name) <= _LONGEST:
-        raise invalid(NAME, f"not 1 to {_LONGEST} characters", f"须为1至{_LONGEST}个字符")
-    Fields.parsed(query).require_known(known)
+        raise invalid(_NAME, f"not 1 to {_LONGEST} characters", f"须为1至{_LONGEST}个字符")
     kept = {each: said for each, said in filters.items() if each != name}
     found = {**kept, name: query} if act == _SAVE else kept
     cookie = base64.urlsafe_b64encode(urlencode(found).encode()).decode() if found else ""
     if len(cookie) > _LARGEST:
-        raise invalid(NAME, "one filter too many: delete another one", "筛选过多：请先删除其他筛选")
+        raise invalid(_NAME, "one filter too many: delete another one", "筛选过多：请先删除其他筛选")
     return cookie
