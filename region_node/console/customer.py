@@ -31,7 +31,7 @@ from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
-from region_node.console import complaints, faults, new_order, orders, rpcs, support
+from region_node.console import complaints, faults, identity_check, new_order, orders, rpcs, support
 from region_node.console.lists import NUMBER
 from region_node.console.sections import Content, Section, notes_of, section, tables_of
 from region_node.console.words import CUSTOMERS, cut_caption
@@ -68,9 +68,8 @@ class _Page:
     hint: str
     status: Cell
     sections: Sequence[Section]
-    elsewhere: str
-    """The data that staff have no right to read."""
-    new_order: Link
+    links: Sequence[Link]
+    """To a new order, and to the identity check; none before a number is entered."""
 
 
 async def _read(visit: Visit, calling: Calling) -> _Found | None:
@@ -108,11 +107,21 @@ def _show(visit: Visit, found: _Found | None) -> Shown:
         hint=translated("Each look is recorded with your name."),
         status=_status(found),
         sections=[] if found is None else list(_sections(visit, found)),
-        elsewhere=translated("Counters show bills, consents to sharing and disclosures, against the customer's proof."),
-        new_order=Link(translated("New order"), visit.address(new_order.PATH, number=visit.query.text(NUMBER))),
+        links=_links(visit),
     )
     tables, notes = tables_of(page.sections), notes_of(page.sections)
     return Shown("customer.html.j2", translated("Customer"), page, CUSTOMERS, tables, notes)
+
+
+def _links(visit: Visit) -> Sequence[Link]:
+    number = visit.query.text(NUMBER)
+    if not number:
+        return ()
+    checked = translated("Bills, consents and disclosures, after an identity check")
+    return [
+        Link(translated("New order"), visit.address(new_order.PATH, number=number)),
+        Link(checked, visit.address(identity_check.PATH, number=number)),
+    ]
 
 
 def _status(found: _Found | None) -> Cell:

@@ -1,6 +1,7 @@
 """The RPCs of a node of which the pages are made."""
 
 from gateway.api.region.v1 import alarm_service_pb2 as alarm_api
+from gateway.api.region.v1 import billing_service_pb2 as billing_api
 from gateway.api.region.v1 import catalogue_service_pb2 as catalogue_api
 from gateway.api.region.v1 import complaint_service_pb2 as complaint_api
 from gateway.api.region.v1 import customer_service_pb2 as customer_api
@@ -12,7 +13,9 @@ from gateway.api.region.v1 import measurement_service_pb2 as measurement_api
 from gateway.api.region.v1 import notice_service_pb2 as notice_api
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1 import planned_outage_service_pb2 as planned_outage_api
+from gateway.api.region.v1 import sharing_service_pb2 as sharing_api
 from gateway.api.region.v1 import support_service_pb2 as support_api
+from gateway.api.region.v1 import verification_service_pb2 as verification_api
 from gateway.web.console.pages import Rpc
 
 _SERVICES = "/gateway.api.region.v1"
@@ -43,6 +46,11 @@ GET_CONTACT_PREFERENCES = Rpc(
     f"{_SERVICES}.CustomerService/GetContactPreferences", customer_api.GetContactPreferencesResponse
 )
 LIST_DOCUMENTS = Rpc(f"{_SERVICES}.DocumentService/ListDocuments", document_api.ListDocumentsResponse)
+SEND_CODE = Rpc(f"{_SERVICES}.VerificationService/SendCode", verification_api.SendCodeResponse)
+VERIFY = Rpc(f"{_SERVICES}.VerificationService/Verify", verification_api.VerifyResponse)
+QUERY_BILL = Rpc(f"{_SERVICES}.BillingService/QueryBill", billing_api.QueryBillResponse)
+LIST_GRANTS = Rpc(f"{_SERVICES}.SharingService/ListGrants", sharing_api.ListGrantsResponse)
+LIST_DISCLOSURES = Rpc(f"{_SERVICES}.SharingService/ListDisclosures", sharing_api.ListDisclosuresResponse)
 GET_FAULT = Rpc(f"{_SERVICES}.FaultService/GetFault", fault_api.GetFaultResponse)
 WORK_ON_FAULT = Rpc(f"{_SERVICES}.FaultService/WorkOnFault", fault_api.WorkOnFaultResponse)
 RESPOND_TO_FAULT = Rpc(f"{_SERVICES}.FaultService/RespondToFault", fault_api.RespondToFaultResponse)

@@ -20,6 +20,7 @@ from gateway.web.console.lists import chosen_word
 from gateway.web.console.order_parts import order_state
 from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import Choice, Option, by_due, due_cell, span
+from gateway.web.console.saved_filters import SavedFilters, shown_filters
 from gateway.web.enum_words import told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
@@ -39,7 +40,7 @@ from region_node.network.faults.course import place_of
 from region_node.network.support import rules as support
 
 PATH = "/work"
-_KIND, _WITHIN = "kind", "within"
+_KIND, _WITHIN = _QUERY = ("kind", "within")
 _MOST = 100  # of a kind on the page: those with the nearest due time
 _ROWS, _PAGES = 500, 8  # of a page by gRPC, and pages of these: what is oldest is often what is most overdue
 _HOURS = ("0", "4", "24", "72", "168")
@@ -104,6 +105,7 @@ class _Page:
     """What the page does not have."""
     lists: Sequence[Link]
     """Where all of it is; empty where the page has all."""
+    saved: SavedFilters
     table: Table
     empty: str
 
@@ -164,6 +166,7 @@ def _show(visit: Visit, found: _Lists) -> Shown:
         apply=translated("Show"),
         more=list(_more(shown)),
         lists=list(_lists(visit, shown)),
+        saved=shown_filters(visit, PATH, _QUERY),
         table=_table(visit, sorted(rows, key=lambda row: by_due(row[1].due))),
         empty=translated("Nothing waits here."),
     )
@@ -295,5 +298,6 @@ VIEW = View.of(
     (rpcs.LIST_ORDERS, rpcs.LIST_COMPLAINTS, rpcs.LIST_FAULTS, rpcs.LIST_SUPPORT_REQUESTS),
     _read,
     _show,
-    (_KIND, _WITHIN),
+    _QUERY,
+    saves_filters=True,
 )

@@ -83,6 +83,26 @@ async def test_a_member_of_staff_signs_in_finds_a_review_in_the_work_list_and_ap
     assert [note.text for note in order.notes].count("all is there") == 1
 
 
+async def test_a_filter_of_the_work_list_is_saved_by_a_name_for_one_person_and_deleted(
+    federation: Federation, browser: Browser
+) -> None:
+    await browser.sign_in()
+    page = (await browser.open("work?kind=faults&within=4")).text
+    sent = {**hidden_fields(page, "save"), "name": "紧急 <b>"}
+    saved = await browser.send("work/filters", sent)
+    assert (saved.status, saved.headers["location"]) == (HTTPStatus.SEE_OTHER, f"{ROOT}/work?kind=faults&within=4")
+    link = f'<a href="{ROOT}/work?kind=faults&amp;within=4"{{}}>紧急 &lt;b&gt;</a>'
+    assert link.format(' aria-current="page"') in (await browser.open(saved.headers["location"])).text
+    assert link.format("") in (await browser.open("work")).text
+    wrong = [await browser.send("work/filters", {**sent, **each}) for each in ({"token": "x"}, {"query": "number=1"})]
+    assert [each.status for each in wrong] == [HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST]
+    colleague = Browser.of(federation, "region/guangdong/staff/li")
+    colleague.cookies = {name: value for name, value in browser.cookies.items() if name != COOKIE}
+    assert "紧急" not in (await colleague.sign_in()).text
+    deleted = await browser.send("work/filters", {**hidden_fields(page, "save"), "act": "delete", "name": "紧急 <b>"})
+    assert (deleted.status, "紧急" in (await browser.open("work")).text) == (HTTPStatus.SEE_OTHER, False)
+
+
 async def test_a_rejection_without_a_reason_is_refused_as_by_grpc_and_the_page_keeps_what_was_entered(
     federation: Federation, browser: Browser, guangdong: Counter, sichuan: Counter
 ) -> None:

@@ -1,13 +1,25 @@
 """The page of a customer at the console of a real node: what staff may see, and that each look is recorded."""
 
+import html
+import re
 from http import HTTPStatus
+from urllib.parse import quote
 
 import pytest
 
+from gateway.api.region.v1 import billing_service_pb2 as billing_api
+from gateway.api.region.v1 import sharing_service_pb2 as sharing_api
+from gateway.api.region.v1 import verification_service_pb2 as verification_api
+from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
+from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
+from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
+from gateway.api.types.v1.types_pb2 import Applicant, Channel, Requester
+from tests.federation.archive import Archive, scan
 from tests.federation.browser import ROOT, Browser
 from tests.federation.complainant import Complainant
-from tests.federation.counter import Counter
-from tests.federation.running import Federation
+from tests.federation.counter import Counter, code_in
+from tests.federation.refusals import refusal
+from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.test_console import STAFF, audited
 
 
@@ -57,3 +69,72 @@ async def test_of_a_customer_of_another_region_the_page_asks_that_region_nothing
     assert (await browser.open("customers")).status == HTTPStatus.OK
     wrong = await browser.open("customers?number=12")
     assert (wrong.status, wrong.text.count("NUMBER_INVALID")) == (HTTPStatus.BAD_REQUEST, 1)
+
+
+def code_of(federation: Federation, number: str) -> str:
+    """The last code that a customer has received."""
+    return [code_in(text) for text in federation.texts(number) if text.kind == "one-time-code"][-1]
+
+
+async def test_with_the_code_of_the_customer_staff_see_bills_consents_and_who_has_looked(
+    federation: Federation, guangdong: Counter
+) -> None:
+    number = await guangdong.new_customer()
+    await Archive(guangdong).put(number, scan(100))
+    staff = f"region/guangdong/staff/{federation.next_id()}"
+    browser = Browser.of(federation, staff)
+    await browser.sign_in()
+    path = f"customers/identity-check?number={quote(number)}"
+    assert f'href="{ROOT}/{path}"' in (await browser.open(f"customers?number={quote(number)}")).text
+    sent = await browser.fill_in(path, "send-code", {})
+    assert sent.status == HTTPStatus.SEE_OTHER, sent.text
+    check = sent.headers["location"]
+    wrong = await browser.fill_in(check, "verify", {"code": "x"})
+    assert (wrong.status >= HTTPStatus.BAD_REQUEST, "<table" in wrong.text) == (True, False)
+    known = await browser.fill_in(check, "verify", {"code": code_of(federation, number)})
+    assert known.status == HTTPStatus.SEE_OTHER, known.text
+    address = known.headers["location"]
+    page = await browser.open(address)
+    assert (page.status, "NOT_VERIFIED" in page.text) == (HTTPStatus.OK, False)
+    month = max(re.findall(r"&month=(\d{4}-\d\d)", html.unescape(page.text)))
+    of_month = await browser.open(f"{address}&month={month}&format=csv")
+    assert (of_month.status, f"{month},not billed" in of_month.text) == (HTTPStatus.OK, True), of_month.text
+    looks = {action for action, _, _ in audited(federation, staff)}
+    assert {"SendCode", "Verify", "QueryBill", "ListGrants", "ListDisclosures"} <= looks
+    other = Browser.of(federation, f"region/guangdong/staff/{federation.next_id()}")
+    await other.sign_in()
+    stolen = await other.open(address)
+    assert (stolen.status, stolen.text.count("NOT_VERIFIED"), "<table" in stolen.text) == (HTTPStatus.OK, 3, False)
+    assert (await browser.open(f"{path}&proof=x")).status == HTTPStatus.BAD_REQUEST
+
+
+async def test_staff_read_no_bill_without_the_customers_code_and_ask_no_other_region(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    channel = federation.dial_node("guangdong", STAFF)
+    in_person = Requester(channel=Channel.CHANNEL_COUNTER)
+    request = billing_api.QueryBillRequest(
+        number=await guangdong.new_customer(),
+        month=f"{federation.clock.now():%Y-%m}",
+        applicant=Applicant.APPLICANT_HOLDER,
+        documents=[guangdong.document("ID_ORIG")],
+        requester=in_person,
+    )
+    bills = BillingServiceStub(channel)
+    assert (await refusal(bills.QueryBill(request, timeout=CALL_SECONDS))).reason == "DOCUMENT_MISSING"
+    away = await sichuan.new_customer()
+    request.number = away
+    assert (await refusal(bills.QueryBill(request, timeout=CALL_SECONDS))).reason == "NOT_HOME"
+    code = verification_api.SendCodeRequest(request_id=federation.next_id(), number=away, requester=in_person)
+    verification = VerificationServiceStub(channel)
+    assert (await refusal(verification.SendCode(code, timeout=CALL_SECONDS))).reason == "NOT_HOME"
+    assert not federation.texts(away)
+    grants = sharing_api.ListGrantsRequest(
+        request_id=federation.next_id(),
+        number=away,
+        applicant=Applicant.APPLICANT_HOLDER,
+        documents=request.documents,
+        requester=in_person,
+    )
+    listed = SharingServiceStub(channel).ListGrants(grants, timeout=CALL_SECONDS)
+    assert (await refusal(listed)).reason == "NOT_HOME"

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -13,6 +14,8 @@ from gateway.api.coordinator.v1.administration_pb2 import ReinstateRegionRequest
 from gateway.api.region.v1.fault_pb2 import FaultSeverity
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from tests.chromium import PROGRAM, Door, Tab, browser_tab, certified_door
+from tests.federation.archive import Archive
+from tests.federation.browser import Browser
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
@@ -20,6 +23,7 @@ from tests.federation.fault_reporter import FaultReporter
 from tests.federation.probe import Probe, measured, raised
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 from tests.federation.support_staff import LINK, SupportStaff
+from tests.federation.test_console_customers import code_of
 from tests.federation.test_console_imports import imported
 
 pytestmark = [
@@ -134,6 +138,8 @@ async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> 
         "complaint": f"/complaints/{complaint.ticket_id}",
         "customer": f"/customers?number=%2B{numbers[0].removeprefix('+')}",
         "customer-away": f"/customers?number=%2B{away.request.number.removeprefix('+')}",
+        "identity-check": f"/customers/identity-check?number=%2B{numbers[0].removeprefix('+')}",
+        "identity-checked": await checked(federation, guangdong, numbers[0]),
         "faults": "/faults",
         "fault": f"/faults/{fault.id}",
         "network": "/network",
@@ -144,6 +150,17 @@ async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> 
         "imports": "/imports",
         "refused": "/orders/guangdong/counter/none",
     }
+
+
+async def checked(federation: Federation, guangdong: Counter, number: str) -> str:
+    """The path of the page of a customer whose code a member of staff has checked."""
+    staff = Browser.of(federation, STAFF)
+    await staff.sign_in()
+    path = f"customers/identity-check?number={quote(number)}"
+    await Archive(guangdong).put(number)
+    sent = await staff.fill_in(path, "send-code", {})
+    known = await staff.fill_in(sent.headers["location"], "verify", {"code": code_of(federation, number)})
+    return known.headers["location"].removeprefix("/console")
 
 
 OF_THE_COORDINATOR = {

@@ -81,6 +81,10 @@ STAFF: Mapping[str, Mapping[str, str]] = (
         "GetJointOrder": row(*[SHOWN] * 6, "JOINT_ORDER_NOT_FOUND"),
         "ListJointOrders": row(*[SHOWN] * 6, NOTHING),
         "WatchJointOrder": row(*[SHOWN] * 6, "JOINT_ORDER_NOT_FOUND"),
+        # Of customers of the own region alone, with their proof. The request names another member of staff.
+        "ListGrants": row("NOT_VERIFIED", *["NOT_HOME"] * 6),
+        "ListDisclosures": row("NOT_VERIFIED", *["NOT_HOME"] * 6),
+        "QueryBill": row("STAFF_DIFFERS"),
     }
     | {
         rpc: OPERATOR[rpc]

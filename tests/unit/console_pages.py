@@ -1,7 +1,9 @@
 """The pages of a region's console without a server, each with all that it can show."""
 
 import asyncio
+import base64
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar, cast
@@ -14,6 +16,7 @@ from gateway.api.federation.v1.configuration_pb2 import Offering, Plan, Step, Va
 from gateway.api.federation.v1.problem_pb2 import PERCEIVED_SEVERITY_CRITICAL as CRITICAL
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, NetworkObject, QualityFigure
 from gateway.api.region.v1.alarm_service_pb2 import GetAlarmResponse, ListAlarmsResponse
+from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillResponse
 from gateway.api.region.v1.catalogue_service_pb2 import (
     GetBusinessGuideResponse,
     ListBusinessesResponse,
@@ -33,11 +36,13 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import GetOrderProofResponse, GetOrderResponse, ListOrdersResponse
 from gateway.api.region.v1.planned_outage_service_pb2 import ListPlannedOutagesResponse
 from gateway.api.region.v1.proof_pb2 import ProofKind, SignedProof
+from gateway.api.region.v1.sharing_service_pb2 import ListDisclosuresResponse, ListGrantsResponse
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
 from gateway.api.region.v1.support_service_pb2 import GetSupportRequestResponse, ListSupportRequestsResponse
+from gateway.api.region.v1.verification_service_pb2 import VerifyResponse
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Applicant, LocalizedText
+from gateway.api.types.v1.types_pb2 import Applicant, Document, LocalizedText
 from gateway.errors import Refused, invalid
 from gateway.security.identity import Identity
 from gateway.time.clock import SystemClock, to_timestamp
@@ -200,6 +205,18 @@ def quality() -> ListQualityResponse:
     return found
 
 
+def proven(evil: str = "") -> Sequence[Message]:
+    """The answers of which the page of a customer who has proven to be one is made."""
+    paid = Bill(month=f"2026-10{evil}", abnormal=True, former_region=f"sichuan{evil}")
+    paid.total.minor_units, paid.total.currency = 5_990, f"CNY{evil}"
+    paid.lines.add(description=text(f"Monthly rent{evil}", f"月租{evil}"))
+    grants, looks = ListGrantsResponse(), ListDisclosuresResponse()
+    grants.grants.add(id=f"G1{evil}", reader=f"sichuan{evil}", purpose=f"counter-service{evil}")
+    looks.disclosures.add(region=f"sichuan{evil}", operator=f"counter{evil}", purpose=f"QRY_BILL{evil}")
+    looks.disclosures[0].particulars.record_id = f"2026-10{evil}"
+    return QueryBillResponse(bill=Bill(month="2026-11")), QueryBillResponse(bill=paid), grants, looks
+
+
 def guide(evil: str = "") -> GetBusinessGuideResponse:
     """The guide of a business with one material, and a characteristic of each type."""
     found = GetBusinessGuideResponse(home_region="guangdong", offered_here=True, calendar_missing=True)
@@ -229,6 +246,9 @@ def proofs(evil: str = "") -> GetOrderProofResponse:
     return GetOrderProofResponse(proofs=[signed])
 
 
+_PROOF = base64.urlsafe_b64encode(VerifyResponse(documents=[Document(code="OTP")]).SerializeToString()).decode()
+PROVEN = f"number={quote(NUMBER)}&check=R1&proof={quote(_PROOF)}&month=2026-11"
+"""The query of the page of a customer who has proven to be one."""
 STAFF = Identity("crossregion.example", Role.ROLE_STAFF, "guangdong", "wang")
 
 
@@ -295,7 +315,9 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     yield "businesses", written(views["/orders/new"], ListBusinessesResponse(businesses=[guide(evil).business]))
     yield "orders", written(views["/orders"], ListOrdersResponse(orders=[order(evil)]))
     complaints = ListComplaintsResponse(complaints=[complaint(evil)])
-    yield "work list", written(views["/work"], ListOrdersResponse(orders=[order(evil)]), complaints)
+    with_filters = replace(visit(), filters={f"overdue{evil}": "within=0"})
+    waiting = Answering(ListOrdersResponse(orders=[order(evil)]), complaints)
+    yield "work list", written_by(CONSOLE, views["/work"], with_filters, waiting)
     yield "complaints", written(views["/complaints"], complaints)
     found = GetComplaintResponse(complaint=complaint(evil), private_notes=[ComplaintNote(text=f"third call{evil}")])
     found.ledger.add(region=f"guangdong{evil}")
@@ -306,6 +328,7 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     notices = ListNoticesResponse(notices=[Notice(kind=f"bill{evil}", text=LocalizedText(zh_cn=f"账单{evil}"))])
     of_customer = (GetCustomerResponse(customer=customer(evil)), documents, notices, complaints)
     yield "customer", written(views["/customers"], *of_customer, query=f"number={quote(NUMBER)}")
+    yield "identity check", written(views["/customers/identity-check"], *proven(evil), query=PROVEN)
     yield "faults", written(views["/faults"], ListFaultsResponse(faults=[fault(evil)]))
     yield "fault", written(views["/faults/{id:.+}"], GetFaultResponse(fault=fault(evil)))
     yield "network", written(views["/network"], *network(evil))

@@ -19,12 +19,12 @@ from gateway.rpc.incidents import incident
 from gateway.rpc.interceptor import BorderPorts
 from gateway.security.identity import SCHEME, Identity, parse
 from gateway.security.peers import Caller, without_certificate
-from gateway.web.console import assets
+from gateway.web.console import assets, sign_in_page
 from gateway.web.console.calling import CallingInProcess
 from gateway.web.console.cookies import COOKIE, LANGUAGE_COOKIE, come_back, forget_way, set_cookie, set_out
 from gateway.web.console.exports import FORMAT, FORMATS, exported
 from gateway.web.console.fields import Fields
-from gateway.web.console.frames import Frame, Kept, Link, RefusedPage, SignIn, title_of
+from gateway.web.console.frames import Frame, Kept, Link, RefusedPage, title_of
 from gateway.web.console.framing import (
     LANGUAGE,
     REQUEST_ID,
@@ -53,6 +53,7 @@ from gateway.web.console.pages import (
     unless_refused,
 )
 from gateway.web.console.requests import form_of, is_below, language_of, require_own_origin, see
+from gateway.web.console.saved_filters import SAVED, changed, cookie_of, filters_in, query_of
 from gateway.web.console.sessions import NO_CERTIFICATE, Sessions
 from gateway.web.console.sign_in import LONGEST_WAY, SignedInElsewhere
 from gateway.web.html_pages import HtmlPages
@@ -103,6 +104,7 @@ class ConsoleApplication:
             *(("GET", each.path, each.show) for each in (self._style, self._script)),
             *(("GET", view.path, self._reading(view)) for view in self._console.views),
             *(("POST", view.path, self._sending(view)) for view in self._console.views if view.forms),
+            *(("POST", each.path + SAVED, self._saving(each)) for each in self._console.views if each.saves_filters),
             *(
                 ("GET", each.path + EVENTS, self._following(each, each.live))
                 for each in self._console.views
@@ -165,30 +167,18 @@ class ConsoleApplication:
         if identity is None:
             return await self._set_out(request, to)
 
-        def show() -> Shown:
-            page = SignIn(
-                person=identity.name,
-                explanation=translated("Your certificate names you. Sign in to work as this person."),
-                button=translated("Sign in"),
-                action=self._sign_in_to(to),
-            )
-            return Shown("sign_in.html.j2", translated("Sign in"), page)
-
-        return self._written(request, show, await self._known_terms(request))
+        return self._written(
+            request,
+            lambda: sign_in_page.by_certificate(identity.name, self._sign_in_to(to)),
+            await self._known_terms(request),
+        )
 
     async def _set_out(self, request: web.Request, to: str) -> web.StreamResponse:
         """The page that leads to the identity provider. A browser with several such pages has one secret for them."""
         assert self._console.sign_in is not None
         secret = come_back(request)[0] or secrets.token_urlsafe(_SECRET_BYTES)
         address = self._console.sign_in.address(secret, self._came_back_to(request))
-
-        def show() -> Shown:
-            explanation = translated("Your identity provider says who you are.")
-            return Shown(
-                "sign_in.html.j2", translated("Sign in"), SignIn("", explanation, translated("Go on"), address)
-            )
-
-        answer = self._written(request, show, await self._known_terms(request))
+        answer = self._written(request, lambda: sign_in_page.by_provider(address), await self._known_terms(request))
         set_out(answer, secret, to, LONGEST_WAY)
         return answer
 
@@ -204,14 +194,11 @@ class ConsoleApplication:
         identity = await self._console.sign_in.person(came, self._border.clock.now())
         await self._reader_of(without_certificate(identity))
         begun, to = self._sessions.begin(identity.path, NO_CERTIFICATE), self._within(to)
-
-        def show() -> Shown:
-            explanation = translated("You are signed in as this person.")
-            return Shown(
-                "sign_in.html.j2", translated("Signed in"), SignIn(identity.name, explanation, translated("Go on"), to)
-            )
-
-        answer = self._written(request, show, await self._known_terms(request))
+        answer = self._written(
+            request,
+            lambda: sign_in_page.back_from_provider(identity.name, to),
+            await self._known_terms(request),
+        )
         answer.headers["Refresh"] = f"0; url={to}"
         forget_way(answer)
         set_cookie(answer, COOKIE, begun)
@@ -327,6 +314,21 @@ class ConsoleApplication:
 
         return send
 
+    def _saving(self, view: View) -> Handler:
+        """Saves or deletes a filter of a page in the browser, and leads back to the page."""
+
+        async def save(request: web.Request) -> web.StreamResponse:
+            form = await self._own_form(request)
+            person = await self._signed_in(request)
+            person.session.require_token(form.text(TOKEN))
+            cookie, query = cookie_of(person.identity.path, view.path), query_of(form, view.query)
+            kept = changed(filters_in(request.cookies.get(cookie, "")), form, query)
+            answer = see(f"{self._console.root}{view.path}?{query}")
+            set_cookie(answer, cookie, kept, _YEAR if kept else 0)
+            return answer
+
+        return save
+
     def _following(self, view: View, live: Live) -> Handler:
         feed = Feed(self._console, view, live, self._pages)
         rpcs = [*view.rpcs, self._console.terms_rpc]
@@ -387,6 +389,7 @@ class ConsoleApplication:
             now=self._console.now(),
             request_id="",
             drawn=secrets.token_hex(_ID_BYTES),
+            filters=filters_in(request.cookies.get(cookie_of(person.identity.path, view.path), "")),
         )
 
     def _calling(self, request: web.Request, rpcs: Collection[Rpc[Message]]) -> Calling:

@@ -55,20 +55,6 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class SignIn:
-    """The page on which a person signs in."""
-
-    person: str
-    """Empty as long as nobody knows who it is."""
-    explanation: str
-    button: str
-    elsewhere: str = ""
-    """The address that the page leads to; empty for a form."""
-    action: str = ""
-    """The address that the form is sent to."""
-
-
-@dataclass(frozen=True)
 class RefusedPage:
     """A page in place of one that was refused, or of one whose form could not be sent yet."""
 

@@ -71,6 +71,8 @@ class Visit:
     """A random text for the ids of the forms of this page."""
     refused: Refused | None = None
     """The refusal of the form that was sent; None where none was refused."""
+    filters: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The queries of the person's saved filters of this page, by their names."""
 
     def id_for(self, act: str) -> str:
         """The id of the request by a form of this page: sent twice, it is done once.
@@ -170,6 +172,8 @@ class View:
     """The names in its query: the state of the page is in its address."""
     forms: Sequence[Form] = ()
     live: Live | None = None
+    saves_filters: bool = False
+    """Whether people save queries of this page by names. Its path has no names, and its query no personal data."""
 
     @classmethod
     def of(
@@ -181,9 +185,11 @@ class View:
         query: Sequence[str] = (),
         forms: Sequence[Form] = (),
         live: Live | None = None,
+        *,
+        saves_filters: bool = False,
     ) -> "View":
         """A page whose `show` takes what its `read` returns."""
-        return cls(path, rpcs, read, cast("Callable[[Visit, object], Shown]", show), query, forms, live)
+        return cls(path, rpcs, read, cast("Callable[[Visit, object], Shown]", show), query, forms, live, saves_filters)
 
 
 @dataclass(frozen=True)

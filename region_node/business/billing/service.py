@@ -12,6 +12,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
 from gateway.relay.border import Moved
+from gateway.rpc.calls import current_call
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.business.billing.bulk import answer_bills
@@ -19,7 +20,7 @@ from region_node.business.billing.operations import QRY_BILL, former_question, r
 from region_node.business.billing.usage import BATCH_LIMIT, read_usage, record_usage
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
-from region_node.requests.checks import require_requester
+from region_node.requests.checks import name_requester
 from region_node.requests.questions import Questions
 
 _WITHOUT_FORMER = frozenset({Reason.REASON_REGION_UNREACHABLE, Reason.REASON_MOVE_NOT_FOUND})
@@ -43,11 +44,12 @@ class BillingService(BillingServiceServicer):
         return await self._query(request)
 
     async def _query(self, request: api.QueryBillRequest) -> api.QueryBillResponse:
-        require_requester(request.requester)
         asked = api.QueryBillRequest()
         asked.CopyFrom(request)
+        name_requester(current_call().identity, asked.requester)
         asked.number = normalize(request.number)
         owner = self._questions.owner_of(asked.number)
+        self._questions.require_own_of_staff(owner)
         if owner != self._context.region:
             return api.QueryBillResponse(bill=await self._ask(owner, asked))
         questioner, now = self._questions.questioner, self._clock.now()
@@ -55,7 +57,7 @@ class BillingService(BillingServiceServicer):
             bill = await self._store.write(lambda tx: read_bill(tx, self._context, asked, questioner, now))
         except Moved as moved:
             raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
-        if bill.former_region:
+        if bill.former_region and not questioner.is_staff:
             await self._add_former(bill, asked)
         return api.QueryBillResponse(bill=bill)
 

@@ -1,16 +1,15 @@
 """Shared records, decisions and disclosures as tables."""
 
-from collections.abc import Iterable
-
 import click
 
 from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, LegalBasis, Purpose, SharedField, WithoutGrant
 from gateway.api.region.v1 import sharing_service_pb2 as api
-from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
+from gateway.api.region.v1.sharing_service_pb2 import GrantState, MaskReason
 from gateway.cli.table import Table, TableColumn
 from gateway.errors import reason_name
 from gateway.values.money import in_major_units
 from gateway.wording.languages import in_language, translated
+from gateway.wording.sharing import disclosed, shared_fields, who_looked
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import word
@@ -84,29 +83,11 @@ def _value(value: api.SharedValue) -> str:
     return ", ".join(texts) or ("***" if value.masked else "")
 
 
-def _what(disclosure: api.Disclosure) -> str:
-    """The kind of a disclosure, with its bill or document."""
-    happened = word(DisclosureKind.Name(disclosure.kind), "DISCLOSURE_KIND_")
-    record = disclosure.particulars.record_id
-    return f"{happened}: {record}" if record else happened
-
-
-def _who(disclosure: api.Disclosure) -> str:
-    """The system and the person behind it; of staff the person alone."""
-    if disclosure.operator.startswith("staff/"):
-        return disclosure.operator
-    return f"{disclosure.operator}/{disclosure.particulars.requester.staff_id}"
-
-
 def _basis(disclosure: api.Disclosure) -> str:
     """The legal basis, and its ground."""
     basis, particulars = _basis_word(disclosure.legal_basis), disclosure.particulars
     ground = particulars.reference or particulars.order_id
     return f"{basis}: {ground}" if basis and ground else basis
-
-
-def _fields(fields: Iterable[SharedField.ValueType]) -> str:
-    return ", ".join(word(SharedField.Name(each), "SHARED_FIELD_") for each in fields)
 
 
 def _given(evidence: api.ConsentEvidence) -> str:
@@ -125,7 +106,7 @@ def _days(purpose: Purpose) -> str:
 PURPOSES = Table[Purpose](
     TableColumn("purpose", lambda each: each.name),
     TableColumn("what people call it", lambda each: in_language(each.title)),
-    TableColumn("fields", lambda each: _fields(each.fields)),
+    TableColumn("fields", lambda each: shared_fields(each.fields)),
     TableColumn("legal basis", lambda each: ", ".join(_basis_word(basis) for basis in each.legal_bases)),
     TableColumn("without a grant", lambda each: word(WithoutGrant.Name(each.without_grant), "WITHOUT_GRANT_")),
     TableColumn("days at most", _days),
@@ -138,20 +119,20 @@ GRANTS = Table[api.Grant](
     TableColumn("purpose", lambda each: in_language(each.purpose_title)),
     TableColumn("state", lambda each: word(GrantState.Name(each.state), "GRANT_STATE_")),
     TableColumn("until", lambda each: told_if_set(each.end_time)),
-    TableColumn("fields", lambda each: _fields(each.fields)),
+    TableColumn("fields", lambda each: shared_fields(each.fields)),
     TableColumn("given", lambda each: _given(each.evidence)),
     TableColumn("grant", lambda each: each.id),
 )
 """The table of a customer's decisions."""
 DISCLOSURES = Table[api.Disclosure](
     TableColumn("time", lambda each: told_if_set(each.time)),
-    TableColumn("what", _what),
+    TableColumn("what", disclosed),
     TableColumn("region", lambda each: region_name(each.region)),
-    TableColumn("who", _who),
+    TableColumn("who", who_looked),
     TableColumn("purpose", lambda each: in_language(each.purpose_title)),
     TableColumn("legal basis", _basis),
-    TableColumn("seen", lambda each: _fields(each.shown)),
-    TableColumn("seen masked", lambda each: _fields(each.masked)),
+    TableColumn("seen", lambda each: shared_fields(each.shown)),
+    TableColumn("seen masked", lambda each: shared_fields(each.masked)),
     TableColumn("refused", lambda each: reason_name(each.refused) if each.refused else ""),
     TableColumn("grant", lambda each: each.grant_id),
 )

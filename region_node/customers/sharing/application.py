@@ -69,7 +69,9 @@ class SharingApplication:
                 require_claimant(asked.legal_basis, questioner)
             asked.number = normalize(asked.number)
             owner = self._questions.owner_of(asked.number)
-            if isinstance(asked, api.ReadSharedCustomerRequest) and questioner.is_staff:
+            if not isinstance(asked, api.ReadSharedCustomerRequest):
+                self._questions.require_own_of_staff(owner)
+            elif questioner.is_staff:
                 asked.approver_staff_id = await self._approver(call, asked)
             if owner == self._context.region:
                 return await self._answer(call, asked, response)

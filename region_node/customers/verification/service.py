@@ -13,9 +13,11 @@ from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.relay.queries import ATTEMPTS
+from gateway.rpc.calls import current_call
 from region_node.customers.verification.application import VerificationApplication
 from region_node.customers.verification.forms import require_form
 from region_node.node.context import RegionContext
+from region_node.requests.checks import name_requester
 from region_node.requests.questions import Questions
 
 A = TypeVar("A", api.SendCodeRequest, api.VerifyRequest, api.ChangePasswordRequest)
@@ -75,11 +77,13 @@ class VerificationService(VerificationServiceServicer):
 
     def _read(self, request: A) -> tuple[A, str | None]:
         """The request with its number in E.164, and the home region where it is another one."""
-        require_form(request)
         asked = type(request)()
         asked.CopyFrom(request)
+        name_requester(current_call().identity, asked.requester)
+        require_form(asked)
         asked.number = normalize(request.number)
         owner = self._questions.owner_of(asked.number)
+        self._questions.require_own_of_staff(owner)
         return asked, None if owner == self._context.region else owner
 
     async def _ask(self, owner: str, action: str, query: VerificationQuery, attempts: int) -> bytes:

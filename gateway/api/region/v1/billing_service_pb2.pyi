@@ -177,7 +177,9 @@ class Bill(_message.Message):
 
     @_builtins.property
     def former(self) -> Global___Bill:
-        """The bill of the former home. Unset for callers outside of the present home, and while the former home is out of reach."""
+        """The bill of the former home. Unset for staff, for callers outside of the present home, and while the former
+        home is out of reach.
+        """
 
     def __init__(
         self,

@@ -63,6 +63,8 @@ class BillingServiceServicer:
 
     def QueryBill(self, request, context):
         """Returns the bill of one month (business QRY_BILL), from the home region at the time of the request.
+
+        Staff read bills of customers of their own region, against a code or password of the customer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

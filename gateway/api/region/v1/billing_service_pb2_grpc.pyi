@@ -22,7 +22,10 @@ class BillingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> BillingServiceBlockingStub: ...
     QueryBill: _aio.UnaryUnaryMultiCallable[_billing_service_pb2.QueryBillRequest, _billing_service_pb2.QueryBillResponse]
-    """Returns the bill of one month (business QRY_BILL), from the home region at the time of the request."""
+    """Returns the bill of one month (business QRY_BILL), from the home region at the time of the request.
+
+    Staff read bills of customers of their own region, against a code or password of the customer.
+    """
     QueryBills: _aio.StreamStreamMultiCallable[_billing_service_pb2.QueryBillsRequest, _billing_service_pb2.QueryBillsResponse]
     """Returns many bills on one stream, in any order, at the speed of the reader."""
     RecordUsage: _aio.UnaryUnaryMultiCallable[_billing_service_pb2.RecordUsageRequest, _billing_service_pb2.RecordUsageResponse]
@@ -51,7 +54,10 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_service_pb2.QueryBillRequest,
         context: _aio.ServicerContext[_billing_service_pb2.QueryBillRequest, _billing_service_pb2.QueryBillResponse],
     ) -> _abc.Awaitable[_billing_service_pb2.QueryBillResponse]:
-        """Returns the bill of one month (business QRY_BILL), from the home region at the time of the request."""
+        """Returns the bill of one month (business QRY_BILL), from the home region at the time of the request.
+
+        Staff read bills of customers of their own region, against a code or password of the customer.
+        """
 
     @_abc_1.abstractmethod
     def QueryBills(

@@ -142,7 +142,7 @@ class SharingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListGrants(self, request, context):
-        """Lists the customer's decisions, newest first.
+        """Lists the customer's decisions, newest first. Staff list those of customers of their own region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,7 +153,7 @@ class SharingServiceServicer:
         first.
 
         The list covers readings by this service, and readings by other regions through other services: profiles, bills and
-        documents.
+        documents. Staff list those of customers of their own region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

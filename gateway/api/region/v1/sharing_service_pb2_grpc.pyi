@@ -57,13 +57,13 @@ class SharingServiceStub:
     once, or never.
     """
     ListGrants: _aio.UnaryUnaryMultiCallable[_sharing_service_pb2.ListGrantsRequest, _sharing_service_pb2.ListGrantsResponse]
-    """Lists the customer's decisions, newest first."""
+    """Lists the customer's decisions, newest first. Staff list those of customers of their own region."""
     ListDisclosures: _aio.UnaryUnaryMultiCallable[_sharing_service_pb2.ListDisclosuresRequest, _sharing_service_pb2.ListDisclosuresResponse]
     """Lists the disclosures of the customer's records: reader, fields, time, reason and grant; also refusals. Newest
     first.
 
     The list covers readings by this service, and readings by other regions through other services: profiles, bills and
-    documents.
+    documents. Staff list those of customers of their own region.
     """
 
 @_typing.type_check_only
@@ -160,7 +160,7 @@ class SharingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sharing_service_pb2.ListGrantsRequest,
         context: _aio.ServicerContext[_sharing_service_pb2.ListGrantsRequest, _sharing_service_pb2.ListGrantsResponse],
     ) -> _abc.Awaitable[_sharing_service_pb2.ListGrantsResponse]:
-        """Lists the customer's decisions, newest first."""
+        """Lists the customer's decisions, newest first. Staff list those of customers of their own region."""
 
     @_abc_1.abstractmethod
     def ListDisclosures(
@@ -172,7 +172,7 @@ class SharingServiceServicer(metaclass=_abc_1.ABCMeta):
         first.
 
         The list covers readings by this service, and readings by other regions through other services: profiles, bills and
-        documents.
+        documents. Staff list those of customers of their own region.
         """
 
 def add_SharingServiceServicer_to_server(servicer: SharingServiceServicer, server: _aio.Server) -> None: ...

@@ -1,0 +1,102 @@
+"""Saved filters of a page: a filter is a query of its address, and has a name. The browser keeps them in a cookie.
+
+Nothing rests on the cookie, so it has no signature. A filter leads to its own page alone, which checks its query.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from gateway.errors import Refused, invalid
+from gateway.web.console.fields import Fields
+from gateway.web.console.frames import Link
+from gateway.web.console.framing import TOKEN
+from gateway.web.console.pages import ACT, Visit
+from gateway.web.console.parts import Choice, Option
+from gateway.wording.languages import translated
+
+SAVED = "/filters"
+"""The end of the path to which a page sends its filters."""
+_NAME, _QUERY = "name", "query"
+_SAVE, _DELETE = "save", "delete"
+_LONGEST = 40  # characters of a name
+_LARGEST = 1_000  # characters of the cookie: a request takes those of several colleagues at one browser
+
+
+@dataclass(frozen=True)
+class SavedFilters:
+    """The filters of a page, and the forms to save and to delete one, as `saved_filters.html.j2` shows them."""
+
+    heading: str
+    links: Sequence[Link]
+    change: str
+    action: str
+    """The address of the forms."""
+    query: str
+    """The present query of the page."""
+    label: str
+    longest: int
+    save: str
+    names: Choice
+    delete: str
+
+
+def shown_filters(visit: Visit, path: str, names: Sequence[str]) -> SavedFilters:
+    """The saved filters of the page at `path`, whose query has `names`."""
+    query = urlencode([(each, said) for each in names if (said := visit.query.text(each))])
+    root = visit.address(path)
+    saved = [(name, f"{root}?{each}" if each else root, each == query) for name, each in visit.filters.items()]
+    return SavedFilters(
+        heading=translated("Saved filters"),
+        links=[Link(*each) for each in saved],
+        change=translated("Save or delete a filter"),
+        action=root + SAVED,
+        query=query,
+        label=translated("Name of this filter"),
+        longest=_LONGEST,
+        save=translated("Save"),
+        names=Choice(_NAME, translated("Saved filter"), [Option(name, name) for name, _, _ in saved]),
+        delete=translated("Delete"),
+    )
+
+
+def cookie_of(person: str, path: str) -> str:
+    """The name of the cookie with a person's filters of a page: colleagues at one browser have their own."""
+    return f"__Host-crossregion-filters-{hashlib.sha256(f'{person}{path}'.encode()).hexdigest()[:16]}"
+
+
+def filters_in(cookie: str) -> Mapping[str, str]:
+    """The queries in a cookie by their names; none in a text of another form."""
+    try:
+        return dict(Fields.parsed(base64.urlsafe_b64decode(cookie).decode("ascii")).pairs())
+    except (binascii.Error, ValueError, Refused):
+        return {}
+
+
+def query_of(form: Fields, known: Sequence[str]) -> str:
+    """The query in a form of the page, encoded anew. Raises Refused for a field of it that is not known."""
+    query = Fields.parsed(form.text(_QUERY))
+    query.require_known(known)
+    return urlencode(query.pairs())
+
+
+def changed(filters: Mapping[str, str], form: Fields, query: str) -> str:
+    """The cookie after a form that saves or deletes a filter; empty without any. `query` is that of the form.
+
+    Raises Refused for a form or a name of another kind, and for one filter too many.
+    """
+    form.require_known([TOKEN, ACT, _NAME, _QUERY])
+    act, name = form.text(ACT), form.text(_NAME)
+    if act not in (_SAVE, _DELETE):
+        raise invalid(ACT, "names no form of this page", "不是本页面的表单")
+    if not 0 < len(name) <= _LONGEST:
+        raise invalid(_NAME, f"not 1 to {_LONGEST} characters", f"须为1至{_LONGEST}个字符")
+    kept = {each: said for each, said in filters.items() if each != name}
+    found = {**kept, name: query} if act == _SAVE else kept
+    cookie = base64.urlsafe_b64encode(urlencode(found).encode()).decode() if found else ""
+    if len(cookie) > _LARGEST:
+        raise invalid(_NAME, "one filter too many: delete another one", "筛选过多：请先删除其他筛选")
+    return cookie

@@ -1,0 +1,42 @@
+"""The pages by which people sign in: by their certificate, or by way of an identity provider and back."""
+
+from dataclasses import dataclass
+
+from gateway.web.console.pages import Shown
+from gateway.wording.languages import translated
+
+
+@dataclass(frozen=True)
+class _SignIn:
+    """The page as `sign_in.html.j2` shows it."""
+
+    person: str
+    """Empty as long as nobody knows who it is."""
+    explanation: str
+    button: str
+    elsewhere: str = ""
+    """The address that the page leads to; empty for a form."""
+    action: str = ""
+    """The address that the form is sent to."""
+
+
+def by_certificate(person: str, action: str) -> Shown:
+    """The form by which a person signs in whom a certificate names; it is sent to the address `action`."""
+    explanation = translated("Your certificate names you. Sign in to work as this person.")
+    return _shown(translated("Sign in"), _SignIn(person, explanation, translated("Sign in"), action=action))
+
+
+def by_provider(address: str) -> Shown:
+    """The page that leads to the identity provider."""
+    explanation = translated("Your identity provider says who you are.")
+    return _shown(translated("Sign in"), _SignIn("", explanation, translated("Go on"), address))
+
+
+def back_from_provider(person: str, to: str) -> Shown:
+    """The page after the sign-in at the identity provider, which leads on to the address `to`."""
+    explanation = translated("You are signed in as this person.")
+    return _shown(translated("Signed in"), _SignIn(person, explanation, translated("Go on"), to))
+
+
+def _shown(title: str, page: _SignIn) -> Shown:
+    return Shown("sign_in.html.j2", title, page)

@@ -1,0 +1,203 @@
+"""The page of a customer whose identity a code has proven: bills, consents, and who has looked, each by its RPC."""
+
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from google.protobuf.message import DecodeError
+
+from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillRequest
+from gateway.api.region.v1.catalogue_service_pb2 import GetTermsRequest
+from gateway.api.region.v1.sharing_service_pb2 import (
+    ListDisclosuresRequest,
+    ListDisclosuresResponse,
+    ListGrantsRequest,
+    ListGrantsResponse,
+)
+from gateway.api.region.v1.verification_service_pb2 import (
+    SendCodeRequest,
+    SendCodeResponse,
+    VerifyRequest,
+    VerifyResponse,
+)
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
+from gateway.errors import Refused, invalid
+from gateway.web.console.entries import Entry, Field, entry
+from gateway.web.console.frames import Link
+from gateway.web.console.pages import Calling, Form, Shown, View, Visit, unless_refused
+from gateway.wording.languages import translated
+from gateway.wording.times import told_time
+from region_node.business.billing.rules import Month
+from region_node.console import rpcs
+from region_node.console.bills import bill_lines, bills_by_month
+from region_node.console.lists import NUMBER
+from region_node.console.sections import Content, Section, notes_of, section, tables_of
+from region_node.console.sharing import consents, disclosures
+from region_node.console.words import CUSTOMERS
+
+PATH = f"{CUSTOMERS}/identity-check"
+_CHECK, _PROOF, _MONTH, _CODE = "check", "proof", "month", "code"
+_SEND, _VERIFY = "send-code", "verify"
+_MONTHS = 13  # at most; the policy `bills-kept` says which of them there are
+_MOST = 50  # rows of a list
+_DIGITS = 6  # of a code
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The answers about a customer whose identity is proven."""
+
+    bills: Sequence[Bill] | Refused = field(repr=False)
+    """The newest first."""
+    grants: ListGrantsResponse | Refused = field(repr=False)
+    disclosures: ListDisclosuresResponse | Refused = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The page as `identity_check.html.j2` shows it."""
+
+    number: str = field(repr=False)
+    back: Link
+    hint: str
+    entries: Sequence[Entry]
+    sections: Sequence[Section]
+
+
+def _documents(visit: Visit) -> Sequence[Document]:
+    """The documents that the home region has attested for the request in the address; none before.
+
+    They stand in the address, because they count for this person and this request alone. Raises Refused for other text.
+    """
+    said = visit.query.text(_PROOF)
+    try:
+        return VerifyResponse.FromString(base64.urlsafe_b64decode(said)).documents
+    except (binascii.Error, DecodeError, ValueError):
+        raise invalid(_PROOF, "is no proof of this page", "不是本页面的验证凭据") from None
+
+
+def _requester(visit: Visit) -> Requester:
+    return Requester(staff_id=visit.person.name, channel=Channel.CHANNEL_COUNTER)
+
+
+async def _read(visit: Visit, calling: Calling) -> _Found | None:
+    documents = _documents(visit)
+    if not documents:
+        return None
+    number, check, requester = visit.query.text(NUMBER), visit.query.text(_CHECK), _requester(visit)
+    holder = Applicant.APPLICANT_HOLDER
+    bill = QueryBillRequest(number=number, applicant=holder, documents=documents, requester=requester, request_id=check)
+    grants = ListGrantsRequest(
+        request_id=check, number=number, applicant=holder, documents=documents, requester=requester, page_size=_MOST
+    )
+    looks = ListDisclosuresRequest(
+        request_id=check, number=number, applicant=holder, documents=documents, requester=requester, page_size=_MOST
+    )
+    return _Found(
+        await _bills(visit, calling, bill),
+        await unless_refused(calling.ask(rpcs.LIST_GRANTS, grants)),
+        await unless_refused(calling.ask(rpcs.LIST_DISCLOSURES, looks)),
+    )
+
+
+async def _bills(visit: Visit, calling: Calling, request: QueryBillRequest) -> Sequence[Bill] | Refused:
+    """The bills from the present month back to the oldest that is kept, or the refusal of one."""
+    terms = (await calling.ask(rpcs.GET_TERMS, GetTermsRequest())).terms
+    zone = next((each.time_zone for each in terms.regions if each.region == visit.person.region), "UTC")
+    month = Month.at(visit.now, zone)
+    found: list[Bill] = []
+    for _ in range(_MONTHS):
+        request.month = month.name
+        answer = await unless_refused(calling.ask(rpcs.QUERY_BILL, request))
+        if isinstance(answer, Refused):
+            is_end = found and answer.reason == Reason.REASON_BILL_OUT_OF_RANGE
+            return found if is_end else answer
+        found.append(answer.bill)
+        month = month.before(1)
+    return found
+
+
+def _show(visit: Visit, found: _Found | None) -> Shown:
+    number = visit.query.text(NUMBER)
+    page = _Page(
+        number=number,
+        back=Link(translated("Back to the customer"), visit.address(CUSTOMERS, number=number)),
+        hint=translated("The code counts for you and for some minutes. The customer reads it out."),
+        entries=_entries(visit),
+        sections=[] if found is None else list(_sections(visit, found)),
+    )
+    tables, notes = tables_of(page.sections), notes_of(page.sections)
+    return Shown("identity_check.html.j2", translated("Identity check"), page, CUSTOMERS, tables, notes)
+
+
+def _entries(visit: Visit) -> Sequence[Entry]:
+    """The forms: a code is sent, and the one that the customer has read out is checked."""
+    send = entry(visit, _SEND, translated("Send a code to the customer"), translated("Send"), ())
+    code = Field(_CODE, "number", translated("Code"), longest=_DIGITS)
+    check = entry(visit, _VERIFY, translated("Check the code"), translated("Check"), [code])
+    is_sent = visit.query.text(_CHECK) and not visit.query.text(_PROOF)
+    return [check, send] if is_sent else [send]
+
+
+def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
+    yield section(translated("Bills"), found.bills, lambda each: bills_by_month(each, lambda month: _of(visit, month)))
+    chosen = visit.query.text(_MONTH)
+    for bill in () if isinstance(found.bills, Refused) else found.bills:
+        if bill.month == chosen:
+            heading = translated("Bill of {month}", month=chosen)
+            yield Section(heading, Content(table=bill_lines(bill, heading)))
+    yield section(translated("Consents to sharing"), found.grants, lambda each: Content(table=consents(each)))
+    yield section(translated("Who has looked"), found.disclosures, lambda each: Content(table=disclosures(each)))
+
+
+def _of(visit: Visit, month: str) -> str:
+    """The address of this page with the bill of a month."""
+    query = {name: visit.query.text(name) for name in (NUMBER, _CHECK, _PROOF)}
+    return visit.address(PATH, **query, month=month)
+
+
+def _sending(visit: Visit) -> SendCodeRequest:
+    return SendCodeRequest(request_id=visit.request_id, number=visit.query.text(NUMBER), requester=_requester(visit))
+
+
+def _sent(_: Visit, answer: SendCodeResponse) -> str:
+    until = told_time(answer.expire_time)
+    return translated("A code is on its way to {number}, until {time}.", number=answer.masked_number, time=until)
+
+
+def _then_check(visit: Visit, _: SendCodeResponse) -> str:
+    return visit.address(PATH, number=visit.query.text(NUMBER), check=visit.request_id)
+
+
+def _verifying(visit: Visit) -> VerifyRequest:
+    """The id is that of the request for which the code was sent: the code counts for it alone."""
+    return VerifyRequest(
+        request_id=visit.query.text(_CHECK),
+        number=visit.query.text(NUMBER),
+        code=visit.form.text(_CODE),
+        requester=_requester(visit),
+    )
+
+
+def _verified(_: Visit, __: VerifyResponse) -> str:
+    return translated("The code is right: this is the customer.")
+
+
+def _then_show(visit: Visit, answer: VerifyResponse) -> str:
+    proof = base64.urlsafe_b64encode(answer.SerializeToString()).decode()
+    return visit.address(PATH, number=visit.query.text(NUMBER), check=visit.query.text(_CHECK), proof=proof)
+
+
+VIEW = View.of(
+    PATH,
+    (rpcs.GET_TERMS, rpcs.QUERY_BILL, rpcs.LIST_GRANTS, rpcs.LIST_DISCLOSURES),
+    _read,
+    _show,
+    (NUMBER, _CHECK, _PROOF, _MONTH),
+    (
+        Form.of(_SEND, rpcs.SEND_CODE, _sending, _sent, (), then=_then_check),
+        Form.of(_VERIFY, rpcs.VERIFY, _verifying, _verified, (_CODE,), then=_then_show),
+    ),
+)

@@ -1,0 +1,57 @@
+"""The page of a customer whose identity a code has proven: the months of bills that it asks for, and their chart."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from google.protobuf.message import Message
+
+from gateway.api.federation.v1.terms_pb2 import RegionTerm, Terms
+from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillRequest, QueryBillResponse
+from gateway.api.region.v1.catalogue_service_pb2 import GetTermsResponse
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Money
+from gateway.errors import Refused
+from gateway.web.console.pages import Rpc
+from tests.unit.console_pages import CONSOLE, PROVEN, Answering, M, view_of, visit, written_by
+
+LATE = datetime(2026, 11, 30, 17, tzinfo=UTC)
+"""The first hour of December in Guangdong."""
+
+
+class Billing(Answering):
+    """The RPCs of a region with bills since October; a month before is refused for a reason."""
+
+    def __init__(self, reason: Reason.ValueType) -> None:
+        region = RegionTerm(region="guangdong", time_zone="Asia/Shanghai")
+        super().__init__(GetTermsResponse(terms=Terms(regions=[region])))
+        self.asked: list[str] = []
+        self._reason = reason
+
+    async def ask(self, rpc: Rpc[M], request: Message) -> M:
+        """As `Answering`; with the bill of a month."""
+        if not isinstance(request, QueryBillRequest):
+            return await super().ask(rpc, request)
+        self.asked.append(request.month)
+        if request.month < "2026-10":
+            raise Refused(self._reason)
+        bill = Bill(month=request.month)
+        if request.month < "2026-12":
+            bill.total.CopyFrom(Money(minor_units=5_990, currency="CNY"))
+        answer = QueryBillResponse(bill=bill)
+        assert isinstance(answer, rpc.answer)
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"), [(Reason.REASON_BILL_OUT_OF_RANGE, True), (Reason.REASON_STORE_UNAVAILABLE, False)]
+)
+def test_bills_are_shown_by_the_months_of_the_region_back_to_the_oldest_that_is_kept_or_the_refusal_of_one(
+    reason: Reason.ValueType, *, shown: bool
+) -> None:
+    calling = Billing(reason)
+    page = written_by(CONSOLE, view_of("/customers/identity-check"), replace(visit(PROVEN), now=LATE), calling)
+    assert calling.asked == ["2026-12", "2026-11", "2026-10", "2026-09"]
+    assert [f">{month}<" in page for month in calling.asked] == [shown, shown, shown, False]
+    assert ("2026-10: 59.90 CNY; 2026-11: 59.90 CNY" in page, "<svg" in page) == (shown, shown)
+    assert (Reason.Name(reason).removeprefix("REASON_") in page) == (not shown)
