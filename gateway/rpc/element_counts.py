@@ -7,7 +7,7 @@ any: repeated messages and entries of maps, also within other messages.
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.empty_pb2 import Empty
@@ -45,7 +45,7 @@ def parsed(kind: type[M], data: bytes) -> M:
 
     Raises DecodeError for bytes that are no such message, or have more elements than a request of their size may have.
     """
-    if not _has_few(data, kind.DESCRIPTOR, most_elements(max(len(data), LARGEST_REQUEST))):
+    if not _has_few(data, cast("Descriptor", kind.DESCRIPTOR), most_elements(max(len(data), LARGEST_REQUEST))):
         raise DecodeError("too many elements")
     return kind.FromString(data)
 
