@@ -19,6 +19,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.border import Border
 from gateway.relay.transport import BeforeAttempt, Carrier
+from gateway.rpc.element_counts import parsed
 from gateway.security.region_keys import RegionKeys
 from gateway.security.sealing import (
     KEY_BYTES,
@@ -113,7 +114,7 @@ class SealedBatchTransport:
 
 def _opened(sent: Sent, response: DeliverResponse, destination: str) -> BatchAnswer:
     try:
-        answer = BatchAnswer.FromString(sent.open_answer(Message(response.sealed, response.nonce)))
+        answer = parsed(BatchAnswer, sent.open_answer(Message(response.sealed, response.nonce)))
     except (Unreadable, DecodeError):
         raise Refused(Reason.REASON_ANSWER_UNREADABLE, region=destination) from None
     answer.journey.CopyFrom(response.journey)
@@ -140,7 +141,7 @@ class SealedBatchReceiver:
         try:
             message, route = Message(request.sealed, request.nonce), Route(origin, border.region)
             received = Received(message, self.keys.sealing_key, route, _now())
-            batch = Batch.FromString(received.content)
+            batch = parsed(Batch, received.content)
         except KeyUnknown as unknown:
             key = unknown.key_id.hex()
             raise Refused(Reason.REASON_SEALING_KEY_UNKNOWN, region=border.region, key=key) from None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor import Descriptor, ServiceDescriptor
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
@@ -39,11 +39,9 @@ class AccessRules:
         operator system whose scope does not contain a service, `require_share` for one that has had its share of the
         region; all by name.
         """
-        options = {
-            f"/{service.full_name}/{method.name}": method.GetOptions().Extensions
-            for service in services
-            for method in service.methods
-        }
+        methods = {f"/{service.full_name}/{method.name}": method for service in services for method in service.methods}
+        options = {path: method.GetOptions().Extensions for path, method in methods.items()}
+        self._requests = {path: method.input_type for path, method in methods.items()}
         self._allowed: Mapping[str, frozenset[Role.ValueType]] = {
             path: frozenset(said[access_pb2.allow]) for path, said in options.items()
         }
@@ -106,6 +104,10 @@ class AccessRules:
     def largest_request(self, method: str) -> int:
         """The most bytes of a request of the method, or of one message of its stream."""
         return self._largest.get(method, LARGEST_REQUEST)
+
+    def request_of(self, method: str) -> Descriptor | None:
+        """The message of a request of the method; None for a method of gRPC itself."""
+        return self._requests.get(method)
 
 
 def _is_of_grpc(method: str) -> bool:

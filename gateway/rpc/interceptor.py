@@ -182,7 +182,8 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
 
     def _wrap(self, path: str, handler: _Handler) -> _Handler:
         deserialize = cast("Callable[[bytes], Message]", handler.request_deserializer)
-        reader = RequestReader(self._ports.access.largest_request(path), deserialize)
+        access = self._ports.access
+        reader = RequestReader(access.largest_request(path), access.request_of(path), deserialize)
         if handler.unary_unary is not None:
             method = _Method(path, _unary(cast("_Unary", handler.unary_unary), reader), streams=False)
             return grpc.stream_unary_rpc_method_handler(self._guarded(method), None, handler.response_serializer)

@@ -1,4 +1,4 @@
-"""Checks of every message from outside: few elements, and no control characters."""
+"""The check of every message from outside for control characters."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -24,12 +24,6 @@ _Texts: TypeAlias = Sequence[tuple[str, bool]]
 _WRITTEN = (PersonalData.PERSONAL_DATA_CONTENT, PersonalData.PERSONAL_DATA_IDENTIFYING)
 
 
-def require_few(message: Message, most: int) -> None:
-    """Raises Refused with TOO_MANY_ELEMENTS for more repeated messages and entries of maps than `most`, in all."""
-    if _elements(message, most) > most:
-        raise Refused(Reason.REASON_TOO_MANY_ELEMENTS, limit=str(most))
-
-
 def require_plain(message: Message, path: str = "") -> None:
     """Raises Refused with CHARACTER_NOT_ALLOWED, and the field, for a text with an acting character.
 
@@ -40,30 +34,6 @@ def require_plain(message: Message, path: str = "") -> None:
     if found is not None:
         field = f"{path}.{found[0]}" if path else found[0]
         raise Refused(Reason.REASON_CHARACTER_NOT_ALLOWED, field=field, character=found[1])
-
-
-def _elements(message: Message, most: int) -> int:
-    """The number of elements; counting ends beyond `most`, before any further check."""
-    own, above = _holding_elements(message.DESCRIPTOR)
-    count = sum(len(getattr(message, name)) for name in own)
-    if count > most:
-        return count
-    for name in above:
-        inner = getattr(message, name)
-        for each in (inner,) if isinstance(inner, Message) else inner:
-            count += _elements(each, most - count)
-            if count > most:
-                return count
-    return count
-
-
-@cache
-def _holding_elements(descriptor: Descriptor) -> tuple[Sequence[str], Sequence[str]]:
-    """The fields with elements, and the message fields, single and repeated, that may have elements within."""
-    messages = [(each, each.message_type) for each in descriptor.fields if each.message_type is not None]
-    own = [each.name for each, _ in messages if each.is_repeated]
-    above = [each.name for each, kind in messages if not _is_map(each) and _holds_elements(kind, frozenset())]
-    return own, above
 
 
 @cache
@@ -141,14 +111,6 @@ def _acting_in_maps(maps: _Texts) -> Search[str]:
 
 def _is_map(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.GetOptions().map_entry
-
-
-def _holds_elements(descriptor: Descriptor, above: frozenset[str]) -> bool:
-    messages = [(each, each.message_type) for each in descriptor.fields if each.message_type is not None]
-    around = above | {descriptor.full_name}
-    return any(
-        each.is_repeated or (kind.full_name not in around and _holds_elements(kind, around)) for each, kind in messages
-    )
 
 
 def _may_have_lines(field: FieldDescriptor) -> bool:

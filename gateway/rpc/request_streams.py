@@ -1,24 +1,23 @@
 """Requests as bytes, parsed only after the border has admitted their caller.
 
-A parsed message takes up to a hundred times its bytes: an empty element of two bytes becomes an object. So each RPC
-declares the size of its requests (`gateway.rpc.access`). The elements of a parsed message are counted before any other
-step. So at most one uncounted message exists at a time.
+A parsed message takes up to a hundred times its bytes. So each RPC declares the size of its requests
+(`gateway.rpc.access`), and the elements of a request are counted in its bytes (`gateway.rpc.element_counts`).
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.admission import current_place
-from gateway.rpc.message_checks import require_few, require_plain
+from gateway.rpc.element_counts import most_elements, require_few
+from gateway.rpc.message_checks import require_plain
 from gateway.rpc.shares import HeldBytes
 
-BYTES_PER_ELEMENT = 32  # of the largest request: 8,192 elements by default, 131,072 for a batch of 4 MiB
-_LEAST_ELEMENT = 2  # bytes
 # The timeout of an admitted call's only request, and the least rate of the largest request in bytes per second.
 PATIENCE = 10.0
 BYTES_PER_SECOND = 64 * 1024
@@ -26,11 +25,16 @@ SOON = 0.05  # seconds after which a call whose request does not come makes room
 
 
 class RequestReader:
-    """Reads the requests of one RPC. `largest` is the size in bytes of a request, or of a stream's message."""
+    """Reads the requests of one RPC."""
 
-    def __init__(self, largest: int, deserialize: Callable[[bytes], Message]) -> None:
+    def __init__(self, largest: int, kind: Descriptor | None, deserialize: Callable[[bytes], Message]) -> None:
+        """`largest` is the size in bytes of a request, or of a stream's message.
+
+        `kind` is that of its message; None for a service of gRPC itself, whose requests have no elements.
+        """
         self._largest = largest
-        self._most = largest // BYTES_PER_ELEMENT
+        self._kind = kind
+        self._most = most_elements(largest)
         self._deserialize = deserialize
 
     async def read_only(self, coming: Awaitable[object], held: HeldBytes | None = None) -> Message:
@@ -40,18 +44,21 @@ class RequestReader:
     def read(self, data: bytes, held: HeldBytes | None = None) -> Message:
         """Parses a message; `held` counts it for its caller, where that one has a bound.
 
-        Raises Refused for a message that is too large, unreadable, or has forbidden content, and as `held.hold`.
+        Raises Refused, before it parses, for a message that is too large or has too many elements, and as `held.hold`;
+        then for one that is unreadable or has forbidden content.
         """
         if len(data) > self._largest:
             raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(self._largest))
         if held is not None:
             held.hold(len(data))
+        if self._kind is not None:
+            require_few(data, self._kind, self._most)
         try:
             message = self._deserialize(data)
         except DecodeError:
             problem = "the bytes are not the message"
             raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem=problem) from None
-        refused = _fault(message, self._most if len(data) > _LEAST_ELEMENT * self._most else None)
+        refused = _fault(message)
         if refused is not None:
             del message
             raise refused
@@ -94,14 +101,12 @@ async def arrived(coming: Awaitable[object], largest: int) -> bytes:
     return data
 
 
-def _fault(message: Message, most: int | None) -> Refused | None:
-    """The refusal of a message with more than `most` elements or forbidden content, without any trace of the message.
+def _fault(message: Message) -> Refused | None:
+    """The refusal of a message with forbidden content, without any trace of the message.
 
     A traceback would keep the message, which may be large, until its caller's task is collected.
     """
     try:
-        if most is not None:
-            require_few(message, most)
         require_plain(message)
     except Refused as refused:
         return refused.with_traceback(None)

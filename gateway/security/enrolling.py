@@ -4,7 +4,6 @@ The keys are made where they are used. A request (PKCS #10, RFC 2986) proves tha
 nothing is certified but the key: all names are those of the invitation.
 """
 
-import base64
 import hashlib
 import re
 import secrets
@@ -29,6 +28,7 @@ from gateway.security.issuers import renewing_issuer
 from gateway.security.peers import has_issued, issuing_region
 from gateway.security.private_keys import PrivateKey, PublicKey
 from gateway.time.clock import from_timestamp
+from gateway.values import base64url
 
 SECRET_BYTES = 32
 ID_DIGITS = 16
@@ -69,8 +69,10 @@ class Invitation:
             raise ValueError("is no token of an invitation")
         region, secret, authorities = found.groups()
         try:
-            certificates = [x509.load_der_x509_certificate(_decoded(each)) for each in authorities[1:].split(".")]
-            invitation = cls(region, _decoded(secret), tuple(certificates))
+            certificates = [
+                x509.load_der_x509_certificate(base64url.decoded(each)) for each in authorities[1:].split(".")
+            ]
+            invitation = cls(region, base64url.decoded(secret), tuple(certificates))
             _ = invitation.identity
         except (*UNREADABLE, x509.ExtensionNotFound) as error:
             raise ValueError("is no token of an invitation") from error
@@ -79,8 +81,8 @@ class Invitation:
     @property
     def token(self) -> str:
         """The token: one word, some 700 characters."""
-        authorities = (_encoded(each.public_bytes(Encoding.DER)) for each in self.authorities)
-        return ".".join((self.region, _encoded(self.secret), *authorities))
+        authorities = (base64url.encoded(each.public_bytes(Encoding.DER)) for each in self.authorities)
+        return ".".join((self.region, base64url.encoded(self.secret), *authorities))
 
     @property
     def authority_pem(self) -> bytes:
@@ -255,11 +257,3 @@ def _spki(key: object) -> bytes:
     encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     assert isinstance(encoded, bytes)
     return encoded
-
-
-def _encoded(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).decode("ascii").rstrip("=")
-
-
-def _decoded(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from gateway.api.region.v1.approval_service_pb2 import ApprovalState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.values.requesters import is_same_person
 
 PROPOSED = ApprovalState.APPROVAL_STATE_PROPOSED
 CONFIRMED = ApprovalState.APPROVAL_STATE_CONFIRMED
@@ -43,5 +44,5 @@ def require_decidable(state: ApprovalState.ValueType, wanted: ApprovalState.Valu
 
 def require_another(proposer: str, decider: str) -> None:
     """Four eyes: raises Refused with APPROVER_IS_PROPOSER where one member of staff would decide on an own proposal."""
-    if proposer == decider:
+    if is_same_person(proposer, decider):
         raise Refused(Reason.REASON_APPROVER_IS_PROPOSER)

@@ -7,6 +7,7 @@ from google.protobuf.message import DecodeError, Message
 from gateway.api.relay.v1.relay_pb2 import ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.rpc.element_counts import parsed
 from gateway.rpc.message_checks import require_plain
 from gateway.values.choices import require_known
 
@@ -16,11 +17,11 @@ M = TypeVar("M", bound=Message)
 def parse(message: type[M], payload: bytes) -> M:
     """The message of a payload. Raises Refused with ENVELOPE_INVALID, or UnknownChoice for one of a later version."""
     try:
-        parsed = message.FromString(payload)
+        told = parsed(message, payload)
     except DecodeError:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
-    require_known(parsed)
-    return parsed
+    require_known(told)
+    return told
 
 
 def received(message: type[M], payload: bytes) -> M:

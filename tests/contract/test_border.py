@@ -18,7 +18,7 @@ from gateway.api.relay.v1 import relay_pb2
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import from_rpc_error, reason_name
 from gateway.rpc.access import LARGEST_REQUEST, AccessRules
-from gateway.rpc.request_streams import BYTES_PER_ELEMENT
+from gateway.rpc.element_counts import most_elements
 from gateway.rpc.server import Server, Service
 from gateway.rpc.shares import CALLS_OF_STRANGERS
 from gateway.security.identity import parse, server_name
@@ -254,16 +254,16 @@ def test_a_request_of_more_bytes_than_its_method_allows_is_refused_before_it_is_
     asyncio.run(scenario())
 
 
-def test_a_request_of_more_elements_than_its_bytes_are_for_is_refused(certificates: Certificates) -> None:
+def test_a_request_of_more_elements_than_its_bytes_are_for_is_refused_before_it_is_parsed(
+    certificates: Certificates,
+) -> None:
     async def scenario() -> None:
         for server, caller, method in CALLS:
-            service = method.containing_service
-            most = (
-                AccessRules([service], "").largest_request(f"/{service.full_name}/{method.name}") // BYTES_PER_ELEMENT
-            )
-            async with dialled(certificates, server, caller, Parser().service(service)) as channel:
-                assert await refused(channel, method, elements(method, most)) == ""
+            parser, most = Parser(), most_elements(largest_request(method))
+            async with dialled(certificates, server, caller, parser.service(method.containing_service)) as channel:
                 assert await refused(channel, method, elements(method, most + 1)) == "TOO_MANY_ELEMENTS"
+                assert parser.parsed == []
+                assert await refused(channel, method, elements(method, most)) == ""
 
     asyncio.run(scenario())
 

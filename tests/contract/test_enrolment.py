@@ -31,6 +31,7 @@ from gateway.security.authority import (
 from gateway.security.enrolling import SECRET_BYTES
 from gateway.security.identity import server_name
 from gateway.security.private_keys import open_key
+from gateway.security.region_keys import KeySet
 from gateway.security.signing import REVISION, Signer, TrustedKeys
 from gateway.security.tls import Credentials, client_options, joiner_credentials
 from tests import preloaded
@@ -107,8 +108,13 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         yield Scene(running, joining, tmp_path)
 
 
+def told_in(ended: Ended) -> list[str]:
+    """The id and the fingerprint for whoever approves."""
+    return ended.out.partition("who approves: ")[2].split()[:2]
+
+
 def fingerprint_in(ended: Ended) -> str:
-    return ended.out.partition("who approves: ")[2].split()[0]
+    return told_in(ended)[1]
 
 
 def test_a_node_enrols_by_a_token_and_the_approval_of_a_second_administrator(tmp_path: Path) -> None:
@@ -118,8 +124,10 @@ def test_a_node_enrols_by_a_token_and_the_approval_of_a_second_administrator(tmp
             first = await at.join(token)
             assert (first.code, "nobody has approved yet" in first.err) == (3, True), first.err
             fingerprint, out = fingerprint_in(first), tmp_path / "node"
-            modes = [stat.S_IMODE((out / name).stat().st_mode) for name in ("tls.key", "signing.key")]
-            assert modes == [0o600, 0o600]
+            names = ("tls.key", "signing.key", "region.keys")
+            assert [stat.S_IMODE((out / name).stat().st_mode) for name in names] == [0o600] * 3
+            assert told_in(first)[0] == await at.id()
+            sealing = KeySet.load(out / "region.keys").in_use.id
             listed = await at.administrator("wang", "list")
             assert "requested" in listed.out
             own = await at.approve("li", fingerprint)
@@ -133,6 +141,7 @@ def test_a_node_enrols_by_a_token_and_the_approval_of_a_second_administrator(tmp
             second = await at.join(token)
             assert second.code == 0, second.err
             assert fingerprint_in(second) == fingerprint, "the same keys went on"
+            assert KeySet.load(out / "region.keys").in_use.id == sealing
             credentials = Credentials(out / "authority.crt", out / "tls.crt", out / "tls.key")
             async with Dialer(credentials, CLOCK).dial(at.running.endpoint, NAME) as channel:
                 watch = FederationServiceStub(channel).Watch(WatchRequest())

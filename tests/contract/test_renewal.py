@@ -49,6 +49,7 @@ from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certif
 from tests.preloaded import Ended
 
 MINUTES = timedelta(minutes=30)
+LOOK = 0.1  # seconds between two looks for what the coordinator does
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -250,12 +251,12 @@ def test_a_coordinator_renews_its_certificate_while_it_serves_and_no_call_fails(
             before, renewed = await asyncio.to_thread(at.shown, own), at.running.data / "renewed" / "tls.crt"
             open_stream = at.running.watch("sichuan")
             await open_stream.read()
-            while [each.id for each in await at.waiting()] != ["coordinator/0"]:
-                pass
+            while [each.id for each in await at.waiting()] != ["coordinator/0"]:  # noqa: ASYNC110 - as below
+                await asyncio.sleep(LOOK)
             ended = await at.issue()
             assert (ended.code, ended.out) == (0, "coordinator/0 has a new certificate\n"), ended.err
-            while not renewed.exists():
-                await at.waiting()
+            while not renewed.exists():  # noqa: ASYNC110 - it waits for what the coordinator does
+                await asyncio.sleep(LOOK)
             number = x509.load_pem_x509_certificate(renewed.read_bytes()).serial_number
             assert await asyncio.to_thread(at.shown, own) == number != before
             assert await at.waiting() == [], "it is not due again"

@@ -14,6 +14,7 @@ from gateway.api.relay.v1.relay_pb2 import (
     DeliverRequest,
     DeliverResponse,
     DeliverResult,
+    Envelope,
     EnvelopeContent,
     HopStamp,
     Journey,
@@ -32,6 +33,8 @@ from gateway.relay.sealed_batches import (
     SealedBatchTransport,
     expire_sessions,
 )
+from gateway.rpc.access import LARGEST_REQUEST
+from gateway.rpc.element_counts import most_elements
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.security.sealing import ID_BYTES, KEY_BYTES, NONCE_BYTES, SESSION_SECONDS, Route, sent_alone
 from gateway.security.sealing_keys import SealingKeys, published
@@ -293,6 +296,21 @@ def test_a_batch_that_was_meddled_with_is_not_acted_on(change: Callable[[Deliver
     receiver = SealedBatchReceiver(way.pair.borders[DESTINATION], way.keys, way._act)
     assert reason_name(refused(lambda: asyncio.run(receiver.deliver(request))).reason) == reason
     assert way.acted == []
+
+
+def test_a_batch_or_an_answer_of_more_elements_than_its_bytes_are_for_is_not_parsed() -> None:
+    way, many = Way(), most_elements(LARGEST_REQUEST) + 1
+    batch = Batch(destination=DESTINATION, envelopes=[Envelope()] * many)
+    told = refused(lambda: asyncio.run(way.out.deliver(batch, PATIENCE_S)))
+    assert (reason_name(told.reason), way.acted) == ("BATCH_UNREADABLE", [])
+
+    class Long(Way):
+        async def _act(self, batch: Batch, origin: str) -> BatchAnswer:
+            return BatchAnswer(results=[DeliverResult()] * many)
+
+    batch = Batch(destination=DESTINATION, envelopes=[way.pair.seal().envelope])
+    told = refused(lambda: asyncio.run(Long().out.deliver(batch, PATIENCE_S)))
+    assert reason_name(told.reason) == "ANSWER_UNREADABLE"
 
 
 def test_an_answer_with_no_result_for_a_question_is_none() -> None:

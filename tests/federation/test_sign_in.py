@@ -8,6 +8,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.web.bodies import Room
 from tests.federation.browser import COOKIE, ROOT, Browser, hidden_fields
 from tests.federation.counter import Counter
 from tests.federation.running import Federation
@@ -188,3 +191,16 @@ async def test_a_provider_that_fails_is_named_and_a_stranger_reads_nothing(
     assert (await browser.caller.ask("GET", "/metrics")).status == HTTPStatus.UNAUTHORIZED
     chosen = await browser.open(f"language/zh?to={ROOT}/sign-in")
     assert (chosen.status, chosen.headers["location"]) == (HTTPStatus.SEE_OTHER, f"{ROOT}/sign-in")
+
+
+async def test_forms_of_strangers_share_room_which_those_of_people_who_are_signed_in_do_not_need(
+    federation: Federation, browser: Browser, provider: TokenProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(room: Room, size: int) -> None:
+        raise Refused(Reason.REASON_TOO_BUSY)
+
+    page = await signed_in(browser, provider)
+    stranger = Browser(without_certificate(federation, REGION, headers={}))
+    monkeypatch.setattr(Room, "take", full)
+    assert denied(await stranger.send("sign-in", {"text": "any"})) == f"{HTTPStatus.SERVICE_UNAVAILABLE:d} TOO_BUSY"
+    assert (await browser.send("sign-out", hidden_fields(page.text, ""))).status == HTTPStatus.SEE_OTHER

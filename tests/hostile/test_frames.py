@@ -44,9 +44,8 @@ INSISTING = 200  # callers beyond the places
 RESETS = 2 * STREAMS
 # In quiet calls, for half of the honest ones: the calls that have begun at the door, and as many on their way to it.
 MOST = 2.0 * LEAST_AMONG_OTHERS
-BOMB = 10.0  # quiet calls: parsing one, and counting its elements
+BOMB = 10.0  # quiet calls: counting its elements
 OF_CONNECTION = 256 * KIB  # of an open one: TLS, and the windows of HTTP/2 in both directions
-OF_ELEMENT = 256  # of an element of a request that is counted: one such request exists at a time
 
 pytestmark = pytest.mark.slow
 
@@ -64,7 +63,7 @@ class Bound:
     @property
     def growth(self) -> int:
         """Bytes."""
-        requests = self.requests * LARGEST_REQUEST + bool(self.requests) * LARGEST_REQUEST // 2 * OF_ELEMENT
+        requests = self.requests * LARGEST_REQUEST
         return KEPT + self.connections * OF_CONNECTION + self.streams * OF_STREAM + requests
 
 

@@ -43,7 +43,6 @@ from gateway.errors import from_rpc_error, reason_name
 from gateway.rpc.channels import Dialer
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity, server_name
-from gateway.security.region_keys import KeySet
 from gateway.security.tls import Credentials, RenewedCredentials
 from gateway.time.clock import SystemClock, to_timestamp
 from region_node.business.orders.rules import is_final
@@ -107,31 +106,15 @@ class Story:
         coordinator = f"127.0.0.1:{self.joining.number}"
         join = self.launched("join", NODE, "join", token, "--coordinator", coordinator, "--out", str(self.out))
         told = "who approves: "
-        wait_until(lambda: told in join.last_lines(), PATIENCE, "the joiner tells its fingerprint")
-        fingerprint = join.last_lines().partition(told)[2].split()[0]
+        wait_until(lambda: told in join.last_lines(), PATIENCE, "the joiner tells its id and fingerprint")
+        approved = join.last_lines().partition(told)[2].split()[:2]
         words = ("--authority", str(self.directory / "authority"), "--days", "2")
         hours = str(LIFE / timedelta(hours=1))
-        name = self._enrolment()
-        self.typed(COORDINATOR, "enrolments", "approve", name, fingerprint, *words, "--tls-hours", hours, by="wang")
+        self.typed(COORDINATOR, "enrolments", "approve", *approved, *words, "--tls-hours", hours, by="wang")
         assert join.wait_for_end() == 0, join.last_lines()
-
-    def _enrolment(self) -> str:
-        listed: list[str] = []
-
-        def waits() -> bool:
-            found = preloaded.run(
-                COORDINATOR, "enrolments", "list", "--json", environment=self._environment("wang")
-            ).summary["enrolments"]
-            assert isinstance(found, list)
-            listed[:] = [each["id"] for each in found if each["state"] == "ENROLMENT_STATE_REQUESTED"]
-            return bool(listed)
-
-        wait_until(waits, PATIENCE, "the requests of the joiner are there")
-        return listed[0]
 
     def node(self) -> LocalProcess:
         """Starts the node of the joiner."""
-        KeySet.new().save(self.out / "region.keys")
         settings, port_file = self.directory / "settings" / f"{JOINER}.toml", self.directory / "data" / f"{JOINER}.port"
         write_settings(
             settings,

@@ -258,7 +258,7 @@ def test_what_goes_on_behind_a_call_that_has_ended_takes_no_place() -> None:
 def test_a_call_whose_request_does_not_come_leaves_its_place_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.rpc.request_streams.PATIENCE", 0.2)
     monkeypatch.setattr("gateway.rpc.request_streams.SOON", 0.001)
-    reader = RequestReader(1, lambda _: pytest.fail("nothing came"))
+    reader = RequestReader(1, None, lambda _: pytest.fail("nothing came"))
 
     async def scenario(scene: Scene) -> None:
         async def silent() -> None:

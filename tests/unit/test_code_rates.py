@@ -162,6 +162,27 @@ def test_no_more_passwords_are_hashed_at_a_time_than_may_be_tried_in_a_minute() 
     assert told == {"VERIFICATION_FAILED": 60, "CODES_ASKED_TOO_OFTEN": 30}
 
 
+def test_a_password_counts_whose_caller_goes_away_while_it_is_hashed() -> None:
+    async def scenario(node: Books, hashes: Hashes) -> Counter[str]:
+        home = application(node, hashes)
+        asked = VerifyRequest(request_id="r1", number="+8619851000001", password="271828", requester=requester())
+        changed = ChangePasswordRequest(
+            request_id="r2", number=asked.number, password="271828", new_password="314159", requester=requester()
+        )
+        gone = [asyncio.create_task(each) for each in (home.verify(SPY, asked), home.change_password(SPY, changed))]
+        while hashes.count < len(gone):  # noqa: ASYNC110 - it waits for what the application does
+            await asyncio.sleep(0)
+        for each in gone:
+            each.cancel()
+        await asyncio.wait(gone)
+        hashes.finish.set()
+        return Counter([await reason_of(home.verify(SPY, asked)) for _ in range(60)])
+
+    with books(BEGAN) as node:
+        told = asyncio.run(scenario(node, Hashes()))
+    assert told["CODES_ASKED_TOO_OFTEN"] == 2
+
+
 def test_an_operator_that_floods_beyond_its_own_rate_leaves_its_region_the_rest() -> None:
     async def scenario(node: Books, hashes: Hashes) -> tuple[str, Counter[str]]:
         home, tries = application(node, hashes), range(700)  # more than the region may try in a minute

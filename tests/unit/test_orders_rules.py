@@ -247,10 +247,10 @@ def test_staff_of_the_home_region_have_what_waits_for_them_to_do_and_others_have
     assert (rules.is_work_of(order, region), rules.decisions_of(order)) == (False, ())
 
 
-@given(st.sampled_from(["guangdong", "sichuan"]), st.sampled_from(["chen", "wang"]))
+@given(st.sampled_from(["guangdong", "sichuan"]), st.sampled_from(["chen", "Chen", "wang"]))
 def test_nobody_reviews_what_they_took_in_and_a_namesake_elsewhere_may(region: str, name: str) -> None:
     order = Order(origin_region="guangdong", request=OrderRequest(requester=Requester(staff_id="chen")))
-    if (region, name) != ("guangdong", "chen"):
+    if (region, name.lower()) != ("guangdong", "chen"):
         rules.require_other_reviewer(order, region, name)
         return
     with pytest.raises(Refused) as raised:
@@ -263,7 +263,7 @@ def test_nobody_reviews_an_order_whose_papers_they_verified_and_a_document_on_fi
     order.request.documents.add(code="ID_ORIG", verifier="li")
     order.request.documents.add(code="ID_COPY", verifier="wang", document_id="guangdong/counter/1")
     with pytest.raises(Refused, match="REVIEWER_IS_SUBMITTER"):
-        rules.require_other_reviewer(order, "guangdong", "li")
+        rules.require_other_reviewer(order, "guangdong", "LI")
     for region, name in (("sichuan", "li"), ("guangdong", "wang")):
         rules.require_other_reviewer(order, region, name)
 

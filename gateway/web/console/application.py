@@ -19,6 +19,7 @@ from gateway.rpc.incidents import incident
 from gateway.rpc.interceptor import BorderPorts
 from gateway.security.identity import SCHEME, Identity, parse
 from gateway.security.peers import Caller, without_certificate
+from gateway.web.bodies import BYTES_OF_STRANGERS, Room
 from gateway.web.console import assets, sign_in_page
 from gateway.web.console.calling import CallingInProcess
 from gateway.web.console.cookies import COOKIE, LANGUAGE_COOKIE, come_back, forget_way, set_cookie, set_out
@@ -85,6 +86,8 @@ class ConsoleApplication:
         self._border = border
         self._sessions = Sessions(console.steady)
         self._streams = Streams()
+        self._room = Room(BYTES_OF_STRANGERS)
+        """For the forms of people whom neither a certificate nor a session names."""
         self._pages = HtmlPages(console.templates, assets.FRAMES)
         self._names: Terms | None = None
         """The names of the federation as last read."""
@@ -266,8 +269,9 @@ class ConsoleApplication:
     async def _own_form(self, request: web.Request) -> Fields:
         """The form of a page of this site, which a person who may sign in has sent. Raises Refused for another one."""
         require_own_origin(request)
-        await self._visitor(request)
-        return await form_of(request)
+        identity, _ = await self._visitor(request)
+        is_stranger = identity is None and not self._sessions.has(request.cookies.get(COOKIE, ""))
+        return await form_of(request, self._room if is_stranger else None)
 
     def _within(self, to: str) -> str:
         """An address within the console; its home for any other one, and for a way, whose answer counts once."""

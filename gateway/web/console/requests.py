@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.rpc.request_streams import PATIENCE
-from gateway.web.bodies import whole_body
+from gateway.web.bodies import Room, whole_body
 from gateway.web.console.cookies import LANGUAGE_COOKIE
 from gateway.web.console.fields import FORM_TYPE, Fields
 from gateway.web.refusals import CHINESE, preferred_language
@@ -46,13 +46,16 @@ def require_own_origin(request: web.Request) -> None:
         raise Refused(Reason.REASON_FORM_UNTRUSTED)
 
 
-async def form_of(request: web.Request) -> Fields:
-    """The form of a request. Raises Refused for another body, and with REQUEST_NOT_SENT for one that does not come."""
+async def form_of(request: web.Request, room: Room | None = None) -> Fields:
+    """The form of a request, which takes room as it comes.
+
+    Raises Refused for another body, and with REQUEST_NOT_SENT for one that does not come.
+    """
     if request.content_type != FORM_TYPE or "Content-Encoding" in request.headers:
         raise invalid("body", f"is no {FORM_TYPE}", f"不是{FORM_TYPE}")
     try:
         async with asyncio.timeout(PATIENCE):
-            data = await whole_body(request)
+            data = await whole_body(request, room)
     except TimeoutError:
         raise Refused(Reason.REASON_REQUEST_NOT_SENT, seconds=f"{PATIENCE:.0f}") from None
     if not data.isascii():

@@ -84,6 +84,11 @@ class Sessions:
             found.seen = now
         return found
 
+    def has(self, session_id: str) -> bool:
+        """Whether a session of this id is in force."""
+        found = self._sessions.get(session_id)
+        return found is not None and not _is_over(found, self._steady())
+
     def end(self, session_id: str) -> None:
         """Ends a session, if there is one."""
         self._sessions.pop(session_id, None)

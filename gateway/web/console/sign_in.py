@@ -26,6 +26,7 @@ from gateway.errors import Refused
 from gateway.security.identity import Identity
 from gateway.security.provider_tokens import Claims, IdentityProvider, TokenInvalid
 from gateway.security.staff_proofs import invalid, staff_id_of
+from gateway.values import base64url
 from gateway.web.console.fields import Fields
 
 LONGEST_WAY = 600
@@ -86,7 +87,7 @@ class SignInByProvider:
             "scope": "openid profile",
             "state": _derived(secret, "state"),
             "nonce": _derived(secret, "nonce"),
-            "code_challenge": _text(challenge),
+            "code_challenge": base64url.encoded(challenge),
             "code_challenge_method": "S256",
         }
         endpoint = self._registered.authorization_endpoint
@@ -186,11 +187,7 @@ class SignInByProvider:
 
 def _derived(secret: str, use: str) -> str:
     """A value for one use, from which nobody finds the secret or another value."""
-    return _text(hmac.digest(secret.encode(), use.encode(), hashlib.sha256))
-
-
-def _text(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return base64url.encoded(hmac.digest(secret.encode(), use.encode(), hashlib.sha256))
 
 
 def _equal(told: str, known: str) -> bool:

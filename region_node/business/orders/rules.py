@@ -32,6 +32,7 @@ from gateway.federation.numberplan import normalize
 from gateway.federation.prepared import PreparedBusiness
 from gateway.time.clock import from_timestamp, times_are_dated, to_timestamp
 from gateway.values.money import in_major_units
+from gateway.values.requesters import is_same_person
 from region_node.node.rules import OF_STAFF
 from region_node.requests.checks import NODE_OPERATOR, error_of
 
@@ -275,7 +276,8 @@ def require_other_reviewer(order: Order, reviewer_region: str, reviewer: str) ->
     A document on file was verified for an earlier business.
     """
     papers = (each.verifier for each in order.request.documents if not each.document_id)
-    if order.origin_region == reviewer_region and reviewer in (order.request.requester.staff_id, *papers):
+    had_part = any(is_same_person(reviewer, each) for each in (order.request.requester.staff_id, *papers))
+    if order.origin_region == reviewer_region and had_part:
         raise Refused(Reason.REASON_REVIEWER_IS_SUBMITTER)
 
 

@@ -12,6 +12,7 @@ from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
+from gateway.values.requesters import is_same_person
 from region_node.business.settlement.booking import book_once
 from region_node.business.settlement.port import Settlement
 from region_node.business.settlement.rows import find_statement, statements_with, stop_waiting_for_payment
@@ -56,7 +57,7 @@ def record_payment(
     row = _PaymentRow(region, month, asked.reference, staff_id, moment, "", None)
     if not any(each.minor_units > 0 for each in owed):
         row = row._replace(recorder=staff_id, record_time=moment)
-    elif known is not None and known.proposer != staff_id:
+    elif known is not None and not is_same_person(known.proposer, staff_id):
         if known.reference != asked.reference:
             raise Refused(Reason.REASON_SETTLEMENT_PAYMENT_DIFFERS, month=month, reference=known.reference)
         row = known._replace(recorder=staff_id, record_time=moment)

@@ -28,9 +28,16 @@ from gateway.security.authority import (
     TLS_CERTIFICATE,
     TLS_KEY,
 )
-from gateway.security.enrolling import Invitation, RequestedKeys, certificate_request
+from gateway.security.enrolling import (
+    Invitation,
+    RequestedKeys,
+    certificate_request,
+    enrolment_id,
+    token_hash,
+)
 from gateway.security.identity import server_name
 from gateway.security.private_keys import PrivateKey, file_key, open_key, private_pem
+from gateway.security.region_keys import REGION_KEYS, KeySet
 from gateway.security.tls import client_options, joiner_credentials
 from gateway.wording.languages import refusal, translated
 
@@ -57,10 +64,10 @@ _STDIN = "-"
 def join(token: str, coordinator: str, out: Path, wait: int) -> None:
     """Make the keys of a region's node, and get its certificates by the TOKEN of an invitation; - reads it as input.
 
-    The keys are made here and stay here, readable by this user alone. A signing.key in that directory that names a key
-    in a token (RFC 7512) is taken as it is. Tell the printed fingerprint to an administrator other than the one who
-    sent the token. Once that one has approved, the certificates are written beside the keys. The same command continues
-    where it was broken off.
+    The keys are made here and stay here, readable by this user alone, also those that seal the region's data
+    (region.keys). Keys that are in that directory are taken as they are; a signing.key may name one in a token
+    (RFC 7512). Tell the printed id and fingerprint to an administrator other than the one who sent the token. Once that
+    one has approved, the certificates are written beside the keys. The same command continues where it was broken off.
 
     \b
     Example:
@@ -75,7 +82,8 @@ def join(token: str, coordinator: str, out: Path, wait: int) -> None:
         raise click.UsageError(translated("the token is not whole: it is one long word, as it was printed")) from error
     joiner = _prepared(invitation, out)
     click.echo(translated("The keys of {node} are in {directory}.", node=invitation.identity.path, directory=out))
-    click.echo(translated("Tell the administrator who approves: {fingerprint}", fingerprint=joiner.keys.fingerprint))
+    kept = translated("Keep a copy of {file} apart: without it nobody reads the region's data.", file=out / REGION_KEYS)
+    click.echo(kept)
     answer = asyncio.run(joiner.enrolled(coordinator, wait))
     try:
         joiner.write(answer)
@@ -96,6 +104,8 @@ def _prepared(invitation: Invitation, out: Path) -> "_Joiner":
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
         tls = file_key(_made(out / TLS_KEY, lambda: ec.generate_private_key(ec.SECP256R1())))
         signing = open_key(_made(out / SIGNING_KEY, Ed25519PrivateKey.generate))
+        if not (out / REGION_KEYS).exists():
+            create_file(out / REGION_KEYS, KeySet.new().written())
         return _Joiner.of(invitation, out, tls, signing)
     except (OSError, ValueError) as error:
         raise NotDone([str(error)]) from error
@@ -130,7 +140,10 @@ class _Joiner:
         return cls(invitation, out, request, keys)
 
     async def enrolled(self, coordinator: str, wait: float) -> EnrolResponse:
-        """The answer of an approved enrolment, within `wait` seconds. Ends the command without one."""
+        """The answer of an approved enrolment, within `wait` seconds. Ends the command without one.
+
+        Tells id and fingerprint with the first answer to the request, also with a refusal.
+        """
         name = server_name(Role.ROLE_COORDINATOR, "", self.invitation.identity.federation)
         credentials = joiner_credentials(self.invitation.authority_pem)
         loop = asyncio.get_running_loop()
@@ -139,9 +152,13 @@ class _Joiner:
             stub, answer = JoiningServiceStub(channel), EnrolResponse()
             while True:
                 try:
-                    answer = await invoke(stub.Enrol, self.request, _CALL_SECONDS)
+                    before, answer = answer, await invoke(stub.Enrol, self.request, _CALL_SECONDS)
+                    if not before.state:
+                        self._tell()
                 except Refused as refused:
                     if refused.reason not in _LATER:
+                        if not answer.state:
+                            self._tell()
                         raise NotDone([refusal(refused)]) from refused
                 except Unreachable as error:
                     if not answer.state:
@@ -151,6 +168,15 @@ class _Joiner:
                 if loop.time() + _PAUSE > end:
                     raise CannotReach(translated("nobody has approved yet: repeat the command, which continues then"))
                 await asyncio.sleep(_PAUSE)
+
+    def _tell(self) -> None:
+        enrolment = enrolment_id(token_hash(self.invitation.secret))
+        told = translated(
+            "Tell the administrator who approves: {enrolment} {fingerprint}",
+            enrolment=enrolment,
+            fingerprint=self.keys.fingerprint,
+        )
+        click.echo(told)
 
     def write(self, answer: EnrolResponse) -> None:
         """Writes the certificates; that for TLS last, by which an enrolled directory is known.

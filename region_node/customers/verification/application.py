@@ -1,8 +1,9 @@
 """The home region's handling of codes and passwords: transactions, hashing beside the event loop, and texts."""
 
+import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -57,6 +58,7 @@ class VerificationApplication:
 
     def __init__(self, ports: VerificationPorts) -> None:
         self._ports = ports
+        self._guesses: set[asyncio.Task[object]] = set()
         self._hashing = Counter[str]()  # the passwords of each asker that are being hashed
 
     async def send_code(self, questioner: Questioner, request: api.SendCodeRequest) -> api.SendCodeResponse:
@@ -75,17 +77,31 @@ class VerificationApplication:
 
     async def verify(self, questioner: Questioner, request: api.VerifyRequest) -> api.VerifyResponse:
         """Checks the customer's code or password."""
-        attempt = self._attempt("Verify", questioner, request)
-        said = await self._said(attempt, request)
-        fresh_key = self._ports.source.randbytes(KEY_BYTES)
-        documents = await self._write(lambda tx: operations.verify(tx, self._ports.context, attempt, said, fresh_key))
-        return api.VerifyResponse(documents=documents)
+        return await self._to_the_end(self._verify(self._attempt("Verify", questioner, request), request))
 
     async def change_password(
         self, questioner: Questioner, request: api.ChangePasswordRequest
     ) -> api.ChangePasswordResponse:
         """Puts another password in force."""
         attempt = self._attempt("ChangePassword", questioner, request)
+        return await self._to_the_end(self._change_password(attempt, request))
+
+    async def _to_the_end(self, guess: Coroutine[object, object, T]) -> T:
+        """The answer to a guess. It goes on and counts though its caller goes away: its hash has cost as much."""
+        guessing = asyncio.create_task(guess)
+        self._guesses.add(guessing)
+        guessing.add_done_callback(self._guesses.discard)
+        return await asyncio.shield(guessing)
+
+    async def _verify(self, attempt: Attempt, request: api.VerifyRequest) -> api.VerifyResponse:
+        said = await self._said(attempt, request)
+        fresh_key = self._ports.source.randbytes(KEY_BYTES)
+        documents = await self._write(lambda tx: operations.verify(tx, self._ports.context, attempt, said, fresh_key))
+        return api.VerifyResponse(documents=documents)
+
+    async def _change_password(
+        self, attempt: Attempt, request: api.ChangePasswordRequest
+    ) -> api.ChangePasswordResponse:
         said = await self._said(attempt, request)
         chosen = await self._chosen(attempt, said, request.new_password)
         await self._write(lambda tx: operations.change_password(tx, self._ports.context, attempt, said, chosen))
