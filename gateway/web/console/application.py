@@ -86,8 +86,7 @@ class ConsoleApplication:
         self._border = border
         self._sessions = Sessions(console.steady)
         self._streams = Streams()
-        self._room = Room(BYTES_OF_STRANGERS)
-        """For the forms of people whom neither a certificate nor a session names."""
+        self._room = Room(BYTES_OF_STRANGERS)  # for forms of people whom neither a certificate nor a session names
         self._pages = HtmlPages(console.templates, assets.FRAMES)
         self._names: Terms | None = None
         """The names of the federation as last read."""
@@ -95,7 +94,7 @@ class ConsoleApplication:
 
     def served(self) -> web.Application:
         """The console as a part of a server."""
-        served = web.Application(middlewares=[self._telling])
+        served, views = web.Application(middlewares=[self._telling]), self._console.views
         routes: list[tuple[str, str, Handler]] = [
             ("GET", "", self._home),
             ("GET", "/", self._home),
@@ -105,14 +104,10 @@ class ConsoleApplication:
             ("POST", SIGN_OUT, self._sign_out),
             ("GET", f"{LANGUAGE}/{{language:{'|'.join(LANGUAGES)}}}", self._choose_language),
             *(("GET", each.path, each.show) for each in (self._style, self._script)),
-            *(("GET", view.path, self._reading(view)) for view in self._console.views),
-            *(("POST", view.path, self._sending(view)) for view in self._console.views if view.forms),
-            *(("POST", each.path + SAVED, self._saving(each)) for each in self._console.views if each.saves_filters),
-            *(
-                ("GET", each.path + EVENTS, self._following(each, each.live))
-                for each in self._console.views
-                if each.live
-            ),
+            *(("GET", view.path, self._reading(view)) for view in views),
+            *(("POST", view.path, self._sending(view)) for view in views if view.forms),
+            *(("POST", view.path + SAVED, self._saving(view)) for view in views if view.saves_filters),
+            *(("GET", view.path + EVENTS, self._following(view, view.live)) for view in views if view.live),
         ]
         for verb, path, handler in routes:
             served.router.add_route(verb, path, handler)
@@ -372,12 +367,11 @@ class ConsoleApplication:
             visit.query.require_known([*view.query, FORMAT])
             form = chosen_word(visit, FORMAT, FORMATS)
             data = await view.read(visit, self._calling(request, view.rpcs))
+            terms = await self.terms(request)
             if form and refused is None:
-                with self._reader(request, await self.terms(request)):
+                with self._reader(request, terms):
                     return exported(view.show(visit, data), form)
-            return self._written(
-                request, lambda: view.show(visit, data), await self.terms(request), status, person, told
-            )
+            return self._written(request, lambda: view.show(visit, data), terms, status, person, told)
         except Refused as unread:
             if refused is None:
                 raise
