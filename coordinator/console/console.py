@@ -1,5 +1,6 @@
 """The pages of a coordinator's console, each with the RPCs of which it is made."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from coordinator.console import (
@@ -12,6 +13,8 @@ from coordinator.console import (
     membership,
     order,
     orders,
+    quality,
+    reconciliation,
     region,
     risks,
     rpcs,
@@ -42,9 +45,7 @@ def console(clock: SteadyClock) -> WebConsole:
             Tab(board.PATH, lambda: translated("Board")),
             Tab(orders.PATH, lambda: translated("Orders")),
             Tab(complaints.PATH, lambda: translated("Complaints")),
-            Tab(issues.PATH, lambda: translated("Issues")),
-            Tab(risks.PATH, lambda: translated("Risks")),
-            Tab(body.PATH, lambda: translated("Body")),
+            Tab(issues.PATH, lambda: translated("Joint work"), _joint_work()),
             Tab(configuration.PATH, lambda: translated("Configuration")),
         ),
         views=(
@@ -58,10 +59,23 @@ def console(clock: SteadyClock) -> WebConsole:
             issues.VIEW,
             risks.VIEW,
             body.VIEW,
+            quality.VIEW,
+            reconciliation.VIEW,
             configuration.VIEW,
         ),
         terms_rpc=rpcs.GET_TERMS,
         terms=_terms,
+    )
+
+
+def _joint_work() -> Sequence[Tab]:
+    """What regions do together."""
+    return (
+        Tab(issues.PATH, lambda: translated("Issues")),
+        Tab(risks.PATH, lambda: translated("Risks")),
+        Tab(body.PATH, lambda: translated("Body")),
+        Tab(quality.PATH, lambda: translated("Quality")),
+        Tab(reconciliation.PATH, lambda: translated("Reconciliation")),
     )
 
 

@@ -156,6 +156,9 @@ OF_THE_COORDINATOR = {
     "issues": "/issues",
     "risks": "/risks?show=all",
     "body": "/body",
+    "quality": "/quality",
+    "quality-figure": "/quality?figure=ordersInTime",
+    "reconciliation": "/reconciliation?days=31",
     "configuration": "/configuration?part=policies",
 }
 

@@ -129,6 +129,32 @@ async def test_issues_risks_the_body_and_the_configuration_have_pages(federation
     assert (await browser.open("configuration?part=secrets")).status == HTTPStatus.BAD_REQUEST
 
 
+async def test_the_scorecards_of_a_month_are_a_table_whose_figures_lead_to_their_months_by_region(
+    federation: Federation, browser: Browser
+) -> None:
+    await browser.sign_in()
+    configuration = await federation.configuration()
+    page = (await browser.open("quality")).text
+    assert {each.name.en in shown(page) for each in configuration.quality.figures} == {True}
+    month = f"{federation.clock.now():%Y-%m}"
+    figure = f"quality?month={month}&figure=ordersInTime"
+    assert f'href="{ROOT}/{html.escape(figure)}"' in page
+    for region in ("guangdong", "sichuan"):
+        assert f'href="{ROOT}/{html.escape(figure)}&amp;region={region}"' in (await browser.open(figure)).text
+    of_one = (await browser.open(f"{figure}&region=sichuan&format=json")).body["tables"]
+    assert isinstance(of_one, list)
+    assert [(len(each["columns"]), len(each["rows"])) for each in of_one] == [(7, 1)]
+    told = await browser.open("quality?month=2100-01")
+    assert (told.status, "month has not begun" in shown(told.text)) == (HTTPStatus.BAD_REQUEST, True)
+
+
+async def test_the_pairs_of_regions_have_a_page_of_their_compared_days(browser: Browser) -> None:
+    await browser.sign_in()
+    page = await browser.open("reconciliation?days=31&show=differing&region=sichuan")
+    assert (page.status, f'href="{ROOT}/reconciliation" aria-current="page"' in page.text) == (HTTPStatus.OK, True)
+    assert (await browser.open("reconciliation?days=1")).status == HTTPStatus.BAD_REQUEST
+
+
 async def test_a_region_is_suspended_and_reinstated_by_forms_in_the_name_of_the_administrator(
     databases: Databases, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -31,14 +32,24 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
 )
 from gateway.api.coordinator.v1.issue_service_pb2 import CountIssuesResponse, ListIssueHeadersResponse
 from gateway.api.coordinator.v1.problem_service_pb2 import ListOutagesResponse, ListProblemsResponse
+from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityResponse
+from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2 import PairStanding, ReportReconciliationResponse
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
+from gateway.api.federation.v1.quality_pb2 import (
+    ScorecardDefinition,
+    ScorecardDirection,
+    ScorecardFigure,
+    ScorecardUnit,
+)
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_pb2 import DeadlineKind
 from gateway.api.region.v1.order_pb2 import OrderState, Party
+from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
 from gateway.time.clock import SystemClock, to_timestamp
@@ -52,6 +63,8 @@ from tests.unit.test_console import require_harmless, require_known_rpcs, requir
 from tests.unit.test_hostile_pages import EVIL
 
 CONSOLE = console(SystemClock())
+SICHUAN = "sichuan"
+DIFFERENT = PairStanding.PAIR_STANDING_DIFFERENT
 ADMIN = Identity("crossregion.example", Role.ROLE_ADMIN, "", "root")
 
 
@@ -203,6 +216,31 @@ def risks(evil: str = "") -> ListRisksResponse:
     return found
 
 
+def quality(evil: str = "") -> ReportQualityResponse:
+    """The scorecards of two regions, one of which misses a target, and a region that is silent."""
+    figure = ScorecardFigure.SCORECARD_FIGURE_REPAIR_TIME_95
+    definition = ScorecardDefinition(figure=figure, source=f"ETSI{evil}", unit=ScorecardUnit.SCORECARD_UNIT_HOURS)
+    for each in (definition.name, definition.numerator, definition.denominator):
+        each.en = each.zh_cn = f"repair time{evil}"
+    definition.target.value, definition.direction = 48, ScorecardDirection.SCORECARD_DIRECTION_LOWER
+    found = ReportQualityResponse(definitions=[definition])
+    for region, hours in (("guangdong", 40), ("sichuan", 60)):
+        told = MeasuredFigure(figure=figure, denominator=100, value=hours, low=hours - 5, high=hours + 5)
+        found.scorecards.add(region=f"{region}{evil}", figures=[told])
+    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
+    return found
+
+
+def reconciliation(evil: str = "") -> ReportReconciliationResponse:
+    """Two pairs of regions, one of which differs."""
+    found = ReportReconciliationResponse()
+    for other, standing in (("henan", PairStanding.PAIR_STANDING_EQUAL), (SICHUAN, DIFFERENT)):
+        day = found.days.add(first_region=f"guangdong{evil}", second_region=f"{other}{evil}", standing=standing)
+        day.day, day.first_records, day.differences = f"2026-11-23{evil}", 5, 2
+    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
+    return found
+
+
 def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     """Each page of the console with all that it can show; `evil` stands behind each text."""
     answers = (regions(evil), orders(evil), problems(evil), outages(evil))
@@ -220,6 +258,9 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     yield "body", written("/body", body(evil))
     yield "issues", written("/issues", *issues(evil))
     yield "risks", written("/risks", risks(evil))
+    yield "quality", written("/quality", quality(evil))
+    yield "quality of a figure", written("/quality", quality(evil), query="figure=repairTime95")
+    yield "reconciliation", written("/reconciliation", reconciliation(evil))
 
 
 def test_hostile_texts_change_no_element_and_no_attribute_of_a_page() -> None:
@@ -333,6 +374,32 @@ def test_a_file_of_a_page_tells_what_its_tables_lack() -> None:
     assert [("henan" in each, "TOO_BUSY" in each) for each in notes] == [(True, True), (False, False)]
     rows = list(csv.reader(io.StringIO(exported(shown, "csv").text)))
     assert rows[-3:] == [[], *([each] for each in notes)]
+
+
+def test_a_figure_is_a_chart_by_region_and_by_month_for_one_region() -> None:
+    query = "figure=repairTime95&month=2026-02"
+    by_region = read(written("/quality", quality(), query=query)).texts
+    by_month = read(written("/quality", quality(), query=f"{query}&region=sichuan")).texts
+    regions, months = {"guangdong: 40.0小时 ✓", "sichuan: 60.0小时 !"}, {"2025-09: 60.0小时 !", "2026-02: 60.0小时 !"}
+    assert (regions <= {*by_region}, months & {*by_region}) == (True, set())
+    assert (months <= {*by_month}, regions & {*by_month}) == (True, set())
+
+
+def test_a_month_that_is_none_and_a_figure_that_is_none_are_refused() -> None:
+    for query in ("month=2026-13", "month=last", "figure=happiness"):
+        with pytest.raises(Refused, match=query.partition("=")[0]):
+            written("/quality", quality(), query=query)
+
+
+def test_pairs_that_differ_are_found_and_the_page_names_the_commands_that_repair_them() -> None:
+    every = read(written("/reconciliation", reconciliation())).texts
+    differing = read(written("/reconciliation", reconciliation(), query="show=differing")).texts
+    of_henan = read(written("/reconciliation", reconciliation(), query="region=henan&days=31")).texts
+    command = "region-node reconciliation differences --with REGION"
+    told = [("henan" in each[-40:], any(command in text for text in each)) for each in (every, differing, of_henan)]
+    assert told == [(True, True), (False, True), (True, False)]
+    with pytest.raises(Refused, match="days"):
+        written("/reconciliation", reconciliation(), query="days=1000")
 
 
 def test_a_coordinator_has_a_console_only_where_its_settings_say_so(tmp_path: Path) -> None:
