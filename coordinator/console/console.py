@@ -10,6 +10,7 @@ from coordinator.console import (
     complaints,
     configuration,
     issues,
+    joint_orders,
     membership,
     order,
     orders,
@@ -18,6 +19,7 @@ from coordinator.console import (
     region,
     risks,
     rpcs,
+    settlement,
 )
 from gateway.api.coordinator.v1.administration_pb2 import GetTermsRequest
 from gateway.api.federation.v1.terms_pb2 import Terms
@@ -43,7 +45,7 @@ def console(clock: SteadyClock) -> WebConsole:
         templates=Path(__file__).parent / "templates",
         tabs=(
             Tab(board.PATH, lambda: translated("Board")),
-            Tab(orders.PATH, lambda: translated("Orders")),
+            Tab(orders.PATH, lambda: translated("Orders"), _orders()),
             Tab(complaints.PATH, lambda: translated("Complaints")),
             Tab(issues.PATH, lambda: translated("Joint work"), _joint_work()),
             Tab(configuration.PATH, lambda: translated("Configuration")),
@@ -54,6 +56,7 @@ def console(clock: SteadyClock) -> WebConsole:
             region.VIEW,
             orders.VIEW,
             order.VIEW,
+            joint_orders.VIEW,
             complaints.VIEW,
             complaint.VIEW,
             issues.VIEW,
@@ -61,10 +64,18 @@ def console(clock: SteadyClock) -> WebConsole:
             body.VIEW,
             quality.VIEW,
             reconciliation.VIEW,
+            settlement.VIEW,
             configuration.VIEW,
         ),
         terms_rpc=rpcs.GET_TERMS,
         terms=_terms,
+    )
+
+
+def _orders() -> Sequence[Tab]:
+    return (
+        Tab(orders.PATH, lambda: translated("Orders")),
+        Tab(joint_orders.PATH, lambda: translated("Joint orders")),
     )
 
 
@@ -76,6 +87,7 @@ def _joint_work() -> Sequence[Tab]:
         Tab(body.PATH, lambda: translated("Body")),
         Tab(quality.PATH, lambda: translated("Quality")),
         Tab(reconciliation.PATH, lambda: translated("Reconciliation")),
+        Tab(settlement.PATH, lambda: translated("Settlement")),
     )
 
 

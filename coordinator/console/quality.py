@@ -5,16 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from coordinator.console import rpcs
-from coordinator.console.filters import REGION, region_of
+from coordinator.console.filters import MONTH, REGION, chosen_month, month_of, region_of
 from coordinator.console.tables_page import heads
 from coordinator.wording.answers import unanswered_line
 from coordinator.wording.scorecards import figure_cell, figure_chart, legend, scorecards_table
 from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityRequest, ReportQualityResponse
 from gateway.api.federation.v1.quality_pb2 import ScorecardDefinition, ScorecardFigure
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure, Scorecard
-from gateway.time.months import month_before, months_between, require_month
+from gateway.time.months import month_before, months_between
 from gateway.web.charts import Figure
-from gateway.web.console.lists import chosen_of, chosen_value, list_page, values
+from gateway.web.console.lists import chosen_of, chosen_value, list_page
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Choice, Option
 from gateway.web.enum_words import told_word
@@ -24,10 +24,9 @@ from gateway.wording.scorecards import figure_of
 from gateway.wording.terms import region_name
 
 PATH = "/quality"
-_MONTH, _FIGURE = "month", "figure"
+_FIGURE = "figure"
 _FIGURES = ScorecardFigure.DESCRIPTOR
 _MONTHS = 6  # of a figure
-_OFFERED = 24  # months to choose from
 
 
 @dataclass(frozen=True)
@@ -45,19 +44,12 @@ class _Found:
 
 
 async def _read(visit: Visit, calling: Calling) -> _Found:
-    month, figure = _chosen_month(visit), chosen_value(visit, _FIGURE, _FIGURES)
+    month, figure = chosen_month(visit), chosen_value(visit, _FIGURE, _FIGURES)
     months = months_between(month_before(month, _MONTHS - 1), month) if figure else [month]
     answers = await asyncio.gather(
         *(calling.ask(rpcs.REPORT_QUALITY, ReportQualityRequest(month=each)) for each in months)
     )
     return _Found(figure, month, dict(zip(months, answers, strict=True)))
-
-
-def _chosen_month(visit: Visit) -> str:
-    """The month in the address, else the present one. Raises Refused for a text that is no month."""
-    month = visit.query.text(_MONTH) or f"{visit.now:%Y-%m}"
-    require_month(_MONTH, month)
-    return month
 
 
 def _show(visit: Visit, found: _Found) -> Shown:
@@ -76,11 +68,8 @@ def _show(visit: Visit, found: _Found) -> Shown:
 
 
 def _choices(visit: Visit, found: _Found) -> Iterator[Choice]:
-    present = f"{visit.now:%Y-%m}"
-    months = sorted({*months_between(month_before(present, _OFFERED - 1), present), found.month}, reverse=True)
-    names = {each.figure: in_language(each.name) for each in found.report.definitions}
-    figures = [each for each in values(_FIGURES, lambda each: names.get(ScorecardFigure.ValueType(each), "")) if each.title]
-    yield Choice(_MONTH, translated("Month"), [Option(each, each) for each in months], found.month)
+    figures = [Option(told_word(_FIGURES, each.figure), in_language(each.name)) for each in found.report.definitions]
+    yield month_of(visit)
     yield chosen_of(visit, _FIGURE, translated("Figure"), figures)
     yield region_of(visit)
 
@@ -140,4 +129,4 @@ def _months(visit: Visit, found: _Found, definition: ScorecardDefinition) -> Tab
     )
 
 
-VIEW = View.of(PATH, (rpcs.REPORT_QUALITY,), _read, _show, (_MONTH, _FIGURE, REGION))
+VIEW = View.of(PATH, (rpcs.REPORT_QUALITY,), _read, _show, (MONTH, _FIGURE, REGION))

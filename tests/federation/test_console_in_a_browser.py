@@ -159,6 +159,8 @@ OF_THE_COORDINATOR = {
     "quality": "/quality",
     "quality-figure": "/quality?figure=ordersInTime",
     "reconciliation": "/reconciliation?days=31",
+    "settlement": "/settlement",
+    "joint-orders": "/joint-orders",
     "configuration": "/configuration?part=policies",
 }
 

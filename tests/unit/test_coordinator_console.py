@@ -23,6 +23,7 @@ from gateway.api.coordinator.v1.administration_pb2 import (
     GetBodyResponse,
     GetConfigurationResponse,
     GetOrderTraceResponse,
+    ListJointOrderSummariesResponse,
     ListOrderSummariesResponse,
     ListRegionsResponse,
 )
@@ -35,6 +36,8 @@ from gateway.api.coordinator.v1.problem_service_pb2 import ListOutagesResponse, 
 from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityResponse
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2 import PairStanding, ReportReconciliationResponse
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse
+from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import ReportSettlementResponse
+from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.federation.v1.quality_pb2 import (
@@ -45,10 +48,13 @@ from gateway.api.federation.v1.quality_pb2 import (
 )
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_pb2 import DeadlineKind
+from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure
+from gateway.api.region.v1.settlement_pb2 import SettlementState
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
@@ -64,6 +70,8 @@ from tests.unit.test_hostile_pages import EVIL
 
 CONSOLE = console(SystemClock())
 SICHUAN = "sichuan"
+SURVEY = JointMilestoneKind.JOINT_MILESTONE_KIND_SURVEY
+CONTRACT = JointMilestoneKind.JOINT_MILESTONE_KIND_CONTRACT
 DIFFERENT = PairStanding.PAIR_STANDING_DIFFERENT
 ADMIN = Identity("crossregion.example", Role.ROLE_ADMIN, "", "root")
 
@@ -241,6 +249,49 @@ def reconciliation(evil: str = "") -> ReportReconciliationResponse:
     return found
 
 
+def joint_order(evil: str = "") -> JointOrderSummary:
+    """A joint order that one region has, with an item whose limit is near, and one that another region refused."""
+    found = JointOrderSummary(id=f"guangdong/J20261124-1{evil}", business=f"BB_MOVE{evil}", version=2)
+    found.leader_region = f"guangdong{evil}"
+    open_item = found.items.add(id=f"install{evil}", region=f"henan{evil}")
+    open_item.alert_time.CopyFrom(to_timestamp(NOW - timedelta(hours=1)))
+    open_item.milestones.add(kind=SURVEY).reach_time.CopyFrom(to_timestamp(NOW - timedelta(days=1)))
+    open_item.milestones.add(kind=CONTRACT).due_time.CopyFrom(to_timestamp(NOW + timedelta(hours=1)))
+    found.items.add(id=f"remove{evil}", region=f"sichuan{evil}", reason=Reason.REASON_JOINT_SURVEY_REFUSED)
+    waits = found.awaiting.add(region=f"henan{evil}", item_id=f"install{evil}", milestone=CONTRACT)
+    waits.since_time.CopyFrom(to_timestamp(NOW - timedelta(hours=3)))
+    waits.due_time.CopyFrom(to_timestamp(NOW + timedelta(hours=1)))
+    return found
+
+
+def joint_orders(evil: str = "") -> ListJointOrderSummariesResponse:
+    """A joint order, and a region that did not answer."""
+    found = ListJointOrderSummariesResponse(orders=[joint_order(evil)])
+    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
+    return found
+
+
+def joint_trace(evil: str = "") -> GetOrderTraceResponse:
+    """A joint order as two regions have it, the second of which is behind."""
+    found = GetOrderTraceResponse()
+    found.traces.add(region=f"guangdong{evil}").trace.joint.CopyFrom(joint_order(evil))
+    behind = found.traces.add(region=f"henan{evil}").trace.joint
+    behind.id, behind.version = f"guangdong/J20261124-1{evil}", 1
+    return found
+
+
+def settlement(evil: str = "") -> ReportSettlementResponse:
+    """Two pairs: one has signed and paid, and the reports of the other differ."""
+    found, owed = ReportSettlementResponse(), Money(minor_units=2200, currency=f"CNY{evil}")
+    signed = SettlementState.SETTLEMENT_STATE_SIGNED
+    paid = found.pairs.add(first_region=f"guangdong{evil}", second_region=f"sichuan{evil}", state=signed, net=[owed])
+    paid.first_paid = paid.second_paid = True
+    found.pairs.add(first_region=f"henan{evil}", second_region=f"sichuan{evil}", differs=True, first_net=[owed])
+    found.positions.add(region=f"sichuan{evil}", signed=owed, paid=owed)
+    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
+    return found
+
+
 def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     """Each page of the console with all that it can show; `evil` stands behind each text."""
     answers = (regions(evil), orders(evil), problems(evil), outages(evil))
@@ -252,6 +303,9 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     yield "signed membership", written("/regions/{region}/membership", *answers, signed, region=at)
     yield "orders", written("/orders", orders(evil))
     yield "order", written("/orders/{id:.+}", trace(evil), id=f"R1{evil}")
+    yield "joint orders", written("/joint-orders", joint_orders(evil))
+    yield "joint order", written("/orders/{id:.+}", joint_trace(evil), id=f"guangdong/J20261124-1{evil}")
+    yield "settlement", written("/settlement", settlement(evil))
     yield "configuration", written("/configuration", configuration(evil), *answers, query="part=regions")
     yield "complaints", written("/complaints", ListComplaintHeadersResponse(complaints=[header(evil)]))
     yield "complaint", written("/complaints/{id:.+}", history(evil), id=f"T1{evil}")
@@ -276,7 +330,8 @@ def test_the_pages_of_a_console_name_rpcs_of_the_contract_and_their_answers() ->
 
 
 def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
-    require_no_store("coordinator", ("gateway.cli.problems.told_", "gateway.federation.files.dump"))
+    pure = ("coordinator.oversight.settlement_rules.", "gateway.cli.problems.told_", "gateway.federation.files.dump")
+    require_no_store("coordinator", pure)
 
 
 def test_a_flow_joins_both_directions_and_trouble_comes_first() -> None:
@@ -376,6 +431,19 @@ def test_a_file_of_a_page_tells_what_its_tables_lack() -> None:
     assert rows[-3:] == [[], *([each] for each in notes)]
 
 
+def test_a_joint_order_shows_who_has_it_its_milestones_and_why_an_item_was_refused_as_the_newest_version_says() -> None:
+    shown = shown_by(CONSOLE, _view("/orders/{id:.+}"), visit("", ADMIN, id="guangdong/J1"), Answering(joint_trace()))
+    assert shown.tab == "/joint-orders"
+    items, waiting, milestones, _ = shown.tables
+    assert [row[0].text for row in items.rows] == ["install", "remove"]
+    assert "JOINT_SURVEY_REFUSED" in items.rows[1][3].text
+    assert [[cell.text for cell in row[:3]] for row in waiting.rows] == [["henan", "install", "签约"]]
+    assert [(row[1].text, bool(row[2].text), bool(row[3].text)) for row in milestones.rows] == [
+        ("勘查", False, True),
+        ("签约", True, False),
+    ]
+
+
 def test_a_figure_is_a_chart_by_region_and_by_month_for_one_region() -> None:
     query = "figure=repairTime95&month=2026-02"
     by_region = read(written("/quality", quality(), query=query)).texts
@@ -400,6 +468,18 @@ def test_pairs_that_differ_are_found_and_the_page_names_the_commands_that_repair
     assert told == [(True, True), (False, True), (True, False)]
     with pytest.raises(Refused, match="days"):
         written("/reconciliation", reconciliation(), query="days=1000")
+
+
+def test_a_settlement_shows_the_debt_from_both_sides_and_warns_of_reports_that_differ() -> None:
+    shown = shown_by(CONSOLE, _view("/settlement"), visit("month=2026-10", ADMIN), Answering(settlement()))
+    _, matrix = shown.tables
+    told = {row[0].text: [cell.text for cell in row[1:]] for row in matrix.rows}
+    assert (told["guangdong"][0], told["guangdong"][2].startswith("22.00")) == ("", True)
+    assert told["sichuan"][0].startswith("-22.00")
+    assert matrix.rows[0][3].badge == "done"
+    assert [each for each in shown.notes if "henan" in each and "22.00" in each]
+    with pytest.raises(Refused, match="month"):
+        written("/settlement", settlement(), query="month=2026-00")
 
 
 def test_a_coordinator_has_a_console_only_where_its_settings_say_so(tmp_path: Path) -> None:
