@@ -17,6 +17,7 @@ from coordinator.console import (
     quality,
     reconciliation,
     region,
+    revisions,
     risks,
     rpcs,
     settlement,
@@ -48,7 +49,7 @@ def console(clock: SteadyClock) -> WebConsole:
             Tab(orders.PATH, lambda: translated("Orders"), _orders()),
             Tab(complaints.PATH, lambda: translated("Complaints")),
             Tab(issues.PATH, lambda: translated("Joint work"), _joint_work()),
-            Tab(configuration.PATH, lambda: translated("Configuration")),
+            Tab(configuration.PATH, lambda: translated("Configuration"), _configuration()),
         ),
         views=(
             board.VIEW,
@@ -66,6 +67,7 @@ def console(clock: SteadyClock) -> WebConsole:
             reconciliation.VIEW,
             settlement.VIEW,
             configuration.VIEW,
+            revisions.VIEW,
         ),
         terms_rpc=rpcs.GET_TERMS,
         terms=_terms,
@@ -88,6 +90,13 @@ def _joint_work() -> Sequence[Tab]:
         Tab(quality.PATH, lambda: translated("Quality")),
         Tab(reconciliation.PATH, lambda: translated("Reconciliation")),
         Tab(settlement.PATH, lambda: translated("Settlement")),
+    )
+
+
+def _configuration() -> Sequence[Tab]:
+    return (
+        Tab(configuration.PATH, lambda: translated("Configuration")),
+        Tab(revisions.PATH, lambda: translated("Revisions")),
     )
 
 

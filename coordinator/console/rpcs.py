@@ -18,6 +18,9 @@ REINSTATE_REGION = Rpc(f"{_SERVICES}.MembershipService/ReinstateRegion", adminis
 GET_CONFIGURATION = Rpc(
     f"{_SERVICES}.ConfigurationService/GetConfiguration", administration_api.GetConfigurationResponse
 )
+COMPARE_REVISIONS = Rpc(
+    f"{_SERVICES}.ConfigurationService/CompareRevisions", administration_api.CompareRevisionsResponse
+)
 GET_TERMS = Rpc(f"{_SERVICES}.ConfigurationService/GetTerms", administration_api.GetTermsResponse)
 LIST_ORDER_SUMMARIES = Rpc(
     f"{_SERVICES}.OrderOversightService/ListOrderSummaries", administration_api.ListOrderSummariesResponse

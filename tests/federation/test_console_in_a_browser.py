@@ -162,6 +162,7 @@ OF_THE_COORDINATOR = {
     "settlement": "/settlement",
     "joint-orders": "/joint-orders",
     "configuration": "/configuration?part=policies",
+    "revisions": "/configuration/revisions",
 }
 
 

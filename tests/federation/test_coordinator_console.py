@@ -144,6 +144,8 @@ async def test_issues_risks_the_body_and_the_configuration_have_pages(federation
     assert f"id: {configuration.regions[0].id}" in shown(pages["configuration?part=regions"].text)
     assert configuration.risks.likelihoods[0].name.en in pages["risks"].text
     assert (await browser.open("configuration?part=secrets")).status == HTTPStatus.BAD_REQUEST
+    assert (await browser.open("configuration/revisions")).status == HTTPStatus.OK
+    assert (await browser.open("configuration/revisions?from=99999")).status == HTTPStatus.BAD_REQUEST
 
 
 async def test_the_scorecards_of_a_month_are_a_table_whose_figures_lead_to_their_months_by_region(

@@ -23,7 +23,6 @@ from gateway.api.coordinator.v1.administration_pb2 import (
     GetBodyResponse,
     GetConfigurationResponse,
     GetOrderTraceResponse,
-    ListJointOrderSummariesResponse,
     ListOrderSummariesResponse,
     ListRegionsResponse,
 )
@@ -33,46 +32,37 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
 )
 from gateway.api.coordinator.v1.issue_service_pb2 import CountIssuesResponse, ListIssueHeadersResponse
 from gateway.api.coordinator.v1.problem_service_pb2 import ListOutagesResponse, ListProblemsResponse
-from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityResponse
-from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2 import PairStanding, ReportReconciliationResponse
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse
-from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import ReportSettlementResponse
-from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
-from gateway.api.federation.v1.quality_pb2 import (
-    ScorecardDefinition,
-    ScorecardDirection,
-    ScorecardFigure,
-    ScorecardUnit,
-)
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_pb2 import DeadlineKind
-from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary
 from gateway.api.region.v1.order_pb2 import OrderState, Party
-from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure
-from gateway.api.region.v1.settlement_pb2 import SettlementState
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
 from gateway.time.clock import SystemClock, to_timestamp
 from gateway.web.console.exports import exported
+from gateway.web.console.lists import ListPage
 from gateway.web.console.pages import Shown, View
 from gateway.web.settings import WebSettings
 from gateway.web.tables import Cell, Table
 from tests.unit.console_pages import NOW, Answering, shown_by, visit, written_by
+from tests.unit.joint_answers import (
+    joint_orders,
+    joint_trace,
+    quality,
+    reconciliation,
+    revisions,
+    settlement,
+)
 from tests.unit.test_complaint_report import read
 from tests.unit.test_console import require_harmless, require_known_rpcs, require_no_store, require_well_formed
 from tests.unit.test_hostile_pages import EVIL
 
 CONSOLE = console(SystemClock())
-SICHUAN = "sichuan"
-SURVEY = JointMilestoneKind.JOINT_MILESTONE_KIND_SURVEY
-CONTRACT = JointMilestoneKind.JOINT_MILESTONE_KIND_CONTRACT
-DIFFERENT = PairStanding.PAIR_STANDING_DIFFERENT
 ADMIN = Identity("crossregion.example", Role.ROLE_ADMIN, "", "root")
 
 
@@ -224,74 +214,6 @@ def risks(evil: str = "") -> ListRisksResponse:
     return found
 
 
-def quality(evil: str = "") -> ReportQualityResponse:
-    """The scorecards of two regions, one of which misses a target, and a region that is silent."""
-    figure = ScorecardFigure.SCORECARD_FIGURE_REPAIR_TIME_95
-    definition = ScorecardDefinition(figure=figure, source=f"ETSI{evil}", unit=ScorecardUnit.SCORECARD_UNIT_HOURS)
-    for each in (definition.name, definition.numerator, definition.denominator):
-        each.en = each.zh_cn = f"repair time{evil}"
-    definition.target.value, definition.direction = 48, ScorecardDirection.SCORECARD_DIRECTION_LOWER
-    found = ReportQualityResponse(definitions=[definition])
-    for region, hours in (("guangdong", 40), ("sichuan", 60)):
-        told = MeasuredFigure(figure=figure, denominator=100, value=hours, low=hours - 5, high=hours + 5)
-        found.scorecards.add(region=f"{region}{evil}", figures=[told])
-    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
-    return found
-
-
-def reconciliation(evil: str = "") -> ReportReconciliationResponse:
-    """Two pairs of regions, one of which differs."""
-    found = ReportReconciliationResponse()
-    for other, standing in (("henan", PairStanding.PAIR_STANDING_EQUAL), (SICHUAN, DIFFERENT)):
-        day = found.days.add(first_region=f"guangdong{evil}", second_region=f"{other}{evil}", standing=standing)
-        day.day, day.first_records, day.differences = f"2026-11-23{evil}", 5, 2
-    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
-    return found
-
-
-def joint_order(evil: str = "") -> JointOrderSummary:
-    """A joint order that one region has, with an item whose limit is near, and one that another region refused."""
-    found = JointOrderSummary(id=f"guangdong/J20261124-1{evil}", business=f"BB_MOVE{evil}", version=2)
-    found.leader_region = f"guangdong{evil}"
-    open_item = found.items.add(id=f"install{evil}", region=f"henan{evil}")
-    open_item.alert_time.CopyFrom(to_timestamp(NOW - timedelta(hours=1)))
-    open_item.milestones.add(kind=SURVEY).reach_time.CopyFrom(to_timestamp(NOW - timedelta(days=1)))
-    open_item.milestones.add(kind=CONTRACT).due_time.CopyFrom(to_timestamp(NOW + timedelta(hours=1)))
-    found.items.add(id=f"remove{evil}", region=f"sichuan{evil}", reason=Reason.REASON_JOINT_SURVEY_REFUSED)
-    waits = found.awaiting.add(region=f"henan{evil}", item_id=f"install{evil}", milestone=CONTRACT)
-    waits.since_time.CopyFrom(to_timestamp(NOW - timedelta(hours=3)))
-    waits.due_time.CopyFrom(to_timestamp(NOW + timedelta(hours=1)))
-    return found
-
-
-def joint_orders(evil: str = "") -> ListJointOrderSummariesResponse:
-    """A joint order, and a region that did not answer."""
-    found = ListJointOrderSummariesResponse(orders=[joint_order(evil)])
-    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
-    return found
-
-
-def joint_trace(evil: str = "") -> GetOrderTraceResponse:
-    """A joint order as two regions have it, the second of which is behind."""
-    found = GetOrderTraceResponse()
-    found.traces.add(region=f"guangdong{evil}").trace.joint.CopyFrom(joint_order(evil))
-    behind = found.traces.add(region=f"henan{evil}").trace.joint
-    behind.id, behind.version = f"guangdong/J20261124-1{evil}", 1
-    return found
-
-
-def settlement(evil: str = "") -> ReportSettlementResponse:
-    """Two pairs: one has signed and paid, and the reports of the other differ."""
-    found, owed = ReportSettlementResponse(), Money(minor_units=2200, currency=f"CNY{evil}")
-    signed = SettlementState.SETTLEMENT_STATE_SIGNED
-    paid = found.pairs.add(first_region=f"guangdong{evil}", second_region=f"sichuan{evil}", state=signed, net=[owed])
-    paid.first_paid = paid.second_paid = True
-    found.pairs.add(first_region=f"henan{evil}", second_region=f"sichuan{evil}", differs=True, first_net=[owed])
-    found.positions.add(region=f"sichuan{evil}", signed=owed, paid=owed)
-    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
-    return found
-
-
 def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     """Each page of the console with all that it can show; `evil` stands behind each text."""
     answers = (regions(evil), orders(evil), problems(evil), outages(evil))
@@ -307,6 +229,7 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     yield "joint order", written("/orders/{id:.+}", joint_trace(evil), id=f"guangdong/J20261124-1{evil}")
     yield "settlement", written("/settlement", settlement(evil))
     yield "configuration", written("/configuration", configuration(evil), *answers, query="part=regions")
+    yield "revisions", written("/configuration/revisions", *revisions(evil))
     yield "complaints", written("/complaints", ListComplaintHeadersResponse(complaints=[header(evil)]))
     yield "complaint", written("/complaints/{id:.+}", history(evil), id=f"T1{evil}")
     yield "body", written("/body", body(evil))
@@ -480,6 +403,18 @@ def test_a_settlement_shows_the_debt_from_both_sides_and_warns_of_reports_that_d
     assert [each for each in shown.notes if "henan" in each and "22.00" in each]
     with pytest.raises(Refused, match="month"):
         written("/settlement", settlement(), query="month=2026-00")
+
+
+def test_a_page_compares_the_newest_revision_with_the_one_before_unless_others_are_chosen() -> None:
+    view, answers = _view("/configuration/revisions"), revisions()
+    for query, chosen in (("", "2 3"), ("from=1", "1 3"), ("to=2", "1 2"), ("to=1", "1 1"), ("from=3&to=1", "3 1")):
+        shown = shown_by(CONSOLE, view, visit(query, ADMIN), Answering(*answers))
+        assert isinstance(shown.page, ListPage)
+        assert " ".join(each.chosen for each in shown.page.choices) == chosen, query
+        assert [each for each in shown.notes if "1,200" in each], query
+    with pytest.raises(Refused, match="to"):
+        written("/configuration/revisions", *answers, query="to=4")
+    assert not shown_by(CONSOLE, view, visit("", ADMIN), Answering()).tables[0].rows
 
 
 def test_a_coordinator_has_a_console_only_where_its_settings_say_so(tmp_path: Path) -> None:
