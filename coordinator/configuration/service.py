@@ -78,7 +78,8 @@ class ConfigurationService(ConfigurationServiceServicer):
         told = changes[:_TOLD_CHANGES]
         return contract.CompareRevisionsResponse(
             changes=[
-                contract.ConfigurationChange(path=each.path, old_value=each.old, new_value=each.new) for each in told
+                contract.ConfigurationChange(changed_path=each.path, old_value=each.old, new_value=each.new)
+                for each in told
             ],
             left_off=len(changes) - len(told),
         )

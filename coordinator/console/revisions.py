@@ -62,7 +62,7 @@ def _table(changes: Sequence[ConfigurationChange]) -> Table:
     return Table(
         label=translated("Changes"),
         head=heads(translated("Change"), translated("Before"), translated("After")),
-        rows=[[Cell(each.path, "row"), Cell(each.old_value), Cell(each.new_value)] for each in changes],
+        rows=[[Cell(each.changed_path, "row"), Cell(each.old_value), Cell(each.new_value)] for each in changes],
     )
 
 

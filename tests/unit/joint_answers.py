@@ -102,5 +102,5 @@ def settlement(evil: str = "") -> ReportSettlementResponse:
 def revisions(evil: str = "") -> tuple[GetConfigurationResponse, CompareRevisionsResponse]:
     """The configuration of the third revision, and more changes than are told."""
     found = CompareRevisionsResponse(left_off=1200)
-    found.changes.add(path=f"regions[henan].name.en{evil}", old_value=f"Henan{evil}", new_value=f"He Nan{evil}")
+    found.changes.add(changed_path=f"regions[henan].name.en{evil}", old_value=f"Henan{evil}", new_value=f"He Nan{evil}")
     return GetConfigurationResponse(federation_revision=3), found

@@ -615,11 +615,11 @@ class ConfigurationChange(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PATH_FIELD_NUMBER: _builtins.int
+    CHANGED_PATH_FIELD_NUMBER: _builtins.int
     OLD_VALUE_FIELD_NUMBER: _builtins.int
     NEW_VALUE_FIELD_NUMBER: _builtins.int
-    path: _builtins.str
-    """The path, by ids: `businesses[PAY].limit.verified`."""
+    changed_path: _builtins.str
+    """The path, by ids: `businesses[PAY].limit.verified`. The id of an exception of the number plan is a number."""
     old_value: _builtins.str
     """The value before; unset for a new one."""
     new_value: _builtins.str
@@ -627,13 +627,13 @@ class ConfigurationChange(_message.Message):
     def __init__(
         self,
         *,
-        path: _builtins.str = ...,
+        changed_path: _builtins.str = ...,
         old_value: _builtins.str | None = ...,
         new_value: _builtins.str | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_new_value", b"_new_value", "_old_value", b"_old_value", "new_value", b"new_value", "old_value", b"old_value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_new_value", b"_new_value", "_old_value", b"_old_value", "new_value", b"new_value", "old_value", b"old_value", "path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_new_value", b"_new_value", "_old_value", b"_old_value", "changed_path", b"changed_path", "new_value", b"new_value", "old_value", b"old_value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__new_value: _TypeAlias = _typing.Literal["new_value"]  # noqa: Y015
     _WhichOneofArgType__new_value: _TypeAlias = _typing.Literal["_new_value", b"_new_value"]  # noqa: Y015
