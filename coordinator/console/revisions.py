@@ -40,7 +40,7 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
     if not revisions:
         return _Found((), "", "", CompareRevisionsResponse())
     after = chosen_word(visit, _TO, revisions) or revisions[0]
-    before = chosen_word(visit, _FROM, revisions) or str(max(_FIRST, int(after) - 1))
+    before = chosen_word(visit, _FROM, revisions) or str(max(int(revisions[-1]), int(after) - 1))
     compared = CompareRevisionsRequest(from_revision=int(before), to_revision=int(after))
     return _Found(revisions, before, after, await calling.ask(rpcs.COMPARE_REVISIONS, compared))
 

@@ -40,6 +40,8 @@ async def _read(visit: Visit, calling: Calling) -> ReportSettlementResponse:
 
 def _show(visit: Visit, answer: ReportSettlementResponse) -> Shown:
     notes = [*map(unanswered_line, answer.unanswered), *(differing(each) for each in answer.pairs if each.differs)]
+    if any(each.minor_units for each in answer.sums):
+        notes.append(told_sums(answer.sums))
     page = list_page(
         visit,
         PATH,

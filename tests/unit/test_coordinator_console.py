@@ -401,6 +401,10 @@ def test_a_settlement_shows_the_debt_from_both_sides_and_warns_of_reports_that_d
     assert told["sichuan"][0].startswith("-22.00")
     assert matrix.rows[0][3].badge == "done"
     assert [each for each in shown.notes if "henan" in each and "22.00" in each]
+    astray = settlement()
+    astray.sums.add(minor_units=700, currency="CNY")
+    warned = shown_by(CONSOLE, _view("/settlement"), visit("", ADMIN), Answering(astray)).notes
+    assert (len(warned) - len(shown.notes), "7.00" in warned[-1]) == (1, True)
     with pytest.raises(Refused, match="month"):
         written("/settlement", settlement(), query="month=2026-00")
 
