@@ -9,14 +9,13 @@ import click
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import tell_unanswered
+from coordinator.wording.reconciliation import Pair, by_pair, differs, told_day
 from gateway.api.coordinator.v1 import reconciliation_oversight_service_pb2 as contract
-from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2 import PairDay, PairStanding
+from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2 import PairDay
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2_grpc import ReconciliationOversightServiceStub
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
-
-_Days = Mapping[str, PairDay]
 
 
 @click.command(epilog=EPILOG)
@@ -38,14 +37,12 @@ def reconciliation(asking: Asking, days: int) -> None:
 
 def print_pairs(response: contract.ReportReconciliationResponse) -> None:
     """Prints the days of each pair, and what to do about a pair that differs."""
-    pairs: dict[tuple[str, str], dict[str, PairDay]] = {}
-    for each in response.days:
-        pairs.setdefault((each.first_region, each.second_region), {})[each.day] = each
+    pairs = by_pair(response.days)
     if not pairs:
         click.echo(translated("No day was compared yet."))
         return
-    _table(sorted({each.day for each in response.days})).show(sorted(pairs.items()))
-    differing = [pair for pair, days in sorted(pairs.items()) if any(map(_differs, days.values()))]
+    _table(sorted({each.day for each in response.days})).show(pairs.items())
+    differing = [pair for pair, days in pairs.items() if any(map(differs, days.values()))]
     for first, second in differing:
         click.echo(
             translated(
@@ -58,7 +55,7 @@ def print_pairs(response: contract.ReportReconciliationResponse) -> None:
         )
 
 
-def _table(days: Sequence[str]) -> Table[tuple[tuple[str, str], _Days]]:
+def _table(days: Sequence[str]) -> Table[tuple[Pair, Mapping[str, PairDay]]]:
     """A row for each pair, a column for each day."""
     return Table(
         TableColumn("region", lambda each: region_name(each[0][0])),
@@ -67,20 +64,6 @@ def _table(days: Sequence[str]) -> Table[tuple[tuple[str, str], _Days]]:
     )
 
 
-def _differs(found: PairDay) -> bool:
-    return found.standing == PairStanding.PAIR_STANDING_DIFFERENT
-
-
-def _cell(day: str, row: tuple[tuple[str, str], _Days]) -> str:
+def _cell(day: str, row: tuple[Pair, Mapping[str, PairDay]]) -> str:
     found = row[1].get(day)
-    if found is None:
-        return ""
-    if _differs(found):
-        return translated("{number} differ", number=found.differences)
-    if found.standing == PairStanding.PAIR_STANDING_CONTRADICTORY:
-        return translated("reports contradict: compare again")
-    if found.standing == PairStanding.PAIR_STANDING_UNANSWERED:
-        return translated("no answer")
-    if found.standing == PairStanding.PAIR_STANDING_OPEN:
-        return translated("{records} equal, {number} open", records=found.first_records, number=found.open_records)
-    return translated("{records} equal", records=found.first_records)
+    return "" if found is None else told_day(found)

@@ -22,7 +22,7 @@ from gateway.federation.files import dump
 from gateway.web.console.frames import Link
 from gateway.web.console.lists import chosen_word
 from gateway.web.console.pages import Calling, Shown, View, Visit
-from gateway.web.console.parts import Fact
+from gateway.web.console.parts import Commands, Fact
 from gateway.web.console.ticket import known
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
@@ -67,8 +67,10 @@ def _show(visit: Visit, found: _Found) -> Shown:
         links=[Link(each, visit.address(PATH, part=each), is_current=each == part) for each in parts],
         text=_text(held.configuration, part) if part else "",
         tables=[(translated("Revisions of the regions"), _revisions(visit, found.regions.members))],
-        commands_heading=translated("To change it: differences are shown before they are applied"),
-        commands=_SIGNED if held.requires_signatures else _UNSIGNED,
+        commands=Commands(
+            translated("To change it: differences are shown before they are applied"),
+            _SIGNED if held.requires_signatures else _UNSIGNED,
+        ),
     )
     return page.shown(translated("Configuration"), PATH)
 

@@ -1,5 +1,6 @@
 """The pages of a coordinator's console, each with the RPCs of which it is made."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from coordinator.console import (
@@ -9,12 +10,17 @@ from coordinator.console import (
     complaints,
     configuration,
     issues,
+    joint_orders,
     membership,
     order,
     orders,
+    quality,
+    reconciliation,
     region,
+    revisions,
     risks,
     rpcs,
+    settlement,
 )
 from gateway.api.coordinator.v1.administration_pb2 import GetTermsRequest
 from gateway.api.federation.v1.terms_pb2 import Terms
@@ -40,12 +46,10 @@ def console(clock: SteadyClock) -> WebConsole:
         templates=Path(__file__).parent / "templates",
         tabs=(
             Tab(board.PATH, lambda: translated("Board")),
-            Tab(orders.PATH, lambda: translated("Orders")),
+            Tab(orders.PATH, lambda: translated("Orders"), _orders()),
             Tab(complaints.PATH, lambda: translated("Complaints")),
-            Tab(issues.PATH, lambda: translated("Issues")),
-            Tab(risks.PATH, lambda: translated("Risks")),
-            Tab(body.PATH, lambda: translated("Body")),
-            Tab(configuration.PATH, lambda: translated("Configuration")),
+            Tab(issues.PATH, lambda: translated("Joint work"), _joint_work()),
+            Tab(configuration.PATH, lambda: translated("Configuration"), _configuration()),
         ),
         views=(
             board.VIEW,
@@ -53,15 +57,46 @@ def console(clock: SteadyClock) -> WebConsole:
             region.VIEW,
             orders.VIEW,
             order.VIEW,
+            joint_orders.VIEW,
             complaints.VIEW,
             complaint.VIEW,
             issues.VIEW,
             risks.VIEW,
             body.VIEW,
+            quality.VIEW,
+            reconciliation.VIEW,
+            settlement.VIEW,
             configuration.VIEW,
+            revisions.VIEW,
         ),
         terms_rpc=rpcs.GET_TERMS,
         terms=_terms,
+    )
+
+
+def _orders() -> Sequence[Tab]:
+    return (
+        Tab(orders.PATH, lambda: translated("Orders")),
+        Tab(joint_orders.PATH, lambda: translated("Joint orders")),
+    )
+
+
+def _joint_work() -> Sequence[Tab]:
+    """What regions do together."""
+    return (
+        Tab(issues.PATH, lambda: translated("Issues")),
+        Tab(risks.PATH, lambda: translated("Risks")),
+        Tab(body.PATH, lambda: translated("Body")),
+        Tab(quality.PATH, lambda: translated("Quality")),
+        Tab(reconciliation.PATH, lambda: translated("Reconciliation")),
+        Tab(settlement.PATH, lambda: translated("Settlement")),
+    )
+
+
+def _configuration() -> Sequence[Tab]:
+    return (
+        Tab(configuration.PATH, lambda: translated("Configuration")),
+        Tab(revisions.PATH, lambda: translated("Revisions")),
     )
 
 

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from coordinator.console import rpcs
+from coordinator.console import joint_orders, rpcs
 from coordinator.console.tables_page import heads
 from coordinator.wording.ages import told_span
 from coordinator.wording.answers import unanswered_line
-from coordinator.wording.order_explained import explained
+from coordinator.wording.order_explained import explained, newest_trace
 from coordinator.wording.order_timeline import Hop, seconds_between, timeline, unanswered_envelopes
 from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceRequest, GetOrderTraceResponse
+from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary
 from gateway.web.charts import Caption, Chart, waterfall
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.tables import Cell, Table
@@ -33,6 +34,8 @@ class _Page:
     warnings: Sequence[str]
     explained: str
     waiting: Sequence[str]
+    parts: Sequence[Table]
+    """The tables of a joint order."""
     waterfall: Chart
     caption: str
     heading: str
@@ -45,17 +48,26 @@ async def _read(visit: Visit, calling: Calling) -> GetOrderTraceResponse:
 
 def _show(visit: Visit, found: GetOrderTraceResponse) -> Shown:
     hops, title = timeline(found), visit.names[_ID]
-    table = _table(hops)
+    table, joint = _table(hops), _joint(found)
+    parts = [] if joint is None else [each for each in joint_orders.tables_of(joint, visit.now) if each.rows]
     page = _Page(
         warnings=[unanswered_line(each) for each in found.unanswered],
         explained=explained(found) if found.traces else translated("No region that may know it could be asked."),
         waiting=unanswered_envelopes(found),
+        parts=parts,
         waterfall=_waterfall(title, hops),
         caption=translated("Each party stamps with its own clock: where clocks differ, so do the hops."),
         heading=translated("Hops"),
         hops=table,
     )
-    return Shown("order.html.j2", title, page, _TAB, [table], page.warnings)
+    tab = _TAB if joint is None else joint_orders.PATH
+    return Shown("order.html.j2", title, page, tab, [*parts, table], page.warnings)
+
+
+def _joint(found: GetOrderTraceResponse) -> JointOrderSummary | None:
+    """The newest version of a joint order; None for any other order."""
+    newest = newest_trace(found) if found.traces else None
+    return newest.joint if newest is not None and newest.HasField("joint") else None
 
 
 def _waterfall(title: str, hops: Sequence[Hop]) -> Chart:

@@ -4,7 +4,10 @@ from gateway.api.coordinator.v1 import administration_pb2 as administration_api
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as complaint_api
 from gateway.api.coordinator.v1 import issue_service_pb2 as issue_api
 from gateway.api.coordinator.v1 import problem_service_pb2 as problem_api
+from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as quality_api
+from gateway.api.coordinator.v1 import reconciliation_oversight_service_pb2 as reconciliation_api
 from gateway.api.coordinator.v1 import risk_service_pb2 as risk_api
+from gateway.api.coordinator.v1 import settlement_oversight_service_pb2 as settlement_api
 from gateway.web.console.pages import Rpc
 
 _SERVICES = "/gateway.api.coordinator.v1"
@@ -15,9 +18,15 @@ REINSTATE_REGION = Rpc(f"{_SERVICES}.MembershipService/ReinstateRegion", adminis
 GET_CONFIGURATION = Rpc(
     f"{_SERVICES}.ConfigurationService/GetConfiguration", administration_api.GetConfigurationResponse
 )
+COMPARE_REVISIONS = Rpc(
+    f"{_SERVICES}.ConfigurationService/CompareRevisions", administration_api.CompareRevisionsResponse
+)
 GET_TERMS = Rpc(f"{_SERVICES}.ConfigurationService/GetTerms", administration_api.GetTermsResponse)
 LIST_ORDER_SUMMARIES = Rpc(
     f"{_SERVICES}.OrderOversightService/ListOrderSummaries", administration_api.ListOrderSummariesResponse
+)
+LIST_JOINT_ORDER_SUMMARIES = Rpc(
+    f"{_SERVICES}.OrderOversightService/ListJointOrderSummaries", administration_api.ListJointOrderSummariesResponse
 )
 GET_ORDER_TRACE = Rpc(f"{_SERVICES}.OrderOversightService/GetOrderTrace", administration_api.GetOrderTraceResponse)
 LIST_PROBLEMS = Rpc(f"{_SERVICES}.ProblemService/ListProblems", problem_api.ListProblemsResponse)
@@ -32,3 +41,11 @@ GET_BODY = Rpc(f"{_SERVICES}.ConfigurationService/GetBody", administration_api.G
 LIST_ISSUE_HEADERS = Rpc(f"{_SERVICES}.IssueService/ListIssueHeaders", issue_api.ListIssueHeadersResponse)
 COUNT_ISSUES = Rpc(f"{_SERVICES}.IssueService/CountIssues", issue_api.CountIssuesResponse)
 LIST_RISKS = Rpc(f"{_SERVICES}.RiskService/ListRisks", risk_api.ListRisksResponse)
+REPORT_QUALITY = Rpc(f"{_SERVICES}.QualityOversightService/ReportQuality", quality_api.ReportQualityResponse)
+REPORT_RECONCILIATION = Rpc(
+    f"{_SERVICES}.ReconciliationOversightService/ReportReconciliation",
+    reconciliation_api.ReportReconciliationResponse,
+)
+REPORT_SETTLEMENT = Rpc(
+    f"{_SERVICES}.SettlementOversightService/ReportSettlement", settlement_api.ReportSettlementResponse
+)

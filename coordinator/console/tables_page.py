@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gateway.web.console.frames import Link
 from gateway.web.console.pages import Shown
-from gateway.web.console.parts import Fact
+from gateway.web.console.parts import Commands, Fact
 from gateway.web.tables import Cell, Table
 
 
@@ -16,8 +16,7 @@ class TablesPage:
     warnings: Sequence[str] = ()
     facts: Sequence[Fact] = ()
     tables: Sequence[tuple[str, Table]] = ()
-    commands_heading: str = ""
-    commands: Sequence[str] = ()
+    commands: Commands | None = None
     links_heading: str = ""
     links: Sequence[Link] = ()
     text: str = ""

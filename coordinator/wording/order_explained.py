@@ -1,10 +1,11 @@
 """Sentences about an order: who has it, what it waits for, and until when."""
 
+from coordinator.wording import joint_orders
 from coordinator.wording.answers import told_reason
 from coordinator.wording.order_timeline import unanswered_envelopes
 from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceResponse, RegionTrace
-from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
-from gateway.api.region.v1.joint_order_pb2 import JointAwaiting, JointItemState, JointOrderState
+from gateway.api.region.v1 import order_oversight_service_pb2 as region_api
+from gateway.api.region.v1.joint_order_pb2 import JointAwaiting, JointItemState
 from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary, OrderSummary
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.wording.languages import translated
@@ -17,10 +18,15 @@ _STARTS = frozenset({"agreed-time", "next-cycle"})  # the actions that only wait
 
 def explained(response: GetOrderTraceResponse) -> str:
     """One sentence on the newest version of any region, with an envelope that has not arrived."""
-    newest = max(response.traces, key=_version).trace
+    newest = newest_trace(response)
     told = _joint(newest.joint) if newest.HasField("joint") else _order(newest.order)
     waiting = unanswered_envelopes(response)
     return "; ".join([told, *waiting[:1]])
+
+
+def newest_trace(response: GetOrderTraceResponse) -> region_api.GetOrderTraceResponse:
+    """The trace of the region with the newest version; there is one."""
+    return max(response.traces, key=_version).trace
 
 
 def joint_line(region: str, joint: JointOrderSummary) -> str:
@@ -30,7 +36,7 @@ def joint_line(region: str, joint: JointOrderSummary) -> str:
         region=region_name(region),
         version=joint.version,
         business=joint.business,
-        state=word(JointOrderState.Name(joint.state), "JOINT_ORDER_STATE_"),
+        state=joint_orders.told_state(joint.state),
     )
 
 
@@ -65,7 +71,7 @@ def _order(order: OrderSummary) -> str:
 
 def _joint(joint: JointOrderSummary) -> str:
     if not joint.awaiting:
-        state = word(JointOrderState.Name(joint.state), "JOINT_ORDER_STATE_")
+        state = joint_orders.told_state(joint.state)
         return _ended(joint.id, state, ", ".join(filter(None, map(_not_done, joint.items))))
     items = {each.id: each for each in joint.items}
     waits = ", ".join(_awaited(each, items.get(each.item_id, JointItemSummary())) for each in joint.awaiting)
@@ -86,20 +92,14 @@ def _not_done(item: JointItemSummary) -> str:
         return translated("{item} in {region} ended without an answer in time", item=item.id, region=region)
     if item.state != JointItemState.JOINT_ITEM_STATE_REFUSED:
         return ""
-    return translated("{region} refused {item}: {reason}", region=region, item=item.id, reason=_reason(item))
-
-
-def _reason(item: JointItemSummary) -> str:
-    """The reason of an item. The staff's own words may tell of the customer: they stay in the regions of the order."""
-    problem = translated("`region-node joint show` in a region of the order has the words")
-    known = {"problem": problem, "problem_en": problem, "problem_zh_cn": problem}
-    return told_reason(item.reason, region=region_name(item.region), **known)
+    reason = joint_orders.told_reason(item)
+    return translated("{region} refused {item}: {reason}", region=region, item=item.id, reason=reason)
 
 
 def _awaited(awaiting: JointAwaiting, item: JointItemSummary) -> str:
     """Who has an item now and for what: the customer's own proof, room for a held item, or the next milestone."""
     told = _waits_for(awaiting, item)
-    return translated("{waits}: {reason}", waits=told, reason=_reason(item)) if item.reason else told
+    return translated("{waits}: {reason}", waits=told, reason=joint_orders.told_reason(item)) if item.reason else told
 
 
 def _waits_for(awaiting: JointAwaiting, item: JointItemSummary) -> str:
@@ -119,7 +119,7 @@ def _waits_for(awaiting: JointAwaiting, item: JointItemSummary) -> str:
             item=awaiting.item_id,
             since=told_time(awaiting.since_time),
         )
-    milestone = word(JointMilestoneKind.Name(awaiting.milestone), "JOINT_MILESTONE_KIND_")
+    milestone = joint_orders.told_milestone(awaiting.milestone)
     return translated(
         "{region} ({item}: {milestone}, since {since}, until {until})",
         region=region_name(awaiting.region),

@@ -22,6 +22,7 @@ from gateway.cli.option_words import option_words
 from gateway.cli.table import Table, TableColumn
 from gateway.cli.times import MonthType
 from gateway.wording.languages import translated
+from gateway.wording.scorecards import told_interval, told_value
 from gateway.wording.times import told_if_set
 from gateway.wording.words import word
 from region_node.cli.asking import Asking, reads, repeats, writes
@@ -47,8 +48,8 @@ class _Drawn(NamedTuple):
 
 _MONTHS = Table[_OfMonth](
     TableColumn("month", lambda each: each.month),
-    TableColumn("value", lambda each: scorecard.told_value(each.definition, each.figure)),
-    TableColumn("interval of 95 %", lambda each: scorecard.told_interval(each.definition, each.figure)),
+    TableColumn("value", lambda each: told_value(each.definition, each.figure)),
+    TableColumn("interval of 95 %", lambda each: told_interval(each.definition, each.figure)),
     TableColumn("cases", lambda each: f"{each.figure.denominator:,}"),
 )
 _SAMPLES = Table[Sample](

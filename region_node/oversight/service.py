@@ -142,6 +142,7 @@ def _item_summary(order: JointOrder, item: JointItem) -> api.JointItemSummary:
         reason=item.error.reason,
         verify_until_time=item.verify_until_time if item.HasField("verify_until_time") else None,
         alert_time=awaited.alert_time if awaited is not None and awaited.HasField("alert_time") else None,
+        milestones=item.milestones,
     )
 
 

@@ -173,7 +173,13 @@ OF_THE_COORDINATOR = {
     "issues": "/issues",
     "risks": "/risks?show=all",
     "body": "/body",
+    "quality": "/quality",
+    "quality-figure": "/quality?figure=ordersInTime",
+    "reconciliation": "/reconciliation?days=31",
+    "settlement": "/settlement",
+    "joint-orders": "/joint-orders",
     "configuration": "/configuration?part=policies",
+    "revisions": "/configuration/revisions",
 }
 
 

@@ -16,6 +16,7 @@ from tests.federation.certificates import FEDERATION
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
+from tests.federation.joint_staff import JointStaff, with_broadband
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, running
 
@@ -59,6 +60,22 @@ async def test_an_order_is_found_by_its_state_and_its_page_tells_each_hop(
     page = shown((await browser.open(f"orders/{order.id}")).text)
     assert all(f"sichuan: {each}" in page for each in ("received", "committed"))
     assert (await browser.open("orders/guangdong/counter/none")).status == HTTPStatus.NOT_FOUND
+
+
+async def test_a_joint_order_is_found_and_its_page_tells_who_has_each_item_and_which_milestones_follow(
+    federation: Federation, browser: Browser
+) -> None:
+    number = await with_broadband(federation, "sichuan")
+    south = JointStaff(federation, "guangdong")
+    order = await south.submits(south.request("BB_MOVE", ["sichuan", "henan"], number))
+    await browser.sign_in()
+    href = f'href="{ROOT}/orders/{order.id}"'
+    assert href in (await browser.open("joint-orders?region=henan")).text
+    assert href not in (await browser.open("joint-orders?state=completed")).text
+    page = shown((await browser.open(f"orders/{order.id}")).text)
+    assert f'href="{ROOT}/joint-orders" aria-current="page"' in page
+    assert all(each in page for each in ("Who has it now", "install", "remove", "hand over"))
+    assert "人民路" not in page
 
 
 async def test_only_administrators_get_in(federation: Federation) -> None:
@@ -127,6 +144,39 @@ async def test_issues_risks_the_body_and_the_configuration_have_pages(federation
     assert f"id: {configuration.regions[0].id}" in shown(pages["configuration?part=regions"].text)
     assert configuration.risks.likelihoods[0].name.en in pages["risks"].text
     assert (await browser.open("configuration?part=secrets")).status == HTTPStatus.BAD_REQUEST
+    assert (await browser.open("configuration/revisions")).status == HTTPStatus.OK
+    assert (await browser.open("configuration/revisions?from=99999")).status == HTTPStatus.BAD_REQUEST
+
+
+async def test_the_scorecards_of_a_month_are_a_table_whose_figures_lead_to_their_months_by_region(
+    federation: Federation, browser: Browser
+) -> None:
+    await browser.sign_in()
+    configuration = await federation.configuration()
+    page = (await browser.open("quality")).text
+    assert {each.name.en in shown(page) for each in configuration.quality.figures} == {True}
+    month = f"{federation.clock.now():%Y-%m}"
+    figure = f"quality?month={month}&figure=ordersInTime"
+    assert f'href="{ROOT}/{html.escape(figure)}"' in page
+    for region in ("guangdong", "sichuan"):
+        assert f'href="{ROOT}/{html.escape(figure)}&amp;region={region}"' in (await browser.open(figure)).text
+    of_one = (await browser.open(f"{figure}&region=sichuan&format=json")).body["tables"]
+    assert isinstance(of_one, list)
+    assert [(len(each["columns"]), len(each["rows"])) for each in of_one] == [(7, 1)]
+    told = await browser.open("quality?month=2100-01")
+    assert (told.status, "month has not begun" in shown(told.text)) == (HTTPStatus.BAD_REQUEST, True)
+
+
+async def test_the_pairs_of_regions_have_pages_of_their_compared_days_and_of_their_settlements(
+    browser: Browser,
+) -> None:
+    await browser.sign_in()
+    settled = await browser.open("settlement?month=2026-01")
+    assert (settled.status, "2026-01" in shown(settled.text)) == (HTTPStatus.OK, True)
+    assert (await browser.open("settlement?month=January")).status == HTTPStatus.BAD_REQUEST
+    page = await browser.open("reconciliation?days=31&show=differing&region=sichuan")
+    assert (page.status, f'href="{ROOT}/reconciliation" aria-current="page"' in page.text) == (HTTPStatus.OK, True)
+    assert (await browser.open("reconciliation?days=1")).status == HTTPStatus.BAD_REQUEST
 
 
 async def test_a_region_is_suspended_and_reinstated_by_forms_in_the_name_of_the_administrator(

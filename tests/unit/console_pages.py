@@ -49,6 +49,7 @@ from gateway.time.clock import SystemClock, to_timestamp
 from gateway.web.console.assets import FRAMES
 from gateway.web.console.fields import Fields
 from gateway.web.console.frames import Frame, Link, refusal_of
+from gateway.web.console.framing import pages_beside
 from gateway.web.console.pages import Calling, Rpc, Shown, View, Visit, WebConsole
 from gateway.web.html_pages import HtmlPages
 from gateway.wording.languages import for_reader
@@ -292,6 +293,7 @@ def frame(served: WebConsole, shown: Shown, refusal: Refused | None) -> Frame:
         skip="skip",
         navigation="pages",
         tabs=[Link(each.title(), each.path, each.path == shown.tab) for each in served.tabs],
+        pages=pages_beside(served.root, served.tabs, shown.tab),
         other_language=Link("English", "/console/language/en"),
         language_code="en",
         person="wang",

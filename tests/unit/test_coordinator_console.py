@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -39,14 +40,24 @@ from gateway.api.region.v1.complaint_pb2 import DeadlineKind
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
 from gateway.time.clock import SystemClock, to_timestamp
 from gateway.web.console.exports import exported
+from gateway.web.console.lists import ListPage
 from gateway.web.console.pages import Shown, View
 from gateway.web.settings import WebSettings
 from gateway.web.tables import Cell, Table
 from tests.unit.console_pages import NOW, Answering, shown_by, visit, written_by
+from tests.unit.joint_answers import (
+    joint_orders,
+    joint_trace,
+    quality,
+    reconciliation,
+    revisions,
+    settlement,
+)
 from tests.unit.test_complaint_report import read
 from tests.unit.test_console import require_harmless, require_known_rpcs, require_no_store, require_well_formed
 from tests.unit.test_hostile_pages import EVIL
@@ -214,12 +225,19 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     yield "signed membership", written("/regions/{region}/membership", *answers, signed, region=at)
     yield "orders", written("/orders", orders(evil))
     yield "order", written("/orders/{id:.+}", trace(evil), id=f"R1{evil}")
+    yield "joint orders", written("/joint-orders", joint_orders(evil))
+    yield "joint order", written("/orders/{id:.+}", joint_trace(evil), id=f"guangdong/J20261124-1{evil}")
+    yield "settlement", written("/settlement", settlement(evil))
     yield "configuration", written("/configuration", configuration(evil), *answers, query="part=regions")
+    yield "revisions", written("/configuration/revisions", *revisions(evil))
     yield "complaints", written("/complaints", ListComplaintHeadersResponse(complaints=[header(evil)]))
     yield "complaint", written("/complaints/{id:.+}", history(evil), id=f"T1{evil}")
     yield "body", written("/body", body(evil))
     yield "issues", written("/issues", *issues(evil))
     yield "risks", written("/risks", risks(evil))
+    yield "quality", written("/quality", quality(evil))
+    yield "quality of a figure", written("/quality", quality(evil), query="figure=repairTime95")
+    yield "reconciliation", written("/reconciliation", reconciliation(evil))
 
 
 def test_hostile_texts_change_no_element_and_no_attribute_of_a_page() -> None:
@@ -235,7 +253,8 @@ def test_the_pages_of_a_console_name_rpcs_of_the_contract_and_their_answers() ->
 
 
 def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
-    require_no_store("coordinator", ("gateway.cli.problems.told_", "gateway.federation.files.dump"))
+    pure = ("coordinator.oversight.settlement_rules.", "gateway.cli.problems.told_", "gateway.federation.files.dump")
+    require_no_store("coordinator", pure)
 
 
 def test_a_flow_joins_both_directions_and_trouble_comes_first() -> None:
@@ -333,6 +352,73 @@ def test_a_file_of_a_page_tells_what_its_tables_lack() -> None:
     assert [("henan" in each, "TOO_BUSY" in each) for each in notes] == [(True, True), (False, False)]
     rows = list(csv.reader(io.StringIO(exported(shown, "csv").text)))
     assert rows[-3:] == [[], *([each] for each in notes)]
+
+
+def test_a_joint_order_shows_who_has_it_its_milestones_and_why_an_item_was_refused_as_the_newest_version_says() -> None:
+    shown = shown_by(CONSOLE, _view("/orders/{id:.+}"), visit("", ADMIN, id="guangdong/J1"), Answering(joint_trace()))
+    assert shown.tab == "/joint-orders"
+    items, waiting, milestones, _ = shown.tables
+    assert [row[0].text for row in items.rows] == ["install", "remove"]
+    assert "JOINT_SURVEY_REFUSED" in items.rows[1][3].text
+    assert [[cell.text for cell in row[:3]] for row in waiting.rows] == [["henan", "install", "签约"]]
+    assert [(row[1].text, bool(row[2].text), bool(row[3].text)) for row in milestones.rows] == [
+        ("勘查", False, True),
+        ("签约", True, False),
+    ]
+
+
+def test_a_figure_is_a_chart_by_region_and_by_month_for_one_region() -> None:
+    query = "figure=repairTime95&month=2026-02"
+    by_region = read(written("/quality", quality(), query=query)).texts
+    by_month = read(written("/quality", quality(), query=f"{query}&region=sichuan")).texts
+    regions, months = {"guangdong: 40.0小时 ✓", "sichuan: 60.0小时 !"}, {"2025-09: 60.0小时 !", "2026-02: 60.0小时 !"}
+    assert (regions <= {*by_region}, months & {*by_region}) == (True, set())
+    assert (months <= {*by_month}, regions & {*by_month}) == (True, set())
+
+
+def test_a_month_that_is_none_and_a_figure_that_is_none_are_refused() -> None:
+    for query in ("month=2026-13", "month=last", "figure=happiness"):
+        with pytest.raises(Refused, match=query.partition("=")[0]):
+            written("/quality", quality(), query=query)
+
+
+def test_pairs_that_differ_are_found_and_the_page_names_the_commands_that_repair_them() -> None:
+    every = read(written("/reconciliation", reconciliation())).texts
+    differing = read(written("/reconciliation", reconciliation(), query="show=differing")).texts
+    of_henan = read(written("/reconciliation", reconciliation(), query="region=henan&days=31")).texts
+    command = "region-node reconciliation differences --with REGION"
+    told = [("henan" in each[-40:], any(command in text for text in each)) for each in (every, differing, of_henan)]
+    assert told == [(True, True), (False, True), (True, False)]
+    with pytest.raises(Refused, match="days"):
+        written("/reconciliation", reconciliation(), query="days=1000")
+
+
+def test_a_settlement_shows_the_debt_from_both_sides_and_warns_of_reports_that_differ() -> None:
+    shown = shown_by(CONSOLE, _view("/settlement"), visit("month=2026-10", ADMIN), Answering(settlement()))
+    _, matrix = shown.tables
+    told = {row[0].text: [cell.text for cell in row[1:]] for row in matrix.rows}
+    assert (told["guangdong"][0], told["guangdong"][2].startswith("22.00")) == ("", True)
+    assert told["sichuan"][0].startswith("-22.00")
+    assert matrix.rows[0][3].badge == "done"
+    assert [each for each in shown.notes if "henan" in each and "22.00" in each]
+    astray = settlement()
+    astray.sums.add(minor_units=700, currency="CNY")
+    warned = shown_by(CONSOLE, _view("/settlement"), visit("", ADMIN), Answering(astray)).notes
+    assert (len(warned) - len(shown.notes), "7.00" in warned[-1]) == (1, True)
+    with pytest.raises(Refused, match="month"):
+        written("/settlement", settlement(), query="month=2026-00")
+
+
+def test_a_page_compares_the_newest_revision_with_the_one_before_unless_others_are_chosen() -> None:
+    view, answers = _view("/configuration/revisions"), revisions()
+    for query, chosen in (("", "2 3"), ("from=1", "1 3"), ("to=2", "1 2"), ("to=1", "1 1"), ("from=3&to=1", "3 1")):
+        shown = shown_by(CONSOLE, view, visit(query, ADMIN), Answering(*answers))
+        assert isinstance(shown.page, ListPage)
+        assert " ".join(each.chosen for each in shown.page.choices) == chosen, query
+        assert [each for each in shown.notes if "1,200" in each], query
+    with pytest.raises(Refused, match="to"):
+        written("/configuration/revisions", *answers, query="to=4")
+    assert not shown_by(CONSOLE, view, visit("", ADMIN), Answering()).tables[0].rows
 
 
 def test_a_coordinator_has_a_console_only_where_its_settings_say_so(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from gateway.api.federation.v1.quality_pb2 import (
     ScorecardUnit,
 )
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure
-from gateway.cli.scorecard import Standing, standing, told_interval, told_target, told_value
+from gateway.wording.scorecards import Standing, standing, told_interval, told_target, told_value
 from tests.unit.test_complaint_report import NOW
 from tests.unit.test_hostile_pages import scorecards
 

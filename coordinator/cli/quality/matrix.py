@@ -8,9 +8,9 @@ from rich.text import Text
 from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityResponse
 from gateway.api.federation.v1.quality_pb2 import ScorecardDefinition
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure, Scorecard
-from gateway.cli.scorecard import Standing, figure_of, standing, told_target, told_value
 from gateway.cli.terminal import print_table
 from gateway.wording.languages import in_language, translated
+from gateway.wording.scorecards import Standing, figure_of, standing, told_target, told_value
 from gateway.wording.terms import region_name
 
 _STYLES = {Standing.MET: "green", Standing.DOUBTFUL: "yellow", Standing.MISSED: "bold red"}

@@ -30,6 +30,15 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Pages:
+    """The pages of the tab in use, where it has several."""
+
+    name: str
+    """For screen readers."""
+    links: Sequence[Link] = ()
+
+
+@dataclass(frozen=True)
 class Frame:
     """The texts and addresses of `console_frame.html.j2`."""
 
@@ -41,6 +50,7 @@ class Frame:
     navigation: str
     """The name of the navigation for screen readers."""
     tabs: Sequence[Link]
+    pages: "Pages"
     other_language: Link
     language_code: str
     """The language that the link leads to (BCP 47)."""

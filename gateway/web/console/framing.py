@@ -8,8 +8,8 @@ from gateway.errors import Refused
 from gateway.security.identity import Identity
 from gateway.security.peers import Caller
 from gateway.web.console.fields import Fields
-from gateway.web.console.frames import Frame, Kept, Link, other_language, refusal_of
-from gateway.web.console.pages import ACT, Shown, WebConsole
+from gateway.web.console.frames import Frame, Kept, Link, Pages, other_language, refusal_of
+from gateway.web.console.pages import ACT, Shown, Tab, WebConsole
 from gateway.web.console.sessions import Session
 from gateway.wording.languages import translated
 
@@ -56,7 +56,8 @@ def framed(console: WebConsole, site: Site, shown: Shown, person: Person | None,
         script=root + site.script,
         skip=translated("Skip to the content"),
         navigation=translated("Pages"),
-        tabs=[Link(each.title(), root + each.path, each.path == shown.tab) for each in tabs],
+        tabs=[Link(each.title(), root + each.path, _leads_to(each, shown.tab)) for each in tabs],
+        pages=pages_beside(root, tabs, shown.tab),
         other_language=Link(name, f"{root}{LANGUAGE}/{code}?{TO}={quote(site.here, safe='')}"),
         language_code=code,
         person="" if person is None else person.identity.name,
@@ -66,6 +67,18 @@ def framed(console: WebConsole, site: Site, shown: Shown, person: Person | None,
         refusals=[refusal_of(each) for each in refused],
         files=site.files,
     )
+
+
+def _leads_to(tab: Tab, path: str) -> bool:
+    return path in (tab.path, *(each.path for each in tab.pages))
+
+
+def pages_beside(root: str, tabs: Sequence[Tab], path: str) -> Pages:
+    """The pages of the tab to which the page at a path belongs."""
+    tab = next((each for each in tabs if _leads_to(each, path)), None)
+    if tab is None:
+        return Pages("")
+    return Pages(tab.title(), [Link(each.title(), root + each.path, each.path == path) for each in tab.pages])
 
 
 def kept_form(form: Fields, person: Person | None, to: str, sign_in_to: str, *, by_certificate: bool) -> Kept:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from google.protobuf.descriptor import EnumDescriptor
 
 from gateway.errors import invalid
+from gateway.web.charts import Figure
 from gateway.web.console.frames import Link
 from gateway.web.console.pages import Shown, Visit
-from gateway.web.console.parts import Choice, Option
+from gateway.web.console.parts import Choice, Commands, Option
 from gateway.web.enum_words import number_of, numbers_of
 from gateway.web.tables import Table
 from gateway.wording.languages import translated
@@ -45,6 +46,9 @@ class ListPage:
     """Tables above the list."""
     leads: Sequence[Link] = ()
     """The links above all of it, for example to what begins a new row."""
+    figures: Sequence[Figure] = ()
+    """Charts above the list."""
+    commands: Commands | None = None
 
     def shown(self, title: str, tab: str) -> Shown:
         """The list below its title. Its file has the heads of columns also without a row."""
@@ -98,6 +102,8 @@ def list_page(
     texts: Sequence[TextFilter] = (),
     notes: Sequence[str] = (),
     above: Sequence[Table] = (),
+    figures: Sequence[Figure] = (),
+    commands: Commands | None = None,
 ) -> ListPage:
     """The page of a list at a path. `following` is the token of its next page; empty at its end."""
     chosen = {**{each.name: each.chosen for each in choices}, **{each.name: each.text for each in texts}}
@@ -115,4 +121,6 @@ def list_page(
         pages=links,
         notes=notes,
         above=above,
+        figures=figures,
+        commands=commands,
     )

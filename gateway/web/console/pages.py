@@ -199,6 +199,8 @@ class Tab:
     path: str
     title: Callable[[], str]
     """In the language of the person."""
+    pages: "Sequence[Tab]" = ()
+    """The pages of a tab that has several: itself first."""
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,14 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class Commands:
+    """The commands that do what a page has no form for."""
+
+    heading: str
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Event:
     """An event of a timeline."""
 

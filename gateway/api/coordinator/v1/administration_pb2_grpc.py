@@ -298,6 +298,11 @@ class ConfigurationServiceStub:
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetConfigurationRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetConfigurationResponse.FromString,
                 _registered_method=True)
+        self.CompareRevisions = channel.unary_unary(
+                '/gateway.api.coordinator.v1.ConfigurationService/CompareRevisions',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.CompareRevisionsRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.CompareRevisionsResponse.FromString,
+                _registered_method=True)
         self.GetTerms = channel.unary_unary(
                 '/gateway.api.coordinator.v1.ConfigurationService/GetTerms',
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetTermsRequest.SerializeToString,
@@ -331,6 +336,13 @@ class ConfigurationServiceServicer:
 
     def GetConfiguration(self, request, context):
         """Returns the configuration in force.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareRevisions(self, request, context):
+        """Returns the changes from one revision of the configuration to another.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -381,6 +393,11 @@ def add_ConfigurationServiceServicer_to_server(servicer, server):
                     servicer.GetConfiguration,
                     request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetConfigurationRequest.FromString,
                     response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetConfigurationResponse.SerializeToString,
+            ),
+            'CompareRevisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareRevisions,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.CompareRevisionsRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.CompareRevisionsResponse.SerializeToString,
             ),
             'GetTerms': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTerms,
@@ -436,6 +453,33 @@ class ConfigurationService:
             '/gateway.api.coordinator.v1.ConfigurationService/GetConfiguration',
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetConfigurationRequest.SerializeToString,
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetConfigurationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareRevisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.coordinator.v1.ConfigurationService/CompareRevisions',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.CompareRevisionsRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.CompareRevisionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

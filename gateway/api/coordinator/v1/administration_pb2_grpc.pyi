@@ -115,6 +115,8 @@ class ConfigurationServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> ConfigurationServiceBlockingStub: ...
     GetConfiguration: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetConfigurationRequest, _administration_pb2.GetConfigurationResponse]
     """Returns the configuration in force."""
+    CompareRevisions: _aio.UnaryUnaryMultiCallable[_administration_pb2.CompareRevisionsRequest, _administration_pb2.CompareRevisionsResponse]
+    """Returns the changes from one revision of the configuration to another."""
     GetTerms: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetTermsRequest, _administration_pb2.GetTermsResponse]
     """Returns the names of regions and complaint categories, and the time zones of the regions."""
     GetBody: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetBodyRequest, _administration_pb2.GetBodyResponse]
@@ -136,6 +138,7 @@ class ConfigurationServiceBlockingStub(ConfigurationServiceStub):
 
     def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
     GetConfiguration: _grpc.UnaryUnaryMultiCallable[_administration_pb2.GetConfigurationRequest, _administration_pb2.GetConfigurationResponse]
+    CompareRevisions: _grpc.UnaryUnaryMultiCallable[_administration_pb2.CompareRevisionsRequest, _administration_pb2.CompareRevisionsResponse]
     GetTerms: _grpc.UnaryUnaryMultiCallable[_administration_pb2.GetTermsRequest, _administration_pb2.GetTermsResponse]
     GetBody: _grpc.UnaryUnaryMultiCallable[_administration_pb2.GetBodyRequest, _administration_pb2.GetBodyResponse]
     ApplyConfiguration: _grpc.UnaryUnaryMultiCallable[_administration_pb2.ApplyConfigurationRequest, _administration_pb2.ApplyConfigurationResponse]
@@ -152,6 +155,14 @@ class ConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_administration_pb2.GetConfigurationRequest, _administration_pb2.GetConfigurationResponse],
     ) -> _abc.Awaitable[_administration_pb2.GetConfigurationResponse]:
         """Returns the configuration in force."""
+
+    @_abc_1.abstractmethod
+    def CompareRevisions(
+        self,
+        request: _administration_pb2.CompareRevisionsRequest,
+        context: _aio.ServicerContext[_administration_pb2.CompareRevisionsRequest, _administration_pb2.CompareRevisionsResponse],
+    ) -> _abc.Awaitable[_administration_pb2.CompareRevisionsResponse]:
+        """Returns the changes from one revision of the configuration to another."""
 
     @_abc_1.abstractmethod
     def GetTerms(

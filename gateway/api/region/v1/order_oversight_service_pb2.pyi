@@ -376,6 +376,7 @@ class JointItemSummary(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     VERIFY_UNTIL_TIME_FIELD_NUMBER: _builtins.int
     ALERT_TIME_FIELD_NUMBER: _builtins.int
+    MILESTONES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Item id."""
     region: _builtins.str
@@ -394,6 +395,10 @@ class JointItemSummary(_message.Message):
         without a warning.
         """
 
+    @_builtins.property
+    def milestones(self) -> _containers.RepeatedCompositeFieldContainer[_joint_order_pb2.JointMilestone]:
+        """Milestones, in their order."""
+
     def __init__(
         self,
         *,
@@ -403,10 +408,11 @@ class JointItemSummary(_message.Message):
         reason: _reason_pb2.Reason.ValueType = ...,
         verify_until_time: _timestamp_pb2.Timestamp | None = ...,
         alert_time: _timestamp_pb2.Timestamp | None = ...,
+        milestones: _abc.Iterable[_joint_order_pb2.JointMilestone] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["alert_time", b"alert_time", "verify_until_time", b"verify_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_time", b"alert_time", "id", b"id", "reason", b"reason", "region", b"region", "state", b"state", "verify_until_time", b"verify_until_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_time", b"alert_time", "id", b"id", "milestones", b"milestones", "reason", b"reason", "region", b"region", "state", b"state", "verify_until_time", b"verify_until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

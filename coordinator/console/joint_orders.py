@@ -1,0 +1,155 @@
+"""The list of joint orders across regions, and the tables of one: its items, who has them now, its milestones."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from coordinator.console import rpcs
+from coordinator.console.filters import REGION, region_of
+from coordinator.console.tables_page import heads
+from coordinator.wording.ages import told_age
+from coordinator.wording.answers import unanswered_line
+from coordinator.wording.joint_orders import (
+    in_jeopardy,
+    next_limit,
+    told_item,
+    told_item_state,
+    told_milestone,
+    told_reason,
+    told_state,
+    waits,
+)
+from gateway.api.coordinator.v1.administration_pb2 import (
+    ListJointOrderSummariesRequest,
+    ListJointOrderSummariesResponse,
+)
+from gateway.api.region.v1.joint_order_pb2 import JointOrderState
+from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary
+from gateway.web.console.lists import PAGE, chosen_of, chosen_value, list_page, values
+from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.console.parts import due_cell
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import translated
+from gateway.wording.terms import business_name, region_name
+from gateway.wording.times import told_if_set
+
+PATH = "/joint-orders"
+_STATE = "state"
+_MOST = 50  # joint orders of a page
+_BADGES: Mapping[JointOrderState.ValueType, str] = {
+    JointOrderState.JOINT_ORDER_STATE_COMPLETED: "done",
+    JointOrderState.JOINT_ORDER_STATE_FAILED: "late",
+    JointOrderState.JOINT_ORDER_STATE_CANCELLED: "calm",
+}
+
+
+async def _read(visit: Visit, calling: Calling) -> ListJointOrderSummariesResponse:
+    request = ListJointOrderSummariesRequest(
+        region=visit.query.text(REGION), page_size=_MOST, page_token=visit.query.text(PAGE)
+    )
+    if state := chosen_value(visit, _STATE, JointOrderState.DESCRIPTOR):
+        request.states.append(JointOrderState.ValueType(state))
+    return await calling.ask(rpcs.LIST_JOINT_ORDER_SUMMARIES, request)
+
+
+def _show(visit: Visit, answer: ListJointOrderSummariesResponse) -> Shown:
+    states = values(JointOrderState.DESCRIPTOR, lambda each: told_state(JointOrderState.ValueType(each)))
+    choices = [chosen_of(visit, _STATE, translated("State"), states), region_of(visit)]
+    notes = [unanswered_line(each) for each in answer.unanswered]
+    page = list_page(visit, PATH, choices, _table(visit, answer.orders), answer.next_page_token, notes=notes)
+    return page.shown(translated("Joint orders"), PATH)
+
+
+def _table(visit: Visit, orders: Sequence[JointOrderSummary]) -> Table:
+    return Table(
+        label=translated("Joint orders"),
+        head=heads(
+            translated("Joint order"),
+            translated("State"),
+            translated("Led by"),
+            translated("Items"),
+            translated("Waits for"),
+            translated("Due"),
+            translated("In jeopardy"),
+            translated("Promised"),
+        ),
+        rows=[
+            [
+                Cell(each.id, "row", href=visit.address(f"/orders/{each.id}"), note=business_name(each.business)),
+                Cell(told_state(each.state), badge=_BADGES.get(each.state, "moving")),
+                Cell(region_name(each.leader_region)),
+                Cell("; ".join(map(told_item, each.items))),
+                Cell("; ".join(f"{region_name(found.region)} {awaited}" for found, awaited in waits(each))),
+                due_cell(next_limit(each), visit.now),
+                _jeopardy(each),
+                Cell(told_if_set(each.expected_completion_time), style="time"),
+            ]
+            for each in orders
+        ],
+        caption=translated("The newest first."),
+    )
+
+
+def _jeopardy(order: JointOrderSummary) -> Cell:
+    warned = ", ".join(each.id for each in in_jeopardy(order))
+    return Cell(warned, badge="late" if warned else "")
+
+
+def tables_of(order: JointOrderSummary, now: datetime) -> Sequence[Table]:
+    """The tables of one joint order."""
+    return _items(order.items), _waiting(order, now), _milestones(order.items)
+
+
+def _items(items: Sequence[JointItemSummary]) -> Table:
+    return Table(
+        label=translated("Items"),
+        head=heads(translated("Item"), translated("Region"), translated("State"), translated("Reason")),
+        rows=[
+            [
+                Cell(each.id, "row"),
+                Cell(region_name(each.region)),
+                Cell(told_item_state(each.state)),
+                Cell(told_reason(each) if each.reason else ""),
+            ]
+            for each in items
+        ],
+    )
+
+
+def _waiting(order: JointOrderSummary, now: datetime) -> Table:
+    return Table(
+        label=translated("Who has it now"),
+        head=heads(
+            translated("Region"), translated("Item"), translated("Waits for"), translated("Since"), translated("Due")
+        ),
+        rows=[
+            [
+                Cell(region_name(each.region), "row"),
+                Cell(each.item_id),
+                Cell(awaited),
+                Cell(told_age(each.since_time, now), note=told_if_set(each.since_time)),
+                due_cell(each.due_time, now),
+            ]
+            for each, awaited in waits(order)
+        ],
+    )
+
+
+def _milestones(items: Sequence[JointItemSummary]) -> Table:
+    return Table(
+        label=translated("Milestones"),
+        head=heads(
+            translated("Item"), translated("Milestone"), translated("Due"), translated("Reached"), translated("Warned")
+        ),
+        rows=[
+            [
+                Cell(item.id, "row", note=region_name(item.region)),
+                Cell(told_milestone(each.kind)),
+                *(Cell(told_if_set(time), style="time") for time in (each.due_time, each.reach_time, each.alert_time)),
+            ]
+            for item in items
+            for each in item.milestones
+        ],
+    )
+
+
+VIEW = View.of(PATH, (rpcs.LIST_JOINT_ORDER_SUMMARIES,), _read, _show, (_STATE, REGION, PAGE))

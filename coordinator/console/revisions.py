@@ -1,0 +1,76 @@
+"""The history of the configuration: the changes between two of its revisions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from coordinator.console import rpcs
+from coordinator.console.tables_page import heads
+from gateway.api.coordinator.v1.administration_pb2 import (
+    CompareRevisionsRequest,
+    CompareRevisionsResponse,
+    ConfigurationChange,
+    GetConfigurationRequest,
+)
+from gateway.web.console.lists import chosen_word, list_page
+from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.console.parts import Choice, Commands, Option
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import translated
+
+PATH = "/configuration/revisions"
+_FROM, _TO = "from", "to"
+_OFFERED = 50  # revisions to choose from
+_FIRST = 1
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The revisions that can be compared, the newest first, the two chosen ones, and their changes."""
+
+    revisions: Sequence[str]
+    before: str
+    after: str
+    answer: CompareRevisionsResponse
+
+
+async def _read(visit: Visit, calling: Calling) -> _Found:
+    request = GetConfigurationRequest(wants_content=True)
+    newest = (await calling.ask(rpcs.GET_CONFIGURATION, request)).federation_revision
+    revisions = [str(each) for each in range(newest, max(_FIRST, newest - _OFFERED + 1) - 1, -1)]
+    if not revisions:
+        return _Found((), "", "", CompareRevisionsResponse())
+    after = chosen_word(visit, _TO, revisions) or revisions[0]
+    before = chosen_word(visit, _FROM, revisions) or str(max(int(revisions[-1]), int(after) - 1))
+    compared = CompareRevisionsRequest(from_revision=int(before), to_revision=int(after))
+    return _Found(revisions, before, after, await calling.ask(rpcs.COMPARE_REVISIONS, compared))
+
+
+def _show(visit: Visit, found: _Found) -> Shown:
+    revisions = [Option(each, each) for each in found.revisions]
+    choices = [
+        Choice(_FROM, translated("From revision"), revisions, found.before),
+        Choice(_TO, translated("To revision"), revisions, found.after),
+    ]
+    notes = []
+    if count := found.answer.left_off:
+        notes.append(translated("{count} more changes are not shown: choose nearer revisions.", count=f"{count:,}"))
+    page = list_page(visit, PATH, choices, _table(found.answer.changes), "", notes=notes, commands=_commands())
+    return page.shown(translated("Revisions"), PATH)
+
+
+def _table(changes: Sequence[ConfigurationChange]) -> Table:
+    return Table(
+        label=translated("Changes"),
+        head=heads(translated("Change"), translated("Before"), translated("After")),
+        rows=[[Cell(each.changed_path, "row"), Cell(each.old_value), Cell(each.new_value)] for each in changes],
+    )
+
+
+def _commands() -> Commands:
+    return Commands(
+        translated("Proposals are files of administrators: to see the changes of one before it is signed"),
+        ("coordinator federation sign FILE --key KEY",),
+    )
+
+
+VIEW = View.of(PATH, (rpcs.GET_CONFIGURATION, rpcs.COMPARE_REVISIONS), _read, _show, (_FROM, _TO))

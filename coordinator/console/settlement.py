@@ -1,0 +1,108 @@
+"""The settlement of a month: what regions owe each other, and the position of each."""
+
+from collections.abc import Mapping, Sequence
+
+from coordinator.console import rpcs
+from coordinator.console.filters import MONTH, chosen_month, month_of
+from coordinator.console.tables_page import heads
+from coordinator.oversight.settlement_rules import CONTESTED, DISPUTED, SIGNED, is_paid
+from coordinator.wording.answers import unanswered_line
+from coordinator.wording.settlement import (
+    Pairs,
+    by_pair,
+    debt,
+    differing,
+    regions_of,
+    told_amount,
+    told_debt,
+    told_sums,
+)
+from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import (
+    ReportSettlementRequest,
+    ReportSettlementResponse,
+    SettlementPosition,
+)
+from gateway.api.region.v1.settlement_pb2 import SettlementState
+from gateway.web.console.lists import list_page
+from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.console.parts import Commands
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+
+PATH = "/settlement"
+_BADGES: Mapping[SettlementState.ValueType, str] = {SIGNED: "moving", DISPUTED: "late", CONTESTED: "late"}
+
+
+async def _read(visit: Visit, calling: Calling) -> ReportSettlementResponse:
+    return await calling.ask(rpcs.REPORT_SETTLEMENT, ReportSettlementRequest(month=chosen_month(visit)))
+
+
+def _show(visit: Visit, answer: ReportSettlementResponse) -> Shown:
+    notes = [*map(unanswered_line, answer.unanswered), *(differing(each) for each in answer.pairs if each.differs)]
+    if any(each.minor_units for each in answer.sums):
+        notes.append(told_sums(answer.sums))
+    page = list_page(
+        visit,
+        PATH,
+        [month_of(visit)],
+        _matrix(by_pair(answer.pairs)),
+        "",
+        notes=notes,
+        above=[_positions(answer)],
+        commands=_commands(),
+    )
+    return page.shown(translated("Settlement of {month}", month=chosen_month(visit)), PATH)
+
+
+def _positions(answer: ReportSettlementResponse) -> Table:
+    return Table(
+        label=translated("Positions of the regions"),
+        head=heads(
+            translated("Region"),
+            translated("Owed by signed statements"),
+            translated("Paid"),
+            translated("Unsigned"),
+            translated("Disputed"),
+        ),
+        rows=[[Cell(region_name(each.region), "row"), *_amounts(each)] for each in answer.positions],
+        caption=told_sums(answer.sums),
+    )
+
+
+def _amounts(position: SettlementPosition) -> Sequence[Cell]:
+    amounts = (position.signed, position.paid, position.unsigned, position.disputed)
+    return [Cell(told_amount(each), style="figure") for each in amounts]
+
+
+def _matrix(pairs: Pairs) -> Table:
+    """A row for each debtor, a column for each creditor."""
+    regions = regions_of(pairs)
+    return Table(
+        label=translated("Debts"),
+        head=heads(translated("Owes"), *map(region_name, regions)),
+        rows=[
+            [Cell(region_name(debtor), "row"), *(_debt(pairs, debtor, creditor) for creditor in regions)]
+            for debtor in regions
+        ],
+        caption=translated("Each row owes each column the amount; a minus stands for a claim."),
+    )
+
+
+def _debt(pairs: Pairs, debtor: str, creditor: str) -> Cell:
+    pair = debt(pairs, debtor, creditor)
+    if pair is None:
+        return Cell("")
+    paid = is_paid(pair)
+    badge = "done" if paid else "late" if pair.differs else _BADGES.get(pair.state, "near")
+    return Cell(told_debt(pair, debtor, is_paid=paid), badge=badge)
+
+
+def _commands() -> Commands:
+    return Commands(
+        translated("In a region of a pair: the amounts by today's records, and the signature"),
+        ("region-node settlement show REGION MONTH", "region-node settlement sign REGION MONTH"),
+    )
+
+
+VIEW = View.of(PATH, (rpcs.REPORT_SETTLEMENT,), _read, _show, (MONTH,))

@@ -1,0 +1,34 @@
+"""Two revisions of the configuration are compared by a real coordinator."""
+
+from pathlib import Path
+
+from gateway.api.coordinator.v1.administration_pb2 import CompareRevisionsRequest
+from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.rpc.channels import invoke
+from tests.contract.coordinators import ADMIN, PATIENCE_S, federation, refused, run
+from tests.contract.small_federation import CONFIGURATION, Certificates
+
+
+def test_the_changes_between_two_revisions_are_told_in_either_order_and_an_unknown_revision_is_refused(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    renamed = Configuration()
+    renamed.CopyFrom(CONFIGURATION)
+    region = next(each for each in renamed.regions if each.id == "sichuan")
+    former, region.name.en = region.name.en, "Tianfu"
+
+    async def scenario() -> None:
+        async with federation(certificates, tmp_path / "data") as it:
+            stub = ConfigurationServiceStub(it.as_(ADMIN))
+            await it.apply()
+            await it.apply(renamed)
+            for revisions, values in (((1, 2), (former, "Tianfu")), ((2, 1), ("Tianfu", former))):
+                request = CompareRevisionsRequest(from_revision=revisions[0], to_revision=revisions[1])
+                answer = await invoke(stub.CompareRevisions, request, PATIENCE_S)
+                told = [(each.changed_path, each.old_value, each.new_value) for each in answer.changes]
+                assert (told, answer.left_off) == ([("regions[sichuan].name.en", *values)], 0)
+            unknown = CompareRevisionsRequest(from_revision=1, to_revision=3)
+            assert await refused(invoke(stub.CompareRevisions, unknown, PATIENCE_S)) == "REQUEST_INVALID"
+
+    run(scenario())
