@@ -19,13 +19,14 @@ def widens(before: Scopes, after: Scopes, operator: str) -> bool:
     """Whether an operator system, or a client at the identity provider, may do more than before.
 
     Removal of a person's own scope may widen: that of any staff takes its place. A higher amount widens also where no
-    business takes money in yet: the text of such a business says nothing of it.
+    business takes money in yet: a later proposal of one would not name it. Another client brings other people's tokens.
     """
     old, new = _counted(before, operator), _counted(after, operator)
     return (
         any(not _covers(getattr(old, each), getattr(new, each)) for each in LISTS)
         or _is_more(new.amount_a_day, old.amount_a_day)
         or new.staff == NAMED != old.staff
+        or (operator in after and new.client_id != old.client_id)
         or bool(_gained(before, after))
     )
 

@@ -57,7 +57,8 @@ def a_file_of_scopes(tmp_path: Path) -> Path:
 
 
 def test_a_scope_is_wider_with_more_of_anything_and_else_narrower() -> None:
-    before = {"counter": COUNTER, ANY_STAFF: Scope(businesses=frozenset({"PAY"})), "staff/li": Scope()}
+    bank = Scope(client_id="0b2c")
+    before = {"counter": COUNTER, "bank": bank, ANY_STAFF: Scope(businesses=frozenset({"PAY"})), "staff/li": Scope()}
     bare = Scope(amount_a_day=0)
     wider: list[tuple[str, Scope | None]] = [
         ("counter", replace(COUNTER, services=EVERYTHING)),
@@ -69,6 +70,7 @@ def test_a_scope_is_wider_with_more_of_anything_and_else_narrower() -> None:
         ("counter", replace(COUNTER, businesses=frozenset(), amount_a_day=501)),
         ("counter", replace(COUNTER, staff=NAMED)),
         ("counter", replace(COUNTER, client_id="0a1b")),
+        ("bank", replace(bank, client_id="")),
         ("crm", Scope(services=frozenset({"OrderService"}))),
         ("crm", Scope(amount_a_day=None)),
         ("staff/wang", Scope(businesses=EVERYTHING)),
@@ -78,6 +80,7 @@ def test_a_scope_is_wider_with_more_of_anything_and_else_narrower() -> None:
         ("counter", None),
         ("counter", bare),
         ("counter", replace(COUNTER, services=frozenset({"OrderService"}), amount_a_day=499)),
+        ("bank", None),
         ("crm", bare),
         ("staff/wang", Scope(amount_a_day=0)),
         (ANY_STAFF, None),
