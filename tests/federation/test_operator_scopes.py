@@ -177,6 +177,25 @@ async def test_a_narrower_scope_counts_at_once_and_a_wider_one_once_a_second_per
         assert await told(Counter(narrow, "guangdong", "kiosk").order("SUSPEND", number)) == (MISSING, "OrderService")
 
 
+@pytest.mark.several_processes
+async def test_each_process_of_a_region_knows_a_narrower_scope(databases: Databases, tmp_path: Path) -> None:
+    async with scoped(tmp_path, databases) as narrow:
+        await narrow.start_node("guangdong/1")
+        await until_taken_over(narrow)
+        other, crm = Counter(narrow, "guangdong", number=1), Counter(narrow, "guangdong", "crm")
+        number = await crm.new_customer()
+        assert (await other.read(number)).product.number == number
+        await scopes_command(narrow, "remove", "counter")
+
+        async def is_gone() -> bool:
+            try:
+                return await told(other.read(number)) == (MISSING, "CustomerService")
+            except pytest.fail.Exception:
+                return False
+
+        await until(is_gone, "the other process has looked at the database")
+
+
 async def until_taken_over(federation: Federation) -> None:
     """Waits until the database has the scopes of the file."""
 
