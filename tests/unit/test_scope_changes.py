@@ -23,6 +23,7 @@ from region_node.requests.auditing import AuditedCall
 from region_node.schema import PACKAGES
 from tests.unit.purging import NOW, Archive, archive
 
+PATIENCE = 60.0  # seconds
 EVERYTHING = frozenset({ALL})
 COUNTER = Scope(
     services=frozenset({"OrderService", "CustomerService"}), businesses=frozenset({"SUSPEND"}), amount_a_day=500
@@ -192,7 +193,8 @@ def test_each_process_follows_the_database_and_a_start_with_another_file_says_so
         following = [asyncio.create_task(each.run(store, SystemClock())) for each in keepers]
         ended = asyncio.Event()
         second.on_change(ended.set)
-        await ended.wait()
+        async with asyncio.timeout(PATIENCE):
+            await ended.wait()
         assert caplog.text == ""
         ended.clear()
         call = AuditedCall("region/sichuan/staff/li", "li", NOW)
@@ -200,7 +202,8 @@ def test_each_process_follows_the_database_and_a_start_with_another_file_says_so
         await keepers[0].look()
         with pytest.raises(Refused, match="OPERATOR_SCOPE_MISSING"):
             first.require_service("counter", "OrderService")
-        await ended.wait()
+        async with asyncio.timeout(PATIENCE):
+            await ended.wait()
         with pytest.raises(Refused, match="OPERATOR_SCOPE_MISSING"):
             second.require_service("counter", "OrderService")
         for each in following:
