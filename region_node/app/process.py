@@ -85,6 +85,7 @@ from region_node.node.membership.client import FederationClient
 from region_node.node.operator_scopes import OperatorScopes
 from region_node.node.provider_client import ProviderPorts
 from region_node.node.settings import RegionSettings
+from region_node.node.stored_scopes import ScopeKeeper
 from region_node.node.witnessing.coordinators import CoordinatorWitness
 from region_node.node.witnessing.notifier import WitnessNotifier, WitnessNotifierPorts
 from region_node.open_api.served import event_writer, open_apis
@@ -115,8 +116,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         ports = await _open(settings, clock, telemetry, stack)
         core_ports, questions = _core_ports(ports)
         registry = registered.registry(core_ports.context)
-        keeper = ErasedKeysKeeper(registry, ports.unfenced, clock)
-        await persistently(keeper.start)
+        keeper, scopes = await _keepers(ports, registry)
         rotation = Rotation(ports.key_file, ports.unfenced)
         rotation.observe(telemetry.meter)
         await persistently(partial(migrate_rows, ports.unfenced))
@@ -134,7 +134,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         stack.push_async_callback(core.stop)
         waiting_work = WaitingWork(ports.store)
         observe_node(telemetry.meter, core, waiting_work, ports.store, settings, clock)
-        server, border = _server(ports, _services(ports, core, questions, client), telemetry)
+        server, border = _server(ports, _services(ports, core, questions, client, scopes), telemetry)
         port = await server.start(settings.listen, *credentials)
         stack.push_async_callback(door.close, server.drain)
         stack.callback(core.changes.close)
@@ -144,7 +144,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             client.follow(),
             _join(client, fence, endpoint),
             rotation.run(),
-            ports.scopes.run(ports.store, clock),
+            scopes.run(ports.store, clock),
             expire_sessions(ports.transport, ports.key_file.keys),
             keeper.run(),
             waiting_work.run(),
@@ -171,6 +171,14 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
     raise AssertionError("the block above returns or raises")
 
 
+async def _keepers(ports: Ports, registry: Registry) -> tuple[ErasedKeysKeeper, ScopeKeeper]:
+    """The keepers of erased keys and of scopes, which have looked at the database."""
+    keeper, scopes = ErasedKeysKeeper(registry, ports.unfenced, ports.clock), ScopeKeeper(ports.scopes, ports.unfenced)
+    await persistently(keeper.start)
+    await persistently(scopes.start)
+    return keeper, scopes
+
+
 def _server(ports: Ports, services: Sequence[Service], telemetry: Telemetry) -> tuple[Server, BorderPorts]:
     border = _gate(ports, services, telemetry)
     interceptor = BorderInterceptor(border)
@@ -178,10 +186,12 @@ def _server(ports: Ports, services: Sequence[Service], telemetry: Telemetry) -> 
     return Server(services, interceptor, reflects=ports.settings.reflection), border
 
 
-def _services(ports: Ports, core: RegionCore, questions: Questions, client: FederationClient) -> list[Service]:
+def _services(
+    ports: Ports, core: RegionCore, questions: Questions, client: FederationClient, scopes: ScopeKeeper
+) -> list[Service]:
     told = (ports.store, ports.unfenced, ports.store, ports.clock)
     listeners = (ports.callbacks, ports.settings.signing.certificate.read_text("ascii"))
-    return node_services(ServicePorts(core, *told, questions, client.hold_planned_outage, *listeners))
+    return node_services(ServicePorts(core, *told, questions, client.hold_planned_outage, *listeners, scopes))
 
 
 def _listener_delivery(ports: Ports, core: RegionCore) -> ListenerDelivery:

@@ -160,6 +160,7 @@ from region_node.network.planned_outages.service import Hold, PlannedOutageServi
 from region_node.network.problems.service import FollowedProblemService
 from region_node.network.support.registry_service import SupportResourceService
 from region_node.network.support.service import SupportService
+from region_node.node.stored_scopes import ScopeKeeper
 from region_node.oversight.audit_service import AuditService
 from region_node.oversight.bulletin_service import BulletinOversightService
 from region_node.oversight.complaint_service import ComplaintOversightService
@@ -187,6 +188,7 @@ class ServicePorts:
     callbacks: Callbacks
     signing_certificate: str
     """PEM."""
+    scopes: ScopeKeeper
 
 
 def services(ports: ServicePorts) -> list[Service]:
@@ -206,6 +208,8 @@ def _of_business(ports: ServicePorts) -> list[Service]:
     """Orders, customers' lines, bills and the catalogue."""
     core, store, clock, questions = ports.core, ports.store, ports.clock, ports.questions
     context = core.context
+    profiles = ProfileApplication(context, store, questions, clock)
+    contacts = ContactApplication(context, store, questions, clock)
     return [
         Service.of(
             order_service_pb2.DESCRIPTOR.services_by_name["OrderService"],
@@ -230,13 +234,7 @@ def _of_business(ports: ServicePorts) -> list[Service]:
         Service.of(
             customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"],
             add_CustomerServiceServicer_to_server,
-            CustomerService(
-                context,
-                store,
-                clock,
-                ProfileApplication(context, store, questions, clock),
-                ContactApplication(context, store, questions, clock),
-            ),
+            CustomerService(context, store, clock, profiles, contacts),
         ),
         Service.of(
             billing_service_pb2.DESCRIPTOR.services_by_name["BillingService"],
@@ -421,7 +419,7 @@ def _of_staff(ports: ServicePorts) -> list[Service]:
         Service.of(
             approval_service_pb2.DESCRIPTOR.services_by_name["ApprovalService"],
             add_ApprovalServiceServicer_to_server,
-            ApprovalService(ports.unfenced, clock),
+            ApprovalService(ports.unfenced, clock, ports.scopes),
         ),
     ]
 

@@ -6,16 +6,23 @@ from functools import partial
 import grpc
 
 from gateway.api.region.v1 import approval_service_pb2 as api
-from gateway.api.region.v1.approval_service_pb2 import Approval
+from gateway.api.region.v1.approval_service_pb2 import Approval, OperatorScope
 from gateway.api.region.v1.approval_service_pb2_grpc import ApprovalServiceServicer
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
+from gateway.errors import Refused, invalid
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_microseconds
 from region_node.approvals import operations
 from region_node.approvals.rows import ApprovalRow, list_rows, require_row
+from region_node.approvals.scopes import scopes_in_force, set_scope
+from region_node.node.operator_scopes import ANY_STAFF, Scope
+from region_node.node.rules import OF_STAFF
+from region_node.node.stored_scopes import ScopeKeeper, message_of, scope_in
 from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller
+from region_node.requests.checks import require_name, require_size
 from region_node.requests.deciding import StaffDecisions
 
 _PAGE = "approvals"
@@ -24,9 +31,10 @@ _PAGE = "approvals"
 class ApprovalService(ApprovalServiceServicer):
     """See the contract."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, scopes: ScopeKeeper) -> None:
         self._store = store
         self._clock = clock
+        self._scopes = scopes
         self._decisions = StaffDecisions(store, clock)
 
     async def ListApprovals(
@@ -61,6 +69,45 @@ class ApprovalService(ApprovalServiceServicer):
         known = partial(_known, now=self._clock.now())
         approval = await self._decisions.once(request.request_id, request, action, decide, known)
         return api.DecideApprovalResponse(approval=approval)
+
+    async def ListOperatorScopes(
+        self,
+        request: api.ListOperatorScopesRequest,
+        context: grpc.aio.ServicerContext[api.ListOperatorScopesRequest, api.ListOperatorScopesResponse],
+    ) -> api.ListOperatorScopesResponse:
+        """See the contract."""
+        return api.ListOperatorScopesResponse(scopes=await self._store.read(scopes_in_force))
+
+    async def SetOperatorScope(
+        self,
+        request: api.SetOperatorScopeRequest,
+        context: grpc.aio.ServicerContext[api.SetOperatorScopeRequest, api.SetOperatorScopeResponse],
+    ) -> api.SetOperatorScopeResponse:
+        """See the contract."""
+        require_size(request.ByteSize())
+        operator, call = request.operator, audited_call(Requester(), self._clock)
+        _require_operator(operator)
+        scope = _scope(operator, request.scope) if request.HasField("scope") else None
+        awaited = await self._store.write(lambda tx: set_scope(tx, operator, scope, call))
+        if awaited is not None:
+            raise awaited.refused
+        await self._scopes.look()
+        return api.SetOperatorScopeResponse(scope=None if scope is None else message_of(operator, scope))
+
+
+def _require_operator(operator: str) -> None:
+    if operator != ANY_STAFF:
+        require_name("operator", operator.removeprefix(OF_STAFF))
+
+
+def _scope(operator: str, message: OperatorScope) -> Scope:
+    """The scope of a request. Raises Refused with REQUEST_INVALID."""
+    if message.operator not in ("", operator):
+        raise invalid("scope.operator", f"not {operator}", f"须为{operator}")
+    try:
+        return scope_in(operator, message)
+    except ValueError as error:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="scope", problem=str(error)) from None
 
 
 def _known(tx: Transaction, approval_id: str, now: datetime) -> Approval:

@@ -32,6 +32,7 @@ _PLACES: Final = {
     "recovery": "region_node.cli.recovery:recovery",
     "anomalies": "region_node.cli.anomalies:anomalies",
     "approvals": "region_node.cli.approvals:approvals",
+    "scopes": "region_node.cli.scopes:scopes",
     "retention": "region_node.cli.retention:retention",
     "impact-records": "region_node.cli.impact_records:impact_records",
     "sharing": "region_node.cli.sharing.sharing:sharing",

@@ -1,38 +1,31 @@
 """The scopes of a region's operator systems: what each may use, and whether it is believed about its staff.
 
-A file beside the node has them, out of reach of every caller. An operator system that it does not name may do nothing.
-It also names the businesses that staff order without an operator system: none unless it does.
+A file beside the node has those of the first start. An operator system without a scope may do nothing. Scopes also name
+the businesses that staff order without an operator system: none unless one does.
 """
 
-import asyncio
 import hashlib
-import logging
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.auditing import audit
 from gateway.errors import Refused
-from gateway.process.files import FileUnusable, stamp_of
-from gateway.store.port import Store
-from gateway.time.clock import Clock
-from gateway.time.looks import until_look
+from gateway.process.files import FileUnusable
 from region_node.node.rules import OF_STAFF
 
-LOOK_SECONDS = 1.0  # between two checks of the file
-_ALL = "*"
-ANY_STAFF = f"{OF_STAFF}{_ALL}"
+ALL = "*"
+ANY_STAFF = f"{OF_STAFF}{ALL}"
 """The table of all members of staff who have none of their own."""
-_AMOUNT, _UNLIMITED = "amount_a_day", "unlimited"
+_AMOUNT, UNLIMITED = "amount_a_day", "unlimited"
 DEFAULT_AMOUNT_A_DAY = 1_000_000
 """Minor units: of one clerk on a busy day, eighty payments of 125 (`docs/integrating.md`)."""
 PROVEN, NAMED = "proven", "named"
 _STAFF = (PROVEN, NAMED)
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
-_log = logging.getLogger(__name__)
 
 
 class ScopesUnusable(FileUnusable):
@@ -71,7 +64,7 @@ class ScopeFile:
         try:
             content = path.read_bytes()
             tables = tomllib.loads(content.decode())
-            scopes = {name: _scope(name, table) for name, table in tables.items()}
+            scopes = {name: scope_of(name, table) for name, table in tables.items()}
         except OSError as error:
             raise ScopesUnusable(f"{path} cannot be read: {error.strerror}") from None
         except ValueError as error:
@@ -80,27 +73,31 @@ class ScopeFile:
 
 
 class OperatorScopes:
-    """The scopes in force. Without a file each operator system may do everything.
+    """The scopes in force. Without any file each operator system may do everything, unless the database has scopes.
 
     Those of members of staff are about the orders that they take in by themselves, alone.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Raises ScopesUnusable where the file cannot be used."""
-        self._path = path
-        # The stamp comes first, so that the next check notices a change in between.
-        self._stamp = None if path is None else stamp_of(path)
-        self._file = None if path is None else ScopeFile.load(path)
-        self._audited = ""
+        """Those of a file, until others are put in force. Raises ScopesUnusable where the file cannot be used."""
+        self.path = path
+        self.file = None if path is None else ScopeFile.load(path)
+        self._scopes = None if self.file is None else self.file.scopes
         self._listeners: list[Callable[[], None]] = []
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Calls a listener once other scopes are in force."""
         self._listeners.append(listener)
 
+    def put_in_force(self, scopes: Mapping[str, Scope]) -> None:
+        """Puts scopes in force, by name of the operator system."""
+        self._scopes = scopes
+        for listener in self._listeners:
+            listener()
+
     def require_service(self, operator: str, service: str) -> None:
         """Raises Refused with OPERATOR_SCOPE_MISSING unless an operator system may use a service."""
-        if self._file is not None:
+        if self._scopes is not None:
             _require(operator, self._scope(operator).services, service)
 
     def require_business(self, operator: str, business: str) -> None:
@@ -108,12 +105,12 @@ class OperatorScopes:
 
         `operator` is an operator system, or `staff/<name>` for a member of staff who orders without one.
         """
-        if self._file is not None:
+        if self._scopes is not None:
             _require(operator, self._scope(operator).businesses, business)
 
     def require_purpose(self, operator: str, purpose: str) -> None:
         """Raises Refused with OPERATOR_SCOPE_MISSING unless an operator system may read for a purpose."""
-        if self._file is not None:
+        if self._scopes is not None:
             _require(operator, self._scope(operator).purposes, purpose)
 
     def amount_a_day(self, operator: str) -> int | None:
@@ -125,7 +122,7 @@ class OperatorScopes:
 
     def believes(self, operator: str) -> bool:
         """Whether an operator system is believed when it names a member of staff without a proof."""
-        return self._file is None or self._scope(operator).staff == NAMED
+        return self._scopes is None or self._scope(operator).staff == NAMED
 
     def client_id(self, operator: str) -> str:
         """The name of an operator system at the region's identity provider."""
@@ -133,72 +130,43 @@ class OperatorScopes:
 
     def operator_of(self, client_id: str) -> str | None:
         """The operator system that comes by the access tokens of a client; None unless one scope alone names it."""
-        if self._file is None:
+        if self._scopes is None:
             return client_id
-        found = [name for name, scope in self._file.scopes.items() if scope.client_id == client_id]
-        return found[0] if client_id and len(found) == 1 else None
-
-    async def run(self, store: Store, clock: Clock) -> None:
-        """Follows the file, and adds each content that was put in force to the audit chain. Never returns."""
-        while True:
-            self.look()
-            if self._file is not None and self._file.digest != self._audited:
-                await self._audit(self._file, store, clock)
-            await asyncio.sleep(until_look(LOOK_SECONDS))
-
-    def look(self) -> None:
-        """Takes over a changed file. A broken or missing one is logged, and the scopes stay as they are."""
-        if self._path is None:
-            return
-        stamp = stamp_of(self._path)
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        try:
-            self._file = ScopeFile.load(self._path)
-        except ScopesUnusable as error:
-            _log.error("the scopes of operator systems stay as they are: %s", error)
-            return
-        for listener in self._listeners:
-            listener()
-
-    async def _audit(self, file: ScopeFile, store: Store, clock: Clock) -> None:
-        detail = f"{len(file.scopes)} scopes, SHA-256 {file.digest}"
-        try:
-            await store.write(
-                lambda tx: audit.append(
-                    tx, now=clock.now(), actor="node", action="OperatorScopes", subject="-", detail=detail
-                )
-            )
-        except Refused as refused:
-            _log.warning("the scopes of operator systems are noted later: %s", refused)
-            return
-        self._audited = file.digest
+        return operators_of_clients(self._scopes).get(client_id)
 
     def _scope(self, operator: str) -> Scope:
-        if self._file is None:
-            return _NOTHING
-        if operator.startswith(OF_STAFF):
-            return self._file.scopes.get(operator, self._file.scopes.get(ANY_STAFF, Scope()))
-        return self._file.scopes.get(operator, _NOTHING)
+        return _NOTHING if self._scopes is None else effective(self._scopes, operator)
+
+
+def effective(scopes: Mapping[str, Scope], operator: str) -> Scope:
+    """The scope that counts for an operator system, or for `staff/<name>`: the own one, or else that of any staff."""
+    if operator.startswith(OF_STAFF):
+        return scopes.get(operator, scopes.get(ANY_STAFF, Scope()))
+    return scopes.get(operator, _NOTHING)
+
+
+def operators_of_clients(scopes: Mapping[str, Scope]) -> dict[str, str]:
+    """The operator system of each client that one scope alone names."""
+    clients = Counter(each.client_id for each in scopes.values() if each.client_id)
+    return {each.client_id: name for name, each in scopes.items() if clients[each.client_id] == 1}
 
 
 _NOTHING = Scope(amount_a_day=None)  # orders of the node itself are of no operator system
-_LISTS = ("services", "businesses", "purposes")
+LISTS = ("services", "businesses", "purposes")
 _KEYS_OF_STAFF = ("businesses", _AMOUNT)
 
 
 def _require(operator: str, names: frozenset[str], name: str) -> None:
-    if name not in names and _ALL not in names:
+    if name not in names and ALL not in names:
         raise Refused(Reason.REASON_OPERATOR_SCOPE_MISSING, operator=operator, name=name)
 
 
-def _scope(operator: str, table: object) -> Scope:
-    """The scope of a table. Raises ValueError."""
+def scope_of(operator: str, table: object) -> Scope:
+    """The scope of a table of a file. Raises ValueError."""
     known = _KEYS_OF_STAFF if operator.startswith(OF_STAFF) else [each.name for each in fields(Scope)]
     if not isinstance(table, dict) or not table.keys() <= set(known):
         raise ValueError(f"{operator}: must be a table of {', '.join(known)}")
-    names = {key: _names(f"{operator}.{key}", value) for key, value in table.items() if key in _LISTS}
+    names = {key: _names(f"{operator}.{key}", value) for key, value in table.items() if key in LISTS}
     staff, client_id = table.get("staff", PROVEN), table.get("client_id", "")
     if staff not in _STAFF:
         raise ValueError(f"{operator}.staff: must be {' or '.join(_STAFF)}")
@@ -209,10 +177,10 @@ def _scope(operator: str, table: object) -> Scope:
 
 
 def _amount(operator: str, amount: object) -> int | None:
-    if amount == _UNLIMITED:
+    if amount == UNLIMITED:
         return None
-    if type(amount) is not int or amount < 0:
-        raise ValueError(f"{operator}.{_AMOUNT}: must be a whole number of minor units, or {_UNLIMITED}")
+    if type(amount) is not int or not 0 <= amount < 2**63:
+        raise ValueError(f"{operator}.{_AMOUNT}: must be a whole number of minor units, or {UNLIMITED}")
     return amount
 
 

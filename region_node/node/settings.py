@@ -290,7 +290,7 @@ class RegionSettings:
     """Whether the node renews its TLS certificate by itself after two thirds of its life, into `renewed` in `data`; it
     needs an issuing program (`coordinator enrolments renew`)."""
     operators: Path | None = field(default=None, metadata=example(Path("operators.toml"), is_usual=True))
-    """The file of the scopes of the region's operator systems, read again when it changes."""
+    """The file of the scopes of the region's operator systems, which the first start takes over into the database."""
     allow_unscoped_operators: bool = False
     """Whether each operator system may do everything that the contract allows it, and is believed about its staff;
     without a file of scopes it has to be true."""

@@ -39,8 +39,6 @@ class Doctor:
     def __init__(self, federation: LocalFederation) -> None:
         self.federation = federation
         self.authority = Authority.load(federation.directory / "authority")
-        self.scopes = federation.directory / "few-scopes.toml"
-        self.scopes.write_text('[counter]\nservices = ["OrderService"]\n')
 
     @property
     def coordinator_endpoint(self) -> str:
@@ -48,7 +46,7 @@ class Doctor:
 
     def region(self, *words: str, **changed: str) -> Result:
         """The doctor of the node; of changed settings, dots in keys are written as two underscores."""
-        return self._run(region_node.cli.main.main, REGION, words, {"operators": str(self.scopes), **changed})
+        return self._run(region_node.cli.main.main, REGION, words, changed)
 
     def coordinator(self, *words: str, **changed: str) -> Result:
         """The doctor of the coordinator."""

@@ -41,7 +41,7 @@ from region_node.listeners.resources import last_change
 from region_node.listeners.service import ListenerService
 from region_node.node import outgoing
 from region_node.node.context import RegionContext
-from region_node.node.operator_scopes import OperatorScopes
+from region_node.node.operator_scopes import OperatorScopes, Scope
 from region_node.node.settings import ListenerSettings
 from region_node.open_api.served import event_writer
 from region_node.requests.changes import Changes
@@ -332,8 +332,7 @@ def test_an_operator_system_without_the_scope_of_the_resource_neither_registers_
         with serving(tmp_path) as hook:
             async with region(tmp_path, ListenerSettings(("127.0.0.0/8",), hook.authority), scopes) as here:
                 await here.register(hook.url)
-                file.write_text('[counter]\nservices = ["ListenerService"]\n')
-                scopes.look()
+                scopes.put_in_force({"counter": Scope(services=frozenset({"ListenerService"}))})
                 with pytest.raises(Refused, match="OPERATOR_SCOPE_MISSING"):
                     await here.register(f"{hook.url}&again")
                 await here.order(1)

@@ -234,6 +234,7 @@ LATER_STATE: Mapping[str, str] = {
     "region.VerificationService.ChangePassword": "names the request that a code is for; a code is used up",
     "relay.RelayService.Deliver": "an envelope's id is signed with its content; test_envelopes.py shows it",
     "region.AnomalyService.AcknowledgeAnomaly": "an anomaly is acknowledged once",
+    "region.ApprovalService.SetOperatorScope": "a scope is in force from now on, or is so already",
     "region.QuarantineService.GiveUpQuarantinedWork": "work is decided once",
     "region.QuarantineService.ReplayQuarantinedWork": "work is decided once",
     "region.RecoveryService.AcceptLoss": "a loss is accepted once",

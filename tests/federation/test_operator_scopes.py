@@ -8,14 +8,16 @@ from pathlib import Path
 import grpc
 import pytest
 
+from gateway.api.region.v1.approval_service_pb2 import ListApprovalsRequest, OperatorScope, SetOperatorScopeRequest
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import WatchOrdersRequest
 from region_node.node.day_work import DAY_WORK
-from tests.federation.counter import REQUESTER, Counter
+from tests.federation.commands import as_caller, run_command
+from tests.federation.counter import REQUESTER, Approver, Counter
 from tests.federation.databases import Databases
 from tests.federation.joint_staff import JointStaff
 from tests.federation.refusals import read, refusal
-from tests.federation.running import Federation, running, until
+from tests.federation.running import CALL_SECONDS, Federation, running, until
 from tests.federation.sharing_counter import SharingCounter
 from tests.federation.web_caller import ORDERS, web_caller
 
@@ -114,38 +116,90 @@ async def test_an_operator_system_beyond_its_share_of_a_day_is_refused_and_other
         assert (await crm.read(number)).product.number == number
 
 
-async def test_a_scope_that_is_changed_counts_without_a_restart_for_joint_orders_too(
+async def scopes_command(federation: Federation, *words: str, code: int = 0) -> str:
+    """The output of `region-node scopes`, as the member of staff `li`."""
+    environment = as_caller(federation, "guangdong", "staff/li")
+    ended = await run_command("region_node.cli.main", "scopes", *words, environment=environment)
+    assert ended.code == code, ended.err
+    return ended.out + ended.err
+
+
+async def test_a_narrower_scope_counts_at_once_and_a_wider_one_once_a_second_person_has_confirmed_it(
     databases: Databases, tmp_path: Path
 ) -> None:
     async with scoped(tmp_path, databases) as narrow:
-        counter, file = Counter(narrow, "guangdong"), narrow.operators["guangdong"]
+        counter, changes = Counter(narrow, "guangdong"), tmp_path / "changes.toml"
         number = await Counter(narrow, "sichuan").new_customer()
         await counter.order("SUSPEND", number)
         watch = counter.orders.WatchOrders(WatchOrdersRequest(requester=REQUESTER))
         await watch.read()
-        file.write_text("[counter]\nservices = 7\n")
-        file.write_text(SCOPES.replace('"OrderService", ', ""))
-
-        async def is_gone() -> bool:
-            try:
-                return await told(counter.order("SUSPEND", number)) == (MISSING, "OrderService")
-            except pytest.fail.Exception:
-                return False
-
-        await until(is_gone, "the node has looked at the file")
+        changes.write_text(SCOPES.replace('"OrderService", ', ""))
+        await until_taken_over(narrow)
+        await scopes_command(narrow, "set", "counter", str(changes))
+        assert await told(counter.order("SUSPEND", number)) == (MISSING, "OrderService")
 
         async def watch_ends() -> None:
             while await watch.read() is not grpc.aio.EOF:
                 pass
 
         assert await told(watch_ends()) == (MISSING, "OrderService")
-        rows = narrow.database("guangdong").rows("SELECT detail FROM audit WHERE action = 'OperatorScopes'")
-        assert len(rows) >= 2, "each file that was put in force is in the audit chain"
-        file.write_text(SCOPES.replace('["OrderService"', '["JointOrderService", "OrderService"'))
+
+        changes.write_text(SCOPES.replace('["OrderService"', '["JointOrderService", "OrderService"'))
+        refused = await scopes_command(narrow, "set", "counter", str(changes), code=1)
+        assert "APPROVAL_AWAITED" in refused
+        assert await told(counter.order("SUSPEND", number)) == (MISSING, "OrderService")
+        zhao, li = Approver(narrow, "guangdong"), Approver(narrow, "guangdong", "li")
+        (waiting,) = (
+            await zhao.approvals.ListApprovals(ListApprovalsRequest(undecided=True), timeout=CALL_SECONDS)
+        ).approvals
+        assert waiting.reference == 'counter: services + ["JointOrderService", "OrderService"]'
+        assert await told(li.confirm(waiting.id)) == ("APPROVER_IS_PROPOSER", "")
+        await zhao.confirm(waiting.id)
+        await scopes_command(narrow, "set", "counter", str(changes))
         staff = JointStaff(narrow, "guangdong", "operator/counter")
+        joint = staff.submits(staff.request("BB_MOVE", ["sichuan", "guangdong"], number))
+        assert await told(joint) == (MISSING, "BB_MOVE")
 
-        async def is_joint_told() -> bool:
-            reason, name = await told(staff.submits(staff.request("BB_MOVE", ["sichuan", "guangdong"], number)))
-            return (reason, name) == (MISSING, "BB_MOVE")
+        for wrong in (
+            SetOperatorScopeRequest(operator="no name"),
+            SetOperatorScopeRequest(operator="counter", scope=OperatorScope(operator="crm")),
+            SetOperatorScopeRequest(operator="counter", scope=OperatorScope(services=[""])),
+        ):
+            assert (await told(zhao.approvals.SetOperatorScope(wrong, timeout=CALL_SECONDS)))[0] == "REQUEST_INVALID"
+        await scopes_command(narrow, "remove", "app")
+        assert "has no table kiosk" in await scopes_command(narrow, "set", "kiosk", str(changes), code=2)
+        names = [line.split()[0] for line in (await scopes_command(narrow, "show")).splitlines()[1:]]
+        assert {"counter", "crm"} <= {*names}
+        assert "app" not in names
+        await narrow.stop_node("guangdong")
+        narrow.operators["guangdong"].write_text(f"{SCOPES}[kiosk]\nservices = ['*']\n")
+        await narrow.start_node("guangdong")
+        assert await told(Counter(narrow, "guangdong", "kiosk").order("SUSPEND", number)) == (MISSING, "OrderService")
 
-        await until(is_joint_told, "the service is allowed and the business is not")
+
+@pytest.mark.several_processes
+async def test_each_process_of_a_region_knows_a_narrower_scope(databases: Databases, tmp_path: Path) -> None:
+    async with scoped(tmp_path, databases) as narrow:
+        await narrow.start_node("guangdong/1")
+        await until_taken_over(narrow)
+        other, crm = Counter(narrow, "guangdong", number=1), Counter(narrow, "guangdong", "crm")
+        number = await crm.new_customer()
+        assert (await other.read(number)).product.number == number
+        await scopes_command(narrow, "remove", "counter")
+
+        async def is_gone() -> bool:
+            try:
+                return await told(other.read(number)) == (MISSING, "CustomerService")
+            except pytest.fail.Exception:
+                return False
+
+        await until(is_gone, "the other process has looked at the database")
+
+
+async def until_taken_over(federation: Federation) -> None:
+    """Waits until the database has the scopes of the file."""
+
+    async def is_taken_over() -> bool:
+        return bool(federation.database("guangdong").rows("SELECT sha256 FROM operator_scope_files"))
+
+    await until(is_taken_over, "a file is taken over soon after the first start")

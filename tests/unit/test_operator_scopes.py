@@ -8,7 +8,7 @@ import pytest
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.node.operator_scopes import DEFAULT_AMOUNT_A_DAY, OperatorScopes, ScopeFile, ScopesUnusable
+from region_node.node.operator_scopes import DEFAULT_AMOUNT_A_DAY, OperatorScopes, ScopesUnusable
 from region_node.requests.checks import NODE_OPERATOR
 
 
@@ -16,7 +16,6 @@ def test_without_a_file_each_operator_system_may_do_everything() -> None:
     scopes = OperatorScopes()
     scopes.require_service("anybody", "OrderService")
     scopes.require_purpose("anybody", "any")
-    scopes.look()
 
 
 def test_an_operator_system_has_what_the_file_names(tmp_path: Path) -> None:
@@ -89,26 +88,6 @@ def test_a_file_of_another_form_is_not_used_and_named(tmp_path: Path, content: s
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ScopesUnusable, match=r"operators\.toml"):
         OperatorScopes(file)
-
-
-def test_a_broken_or_missing_file_changes_nothing_while_a_node_serves(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    file = tmp_path / "operators.toml"
-    file.write_text('[app]\nservices = ["OrderService"]\n')
-    scopes = OperatorScopes(file)
-    for broken in ("[app", ""):
-        file.write_text(broken)
-        if not broken:
-            file.unlink()
-        scopes.look()
-        scopes.require_service("app", "OrderService")
-    assert caplog.text.count("stay as they are") == 2
-    file.write_text("")
-    scopes.look()
-    with pytest.raises(Refused):
-        scopes.require_service("app", "OrderService")
-    assert ScopeFile.load(file).scopes == {}
 
 
 def test_a_client_is_the_one_operator_system_whose_scope_names_it(tmp_path: Path) -> None:

@@ -1,43 +1,64 @@
 """The checks of `region-node doctor` on operator systems: their scopes, and by what keys their staff is proven."""
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+import psycopg
 
 from gateway.maintenance.doctor.findings import Finding, bad, good, warning
+from gateway.store.port import StoreUnusable
 from gateway.wording.languages import translated
 from region_node.node.identity_provider import ProviderKeysUnusable, load_keys
-from region_node.node.operator_scopes import NAMED, ScopeFile, ScopesUnusable
+from region_node.node.operator_scopes import NAMED, Scope, ScopeFile, ScopesUnusable
 from region_node.node.settings import IdentityProviderSettings, RegionSettings
+from region_node.node.stored_scopes import scopes_of, stored_rows
 
 
 def check_scopes(settings: RegionSettings) -> Finding:
-    """Whether there is a file of scopes that can be used."""
+    """Whether there are scopes, in the database or else in a file that can be used, and how wide they are."""
     name = translated("scopes of operator systems")
     path = settings.operators
-    if path is None:
+    try:
+        file = None if path is None else ScopeFile.load(path)
+    except ScopesUnusable as error:
+        return bad(name, str(error), translated("correct the file; no node starts with it"))
+    stored = _stored(settings)
+    scopes = stored if stored is not None or file is None else file.scopes
+    if scopes is None:
         told = translated("there are none: each operator system may do everything that the contract allows it")
         todo = translated("write a file of scopes, and name it in the settings instead of allow_unscoped_operators")
         return warning(name, told, todo)
-    try:
-        file = ScopeFile.load(path)
-    except ScopesUnusable as error:
-        return bad(name, str(error), translated("correct the file; a running node keeps the scopes of before"))
+    place = str(path) if stored is None else translated("database")
     found, steps = list[str](), list[str]()
-    believed = sorted(each for each, scope in file.scopes.items() if scope.staff == NAMED)
+    believed = sorted(each for each, scope in scopes.items() if scope.staff == NAMED)
     if believed:
         found.append(
             translated(
-                "{path}: believed about their staff without a proof: {names}", path=path, names=", ".join(believed)
+                "{path}: believed about their staff without a proof: {names}", path=place, names=", ".join(believed)
             )
         )
-        steps.append(translated("have them prove their staff, and remove `staff` from the file"))
-    unlimited = sorted(each for each, scope in file.scopes.items() if scope.amount_a_day is None)
+        steps.append(translated("have them prove their staff, and set their scopes without `staff`"))
+    unlimited = sorted(each for each, scope in scopes.items() if scope.amount_a_day is None)
     if unlimited:
-        told = translated("{path}: without a limit of money a day: {names}", path=path, names=", ".join(unlimited))
+        told = translated("{path}: without a limit of money a day: {names}", path=place, names=", ".join(unlimited))
         found.append(told)
-        steps.append(translated("write an amount_a_day in place of `unlimited`"))
+        steps.append(translated("set their scopes with an amount_a_day in place of `unlimited`"))
     if found:
         return warning(name, "; ".join(found), "; ".join(steps))
-    return good(name, translated("{path}: {count} scopes", path=path, count=len(file.scopes)))
+    return good(name, translated("{path}: {count} scopes", path=place, count=len(scopes)))
+
+
+def _stored(settings: RegionSettings) -> Mapping[str, Scope] | None:
+    """The scopes in the database; None before a file was taken over.
+
+    A database that cannot be read, or is older than this version, has findings of its own.
+    """
+    try:
+        with settings.database.look() as tx:
+            rows = stored_rows(tx)
+    except (StoreUnusable, OSError, sqlite3.Error, psycopg.Error):
+        return None
+    return None if rows is None else scopes_of(rows)
 
 
 def check_identity_providers(settings: RegionSettings) -> Sequence[Finding]:

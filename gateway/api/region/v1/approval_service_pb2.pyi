@@ -39,6 +39,8 @@ class _ApprovalActEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ApprovalA
     """Giving up work in quarantine."""
     APPROVAL_ACT_ACCEPT_LOSS: _ApprovalAct.ValueType  # 5
     """Acceptance of a loss of the region's database."""
+    APPROVAL_ACT_WIDEN_OPERATOR_SCOPE: _ApprovalAct.ValueType  # 6
+    """Widening of the scope of an operator system, or of staff who order by themselves."""
 
 class ApprovalAct(_ApprovalAct, metaclass=_ApprovalActEnumTypeWrapper):
     """Acts that need two people."""
@@ -55,6 +57,8 @@ APPROVAL_ACT_GIVE_UP_WORK: ApprovalAct.ValueType  # 4
 """Giving up work in quarantine."""
 APPROVAL_ACT_ACCEPT_LOSS: ApprovalAct.ValueType  # 5
 """Acceptance of a loss of the region's database."""
+APPROVAL_ACT_WIDEN_OPERATOR_SCOPE: ApprovalAct.ValueType  # 6
+"""Widening of the scope of an operator system, or of staff who order by themselves."""
 Global___ApprovalAct: _TypeAlias = ApprovalAct  # noqa: Y015
 
 class _ApprovalState:
@@ -124,7 +128,7 @@ class Approval(_message.Message):
     """Purpose of a reading."""
     reference: _builtins.str
     """File number of the document that obliges to a reading. For work to give up, or a loss to accept: its id, and
-    the reference that says why.
+    the reference that says why. For a scope to widen: its name, and each difference from the scope in force.
     """
     reason: _erasure_service_pb2.ErasureReason.ValueType
     """Reason for an erasure or a restriction."""
@@ -286,3 +290,152 @@ class DecideApprovalResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DecideApprovalResponse: _TypeAlias = DecideApprovalResponse  # noqa: Y015
+
+@_typing.final
+class OperatorScope(_message.Message):
+    """The rights of an operator system, by names of the contract, the catalogue and the purposes; `*` for all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    SERVICES_FIELD_NUMBER: _builtins.int
+    BUSINESSES_FIELD_NUMBER: _builtins.int
+    PURPOSES_FIELD_NUMBER: _builtins.int
+    AMOUNT_A_DAY_FIELD_NUMBER: _builtins.int
+    AMOUNT_UNLIMITED_FIELD_NUMBER: _builtins.int
+    STAFF_NAMED_FIELD_NUMBER: _builtins.int
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    operator: _builtins.str
+    """Name of the operator system. `staff/<name>` is a member of staff who orders without one, `staff/*` each other one."""
+    amount_a_day: _builtins.int
+    """Limit of the money that its orders take in within a day, in minor units of the region's currency."""
+    amount_unlimited: _builtins.bool
+    """True for no such limit; `amount_a_day` is 0 then."""
+    staff_named: _builtins.bool
+    """True to believe it when it names a member of staff without a proof."""
+    client_id: _builtins.str
+    """Name at the region's identity provider; empty for the name in its certificate."""
+    @_builtins.property
+    def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Services that it may use; none for staff."""
+
+    @_builtins.property
+    def businesses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Businesses of the orders and joint orders that it submits."""
+
+    @_builtins.property
+    def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Purposes of its reads of shared customers, and of consents; none for staff."""
+
+    def __init__(
+        self,
+        *,
+        operator: _builtins.str = ...,
+        services: _abc.Iterable[_builtins.str] | None = ...,
+        businesses: _abc.Iterable[_builtins.str] | None = ...,
+        purposes: _abc.Iterable[_builtins.str] | None = ...,
+        amount_a_day: _builtins.int = ...,
+        amount_unlimited: _builtins.bool = ...,
+        staff_named: _builtins.bool = ...,
+        client_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_a_day", b"amount_a_day", "amount_unlimited", b"amount_unlimited", "businesses", b"businesses", "client_id", b"client_id", "operator", b"operator", "purposes", b"purposes", "services", b"services", "staff_named", b"staff_named"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OperatorScope: _TypeAlias = OperatorScope  # noqa: Y015
+
+@_typing.final
+class ListOperatorScopesRequest(_message.Message):
+    """See ListOperatorScopes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOperatorScopesRequest: _TypeAlias = ListOperatorScopesRequest  # noqa: Y015
+
+@_typing.final
+class ListOperatorScopesResponse(_message.Message):
+    """See ListOperatorScopes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def scopes(self) -> _containers.RepeatedCompositeFieldContainer[Global___OperatorScope]:
+        """The scopes; without any, no operator system may do anything."""
+
+    def __init__(
+        self,
+        *,
+        scopes: _abc.Iterable[Global___OperatorScope] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["scopes", b"scopes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOperatorScopesResponse: _TypeAlias = ListOperatorScopesResponse  # noqa: Y015
+
+@_typing.final
+class SetOperatorScopeRequest(_message.Message):
+    """See SetOperatorScope."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    operator: _builtins.str
+    """Name of the operator system, or `staff/<name>`, or `staff/*`."""
+    @_builtins.property
+    def scope(self) -> Global___OperatorScope:
+        """The whole scope, whose `operator` is empty or the same. Unset removes it."""
+
+    def __init__(
+        self,
+        *,
+        operator: _builtins.str = ...,
+        scope: Global___OperatorScope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator", b"operator", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetOperatorScopeRequest: _TypeAlias = SetOperatorScopeRequest  # noqa: Y015
+
+@_typing.final
+class SetOperatorScopeResponse(_message.Message):
+    """See SetOperatorScope."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def scope(self) -> Global___OperatorScope:
+        """The scope in force; unset where it was removed."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___OperatorScope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetOperatorScopeResponse: _TypeAlias = SetOperatorScopeResponse  # noqa: Y015

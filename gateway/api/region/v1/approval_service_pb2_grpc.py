@@ -48,6 +48,16 @@ class ApprovalServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.DecideApprovalRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.DecideApprovalResponse.FromString,
                 _registered_method=True)
+        self.ListOperatorScopes = channel.unary_unary(
+                '/gateway.api.region.v1.ApprovalService/ListOperatorScopes',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.ListOperatorScopesRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.ListOperatorScopesResponse.FromString,
+                _registered_method=True)
+        self.SetOperatorScope = channel.unary_unary(
+                '/gateway.api.region.v1.ApprovalService/SetOperatorScope',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.SetOperatorScopeRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.SetOperatorScopeResponse.FromString,
+                _registered_method=True)
 
 
 class ApprovalServiceServicer:
@@ -71,6 +81,21 @@ class ApprovalServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListOperatorScopes(self, request, context):
+        """Lists the scopes of the region's operator systems and staff that are in force, by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetOperatorScope(self, request, context):
+        """Puts a scope in force, or removes it. One person narrows at once; a second one confirms what widens any right
+        (APPROVAL_AWAITED). Every process of the region knows it within seconds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ApprovalServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -83,6 +108,16 @@ def add_ApprovalServiceServicer_to_server(servicer, server):
                     servicer.DecideApproval,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.DecideApprovalRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.DecideApprovalResponse.SerializeToString,
+            ),
+            'ListOperatorScopes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOperatorScopes,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.ListOperatorScopesRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.ListOperatorScopesResponse.SerializeToString,
+            ),
+            'SetOperatorScope': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetOperatorScope,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.SetOperatorScopeRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.SetOperatorScopeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -143,6 +178,60 @@ class ApprovalService:
             '/gateway.api.region.v1.ApprovalService/DecideApproval',
             gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.DecideApprovalRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.DecideApprovalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOperatorScopes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.ApprovalService/ListOperatorScopes',
+            gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.ListOperatorScopesRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.ListOperatorScopesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetOperatorScope(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.ApprovalService/SetOperatorScope',
+            gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.SetOperatorScopeRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_approval__service__pb2.SetOperatorScopeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,6 +29,12 @@ class ApprovalServiceStub:
     """Lists the proposed acts, the newest first."""
     DecideApproval: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.DecideApprovalRequest, _approval_service_pb2.DecideApprovalResponse]
     """Confirms or rejects a proposed act. Nobody confirms an own proposal."""
+    ListOperatorScopes: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ListOperatorScopesRequest, _approval_service_pb2.ListOperatorScopesResponse]
+    """Lists the scopes of the region's operator systems and staff that are in force, by name."""
+    SetOperatorScope: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.SetOperatorScopeRequest, _approval_service_pb2.SetOperatorScopeResponse]
+    """Puts a scope in force, or removes it. One person narrows at once; a second one confirms what widens any right
+    (APPROVAL_AWAITED). Every process of the region knows it within seconds.
+    """
 
 @_typing.type_check_only
 class ApprovalServiceBlockingStub(ApprovalServiceStub):
@@ -37,6 +43,8 @@ class ApprovalServiceBlockingStub(ApprovalServiceStub):
     def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
     ListApprovals: _grpc.UnaryUnaryMultiCallable[_approval_service_pb2.ListApprovalsRequest, _approval_service_pb2.ListApprovalsResponse]
     DecideApproval: _grpc.UnaryUnaryMultiCallable[_approval_service_pb2.DecideApprovalRequest, _approval_service_pb2.DecideApprovalResponse]
+    ListOperatorScopes: _grpc.UnaryUnaryMultiCallable[_approval_service_pb2.ListOperatorScopesRequest, _approval_service_pb2.ListOperatorScopesResponse]
+    SetOperatorScope: _grpc.UnaryUnaryMultiCallable[_approval_service_pb2.SetOperatorScopeRequest, _approval_service_pb2.SetOperatorScopeResponse]
 
 class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
     """Acts that one person proposes and a second one confirms, for the staff of a region.
@@ -60,5 +68,23 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_approval_service_pb2.DecideApprovalRequest, _approval_service_pb2.DecideApprovalResponse],
     ) -> _abc.Awaitable[_approval_service_pb2.DecideApprovalResponse]:
         """Confirms or rejects a proposed act. Nobody confirms an own proposal."""
+
+    @_abc_1.abstractmethod
+    def ListOperatorScopes(
+        self,
+        request: _approval_service_pb2.ListOperatorScopesRequest,
+        context: _aio.ServicerContext[_approval_service_pb2.ListOperatorScopesRequest, _approval_service_pb2.ListOperatorScopesResponse],
+    ) -> _abc.Awaitable[_approval_service_pb2.ListOperatorScopesResponse]:
+        """Lists the scopes of the region's operator systems and staff that are in force, by name."""
+
+    @_abc_1.abstractmethod
+    def SetOperatorScope(
+        self,
+        request: _approval_service_pb2.SetOperatorScopeRequest,
+        context: _aio.ServicerContext[_approval_service_pb2.SetOperatorScopeRequest, _approval_service_pb2.SetOperatorScopeResponse],
+    ) -> _abc.Awaitable[_approval_service_pb2.SetOperatorScopeResponse]:
+        """Puts a scope in force, or removes it. One person narrows at once; a second one confirms what widens any right
+        (APPROVAL_AWAITED). Every process of the region knows it within seconds.
+        """
 
 def add_ApprovalServiceServicer_to_server(servicer: ApprovalServiceServicer, server: _aio.Server) -> None: ...

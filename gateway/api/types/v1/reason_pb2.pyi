@@ -528,7 +528,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_SURVEY_MONTH_OPEN: _Reason.ValueType  # 453
     """List the results of earlier months, or wait for that day."""
     REASON_OPERATOR_SCOPE_MISSING: _Reason.ValueType  # 456
-    """Ask the region to add the service, business or purpose to the scope of the operator system, or of its staff."""
+    """Ask the region to add the service, business or purpose to the scope: two people do (`region-node scopes set`)."""
     REASON_RISK_NOT_FOUND: _Reason.ValueType  # 485
     """List the risks for their ids."""
     REASON_RISKS_NOT_DEFINED: _Reason.ValueType  # 486
@@ -636,7 +636,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_LIMIT_EXCEEDED: _Reason.ValueType  # 527
     """An order with it is not refused: it waits for staff of its home region, who review it."""
     REASON_OPERATOR_LIMIT_EXCEEDED: _Reason.ValueType  # 528
-    """The region raises `amount_a_day` in its file of scopes, or the customer goes to another counter."""
+    """Two people of the region raise its `amount_a_day` (`region-node scopes set`), or the customer goes to another counter."""
     REASON_APPROVAL_AWAITED: _Reason.ValueType  # 529
     """A second member of staff confirms it (`region-node approvals`); then send the same request again."""
     REASON_APPROVAL_NOT_FOUND: _Reason.ValueType  # 530
@@ -793,6 +793,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Take a new access token for the audience of the region, by the client in the scope of the operator system."""
     REASON_IDENTITY_PROVIDER_UNREACHABLE: _Reason.ValueType  # 696
     """Sign in again in a moment, or by a certificate. Operations staff: the log of the node says how the provider failed."""
+    REASON_OPERATORS_UNSCOPED: _Reason.ValueType  # 697
+    """Name a file of scopes by the setting `operators` of the region's nodes, and start them: the first start takes it over."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1302,7 +1304,7 @@ REASON_SURVEY_FOLLOW_UP_MISSING: Reason.ValueType  # 474
 REASON_SURVEY_MONTH_OPEN: Reason.ValueType  # 453
 """List the results of earlier months, or wait for that day."""
 REASON_OPERATOR_SCOPE_MISSING: Reason.ValueType  # 456
-"""Ask the region to add the service, business or purpose to the scope of the operator system, or of its staff."""
+"""Ask the region to add the service, business or purpose to the scope: two people do (`region-node scopes set`)."""
 REASON_RISK_NOT_FOUND: Reason.ValueType  # 485
 """List the risks for their ids."""
 REASON_RISKS_NOT_DEFINED: Reason.ValueType  # 486
@@ -1410,7 +1412,7 @@ REASON_QUARANTINED_WORK_ANSWERED: Reason.ValueType  # 570
 REASON_LIMIT_EXCEEDED: Reason.ValueType  # 527
 """An order with it is not refused: it waits for staff of its home region, who review it."""
 REASON_OPERATOR_LIMIT_EXCEEDED: Reason.ValueType  # 528
-"""The region raises `amount_a_day` in its file of scopes, or the customer goes to another counter."""
+"""Two people of the region raise its `amount_a_day` (`region-node scopes set`), or the customer goes to another counter."""
 REASON_APPROVAL_AWAITED: Reason.ValueType  # 529
 """A second member of staff confirms it (`region-node approvals`); then send the same request again."""
 REASON_APPROVAL_NOT_FOUND: Reason.ValueType  # 530
@@ -1567,6 +1569,8 @@ REASON_ACCESS_TOKEN_INVALID: Reason.ValueType  # 695
 """Take a new access token for the audience of the region, by the client in the scope of the operator system."""
 REASON_IDENTITY_PROVIDER_UNREACHABLE: Reason.ValueType  # 696
 """Sign in again in a moment, or by a certificate. Operations staff: the log of the node says how the provider failed."""
+REASON_OPERATORS_UNSCOPED: Reason.ValueType  # 697
+"""Name a file of scopes by the setting `operators` of the region's nodes, and start them: the first start takes it over."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,49 @@
+"""Setting the scope of an operator system: one person narrows, two widen. One transaction each."""
+
+from gateway.api.region.v1.approval_service_pb2 import ApprovalAct, OperatorScope
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.port import Transaction
+from region_node.approvals.operations import Act, Awaited, approval_of, use
+from region_node.approvals.scope_changes import changed, told_change, widens
+from region_node.node.operator_scopes import Scope
+from region_node.node.stored_scopes import SCOPES, ScopeRow, message_of, scopes_of, stored_rows
+from region_node.requests.auditing import AuditedCall
+
+
+def scopes_in_force(tx: Transaction) -> list[OperatorScope]:
+    """The scopes, by name. Raises Refused with OPERATORS_UNSCOPED."""
+    return [each.message() for each in _require_rows(tx)]
+
+
+def set_scope(tx: Transaction, operator: str, scope: Scope | None, call: AuditedCall) -> Awaited | None:
+    """Stores another scope of an operator system; None removes it. The scope in force is not stored again.
+
+    A widening waits until a second member of staff has confirmed each of its differences from the scope in force.
+    Raises Refused with OPERATORS_UNSCOPED.
+    """
+    before = scopes_of(_require_rows(tx))
+    after = changed(before, operator, scope)
+    told = told_change(before, after, operator)
+    if not told:
+        return None
+    confirmed = ""
+    if widens(before, after, operator):
+        approval = approval_of(tx, Act(ApprovalAct.APPROVAL_ACT_WIDEN_OPERATOR_SCOPE, reference=told), call)
+        if isinstance(approval, Awaited):
+            return approval
+        use(tx, approval)
+        confirmed = f", confirmed by {approval.decider}"
+    if scope is None:
+        tx.remove(SCOPES, operator)
+    else:
+        tx.keep(SCOPES, ScopeRow(operator, message_of(operator, scope).SerializeToString(deterministic=True)))
+    call.record(tx, "SetOperatorScope", operator, f"{told}{confirmed}")
+    return None
+
+
+def _require_rows(tx: Transaction) -> list[ScopeRow]:
+    rows = stored_rows(tx)
+    if rows is None:
+        raise Refused(Reason.REASON_OPERATORS_UNSCOPED)
+    return rows

@@ -1,0 +1,139 @@
+"""The scopes of operator systems in the database, by which those in force are the same in every process of a region."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from gateway.api.region.v1.approval_service_pb2 import OperatorScope
+from gateway.auditing import audit
+from gateway.errors import Refused
+from gateway.store.port import Store, Transaction
+from gateway.store.tables import Table
+from gateway.time.clock import Clock
+from gateway.time.looks import until_look
+from region_node.node.operator_scopes import (
+    LISTS,
+    NAMED,
+    UNLIMITED,
+    OperatorScopes,
+    Scope,
+    ScopeFile,
+    scope_of,
+)
+
+LOOK_SECONDS = 1.0  # between two looks at the database: another process may have changed them
+_log = logging.getLogger(__name__)
+
+
+class ScopeRow(NamedTuple):
+    """The scope of an operator system, as stored."""
+
+    operator: str
+    body: bytes
+
+    def message(self) -> OperatorScope:
+        """The scope of the contract."""
+        return OperatorScope.FromString(self.body)
+
+
+SCOPES = Table("operator_scopes", ScopeRow, key=("operator",))
+
+
+def scope_in(operator: str, message: OperatorScope) -> Scope:
+    """The scope of a message for an operator system. Raises ValueError where no file may hold it."""
+    table: dict[str, object] = {name: list(getattr(message, name)) for name in LISTS if getattr(message, name)}
+    table["amount_a_day"] = UNLIMITED if message.amount_unlimited else message.amount_a_day
+    if message.staff_named:
+        table["staff"] = NAMED
+    if message.client_id:
+        table["client_id"] = message.client_id
+    return scope_of(operator, table)
+
+
+def message_of(operator: str, scope: Scope) -> OperatorScope:
+    """The message of a scope, its names in order."""
+    return OperatorScope(
+        operator=operator,
+        services=sorted(scope.services),
+        businesses=sorted(scope.businesses),
+        purposes=sorted(scope.purposes),
+        amount_a_day=scope.amount_a_day or 0,
+        amount_unlimited=scope.amount_a_day is None,
+        staff_named=scope.staff == NAMED,
+        client_id=scope.client_id,
+    )
+
+
+def taken_over(tx: Transaction) -> str | None:
+    """The SHA-256 of the file that the first start took over, in hexadecimal; None before."""
+    return tx.first(str, "SELECT sha256 FROM operator_scope_files")
+
+
+def stored_rows(tx: Transaction) -> list[ScopeRow] | None:
+    """The scopes in force, by name; None before a file was taken over."""
+    if taken_over(tx) is None:
+        return None
+    return tx.all(ScopeRow, "SELECT operator, body FROM operator_scopes ORDER BY operator")
+
+
+def scopes_of(rows: list[ScopeRow]) -> Mapping[str, Scope]:
+    """The scopes of rows, by name of the operator system."""
+    return {each.operator: scope_in(each.operator, each.message()) for each in rows}
+
+
+def take_over(tx: Transaction, file: ScopeFile, now: datetime) -> None:
+    """Stores the scopes of a file, unless one was taken over before."""
+    if taken_over(tx) is not None:
+        return
+    tx.execute("INSERT INTO operator_scope_files (sha256) VALUES (:sha256)", sha256=file.digest)
+    for name, scope in file.scopes.items():
+        tx.insert(SCOPES, ScopeRow(name, message_of(name, scope).SerializeToString(deterministic=True)))
+    detail = f"{len(file.scopes)} scopes, SHA-256 {file.digest}"
+    audit.append(tx, now=now, actor="node", action="OperatorScopes", subject="-", detail=detail)
+
+
+class ScopeKeeper:
+    """Keeps the scopes in force as the database has them. `store` is the one behind the fence."""
+
+    def __init__(self, scopes: OperatorScopes, store: Store) -> None:
+        self._scopes = scopes
+        self._store = store
+        self._looking = asyncio.Lock()
+        self._rows: list[ScopeRow] | None = None
+
+    async def start(self) -> None:
+        """Puts the scopes of the database in force, and logs that another file was taken over. Raises Refused."""
+        await self.look()
+        taken, file = await self._store.read(taken_over), self._scopes.file
+        if taken is not None and (file is None or file.digest != taken):
+            _log.warning(
+                "the scopes of operator systems are those of the database, which took over another file than %s:"
+                " `region-node scopes set` changes them",
+                self._scopes.path or "none",
+            )
+
+    async def look(self) -> None:
+        """Puts the scopes that are stored in force. Raises Refused where they cannot be read."""
+        # One look after another, so that an older snapshot never replaces a later one.
+        async with self._looking:
+            rows = await self._store.read(stored_rows)
+            if rows is not None and rows != self._rows:
+                self._scopes.put_in_force(scopes_of(rows))
+                self._rows = rows
+
+    async def run(self, store: Store, clock: Clock) -> None:
+        """Takes over the file at the first start, and follows the database. Never returns. `store` has the fence."""
+        is_told = False
+        while True:
+            try:
+                if self._rows is None and (file := self._scopes.file) is not None:
+                    await store.write(lambda tx: take_over(tx, file, clock.now()))
+                await self.look()
+                is_told = False
+            except Refused as refused:
+                if not is_told:
+                    _log.warning("the scopes of operator systems stay as they are: %s", refused)
+                is_told = True
+            await asyncio.sleep(until_look(LOOK_SECONDS))
