@@ -1,6 +1,7 @@
 """HTTP/2 frames written by hand (RFC 9113, RFC 7541), so that a client may send what no library lets it."""
 
 import asyncio
+import itertools
 import ssl
 import struct
 from collections.abc import Iterable, Sequence
@@ -37,7 +38,7 @@ def call_headers(path: str, *more: tuple[str, str]) -> bytes:
             (":authority", "node"),
             ("te", "trailers"),
             ("content-type", "application/grpc"),
-            ("grpc-timeout", "20S"),
+            ("grpc-timeout", "200S"),
             *more,
         ]
     )
@@ -64,6 +65,8 @@ class Connection:
         self._writer = writer
         self.kinds: dict[int, int] = {}
         """How many frames of each kind have come."""
+        self.streams = itertools.count(1, 2)
+        """The ids of its streams that come next."""
         self.ended = asyncio.get_running_loop().create_task(self._read())
         """Ends with the connection."""
 
