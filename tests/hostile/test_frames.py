@@ -18,6 +18,7 @@ from gateway.api.types.v1.types_pb2 import Document
 from gateway.rpc.access import LARGEST_REQUEST
 from gateway.rpc.admission import LEAST_AMONG_OTHERS
 from gateway.rpc.shares import CALLS
+from gateway.security.tls import MAX_CONCURRENT_STREAMS
 from tests.bench.neighbours import resident
 from tests.bench.orders import requester
 from tests.hostile.caller import CALL_SECONDS
@@ -44,11 +45,14 @@ IDLE = 400  # connections
 ASKING = 100  # callers
 BOMBS = 10  # at a time
 INSISTING = 200  # callers beyond the places
-RESETTING = 2  # connections
+RESETTING = 8  # connections
 ROUND = 1_000  # of resets, and of the frames of other floods: one follows the other
 # In quiet calls, for half of the honest ones: the calls that have begun at the door, and as many on their way to it.
 MOST = 2.0 * LEAST_AMONG_OTHERS
 BOMB = 10.0  # quiet calls: parsing one, and counting its elements
+# Quiet calls: all streams of the connections that reset them may have come before, and each takes less than half a
+# call.
+BEHIND = RESETTING * MAX_CONCURRENT_STREAMS / 2
 OF_CONNECTION = 256 * KIB  # of an open one: TLS, and the windows of HTTP/2 in both directions
 OF_ELEMENT = 256  # of an element of a request that is counted: one such request exists at a time
 
@@ -72,7 +76,7 @@ class Bound:
         return KEPT + self.connections * OF_CONNECTION + self.streams * OF_STREAM + requests
 
 
-LARGEST = Bound(CONNECTIONS, STREAMS)
+LARGEST = Bound(CONNECTIONS, CONNECTIONS * MAX_CONCURRENT_STREAMS)
 
 
 def require_within(bound: Bound, served: Served, name: str) -> None:
@@ -117,13 +121,14 @@ def odd(count: int) -> range:
     return range(1, 2 * count, 2)
 
 
-def test_ten_thousand_streams_of_one_caller_leave_others_their_places(target: Target) -> None:
-    each = STREAMS // CONNECTIONS
+@pytest.mark.parametrize("connections", [1, CONNECTIONS])
+def test_ten_thousand_streams_of_one_caller_leave_others_their_places(target: Target, connections: int) -> None:
+    each = STREAMS // connections
     attack(
         target,
-        "10,000 streams",
+        f"10,000 streams of {connections} connections",
         lambda connection: connection.send_all([opened(stream) for stream in odd(each)]),
-        LARGEST,
+        Bound(connections, connections * MAX_CONCURRENT_STREAMS),
         repeats=False,
     )
 
@@ -138,7 +143,7 @@ def test_streams_that_are_reset_as_they_begin_cost_little(target: Target) -> Non
                 for stream in itertools.islice(connection.streams, ROUND)
             ]
         ),
-        Bound(RESETTING),
+        Bound(RESETTING, RESETTING * MAX_CONCURRENT_STREAMS, most=BEHIND),
     )
 
 
