@@ -42,15 +42,14 @@ CONNECTION_AGE_MS = 20 * _MINUTE_MS
 CONNECTION_GRACE_MS = _MINUTE_MS
 # A connecting client must finish its handshake soon or lose its place.
 HANDSHAKE_MS = 10 * _SECOND_MS
-# Calls and streams at a time of one connection; a client's gRPC lets further ones wait. A stream that was reset counts
-# until its call has been taken and ended: so a connection fills the queue of gRPC with no more, however fast it resets.
-# The lanes of a node to thirty other regions need half of them.
-MAX_CONCURRENT_STREAMS = 256
+# Of one connection. A stream that has ended counts until its call has been taken: gRPC refuses further ones, of callers
+# who reset theirs and of busy ones alike. So a connection has no less than a caller has calls.
+MAX_CONCURRENT_STREAMS = 1024
 _JOINER_STREAMS = 4  # of one connection
 _JOINER_MESSAGE_BYTES = 64 * 1024
 # Calls that no handler has taken yet. gRPC drops further ones as CANCELLED, by chance from the first figure on, and
 # names no reason; a server that takes them refuses with one (TOO_BUSY, CALLS_TOO_MANY).
-_MAX_PENDING_CALLS = 64 * MAX_CONCURRENT_STREAMS
+_MAX_PENDING_CALLS = 16 * MAX_CONCURRENT_STREAMS
 # Seconds after which gRPC drops one of them in the same way, half a minute unless it is told: behind a flood an honest
 # call may wait for longer. Its own deadline says for how long.
 _MAX_PENDING_SECONDS = 3600

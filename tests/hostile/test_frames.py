@@ -43,7 +43,7 @@ IDLE = 400  # connections
 ASKING = 100  # callers
 BOMBS = 10  # at a time
 INSISTING = 200  # callers beyond the places
-RESETTING = 8  # connections
+RESETTING = 2  # connections
 OF_RESET = 3  # calls that are open need as much as one that was reset and that Python has not taken
 ROUND = 1_000  # of resets, and of the frames of other floods: one follows the other
 # In quiet calls, for half of the honest ones: the calls that have begun at the door, and as many on their way to it.
