@@ -9,6 +9,8 @@ from pythonjsonlogger.json import JsonFormatter
 from gateway.process.tracing import current_traceparent
 from gateway.values.plain_text import visible
 
+_OF_GRPC = "grpc._cython.cygrpc"
+
 
 class OneLine(logging.Formatter):
     """Formats a record of several lines, such as a traceback, as one line without terminal control characters."""
@@ -36,10 +38,19 @@ class OneObject(JsonFormatter):
             _, log_data["trace_id"], log_data["span_id"], _ = traceparent.split("-")
 
 
+def _shows_no_metadata(record: logging.LogRecord) -> bool:
+    """Whether a record of gRPC for Python has no metadata of a caller.
+
+    It logs each value that is no UTF-8, whole: a token perhaps, and as many bytes as callers like to send.
+    """
+    return record.msg != "Invalid encoding on %s"
+
+
 def configure(log_format: str = "text") -> None:
     """Sends the logs of this process to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneObject() if log_format == "json" else OneLine("%(message)s"))
+    logging.getLogger(_OF_GRPC).addFilter(_shows_no_metadata)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

@@ -42,12 +42,14 @@ CONNECTION_AGE_MS = 20 * _MINUTE_MS
 CONNECTION_GRACE_MS = _MINUTE_MS
 # A connecting client must finish its handshake soon or lose its place.
 HANDSHAKE_MS = 10 * _SECOND_MS
-_MAX_CONCURRENT_STREAMS = 1024
+# Of one connection. A stream that has ended counts until its call has been taken: gRPC refuses further ones, of callers
+# who reset theirs and of busy ones alike. So a connection has no less than a caller has calls.
+MAX_CONCURRENT_STREAMS = 1024
 _JOINER_STREAMS = 4  # of one connection
 _JOINER_MESSAGE_BYTES = 64 * 1024
 # Calls that no handler has taken yet. gRPC drops further ones as CANCELLED, by chance from the first figure on, and
 # names no reason; a server that takes them refuses with one (TOO_BUSY, CALLS_TOO_MANY).
-_MAX_PENDING_CALLS = 16 * _MAX_CONCURRENT_STREAMS
+_MAX_PENDING_CALLS = 16 * MAX_CONCURRENT_STREAMS
 # Seconds after which gRPC drops one of them in the same way, half a minute unless it is told: behind a flood an honest
 # call may wait for longer. Its own deadline says for how long.
 _MAX_PENDING_SECONDS = 3600
@@ -311,7 +313,7 @@ def server_options() -> ChannelOptions:
         *_common_options(_KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS, without_calls=True),
         # A second process on the port must fail to start, not take half of the calls.
         ("grpc.so_reuseport", 0),
-        ("grpc.max_concurrent_streams", _MAX_CONCURRENT_STREAMS),
+        ("grpc.max_concurrent_streams", MAX_CONCURRENT_STREAMS),
         ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
         ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
         ("grpc.server_max_unrequested_time_in_server", _MAX_PENDING_SECONDS),

@@ -150,6 +150,9 @@ async def run_calls(callers: Sequence[Call], count: int) -> None:
             group.create_task(repeat(call))
 
 
+_ENDING = 60.0  # seconds for which a client may end: a machine may be busy
+
+
 class ClientProcess:
     """A client that is a process of its own, as its parent sees it: commands and answers are JSON, one a line."""
 
@@ -180,7 +183,7 @@ class ClientProcess:
     def close(self) -> None:
         """Ends it."""
         cast("TextIO", self._process.stdin).close()
-        self._process.wait(10)
+        self._process.wait(_ENDING)
         cast("TextIO", self._process.stdout).close()
 
 

@@ -51,6 +51,15 @@ class Beside:
     """The calls of the operator at full speed."""
     memory: int
     """Bytes by which the node has grown from the first second of the flood to its end."""
+    kept: int
+    """Bytes by which it has grown from before the flood to the end of the quiet part afterwards."""
+    seconds: float
+    """Of each part."""
+
+    @property
+    def times(self) -> float:
+        """How many times as many calls as the small operator the other one made, in the same time."""
+        return self.flood.throughput * self.seconds / len(self.flooded)
 
     def ratio(self, share: float) -> float:
         """A percentile beside the flood, as a multiple of the quiet one."""
@@ -105,7 +114,7 @@ async def measure(
         await offer([each / rate for each in range(round(_WARM_UP * rate))], small.submit)
         await asyncio.to_thread(flood.run, callers, _WARM_UP)
         for _ in range(rounds):
-            quiet = await sent()
+            quiet, at_rest = await sent(), resident(pid)
             flooding = asyncio.create_task(asyncio.to_thread(flood.run, callers, seconds + 2 * _WARM_UP))
             await asyncio.sleep(_WARM_UP)
             before = resident(pid)
@@ -114,7 +123,10 @@ async def measure(
             window = await flooding
             after = await sent()
             refused = quiet.refused + flooded.refused + after.refused
-            found.append(Beside(quiet.latencies, flooded.latencies, after.latencies, refused, window, grown))
+            kept = resident(pid) - at_rest
+            found.append(
+                Beside(quiet.latencies, flooded.latencies, after.latencies, refused, window, grown, kept, seconds)
+            )
     return found
 
 
@@ -135,8 +147,10 @@ FIGURES: dict[str, Callable[[Beside], float]] = {
     "p99 after": lambda each: each.recovered(0.99),
     "refused": lambda each: each.refused,
     "flood, 1/s": lambda each: each.flood.throughput,
+    "times as many": lambda each: each.times,
     "flood p50, ms": lambda each: each.flood.p50 * 1e3,
     "grown, MiB": lambda each: each.memory / 2**20,
+    "kept, MiB": lambda each: each.kept / 2**20,
 }
 """The figures of a round, by their headings."""
 

@@ -41,13 +41,15 @@ def running(
     postgresql: PostgresqlAccess | None = None,
     launcher: Launcher = launch_anew,
     web: str = "",
+    provided: Mapping[str, Sequence[str]] | None = None,
 ) -> Iterator[LocalFederation]:
     """A federation with the customers of the bench; of another tree where one is given. It ends with the context.
 
-    The first node of the region `web` serves the Open APIs, too.
+    The first node of the region `web` serves the Open APIs, too. `provided` maps regions to the businesses of their
+    own system, which also brings texts to customers.
     """
     started = launcher if tree is None else launcher_of(tree)
-    federation = LocalFederation(directory, regions, profile, postgresql, launcher=started)
+    federation = LocalFederation(directory, regions, profile, postgresql, provided, launcher=started)
     federation.operators = tuple(operators)
     files, read = FEDERATION_FILES, federation.load
     if tree is not None:

@@ -1,15 +1,17 @@
 """An honest caller, a process of its own: what the tests' process does for an attack does not slow it down.
 
-It makes a number of calls, or calls until it is told to end, and answers with the fate of these calls.
+It calls from when it is told to begin until it has made so many calls more, and answers with the fate of all of them.
 """
 
 import asyncio
 import dataclasses
 import json
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -23,6 +25,7 @@ from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStu
 from gateway.security.tls import Credentials, client_credentials, client_options
 from tests.bench.chain import credentials_in
 from tests.bench.load import ClientProcess
+from tests.bench.neighbours import resident
 from tests.bench.processor_time import processor_seconds
 
 CALL_SECONDS = 200.0  # reached only where a call is not served
@@ -35,11 +38,22 @@ class Fate:
     """The fate of calls."""
 
     waits: list[float] = field(default_factory=list)
-    """For each call, the processor time that the server took until its answer: seconds.
+    """For each call, the time until its answer: seconds."""
+    processor: list[float] = field(default_factory=list)
+    """For each call, the processor time that the server took until then: seconds.
 
     Unlike the time that passed, it does not depend on what else the machine does.
     """
+    memory: int = 0
+    """The most bytes of the server in memory, as seen after each call."""
     failures: list[str] = field(default_factory=list)
+
+    def add(self, later: "Fate") -> None:
+        """Counts later calls in."""
+        self.waits += later.waits
+        self.processor += later.processor
+        self.memory = max(self.memory, later.memory)
+        self.failures += later.failures
 
 
 class HonestCaller(ClientProcess):
@@ -50,21 +64,18 @@ class HonestCaller(ClientProcess):
         arguments = [kind, endpoint, name, str(certificate), str(server)]
         super().__init__("tests.hostile.caller", arguments, log)
 
-    def call(self, count: int) -> Fate:
-        """Makes so many calls, after one that nobody counts."""
-        self.tell({"calls": count, "pause": PAUSE})
-        return self._fate()
+    def call(self, count: int, pause: float = PAUSE) -> Fate:
+        """Makes so many calls, and one perhaps, with so many seconds between two calls."""
+        self.begin(pause)
+        return self.finish(count)
 
-    def begin(self, pause: float) -> None:
-        """Calls until `end`, at least once, with so many seconds between two calls."""
+    def begin(self, pause: float = PAUSE) -> None:
+        """Calls until `finish`."""
         self.tell({"pause": pause})
 
-    def end(self) -> Fate:
-        """The fate of the calls since `begin`."""
-        self.tell({})
-        return self._fate()
-
-    def _fate(self) -> Fate:
+    def finish(self, count: int) -> Fate:
+        """Makes so many calls more; the fate of all calls since `begin`."""
+        self.tell({"calls": count})
         return Fate(**json.loads(self.answer()))
 
 
@@ -89,24 +100,39 @@ async def ask_coordinator(channel: grpc.aio.Channel) -> None:
 CALLS: dict[str, Call] = {"node": ask_node, "coordinator": ask_coordinator}
 
 
-async def _obey(channel: grpc.aio.Channel, call: Call, server: int) -> None:
+async def _obey(call: Callable[[], Awaitable[object]], server: int) -> None:
     async def told() -> str:
         return await asyncio.to_thread(sys.stdin.readline)
 
     while line := await told():
-        fate, command = Fate(), json.loads(line)
-        end = None if "calls" in command else asyncio.create_task(told())
-        count = command.get("calls", 1)
-        await call(channel)  # until then the server may have the rest of an earlier attack to do
-        while len(fate.waits) < count or not (end is None or end.done()):
-            before = processor_seconds([server])
-            try:
-                await call(channel)
-            except grpc.aio.AioRpcError as error:
-                fate.failures.append(f"{error.code().name}: {error.details()}")
-            fate.waits.append(processor_seconds([server]) - before)
-            await asyncio.sleep(command["pause"])
+        fate = await _fate_until(asyncio.create_task(told()), call, server, json.loads(line)["pause"])
         print(json.dumps(dataclasses.asdict(fate)), flush=True)
+
+
+async def _fate_until(
+    last: asyncio.Task[str], call: Callable[[], Awaitable[object]], server: int, pause: float
+) -> Fate:
+    fate = Fate()
+
+    async def note() -> None:
+        fate.add(await _fate_of(call(), server))
+        await asyncio.sleep(pause)
+
+    while not last.done():
+        await note()
+    for _ in range(json.loads(last.result())["calls"]):
+        await note()
+    return fate
+
+
+async def _fate_of(call: Awaitable[object], server: int) -> Fate:
+    failures, began, processor = [], time.perf_counter(), processor_seconds([server])
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        failures.append(f"{error.code().name}: {error.details()}")
+    waited = time.perf_counter() - began
+    return Fate([waited], [processor_seconds([server]) - processor], resident(server), failures)
 
 
 @click.command()
@@ -120,7 +146,7 @@ def main(kind: str, endpoint: str, name: str, certificate: Path, server: int) ->
 
     async def run() -> None:
         async with dial(endpoint, name, credentials_in(certificate)) as channel:
-            await _obey(channel, CALLS[kind], server)
+            await _obey(partial(CALLS[kind], channel), server)
 
     uvloop.run(run())
 

@@ -1,15 +1,15 @@
 """A node and a coordinator that are real processes, an honest caller of each, and another one who means harm."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
 import pytest
 
-from deploy.local.federation import COORDINATOR, FEDERATION, OPERATOR, LocalFederation
+from deploy.local.federation import COORDINATOR, FEDERATION, OPERATOR, PROVIDED, LocalFederation
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity, server_name
@@ -22,11 +22,18 @@ from tests.bench.running import running
 from tests.hostile.caller import PAUSE, Fate, HonestCaller, dial
 from tests.hostile.frames import Connection
 
-QUIET_CALLS = 100  # of the honest caller alone: what its calls beside an attack are compared with
+# Of the honest caller: while an attack is held, and alone before and after it, which is what they are compared with.
+HONEST_CALLS = 50
+RECOVERED = 3.0  # the most that half of the calls after an attack may take, in those before it
+PARTS = 20  # of quiet calls, in one of which at the latest the server has recovered: it has the rest of an attack to do
+SECONDS = 1200  # that a test may take on a busy machine
+RESTS = 0.2  # seconds between two honest calls beside a flood of calls
+MORE_OFTEN = 20  # how many times as many calls a flood makes as the honest caller beside it
 KIB = 1024
 # Bytes of a node: caches that fill, and pages that its allocator keeps, under any load.
 KEPT = 48 * 1024 * KIB
 OF_STREAM = 20 * KIB  # of an open one, or a call: gRPC, a task, and metadata, which have their limit
+LINES = 128  # of customers at the node
 FLOODING, QUIET = "henan", "guangdong"
 """Regions of the configuration without a node: the one that attacks the coordinator, and the honest one."""
 
@@ -35,21 +42,87 @@ FLOODING, QUIET = "henan", "guangdong"
 class Served:
     """The fate of an honest caller's calls, and of the server's memory, while another one attacks."""
 
-    quiet: Fate
+    caller: HonestCaller
+    pause: float
+    """Seconds between two calls."""
+    before: Fate
     """Of calls directly before the attack."""
-    beside: Fate
-    grown: int = 0
-    """Bytes."""
+    memory: int
+    """Bytes of the server before the attack."""
+    opening: Fate | None = None
+    """Of calls while the attack began; None until it has."""
+    beside: Fate = field(default_factory=Fate)
+    """Of calls while the attack was held."""
+    after: Fate = field(default_factory=Fate)
+    """Of calls after the attack."""
+    kept: int = 0
+    """Bytes by which the server has grown, after the attack."""
 
     def __str__(self) -> str:
         return (
-            f"{len(self.beside.waits)} honest calls, median {self.ratio(0.5):.1f} quiet ones,"
-            f" p99 {self.ratio(0.99):.1f}, memory {self.grown / 2**20:+.1f} MiB"
+            f"{len(self.beside.waits)} honest calls, p50 {self.waited(0.5):.1f} and p99 {self.waited(0.99):.1f} times"
+            f" as long as quiet ones, half of them in {self.occupied(0.5):.1f} times the processor time, afterwards"
+            f" {self.recovered:.1f}; memory {self.grown / 2**20:+.1f} MiB, afterwards {self.kept / 2**20:+.1f}"
         )
 
-    def ratio(self, share: float) -> float:
-        """A percentile beside the attack, as a multiple of the quiet one."""
-        return percentile(self.beside.waits, share) / percentile(self.quiet.waits, share)
+    @property
+    def grown(self) -> int:
+        """The most bytes by which the server has grown during the attack."""
+        return max(each.memory for each in self.fates) - self.memory
+
+    @property
+    def fates(self) -> list[Fate]:
+        """Of all calls."""
+        return [self.before, *([self.opening] if self.opening else []), self.beside, self.after]
+
+    @property
+    def recovered(self) -> float:
+        """The median processor time of the calls after the attack, as a multiple of that before it."""
+        return percentile(self.after.processor, 0.5) / percentile(self.before.processor, 0.5)
+
+    def waited(self, share: float) -> float:
+        """A percentile of the times beside the attack, as a multiple of the quiet one."""
+        return percentile(self.beside.waits, share) / percentile(self.before.waits + self.after.waits, share)
+
+    def occupied(self, share: float) -> float:
+        """The same of the processor times of the server."""
+        quiet = self.before.processor + self.after.processor
+        return percentile(self.beside.processor, share) / percentile(quiet, share)
+
+    async def hold(
+        self, *harms: Callable[[], Awaitable[object]], act: Callable[[], Awaitable[object]] | None = None
+    ) -> None:
+        """Holds an attack, and does each harm over and over, while somebody acts and then the honest caller calls."""
+        self.opening = await asyncio.to_thread(self.caller.finish, 0)
+
+        async def call() -> Fate:
+            if act is not None:
+                await act()
+            return await asyncio.to_thread(self.caller.call, HONEST_CALLS, self.pause)
+
+        calls = asyncio.create_task(call())
+
+        async def repeat(harm: Callable[[], Awaitable[object]]) -> None:
+            while not calls.done():
+                await harm()
+                await asyncio.sleep(0)  # a harm that never waits would keep the loop from hearing of the calls
+
+        try:
+            await asyncio.gather(calls, *map(repeat, harms))
+        finally:
+            self.beside = await calls
+
+
+def require_served(served: Served, growth: int) -> None:
+    """Checks that each honest call was answered beside an attack that was held, none refused, and what the attack cost.
+
+    How long the calls waited is printed and not judged: it depends on what else the machine does. The allocator may
+    keep the bytes.
+    """
+    assert len(served.beside.waits) >= HONEST_CALLS
+    assert [failure for each in served.fates for failure in each.failures] == []
+    assert served.recovered < RECOVERED
+    assert max(served.grown, served.kept) < growth
 
 
 class Target:
@@ -61,7 +134,7 @@ class Target:
         """`kind` is that of the honest calls, `server` its endpoint, name and process id."""
         self.endpoint, self.name, self.pid = server
         certificates = federation.directory / "certificates"
-        self._attacker = credentials_in(certificates / attacker)
+        self._attacker, self._neighbour = credentials_in(certificates / attacker), credentials_in(certificates / honest)
         log = federation.directory / "logs" / f"{honest}-calling.log"
         self._honest = HonestCaller(kind, *server[:2], certificates / honest, self.pid, log)
         self._honest.call(1)
@@ -80,25 +153,34 @@ class Target:
         """A channel of the attacker."""
         return dial(self.endpoint, self.name, self._attacker)
 
+    def dial_honest(self) -> grpc.aio.Channel:
+        """A channel of the honest caller, beside its own."""
+        return dial(self.endpoint, self.name, self._neighbour)
+
     @asynccontextmanager
     async def honest(self, pause: float = PAUSE) -> AsyncIterator[Served]:
-        """An honest caller calls for as long as the context lasts."""
-        served = Served(await asyncio.to_thread(self._honest.call, QUIET_CALLS), Fate())
-        assert served.quiet.failures == []
-        before = resident(self.pid)
+        """An honest caller calls while the attack of the context begins and is held, and before and after it."""
+        before = await asyncio.to_thread(self._honest.call, HONEST_CALLS)
+        served = Served(self._honest, pause, before, resident(self.pid))
         self._honest.begin(pause)
         try:
             yield served
         finally:
-            served.beside = await asyncio.to_thread(self._honest.end)
-        served.grown = resident(self.pid) - before
+            if served.opening is None:  # the attack has failed before it was held
+                await asyncio.to_thread(self._honest.finish, 0)
+        for _ in range(PARTS):
+            served.after = await asyncio.to_thread(self._honest.call, HONEST_CALLS)
+            if served.recovered < RECOVERED:
+                break
+        served.kept = resident(self.pid) - served.memory
 
 
 @pytest.fixture(scope="session", name="federation")
 def running_federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalFederation]:
     """The federation of all tests of this folder."""
     directory: Path = tmp_path_factory.mktemp("hostile")
-    with running(directory, customers=1, regions=(HOME,), operators=(OPERATOR, NEIGHBOUR)) as federation:
+    operators = OPERATOR, NEIGHBOUR
+    with running(directory, customers=LINES, regions=(HOME,), operators=operators, provided=PROVIDED) as federation:
         yield federation
 
 

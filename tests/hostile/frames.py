@@ -1,6 +1,7 @@
 """HTTP/2 frames written by hand (RFC 9113, RFC 7541), so that a client may send what no library lets it."""
 
 import asyncio
+import itertools
 import ssl
 import struct
 from collections.abc import Iterable, Sequence
@@ -8,10 +9,10 @@ from contextlib import suppress
 
 from gateway.security.tls import Credentials
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, CONTINUATION = 0x0, 0x1, 0x3, 0x4, 0x6, 0x7, 0x9
+DATA, HEADERS, RST_STREAM, SETTINGS, PING = 0x0, 0x1, 0x3, 0x4, 0x6
 END_STREAM, ACK, END_HEADERS = 0x1, 0x1, 0x4
 CANCEL = struct.pack(">I", 0x8)
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEAD = 9
 _LITERAL = b"\x00"  # never indexed, with a name of its own
 _SEVEN_BITS = 0x7F
@@ -37,7 +38,7 @@ def call_headers(path: str, *more: tuple[str, str]) -> bytes:
             (":authority", "node"),
             ("te", "trailers"),
             ("content-type", "application/grpc"),
-            ("grpc-timeout", "20S"),
+            ("grpc-timeout", "200S"),
             *more,
         ]
     )
@@ -64,6 +65,8 @@ class Connection:
         self._writer = writer
         self.kinds: dict[int, int] = {}
         """How many frames of each kind have come."""
+        self.streams = itertools.count(1, 2)
+        """The ids of its streams that come next."""
         self.ended = asyncio.get_running_loop().create_task(self._read())
         """Ends with the connection."""
 
@@ -76,7 +79,7 @@ class Connection:
         context.set_alpn_protocols(["h2"])
         reader, writer = await asyncio.open_connection(host, int(port), ssl=context, server_hostname=name)
         connection = cls(reader, writer)
-        await connection.send(_PREFACE + frame(SETTINGS, 0))
+        await connection.send(PREFACE + frame(SETTINGS, 0))
         return connection
 
     async def send(self, data: bytes) -> bool:
