@@ -40,6 +40,7 @@ from region_node.customers.rows import (
 )
 from region_node.lifecycle.moving import rules
 from region_node.lifecycle.moving.headers import list_headers
+from region_node.lifecycle.moving.recovering import lost_numbers
 from region_node.lifecycle.moving.restored import (
     free_number,
     mark_moved,
@@ -140,6 +141,23 @@ def test_a_former_home_that_sees_a_number_go_and_come_back_at_once_does_not_give
             note_assignments(tx, move, "customer-1", known)
         assert [unnamed(tx, first, each) for each in (home, gone, back, again)] == [[NUMBER], [], [], []]
         assert [unnamed(tx, third, each) for each in (back, again)] == [[NUMBER], []]
+
+
+def test_a_customer_who_moved_on_after_the_plan_is_not_lost_and_one_whom_a_later_plan_brings_back_is() -> None:
+    came, returned = (
+        Federation(3, plan_of(), book=book_of(chain(NUMBER, *homes)))
+        for homes in ((HOME, NEW), (HOME, NEW, THIRD, NEW))
+    )
+    move = CustomerMove(id=f"{NEW}/crm/m2", from_region=NEW, to_region=THIRD, state=rules.MOVED)
+    move.lines.add(number=NUMBER)
+    with moving_database() as tx:
+        assert lost_numbers(tx, came, NEW, [NUMBER])
+        insert_customer(tx, CustomerRow("customer-1", "陈静", "chen@example.com"))
+        keep_move(tx, move, "customer-1")
+        note_assignments(tx, move, "customer-1", came)
+        note_homes(tx, [NUMBER], THIRD, "customer-1")
+        assert not lost_numbers(tx, came, NEW, [NUMBER])
+        assert lost_numbers(tx, returned, NEW, [NUMBER])
 
 
 def last_home(region: str, known: Federation, named: Federation) -> str:

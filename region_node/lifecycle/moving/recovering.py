@@ -30,7 +30,7 @@ from region_node.customers.rows import lines_numbered
 from region_node.lifecycle.moving import rules
 from region_node.lifecycle.moving.port import MoveEnded
 from region_node.lifecycle.moving.relayed import MoveEnvelopes
-from region_node.lifecycle.moving.rows import move_to
+from region_node.lifecycle.moving.rows import move_to, moves_with, unnamed
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received
 from region_node.node.rules import erasure_mark
@@ -100,7 +100,7 @@ class LostCustomers:
         left = 0
         for begin in range(0, len(numbers), _PAGE):
             page = numbers[begin : begin + _PAGE]
-            lost = await self._store.read(lambda tx, page=page: _lost(tx, federation, region, page))  # type: ignore[misc]
+            lost = await self._store.read(lambda tx, page=page: lost_numbers(tx, federation, region, page))  # type: ignore[misc]
             self._answered.update(set(page) - lost.keys())
             for number, index in lost.items():
                 try:
@@ -135,8 +135,10 @@ class LostCustomers:
         _log.warning("a customer was lost with a newer database, and is taken over again: %s", newest.content.subject)
 
     def _note_none(self, tx: Transaction, number: str) -> None:
-        note_none(tx, number, self._context.region, self._context.federation)
-        tx.publish(MoveEnded())  # orders that are held for it can be refused
+        federation, region = self._context.federation, self._context.region
+        if lost_numbers(tx, federation, region, [number]):  # the customer may have come meanwhile, and gone
+            note_none(tx, number, region, federation)
+            tx.publish(MoveEnded())  # orders that are held for it can be refused
 
     def _givers(self) -> Sequence[str]:
         """The regions that may have given a number to this one: all that have ever joined.
@@ -196,11 +198,20 @@ def _named(federation: Federation, region: str) -> Iterator[str]:
     return (each for each in plan.exceptional() if plan.exception_of(each) == region)
 
 
-def _lost(tx: Transaction, federation: Federation, region: str, numbers: Sequence[str]) -> dict[str, str]:
-    """The numbers, in E.164, whose customers may have come to the region after its database; with their indexes."""
+def lost_numbers(tx: Transaction, federation: Federation, region: str, numbers: Sequence[str]) -> dict[str, str]:
+    """The numbers, in E.164, whose customers may have come to the region after its database; with their indexes.
+
+    A customer has gone, and is not lost, who moved on from the region after the plan.
+    """
     with_line = {each.number for each in lines_numbered(tx, numbers)}
     without = (each for each in numbers if each not in with_line)
-    return {each: number_index(tx, each) for each in without if is_awaited(tx, federation, region, each, is_new=True)}
+    lost = (each for each in without if is_awaited(tx, federation, region, each, is_new=True))
+    return {each: number_index(tx, each) for each in lost if not _has_gone(tx, each, federation)}
+
+
+def _has_gone(tx: Transaction, number: str, federation: Federation) -> bool:
+    moved = (each for each in moves_with(tx, number) if each.state == rules.MOVED)
+    return any(number in unnamed(tx, each, federation) for each in moved)
 
 
 def _told(sealed: Sealed) -> CustomerHandOver:
