@@ -79,7 +79,7 @@ class Database:
         with self._looking() as look:
             names = [name for (name,) in look(tables, ()) if isinstance(name, str)]
             return {
-                name: look(f"SELECT * FROM {name} ORDER BY 1, 2", ())
+                name: sorted(look(f"SELECT * FROM {name}", ()), key=repr)
                 for name in names
                 if name not in (*without, *_OWN_TABLES)
             }
