@@ -10,7 +10,7 @@ BOUNDED = {
     "coordinator.v1.MembershipService.ListRegions": "one for each region of the configuration",
     "coordinator.v1.RenewalService.ListRenewals": "at most 100 that wait; the others follow later",
     "coordinator.v1.RevocationService.ListRevocationLists": "one for each issuer that the authority has certified",
-    "region.v1.ApprovalService.ListOperatorScopes": "one for each operator system, and for staff who order by themselves",
+    "region.v1.ApprovalService.ListOperatorScopes": "one for each operator system, and for staff who order",
     "region.v1.AuditService.ListWitnessedHeads": "one for each region of the configuration",
     "region.v1.BillingService.ListSettlements": "one for each region of the configuration",
     "region.v1.CatalogueService.ListServicePoints": "those of one region, in the configuration",
