@@ -175,7 +175,7 @@ async def _keepers(ports: Ports, registry: Registry) -> tuple[ErasedKeysKeeper, 
     """The keepers of erased keys and of scopes, which have looked at the database."""
     keeper, scopes = ErasedKeysKeeper(registry, ports.unfenced, ports.clock), ScopeKeeper(ports.scopes, ports.unfenced)
     await persistently(keeper.start)
-    await persistently(scopes.start)
+    await persistently(scopes.look)
     return keeper, scopes
 
 

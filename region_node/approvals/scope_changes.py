@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from region_node.node.operator_scopes import ALL, LISTS, NAMED, UNLIMITED, Scope, effective, operators_of_clients
 
@@ -21,7 +20,7 @@ def widens(before: Scopes, after: Scopes, operator: str) -> bool:
     Removal of a person's own scope may widen: that of any staff takes its place. A higher amount widens also where no
     business takes money in yet: a later proposal of one would not name it. Another client brings other people's tokens.
     """
-    old, new = _counted(before, operator), _counted(after, operator)
+    old, new = effective(before, operator), effective(after, operator)
     return (
         any(not _covers(getattr(old, each), getattr(new, each)) for each in LISTS)
         or _is_more(new.amount_a_day, old.amount_a_day)
@@ -39,17 +38,9 @@ def told_change(before: Scopes, after: Scopes, operator: str) -> str:
     if before.get(operator) == after.get(operator):
         return ""
     step = ["added"] if operator not in before else ["removed"] if operator not in after else []
-    differences = _differences(_counted(before, operator), _counted(after, operator))
+    differences = _differences(effective(before, operator), effective(after, operator))
     clients = [f"client_id of {name} counts" for _, name in sorted(_gained(before, after).items()) if name != operator]
     return f"{operator}: {'; '.join([*step, *differences, *clients])}"
-
-
-def _counted(scopes: Scopes, operator: str) -> Scope:
-    """The own scope, or what counts in its place: no amount where it has no business."""
-    if operator in scopes:
-        return scopes[operator]
-    other = effective(scopes, operator)
-    return replace(other, amount_a_day=other.amount_a_day if other.businesses else 0)
 
 
 def _gained(before: Scopes, after: Scopes) -> dict[str, str]:

@@ -17,7 +17,7 @@ from gateway.time.clock import Clock, from_microseconds
 from region_node.approvals import operations
 from region_node.approvals.rows import ApprovalRow, list_rows, require_row
 from region_node.approvals.scopes import scopes_in_force, set_scope
-from region_node.node.operator_scopes import ANY_STAFF, Scope
+from region_node.node.operator_scopes import ANY_STAFF, Scope, scope_name
 from region_node.node.rules import OF_STAFF
 from region_node.node.stored_scopes import ScopeKeeper, message_of, scope_in
 from region_node.requests.auditing import audited_call
@@ -85,7 +85,7 @@ class ApprovalService(ApprovalServiceServicer):
     ) -> api.SetOperatorScopeResponse:
         """See the contract."""
         require_size(request.ByteSize())
-        operator, call = request.operator, audited_call(Requester(), self._clock)
+        operator, call = scope_name(request.operator), audited_call(Requester(), self._clock)
         _require_operator(operator)
         scope = _scope(operator, request.scope) if request.HasField("scope") else None
         awaited = await self._store.write(lambda tx: set_scope(tx, operator, scope, call))
@@ -102,7 +102,7 @@ def _require_operator(operator: str) -> None:
 
 def _scope(operator: str, message: OperatorScope) -> Scope:
     """The scope of a request. Raises Refused with REQUEST_INVALID."""
-    if message.operator not in ("", operator):
+    if scope_name(message.operator) not in ("", operator):
         raise invalid("scope.operator", f"not {operator}", f"须为{operator}")
     try:
         return scope_in(operator, message)

@@ -10,7 +10,7 @@ from gateway.api.region.v1.approval_service_pb2_grpc import ApprovalServiceStub
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
 from region_node.cli.asking import Asking, reads, repeats
-from region_node.node.operator_scopes import NAMED, PROVEN, UNLIMITED, ScopeFile, ScopesUnusable
+from region_node.node.operator_scopes import NAMED, PROVEN, UNLIMITED, ScopeFile, ScopesUnusable, scope_name
 from region_node.node.stored_scopes import message_of
 
 _SCOPES = Table[OperatorScope](
@@ -58,7 +58,7 @@ def set_(asking: Asking, operator: str, file: Path) -> None:
       region-node scopes set 'staff/*' operators.toml
     """
     try:
-        found = ScopeFile.load(file).scopes.get(operator)
+        found = ScopeFile.load(file).scopes.get(scope_name(operator))
     except ScopesUnusable as error:
         raise click.UsageError(str(error)) from None
     if found is None:

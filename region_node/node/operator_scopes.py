@@ -64,7 +64,9 @@ class ScopeFile:
         try:
             content = path.read_bytes()
             tables = tomllib.loads(content.decode())
-            scopes = {name: scope_of(name, table) for name, table in tables.items()}
+            scopes = {scope_name(name): scope_of(name, table) for name, table in tables.items()}
+            if len(scopes) < len(tables):
+                raise ValueError("a member of staff has two tables, whose names differ in case alone")
         except OSError as error:
             raise ScopesUnusable(f"{path} cannot be read: {error.strerror}") from None
         except ValueError as error:
@@ -116,9 +118,10 @@ class OperatorScopes:
     def amount_a_day(self, operator: str) -> int | None:
         """The money that an operator system may take in by its orders in a day, in minor units; None for any.
 
-        For `staff/<name>` that of a member of staff who orders without one.
+        For `staff/<name>` that of a member of staff who orders without one. Without a scope it is 0: orders that still
+        wait when a scope is removed take in nothing without a review.
         """
-        return self._scope(operator).amount_a_day
+        return None if self._scopes is None else self._scope(operator).amount_a_day
 
     def believes(self, operator: str) -> bool:
         """Whether an operator system is believed when it names a member of staff without a proof."""
@@ -138,11 +141,16 @@ class OperatorScopes:
         return _NOTHING if self._scopes is None else effective(self._scopes, operator)
 
 
+def scope_name(operator: str) -> str:
+    """The name of a scope: one member of staff has one, however the name of the person is typed (`is_same_person`)."""
+    return operator.casefold() if operator.startswith(OF_STAFF) else operator
+
+
 def effective(scopes: Mapping[str, Scope], operator: str) -> Scope:
     """The scope that counts for an operator system, or for `staff/<name>`: the own one, or else that of any staff."""
-    if operator.startswith(OF_STAFF):
-        return scopes.get(operator, scopes.get(ANY_STAFF, Scope()))
-    return scopes.get(operator, _NOTHING)
+    name = scope_name(operator)
+    other = scopes.get(ANY_STAFF, _NOTHING) if name.startswith(OF_STAFF) else _NOTHING
+    return scopes.get(name, other)
 
 
 def operators_of_clients(scopes: Mapping[str, Scope]) -> dict[str, str]:
@@ -151,7 +159,7 @@ def operators_of_clients(scopes: Mapping[str, Scope]) -> dict[str, str]:
     return {each.client_id: name for name, each in scopes.items() if clients[each.client_id] == 1}
 
 
-_NOTHING = Scope(amount_a_day=None)  # orders of the node itself are of no operator system
+_NOTHING = Scope(amount_a_day=0)
 LISTS = ("services", "businesses", "purposes")
 _KEYS_OF_STAFF = ("businesses", _AMOUNT)
 

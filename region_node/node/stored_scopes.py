@@ -73,9 +73,8 @@ def taken_over(tx: Transaction) -> str | None:
 
 def stored_rows(tx: Transaction) -> list[ScopeRow] | None:
     """The scopes in force, by name; None before a file was taken over."""
-    if taken_over(tx) is None:
-        return None
-    return tx.all(ScopeRow, "SELECT operator, body FROM operator_scopes ORDER BY operator")
+    rows = tx.all(ScopeRow, "SELECT operator, body FROM operator_scopes ORDER BY operator")
+    return rows or (None if taken_over(tx) is None else [])
 
 
 def scopes_of(rows: list[ScopeRow]) -> Mapping[str, Scope]:
@@ -103,17 +102,6 @@ class ScopeKeeper:
         self._looking = asyncio.Lock()
         self._rows: list[ScopeRow] | None = None
 
-    async def start(self) -> None:
-        """Puts the scopes of the database in force, and logs that another file was taken over. Raises Refused."""
-        await self.look()
-        taken, file = await self._store.read(taken_over), self._scopes.file
-        if taken is not None and (file is None or file.digest != taken):
-            _log.warning(
-                "the scopes of operator systems are those of the database, which took over another file than %s:"
-                " `region-node scopes set` changes them",
-                self._scopes.path or "none",
-            )
-
     async def look(self) -> None:
         """Puts the scopes that are stored in force. Raises Refused where they cannot be read."""
         # One look after another, so that an older snapshot never replaces a later one.
@@ -121,7 +109,18 @@ class ScopeKeeper:
             rows = await self._store.read(stored_rows)
             if rows is not None and rows != self._rows:
                 self._scopes.put_in_force(scopes_of(rows))
+                if self._rows is None:
+                    self._tell_other_file(await self._store.read(taken_over))
                 self._rows = rows
+
+    def _tell_other_file(self, taken: str | None) -> None:
+        file = self._scopes.file
+        if file is None or file.digest != taken:
+            _log.warning(
+                "the scopes of operator systems are those of the database, which took over another file than %s:"
+                " `region-node scopes set` changes them",
+                self._scopes.path or "none",
+            )
 
     async def run(self, store: Store, clock: Clock) -> None:
         """Takes over the file at the first start, and follows the database. Never returns. `store` has the fence."""

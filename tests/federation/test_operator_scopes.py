@@ -166,6 +166,9 @@ async def test_a_narrower_scope_counts_at_once_and_a_wider_one_once_a_second_per
             SetOperatorScopeRequest(operator="counter", scope=OperatorScope(services=[""])),
         ):
             assert (await told(zhao.approvals.SetOperatorScope(wrong, timeout=CALL_SECONDS)))[0] == "REQUEST_INVALID"
+        typed = SetOperatorScopeRequest(operator="staff/Li", scope=OperatorScope(operator="staff/LI"))
+        kept = await zhao.approvals.SetOperatorScope(typed, timeout=CALL_SECONDS)
+        assert kept.scope.operator == "staff/li", "a person has one scope, however the name is typed"
         await scopes_command(narrow, "remove", "app")
         assert "has no table kiosk" in await scopes_command(narrow, "set", "kiosk", str(changes), code=2)
         names = [line.split()[0] for line in (await scopes_command(narrow, "show")).splitlines()[1:]]

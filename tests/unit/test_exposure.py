@@ -34,6 +34,7 @@ from region_node.customers.rows import CustomerRow, insert_line
 from region_node.node.context import RegionContext
 from region_node.node.operator_scopes import OperatorScopes
 from region_node.requests.caller import Caller
+from region_node.requests.checks import NODE_OPERATOR
 from tests.empty_database import empty_database
 from tests.keys import region_keys
 from tests.shipped import shipped_configuration
@@ -85,12 +86,12 @@ def request_of(amount: int, number: str = LINE.number) -> OrderRequest:
 def decided(
     tx: Transaction, context: OrderContext, name: str, amount: int, now: datetime = NOW, origin: str = "guangdong"
 ) -> Order:
-    """The first decision on a payment; its operator system stands ahead of the slash in its name."""
+    """The first decision on a payment; its operator system stands ahead of the last slash in its name."""
     order = Order(
         id=f"{origin}/{name}",
         request=request_of(amount),
         origin_region=origin,
-        operator=name.partition("/")[0],
+        operator=name.rpartition("/")[0],
         create_time=to_timestamp(now),
         expected_completion_time=to_timestamp(now),
     )
@@ -190,6 +191,20 @@ def test_beyond_its_scope_an_operator_system_is_reviewed_at_home_and_refused_els
         assert caught.value.reason == Reason.REASON_OPERATOR_LIMIT_EXCEEDED
         assert submitted(tx, context, "3", request_of(51)).awaiting.action == "review"
         assert submitted(tx, context, "4", request_of(50)).state == rules.COMPLETED
+
+
+def test_what_an_operator_system_without_a_scope_has_ordered_before_is_reviewed(tmp_path: Path) -> None:
+    with sichuan(scoped(tmp_path)) as (tx, context):
+        assert decided(tx, context, "removed/1", 1, origin="sichuan").awaiting.action == "review"
+        assert decided(tx, context, f"{NODE_OPERATOR}/1", 1, origin="sichuan").state == rules.COMPLETED
+
+
+def test_a_person_has_one_amount_a_day_however_the_name_is_typed(tmp_path: Path) -> None:
+    file = tmp_path / "operators.toml"
+    file.write_text('["staff/*"]\namount_a_day = 150\n')
+    with sichuan(file) as (tx, context):
+        assert decided(tx, context, "staff/li/1", 100, origin="sichuan").state == rules.COMPLETED
+        assert decided(tx, context, "staff/LI/1", 100, origin="sichuan").awaiting.action == "review"
 
 
 def test_an_order_that_is_refused_elsewhere_gives_back_what_its_operator_system_took_in(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import pytest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from region_node.node.operator_scopes import DEFAULT_AMOUNT_A_DAY, OperatorScopes, ScopesUnusable
-from region_node.requests.checks import NODE_OPERATOR
 
 
 def test_without_a_file_each_operator_system_may_do_everything() -> None:
@@ -53,15 +52,26 @@ def test_staff_order_what_the_file_names_for_each_or_for_one_of_them_and_nothing
     OperatorScopes().require_business("staff/wang", "PAY")
 
 
+def test_the_scope_of_a_person_counts_however_the_name_is_typed(tmp_path: Path) -> None:
+    file = tmp_path / "operators.toml"
+    file.write_text('["staff/*"]\nbusinesses = ["*"]\n["staff/Li"]\n')
+    for typed in ("li", "LI", "Li"):
+        with pytest.raises(Refused, match="OPERATOR_SCOPE_MISSING"):
+            OperatorScopes(file).require_business(f"staff/{typed}", "PAY")
+    file.write_text('["staff/Li"]\n["staff/li"]\n')
+    with pytest.raises(ScopesUnusable, match="two tables"):
+        OperatorScopes(file)
+
+
 def test_an_operator_system_takes_in_a_narrow_amount_a_day_unless_the_file_writes_another_one_out(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "operators.toml"
     file.write_text('[app]\n[shop]\namount_a_day = 500\n[bank]\namount_a_day = "unlimited"\n')
     scopes = OperatorScopes(file)
-    expected = {"app": DEFAULT_AMOUNT_A_DAY, "shop": 500, "bank": None, NODE_OPERATOR: None}
+    expected = {"app": DEFAULT_AMOUNT_A_DAY, "shop": 500, "bank": None, "gone": 0}
     assert {each: scopes.amount_a_day(each) for each in expected} == expected
-    assert scopes.amount_a_day("staff/wang") == DEFAULT_AMOUNT_A_DAY, "staff who order by themselves are no exception"
+    assert scopes.amount_a_day("staff/wang") == 0, "staff who order by themselves are no exception"
     assert OperatorScopes().amount_a_day("app") is None, "without a file each operator system may do everything"
 
 

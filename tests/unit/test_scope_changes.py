@@ -188,14 +188,19 @@ def test_each_process_follows_the_database_and_a_start_with_another_file_says_so
         store = SqliteStore(tmp_path / "store.db", migrations_of(*PACKAGES))
         first, second = OperatorScopes(file), OperatorScopes(file)
         keepers = [ScopeKeeper(each, store) for each in (first, second)]
-        for keeper in keepers:
-            await keeper.start()
+        beside = ScopeKeeper(OperatorScopes(other), store)
+        for keeper in (*keepers, beside):
+            await keeper.look()
         following = [asyncio.create_task(each.run(store, SystemClock())) for each in keepers]
         ended = asyncio.Event()
         second.on_change(ended.set)
         async with asyncio.timeout(PATIENCE):
             await ended.wait()
         assert caplog.text == ""
+        await beside.look()
+        assert caplog.text.count("took over another file") == 1, (
+            "also of two that start together one has the other file"
+        )
         ended.clear()
         call = AuditedCall("region/sichuan/staff/li", "li", NOW)
         await store.write(lambda tx: set_scope(tx, "counter", None, call))
@@ -210,11 +215,11 @@ def test_each_process_follows_the_database_and_a_start_with_another_file_says_so
             each.cancel()
         await asyncio.gather(*following, return_exceptions=True)
         for late in (OperatorScopes(other), OperatorScopes()):
-            await ScopeKeeper(late, store).start()
+            await ScopeKeeper(late, store).look()
             for operator in ("crm", "counter"):
                 with pytest.raises(Refused, match="OPERATOR_SCOPE_MISSING"):
                     late.require_service(operator, "OrderService")
-        assert caplog.text.count("took over another file") == 2
+        assert caplog.text.count("took over another file") == 3
         await store.close()
 
     asyncio.run(scenario())

@@ -22,6 +22,8 @@ from gateway.values.money import in_major_units
 from region_node.business.orders import rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.exposure_rows import ALL, count, count_open, total
+from region_node.node.operator_scopes import scope_name
+from region_node.requests.checks import NODE_OPERATOR
 
 _SCOPE_TITLE = LocalizedText(zh_cn="受理系统每日受理金额", en="Amount a day of the operator system")
 
@@ -102,9 +104,9 @@ def _bounded(business: Business, operator: str) -> Iterator[tuple[str, str | Non
 
 
 def _scope_limits(context: OrderContext, order: Order) -> Iterator[Limit]:
-    most = context.node.scopes.amount_a_day(order.operator)
+    most = None if order.operator == NODE_OPERATOR else context.node.scopes.amount_a_day(order.operator)
     if most is not None:
-        yield Limit(_SCOPE_TITLE, most, order.operator)
+        yield Limit(_SCOPE_TITLE, most, scope_name(order.operator))
 
 
 def _counted(tx: Transaction, context: OrderContext, order: Order, limit: Limit, now: datetime) -> int:

@@ -11,6 +11,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel
 from gateway.errors import Refused
 from gateway.store.port import Transaction
+from gateway.store.tables import prints_without
 from gateway.wording.words import english
 from region_node.business.joint import rows as joint
 from region_node.business.joint import rules as joint_rules
@@ -27,6 +28,7 @@ REPAIR = "REPAIR"
 """In the place of a business."""
 
 
+@prints_without("asked")
 class Finished(NamedTuple):
     """A finished record of a customer: the request of its region about it, and the trace that it began in."""
 
