@@ -10,7 +10,7 @@ from gateway.api.region.v1.approval_service_pb2 import OperatorScope
 from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.store.port import Store, Transaction
-from gateway.store.tables import Table
+from gateway.store.tables import Table, prints_without
 from gateway.time.clock import Clock
 from gateway.time.looks import until_look
 from region_node.node.operator_scopes import (
@@ -27,6 +27,7 @@ LOOK_SECONDS = 1.0  # between two looks at the database: another process may hav
 _log = logging.getLogger(__name__)
 
 
+@prints_without("body")
 class ScopeRow(NamedTuple):
     """The scope of an operator system, as stored."""
 
