@@ -132,9 +132,27 @@ def test_elements_are_counted_however_they_are_written(data: bytes, kind: type[M
     assert refused.value.reason == Reason.REASON_TOO_MANY_ELEMENTS
 
 
-@pytest.mark.parametrize("fields", [b"\x1a\x00", b"\x7b\x7c", b"\x7b"])
+@pytest.mark.parametrize("fields", [b"\x1a\x00", b"\x1a\x02\x08\x01", b"\x7b\x7c", b"\x7b"])
 def test_bytes_whose_scan_would_take_long_have_too_many_elements(fields: bytes) -> None:
-    assert count_elements(fields * 100_000, DeliverRequest.DESCRIPTOR, 1000) == 1001
+    assert count_elements(fields * 2_001, DeliverRequest.DESCRIPTOR, 1000) == 1001
+
+
+def test_texts_of_any_field_number_are_skipped_with_their_neighbours() -> None:
+    for text in (b"\x0a\x01a", b"\x9a\x01\x01a", b"\xfa\x7f\x01a"):
+        assert count_elements(text * 10_000, DeliverRequest.DESCRIPTOR, 1000) == 0
+
+
+def test_elements_whose_tag_takes_two_bytes_are_counted() -> None:
+    kind = descriptor(Complaint)
+    later = [
+        each.name for each in kind.fields if each.is_repeated and each.message_type is not None and each.number > 15
+    ]
+    assert later
+    for name in later:
+        complaint = Complaint()
+        for _ in range(1001):
+            getattr(complaint, name).add()
+        assert count_elements(complaint.SerializeToString(), kind, 1000) == 1001, name
 
 
 def test_bytes_that_are_no_message_are_left_to_the_parser() -> None:
