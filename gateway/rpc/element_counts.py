@@ -20,7 +20,6 @@ from gateway.rpc.access import LARGEST_REQUEST
 M = TypeVar("M", bound=Message)
 _BYTES_PER_ELEMENT = 32
 _LEAST_ELEMENT = 2  # bytes
-_LOOKS_PER_ELEMENT = 2  # fields that are looked at one by one, which costs half a microsecond each
 _DEEPEST = 100  # messages and groups within each other, as parsers of protobuf allow
 _SHORT = 64  # bytes of a text that is skipped with its neighbours
 # Wire types of protobuf. The contract has no groups; a later version of a message might, which parsers skip.
@@ -46,7 +45,7 @@ def parsed(kind: type[M], data: bytes) -> M:
 
     Raises DecodeError for bytes that are no such message, or have more elements than a request of their size may have.
     """
-    if not _has_few(data, cast("Descriptor", kind.DESCRIPTOR), most_elements(max(len(data), LARGEST_REQUEST))):
+    if not _has_few(data, cast("Descriptor", kind.DESCRIPTOR), _most_within(data)):
         raise DecodeError("too many elements")
     return kind.FromString(data)
 
@@ -55,9 +54,10 @@ def count_elements(data: bytes, kind: Descriptor, most: int) -> int:
     """The number of elements; counting ends beyond `most`.
 
     Never less than the parser builds, also of bytes that it refuses in the end. More for fields that replace others,
-    and `most + 1` for bytes whose scan would take long, which no client writes.
+    and `most + 1` for bytes whose scan would take longer than those of an honest message, which no client writes.
     """
-    count, at, end, scan, left = 0, 0, len(data), _scan(kind), _LOOKS_PER_ELEMENT * most
+    count, at, end, scan = 0, 0, len(data), _scan(kind)
+    left = _most_within(data)  # looks at fields that are no elements, each half a microsecond: honest ones are rarer
     above: list[tuple[int, _Scan]] = []
     try:
         while count <= most:
@@ -78,6 +78,7 @@ def count_elements(data: bytes, kind: Descriptor, most: int) -> int:
                     return count  # longer than what holds it: the parser refuses it
                 is_element, inner = scan.counted.get(tag, (0, None))
                 count += is_element
+                left += is_element
                 if inner is None or size < _LEAST_ELEMENT:
                     at += size
                 else:
@@ -137,6 +138,11 @@ _NUMBERS = b"|".join(
         (_FOUR_BYTES, rb"[\x00-\xff]{4}"),
     )
 )
+
+
+def _most_within(data: bytes) -> int:
+    """The most elements of a request of the usual size, or of the size of larger bytes."""
+    return most_elements(max(len(data), LARGEST_REQUEST))
 
 
 def _has_few(data: bytes, kind: Descriptor, most: int) -> bool:
