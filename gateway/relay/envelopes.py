@@ -20,6 +20,7 @@ from gateway.api.relay.v1.relay_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.rpc.element_counts import parsed
 from gateway.rpc.message_checks import require_plain
 from gateway.security.sealing import Route
 from gateway.security.signing import ENVELOPE, RECEIPT, Signer, TrustedKeys
@@ -200,7 +201,7 @@ def open_receipt(receipt: Receipt, keys: TrustedKeys, sent: Sealed) -> ReceiptCo
     if not keys.verify(destination, RECEIPT, receipt.content, receipt.signature):
         raise Refused(Reason.REASON_ENVELOPE_SIGNATURE_INVALID, region=destination)
     try:
-        content = ReceiptContent.FromString(receipt.content)
+        content = parsed(ReceiptContent, receipt.content)
     except DecodeError:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable receipt") from None
     answers_it = content.envelope_id == sent.content.id and content.content_digest == digest(sent.envelope.content)

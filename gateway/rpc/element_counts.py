@@ -20,13 +20,13 @@ from gateway.rpc.access import LARGEST_REQUEST
 M = TypeVar("M", bound=Message)
 _BYTES_PER_ELEMENT = 32
 _LEAST_ELEMENT = 2  # bytes
-_LOOKS_PER_ELEMENT = 4  # fields that are looked at one by one, which costs half a microsecond each
 _DEEPEST = 100  # messages and groups within each other, as parsers of protobuf allow
 _SHORT = 64  # bytes of a text that is skipped with its neighbours
 # Wire types of protobuf. The contract has no groups; a later version of a message might, which parsers skip.
 _VARINT, _EIGHT_BYTES, _LENGTH, _GROUP, _GROUP_END, _FOUR_BYTES = range(6)
 _CONTINUES = 0x80
 _LONGEST_NUMBER = 10  # bytes
+_SINGLE, _FIRST = range(_LENGTH, _CONTINUES, 8), range(_CONTINUES | _LENGTH, 2 * _CONTINUES, 8)  # bytes of tags
 
 
 def most_elements(largest: int) -> int:
@@ -45,7 +45,7 @@ def parsed(kind: type[M], data: bytes) -> M:
 
     Raises DecodeError for bytes that are no such message, or have more elements than a request of their size may have.
     """
-    if not _has_few(data, cast("Descriptor", kind.DESCRIPTOR), most_elements(max(len(data), LARGEST_REQUEST))):
+    if not _has_few(data, cast("Descriptor", kind.DESCRIPTOR), _most_within(data)):
         raise DecodeError("too many elements")
     return kind.FromString(data)
 
@@ -54,13 +54,15 @@ def count_elements(data: bytes, kind: Descriptor, most: int) -> int:
     """The number of elements; counting ends beyond `most`.
 
     Never less than the parser builds, also of bytes that it refuses in the end. More for fields that replace others,
-    and `most + 1` for bytes whose scan would take long, which no client writes.
+    and `most + 1` for bytes whose scan would take longer than those of an honest message, which no client writes.
     """
-    count, at, end, scan, left = 0, 0, len(data), _scan(kind), _LOOKS_PER_ELEMENT * most
+    count, at, end, scan = 0, 0, len(data), _scan(kind)
+    left = _most_within(data)  # looks at fields that are no elements, each half a microsecond: honest ones are rarer
     above: list[tuple[int, _Scan]] = []
     try:
         while count <= most:
-            at = scan.skipped(data, at, end)
+            if at < end and data[at] not in scan.counted:
+                at = scan.skipped(data, at, end)
             if at >= end:
                 if not above:
                     return count
@@ -69,14 +71,15 @@ def count_elements(data: bytes, kind: Descriptor, most: int) -> int:
             left -= 1
             if left < 0 or len(above) > _DEEPEST:
                 return most + 1
-            tag, at = _number(data, at)
+            tag, at = (data[at], at + 1) if data[at] < _CONTINUES else _number(data, at)
             if tag & 7 == _LENGTH:
-                size, at = _number(data, at)
+                size, at = (data[at], at + 1) if data[at] < _CONTINUES else _number(data, at)
                 if size > end - at:
                     return count  # longer than what holds it: the parser refuses it
                 is_element, inner = scan.counted.get(tag, (0, None))
                 count += is_element
-                if inner is None:
+                left += is_element
+                if inner is None or size < _LEAST_ELEMENT:
                     at += size
                 else:
                     above.append((end, scan))
@@ -102,13 +105,19 @@ class _Scan:
     def __init__(self, counted: Mapping[int, tuple[int, Descriptor | None]]) -> None:
         self.counted = counted
         lengths = b"|".join(b"\\x%02x[\\x00-\\xff]{%d}" % (size, size) for size in range(_SHORT))
-        short = b"(?:%s)(?:%s)" % (_any_of(set(range(_LENGTH, _CONTINUES, 8)) - counted.keys()), lengths)
+        apart = b"".join(b"(?!%s)" % re.escape(_written(tag)) for tag in counted)
+        short = b"%s(?:%s|%s[\\x01-\\x7f])(?:%s)" % (apart, _any_of(_SINGLE), _any_of(_FIRST), lengths)
         self._others = re.compile(b"(?:%s|%s)*+" % (_NUMBERS, short))
 
     def skipped(self, data: bytes, at: int, end: int) -> int:
         """The place behind the fields at `at` that are numbers, or short and of no interest: most of any message."""
         found = self._others.match(data, at, end)
         return at if found is None else found.end()
+
+
+def _written(tag: int) -> bytes:
+    """A tag as clients write it: in one byte, or in two for a field of a number up to 2,047."""
+    return bytes((tag,)) if tag < _CONTINUES else bytes((_CONTINUES | tag & 0x7F, tag >> 7))
 
 
 def _any_of(choice: Iterable[int]) -> bytes:
@@ -129,6 +138,11 @@ _NUMBERS = b"|".join(
         (_FOUR_BYTES, rb"[\x00-\xff]{4}"),
     )
 )
+
+
+def _most_within(data: bytes) -> int:
+    """The most elements of a request of the usual size, or of the size of larger bytes."""
+    return most_elements(max(len(data), LARGEST_REQUEST))
 
 
 def _has_few(data: bytes, kind: Descriptor, most: int) -> bool:

@@ -10,4 +10,4 @@ def encoded(content: bytes) -> str:
 
 def decoded(text: str) -> bytes:
     """The bytes of a text. Raises ValueError for one that is none."""
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)

@@ -5,6 +5,7 @@ from gateway.api.region.v1.customer_service_pb2 import ContactPreferences, SetCo
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.numberplan import normalize
+from gateway.rpc.element_counts import parsed
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.customers import operations
@@ -57,4 +58,4 @@ class ContactApplication:
         action, kind = "SetContactPreferences", EnvelopeKind.ENVELOPE_KIND_CONTACT_PREFERENCES
         answer = await self._questions.ask(owner, kind, action, query)
         await self._store.write(lambda tx: call.record(tx, action, "-", f"by {owner}"))
-        return ContactPreferences.FromString(answer)
+        return parsed(ContactPreferences, answer)

@@ -6,6 +6,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
 from gateway.relay.border import Moved
+from gateway.rpc.element_counts import parsed
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.customers.profiles import read_profile
@@ -34,7 +35,7 @@ class ProfileApplication:
         asked.number = normalize(request.number)
         owner = self._questions.owner_of(asked.number)
         if owner != self._context.region:
-            return Profile.FromString(await self._ask(owner, asked))
+            return parsed(Profile, await self._ask(owner, asked))
         questioner, now = self._questions.questioner, self._clock.now()
         try:
             return await self._store.write(lambda tx: read_profile(tx, self._context, asked, questioner, now))

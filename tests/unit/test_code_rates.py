@@ -183,6 +183,28 @@ def test_a_password_counts_whose_caller_goes_away_while_it_is_hashed() -> None:
     assert told["CODES_ASKED_TOO_OFTEN"] == 2
 
 
+@pytest.mark.parametrize(("password", "turns"), [("", 1), ("271828", 3)], ids=["on its way", "being hashed"])
+def test_what_no_rate_bounds_ends_with_its_caller(password: str, turns: int) -> None:
+    sent = attempt(SPY.region, SPY.operator, 1, BEGAN)
+
+    async def scenario(node: Books) -> None:
+        home, before = application(node, Hashes()), asyncio.all_tasks()
+        asked = VerifyRequest(
+            request_id="r1", number=sent.number, code="000000", password=password, requester=requester()
+        )
+        gone = asyncio.create_task(home.verify(SPY, asked))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.wait([gone])
+        assert gone.cancelled()
+        assert asyncio.all_tasks() == before
+
+    with books(BEGAN) as node:
+        assert isinstance(begin_code(node.tx, node.context, sent, FRESH), Sent)
+        asyncio.run(scenario(node))
+
+
 def test_an_operator_that_floods_beyond_its_own_rate_leaves_its_region_the_rest() -> None:
     async def scenario(node: Books, hashes: Hashes) -> tuple[str, Counter[str]]:
         home, tries = application(node, hashes), range(700)  # more than the region may try in a minute

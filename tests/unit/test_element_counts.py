@@ -16,6 +16,7 @@ from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from gateway.api.relay.v1.relay_pb2 import Batch, DeliverRequest, Envelope, Journey, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.rpc.access import LARGEST_REQUEST
 from gateway.rpc.element_counts import count_elements, most_elements, parsed, require_few
 
 KINDS: list[type[Message]] = [SubmitOrderRequest, Complaint, Configuration, Batch, DeliverRequest, ReceiptContent]
@@ -132,9 +133,28 @@ def test_elements_are_counted_however_they_are_written(data: bytes, kind: type[M
     assert refused.value.reason == Reason.REASON_TOO_MANY_ELEMENTS
 
 
-@pytest.mark.parametrize("fields", [b"\x1a\x00", b"\x7b\x7c", b"\x7b"])
+@pytest.mark.parametrize("fields", [b"\x1a\x00", b"\x1a\x02\x08\x01", b"\x7b\x7c", b"\x7b"])
 def test_bytes_whose_scan_would_take_long_have_too_many_elements(fields: bytes) -> None:
-    assert count_elements(fields * 100_000, DeliverRequest.DESCRIPTOR, 1000) == 1001
+    data = fields * (most_elements(LARGEST_REQUEST) + 1)
+    assert count_elements(data, DeliverRequest.DESCRIPTOR, PLENTY) == PLENTY + 1
+
+
+def test_texts_of_any_field_number_are_skipped_with_their_neighbours() -> None:
+    for text in (b"\x0a\x01a", b"\x9a\x01\x01a", b"\xfa\x7f\x01a"):
+        assert count_elements(text * 10_000, DeliverRequest.DESCRIPTOR, 1000) == 0
+
+
+def test_elements_whose_tag_takes_two_bytes_are_counted() -> None:
+    kind = descriptor(Complaint)
+    later = [
+        each.name for each in kind.fields if each.is_repeated and each.message_type is not None and each.number > 15
+    ]
+    assert later
+    for name in later:
+        complaint = Complaint()
+        for _ in range(1001):
+            getattr(complaint, name).add()
+        assert count_elements(complaint.SerializeToString(), kind, 1000) == 1001, name
 
 
 def test_bytes_that_are_no_message_are_left_to_the_parser() -> None:
@@ -145,7 +165,7 @@ def test_bytes_that_are_no_message_are_left_to_the_parser() -> None:
 
 
 def test_a_message_within_a_request_has_as_many_elements_as_one_of_its_size() -> None:
-    most = most_elements(256 * 1024)
+    most = most_elements(LARGEST_REQUEST)
     assert len(parsed(Batch, Batch(envelopes=[Envelope()] * most).SerializeToString()).envelopes) == most
     with pytest.raises(DecodeError):
         parsed(Batch, Batch(envelopes=[Envelope()] * (most + 1)).SerializeToString())

@@ -23,6 +23,8 @@ from gateway.relay.envelopes import (
     read_content,
     seal_receipt,
 )
+from gateway.rpc.access import LARGEST_REQUEST
+from gateway.rpc.element_counts import most_elements
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity
 from gateway.security.sealing import Route
@@ -230,8 +232,11 @@ def test_a_signed_envelope_is_no_receipt(regions: Regions) -> None:
     assert refusal.value.reason == SIGNATURE_INVALID
 
 
-def test_a_signed_receipt_that_cannot_be_read_is_refused(regions: Regions) -> None:
-    content = b"\xff\xff"
+MANY = ReceiptContent(reason_parameters={str(each): "" for each in range(most_elements(LARGEST_REQUEST) + 1)})
+
+
+@pytest.mark.parametrize("content", [b"\xff\xff", MANY.SerializeToString()], ids=["no receipt", "many elements"])
+def test_a_signed_receipt_that_cannot_be_read_is_refused(regions: Regions, content: bytes) -> None:
     unreadable = Receipt(content=content, signature=regions.signers["sichuan"].sign(RECEIPT, content))
     with pytest.raises(Refused, match="unreadable"):
         regions.open_receipt(unreadable, regions.seal())

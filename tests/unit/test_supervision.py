@@ -156,6 +156,7 @@ def test_whom_a_record_names_worked_on_it() -> None:
     for change in (
         lambda found: found.notes.add(author="sichuan/chen"),
         lambda found: found.expedites.add(staff_id="chen"),
+        lambda found: found.expedites.add(staff_id="Chen"),
         lambda found: setattr(found, "operator", "staff/chen"),
         lambda found: setattr(found.request.requester, "staff_id", "chen"),
     ):

@@ -13,6 +13,7 @@ from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.rpc.calls import current_call
+from gateway.rpc.element_counts import parsed
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.business.billing.bulk import answer_bills
@@ -76,7 +77,7 @@ class BillingService(BillingServiceServicer):
             if refused.reason not in _WITHOUT_FORMER:
                 raise
             return
-        bill.former.CopyFrom(api.Bill.FromString(answer))
+        bill.former.CopyFrom(parsed(api.Bill, answer))
 
     async def QueryBills(
         self,
@@ -117,4 +118,4 @@ class BillingService(BillingServiceServicer):
         # An itemised bill may be near the limit of one message: it leaves no room for neighbours.
         alone = asked.itemised
         answer = await self._questions.ask(owner, kind, QRY_BILL, asked, lifetime=lifetime, alone=alone)
-        return api.Bill.FromString(answer)
+        return parsed(api.Bill, answer)

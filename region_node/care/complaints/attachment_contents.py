@@ -18,6 +18,7 @@ from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused, reason_name
 from gateway.relay.envelopes import Answer, OutgoingEnvelope
 from gateway.relay.queries import Asker
+from gateway.rpc.element_counts import parsed
 from gateway.security.identity import Identity
 from gateway.store.port import Store, Transaction
 from region_node.care.complaints import handling, rules
@@ -94,7 +95,7 @@ class AttachmentApplication:
             lifetime=timedelta(seconds=ANSWER_SECONDS),
         )
         answer = await self._asker.ask(outgoing, FETCH_SECONDS, content.traceparent, alone=True)
-        return DocumentPiece.FromString(answer)
+        return parsed(DocumentPiece, answer)
 
 
 def _noted_piece(
@@ -167,7 +168,7 @@ class AttachmentReading:
             asked.offset = offset
             if region != self._context.region:
                 answer = await self._questions.ask(region, KIND, asked.ticket_id, asked, alone=True)
-                return DocumentPiece.FromString(answer)
+                return parsed(DocumentPiece, answer)
             found = await self._store.read(lambda tx: _piece(tx, asked))
             if isinstance(found, Refused):
                 raise found

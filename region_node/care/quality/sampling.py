@@ -14,6 +14,7 @@ from gateway.errors import Refused, invalid
 from gateway.federation.catalogue import Federation
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds, to_timestamp
+from gateway.values.requesters import is_same_person
 from region_node.business.billing.rules import Month
 from region_node.business.orders.rows import completed_page, require_order
 from region_node.care.complaints.figure_rows import counted_page
@@ -147,7 +148,8 @@ _STAFF_FIELDS = frozenset({"staff_id", "author", "operator"})
 def names_one_of(record: Message, names: set[str]) -> bool:
     """Whether a field of the record for a member of staff has one of the names."""
     for field, value in record.ListFields():
-        if field.type == FieldDescriptor.TYPE_STRING and field.name in _STAFF_FIELDS and value in names:
+        is_staff = field.type == FieldDescriptor.TYPE_STRING and field.name in _STAFF_FIELDS
+        if is_staff and any(is_same_person(value, each) for each in names):
             return True
         if field.type == FieldDescriptor.TYPE_MESSAGE:
             parts = value if field.is_repeated else [value]

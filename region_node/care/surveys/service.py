@@ -10,6 +10,7 @@ from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import invalid
 from gateway.federation.numberplan import normalize
 from gateway.process.tracing import current_traceparent
+from gateway.rpc.element_counts import parsed
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
@@ -81,7 +82,7 @@ class SurveyService(SurveyServiceServicer):
         asked.number = number
         answer = await self._questions.ask(owner, EnvelopeKind.ENVELOPE_KIND_SURVEY_ANSWER, "AnswerSurvey", asked)
         await self._store.write(lambda tx: calling.record(tx, "AnswerSurvey", "-", f"by {owner}"))
-        return api.AnswerSurveyResponse.FromString(answer)
+        return parsed(api.AnswerSurveyResponse, answer)
 
     async def StartSurveyCampaign(
         self,

@@ -26,6 +26,7 @@ from gateway.relay.queries import Asker
 from gateway.relay.sealed_batches import SealedBatchTransport
 from gateway.relay.transport import BeforeAttempt
 from gateway.rpc.channels import Dialer, invoke
+from gateway.rpc.element_counts import parsed
 from gateway.security.identity import server_name
 from gateway.security.sealing_keys import SealingKeys
 from gateway.security.signing import AUDIT_HEAD, WITNESSED_HEAD, Signer, TrustedKeys
@@ -199,7 +200,7 @@ class Witnesses:
         )
         transport = SealedBatchTransport(border, _AnyCoordinator(self._dialer, settings))
         asker = Asker(border, transport, self._clock, random.Random())
-        return WitnessAnswer.FromString(await asker.ask(outgoing, _TIMEOUT, "", attempts=1))
+        return parsed(WitnessAnswer, await asker.ask(outgoing, _TIMEOUT, "", attempts=1))
 
 
 class _AnyCoordinator:

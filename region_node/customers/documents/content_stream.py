@@ -13,6 +13,7 @@ from gateway.process.tracing import current_traceparent
 from gateway.relay.border import Moved
 from gateway.relay.envelopes import Answer, OutgoingEnvelope
 from gateway.relay.queries import Asker
+from gateway.rpc.element_counts import parsed
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.customers.documents import contents, rules
@@ -73,7 +74,7 @@ class ContentApplication:
             operator=operator,
             lifetime=timedelta(seconds=ANSWER_SECONDS),
         )
-        return DocumentPiece.FromString(await self._asker.ask(outgoing, FETCH_SECONDS, traceparent, alone=True))
+        return parsed(DocumentPiece, await self._asker.ask(outgoing, FETCH_SECONDS, traceparent, alone=True))
 
 
 class Reading:
@@ -118,7 +119,7 @@ class Reading:
     async def _piece(self, asked: DocumentContentQuestion, owner: str, call: AuditedCall) -> DocumentPiece:
         if owner != self._context.region:
             answer = await self._questions.ask(owner, KIND, asked.document_id, asked, alone=True)
-            told = DocumentPiece.FromString(answer)
+            told = parsed(DocumentPiece, answer)
             if not told.is_with_asker:
                 return told
         try:

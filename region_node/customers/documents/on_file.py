@@ -10,6 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused
 from gateway.relay.border import Moved
+from gateway.rpc.element_counts import parsed
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.customers.documents import register, rules
@@ -49,7 +50,7 @@ class RegisterApplication:
         # An order's own question shares its batch: its answer has few documents, of some 200 bytes each.
         alone = not question.business and is_large(question.page_size)
         answer = await self._questions.ask(owner, LIST_KIND, "ListDocuments", question, alone=alone)
-        return ListDocumentsResponse.FromString(answer)
+        return parsed(ListDocumentsResponse, answer)
 
     async def counting(self, number: str, call: AuditedCall, business: str) -> Sequence[RegisteredDocument]:
         """Lists the documents on file that may count for an order of a number's customer. Raises Refused as `list`."""

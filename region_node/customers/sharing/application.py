@@ -15,6 +15,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
 from gateway.federation.numberplan import normalize
 from gateway.relay.border import Moved
+from gateway.rpc.element_counts import parsed
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.approvals.operations import Act, Awaited, approval_of
@@ -78,7 +79,7 @@ class SharingApplication:
             if isinstance(asked, api.ReadSharedCustomerRequest):
                 answer = await self._read_abroad(call, owner, asked)
                 return response.FromString(answer.SerializeToString())
-            return response.FromString(await self._ask(owner, action, call, asked))
+            return parsed(response, await self._ask(owner, action, call, asked))
         except Refused as refused:
             what = reason_name(refused.reason)
             await self._store.write(lambda tx: call.record(tx, action, None, what))

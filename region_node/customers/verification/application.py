@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from gateway.api.region.v1 import verification_service_pb2 as api
@@ -20,7 +21,7 @@ from gateway.wording.masking import masked_number
 from region_node.customers.notices.port import Message, Notifier
 from region_node.customers.verification import operations
 from region_node.customers.verification.forms import Asked, require_form
-from region_node.customers.verification.operations import Attempt, Counted, Fresh, Said
+from region_node.customers.verification.operations import Attempt, Counted, Fresh, Hashing, Said
 from region_node.customers.verification.rules import (
     CODES,
     KEY_BYTES,
@@ -77,33 +78,23 @@ class VerificationApplication:
 
     async def verify(self, questioner: Questioner, request: api.VerifyRequest) -> api.VerifyResponse:
         """Checks the customer's code or password."""
-        return await self._to_the_end(self._verify(self._attempt("Verify", questioner, request), request))
+        attempt = self._attempt("Verify", questioner, request)
+        return await self._answer(attempt, request, partial(self._verified, attempt))
 
     async def change_password(
         self, questioner: Questioner, request: api.ChangePasswordRequest
     ) -> api.ChangePasswordResponse:
         """Puts another password in force."""
         attempt = self._attempt("ChangePassword", questioner, request)
-        return await self._to_the_end(self._change_password(attempt, request))
+        return await self._answer(attempt, request, partial(self._changed, attempt, request.new_password))
 
-    async def _to_the_end(self, guess: Coroutine[object, object, T]) -> T:
-        """The answer to a guess. It goes on and counts though its caller goes away: its hash has cost as much."""
-        guessing = asyncio.create_task(guess)
-        self._guesses.add(guessing)
-        guessing.add_done_callback(self._guesses.discard)
-        return await asyncio.shield(guessing)
-
-    async def _verify(self, attempt: Attempt, request: api.VerifyRequest) -> api.VerifyResponse:
-        said = await self._said(attempt, request)
+    async def _verified(self, attempt: Attempt, said: Said) -> api.VerifyResponse:
         fresh_key = self._ports.source.randbytes(KEY_BYTES)
         documents = await self._write(lambda tx: operations.verify(tx, self._ports.context, attempt, said, fresh_key))
         return api.VerifyResponse(documents=documents)
 
-    async def _change_password(
-        self, attempt: Attempt, request: api.ChangePasswordRequest
-    ) -> api.ChangePasswordResponse:
-        said = await self._said(attempt, request)
-        chosen = await self._chosen(attempt, said, request.new_password)
+    async def _changed(self, attempt: Attempt, password: str, said: Said) -> api.ChangePasswordResponse:
+        chosen = await self._chosen(attempt, said, password)
         await self._write(lambda tx: operations.change_password(tx, self._ports.context, attempt, said, chosen))
         return api.ChangePasswordResponse()
 
@@ -112,17 +103,41 @@ class VerificationApplication:
         staff_id = request.requester.staff_id
         return Attempt(action, questioner, request.request_id, request.number, staff_id, self._ports.clock.now())
 
-    async def _said(self, attempt: Attempt, request: api.VerifyRequest | api.ChangePasswordRequest) -> Said:
+    async def _answer(
+        self,
+        attempt: Attempt,
+        request: api.VerifyRequest | api.ChangePasswordRequest,
+        then: Callable[[Said], Coroutine[object, object, T]],
+    ) -> T:
+        """The answer to a code or password, by `then`.
+
+        A guess of a password that a rate counts goes on though its caller goes away: its hash costs as much, and the
+        rate bounds how many go on. All else ends with its caller.
+        """
         if not request.password:
-            return Said(request.code)
-        context, code, password = self._ports.context, request.code, request.password
+            return await then(Said(request.code))
+        context, code = self._ports.context, request.code
         decoy = HashedPassword(self._ports.source.randbytes(SALT_BYTES), self._ports.password_cost, b"")
         found = await self._ports.store.read(lambda tx: operations.password_in_force(tx, context, attempt, code, decoy))
         if found is None:
-            return Said(request.code, has_password=True)
+            return await then(Said(code, has_password=True))
+        if not found.counts:
+            return await self._guess(attempt, request, found, then)
+        guess = asyncio.create_task(self._guess(attempt, request, found, then))
+        self._guesses.add(guess)
+        guess.add_done_callback(self._guesses.discard)
+        return await asyncio.shield(guess)
+
+    async def _guess(
+        self,
+        attempt: Attempt,
+        request: api.VerifyRequest | api.ChangePasswordRequest,
+        found: Hashing,
+        then: Callable[[Said], Coroutine[object, object, T]],
+    ) -> T:
         with self._under_way(found.counts):
-            hashed = await self._hashed(attempt, password, found.held.salt, found.held.cost)
-        return Said(request.code, has_password=True, password=hashed)
+            hashed = await self._hashed(attempt, request.password, found.held.salt, found.held.cost)
+        return await then(Said(request.code, has_password=True, password=hashed))
 
     @contextmanager
     def _under_way(self, counts: Sequence[Counted]) -> Iterator[None]:

@@ -14,6 +14,7 @@ from gateway.federation.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.relay.queries import ATTEMPTS
 from gateway.rpc.calls import current_call
+from gateway.rpc.element_counts import parsed
 from region_node.customers.verification.application import VerificationApplication
 from region_node.customers.verification.forms import require_form
 from region_node.node.context import RegionContext
@@ -41,7 +42,7 @@ class VerificationService(VerificationServiceServicer):
         asked, owner = self._read(request)
         if owner is not None:
             query = VerificationQuery(send_code=asked)
-            return api.SendCodeResponse.FromString(await self._ask(owner, "SendCode", query, ATTEMPTS))
+            return parsed(api.SendCodeResponse, await self._ask(owner, "SendCode", query, ATTEMPTS))
         try:
             return await self._application.send_code(self._questions.questioner, asked)
         except Moved as moved:
@@ -54,7 +55,7 @@ class VerificationService(VerificationServiceServicer):
         asked, owner = self._read(request)
         if owner is not None:
             query = VerificationQuery(verify=asked)
-            return api.VerifyResponse.FromString(await self._ask(owner, "Verify", query, _ONCE))
+            return parsed(api.VerifyResponse, await self._ask(owner, "Verify", query, _ONCE))
         try:
             return await self._application.verify(self._questions.questioner, asked)
         except Moved as moved:
@@ -69,7 +70,7 @@ class VerificationService(VerificationServiceServicer):
         asked, owner = self._read(request)
         if owner is not None:
             query = VerificationQuery(change_password=asked)
-            return api.ChangePasswordResponse.FromString(await self._ask(owner, "ChangePassword", query, _ONCE))
+            return parsed(api.ChangePasswordResponse, await self._ask(owner, "ChangePassword", query, _ONCE))
         try:
             return await self._application.change_password(self._questions.questioner, asked)
         except Moved as moved:

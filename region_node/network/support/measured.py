@@ -11,6 +11,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
+from gateway.rpc.element_counts import parsed
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from region_node.network.measurements.measurement_rows import HOUR, totals_since
@@ -103,7 +104,7 @@ async def with_measurements(
         if isinstance(answer, Refused):
             unanswered.append(SupportUnanswered(region=region, reason=answer.reason))
         else:
-            measured[region] = LinksMeasured.FromString(answer).measurements
+            measured[region] = parsed(LinksMeasured, answer).measurements
     return completed(network, inquiry, measured), unanswered
 
 

@@ -23,6 +23,7 @@ from gateway.relay.border import Border
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.queries import Asker
 from gateway.relay.transport import Transport
+from gateway.rpc.element_counts import parsed
 from gateway.security.signing import AUDIT_HEAD, WITNESSED_HEAD
 from gateway.store import losses
 from gateway.store.port import Store, Transaction
@@ -106,7 +107,7 @@ class WitnessNotifier:
             lifetime=_LIFETIME,
         )
         try:
-            answer = WitnessAnswer.FromString(await self._asker.ask(outgoing, ANSWER_SECONDS, _NO_TRACE, attempts=1))
+            answer = parsed(WitnessAnswer, await self._asker.ask(outgoing, ANSWER_SECONDS, _NO_TRACE, attempts=1))
         except (Refused, DecodeError) as error:
             _log.info("the witness %s was not told the audit head: %s", witness, error)
             return
