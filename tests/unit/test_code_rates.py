@@ -1,6 +1,7 @@
 """How many codes an operator and its region may ask for in a minute, whoever the numbers belong to."""
 
 import asyncio
+import gc
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -163,7 +164,10 @@ def test_no_more_passwords_are_hashed_at_a_time_than_may_be_tried_in_a_minute() 
 
 
 def test_a_password_counts_whose_caller_goes_away_while_it_is_hashed() -> None:
+    defects = []
+
     async def scenario(node: Books, hashes: Hashes) -> Counter[str]:
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: defects.append(told))
         home = application(node, hashes)
         asked = VerifyRequest(request_id="r1", number="+8619851000001", password="271828", requester=requester())
         changed = ChangePasswordRequest(
@@ -181,6 +185,8 @@ def test_a_password_counts_whose_caller_goes_away_while_it_is_hashed() -> None:
     with books(BEGAN) as node:
         told = asyncio.run(scenario(node, Hashes()))
     assert told["CODES_ASKED_TOO_OFTEN"] == 2
+    gc.collect()
+    assert not defects, "nobody is left to be told that it was wrong"
 
 
 @pytest.mark.parametrize(("password", "turns"), [("", 1), ("271828", 3)], ids=["on its way", "being hashed"])

@@ -125,8 +125,13 @@ class VerificationApplication:
             return await self._guess(attempt, request, found, then)
         guess = asyncio.create_task(self._guess(attempt, request, found, then))
         self._guesses.add(guess)
-        guess.add_done_callback(self._guesses.discard)
+        guess.add_done_callback(self._is_over)
         return await asyncio.shield(guess)
+
+    def _is_over(self, guess: asyncio.Task[object]) -> None:
+        self._guesses.discard(guess)
+        if not guess.cancelled():
+            guess.exception()  # a wrong guess is no defect where nobody is left to tell
 
     async def _guess(
         self,
