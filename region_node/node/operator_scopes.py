@@ -118,8 +118,8 @@ class OperatorScopes:
     def amount_a_day(self, operator: str) -> int | None:
         """The money that an operator system may take in by its orders in a day, in minor units; None for any.
 
-        For `staff/<name>` that of a member of staff who orders without one. Without a scope it is 0: orders that still
-        wait when a scope is removed take in nothing without a review.
+        For `staff/<name>` that of a member of staff who orders without one. Without a scope it is 0, for an
+        order that is being taken in as the scope is removed.
         """
         return None if self._scopes is None else self._scope(operator).amount_a_day
 

@@ -193,7 +193,7 @@ def test_beyond_its_scope_an_operator_system_is_reviewed_at_home_and_refused_els
         assert submitted(tx, context, "4", request_of(50)).state == rules.COMPLETED
 
 
-def test_what_an_operator_system_without_a_scope_has_ordered_before_is_reviewed(tmp_path: Path) -> None:
+def test_an_order_that_is_taken_in_as_its_scope_is_removed_is_reviewed(tmp_path: Path) -> None:
     with sichuan(scoped(tmp_path)) as (tx, context):
         assert decided(tx, context, "removed/1", 1, origin="sichuan").awaiting.action == "review"
         assert decided(tx, context, f"{NODE_OPERATOR}/1", 1, origin="sichuan").state == rules.COMPLETED
