@@ -153,9 +153,9 @@ async def test_the_scorecards_of_a_month_are_a_table_whose_figures_lead_to_their
 ) -> None:
     await browser.sign_in()
     configuration = await federation.configuration()
-    page = (await browser.open("quality")).text
-    assert {each.name.en in shown(page) for each in configuration.quality.figures} == {True}
     month = f"{federation.clock.now():%Y-%m}"
+    page = (await browser.open(f"quality?month={month}")).text
+    assert {each.name.en in shown(page) for each in configuration.quality.figures} == {True}
     figure = f"quality?month={month}&figure=ordersInTime"
     assert f'href="{ROOT}/{html.escape(figure)}"' in page
     for region in ("guangdong", "sichuan"):

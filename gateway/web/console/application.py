@@ -61,6 +61,7 @@ from gateway.web.html_pages import HtmlPages
 from gateway.web.refusals import http_status, told_headers
 from gateway.web.server import Handler, admitted_reader, certificates_of
 from gateway.wording.languages import LANGUAGES, current_language, translated
+from gateway.wording.times import shown_zone
 
 NAME = "Console"
 """The name of a console among the pages of a process."""
@@ -366,8 +367,10 @@ class ConsoleApplication:
         try:
             visit.query.require_known([*view.query, FORMAT])
             form = chosen_word(visit, FORMAT, FORMATS)
-            data = await view.read(visit, self._calling(request, view.rpcs))
             terms = await self.terms(request)
+            with self._reader(request, terms):
+                visit = replace(visit, now=visit.now.astimezone(shown_zone()))
+            data = await view.read(visit, self._calling(request, view.rpcs))
             if form and refused is None:
                 with self._reader(request, terms):
                     return exported(view.show(visit, data), form)
