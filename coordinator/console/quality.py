@@ -69,7 +69,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
 
 def _choices(visit: Visit, found: _Found) -> Iterator[Choice]:
     figures = [Option(told_word(_FIGURES, each.figure), in_language(each.name)) for each in found.report.definitions]
-    yield month_of(visit)
+    yield month_of(visit, found.month)
     yield chosen_of(visit, _FIGURE, translated("Figure"), figures)
     yield region_of(visit)
 
