@@ -145,6 +145,13 @@ async def test_issues_risks_the_body_and_the_configuration_have_pages(federation
     assert configuration.risks.likelihoods[0].name.en in pages["risks"].text
     assert (await browser.open("configuration?part=secrets")).status == HTTPStatus.BAD_REQUEST
     assert (await browser.open("configuration/revisions")).status == HTTPStatus.OK
+    head = await browser.ask("HEAD", "body")
+    assert (head.status, head.text, head.headers["content-type"]) == (
+        HTTPStatus.OK,
+        "",
+        pages["body"].headers["content-type"],
+    )
+    assert (await browser.ask("HEAD", "board/events")).status == HTTPStatus.METHOD_NOT_ALLOWED
     assert (await browser.open("configuration/revisions?from=99999")).status == HTTPStatus.BAD_REQUEST
 
 
