@@ -1,8 +1,8 @@
-"""The month that a page of a console shows unless another is chosen."""
+"""The present day and month of a page of a console."""
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import pytest
@@ -22,6 +22,7 @@ from gateway.time.clock import SystemClock
 from gateway.web.console.application import ConsoleApplication
 from gateway.web.console.framing import Person
 from gateway.web.console.sessions import Sessions
+from gateway.wording.times import in_shown_zone
 
 ADMIN = Identity("crossregion.example", Role.ROLE_ADMIN, "", "root")
 IN_CHINA = GetTermsResponse(terms=Terms(regions=[RegionTerm(region="sichuan", time_zone="Asia/Shanghai")]))
@@ -54,3 +55,11 @@ def test_a_page_is_of_the_month_in_the_zone_in_which_its_times_are_shown(monkeyp
     answer = asyncio.run(read())
     assert isinstance(answer, web.Response)
     assert (asked, "2026-12" in str(answer.text)) == (["2026-12"], True)
+
+
+def test_hours_from_now_are_hours_also_over_a_night_in_which_clocks_change() -> None:
+    eve = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    in_berlin = Terms(regions=[RegionTerm(region="berlin", time_zone="Europe/Berlin")])
+    with console(SystemClock()).reader("en", in_berlin):
+        shown = in_shown_zone(eve)
+    assert (shown.hour, shown + timedelta(hours=24)) == (13, eve + timedelta(hours=24))

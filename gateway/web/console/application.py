@@ -61,7 +61,7 @@ from gateway.web.html_pages import HtmlPages
 from gateway.web.refusals import http_status, told_headers
 from gateway.web.server import READING, Handler, admitted_reader, certificates_of
 from gateway.wording.languages import LANGUAGES, current_language, translated
-from gateway.wording.times import shown_zone
+from gateway.wording.times import in_shown_zone
 
 NAME = "Console"
 """The name of a console among the pages of a process."""
@@ -369,7 +369,7 @@ class ConsoleApplication:
             form = chosen_word(visit, FORMAT, FORMATS)
             terms = await self.terms(request)
             with self._reader(request, terms):
-                visit = replace(visit, now=visit.now.astimezone(shown_zone()))
+                visit = replace(visit, now=in_shown_zone(visit.now))
             data = await view.read(visit, self._calling(request, view.rpcs))
             if form and refused is None:
                 with self._reader(request, terms):
