@@ -1,5 +1,6 @@
 """The pages of a coordinator's console without a server: flows, the ring, and pages of hostile texts."""
 
+import asyncio
 import csv
 import io
 import json
@@ -377,6 +378,22 @@ def test_a_figure_is_a_chart_by_region_and_by_month_for_one_region() -> None:
     regions, months = {"guangdong: 40.0小时 ✓", "sichuan: 60.0小时 !"}, {"2025-09: 60.0小时 !", "2026-02: 60.0小时 !"}
     assert (regions <= {*by_region}, months & {*by_region}) == (True, set())
     assert (months <= {*by_month}, regions & {*by_month}) == (True, set())
+
+
+def test_a_region_computes_one_month_of_a_figure_at_a_time() -> None:
+    class Busy(Answering):
+        asked = open_calls = 0
+
+        async def ask(self, rpc: Rpc[M], request: Message) -> M:
+            assert not self.open_calls
+            self.asked, self.open_calls = self.asked + 1, 1
+            await asyncio.sleep(0)
+            self.open_calls = 0
+            return await super().ask(rpc, request)
+
+    calling = Busy(quality())
+    shown_by(CONSOLE, _view("/quality"), visit("figure=repairTime95&month=2026-02", ADMIN), calling)
+    assert calling.asked == 6
 
 
 def test_a_month_that_is_none_and_a_figure_that_is_none_are_refused() -> None:
