@@ -73,7 +73,8 @@ def _positions(answer: ReportSettlementResponse) -> Table:
             translated("Disputed"),
         ),
         rows=[[Cell(region_name(each.region), "row"), *_amounts(each)] for each in answer.positions],
-        caption=told_sums(answer.sums),
+        # Without the report of each region, this is no sum of all.
+        caption="" if answer.unanswered else told_sums(answer.sums),
     )
 
 

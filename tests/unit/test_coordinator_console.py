@@ -419,7 +419,8 @@ def test_pairs_that_differ_are_found_and_the_page_names_the_commands_that_repair
 
 def test_a_settlement_shows_the_debt_from_both_sides_and_warns_of_reports_that_differ() -> None:
     shown = shown_by(CONSOLE, _view("/settlement"), visit("month=2026-10", ADMIN), Answering(settlement()))
-    _, matrix = shown.tables
+    positions, matrix = shown.tables
+    assert not positions.caption, "a region has not answered"
     told = {row[0].text: [cell.text for cell in row[1:]] for row in matrix.rows}
     assert (told["guangdong"][0], told["guangdong"][2].startswith("22.00")) == ("", True)
     assert told["sichuan"][0].startswith("-22.00")
