@@ -87,7 +87,8 @@ class ConfigurationService(ConfigurationServiceServicer):
     async def _kept(self, field: str, revision: int) -> Configuration:
         """A configuration that is or was in force. Raises Refused with REQUEST_INVALID for an unknown revision."""
         found = await self._registry.configuration_at(revision)
-        if found is None:
+        # A later one of the store does not verify.
+        if found is None or revision > self._registry.snapshot().revision:
             raise invalid(field, "no such revision was in force", "没有该版本的配置")
         return found
 

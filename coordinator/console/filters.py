@@ -17,15 +17,19 @@ def region_of(visit: Visit) -> Choice:
     return chosen_of(visit, REGION, translated("Region"), regions)
 
 
-def chosen_month(visit: Visit) -> str:
-    """The month in the address, else the present one. Raises Refused for a text that is no month."""
-    month = visit.query.text(MONTH) or f"{visit.now:%Y-%m}"
+def chosen_month(visit: Visit, ago: int = 0) -> str:
+    """The month in the address, else the one so many months `ago`. Raises Refused for a text that is no month."""
+    month = visit.query.text(MONTH) or month_before(_present(visit), ago)
     require_month(MONTH, month)
     return month
 
 
-def month_of(visit: Visit) -> Choice:
+def month_of(visit: Visit, month: str) -> Choice:
     """The month of a page, of the last two years."""
-    present, month = f"{visit.now:%Y-%m}", chosen_month(visit)
+    present = _present(visit)
     months = sorted({*months_between(month_before(present, _MONTHS - 1), present), month}, reverse=True)
     return Choice(MONTH, translated("Month"), [Option(each, each) for each in months], month)
+
+
+def _present(visit: Visit) -> str:
+    return f"{visit.now:%Y-%m}"

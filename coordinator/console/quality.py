@@ -1,6 +1,5 @@
 """The scorecards of the regions for a month, and one figure as a chart by region, or by month for one region."""
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -46,10 +45,9 @@ class _Found:
 async def _read(visit: Visit, calling: Calling) -> _Found:
     month, figure = chosen_month(visit), chosen_value(visit, _FIGURE, _FIGURES)
     months = months_between(month_before(month, _MONTHS - 1), month) if figure else [month]
-    answers = await asyncio.gather(
-        *(calling.ask(rpcs.REPORT_QUALITY, ReportQualityRequest(month=each)) for each in months)
-    )
-    return _Found(figure, month, dict(zip(months, answers, strict=True)))
+    # One after the other: each reads a month of records in every region, whose database has few readers.
+    reports = {each: await calling.ask(rpcs.REPORT_QUALITY, ReportQualityRequest(month=each)) for each in months}
+    return _Found(figure, month, reports)
 
 
 def _show(visit: Visit, found: _Found) -> Shown:
@@ -69,7 +67,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
 
 def _choices(visit: Visit, found: _Found) -> Iterator[Choice]:
     figures = [Option(told_word(_FIGURES, each.figure), in_language(each.name)) for each in found.report.definitions]
-    yield month_of(visit)
+    yield month_of(visit, found.month)
     yield chosen_of(visit, _FIGURE, translated("Figure"), figures)
     yield region_of(visit)
 

@@ -59,23 +59,25 @@ def _show(visit: Visit, answer: ReportReconciliationResponse) -> Shown:
         _table(sorted({each.day for each in answer.days}), pairs),
         "",
         notes=list(map(unanswered_line, answer.unanswered)),
-        commands=_commands() if any(map(_has_difference, pairs.values())) else None,
+        commands=_commands() if any(map(_is_amiss, pairs.values())) else None,
     )
     return page.shown(translated("Reconciliation"), PATH)
 
 
 def _chosen(visit: Visit, pairs: Mapping[Pair, _Days]) -> Mapping[Pair, _Days]:
-    """The pairs that the filters leave."""
+    """The pairs that the filters leave, those with a difference first."""
     only_differing, region = chosen_word(visit, _SHOW, (_DIFFERING,)), visit.query.text(REGION)
-    return {
+    found = {
         pair: days
         for pair, days in pairs.items()
-        if (not region or region in pair) and (not only_differing or _has_difference(days))
+        if (not region or region in pair) and (not only_differing or _is_amiss(days))
     }
+    return dict(sorted(found.items(), key=lambda each: not _is_amiss(each[1])))
 
 
-def _has_difference(days: _Days) -> bool:
-    return any(map(differs, days.values()))
+def _is_amiss(days: _Days) -> bool:
+    """Whether records differ on any day, or the reports of both regions about them."""
+    return any(differs(each) or each.standing == PairStanding.PAIR_STANDING_CONTRADICTORY for each in days.values())
 
 
 def _table(days: Sequence[str], pairs: Mapping[Pair, _Days]) -> Table:

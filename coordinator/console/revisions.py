@@ -11,11 +11,12 @@ from gateway.api.coordinator.v1.administration_pb2 import (
     ConfigurationChange,
     GetConfigurationRequest,
 )
+from gateway.errors import Refused
 from gateway.web.console.lists import chosen_word, list_page
-from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import Choice, Commands, Option
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import refusal, translated
 
 PATH = "/configuration/revisions"
 _FROM, _TO = "from", "to"
@@ -30,7 +31,8 @@ class _Found:
     revisions: Sequence[str]
     before: str
     after: str
-    answer: CompareRevisionsResponse
+    answer: CompareRevisionsResponse | Refused
+    """The refusal where a registry has no such revision: one that began from a later anchor."""
 
 
 async def _read(visit: Visit, calling: Calling) -> _Found:
@@ -42,7 +44,7 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
     after = chosen_word(visit, _TO, revisions) or revisions[0]
     before = chosen_word(visit, _FROM, revisions) or str(max(int(revisions[-1]), int(after) - 1))
     compared = CompareRevisionsRequest(from_revision=int(before), to_revision=int(after))
-    return _Found(revisions, before, after, await calling.ask(rpcs.COMPARE_REVISIONS, compared))
+    return _Found(revisions, before, after, await unless_refused(calling.ask(rpcs.COMPARE_REVISIONS, compared)))
 
 
 def _show(visit: Visit, found: _Found) -> Shown:
@@ -51,10 +53,13 @@ def _show(visit: Visit, found: _Found) -> Shown:
         Choice(_FROM, translated("From revision"), revisions, found.before),
         Choice(_TO, translated("To revision"), revisions, found.after),
     ]
-    notes = []
-    if count := found.answer.left_off:
+    notes, answer = [], found.answer
+    if isinstance(answer, Refused):
+        notes.append(refusal(answer))
+        answer = CompareRevisionsResponse()
+    if count := answer.left_off:
         notes.append(translated("{count} more changes are not shown: choose nearer revisions.", count=f"{count:,}"))
-    page = list_page(visit, PATH, choices, _table(found.answer.changes), "", notes=notes, commands=_commands())
+    page = list_page(visit, PATH, choices, _table(answer.changes), "", notes=notes, commands=_commands())
     return page.shown(translated("Revisions"), PATH)
 
 

@@ -35,24 +35,31 @@ _BADGES: Mapping[SettlementState.ValueType, str] = {SIGNED: "moving", DISPUTED: 
 
 
 async def _read(visit: Visit, calling: Calling) -> ReportSettlementResponse:
-    return await calling.ask(rpcs.REPORT_SETTLEMENT, ReportSettlementRequest(month=chosen_month(visit)))
+    return await calling.ask(rpcs.REPORT_SETTLEMENT, ReportSettlementRequest(month=_month(visit)))
+
+
+def _month(visit: Visit) -> str:
+    """The chosen month, else the last one that has ended: no earlier statement is signed."""
+    return chosen_month(visit, ago=1)
 
 
 def _show(visit: Visit, answer: ReportSettlementResponse) -> Shown:
     notes = [*map(unanswered_line, answer.unanswered), *(differing(each) for each in answer.pairs if each.differs)]
     if any(each.minor_units for each in answer.sums):
         notes.append(told_sums(answer.sums))
+    if not answer.pairs:
+        notes.append(translated("No statement was signed or proposed for this month yet."))
     page = list_page(
         visit,
         PATH,
-        [month_of(visit)],
+        [month_of(visit, _month(visit))],
         _matrix(by_pair(answer.pairs)),
         "",
         notes=notes,
         above=[_positions(answer)],
         commands=_commands(),
     )
-    return page.shown(translated("Settlement of {month}", month=chosen_month(visit)), PATH)
+    return page.shown(translated("Settlement of {month}", month=_month(visit)), PATH)
 
 
 def _positions(answer: ReportSettlementResponse) -> Table:
@@ -66,7 +73,8 @@ def _positions(answer: ReportSettlementResponse) -> Table:
             translated("Disputed"),
         ),
         rows=[[Cell(region_name(each.region), "row"), *_amounts(each)] for each in answer.positions],
-        caption=told_sums(answer.sums),
+        # Without the report of each region, this is no sum of all.
+        caption="" if answer.unanswered else told_sums(answer.sums),
     )
 
 

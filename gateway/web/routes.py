@@ -28,7 +28,7 @@ from gateway.web.enum_words import number_of
 from gateway.web.json_bodies import Attributes, parsed, unsupported
 from gateway.web.refusals import http_status, preferred_language, told_error, told_headers
 from gateway.web.selecting import Schema, Selection, fields_of, paths_of, within
-from gateway.web.server import Callers, Page
+from gateway.web.server import READING, Callers, Page
 
 TYPE = "application/json"
 TYPE_ATTRIBUTES = ("@type", "@baseType", "@schemaLocation")
@@ -178,7 +178,8 @@ def application(api: Api, calls: Calls, callers: Callers) -> web.Application:
     for route in api.routes:
         # Ids have slashes, which not every client writes otherwise; nothing is served below a resource.
         path = route.path.replace("}", ":.+}")
-        served.router.add_route(route.verb, path, _handler(api, route, calls, callers))
+        for verb in READING if route.verb in READING else (route.verb,):
+            served.router.add_route(verb, path, _handler(api, route, calls, callers))
     return served
 
 

@@ -47,6 +47,8 @@ _HEADERS = {
 _log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+READING = ("GET", "HEAD")
+"""The methods of a page that is read: HEAD is answered as GET, without the body."""
 Callers = Callable[[web.Request], Caller]
 """Finds the caller of a request. May raise Refused."""
 

@@ -6,7 +6,7 @@ A command learns the zones of the regions from its server, among the terms of th
 import re
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
@@ -64,6 +64,12 @@ def shown_zone() -> tzinfo:
     """
     zones = _zones()
     return zones.chosen or region_zone()
+
+
+def in_shown_zone(instant: datetime) -> datetime:
+    """An instant in `shown_zone`, with the offset that the zone has then: hours are added to it across any change."""
+    shown = instant.astimezone(shown_zone())
+    return shown.replace(tzinfo=timezone(shown.utcoffset() or timedelta()))
 
 
 def region_zone() -> tzinfo:

@@ -1,11 +1,21 @@
 """Two revisions of the configuration are compared by a real coordinator."""
 
+import asyncio
 from pathlib import Path
+from typing import cast
 
-from gateway.api.coordinator.v1.administration_pb2 import CompareRevisionsRequest
+import grpc
+import pytest
+
+from coordinator.configuration.service import ConfigurationService
+from coordinator.registry.port import Registry, Snapshot
+from gateway.api.coordinator.v1.administration_pb2 import CompareRevisionsRequest, CompareRevisionsResponse
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.errors import Refused
 from gateway.rpc.channels import invoke
+from gateway.security.signing import TrustedKeys
+from gateway.time.clock import SystemClock
 from tests.contract.coordinators import ADMIN, PATIENCE_S, federation, refused, run
 from tests.contract.small_federation import CONFIGURATION, Certificates
 
@@ -32,3 +42,23 @@ def test_the_changes_between_two_revisions_are_told_in_either_order_and_an_unkno
             assert await refused(invoke(stub.CompareRevisions, unknown, PATIENCE_S)) == "REQUEST_INVALID"
 
     run(scenario())
+
+
+def test_a_revision_of_the_store_that_is_not_in_force_is_compared_with_none() -> None:
+    class WithUnverified:
+        def snapshot(self) -> Snapshot:
+            return Snapshot(1, CONFIGURATION, {}, unverified="revision 2: it is not signed")
+
+        async def configuration_at(self, _: int) -> Configuration:
+            return CONFIGURATION
+
+    registry = cast("Registry", WithUnverified())
+    service = ConfigurationService(registry, cast("TrustedKeys", None), "crossregion.example", SystemClock())
+    context = cast(
+        "grpc.aio.ServicerContext[CompareRevisionsRequest, CompareRevisionsResponse]",
+        None,
+    )
+    known = CompareRevisionsRequest(from_revision=1, to_revision=1)
+    assert not asyncio.run(service.CompareRevisions(known, context)).changes
+    with pytest.raises(Refused, match="to_revision"):
+        asyncio.run(service.CompareRevisions(CompareRevisionsRequest(from_revision=1, to_revision=2), context))

@@ -36,7 +36,11 @@ class Browser:
 
     async def open(self, path: str, **headers: str) -> WebAnswer:
         """A page; a path without a leading slash is below the console."""
-        return self._kept(await self.caller.ask("GET", _below(path), None, **self._with_cookies(headers)))
+        return await self.ask("GET", path, **headers)
+
+    async def ask(self, verb: str, path: str, **headers: str) -> WebAnswer:
+        """The answer to a request without a body."""
+        return self._kept(await self.caller.ask(verb, _below(path), None, **self._with_cookies(headers)))
 
     async def send(self, path: str, fields: Mapping[str, str | list[str]], **headers: str) -> WebAnswer:
         """Sends a form as browsers do."""

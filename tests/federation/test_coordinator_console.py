@@ -145,6 +145,13 @@ async def test_issues_risks_the_body_and_the_configuration_have_pages(federation
     assert configuration.risks.likelihoods[0].name.en in pages["risks"].text
     assert (await browser.open("configuration?part=secrets")).status == HTTPStatus.BAD_REQUEST
     assert (await browser.open("configuration/revisions")).status == HTTPStatus.OK
+    head = await browser.ask("HEAD", "body")
+    assert (head.status, head.text, head.headers["content-type"]) == (
+        HTTPStatus.OK,
+        "",
+        pages["body"].headers["content-type"],
+    )
+    assert (await browser.ask("HEAD", "board/events")).status == HTTPStatus.METHOD_NOT_ALLOWED
     assert (await browser.open("configuration/revisions?from=99999")).status == HTTPStatus.BAD_REQUEST
 
 
@@ -153,9 +160,9 @@ async def test_the_scorecards_of_a_month_are_a_table_whose_figures_lead_to_their
 ) -> None:
     await browser.sign_in()
     configuration = await federation.configuration()
-    page = (await browser.open("quality")).text
-    assert {each.name.en in shown(page) for each in configuration.quality.figures} == {True}
     month = f"{federation.clock.now():%Y-%m}"
+    page = (await browser.open(f"quality?month={month}")).text
+    assert {each.name.en in shown(page) for each in configuration.quality.figures} == {True}
     figure = f"quality?month={month}&figure=ordersInTime"
     assert f'href="{ROOT}/{html.escape(figure)}"' in page
     for region in ("guangdong", "sichuan"):

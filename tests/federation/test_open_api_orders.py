@@ -320,6 +320,14 @@ async def test_what_nobody_serves_is_refused_in_the_form_of_tm_forum(
     assert ("allow" in answer.headers) == (status == HTTPStatus.METHOD_NOT_ALLOWED)
 
 
+async def test_head_is_answered_as_get_without_a_body(web: WebCaller) -> None:
+    for path in (ORDERS, order_path("guangdong/none")):
+        whole, head = await web.ask("GET", path), await web.ask("HEAD", path)
+        assert (head.status, head.text) == (whole.status, "")
+        assert head.headers["content-type"] == whole.headers["content-type"]
+    assert (await web.ask("HEAD", CANCELLATIONS)).status == (await web.ask("GET", CANCELLATIONS)).status
+
+
 async def test_the_schema_that_an_order_names_is_read_by_those_who_read_orders(
     federation: Federation, web: WebCaller
 ) -> None:

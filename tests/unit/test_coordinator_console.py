@@ -1,5 +1,6 @@
 """The pages of a coordinator's console without a server: flows, the ring, and pages of hostile texts."""
 
+import asyncio
 import csv
 import io
 import json
@@ -20,6 +21,7 @@ from coordinator.console.ring import HEIGHT, WIDTH, Flow, Place, ring
 from coordinator.console.served import consoles
 from coordinator.settings import CoordinatorSettings
 from gateway.api.coordinator.v1.administration_pb2 import (
+    CompareRevisionsResponse,
     GetBodyResponse,
     GetConfigurationResponse,
     GetOrderTraceResponse,
@@ -32,7 +34,9 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
 )
 from gateway.api.coordinator.v1.issue_service_pb2 import CountIssuesResponse, ListIssueHeadersResponse
 from gateway.api.coordinator.v1.problem_service_pb2 import ListOutagesResponse, ListProblemsResponse
+from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2 import PairStanding
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse
+from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import ReportSettlementResponse
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
@@ -40,16 +44,16 @@ from gateway.api.region.v1.complaint_pb2 import DeadlineKind
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
 from gateway.time.clock import SystemClock, to_timestamp
 from gateway.web.console.exports import exported
 from gateway.web.console.lists import ListPage
-from gateway.web.console.pages import Shown, View
+from gateway.web.console.pages import Rpc, Shown, View
 from gateway.web.settings import WebSettings
 from gateway.web.tables import Cell, Table
-from tests.unit.console_pages import NOW, Answering, shown_by, visit, written_by
+from tests.unit.console_pages import NOW, Answering, M, shown_by, visit, written_by
 from tests.unit.joint_answers import (
     joint_orders,
     joint_trace,
@@ -376,6 +380,22 @@ def test_a_figure_is_a_chart_by_region_and_by_month_for_one_region() -> None:
     assert (months <= {*by_month}, regions & {*by_month}) == (True, set())
 
 
+def test_a_region_computes_one_month_of_a_figure_at_a_time() -> None:
+    class Busy(Answering):
+        asked = open_calls = 0
+
+        async def ask(self, rpc: Rpc[M], request: Message) -> M:
+            assert not self.open_calls
+            self.asked, self.open_calls = self.asked + 1, 1
+            await asyncio.sleep(0)
+            self.open_calls = 0
+            return await super().ask(rpc, request)
+
+    calling = Busy(quality())
+    shown_by(CONSOLE, _view("/quality"), visit("figure=repairTime95&month=2026-02", ADMIN), calling)
+    assert calling.asked == 6
+
+
 def test_a_month_that_is_none_and_a_figure_that_is_none_are_refused() -> None:
     for query in ("month=2026-13", "month=last", "figure=happiness"):
         with pytest.raises(Refused, match=query.partition("=")[0]):
@@ -389,13 +409,18 @@ def test_pairs_that_differ_are_found_and_the_page_names_the_commands_that_repair
     command = "region-node reconciliation differences --with REGION"
     told = [("henan" in each[-40:], any(command in text for text in each)) for each in (every, differing, of_henan)]
     assert told == [(True, True), (False, True), (True, False)]
+    assert every.index("sichuan") < every.index("henan"), "the pair that differs comes first"
+    contradictory = reconciliation()
+    contradictory.days[0].standing = PairStanding.PAIR_STANDING_CONTRADICTORY
+    assert "henan" in read(written("/reconciliation", contradictory, query="show=differing")).texts[-40:]
     with pytest.raises(Refused, match="days"):
         written("/reconciliation", reconciliation(), query="days=1000")
 
 
 def test_a_settlement_shows_the_debt_from_both_sides_and_warns_of_reports_that_differ() -> None:
     shown = shown_by(CONSOLE, _view("/settlement"), visit("month=2026-10", ADMIN), Answering(settlement()))
-    _, matrix = shown.tables
+    positions, matrix = shown.tables
+    assert not positions.caption, "a region has not answered"
     told = {row[0].text: [cell.text for cell in row[1:]] for row in matrix.rows}
     assert (told["guangdong"][0], told["guangdong"][2].startswith("22.00")) == ("", True)
     assert told["sichuan"][0].startswith("-22.00")
@@ -409,6 +434,12 @@ def test_a_settlement_shows_the_debt_from_both_sides_and_warns_of_reports_that_d
         written("/settlement", settlement(), query="month=2026-00")
 
 
+def test_a_settlement_is_by_default_that_of_the_last_month_that_has_ended_and_an_empty_one_says_so() -> None:
+    shown = shown_by(CONSOLE, _view("/settlement"), visit("", ADMIN), Answering(ReportSettlementResponse()))
+    month = f"{NOW.replace(day=1) - timedelta(days=1):%Y-%m}"
+    assert (month in shown.title, shown.notes) == (True, ["该月尚无已签署或待签署的结算单。"])
+
+
 def test_a_page_compares_the_newest_revision_with_the_one_before_unless_others_are_chosen() -> None:
     view, answers = _view("/configuration/revisions"), revisions()
     for query, chosen in (("", "2 3"), ("from=1", "1 3"), ("to=2", "1 2"), ("to=1", "1 1"), ("from=3&to=1", "3 1")):
@@ -419,6 +450,25 @@ def test_a_page_compares_the_newest_revision_with_the_one_before_unless_others_a
     with pytest.raises(Refused, match="to"):
         written("/configuration/revisions", *answers, query="to=4")
     assert not shown_by(CONSOLE, view, visit("", ADMIN), Answering()).tables[0].rows
+
+
+def test_a_page_offers_other_revisions_where_one_is_not_in_the_registry() -> None:
+    class Anchored(Answering):
+        async def ask(self, rpc: Rpc[M], request: Message) -> M:
+            if rpc.answer is CompareRevisionsResponse:
+                raise invalid("from_revision", "no such revision was in force", "没有该版本的配置")
+            return await super().ask(rpc, request)
+
+    shown = shown_by(CONSOLE, _view("/configuration/revisions"), visit("", ADMIN), Anchored(*revisions()))
+    assert isinstance(shown.page, ListPage)
+    assert [each.chosen for each in shown.page.choices] == ["2", "3"]
+    assert ["没有该版本的配置" in each for each in shown.notes] == [True]
+
+
+def test_the_name_of_a_file_has_no_slash() -> None:
+    shown = shown_by(CONSOLE, _view("/configuration/revisions"), visit("", ADMIN), Answering(*revisions()))
+    told = exported(shown, "csv").headers["Content-Disposition"]
+    assert told == 'attachment; filename="configuration-revisions.csv"'
 
 
 def test_a_coordinator_has_a_console_only_where_its_settings_say_so(tmp_path: Path) -> None:

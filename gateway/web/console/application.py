@@ -59,8 +59,9 @@ from gateway.web.console.sessions import NO_CERTIFICATE, Sessions
 from gateway.web.console.sign_in import LONGEST_WAY, SignedInElsewhere
 from gateway.web.html_pages import HtmlPages
 from gateway.web.refusals import http_status, told_headers
-from gateway.web.server import Handler, admitted_reader, certificates_of
+from gateway.web.server import READING, Handler, admitted_reader, certificates_of
 from gateway.wording.languages import LANGUAGES, current_language, translated
+from gateway.wording.times import in_shown_zone
 
 NAME = "Console"
 """The name of a console among the pages of a process."""
@@ -103,8 +104,8 @@ class ConsoleApplication:
             *([("GET", _SIGNED_IN, self._come_back)] if self._console.sign_in is not None else []),
             ("POST", SIGN_OUT, self._sign_out),
             ("GET", f"{LANGUAGE}/{{language:{'|'.join(LANGUAGES)}}}", self._choose_language),
-            *(("GET", each.path, each.show) for each in (self._style, self._script)),
-            *(("GET", view.path, self._reading(view)) for view in views),
+            *((verb, each.path, each.show) for each in (self._style, self._script) for verb in READING),
+            *((verb, view.path, self._reading(view)) for view in views for verb in READING),
             *(("POST", view.path, self._sending(view)) for view in views if view.forms),
             *(("POST", view.path + SAVED, self._saving(view)) for view in views if view.saves_filters),
             *(("GET", view.path + EVENTS, self._following(view, view.live)) for view in views if view.live),
@@ -366,8 +367,10 @@ class ConsoleApplication:
         try:
             visit.query.require_known([*view.query, FORMAT])
             form = chosen_word(visit, FORMAT, FORMATS)
-            data = await view.read(visit, self._calling(request, view.rpcs))
             terms = await self.terms(request)
+            with self._reader(request, terms):
+                visit = replace(visit, now=in_shown_zone(visit.now))
+            data = await view.read(visit, self._calling(request, view.rpcs))
             if form and refused is None:
                 with self._reader(request, terms):
                     return exported(view.show(visit, data), form)
@@ -462,7 +465,7 @@ class ConsoleApplication:
             raise
         except Exception as error:  # noqa: BLE001 - a defect: logged, and shown by its number
             refused = incident(self._console.root, error)
-        if refused.reason == Reason.REASON_SESSION_MISSING and request.method == "GET":
+        if refused.reason == Reason.REASON_SESSION_MISSING and request.method in READING:
             return see(self._sign_in_to(self._here(request)))
         return await self._refused(request, [refused], HTTPStatus(status or http_status(refused.reason)))
 

@@ -25,7 +25,7 @@ def exported(shown: Shown, form: str) -> web.Response:
     if not shown.tables:
         raise invalid(FORMAT, "this page has no table", "本页面没有表格")
     content = _csv(shown.tables, shown.notes) if form == CSV else _json(shown.tables, shown.notes)
-    name = f"{shown.tab.strip('/') or 'page'}.{form}"
+    name = f"{shown.tab.strip('/').replace('/', '-') or 'page'}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return web.Response(text=content, content_type=_MEDIA_TYPES[form], charset="utf-8", headers=headers)
 

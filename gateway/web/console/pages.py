@@ -65,6 +65,7 @@ class Visit:
     """The form that was sent; empty where the page is only read."""
     person: Identity
     now: datetime
+    """In the zone in which times are shown, where a page is read."""
     request_id: str
     """The id that came with the form; empty where nothing was sent, or it was refused for good."""
     drawn: str
