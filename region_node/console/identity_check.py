@@ -144,10 +144,10 @@ def _entries(visit: Visit) -> Sequence[Entry]:
 def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
     yield section(translated("Bills"), found.bills, lambda each: bills_by_month(each, lambda month: _of(visit, month)))
     chosen = visit.query.text(_MONTH)
+    heading = translated("Bill of {month}", month=chosen)
     for bill in () if isinstance(found.bills, Refused) else found.bills:
         if bill.month == chosen:
-            heading = translated("Bill of {month}", month=chosen)
-            yield Section(heading, Content(table=bill_lines(bill, heading)))
+            yield section(heading, bill, lambda each: Content(table=bill_lines(each, heading)))
     yield section(translated("Consents to sharing"), found.grants, lambda each: Content(table=consents(each)))
     yield section(translated("Who has looked"), found.disclosures, lambda each: Content(table=disclosures(each)))
 
