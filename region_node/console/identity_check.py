@@ -1,4 +1,4 @@
-"""The page of a customer whose identity a code has proven: bills, consents, and who has looked, each by its RPC."""
+"""The page of a customer whose identity a code has proven: bills, consents and disclosures, each by its RPC."""
 
 import base64
 import binascii
@@ -124,7 +124,10 @@ def _show(visit: Visit, found: _Found | None) -> Shown:
     page = _Page(
         number=number,
         back=Link(translated("Back to the customer"), visit.address(CUSTOMERS, number=number)),
-        hint=translated("The code counts for you and for some minutes. The customer reads it out."),
+        hint=translated(
+            "The code counts for you and for some minutes. The customer reads it out. Disclosures are readings of"
+            " shared records, and other regions' readings of bills, profiles and documents."
+        ),
         entries=_entries(visit),
         sections=[] if found is None else list(_sections(visit, found)),
     )
@@ -149,7 +152,7 @@ def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
         if bill.month == chosen:
             yield section(heading, bill, lambda each: Content(table=bill_lines(each, heading)))
     yield section(translated("Consents to sharing"), found.grants, lambda each: Content(table=consents(each)))
-    yield section(translated("Who has looked"), found.disclosures, lambda each: Content(table=disclosures(each)))
+    yield section(translated("Disclosures"), found.disclosures, lambda each: Content(table=disclosures(each)))
 
 
 def _of(visit: Visit, month: str) -> str:
