@@ -11,7 +11,7 @@ from typing import Literal
 
 _WIDTH = 720
 _LABEL = 250  # left of bars, for their names
-_VALUE = 80  # right of bars, for their figures
+_VALUE = 80  # at least, right of bars, for their figures
 _BAR, _GAP = 16, 10
 _RADIUS = 2
 _THICK = 2  # of the line of an interval or a target
@@ -128,7 +128,8 @@ def bars(
     """Horizontal bars, in groups with a name; `most` is the value of a full width, and `target` a line over all."""
     labels: list[Label] = []
     rectangles: list[Rectangle] = []
-    room, top = _WIDTH - _LABEL - _VALUE, _GAP
+    told = max((width_of(bar.told) for _, group in groups for bar in group), default=0.0)
+    room, top = _WIDTH - _LABEL - max(_VALUE, _APART + told), _GAP
 
     def width_to(value: float) -> float:
         return room * max(0.0, min(value / most, 1.0)) if most else 0.0

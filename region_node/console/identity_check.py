@@ -1,4 +1,4 @@
-"""The page of a customer whose identity a code has proven: bills, consents, and who has looked, each by its RPC."""
+"""The page of a customer whose identity a code has proven: bills, consents and disclosures, each by its RPC."""
 
 import base64
 import binascii
@@ -124,7 +124,10 @@ def _show(visit: Visit, found: _Found | None) -> Shown:
     page = _Page(
         number=number,
         back=Link(translated("Back to the customer"), visit.address(CUSTOMERS, number=number)),
-        hint=translated("The code counts for you and for some minutes. The customer reads it out."),
+        hint=translated(
+            "The code counts for you and for some minutes. The customer reads it out. Disclosures are readings of"
+            " shared records, and other regions' readings of bills, profiles and documents."
+        ),
         entries=_entries(visit),
         sections=[] if found is None else list(_sections(visit, found)),
     )
@@ -144,12 +147,12 @@ def _entries(visit: Visit) -> Sequence[Entry]:
 def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
     yield section(translated("Bills"), found.bills, lambda each: bills_by_month(each, lambda month: _of(visit, month)))
     chosen = visit.query.text(_MONTH)
+    heading = translated("Bill of {month}", month=chosen)
     for bill in () if isinstance(found.bills, Refused) else found.bills:
         if bill.month == chosen:
-            heading = translated("Bill of {month}", month=chosen)
-            yield Section(heading, Content(table=bill_lines(bill, heading)))
+            yield section(heading, bill, lambda each: Content(table=bill_lines(each, heading)))
     yield section(translated("Consents to sharing"), found.grants, lambda each: Content(table=consents(each)))
-    yield section(translated("Who has looked"), found.disclosures, lambda each: Content(table=disclosures(each)))
+    yield section(translated("Disclosures"), found.disclosures, lambda each: Content(table=disclosures(each)))
 
 
 def _of(visit: Visit, month: str) -> str:

@@ -47,7 +47,7 @@ def disclosures(answer: ListDisclosuresResponse) -> Table:
     """The readings of a customer's data, also those that were refused; the newest first."""
     found = answer.disclosures
     return Table(
-        label=translated("Who has looked"),
+        label=translated("Disclosures"),
         head=[
             Cell(translated("Time"), "col"),
             Cell(translated("Data"), "col"),

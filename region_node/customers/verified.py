@@ -5,14 +5,16 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document, Requester
+from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.customers.documents.register import require_on_file, with_file
-from region_node.customers.documents.rules import require_documents, require_materials
+from region_node.customers.documents.rules import require_documents, require_fresh, require_materials
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line
 from region_node.customers.verification.rows import find_key
-from region_node.customers.verification.rules import require_verified
+from region_node.customers.verification.rules import OTP, require_verified
 from region_node.node.context import RegionContext
 from region_node.requests.checks import Questioner
 
@@ -60,6 +62,7 @@ def verified_line(
     """
     # First, for an invented proof would tell of whom documents are on file.
     require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
+    require_present(context, questioner, asked.documents, now)
     business = context.federation.prepared(QRY_PROFILE)
     request = OrderRequest(
         business=QRY_PROFILE,
@@ -75,3 +78,19 @@ def verified_line(
     line = own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
     require_on_file(tx, context, request.documents, line, now)
     return line
+
+
+def require_present(
+    context: RegionContext, questioner: Questioner, documents: Sequence[Document], now: datetime
+) -> None:
+    """Raises Refused unless staff who call without an operator system show a code of the customer.
+
+    The code is as fresh as QRY_PROFILE demands, whatever business reads: papers count for months, and a code with them
+    would. Raises DOCUMENT_MISSING or DOCUMENT_STALE. `require_verified` has passed the documents.
+    """
+    if not questioner.is_staff:
+        return
+    codes = [each for each in documents if each.code == OTP]
+    if not codes:
+        raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=OTP)
+    require_fresh(context.federation.prepared(QRY_PROFILE), codes, now)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import grpc
 import pytest
@@ -11,10 +12,13 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.types_pb2 import Applicant
 from region_node.business.billing.readings import BILL_LIMIT
 from tests.federation.archive import Archive
+from tests.federation.browser import Browser
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, running, until, until_nothing_changes
+from tests.federation.test_console import STAFF
+from tests.federation.test_console_customers import code_of
 from tests.federation.test_documents import apply_everywhere
 from tests.shipped import shipped_configuration
 
@@ -55,6 +59,28 @@ async def test_an_earlier_month_ends_where_the_next_begins(
     assert earlier.month < now.month
     assert (earlier.closing_balance, list(now.lines)) == (now.opening_balance, [])
     assert (earlier.total.minor_units, now.closing_balance.minor_units) == (2900, 700 - 2900)
+
+
+async def test_staff_see_a_chart_of_the_billed_months_for_a_quarter_of_an_hour_after_the_code(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases, ["guangdong"], web=["guangdong"]) as federation:
+        guangdong = Counter(federation, "guangdong")
+        number = await guangdong.new_customer()
+        await Archive(guangdong).put(number)
+        month = (await guangdong.bill(number)).month
+        await federation.advance(timedelta(days=31))
+        await federation.until_billed("guangdong")
+        browser = Browser.of(federation, STAFF)
+        await browser.sign_in()
+        sent = await browser.fill_in(f"customers/identity-check?number={quote(number)}", "send-code", {})
+        code = {"code": code_of(federation, number)}
+        address = (await browser.fill_in(sent.headers["location"], "verify", code)).headers["location"]
+        assert f">{month}: 39.00 CNY</desc>" in (await browser.open(address)).text
+        assert f"{month},39.00 CNY," in (await browser.open(f"{address}&month={month}&format=csv")).text
+        federation.clock.advance(timedelta(minutes=16))
+        stale = (await browser.open(address)).text
+        assert (stale.count("DOCUMENT_STALE"), "<table" in stale, "<svg" in stale) == (3, False, False)
 
 
 async def test_a_question_is_stored_nowhere_but_the_reading_is_audited_and_noted_at_home(

@@ -16,6 +16,7 @@ from gateway.api.region.v1.complaint_pb2 import ComplaintState, Remedy
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.security.identity import parse
 from gateway.security.tls import Credentials
+from gateway.web.console.saved_filters import cookie_of
 from tests.federation.browser import COOKIE, ROOT, Browser, hidden_fields
 from tests.federation.certificates import FEDERATION, new_authority
 from tests.federation.complainant import Complainant
@@ -86,11 +87,14 @@ async def test_a_member_of_staff_signs_in_finds_a_review_in_the_work_list_and_ap
 async def test_a_filter_of_the_work_list_is_saved_by_a_name_for_one_person_and_deleted(
     federation: Federation, browser: Browser
 ) -> None:
+    others = [cookie_of(str(each), "/work") for each in range(5)]
+    browser.cookies |= dict.fromkeys(others, "x" * 1_000)
     await browser.sign_in()
     page = (await browser.open("work?kind=faults&within=4")).text
     sent = {**hidden_fields(page, "save"), "name": "紧急 <b>"}
     saved = await browser.send("work/filters", sent)
     assert (saved.status, saved.headers["location"]) == (HTTPStatus.SEE_OTHER, f"{ROOT}/work?kind=faults&within=4")
+    assert [bool(browser.cookies[each]) for each in others] == [False, False, True, True, True]
     link = f'<a href="{ROOT}/work?kind=faults&amp;within=4"{{}}>紧急 &lt;b&gt;</a>'
     assert link.format(' aria-current="page"') in (await browser.open(saved.headers["location"])).text
     assert link.format("") in (await browser.open("work")).text
@@ -99,6 +103,8 @@ async def test_a_filter_of_the_work_list_is_saved_by_a_name_for_one_person_and_d
     colleague = Browser.of(federation, "region/guangdong/staff/li")
     colleague.cookies = {name: value for name, value in browser.cookies.items() if name != COOKIE}
     assert "紧急" not in (await colleague.sign_in()).text
+    page_again = await browser.open("work/filters")
+    assert (page_again.status, page_again.headers["location"]) == (HTTPStatus.SEE_OTHER, f"{ROOT}/work")
     deleted = await browser.send("work/filters", {**hidden_fields(page, "save"), "act": "delete", "name": "紧急 <b>"})
     assert (deleted.status, "紧急" in (await browser.open("work")).text) == (HTTPStatus.SEE_OTHER, False)
 

@@ -108,13 +108,14 @@ async def test_with_the_code_of_the_customer_staff_see_bills_consents_and_who_ha
     assert (await browser.open(f"{path}&proof=x")).status == HTTPStatus.BAD_REQUEST
 
 
-async def test_staff_read_no_bill_without_the_customers_code_and_ask_no_other_region(
+async def test_staff_read_no_bill_without_the_customers_code_guess_no_password_and_ask_no_other_region(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     channel = federation.dial_node("guangdong", STAFF)
     in_person = Requester(channel=Channel.CHANNEL_COUNTER)
+    at_home = await guangdong.new_customer()
     request = billing_api.QueryBillRequest(
-        number=await guangdong.new_customer(),
+        number=at_home,
         month=f"{federation.clock.now():%Y-%m}",
         applicant=Applicant.APPLICANT_HOLDER,
         documents=[guangdong.document("ID_ORIG")],
@@ -125,8 +126,13 @@ async def test_staff_read_no_bill_without_the_customers_code_and_ask_no_other_re
     away = await sichuan.new_customer()
     request.number = away
     assert (await refusal(bills.QueryBill(request, timeout=CALL_SECONDS))).reason == "NOT_HOME"
-    code = verification_api.SendCodeRequest(request_id=federation.next_id(), number=away, requester=in_person)
     verification = VerificationServiceStub(channel)
+    guess = verification_api.VerifyRequest(
+        request_id=federation.next_id(), number=at_home, password="000000", requester=in_person
+    )
+    told = await refusal(verification.Verify(guess, timeout=CALL_SECONDS))
+    assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "password")
+    code = verification_api.SendCodeRequest(request_id=federation.next_id(), number=away, requester=in_person)
     assert (await refusal(verification.SendCode(code, timeout=CALL_SECONDS))).reason == "NOT_HOME"
     assert not federation.texts(away)
     grants = sharing_api.ListGrantsRequest(

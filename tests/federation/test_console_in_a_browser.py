@@ -295,6 +295,16 @@ async def test_a_review_is_decided_by_the_keyboard_alone(
     assert [note.text for note in (await sichuan.get(order.id)).notes] == ["all is there"]
 
 
+async def test_a_saved_filter_is_not_deleted_before_its_button_is_pressed(federation: Federation) -> None:
+    async with signed_in(federation, "en") as (tab, console):
+        await tab.go(f"{console}/work?within=4")
+        await tab.evaluate("document.querySelector('#filter').value = 'soon'")
+        await tab.click("form:has(#filter) button")
+        chosen = "document.querySelector('form[method=post] select')"
+        await tab.evaluate(f"{chosen}.dispatchEvent(new Event('change'))")
+        assert await tab.evaluate(f"[{chosen}.value, {chosen}.form.dataset.sent ?? '']") == ["soon", ""]
+
+
 async def focus(tab: Tab, name: str) -> None:
     """Goes on by the Tab key to the field of a name."""
     for _ in range(60):

@@ -31,7 +31,7 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintCount, CountComplaintsResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.web.charts import Bar, Caption, Line, bars, lines
+from gateway.web.charts import Bar, Caption, Line, bars, lines, width_of
 from gateway.wording.languages import speak
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -214,6 +214,14 @@ def test_no_bar_leaves_its_chart(values: list[float | None], most: float) -> Non
     assert len(drawn) == len(values)
     assert all(0 <= each.width <= track.width for each, track in zip(drawn, tracks, strict=True))
     assert all(each.y + each.height < chart.height for each in drawn)
+
+
+def test_no_figure_beside_a_bar_leaves_its_chart() -> None:
+    told = "123456.78 CNY"
+    chart = bars(Caption("x", "x", "x"), [("2026-11", [Bar(1, "0.00 CNY"), Bar(2, told)])], 2)
+    ends = [each.x + width_of(each.text) for each in chart.labels if each.anchor == "start"]
+    assert max(ends) <= chart.width
+    assert max(each.width for each in chart.rectangles) > chart.width / 3
 
 
 @given(st.lists(st.integers(0, 10**7), min_size=1, max_size=40))

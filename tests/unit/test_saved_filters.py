@@ -5,8 +5,9 @@ import base64
 import pytest
 
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.web.console.cookies import COOKIE, LANGUAGE_COOKIE
 from gateway.web.console.fields import Fields
-from gateway.web.console.saved_filters import changed, cookie_of, filters_in, query_of
+from gateway.web.console.saved_filters import beyond, changed, cookie_of, filters_in, query_of
 from tests.unit.console_pages import refused
 
 KNOWN = ("kind", "within")
@@ -76,3 +77,11 @@ def test_a_cookie_with_another_text_has_no_filters(text: bytes) -> None:
 
 def test_colleagues_at_one_browser_have_their_own_filters() -> None:
     assert len({cookie_of(person, path) for person in ("a", "b") for path in ("/work", "/orders")}) == 4
+
+
+def test_a_browser_keeps_the_filters_of_four_people_and_forgets_the_oldest() -> None:
+    cookies = [cookie_of(str(person), "/work") for person in range(6)]
+    sent = [LANGUAGE_COOKIE, *cookies, COOKIE]
+    assert beyond(sent, cookies[0]) == cookies[1:3]
+    assert beyond(sent, cookie_of("another", "/work")) == cookies[:3]
+    assert not beyond([*cookies[:4], COOKIE], cookies[3])

@@ -11,9 +11,10 @@ import pytest
 from gateway.api.federation.v1.configuration_pb2 import LegalBasis, SharedField
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.federation.sharing_rules import CONSENT_PAPER
 from gateway.relay.border import Border
@@ -33,13 +34,16 @@ from region_node.customers.operations import keep_customer
 from region_node.customers.rows import CustomerRow, insert_line
 from region_node.customers.sharing import rows
 from region_node.customers.sharing.consents import confirm_consent, give_consent, withdraw_consent
+from region_node.customers.sharing.lists import list_grants
 from region_node.customers.sharing.operations import read_shared
 from region_node.customers.status import ACTIVE, ERASED, RESTRICTED, keep_status
+from region_node.customers.verified import QRY_PROFILE
 from region_node.node.context import RegionContext
 from region_node.node.subjects import customer_subject
 from region_node.requests.caller import Caller
 from region_node.requests.checks import Questioner
 from tests.empty_database import empty_database
+from tests.shipped import shipped_configuration
 from tests.simulation.world import keys, staff
 from tests.unit.situations import FEDERATION, LINE, NOW
 
@@ -61,10 +65,10 @@ def transaction(request: pytest.FixtureRequest) -> Iterator[Transaction]:
         yield tx
 
 
-def sichuan() -> RegionContext:
+def sichuan(federation: Federation = FEDERATION) -> RegionContext:
     """The home region."""
     current = CurrentFederation()
-    current.update(FEDERATION, [])
+    current.update(federation, [])
     return RegionContext(Border("sichuan", keys().signers["sichuan"], keys().trusted, current), orders_under_way)
 
 
@@ -329,3 +333,22 @@ def test_a_paper_that_ends_before_its_wait_is_over_is_refused(tx: Transaction) -
     with pytest.raises(Refused) as raised:
         give_consent(tx, sichuan(), request, SOUTH, NOW)
     assert (raised.value.reason, raised.value.parameters["field"]) == (Reason.REASON_REQUEST_INVALID, "end_time")
+
+
+def test_staff_read_the_customers_list_by_a_code_whatever_papers_a_catalogue_takes(tx: Transaction) -> None:
+    configuration = shipped_configuration()
+    (profile,) = (each for each in configuration.businesses if each.code == QRY_PROFILE)
+    profile.documents[0].all_of[:] = ["ID_ORIG"]
+    home = sichuan(Federation(2, configuration))
+    paper = Document(code="ID_ORIG", verifier="wang", verify_time=to_timestamp(NOW), keyed_hash=bytes(32))
+    asked = api.ListGrantsRequest(
+        request_id="L1",
+        number=LINE.number,
+        applicant=Applicant.APPLICANT_HOLDER,
+        documents=[paper],
+        requester=REQUESTER,
+    )
+    assert not list_grants(tx, home, asked, AT_HOME, NOW).grants
+    with pytest.raises(Refused) as raised:
+        list_grants(tx, home, asked, replace(AT_HOME, is_staff=True), NOW)
+    assert (raised.value.reason, raised.value.parameters) == (Reason.REASON_DOCUMENT_MISSING, {"documents": "OTP"})

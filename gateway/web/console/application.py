@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -54,7 +55,7 @@ from gateway.web.console.pages import (
     unless_refused,
 )
 from gateway.web.console.requests import form_of, is_below, language_of, require_own_origin, see
-from gateway.web.console.saved_filters import SAVED, changed, cookie_of, filters_in, query_of
+from gateway.web.console.saved_filters import SAVED, beyond, changed, cookie_of, filters_in, query_of
 from gateway.web.console.sessions import NO_CERTIFICATE, Sessions
 from gateway.web.console.sign_in import LONGEST_WAY, SignedInElsewhere
 from gateway.web.html_pages import HtmlPages
@@ -107,7 +108,7 @@ class ConsoleApplication:
             *((verb, each.path, each.show) for each in (self._style, self._script) for verb in READING),
             *((verb, view.path, self._reading(view)) for view in views for verb in READING),
             *(("POST", view.path, self._sending(view)) for view in views if view.forms),
-            *(("POST", view.path + SAVED, self._saving(view)) for view in views if view.saves_filters),
+            *(("*", view.path + SAVED, self._saving(view)) for view in views if view.saves_filters),
             *(("GET", view.path + EVENTS, self._following(view, view.live)) for view in views if view.live),
         ]
         for verb, path, handler in routes:
@@ -165,19 +166,16 @@ class ConsoleApplication:
         to = self._within(request.query.get(TO, ""))
         if identity is None:
             return await self._set_out(request, to)
-
-        return self._written(
-            request,
-            lambda: sign_in_page.by_certificate(identity.name, self._sign_in_to(to)),
-            await self._known_terms(request),
-        )
+        page = partial(sign_in_page.by_certificate, identity.name, self._sign_in_to(to))
+        return self._written(request, page, await self._known_terms(request))
 
     async def _set_out(self, request: web.Request, to: str) -> web.StreamResponse:
         """The page that leads to the identity provider. A browser with several such pages has one secret for them."""
         assert self._console.sign_in is not None
         secret = come_back(request)[0] or secrets.token_urlsafe(_SECRET_BYTES)
         address = self._console.sign_in.address(secret, self._came_back_to(request))
-        answer = self._written(request, lambda: sign_in_page.by_provider(address), await self._known_terms(request))
+        page = partial(sign_in_page.by_provider, address)
+        answer = self._written(request, page, await self._known_terms(request))
         set_out(answer, secret, to, LONGEST_WAY)
         return answer
 
@@ -193,11 +191,8 @@ class ConsoleApplication:
         identity = await self._console.sign_in.person(came, self._border.clock.now())
         await self._reader_of(without_certificate(identity))
         begun, to = self._sessions.begin(identity.path, NO_CERTIFICATE), self._within(to)
-        answer = self._written(
-            request,
-            lambda: sign_in_page.back_from_provider(identity.name, to),
-            await self._known_terms(request),
-        )
+        page = partial(sign_in_page.back_from_provider, identity.name, to)
+        answer = self._written(request, page, await self._known_terms(request))
         answer.headers["Refresh"] = f"0; url={to}"
         forget_way(answer)
         set_cookie(answer, COOKIE, begun)
@@ -318,6 +313,9 @@ class ConsoleApplication:
         """Saves or deletes a filter of a page in the browser, and leads back to the page."""
 
         async def save(request: web.Request) -> web.StreamResponse:
+            if request.method != "POST":  # the link of a refusal, which leads back to where the form was sent
+                await self._visitor(request)
+                return see(self._console.root + view.path)
             form = await self._own_form(request)
             person = await self._signed_in(request)
             person.session.require_token(form.text(TOKEN))
@@ -325,6 +323,8 @@ class ConsoleApplication:
             kept = changed(filters_in(request.cookies.get(cookie, "")), form, query)
             answer = see(f"{self._console.root}{view.path}?{query}")
             set_cookie(answer, cookie, kept, _YEAR if kept else 0)
+            for each in beyond(request.cookies, cookie):
+                set_cookie(answer, each, "", 0)
             return answer
 
         return save

@@ -6,7 +6,7 @@ Nothing rests on the cookie, so it has no signature. A filter leads to its own p
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -23,7 +23,9 @@ SAVED = "/filters"
 _NAME, _QUERY = "name", "query"
 _SAVE, _DELETE = "save", "delete"
 _LONGEST = 40  # characters of a name
-_LARGEST = 1_000  # characters of the cookie: a request takes those of several colleagues at one browser
+_COOKIES = "__Host-crossregion-filters-"
+_LARGEST = 1_000  # characters of the cookie
+_OTHERS = 3  # cookies of other people or pages in a browser: a request takes 8 KiB of all its cookies together
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,12 @@ def shown_filters(visit: Visit, path: str, names: Sequence[str]) -> SavedFilters
 
 def cookie_of(person: str, path: str) -> str:
     """The name of the cookie with a person's filters of a page: colleagues at one browser have their own."""
-    return f"__Host-crossregion-filters-{hashlib.sha256(f'{person}{path}'.encode()).hexdigest()[:16]}"
+    return f"{_COOKIES}{hashlib.sha256(f'{person}{path}'.encode()).hexdigest()[:16]}"
+
+
+def beyond(cookies: Iterable[str], own: str) -> Sequence[str]:
+    """The names of the cookies with others' filters that a browser no longer keeps. It sends the oldest first."""
+    return [each for each in cookies if each.startswith(_COOKIES) and each != own][:-_OTHERS]
 
 
 def filters_in(cookie: str) -> Mapping[str, str]:

@@ -5,9 +5,7 @@ from datetime import datetime
 
 from gateway.api.region.v1.billing_service_pb2 import Bill, BillLine, FormerBillQuestion, QueryBillRequest, Settlement
 from gateway.api.region.v1.order_pb2 import OrderRequest
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
-from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_timestamp
 from gateway.values.money import in_major_units
@@ -25,7 +23,8 @@ from region_node.customers.operations import readable_line
 from region_node.customers.preconditions import line_situation, require_preconditions
 from region_node.customers.rows import find_line
 from region_node.customers.verification.rows import find_key
-from region_node.customers.verification.rules import CHECKED_AT_HOME, is_proven, require_verified
+from region_node.customers.verification.rules import is_proven, require_verified
+from region_node.customers.verified import require_present
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner, require_requester
@@ -39,8 +38,7 @@ def read_bill(
 ) -> Bill:
     """The bill of one of this region's customers; the read is audited.
 
-    Raises Refused, for staff who call without an operator system also where no code and no password is shown. Raises
-    Moved where the number belongs to another region.
+    Raises Refused, also as `require_present`, or Moved where the number belongs to another region.
     """
     business = context.federation.prepared(QRY_BILL)
     request = OrderRequest(
@@ -53,8 +51,7 @@ def read_bill(
     require_requester(asked.requester)
     # First, for an invented proof would tell of whom documents are on file.
     require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
-    if questioner.is_staff and not is_proven(asked.documents):
-        raise Refused(Reason.REASON_DOCUMENT_MISSING, documents="|".join(sorted(CHECKED_AT_HOME)))
+    require_present(context, questioner, asked.documents, now)
     request = with_file(tx, context, business, request, now)
     require_documents(business, request, now)
     require_materials(context.federation.material_codes, asked.documents)

@@ -9,7 +9,7 @@ from gateway.api.region.v1.verification_envelopes_pb2 import VerificationQuery
 from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.relay.queries import ATTEMPTS
@@ -53,6 +53,8 @@ class VerificationService(VerificationServiceServicer):
     ) -> api.VerifyResponse:
         """See the contract."""
         asked, owner = self._read(request)
+        if asked.password and self._questions.questioner.is_staff:
+            raise invalid("password", "staff check codes alone", "员工只能核验验证码")
         if owner is not None:
             query = VerificationQuery(verify=asked)
             return parsed(api.VerifyResponse, await self._ask(owner, "Verify", query, _ONCE))
