@@ -7,7 +7,7 @@ from gateway.store.port import Transaction
 from region_node.approvals.operations import Act, Awaited, approval_of, use
 from region_node.approvals.scope_changes import changed, told_change, widens
 from region_node.node.operator_scopes import Scope
-from region_node.node.stored_scopes import SCOPES, ScopeRow, message_of, scopes_of, stored_rows
+from region_node.node.stored_scopes import SCOPES, ScopeRow, scopes_of, stored_rows
 from region_node.requests.auditing import AuditedCall
 
 
@@ -37,7 +37,7 @@ def set_scope(tx: Transaction, operator: str, scope: Scope | None, call: Audited
     if scope is None:
         tx.remove(SCOPES, operator)
     else:
-        tx.keep(SCOPES, ScopeRow(operator, message_of(operator, scope).SerializeToString(deterministic=True)))
+        tx.keep(SCOPES, ScopeRow.of(operator, scope))
     call.record(tx, "SetOperatorScope", operator, f"{told}{confirmed}")
     return None
 

@@ -1,7 +1,5 @@
 """The page of a customer whose identity a code has proven: bills, consents and disclosures, each by its RPC."""
 
-import base64
-import binascii
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +22,7 @@ from gateway.api.region.v1.verification_service_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from gateway.errors import Refused, invalid
+from gateway.values import base64url
 from gateway.web.console.entries import Entry, Field, entry
 from gateway.web.console.frames import Link
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit, unless_refused
@@ -73,8 +72,8 @@ def _documents(visit: Visit) -> Sequence[Document]:
     """
     said = visit.query.text(_PROOF)
     try:
-        return VerifyResponse.FromString(base64.urlsafe_b64decode(said)).documents
-    except (binascii.Error, DecodeError, ValueError):
+        return VerifyResponse.FromString(base64url.decoded(said)).documents
+    except (DecodeError, ValueError):
         raise invalid(_PROOF, "is no proof of this page", "不是本页面的验证凭据") from None
 
 
@@ -189,7 +188,7 @@ def _verified(_: Visit, __: VerifyResponse) -> str:
 
 
 def _then_show(visit: Visit, answer: VerifyResponse) -> str:
-    proof = base64.urlsafe_b64encode(answer.SerializeToString()).decode()
+    proof = base64url.encoded(answer.SerializeToString())
     return visit.address(PATH, number=visit.query.text(NUMBER), check=visit.query.text(_CHECK), proof=proof)
 
 

@@ -34,6 +34,11 @@ class ScopeRow(NamedTuple):
     operator: str
     body: bytes
 
+    @classmethod
+    def of(cls, operator: str, scope: Scope) -> "ScopeRow":
+        """The row of a scope."""
+        return cls(operator, message_of(operator, scope).SerializeToString(deterministic=True))
+
     def message(self) -> OperatorScope:
         """The scope of the contract."""
         return OperatorScope.FromString(self.body)
@@ -89,7 +94,7 @@ def take_over(tx: Transaction, file: ScopeFile, now: datetime) -> None:
         return
     tx.execute("INSERT INTO operator_scope_files (sha256) VALUES (:sha256)", sha256=file.digest)
     for name, scope in file.scopes.items():
-        tx.insert(SCOPES, ScopeRow(name, message_of(name, scope).SerializeToString(deterministic=True)))
+        tx.insert(SCOPES, ScopeRow.of(name, scope))
     detail = f"{len(file.scopes)} scopes, SHA-256 {file.digest}"
     audit.append(tx, now=now, actor="node", action="OperatorScopes", subject="-", detail=detail)
 

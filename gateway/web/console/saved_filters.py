@@ -3,14 +3,13 @@
 Nothing rests on the cookie, so it has no signature. A filter leads to its own page alone, which checks its query.
 """
 
-import base64
-import binascii
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from gateway.errors import Refused, invalid
+from gateway.values import base64url
 from gateway.web.console.fields import Fields
 from gateway.web.console.frames import Link
 from gateway.web.console.framing import TOKEN
@@ -78,8 +77,8 @@ def beyond(cookies: Iterable[str], own: str) -> Sequence[str]:
 def filters_in(cookie: str) -> Mapping[str, str]:
     """The queries in a cookie by their names; none in a text of another form."""
     try:
-        return dict(Fields.parsed(base64.urlsafe_b64decode(cookie).decode("ascii")).pairs())
-    except (binascii.Error, ValueError, Refused):
+        return dict(Fields.parsed(base64url.decoded(cookie).decode("ascii")).pairs())
+    except (ValueError, Refused):
         return {}
 
 
@@ -103,7 +102,7 @@ def changed(filters: Mapping[str, str], form: Fields, query: str) -> str:
         raise invalid(_NAME, f"not 1 to {_LONGEST} characters", f"须为1至{_LONGEST}个字符")
     kept = {each: said for each, said in filters.items() if each != name}
     found = {**kept, name: query} if act == _SAVE else kept
-    cookie = base64.urlsafe_b64encode(urlencode(found).encode()).decode() if found else ""
+    cookie = base64url.encoded(urlencode(found).encode()) if found else ""
     if len(cookie) > _LARGEST:
         raise invalid(_NAME, "one filter too many: delete another one", "筛选过多：请先删除其他筛选")
     return cookie

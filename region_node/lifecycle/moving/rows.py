@@ -90,8 +90,7 @@ def note_assignments(tx: Transaction, move: CustomerMove, customer_id: str, fede
 def is_behind(tx: Transaction, move: CustomerMove, federation: Federation) -> bool:
     """Whether a plan is older than a move, as that of a process that lags, and cannot say whether it is named."""
     book = federation.number_plan.book
-    rows = ((each.number, tx.find(_NUMBERS, move.id, number_index(tx, each.number))) for each in move.lines)
-    return any(row is not None and len(book.of(number)) < row.assignments for number, row in rows)
+    return any(len(book.of(each.number)) < (_known_at(tx, move, each.number) or 0) for each in move.lines)
 
 
 def unnamed(tx: Transaction, move: CustomerMove, federation: Federation) -> list[str]:
@@ -102,10 +101,8 @@ def unnamed(tx: Transaction, move: CustomerMove, federation: Federation) -> list
     plan = federation.number_plan
 
     def is_given(number: str) -> bool:
-        row = tx.find(_NUMBERS, move.id, number_index(tx, number))
-        return row is not None and any(
-            each.giver == move.from_region for each in plan.book.of(number)[row.assignments :]
-        )
+        known = _known_at(tx, move, number)
+        return known is not None and any(each.giver == move.from_region for each in plan.book.of(number)[known:])
 
     left = (each.number for each in move.lines if plan.home_of(each.number) == move.from_region)
     return [each for each in left if not is_given(each)]
@@ -116,9 +113,15 @@ def is_after(tx: Transaction, move: CustomerMove, number: str, federation: Feder
 
     False for a move of an earlier version, of which nothing is known.
     """
-    row, plan = tx.find(_NUMBERS, move.id, number_index(tx, number)), federation.number_plan
-    ahead = -1 if row is None else row.assignments - len(plan.book.of(number))
+    known, plan = _known_at(tx, move, number), federation.number_plan
+    ahead = -1 if known is None else known - len(plan.book.of(number))
     return ahead > 0 or (ahead == 0 and plan.home_of(number) == move.from_region)
+
+
+def _known_at(tx: Transaction, move: CustomerMove, number: str) -> int | None:
+    """How many assignments of a number, E.164, were known at its move; None for a move of an earlier version."""
+    row = tx.find(_NUMBERS, move.id, number_index(tx, number))
+    return None if row is None else row.assignments
 
 
 def moves_with(tx: Transaction, number: str) -> list[CustomerMove]:
