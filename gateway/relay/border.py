@@ -84,6 +84,11 @@ class Command:
     """Stores the record again that this region has filed by a command, and lost; `answered` follows."""
     is_named_by_id: bool = False
     """Whether the id alone names what is wanted: the payload adds times and versions."""
+    is_soon_forgotten: bool = False
+    """Whether the destination destroys content and receipt a day after the execution, for the sake of the customer.
+
+    It refuses a later repeat for good. The origin does not depend on the answer.
+    """
     is_same: Callable[[EnvelopeContent, EnvelopeContent], bool] = lambda first, again: first.payload == again.payload
     """Whether two commands of one id want the same: the second is of an origin that has lost the first.
 

@@ -62,15 +62,21 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     The commit signs the receipt.
 
     Raises Refused, without a receipt and without a write, for a suspended sender or region, or an erased subject. The
-    same holds for an id already used for other bytes, an unavailable store, and an unreadable command. Raises
-    WriteAfterRefusal for a handler that writes before it refuses: a refusal has no effect.
+    same holds for an id already used for other bytes, an unavailable store, and an unreadable command. A repeat of a
+    kind that is soon forgotten gets a receipt for an erased subject, too. Raises WriteAfterRefusal for a handler that
+    writes before it refuses: a refusal has no effect.
     """
     content = sealed.content
     _require_not_suspended(border, content.origin)
     kind = kinds.get(content.kind)
     if kind is None or isinstance(kind, SlowQuery):
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-    stored = find(tx, content.origin, content.id)
+    try:
+        stored = find(tx, content.origin, content.id)
+    except Refused:
+        if isinstance(kind, Query) or not kind.is_soon_forgotten:
+            raise
+        return _answer_unstored(tx, border, sealed, _refusal(Refused(Reason.REASON_ENVELOPE_FORGOTTEN)), now)
     if stored is not None:
         if stored.content == sealed.envelope.content:
             return Receipt(content=stored.receipt_content, signature=stored.receipt_signature)
@@ -98,7 +104,6 @@ def _answer_again(
 
     Nothing is done or stored. Raises Refused with ENVELOPE_ID_REUSED for any other command of that id.
     """
-    border.clock.require_trusted()
     first, content = EnvelopeContent.FromString(stored.content), sealed.content
     is_about_same = (first.kind, first.subject) == (content.kind, content.subject)
     if not isinstance(kind, Command) or not is_about_same or content.incarnation <= first.incarnation:
@@ -106,9 +111,15 @@ def _answer_again(
     answer = answer_in(ReceiptContent.FromString(stored.receipt_content))
     if not kind.wants_same(first, content):
         answer = Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_COMMAND_LOST, parameters={"command": content.id})
+    return _answer_unstored(tx, border, sealed, answer, now)
+
+
+def _answer_unstored(tx: Transaction, border: Border, sealed: Sealed, answer: Answer, now: datetime) -> Receipt:
+    """The receipt of a command whose row is that of its first execution; it is not stored."""
+    border.clock.require_trusted()
     receipt = unsigned_receipt(sealed, answer, now=now, revision=border.current.revision)
-    sign_at_commit(tx, border, RECEIPT, receipt, content.origin)
-    _note(tx, content, answer, now)
+    sign_at_commit(tx, border, RECEIPT, receipt, sealed.content.origin)
+    _note(tx, sealed.content, answer, now)
     return receipt
 
 

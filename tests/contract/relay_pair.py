@@ -107,10 +107,12 @@ class Desk:
     defect_when_answered: str = ""
     unknown_when_answered: str = ""
     is_repeatable: bool = False
+    is_soon_forgotten: bool = False
 
     def kinds(self) -> Kinds:
         """A command and a query."""
-        return {COMMAND: Command(self._act, self._answered, self.is_repeatable), QUERY: Query(self._look)}
+        command = Command(self._act, self._answered, self.is_repeatable, is_soon_forgotten=self.is_soon_forgotten)
+        return {COMMAND: command, QUERY: Query(self._look)}
 
     def _act(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         if self.before_effect is not None:

@@ -17,15 +17,17 @@ from gateway.api.relay.v1.relay_pb2 import (
     Outcome,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, reason_name
 from gateway.federation.current import CurrentFederation
 from gateway.process import failpoints
+from gateway.relay.at_rest import envelope_subject
 from gateway.relay.border import Moved
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed
 from gateway.relay.inbox import find, forget
 from gateway.relay.service import ANSWERS_BYTES
 from gateway.security.authority import Authority
 from gateway.security.signing import TrustedKeys
+from gateway.store import vault
 from gateway.store.port import WriteAfterRefusal
 from gateway.store.vault import KeyDestroyed
 from gateway.time.clock import from_timestamp, to_microseconds
@@ -101,6 +103,29 @@ def test_a_command_that_is_forgotten_has_no_second_effect_although_it_is_still_g
             Reason.REASON_ENVELOPE_FORGOTTEN,
         ), "also where the rules keep more since"
         assert await scene.effects() == ["one"]
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("is_soon_forgotten", "told"), [(True, "ENVELOPE_FORGOTTEN"), (False, "ENVELOPE_CONTENT_DESTROYED")]
+)
+def test_a_repeat_whose_content_is_destroyed_is_answered_for_good_only_where_its_kind_is_soon_forgotten(
+    tmp_path: Path, is_soon_forgotten: bool, told: str
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.desk.is_soon_forgotten = is_soon_forgotten
+        sent = scene.pair.seal(lifetime=HOUR * 200)
+        await scene.receive(sent)
+        await scene.store.write(lambda tx: vault.destroy(tx, [envelope_subject(sent.content.subject)]))
+        scene.clock.instant += HOUR * 192
+        if is_soon_forgotten:
+            receipt = scene.opened(await scene.receive(sent), sent)
+            assert (receipt.outcome, reason_name(receipt.reason)) == (Outcome.OUTCOME_REFUSED, told)
+        else:
+            assert await refusal(scene.receive(sent)) == told
+        assert await scene.effects() == ["one"]
+        assert await scene.inbox_size() == 1
 
     play(tmp_path, scenario)
 

@@ -382,7 +382,7 @@ def simulated(seed: int, kind: Callable[[int, L], Run], loops: Callable[[], L]) 
     with contextlib.closing(loops()) as loop, contextlib.closing(kind(seed, loop)) as simulation:
         history = simulation.history
         loop.set_exception_handler(lambda _, context: history.broken("no defect", "-", repr(context)))
-        with _errors_are_defects(history):
+        with errors_are_defects(history):
             try:
                 loop.run_until_complete(simulation.run())
             except Exception as error:
@@ -395,7 +395,7 @@ def simulated(seed: int, kind: Callable[[int, L], Run], loops: Callable[[], L]) 
 
 
 @contextlib.contextmanager
-def _errors_are_defects(history: History) -> Iterator[None]:
+def errors_are_defects(history: History) -> Iterator[None]:
     """The log of the shipped code goes to the history and nowhere else."""
     handler = DefectLog(history)
     loggers = [logging.getLogger(package) for package in _PACKAGES]

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from gateway.errors import Refused
-from tests.simulation.virtual_time import VirtualLoop
+from tests.simulation.virtual_time import VirtualLoop, running_process
+from tests.simulation.world import REGIONS
 
 POISON = "poison/"
 """The ids of timers begin with it that fail by a defect which a run has put there."""
@@ -46,7 +47,7 @@ class History:
     violations: list[Violation] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     behind: str = ""
-    """The region that works by an older database and cannot know it; the others log what contradicts them."""
+    """The region that works by an older database and cannot know it; it and the others log what contradicts them."""
 
     def note(self, who: str, what: str, about: str = "") -> None:
         """Something happened."""
@@ -75,7 +76,7 @@ def order_of(about: str) -> str:
 class DefectLog(logging.Handler):
     """An error in the log of the shipped code is a defect, unless it is about a store without commits, or poison.
 
-    What others log about a region that is behind is what they have to tell people.
+    A region that is behind contradicts the others. What it and they log of that is what they have to tell people.
     """
 
     def __init__(self, history: History) -> None:
@@ -92,5 +93,8 @@ class DefectLog(logging.Handler):
         self._history.broken("no defect", "-", told)
 
     def _is_about_older_rows(self, record: logging.LogRecord) -> bool:
-        behind, named = self._history.behind, record.args
-        return behind != "" and not record.exc_info and isinstance(named, tuple) and behind in named
+        behind, named, process = self._history.behind, record.args, running_process()
+        if not behind or record.exc_info or not isinstance(named, tuple):
+            return False
+        is_said_by_it = process is not None and process.name.partition("/")[0] == behind
+        return behind in named or (is_said_by_it and any(each in REGIONS for each in named))

@@ -1,25 +1,33 @@
 """Findings of seeds, each a short story.
 
-Orders move or are overtaken, a region's own system answers, a disk fails while a node starts.
+Orders move or are overtaken, a region's own system answers, a disk fails while a node starts, an envelope is forgotten.
 """
 
 import asyncio
 import random
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from google.protobuf.message import Message
 
+from gateway.api.region.v1.customer_status_envelopes_pb2 import CustomerStatusNotice
+from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
+from gateway.api.region.v1.survey_envelopes_pb2 import SurveyRequested
+from gateway.api.region.v1.survey_pb2 import SurveyOccasion
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border, Command
-from gateway.relay.envelopes import Answer, seal_receipt
+from gateway.relay.envelopes import Answer, OutgoingEnvelope, Sealed, seal_receipt
+from gateway.relay.inbox import receive
 from gateway.relay.outbox import close_answered
 from gateway.store.port import Transaction
+from gateway.store.timers import Timer
+from region_node.app.registered import registry
 from region_node.business.orders import handling, intake
 from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
@@ -28,16 +36,20 @@ from region_node.business.orders.provisioning_answers import Asked, answered, as
 from region_node.business.orders.provisioning_rows import due_tasks
 from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.business.orders.rows import require_order
+from region_node.care.surveys.relayed import SurveyEnvelopes
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import CASH, IN_TRANSIT
 from region_node.customers.moved_numbers import note_homes
 from region_node.customers.rows import find_line
 from region_node.customers.status import ACTIVE, MOVING, keep_status
+from region_node.lifecycle.erasure.status_envelopes import CustomerStatusEnvelopes, forget_envelopes
 from region_node.lifecycle.moving.restored import mark_moved, unmark
 from region_node.node.context import RegionContext
+from region_node.records.forgetting import FORGET_TIMER
 from region_node.requests.caller import Caller
 from region_node.requests.rows import find_request
 from tests.at_rest import open_envelopes
+from tests.sealed_envelopes import seal
 from tests.simulation.coordinator import Coordinator, ToCoordinator
 from tests.simulation.disk import Disk
 from tests.simulation.history import History
@@ -88,6 +100,13 @@ class Counter(OneRegion):
         """The region's own system has completed the call."""
         told = Told(True, results=results)
         return self.run(lambda tx: answered(tx, self.orders, asked, told, START))
+
+    def receive(self, sealed: Sealed, now: datetime) -> ReceiptContent:
+        """The answer to an envelope about a survey or the status of a customer."""
+        status = CustomerStatusEnvelopes(registry(self.context))
+        kinds = {**SurveyEnvelopes(self.context).kinds(), **status.kinds()}
+        receipt = self.run(lambda tx: receive(tx, self.context.border, kinds, sealed, now))
+        return ReceiptContent.FromString(receipt.content)
 
     def order(self, order: Order) -> Order:
         return self.run(lambda tx: require_order(tx, order.id)).order
@@ -230,6 +249,38 @@ def test_a_submission_that_its_cancellation_overtook_is_refused_and_the_order_st
     counter.answer(order, SUBMIT, Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_ORDER_CANCELLED_BEFORE))
     assert counter.order(order).state == OrderState.ORDER_STATE_CANCELLED
     assert counter.balance(IN_TRANSIT) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "told"),
+    [
+        (
+            EnvelopeKind.ENVELOPE_KIND_SURVEY_REQUESTED,
+            "survey/sichuan/counter/r1",
+            SurveyRequested(
+                id="sichuan/counter/r1", occasion=SurveyOccasion.SURVEY_OCCASION_ORDER, number=THEIRS, business="PAY"
+            ),
+        ),
+        (
+            EnvelopeKind.ENVELOPE_KIND_CUSTOMER_STATUS,
+            "status/key-1>guangdong",
+            CustomerStatusNotice(numbers=[THEIRS], status=CustomerStatus.CUSTOMER_STATUS_RESTRICTED),
+        ),
+    ],
+)
+def test_what_a_region_forgets_after_a_day_it_refuses_for_good_to_an_origin_that_was_cut_off_for_a_week(
+    counter: Counter, kind: EnvelopeKind.ValueType, subject: str, told: Message
+) -> None:
+    counter.plan(THEIRS, "sichuan")
+    outgoing = OutgoingEnvelope(
+        f"{subject}#1", "guangdong", kind, told.SerializeToString(), subject, "", timedelta(days=30)
+    )
+    sealed = seal(outgoing, "sichuan", keys().signers["sichuan"], now=START, revision=counter.revision, traceparent="")
+    assert counter.receive(sealed, START).outcome == Outcome.OUTCOME_ACCEPTED
+    day_after, timer = START + timedelta(days=1), Timer("", FORGET_TIMER, subject, 0)
+    counter.run(lambda tx: forget_envelopes(tx, registry(counter.context), timer, day_after))
+    answer = counter.receive(sealed, START + timedelta(days=8))
+    assert (answer.outcome, answer.reason) == (Outcome.OUTCOME_REFUSED, Reason.REASON_ENVELOPE_FORGOTTEN)
 
 
 def test_a_line_has_the_number_that_the_regions_own_system_has_chosen() -> None:

@@ -44,7 +44,9 @@ class SurveyEnvelopes:
     def kinds(self) -> Kinds:
         """The handlers of the kinds and of the receipt."""
         return {
-            EnvelopeKind.ENVELOPE_KIND_SURVEY_REQUESTED: Command(self._requested, self._answered),
+            EnvelopeKind.ENVELOPE_KIND_SURVEY_REQUESTED: Command(
+                self._requested, self._answered, is_soon_forgotten=True
+            ),
             EnvelopeKind.ENVELOPE_KIND_SURVEY_ANSWER: Query(self._said),
         }
 

@@ -86,7 +86,8 @@ class CustomerStatusEnvelopes:
 
     def kinds(self) -> Kinds:
         """The handler here, and that of its receipt."""
-        return {EnvelopeKind.ENVELOPE_KIND_CUSTOMER_STATUS: Command(self._told, self._answered)}
+        status = Command(self._told, self._answered, is_soon_forgotten=True)
+        return {EnvelopeKind.ENVELOPE_KIND_CUSTOMER_STATUS: status}
 
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Handles another region's status of its own customers; other numbers are ignored.
