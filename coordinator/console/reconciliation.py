@@ -1,5 +1,6 @@
 """The compared days of all pairs of regions: whether both have the same records."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
@@ -14,7 +15,8 @@ from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2 import (
     ReportReconciliationRequest,
     ReportReconciliationResponse,
 )
-from gateway.web.console.lists import chosen_of, chosen_word, list_page
+from gateway.errors import invalid
+from gateway.web.console.lists import PAGE, chosen_of, chosen_word, list_page
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Choice, Commands, Option
 from gateway.web.tables import Cell, Table
@@ -24,6 +26,8 @@ from gateway.wording.terms import region_name
 PATH = "/reconciliation"
 _DAYS, _SHOW, _DIFFERING = "days", "show", "differing"
 _PERIODS = ("7", "14", "31")
+_MOST = 100  # pairs of a page, each with a cell for every day
+_NUMBER = re.compile(r"[1-9][0-9]{0,4}")
 _BADGES: Mapping[PairStanding.ValueType, str] = {
     PairStanding.PAIR_STANDING_DIFFERENT: "late",
     PairStanding.PAIR_STANDING_CONTRADICTORY: "late",
@@ -51,17 +55,26 @@ def _show(visit: Visit, answer: ReportReconciliationResponse) -> Shown:
         chosen_of(visit, _SHOW, translated("Pairs"), options),
         region_of(visit),
     ]
-    pairs = _chosen(visit, by_pair(answer.days))
+    pairs, first = _chosen(visit, by_pair(answer.days)), _first(visit)
+    shown = dict(list(pairs.items())[first : first + _MOST])
     page = list_page(
         visit,
         PATH,
         choices,
-        _table(sorted({each.day for each in answer.days}), pairs),
-        "",
+        _table(sorted({each.day for each in answer.days}), shown),
+        f"{first + _MOST}" if first + _MOST < len(pairs) else "",
         notes=list(map(unanswered_line, answer.unanswered)),
         commands=_commands() if any(map(_is_amiss, pairs.values())) else None,
     )
     return page.shown(translated("Reconciliation"), PATH)
+
+
+def _first(visit: Visit) -> int:
+    """The number of pairs on the pages before. Raises Refused for what is no such number."""
+    said = visit.query.text(PAGE)
+    if said and not _NUMBER.fullmatch(said):
+        raise invalid(PAGE, "is no page of this list", "不是本列表的页码")
+    return int(said or 0)
 
 
 def _chosen(visit: Visit, pairs: Mapping[Pair, _Days]) -> Mapping[Pair, _Days]:
@@ -111,4 +124,4 @@ def _commands() -> Commands:
     )
 
 
-VIEW = View.of(PATH, (rpcs.REPORT_RECONCILIATION,), _read, _show, (_DAYS, _SHOW, REGION))
+VIEW = View.of(PATH, (rpcs.REPORT_RECONCILIATION,), _read, _show, (_DAYS, _SHOW, REGION, PAGE))

@@ -1,7 +1,7 @@
 """The work list: everything that waits for the staff of the region, with the nearest due time first."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -26,7 +26,6 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import business_name, category_name, region_name
-from region_node.business.orders import rules as orders
 from region_node.care.complaints import rules as complaints
 from region_node.console import complaint, fault, order, rpcs, support_request
 from region_node.console import complaints as complaint_list
@@ -42,9 +41,10 @@ from region_node.network.support import rules as support
 PATH = "/work"
 _KIND, _WITHIN = _QUERY = ("kind", "within")
 _MOST = 100  # of a kind on the page: those with the nearest due time
-_ROWS, _PAGES = 500, 8  # of a page by gRPC, and pages of these: what is oldest is often what is most overdue
+_ROWS, _PAGES = 500, 8  # of a page by gRPC, and pages of these, where the newest come first
 _HOURS = ("0", "4", "24", "72", "168")
 L = TypeVar("L", ListOrdersResponse, ListComplaintsResponse, ListFaultsResponse, ListSupportRequestsResponse)
+N = TypeVar("N", ListOrdersResponse, ListComplaintsResponse)
 _Answers = Sequence[L] | Refused
 """The pages of one kind."""
 
@@ -77,9 +77,17 @@ class _Kind:
     key: str
     title: str
     waiting: Sequence[_Waiting] = ()
-    has_more: bool = False
-    """Whether there are rows that were not looked at."""
+    count: int = 0
+    is_least: bool = False
+    """Whether there may be more than `count`."""
+    lacks_oldest: bool = False
+    """Whether the oldest rows were not looked at, which the page would show first."""
     refused: Refused | None = None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the page shows only those with the nearest due time."""
+        return self.count > min(len(self.waiting), _MOST) or (self.is_least and not self.lacks_oldest)
 
 
 @dataclass(frozen=True)
@@ -111,20 +119,18 @@ class _Page:
 
 
 async def _read(visit: Visit, calling: Calling) -> _Lists:
-    at_desk = ListComplaintsRequest(
-        page_size=_ROWS, states=[complaints.ACKNOWLEDGED, complaints.HELD, complaints.IN_PROGRESS]
-    )
+    reviews = ListOrdersRequest(for_staff=True, page_size=_MOST, show_total_size=True)
+    at_desk = ListComplaintsRequest(for_staff=True, page_size=_MOST, show_total_size=True)
     broken = ListFaultsRequest(page_size=_ROWS, states=[*(faults.UNREPAIRED - {faults.PENDING}), faults.RESOLVED])
     asked = ListSupportRequestsRequest(
         page_size=_ROWS, states=[support.ACKNOWLEDGED, support.IN_PROGRESS, support.RESOLVED]
     )
     if (within := _within(visit)) is not None:
-        at_desk.due_within.FromTimedelta(within)
-        broken.due_within.FromTimedelta(within)
-    reviews = ListOrdersRequest(awaiting=Party.PARTY_HOME_STAFF, page_size=_ROWS)
+        for request in (reviews, at_desk, broken):
+            request.due_within.FromTimedelta(within)
     return _Lists(
-        await unless_refused(pages_of(calling, rpcs.LIST_ORDERS, reviews, _PAGES)),
-        await unless_refused(pages_of(calling, rpcs.LIST_COMPLAINTS, at_desk, _PAGES)),
+        await unless_refused(pages_of(calling, rpcs.LIST_ORDERS, reviews, 1)),
+        await unless_refused(pages_of(calling, rpcs.LIST_COMPLAINTS, at_desk, 1)),
         await unless_refused(pages_of(calling, rpcs.LIST_FAULTS, broken, _PAGES)),
         await unless_refused(pages_of(calling, rpcs.LIST_SUPPORT_REQUESTS, asked, _PAGES)),
     )
@@ -178,8 +184,8 @@ def _kinds(visit: Visit, found: _Lists) -> Sequence[_Kind]:
     region, within = visit.person.region, _within(visit)
     until = None if within is None else to_timestamp(visit.now + within)
     return [
-        _kind("reviews", translated("Reviews"), found.orders, partial(_reviews, region=region, until=until)),
-        _kind("complaints", translated("Complaints"), found.complaints, partial(_complaints, region=region)),
+        _nearest("reviews", translated("Reviews"), found.orders, _reviews),
+        _nearest("complaints", translated("Complaints"), found.complaints, partial(_complaints, region=region)),
         _kind("faults", translated("Faults"), found.faults, partial(_faults, region=region)),
         _kind("support", translated("Support requests"), found.support, partial(_support, region=region, until=until)),
     ]
@@ -190,7 +196,19 @@ def _kind(key: str, title: str, answers: _Answers[L], work: Callable[[L], Iterab
         return _Kind(key, title, refused=answers)
     waiting = {each.id: each for answer in answers for each in work(answer)}
     nearest = sorted(waiting.values(), key=lambda each: by_due(each.due))
-    return _Kind(key, title, nearest, bool(answers[-1].next_page_token))
+    has_more = bool(answers[-1].next_page_token)
+    return _Kind(key, title, nearest, len(nearest), is_least=has_more, lacks_oldest=has_more)
+
+
+def _nearest(key: str, title: str, answers: _Answers[N], work: Callable[[N], Iterable[_Waiting]]) -> _Kind:
+    """The work of a kind whose list has the nearest due time first, and is counted."""
+    kind = _kind(key, title, answers, work)
+    if isinstance(answers, Refused) or not kind.is_least:
+        return kind
+    first = answers[0]
+    if not first.HasField("total_size"):
+        return replace(kind, lacks_oldest=False)
+    return replace(kind, count=first.total_size, is_least=False, lacks_oldest=False)
 
 
 def _is_due(due: Timestamp, until: Timestamp | None) -> bool:
@@ -198,13 +216,12 @@ def _is_due(due: Timestamp, until: Timestamp | None) -> bool:
     return until is None or by_due(due) <= by_due(until)
 
 
-def _reviews(answer: ListOrdersResponse, region: str, until: Timestamp | None) -> Iterator[_Waiting]:
+def _reviews(answer: ListOrdersResponse) -> Iterator[_Waiting]:
     for each in answer.orders:
-        if orders.is_work_of(each, region) and _is_due(each.awaiting.due_time, until):
-            about, why = business_name(each.request.business), in_language(each.error.message)
-            what = translated("{business}: {reason}", business=about, reason=why) if why else about
-            awaiting = translated(each.awaiting.action) or order_state(each.state)
-            yield _Waiting(each.id, what, awaiting, each.origin_region, each.awaiting.due_time, order.path_of(each.id))
+        about, why = business_name(each.request.business), in_language(each.error.message)
+        what = translated("{business}: {reason}", business=about, reason=why) if why else about
+        awaiting = translated(each.awaiting.action) or order_state(each.state)
+        yield _Waiting(each.id, what, awaiting, each.origin_region, each.awaiting.due_time, order.path_of(each.id))
 
 
 def _complaints(answer: ListComplaintsResponse, region: str) -> Iterator[_Waiting]:
@@ -260,20 +277,20 @@ def _table(visit: Visit, rows: Iterable[tuple[_Kind, _Waiting]]) -> Table:
 def _counted(kinds: Iterable[_Kind]) -> str:
     """The number of pieces of work; with a plus sign where there are more."""
     found = list(kinds)
-    is_least = any(each.has_more or each.refused is not None for each in found)
-    return f"{sum(len(each.waiting) for each in found):,}{'+' if is_least else ''}"
+    is_least = any(each.is_least or each.refused is not None for each in found)
+    return f"{sum(each.count for each in found):,}{'+' if is_least else ''}"
 
 
 def _more(kinds: Sequence[_Kind]) -> Iterator[str]:
-    if titles := ", ".join(each.title for each in kinds if len(each.waiting) > _MOST):
+    if titles := ", ".join(each.title for each in kinds if each.is_cut):
         yield translated("Only the {count} with the nearest due time are shown of: {kinds}.", count=_MOST, kinds=titles)
-    if titles := ", ".join(each.title for each in kinds if each.has_more):
+    if titles := ", ".join(each.title for each in kinds if each.lacks_oldest):
         yield translated("The oldest were not looked at, so there may be more of: {kinds}.", kinds=titles)
 
 
 def _lists(visit: Visit, kinds: Sequence[_Kind]) -> Iterator[Link]:
     """The lists that have all of the kinds of which the page has not."""
-    cut = {each.key for each in kinds if each.has_more or len(each.waiting) > _MOST}
+    cut = {each.key for each in kinds if each.is_cut or each.lacks_oldest}
     if "reviews" in cut:
         staff = told_word(Party.DESCRIPTOR, Party.PARTY_HOME_STAFF)
         yield Link(translated("Orders that wait for staff"), visit.address(order_list.PATH, awaiting=staff))

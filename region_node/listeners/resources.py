@@ -61,13 +61,13 @@ def _resource(name: str, service: str, feed: Feed[M], is_visible: Callable[[M, I
     return Resource(name, service, feed.last, after)
 
 
+_ORDER = _resource("productOrder", "OrderService", ORDER_FEED, orders.is_visible)
+_TICKET = _resource("troubleTicket", "ComplaintService", COMPLAINT_FEED, complaints.is_visible)
 RESOURCES: Mapping[ListenerResource.ValueType, Resource] = {
-    ListenerResource.LISTENER_RESOURCE_PRODUCT_ORDER: _resource(
-        "productOrder", "OrderService", ORDER_FEED, orders.is_visible
-    ),
-    ListenerResource.LISTENER_RESOURCE_TROUBLE_TICKET: _resource(
-        "troubleTicket", "ComplaintService", COMPLAINT_FEED, complaints.is_visible
-    ),
+    ListenerResource.LISTENER_RESOURCE_PRODUCT_ORDER: _ORDER,
+    ListenerResource.LISTENER_RESOURCE_PRODUCT_ORDER_V5: _ORDER,
+    ListenerResource.LISTENER_RESOURCE_TROUBLE_TICKET: _TICKET,
+    ListenerResource.LISTENER_RESOURCE_TROUBLE_TICKET_V5: _TICKET,
     ListenerResource.LISTENER_RESOURCE_ALARM: _resource("alarm", "AlarmService", ALARM_FEED, lambda *_: True),
     ListenerResource.LISTENER_RESOURCE_SERVICE_PROBLEM: _resource(
         "serviceProblem", "FaultService", FAULT_FEED, faults.is_visible

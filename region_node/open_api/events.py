@@ -11,6 +11,7 @@ from gateway.api.region.v1.listener_service_pb2 import EventFormat, EventKind, L
 from gateway.web.routes import TYPE
 from region_node.listeners.events import ResourceEvent
 from region_node.open_api.resources import Json, told_instant
+from region_node.open_api.versions import V4, Version
 
 CLOUD_EVENTS = "cloudevents"
 _CLOUD_EVENTS_TYPE = "application/cloudevents+json"
@@ -26,10 +27,16 @@ class EventSource:
     """The attribute of `event` that has the resource, for example `productOrder`."""
     types: Mapping[EventKind.ValueType, str]
     told: Callable[[Message], Json]
+    version: Version
 
     @classmethod
     def of(
-        cls, resource: ListenerResource.ValueType, name: str, told: Callable[[M], Json], state: str = "State"
+        cls,
+        resource: ListenerResource.ValueType,
+        name: str,
+        told: Callable[[M], Json],
+        state: str = "State",
+        version: Version = V4,
     ) -> "EventSource":
         """A source whose resource is made by `told`. `state` is what TM Forum calls its state."""
         base = f"{name[0].upper()}{name[1:]}"
@@ -38,14 +45,15 @@ class EventSource:
             EventKind.EVENT_KIND_STATE_CHANGE: f"{base}{state}ChangeEvent",
             EventKind.EVENT_KIND_ATTRIBUTE_VALUE_CHANGE: f"{base}AttributeValueChangeEvent",
         }
-        return cls(resource, name, types, cast("Callable[[Message], Json]", told))
+        return cls(resource, name, types, cast("Callable[[Message], Json]", told), version)
 
 
 def written(source: EventSource, event: ResourceEvent, form: EventFormat.ValueType, region: str) -> tuple[str, bytes]:
     """The content type and the body of an event. `region` is the URI of the region."""
     kind, time, held = source.types[event.kind], told_instant(event.time), {source.name: source.told(event.now)}
     if form != EventFormat.EVENT_FORMAT_CLOUD_EVENTS:
-        return TYPE, _body({"eventId": event.id, "eventTime": time, "eventType": kind, "event": held})
+        told: Json = {"eventId": event.id, "eventTime": time, "eventType": kind, "event": held}
+        return TYPE, _body(source.version.typed(told, kind))
     cloud_event = {
         "specversion": "1.0",
         "id": event.id,

@@ -16,7 +16,6 @@ from region_node.open_api.extension import resource_of
 from region_node.open_api.resources import (
     Json,
     href_of,
-    require_type,
     tokens_of,
     told_created,
     told_list,
@@ -26,7 +25,6 @@ from region_node.open_api.resources import (
 
 HUB = "hub"
 _SERVICE = "/gateway.api.region.v1.ListenerService"
-_TYPE = "EventSubscription"
 _EVENT_TYPE, _FORMAT = "eventType", "format"
 
 
@@ -34,7 +32,7 @@ def hub_routes(root: str, source: EventSource) -> Sequence[Route]:
     """The routes of the listeners for the events of a source, below the path of its API."""
 
     def register(asked: Asked) -> api.RegisterListenerRequest:
-        require_type(asked.body, _TYPE)
+        source.version.require_type(asked.body, source.version.listener)
         kinds, form = _asked_for(asked.body.text("query"), source)
         return api.RegisterListenerRequest(
             resource=source.resource,
@@ -54,7 +52,7 @@ def hub_routes(root: str, source: EventSource) -> Sequence[Route]:
         told = [told_listener(each, asked.root, source) for each in response.listeners]
         return told_list(asked, HUB, told, response.next_page_token, None)
 
-    resource = resource_of(_TYPE, Listener, lambda listener: told_listener(listener, root, source))
+    resource = resource_of(source.version.listener, Listener, lambda listener: told_listener(listener, root, source))
     return (
         Route.of(
             "POST",
@@ -63,7 +61,7 @@ def hub_routes(root: str, source: EventSource) -> Sequence[Route]:
             register,
             registered,
             resource=resource,
-            attributes=("callback", "query"),
+            attributes=source.version.attributes("callback", "query"),
         ),
         Route.of(
             "GET",
@@ -93,7 +91,7 @@ def told_listener(listener: Listener, root: str, source: EventSource) -> Json:
         "failureDate": told_time(listener, "failure_time"),
         "problem": listener.problem,
         "signingCertificate": listener.signing_certificate,
-        "@type": _TYPE,
+        "@type": source.version.listener,
     }
     return without_empty(told)
 

@@ -115,7 +115,7 @@ def _answered(
     return told_list(asked, resource, [told(order) for order in response.orders], response.next_page_token, total)
 
 
-def _api(root: str, hub: Sequence[Route] = ()) -> Api:
+def _api(root: str, hub: Sequence[Route]) -> Api:
     version = version_of(root)
     order = PRODUCT_ORDER.resource(Order, lambda order: told_order(order, root, ENGLISH))
     task = resource_of(CANCEL_TYPE, Order, lambda order: answered_cancellation(order, root))
@@ -171,13 +171,15 @@ def _api(root: str, hub: Sequence[Route] = ()) -> Api:
     )
 
 
-_V4 = "/tmf-api/productOrderingManagement/v4"
+def _events(root: str, resource: ListenerResource.ValueType) -> EventSource:
+    def in_english(order: Order) -> Json:
+        return told_order(order, root, ENGLISH)
+
+    return EventSource.of(resource, ORDER, in_english, version=version_of(root))
 
 
-def _in_english(order: Order) -> Json:
-    return told_order(order, _V4, ENGLISH)
-
-
-ORDER_EVENTS = EventSource.of(ListenerResource.LISTENER_RESOURCE_PRODUCT_ORDER, ORDER, _in_english)
+_V4, _V5 = "/tmf-api/productOrderingManagement/v4", "/tmf-api/productOrdering/v5"
+ORDER_EVENTS = _events(_V4, ListenerResource.LISTENER_RESOURCE_PRODUCT_ORDER)
+ORDER_EVENTS_V5 = _events(_V5, ListenerResource.LISTENER_RESOURCE_PRODUCT_ORDER_V5)
 PRODUCT_ORDERING = _api(_V4, hub_routes(_V4, ORDER_EVENTS))
-PRODUCT_ORDERING_V5 = _api("/tmf-api/productOrdering/v5")
+PRODUCT_ORDERING_V5 = _api(_V5, hub_routes(_V5, ORDER_EVENTS_V5))

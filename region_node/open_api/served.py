@@ -34,10 +34,11 @@ def event_writer(region: str) -> Written:
 def _sources() -> "Mapping[ListenerResource.ValueType, EventSource]":
     from region_node.open_api.alarm_management import ALARM_EVENTS  # noqa: PLC0415
     from region_node.open_api.problem_management import PROBLEM_EVENTS  # noqa: PLC0415
-    from region_node.open_api.product_ordering import ORDER_EVENTS  # noqa: PLC0415
-    from region_node.open_api.trouble_ticketing import TICKET_EVENTS  # noqa: PLC0415
+    from region_node.open_api.product_ordering import ORDER_EVENTS, ORDER_EVENTS_V5  # noqa: PLC0415
+    from region_node.open_api.trouble_ticketing import TICKET_EVENTS, TICKET_EVENTS_V5  # noqa: PLC0415
 
-    return {each.resource: each for each in (ORDER_EVENTS, TICKET_EVENTS, ALARM_EVENTS, PROBLEM_EVENTS)}
+    sources = (ORDER_EVENTS, ORDER_EVENTS_V5, TICKET_EVENTS, TICKET_EVENTS_V5, ALARM_EVENTS, PROBLEM_EVENTS)
+    return {each.resource: each for each in sources}
 
 
 def served_apis() -> "Sequence[Api]":

@@ -90,7 +90,7 @@ def _told(asked: Asked, complaint: Complaint) -> Json:
 _OTHERS = ("WithdrawComplaint", "AcceptResolution", "RefuseResolution", "ProposeResolution", "ClassifyComplaint")
 
 
-def _api(root: str, hub: Sequence[Route] = ()) -> Api:
+def _api(root: str, hub: Sequence[Route]) -> Api:
     version = version_of(root)
     ticket = TROUBLE_TICKET.resource(api.GetComplaintResponse, lambda held: told_ticket(held, root))
     return Api(
@@ -137,13 +137,15 @@ def _api(root: str, hub: Sequence[Route] = ()) -> Api:
     )
 
 
-_V4 = "/tmf-api/troubleTicket/v4"
+def _events(root: str, resource: ListenerResource.ValueType) -> EventSource:
+    def alone(complaint: Complaint) -> Json:
+        return told_ticket(api.GetComplaintResponse(complaint=complaint), root)
+
+    return EventSource.of(resource, TICKET, alone, "Status", version_of(root))
 
 
-def _alone(complaint: Complaint) -> Json:
-    return told_ticket(api.GetComplaintResponse(complaint=complaint), _V4)
-
-
-TICKET_EVENTS = EventSource.of(ListenerResource.LISTENER_RESOURCE_TROUBLE_TICKET, TICKET, _alone, "Status")
+_V4, _V5 = "/tmf-api/troubleTicket/v4", "/tmf-api/troubleTicket/v5"
+TICKET_EVENTS = _events(_V4, ListenerResource.LISTENER_RESOURCE_TROUBLE_TICKET)
+TICKET_EVENTS_V5 = _events(_V5, ListenerResource.LISTENER_RESOURCE_TROUBLE_TICKET_V5)
 TROUBLE_TICKETS = _api(_V4, hub_routes(_V4, TICKET_EVENTS))
-TROUBLE_TICKETS_V5 = _api("/tmf-api/troubleTicket/v5")
+TROUBLE_TICKETS_V5 = _api(_V5, hub_routes(_V5, TICKET_EVENTS_V5))

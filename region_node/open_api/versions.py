@@ -76,6 +76,8 @@ class Version:
     """The filter of customers by the number of their line."""
     entity_filter: str = "relatedEntity.id"
     """The filter of tickets by the number that they are about."""
+    listener: str = "EventSubscription"
+    """The type of a listener."""
     offering: Reference = Reference()
     order: Reference = Reference()
     resource: Reference = Reference()
@@ -132,6 +134,7 @@ V5 = Version(
     media={EMAIL: "EmailContactMedium", PHONE: "PhoneContactMedium"},
     line_filter="contactMedium.phoneNumber",
     entity_filter="relatedEntity.entity.id",
+    listener="Hub",
     offering=Reference("ProductOfferingRef"),
     order=Reference("ProductOrderRef"),
     resource=Reference("ResourceRef"),

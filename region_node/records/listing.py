@@ -1,4 +1,4 @@
-"""Lists of records, newest first: sealed rows with a state, a number, and a date of creation.
+"""Lists of records, newest first, or the nearest due first: sealed rows with a state, a number, and a date.
 
 A page looks at a limited number of rows whatever the filter: all other work of the region waits meanwhile. At the
 limit, the page has the rows found so far, and the next one continues from there.
@@ -21,14 +21,16 @@ SCANNED = 2_000
 """The number of rows that a page looks at: a few milliseconds."""
 FAR = 2 * SCANNED
 """The number of rows that it looks at for callers who count places."""
+NEVER = 253_402_300_799_999_999
+"""The date of what is never due: the last one of the calendar, in microseconds."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A stored row; `created` in microseconds."""
+    """A stored row; `date`, by which it has its place in the list, in microseconds."""
 
     name: str
-    created: int
+    date: int
     traceparent: str
     body: bytes = field(repr=False)
 
@@ -77,24 +79,28 @@ def _too_far(position: Position) -> Refused:
 
 @dataclass(frozen=True)
 class _Place:
-    created: int
+    date: int
     name: str
 
     def key(self) -> str:
-        return dated_key(from_microseconds(self.created), self.name)
+        return dated_key(from_microseconds(self.date), self.name)
 
 
 class Selection:
     """A selection of rows of a table."""
 
-    def __init__(self, table: str, key: str, *, shown: str, dated: str = "create_time") -> None:
+    def __init__(
+        self, table: str, key: str, *, shown: str, dated: str = "create_time", is_rising: bool = False
+    ) -> None:
         """`key` is the column of the row's name, `dated` that of its date; both are indexed in this order.
 
-        `shown` is an SQL condition on all listed rows.
+        `shown` is an SQL condition on all listed rows. The greatest date comes first, in a rising list the least.
         """
         self._table = table
         self._key = key
         self._dated = dated
+        self._order = f"{dated}, {key}" if is_rising else f"{dated} DESC, {key} DESC"
+        self._sooner, self._later = ("<", ">") if is_rising else (">", "<")
         self._conditions = [shown]
         self._indexed = ""
         self._parameters: dict[str, Value] = {}
@@ -124,6 +130,13 @@ class Selection:
         if number:
             self.by("number_index = :number_index AND number_index <> ''", number_index=number_index(tx, number))
 
+    def until(self, instant: datetime | None) -> None:
+        """Restricts a rising list to dates before an instant: a page looks at no later row. None restricts nothing."""
+        if instant is not None:
+            condition = f"{self._dated} < :until"
+            self._indexed = f"{self._indexed} AND {condition}" if self._indexed else condition
+            self.only(condition, until=to_microseconds(instant))
+
     def due_before(self, instant: datetime | None) -> None:
         """Restricts the selection to rows due before an instant; None restricts nothing."""
         if instant is not None:
@@ -137,7 +150,7 @@ class Selection:
         limit: int,
         position: Position = BY_TOKEN,
     ) -> Page[T]:
-        """The first `limit` that can be read, older than `before` (date in microseconds, name).
+        """The first `limit` that can be read, behind `before` in the list (date in microseconds, name).
 
         Raises Refused for a position behind all that the page looks at: the next page could not begin there.
         """
@@ -146,11 +159,11 @@ class Selection:
         def rows_after(last: Stored | None) -> list[Stored]:
             if last is None:
                 return self._rows(tx, before, end, limit + 1, position.skip)
-            return self._rows(tx, (last.created, last.name), end, limit + 1)
+            return self._rows(tx, (last.date, last.name), end, limit + 1)
 
         def with_places(rows: Sequence[Stored]) -> list[tuple[_Place, T] | None]:
             found = zip(rows, opened(rows), strict=True)
-            return [None if each is None else (_Place(row.created, row.name), each) for row, each in found]
+            return [None if each is None else (_Place(row.date, row.name), each) for row, each in found]
 
         read = readable_page(rows_after, with_places, limit + 1)
         if len(read) > limit:
@@ -166,19 +179,19 @@ class Selection:
             return None
         rows = (
             f"SELECT 1 FROM {self._table} WHERE {' AND '.join(self._conditions)}"  # noqa: S608 - names and conditions of modules
-            f" ORDER BY {self._dated} DESC, {self._key} DESC LIMIT {FAR}"
+            f" ORDER BY {self._order} LIMIT {FAR}"
         )
         return tx.first(int, f"SELECT COUNT(*) FROM ({rows}) AS far", **self._parameters)  # noqa: S608 - of the rows above
 
     def _end(self, tx: Transaction, before: tuple[int, str] | None, scanned: int) -> _Place | None:
         """The last row that a page looks at; None for the last row of the table."""
-        where, place = self._older(before)
+        where, place = self._behind(before)
         conditions = " AND ".join(each for each in (self._indexed, where) if each) or "1 = 1"
         known = {name: each for name, each in self._parameters.items() if f":{name}" in self._indexed}
         return tx.first(
             _Place,
             f"SELECT {self._dated}, {self._key} FROM {self._table} WHERE {conditions}"  # noqa: S608 - names and conditions of modules
-            f" ORDER BY {self._dated} DESC, {self._key} DESC LIMIT 1 OFFSET :skipped",
+            f" ORDER BY {self._order} LIMIT 1 OFFSET :skipped",
             skipped=scanned - 1,
             **known,
             **place,
@@ -187,15 +200,16 @@ class Selection:
     def _rows(
         self, tx: Transaction, before: tuple[int, str] | None, end: _Place | None, limit: int, skip: int = 0
     ) -> list[Stored]:
-        older, place = self._older(before)
-        conditions = [*self._conditions, *([older] if older else [])]
+        behind, place = self._behind(before)
+        conditions = [*self._conditions, *([behind] if behind else [])]
         if end is not None:
-            conditions.append(f"{self._dated} >= :end AND ({self._dated} > :end OR {self._key} >= :end_name)")
-            place |= {"end": end.created, "end_name": end.name}
+            dated, sooner = self._dated, self._sooner
+            conditions.append(f"{dated} {sooner}= :end AND ({dated} {sooner} :end OR {self._key} {sooner}= :end_name)")
+            place |= {"end": end.date, "end_name": end.name}
         return tx.all(
             Stored,
             f"SELECT {self._key}, {self._dated}, traceparent, body FROM {self._table}"  # noqa: S608 - names and conditions of modules
-            f" WHERE {' AND '.join(conditions)} ORDER BY {self._dated} DESC, {self._key} DESC"
+            f" WHERE {' AND '.join(conditions)} ORDER BY {self._order}"
             " LIMIT :limit OFFSET :skip",
             limit=limit,
             skip=skip,
@@ -203,9 +217,10 @@ class Selection:
             **place,
         )
 
-    def _older(self, before: tuple[int, str] | None) -> tuple[str, dict[str, Value]]:
+    def _behind(self, before: tuple[int, str] | None) -> tuple[str, dict[str, Value]]:
         if before is None:
             return "", {}
         # The first part makes the index usable.
-        condition = f"{self._dated} <= :date AND ({self._dated} < :date OR {self._key} < :name)"
+        dated, later = self._dated, self._later
+        condition = f"{dated} {later}= :date AND ({dated} {later} :date OR {self._key} {later} :name)"
         return condition, {"date": before[0], "name": before[1]}

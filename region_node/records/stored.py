@@ -114,8 +114,12 @@ class Records(Generic[M, R]):
         return before
 
     def listed(self, shown: str) -> Selection:
-        """All records that satisfy an SQL condition, to be restricted further."""
+        """All records that satisfy an SQL condition, newest first, to be restricted further."""
         return Selection(self.table, self.key, dated=self.dated, shown=shown)
+
+    def listed_by_due_time(self, due: str, shown: str) -> Selection:
+        """As `listed`, the nearest due time first. `due` is the SQL expression of it, which an index has."""
+        return Selection(self.table, self.key, dated=due, shown=shown, is_rising=True)
 
     def page(
         self,
@@ -125,7 +129,7 @@ class Records(Generic[M, R]):
         limit: int,
         position: Position = BY_TOKEN,
     ) -> Page[M]:
-        """At most `limit` records of a selection, newest first, older than `before` (date in microseconds, id)."""
+        """At most `limit` records of a selection, behind `before` in its order (date in microseconds, id)."""
 
         def opened(rows: Sequence[Stored]) -> Sequence[M | None]:
             return self._messages(tx, [(row.name, row.body) for row in rows])

@@ -86,14 +86,14 @@ async def _imports(federation: LocalFederation, complaints: int, rounds: int) ->
             used[region].append((processor_seconds(pids) - before) * 1e6 / count)
             return rate
 
-        await _import(ComplaintImportServiceStub(few), _pieces(EMPTY, range(_FEW)))
+        await import_complaints(ComplaintImportServiceStub(few), complaint_pieces(EMPTY, range(_FEW)))
 
         async def customers() -> float:
             return await measured(EMPTY, over_stream(CustomerServiceStub(few), next(groups)))
 
         async def complained() -> float:
-            pieces = _pieces(FULL, next(parts))
-            return await measured(FULL, _import(ComplaintImportServiceStub(many), pieces))
+            pieces = complaint_pieces(FULL, next(parts))
+            return await measured(FULL, import_complaints(ComplaintImportServiceStub(many), pieces))
 
         rates = await in_turns(customers, complained, rounds)
     costs = list(zip(used[EMPTY], used[FULL], strict=True))
@@ -104,7 +104,7 @@ async def _imports(federation: LocalFederation, complaints: int, rounds: int) ->
     )
 
 
-async def _import(stub: ComplaintImportServiceStub, pieces: Sequence[api.ImportComplaintsRequest]) -> int:
+async def import_complaints(stub: ComplaintImportServiceStub, pieces: Sequence[api.ImportComplaintsRequest]) -> int:
     """One import of new complaints; returns their number. Raises ValueError where not all were imported."""
     count = sum(len(piece.lines) for piece in pieces)
     sha256 = hashlib.sha256(secrets.token_bytes()).digest()
@@ -115,7 +115,8 @@ async def _import(stub: ComplaintImportServiceStub, pieces: Sequence[api.ImportC
     return count
 
 
-def _pieces(region: str, numbers: range) -> Sequence[api.ImportComplaintsRequest]:
+def complaint_pieces(region: str, numbers: range) -> Sequence[api.ImportComplaintsRequest]:
+    """The pieces of a file of open complaints, one for each of the numbers."""
     lines = _lines(region, numbers)
     return [api.ImportComplaintsRequest(lines=lines[at : at + _PIECE]) for at in range(0, len(lines), _PIECE)]
 

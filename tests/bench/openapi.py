@@ -5,11 +5,9 @@ each has its own. The rate counts the work of the client, too, which shares the 
 servers does not.
 """
 
-import asyncio
 import itertools
 import json
 import secrets
-import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -29,6 +27,7 @@ from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.security.identity import server_name
 from tests.bench.chain import credentials_in
 from tests.bench.comparing import turns
+from tests.bench.https import HttpCaller, https_context
 from tests.bench.load import CALL_TIMEOUT, Call, run_window
 from tests.bench.orders import HANDLING, all_lines, requester
 from tests.bench.report import PER_SECOND, Comparison, Window
@@ -44,42 +43,9 @@ _PAGE = 50  # orders of a list
 _API = "/tmf-api/productOrderingManagement/v4/productOrder"
 
 
-class NotAsExpected(Exception):
-    """A request was refused: the run measures nothing."""
-
-
-class HttpCaller:
-    """A connection of HTTP/1.1 that stays open. It reads what a node answers, and no more of the protocol."""
-
-    def __init__(self, host: str, port: int, context: ssl.SSLContext, name: str) -> None:
-        self._place = (host, port)
-        self._context = context
-        self._name = name
-        self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def ask(self, verb: str, path: str, body: bytes = b"", **headers: str) -> bytes:
-        """The body of the answer. Raises NotAsExpected for a refusal."""
-        if self._connection is None:
-            self._connection = await asyncio.open_connection(
-                *self._place, ssl=self._context, server_hostname=self._name
-            )
-        reader, writer = self._connection
-        who = requester()
-        said = {
-            "Host": self._name,
-            "Requester-Staff-Id": who.staff_id,
-            "Requester-Channel": "counter",
-            **({"Content-Type": "application/json", "Content-Length": str(len(body))} if body else {}),
-            **{name.replace("_", "-"): value for name, value in headers.items()},
-        }
-        lines = "".join(f"{name}: {value}\r\n" for name, value in said.items())
-        writer.write(f"{verb} {path} HTTP/1.1\r\n{lines}\r\n".encode() + body)
-        status, *told = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        length = next(int(each.partition(":")[2]) for each in told if each.lower().startswith("content-length:"))
-        answer = await reader.readexactly(length)
-        if not status.split(" ", 2)[1].startswith("2"):
-            raise NotAsExpected(f"{status}: {answer.decode()}")
-        return answer
+def _said(**headers: str) -> dict[str, str]:
+    """The headers of a request by a member of staff at a counter, beside others."""
+    return {"Requester-Staff-Id": requester().staff_id, "Requester-Channel": "counter", **headers}
 
 
 class EachItsOwn:
@@ -121,10 +87,10 @@ def by_http(dial: Callable[[], HttpCaller], order_id: str) -> Mapping[str, EachI
 
     def get(path: str) -> Callable[[], Call]:
         def make() -> Call:
-            caller = dial()
+            caller, said = dial(), _said()
 
             async def call() -> None:
-                await caller.ask("GET", path)
+                await caller.ask("GET", path, said)
 
             return call
 
@@ -135,7 +101,8 @@ def by_http(dial: Callable[[], HttpCaller], order_id: str) -> Mapping[str, EachI
 
         async def call() -> None:
             request = next(payments)
-            await caller.ask("POST", _API, product_order(request.order), Idempotency_Key=request.request_id)
+            said = _said(**{"Content-Type": "application/json", "Idempotency-Key": request.request_id})
+            await caller.ask("POST", _API, said, product_order(request.order))
 
         return call
 
@@ -158,9 +125,7 @@ def product_order(order: OrderRequest) -> bytes:
 async def measure(federation: LocalFederation, port: int, rounds: int, seconds: float) -> Sequence[Comparison]:
     """Each call by gRPC and by HTTP in turns: the rate, and the processor time of the servers for one call."""
     credentials = credentials_in(federation.directory / "certificates" / f"{HANDLING}-{OPERATOR}")
-    context = ssl.create_default_context(cafile=str(credentials.authority))
-    context.load_cert_chain(credentials.certificate, credentials.key)
-    name = server_name(Role.ROLE_REGION, HANDLING, FEDERATION)
+    context, name = https_context(credentials), server_name(Role.ROLE_REGION, HANDLING, FEDERATION)
     servers = [process.pid for process in federation.processes.values()]
     found: list[Comparison] = []
     async with federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
@@ -216,7 +181,7 @@ def main(rounds: int, seconds: float, output: Path, *, unsynced: bool) -> None:
     with ExitStack() as stack:
         directory = stack.enter_context(working_directory(output.parent, "openapi"))
         conditions = circumstances(directory, others, rounds=rounds, seconds_per_round_and_way=seconds, goal=GOAL)
-        federation = stack.enter_context(running(directory / "federation", web=HANDLING))
+        federation = stack.enter_context(running(directory / "federation", web={HANDLING: "open_apis"}))
         port = federation.web_port(federation.nodes[HANDLING][0])
         found = uvloop.run(measure(federation, port, rounds, seconds))
     console().print(business_table(found))

@@ -10,7 +10,7 @@ from typing import IO
 
 import grpc
 
-from deploy.local.federation import FEDERATION_FILES, OPERATOR, LocalFederation
+from deploy.local.federation import COORDINATOR, FEDERATION_FILES, OPERATOR, LocalFederation
 from deploy.local.postgresql_access import PostgresqlAccess
 from deploy.local.process import Launcher, Program, Started, launch_anew
 from deploy.local.profiles import EMBEDDED, Profile
@@ -40,13 +40,13 @@ def running(
     operators: Sequence[str] = (OPERATOR,),
     postgresql: PostgresqlAccess | None = None,
     launcher: Launcher = launch_anew,
-    web: str = "",
+    web: Mapping[str, str] | None = None,
     provided: Mapping[str, Sequence[str]] | None = None,
 ) -> Iterator[LocalFederation]:
     """A federation with the customers of the bench; of another tree where one is given. It ends with the context.
 
-    The first node of the region `web` serves the Open APIs, too. `provided` maps regions to the businesses of their
-    own system, which also brings texts to customers.
+    `web` maps a region, or `coordinator`, to what its first process serves by HTTPS: `open_apis` or `console`.
+    `provided` maps regions to the businesses of their own system, which also brings texts to customers.
     """
     started = launcher if tree is None else launcher_of(tree)
     federation = LocalFederation(directory, regions, profile, postgresql, provided, launcher=started)
@@ -56,8 +56,9 @@ def running(
         files, read = tree / "deploy" / "federation", partial(read_by, tree)
         federation.is_signed = knows_signatures(tree)
     federation.load = with_room_for_bills(read)
-    if web:
-        federation.open_web(federation.nodes[web][0], "open_apis")
+    processes = {COORDINATOR: federation.coordinators, **federation.nodes}
+    for member, part in (web or {}).items():
+        federation.open_web(processes[member][0], part)
     try:
         federation.prepare()
         federation.start(configuration=files)

@@ -17,12 +17,13 @@ from tests.unit.test_message_signatures import verify
 from tests.webhook import Hook
 
 HUB = f"{API}/hub"
+HUB_V5 = "/tmf-api/productOrdering/v5/hub"
 ORDERS = ListenerResource.LISTENER_RESOURCE_PRODUCT_ORDER
 
 
 def events_of(hook: Hook, order_id: str) -> list[dict[str, Any]]:
     """The events that a receiver has of an order, in CloudEvents."""
-    return [each for each in hook.bodies if each["subject"] == order_id]
+    return [each for each in hook.bodies if each.get("subject") == order_id]
 
 
 async def test_a_listener_is_told_of_orders_until_it_is_removed(
@@ -31,13 +32,18 @@ async def test_a_listener_is_told_of_orders_until_it_is_removed(
     web = web_caller(federation, guangdong.path)
 
     async def is_told() -> bool:
-        return [each["data"]["productOrder"]["state"] for each in events_of(hook, order.id)][-1:] == ["completed"]
+        by_v5 = [each["event"]["productOrder"] for each in hook.bodies if each.get("@type")]
+        of_order = [each["state"] for each in by_v5 if each["id"] == order.id and each["@type"]]
+        told = [each["data"]["productOrder"]["state"] for each in events_of(hook, order.id)]
+        return told[-1:] == of_order[-1:] == ["completed"]
 
     with receiving(federation.directory) as hook:
         said = {"callback": hook.url, "query": "format=cloudevents"}
         made = await web.ask("POST", HUB, said)
         assert (made.status, made.headers["location"]) == (HTTPStatus.CREATED, below(HUB, str(made.body["id"])))
         assert said.items() <= made.body.items()
+        made_v5 = await web.ask("POST", HUB_V5, {"@type": "Hub", "callback": hook.url})
+        assert (made_v5.status, made_v5.body["@type"]) == (HTTPStatus.CREATED, "Hub")
         order = await guangdong.order("SUSPEND", await sichuan.new_customer())
         await until(is_told, "the listener is told that the order is completed")
         (listed,) = (await web.ask("GET", HUB)).bodies
@@ -45,6 +51,7 @@ async def test_a_listener_is_told_of_orders_until_it_is_removed(
         removed = await web.ask("DELETE", below(HUB, str(made.body["id"])))
         assert (removed.status, removed.text) == (HTTPStatus.NO_CONTENT, "")
         assert (await web.ask("GET", HUB)).bodies == []
+        await web.ask("DELETE", below(HUB_V5, str(made_v5.body["id"])))
     events = events_of(hook, order.id)
     assert {each["data"]["productOrder"]["href"] for each in events} == {order_path(order.id)}
     assert events[0]["type"] == "ProductOrderCreateEvent"

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, Terms
 from gateway.api.region.v1.catalogue_service_pb2 import GetTermsResponse
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
+from gateway.api.region.v1.fault_pb2 import Fault
+from gateway.api.region.v1.fault_service_pb2 import ListFaultsResponse
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.order_service_pb2 import GetOrderResponse, ListOrdersResponse
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -40,6 +42,7 @@ from tests.unit.console_pages import (
     ROOT,
     TEXTS,
     complaint,
+    fault,
     full_pages,
     guide,
     order,
@@ -190,7 +193,6 @@ def test_a_review_offers_what_the_action_that_staff_owe_allows(action: str, offe
     assert ("不能退回" in without_guide) == ("return" in offered)
     found.home_region = "sichuan"
     assert _decisions(written(view, GetOrderResponse(order=found), guide())) == []
-    assert "/console/orders/" not in written(view_of("/work"), ListOrdersResponse(orders=[found]))
 
 
 @pytest.mark.parametrize(
@@ -215,24 +217,34 @@ def test_what_another_region_handles_takes_the_words_of_the_customer_alone(
     assert '<h2 id="note">' in page
 
 
-def test_the_work_list_finds_the_most_overdue_behind_pages_of_newer_work() -> None:
-    pages = [ListOrdersResponse(next_page_token=f"T{page}") for page in range(3)]
-    pages[1].orders.extend([waiting_order(f"R{index}", hours=1) for index in range(150)])
-    oldest = ListOrdersResponse(orders=[waiting_order("R-oldest", hours=-100)])
-    page = written(view_of("/work"), *pages, oldest)
+def test_the_work_list_shows_the_nearest_work_and_the_count_of_all() -> None:
+    nearest = ListOrdersResponse(orders=[waiting_order(f"R{index}", hours=index) for index in range(100)])
+    nearest.next_page_token, nearest.total_size = "T", 151
+    page = written(view_of("/work"), nearest)
     shown = [text for text in read(page).texts if text.startswith("R")]
-    assert (shown[0], len(shown)) == ("R-oldest", 100)
+    assert (shown[0], len(shown)) == ("R0", 100)
     assert "<b>151</b>" in page
     assert 'href="/console/orders?awaiting=homeStaff"' in page
-    due = written(view_of("/work"), *pages, oldest, query="within=0")
-    assert [text for text in read(due).texts if text.startswith("R")] == ["R-oldest"]
 
 
-def test_a_work_list_that_cannot_look_at_all_says_so() -> None:
-    endless = ListOrdersResponse(orders=[waiting_order("R1", hours=1)], next_page_token="T")
-    page = written(view_of("/work"), endless)
+def test_the_work_list_finds_the_most_overdue_behind_pages_of_newer_faults() -> None:
+    pages = [ListFaultsResponse(next_page_token=f"T{page}") for page in range(3)]
+    pages[1].faults.extend([waiting_fault(f"F{index}", hours=1) for index in range(150)])
+    page = written(view_of("/work"), *pages, ListFaultsResponse(faults=[waiting_fault("F-oldest", hours=-100)]))
+    shown = [text for text in read(page).texts if text.startswith("F")]
+    assert (shown[0], len(shown)) == ("F-oldest", 100)
+    assert "<b>151</b>" in page
+
+
+@pytest.mark.parametrize("name", ["orders", "faults"])
+def test_a_work_list_that_cannot_look_at_all_says_so(name: str) -> None:
+    endless: dict[str, Message] = {
+        "orders": ListOrdersResponse(orders=[waiting_order("R1", hours=1)], next_page_token="T"),
+        "faults": ListFaultsResponse(faults=[waiting_fault("F1", hours=1)], next_page_token="T"),
+    }
+    page = written(view_of("/work"), endless[name])
     assert "<b>1+</b>" in page
-    assert ('class="notice"' in page, 'href="/console/orders?awaiting=homeStaff"' in page) == (True, True)
+    assert ('class="notice"' in page, f'href="/console/{name}' in page) == (True, True)
 
 
 def test_the_envelopes_of_an_order_are_all_there_or_the_page_says_that_there_are_more() -> None:
@@ -278,6 +290,14 @@ def waiting_order(order_id: str, *, hours: int) -> Order:
     found = order()
     found.id = order_id
     found.awaiting.due_time.CopyFrom(to_timestamp(NOW + timedelta(hours=hours)))
+    return found
+
+
+def waiting_fault(fault_id: str, *, hours: int) -> Fault:
+    """A fault that staff of Guangdong work on, due in so many hours."""
+    found = fault()
+    found.id = fault_id
+    found.outages[0].due_time.CopyFrom(to_timestamp(NOW + timedelta(hours=hours)))
     return found
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from cryptography import x509
@@ -415,6 +416,23 @@ def test_pairs_that_differ_are_found_and_the_page_names_the_commands_that_repair
     assert "henan" in read(written("/reconciliation", contradictory, query="show=differing")).texts[-40:]
     with pytest.raises(Refused, match="days"):
         written("/reconciliation", reconciliation(), query="days=1000")
+
+
+def test_many_pairs_have_several_pages_and_the_first_has_those_that_differ() -> None:
+    answer = reconciliation()
+    for number in range(150):
+        answer.days.add(first_region="a", second_region=f"{number:03}", day="2026-10-01")
+    shown, sizes, query = list[str](), list[int](), "days=31"
+    while query:
+        page = shown_by(CONSOLE, _view("/reconciliation"), visit(query, ADMIN), Answering(answer))
+        sizes.append(len(page.tables[0].rows))
+        shown += [row[1].text for row in page.tables[0].rows]
+        links = [each.href.partition("?")[2] for each in cast("ListPage", page.page).pages]
+        query = next((each for each in links if "page=" in each), "")
+    assert (sizes, len(set(shown)), shown[0]) == ([100, 52], 152, "sichuan")
+    for wrong in ("0", "x", "-1", "100000"):
+        with pytest.raises(Refused, match="page"):
+            written("/reconciliation", answer, query=f"page={wrong}")
 
 
 def test_a_settlement_shows_the_debt_from_both_sides_and_warns_of_reports_that_differ() -> None:

@@ -188,6 +188,25 @@ def test_the_pages_of_a_list_have_every_row_that_is_wanted_once(kept: Archive, n
     assert 0 in sizes, "where nothing was found in so many rows, the page says where to go on"
 
 
+@pytest.mark.parametrize("name", ["orders", "complaints"])
+def test_the_nearest_work_of_staff_is_found_at_once_among_very_much(kept: Archive, name: str) -> None:
+    def read() -> object:
+        if name == "orders":
+            return list_orders(kept.tx, OrderFilter(staff_of="sichuan"), None, PAGE)
+        return list_complaints(kept.tx, ComplaintFilter(region="sichuan", for_staff=True), None, PAGE)
+
+    def add(numbers: range) -> None:
+        for number in numbers:
+            LISTS[name].add(kept, number, True)
+        kept.tx.execute("UPDATE orders SET awaiting = 3, state = 5")
+        kept.tx.execute("UPDATE complaints SET owner_region = 'sichuan'")
+
+    add(range(2 * BUDGET))
+    few = work_of(kept, read)
+    add(range(2 * BUDGET, 10 * BUDGET))
+    assert work_of(kept, read) < 2 * few
+
+
 def test_orders_of_a_business_that_nobody_has_are_none_at_once(kept: Archive) -> None:
     for number in range(3 * BUDGET):
         add_order(kept, number, False)

@@ -1,7 +1,7 @@
 """Events as TM Forum and CloudEvents have them, and listeners as an EventSubscription."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -22,10 +22,10 @@ from region_node.open_api.alarm_management import ALARM_EVENTS
 from region_node.open_api.events import EventSource, written
 from region_node.open_api.hub import hub_routes, told_listener
 from region_node.open_api.problem_management import PROBLEM_EVENTS
-from region_node.open_api.product_ordering import ORDER_EVENTS
+from region_node.open_api.product_ordering import ORDER_EVENTS, ORDER_EVENTS_V5
 from region_node.open_api.samples import filled
-from region_node.open_api.trouble_ticketing import TICKET_EVENTS
-from tests.unit.open_api_schemas import file_of, require_schema
+from region_node.open_api.trouble_ticketing import TICKET_EVENTS, TICKET_EVENTS_V5
+from tests.unit.open_api_schemas import document_of, require_schema
 
 ROOT = "/tmf-api/x/v4"
 REGION = "spiffe://demo.example/region/guangdong"
@@ -35,7 +35,9 @@ SOURCES = pytest.mark.parametrize(
     ("source", "message", "file"),
     [
         (ORDER_EVENTS, Order(), "TMF622-ProductOrder-v4.0.0.swagger.json"),
+        (ORDER_EVENTS_V5, Order(), "TMF622-ProductOrdering-v5.0.0.oas.yaml"),
         (TICKET_EVENTS, Complaint(), "TMF621-TroubleTicket-v4.0.0.swagger.json"),
+        (TICKET_EVENTS_V5, Complaint(), "TMF621-Trouble_Ticket-v5.0.1.oas.yaml"),
         (ALARM_EVENTS, Alarm(), "TMF642-Alarm-v4.0.0.swagger.json"),
         (PROBLEM_EVENTS, Fault(), "TMF656-ServiceProblem-v4.0.0.swagger.json"),
     ],
@@ -46,6 +48,11 @@ SOURCES = pytest.mark.parametrize(
 def event(source: EventSource, message: Message, kind: EventKind.ValueType) -> ResourceEvent:
     """An event of a resource with something in each field."""
     return ResourceEvent("guangdong/x/7", kind, TIME, source.resource, "x/1", filled(message))
+
+
+def typed(source: EventSource, kind: str) -> Mapping[str, str]:
+    """The attribute by which version 5 has every object name its type."""
+    return {"@type": kind} if source.version.is_typed else {}
 
 
 def registration(source: EventSource, body: dict[str, object]) -> RegisterListenerRequest:
@@ -68,8 +75,9 @@ def test_an_event_is_one_of_those_of_its_api(
     assert {"eventId": "guangdong/x/7", "eventTime": "2027-01-15T08:00:00Z"}.items() <= told.items()
     assert told["event"].keys() == {source.name}
     schema = told["eventType"]
-    assert f"/listener/{schema[0].lower()}{schema[1:]}" in json.loads(file_of(file).read_text("utf-8"))["paths"]
+    assert f"/listener/{schema[0].lower()}{schema[1:]}" in document_of(file)["paths"]
     require_schema(file, schema, {**told, "event": {}}, None)
+    assert typed(source, schema).items() <= told.items()
 
 
 @SOURCES
@@ -105,10 +113,19 @@ def test_what_a_listener_is_told_as_registers_the_same_again(
 ) -> None:
     listener = Listener(id="x", resource=source.resource, callback="https://crm.example/x", kinds=kinds, format=form)
     told = told_listener(listener, ROOT, source)
-    request = registration(source, {name: told[name] for name in ("callback", "query") if name in told})
+    said: dict[str, object] = {name: told[name] for name in ("callback", "query") if name in told}
+    request = registration(source, {**said, **typed(source, "Hub")})
     assert (request.resource, request.callback) == (source.resource, listener.callback)
     assert (list(request.kinds), request.format) == (list(kinds), form)
-    require_schema(file, "EventSubscription", {name: told[name] for name in ("id", "callback")}, None)
+    kept = {name: told[name] for name in ("id", "callback", *typed(source, "Hub"))}
+    require_schema(file, source.version.listener, kept, None)
+
+
+def test_version_5_wants_the_type_of_a_listener_and_another_one_is_refused() -> None:
+    callback = "https://crm.example/x"
+    for said in ({}, {"@type": "EventSubscription"}):
+        with pytest.raises(Refused, match="@type"):
+            registration(ORDER_EVENTS_V5, {"callback": callback, **said})
 
 
 @pytest.mark.parametrize("query", ["state=held", "format=xml", "eventType=OtherEvent", "eventType=", "x"])

@@ -22,7 +22,7 @@ from region_node.business.orders.exposure_rows import give_back
 from region_node.business.orders.rules import FINAL
 from region_node.node.open_work import OpenRows
 from region_node.node.subjects import number_index, order_subject
-from region_node.records.listing import BY_TOKEN, Page, Position
+from region_node.records.listing import BY_TOKEN, NEVER, Page, Position
 from region_node.records.stored import FIRST, Events, Records
 from region_node.requests.caller import done_before
 from region_node.requests.checks import NODE_OPERATOR
@@ -33,6 +33,10 @@ COMPLETED = OrderState.ORDER_STATE_COMPLETED
 FOLLOW_TIMER = "order-follow"  # an order of the node itself has changed
 _HELD = OrderState.ORDER_STATE_HELD
 _ORDERS_SEEN = 100  # open orders of one number: far more than any number has
+_FINAL = ", ".join(map(str, sorted(FINAL)))
+_FOR_STAFF = f"awaiting = {Party.PARTY_HOME_STAFF}"
+# Of the staff's next step; a row that is older than the column has its date.
+_DUE = "COALESCE(awaited_until, create_time)"
 _UNDER_WAY = tuple(sorted(set(OrderState.values()) - FINAL - {OrderState.ORDER_STATE_UNSPECIFIED}))
 
 
@@ -74,6 +78,7 @@ ORDER_RECORDS = Records(
         "state",
         "version",
         "awaiting",
+        "awaited_until",
         "due_time",
         "completion_time",
         "is_late",
@@ -89,9 +94,7 @@ PROMISES = DueRows("order-jeopardy", "orders", "order_id")
 """The dates that this region promised, of orders that are not final."""
 OPEN = OpenRows("orders", "order_id", "due_time", "due_time IS NOT NULL")
 """The orders that are not final, but for those whose promised date has passed."""
-OVERDUE = OpenRows(
-    "orders", "order_id", "create_time", f"due_time IS NULL AND state NOT IN ({', '.join(map(str, sorted(FINAL)))})"
-)
+OVERDUE = OpenRows("orders", "order_id", "create_time", f"due_time IS NULL AND state NOT IN ({_FINAL})")
 """The orders that are not final, whose promised date has passed, beside those that another region has promised."""
 EVENTS = Events("order_events", "order_id")
 """The change events of orders."""
@@ -200,6 +203,10 @@ class OrderFilter:
     business: str = ""
     number: str = ""
     awaiting: Party.ValueType = Party.PARTY_UNSPECIFIED
+    staff_of: str = ""
+    """The region whose staff have to do the next step. Such a list has the nearest due time first."""
+    due_before: datetime | None = None
+    """The instant before which they have to do it."""
 
 
 def list_orders(
@@ -209,11 +216,16 @@ def list_orders(
     limit: int,
     position: Position = BY_TOKEN,
 ) -> Page[Order]:
-    """At most `limit` orders, newest first, older than `before` (order date in microseconds, order id).
+    """At most `limit` orders, newest first, behind `before` in the list (date in microseconds, order id).
 
     Erased orders are left out.
     """
-    listed = ORDER_RECORDS.listed(shown="erased = 0")
+    if wanted.staff_of:
+        listed = ORDER_RECORDS.listed_by_due_time(_DUE, f"erased = 0 AND state NOT IN ({_FINAL})")
+        listed.by(f"{_FOR_STAFF} AND home_region = :staff_of", staff_of=wanted.staff_of)
+        listed.until(wanted.due_before)
+    else:
+        listed = ORDER_RECORDS.listed(shown="erased = 0")
     if wanted.operator:  # readers of all orders need no condition: a node stores only orders that it handles or owns
         listed.only(
             "(home_region = :region OR (origin_region = :region AND operator = :operator))",
@@ -266,8 +278,17 @@ def _changing(order: Order) -> dict[str, Value]:
         "state": order.state,
         "version": order.version,
         "awaiting": order.awaiting.party,
+        "awaited_until": _awaited_until(order),
         **_completion(order),
     }
+
+
+def _awaited_until(order: Order) -> int | None:
+    """The due time of a step of staff; one that has none comes last. None where nothing is awaited of staff."""
+    awaiting = order.awaiting
+    if awaiting.party != Party.PARTY_HOME_STAFF:
+        return None
+    return to_microseconds(from_timestamp(awaiting.due_time)) if awaiting.HasField("due_time") else NEVER
 
 
 def _completion(order: Order) -> dict[str, Value]:

@@ -13,7 +13,7 @@ from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.numberplan import normalize
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
@@ -31,6 +31,7 @@ from region_node.requests.auditing import audited_call
 from region_node.requests.calling import caller_of, calling, known_states, patience
 from region_node.requests.changes import Changes
 from region_node.requests.checks import (
+    instant_within,
     name_requester,
     require_length,
     require_own_papers,
@@ -105,6 +106,9 @@ class OrderService(OrderServiceServicer):
         """See the contract."""
         identity, reading = current_call().identity, audited_call(request.requester, self._clock)
         size, token = page_size(request.page_size), decode_token(_PAGE, request.page_token)
+        is_limited = request.HasField("due_within")
+        if is_limited and not request.for_staff:
+            raise invalid("due_within", "goes with for_staff", "须与for_staff一同使用")
         wanted = OrderFilter(
             operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
             region=identity.region,
@@ -112,6 +116,8 @@ class OrderService(OrderServiceServicer):
             business=request.business,
             number=normalize(request.number) if request.number else "",
             awaiting=request.awaiting,
+            staff_of=identity.region if request.for_staff else "",
+            due_before=instant_within("due_within", request.due_within, self._clock.now()) if is_limited else None,
         )
         before = dated_place(token)
         position = Position(request.skip, counts=request.show_total_size)

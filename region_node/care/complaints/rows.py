@@ -20,13 +20,15 @@ from region_node.care.complaints.deadlines import due_of, find, is_met
 from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.node.open_work import OpenRows
 from region_node.node.subjects import number_index
-from region_node.records.listing import BY_TOKEN, Page, Position
+from region_node.records.listing import BY_TOKEN, NEVER, Page, Position
 from region_node.records.numbers import Numbers
 from region_node.records.stored import FIRST, Events, Records
 from region_node.tickets.followed import Facts, Followed
 
 KIND = "complaint"
 COMPLAINT_SUBJECTS = "complaint/"
+_AT_WORK = ", ".join(map(str, sorted(rules.AT_WORK)))
+_DUE = f"COALESCE(due_time, {NEVER})"
 _ABOUT = "ticket_id, state, origin_region, owner_region, due_time, traceparent, case_id"
 
 
@@ -70,6 +72,8 @@ class ComplaintFilter:
     number: str = ""
     due_before: datetime | None = None
     unclassified: bool = False
+    for_staff: bool = False
+    """Only those that the staff of the region have at work. Such a list has the nearest due time first."""
 
 
 @dataclass(frozen=True)
@@ -218,11 +222,17 @@ def list_complaints(
     limit: int,
     position: Position = BY_TOKEN,
 ) -> Page[Complaint]:
-    """At most `limit` complaints, newest first, older than `before` (creation date in microseconds, ticket id).
+    """At most `limit` complaints, newest first, behind `before` in the list (date in microseconds, ticket id).
 
     Those of restricted customers are left out.
     """
-    listed = COMPLAINT_RECORDS.listed(shown=NOT_RESTRICTED)
+    if wanted.for_staff:
+        listed = COMPLAINT_RECORDS.listed_by_due_time(_DUE, NOT_RESTRICTED)
+        listed.by(f"state IN ({_AT_WORK}) AND owner_region = :staff_of", staff_of=wanted.region)
+        listed.until(wanted.due_before)
+    else:
+        listed = COMPLAINT_RECORDS.listed(shown=NOT_RESTRICTED)
+        listed.due_before(wanted.due_before)
     if wanted.operator:
         listed.only(
             "(owner_region = :region OR (operator = :operator AND case_id = ''))",
@@ -235,7 +245,6 @@ def list_complaints(
         listed.by("category = :category", category=wanted.category)
     if wanted.unclassified:
         listed.only("ticket_id IN (SELECT ticket_id FROM complaint_figures WHERE category = '')")
-    listed.due_before(wanted.due_before)
     return COMPLAINT_RECORDS.page(tx, listed, before, limit, position)
 
 

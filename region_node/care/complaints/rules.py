@@ -48,6 +48,8 @@ EXPEDITE = DeadlineKind.DEADLINE_KIND_EXPEDITE
 REFUND = DeadlineKind.DEADLINE_KIND_REFUND
 
 FINAL = frozenset({REJECTED, CANCELLED, CLOSED})
+AT_WORK = frozenset({ACKNOWLEDGED, HELD, IN_PROGRESS})
+"""The states in which staff have the next step."""
 
 # TMF621 lifecycle diagram.
 TRANSITIONS: Mapping[ComplaintState.ValueType, frozenset[ComplaintState.ValueType]] = {
@@ -99,8 +101,7 @@ def is_on_its_way(complaint: Complaint) -> bool:
 
 def is_work_of(complaint: Complaint, region: str) -> bool:
     """Whether the staff of a region have to do the next step of the complaint."""
-    is_at_work = complaint.state in (ACKNOWLEDGED, HELD, IN_PROGRESS)
-    return is_at_work and complaint.owner_region == region and not is_with_nobody(complaint)
+    return complaint.state in AT_WORK and complaint.owner_region == region and not is_with_nobody(complaint)
 
 
 def is_answered_by(complaint: Complaint, region: str) -> bool:

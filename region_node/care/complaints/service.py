@@ -102,6 +102,7 @@ class ComplaintService(ComplaintServiceServicer):
             number=normalize(request.number) if request.number else "",
             unclassified=request.unclassified,
             due_before=instant_within("due_within", request.due_within, now) if is_limited else None,
+            for_staff=request.for_staff,
         )
         position = Position(request.skip, counts=request.show_total_size)
 

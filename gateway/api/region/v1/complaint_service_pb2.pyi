@@ -187,6 +187,7 @@ class ListComplaintsRequest(_message.Message):
     AS_OF_TIME_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
     SHOW_TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    FOR_STAFF_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Page size, at most 500; 0 means 50."""
     page_token: _builtins.str
@@ -201,6 +202,10 @@ class ListComplaintsRequest(_message.Message):
     """Complaints passed over after the token, at most 4,000; as for ListOrders."""
     show_total_size: _builtins.bool
     """True for `total_size`."""
+    for_staff: _builtins.bool
+    """Only complaints that staff of this region have at work: acknowledged, held or in progress. The nearest due time
+    comes first; complaints without one come last.
+    """
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """The reader; not required of staff."""
@@ -237,10 +242,11 @@ class ListComplaintsRequest(_message.Message):
         as_of_time: _timestamp_pb2.Timestamp | None = ...,
         skip: _builtins.int = ...,
         show_total_size: _builtins.bool = ...,
+        for_staff: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "due_within", b"due_within", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "category", b"category", "due_within", b"due_within", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip", "states", b"states", "unclassified", b"unclassified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "category", b"category", "due_within", b"due_within", "for_staff", b"for_staff", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip", "states", b"states", "unclassified", b"unclassified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -265,7 +271,7 @@ class ListComplaintsResponse(_message.Message):
     """Number of all complaints that the filter selects; as for ListOrders."""
     @_builtins.property
     def complaints(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_pb2.Complaint]:
-        """The complaints."""
+        """The complaints, newest first unless requested `for_staff`."""
 
     @_builtins.property
     def levels(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReachedLevels]:

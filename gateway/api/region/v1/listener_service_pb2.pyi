@@ -37,9 +37,13 @@ class _ListenerResourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_List
     """TMF642 Alarm, by `AlarmService.WatchAlarms`."""
     LISTENER_RESOURCE_SERVICE_PROBLEM: _ListenerResource.ValueType  # 4
     """TMF656 ServiceProblem, by `FaultService.WatchFaults`."""
+    LISTENER_RESOURCE_PRODUCT_ORDER_V5: _ListenerResource.ValueType  # 5
+    """As PRODUCT_ORDER, in the form of version 5."""
+    LISTENER_RESOURCE_TROUBLE_TICKET_V5: _ListenerResource.ValueType  # 6
+    """As TROUBLE_TICKET, in the form of version 5."""
 
 class ListenerResource(_ListenerResource, metaclass=_ListenerResourceEnumTypeWrapper):
-    """A resource of an Open API with listeners."""
+    """A resource of an Open API with listeners. Without another version its events have the form of version 4."""
 
 LISTENER_RESOURCE_UNSPECIFIED: ListenerResource.ValueType  # 0
 """Not set."""
@@ -51,6 +55,10 @@ LISTENER_RESOURCE_ALARM: ListenerResource.ValueType  # 3
 """TMF642 Alarm, by `AlarmService.WatchAlarms`."""
 LISTENER_RESOURCE_SERVICE_PROBLEM: ListenerResource.ValueType  # 4
 """TMF656 ServiceProblem, by `FaultService.WatchFaults`."""
+LISTENER_RESOURCE_PRODUCT_ORDER_V5: ListenerResource.ValueType  # 5
+"""As PRODUCT_ORDER, in the form of version 5."""
+LISTENER_RESOURCE_TROUBLE_TICKET_V5: ListenerResource.ValueType  # 6
+"""As TROUBLE_TICKET, in the form of version 5."""
 Global___ListenerResource: _TypeAlias = ListenerResource  # noqa: Y015
 
 class _EventKind:

@@ -360,6 +360,8 @@ class ListOrdersRequest(_message.Message):
     REQUESTER_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
     SHOW_TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    FOR_STAFF_FIELD_NUMBER: _builtins.int
+    DUE_WITHIN_FIELD_NUMBER: _builtins.int
     business: _builtins.str
     """Only this business."""
     number: _builtins.str
@@ -378,6 +380,8 @@ class ListOrdersRequest(_message.Message):
     """
     show_total_size: _builtins.bool
     """True for `total_size`."""
+    for_staff: _builtins.bool
+    """Only orders whose next step staff of this region have to do, the nearest due time first."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_order_pb2.OrderState.ValueType]:
         """Only these states."""
@@ -385,6 +389,10 @@ class ListOrdersRequest(_message.Message):
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """The requester; recorded, because the call reads personal data. Not required of staff, whose certificate names them."""
+
+    @_builtins.property
+    def due_within(self) -> _duration_pb2.Duration:
+        """Only orders with less than this time left, or none; unset for all. It goes with `for_staff`."""
 
     def __init__(
         self,
@@ -398,10 +406,12 @@ class ListOrdersRequest(_message.Message):
         requester: _types_pb2.Requester | None = ...,
         skip: _builtins.int = ...,
         show_total_size: _builtins.bool = ...,
+        for_staff: _builtins.bool = ...,
+        due_within: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "business", b"business", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "business", b"business", "due_within", b"due_within", "for_staff", b"for_staff", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -425,7 +435,7 @@ class ListOrdersResponse(_message.Message):
     """Number of all orders that the filter selects. Absent if nobody asked, or for more than 4,000 entries to examine."""
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]:
-        """The orders, newest first."""
+        """The orders, newest first unless requested `for_staff`."""
 
     def __init__(
         self,

@@ -1,0 +1,128 @@
+"""What waits for the staff of a region is listed by its due time, page by page, and counted; on both engines."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.region.v1.order_pb2 import Order, Party
+from gateway.rpc.pages import dated_place
+from gateway.store.port import Transaction
+from gateway.store.schema import migrations_of
+from gateway.time.clock import to_timestamp
+from region_node.business.orders import rules as orders
+from region_node.business.orders.rows import OrderFilter, OrderRow, find_order, insert_order, list_orders, update_order
+from region_node.care.complaints import rules as complaints
+from region_node.care.complaints.rows import ComplaintFilter, ComplaintRow, insert_complaint, list_complaints
+from region_node.records.listing import Page, Position
+from region_node.schema import PACKAGES
+from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+
+NOW = datetime(2030, 6, 15, 4, tzinfo=UTC)
+OWN, OTHER = "sichuan", "guangdong"
+HOURS = (5, -3, 1, 1, 9)
+"""The due times of what waits, from NOW; each has its place in this order as its name."""
+NEAREST_FIRST = ["1", "2", "3", "0", "4", "undated"]
+
+Listing = Callable[[Transaction, str, datetime | None], tuple[Sequence[str], str, int | None]]
+"""The names on the page behind a key, of what is due before an instant; the next key, and the count of all."""
+
+
+@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
+def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
+    name: str = request.param
+    return adapter_for(name, request, tmp_path)
+
+
+def add_order(tx: Transaction, name: str, due: datetime | None, home: str = OWN, *, waits: bool = True) -> None:
+    order = Order(id=f"{OTHER}/counter/{name}", origin_region=OTHER, home_region=home, state=orders.IN_PROGRESS)
+    order.awaiting.party = Party.PARTY_HOME_STAFF if waits else Party.PARTY_CUSTOMER
+    if due is not None:
+        order.awaiting.due_time.CopyFrom(to_timestamp(due))
+    order.create_time.CopyFrom(to_timestamp(NOW))
+    insert_order(tx, OrderRow(order, ""), NOW)
+
+
+def some_orders(tx: Transaction, key: str, until: datetime | None) -> tuple[Sequence[str], str, int | None]:
+    wanted = OrderFilter(region=OWN, staff_of=OWN, due_before=until)
+    page = list_orders(tx, wanted, dated_place(key), 2, Position(counts=True))
+    return told(page, [each.id for each in page.items])
+
+
+def add_complaint(tx: Transaction, name: str, due: datetime | None, owner: str = OWN, *, waits: bool = True) -> None:
+    state = complaints.HELD if waits else complaints.CLOSED
+    complaint = Complaint(ticket_id=f"{OWN}/{name}", origin_region=OWN, owner_region=owner, state=state, version=1)
+    if due is not None:
+        complaint.deadlines.add(kind=complaints.RESOLVE, due_time=to_timestamp(due))
+    complaint.create_time.CopyFrom(to_timestamp(NOW))
+    number = tx.first(int, "SELECT COUNT(*) FROM complaints") or 0
+    insert_complaint(tx, ComplaintRow(complaint, ""), number, NOW)
+
+
+def some_complaints(tx: Transaction, key: str, until: datetime | None) -> tuple[Sequence[str], str, int | None]:
+    wanted = ComplaintFilter(region=OWN, for_staff=True, due_before=until)
+    page = list_complaints(tx, wanted, dated_place(key), 2, Position(counts=True))
+    return told(page, [each.ticket_id for each in page.items])
+
+
+def told(page: "Page[Order] | Page[Complaint]", names: Sequence[str]) -> tuple[Sequence[str], str, int | None]:
+    """The last parts of the names on a page, the key of the next one, and the count."""
+    return [each.rpartition("/")[2] for each in names], page.following, page.total
+
+
+def all_of(listed: Listing, tx: Transaction, until: datetime | None = None) -> tuple[list[str], int | None]:
+    """The names on all pages, and the count that the first one has."""
+    names, key, total = listed(tx, "", until)
+    found = list(names)
+    while key:
+        names, key, _ = listed(tx, key, until)
+        found += names
+    return found, total
+
+
+@pytest.mark.parametrize(
+    ("add", "listed"), [(add_order, some_orders), (add_complaint, some_complaints)], ids=["orders", "complaints"]
+)
+def test_what_waits_for_staff_comes_with_the_nearest_due_time_first(
+    adapter: Adapter, add: Callable[..., None], listed: Listing
+) -> None:
+    def fill(tx: Transaction) -> None:
+        for name, hours in enumerate(HOURS):
+            add(tx, f"{name}", NOW + timedelta(hours=hours))
+        add(tx, "undated", None)
+        add(tx, "of-others", NOW, OTHER)
+        add(tx, "of-nobody", NOW, waits=False)
+
+    async def scenario() -> None:
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            await store.write(fill)
+            assert await store.read(partial(all_of, listed)) == (NEAREST_FIRST, len(NEAREST_FIRST))
+            due = partial(all_of, listed, until=NOW + timedelta(hours=4))
+            assert await store.read(due) == (NEAREST_FIRST[:3], 3)
+
+    run(scenario())
+
+
+def test_an_order_has_the_due_time_of_its_present_step_and_that_of_an_older_version_its_date(adapter: Adapter) -> None:
+    def fill(tx: Transaction) -> None:
+        for name, hours in (("moved", -1), ("older", 2), ("later", 3)):
+            add_order(tx, name, NOW + timedelta(hours=hours))
+        tx.execute("UPDATE orders SET awaited_until = NULL WHERE order_id = :name", name=f"{OTHER}/counter/older")
+
+    def move(tx: Transaction) -> None:
+        row = find_order(tx, f"{OTHER}/counter/moved")
+        assert row is not None
+        row.order.awaiting.due_time.CopyFrom(to_timestamp(NOW + timedelta(hours=4)))
+        update_order(tx, row.order, NOW)
+
+    async def scenario() -> None:
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            await store.write(fill)
+            assert (await store.read(partial(all_of, some_orders)))[0] == ["moved", "older", "later"]
+            await store.write(move)
+            assert (await store.read(partial(all_of, some_orders)))[0] == ["older", "later", "moved"]
+
+    run(scenario())
