@@ -1,6 +1,7 @@
 """The rows of listeners: a claim counts until it is over, and looking for what waits costs little."""
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,8 +23,30 @@ def test_the_last_change_of_a_resource_is_read_once_for_all_its_listeners(tmp_pa
         async with region(tmp_path) as here:
             for number in range(3):
                 await here.register(f"https://127.0.0.1/{number}")
-            assert await here.store.read(lambda tx: rows.next_due(tx, last, ())) == NOW
+            assert await here.store.read(lambda tx: rows.next_due(tx, last, {})) == NOW
         assert asked == [ORDERS]
+
+    asyncio.run(scenario())
+
+
+def test_an_operator_system_has_its_share_of_the_listeners_that_are_told_at_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with region(tmp_path) as here:
+            for number in range(rows.SHARE + 1):
+                await here.register(f"https://127.0.0.1/{number}", "crm")
+            here.clock.instant += timedelta(seconds=1)
+            await here.register("https://127.0.0.1/1")
+            now, until = here.clock.instant, here.clock.instant + timedelta(seconds=30)
+            await here.order(1)
+
+            def claim(tx: Transaction) -> None:
+                told = {each.listener.id: each.operator for each in rows.claim(tx, last_change, {}, now, 16, until)}
+                assert Counter(told.values()) == {"crm": rows.SHARE, "counter": 1}
+                assert rows.claim(tx, last_change, told, now, 16, until) == []
+                assert rows.next_due(tx, last_change, told) is None, "the fifth one waits for the end of a turn"
+                assert rows.next_due(tx, last_change, {}) == NOW, "another process has room for it"
+
+            await here.store.write(claim)
 
     asyncio.run(scenario())
 
@@ -36,7 +59,7 @@ def test_a_listener_that_was_removed_and_registered_anew_meanwhile_is_told_of_la
             listener = await here.register("https://127.0.0.1/1")
             await here.order(1)
             (claimed,) = await here.store.write(
-                lambda tx: rows.claim(tx, last_change, (), NOW, 1, NOW + timedelta(seconds=30))
+                lambda tx: rows.claim(tx, last_change, {}, NOW, 1, NOW + timedelta(seconds=30))
             )
             await here.remove(listener.id)
             here.clock.instant += timedelta(seconds=1)
@@ -44,7 +67,7 @@ def test_a_listener_that_was_removed_and_registered_anew_meanwhile_is_told_of_la
             assert not await here.store.write(lambda tx: rows.note_told(tx, claimed))
             await here.store.write(lambda tx: rows.release(tx, claimed, NOW))
             assert not await here.store.write(lambda tx: rows.note_failure(tx, claimed, "HTTP 500", NOW, NOW))
-            assert await here.store.read(lambda tx: rows.next_due(tx, last_change, ())) is None
+            assert await here.store.read(lambda tx: rows.next_due(tx, last_change, {})) is None
             assert [each.problem for each in await here.listeners()] == [""]
 
     asyncio.run(scenario())
