@@ -51,7 +51,7 @@ class _Due:
 Last = Callable[[Transaction, ListenerResource.ValueType], int]
 """The number of the last change of a resource."""
 Told = Mapping[str, str]
-"""The listeners that a process tells at present, by id, each with its operator system."""
+"""The listeners whose turns run in a process, by id, each with its operator system."""
 
 
 def find(tx: Transaction, name: str) -> ListenerRow | None:
@@ -104,7 +104,7 @@ def is_any(tx: Transaction) -> bool:
 def next_due(tx: Transaction, last: Last, told: Told) -> datetime | None:
     """When the next listener is due for which changes wait; None without one.
 
-    Those that are told at present are left out, and all of an operator system with its share of them.
+    It leaves out the listeners of a turn that runs, and all of an operator system whose share is in use.
     """
     return next((each.due for each in _within_shares(_behind(tx, last, told), told)), None)
 

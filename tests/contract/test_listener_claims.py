@@ -1,15 +1,18 @@
-"""The rows of listeners: a claim counts until it is over, and looking for what waits costs little."""
+"""Turns of listeners: a claim counts until it is over, each operator system has its share, and looking costs little."""
 
 import asyncio
+import socket
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from gateway.store.port import Transaction
-from region_node.listeners import rows
+from region_node.listeners import callbacks, forms, rows
 from region_node.listeners.resources import last_change
 from tests.contract.relay_pair import NOW
-from tests.contract.test_listeners import ORDERS, region
+from tests.contract.test_listeners import ORDERS, PATIENCE, listening, region, types
 
 
 def test_the_last_change_of_a_resource_is_read_once_for_all_its_listeners(tmp_path: Path) -> None:
@@ -47,6 +50,27 @@ def test_an_operator_system_has_its_share_of_the_listeners_that_are_told_at_once
                 assert rows.next_due(tx, last_change, {}) == NOW, "another process has room for it"
 
             await here.store.write(claim)
+
+    asyncio.run(scenario())
+
+
+def test_slow_callbacks_of_one_operator_system_hold_no_other_one_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callbacks, "POST_SECONDS", PATIENCE)  # whoever waits for a slow callback waits too long
+
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            async with listening(tmp_path) as (here, hook):
+                for number in range(forms.LISTENERS):
+                    await here.register(f"https://127.0.0.1:{silent.getsockname()[1]}/{number}", "crm")
+                here.clock.instant += timedelta(seconds=1)
+                await here.register(hook.url)
+                await here.order(1, "crm")
+                await here.order(2)
+                async with here.telling():
+                    await here.until(lambda: bool(hook.bodies))
+                assert types(hook) == [("ProductOrderCreateEvent", "2")]
 
     asyncio.run(scenario())
 

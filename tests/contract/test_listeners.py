@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -397,27 +396,6 @@ def test_an_event_that_cannot_be_written_is_logged_and_left_out_and_the_next_one
                 await here.until(lambda: bool(hook.bodies))
             assert types(hook) == [("ProductOrderCreateEvent", "2")]
             assert "sichuan/productOrder/1" in caplog.text
-
-    asyncio.run(scenario())
-
-
-def test_slow_callbacks_of_one_operator_system_hold_no_other_one_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(callbacks, "POST_SECONDS", PATIENCE)  # whoever waits for a slow callback waits too long
-
-    async def scenario() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as silent:
-            async with listening(tmp_path) as (here, hook):
-                for number in range(forms.LISTENERS):
-                    await here.register(f"https://127.0.0.1:{silent.getsockname()[1]}/{number}", "crm")
-                here.clock.instant += timedelta(seconds=1)
-                await here.register(hook.url)
-                await here.order(1, "crm")
-                await here.order(2)
-                async with here.telling():
-                    await here.until(lambda: bool(hook.bodies))
-                assert types(hook) == [("ProductOrderCreateEvent", "2")]
 
     asyncio.run(scenario())
 
