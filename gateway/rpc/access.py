@@ -110,5 +110,14 @@ class AccessRules:
         return self._requests.get(method)
 
 
+def services_of(role: Role.ValueType, services: Iterable[ServiceDescriptor]) -> frozenset[str]:
+    """The names of the services with a method that a role may call."""
+    return frozenset(
+        service.name
+        for service in services
+        if any(role in method.GetOptions().Extensions[access_pb2.allow] for method in service.methods)
+    )
+
+
 def _is_of_grpc(method: str) -> bool:
     return method[1:].rpartition("/")[0] in _OF_GRPC

@@ -110,7 +110,9 @@ from gateway.api.region.v1.survey_service_pb2_grpc import add_SurveyServiceServi
 from gateway.api.region.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.relay.service import RelayService
+from gateway.rpc.access import services_of
 from gateway.rpc.server import Service
 from gateway.store.fenced import FencedStore
 from gateway.store.port import Store
@@ -193,7 +195,7 @@ class ServicePorts:
 
 def services(ports: ServicePorts) -> list[Service]:
     """All services of a node."""
-    return [
+    others = [
         *_of_business(ports),
         *_of_care(ports),
         *_of_records(ports),
@@ -202,6 +204,10 @@ def services(ports: ServicePorts) -> list[Service]:
         *_of_the_federation(ports),
         *_between_regions(ports),
     ]
+    names = services_of(Role.ROLE_OPERATOR, (each.descriptor for each in others))
+    approvals = ApprovalService(ports.core.context, ports.unfenced, ports.clock, ports.scopes, names)
+    descriptor = approval_service_pb2.DESCRIPTOR.services_by_name["ApprovalService"]
+    return [*others, Service.of(descriptor, add_ApprovalServiceServicer_to_server, approvals)]
 
 
 def _of_business(ports: ServicePorts) -> list[Service]:
@@ -415,11 +421,6 @@ def _of_staff(ports: ServicePorts) -> list[Service]:
             recovery_service_pb2.DESCRIPTOR.services_by_name["RecoveryService"],
             add_RecoveryServiceServicer_to_server,
             RecoveryService(core.context.region, ports.unfenced, ports.fence, clock),
-        ),
-        Service.of(
-            approval_service_pb2.DESCRIPTOR.services_by_name["ApprovalService"],
-            add_ApprovalServiceServicer_to_server,
-            ApprovalService(ports.unfenced, clock, ports.scopes),
         ),
     ]
 

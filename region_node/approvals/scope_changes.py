@@ -3,9 +3,13 @@
 import json
 from collections.abc import Iterator, Mapping
 
+from gateway.errors import invalid
+from gateway.values.nearest import nearest
 from region_node.node.operator_scopes import ALL, LISTS, NAMED, UNLIMITED, Scope, effective, operators_of_clients
 
 Scopes = Mapping[str, Scope]
+Names = Mapping[str, frozenset[str]]
+"""The names of the contract and of the configuration that a scope may have, by its lists."""
 
 
 def changed(scopes: Scopes, operator: str, scope: Scope | None) -> Scopes:
@@ -28,6 +32,21 @@ def widens(before: Scopes, after: Scopes, operator: str) -> bool:
         or (operator in after and new.client_id != old.client_id)
         or bool(_gained(before, after))
     )
+
+
+def require_known(before: Scopes, after: Scopes, operator: str, known: Names) -> None:
+    """Raises Refused with REQUEST_INVALID for a name that an operator system gains and that is not known.
+
+    A name that it has already may be of a business or a purpose that the configuration no longer has.
+    """
+    old, new = effective(before, operator), effective(after, operator)
+    for each in LISTS:
+        for name in sorted(getattr(new, each) - getattr(old, each) - {ALL} - known[each]):
+            near = ", ".join(nearest(name, known[each]))
+            problem, chinese = f"{json.dumps(name)} is unknown", f"{json.dumps(name)}未知"
+            if near:
+                problem, chinese = f"{problem}; similar: {near}", f"{chinese}；相近：{near}"
+            raise invalid(f"scope.{each}", problem, chinese)
 
 
 def told_change(before: Scopes, after: Scopes, operator: str) -> str:

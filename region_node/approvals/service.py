@@ -11,12 +11,14 @@ from gateway.api.region.v1.approval_service_pb2_grpc import ApprovalServiceServi
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused, invalid
-from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
+from gateway.rpc.pages import dated_key, dated_place, decode_token, page_of_bytes, page_size
 from gateway.store.port import Store, Transaction
-from gateway.time.clock import Clock, from_microseconds
+from gateway.time.clock import Clock, from_timestamp
 from region_node.approvals import operations
-from region_node.approvals.rows import ApprovalRow, list_rows, require_row
+from region_node.approvals.rows import list_rows, require_row
+from region_node.approvals.scope_changes import Names
 from region_node.approvals.scopes import scopes_in_force, set_scope
+from region_node.node.context import RegionContext
 from region_node.node.operator_scopes import ANY_STAFF, Scope, scope_name
 from region_node.node.rules import OF_STAFF
 from region_node.node.stored_scopes import ScopeKeeper, message_of, scope_in
@@ -31,7 +33,12 @@ _PAGE = "approvals"
 class ApprovalService(ApprovalServiceServicer):
     """See the contract."""
 
-    def __init__(self, store: Store, clock: Clock, scopes: ScopeKeeper) -> None:
+    def __init__(
+        self, context: RegionContext, store: Store, clock: Clock, scopes: ScopeKeeper, services: frozenset[str]
+    ) -> None:
+        """`services` are those that scopes may name."""
+        self._context = context
+        self._services = services
         self._store = store
         self._clock = clock
         self._scopes = scopes
@@ -46,13 +53,13 @@ class ApprovalService(ApprovalServiceServicer):
         size, before = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
         reading = audited_call(Requester(), self._clock)
 
-        def read(tx: Transaction) -> list[ApprovalRow]:
+        def read(tx: Transaction) -> api.ListApprovalsResponse:
             found = list_rows(tx, before, size + 1, reading.now, undecided=request.undecided)
-            reading.record(tx, "ListApprovals", "-", f"{min(len(found), size)} read")
-            return found
+            page, token = page_of_bytes(_PAGE, (each.message(reading.now) for each in found), size, _key)
+            reading.record(tx, "ListApprovals", "-", f"{len(page)} read")
+            return api.ListApprovalsResponse(approvals=page, next_page_token=token)
 
-        page, token = first_page(_PAGE, await self._store.write(read), size, _key)
-        return api.ListApprovalsResponse(approvals=[each.message(reading.now) for each in page], next_page_token=token)
+        return await self._store.write(read)
 
     async def DecideApproval(
         self,
@@ -88,11 +95,18 @@ class ApprovalService(ApprovalServiceServicer):
         operator, call = scope_name(request.operator), audited_call(Requester(), self._clock)
         _require_operator(operator)
         scope = _scope(operator, request.scope) if request.HasField("scope") else None
-        awaited = await self._store.write(lambda tx: set_scope(tx, operator, scope, call))
+        known = {} if scope is None else self._names()
+        awaited = await self._store.write(lambda tx: set_scope(tx, operator, scope, call, known))
         if awaited is not None:
             raise awaited.refused
         await self._scopes.look()
         return api.SetOperatorScopeResponse(scope=None if scope is None else message_of(operator, scope))
+
+    def _names(self) -> Names:
+        federation = self._context.federation
+        businesses = frozenset(each.code for each in federation.businesses)
+        purposes = frozenset(each.name for each in federation.purposes)
+        return {"services": self._services, "businesses": businesses, "purposes": purposes}
 
 
 def _require_operator(operator: str) -> None:
@@ -114,5 +128,5 @@ def _known(tx: Transaction, approval_id: str, now: datetime) -> Approval:
     return require_row(tx, approval_id).message(now)
 
 
-def _key(row: ApprovalRow) -> str:
-    return dated_key(from_microseconds(row.propose_time), row.approval_id)
+def _key(approval: Approval) -> str:
+    return dated_key(from_timestamp(approval.propose_time), approval.id)

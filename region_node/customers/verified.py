@@ -14,7 +14,7 @@ from region_node.customers.documents.rules import require_documents, require_fre
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line
 from region_node.customers.verification.rows import find_key
-from region_node.customers.verification.rules import OTP, require_verified
+from region_node.customers.verification.rules import CHECKED_AT_HOME, OTP, require_verified
 from region_node.node.context import RegionContext
 from region_node.requests.checks import Questioner
 
@@ -83,14 +83,13 @@ def verified_line(
 def require_present(
     context: RegionContext, questioner: Questioner, documents: Sequence[Document], now: datetime
 ) -> None:
-    """Raises Refused unless staff who call without an operator system show a code of the customer.
+    """Raises Refused unless codes and passwords that are shown are as fresh as QRY_PROFILE demands.
 
-    The code is as fresh as QRY_PROFILE demands, whatever business reads: papers count for months, and a code with them
-    would. Raises DOCUMENT_MISSING or DOCUMENT_STALE. `require_verified` has passed the documents.
+    That counts whatever business reads: papers count for months, and a code with them would. Staff who call without an
+    operator system show a code. Raises DOCUMENT_MISSING or DOCUMENT_STALE. `require_verified` has passed the documents.
     """
-    if not questioner.is_staff:
-        return
-    codes = [each for each in documents if each.code == OTP]
-    if not codes:
+    shown = [each for each in documents if each.code in CHECKED_AT_HOME]
+    if questioner.is_staff and all(each.code != OTP for each in shown):
         raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=OTP)
-    require_fresh(context.federation.prepared(QRY_PROFILE), codes, now)
+    if shown:
+        require_fresh(context.federation.prepared(QRY_PROFILE), shown, now)

@@ -67,7 +67,7 @@ class ListenerDelivery:
     def __init__(self, ports: DeliveryPorts) -> None:
         self._ports = ports
         self._wait = FullJitter(ports.source, longest=LONGEST_REST)
-        self._turns: dict[str, asyncio.Task[None]] = {}  # by the ids of listeners
+        self._turns: dict[asyncio.Task[None], ListenerRow] = {}
         self._has_listeners = True
         queue = Queue(ABOUT, ListenerChanged, self._next_due, self._claim)
         self._outgoing = Outgoing(ports.store, ports.clock, queue, self._begin)
@@ -82,7 +82,7 @@ class ListenerDelivery:
                     group.create_task(self._outgoing.run())
                     group.create_task(self._follow(changed))
             finally:
-                await stop_tasks(list(self._turns.values()))
+                await stop_tasks(list(self._turns))
 
     async def _follow(self, changed: asyncio.Event) -> None:
         """Wakes the loop after each change of a record, unless nobody listens."""
@@ -94,22 +94,26 @@ class ListenerDelivery:
 
     def _next_due(self, tx: Transaction) -> datetime | None:
         self._has_listeners = rows.is_any(tx)
-        return rows.next_due(tx, last_change, self._turns) if len(self._turns) < _TOLD_AT_ONCE else None
+        return rows.next_due(tx, last_change, self._running()) if len(self._turns) < _TOLD_AT_ONCE else None
 
     def _claim(self, tx: Transaction, now: datetime) -> Sequence[ListenerRow]:
         room = _TOLD_AT_ONCE - len(self._turns)
-        return rows.claim(tx, last_change, self._turns, now, room, now + _CLAIM)
+        return rows.claim(tx, last_change, self._running(), now, room, now + _CLAIM)
 
     async def _begin(self, row: ListenerRow) -> bool:
         """Begins the turn of a listener, for which no other one waits."""
         turn = asyncio.get_running_loop().create_task(self._turn(row))
-        self._turns[row.listener.id] = turn
-        turn.add_done_callback(lambda _: self._ended(row))
+        self._turns[turn] = row
+        turn.add_done_callback(self._ended)
         return True
 
-    def _ended(self, row: ListenerRow) -> None:
-        del self._turns[row.listener.id]
+    def _ended(self, turn: asyncio.Task[None]) -> None:
+        del self._turns[turn]
         self._outgoing.wake()
+
+    def _running(self) -> rows.Told:
+        told = list(self._turns.values())  # in one step: the store asks in a thread of its own
+        return {row.listener.id: row.operator for row in told}
 
     async def _turn(self, row: ListenerRow) -> None:
         told = _Told(row)

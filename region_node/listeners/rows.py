@@ -1,8 +1,10 @@
 """The stored listeners."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 
 from gateway.api.region.v1.listener_service_pb2 import Listener, ListenerResource, ListenerState
 from gateway.store.port import Transaction, Value
@@ -10,6 +12,7 @@ from gateway.time.clock import from_microseconds, from_timestamp, to_microsecond
 from region_node.listeners.forms import STOPS_AFTER
 
 ABOUT = "listeners"  # the subject of notifications to other processes
+SHARE = 4  # listeners of one operator system that a process tells at once: its slow callbacks hold nobody else up
 _COLUMNS = "operator, position, attempts, COALESCE(due_time, 0) AS due, body"
 
 
@@ -39,6 +42,7 @@ class ListenerRow:
 @dataclass(frozen=True)
 class _Due:
     name: str
+    operator: str
     resource: ListenerResource.ValueType
     position: int
     due: datetime
@@ -46,6 +50,8 @@ class _Due:
 
 Last = Callable[[Transaction, ListenerResource.ValueType], int]
 """The number of the last change of a resource."""
+Told = Mapping[str, str]
+"""The listeners whose turns run in a process, by id, each with its operator system."""
 
 
 def find(tx: Transaction, name: str) -> ListenerRow | None:
@@ -95,20 +101,21 @@ def is_any(tx: Transaction) -> bool:
     return tx.first(int, "SELECT 1 FROM listeners WHERE due_time IS NOT NULL LIMIT 1") is not None
 
 
-def next_due(tx: Transaction, last: Last, without: Collection[str]) -> datetime | None:
-    """When the next listener is due for which changes wait, without these; None without one."""
-    return min((each.due for each in _behind(tx, last, without)), default=None)
+def next_due(tx: Transaction, last: Last, told: Told) -> datetime | None:
+    """When the next listener is due for which changes wait; None without one.
+
+    It leaves out the listeners of a turn that runs, and all of an operator system whose share is in use.
+    """
+    return next((each.due for each in _within_shares(_behind(tx, last, told), told)), None)
 
 
-def claim(
-    tx: Transaction, last: Last, without: Collection[str], now: datetime, limit: int, until: datetime
-) -> Sequence[ListenerRow]:
-    """Claims at most `limit` due listeners, the first first, without these.
+def claim(tx: Transaction, last: Last, told: Told, now: datetime, limit: int, until: datetime) -> Sequence[ListenerRow]:
+    """Claims at most `limit` due listeners, the first first, of each operator system no more than its share.
 
     No other process claims them before `until`.
     """
-    found = (each for each in _behind(tx, last, without) if each.due <= now)
-    due = sorted(found, key=lambda each: each.due)[:limit]
+    found = (each for each in _behind(tx, last, told) if each.due <= now)
+    due = islice(_within_shares(found, told), limit)
     claimed = [row for row in (find(tx, each.name) for each in due) if row is not None]
     for row in claimed:
         _update(tx, row, due_time=to_microseconds(until))
@@ -164,10 +171,19 @@ def _working(listener: Listener) -> Listener:
     return told
 
 
-def _behind(tx: Transaction, last: Last, without: Collection[str]) -> Sequence[_Due]:
-    """The listeners for which changes wait, without these."""
-    sql = "SELECT listener_id, resource, position, due_time FROM listeners WHERE due_time IS NOT NULL"
-    found = [each for each in tx.all(_due, sql) if each.name not in without]
+def _within_shares(found: Iterable[_Due], told: Told) -> Iterator[_Due]:
+    """The listeners of each operator system that its share has room for, by the times at which they are due."""
+    taken = Counter(told.values())
+    for each in sorted(found, key=lambda each: each.due):
+        if taken[each.operator] < SHARE:
+            taken[each.operator] += 1
+            yield each
+
+
+def _behind(tx: Transaction, last: Last, told: Told) -> Sequence[_Due]:
+    """The listeners for which changes wait, without those that are told at present."""
+    sql = "SELECT listener_id, operator, resource, position, due_time FROM listeners WHERE due_time IS NOT NULL"
+    found = [each for each in tx.all(_due, sql) if each.name not in told]
     lasts = {resource: last(tx, resource) for resource in {each.resource for each in found}}
     return [each for each in found if each.position < lasts[each.resource]]
 
@@ -187,5 +203,5 @@ def _row(operator: str, position: int, attempts: int, due: int, body: bytes) -> 
     return ListenerRow(operator, position, attempts, due, Listener.FromString(body))
 
 
-def _due(name: str, resource: int, position: int, due_time: int) -> _Due:
-    return _Due(name, ListenerResource.ValueType(resource), position, from_microseconds(due_time))
+def _due(name: str, operator: str, resource: int, position: int, due_time: int) -> _Due:
+    return _Due(name, operator, ListenerResource.ValueType(resource), position, from_microseconds(due_time))

@@ -138,7 +138,7 @@ class OperatorScopes:
         return operators_of_clients(self._scopes).get(client_id)
 
     def _scope(self, operator: str) -> Scope:
-        return _NOTHING if self._scopes is None else effective(self._scopes, operator)
+        return NOTHING if self._scopes is None else effective(self._scopes, operator)
 
 
 def scope_name(operator: str) -> str:
@@ -149,7 +149,7 @@ def scope_name(operator: str) -> str:
 def effective(scopes: Mapping[str, Scope], operator: str) -> Scope:
     """The scope that counts for an operator system, or for `staff/<name>`: the own one, or else that of any staff."""
     name = scope_name(operator)
-    other = scopes.get(ANY_STAFF, _NOTHING) if name.startswith(OF_STAFF) else _NOTHING
+    other = scopes.get(ANY_STAFF, NOTHING) if name.startswith(OF_STAFF) else NOTHING
     return scopes.get(name, other)
 
 
@@ -159,7 +159,7 @@ def operators_of_clients(scopes: Mapping[str, Scope]) -> dict[str, str]:
     return {each.client_id: name for name, each in scopes.items() if clients[each.client_id] == 1}
 
 
-_NOTHING = Scope(amount_a_day=0)
+NOTHING = Scope(amount_a_day=0)
 LISTS = ("services", "businesses", "purposes")
 _KEYS_OF_STAFF = ("businesses", _AMOUNT)
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
 
 from gateway.api.region.v1.approval_service_pb2 import OperatorScope
 from gateway.auditing import audit
@@ -16,6 +18,7 @@ from gateway.time.looks import until_look
 from region_node.node.operator_scopes import (
     LISTS,
     NAMED,
+    NOTHING,
     UNLIMITED,
     OperatorScopes,
     Scope,
@@ -38,10 +41,6 @@ class ScopeRow(NamedTuple):
     def of(cls, operator: str, scope: Scope) -> "ScopeRow":
         """The row of a scope."""
         return cls(operator, message_of(operator, scope).SerializeToString(deterministic=True))
-
-    def message(self) -> OperatorScope:
-        """The scope of the contract."""
-        return OperatorScope.FromString(self.body)
 
 
 SCOPES = Table("operator_scopes", ScopeRow, key=("operator",))
@@ -83,9 +82,19 @@ def stored_rows(tx: Transaction) -> list[ScopeRow] | None:
     return rows or (None if taken_over(tx) is None else [])
 
 
-def scopes_of(rows: list[ScopeRow]) -> Mapping[str, Scope]:
-    """The scopes of rows, by name of the operator system."""
-    return {each.operator: scope_in(each.operator, each.message()) for each in rows}
+def read_scopes(rows: Sequence[ScopeRow]) -> tuple[Mapping[str, Scope], Sequence[str]]:
+    """The scopes of rows, by name of the operator system, and the problem of each that cannot be read.
+
+    Such a scope allows nothing.
+    """
+    scopes, problems = dict[str, Scope](), list[str]()
+    for each in rows:
+        try:
+            scopes[each.operator] = scope_in(each.operator, OperatorScope.FromString(each.body))
+        except (DecodeError, ValueError) as error:
+            scopes[each.operator] = NOTHING
+            problems.append(f"{each.operator}: {error}")
+    return scopes, problems
 
 
 def take_over(tx: Transaction, file: ScopeFile, now: datetime) -> None:
@@ -114,7 +123,10 @@ class ScopeKeeper:
         async with self._looking:
             rows = await self._store.read(stored_rows)
             if rows is not None and rows != self._rows:
-                self._scopes.put_in_force(scopes_of(rows))
+                scopes, problems = read_scopes(rows)
+                self._scopes.put_in_force(scopes)
+                for problem in problems:
+                    _log.error("a stored scope allows nothing until `region-node scopes set` replaces it: %s", problem)
                 if self._rows is None:
                     self._tell_other_file(await self._store.read(taken_over))
                 self._rows = rows

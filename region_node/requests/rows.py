@@ -14,9 +14,16 @@ from gateway.store.port import Transaction
 from gateway.store.reading_ahead import Wanted, row_wanted
 from gateway.store.tables import Table
 from gateway.time.clock import to_microseconds
+from gateway.values.requesters import is_same_person
 
 PARAMETERS = "requests"
 """The place of data sealed under the key of the envelopes about a request's subject."""
+# Each caller once, by a step in the primary key for each: callers are few, their requests many.
+_CALLERS = (
+    "WITH RECURSIVE callers (name) AS (SELECT MIN(caller) FROM requests UNION ALL"
+    " SELECT (SELECT MIN(caller) FROM requests WHERE caller > name) FROM callers WHERE name IS NOT NULL)"
+    " SELECT name FROM callers WHERE name IS NOT NULL"
+)
 
 
 def request_subject(caller: str, request_id: str) -> str:
@@ -106,9 +113,10 @@ def insert_request(tx: Transaction, key: RequestKey, subject: str, *, settled: b
 
 
 def has_requested(tx: Transaction, caller: str, subject: str) -> bool:
-    """Whether a caller has made a request with this subject that is still stored."""
+    """Whether a caller, however the name was typed, has made a request with this subject that is still stored."""
     sql = "SELECT 1 FROM requests WHERE caller = :caller AND order_id = :subject LIMIT 1"
-    return tx.first(int, sql, caller=caller, subject=subject) is not None
+    same = [each for each in tx.all(str, _CALLERS) if is_same_person(each, caller)]
+    return any(tx.first(int, sql, caller=each, subject=subject) is not None for each in same)
 
 
 def settle_request(tx: Transaction, caller: str, request_id: str, refused: Refused | None) -> None:

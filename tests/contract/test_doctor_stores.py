@@ -170,6 +170,14 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     assert (found["schema"][0], found["audit chain"][0]) == ("not checked", "not checked")
 
 
+def test_a_stored_scope_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path) -> None:
+    installed = Installation.make(REGION_NODE, tmp_path)
+    assert installed.run("migrate").exit_code == 0
+    change(installed, "INSERT INTO operator_scopes (operator, body) VALUES ('counter', X'ff')")
+    state, found, todo = checks(installed.run("doctor", "--json"))["scopes of operator systems"]
+    assert (state, "counter: " in found, "`region-node scopes set`" in todo) == ("bad", True, True)
+
+
 def test_an_empty_postgresql_database_has_to_be_migrated(
     postgresql_server: LocalPostgresql, postgresql_database: str, tmp_path: Path
 ) -> None:

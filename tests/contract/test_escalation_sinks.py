@@ -120,7 +120,7 @@ def test_a_webhook_that_does_not_prove_who_it_is_is_told_nothing(tmp_path: Path)
 def test_what_is_no_token_is_sent_nowhere_and_told_nobody(tmp_path: Path, content: str) -> None:
     token = tmp_path / "token"
     token.write_text(content, encoding="utf-8")
-    with serving() as hook, pytest.raises(Unreachable, match="does not hold one token") as refused:
+    with serving() as hook, pytest.raises(Unreachable, match="does not hold one secret") as refused:
         tell(Webhook(WebhookSettings(hook.url, token=token)), raised())
     assert hook.bodies == []
     assert not content or content not in str(refused.value)

@@ -374,7 +374,7 @@ def test_a_listener_rests_once_nothing_waits_for_it_though_numbers_of_changes_we
                 await here.store.write(lambda tx: EVENTS.skip(tx, 100))
                 found = await here.listener(lambda each: not each.problem, timedelta(seconds=1))
                 assert found.HasField("failure_time") is False
-            assert await here.store.read(lambda tx: rows.next_due(tx, last_change, ())) is None
+            assert await here.store.read(lambda tx: rows.next_due(tx, last_change, {})) is None
 
     asyncio.run(scenario())
 

@@ -164,6 +164,7 @@ async def test_a_narrower_scope_counts_at_once_and_a_wider_one_once_a_second_per
             SetOperatorScopeRequest(operator="no name"),
             SetOperatorScopeRequest(operator="counter", scope=OperatorScope(operator="crm")),
             SetOperatorScopeRequest(operator="counter", scope=OperatorScope(services=[""])),
+            SetOperatorScopeRequest(operator="counter", scope=OperatorScope(services=["ApprovalService"])),
         ):
             assert (await told(zhao.approvals.SetOperatorScope(wrong, timeout=CALL_SECONDS)))[0] == "REQUEST_INVALID"
         typed = SetOperatorScopeRequest(operator="staff/Li", scope=OperatorScope(operator="staff/LI"))

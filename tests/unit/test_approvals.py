@@ -1,24 +1,45 @@
 """Acts that two people agree to, and the limit of readings by legal duty of a day."""
 
+import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from gateway.api.region.v1.approval_service_pb2 import ApprovalAct
+from gateway.api.region.v1.approval_service_pb2 import ApprovalAct, ListApprovalsRequest, ListApprovalsResponse
 from gateway.api.region.v1.erasure_service_pb2 import ErasureReason
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.rpc import pages
+from gateway.rpc.calls import Call, enter
+from gateway.security.identity import Identity
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteStore
 from gateway.store.timers import due_timers, fire
+from gateway.time.clock import SystemClock
 from region_node.approvals import rules
 from region_node.approvals.operations import Act, Awaited, approval_of, decide, use
 from region_node.approvals.rows import ApprovalRow, forget_customer, forget_expired, forget_number, list_rows
+from region_node.approvals.service import ApprovalService
 from region_node.care.escalations.daily_readings import readings_are_many
 from region_node.customers.sharing.duty_readings import DUTY_LIMIT, over_limit
 from region_node.node.subjects import number_index
 from region_node.requests.auditing import AuditedCall
+from region_node.schema import PACKAGES
+from tests.keys import region_keys
 from tests.unit.purging import NOW, Archive, archive
+
+if TYPE_CHECKING:
+    import grpc
+
+    from region_node.node.context import RegionContext
+    from region_node.node.stored_scopes import ScopeKeeper
 
 NUMBER = "+8619851000001"
 ERASING = Act(
@@ -87,6 +108,31 @@ def test_an_expired_proposal_is_not_confirmed_and_is_listed_as_expired(kept: Arc
     assert caught.value.reason == Reason.REASON_APPROVAL_STATE_FORBIDS
     assert [each.state_at(NOW) for each in list_rows(kept.tx, None, 9, NOW, undecided=False)] == [rules.EXPIRED]
     assert list_rows(kept.tx, None, 9, NOW, undecided=True) == []
+
+
+def test_approvals_are_listed_in_pages_of_bounded_bytes_and_none_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = [replace(ERASING, reference=f"{number} {'x' * 3000}") for number in range(3)]
+    monkeypatch.setattr(pages, "PAGE_BYTES", 2 * 3500)  # two of them
+
+    async def scenario() -> None:
+        store = SqliteStore(tmp_path / "store.db", migrations_of(*PACKAGES), region_keys())
+        for act in long:
+            asking = AuditedCall("region/sichuan/operator/crm", "li", NOW)
+            await store.write(partial(approval_of, act=act, call=asking))
+        enter(Call(Identity("china", Role.ROLE_STAFF, "sichuan", "zhao"), "ListApprovals", None))
+        context = cast("RegionContext", None)  # of the scopes alone
+        service = ApprovalService(context, store, SystemClock(), cast("ScopeKeeper", None), frozenset())
+        call = cast("grpc.aio.ServicerContext[ListApprovalsRequest, ListApprovalsResponse]", None)
+        first = await service.ListApprovals(ListApprovalsRequest(), call)
+        last = await service.ListApprovals(ListApprovalsRequest(page_token=first.next_page_token), call)
+        listed = [[each.reference for each in page.approvals] for page in (first, last)]
+        assert listed == [[long[2].reference, long[1].reference], [long[0].reference]]
+        assert last.next_page_token == ""
+        await store.close()
+
+    asyncio.run(scenario())
 
 
 def test_a_reading_is_confirmed_by_who_knows_the_number(kept: Archive) -> None:

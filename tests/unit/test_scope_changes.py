@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.api.region.v1.approval_service_pb2 import OperatorScope
 from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from gateway.time.clock import SystemClock
@@ -17,8 +19,8 @@ from region_node.approvals.operations import Awaited, decide
 from region_node.approvals.rows import ApprovalRow
 from region_node.approvals.scope_changes import changed, told_change, widens
 from region_node.approvals.scopes import scopes_in_force, set_scope
-from region_node.node.operator_scopes import ALL, ANY_STAFF, NAMED, OperatorScopes, Scope, ScopeFile
-from region_node.node.stored_scopes import ScopeKeeper, message_of, scope_in, take_over
+from region_node.node.operator_scopes import ALL, ANY_STAFF, NAMED, NOTHING, OperatorScopes, Scope, ScopeFile
+from region_node.node.stored_scopes import ScopeKeeper, message_of, read_scopes, scope_in, stored_rows, take_over
 from region_node.requests.auditing import AuditedCall
 from region_node.schema import PACKAGES
 from tests.unit.purging import NOW, Archive, archive
@@ -28,6 +30,11 @@ EVERYTHING = frozenset({ALL})
 COUNTER = Scope(
     services=frozenset({"OrderService", "CustomerService"}), businesses=frozenset({"SUSPEND"}), amount_a_day=500
 )
+KNOWN = {
+    "services": frozenset({"OrderService", "CustomerService", "BillingService"}),
+    "businesses": frozenset({"SUSPEND", "PAY"}),
+    "purposes": frozenset({"counter-service"}),
+}
 FILE = """
 [counter]
 services = ["OrderService", "CustomerService"]
@@ -122,7 +129,7 @@ def test_a_message_has_a_scope_of_a_file_as_it_is(file: Path) -> None:
 def asked(kept: Archive, scope: Scope | None, operator: str = "counter", by: str = "li") -> ApprovalRow | None:
     """The approval that a member of staff has to wait for; None for a change that is done."""
     call = AuditedCall(f"region/sichuan/staff/{by}", by, NOW)
-    awaited = set_scope(kept.tx, operator, scope, call)
+    awaited = set_scope(kept.tx, operator, scope, call, KNOWN)
     assert awaited is None or isinstance(awaited, Awaited)
     return None if awaited is None else awaited.approval
 
@@ -168,6 +175,70 @@ def test_a_narrowing_between_proposal_and_act_is_not_undone_by_it(kept: Archive,
     assert "counter" not in in_force(kept)
 
 
+@pytest.mark.parametrize(
+    ("scope", "field"),
+    [
+        (replace(COUNTER, services=frozenset({"OrdersService"})), "scope.services"),
+        (replace(COUNTER, businesses=frozenset({"SUSPENDED"})), "scope.businesses"),
+        (replace(COUNTER, purposes=frozenset({"counter"})), "scope.purposes"),
+    ],
+)
+def test_a_name_that_neither_contract_nor_configuration_has_is_refused_at_its_field(
+    kept: Archive, file: Path, scope: Scope, field: str
+) -> None:
+    take_over(kept.tx, ScopeFile.load(file), NOW)
+    with pytest.raises(Refused, match="is unknown") as caught:
+        asked(kept, scope)
+    assert caught.value.parameters["field"] == field
+
+
+def test_a_scope_keeps_a_business_that_has_left_the_catalogue_when_it_is_narrowed(kept: Archive, file: Path) -> None:
+    file.write_text(FILE.replace('["SUSPEND"]', '["SUSPEND", "GONE"]'))
+    take_over(kept.tx, ScopeFile.load(file), NOW)
+    narrow = replace(COUNTER, businesses=frozenset({"GONE"}))
+    assert asked(kept, narrow) is None
+    assert in_force(kept)["counter"] == narrow
+    assert asked(kept, None) is None
+
+
+@pytest.mark.parametrize("body", [b"\xff", OperatorScope(client_id=" ").SerializeToString()])
+def test_a_stored_scope_that_cannot_be_read_allows_nothing_and_others_count_until_it_is_set_again(
+    kept: Archive, file: Path, body: bytes
+) -> None:
+    take_over(kept.tx, ScopeFile.load(file), NOW)
+    kept.tx.execute("UPDATE operator_scopes SET body = :body WHERE operator = 'counter'", body=body)
+    scopes, problems = read_scopes(stored_rows(kept.tx) or [])
+    assert (scopes["counter"], len(scopes)) == (NOTHING, 3)
+    assert [each.partition(":")[0] for each in problems] == ["counter"]
+    waiting = asked(kept, COUNTER)
+    assert waiting is not None, "whatever it allowed before, it is widened from nothing"
+    decide(kept.tx, waiting.approval_id, "zhao", "", NOW, confirmed=True)
+    assert asked(kept, COUNTER) is None
+    assert in_force(kept)["counter"] == COUNTER
+
+
+def test_a_process_says_which_stored_scope_it_cannot_read_and_what_to_do(
+    tmp_path: Path, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        store = SqliteStore(tmp_path / "store.db", migrations_of(*PACKAGES))
+
+        def broken(tx: Transaction) -> None:
+            take_over(tx, ScopeFile.load(file), NOW)
+            tx.execute("UPDATE operator_scopes SET body = :body WHERE operator = 'counter'", body=b"\xff")
+
+        await store.write(broken)
+        scopes = OperatorScopes(file)
+        await ScopeKeeper(scopes, store).look()
+        with pytest.raises(Refused, match="OPERATOR_SCOPE_MISSING"):
+            scopes.require_service("counter", "OrderService")
+        scopes.require_business("staff/wang", "SUSPEND")
+        await store.close()
+
+    asyncio.run(scenario())
+    assert "`region-node scopes set` replaces it: counter" in caplog.text
+
+
 def test_the_first_file_alone_is_taken_over(kept: Archive, file: Path) -> None:
     with pytest.raises(Refused, match="OPERATORS_UNSCOPED"):
         asked(kept, COUNTER)
@@ -203,7 +274,7 @@ def test_each_process_follows_the_database_and_a_start_with_another_file_says_so
         )
         ended.clear()
         call = AuditedCall("region/sichuan/staff/li", "li", NOW)
-        await store.write(lambda tx: set_scope(tx, "counter", None, call))
+        await store.write(lambda tx: set_scope(tx, "counter", None, call, KNOWN))
         await keepers[0].look()
         with pytest.raises(Refused, match="OPERATOR_SCOPE_MISSING"):
             first.require_service("counter", "OrderService")

@@ -142,8 +142,10 @@ def test_a_criterion_of_complaints_an_unknown_record_and_an_unknown_sample_are_r
 def test_nobody_judges_what_they_decided_by_a_request(region: Region) -> None:
     region.order(NOW)
     (record,) = (each.id for each in sampled(region).records)
+    insert_request(region.tx, RequestKey("crm", "R-1", b"x"), record, settled=True, now=NOW)
     insert_request(region.tx, RequestKey("staff/chen", "R-1", b"x"), record, settled=True, now=NOW)
-    assert refused(region, record) == Reason.REASON_OWN_WORK
+    for typed in ("chen", "Chen"):
+        assert refused(region, record, staff=typed) == Reason.REASON_OWN_WORK
     judged(region, record, staff="li")
 
 

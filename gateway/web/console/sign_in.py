@@ -8,21 +8,21 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import http.client
 import json
 import logging
 import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.security.http_post import PostTarget, secret_in
 from gateway.security.identity import Identity
 from gateway.security.provider_tokens import Claims, IdentityProvider, TokenInvalid
 from gateway.security.staff_proofs import invalid, staff_id_of
@@ -147,21 +147,11 @@ class SignInByProvider:
 
     def _redeem(self, form: Mapping[str, str]) -> Mapping[str, object]:
         """The answer of the token endpoint to a code. Raises Refused. No redirect is followed, and no proxy asked."""
-        url = urlsplit(self._registered.token_endpoint)
+        target = PostTarget(self._registered.token_endpoint, self._registered.authority)
         try:
-            authority = None if self._registered.authority is None else str(self._registered.authority)
-            connection = http.client.HTTPSConnection(
-                url.hostname or "", url.port, timeout=_SECONDS, context=ssl.create_default_context(cafile=authority)
-            )
-            try:
-                target = f"{url.path or '/'}{'?' if url.query else ''}{url.query}"
-                connection.request("POST", target, urlencode(form), self._headers())
-                answer = connection.getresponse()
-                status, content = answer.status, answer.read(_LARGEST)
-            finally:
-                connection.close()
+            status, content = target.post(self._headers(), urlencode(form).encode(), _SECONDS, _LARGEST)
             told = json.loads(content)
-        except (OSError, http.client.HTTPException, ValueError, RecursionError) as failure:
+        except (OSError, HTTPException, ValueError, RecursionError) as failure:
             _log.warning("the identity provider cannot be asked: %s", type(failure).__name__)
             raise Refused(Reason.REASON_IDENTITY_PROVIDER_UNREACHABLE) from None
         if status == HTTPStatus.OK and isinstance(told, dict):
@@ -174,9 +164,7 @@ class SignInByProvider:
 
     def _headers(self) -> Mapping[str, str]:
         """The headers with the proof of the client (RFC 6749, 2.3.1). Raises OSError or ValueError for its file."""
-        secret = self._registered.client_secret.read_text("utf-8").strip()
-        if not _TEXT.fullmatch(secret):
-            raise ValueError("the file does not hold one secret")
+        secret = secret_in(self._registered.client_secret)
         proof = f"{quote(self._registered.client_id, safe='')}:{quote(secret, safe='')}"
         return {
             "Accept": "application/json",

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from gateway.maintenance.doctor.findings import Finding, bad, good
 from gateway.maintenance.doctor.peers import ANSWER_SECONDS
 from gateway.wording.languages import translated
-from region_node.care.escalations.webhook import connect, headers
+from region_node.care.escalations.webhook import headers, target
 from region_node.node.settings import RegionSettings, WebhookSettings
 
 
@@ -40,7 +40,7 @@ def _check_webhook(webhook: WebhookSettings) -> Finding:
         todo = translated("put the token of the webhook there: escalations.webhook.token")
         return bad(name, translated("the token cannot be read: {problem}", problem=failure), todo)
     try:
-        connect(webhook, ANSWER_SECONDS).close()
+        target(webhook).connect(ANSWER_SECONDS).close()
     except ssl.SSLError as failure:
         todo = translated("look at its certificate, and at escalations.webhook.authority")
         return bad(name, translated("reached, but not as it should be: {problem}", problem=failure), todo)

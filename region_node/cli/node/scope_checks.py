@@ -1,7 +1,7 @@
 """The checks of `region-node doctor` on operator systems: their scopes, and by what keys their staff is proven."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import psycopg
 
@@ -9,9 +9,9 @@ from gateway.maintenance.doctor.findings import Finding, bad, good, warning
 from gateway.store.port import StoreUnusable
 from gateway.wording.languages import translated
 from region_node.node.identity_provider import ProviderKeysUnusable, load_keys
-from region_node.node.operator_scopes import NAMED, Scope, ScopeFile, ScopesUnusable
+from region_node.node.operator_scopes import NAMED, ScopeFile, ScopesUnusable
 from region_node.node.settings import IdentityProviderSettings, RegionSettings
-from region_node.node.stored_scopes import scopes_of, stored_rows
+from region_node.node.stored_scopes import ScopeRow, read_scopes, stored_rows
 
 
 def check_scopes(settings: RegionSettings) -> Finding:
@@ -22,7 +22,11 @@ def check_scopes(settings: RegionSettings) -> Finding:
         file = None if path is None else ScopeFile.load(path)
     except ScopesUnusable as error:
         return bad(name, str(error), translated("correct the file; no node starts with it"))
-    stored = _stored(settings)
+    rows = _stored(settings)
+    stored, problems = (None, ()) if rows is None else read_scopes(rows)
+    if problems:
+        told = translated("not readable in the database: {problems}", problems="; ".join(problems))
+        return bad(name, told, translated("set these scopes again by `region-node scopes set`: they allow nothing"))
     scopes = stored if stored is not None or file is None else file.scopes
     if scopes is None:
         told = translated("there are none: each operator system may do everything that the contract allows it")
@@ -48,17 +52,16 @@ def check_scopes(settings: RegionSettings) -> Finding:
     return good(name, translated("{path}: {count} scopes", path=place, count=len(scopes)))
 
 
-def _stored(settings: RegionSettings) -> Mapping[str, Scope] | None:
+def _stored(settings: RegionSettings) -> Sequence[ScopeRow] | None:
     """The scopes in the database; None before a file was taken over.
 
     A database that cannot be read, or is older than this version, has findings of its own.
     """
     try:
         with settings.database.look() as tx:
-            rows = stored_rows(tx)
+            return stored_rows(tx)
     except (StoreUnusable, OSError, sqlite3.Error, psycopg.Error):
         return None
-    return None if rows is None else scopes_of(rows)
 
 
 def check_identity_providers(settings: RegionSettings) -> Sequence[Finding]:
