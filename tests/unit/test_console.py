@@ -80,6 +80,21 @@ def test_a_session_ends_after_idle_time_and_after_its_longest_time_however_busy(
     assert refused(lambda: kept.require(busy, "wang", OWN)) == Reason.REASON_SESSION_MISSING
 
 
+def test_an_idle_session_still_watches_until_its_longest_time_and_does_nothing_else() -> None:
+    clock = Seconds()
+    kept = Sessions(clock)
+    wall = kept.begin("wang", OWN)
+    clock.now += sessions.LONGEST_SECONDS - 1
+    kept.begin("wang", OWN)  # which forgets the sessions that are past
+    kept.require(wall, "wang", OWN, is_use=False)
+    assert not kept.has(wall)
+    assert refused(lambda: kept.require(wall, "wang", OWN)) == Reason.REASON_SESSION_MISSING
+    assert refused(lambda: kept.require(wall, "wang", OWN, is_use=False)) == Reason.REASON_SESSION_MISSING, "ended"
+    other = kept.begin("li", OWN)
+    clock.now += sessions.LONGEST_SECONDS
+    assert refused(lambda: kept.require(other, "li", OWN, is_use=False)) == Reason.REASON_SESSION_MISSING
+
+
 def test_a_session_in_other_hands_ends() -> None:
     kept = Sessions(Seconds())
     session = kept.begin("wang", OWN)
