@@ -6,12 +6,14 @@ from pathlib import Path
 from gateway.api.federation.v1.terms_pb2 import Terms
 from gateway.api.region.v1.catalogue_service_pb2 import GetTermsRequest
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.security.identity import Identity
 from gateway.time.clock import SteadyClock
 from gateway.web.console.pages import Calling, Tab, WebConsole
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from region_node.console import (
     alarm,
+    audit,
     complaint,
     complaints,
     customer,
@@ -31,13 +33,15 @@ from region_node.console import (
 )
 from region_node.console.papers import Papers
 from region_node.console.words import CUSTOMERS, NETWORK
+from region_node.node.operator_scopes import AUDIT_SERVICE, OperatorScopes
+from region_node.node.rules import OF_STAFF
 
 ROOT = "/console"
 _PACKAGE = Path(__file__).parents[1]
 
 
-def console(region: str, clock: SteadyClock, document_key: bytes | None = None) -> WebConsole:
-    """The console of a region. `clock` is that of the region.
+def console(region: str, clock: SteadyClock, scopes: OperatorScopes, document_key: bytes | None = None) -> WebConsole:
+    """The console of a region. `clock` is that of the region, `scopes` say who reads the audit chain.
 
     `document_key` is that of the hashes of papers, which all systems of the region share; without it no page takes one.
     """
@@ -60,6 +64,7 @@ def console(region: str, clock: SteadyClock, document_key: bytes | None = None) 
             Tab(NETWORK, lambda: translated("Network")),
             Tab(support.PATH, lambda: translated("Support requests")),
             Tab(imports.PATH, lambda: translated("Imports")),
+            Tab(audit.PATH, lambda: translated("Audit"), is_for=partial(_may_audit, scopes)),
         ),
         views=(
             work_list.VIEW,
@@ -78,6 +83,7 @@ def console(region: str, clock: SteadyClock, document_key: bytes | None = None) 
             link.VIEW,
             alarm.VIEW,
             imports.VIEW,
+            audit.VIEW,
         ),
         terms_rpc=rpcs.GET_TERMS,
         terms=_terms,
@@ -86,6 +92,10 @@ def console(region: str, clock: SteadyClock, document_key: bytes | None = None) 
 
 def _brand(region: str) -> str:
     return f"crossregion · {region_name(region)}"
+
+
+def _may_audit(scopes: OperatorScopes, person: Identity) -> bool:
+    return scopes.may_use(f"{OF_STAFF}{person.name}", AUDIT_SERVICE)
 
 
 async def _terms(calling: Calling) -> Terms:

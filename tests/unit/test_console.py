@@ -4,7 +4,9 @@ import ast
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import cast
 from unittest.mock import Mock
 
@@ -25,19 +27,23 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.in_process import InProcess
 from gateway.rpc.interceptor import BorderPorts
-from gateway.time.clock import to_timestamp
+from gateway.time.clock import SystemClock, to_timestamp
 from gateway.web.console import sessions
 from gateway.web.console.application import ConsoleApplication
 from gateway.web.console.fields import Fields
-from gateway.web.console.pages import WebConsole
+from gateway.web.console.framing import Person, Site, framed
+from gateway.web.console.pages import Shown, WebConsole
 from gateway.web.console.parts import due_cell, span
 from gateway.web.console.requests import form_of
-from gateway.web.console.sessions import Sessions
+from gateway.web.console.sessions import Session, Sessions
 from gateway.wording.languages import current_language, for_reader, translated
+from region_node.console.console import console
+from region_node.node.operator_scopes import OperatorScopes
 from tests.unit.console_pages import (
     CONSOLE,
     NOW,
     ROOT,
+    STAFF,
     TEXTS,
     complaint,
     full_pages,
@@ -93,6 +99,20 @@ def test_an_idle_session_still_watches_until_its_longest_time_and_does_nothing_e
     other = kept.begin("li", OWN)
     clock.now += sessions.LONGEST_SECONDS
     assert refused(lambda: kept.require(other, "li", OWN, is_use=False)) == Reason.REASON_SESSION_MISSING
+
+
+def test_the_head_leads_to_the_audit_rows_only_those_whose_scope_has_them(tmp_path: Path) -> None:
+    file = tmp_path / "operators.toml"
+    file.write_text('["staff/*"]\nbusinesses = ["*"]\n["staff/wang"]\nservices = ["AuditService"]\n')
+    served = console("guangdong", SystemClock(), OperatorScopes(file))
+    site = Site(home="/console/work", style="", script="", here="", files=())
+
+    def paths(name: str) -> list[str]:
+        identity = replace(STAFF, name=name)
+        person = Person(identity, Session(identity.path, OWN, "token", 0, 0), {})
+        return [each.href for each in framed(served, site, Shown("", "", None), person, ()).tabs]
+
+    assert paths("wang") == [*paths("li"), "/console/audit"]
 
 
 def test_a_session_in_other_hands_ends() -> None:
