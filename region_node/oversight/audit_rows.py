@@ -72,7 +72,7 @@ class Wanted:
 
 
 async def rows_before(store: Store, wanted: Wanted, place: int | None, limit: int) -> Window:
-    """At most `limit` wanted rows of a page, which begins before the row `place`, or at the end of what is wanted."""
+    """At most `limit` rows of a page, which begins before the row `place`; None begins with the newest wanted row."""
     after, end = await store.read(lambda tx: _bounds(tx, wanted))
     found: list[AuditRow] = []
     before: int | None = end if place is None else min(place, end)
