@@ -3,7 +3,6 @@
 from zoneinfo import ZoneInfo
 
 from gateway.api.region.v1.audit_service_pb2 import AuditRow, ListAuditRowsRequest, ListAuditRowsResponse
-from gateway.auditing.denial_log import DENIED
 from gateway.web.console.entries import instant_entered
 from gateway.web.console.lists import PAGE, chosen_of, chosen_word, list_page, text_filter
 from gateway.web.console.pages import Calling, Shown, View, Visit
@@ -17,6 +16,7 @@ from region_node.console.lists import zone_of
 PATH = "/audit"
 _FROM, _UNTIL, _ACTOR, _ACTION, _SUBJECT, _ONLY = "from", "until", "actor", "action", "subject", "only"
 _DENIED = "denied"
+_DENIAL = "DENIED"  # the action of a denial, by the contract
 _MOST = 50  # rows of a page
 
 
@@ -79,7 +79,7 @@ def _table(answer: ListAuditRowsResponse) -> Table:
 
 
 def _action(row: AuditRow) -> Cell:
-    return Cell(row.action, badge="late") if row.action == DENIED else Cell(row.action)
+    return Cell(row.action, badge="late") if row.action == _DENIAL else Cell(row.action)
 
 
 VIEW = View.of(
