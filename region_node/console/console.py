@@ -1,12 +1,12 @@
 """The pages of a region's console, each with the RPCs of which it is made."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from gateway.api.federation.v1.terms_pb2 import Terms
 from gateway.api.region.v1.catalogue_service_pb2 import GetTermsRequest
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.security.identity import Identity
 from gateway.time.clock import SteadyClock
 from gateway.web.console.pages import Calling, Tab, WebConsole
 from gateway.wording.languages import translated
@@ -33,16 +33,17 @@ from region_node.console import (
 )
 from region_node.console.papers import Papers
 from region_node.console.words import CUSTOMERS, NETWORK
-from region_node.node.operator_scopes import AUDIT_SERVICE, OperatorScopes
-from region_node.node.rules import OF_STAFF
 
 ROOT = "/console"
 _PACKAGE = Path(__file__).parents[1]
 
 
-def console(region: str, clock: SteadyClock, scopes: OperatorScopes, document_key: bytes | None = None) -> WebConsole:
-    """The console of a region. `clock` is that of the region, `scopes` say who reads the audit chain.
+def console(
+    region: str, clock: SteadyClock, may_audit: Callable[[str], bool], document_key: bytes | None = None
+) -> WebConsole:
+    """The console of a region. `clock` is that of the region.
 
+    `may_audit` says by the name of a member of staff whether they read the audit chain.
     `document_key` is that of the hashes of papers, which all systems of the region share; without it no page takes one.
     """
     papers = Papers(document_key)
@@ -64,7 +65,7 @@ def console(region: str, clock: SteadyClock, scopes: OperatorScopes, document_ke
             Tab(NETWORK, lambda: translated("Network")),
             Tab(support.PATH, lambda: translated("Support requests")),
             Tab(imports.PATH, lambda: translated("Imports")),
-            Tab(audit.PATH, lambda: translated("Audit"), is_for=partial(_may_audit, scopes)),
+            Tab(audit.PATH, lambda: translated("Audit"), is_for=lambda person: may_audit(person.name)),
         ),
         views=(
             work_list.VIEW,
@@ -92,10 +93,6 @@ def console(region: str, clock: SteadyClock, scopes: OperatorScopes, document_ke
 
 def _brand(region: str) -> str:
     return f"crossregion · {region_name(region)}"
-
-
-def _may_audit(scopes: OperatorScopes, person: Identity) -> bool:
-    return scopes.may_use(f"{OF_STAFF}{person.name}", AUDIT_SERVICE)
 
 
 async def _terms(calling: Calling) -> Terms:

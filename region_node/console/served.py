@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from gateway.process.files import FileUnusable
 from gateway.security.provider_tokens import IdentityProvider
 from gateway.time.clock import SteadyClock
-from region_node.node.operator_scopes import OperatorScopes
+from region_node.node.operator_scopes import AUDIT_SERVICE, OperatorScopes
+from region_node.node.rules import OF_STAFF
 from region_node.node.settings import RegionSettings
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ def consoles(
     from gateway.web.console.sign_in import Registration, SignInByProvider  # noqa: PLC0415
     from region_node.console.console import console  # noqa: PLC0415
 
-    made, oidc = console(settings.region, clock, scopes, document_key(settings.web.document_key)), settings.web.oidc
+    def may_audit(name: str) -> bool:
+        return scopes.may_use(f"{OF_STAFF}{name}", AUDIT_SERVICE)
+
+    made, oidc = console(settings.region, clock, may_audit, document_key(settings.web.document_key)), settings.web.oidc
     if oidc is None or provider is None:
         return (made,)
     registration = Registration(

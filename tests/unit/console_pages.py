@@ -56,13 +56,12 @@ from gateway.web.html_pages import HtmlPages
 from gateway.wording.languages import for_reader
 from region_node.console.console import console
 from region_node.network.faults.rules import MAJOR
-from region_node.node.operator_scopes import OperatorScopes
 from tests.unit.test_complaint_report import read
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ROOT / "region_node" / "texts"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-CONSOLE = console("guangdong", SystemClock(), OperatorScopes(), bytes(32))
+CONSOLE = console("guangdong", SystemClock(), lambda _: True, bytes(32))
 NUMBER = "+8619844000001"
 M = TypeVar("M", bound=Message)
 

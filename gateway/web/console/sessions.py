@@ -5,8 +5,8 @@ session adds an end after idle time and after a day of work, signing out, and a 
 read. It is bound to a proof of the person: the certificate, or that there is none. A process that starts anew has no
 sessions, and people sign in again.
 
-The end after idle time is that of pages and forms. A live page that is watched goes on until the end of the day of work:
-a display on a wall stays, and nobody opens a page or sends a form from it.
+The end after idle time is that of pages and forms. A live page that is watched goes on until the end of the day of
+work: a display on a wall stays, and nobody opens a page or sends a form from it.
 """
 
 import hmac
