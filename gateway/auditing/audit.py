@@ -21,7 +21,7 @@ from gateway.wording.times import told_time
 GENESIS = bytes(32)
 SALT_BYTES = 16
 PAGE = 500  # rows of a chain in memory at the same time
-_COLUMNS = "sequence, time, actor, action, subject, detail, hash, salt"
+COLUMNS = "sequence, time, actor, action, subject, detail, hash, salt"
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _append(tx: Transaction, sequence: int, now: datetime, actor: str, action: s
 
 def losses_told(tx: Transaction) -> list[AuditRow]:
     """The rows that name rows which do not exist, oldest first."""
-    return tx.all(AuditRow, f"SELECT {_COLUMNS} FROM audit WHERE action = :loss ORDER BY sequence", loss=LOSS)  # noqa: S608
+    return tx.all(AuditRow, f"SELECT {COLUMNS} FROM audit WHERE action = :loss ORDER BY sequence", loss=LOSS)  # noqa: S608
 
 
 def lacks(tx: Transaction, seen: Head, incarnation: int) -> bool:
@@ -201,7 +201,7 @@ def page(tx: Transaction, after: int, limit: int = PAGE) -> list[AuditRow]:
     """At most `limit` rows after one, in order."""
     return tx.all(
         AuditRow,
-        f"SELECT {_COLUMNS} FROM audit WHERE sequence > :after ORDER BY sequence LIMIT :limit",  # noqa: S608
+        f"SELECT {COLUMNS} FROM audit WHERE sequence > :after ORDER BY sequence LIMIT :limit",  # noqa: S608
         after=after,
         limit=limit,
     )
@@ -211,7 +211,7 @@ def last_rows(tx: Transaction, limit: int) -> list[AuditRow]:
     """The last rows of the chain, oldest first."""
     return tx.all(
         AuditRow,
-        f"SELECT {_COLUMNS} FROM audit ORDER BY sequence DESC LIMIT :limit",  # noqa: S608
+        f"SELECT {COLUMNS} FROM audit ORDER BY sequence DESC LIMIT :limit",  # noqa: S608
         limit=limit,
     )[::-1]
 

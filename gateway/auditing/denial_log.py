@@ -13,6 +13,8 @@ from gateway.store.port import Store
 from gateway.time.clock import Clock, to_microseconds
 
 INTERVAL_US = 60 * 1_000_000  # microseconds between two rows of one case: a peer cannot fill the disk
+DENIED = "DENIED"
+"""The action of the row of a caller that was turned away; its subject is the path of the method."""
 CASES_LIMIT = 1024  # cases held in memory; the oldest case is dropped first
 _log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class DenialLog:
 
     async def denied(self, identity: Identity, method: str, refused: Refused) -> None:
         """An authenticated peer was turned away."""
-        await self.note(identity.path, "DENIED", method, reason_name(refused.reason))
+        await self.note(identity.path, DENIED, method, reason_name(refused.reason))
 
     async def alarm(self, actor: str, action: str, subject: str, detail: str) -> None:
         """Adds a row about an event that must not happen; also logged as an error."""

@@ -24,7 +24,7 @@ from gateway.api.relay.v1.relay_pb2 import (
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.auditing.denial_log import DenialLog
+from gateway.auditing.denial_log import DENIED, DenialLog
 from gateway.errors import Refused, reason_name
 from gateway.process import failpoints
 from gateway.relay.border import Command, SlowQuery
@@ -90,7 +90,7 @@ class Receiver:
         """Leaves an audit row where a region spoke in the name of another."""
         for each in opened:
             if isinstance(each, Refused) and each.reason == Reason.REASON_ENVELOPE_SENDER_WRONG:
-                await self._denial_log.note(f"region/{origin}", "DENIED", "Deliver", reason_name(each.reason))
+                await self._denial_log.note(f"region/{origin}", DENIED, "Deliver", reason_name(each.reason))
                 return
 
     def _tell_of_upgrade(self, origin: str, answers: Sequence[object]) -> None:

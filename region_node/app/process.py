@@ -207,7 +207,7 @@ def _web(ports: Ports) -> "tuple[Sequence[Api], Sequence[WebConsole], AccessToke
     tokens = None
     if providers.systems is not None:
         tokens = AccessTokens(providers.systems.provider, settings.identity, ports.scopes.operator_of)
-    return open_apis(settings), consoles(settings, ports.clock, staff), tokens
+    return open_apis(settings), consoles(settings, ports.clock, ports.scopes, staff), tokens
 
 
 def _finding(ports: Ports) -> Finding:

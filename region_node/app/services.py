@@ -457,7 +457,7 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
         Service.of(
             audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
             add_AuditServiceServicer_to_server,
-            AuditService(ports.unfenced),
+            AuditService(ports.unfenced, store, context.scopes, ports.clock),
         ),
     ]
 

@@ -50,6 +50,7 @@ _SERVICES = (
     "retention_service",
     "quarantine_service",
     "recovery_service",
+    "audit_service",
     "quality_service",
     "reconciliation_service",
     "settlement_service",

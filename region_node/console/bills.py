@@ -49,7 +49,7 @@ def bill_lines(bill: Bill, heading: str) -> Table:
     return Table(
         label=heading,
         head=[
-            Cell(translated("Time"), "col"),
+            Cell(translated("Date and time"), "col"),
             Cell(translated("Text"), "col"),
             Cell(translated("Amount"), "col"),
         ],

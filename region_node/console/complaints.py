@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
+from gateway.errors import Refused
 from gateway.web.console.complaint_parts import complaint_state_cell
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, list_page, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
@@ -17,6 +18,7 @@ from gateway.wording.times import told_if_set
 from region_node.care.complaints.rules import is_final
 from region_node.console import complaint, rpcs
 from region_node.console.lists import NUMBER, number_of
+from region_node.console.sections import Section, listed, section
 
 PATH = "/complaints"
 _STATE, _CATEGORY, _ONLY = "state", "category", "only"
@@ -51,6 +53,12 @@ def _show(visit: Visit, answer: ListComplaintsResponse) -> Shown:
     ]
     page = list_page(visit, PATH, choices, table(visit, answer.complaints), answer.next_page_token, [number_of(visit)])
     return page.shown(translated("Complaints"), PATH)
+
+
+def of_number(visit: Visit, number: str, answer: ListComplaintsResponse | Refused) -> Section:
+    """The first complaints of a number as a section of another page."""
+    heading = translated("Complaints")
+    return section(heading, answer, lambda each: listed(visit, PATH, number, table(visit, each.complaints)))
 
 
 def table(visit: Visit, complaints: Sequence[Complaint]) -> Table:

@@ -1,5 +1,6 @@
 """The pages of a region's console, each with the RPCs of which it is made."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from region_node.console import (
     alarm,
+    audit,
     complaint,
     complaints,
     customer,
@@ -36,9 +38,12 @@ ROOT = "/console"
 _PACKAGE = Path(__file__).parents[1]
 
 
-def console(region: str, clock: SteadyClock, document_key: bytes | None = None) -> WebConsole:
+def console(
+    region: str, clock: SteadyClock, may_audit: Callable[[str], bool], document_key: bytes | None = None
+) -> WebConsole:
     """The console of a region. `clock` is that of the region.
 
+    `may_audit` says by the name of a member of staff whether they read the audit chain.
     `document_key` is that of the hashes of papers, which all systems of the region share; without it no page takes one.
     """
     papers = Papers(document_key)
@@ -60,6 +65,7 @@ def console(region: str, clock: SteadyClock, document_key: bytes | None = None) 
             Tab(NETWORK, lambda: translated("Network")),
             Tab(support.PATH, lambda: translated("Support requests")),
             Tab(imports.PATH, lambda: translated("Imports")),
+            Tab(audit.PATH, lambda: translated("Audit"), is_for=lambda person: may_audit(person.name)),
         ),
         views=(
             work_list.VIEW,
@@ -78,6 +84,7 @@ def console(region: str, clock: SteadyClock, document_key: bytes | None = None) 
             link.VIEW,
             alarm.VIEW,
             imports.VIEW,
+            audit.VIEW,
         ),
         terms_rpc=rpcs.GET_TERMS,
         terms=_terms,

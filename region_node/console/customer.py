@@ -33,7 +33,7 @@ from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 from region_node.console import complaints, faults, identity_check, new_order, orders, rpcs, support
 from region_node.console.lists import NUMBER
-from region_node.console.sections import Content, Section, notes_of, section, tables_of
+from region_node.console.sections import Content, Section, listed, notes_of, section, tables_of
 from region_node.console.words import CUSTOMERS, cut_caption
 
 _MOST = 10  # of each list
@@ -132,28 +132,21 @@ def _status(found: _Found | None) -> Cell:
 
 
 def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
-    def listed(path: str, table: Table) -> Content:
-        number = visit.query.text(NUMBER)
-        return Content(table=table, all_of_it=Link(translated("All of them"), visit.address(path, number=number)))
-
+    number = visit.query.text(NUMBER)
     yield section(translated("Line"), found.customer, lambda each: _line(each.customer))
     yield section(translated("Contacts"), found.contacts, lambda each: _contacts(each.preferences))
     yield section(translated("Documents on file"), found.documents, lambda each: Content(table=_documents(each)))
+    yield orders.of_number(visit, number, found.orders)
+    yield complaints.of_number(visit, number, found.complaints)
     yield section(
-        translated("Orders"), found.orders, lambda each: listed(orders.PATH, orders.table(visit, each.orders))
-    )
-    yield section(
-        translated("Complaints"),
-        found.complaints,
-        lambda each: listed(complaints.PATH, complaints.table(visit, each.complaints)),
-    )
-    yield section(
-        translated("Faults"), found.faults, lambda each: listed(faults.PATH, faults.table(visit, each.faults))
+        translated("Faults"),
+        found.faults,
+        lambda each: listed(visit, faults.PATH, number, faults.table(visit, each.faults)),
     )
     yield section(
         translated("Support requests"),
         found.support,
-        lambda each: listed(support.PATH, support.table(visit, each.requests)),
+        lambda each: listed(visit, support.PATH, number, support.table(visit, each.requests)),
     )
     yield section(translated("Notices"), found.notices, lambda each: Content(table=_notices(each)))
 

@@ -1,4 +1,7 @@
-"""The page of a customer whose identity a code has proven: bills, consents and disclosures, each by its RPC."""
+"""The page of a customer whose identity a code has proven, each part by its RPC.
+
+It has bills, orders, complaints, consents and disclosures.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +9,8 @@ from dataclasses import dataclass, field
 from google.protobuf.message import DecodeError
 
 from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillRequest
-from gateway.api.region.v1.catalogue_service_pb2 import GetTermsRequest
+from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
+from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
 from gateway.api.region.v1.sharing_service_pb2 import (
     ListDisclosuresRequest,
     ListDisclosuresResponse,
@@ -29,9 +33,9 @@ from gateway.web.console.pages import Calling, Form, Shown, View, Visit, unless_
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 from region_node.business.billing.rules import Month
-from region_node.console import rpcs
+from region_node.console import complaints, orders, rpcs
 from region_node.console.bills import bill_lines, bills_by_month
-from region_node.console.lists import NUMBER
+from region_node.console.lists import NUMBER, zone_of
 from region_node.console.sections import Content, Section, notes_of, section, tables_of
 from region_node.console.sharing import consents, disclosures
 from region_node.console.words import CUSTOMERS
@@ -40,7 +44,8 @@ PATH = f"{CUSTOMERS}/identity-check"
 _CHECK, _PROOF, _MONTH, _CODE = "check", "proof", "month", "code"
 _SEND, _VERIFY = "send-code", "verify"
 _MONTHS = 13  # at most; the policy `bills-kept` says which of them there are
-_MOST = 50  # rows of a list
+_MOST = 50  # rows of a list that stands here alone
+_LISTED = 10  # orders, and complaints, which have pages of their own
 _DIGITS = 6  # of a code
 
 
@@ -50,6 +55,8 @@ class _Found:
 
     bills: Sequence[Bill] | Refused = field(repr=False)
     """The newest first."""
+    orders: ListOrdersResponse | Refused = field(repr=False)
+    complaints: ListComplaintsResponse | Refused = field(repr=False)
     grants: ListGrantsResponse | Refused = field(repr=False)
     disclosures: ListDisclosuresResponse | Refused = field(repr=False)
 
@@ -60,7 +67,7 @@ class _Page:
 
     number: str = field(repr=False)
     back: Link
-    hint: str
+    hints: Sequence[str]
     entries: Sequence[Entry]
     sections: Sequence[Section]
 
@@ -96,6 +103,10 @@ async def _read(visit: Visit, calling: Calling) -> _Found | None:
     )
     return _Found(
         await _bills(visit, calling, bill),
+        await unless_refused(calling.ask(rpcs.LIST_ORDERS, ListOrdersRequest(number=number, page_size=_LISTED))),
+        await unless_refused(
+            calling.ask(rpcs.LIST_COMPLAINTS, ListComplaintsRequest(number=number, page_size=_LISTED))
+        ),
         await unless_refused(calling.ask(rpcs.LIST_GRANTS, grants)),
         await unless_refused(calling.ask(rpcs.LIST_DISCLOSURES, looks)),
     )
@@ -103,9 +114,7 @@ async def _read(visit: Visit, calling: Calling) -> _Found | None:
 
 async def _bills(visit: Visit, calling: Calling, request: QueryBillRequest) -> Sequence[Bill] | Refused:
     """The bills from the present month back to the oldest that is kept, or the refusal of one."""
-    terms = (await calling.ask(rpcs.GET_TERMS, GetTermsRequest())).terms
-    zone = next((each.time_zone for each in terms.regions if each.region == visit.person.region), "UTC")
-    month = Month.at(visit.now, zone)
+    month = Month.at(visit.now, await zone_of(visit, calling))
     found: list[Bill] = []
     for _ in range(_MONTHS):
         request.month = month.name
@@ -123,10 +132,14 @@ def _show(visit: Visit, found: _Found | None) -> Shown:
     page = _Page(
         number=number,
         back=Link(translated("Back to the customer"), visit.address(CUSTOMERS, number=number)),
-        hint=translated(
-            "The code counts for you and for some minutes. The customer reads it out. Disclosures are readings of"
-            " shared records, and other regions' readings of bills, profiles and documents."
-        ),
+        hints=[
+            translated(
+                "The code counts for you and for some minutes. The customer reads it out. Disclosures are readings of"
+                " shared records, and other regions' readings of bills, profiles and documents."
+            ),
+            translated("By the catalogue a bill needs an identity document on file, too."),
+            translated("Orders are those of all regions, complaints those that this region took in or decides."),
+        ],
         entries=_entries(visit),
         sections=[] if found is None else list(_sections(visit, found)),
     )
@@ -150,6 +163,9 @@ def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
     for bill in () if isinstance(found.bills, Refused) else found.bills:
         if bill.month == chosen:
             yield section(heading, bill, lambda each: Content(table=bill_lines(each, heading)))
+    number = visit.query.text(NUMBER)
+    yield orders.of_number(visit, number, found.orders)
+    yield complaints.of_number(visit, number, found.complaints)
     yield section(translated("Consents to sharing"), found.grants, lambda each: Content(table=consents(each)))
     yield section(translated("Disclosures"), found.disclosures, lambda each: Content(table=disclosures(each)))
 
@@ -194,7 +210,7 @@ def _then_show(visit: Visit, answer: VerifyResponse) -> str:
 
 VIEW = View.of(
     PATH,
-    (rpcs.GET_TERMS, rpcs.QUERY_BILL, rpcs.LIST_GRANTS, rpcs.LIST_DISCLOSURES),
+    (rpcs.GET_TERMS, rpcs.QUERY_BILL, rpcs.LIST_ORDERS, rpcs.LIST_COMPLAINTS, rpcs.LIST_GRANTS, rpcs.LIST_DISCLOSURES),
     _read,
     _show,
     (NUMBER, _CHECK, _PROOF, _MONTH),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from gateway.api.region.v1.alarm_service_pb2 import ListAlarmsRequest, ListAlarmsResponse
+from gateway.api.region.v1.catalogue_service_pb2 import GetTermsRequest
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
 from gateway.api.region.v1.order_service_pb2 import (
@@ -17,6 +18,7 @@ from gateway.errors import Refused
 from gateway.web.console.lists import TextFilter, text_filter
 from gateway.web.console.pages import Calling, Rpc, Visit, unless_refused
 from gateway.wording.languages import translated
+from region_node.console import rpcs
 
 NUMBER = "number"
 """The field with the number of a customer."""
@@ -52,6 +54,12 @@ async def pages_of(calling: Calling, rpc: Rpc[P], request: _Asking, most: int) -
             break
         found.append(following)
     return found
+
+
+async def zone_of(visit: Visit, calling: Calling) -> str:
+    """The zone of the person's region, in which times are entered and months begin. A page names GET_TERMS for it."""
+    terms = (await calling.ask(rpcs.GET_TERMS, GetTermsRequest())).terms
+    return next((each.time_zone for each in terms.regions if each.region == visit.person.region), "UTC")
 
 
 def number_of(visit: Visit) -> TextFilter:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import TypeVar
 
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.order_service_pb2 import (
@@ -33,6 +34,7 @@ _KNOWN = (_SUPPLEMENT, _CONFIRM, _EXPEDITE, _CANCEL)
 _AGREED, _NOTE, _REASON = "agreed", "note", "reason"
 _YES, _NO = "yes", "no"
 _WAIT = timedelta(seconds=15)
+R = TypeVar("R", SupplementOrderRequest, ConfirmOrderRequest, ExpediteOrderRequest, CancelOrderRequest)
 _Answer = SupplementOrderResponse | ConfirmOrderResponse | ExpediteOrderResponse | CancelOrderResponse
 
 
@@ -62,52 +64,31 @@ def _entry(visit: Visit, command: str, counted: Papers, order: Order, names: Map
     return entry(visit, command, translated("Cancel the order"), send, [reason])
 
 
-def _requester(visit: Visit) -> Requester:
-    return Requester(staff_id=visit.person.name, channel=Channel.CHANNEL_COUNTER)
+def _asked(visit: Visit, request: R) -> R:
+    """The request of a command, with its ids, the person and the wait."""
+    request.request_id, request.order_id = visit.request_id, visit.names[_ID]
+    request.requester.CopyFrom(Requester(staff_id=visit.person.name, channel=Channel.CHANNEL_COUNTER))
+    request.wait.FromTimedelta(_WAIT)
+    return request
 
 
 def _supplementing(counted: Papers, visit: Visit) -> SupplementOrderRequest:
-    request = SupplementOrderRequest(
-        request_id=visit.request_id,
-        order_id=visit.names[_ID],
-        documents=counted.documents(visit),
-        note=visit.form.text(_NOTE),
-        requester=_requester(visit),
-    )
-    request.wait.FromTimedelta(_WAIT)
-    return request
+    return _asked(visit, SupplementOrderRequest(documents=counted.documents(visit), note=visit.form.text(_NOTE)))
 
 
 def _confirming(visit: Visit) -> ConfirmOrderRequest:
     said = visit.form.text(_AGREED)
     if said not in (_YES, _NO):
         raise invalid(_AGREED, "is not chosen", "未选择")
-    request = ConfirmOrderRequest(
-        request_id=visit.request_id,
-        order_id=visit.names[_ID],
-        agreed=said == _YES,
-        note=visit.form.text(_NOTE),
-        requester=_requester(visit),
-    )
-    request.wait.FromTimedelta(_WAIT)
-    return request
+    return _asked(visit, ConfirmOrderRequest(agreed=said == _YES, note=visit.form.text(_NOTE)))
 
 
 def _expediting(visit: Visit) -> ExpediteOrderRequest:
-    request = ExpediteOrderRequest(request_id=visit.request_id, order_id=visit.names[_ID], requester=_requester(visit))
-    request.wait.FromTimedelta(_WAIT)
-    return request
+    return _asked(visit, ExpediteOrderRequest())
 
 
 def _cancelling(visit: Visit) -> CancelOrderRequest:
-    request = CancelOrderRequest(
-        request_id=visit.request_id,
-        order_id=visit.names[_ID],
-        reason=visit.form.text(_REASON),
-        requester=_requester(visit),
-    )
-    request.wait.FromTimedelta(_WAIT)
-    return request
+    return _asked(visit, CancelOrderRequest(reason=visit.form.text(_REASON)))
 
 
 def _done(_: Visit, answer: _Answer) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
+from gateway.errors import Refused
 from gateway.web.console.frames import Link
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, list_page, values
 from gateway.web.console.order_parts import order_state, order_state_cell, waits_for, way_of
@@ -17,6 +18,7 @@ from gateway.wording.times import told_if_set
 from gateway.wording.words import word
 from region_node.console import new_order, order, rpcs
 from region_node.console.lists import NUMBER, number_of
+from region_node.console.sections import Section, listed, section
 
 PATH = "/orders"
 _STATE, _AWAITING, _BUSINESS = "state", "awaiting", "business"
@@ -48,6 +50,11 @@ def _show(visit: Visit, answer: ListOrdersResponse) -> Shown:
     page = list_page(visit, PATH, choices, table(visit, answer.orders), answer.next_page_token, [number_of(visit)])
     leads = [Link(translated("New order"), visit.address(new_order.PATH, number=visit.query.text(NUMBER)))]
     return replace(page, leads=leads).shown(translated("Orders"), PATH)
+
+
+def of_number(visit: Visit, number: str, answer: ListOrdersResponse | Refused) -> Section:
+    """The first orders of a number as a section of another page."""
+    return section(translated("Orders"), answer, lambda each: listed(visit, PATH, number, table(visit, each.orders)))
 
 
 def table(visit: Visit, orders: Sequence[Order]) -> Table:

@@ -1,6 +1,7 @@
 """The RPCs of a node of which the pages are made."""
 
 from gateway.api.region.v1 import alarm_service_pb2 as alarm_api
+from gateway.api.region.v1 import audit_service_pb2 as audit_api
 from gateway.api.region.v1 import billing_service_pb2 as billing_api
 from gateway.api.region.v1 import catalogue_service_pb2 as catalogue_api
 from gateway.api.region.v1 import complaint_service_pb2 as complaint_api
@@ -73,4 +74,5 @@ LIST_FOLLOWED_PROBLEMS = Rpc(
     f"{_SERVICES}.FollowedProblemService/ListFollowedProblems", followed_problem_api.ListFollowedProblemsResponse
 )
 LIST_IMPORTS = Rpc(f"{_SERVICES}.ImportService/ListImports", import_api.ListImportsResponse)
+LIST_AUDIT_ROWS = Rpc(f"{_SERVICES}.AuditService/ListAuditRows", audit_api.ListAuditRowsResponse)
 LIST_NOTICES = Rpc(f"{_SERVICES}.NoticeService/ListNotices", notice_api.ListNoticesResponse)

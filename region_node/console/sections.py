@@ -7,7 +7,7 @@ from typing import TypeVar
 from gateway.errors import Refused
 from gateway.web.charts import Figure
 from gateway.web.console.frames import Link, Refusal, refusal_of
-from gateway.web.console.pages import Shown
+from gateway.web.console.pages import Shown, Visit
 from gateway.web.console.parts import Fact
 from gateway.web.tables import Table
 from gateway.wording.languages import translated
@@ -24,6 +24,11 @@ class Content:
     table: Table | None = None
     all_of_it: Link | None = None
     """The list that has all, beside a table that has rows."""
+
+
+def listed(visit: Visit, path: str, number: str, table: Table) -> Content:
+    """The first rows of a list about a number, with a link to the page at a path, which has all."""
+    return Content(table=table, all_of_it=Link(translated("All of them"), visit.address(path, number=number)))
 
 
 @dataclass(frozen=True)

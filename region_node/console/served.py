@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from gateway.process.files import FileUnusable
 from gateway.security.provider_tokens import IdentityProvider
 from gateway.time.clock import SteadyClock
+from region_node.node.operator_scopes import AUDIT_SERVICE, OperatorScopes
+from region_node.node.rules import OF_STAFF
 from region_node.node.settings import RegionSettings
 
 if TYPE_CHECKING:
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 _KEY_BYTES = 32
 
 
-def consoles(settings: RegionSettings, clock: SteadyClock, provider: IdentityProvider | None) -> "Sequence[WebConsole]":
+def consoles(
+    settings: RegionSettings, clock: SteadyClock, scopes: OperatorScopes, provider: IdentityProvider | None
+) -> "Sequence[WebConsole]":
     """The console that the settings open: none unless they say so. `provider` is that of `web.oidc`.
 
     Raises FileUnusable for the key of documents.
@@ -27,7 +31,10 @@ def consoles(settings: RegionSettings, clock: SteadyClock, provider: IdentityPro
     from gateway.web.console.sign_in import Registration, SignInByProvider  # noqa: PLC0415
     from region_node.console.console import console  # noqa: PLC0415
 
-    made, oidc = console(settings.region, clock, document_key(settings.web.document_key)), settings.web.oidc
+    def may_audit(name: str) -> bool:
+        return scopes.may_use(f"{OF_STAFF}{name}", AUDIT_SERVICE)
+
+    made, oidc = console(settings.region, clock, may_audit, document_key(settings.web.document_key)), settings.web.oidc
     if oidc is None or provider is None:
         return (made,)
     registration = Registration(

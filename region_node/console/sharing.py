@@ -49,7 +49,7 @@ def disclosures(answer: ListDisclosuresResponse) -> Table:
     return Table(
         label=translated("Disclosures"),
         head=[
-            Cell(translated("Time"), "col"),
+            Cell(translated("Date and time"), "col"),
             Cell(translated("Data"), "col"),
             Cell(translated("Who"), "col"),
             Cell(translated("Purpose"), "col"),

@@ -1,7 +1,7 @@
 """The scopes of a region's operator systems: what each may use, and whether it is believed about its staff.
 
 A file beside the node has those of the first start. An operator system without a scope may do nothing. Scopes also name
-the businesses that staff order without an operator system: none unless one does.
+the businesses that staff order without an operator system, and who of them reads the audit chain: none unless one does.
 """
 
 import hashlib
@@ -24,6 +24,8 @@ _AMOUNT, UNLIMITED = "amount_a_day", "unlimited"
 DEFAULT_AMOUNT_A_DAY = 1_000_000
 """Minor units: of one clerk on a busy day, eighty payments of 125 (`docs/integrating.md`)."""
 PROVEN, NAMED = "proven", "named"
+AUDIT_SERVICE = "AuditService"
+"""The service that members of staff use by a scope alone."""
 _STAFF = (PROVEN, NAMED)
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 
@@ -77,7 +79,7 @@ class ScopeFile:
 class OperatorScopes:
     """The scopes in force. Without any file each operator system may do everything, unless the database has scopes.
 
-    Those of members of staff are about the orders that they take in by themselves, alone.
+    Those of members of staff are about the orders that they take in by themselves, and the audit chain, alone.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -97,10 +99,14 @@ class OperatorScopes:
         for listener in self._listeners:
             listener()
 
+    def may_use(self, operator: str, service: str) -> bool:
+        """Whether an operator system may use a service, or `staff/<name>` one that needs a scope."""
+        return self._scopes is None or _has(self._scope(operator).services, service)
+
     def require_service(self, operator: str, service: str) -> None:
-        """Raises Refused with OPERATOR_SCOPE_MISSING unless an operator system may use a service."""
-        if self._scopes is not None:
-            _require(operator, self._scope(operator).services, service)
+        """Raises Refused with OPERATOR_SCOPE_MISSING unless `may_use`."""
+        if not self.may_use(operator, service):
+            raise _missing(operator, service)
 
     def require_business(self, operator: str, business: str) -> None:
         """Raises Refused with OPERATOR_SCOPE_MISSING unless a business may be ordered.
@@ -161,12 +167,20 @@ def operators_of_clients(scopes: Mapping[str, Scope]) -> dict[str, str]:
 
 NOTHING = Scope(amount_a_day=0)
 LISTS = ("services", "businesses", "purposes")
-_KEYS_OF_STAFF = ("businesses", _AMOUNT)
+_KEYS_OF_STAFF = ("services", "businesses", _AMOUNT)
 
 
 def _require(operator: str, names: frozenset[str], name: str) -> None:
-    if name not in names and ALL not in names:
-        raise Refused(Reason.REASON_OPERATOR_SCOPE_MISSING, operator=operator, name=name)
+    if not _has(names, name):
+        raise _missing(operator, name)
+
+
+def _has(names: frozenset[str], name: str) -> bool:
+    return name in names or ALL in names
+
+
+def _missing(operator: str, name: str) -> Refused:
+    return Refused(Reason.REASON_OPERATOR_SCOPE_MISSING, operator=operator, name=name)
 
 
 def scope_of(operator: str, table: object) -> Scope:
@@ -175,6 +189,8 @@ def scope_of(operator: str, table: object) -> Scope:
     if not isinstance(table, dict) or not table.keys() <= set(known):
         raise ValueError(f"{operator}: must be a table of {', '.join(known)}")
     names = {key: _names(f"{operator}.{key}", value) for key, value in table.items() if key in LISTS}
+    if operator.startswith(OF_STAFF) and not names.get("services", frozenset()) <= {AUDIT_SERVICE}:
+        raise ValueError(f"{operator}.services: staff need a scope for {AUDIT_SERVICE} alone")
     staff, client_id = table.get("staff", PROVEN), table.get("client_id", "")
     if staff not in _STAFF:
         raise ValueError(f"{operator}.staff: must be {' or '.join(_STAFF)}")

@@ -1,21 +1,35 @@
-"""AuditService: the region's own chain, verified for coordinators, and the heads that it keeps as a witness."""
+"""AuditService: the region's own chain, verified for coordinators and read by supervisors, and the heads of others."""
 
 import grpc
 
 from gateway.api.region.v1 import audit_service_pb2 as api
 from gateway.api.region.v1.audit_service_pb2_grpc import AuditServiceServicer
+from gateway.api.types.v1.types_pb2 import Requester
 from gateway.auditing import audit
 from gateway.auditing.walking import verified_part
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import decode_token, encode_token, key_number, page_of_bytes, page_size
 from gateway.store.port import Store
+from gateway.time.clock import Clock
+from region_node.node.operator_scopes import AUDIT_SERVICE, OperatorScopes
+from region_node.node.rules import OF_STAFF
 from region_node.node.witnessing.chain_rows import witnessed_chains
 from region_node.node.witnessing.witness import witnessed_heads
+from region_node.oversight.audit_rows import Wanted, message_of, rows_before
+from region_node.requests.auditing import audited_call
+
+_PAGE = "audit-rows"
 
 
 class AuditService(AuditServiceServicer):
     """See the contract."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, fenced: Store, scopes: OperatorScopes, clock: Clock) -> None:
+        """`store` is the one behind the fence, `fenced` the one before it, from which rows are listed."""
         self._store = store
+        self._fenced = fenced
+        self._scopes = scopes
+        self._clock = clock
 
     async def ListWitnessedHeads(  # noqa: N802 - named by the contract
         self,
@@ -36,3 +50,23 @@ class AuditService(AuditServiceServicer):
             lambda after: self._store.read(lambda tx: audit.page(tx, after)),
             request,
         )
+
+    async def ListAuditRows(  # noqa: N802 - named by the contract
+        self,
+        request: api.ListAuditRowsRequest,
+        context: grpc.aio.ServicerContext[api.ListAuditRowsRequest, api.ListAuditRowsResponse],
+    ) -> api.ListAuditRowsResponse:
+        """See the contract."""
+        self._scopes.require_service(f"{OF_STAFF}{current_call().identity.name}", AUDIT_SERVICE)
+        reading, wanted = audited_call(Requester(), self._clock), Wanted.of(request)
+        size, token = page_size(request.page_size), decode_token(_PAGE, request.page_token)
+        place = key_number(token) if token else None
+        # One row more tells whether the page is the last one.
+        found, before = await rows_before(self._fenced, wanted, place, size + 1)
+        page, following = page_of_bytes(_PAGE, map(message_of, found), size, lambda row: str(row.sequence))
+        if not following and before is not None:
+            following = encode_token(_PAGE, str(before))
+        # A text of the caller that no row has stays out of the chain.
+        subject = request.subject if page and request.subject else "-"
+        await self._fenced.write(lambda tx: reading.record(tx, "ListAuditRows", subject, f"{len(page)} read"))
+        return api.ListAuditRowsResponse(rows=page, next_page_token=following)

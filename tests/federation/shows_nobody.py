@@ -1,6 +1,7 @@
 """The reads of operators and staff that show no personal data, and their content."""
 
 SHOWS_NOBODY = {
+    "AuditService": "ids of records and customers, and names of staff",
     "AlarmService": "what is wrong with equipment, in codes",
     "CatalogueService": "what can be had and handled",
     "BillingService.ListSettlements": "what regions owe each other",

@@ -148,6 +148,7 @@ async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> 
         "support": "/support",
         "support-request": f"/support/{support.id}",
         "imports": "/imports",
+        "audit": "/audit?only=denied",
         "refused": "/orders/guangdong/counter/none",
     }
 

@@ -16,6 +16,7 @@ from gateway.api.federation.v1.configuration_pb2 import Offering, Plan, Step, Va
 from gateway.api.federation.v1.problem_pb2 import PERCEIVED_SEVERITY_CRITICAL as CRITICAL
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, NetworkObject, QualityFigure
 from gateway.api.region.v1.alarm_service_pb2 import GetAlarmResponse, ListAlarmsResponse
+from gateway.api.region.v1.audit_service_pb2 import ListAuditRowsResponse
 from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillResponse
 from gateway.api.region.v1.catalogue_service_pb2 import (
     GetBusinessGuideResponse,
@@ -60,7 +61,7 @@ from tests.unit.test_complaint_report import read
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ROOT / "region_node" / "texts"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-CONSOLE = console("guangdong", SystemClock(), bytes(32))
+CONSOLE = console("guangdong", SystemClock(), lambda _: True, bytes(32))
 NUMBER = "+8619844000001"
 M = TypeVar("M", bound=Message)
 
@@ -330,7 +331,12 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     notices = ListNoticesResponse(notices=[Notice(kind=f"bill{evil}", text=LocalizedText(zh_cn=f"账单{evil}"))])
     of_customer = (GetCustomerResponse(customer=customer(evil)), documents, notices, complaints)
     yield "customer", written(views["/customers"], *of_customer, query=f"number={quote(NUMBER)}")
-    yield "identity check", written(views["/customers/identity-check"], *proven(evil), query=PROVEN)
+    known = (*proven(evil), ListOrdersResponse(orders=[order(evil)]), complaints)
+    yield "identity check", written(views["/customers/identity-check"], *known, query=PROVEN)
+    rows = ListAuditRowsResponse(next_page_token="more")
+    rows.rows.add(sequence=7, actor=f"counter{evil}", action="DENIED", subject=f"o-1{evil}", detail=f"staff li{evil}")
+    filters = "from=2026-11-01T08:00&actor=wang&only=denied"
+    yield "audit", written(views["/audit"], rows, query=filters)
     yield "faults", written(views["/faults"], ListFaultsResponse(faults=[fault(evil)]))
     yield "fault", written(views["/faults/{id:.+}"], GetFaultResponse(fault=fault(evil)))
     yield "network", written(views["/network"], *network(evil))

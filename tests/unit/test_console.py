@@ -4,6 +4,7 @@ import ast
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 from unittest.mock import Mock
@@ -27,19 +28,22 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.in_process import InProcess
 from gateway.rpc.interceptor import BorderPorts
-from gateway.time.clock import to_timestamp
+from gateway.time.clock import SystemClock, to_timestamp
 from gateway.web.console import sessions
 from gateway.web.console.application import ConsoleApplication
 from gateway.web.console.fields import Fields
-from gateway.web.console.pages import WebConsole
+from gateway.web.console.framing import Person, Site, framed
+from gateway.web.console.pages import Shown, WebConsole
 from gateway.web.console.parts import due_cell, span
 from gateway.web.console.requests import form_of
-from gateway.web.console.sessions import Sessions
+from gateway.web.console.sessions import Session, Sessions
 from gateway.wording.languages import current_language, for_reader, translated
+from region_node.console.console import console
 from tests.unit.console_pages import (
     CONSOLE,
     NOW,
     ROOT,
+    STAFF,
     TEXTS,
     complaint,
     fault,
@@ -81,6 +85,33 @@ def test_a_session_ends_after_idle_time_and_after_its_longest_time_however_busy(
         kept.require(busy, "wang", OWN)
     clock.now = end
     assert refused(lambda: kept.require(busy, "wang", OWN)) == Reason.REASON_SESSION_MISSING
+
+
+def test_an_idle_session_still_watches_until_its_longest_time_and_does_nothing_else() -> None:
+    clock = Seconds()
+    kept = Sessions(clock)
+    wall = kept.begin("wang", OWN)
+    clock.now += sessions.LONGEST_SECONDS - 1
+    kept.begin("wang", OWN)  # which forgets the sessions that are past
+    kept.require(wall, "wang", OWN, is_use=False)
+    assert not kept.has(wall)
+    assert refused(lambda: kept.require(wall, "wang", OWN)) == Reason.REASON_SESSION_MISSING
+    assert refused(lambda: kept.require(wall, "wang", OWN, is_use=False)) == Reason.REASON_SESSION_MISSING, "ended"
+    other = kept.begin("li", OWN)
+    clock.now += sessions.LONGEST_SECONDS
+    assert refused(lambda: kept.require(other, "li", OWN, is_use=False)) == Reason.REASON_SESSION_MISSING
+
+
+def test_the_head_leads_to_the_audit_rows_only_those_who_may_read_them() -> None:
+    served = console("guangdong", SystemClock(), lambda name: name == "wang")
+    site = Site(home="/console/work", style="", script="", here="", files=())
+
+    def paths(name: str) -> list[str]:
+        identity = replace(STAFF, name=name)
+        person = Person(identity, Session(identity.path, OWN, "token", 0, 0), {})
+        return [each.href for each in framed(served, site, Shown("", "", None), person, ()).tabs]
+
+    assert paths("wang") == [*paths("li"), "/console/audit"]
 
 
 def test_a_session_in_other_hands_ends() -> None:

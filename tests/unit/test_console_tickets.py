@@ -199,7 +199,8 @@ def test_an_import_that_is_not_complete_has_a_bar() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/work", "/orders", "/complaints", "/faults", "/network", "/network/links/{id}", "/support", "/imports"]
+    "path",
+    ["/work", "/orders", "/complaints", "/faults", "/network", "/network/links/{id}", "/support", "/imports", "/audit"],
 )
 def test_a_page_of_tables_gives_a_file_with_their_columns_also_where_nothing_is_there(path: str) -> None:
     shown = shown_by(CONSOLE, view_of(path), visit(), Answering())

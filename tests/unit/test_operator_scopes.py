@@ -89,6 +89,7 @@ def test_an_operator_system_takes_in_a_narrow_amount_a_day_unless_the_file_write
         '[app]\namount_a_day = "5"',
         '[app]\namount_a_day = ""',
         '["staff/*"]\nservices = ["*"]',
+        '["staff/wang"]\nservices = ["AuditService", "OrderService"]',
         '["staff/wang"]\nclient_id = "0a1b"',
         b"\xff",
     ],

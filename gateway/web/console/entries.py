@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -102,10 +102,15 @@ def amount_of(visit: Visit, name: str) -> Money:
 
 def time_of(visit: Visit, name: str) -> Timestamp:
     """The instant that was entered in the zone of the region. Raises Refused for another text."""
+    return instant_entered(name, visit.form.text(name), shown_zone())
+
+
+def instant_entered(name: str, text: str, zone: tzinfo) -> Timestamp:
+    """The instant of a field's text in a zone. Raises Refused for another text."""
     try:
-        entered = datetime.fromisoformat(visit.form.text(name))
+        entered = datetime.fromisoformat(text)
         if entered.tzinfo is None:
-            return to_timestamp(entered.replace(tzinfo=shown_zone()).astimezone(UTC))  # within the calendar
+            return to_timestamp(entered.replace(tzinfo=zone).astimezone(UTC))  # within the calendar
     except (ValueError, OverflowError):
         pass
     raise invalid(name, "is no time, as 2026-12-24T09:00", "不是时间，例如2026-12-24T09:00")

@@ -47,7 +47,8 @@ def framed(console: WebConsole, site: Site, shown: Shown, person: Person | None,
 
     Without a person nobody is signed in, and no tabs lead on.
     """
-    root, tabs = console.root, () if person is None else console.tabs
+    root = console.root
+    tabs = [] if person is None else [each for each in console.tabs if each.is_for(person.identity)]
     code, name = other_language()
     return Frame(
         brand=console.brand(),

@@ -27,6 +27,8 @@ class TextFilter:
     text: str = field(repr=False)
     mode: str = "text"
     """The keyboard of a telephone that suits it (HTML's `inputmode`)."""
+    kind: str = "text"
+    """The kind of its field (HTML's `type`)."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ class ListPage:
         return Shown("list.html.j2", title, self, tab, tables, notes)
 
 
-def text_filter(visit: Visit, name: str, label: str, mode: str = "text") -> TextFilter:
+def text_filter(visit: Visit, name: str, label: str, mode: str = "text", kind: str = "text") -> TextFilter:
     """A filter with the text that the address has."""
-    return TextFilter(name, label, visit.query.text(name), mode)
+    return TextFilter(name, label, visit.query.text(name), mode, kind)
 
 
 def chosen_of(visit: Visit, name: str, label: str, options: Sequence[Option]) -> Choice:

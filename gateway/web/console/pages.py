@@ -202,6 +202,8 @@ class Tab:
     """In the language of the person."""
     pages: "Sequence[Tab]" = ()
     """The pages of a tab that has several: itself first."""
+    is_for: Callable[[Identity], bool] = lambda _: True
+    """The people who may read it; the head of others does not lead there."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ The certificate names the person in every request. Without one the session does,
 session adds an end after idle time and after a day of work, signing out, and a token for forms that no other site can
 read. It is bound to a proof of the person: the certificate, or that there is none. A process that starts anew has no
 sessions, and people sign in again.
+
+The end after idle time is that of pages and forms. A live page that is watched goes on until the end of the day of
+work: a display on a wall stays, and nobody opens a page or sends a form from it.
 """
 
 import hmac
@@ -57,7 +60,7 @@ class Sessions:
     def begin(self, person: str, proof: bytes) -> str:
         """Begins a session of a person, and returns its id. The oldest one beyond the most of a person ends."""
         now = self._steady()
-        self._sessions = {each: found for each, found in self._sessions.items() if not _is_over(found, now)}
+        self._sessions = {each: found for each, found in self._sessions.items() if not _is_past(found, now)}
         own = [each for each, found in self._sessions.items() if found.person == person]
         for each in own[: max(0, len(own) - MOST_OF_A_PERSON + 1)]:
             del self._sessions[each]
@@ -66,14 +69,14 @@ class Sessions:
         return session_id
 
     def require(self, session_id: str, person: str | None, proof: bytes, *, is_use: bool = True) -> Session:
-        """The session of an id. A use puts its end after idle time off. `person` is None where only the session can
-        name one.
+        """The session of an id. A use needs one that is not idle, and puts that end off. `person` is None where only
+        the session can name one.
 
         Raises Refused with SESSION_MISSING, also where the person has another certificate by now: the session ends.
         Raises Refused with SESSION_FOREIGN for the session of another person: its id is in other hands, so it ends.
         """
         now, found = self._steady(), self._sessions.get(session_id)
-        if found is None or _is_over(found, now):
+        if found is None or (_is_over(found, now) if is_use else _is_past(found, now)):
             self.end(session_id)
             raise Refused(Reason.REASON_SESSION_MISSING)
         if not hmac.compare_digest(found.proof, proof):
@@ -85,7 +88,7 @@ class Sessions:
         return found
 
     def has(self, session_id: str) -> bool:
-        """Whether a session of this id is in force."""
+        """Whether a session of this id is in force for a use."""
         found = self._sessions.get(session_id)
         return found is not None and not _is_over(found, self._steady())
 
@@ -95,4 +98,8 @@ class Sessions:
 
 
 def _is_over(session: Session, now: float) -> bool:
-    return now - session.seen >= IDLE_SECONDS or now - session.began >= LONGEST_SECONDS
+    return now - session.seen >= IDLE_SECONDS or _is_past(session, now)
+
+
+def _is_past(session: Session, now: float) -> bool:
+    return now - session.began >= LONGEST_SECONDS

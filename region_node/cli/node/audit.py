@@ -1,4 +1,4 @@
-"""`region-node audit`: verifies the audit chain, and exports a part for an authority."""
+"""`region-node audit`: verifies the audit chain, lists its rows, and exports a part for an authority."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,6 +21,7 @@ from gateway.time.clock import from_microseconds
 from gateway.wording.languages import translated
 from gateway.wording.times import show_times_in, told_time
 from region_node.cli.node.audit_export import Proof, Wanted, export, is_known, written
+from region_node.cli.node.audit_list import list_rows
 from region_node.cli.node.audit_witnesses import NoWitness, Testimony, Witnesses
 from region_node.cli.node.config import REGION_NODE
 from region_node.node.membership.last_good import LastGood
@@ -32,6 +33,9 @@ _DAY = timedelta(days=1)
 @click.group()
 def audit() -> None:
     """Look after the audit chain."""
+
+
+audit.add_command(list_rows)
 
 
 @audit.command()

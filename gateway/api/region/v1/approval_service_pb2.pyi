@@ -317,7 +317,7 @@ class OperatorScope(_message.Message):
     """Name at the region's identity provider; empty for the name in its certificate."""
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Services that it may use; none for staff."""
+        """Services that it may use. For staff those that need a scope: AuditService."""
 
     @_builtins.property
     def businesses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

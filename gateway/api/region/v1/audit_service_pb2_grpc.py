@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AuditServiceStub:
-    """Verification of audit chains. Region nodes serve it to coordinators, and to nodes of the same region.
+    """Audit chains: their verification for coordinators and for nodes of the same region, their rows for supervisors.
     """
 
     def __init__(self, channel):
@@ -45,10 +45,15 @@ class AuditServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_audit__service__pb2.VerifyChainRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_audit__service__pb2.VerifyChainResponse.FromString,
                 _registered_method=True)
+        self.ListAuditRows = channel.unary_unary(
+                '/gateway.api.region.v1.AuditService/ListAuditRows',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_audit__service__pb2.ListAuditRowsRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_audit__service__pb2.ListAuditRowsResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
-    """Verification of audit chains. Region nodes serve it to coordinators, and to nodes of the same region.
+    """Audit chains: their verification for coordinators and for nodes of the same region, their rows for supervisors.
     """
 
     def ListWitnessedHeads(self, request, context):
@@ -60,6 +65,14 @@ class AuditServiceServicer:
 
     def VerifyChain(self, request, context):
         """Verifies a part of this region's audit chain, page by page beside all other work. Reports how far it is unbroken.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAuditRows(self, request, context):
+        """Lists rows of this region's audit chain, the newest first. Serves members of staff whose scope names AuditService;
+        others are refused with OPERATOR_SCOPE_MISSING. The reading adds a row itself.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +91,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_audit__service__pb2.VerifyChainRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_audit__service__pb2.VerifyChainResponse.SerializeToString,
             ),
+            'ListAuditRows': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditRows,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_audit__service__pb2.ListAuditRowsRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_audit__service__pb2.ListAuditRowsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'gateway.api.region.v1.AuditService', rpc_method_handlers)
@@ -87,7 +105,7 @@ def add_AuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
-    """Verification of audit chains. Region nodes serve it to coordinators, and to nodes of the same region.
+    """Audit chains: their verification for coordinators and for nodes of the same region, their rows for supervisors.
     """
 
     @staticmethod
@@ -134,6 +152,33 @@ class AuditService:
             '/gateway.api.region.v1.AuditService/VerifyChain',
             gateway_dot_api_dot_region_dot_v1_dot_audit__service__pb2.VerifyChainRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_audit__service__pb2.VerifyChainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditRows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.AuditService/ListAuditRows',
+            gateway_dot_api_dot_region_dot_v1_dot_audit__service__pb2.ListAuditRowsRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_audit__service__pb2.ListAuditRowsResponse.FromString,
             options,
             channel_credentials,
             insecure,

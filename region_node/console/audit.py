@@ -1,0 +1,91 @@
+"""The rows of the region's audit chain, with their filters in the address."""
+
+from zoneinfo import ZoneInfo
+
+from gateway.api.region.v1.audit_service_pb2 import AuditRow, ListAuditRowsRequest, ListAuditRowsResponse
+from gateway.web.console.entries import instant_entered
+from gateway.web.console.lists import PAGE, chosen_of, chosen_word, list_page, text_filter
+from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.console.parts import Option
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import translated
+from gateway.wording.times import told_time
+from region_node.console import rpcs
+from region_node.console.lists import zone_of
+
+PATH = "/audit"
+_FROM, _UNTIL, _ACTOR, _ACTION, _SUBJECT, _ONLY = "from", "until", "actor", "action", "subject", "only"
+_DENIED = "denied"
+_DENIAL = "DENIED"  # the action of a denial, by the contract
+_MOST = 50  # rows of a page
+
+
+async def _read(visit: Visit, calling: Calling) -> ListAuditRowsResponse:
+    request = ListAuditRowsRequest(
+        actor=visit.query.text(_ACTOR),
+        action=visit.query.text(_ACTION),
+        subject=visit.query.text(_SUBJECT),
+        denied=chosen_word(visit, _ONLY, (_DENIED,)) == _DENIED,
+        page_size=_MOST,
+        page_token=visit.query.text(PAGE),
+    )
+    zone = ZoneInfo(await zone_of(visit, calling))
+    for name, field in ((_FROM, request.start_time), (_UNTIL, request.end_time)):
+        if entered := visit.query.text(name):
+            field.CopyFrom(instant_entered(name, entered, zone))
+    return await calling.ask(rpcs.LIST_AUDIT_ROWS, request)
+
+
+def _show(visit: Visit, answer: ListAuditRowsResponse) -> Shown:
+    only = chosen_of(visit, _ONLY, translated("Only"), [Option(_DENIED, translated("denials"))])
+    texts = [
+        text_filter(visit, _FROM, translated("From when"), kind="datetime-local"),
+        text_filter(visit, _UNTIL, translated("Until when"), kind="datetime-local"),
+        text_filter(visit, _ACTOR, translated("Actor")),
+        text_filter(visit, _ACTION, translated("Action")),
+        text_filter(visit, _SUBJECT, translated("Subject")),
+    ]
+    notes = []
+    if answer.next_page_token and len(answer.rows) < _MOST:
+        notes.append(translated("A page looks at 100,000 rows at most; the next page looks at earlier ones."))
+    page = list_page(visit, PATH, [only], _table(answer), answer.next_page_token, texts, notes)
+    return page.shown(translated("Audit"), PATH)
+
+
+def _table(answer: ListAuditRowsResponse) -> Table:
+    return Table(
+        label=translated("Audit"),
+        head=[
+            Cell(translated("Row"), "col"),
+            Cell(translated("Date and time"), "col"),
+            Cell(translated("Actor"), "col"),
+            Cell(translated("Action"), "col"),
+            Cell(translated("Subject"), "col"),
+            Cell(translated("Detail"), "col"),
+        ],
+        rows=[
+            [
+                Cell(str(each.sequence), "row"),
+                Cell(told_time(each.time, timespec="seconds"), style="time"),
+                Cell(each.actor),
+                _action(each),
+                Cell(each.subject),
+                Cell(each.detail),
+            ]
+            for each in answer.rows
+        ],
+        caption=translated("The newest first."),
+    )
+
+
+def _action(row: AuditRow) -> Cell:
+    return Cell(row.action, badge="late") if row.action == _DENIAL else Cell(row.action)
+
+
+VIEW = View.of(
+    PATH,
+    (rpcs.GET_TERMS, rpcs.LIST_AUDIT_ROWS),
+    _read,
+    _show,
+    (_FROM, _UNTIL, _ACTOR, _ACTION, _SUBJECT, _ONLY, PAGE),
+)

@@ -1,0 +1,132 @@
+"""Rows of the region's own audit chain by filters, the newest first.
+
+No index serves the filters: each would cost every order a write. A read looks at a window of rows instead, whatever
+they hold, and a page at a limited number of windows. The next page continues from there.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from gateway.api.region.v1 import audit_service_pb2 as api
+from gateway.auditing import audit
+from gateway.auditing.audit import AuditRow
+from gateway.auditing.denial_log import DENIED
+from gateway.errors import invalid
+from gateway.store.port import Store, Transaction, Value
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from region_node.node.day_work import row_before
+from region_node.requests.checks import require_length
+
+WINDOW = 5_000  # rows of one read: some milliseconds
+WINDOWS = 20  # of one page
+_LONGEST = 256  # characters of an actor or a subject
+_ACTION = re.compile(r"[A-Za-z0-9_]{0,64}", re.ASCII)
+
+
+class Window(NamedTuple):
+    """The selected rows, and the number before which the next ones stand; None where no row is left."""
+
+    rows: list[AuditRow]
+    following: int | None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The filters of a list. Empty ones select all rows."""
+
+    start: int | None
+    """Microseconds."""
+    end: int | None
+    actor: str
+    action: str
+    subject: str
+    is_denied: bool
+
+    @classmethod
+    def of(cls, request: api.ListAuditRowsRequest) -> "Wanted":
+        """The filters of a request. Raises Refused with REQUEST_INVALID."""
+        require_length("actor", request.actor, _LONGEST)
+        require_length("subject", request.subject, _LONGEST)
+        if not _ACTION.fullmatch(request.action):
+            raise invalid("action", "is no name of an action, as GetOrder", "不是操作名称，例如GetOrder")
+        start = to_microseconds(from_timestamp(request.start_time)) if request.HasField("start_time") else None
+        end = to_microseconds(from_timestamp(request.end_time)) if request.HasField("end_time") else None
+        return cls(start, end, request.actor, request.action, request.subject, request.denied)
+
+    def conditions(self) -> Iterator[tuple[str, dict[str, Value]]]:
+        """SQL conditions on a row, each with its parameters."""
+        if self.actor:
+            yield "actor = :actor", {"actor": self.actor}
+        if self.action:
+            # The subject of a denial is the path of a method, or the name of an envelope's.
+            denied = "action = :denied_method AND (subject = :action OR subject LIKE :path)"
+            path: dict[str, Value] = {"action": self.action, "path": f"%/{self.action}", "denied_method": DENIED}
+            yield f"(action = :action OR ({denied}))", path
+        if self.subject:
+            yield "subject = :subject", {"subject": self.subject}
+        if self.is_denied:
+            yield "action = :denied", {"denied": DENIED}
+
+
+async def rows_before(store: Store, wanted: Wanted, place: int | None, limit: int) -> Window:
+    """At most `limit` rows of a page, which begins before the row `place`; None begins with the newest wanted row."""
+    after, end = await store.read(lambda tx: _bounds(tx, wanted))
+    found: list[AuditRow] = []
+    before: int | None = end if place is None else min(place, end)
+    # Each window is a read of its own: other work goes on between them.
+    for _ in range(WINDOWS):
+        if before is None or len(found) == limit:
+            break
+        look = partial(_window, wanted=wanted, after=after, before=before, limit=limit - len(found))
+        rows, before = await store.read(look)
+        found += rows
+    return Window(found, before)
+
+
+def _bounds(tx: Transaction, wanted: Wanted) -> tuple[int, int]:
+    """The numbers of the row behind which the wanted rows stand, and of the one before which they do."""
+    after = 0 if wanted.start is None else row_before(tx, wanted.start)
+    last = audit.head(tx).sequence if wanted.end is None else row_before(tx, wanted.end)
+    return after, last + 1
+
+
+def _window(tx: Transaction, wanted: Wanted, after: int, before: int, limit: int) -> Window:
+    span: dict[str, Value] = {"after": after, "before": before}
+    conditions = ["1 = 1"]
+    parameters: dict[str, Value] = {}
+    for condition, values in wanted.conditions():
+        conditions.append(condition)
+        parameters |= values
+    looked = "SELECT * FROM audit WHERE sequence > :after AND sequence < :before ORDER BY sequence DESC LIMIT :window"
+    rows = tx.all(
+        AuditRow,
+        f"SELECT {audit.COLUMNS} FROM ({looked}) AS looked"  # noqa: S608 - names and conditions of this module
+        f" WHERE {' AND '.join(conditions)} ORDER BY sequence DESC LIMIT :limit",
+        window=WINDOW,
+        limit=limit,
+        **span,
+        **parameters,
+    )
+    last = tx.first(
+        int,
+        "SELECT sequence FROM audit WHERE sequence > :after AND sequence < :before"
+        " ORDER BY sequence DESC LIMIT 1 OFFSET :skipped",
+        skipped=WINDOW - 1,
+        **span,
+    )
+    return Window(rows, last)
+
+
+def message_of(row: AuditRow) -> api.AuditRow:
+    """The row of the contract, without its hash and salt."""
+    return api.AuditRow(
+        sequence=row.sequence,
+        time=to_timestamp(from_microseconds(row.time)),
+        actor=row.actor,
+        action=row.action,
+        subject=row.subject,
+        detail=row.detail,
+    )
