@@ -8,11 +8,21 @@ import pytest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process.limit import ROUND
-from gateway.rpc.admission import LEAST_AMONG_OTHERS, PATIENCE, Admission, Place, current_place, elsewhere, placed
+from gateway.rpc.admission import (
+    LEAST_AMONG_OTHERS,
+    LOOK,
+    PATIENCE,
+    Admission,
+    Place,
+    current_place,
+    elsewhere,
+    placed,
+)
 from gateway.rpc.request_streams import RequestReader
 from gateway.rpc.shares import BYTES, Shares
 
 FLOOD = 200
+COMING = 32  # calls, one after the other
 PATIENCE_S = 60.0
 
 
@@ -82,6 +92,22 @@ def test_a_call_of_another_owner_begins_at_once_beside_a_flood_that_came_before_
         await asyncio.gather(*first, *flood, *last)
         assert scene.begun.count("big") == FLOOD
         assert scene.refused == []
+
+    run(scenario)
+
+
+def test_calls_that_keep_coming_hold_up_those_that_wait_for_a_short_time_alone() -> None:
+    async def scenario(scene: Scene) -> None:
+        calls = scene.come("small") + scene.come("big", FLOOD)
+        await quiet()
+        begun = len(scene.begun)
+        scene.may_end.set()
+        await until(lambda: all(each.done() for each in calls[:begun]))
+        for _ in range(COMING):
+            calls += scene.come("big")
+            await asyncio.sleep(LOOK)
+        assert len(scene.begun) > begun
+        await asyncio.gather(*calls)
 
     run(scenario)
 
