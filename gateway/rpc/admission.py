@@ -44,7 +44,7 @@ PATIENCE = 0.3  # seconds for which a call may wait for its turn: beyond it, it 
 LOOK = 0.001  # seconds between two looks
 BEGINNING = 0.05  # seconds for which a stream has a place: enough to refuse it, or to make its first answer
 QUIET_LOOKS = 3  # in a row that bring no call, after which gRPC is taken to hold none
-LOOKS = 6  # in a row, after which some calls begin nevertheless: in a flood no look is quiet, and places lie idle
+LOOKS = 16  # in a row, after which some calls begin nevertheless: in a flood no look is quiet, and places lie idle
 
 
 class Admission:
