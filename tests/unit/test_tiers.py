@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.durations import recorded
-from tests.timeouts import beyond
+from tests.timeouts import outlasts
 
 TESTS = Path(__file__).parents[1]
 MOST = 5.0  # seconds that a test of the first tier may take without a reason
@@ -75,6 +75,5 @@ def test_a_test_of_the_first_tier_that_takes_more_than_5_seconds_says_why() -> N
 
 
 @pytest.mark.timeout(200)
-def test_a_test_whose_timeout_is_not_below_the_end_of_its_worker_is_named(request: pytest.FixtureRequest) -> None:
-    assert beyond([request.node], 201) == []
-    assert beyond([request.node], 200) == [request.node.nodeid]
+def test_a_test_outlasts_its_worker_whose_end_is_not_above_its_timeout(request: pytest.FixtureRequest) -> None:
+    assert [outlasts(request.node, end) for end in (199, 200, 201)] == [True, True, False]
