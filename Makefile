@@ -7,6 +7,8 @@ JOBS ?= 2
 TESTS ?= tests
 # Modules are compiled once for all the processes that tests start, whatever the machine says of bytecode.
 RUN_TESTS = PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder --max-worker-restart 0 $(TESTS)
+# A worker ends with the stacks of its threads where one test takes longer than this: slow tests have more.
+FIRST_TIER = -m "not slow" -o faulthandler_timeout=700
 ENGINES ?=
 COMMIT ?=
 PROFILE ?= embedded
@@ -57,13 +59,13 @@ run: setup ## run a federation until Ctrl-C: PROFILE=embedded or production
 	@$(BIN)/python -m deploy.local --profile $(PROFILE)
 
 test: setup ## run the first tier of the tests; TESTS=path narrows them
-	@ENGINES=$(ENGINES) $(RUN_TESTS) -m "not slow"
+	@ENGINES=$(ENGINES) $(RUN_TESTS) $(FIRST_TIER)
 
 test-all: setup ## run all tests, on both engines where they have databases; TESTS=path narrows them
 	@ENGINES=all $(RUN_TESTS)
 
 durations: setup ## run the first tier and record how long its tests take
-	@$(RUN_TESTS) -m "not slow" --record-durations
+	@$(RUN_TESTS) $(FIRST_TIER) --record-durations
 
 screenshots: setup ## open each page of the console in Chromium, and write pictures into build/screenshots
 	@sh deploy/build/services.sh chromium

@@ -9,7 +9,7 @@ from hypothesis import settings
 from gateway.process.running import GARBAGE_THRESHOLD
 from gateway.wording.languages import VARIABLE
 
-pytest_plugins = ["tests.engines", "tests.durations", "tests.failures", "tests.tokens"]
+pytest_plugins = ["tests.engines", "tests.durations", "tests.failures", "tests.timeouts", "tests.tokens"]
 
 
 def pytest_configure() -> None:

@@ -1,4 +1,4 @@
-"""AuditService: the region's own chain, verified for coordinators and read by supervisors, and the heads of others."""
+"""AuditService: the region's own chain, verified for coordinators and read by staff, and the heads of others."""
 
 import grpc
 

@@ -26,7 +26,7 @@ from tests.hostile.frames import Connection
 HONEST_CALLS = 20
 RECOVERED = 3.0  # the most that half of the calls after an attack may take, in those before it
 PARTS = 20  # of quiet calls, in one of which at the latest the server has recovered: it has the rest of an attack to do
-SECONDS = 600  # that a test may take on a busy machine; at 700 its session would end, and leave its servers behind
+SECONDS = 600  # that a test may take on a busy machine
 RESTS = 0.2  # seconds between two honest calls beside a flood of calls
 MORE_OFTEN = 20  # how many times as many calls a flood makes as the honest caller beside it
 KIB = 1024

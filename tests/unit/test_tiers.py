@@ -4,7 +4,10 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.durations import recorded
+from tests.timeouts import outlasts
 
 TESTS = Path(__file__).parents[1]
 MOST = 5.0  # seconds that a test of the first tier may take without a reason
@@ -69,3 +72,8 @@ def test_a_test_of_the_first_tier_that_takes_more_than_5_seconds_says_why() -> N
             if not marked.keys() & {"long", "slow"}:
                 silent.append(f"{name}: {seconds} s")
     assert not silent, "\n".join(["mark these as slow, or as long(why), or make them faster:", *silent])
+
+
+@pytest.mark.timeout(200)
+def test_a_test_outlasts_its_worker_whose_end_is_not_above_its_timeout(request: pytest.FixtureRequest) -> None:
+    assert [outlasts(request.node, end) for end in (199, 200, 201)] == [True, True, False]
