@@ -14,6 +14,7 @@ from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.time.clock import to_timestamp
 from region_node.business.orders import rules as orders
+from region_node.business.orders.kind import ORDERS
 from region_node.business.orders.rows import OrderFilter, OrderRow, find_order, insert_order, list_orders, update_order
 from region_node.care.complaints import rules as complaints
 from region_node.care.complaints.rows import ComplaintFilter, ComplaintRow, insert_complaint, list_complaints
@@ -56,7 +57,11 @@ def add_complaint(tx: Transaction, name: str, due: datetime | None, owner: str =
     state = complaints.HELD if waits else complaints.CLOSED
     complaint = Complaint(ticket_id=f"{OWN}/{name}", origin_region=OWN, owner_region=owner, state=state, version=1)
     if due is not None:
-        complaint.deadlines.add(kind=complaints.RESOLVE, due_time=to_timestamp(due))
+        complaint.expected_resolution_time.CopyFrom(to_timestamp(due))
+    keep_complaint(tx, complaint)
+
+
+def keep_complaint(tx: Transaction, complaint: Complaint) -> None:
     complaint.create_time.CopyFrom(to_timestamp(NOW))
     number = tx.first(int, "SELECT COUNT(*) FROM complaints") or 0
     insert_complaint(tx, ComplaintRow(complaint, ""), number, NOW)
@@ -106,7 +111,35 @@ def test_what_waits_for_staff_comes_with_the_nearest_due_time_first(
     run(scenario())
 
 
-def test_an_order_has_the_due_time_of_its_present_step_and_that_of_an_older_version_its_date(adapter: Adapter) -> None:
+def test_a_complaint_has_the_time_that_was_promised_and_comes_last_while_it_waits_for_the_coordinator(
+    adapter: Adapter,
+) -> None:
+    def fill(tx: Transaction) -> None:
+        for name, promised in (("by-law", 1), ("given-back", -5), ("later", 2)):
+            complaint = Complaint(ticket_id=f"{OWN}/{name}", owner_region=OWN, state=complaints.IN_PROGRESS, version=1)
+            complaint.deadlines.add(kind=complaints.RESOLVE, due_time=to_timestamp(NOW + timedelta(days=3)))
+            complaint.expected_resolution_time.CopyFrom(to_timestamp(NOW + timedelta(hours=promised)))
+            if name == "given-back":
+                complaint.custody.add(reason=complaints.WAITING_FOR_COORDINATOR)
+            keep_complaint(tx, complaint)
+        tx.execute("UPDATE complaints SET awaited_until = NULL WHERE ticket_id = :id", id=f"{OWN}/later")
+
+    async def scenario() -> None:
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            await store.write(fill)
+            assert (await store.read(partial(all_of, some_complaints)))[0] == ["by-law", "later", "given-back"]
+            due = partial(all_of, some_complaints, until=NOW + timedelta(hours=4))
+            assert await store.read(due) == (["by-law"], 1)
+
+    run(scenario())
+
+
+def test_an_order_has_the_due_time_of_its_present_step_and_that_of_an_older_version_its_date_at_first(
+    adapter: Adapter,
+) -> None:
+    note_awaited = ORDERS.row_migrations["orders for staff"]
+    soon = partial(all_of, some_orders, until=NOW + timedelta(hours=1))
+
     def fill(tx: Transaction) -> None:
         for name, hours in (("moved", -1), ("older", 2), ("later", 3)):
             add_order(tx, name, NOW + timedelta(hours=hours))
@@ -124,5 +157,8 @@ def test_an_order_has_the_due_time_of_its_present_step_and_that_of_an_older_vers
             assert (await store.read(partial(all_of, some_orders)))[0] == ["moved", "older", "later"]
             await store.write(move)
             assert (await store.read(partial(all_of, some_orders)))[0] == ["older", "later", "moved"]
+            assert await store.read(soon) == (["older"], 1)
+            assert [await store.write(lambda tx: note_awaited(tx, 2)) for _ in range(2)] == [1, 0]
+            assert await store.read(soon) == ([], 0)
 
     run(scenario())

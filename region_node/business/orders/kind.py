@@ -15,7 +15,7 @@ from region_node.business.orders.erasing import AboutCustomer, orders_about
 from region_node.business.orders.exposure_rows import forget_exposures
 from region_node.business.orders.provisioning_rows import remove_task, seal_clear_tasks
 from region_node.business.orders.purging import OrderEvents, Orders
-from region_node.business.orders.rows import ORDER_RECORDS, find_order
+from region_node.business.orders.rows import ORDER_RECORDS, find_order, note_awaited
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index, order_subject
 from region_node.records.kinds import Customer, ErasurePort, HoldPort, Kept, RecordKind, RetentionPort, Table, ToErase
@@ -114,5 +114,5 @@ ORDERS = RecordKind(
         is_open=_is_open,
         forget=_forget_days,
     ),
-    row_migrations={"orders": _seal_clear, "fulfilment_tasks": seal_clear_tasks},
+    row_migrations={"orders": _seal_clear, "orders for staff": note_awaited, "fulfilment_tasks": seal_clear_tasks},
 )

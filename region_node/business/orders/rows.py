@@ -252,6 +252,19 @@ def orders_under_way(tx: Transaction, region: str, number: str) -> Sequence[Orde
     return [order for order in orders if order.origin_region == region]
 
 
+def note_awaited(tx: Transaction, limit: int) -> int:
+    """Stores the due times of at most `limit` steps of staff of an earlier version; returns how many."""
+    sql = f"SELECT order_id FROM orders WHERE {_FOR_STAFF} AND awaited_until IS NULL ORDER BY order_id LIMIT :limit"  # noqa: S608
+    found = tx.all(str, sql, limit=limit)
+    for each in found:
+        order = ORDER_RECORDS.read(tx, each)
+        due = None if order is None else _awaited_until(order)
+        tx.execute(
+            "UPDATE orders SET awaited_until = :due WHERE order_id = :id", id=each, due=NEVER if due is None else due
+        )
+    return len(found)
+
+
 def held_orders(tx: Transaction) -> list[str]:
     """The ids of the orders that are held here, oldest first."""
     return tx.all(str, f"SELECT order_id FROM orders WHERE state = {_HELD} ORDER BY create_time, order_id")  # noqa: S608

@@ -28,7 +28,8 @@ from region_node.tickets.followed import Facts, Followed
 KIND = "complaint"
 COMPLAINT_SUBJECTS = "complaint/"
 _AT_WORK = ", ".join(map(str, sorted(rules.AT_WORK)))
-_DUE = f"COALESCE(due_time, {NEVER})"
+# Of the resolution; a row that is older than the column has the time of its clock.
+_DUE = f"COALESCE(awaited_until, due_time, {NEVER})"
 _ABOUT = "ticket_id, state, origin_region, owner_region, due_time, traceparent, case_id"
 
 
@@ -109,7 +110,17 @@ COMPLAINT_RECORDS = Records(
         "external_index",
         "imported_digest",
     ),
-    changing=("owner_region", "category", "severity", "state", "level", "version", "due_time", "group_id"),
+    changing=(
+        "owner_region",
+        "category",
+        "severity",
+        "state",
+        "level",
+        "version",
+        "due_time",
+        "awaited_until",
+        "group_id",
+    ),
     message=Complaint,
     row=ComplaintRow,
     subject=complaint_subject,
@@ -274,6 +285,7 @@ def _changing(complaint: Complaint) -> Mapping[str, Value]:
         "level": complaint.level,
         "version": complaint.version,
         "due_time": _due(complaint),
+        "awaited_until": _awaited_until(complaint),
         "group_id": complaint.group_id,
     }
 
@@ -286,6 +298,18 @@ def _due(complaint: Complaint) -> int | None:
     if each is None or is_met(each) or rules.is_final(complaint) or complaint.HasField("returned"):
         return None
     return to_microseconds(due_of(each))
+
+
+def _awaited_until(complaint: Complaint) -> int | None:
+    """The promised time of what staff have at work. Without one, or with the coordinator, it comes last.
+
+    The clock of the limit may end later: it stops for the customer, and the legal limit does not.
+    """
+    if complaint.state not in rules.AT_WORK:
+        return None
+    if rules.is_with_nobody(complaint) or not complaint.HasField("expected_resolution_time"):
+        return NEVER
+    return to_microseconds(from_timestamp(complaint.expected_resolution_time))
 
 
 def facts(complaint: Complaint) -> Facts:

@@ -203,8 +203,9 @@ class ListComplaintsRequest(_message.Message):
     show_total_size: _builtins.bool
     """True for `total_size`."""
     for_staff: _builtins.bool
-    """Only complaints that staff of this region have at work: acknowledged, held or in progress. The nearest due time
-    comes first; complaints without one come last.
+    """Only complaints that staff of this region have at work: acknowledged, held or in progress. The nearest
+    `expected_resolution_time` comes first, and counts for `due_within`. Complaints without one come last, and so do
+    those that wait for the coordinator.
     """
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
