@@ -181,7 +181,8 @@ async def opened_site(stack: AsyncExitStack, federation: LocalFederation, member
     else:
         federation.issue_staff(member, _STAFF)
         person, certificate = Identity(FEDERATION, Role.ROLE_STAFF, member, _STAFF), f"{member}-{_STAFF}"
-        web, name = of_region.console(member, SystemClock()), server_name(Role.ROLE_REGION, member, FEDERATION)
+        web = of_region.console(member, SystemClock(), lambda _: False)
+        name = server_name(Role.ROLE_REGION, member, FEDERATION)
         replica, channel = federation.nodes[member][0], federation.dial_region(member, certificate)
     context = https_context(credentials_in(federation.directory / "certificates" / certificate))
     browser = HttpCaller("127.0.0.1", federation.web_port(replica), context, name)
