@@ -133,9 +133,9 @@ def take_again(
 ) -> Answer | None:
     """Executes a command that this region has lost, and keeps the `receipt` that it gave before, verified, for it.
 
-    A command that was refused then has no effect now. One of before the inbox's memory is refused now: it may have been
-    executed, and purged. One that cannot be done as then leaves nothing behind. Returns the present answer; None where
-    the command is known. Raises as `receive`.
+    A command that was refused then has no effect now, unless as a forgotten repeat: its first receipt was lost. One of
+    before the inbox's memory is refused now: it may have been executed, and purged. One that cannot be done as then
+    leaves nothing behind. Returns the present answer; None where the command is known. Raises as `receive`.
     """
     content = sealed.content
     if is_kept(tx, content.origin, content.id):
@@ -147,10 +147,11 @@ def take_again(
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
     first = ReceiptContent.FromString(receipt.content)
     answer = answer_in(first)
-    if first.outcome == Outcome.OUTCOME_ACCEPTED:
+    is_forgotten = kind.is_soon_forgotten and first.reason == Reason.REASON_ENVELOPE_FORGOTTEN
+    if first.outcome == Outcome.OUTCOME_ACCEPTED or is_forgotten:
         answer = _act_again(tx, kind, sealed, first, now)
     _require_unwritten(tx, content, answer)
-    if answer.outcome != first.outcome:
+    if answer.outcome not in (Outcome.OUTCOME_ACCEPTED, first.outcome):
         return answer
     if answer.outcome == Outcome.OUTCOME_REFUSED:
         kind.refused(tx, content, answer, now)

@@ -17,12 +17,13 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.relay import outbox
+from gateway.relay.at_rest import envelope_subject
 from gateway.relay.border import SlowQuery
 from gateway.relay.envelopes import Answer, OutgoingEnvelope, Sealed
 from gateway.relay.outcomes import outcomes
 from gateway.relay.queries import Asker
 from gateway.security.signing import ENVELOPE
-from gateway.store import catch_ups, losses
+from gateway.store import catch_ups, losses, vault
 from gateway.store.catch_ups import CatchUp, LostCommand
 from gateway.store.losses import Loss
 from gateway.store.port import Store, Transaction
@@ -132,6 +133,23 @@ def test_pages_are_done_again_once_however_often_they_are_reported(tmp_path: Pat
         assert done.finish_time is not None
         assert await scene.effects() == ["1", "2", "3"]
         assert [await scene.receive(each) for each in sent] == [receipt for _, receipt in first]
+        assert await lost(scene) == []
+
+    play(tmp_path, scenario)
+
+
+def test_a_command_is_done_again_of_which_the_origin_has_only_the_refusal_of_a_forgotten_repeat(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.desk.is_soon_forgotten = True
+        sent = scene.pair.seal()
+        await scene.receive(sent)
+        await scene.store.write(lambda tx: vault.destroy(tx, [envelope_subject(sent.content.subject)]))
+        repeat = await scene.receive(sent)
+        assert scene.opened(repeat, sent).reason == Reason.REASON_ENVELOPE_FORGOTTEN
+        await lose(scene, NOW - HOUR, NOW + HOUR)
+        assert (await catch_up(scene, Reporter({"": page((sent, repeat))}))).taken == 1
+        assert await scene.effects() == ["one"]
+        assert await scene.receive(sent) == repeat, "the origin has this receipt"
         assert await lost(scene) == []
 
     play(tmp_path, scenario)

@@ -7,6 +7,8 @@ import asyncio
 import random
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from google.protobuf.message import Message
@@ -17,7 +19,7 @@ from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.region.v1.survey_envelopes_pb2 import SurveyRequested
 from gateway.api.region.v1.survey_pb2 import SurveyOccasion
-from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, Receipt, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.federation.current import CurrentFederation
@@ -50,8 +52,10 @@ from region_node.requests.caller import Caller
 from region_node.requests.rows import find_request
 from tests.at_rest import open_envelopes
 from tests.sealed_envelopes import seal
+from tests.simulation.checks import answers
 from tests.simulation.coordinator import Coordinator, ToCoordinator
 from tests.simulation.disk import Disk
+from tests.simulation.evidence import Evidence
 from tests.simulation.history import History
 from tests.simulation.network import Network
 from tests.simulation.one_region import OneRegion
@@ -281,6 +285,21 @@ def test_what_a_region_forgets_after_a_day_it_refuses_for_good_to_an_origin_that
     counter.run(lambda tx: forget_envelopes(tx, registry(counter.context), timer, day_after))
     answer = counter.receive(sealed, START + timedelta(days=8))
     assert (answer.outcome, answer.reason) == (Outcome.OUTCOME_REFUSED, Reason.REASON_ENVELOPE_FORGOTTEN)
+
+
+@pytest.mark.parametrize(("about", "contradictions"), [("survey/sichuan/counter/r1", 0), ("sichuan/counter/r1", 1)])
+def test_a_run_finds_a_contradiction_where_an_order_that_was_accepted_is_forgotten(
+    about: str, contradictions: int
+) -> None:
+    first = ReceiptContent(outcome=Outcome.OUTCOME_ACCEPTED)
+    repeat = ReceiptContent(outcome=Outcome.OUTCOME_REFUSED, reason=Reason.REASON_ENVELOPE_FORGOTTEN)
+    told = {Receipt(content=each.SerializeToString()).SerializeToString() for each in (first, repeat)}
+    broken = list[str]()
+    wire = SimpleNamespace(
+        rows=lambda _: (), errand_of={}, receipts={about: told}, broken=lambda *what: broken.append(what[1])
+    )
+    answers.check(cast(Evidence, wire))
+    assert broken == [about] * contradictions
 
 
 def test_a_line_has_the_number_that_the_regions_own_system_has_chosen() -> None:

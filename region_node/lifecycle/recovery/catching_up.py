@@ -306,7 +306,7 @@ class CatchingUp:
         answer = inbox.take_again(tx, border, self._ports.kinds, sealed, told.receipt, now)
         if answer is None:
             return Reason.REASON_UNSPECIFIED
-        if answer.outcome == first.outcome:
+        if answer.outcome in (Outcome.OUTCOME_ACCEPTED, first.outcome):
             known = catch_ups.catch_up_with(tx, loss.number, region)
             catch_ups.keep(tx, known._replace(taken=known.taken + 1))
             return Reason.REASON_UNSPECIFIED
