@@ -5,17 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from gateway.errors import invalid
 from gateway.values.nearest import nearest
-from region_node.node.operator_scopes import (
-    ALL,
-    AUDIT_SERVICE,
-    LISTS,
-    NAMED,
-    UNLIMITED,
-    Scope,
-    effective,
-    operators_of_clients,
-)
-from region_node.node.rules import OF_STAFF
+from region_node.node.operator_scopes import ALL, LISTS, NAMED, UNLIMITED, Scope, effective, operators_of_clients
 
 Scopes = Mapping[str, Scope]
 Names = Mapping[str, frozenset[str]]
@@ -47,11 +37,8 @@ def widens(before: Scopes, after: Scopes, operator: str) -> bool:
 def require_known(before: Scopes, after: Scopes, operator: str, known: Names) -> None:
     """Raises Refused with REQUEST_INVALID for a name that an operator system gains and that is not known.
 
-    A name that it has already may be of a business or a purpose that the configuration no longer has. The one service
-    of members of staff has no RPC for operator systems.
+    A name that it has already may be of a business or a purpose that the configuration no longer has.
     """
-    if operator.startswith(OF_STAFF):
-        known = {**known, "services": frozenset({AUDIT_SERVICE})}
     old, new = effective(before, operator), effective(after, operator)
     for each in LISTS:
         for name in sorted(getattr(new, each) - getattr(old, each) - {ALL} - known[each]):

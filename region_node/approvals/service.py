@@ -19,7 +19,7 @@ from region_node.approvals.rows import list_rows, require_row
 from region_node.approvals.scope_changes import Names
 from region_node.approvals.scopes import scopes_in_force, set_scope
 from region_node.node.context import RegionContext
-from region_node.node.operator_scopes import ANY_STAFF, Scope, scope_name
+from region_node.node.operator_scopes import ANY_STAFF, AUDIT_SERVICE, Scope, scope_name
 from region_node.node.rules import OF_STAFF
 from region_node.node.stored_scopes import ScopeKeeper, message_of, scope_in
 from region_node.requests.auditing import audited_call
@@ -36,7 +36,7 @@ class ApprovalService(ApprovalServiceServicer):
     def __init__(
         self, context: RegionContext, store: Store, clock: Clock, scopes: ScopeKeeper, services: frozenset[str]
     ) -> None:
-        """`services` are those that scopes may name."""
+        """`services` are those that scopes of operator systems may name."""
         self._context = context
         self._services = services
         self._store = store
@@ -95,18 +95,19 @@ class ApprovalService(ApprovalServiceServicer):
         operator, call = scope_name(request.operator), audited_call(Requester(), self._clock)
         _require_operator(operator)
         scope = _scope(operator, request.scope) if request.HasField("scope") else None
-        known = {} if scope is None else self._names()
+        known = {} if scope is None else self._names(operator)
         awaited = await self._store.write(lambda tx: set_scope(tx, operator, scope, call, known))
         if awaited is not None:
             raise awaited.refused
         await self._scopes.look()
         return api.SetOperatorScopeResponse(scope=None if scope is None else message_of(operator, scope))
 
-    def _names(self) -> Names:
+    def _names(self, operator: str) -> Names:
         federation = self._context.federation
+        services = frozenset({AUDIT_SERVICE}) if operator.startswith(OF_STAFF) else self._services
         businesses = frozenset(each.code for each in federation.businesses)
         purposes = frozenset(each.name for each in federation.purposes)
-        return {"services": self._services, "businesses": businesses, "purposes": purposes}
+        return {"services": services, "businesses": businesses, "purposes": purposes}
 
 
 def _require_operator(operator: str) -> None:

@@ -190,7 +190,7 @@ def scope_of(operator: str, table: object) -> Scope:
         raise ValueError(f"{operator}: must be a table of {', '.join(known)}")
     names = {key: _names(f"{operator}.{key}", value) for key, value in table.items() if key in LISTS}
     if operator.startswith(OF_STAFF) and not names.get("services", frozenset()) <= {AUDIT_SERVICE}:
-        raise ValueError(f"{operator}.services: must be {AUDIT_SERVICE} alone; staff need no scope for other services")
+        raise ValueError(f"{operator}.services: must be {AUDIT_SERVICE} alone, for staff")
     staff, client_id = table.get("staff", PROVEN), table.get("client_id", "")
     if staff not in _STAFF:
         raise ValueError(f"{operator}.staff: must be {' or '.join(_STAFF)}")

@@ -61,10 +61,12 @@ class Wanted:
         if self.actor:
             yield "actor = :actor", {"actor": self.actor}
         if self.action:
-            # The subject of a denial is the path of a method, or the name of an envelope's.
-            denied = "action = :denied_method AND (subject = :action OR subject LIKE :path)"
-            path: dict[str, Value] = {"action": self.action, "path": f"%/{self.action}", "denied_method": DENIED}
-            yield f"(action = :action OR ({denied}))", path
+            # The subject of a denial is the path of a method, or the name of an envelope's. LIKE would take `_` for any
+            # character, and SQLite's any case.
+            of_path = f"substr(subject, length(subject) - {len(self.action)}) = :path"
+            denied = f"action = :denied_method AND (subject = :action OR {of_path})"
+            told: dict[str, Value] = {"action": self.action, "path": f"/{self.action}", "denied_method": DENIED}
+            yield f"(action = :action OR ({denied}))", told
         if self.subject:
             yield "subject = :subject", {"subject": self.subject}
         if self.is_denied:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from gateway.api.region.v1.approval_service_pb2 import ApprovalAct, ListApprovalsRequest, ListApprovalsResponse
+from gateway.api.region.v1.approval_service_pb2 import (
+    ApprovalAct,
+    ListApprovalsRequest,
+    ListApprovalsResponse,
+    OperatorScope,
+    SetOperatorScopeRequest,
+    SetOperatorScopeResponse,
+)
 from gateway.api.region.v1.erasure_service_pb2 import ErasureReason
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -29,6 +36,8 @@ from region_node.approvals.rows import ApprovalRow, forget_customer, forget_expi
 from region_node.approvals.service import ApprovalService
 from region_node.care.escalations.daily_readings import readings_are_many
 from region_node.customers.sharing.duty_readings import DUTY_LIMIT, over_limit
+from region_node.node.operator_scopes import ScopeFile
+from region_node.node.stored_scopes import take_over
 from region_node.node.subjects import number_index
 from region_node.requests.auditing import AuditedCall
 from region_node.schema import PACKAGES
@@ -133,6 +142,37 @@ def test_approvals_are_listed_in_pages_of_bounded_bytes_and_none_is_left_out(
         await store.close()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("operator", "service", "reason"),
+    [
+        ("staff/wang", "AuditService", Reason.REASON_APPROVAL_AWAITED),
+        ("staff/wang", "OrderService", Reason.REASON_REQUEST_INVALID),
+        ("counter", "OrderService", Reason.REASON_APPROVAL_AWAITED),
+        ("counter", "AuditService", Reason.REASON_REQUEST_INVALID),
+    ],
+)
+def test_a_scope_gains_the_audit_chain_for_staff_alone_and_other_services_for_operator_systems_alone(
+    kept: Archive, tmp_path: Path, operator: str, service: str, reason: Reason.ValueType
+) -> None:
+    file = tmp_path / "operators.toml"
+    file.write_text("[kiosk]\n")
+
+    async def scenario() -> Refused:
+        store = SqliteStore(tmp_path / "store.db", migrations_of(*PACKAGES), region_keys())
+        await store.write(lambda tx: take_over(tx, ScopeFile.load(file), NOW))
+        enter(Call(Identity("china", Role.ROLE_STAFF, "sichuan", "li"), "SetOperatorScope", None))
+        scopes = cast("ScopeKeeper", None)  # which looks after a change alone
+        approvals = ApprovalService(kept.context, store, SystemClock(), scopes, frozenset({"OrderService"}))
+        request = SetOperatorScopeRequest(operator=operator, scope=OperatorScope(services=[service]))
+        call = cast("grpc.aio.ServicerContext[SetOperatorScopeRequest, SetOperatorScopeResponse]", None)
+        with pytest.raises(Refused) as caught:
+            await approvals.SetOperatorScope(request, call)
+        await store.close()
+        return caught.value
+
+    assert asyncio.run(scenario()).reason == reason
 
 
 def test_a_reading_is_confirmed_by_who_knows_the_number(kept: Archive) -> None:

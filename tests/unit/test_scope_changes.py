@@ -19,16 +19,7 @@ from region_node.approvals.operations import Awaited, decide
 from region_node.approvals.rows import ApprovalRow
 from region_node.approvals.scope_changes import changed, told_change, widens
 from region_node.approvals.scopes import scopes_in_force, set_scope
-from region_node.node.operator_scopes import (
-    ALL,
-    ANY_STAFF,
-    AUDIT_SERVICE,
-    NAMED,
-    NOTHING,
-    OperatorScopes,
-    Scope,
-    ScopeFile,
-)
+from region_node.node.operator_scopes import ALL, ANY_STAFF, NAMED, NOTHING, OperatorScopes, Scope, ScopeFile
 from region_node.node.stored_scopes import ScopeKeeper, message_of, read_scopes, scope_in, stored_rows, take_over
 from region_node.requests.auditing import AuditedCall
 from region_node.schema import PACKAGES
@@ -199,21 +190,6 @@ def test_a_name_that_neither_contract_nor_configuration_has_is_refused_at_its_fi
     with pytest.raises(Refused, match="is unknown") as caught:
         asked(kept, scope)
     assert caught.value.parameters["field"] == field
-
-
-def test_staff_gain_the_reading_of_the_audit_chain_by_two_people_and_no_operator_system_does(
-    kept: Archive, file: Path
-) -> None:
-    take_over(kept.tx, ScopeFile.load(file), NOW)
-    auditor = Scope(services=frozenset({AUDIT_SERVICE}), businesses=frozenset({"SUSPEND"}), amount_a_day=70)
-    waiting = asked(kept, auditor, "staff/li")
-    assert waiting is not None
-    assert waiting.reference == f'staff/li: services + ["{AUDIT_SERVICE}"]'
-    decide(kept.tx, waiting.approval_id, "zhao", "", NOW, confirmed=True)
-    assert asked(kept, auditor, "staff/li") is None
-    assert in_force(kept)["staff/li"] == auditor
-    with pytest.raises(Refused, match="is unknown"):
-        asked(kept, replace(COUNTER, services=auditor.services))
 
 
 def test_a_scope_keeps_a_business_that_has_left_the_catalogue_when_it_is_narrowed(kept: Archive, file: Path) -> None:

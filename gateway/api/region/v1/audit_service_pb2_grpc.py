@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AuditServiceStub:
-    """Audit chains: their verification for coordinators and for nodes of the same region, their rows for supervisors.
+    """Audit chains: their verification for coordinators and for nodes of the same region, their rows for staff.
     """
 
     def __init__(self, channel):
@@ -53,7 +53,7 @@ class AuditServiceStub:
 
 
 class AuditServiceServicer:
-    """Audit chains: their verification for coordinators and for nodes of the same region, their rows for supervisors.
+    """Audit chains: their verification for coordinators and for nodes of the same region, their rows for staff.
     """
 
     def ListWitnessedHeads(self, request, context):
@@ -105,7 +105,7 @@ def add_AuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
-    """Audit chains: their verification for coordinators and for nodes of the same region, their rows for supervisors.
+    """Audit chains: their verification for coordinators and for nodes of the same region, their rows for staff.
     """
 
     @staticmethod

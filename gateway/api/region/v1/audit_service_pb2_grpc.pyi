@@ -17,7 +17,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AuditServiceStub:
-    """Audit chains: their verification for coordinators and for nodes of the same region, their rows for supervisors."""
+    """Audit chains: their verification for coordinators and for nodes of the same region, their rows for staff."""
 
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
@@ -42,7 +42,7 @@ class AuditServiceBlockingStub(AuditServiceStub):
     ListAuditRows: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ListAuditRowsRequest, _audit_service_pb2.ListAuditRowsResponse]
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Audit chains: their verification for coordinators and for nodes of the same region, their rows for supervisors."""
+    """Audit chains: their verification for coordinators and for nodes of the same region, their rows for staff."""
 
     @_abc_1.abstractmethod
     def ListWitnessedHeads(
