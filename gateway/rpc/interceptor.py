@@ -338,14 +338,41 @@ def _stream(serve: _Streams, reader: RequestReader, streams: RequestStreams | No
             request = _taken(await reader.read_only(context.read(), held))
         else:
             request = streams.read(requests, reader, _taken, held)
+        answers = _Answers(context)
         if not generates:
-            await cast("Awaitable[None]", serve(request, context))
+            # Health.Watch alone, which uses nothing of its context but `write`.
+            await cast("Awaitable[None]", serve(request, cast("_Context", answers)))
             return
         async with aclosing(cast("AsyncGenerator[Message, None]", serve(request, context))) as responses:
             async for response in responses:
-                await context.write(response)
+                await answers.write(response)
 
     return answer
+
+
+class _Answers:
+    """Writes the answers of a stream.
+
+    A cancellation waits for the first answer: where a write is interrupted before the initial metadata are known to be
+    sent, gRPC sends them again with the status, its core refuses that, and the caller never learns that its call ended.
+    """
+
+    def __init__(self, context: _Context) -> None:
+        self._context = context
+        self._has_begun = False
+
+    async def write(self, answer: Message) -> None:
+        if self._has_begun:
+            await self._context.write(answer)
+            return
+        self._has_begun = True
+        writing = asyncio.ensure_future(self._context.write(answer))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # A write fails where the caller has gone, too.
+            await asyncio.gather(writing, return_exceptions=True)
+            raise
 
 
 def _taken(request: Message) -> Message:

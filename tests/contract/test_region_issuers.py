@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from grpc_health.v1.health import aio as health_aio
-from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from opentelemetry.trace import NoOpTracer
 
@@ -97,7 +97,8 @@ class Node:
 
 
 @asynccontextmanager
-async def serving(tmp_path: Path) -> AsyncIterator[Node]:
+async def serving(tmp_path: Path, *handlers: grpc.GenericRpcHandler) -> AsyncIterator[Node]:
+    """A node whose border has the handlers behind it, or gRPC's health service."""
     certificates = Certificates(tmp_path)
     node = Node(certificates)
 
@@ -108,9 +109,12 @@ async def serving(tmp_path: Path) -> AsyncIterator[Node]:
     ports = BorderPorts(FEDERATION, access, tracing, Statuses(node.statuses), denied, node.revocations, node)
     border = BorderInterceptor(ports)
     server = grpc.aio.server(interceptors=[border], options=server_options())
-    health = health_aio.HealthServicer()
-    await health.set("", HealthCheckResponse.SERVING)
-    add_HealthServicer_to_server(health, server)
+    if handlers:
+        server.add_generic_rpc_handlers(handlers)
+    else:
+        health = health_aio.HealthServicer()
+        await health.set("", HealthCheckResponse.SERVING)
+        add_HealthServicer_to_server(health, server)
     shown = server_credentials(certificates.credentials("region/sichuan"), CLOCK)
     node.port = server.add_secure_port("127.0.0.1:0", shown)
     await server.start()
@@ -256,6 +260,36 @@ def test_a_revoked_certificate_ends_its_open_streams_and_is_refused_on_its_conne
                 assert (await answered(channel), await answered(beside)) == ("CERTIFICATE_REVOKED", "OK")
                 assert not streams[1].done()
             assert set(node.denied) == {("region/sichuan/operator/counter", "CERTIFICATE_REVOKED")}
+
+    asyncio.run(scenario())
+
+
+def test_a_revocation_during_the_first_answer_of_a_stream_ends_the_stream_after_it(tmp_path: Path) -> None:
+    """Server and caller share an event loop, which cannot learn between these steps that the answer was sent."""
+    told = asyncio.Event()
+
+    async def watch(_: object, __: object) -> AsyncIterator[bytes]:
+        told.set()
+        yield b"first"
+        await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        serve: grpc.RpcMethodHandler[HealthCheckRequest, bytes]
+        serve = grpc.unary_stream_rpc_method_handler(watch, HealthCheckRequest.FromString, None)
+        handler = grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Watch": serve})
+        async with serving(tmp_path, handler) as node:
+            stolen = issue(node.sichuan, "region/sichuan/operator/counter")
+            async with node.dial(stolen, node.sichuan) as channel:
+                stream = watch_of(channel)(b"")
+                await told.wait()
+                node.revoke(1, stolen.certificate.serial_number)
+                async with asyncio.timeout(PATIENCE_S):
+                    assert await stream.read() == b"first"
+                    with pytest.raises(grpc.aio.AioRpcError) as ended:
+                        await stream.read()
+            refused = from_rpc_error(ended.value)
+            assert refused is not None
+            assert reason_name(refused.reason) == "CERTIFICATE_REVOKED"
 
     asyncio.run(scenario())
 
