@@ -71,16 +71,9 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     kind = kinds.get(content.kind)
     if kind is None or isinstance(kind, SlowQuery):
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-    try:
-        stored = find(tx, content.origin, content.id)
-    except Refused:
-        if isinstance(kind, Query) or not kind.is_soon_forgotten:
-            raise
-        return _answer_unstored(tx, border, sealed, _refusal(Refused(Reason.REASON_ENVELOPE_FORGOTTEN)), now)
-    if stored is not None:
-        if stored.content == sealed.envelope.content:
-            return Receipt(content=stored.receipt_content, signature=stored.receipt_signature)
-        return _answer_again(tx, border, kind, stored, sealed, now)
+    row = tx.find(_INBOX, content.origin, content.id)
+    if row is not None:
+        return _answer_repeat(tx, border, kind, row, sealed, now)
     border.clock.require_trusted()
     answer = _decide(tx, kind, sealed, now)
     if isinstance(kind, Command):
@@ -95,6 +88,20 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     if isinstance(kind, Command) or kind.is_noted:
         _note(tx, content, answer, now)
     return receipt
+
+
+def _answer_repeat(
+    tx: Transaction, border: Border, kind: Command | Query, row: _Row, sealed: Sealed, now: datetime
+) -> Receipt:
+    """The answer to a command whose id is known. Raises Refused as `receive`."""
+    stored = _opened(tx, row)
+    if stored is None:
+        if isinstance(kind, Query) or not kind.is_soon_forgotten:
+            raise Refused(Reason.REASON_ENVELOPE_CONTENT_DESTROYED)
+        return _answer_unstored(tx, border, sealed, _refusal(Refused(Reason.REASON_ENVELOPE_FORGOTTEN)), now)
+    if stored.content == sealed.envelope.content:
+        return Receipt(content=stored.receipt_content, signature=stored.receipt_signature)
+    return _answer_again(tx, border, kind, stored, sealed, now)
 
 
 def _answer_again(
@@ -196,11 +203,19 @@ def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:
     row = tx.find(_INBOX, origin, envelope_id)
     if row is None:
         return None
-    key = inbox_key(origin, envelope_id)
+    stored = _opened(tx, row)
+    if stored is None:
+        raise Refused(Reason.REASON_ENVELOPE_CONTENT_DESTROYED)
+    return stored
+
+
+def _opened(tx: Transaction, row: _Row) -> InboxRow | None:
+    """The row of a command in plain text; None where the key of its subject was destroyed."""
+    key = inbox_key(row.origin, row.envelope_id)
     content = open_signed(tx, row.subject, INBOX, key, row.content)
     receipt = open_signed(tx, row.subject, INBOX_RECEIPT, key, row.receipt_content)
     if content is None or receipt is None:
-        raise Refused(Reason.REASON_ENVELOPE_CONTENT_DESTROYED)
+        return None
     return InboxRow(content, row.signature, receipt_of(receipt, content), row.receipt_signature)
 
 

@@ -336,7 +336,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_SHARING_CONSENT_OUTDATED: _Reason.ValueType  # 172
     """Inform the customer of the fields now shared for the purpose, and obtain a new consent."""
     REASON_ENVELOPE_FORGOTTEN: _Reason.ValueType  # 175
-    """The envelope was sent years ago. Check its subject in that region, and repeat any missing action."""
+    """The destination no longer knows the envelope. Check its subject in that region, and repeat any missing action."""
     REASON_COMPLAINT_RETENTION_OVER: _Reason.ValueType  # 176
     """No action needed: complaints that ended so long ago are no longer kept."""
     REASON_SITE_UNKNOWN: _Reason.ValueType  # 195
@@ -1112,7 +1112,7 @@ REASON_CONSENT_PAPER_USED: Reason.ValueType  # 171
 REASON_SHARING_CONSENT_OUTDATED: Reason.ValueType  # 172
 """Inform the customer of the fields now shared for the purpose, and obtain a new consent."""
 REASON_ENVELOPE_FORGOTTEN: Reason.ValueType  # 175
-"""The envelope was sent years ago. Check its subject in that region, and repeat any missing action."""
+"""The destination no longer knows the envelope. Check its subject in that region, and repeat any missing action."""
 REASON_COMPLAINT_RETENTION_OVER: Reason.ValueType  # 176
 """No action needed: complaints that ended so long ago are no longer kept."""
 REASON_SITE_UNKNOWN: Reason.ValueType  # 195
