@@ -81,6 +81,14 @@ def sqlite_scene(directory: Path, migrations: Sequence[Migration] = MIGRATIONS) 
     )
 
 
+def _kept(file: Path) -> bytes:
+    """What a file holds; nothing where the server has removed it: it writes one of its caches anew at any time."""
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
 def postgresql_scene(database: Database, migrations: Sequence[Migration] = MIGRATIONS) -> Scene:
     database.migrate(migrations)
 
@@ -88,7 +96,7 @@ def postgresql_scene(database: Database, migrations: Sequence[Migration] = MIGRA
         with database.administrator() as session:
             session.execute("CHECKPOINT")
             (row,) = session.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchall()
-        return b"".join(each.read_bytes() for each in (database.server.home / "data" / "base" / f"{row[0]}").iterdir())
+        return b"".join(map(_kept, (database.server.home / "data" / "base" / f"{row[0]}").iterdir()))
 
     return Scene(lambda: opened(database.conninfo, migrations=migrations), content)
 
