@@ -17,8 +17,9 @@ from gateway.api.region.v1.reconciliation_service_pb2 import ProposeRepairReques
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.store.timers import due_timers
 from gateway.time.clock import from_timestamp
-from region_node.business.reconciliation import comparing, repairs
+from region_node.business.reconciliation import comparing, nightly, repairs
 from region_node.business.reconciliation.kind import RECONCILIATIONS
 from region_node.business.reconciliation.repair_rows import list_repairs, require_repair
 from tests.unit.reconciling import COMPLETED, DAY, HOME, IN_PROGRESS, NIGHT, ORIGIN, TAKEN_IN, Region, Two, two_regions
@@ -93,6 +94,27 @@ def test_a_confirmed_correction_is_posted_where_it_was_proposed_and_the_differen
     assert list(posted.values()) == [[]], "the other region posts nothing"
     two.compare(now=LATER)
     assert (two.origin.named, two.home.named) == ({}, {})
+
+
+@pytest.mark.parametrize("acting", [HOME, ORIGIN])
+def test_once_a_repair_is_done_both_regions_compare_its_day_again_and_find_nothing(two: Two, acting: str) -> None:
+    proposed(two, acting)
+    decided(two)
+    assert two.origin.named == two.home.named == {"pay-7": "different_amount"}
+    now = NIGHT + timedelta(minutes=1)
+    for region in (two.origin, two.home):
+        [timer] = due_timers(region.tx, now, 10)
+        nightly.day_is_due(region.tx, region.context, timer, now)
+    two.settle(now)
+    assert (two.origin.named, two.home.named) == ({}, {})
+
+
+def test_a_difference_that_is_found_after_its_repair_was_proposed_names_the_repair(two: Two) -> None:
+    two.home.execute(f"DELETE FROM reconciliation_differences WHERE serial = '{SERIAL}'")
+    proposed(two, HOME)
+    assert two.home.differences == []
+    two.compare(now=LATER)
+    assert [each.repair_id for each in two.home.differences] == [REPAIR]
 
 
 def test_the_acting_region_has_an_audit_row_that_names_the_proposer(two: Two) -> None:

@@ -25,7 +25,7 @@ from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.business.reconciliation import days, rules
 from region_node.business.reconciliation.port import Reconciliation, SettledKind
-from region_node.business.reconciliation.repair_rows import last_act
+from region_node.business.reconciliation.repair_rows import last_act, repairs_under_way
 from region_node.business.reconciliation.rows import (
     DayRow,
     close_unseen,
@@ -34,6 +34,7 @@ from region_node.business.reconciliation.rows import (
     keep_day,
     keep_difference,
     keep_open,
+    note_repair,
     record_of,
     told_record,
 )
@@ -146,6 +147,8 @@ def records_answered(
             keep_open(tx, region, kind.name, pair.serial, started)
             continue
         keep_difference(tx, kind, region, question.day, pair, started, now, late)
+        for repair in repairs_under_way(tx, context.kinds, kind.name, pair.serial):
+            note_repair(tx, region, kind.name, pair.serial, repair.id)  # the other region has found it first
     if asked.first_bucket < told.next_bucket < len(buckets):
         following = ReconciliationQuestion()
         following.CopyFrom(question)

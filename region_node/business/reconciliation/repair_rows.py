@@ -70,6 +70,12 @@ def repairs_about(tx: Transaction, kinds: Mapping[str, SettledKind], record_kind
     return [each for each in (_opened(tx, kinds, row) for row in rows) if each is not None]
 
 
+def repairs_under_way(tx: Transaction, kinds: Mapping[str, SettledKind], record_kind: str, serial: str) -> list[Repair]:
+    """The repairs of a record that are proposed, or confirmed and not done, by id."""
+    under_way = (RepairState.REPAIR_STATE_PROPOSED, RepairState.REPAIR_STATE_CONFIRMED)
+    return [each for each in repairs_about(tx, kinds, record_kind, serial) if each.state in under_way]
+
+
 def last_act(tx: Transaction, kinds: Mapping[str, SettledKind], record_kind: str, serial: str) -> datetime | None:
     """The time at which this region did, or heard of, the last act on a record; None for none."""
     return max(filter(None, (act_time(each) for each in repairs_about(tx, kinds, record_kind, serial))), default=None)

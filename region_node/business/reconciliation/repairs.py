@@ -25,6 +25,7 @@ from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.reconciliation import rules
+from region_node.business.reconciliation.nightly import compare_soon
 from region_node.business.reconciliation.port import Act, Reconciliation, SettledKind
 from region_node.business.reconciliation.repair_rows import (
     act_time,
@@ -33,7 +34,7 @@ from region_node.business.reconciliation.repair_rows import (
     repairs_about,
     require_repair,
 )
-from region_node.business.reconciliation.rows import find_difference, note_repair, record_of, require_open
+from region_node.business.reconciliation.rows import find_difference, note_repair, open_day, record_of, require_open
 
 SUBJECTS = "repair/"
 NOTE_LIMIT, STAFF_LIMIT = 1000, 256  # characters
@@ -45,6 +46,7 @@ FAILED = RepairState.REPAIR_STATE_FAILED
 RESTORE = RepairAct.REPAIR_ACT_RESTORE
 _LARGEST_EVIDENCE = CONTENT_LIMIT - 4096  # bytes: ids and times of the envelope take less than the rest
 _LIFETIME = timedelta(days=3650)  # the message waits however long the other region was away
+_AFTER_ACT = timedelta(seconds=1)  # a comparison that begins with the act could not tell which of both came first
 
 
 def state_name(state: RepairState.ValueType) -> str:
@@ -160,7 +162,7 @@ def take_decision(tx: Transaction, context: Reconciliation, known: Repair, told:
     region = context.node.region
     known.state, known.failure = told.state, told.failure
     if told.state == DONE:
-        known.act_time.CopyFrom(to_timestamp(now))
+        _end(tx, known, _other_region(known, region), now)
     if proposing_region(known) != region:
         keep_repair(tx, context.kinds, known)  # the report of the act
         return
@@ -201,12 +203,12 @@ def evidence_answered(
     repair = find_repair(tx, context.kinds, repair_id)
     if repair is None or repair.state != CONFIRMED:
         return
+    there = _other_region(repair, context.node.region)
     if not failure:
-        repair.state = DONE
-        repair.act_time.CopyFrom(to_timestamp(now))
+        _end(tx, repair, there, now)
     else:
         repair.state, repair.failure = FAILED, failure
-        _tell_state(tx, context, repair, _other_region(repair, context.node.region), now)
+        _tell_state(tx, context, repair, there, now)
     keep_repair(tx, context.kinds, repair)
 
 
@@ -274,11 +276,19 @@ def _act(tx: Transaction, context: Reconciliation, repair: Repair, there: str, n
 
 def _note_done(tx: Transaction, context: Reconciliation, repair: Repair, now: datetime) -> None:
     """Notes that this region has booked a repair."""
-    repair.state = DONE
-    repair.act_time.CopyFrom(to_timestamp(now))
+    _end(tx, repair, _other_region(repair, context.node.region), now)
     actor = f"region/{context.node.region}"
     detail = f"{RepairAct.Name(repair.act)}, {repair.id}, proposed by {repair.proposer}"
     audit.append(tx, now=now, actor=actor, action="Repair", subject=repair.serial, detail=detail)
+
+
+def _end(tx: Transaction, repair: Repair, there: str, now: datetime) -> None:
+    """Notes that the act is done, and has the day compared once more: the difference closes by no act, but by that."""
+    repair.state = DONE
+    repair.act_time.CopyFrom(to_timestamp(now))
+    day = open_day(tx, there, repair.record_kind, repair.serial)
+    if day is not None:
+        compare_soon(tx, there, day, now + _AFTER_ACT)
 
 
 def _take_decider(known: Repair, told: Repair) -> None:

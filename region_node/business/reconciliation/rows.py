@@ -195,6 +195,12 @@ def find_difference(
     return None if row is None else next(iter(_opened(tx, kinds, [row])), None)
 
 
+def open_day(tx: Transaction, region: str, record_kind: str, serial: str) -> date | None:
+    """The business day of a record with an open difference from another region; None without one."""
+    row = tx.find(_DIFFERENCES, region, record_kind, serial)
+    return None if row is None or row.closed_time is not None else date.fromisoformat(row.day)
+
+
 def open_serials(tx: Transaction, region: str) -> set[str]:
     """The serials with an open difference from another region."""
     sql = "SELECT serial FROM reconciliation_differences WHERE region = :region AND closed_time IS NULL"
