@@ -56,7 +56,8 @@ def await_revision(scene: Scene, revision: int) -> None:
 
     async def works_by() -> list[int]:
         async with scene.federation.dial_coordinator() as channel:
-            listed = await MembershipServiceStub(channel).ListRegions(ListRegionsRequest(), timeout=CALL_SECONDS)
+            service = MembershipServiceStub(channel)
+            listed = await service.ListRegions(ListRegionsRequest(), timeout=CALL_SECONDS, wait_for_ready=True)
         return [each.federation_revision for each in listed.members if each.region in (HANDLING, HOME)]
 
     wait_until(lambda: min(scene.run(works_by())) >= revision, CALL_SECONDS, f"both work by revision {revision}")
@@ -177,7 +178,7 @@ async def _propose(scene: Scene, ticket_id: str, certificate: str) -> None:
             remedy=Remedy.REMEDY_CREDIT,
             amount=Money(minor_units=MONEY, currency="CNY"),
         )
-        await ComplaintServiceStub(channel).ProposeResolution(request, timeout=CALL_SECONDS)
+        await ComplaintServiceStub(channel).ProposeResolution(request, timeout=CALL_SECONDS, wait_for_ready=True)
 
 
 async def _accept(scene: Scene, ticket_id: str) -> None:
