@@ -22,7 +22,7 @@ from deploy.local.certificates import HOST_NAME
 from deploy.local.etcd import LocalEtcd
 from deploy.local.ports import HeldPort
 from deploy.local.postgresql import bare_environment, give, require_programs, server_user
-from deploy.local.postgresql_access import ADMINISTRATOR, PostgresqlAccess
+from deploy.local.postgresql_access import ADMINISTRATOR, APPLICATION, PostgresqlAccess
 from deploy.local.process import (
     START_SECONDS,
     ChildProcess,
@@ -277,6 +277,8 @@ class LocalPatroni(PostgresqlAccess):
                 "sslcert": str(held.certificate),
                 "sslkey": str(held.key),
             }
+        # Here one role owns the databases of all members of a federation.
+        own["pg_hba"].append(f"hostssl all {APPLICATION} all cert clientcert=verify-full")
         own["parameters"] |= {
             "ssl_ca_file": str(server.authority),
             "ssl_cert_file": str(server.certificate),
