@@ -9,7 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -131,7 +131,8 @@ class DueCertificates(Certificates):
         if path.startswith("region/"):
             return super().issue(path, by)
         identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
-        return (by or self.authority).issue(identity, NOW - HOUR, NOW + HOUR / 4)
+        now = datetime.now(UTC)  # a quarter of an hour since this file was imported may be over
+        return (by or self.authority).issue(identity, now - HOUR, now + HOUR / 4)
 
 
 @asynccontextmanager
@@ -206,20 +207,21 @@ def test_an_issuer_of_something_else_and_a_certificate_for_another_key_are_not_p
             stranger = Authority.create(FEDERATION, NOW - HOUR, NOW + HOUR)
             stranger.issue_renewing_issuer(NODES, NOW - HOUR, NOW + HOUR).save(tmp_path / "strange")
             asked = RequestedRenewal.parse(renewal.statement, FEDERATION)
-            by_authority = authority.certify_tls(asked.identity, asked.key, NOW, NOW + MINUTES)
+            now = datetime.now(UTC)
+            by_authority = authority.certify_tls(asked.identity, asked.key, now, now + MINUTES)
             issuer, strange = IssuerDirectory(at.issuer), IssuerDirectory(tmp_path / "strange")
             for unfit in (
-                issuer.renew(other, NOW, MINUTES),
-                strange.renew(asked, NOW, MINUTES),
+                issuer.renew(other, now, MINUTES),
+                strange.renew(asked, now, MINUTES),
                 by_authority.public_bytes(Encoding.PEM),
                 b"x",
             ):
                 assert await reason(at.publish(renewal, unfit)) == "CERTIFICATE_UNFIT"
             former = Renewal(id=renewal.id, statement=at.asked(ec.generate_private_key(ec.SECP256R1())).statement)
-            fitting = issuer.renew(asked, NOW, MINUTES)
+            fitting = issuer.renew(asked, now, MINUTES)
             assert await reason(at.publish(former, fitting)) == "ENROLMENT_NOT_FOUND"
             await at.publish(renewal, fitting)
-            await at.publish(renewal, issuer.renew(asked, NOW, MINUTES))
+            await at.publish(renewal, issuer.renew(asked, now, MINUTES))
             assert await at.waiting() == []
 
     run(scenario())
