@@ -55,10 +55,11 @@ class Certificates:
     def __init__(self, root: Path) -> None:
         self._root = root
         self.authority = new_authority()
+        self._now = datetime.now(UTC)  # a run of the tests may have lasted for half an hour
 
     def issue(self, path: str, by: Authority | None = None) -> CertificateSet:
         identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
-        return (by or self.authority).issue(identity, NOW - HOUR, NOW + HOUR)
+        return (by or self.authority).issue(identity, self._now - HOUR, self._now + HOUR)
 
     def credentials(self, path: str) -> Credentials:
         directory = self._root / path.replace("/", "_")
@@ -67,7 +68,7 @@ class Certificates:
 
 
 def new_authority() -> Authority:
-    return Authority.create(FEDERATION, NOW - HOUR, NOW + HOUR)
+    return Authority.create(FEDERATION, NOW - HOUR, NOW + 3 * HOUR)
 
 
 class Coordinator(FederationServiceServicer):

@@ -45,7 +45,7 @@ from gateway.time.clock import to_timestamp
 from tests import preloaded
 from tests.contract.coordinators import ADMIN, PATIENCE_S, Federation, RegionKeys, federation, keys_of, run
 from tests.contract.programs import REGION_NODE, Installation
-from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates
+from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, Certificates
 from tests.preloaded import Ended
 
 MINUTES = timedelta(minutes=30)
@@ -58,6 +58,11 @@ def _programs_are_loaded() -> None:
     preloaded.run("coordinator.cli.main", "--version", environment={})
 
 
+def now() -> datetime:
+    """The time: half an hour after its beginning a run of the tests may be at these."""
+    return datetime.now(UTC)
+
+
 @dataclass
 class Scene:
     """A coordinator, the keys of Sichuan, and the directory of the issuer of nodes."""
@@ -67,14 +72,14 @@ class Scene:
     issuer: Path
 
     def asked(
-        self, key: ec.EllipticCurvePrivateKey, process: int = 0, region: str = "sichuan", time: datetime = NOW
+        self, key: ec.EllipticCurvePrivateKey, process: int = 0, region: str = "sichuan", late: timedelta = timedelta(0)
     ) -> RenewCertificateRequest:
         identity = parse(f"spiffe://{FEDERATION}/region/{region}", FEDERATION)
         statement = RenewalStatement(
             region=region,
             process=process,
             tls_request=certificate_request(key, identity),
-            request_time=to_timestamp(time),
+            request_time=to_timestamp(now() + late),
         ).SerializeToString()
         signature = self.sichuan.signer.sign(RENEWAL, statement)
         return RenewCertificateRequest(
@@ -131,8 +136,7 @@ class DueCertificates(Certificates):
         if path.startswith("region/"):
             return super().issue(path, by)
         identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
-        now = datetime.now(UTC)  # a quarter of an hour since this file was imported may be over
-        return (by or self.authority).issue(identity, now - HOUR, now + HOUR / 4)
+        return (by or self.authority).issue(identity, now() - HOUR, now() + HOUR / 4)
 
 
 @asynccontextmanager
@@ -140,7 +144,7 @@ async def scene(
     tmp_path: Path, of: str = NODES, certificates_of: type[Certificates] = Certificates
 ) -> AsyncIterator[Scene]:
     certificates = certificates_of(tmp_path / "certificates")
-    certificates.authority.issue_renewing_issuer(of, NOW - HOUR, NOW + HOUR).save(tmp_path / "issuer")
+    certificates.authority.issue_renewing_issuer(of, now() - HOUR, now() + HOUR).save(tmp_path / "issuer")
     async with federation(certificates, tmp_path / "data") as running:
         await running.apply()
         yield Scene(running, keys_of(certificates, "sichuan"), tmp_path / "issuer")
@@ -165,11 +169,13 @@ def test_a_region_renews_by_its_signature_and_gets_the_same_answer_again(tmp_pat
             RequestedRenewal.parse(request.statement, FEDERATION).require_certified(
                 certificate, [at.running.certificates.authority.certificate]
             )
-            later = at.asked(key, time=NOW + timedelta(minutes=1))
+            later = at.asked(key, late=timedelta(minutes=1))
             assert await at.renew(later) == certificate, "after a lost answer, by the same key"
             assert await at.waiting() == []
             assert await at.renew(at.asked(ec.generate_private_key(ec.SECP256R1()))) == b"", "another key begins anew"
-            at.running.certificates.authority.issue_issuer("sichuan", NOW - HOUR, NOW + HOUR).save(tmp_path / "other")
+            at.running.certificates.authority.issue_issuer("sichuan", now() - HOUR, now() + HOUR).save(
+                tmp_path / "other"
+            )
             at.issuer = tmp_path / "other"
             told = await at.issue()
             assert (told.code, "another issuer" in told.err) == (1, True), told.err
@@ -188,7 +194,7 @@ def test_what_the_region_has_not_signed_for_this_connection_now_is_no_renewal(tm
             henan = keys_of(at.running.certificates, "henan")
             foreign = at.asked(key)
             foreign.signing_certificate = henan.certificate
-            wrong = (altered, foreign, at.asked(key, region="henan"), at.asked(key, time=NOW - 2 * HOUR))
+            wrong = (altered, foreign, at.asked(key, region="henan"), at.asked(key, late=-2 * HOUR))
             for request in wrong:
                 assert await reason(at.renew(request)) == "CERTIFICATE_REQUEST_INVALID"
             assert await reason(at.renew(at.asked(key), by="region/henan")) == "CERTIFICATE_REQUEST_INVALID"
@@ -204,24 +210,23 @@ def test_an_issuer_of_something_else_and_a_certificate_for_another_key_are_not_p
             await at.renew(at.asked(ec.generate_private_key(ec.SECP256R1())))
             (renewal,) = await at.waiting()
             other = RequestedRenewal.parse(at.asked(ec.generate_private_key(ec.SECP256R1())).statement, FEDERATION)
-            stranger = Authority.create(FEDERATION, NOW - HOUR, NOW + HOUR)
-            stranger.issue_renewing_issuer(NODES, NOW - HOUR, NOW + HOUR).save(tmp_path / "strange")
+            stranger = Authority.create(FEDERATION, now() - HOUR, now() + HOUR)
+            stranger.issue_renewing_issuer(NODES, now() - HOUR, now() + HOUR).save(tmp_path / "strange")
             asked = RequestedRenewal.parse(renewal.statement, FEDERATION)
-            now = datetime.now(UTC)
-            by_authority = authority.certify_tls(asked.identity, asked.key, now, now + MINUTES)
+            by_authority = authority.certify_tls(asked.identity, asked.key, now(), now() + MINUTES)
             issuer, strange = IssuerDirectory(at.issuer), IssuerDirectory(tmp_path / "strange")
             for unfit in (
-                issuer.renew(other, now, MINUTES),
-                strange.renew(asked, now, MINUTES),
+                issuer.renew(other, now(), MINUTES),
+                strange.renew(asked, now(), MINUTES),
                 by_authority.public_bytes(Encoding.PEM),
                 b"x",
             ):
                 assert await reason(at.publish(renewal, unfit)) == "CERTIFICATE_UNFIT"
             former = Renewal(id=renewal.id, statement=at.asked(ec.generate_private_key(ec.SECP256R1())).statement)
-            fitting = issuer.renew(asked, now, MINUTES)
+            fitting = issuer.renew(asked, now(), MINUTES)
             assert await reason(at.publish(former, fitting)) == "ENROLMENT_NOT_FOUND"
             await at.publish(renewal, fitting)
-            await at.publish(renewal, issuer.renew(asked, now, MINUTES))
+            await at.publish(renewal, issuer.renew(asked, now(), MINUTES))
             assert await at.waiting() == []
 
     run(scenario())
@@ -299,10 +304,10 @@ def test_what_a_member_has_not_signed_by_its_own_certificate_in_force_is_no_rene
                 at.running.certificates.credentials(each) for each in ("admin/li", "admin/wang", "region/zhejiang")
             )
 
-            def asked(path: str, by: Credentials, time: datetime = NOW) -> RenewCertificateRequest:
+            def asked(path: str, by: Credentials, late: timedelta = timedelta(0)) -> RenewCertificateRequest:
                 identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
                 key = ec.generate_private_key(ec.SECP256R1())
-                return proven_request(identity, 0, key, proof_of_member(by, CLOCK), time)
+                return proven_request(identity, 0, key, proof_of_member(by, CLOCK), now() + late)
 
             altered = asked("admin/li", li)
             altered.signature = asked("admin/li", li).signature
@@ -312,13 +317,13 @@ def test_what_a_member_has_not_signed_by_its_own_certificate_in_force_is_no_rene
                 asked("admin/wang", wang),
                 asked("coordinator/0", li),
                 asked("admin/li", zhejiang),
-                asked("admin/li", li, NOW - 2 * HOUR),
+                asked("admin/li", li, -2 * HOUR),
             ):
                 assert await reason(at.renew(wrong, by="admin/li")) == "CERTIFICATE_REQUEST_INVALID"
             assert await at.waiting() == []
             await at.renew(asked("admin/li", li), by="admin/li")
             stolen = x509.load_pem_x509_certificate(li.certificate.read_bytes()).serial_number
-            crl = at.running.certificates.authority.revocation_list([stolen], 1, NOW)
+            crl = at.running.certificates.authority.revocation_list([stolen], 1, now())
             lists = RevocationServiceStub(at.running.as_(ADMIN))
             revoked = RevocationList(crl=crl.public_bytes(Encoding.DER))
             request = PublishRevocationListRequest(revocation_list=revoked)
