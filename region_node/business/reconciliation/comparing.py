@@ -25,7 +25,7 @@ from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.business.reconciliation import days, rules
 from region_node.business.reconciliation.port import Reconciliation, SettledKind
-from region_node.business.reconciliation.repair_rows import last_act, repairs_under_way
+from region_node.business.reconciliation.repair_rows import act_time, is_under_way, repairs_about
 from region_node.business.reconciliation.rows import (
     DayRow,
     close_unseen,
@@ -141,13 +141,14 @@ def records_answered(
     for pair in rules.differences(ours, placed):
         if pair.here is None and kind.is_erased(tx, pair.serial):
             continue  # the erasure is on its way to the other region
-        acted = last_act(tx, context.kinds, kind.name, pair.serial)
+        repairs = repairs_about(tx, context.kinds, kind.name, pair.serial)
+        acted = max(filter(None, map(act_time, repairs)), default=None)
         has_acted = acted is not None and started <= acted <= now
         if has_acted or rules.bucket_of(pair.serial, len(buckets)) in changed:
             keep_open(tx, region, kind.name, pair.serial, started)
             continue
         keep_difference(tx, kind, region, question.day, pair, started, now, late)
-        for repair in repairs_under_way(tx, context.kinds, kind.name, pair.serial):
+        for repair in filter(is_under_way, repairs):
             note_repair(tx, region, kind.name, pair.serial, repair.id)  # the other region has found it first
     if asked.first_bucket < told.next_bucket < len(buckets):
         following = ReconciliationQuestion()

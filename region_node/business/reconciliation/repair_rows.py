@@ -70,19 +70,16 @@ def repairs_about(tx: Transaction, kinds: Mapping[str, SettledKind], record_kind
     return [each for each in (_opened(tx, kinds, row) for row in rows) if each is not None]
 
 
-def repairs_under_way(tx: Transaction, kinds: Mapping[str, SettledKind], record_kind: str, serial: str) -> list[Repair]:
-    """The repairs of a record that are proposed, or confirmed and not done, by id."""
-    under_way = (RepairState.REPAIR_STATE_PROPOSED, RepairState.REPAIR_STATE_CONFIRMED)
-    return [each for each in repairs_about(tx, kinds, record_kind, serial) if each.state in under_way]
-
-
-def last_act(tx: Transaction, kinds: Mapping[str, SettledKind], record_kind: str, serial: str) -> datetime | None:
-    """The time at which this region did, or heard of, the last act on a record; None for none."""
-    return max(filter(None, (act_time(each) for each in repairs_about(tx, kinds, record_kind, serial))), default=None)
+def is_under_way(repair: Repair) -> bool:
+    """Whether a repair is proposed, or confirmed and not done."""
+    return repair.state in (RepairState.REPAIR_STATE_PROPOSED, RepairState.REPAIR_STATE_CONFIRMED)
 
 
 def act_time(repair: Repair) -> datetime | None:
-    """The time of an act by this region's clock; None before it. One of an older version has that of its decision."""
+    """The time at which this region did, or heard of, the act of a repair; None before it.
+
+    A repair of an older version has the time of its decision.
+    """
     if repair.state != RepairState.REPAIR_STATE_DONE:
         return None
     return from_timestamp(repair.act_time if repair.HasField("act_time") else repair.decide_time)

@@ -30,6 +30,7 @@ from region_node.business.reconciliation.port import Act, Reconciliation, Settle
 from region_node.business.reconciliation.repair_rows import (
     act_time,
     find_repair,
+    is_under_way,
     keep_repair,
     repairs_about,
     require_repair,
@@ -162,7 +163,7 @@ def take_decision(tx: Transaction, context: Reconciliation, known: Repair, told:
     region = context.node.region
     known.state, known.failure = told.state, told.failure
     if told.state == DONE:
-        _end(tx, known, _other_region(known, region), now)
+        _end(tx, context, known, now)
     if proposing_region(known) != region:
         keep_repair(tx, context.kinds, known)  # the report of the act
         return
@@ -203,12 +204,11 @@ def evidence_answered(
     repair = find_repair(tx, context.kinds, repair_id)
     if repair is None or repair.state != CONFIRMED:
         return
-    there = _other_region(repair, context.node.region)
     if not failure:
-        _end(tx, repair, there, now)
+        _end(tx, context, repair, now)
     else:
         repair.state, repair.failure = FAILED, failure
-        _tell_state(tx, context, repair, there, now)
+        _tell_state(tx, context, repair, _other_region(repair, context.node.region), now)
     keep_repair(tx, context.kinds, repair)
 
 
@@ -228,7 +228,7 @@ def _require_alone(
     for each in repairs_about(tx, context.kinds, record_kind, serial):
         acted = act_time(each)
         is_recent = acted is not None and acted >= since
-        if each.id != but and (is_recent or each.state in (PROPOSED, CONFIRMED)):
+        if each.id != but and (is_recent or is_under_way(each)):
             raise Refused(Reason.REASON_REPAIR_STATE_FORBIDS, state=state_name(each.state))
 
 
@@ -276,16 +276,17 @@ def _act(tx: Transaction, context: Reconciliation, repair: Repair, there: str, n
 
 def _note_done(tx: Transaction, context: Reconciliation, repair: Repair, now: datetime) -> None:
     """Notes that this region has booked a repair."""
-    _end(tx, repair, _other_region(repair, context.node.region), now)
+    _end(tx, context, repair, now)
     actor = f"region/{context.node.region}"
     detail = f"{RepairAct.Name(repair.act)}, {repair.id}, proposed by {repair.proposer}"
     audit.append(tx, now=now, actor=actor, action="Repair", subject=repair.serial, detail=detail)
 
 
-def _end(tx: Transaction, repair: Repair, there: str, now: datetime) -> None:
+def _end(tx: Transaction, context: Reconciliation, repair: Repair, now: datetime) -> None:
     """Notes that the act is done, and has the day compared once more: the difference closes by no act, but by that."""
     repair.state = DONE
     repair.act_time.CopyFrom(to_timestamp(now))
+    there = _other_region(repair, context.node.region)
     day = open_day(tx, there, repair.record_kind, repair.serial)
     if day is not None:
         compare_soon(tx, there, day, now + _AFTER_ACT)
