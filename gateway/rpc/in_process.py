@@ -120,6 +120,10 @@ class _Context:
         """See grpc; or the peer that the caller has proven to be."""
         return self._arrival.caller
 
+    def peer(self) -> str:
+        """See grpc: no connection of its own."""
+        return ""
+
     def invocation_metadata(self) -> Sequence[tuple[str, str]]:
         """See grpc."""
         return self._arrival.metadata

@@ -33,6 +33,7 @@ from gateway.rpc.access import AccessRules
 from gateway.rpc.acting import Acting, ActingStaff
 from gateway.rpc.admission import Admission, placed
 from gateway.rpc.calls import Call, current_call, enter
+from gateway.rpc.connections import ConnectionWatch
 from gateway.rpc.incidents import incident
 from gateway.rpc.request_streams import RequestReader, RequestStreams, arrived
 from gateway.rpc.shares import HeldBytes, Shares
@@ -142,6 +143,8 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         self._shares = Shares()
         self._admission = Admission()
         self._open: set[_OpenCall] = set()
+        self.connections = ConnectionWatch()
+        """Watches those of the server with this border."""
         if ports.revocations is not None:
             ports.revocations.on_change(self._end_revoked)
 
@@ -185,13 +188,13 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         access = self._ports.access
         reader = RequestReader(access.largest_request(path), access.request_of(path), deserialize)
         if handler.unary_unary is not None:
-            method = _Method(path, _unary(cast("_Unary", handler.unary_unary), reader), streams=False)
+            method = _Method(path, self._unary(cast("_Unary", handler.unary_unary), reader), streams=False)
             return grpc.stream_unary_rpc_method_handler(self._guarded(method), None, handler.response_serializer)
         serve = handler.unary_stream or handler.stream_stream
         if serve is None:
             raise TypeError(f"{path} has a form that the border does not know")
         requests = self._requests if handler.request_streaming else None
-        method = _Method(path, _stream(cast("_Streams", serve), reader, requests), streams=True)
+        method = _Method(path, self._stream(cast("_Streams", serve), reader, requests), streams=True)
         return grpc.stream_stream_rpc_method_handler(self._guarded(method), None, handler.response_serializer)
 
     def _guarded(self, method: _Method) -> _Behave:
@@ -199,6 +202,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
 
         async def behave(requests: _Requests, context: _Context) -> Message | None:
             started, status = metrics.start(), "CANCELLED"
+            self.connections.heard(context)
             with tracing.span(method.name, SpanKind.SERVER, parent=_traceparent(context), attributes=method.attributes):
                 try:
                     answer = await self._admitted(method, requests, context)
@@ -222,6 +226,45 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
                         metrics.served(method.name, status, started)
 
         return behave
+
+    def _unary(self, serve: _Unary, reader: RequestReader) -> _Serve:
+        async def answer(_: _Requests, context: _Context, held: HeldBytes | None) -> Message:
+            return await serve(await self._read_only(reader, context, held), context)
+
+        return answer
+
+    def _stream(self, serve: _Streams, reader: RequestReader, streams: RequestStreams | None) -> _Serve:
+        """`streams` reads the requests of a call; without it, a call has one request."""
+        generates = inspect.isasyncgenfunction(serve)
+
+        # The function writes by itself: a generator would stay open where a caller goes away during a write.
+        async def answer(requests: _Requests, context: _Context, held: HeldBytes | None) -> None:
+            request: object
+            if streams is None:
+                request = await self._read_only(reader, context, held)
+            else:
+                request = streams.read(requests, reader, lambda each: self._taken(each, context), held)
+            answers = _Answers(context)
+            if not generates:
+                # Health.Watch alone, which uses nothing of its context but `write`.
+                await cast("Awaitable[None]", serve(request, cast("_Context", answers)))
+                return
+            async with aclosing(cast("AsyncGenerator[Message, None]", serve(request, context))) as responses:
+                async for response in responses:
+                    await answers.write(response)
+
+        return answer
+
+    async def _read_only(self, reader: RequestReader, context: _Context, held: HeldBytes | None) -> Message:
+        return self._taken(await reader.read_only(context.read(), held), context)
+
+    def _taken(self, request: Message, context: _Context) -> Message:
+        """A request of the current call, in the name of whoever acts. Raises Refused as `Acting.take`."""
+        self.connections.heard(context)
+        acting = current_call().acting
+        if acting is not None:
+            acting.take(request)
+        return request
 
     async def _admitted(self, method: _Method, requests: _Requests, context: _Context) -> Message | None:
         """Admits a call, which holds its place until it is served, and serves it.
@@ -320,36 +363,6 @@ def is_noted(refused: Refused) -> bool:
     return is_denied or refused.reason in _NOTED
 
 
-def _unary(serve: _Unary, reader: RequestReader) -> _Serve:
-    async def answer(_: _Requests, context: _Context, held: HeldBytes | None) -> Message:
-        return await serve(_taken(await reader.read_only(context.read(), held)), context)
-
-    return answer
-
-
-def _stream(serve: _Streams, reader: RequestReader, streams: RequestStreams | None) -> _Serve:
-    """`streams` reads the requests of a call; without it, a call has one request."""
-    generates = inspect.isasyncgenfunction(serve)
-
-    # The function writes by itself: a generator would stay open where a caller goes away during a write.
-    async def answer(requests: _Requests, context: _Context, held: HeldBytes | None) -> None:
-        request: object
-        if streams is None:
-            request = _taken(await reader.read_only(context.read(), held))
-        else:
-            request = streams.read(requests, reader, _taken, held)
-        answers = _Answers(context)
-        if not generates:
-            # Health.Watch alone, which uses nothing of its context but `write`.
-            await cast("Awaitable[None]", serve(request, cast("_Context", answers)))
-            return
-        async with aclosing(cast("AsyncGenerator[Message, None]", serve(request, context))) as responses:
-            async for response in responses:
-                await answers.write(response)
-
-    return answer
-
-
 class _Answers:
     """Writes the answers of a stream.
 
@@ -373,14 +386,6 @@ class _Answers:
             # A write fails where the caller has gone, too.
             await asyncio.gather(writing, return_exceptions=True)
             raise
-
-
-def _taken(request: Message) -> Message:
-    """A request of the current call, in the name of whoever acts. Raises Refused as `Acting.take`."""
-    acting = current_call().acting
-    if acting is not None:
-        acting.take(request)
-    return request
 
 
 def _unknown(method: str) -> _Behave:

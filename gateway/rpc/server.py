@@ -13,6 +13,7 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
 
+from gateway.process.running import stop_tasks
 from gateway.rpc.in_process import InProcess
 from gateway.rpc.interceptor import BorderInterceptor
 from gateway.rpc.ports import PortInUse, held_port
@@ -67,6 +68,7 @@ class Server:
         self._names = [service.descriptor.full_name for service in services]
         self._listeners: list[grpc.aio.Server] = []
         self._held = ExitStack()
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self, listen: str, *credentials: grpc.ServerCredentials) -> int:
         """Listens on `host:port` and serves, with a listener for each of the credentials; returns the port.
@@ -88,6 +90,7 @@ class Server:
             address = f"{host_of(listen)}:{port}"
         for listener in self._listeners:
             await listener.start()
+        self._watching = asyncio.create_task(self._border.connections.run(port))
         await self._say(health_pb2.HealthCheckResponse.SERVING)
         return port
 
@@ -117,6 +120,8 @@ class Server:
         self._border.drain()
         self._held.close()  # a successor may listen as soon as these listeners are closed, while their calls end
         await asyncio.gather(*(listener.stop(DRAIN_SECONDS) for listener in self._listeners))
+        if self._watching is not None:
+            await stop_tasks([self._watching])
 
     async def show(self, *, serves: bool) -> None:
         """Reports through the health service whether all services serve."""

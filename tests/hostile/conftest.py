@@ -31,7 +31,7 @@ RESTS = 0.2  # seconds between two honest calls beside a flood of calls
 MORE_OFTEN = 20  # how many times as many calls a flood makes as the honest caller beside it
 KIB = 1024
 # Bytes of a node: caches that fill, and pages that its allocator keeps, under any load.
-KEPT = 48 * 1024 * KIB
+KEPT = 96 * 1024 * KIB
 OF_STREAM = 20 * KIB  # of an open one, or a call: gRPC, a task, and metadata, which have their limit
 LINES = 128  # of customers at the node
 FLOODING, QUIET = "henan", "guangdong"

@@ -9,11 +9,12 @@ from contextlib import suppress
 
 from gateway.security.tls import Credentials
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PING = 0x0, 0x1, 0x3, 0x4, 0x6
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, CONTINUATION = 0x0, 0x1, 0x3, 0x4, 0x6, 0x9
 END_STREAM, ACK, END_HEADERS = 0x1, 0x1, 0x4
 CANCEL = struct.pack(">I", 0x8)
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEAD = 9
+SETTINGS_SECONDS = 60.0  # in which a server sends its settings
 _LITERAL = b"\x00"  # never indexed, with a name of its own
 _SEVEN_BITS = 0x7F
 
@@ -67,6 +68,8 @@ class Connection:
         """How many frames of each kind have come."""
         self.streams = itertools.count(1, 2)
         """The ids of its streams that come next."""
+        self._settled = asyncio.Event()
+        self._is_amid_headers = False
         self.ended = asyncio.get_running_loop().create_task(self._read())
         """Ends with the connection."""
 
@@ -93,6 +96,13 @@ class Connection:
             return False
         return True
 
+    async def begin_headers(self, stream: int, block: bytes) -> bool:
+        """Sends headers that do not end: from then on no frame may come between them, not even an acknowledgement."""
+        async with asyncio.timeout(SETTINGS_SECONDS):
+            await self._settled.wait()
+        self._is_amid_headers = True
+        return await self.send(frame(HEADERS, stream, block))
+
     async def send_all(self, parts: Sequence[bytes]) -> bool:
         """Sends parts one after the other, until the connection ends."""
         for part in parts:
@@ -111,5 +121,6 @@ class Connection:
                 head = await self._reader.readexactly(_HEAD)
                 await self._reader.readexactly(int.from_bytes(head[:3]))
                 self.kinds[head[3]] = self.kinds.get(head[3], 0) + 1
-                if head[3] == SETTINGS and not head[4] & ACK:
+                if head[3] == SETTINGS and not head[4] & ACK and not self._is_amid_headers:
                     self._writer.write(frame(SETTINGS, 0, flags=ACK))
+                    self._settled.set()

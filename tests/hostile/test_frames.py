@@ -17,6 +17,7 @@ from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.rpc.access import LARGEST_REQUEST
 from gateway.rpc.admission import LEAST_AMONG_OTHERS
+from gateway.rpc.connections import MOST as MOST_WITHOUT_CALL
 from gateway.rpc.shares import CALLS
 from gateway.security.tls import MAX_CONCURRENT_STREAMS
 from tests.bench.orders import requester
@@ -24,6 +25,7 @@ from tests.hostile.caller import CALL_SECONDS
 from tests.hostile.conftest import KEPT, KIB, OF_STREAM, SECONDS, Served, Target, require_served
 from tests.hostile.frames import (
     CANCEL,
+    CONTINUATION,
     DATA,
     END_HEADERS,
     HEADERS,
@@ -44,6 +46,8 @@ ASKING = 100  # callers
 BOMBS = 10  # at a time
 INSISTING = 200  # callers beyond the places
 RESETTING = 2  # connections
+SWELLING = 4  # connections
+HELD = 500  # rounds of all of them, after which a node without a bound has grown by much more
 OF_RESET = 3  # calls that are open need as much as one that was reset and that Python has not taken
 ROUND = 1_000  # of resets, and of the frames of other floods: one follows the other
 # In quiet calls, for half of the honest ones: the calls that have begun at the door, and as many on their way to it.
@@ -65,13 +69,15 @@ class Bound:
     streams: int = 0
     requests: int = 0
     """Of the largest size, at a time."""
+    swelling: int = 0
+    """Connections without a call, whose bytes the node may keep until it closes them."""
     most: float = MOST
 
     @property
     def growth(self) -> int:
         """Bytes."""
-        requests = self.requests * LARGEST_REQUEST
-        return KEPT + self.connections * OF_CONNECTION + self.streams * OF_STREAM + requests
+        requests, swollen = self.requests * LARGEST_REQUEST, self.swelling * MOST_WITHOUT_CALL
+        return KEPT + self.connections * OF_CONNECTION + self.streams * OF_STREAM + requests + swollen
 
 
 def require_within(bound: Bound, served: Served, name: str) -> None:
@@ -82,7 +88,13 @@ def require_within(bound: Bound, served: Served, name: str) -> None:
 
 
 def attack(
-    target: Target, name: str, harm: Callable[[Connection], Awaitable[object]], bound: Bound, *, repeats: bool = True
+    target: Target,
+    name: str,
+    harm: Callable[[Connection], Awaitable[object]],
+    bound: Bound,
+    *,
+    repeats: bool = True,
+    act: Callable[[], Awaitable[object]] | None = None,
 ) -> None:
     """Lets the connections of a bound do harm at once, beside the honest caller: again and again, or once and hold it.
 
@@ -99,7 +111,7 @@ def attack(
                     opened[place] = await target.connect()
                 await harm(opened[place])
 
-            await served.hold(*(partial(again, place) for place in range(len(opened)) if repeats))
+            await served.hold(*(partial(again, place) for place in range(len(opened)) if repeats), act=act)
             await asyncio.gather(*(each.close() for each in opened))
         return served
 
@@ -151,6 +163,20 @@ def test_requests_that_come_byte_by_byte_hold_nobody_up(target: Target) -> None:
             await asyncio.sleep(0.05)  # the slowness of this client
 
     attack(target, "slow frames", drip, Bound(connections=100, streams=100))
+
+
+def test_metadata_without_end_leave_others_their_calls_and_the_node_its_memory(target: Target) -> None:
+    begun, rounds, is_held = call_headers(STREAM), itertools.count(1), asyncio.Event()
+    more = frame(CONTINUATION, 1, b"\x00" + b"\x01a\x7f\x81\x5d" + b"b" * 12_000)
+
+    async def swell(connection: Connection) -> None:
+        if next(connection.streams) == 1:
+            await connection.begin_headers(1, begun)
+        await connection.send_all([more] * ROUND)
+        if next(rounds) == HELD:
+            is_held.set()
+
+    attack(target, "metadata without end", swell, Bound(SWELLING, swelling=SWELLING), act=is_held.wait)
 
 
 def test_floods_of_pings_and_settings_cost_little(target: Target) -> None:
