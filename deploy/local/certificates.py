@@ -24,7 +24,7 @@ from gateway.security.authority import (
 from gateway.security.tls import Credentials
 
 HOST_NAME = "localhost"  # the DNS name in a server's certificate
-_VALID = timedelta(days=30)
+_VALID = timedelta(days=365)  # federations under test live for months from some day of the next one on
 _SKEW = timedelta(minutes=10)  # the tolerance for clocks
 
 
