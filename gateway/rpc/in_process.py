@@ -62,6 +62,8 @@ class InProcess:
                 return await serving
         except TimeoutError:
             raise Refused(Reason.REASON_ANSWER_LATE, seconds=f"{arrival.seconds:.0f}") from None
+        finally:
+            del serving  # its error keeps this frame, and would stay with the request until a collection of garbage
 
     async def _serve(self, path: str, arrival: Arrival) -> Message:
         context = _Context(path, arrival)
@@ -77,7 +79,7 @@ class InProcess:
         except grpc.aio.AbortError:
             if context.refused is None:
                 raise
-            raise context.refused from None
+            raise context.end() from None
 
     async def _handler(self, details: grpc.HandlerCallDetails) -> "_Handler | None":
         return self._handlers.get(details.method)
@@ -140,6 +142,12 @@ class _Context:
                 self.path = self._arrival.rpc_of(message)
             self._request = message.SerializeToString()
         return self._request
+
+    def end(self) -> Refused:
+        """The refusal of the call, which the context keeps no longer: both would stay until a collection of garbage."""
+        refused, self.refused = self.refused, None
+        assert refused is not None
+        return refused
 
     async def abort_with_status(self, status: grpc.Status) -> NoReturn:
         """See grpc."""

@@ -210,6 +210,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
                     return answer
                 except Refused as refused:
                     status = status_code(refused.reason).name
+                    _detach(refused)
                     await _abort(context, refused)
                     raise
                 except grpc.aio.AbortError:
@@ -219,7 +220,9 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
                     raise
                 except Exception as error:
                     status = "INTERNAL"
-                    await _abort(context, incident(method.path, error))
+                    logged = incident(method.path, error)
+                    _detach(error)
+                    await _abort(context, logged)
                     raise
                 finally:
                     if method.is_counted or status != "OK":
@@ -403,6 +406,23 @@ def _traceparent(context: _Context) -> str:
         if key == "traceparent":
             return value if isinstance(value, str) else ""
     return ""
+
+
+def _detach(error: BaseException) -> None:
+    """Frees the frames that an error, and those behind it, came through.
+
+    gRPC keeps the end of a call in a circle until the next collection of garbage; frames keep requests.
+    """
+    left, seen = [error], set[int]()
+    while left:
+        each = left.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        each.__traceback__ = None
+        left += [behind for behind in (each.__cause__, each.__context__) if behind is not None]
+        if isinstance(each, BaseExceptionGroup):
+            left += each.exceptions
 
 
 async def _abort(context: _Context, refused: Refused) -> None:

@@ -1,9 +1,11 @@
 """The border reads nothing of callers whom it turns away, and of others no more than a request may hold."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import FrameType
 
 import grpc
 import pytest
@@ -18,7 +20,7 @@ from gateway.api.relay.v1 import relay_pb2
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import from_rpc_error, reason_name
 from gateway.rpc.access import LARGEST_REQUEST, AccessRules
-from gateway.rpc.element_counts import most_elements
+from gateway.rpc.element_counts import most_elements, require_few
 from gateway.rpc.server import Server, Service
 from gateway.rpc.shares import CALLS_OF_STRANGERS
 from gateway.security.identity import parse, server_name
@@ -266,6 +268,49 @@ def test_a_request_of_more_elements_than_its_bytes_are_for_is_refused_before_it_
                 assert await refused(channel, method, elements(method, most)) == ""
 
     asyncio.run(scenario())
+
+
+def fail(*_: object) -> None:
+    raise RuntimeError("a defect")
+
+
+def fail_together(data: bytes, *_: object) -> None:
+    try:
+        fail(data)
+    except RuntimeError as error:
+        raise ExceptionGroup("defects", [error]) from None
+
+
+def bytes_in(frame: FrameType) -> list[bytes]:
+    return [value for value in frame.f_locals.values() if isinstance(value, bytes)]
+
+
+@pytest.mark.parametrize(
+    ("check", "reason"), [(require_few, "TOO_MANY_ELEMENTS"), (fail, "INTERNAL"), (fail_together, "INTERNAL")]
+)
+def test_nothing_keeps_a_request_whose_call_has_ended_with_an_error(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch, check: Callable[..., None], reason: str
+) -> None:
+    monkeypatch.setattr("gateway.rpc.request_streams.require_few", check)
+    monkeypatch.setattr("gateway.rpc.incidents._log.disabled", True)  # pytest keeps what is logged
+
+    def keepers(request: bytes) -> list[FrameType]:
+        frames = [each for each in gc.get_objects() if isinstance(each, FrameType)]
+        return [each for each in frames if any(value is not request and value == request for value in bytes_in(each))]
+
+    async def scenario() -> None:
+        for server, caller, method in CALLS:
+            request = elements(method, most_elements(largest_request(method)) + 1)
+            async with dialled(certificates, server, caller, Parser().service(method.containing_service)) as channel:
+                assert await refused(channel, method, request) == reason
+                assert keepers(request) == []
+
+    gc.collect()
+    gc.disable()  # it would end the circle of gRPC's end of a call
+    try:
+        asyncio.run(scenario())
+    finally:
+        gc.enable()
 
 
 def test_a_caller_who_is_turned_away_is_told_so_before_anything_is_sent(certificates: Certificates) -> None:

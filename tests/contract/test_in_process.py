@@ -1,6 +1,7 @@
 """A call from within the process passes the border as one by gRPC does, and ends as it does."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from gateway.process.metrics import UnrecordedCalls
 from gateway.process.tracing import Tracing
 from gateway.rpc.access import AccessRules
 from gateway.rpc.calls import current_call
-from gateway.rpc.in_process import Arrival, InProcess
+from gateway.rpc.in_process import Arrival, InProcess, _Context
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.security.identity import Identity
 from gateway.security.revocations import Revocations
@@ -149,6 +150,27 @@ def test_a_caller_who_may_not_call_is_noted_and_nothing_of_it_is_read(tmp_path: 
         assert process.denied == [(STRANGER, "PERMISSION_DENIED")]
 
     asyncio.run(story())
+
+
+def test_nothing_keeps_a_call_that_was_refused(tmp_path: Path) -> None:
+    async def refuse(process: Process) -> str:
+        try:
+            await process.get(STRANGER, read=never)
+        except Refused as refused:
+            return reason_name(refused.reason)
+        return ""
+
+    async def story() -> None:
+        assert await refuse(Process(tmp_path)) == "PERMISSION_DENIED"
+        await asyncio.sleep(0)  # the loop has let go of what woke this task
+        assert [each for each in gc.get_objects() if isinstance(each, _Context)] == []
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(story())
+    finally:
+        gc.enable()
 
 
 def test_a_request_that_says_which_rpc_it_is_for_is_read_for_those_who_may_call_and_in_time(tmp_path: Path) -> None:
