@@ -5,29 +5,30 @@ close none. So this module looks at the sockets of the process, by what Linux kn
 """
 
 import asyncio
-import ctypes
 import logging
 import os
 import socket
 import stat
 import struct
 import sys
-from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote
 
+from gateway.process.resident import Growth, give_back, resident_bytes
+
 _log = logging.getLogger(__name__)
 MIB = 1024 * 1024
-LOOK = 1.0  # seconds between two looks at the memory
-LOOKS = 10  # that are compared
-GROWTH = 64 * MIB  # between two of them, from which the connections are looked at: a node grows so in a burst of work
+LOOK = 0.25  # seconds between two looks at the memory, each of which costs 50 microseconds
+GROWTH = 64 * MIB  # in ten seconds, from which the connections are looked at: a node grows so in a burst of work
 LARGE = 1024 * MIB  # memory from which they are looked at in any case
+SELDOM = 1.0  # seconds between two looks at them then: a look examines each open file
 # Bytes of a connection since a call of it began or went on: many requests of the largest size may be on their way.
 MOST = 64 * MIB
-_MEMORY, _OPEN_FILES = Path("/proc/self/statm"), Path("/proc/self/fd")
+SETTLED = 1.0  # seconds after a closing, until gRPC has freed the memory of the connection and it is given back
+_OPEN_FILES = Path("/proc/self/fd")
 _TCP_INFO_BYTES, _BYTES_RECEIVED = 136, 128  # Linux's struct tcp_info up to tcpi_bytes_received, and where that stands
 
 
@@ -42,12 +43,17 @@ class ConnectionWatch:
         """Bytes: the growth from which it watches, and the most that a connection may send without a call."""
         self._growth = growth
         self._most = most
-        self._sizes: deque[int] = deque(maxlen=LOOKS)
+        self._lately = Growth()
         self._counted: dict[str, int] | None = None
         """The bytes of each connection at its last call, while they are watched."""
         self._heard: set[str] = set()
         """The connections with a call since the last look."""
-        self._has_closed = False
+        self._scanned = 0.0
+        """When the connections were looked at last."""
+        self._closed = 0.0
+        """When a connection was closed last."""
+        self._due: float | None = None
+        """When the memory of closed connections is to be given back."""
 
     def heard(self, call: _HasPeer) -> None:
         """A call has begun, or a message of it has come."""
@@ -56,27 +62,35 @@ class ConnectionWatch:
 
     async def run(self, port: int) -> None:
         """Looks again and again, and closes connections of the port. Ends on another system than Linux."""
-        told = ""
+        told, loop = "", asyncio.get_running_loop()
         while sys.platform == "linux":
             try:
-                self.look(port)
+                self.look(port, loop.time())
             except OSError as error:  # a sandbox hides the process from itself, or it may open no more files
                 if told != str(error):
                     told = str(error)
                     _log.error("cannot look at the connections: %s", error)
             await asyncio.sleep(LOOK)
 
-    def look(self, port: int) -> None:
-        """Looks once."""
-        if self._has_closed:
-            _give_back()
-            self._has_closed = False
-        size = int(_MEMORY.read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        self._sizes.append(size)
-        if size - min(self._sizes) < self._growth and size < LARGE:
+    def look(self, port: int, now: float) -> None:
+        """Looks once, at `now` of the event loop."""
+        size = resident_bytes()
+        grows = self._lately.note(size, now) >= self._growth
+        if not grows and size < LARGE:
             self._counted = None
-            return
-        before, heard = self._counted or {}, self._heard
+        elif grows or now - self._scanned >= SELDOM:
+            self._scanned = now
+            if self._close_silent(port):
+                self._closed = now
+                self._due = self._due or now + SETTLED
+        if self._due is not None and now >= self._due:
+            later = self._closed + SETTLED
+            self._due = later if later > now else None
+            give_back()
+
+    def _close_silent(self, port: int) -> bool:
+        """Closes connections that have sent too much without a call since they were watched; whether there were any."""
+        before, heard, has_closed = self._counted or {}, self._heard, False
         self._counted, self._heard = {}, set()
         for connection, peer, received in _connections(port):
             # A new connection from the same end has sent less than the one before.
@@ -88,14 +102,8 @@ class ConnectionWatch:
             _log.warning(told, peer, (received - counted) // MIB)
             with suppress(OSError):  # it has ended by itself
                 connection.shutdown(socket.SHUT_RDWR)  # `close` would end this descriptor alone, and not gRPC's
-            self._has_closed = True
-
-
-def _give_back() -> None:
-    """Gives the system the memory that is free again: the C library of most systems would keep it for this process."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+            has_closed = True
+        return has_closed
 
 
 def _connections(port: int) -> Iterator[tuple[socket.socket, str, int]]:

@@ -18,10 +18,10 @@ from rich.table import Table
 
 from deploy.local.federation import COORDINATOR, LocalFederation
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
+from gateway.process.resident import resident_bytes
 from tests.bench.bulk import in_packs, payments, received, until_done
 from tests.bench.comparing import order_client, windows_of
 from tests.bench.load import LoadClient
-from tests.bench.machine import resident_bytes
 from tests.bench.orders import CUSTOMERS, HANDLING, HOME, all_lines
 from tests.bench.report import Report, Spread, Window
 from tests.bench.requirements import BUILD, Needs, ready, working_directory

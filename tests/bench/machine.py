@@ -56,11 +56,6 @@ def sync_seconds(directory: Path) -> float:
     return statistics.median(times)
 
 
-def resident_bytes(pid: int) -> int:
-    """The memory of a process that is not swapped out, in bytes. Raises OSError for one that is gone."""
-    return int(_field(Path(f"/proc/{pid}/status"), "VmRSS").split()[0]) * 1024
-
-
 def _field(path: Path, name: str) -> str:
     """The first value of a name in a file of lines `name: value`; empty without one."""
     lines = (line.partition(":") for line in path.read_text("utf-8").splitlines())

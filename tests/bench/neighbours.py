@@ -19,6 +19,7 @@ from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.postgresql_access import PostgresqlAccess
 from deploy.local.profiles import Engine, Placement, Profile
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.process.resident import resident_bytes
 from gateway.security.identity import server_name
 from tests.bench.arrivals import Arrivals, Outcome, offer, starts
 from tests.bench.load import LoadClient
@@ -114,28 +115,20 @@ async def measure(
         await offer([each / rate for each in range(round(_WARM_UP * rate))], small.submit)
         await asyncio.to_thread(flood.run, callers, _WARM_UP)
         for _ in range(rounds):
-            quiet, at_rest = await sent(), resident(pid)
+            quiet, at_rest = await sent(), resident_bytes(pid)
             flooding = asyncio.create_task(asyncio.to_thread(flood.run, callers, seconds + 2 * _WARM_UP))
             await asyncio.sleep(_WARM_UP)
-            before = resident(pid)
+            before = resident_bytes(pid)
             flooded = await sent()
-            grown = resident(pid) - before
+            grown = resident_bytes(pid) - before
             window = await flooding
             after = await sent()
             refused = quiet.refused + flooded.refused + after.refused
-            kept = resident(pid) - at_rest
+            kept = resident_bytes(pid) - at_rest
             found.append(
                 Beside(quiet.latencies, flooded.latencies, after.latencies, refused, window, grown, kept, seconds)
             )
     return found
-
-
-def resident(pid: int) -> int:
-    """Bytes of a process in memory."""
-    for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise ValueError(f"process {pid} has no memory of its own")
 
 
 FIGURES: dict[str, Callable[[Beside], float]] = {

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest, SubmitOrdersRequest
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.rpc.connections import MIB, ConnectionWatch
+from gateway.rpc.connections import MIB, SETTLED, ConnectionWatch
 from gateway.rpc.server import Server
 from gateway.security.identity import server_name
 from gateway.security.tls import server_credentials
@@ -32,6 +32,7 @@ class Serving:
     watch: ConnectionWatch
     port: int
     host: str
+    now: float
 
     @property
     def endpoint(self) -> str:
@@ -40,12 +41,16 @@ class Serving:
     def dial(self) -> grpc.aio.Channel:
         return dial(self.certificates, NODE, COUNTER, self.endpoint)
 
+    def look(self, later: float = 0.0) -> None:
+        """The watch looks, or so many seconds later."""
+        self.watch.look(self.port, self.now + later)
+
     async def flooded(self) -> Connection:
         """A connection of a caller, seen by the watch, that has sent much of metadata that do not end."""
         name = server_name(Role.ROLE_REGION, "sichuan", FEDERATION)
         flood = await Connection.open(self.endpoint, name, self.certificates.credentials(COUNTER))
         await flood.begin_headers(1, call_headers(SUBMIT))
-        self.watch.look(self.port)
+        self.look()
         await flood.send_all([MORE] * 10)
         return flood
 
@@ -59,13 +64,21 @@ async def serving(
     interceptor.connections = watch
     server = Server([service], interceptor, reflects=False)
     port = await server.start(f"{listen}:0", server_credentials(certificates.credentials(NODE), CLOCK))
-    yield Serving(certificates, watch, port, host)
+    yield Serving(certificates, watch, port, host, asyncio.get_running_loop().time())
     await server.drain()
 
 
+@pytest.fixture(autouse=True)
+def looks_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.rpc.connections.LOOK", 10 * PATIENCE_S)
+
+
 def test_a_connection_whose_metadata_never_end_is_closed_and_named_and_another_goes_on(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    given_back: list[None] = []
+    monkeypatch.setattr("gateway.rpc.connections.give_back", lambda: given_back.append(None))
+
     async def scenario() -> None:
         async with serving(tmp_path, ConnectionWatch(growth=0, most=MIB)) as node, node.dial() as channel:
             streams: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(SUBMIT_MANY)
@@ -75,11 +88,15 @@ def test_a_connection_whose_metadata_never_end_is_closed_and_named_and_another_g
             flood = await node.flooded()
             async with asyncio.timeout(PATIENCE_S):
                 while await flood.send(MORE):
-                    node.watch.look(node.port)
+                    node.look()
                     await asyncio.sleep(0)  # a send that need not wait lets nothing else happen
             await stream.write(SubmitOrdersRequest().SerializeToString())
             assert await stream.read() == b""
             await stream.done_writing()
+            assert given_back == []
+            for _ in range(2):
+                node.look(SETTLED)
+            assert len(given_back) == 1
 
     asyncio.run(scenario())
     (told,) = [each.getMessage() for each in caplog.records if each.name == "gateway.rpc.connections"]
@@ -97,9 +114,9 @@ def test_callers_send_as_much_as_they_like_in_calls_and_streams(tmp_path: Path, 
             streams: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(SUBMIT_MANY)
             stream = streams(timeout=PATIENCE_S)
             for _ in range(3):
-                watch.look(node.port)
+                node.look()
                 await unary(SubmitOrderRequest(request_id=LONG).SerializeToString(), timeout=PATIENCE_S)
-                watch.look(node.port)
+                node.look()
                 await stream.write(SubmitOrdersRequest(request_id=LONG).SerializeToString())
                 assert await stream.read() == b""
             await stream.done_writing()
@@ -118,7 +135,7 @@ def test_a_connection_is_left_alone_while_the_memory_does_not_grow(
             unary: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(SUBMIT)
             for _ in range(3):
                 await unary(SubmitOrderRequest().SerializeToString(), timeout=PATIENCE_S)
-                node.watch.look(node.port)
+                node.look()
             assert not flood.ended.done()
             await flood.close()
 

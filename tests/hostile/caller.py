@@ -22,10 +22,10 @@ from gateway.api.federation.v1.federation_pb2 import GetAuditHeadRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.region.v1.catalogue_service_pb2 import SearchBusinessesRequest
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
+from gateway.process.resident import resident_bytes
 from gateway.security.tls import Credentials, client_credentials, client_options
 from tests.bench.chain import credentials_in
 from tests.bench.load import ClientProcess
-from tests.bench.neighbours import resident
 from tests.bench.processor_time import processor_seconds
 
 CALL_SECONDS = 200.0  # reached only where a call is not served
@@ -132,7 +132,7 @@ async def _fate_of(call: Awaitable[object], server: int) -> Fate:
     except grpc.aio.AioRpcError as error:
         failures.append(f"{error.code().name}: {error.details()}")
     waited = time.perf_counter() - began
-    return Fate([waited], [processor_seconds([server]) - processor], resident(server), failures)
+    return Fate([waited], [processor_seconds([server]) - processor], resident_bytes(server), failures)
 
 
 @click.command()

@@ -11,10 +11,10 @@ import pytest
 
 from deploy.local.federation import COORDINATOR, FEDERATION, OPERATOR, PROVIDED, LocalFederation
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.process.resident import resident_bytes
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity, server_name
 from tests.bench.chain import credentials_in
-from tests.bench.neighbours import resident
 from tests.bench.openloop import NEIGHBOUR
 from tests.bench.orders import HOME
 from tests.bench.report import percentile
@@ -31,7 +31,7 @@ RESTS = 0.2  # seconds between two honest calls beside a flood of calls
 MORE_OFTEN = 20  # how many times as many calls a flood makes as the honest caller beside it
 KIB = 1024
 # Bytes of a node: caches that fill, and pages that its allocator keeps, under any load.
-KEPT = 96 * 1024 * KIB
+KEPT = 48 * 1024 * KIB
 OF_STREAM = 20 * KIB  # of an open one, or a call: gRPC, a task, and metadata, which have their limit
 LINES = 128  # of customers at the node
 FLOODING, QUIET = "henan", "guangdong"
@@ -68,7 +68,7 @@ class Served:
     @property
     def grown(self) -> int:
         """The most bytes by which the server has grown during the attack."""
-        return max(each.memory for each in self.fates) - self.memory
+        return max(each.memory for each in self.fates if each is not self.before) - self.memory
 
     @property
     def fates(self) -> list[Fate]:
@@ -138,7 +138,7 @@ class Target:
         log = federation.directory / "logs" / f"{honest}-calling.log"
         self._honest = HonestCaller(kind, *server[:2], certificates / honest, self.pid, log)
         self._honest.call(1)
-        self.memory = resident(self.pid)
+        self.memory = resident_bytes(self.pid)
         """Bytes of the server that has served, before any attack."""
 
     def close(self) -> None:
@@ -161,7 +161,7 @@ class Target:
     async def honest(self, pause: float = PAUSE) -> AsyncIterator[Served]:
         """An honest caller calls while the attack of the context begins and is held, and before and after it."""
         before = await asyncio.to_thread(self._honest.call, HONEST_CALLS)
-        served = Served(self._honest, pause, before, resident(self.pid))
+        served = Served(self._honest, pause, before, resident_bytes(self.pid))
         self._honest.begin(pause)
         try:
             yield served
@@ -172,7 +172,7 @@ class Target:
             served.after = await asyncio.to_thread(self._honest.call, HONEST_CALLS)
             if served.recovered < RECOVERED:
                 break
-        served.kept = resident(self.pid) - served.memory
+        served.kept = resident_bytes(self.pid) - served.memory
 
 
 @pytest.fixture(scope="session", name="federation")

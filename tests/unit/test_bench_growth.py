@@ -1,12 +1,10 @@
 """Growth: the sizes of federations, and the ratios to the smallest."""
 
 import io
-import os
 
 from rich.console import Console
 
 from tests.bench.growth import FULL, Measured, Size, shown, sizes_of
-from tests.bench.machine import resident_bytes
 from tests.bench.report import Spread, Window
 
 _MIB = 2**20
@@ -37,7 +35,3 @@ def test_the_table_shows_rate_and_memory_beside_those_of_the_smallest() -> None:
     row = next(line for line in console.export_text().splitlines() if "2,000" in line)
     cells = [cell.strip() for cell in row.strip("│").split("│")]
     assert cells == ["2", "2,000", "1,000", "500", "0.90", "0.50", "1.00", "40", "150", "150", "150", "1.50"]
-
-
-def test_the_memory_of_a_process_is_told_in_bytes() -> None:
-    assert resident_bytes(os.getpid()) > _MIB, "an interpreter has more"
