@@ -1,16 +1,15 @@
 """The door of a server: how many calls are served at a time, in which order they begin, and which are refused.
 
-The number finds itself (`gateway.process.limit`), by the time for which calls occupy this process. A call that waits
-for somebody else occupies nothing. Calls beyond the number wait here, and begin in turns between owners: operator
-systems at a node, regions at a coordinator. So a call waits for few others, however many another owner has sent. A call
-that would wait too long is refused at once, before anything of it is read.
+The number for one owner finds itself (`gateway.process.limit`), by the time for which calls occupy this process; among
+several it is small. A call that waits for somebody else occupies nothing. Calls beyond the number wait here, and begin
+in turns between owners: operator systems at a node, regions at a coordinator. So a call waits for few others, however
+many another owner has sent. A call that would wait too long is refused at once, before anything of it is read.
 """
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -18,30 +17,19 @@ from gateway.process.limit import Limit, Shared
 from gateway.process.turns import Turns
 
 MOST = 1024  # calls served at a time
-LEAST_ALONE = 32
-LEAST_AMONG_OTHERS = 8  # fewer make commits of SQLite small; more make another operator wait
-
-
-@dataclass(frozen=True)
-class _Terms:
-    """How long calls may take."""
-
-    goal: float
-    """Seconds for which a call occupies the process."""
-    first: int
-    """Calls served at a time before anything is known."""
-    least: int
-    """Calls served at a time, however long they take."""
-
-
-# One operator alone: commits are large. Several: another one waits for what is served.
-_ALONE = _Terms(goal=0.3, first=256, least=LEAST_ALONE)
-_AMONG_OTHERS = _Terms(goal=0.012, first=LEAST_AMONG_OTHERS, least=LEAST_AMONG_OTHERS)
-
+FIRST_ALONE = 256  # before anything is known
+LEAST_ALONE = 32  # however long they take: commits are large
+# Fewer make commits of SQLite small. More make another owner wait; of calls that cost little, gRPC then brings no more
+# than are served at once, so that all others wait within gRPC, in their order.
+AMONG_OTHERS = 8
+# Seconds for which a call may occupy the process; among others they only say which refused calls are worth counting.
+GOAL_ALONE, GOAL_AMONG_OTHERS = 0.3, 0.012
 PATIENCE = 0.3  # seconds for which a call may wait for its turn: beyond it, it would be done too late for its caller
 
 # gRPC takes three rounds of the event loop, and a wake-up of its thread, for a call that it holds.
 LOOK = 0.001  # seconds between two looks
+# Calls served at a time without a look: with none the process does half as much, with more gRPC brings less.
+BUSY = 4
 BEGINNING = 0.05  # seconds for which a stream has a place: enough to refuse it, or to make its first answer
 QUIET_LOOKS = 3  # in a row that bring no call, after which gRPC is taken to hold none
 LOOKS = 16  # in a row, after which some calls begin nevertheless: in a flood no look is quiet, and places lie idle
@@ -53,8 +41,9 @@ class Admission:
     def __init__(self) -> None:
         self._waiting: Turns[tuple[str, asyncio.Future[None]]] = Turns()
         self._served = Shared()
-        self._limits = {terms: _limit(terms) for terms in (_ALONE, _AMONG_OTHERS)}
-        self._terms = _ALONE
+        self._alone = Limit(GOAL_ALONE, least=LEAST_ALONE, first=FIRST_ALONE, most=MOST)
+        self._among_others = Limit(GOAL_AMONG_OTHERS, least=AMONG_OTHERS, first=AMONG_OTHERS, most=AMONG_OTHERS)
+        self._limit = self._alone
         self._looks = self._quiet = 0
         self._is_looking = False
 
@@ -65,8 +54,7 @@ class Admission:
         """
         loop = asyncio.get_running_loop()
         self._quiet = 0
-        self._terms = _AMONG_OTHERS if self._waiting.is_shared(owner, loop.time()) else _ALONE
-        limit = self._limits[self._terms]
+        limit = self._limit = self._among_others if self._waiting.is_shared(owner, loop.time()) else self._alone
         if self._waiting.of(owner) or not self._served.has_room(owner, limit.value):
             if self._waiting.ahead_of(owner) > PATIENCE * limit.rate:
                 raise Refused(Reason.REASON_CALLS_TOO_MANY, caller=owner, calls=str(calls))
@@ -89,24 +77,25 @@ class Admission:
     def leave(self, owner: str) -> None:
         """Gives a place back; a call that waits begins."""
         self._served.leave(owner)
-        if self._terms is _ALONE:
+        if self._limit is self._alone:
             self._let_begin()
-        elif self._may_begin() and not self._is_looking:
+            return
+        self._let_begin(BUSY)
+        if self._may_begin() and not self._is_looking:
             self._is_looking = True
             self._looks = self._quiet = 0
             asyncio.get_running_loop().call_later(LOOK, self._look)
 
     def note(self, began: float, seconds: float, now: float, *, is_refused: bool = False) -> None:
         """Takes into account a call that was served, or refused behind the door."""
-        limit = self._limits[self._terms]
-        note = limit.note_refused if is_refused else limit.note
+        note = self._limit.note_refused if is_refused else self._limit.note
         note(began, seconds, self._served.count, now)
 
     def _may_begin(self) -> bool:
-        return bool(self._waiting) and self._served.count < self._limits[self._terms].value
+        return bool(self._waiting) and self._served.count < self._limit.value
 
-    def _let_begin(self) -> None:
-        while self._may_begin():
+    def _let_begin(self, most: int = MOST) -> None:
+        while self._may_begin() and self._served.count < most:
             ((owner, turn),) = self._waiting.take(1)
             if not turn.done():  # its caller may have gone away
                 turn.set_result(None)
@@ -120,10 +109,6 @@ class Admission:
             self._let_begin()
         else:
             asyncio.get_running_loop().call_later(LOOK, self._look)
-
-
-def _limit(terms: _Terms) -> Limit:
-    return Limit(terms.goal, least=terms.least, first=terms.first, most=MOST)
 
 
 class Place:

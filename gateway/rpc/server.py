@@ -24,7 +24,7 @@ from gateway.settings import host_of
 # Listeners of a port. gRPC for Python takes the calls of a listener one by one, and each needs three rounds of the
 # event loop. With one, a busy process takes calls no faster than it serves them: others wait inside gRPC, where no
 # limit of the process sees them, behind those of a caller at full speed.
-LISTENERS = 4
+LISTENERS = 8
 # Calls at a time at one listener: those that are served, and as many that the border is refusing. gRPC itself refuses
 # further ones for least, without a reason.
 _MOST_UNDER_WAY = 2 * ALL_CALLS

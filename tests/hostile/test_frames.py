@@ -16,7 +16,7 @@ from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, SubmitOrd
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.rpc.access import LARGEST_REQUEST
-from gateway.rpc.admission import LEAST_AMONG_OTHERS
+from gateway.rpc.admission import AMONG_OTHERS
 from gateway.rpc.connections import MOST as MOST_WITHOUT_CALL
 from gateway.rpc.shares import CALLS
 from gateway.security.tls import MAX_CONCURRENT_STREAMS
@@ -51,7 +51,7 @@ HELD = 500  # rounds of all of them, after which a node without a bound has grow
 OF_RESET = 3  # calls that are open need as much as one that was reset and that Python has not taken
 ROUND = 1_000  # of resets, and of the frames of other floods: one follows the other
 # In quiet calls, for half of the honest ones: the calls that have begun at the door, and as many on their way to it.
-MOST = 2.0 * LEAST_AMONG_OTHERS
+MOST = 2.0 * AMONG_OTHERS
 BOMB = 10.0  # quiet calls: counting its elements
 # Quiet calls: all streams of the connections that reset them may have come before, and each takes less than half a
 # call.

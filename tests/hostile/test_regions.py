@@ -14,16 +14,17 @@ from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.errors import from_rpc_error, reason_name
-from gateway.rpc.admission import LEAST_AMONG_OTHERS
+from gateway.rpc.admission import AMONG_OTHERS
+from gateway.rpc.server import LISTENERS
 from tests.bench.orders import HOME
 from tests.hostile.caller import CALL_SECONDS
 from tests.hostile.conftest import KEPT, MORE_OFTEN, OF_STREAM, RESTS, SECONDS, Served, Target, require_served
 
 CALLERS = 128  # of the region at full speed: few enough for the door to let them wait, and not refuse them
-CONNECTIONS = 8  # of theirs: some at each listener
+CONNECTIONS = 4 * LISTENERS  # of theirs: some at each
 # In quiet calls: a call waits for those that began before it, and half as many on their way to the door.
 # Without turns the medians are 17 to 50.
-MOST = 1.5 * LEAST_AMONG_OTHERS
+MOST = 1.5 * AMONG_OTHERS
 BATCH = 64 * 1024  # bytes
 COPIES = 6  # of a batch: received, parsed, forwarded, and in the buffers of gRPC
 GROWTH = KEPT + CALLERS * (OF_STREAM + COPIES * BATCH)  # bytes
@@ -71,5 +72,5 @@ def test_a_region_that_calls_twenty_times_as_often_leaves_others_their_calls(coo
     print(f"{call.__name__}: {served}, {dict(ends)}")
     require_served(served, GROWTH)
     assert ends.total() >= MORE_OFTEN * len(served.beside.waits)
-    if call is ask:  # beside refusals and large requests the median has been 2 to 40: too wide for a bound
+    if call is ask:  # beside refusals and large requests the median varies too much for a bound
         assert served.occupied(0.5) < MOST

@@ -9,7 +9,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process.limit import ROUND
 from gateway.rpc.admission import (
-    LEAST_AMONG_OTHERS,
+    AMONG_OTHERS,
+    BUSY,
     LOOK,
     PATIENCE,
     Admission,
@@ -84,7 +85,7 @@ def test_a_call_of_another_owner_begins_at_once_beside_a_flood_that_came_before_
         first = scene.come("small")
         flood = scene.come("big", FLOOD)
         await quiet()
-        assert len(scene.begun) <= LEAST_AMONG_OTHERS
+        assert len(scene.begun) <= AMONG_OTHERS
         last = scene.come("small")
         await quiet()
         assert scene.begun.count("small") == 2
@@ -98,15 +99,40 @@ def test_a_call_of_another_owner_begins_at_once_beside_a_flood_that_came_before_
 
 def test_calls_that_keep_coming_hold_up_those_that_wait_for_a_short_time_alone() -> None:
     async def scenario(scene: Scene) -> None:
-        calls = scene.come("small") + scene.come("big", FLOOD)
+        await scene.admission.begin("small", 1)
+        served = [await scene.admission.begin("big", 1) for _ in range(AMONG_OTHERS - 1)]
+        calls = scene.come("big", FLOOD)
         await quiet()
-        begun = len(scene.begun)
-        scene.may_end.set()
-        await until(lambda: all(each.done() for each in calls[:begun]))
+        for each in served[BUSY - 1 :]:
+            each.close()
+        await quiet()
+        assert not scene.begun
         for _ in range(COMING):
             calls += scene.come("big")
             await asyncio.sleep(LOOK)
-        assert len(scene.begun) > begun
+        await until(lambda: len(scene.begun) == AMONG_OTHERS - BUSY)
+        scene.may_end.set()
+        await asyncio.gather(*calls)
+
+    run(scenario)
+
+
+def test_while_the_door_looks_few_calls_begin_so_that_the_process_is_never_idle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.rpc.admission.LOOK", PATIENCE_S)
+
+    async def scenario(scene: Scene) -> None:
+        await scene.admission.begin("small", 1)
+        served = [await scene.admission.begin("big", 1) for _ in range(AMONG_OTHERS - 1)]
+        calls = scene.come("big", FLOOD)
+        await quiet()
+        while 1 + len(served) >= BUSY:
+            assert not scene.begun
+            served.pop().close()
+            await quiet()
+        assert scene.begun == ["big"]
+        scene.may_end.set()
         await asyncio.gather(*calls)
 
     run(scenario)
@@ -117,14 +143,14 @@ def test_calls_that_go_away_while_they_wait_or_just_then_hold_nobody_up() -> Non
         calls = scene.come("one") + scene.come("two", FLOOD)
         await quiet()
         scene.may_end.set()
-        await until(lambda: len(scene.begun) > LEAST_AMONG_OTHERS)  # some have their turn, and do not know it yet
+        await until(lambda: len(scene.begun) > AMONG_OTHERS)  # some have their turn, and do not know it yet
         for each in calls:
             each.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
         scene.begun.clear()
         scene.may_end.clear()
-        later = scene.come("two", LEAST_AMONG_OTHERS)
-        await until(lambda: len(scene.begun) >= LEAST_AMONG_OTHERS)
+        later = scene.come("two", AMONG_OTHERS)
+        await until(lambda: len(scene.begun) >= AMONG_OTHERS)
         scene.may_end.set()
         await asyncio.gather(*later)
 
@@ -228,16 +254,16 @@ def test_a_stream_has_a_place_at_its_beginning_alone() -> None:
                 await scene.may_end.wait()
 
         await scene.admission.begin("two", 1)
-        streams = [asyncio.ensure_future(stream()) for _ in range(2 * LEAST_AMONG_OTHERS)]
+        streams = [asyncio.ensure_future(stream()) for _ in range(2 * AMONG_OTHERS)]
         later = scene.come("one")
         await quiet()
         assert not scene.begun, "each place is taken by a stream that begins"
         await until(lambda: "one" in scene.begun)
         scene.may_end.set()
         await asyncio.gather(*streams, *later)
-        calls = scene.come("one", LEAST_AMONG_OTHERS - 1)
+        calls = scene.come("one", AMONG_OTHERS - 1)
         await quiet()
-        assert scene.begun == ["one"] * LEAST_AMONG_OTHERS, "each stream has given its place back, once"
+        assert scene.begun == ["one"] * AMONG_OTHERS, "each stream has given its place back, once"
         await asyncio.gather(*calls)
 
     run(scenario)
@@ -248,7 +274,7 @@ def test_a_stream_that_has_ended_gives_its_place_back_at_once(monkeypatch: pytes
 
     async def scenario(scene: Scene) -> None:
         await scene.admission.begin("two", 1)
-        for _ in range(2 * LEAST_AMONG_OTHERS):
+        for _ in range(2 * AMONG_OTHERS):
             with (await scene.admission.begin("one", 1)).at_its_beginning():
                 pass
 
@@ -266,15 +292,15 @@ def test_what_goes_on_behind_a_call_that_has_ended_takes_no_place() -> None:
                 pass
 
         behind = []
-        for _ in range(2 * LEAST_AMONG_OTHERS):
+        for _ in range(2 * AMONG_OTHERS):
             with placed(await scene.admission.begin("one", 1)):
                 behind.append(asyncio.ensure_future(go_on()))
                 await asyncio.sleep(0)
         may_go_on.set()
         await asyncio.gather(*behind)
-        calls = scene.come("two", LEAST_AMONG_OTHERS)
+        calls = scene.come("two", AMONG_OTHERS)
         await quiet()
-        assert len(scene.begun) == LEAST_AMONG_OTHERS
+        assert len(scene.begun) == AMONG_OTHERS
         scene.may_end.set()
         await asyncio.gather(*calls)
 
