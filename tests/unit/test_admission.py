@@ -110,7 +110,7 @@ def test_calls_that_keep_coming_hold_up_those_that_wait_for_a_short_time_alone()
         for _ in range(COMING):
             calls += scene.come("big")
             await asyncio.sleep(LOOK)
-        await until(lambda: len(scene.begun) == AMONG_OTHERS - BUSY)
+        assert len(scene.begun) == AMONG_OTHERS - BUSY
         scene.may_end.set()
         await asyncio.gather(*calls)
 
