@@ -5,15 +5,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from coordinator.console import rpcs
+from coordinator.console import problem, rpcs
 from coordinator.console.flows import Pair, pairs_of
 from coordinator.console.region import path_of
 from coordinator.console.ring import Flow, Place, Ring, ring
 from coordinator.console.tables_page import heads
-from coordinator.console.words import member_badge, member_state_cell
+from coordinator.console.words import member_badge, member_state_cell, problem_state_cell
 from coordinator.wording.ages import told_age
 from coordinator.wording.answers import unanswered_line
 from coordinator.wording.members import has_beaten, registry_warnings, state_word, waiting_lines
+from coordinator.wording.problems import customers_of
 from gateway.api.coordinator.v1.administration_pb2 import (
     ListOrderSummariesRequest,
     ListOrderSummariesResponse,
@@ -31,7 +32,6 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.cli.problems import told_cause, told_element, told_state
 from gateway.time.clock import from_timestamp
 from gateway.web.console.frames import Link
 from gateway.web.console.lists import chosen_word
@@ -39,12 +39,13 @@ from gateway.web.console.pages import EVENTS, Calling, Live, Shown, View, Visit
 from gateway.web.console.parts import severity_cell
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
+from gateway.wording.problems import told_cause, told_element
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 
 PATH = "/board"
 _SHOW, _ALL = "show", "all"
-_DOWN, _DEGRADED = NetworkCondition.NETWORK_CONDITION_DOWN, NetworkCondition.NETWORK_CONDITION_DEGRADED
+_DEGRADED = NetworkCondition.NETWORK_CONDITION_DEGRADED
 _MOST = 500  # orders, problems and outages that are looked at
 _SPAN = timedelta(hours=1)  # of the orders that count as present traffic
 
@@ -297,12 +298,12 @@ def _problems(visit: Visit, problems: Sequence[Problem]) -> Table:
         ),
         rows=[
             [
-                Cell(each.header.id, "row"),
-                Cell(told_state(each.header), badge="late" if each.header.condition == _DOWN else "soon"),
+                Cell(each.header.id, "row", href=visit.address(problem.path_of(each.header.id))),
+                problem_state_cell(each.header),
                 severity_cell(each.header.severity),
                 Cell(told_cause(each.header)),
                 Cell(", ".join(map(region_name, each.header.regions))),
-                Cell(f"{sum(counted.customers for counted in each.affected):,}", style="figure"),
+                Cell(f"{customers_of(each):,}", style="figure"),
                 Cell(told_age(each.header.start_time, visit.now)),
             ]
             for each in problems
@@ -327,12 +328,18 @@ def _outages(visit: Visit, outages: Sequence[Outage]) -> Table:
                 Cell(translated("degraded") if each.condition == _DEGRADED else translated("down"), badge="late"),
                 Cell(region_name(each.region)),
                 Cell(told_age(each.start_time, visit.now)),
-                Cell(each.problem_id or each.planned_outage_id),
+                _reason(visit, each),
                 Cell(told_if_set(each.planned_end_time)),
             ]
             for each in outages
         ],
     )
+
+
+def _reason(visit: Visit, outage: Outage) -> Cell:
+    if outage.problem_id:
+        return Cell(outage.problem_id, href=visit.address(problem.path_of(outage.problem_id)))
+    return Cell(outage.planned_outage_id)
 
 
 def _others(visit: Visit, absent: int, *, is_whole: bool) -> Link:

@@ -12,8 +12,12 @@ from coordinator.console import (
     issues,
     joint_orders,
     membership,
+    network,
     order,
     orders,
+    paths,
+    problem,
+    problems,
     quality,
     reconciliation,
     region,
@@ -48,6 +52,7 @@ def console(clock: SteadyClock) -> WebConsole:
             Tab(board.PATH, lambda: translated("Board")),
             Tab(orders.PATH, lambda: translated("Orders"), _orders()),
             Tab(complaints.PATH, lambda: translated("Complaints")),
+            Tab(network.PATH, lambda: translated("Network"), _network()),
             Tab(issues.PATH, lambda: translated("Joint work"), _joint_work()),
             Tab(configuration.PATH, lambda: translated("Configuration"), _configuration()),
         ),
@@ -60,6 +65,10 @@ def console(clock: SteadyClock) -> WebConsole:
             joint_orders.VIEW,
             complaints.VIEW,
             complaint.VIEW,
+            network.VIEW,
+            paths.VIEW,
+            problems.VIEW,
+            problem.VIEW,
             issues.VIEW,
             risks.VIEW,
             body.VIEW,
@@ -78,6 +87,13 @@ def _orders() -> Sequence[Tab]:
     return (
         Tab(orders.PATH, lambda: translated("Orders")),
         Tab(joint_orders.PATH, lambda: translated("Joint orders")),
+    )
+
+
+def _network() -> Sequence[Tab]:
+    return (
+        Tab(network.PATH, lambda: translated("Paths")),
+        Tab(problems.PATH, lambda: translated("Problems")),
     )
 
 

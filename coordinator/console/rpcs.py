@@ -3,6 +3,7 @@
 from gateway.api.coordinator.v1 import administration_pb2 as administration_api
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as complaint_api
 from gateway.api.coordinator.v1 import issue_service_pb2 as issue_api
+from gateway.api.coordinator.v1 import path_service_pb2 as path_api
 from gateway.api.coordinator.v1 import problem_service_pb2 as problem_api
 from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as quality_api
 from gateway.api.coordinator.v1 import reconciliation_oversight_service_pb2 as reconciliation_api
@@ -30,6 +31,10 @@ LIST_JOINT_ORDER_SUMMARIES = Rpc(
 )
 GET_ORDER_TRACE = Rpc(f"{_SERVICES}.OrderOversightService/GetOrderTrace", administration_api.GetOrderTraceResponse)
 LIST_PROBLEMS = Rpc(f"{_SERVICES}.ProblemService/ListProblems", problem_api.ListProblemsResponse)
+GET_PROBLEM = Rpc(f"{_SERVICES}.ProblemService/GetProblem", problem_api.GetProblemResponse)
+RECORD_REPORT = Rpc(f"{_SERVICES}.ProblemService/RecordReport", problem_api.RecordReportResponse)
+GET_PATH_MATRIX = Rpc(f"{_SERVICES}.PathService/GetPathMatrix", path_api.GetPathMatrixResponse)
+FIND_PATHS = Rpc(f"{_SERVICES}.PathService/FindPaths", path_api.FindPathsResponse)
 LIST_OUTAGES = Rpc(f"{_SERVICES}.ProblemService/ListOutages", problem_api.ListOutagesResponse)
 LIST_COMPLAINT_HEADERS = Rpc(
     f"{_SERVICES}.ComplaintOversightService/ListComplaintHeaders", complaint_api.ListComplaintHeadersResponse

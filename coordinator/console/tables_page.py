@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.web.charts import Figure
 from gateway.web.console.frames import Link
 from gateway.web.console.pages import Shown
 from gateway.web.console.parts import Commands, Fact
@@ -15,6 +16,8 @@ class TablesPage:
 
     warnings: Sequence[str] = ()
     facts: Sequence[Fact] = ()
+    figures: Sequence[Figure] = ()
+    """Charts above the tables."""
     tables: Sequence[tuple[str, Table]] = ()
     commands: Commands | None = None
     links_heading: str = ""

@@ -224,6 +224,8 @@ PAGES_OF_COORDINATOR = (
     "/orders",
     "/joint-orders",
     "/complaints",
+    "/network",
+    "/problems",
     "/issues",
     "/quality",
     "/reconciliation?days=31",

@@ -20,11 +20,14 @@ from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.fault_reporter import FaultReporter
+from tests.federation.networks import Network
 from tests.federation.probe import Probe, measured, raised
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 from tests.federation.support_staff import LINK, SupportStaff
 from tests.federation.test_console_customers import code_of
 from tests.federation.test_console_imports import imported
+from tests.federation.test_coordinator_console_network import CHANGED
+from tests.unit.network_events import event
 
 pytestmark = [
     pytest.mark.slow,
@@ -164,6 +167,25 @@ async def checked(federation: Federation, guangdong: Counter, number: str) -> st
     return known.headers["location"].removeprefix("/console")
 
 
+@asynccontextmanager
+async def accident(federation: Federation) -> AsyncIterator[str]:
+    """The path of the page of an accident whose reports are due; it is over afterwards."""
+    network, begins, name = Network(federation), federation.clock.now(), federation.next_id()
+    told = [
+        event(
+            f"henan/alarm/{name}", links=["shijiazhuang-zhengzhou-1"], services=["broadband-zhengzhou"], raised=begins
+        ),
+        event(f"henan/fault/{name}", services=["broadband-zhengzhou"], raised=begins),
+    ]
+    for each in told:
+        await network.tell(each)
+    found = await network.of(told[0].id, lambda each: bool(each.affected))
+    await network.count(found.header.id, "henan", 2_000_000, found.header.version, complaints=7)
+    await network.of(told[0].id, lambda each: bool(each.reports))
+    yield f"/problems/{found.header.id}"
+    await network.clear(told, federation.clock.now())
+
+
 OF_THE_COORDINATOR = {
     "board": "/board",
     "region": "/regions/sichuan?connection=test",
@@ -171,6 +193,9 @@ OF_THE_COORDINATOR = {
     "unknown-region": "/regions/nowhere",
     "overseen-complaints": "/complaints?ended=yes",
     "overseen-orders": "/orders",
+    "paths": f"/network?{CHANGED}",
+    "paths-of-two": f"/network/paths?from=sichuan&to=guangdong&{CHANGED}",
+    "problems": "/problems?show=all",
     "issues": "/issues",
     "risks": "/risks?show=all",
     "body": "/body",
@@ -195,7 +220,9 @@ async def test_every_page_fits_its_window_breaks_no_policy_and_is_photographed(
         overseen = {f"overseen-{each}": of_the_region[each] for each in ("complaint", "order-review")}
         pages = {**OF_THE_COORDINATOR, **overseen}
     barriers: dict[tuple[str, str], object] = {}
-    async with signed_in(federation, language, person) as (tab, console):
+    async with accident(federation) as problem, signed_in(federation, language, person) as (tab, console):
+        if person == ADMIN:
+            pages = {**pages, "problem": problem}
         for name, path in pages.items():
             for width in WIDTHS:
                 await tab.resize(width)

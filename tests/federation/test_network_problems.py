@@ -1,14 +1,12 @@
 """Problems of the network across regions: found, followed, counted, graded and reported, with notices to customers."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
 
 from coordinator.problems import correlator
 from gateway.api.coordinator.v1 import problem_service_pb2 as api
-from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
-from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
+from gateway.api.coordinator.v1.problem_service_pb2 import Problem
 from gateway.api.federation.v1 import problem_pb2
 from gateway.api.region.v1 import alarm_service_pb2 as alarm_api
 from gateway.api.region.v1 import followed_problem_service_pb2 as region_api
@@ -22,6 +20,7 @@ from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.line_bindings import bind
+from tests.federation.networks import Network
 from tests.federation.probe import Probe, raised
 from tests.federation.probe import cleared as over
 from tests.federation.refusals import refusal
@@ -42,50 +41,6 @@ def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
 def now_in_the_federation(federation: Federation) -> datetime:
     """When the problem of a test begins. Each is in another part of the network."""
     return federation.clock.now()
-
-
-class Network:
-    """The reports of regions on their networks, and an administrator's reads."""
-
-    def __init__(self, federation: Federation) -> None:
-        self._federation = federation
-        self.admin = ProblemServiceStub(federation.dial_coordinator("admin/root"))
-
-    async def tell(self, told: NetworkEvent, teller: str = "") -> None:
-        """Reports an event by its region, or by another one that pretends to be."""
-        region = teller or told.id.partition("/")[0]
-        stub = ProblemServiceStub(self._federation.dial_coordinator(f"region/{region}"))
-        await stub.ReportEvent(api.ReportEventRequest(event=told), timeout=CALL_SECONDS)
-
-    async def count(self, problem: str, region: str, customers: int, version: int, complaints: int = 0) -> None:
-        """A region says how many customers are affected, in place of its node, which knows of fewer."""
-        stub = ProblemServiceStub(self._federation.dial_coordinator(f"region/{region}"))
-        request = api.ReportAffectedRequest(
-            problem_id=problem, customers=customers, problem_version=version, complaints=complaints
-        )
-        await stub.ReportAffected(request, timeout=CALL_SECONDS)
-
-    async def of(self, child: str, holds: Callable[[Problem], bool] = lambda _: True) -> Problem:
-        """The problem of an event, once there is one for which it holds."""
-        found: list[Problem] = []
-
-        async def is_so() -> bool:
-            listed = await self.admin.ListProblems(api.ListProblemsRequest(include_ended=True), timeout=CALL_SECONDS)
-            for each in listed.problems:
-                shown = await self.show(each.header.id)
-                if child in shown.problem.header.child_ids and holds(shown.problem):
-                    found.append(shown.problem)
-            return bool(found)
-
-        await until(is_so, f"the problem of {child} is so")
-        return found[0]
-
-    async def show(self, problem: str) -> api.GetProblemResponse:
-        return await self.admin.GetProblem(api.GetProblemRequest(problem_id=problem), timeout=CALL_SECONDS)
-
-    async def outages(self) -> list[tuple[str, str]]:
-        listed = await self.admin.ListOutages(api.ListOutagesRequest(), timeout=CALL_SECONDS)
-        return [(each.element.id, each.problem_id) for each in listed.outages]
 
 
 @pytest.fixture(name="network")
@@ -152,14 +107,6 @@ async def confirm(federation: Federation, problem: str, version: int) -> None:
     await service.ConfirmFollowedProblem(request, timeout=CALL_SECONDS)
 
 
-async def cleared(network: Network, events: list[NetworkEvent], when: datetime) -> None:
-    """All of it is over."""
-    for each in events:
-        each.version += 1
-        each.clear_time.CopyFrom(to_timestamp(when))
-        await network.tell(each)
-
-
 @pytest.mark.clause("5.4.2")
 async def test_a_cut_between_two_regions_is_one_problem_whose_customers_are_told_once_by_their_home_regions(
     federation: Federation, network: Network, guangdong: Counter, sichuan: Counter, begins: datetime
@@ -197,7 +144,7 @@ async def test_a_cut_between_two_regions_is_one_problem_whose_customers_are_told
         await until(is_told, "the customer is told")
     for probe in probes:
         await probe.report(over("cut", begins + timedelta(minutes=20)), first=2)
-    await cleared(network, told, begins + timedelta(minutes=20))
+    await network.clear(told, begins + timedelta(minutes=20))
     resolved = await network.of(told[0].id, lambda each: each.header.state == problem_pb2.PROBLEM_STATE_RESOLVED)
     assert resolved.header.id == found.header.id
     for number in numbers:
@@ -345,7 +292,7 @@ async def test_an_older_version_changes_nothing_and_what_happens_elsewhere_is_no
     found = await network.of(name)
     assert (found.header.state, list(found.header.child_ids)) == (problem_pb2.PROBLEM_STATE_RESOLVED, [name])
     assert list((await network.of(elsewhere.id)).header.child_ids) == [elsewhere.id]
-    await cleared(network, [elsewhere], begins)
+    await network.clear([elsewhere], begins)
 
 
 @pytest.mark.clause("5.4.3")
@@ -383,7 +330,7 @@ async def test_half_a_million_customers_for_more_than_an_hour_are_a_special_acci
     ]
     listed = await network.admin.ListProblems(api.ListProblemsRequest(with_open_reports=True), timeout=CALL_SECONDS)
     assert name in [each.header.id for each in listed.problems]
-    await cleared(network, [told], federation.clock.now())
+    await network.clear([told], federation.clock.now())
 
 
 async def _report(network: Network, name: str, kind: api.ReportKind.ValueType) -> Problem:
@@ -405,7 +352,7 @@ async def test_a_node_that_was_away_follows_what_it_has_missed(
         return federation.database("henan").rows(sql, found.header.id) == [(found.header.version,)]
 
     await until(is_followed, "Henan follows it")
-    await cleared(network, [told], begins)
+    await network.clear([told], begins)
 
 
 async def test_lines_are_bound_and_unbound_and_nobody_elses(
@@ -437,7 +384,7 @@ async def test_lines_are_bound_and_unbound_and_nobody_elses(
     await network.of(told.id, lambda each: counted(each, 0))
     followed = await _followed(stub, found.header.id)
     assert (list(followed.header.child_ids), list(followed.ticket_ids)) == ([told.id], [])
-    await cleared(network, [told], begins)
+    await network.clear([told], begins)
 
 
 async def _unbind(node: RegionStub, number: str) -> None:
@@ -473,5 +420,5 @@ async def test_a_fault_that_is_reported_in_one_region_and_is_in_another_follows_
     joined = await network.of(child, lambda each: alarm.id in each.header.child_ids)
     assert joined.header.parent_id == child, "people follow what people work on"
     await desk.cancel(reported.id)
-    await cleared(network, [alarm], begins)
+    await network.clear([alarm], begins)
     await network.of(child, lambda each: each.header.state == problem_pb2.PROBLEM_STATE_RESOLVED)

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import html
 import io
 import json
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
+from urllib.parse import urlencode
 
 import pytest
 from cryptography import x509
@@ -34,7 +36,15 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
     ListComplaintHeadersResponse,
 )
 from gateway.api.coordinator.v1.issue_service_pb2 import CountIssuesResponse, ListIssueHeadersResponse
-from gateway.api.coordinator.v1.problem_service_pb2 import ListOutagesResponse, ListProblemsResponse
+from gateway.api.coordinator.v1.path_service_pb2 import FindPathsResponse, GetPathMatrixResponse, SitePaths
+from gateway.api.coordinator.v1.problem_service_pb2 import (
+    AccidentGrade,
+    GetProblemResponse,
+    ListOutagesResponse,
+    ListProblemsResponse,
+    RecordReportRequest,
+    ReportKind,
+)
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2 import PairStanding
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse
 from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import ReportSettlementResponse
@@ -50,6 +60,7 @@ from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
 from gateway.time.clock import SystemClock, to_timestamp
 from gateway.web.console.exports import exported
+from gateway.web.console.fields import Fields
 from gateway.web.console.lists import ListPage
 from gateway.web.console.pages import Rpc, Shown, View
 from gateway.web.settings import WebSettings
@@ -219,6 +230,71 @@ def risks(evil: str = "") -> ListRisksResponse:
     return found
 
 
+CHANGED = "class=voice&change=xian-1:delay_us=9000"
+
+
+def network(evil: str = "") -> GetConfigurationResponse:
+    """A network of one link, and a class of quality."""
+    found = GetConfigurationResponse()
+    found.configuration.network.links.add(id="xian-1", delay_us=20_000)
+    title = found.configuration.network.quality_classes.add(name="voice", delay_us=15_000).title
+    title.en = title.zh_cn = f"voice{evil}"
+    return found
+
+
+def site_paths(delay_us: int, evil: str = "") -> SitePaths:
+    """The best path and an alternative, of which the first does not keep its class above 15 ms."""
+    found = SitePaths(start=f"guangzhou{evil}", end=f"chengdu{evil}", shared_links=[f"xian-1{evil}"])
+    for path in (found.best, found.alternative, found.apart.add()):
+        hop = path.hops.add(link=f"xian-1{evil}", start=f"guangzhou{evil}", end=f"chengdu{evil}", measured=True)
+        hop.quality.delay_us = path.quality.delay_us = delay_us
+        path.budget.kept, path.budget.delay_us = delay_us <= 15_000, 15_000 - delay_us
+    return found
+
+
+def matrix(evil: str = "") -> GetPathMatrixResponse:
+    """Two regions with a path between them, and one that nothing leads to."""
+    found = GetPathMatrixResponse(down=[f"henan-1{evil}"])
+    pair = found.pairs.add(start=f"guangdong{evil}", end=f"sichuan{evil}")
+    pair.paths.CopyFrom(site_paths(20_000, evil))
+    pair.changed.CopyFrom(site_paths(9_000, evil))
+    cut = found.pairs.add(start=f"guangdong{evil}", end=f"henan{evil}")
+    cut.paths.start = cut.changed.start = f"guangzhou{evil}"
+    for region in ("guangdong", "henan", "sichuan"):
+        name = found.regions.add(region=f"{region}{evil}").name
+        name.en = name.zh_cn = f"{region}{evil}"
+    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
+    return found
+
+
+def ways(evil: str = "") -> FindPathsResponse:
+    """The paths between two regions, now and after a change."""
+    found = FindPathsResponse(paths=site_paths(20_000, evil), changed=site_paths(9_000, evil))
+    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
+    return found
+
+
+def problem(evil: str = "") -> GetProblemResponse:
+    """An accident with its evidence, of whose two reports one is made."""
+    found = GetProblemResponse(problem=problems(evil).problems[0])
+    told = found.problem
+    told.header.parent_id, told.header.merged_into_id = f"sichuan/alarm/2{evil}", f"problem-2{evil}"
+    told.header.services.append(f"broadband{evil}")
+    for key in (1, 2):
+        event = found.events.add(id=f"sichuan/alarm/{key}{evil}", links=[f"xian-1{evil}"], retracted=key == 1)
+        event.raise_time.CopyFrom(to_timestamp(NOW))
+        event.clear_time.CopyFrom(to_timestamp(NOW))
+    told.affected.add(region=f"sichuan{evil}", customers=1_200_000, complaints=7)
+    told.grades.add(grade=AccidentGrade.ACCIDENT_GRADE_MAJOR, customers=1_200_000).reach_time.CopyFrom(
+        to_timestamp(NOW)
+    )
+    for kind in (ReportKind.REPORT_KIND_ORAL, ReportKind.REPORT_KIND_WRITTEN):
+        told.reports.add(kind=kind).due_time.CopyFrom(to_timestamp(NOW + timedelta(hours=1)))
+    told.reports[0].make_time.CopyFrom(to_timestamp(NOW))
+    told.reports[0].administrator = f"root{evil}"
+    return found
+
+
 def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     """Each page of the console with all that it can show; `evil` stands behind each text."""
     answers = (regions(evil), orders(evil), problems(evil), outages(evil))
@@ -238,6 +314,10 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     yield "complaints", written("/complaints", ListComplaintHeadersResponse(complaints=[header(evil)]))
     yield "complaint", written("/complaints/{id:.+}", history(evil), id=f"T1{evil}")
     yield "body", written("/body", body(evil))
+    yield "network", written("/network", network(evil), matrix(evil), query=CHANGED)
+    yield "paths", written("/network/paths", network(evil), ways(evil), query=f"from=guangdong&to=sichuan&{CHANGED}")
+    yield "problems", written("/problems", problems(evil))
+    yield "problem", written("/problems/{id}", problem(evil), id=f"problem-1{evil}")
     yield "issues", written("/issues", *issues(evil))
     yield "risks", written("/risks", risks(evil))
     yield "quality", written("/quality", quality(evil))
@@ -258,7 +338,7 @@ def test_the_pages_of_a_console_name_rpcs_of_the_contract_and_their_answers() ->
 
 
 def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
-    pure = ("coordinator.oversight.settlement_rules.", "gateway.cli.problems.told_", "gateway.federation.files.dump")
+    pure = ("coordinator.oversight.settlement_rules.", "gateway.federation.files.dump")
     require_no_store("coordinator", pure)
 
 
@@ -401,6 +481,49 @@ def test_a_month_that_is_none_and_a_figure_that_is_none_are_refused() -> None:
     for query in ("month=2026-13", "month=last", "figure=happiness"):
         with pytest.raises(Refused, match=query.partition("=")[0]):
             written("/quality", quality(), query=query)
+
+
+def test_the_delays_between_regions_are_a_heat_map_whose_cells_lead_to_their_paths_before_and_after_a_change() -> None:
+    page = written("/network", network(), matrix(), query=CHANGED)
+    told = read(page)
+    assert {"20", "9", "×", "20.000 ms", "9.000 ms", "不满足"} <= {*told.texts}
+    assert 'class="heat-7 over"' in page, "the most delay has the full colour, and a frame where it keeps no class"
+    query = {"from": "guangdong", "to": "sichuan", "class": "voice", "change": "xian-1:delay_us=9000"}
+    assert f'href="{html.escape("/console/network/paths?" + urlencode(query))}"' in page
+
+
+def test_the_pairs_that_need_a_look_come_first_and_a_region_has_all_of_its_own() -> None:
+    def rows(query: str) -> list[tuple[str, str]]:
+        shown = shown_by(CONSOLE, _view("/network"), visit(query, ADMIN), Answering(network(), matrix()))
+        return [(row[0].text, row[1].text) for row in shown.tables[-1].rows]
+
+    assert rows("") == [("guangdong", "henan"), ("guangdong", "sichuan")], "no way, then the longest"
+    assert rows("region=sichuan") == [("guangdong", "sichuan")]
+
+
+def test_a_change_of_no_link_and_a_text_that_is_no_change_are_refused() -> None:
+    for query, reason in (("change=nowhere:delay_us=1", "LINK_UNKNOWN"), ("change=xian-1:speed=1", "REQUEST_INVALID")):
+        with pytest.raises(Refused, match=reason):
+            written("/network", network(), matrix(), query=query)
+
+
+def test_the_paths_of_a_pair_are_bars_with_the_bound_of_the_class_and_their_links() -> None:
+    query = f"from=guangdong&to=sichuan&{CHANGED}"
+    texts = read(written("/network/paths", network(), ways(), query=query)).texts
+    assert "最优路径: 20.000 ms" in texts
+    assert "变更后最优路径: 9.000 ms" in texts
+    assert any("-11.000 ms" in each for each in texts)
+    assert any("15.000 ms" in each for each in texts), "the bound"
+
+
+def test_a_problem_shows_its_evidence_and_a_form_for_the_reports_that_are_left() -> None:
+    page = written("/problems/{id}", problem(), id="problem-1")
+    texts = read(page).texts
+    assert texts.index("sichuan/alarm/2") < texts.index("sichuan/alarm/1"), "the event that reports the cause first"
+    assert ('<option value="written">' in page, '<option value="oral">' in page) == (True, False)
+    (form,) = _view("/problems/{id}").forms
+    sent = replace(visit("", ADMIN, id="problem-1"), form=Fields.parsed("act=report-made&kind=written"))
+    assert form.request(sent) == RecordReportRequest(problem_id="problem-1", kind=ReportKind.REPORT_KIND_WRITTEN)
 
 
 def test_pairs_that_differ_are_found_and_the_page_names_the_commands_that_repair_them() -> None:

@@ -14,41 +14,34 @@ from coordinator.cli.federation.in_force import in_force
 from coordinator.cli.network.matrix_page import page
 from coordinator.cli.network.network_view import print_matrix, print_ways
 from coordinator.cli.output import tell_unanswered
+from coordinator.network.rules import FIGURES, Change, changed_links, parsed_change
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.path_service_pb2_grpc import PathServiceStub
 from gateway.api.federation.v1.network_pb2 import Link
 from gateway.cli.exits import NotDone
 from gateway.cli.written_files import write_out
+from gateway.errors import Refused
 from gateway.federation.files import ConfigurationError, load_file
-from gateway.wording.languages import current_language, offering, translated
+from gateway.wording.languages import current_language, offering, refusal, translated
 from gateway.wording.times import show_times_of
 
 _SECONDS = 20.0  # of which regions have five to report their measurements
-_FIGURES = ("capacity_mbps", "delay_us", "delay_variation_us", "loss_ppb")
-
-_Change = tuple[str, dict[str, int]]
 
 
-class _Changed(click.ParamType[_Change]):
+class _Changed(click.ParamType[Change]):
     """`LINK:FIGURE=VALUE[,...]`."""
 
     name = "change"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> _Change:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Change:
         """See click."""
         if isinstance(value, tuple):
             return value
-        link, _, told = str(value).partition(":")
-        figures: dict[str, int] = {}
-        for each in told.split(","):
-            figure, _, number = each.partition("=")
-            if figure not in _FIGURES or not (number.isascii() and number.isdigit()) or len(number) > 9:
-                known = ", ".join(_FIGURES)
-                self.fail(
-                    translated("write it as LINK:FIGURE=NUMBER, of these figures: {known}", known=known), param, ctx
-                )
-            figures[figure] = int(number)
-        return link, figures
+        found = parsed_change(str(value))
+        if found is None:
+            known = ", ".join(FIGURES)
+            self.fail(translated("write it as LINK:FIGURE=NUMBER, of these figures: {known}", known=known), param, ctx)
+        return found
 
 
 _class_option = click.option(
@@ -97,7 +90,7 @@ def paths(
     quality_class: str,
     by_design: bool,
     down: Sequence[str],
-    changes: Sequence[_Change],
+    changes: Sequence[Change],
     links: Path | None,
 ) -> None:
     """Show the best path and an alternative between FROM and TO: sites, or regions by their first site.
@@ -132,7 +125,7 @@ def matrix(
     quality_class: str,
     by_design: bool,
     down: Sequence[str],
-    changes: Sequence[_Change],
+    changes: Sequence[Change],
     links: Path | None,
     region: str,
     html: Path | None,
@@ -161,20 +154,16 @@ def matrix(
 
 
 def _basis(
-    connection: Connection, quality_class: str, down: Sequence[str], changes: Sequence[_Change], links: Path | None
+    connection: Connection, quality_class: str, down: Sequence[str], changes: Sequence[Change], links: Path | None
 ) -> contract.PathBasis:
-    changed = {each.id: each for each in _links_of(links)} if links is not None else {}
+    planned = {each.id: each for each in _links_of(links)} if links is not None else {}
     if changes:
-        known = {each.id: each for each in in_force(connection).configuration.network.links} | changed
-        for link, figures in changes:
-            if link not in known:
-                raise NotDone([translated("there is no link {link}", link=link)])
-            after = changed[link] = Link()
-            after.CopyFrom(known[link])
-            for figure, number in figures.items():
-                setattr(after, figure, number)
-            known[link] = after
-    return contract.PathBasis(quality_class=quality_class, down=down, changed_links=changed.values())
+        present = {each.id: each for each in in_force(connection).configuration.network.links}
+        try:
+            planned |= {each.id: each for each in changed_links((present | planned).values(), changes)}
+        except Refused as refused:
+            raise NotDone([refusal(refused)]) from None
+    return contract.PathBasis(quality_class=quality_class, down=down, changed_links=planned.values())
 
 
 def _links_of(file: Path) -> Sequence[Link]:

@@ -5,40 +5,20 @@ from collections.abc import Sequence
 import click
 from rich.text import Text
 
+from coordinator.wording.paths import (
+    told_basis,
+    told_delay,
+    told_gain,
+    told_left,
+    told_loss,
+    told_shared,
+    told_verdict,
+)
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.cli.terminal import print_table
 from gateway.wording.languages import translated
 
 Row = Sequence[str | Text]
-
-
-def told_delay(microseconds: int) -> str:
-    """A delay, for example `40.125 ms`."""
-    return f"{microseconds / 1000:.3f} ms"
-
-
-def told_loss(parts: int) -> str:
-    """Lost packets of 1,000,000,000, for example `0.0012 %`."""
-    return f"{parts / 10_000_000:.6f}".rstrip("0").rstrip(".") + " %"
-
-
-def told_left(budget: contract.QualityBudget) -> str:
-    """The remaining budget of a class at each of its bounds, as text."""
-    left = []
-    if budget.HasField("delay_us"):
-        left.append(translated("delay {left}", left=told_delay(budget.delay_us)))
-    if budget.HasField("delay_variation_us"):
-        left.append(translated("variation {left}", left=told_delay(budget.delay_variation_us)))
-    if budget.HasField("loss_ppb"):
-        left.append(translated("loss {left}", left=told_loss(budget.loss_ppb)))
-    return ", ".join(left) or translated("no bound")
-
-
-def told_verdict(path: contract.NetworkPath) -> str:
-    """Whether a class is kept; empty where none was named."""
-    if not path.HasField("budget"):
-        return ""
-    return translated("kept") if path.budget.kept else translated("not kept")
 
 
 def print_ways(response: contract.FindPathsResponse, quality_class: str) -> None:
@@ -50,9 +30,8 @@ def print_ways(response: contract.FindPathsResponse, quality_class: str) -> None
     if response.HasField("changed"):
         click.echo(translated("After"))
         _print_site_paths(response.changed, quality_class)
-        if response.paths.HasField("best") and response.changed.HasField("best"):
-            gain = response.changed.best.quality.delay_us - response.paths.best.quality.delay_us
-            click.echo(translated("The delay changes by {delay}.", delay=f"{gain / 1000:+.3f} ms"))
+        if gain := told_gain(response.paths, response.changed):
+            click.echo(gain)
 
 
 def print_matrix(response: contract.GetPathMatrixResponse, quality_class: str) -> None:
@@ -124,25 +103,12 @@ def _print_site_paths(found: contract.SitePaths, quality_class: str) -> None:
         if is_there:
             click.echo(title)
             _print_path(path, quality_class)
-    if found.HasField("best") and not found.HasField("alternative"):
-        click.echo(translated("There is no alternative."))
-    if found.HasField("alternative"):
-        _print_shared(found)
+    if shared := told_shared(found):
+        click.echo(shared)
     if found.apart:
         click.echo(translated("Two paths that share less with each other, without the best one"))
         for path in found.apart:
             _print_path(path, quality_class)
-
-
-def _print_shared(found: contract.SitePaths) -> None:
-    """Prints the links and sites that an alternative shares with the best path."""
-    links, sites = ", ".join(found.shared_links), ", ".join(found.shared_sites)
-    if links:
-        click.echo(translated("The alternative shares links with the best path: {links}", links=links))
-    elif sites:
-        click.echo(translated("The alternative shares no link with the best path, but sites: {sites}", sites=sites))
-    else:
-        click.echo(translated("The alternative shares no link and no site with the best path."))
 
 
 def _print_path(path: contract.NetworkPath, quality_class: str) -> None:
@@ -163,7 +129,7 @@ def _print_path(path: contract.NetworkPath, quality_class: str) -> None:
             told_delay(hop.quality.delay_us),
             told_delay(hop.quality.delay_variation_us),
             told_loss(hop.quality.loss_ppb),
-            translated("measured") if hop.measured else translated("by design"),
+            told_basis(hop),
         )
         for hop in path.hops
     ]

@@ -1,0 +1,83 @@
+"""The question of the pages about paths: a quality class, figures measured or by design, and another network."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from coordinator.console import rpcs
+from coordinator.network.rules import FIGURES, Change, changed_links, parsed_change
+from coordinator.wording.answers import unanswered_line
+from gateway.api.coordinator.v1.administration_pb2 import GetConfigurationRequest, UnansweredRegion
+from gateway.api.coordinator.v1.path_service_pb2 import PathBasis
+from gateway.api.federation.v1.network_pb2 import Network
+from gateway.errors import invalid
+from gateway.web.console.lists import TextFilter, chosen_of, chosen_word, text_filter
+from gateway.web.console.pages import Calling, Visit
+from gateway.web.console.parts import Choice, Option
+from gateway.wording.languages import in_language, translated
+
+CLASS, BASIS, DOWN, CHANGE = "class", "basis", "down", "change"
+QUERY = (CLASS, BASIS, DOWN, CHANGE)
+_DESIGN = "design"
+
+
+@dataclass(frozen=True)
+class Question:
+    """The registry of the network, and the basis on which paths are asked for."""
+
+    network: Network
+    basis: PathBasis
+
+
+async def read_question(visit: Visit, calling: Calling) -> Question:
+    """The question in the address. Raises Refused with REQUEST_INVALID for a text that is no change of a link."""
+    network = (await calling.ask(rpcs.GET_CONFIGURATION, GetConfigurationRequest())).configuration.network
+    basis = PathBasis(
+        by_design=chosen_word(visit, BASIS, (_DESIGN,)) == _DESIGN,
+        down=visit.query.text(DOWN).split(),
+        quality_class=visit.query.text(CLASS),
+        changed_links=changed_links(network.links, [_change(each) for each in visit.query.text(CHANGE).split()]),
+    )
+    return Question(network, basis)
+
+
+def _change(said: str) -> Change:
+    change = parsed_change(said)
+    if change is None:
+        known = ", ".join(FIGURES)
+        raise invalid(
+            CHANGE,
+            f"it is LINK:FIGURE=NUMBER[,...], of these figures: {known}",
+            f"格式为LINK:FIGURE=NUMBER[,...]，可用指标为{known}",
+        )
+    return change
+
+
+def choices(visit: Visit, question: Question) -> Sequence[Choice]:
+    """The filters with values to choose from."""
+    classes = [Option(each.name, in_language(each.title) or each.name) for each in question.network.quality_classes]
+    bases = [Option("", translated("measured")), Option(_DESIGN, translated("by design"))]
+    return [
+        chosen_of(visit, CLASS, translated("Quality class"), classes),
+        Choice(BASIS, translated("Figures"), bases, visit.query.text(BASIS)),
+    ]
+
+
+def texts(visit: Visit) -> Sequence[TextFilter]:
+    """The filters that take any text."""
+    return [
+        text_filter(visit, DOWN, translated("As if down: links")),
+        text_filter(visit, CHANGE, translated("After a change: LINK:FIGURE=NUMBER")),
+    ]
+
+
+def asked(visit: Visit) -> Mapping[str, str]:
+    """The query of the question, for an address of another page with it."""
+    return {name: visit.query.text(name) for name in QUERY}
+
+
+def notes(down: Sequence[str], unanswered: Sequence[UnansweredRegion]) -> Sequence[str]:
+    """The sentences about links that are down, and about regions without an answer."""
+    told = [translated("Down: {links}", links=", ".join(down))] if down else []
+    if unanswered:
+        told.append(translated("These regions could not be asked: their links count by design, and as up."))
+    return [*told, *map(unanswered_line, unanswered)]

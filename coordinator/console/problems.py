@@ -1,0 +1,89 @@
+"""The problems of the network that several regions see: filters, and a table."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from coordinator.console import problem, rpcs
+from coordinator.console.filters import REGION, region_of
+from coordinator.console.tables_page import heads
+from coordinator.console.words import problem_state_cell
+from coordinator.wording.ages import told_age
+from coordinator.wording.problems import complaints_of, customers_of, grade_of, next_report, told_evidence, told_report
+from gateway.api.coordinator.v1.problem_service_pb2 import ListProblemsRequest, ListProblemsResponse, Problem
+from gateway.web.console.lists import PAGE, chosen_of, chosen_word, list_page
+from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.console.parts import Option, due_cell, severity_cell
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+
+PATH = "/problems"
+_SHOW, _ALL, _REPORTS = "show", "all", "reports"
+_MOST = 50  # problems of a page
+
+
+async def _read(visit: Visit, calling: Calling) -> ListProblemsResponse:
+    shown = chosen_word(visit, _SHOW, (_ALL, _REPORTS))
+    request = ListProblemsRequest(
+        region=visit.query.text(REGION),
+        include_ended=shown == _ALL,
+        with_open_reports=shown == _REPORTS,
+        page_size=_MOST,
+        page_token=visit.query.text(PAGE),
+    )
+    return await calling.ask(rpcs.LIST_PROBLEMS, request)
+
+
+def _show(visit: Visit, answer: ListProblemsResponse) -> Shown:
+    options = [
+        Option(_REPORTS, translated("with a report to make")),
+        Option(_ALL, translated("also ended ones")),
+    ]
+    choices = [chosen_of(visit, _SHOW, translated("Problems"), options), region_of(visit)]
+    page = list_page(visit, PATH, choices, _table(visit, answer.problems), answer.next_page_token)
+    return page.shown(translated("Problems of the network"), PATH)
+
+
+def _table(visit: Visit, problems: Sequence[Problem]) -> Table:
+    return Table(
+        label=translated("Problems of the network"),
+        head=heads(
+            translated("Problem"),
+            translated("State"),
+            translated("Severity"),
+            translated("Cause"),
+            translated("Regions"),
+            translated("Customers"),
+            translated("Complaints"),
+            translated("Since"),
+            translated("Grade"),
+            translated("Report due"),
+        ),
+        rows=[
+            [
+                Cell(each.header.id, "row", href=visit.address(problem.path_of(each.header.id))),
+                problem_state_cell(each.header),
+                severity_cell(each.header.severity),
+                Cell(told_evidence(each.header)),
+                Cell(", ".join(map(region_name, each.header.regions))),
+                Cell(f"{customers_of(each):,}", style="figure"),
+                Cell(f"{complaints_of(each):,}", style="figure"),
+                Cell(told_age(each.header.start_time, visit.now)),
+                Cell(grade_of(each)),
+                _due(visit, each),
+            ]
+            for each in problems
+        ],
+        caption=translated("The newest first."),
+    )
+
+
+def _due(visit: Visit, problem: Problem) -> Cell:
+    report = next_report(problem)
+    if report is None:
+        return Cell("")
+    cell = due_cell(report.due_time, visit.now)
+    return replace(cell, note=f"{told_report(report)} {cell.note}")
+
+
+VIEW = View.of(PATH, (rpcs.LIST_PROBLEMS,), _read, _show, (_SHOW, REGION, PAGE))

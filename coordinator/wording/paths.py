@@ -1,0 +1,173 @@
+"""Paths between regions in words: their figures, and what they leave of a class of quality; a heat map and a table."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.api.coordinator.v1 import path_service_pb2 as contract
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import translated
+
+STEPS = 8
+"""Steps of colour of a heat map, from the least delay to the most."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The names of two regions, the paths between them, and the address of the page of these, or nothing."""
+
+    start: str
+    end: str
+    paths: contract.SitePaths
+    href: str = ""
+
+
+def told_delay(microseconds: int) -> str:
+    """A delay, for example `40.125 ms`."""
+    return f"{microseconds / 1000:.3f} ms"
+
+
+def told_loss(parts: int) -> str:
+    """Lost packets of 1,000,000,000, for example `0.0012 %`."""
+    return f"{parts / 10_000_000:.6f}".rstrip("0").rstrip(".") + " %"
+
+
+def told_left(budget: contract.QualityBudget) -> str:
+    """The remaining budget of a class at each of its bounds, as text."""
+    left = []
+    if budget.HasField("delay_us"):
+        left.append(translated("delay {left}", left=told_delay(budget.delay_us)))
+    if budget.HasField("delay_variation_us"):
+        left.append(translated("variation {left}", left=told_delay(budget.delay_variation_us)))
+    if budget.HasField("loss_ppb"):
+        left.append(translated("loss {left}", left=told_loss(budget.loss_ppb)))
+    return ", ".join(left) or translated("no bound")
+
+
+def told_verdict(path: contract.NetworkPath) -> str:
+    """Whether a class is kept; empty where none was named."""
+    if not path.HasField("budget"):
+        return ""
+    return translated("kept") if path.budget.kept else translated("not kept")
+
+
+def told_sites(path: contract.NetworkPath) -> str:
+    """The sites of a path, for example `chengdu – xian – beijing`."""
+    names = [hop.start for hop in path.hops] + [path.hops[-1].end]
+    return " – ".join(name for name, _ in itertools.groupby(names))
+
+
+def explanations(quality_class: str) -> Sequence[str]:
+    """What the figures of paths mean, and the frames of a heat map."""
+    text = translated(
+        "The best path has the least sum of delays. Variations are added; of losses the product of the delivery ratios"
+        " is taken."
+    )
+    if not quality_class:
+        return [text]
+    return [text, translated("Pairs with a frame do not keep {quality_class}.", quality_class=quality_class)]
+
+
+def most_delay(pairs: Sequence[Pair]) -> int:
+    """The most delay of the best paths of pairs, in microseconds: the full colour of their heat map."""
+    return max((each.paths.best.quality.delay_us for each in pairs), default=0)
+
+
+def heat_map(title: str, pairs: Sequence[Pair], most: int) -> Table:
+    """The delays of the best paths, a row and a column for each region. `most` has the full colour."""
+    regions = list(dict.fromkeys(region for each in pairs for region in (each.start, each.end)))
+    found = {frozenset((each.start, each.end)): each for each in pairs}
+    return Table(
+        label=title,
+        style="heat",
+        head=[Cell(""), *(Cell(region, "col") for region in regions)],
+        rows=[
+            [Cell(region, "row"), *(_heat(found.get(frozenset((region, other))), most) for other in regions)]
+            for region in regions
+        ],
+    )
+
+
+def _heat(pair: Pair | None, most: int) -> Cell:
+    if pair is None or pair.start == pair.end:
+        return Cell("")
+    names = f"{pair.start} – {pair.end}"
+    if not pair.paths.HasField("best"):
+        return Cell("×", style="none", hint=f"{names}: {translated('no way')}", href=pair.href)
+    best = pair.paths.best
+    step = min(STEPS - 1, best.quality.delay_us * STEPS // most) if most else 0
+    is_over = best.HasField("budget") and not best.budget.kept
+    said = f"{names}: {told_delay(best.quality.delay_us)} {told_verdict(best)}"
+    style = f"heat-{step}" + (" over" if is_over else "")
+    return Cell(f"{best.quality.delay_us / 1000:.0f}", style=style, hint=said.strip(), href=pair.href)
+
+
+def figures_table(pairs: Sequence[Pair], quality_class: str) -> Table:
+    """A row for each pair: its best path with the figures, and its alternative."""
+    words = (2, 7, 9) if quality_class else (2, 7)  # the columns that may be folded, or the last ones would be cut off
+    titles = [
+        translated("starts at"),
+        translated("ends at"),
+        translated("path"),
+        translated("delay"),
+        translated("variation"),
+        translated("loss"),
+        *([quality_class, translated("left")] if quality_class else []),
+        translated("alternative"),
+        translated("shared links"),
+    ]
+    return Table(
+        label=translated("Figures"),
+        head=[
+            Cell(title, "col", "name" if number < 2 or number in words else "") for number, title in enumerate(titles)
+        ],
+        rows=[
+            [
+                Cell(each.start, "row", href=each.href),
+                Cell(each.end, "row"),
+                *(
+                    Cell(cell, style="words" if number in words else "")
+                    for number, cell in enumerate(_cells(each.paths, quality_class), 2)
+                ),
+            ]
+            for each in pairs
+        ],
+    )
+
+
+def _cells(paths: contract.SitePaths, quality_class: str) -> Sequence[str]:
+    """The cells behind the names of the regions."""
+    if not paths.HasField("best"):
+        return [translated("no way"), *[""] * (7 if quality_class else 5)]
+    best, quality = paths.best, paths.best.quality
+    figures = [told_delay(quality.delay_us), told_delay(quality.delay_variation_us), told_loss(quality.loss_ppb)]
+    # A figure stays with its unit where the line is folded.
+    left = told_left(best.budget).replace(" ms", "\u00a0ms").replace(" %", "\u00a0%")
+    verdict = [told_verdict(best), left] if quality_class else []
+    other = told_delay(paths.alternative.quality.delay_us) if paths.HasField("alternative") else "–"
+    return [told_sites(best), *figures, *verdict, other, " ".join(paths.shared_links)]
+
+
+def told_shared(paths: contract.SitePaths) -> str:
+    """The links or sites that an alternative shares with the best path, as a sentence; empty without an alternative."""
+    links, sites = ", ".join(paths.shared_links), ", ".join(paths.shared_sites)
+    if not paths.HasField("alternative"):
+        return translated("There is no alternative.") if paths.HasField("best") else ""
+    if links:
+        return translated("The alternative shares links with the best path: {links}", links=links)
+    if sites:
+        return translated("The alternative shares no link with the best path, but sites: {sites}", sites=sites)
+    return translated("The alternative shares no link and no site with the best path.")
+
+
+def told_gain(before: contract.SitePaths, after: contract.SitePaths) -> str:
+    """How a change alters the delay of the best path, as a sentence; empty without a way before or after it."""
+    if not (before.HasField("best") and after.HasField("best")):
+        return ""
+    gain = after.best.quality.delay_us - before.best.quality.delay_us
+    return translated("The delay changes by {delay}.", delay=f"{gain / 1000:+.3f} ms")
+
+
+def told_basis(hop: contract.PathHop) -> str:
+    """Whether the figures of a hop are measured."""
+    return translated("measured") if hop.measured else translated("by design")

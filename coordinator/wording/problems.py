@@ -1,0 +1,117 @@
+"""Problems of the network in words: their cause, their evidence, grades of accidents, and how they went."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from gateway.api.coordinator.v1.problem_service_pb2 import (
+    AccidentGrade,
+    AccidentReport,
+    NetworkEvent,
+    NetworkEventKind,
+    Problem,
+    ReportKind,
+)
+from gateway.api.federation.v1.problem_pb2 import NetworkCondition, ProblemHeader
+from gateway.federation.problems import is_cause_known, was_down
+from gateway.time.clock import from_timestamp
+from gateway.wording.languages import translated
+from gateway.wording.problems import told_cause
+from gateway.wording.words import told_severity, word
+
+
+def told_evidence(header: ProblemHeader) -> str:
+    """The root cause with its confidence. Without a claimed one, the property that the events share."""
+    is_sure = is_cause_known(header) and header.HasField("confidence")
+    return f"{told_cause(header)} ({header.confidence} %)" if is_sure else told_cause(header)
+
+
+def told_report(report: AccidentReport) -> str:
+    """The kind of a report."""
+    return word(ReportKind.Name(report.kind), "REPORT_KIND_")
+
+
+def told_grade(grade: AccidentGrade.ValueType) -> str:
+    """A grade of accidents."""
+    return word(AccidentGrade.Name(grade), "ACCIDENT_GRADE_")
+
+
+def grade_of(problem: Problem) -> str:
+    """The gravest grade that a problem has reached; empty without one."""
+    return told_grade(problem.grades[-1].grade) if problem.grades else ""
+
+
+def why_no_accident(problem: Problem) -> str:
+    """Why a problem has no grade, as a sentence; empty where it has one."""
+    if problem.grades:
+        return ""
+    if was_down(problem.header):
+        return translated("It is no accident: no customer is known to be affected.")
+    return translated("It is no accident: nothing was down.")
+
+
+def next_report(problem: Problem) -> AccidentReport | None:
+    """The report that has to be made next; None without one."""
+    waiting = [each for each in problem.reports if not each.HasField("make_time")]
+    return min(waiting, key=lambda each: from_timestamp(each.due_time), default=None)
+
+
+def customers_of(problem: Problem) -> int:
+    """The number of customers whom a problem affects, as regions have counted them."""
+    return sum(each.customers for each in problem.affected)
+
+
+def complaints_of(problem: Problem) -> int:
+    """The number of complaints about a problem."""
+    return sum(each.complaints for each in problem.affected)
+
+
+def told_affected(problem: Problem) -> str:
+    """The numbers of customers and complaints, as a sentence."""
+    if not problem.affected:
+        return translated("Customers affected: no region has counted yet")
+    return translated(
+        "Customers affected: {count}; complaints: {complaints}",
+        count=customers_of(problem),
+        complaints=complaints_of(problem),
+    )
+
+
+def told_kind(event: NetworkEvent) -> str:
+    """The kind of an alarm or a fault."""
+    return word(NetworkEventKind.Name(event.kind), "NETWORK_EVENT_KIND_")
+
+
+def told_gravity(event: NetworkEvent) -> str:
+    """The severity of an event, and the condition of its elements."""
+    severity = told_severity(event.severity)
+    if not event.condition:
+        return severity
+    return f"{severity}, {word(NetworkCondition.Name(event.condition), 'NETWORK_CONDITION_')}"
+
+
+def told_places(event: NetworkEvent) -> str:
+    """The links, sites and services of an event."""
+    return ", ".join([*event.links, *event.sites, *event.services])
+
+
+def steps(problem: Problem, events: Sequence[NetworkEvent]) -> Iterator[tuple[datetime, str]]:
+    """The time and the sentence of each step of a problem, in any order."""
+    for each in events:
+        yield from_timestamp(each.raise_time), translated("{event} began", event=each.id)
+        if each.HasField("clear_time"):
+            yield from_timestamp(each.clear_time), _over(each)
+    for reached in problem.grades:
+        grade = told_grade(reached.grade)
+        what = translated("accident is {grade}; customers: {count}", grade=grade, count=reached.customers)
+        yield from_timestamp(reached.reach_time), what
+    for report in problem.reports:
+        if report.HasField("make_time"):
+            name = report.administrator
+            what = translated("{kind} report was made by {name}", kind=told_report(report), name=name)
+            yield from_timestamp(report.make_time), what
+
+
+def _over(event: NetworkEvent) -> str:
+    if event.retracted:
+        return translated("{event} turned out to be no trouble of the network", event=event.id)
+    return translated("{event} was over", event=event.id)
