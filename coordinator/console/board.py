@@ -1,14 +1,13 @@
 """The board: all regions with their states and their work, the flows between them, problems and outages."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from coordinator.console import problem, rpcs
 from coordinator.console.flows import Pair, pairs_of
 from coordinator.console.region import path_of
-from coordinator.console.ring import Flow, Place, Ring, ring
 from coordinator.console.tables_page import heads
 from coordinator.console.words import member_badge, member_state_cell, problem_state_cell
 from coordinator.wording.ages import told_age
@@ -16,6 +15,7 @@ from coordinator.wording.answers import unanswered_line
 from coordinator.wording.members import has_beaten, registry_warnings, state_word, waiting_lines
 from coordinator.wording.problems import customers_of
 from gateway.api.coordinator.v1.administration_pb2 import (
+    GetConfigurationRequest,
     ListOrderSummariesRequest,
     ListOrderSummariesResponse,
     ListRegionsRequest,
@@ -30,6 +30,7 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
     Problem,
 )
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.network_pb2 import Network
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.time.clock import from_timestamp
@@ -37,6 +38,7 @@ from gateway.web.console.frames import Link
 from gateway.web.console.lists import chosen_word
 from gateway.web.console.pages import EVENTS, Calling, Live, Shown, View, Visit
 from gateway.web.console.parts import severity_cell
+from gateway.web.maps import Drawing, Line, Place, Position, drawing
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.problems import told_cause, told_element
@@ -59,6 +61,7 @@ class _Found:
     held: ListOrderSummariesResponse
     problems: ListProblemsResponse
     outages: ListOutagesResponse
+    network: Network
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class _Page:
     again: Link
     warnings: Sequence[str]
     tiles: Sequence[tuple[str, str]]
-    ring: Ring
+    map: Drawing
     legend: str
     tables: Sequence[tuple[str, Table]]
     others: Link
@@ -103,6 +106,7 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
         await calling.ask(rpcs.LIST_ORDER_SUMMARIES, held),
         await calling.ask(rpcs.LIST_PROBLEMS, ListProblemsRequest(page_size=_MOST)),
         await calling.ask(rpcs.LIST_OUTAGES, ListOutagesRequest(page_size=_MOST)),
+        (await calling.ask(rpcs.GET_CONFIGURATION, GetConfigurationRequest())).configuration.network,
     )
 
 
@@ -129,7 +133,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
         again=Link(translated("Look again"), visit.address(PATH, show=visit.query.text(_SHOW))),
         warnings=list(_warnings(visit, found)),
         tiles=_tiles(members, found, work),
-        ring=_ring(visit, joined, pairs, work, troubled),
+        map=_map(visit, found.network, joined, pairs, work, troubled),
         legend=translated(
             "A circle is a region, in the colour of its state; a dashed ring around it means a problem or an outage. A"
             " line is as wide as the traffic of the last hour, and red where a region is not reached."
@@ -195,7 +199,14 @@ def _counted(count: int, *, has_all: bool) -> str:
     return f"{count:,}{'' if has_all else '+'}"
 
 
-def _ring(visit: Visit, joined: Sequence[Member], pairs: Sequence[Pair], work: _Work, troubled: frozenset[str]) -> Ring:
+def _map(
+    visit: Visit,
+    network: Network,
+    joined: Sequence[Member],
+    pairs: Sequence[Pair],
+    work: _Work,
+    troubled: frozenset[str],
+) -> Drawing:
     places = [
         Place(
             each.region,
@@ -214,9 +225,19 @@ def _ring(visit: Visit, joined: Sequence[Member], pairs: Sequence[Pair], work: _
         )
         for each in joined
     ]
-    flows = [Flow(each.regions, each.orders, each.style, _told_pair(each)) for each in pairs]
+    flows = [Line(each.regions, each.orders, each.style, _told_pair(each)) for each in pairs]
     description = "; ".join([*(each.hint for each in places), *(each.hint for each in flows)])
-    return ring(translated("Regions and the flows between them"), description, places, flows)
+    title = translated("Regions and the flows between them")
+    return drawing(title, description, places, flows, _positions(network))
+
+
+def _positions(network: Network) -> Mapping[str, Position]:
+    """The regions at their first sites that have a position."""
+    found: dict[str, Position] = {}
+    for each in network.sites:
+        if each.HasField("location"):
+            found.setdefault(each.region, (each.location.latitude, each.location.longitude))
+    return found
 
 
 def _told_pair(pair: Pair) -> str:
@@ -356,7 +377,13 @@ def _states(answer: ListRegionsResponse) -> object:
 
 VIEW = View.of(
     PATH,
-    (rpcs.LIST_REGIONS, rpcs.LIST_ORDER_SUMMARIES, rpcs.LIST_PROBLEMS, rpcs.LIST_OUTAGES),
+    (
+        rpcs.LIST_REGIONS,
+        rpcs.LIST_ORDER_SUMMARIES,
+        rpcs.LIST_PROBLEMS,
+        rpcs.LIST_OUTAGES,
+        rpcs.GET_CONFIGURATION,
+    ),
     _read,
     _show,
     (_SHOW,),

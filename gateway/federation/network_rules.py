@@ -6,6 +6,7 @@ from gateway.api.federation.v1.network_pb2 import Link, Network, NetworkService,
 from gateway.federation.checks import label_problems, region_problems, text_problems, twice
 
 _ALL = 1_000_000_000  # the denominator of a share of packets
+_POLE, _ANTIMERIDIAN = 90, 180  # degrees
 
 
 def network_problems(network: Network, currencies: Mapping[str, str]) -> Iterator[str]:
@@ -22,6 +23,10 @@ def network_problems(network: Network, currencies: Mapping[str, str]) -> Iterato
         yield from label_problems(f"{path}.id", site.id)
         yield from text_problems(f"{path}.name", site.name)
         yield from region_problems(f"{path}.region", site.region, currencies)
+        if not abs(site.location.latitude) <= _POLE:
+            yield f"{path}.location.latitude: must be -{_POLE} to {_POLE}"
+        if not abs(site.location.longitude) <= _ANTIMERIDIAN:
+            yield f"{path}.location.longitude: must be -{_ANTIMERIDIAN} to {_ANTIMERIDIAN}"
     for link in network.links:
         yield from _link_problems(f"network.links[{link.id}]", link, sites)
     for service in network.services:

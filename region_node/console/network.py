@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gateway.api.federation.v1.network_pb2 import GeographicPoint
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity, ProblemState
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2 import ListAlarmsRequest, ListAlarmsResponse
@@ -19,6 +20,7 @@ from gateway.api.region.v1.planned_outage_service_pb2 import (
 from gateway.errors import Refused
 from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import severity_cell
+from gateway.web.maps import Drawing, Line, Place, Position, drawing
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from gateway.wording.times import told_if_set, told_time
@@ -64,7 +66,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
         section(
             translated("Sites, links and services"),
             found.places,
-            lambda each: Content(table=_places(visit, each, found.alarms)),
+            lambda each: _elements(visit, each, found.alarms),
         ),
     ]
     return SectionsPage(sections).shown(translated("Network"), NETWORK)
@@ -112,14 +114,66 @@ def _alarms(visit: Visit, alarms: Sequence[Alarm], has_more: bool) -> Table:
     )
 
 
-def _places(visit: Visit, found: FindPlacesResponse, pages: Sequence[ListAlarmsResponse] | Refused) -> Table:
-    """The elements that the region runs. Without all alarms, an element without one has no known state."""
+def _elements(visit: Visit, found: FindPlacesResponse, pages: Sequence[ListAlarmsResponse] | Refused) -> Content:
+    """The elements that the region runs, and a map where each site has a position."""
     own = [each for each in found.places if each.region == visit.person.region]
     read = () if isinstance(pages, Refused) else pages
-    worst = _worst([each for page in read for each in page.alarms])
-    without = (
-        Cell(translated("no alarm"), badge="done") if read and not _has_more(read) else Cell(translated("not known"))
+    states = _States(_worst([each for page in read for each in page.alarms]), bool(read) and not _has_more(read))
+    return Content(
+        map=_map(visit, own, states),
+        legend=translated(
+            "A circle is a site, a line is a link, in the colour of the worst alarm: red is critical. Grey sites are"
+            " those of others."
+        ),
+        table=_places(visit, own, states, has_more=len(found.places) >= _PLACES),
     )
+
+
+@dataclass(frozen=True)
+class _States:
+    """The worst severity of the alarms of each object. Without all alarms, an object without one has no known state."""
+
+    worst: _Worst
+    is_whole: bool
+
+    def of(self, about: NetworkObject) -> Cell:
+        """The state of an object as a badge."""
+        key = key_of(about)
+        if key in self.worst:
+            return severity_cell(self.worst[key])
+        return Cell(translated("no alarm"), badge="done") if self.is_whole else Cell(translated("not known"))
+
+
+def _map(visit: Visit, own: Sequence[FoundPlace], states: _States) -> Drawing | None:
+    """The sites and links of the region, with the far ends of these; None where the position of one is not known."""
+    positions: dict[str, Position] = {}
+    places: dict[str, Place] = {}
+    lines: list[Line] = []
+    for each in own:
+        state, name = states.of(each.object), in_language(each.name)
+        if each.object.site:
+            places[each.object.site] = Place(each.object.site, name, "", state.badge, f"{name}: {state.text}")
+            if each.HasField("location"):
+                positions[each.object.site] = _position(each.location)
+        for end in each.ends:
+            places.setdefault(end.site, Place(end.site, in_language(end.name), "", "", in_language(end.name)))
+            if end.HasField("location"):
+                positions[end.site] = _position(end.location)
+        if each.ends:
+            ends = each.ends[0].site, each.ends[1].site
+            style = "calm" if state.badge == "done" else state.badge
+            lines.append(Line(ends, 0, style, f"{each.object.link}: {state.text}", _page_of(visit, each.object)))
+    if not places or positions.keys() < places.keys():
+        return None
+    description = "; ".join([*(each.hint for each in places.values()), *(each.hint for each in lines)])
+    return drawing(translated("Sites and links"), description, list(places.values()), lines, positions)
+
+
+def _position(point: GeographicPoint) -> Position:
+    return point.latitude, point.longitude
+
+
+def _places(visit: Visit, own: Sequence[FoundPlace], states: _States, *, has_more: bool) -> Table:
     return Table(
         label=translated("Sites, links and services"),
         head=[
@@ -133,11 +187,11 @@ def _places(visit: Visit, found: FindPlacesResponse, pages: Sequence[ListAlarmsR
                 Cell(name_of(each.object), "row", href=_page_of(visit, each.object)),
                 Cell(_kind(each)),
                 Cell(in_language(each.name)),
-                severity_cell(worst[key]) if (key := key_of(each.object)) in worst else without,
+                states.of(each.object),
             ]
             for each in own
         ],
-        caption=cut_caption("", _PLACES, has_more=len(found.places) >= _PLACES),
+        caption=cut_caption("", _PLACES, has_more=has_more),
     )
 
 

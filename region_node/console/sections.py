@@ -9,6 +9,7 @@ from gateway.web.charts import Figure
 from gateway.web.console.frames import Link, Refusal, refusal_of
 from gateway.web.console.pages import Shown, Visit
 from gateway.web.console.parts import Fact
+from gateway.web.maps import Drawing
 from gateway.web.tables import Table
 from gateway.wording.languages import translated
 
@@ -17,10 +18,13 @@ A = TypeVar("A")
 
 @dataclass(frozen=True)
 class Content:
-    """The facts, the chart and the table of a section."""
+    """The facts, the chart, the map and the table of a section."""
 
     facts: Sequence[Fact] = ()
     figure: Figure | None = None
+    map: Drawing | None = None
+    legend: str = ""
+    """The meaning of the colours of the map."""
     table: Table | None = None
     all_of_it: Link | None = None
     """The list that has all, beside a table that has rows."""
@@ -67,5 +71,5 @@ def section(heading: str, answer: A | Refused, content: Callable[[A], Content]) 
     if isinstance(answer, Refused):
         return Section(heading, refusal=refusal_of(answer))
     shown = content(answer)
-    has_any = shown.facts or shown.figure or (shown.table is not None and shown.table.rows)
+    has_any = shown.facts or shown.figure or shown.map or (shown.table is not None and shown.table.rows)
     return Section(heading, shown, "" if has_any else translated("Nothing here."))

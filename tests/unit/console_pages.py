@@ -13,6 +13,7 @@ import pytest
 from google.protobuf.message import Message
 
 from gateway.api.federation.v1.configuration_pb2 import Offering, Plan, Step, ValueType
+from gateway.api.federation.v1.network_pb2 import GeographicPoint
 from gateway.api.federation.v1.problem_pb2 import PERCEIVED_SEVERITY_CRITICAL as CRITICAL
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, NetworkObject, QualityFigure
 from gateway.api.region.v1.alarm_service_pb2 import GetAlarmResponse, ListAlarmsResponse
@@ -188,7 +189,10 @@ def network(evil: str = "") -> Sequence[Message]:
     """The answers of which the page of the network is made."""
     name = LocalizedText(en=f"Canton{evil}", zh_cn=f"广州{evil}")
     site = FoundPlace(object=NetworkObject(site=f"guangzhou{evil}"), region="guangdong", name=name)
+    site.location.latitude, site.location.longitude = 23.13, 113.26
     link = FoundPlace(object=NetworkObject(link=f"a-b-1{evil}"), region="guangdong", name=name)
+    link.ends.add(site=f"guangzhou{evil}", name=name, location=site.location)
+    link.ends.add(site=f"changsha{evil}", name=name, location=GeographicPoint(latitude=28.23, longitude=112.94))
     outages = ListPlannedOutagesResponse()
     outages.planned_outages.add(id=f"guangdong/planned/li/R1{evil}", sites=[f"a{evil}"], services=[f"line-1{evil}"])
     problems = ListFollowedProblemsResponse()

@@ -1,10 +1,11 @@
-"""The pages of a coordinator's console without a server: flows, the ring, and pages of hostile texts."""
+"""The pages of a coordinator's console without a server: flows, and pages of hostile texts."""
 
 import asyncio
 import csv
 import html
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,6 @@ from google.protobuf.message import Message
 
 from coordinator.console.console import console
 from coordinator.console.flows import pairs_of
-from coordinator.console.ring import HEIGHT, WIDTH, Flow, Place, ring
 from coordinator.console.served import consoles
 from coordinator.settings import CoordinatorSettings
 from gateway.api.coordinator.v1.administration_pb2 import (
@@ -359,14 +359,15 @@ def test_a_flow_joins_both_directions_and_trouble_comes_first() -> None:
     assert found[1].oldest == to_timestamp(NOW - timedelta(minutes=50))
 
 
-def test_a_ring_has_each_region_within_the_drawing_and_the_widest_line_for_the_most_traffic() -> None:
-    places = [Place(f"r{number}", f"r{number}", "/", "done", "") for number in range(31)]
-    flows = [Flow(("r0", "r1"), 9, "calm", ""), Flow(("r1", "r2"), 1, "calm", ""), Flow(("r1", "gone"), 5, "calm", "")]
-    drawn = ring("title", "words", places, flows)
-    assert all(0 < each.x < WIDTH and 0 < each.y < HEIGHT for each in drawn.places)
-    assert len({(round(each.x), round(each.y)) for each in drawn.places}) == 31
-    assert [each.flow.regions for each in drawn.flows] == [("r0", "r1"), ("r1", "r2")]
-    assert drawn.flows[0].width > drawn.flows[1].width > 0
+def test_the_regions_of_the_board_are_on_a_map_where_each_has_a_site_with_a_position() -> None:
+    told = network()
+    for number, region in enumerate(("guangdong", "henan", "sichuan")):
+        site = told.configuration.network.sites.add(id=f"{region}-1", region=region)
+        site.location.latitude, site.location.longitude = 23 + 6 * number, 113 - 4 * number
+    answers = (regions(), orders(), problems(), outages())
+    on_map, on_ring = written("/board", *answers, told), written("/board", *answers, network())
+    heights = [re.findall(r'viewBox="0 0 820 ([0-9.]+)" role="group"', each) for each in (on_map, on_ring)]
+    assert heights == [["640"], ["420"]]
 
 
 def test_a_count_of_which_there_may_be_more_says_so() -> None:

@@ -1,11 +1,12 @@
 """The registry of the network: what it must keep to, what ships, and look-ups."""
 
+import math
 from collections.abc import Callable
 
 import pytest
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.network_pb2 import Link, NetworkService, QualityClass, Site
+from gateway.api.federation.v1.network_pb2 import GeographicPoint, Link, NetworkService, QualityClass, Site
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
@@ -39,6 +40,8 @@ BROKEN: list[tuple[Callable[[Configuration], object], str]] = [
     (lambda c: c.network.quality_classes.append(quality_class(c)), "network.quality_classes[y1541-0]: stands here"),
     (lambda c: setattr(site(c), "region", "atlantis"), "network.sites[chengdu].region: unknown region 'atlantis'"),
     (lambda c: site(c).ClearField("name"), "network.sites[chengdu].name.zh_cn: the text is missing"),
+    (lambda c: setattr(site(c).location, "latitude", -91), "network.sites[chengdu].location.latitude: must be -90 to"),
+    (lambda c: setattr(site(c).location, "longitude", math.nan), "sites[chengdu].location.longitude: must be -180 to"),
     (lambda c: setattr(link(c), "site_b", "atlantis"), "links[chengdu-guangzhou-1].site_b: unknown site 'atlantis'"),
     (lambda c: setattr(link(c), "site_b", "chengdu"), "links[chengdu-guangzhou-1].site_b: is the other end, too"),
     (lambda c: setattr(link(c), "region", "henan"), "links[chengdu-guangzhou-1].region: must be that of one of its"),
@@ -66,6 +69,19 @@ def test_what_is_wrong_is_told_with_its_path(change: Callable[[Configuration], o
 def test_every_region_has_a_site_and_every_site_a_link() -> None:
     assert {each.region for each in NETWORK.sites.values()} == {each.id for each in SHIPPED.regions}
     assert [each for each in NETWORK.sites if not NETWORK.links_at(each)] == []
+
+
+def test_the_designed_delays_of_the_shipped_links_are_those_of_the_distance_between_their_sites() -> None:
+    for each in NETWORK.links.values():
+        one, other = (NETWORK.site(end).location for end in (each.site_a, each.site_b))
+        assert each.delay_us == pytest.approx(kilometres(one, other) * 1.4 * 4.9, rel=0.06), each.id
+
+
+def kilometres(one: GeographicPoint, other: GeographicPoint) -> float:
+    """The distance as the crow flies, on a sphere."""
+    north, south = math.radians(one.latitude), math.radians(other.latitude)
+    apart = math.radians(one.longitude - other.longitude)
+    return 6371 * math.acos(math.sin(north) * math.sin(south) + math.cos(north) * math.cos(south) * math.cos(apart))
 
 
 def test_a_link_between_provinces_is_of_two_regions() -> None:

@@ -1,9 +1,9 @@
 """The place of a fault, by the registry of the network: its region, and whether it is rural. Pure."""
 
-from gateway.api.federation.v1.network_pb2 import Link
+from gateway.api.federation.v1.network_pb2 import GeographicPoint, Link, Site
 from gateway.api.region.v1.alarm_pb2 import NetworkObject
 from gateway.api.region.v1.fault_pb2 import FaultPlace, FaultReport
-from gateway.api.region.v1.fault_service_pb2 import FoundPlace
+from gateway.api.region.v1.fault_service_pb2 import FoundPlace, LinkEnd
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
@@ -58,11 +58,22 @@ def found(federation: Federation, text: str) -> list[FoundPlace]:
     network, words = federation.network, text.casefold()
     places = [
         *(
-            FoundPlace(object=NetworkObject(site=each.id), name=each.name, region=each.region, rural=each.rural)
+            FoundPlace(
+                object=NetworkObject(site=each.id),
+                name=each.name,
+                region=each.region,
+                rural=each.rural,
+                location=_location(each),
+            )
             for each in network.sites.values()
         ),
         *(
-            FoundPlace(object=NetworkObject(link=each.id), name=_name_of(network, each), region=each.region)
+            FoundPlace(
+                object=NetworkObject(link=each.id),
+                name=_name_of(network, each),
+                region=each.region,
+                ends=[_end(network.site(site)) for site in (each.site_a, each.site_b)],
+            )
             for each in network.links.values()
         ),
         *(
@@ -76,6 +87,14 @@ def found(federation: Federation, text: str) -> list[FoundPlace]:
 def _name_of(network: NetworkRegistry, link: Link) -> LocalizedText:
     one, other = network.site(link.site_a).name, network.site(link.site_b).name
     return LocalizedText(zh_cn=f"{one.zh_cn} - {other.zh_cn}", en=f"{one.en} - {other.en}")
+
+
+def _end(site: Site) -> LinkEnd:
+    return LinkEnd(site=site.id, name=site.name, location=_location(site))
+
+
+def _location(site: Site) -> GeographicPoint | None:
+    return site.location if site.HasField("location") else None
 
 
 def _words_of(federation: Federation, place: FoundPlace) -> str:

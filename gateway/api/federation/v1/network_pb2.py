@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'gateway/api/federation/v1/network.proto\x12\x19gateway.api.federation.v1\x1a gateway/api/types/v1/types.proto\"\xe8\x01\n\x07Network\x12.\n\x05sites\x18\x01 \x03(\x0b\x32\x1f.gateway.api.federation.v1.Site\x12.\n\x05links\x18\x02 \x03(\x0b\x32\x1f.gateway.api.federation.v1.Link\x12;\n\x08services\x18\x03 \x03(\x0b\x32).gateway.api.federation.v1.NetworkService\x12@\n\x0fquality_classes\x18\x04 \x03(\x0b\x32\'.gateway.api.federation.v1.QualityClass\"d\n\x04Site\x12\n\n\x02id\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\r\n\x05rural\x18\x04 \x01(\x08\"\x99\x01\n\x04Link\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06site_a\x18\x02 \x01(\t\x12\x0e\n\x06site_b\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\x15\n\rcapacity_mbps\x18\x05 \x01(\x03\x12\x10\n\x08\x64\x65lay_us\x18\x06 \x01(\x05\x12\x1a\n\x12\x64\x65lay_variation_us\x18\x07 \x01(\x05\x12\x10\n\x08loss_ppb\x18\x08 \x01(\x05\"\x94\x01\n\x0eNetworkService\x12\n\n\x02id\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\r\n\x05sites\x18\x04 \x03(\t\x12\r\n\x05links\x18\x05 \x03(\t\x12\x15\n\rquality_class\x18\x06 \x01(\t\"\xb2\x01\n\x0cQualityClass\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x32\n\x05title\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x10\n\x08\x64\x65lay_us\x18\x03 \x01(\x05\x12\x1a\n\x12\x64\x65lay_variation_us\x18\x04 \x01(\x05\x12\x10\n\x08loss_ppb\x18\x05 \x01(\x05\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x10\n\x08verified\x18\x07 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'gateway/api/federation/v1/network.proto\x12\x19gateway.api.federation.v1\x1a gateway/api/types/v1/types.proto\"\xe8\x01\n\x07Network\x12.\n\x05sites\x18\x01 \x03(\x0b\x32\x1f.gateway.api.federation.v1.Site\x12.\n\x05links\x18\x02 \x03(\x0b\x32\x1f.gateway.api.federation.v1.Link\x12;\n\x08services\x18\x03 \x03(\x0b\x32).gateway.api.federation.v1.NetworkService\x12@\n\x0fquality_classes\x18\x04 \x03(\x0b\x32\'.gateway.api.federation.v1.QualityClass\"\xa2\x01\n\x04Site\x12\n\n\x02id\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\r\n\x05rural\x18\x04 \x01(\x08\x12<\n\x08location\x18\x05 \x01(\x0b\x32*.gateway.api.federation.v1.GeographicPoint\"6\n\x0fGeographicPoint\x12\x10\n\x08latitude\x18\x01 \x01(\x01\x12\x11\n\tlongitude\x18\x02 \x01(\x01\"\x99\x01\n\x04Link\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06site_a\x18\x02 \x01(\t\x12\x0e\n\x06site_b\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\x15\n\rcapacity_mbps\x18\x05 \x01(\x03\x12\x10\n\x08\x64\x65lay_us\x18\x06 \x01(\x05\x12\x1a\n\x12\x64\x65lay_variation_us\x18\x07 \x01(\x05\x12\x10\n\x08loss_ppb\x18\x08 \x01(\x05\"\x94\x01\n\x0eNetworkService\x12\n\n\x02id\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\r\n\x05sites\x18\x04 \x03(\t\x12\r\n\x05links\x18\x05 \x03(\t\x12\x15\n\rquality_class\x18\x06 \x01(\t\"\xb2\x01\n\x0cQualityClass\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x32\n\x05title\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x10\n\x08\x64\x65lay_us\x18\x03 \x01(\x05\x12\x1a\n\x12\x64\x65lay_variation_us\x18\x04 \x01(\x05\x12\x10\n\x08loss_ppb\x18\x05 \x01(\x05\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x10\n\x08verified\x18\x07 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,12 +34,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_NETWORK']._serialized_start=105
   _globals['_NETWORK']._serialized_end=337
-  _globals['_SITE']._serialized_start=339
-  _globals['_SITE']._serialized_end=439
-  _globals['_LINK']._serialized_start=442
-  _globals['_LINK']._serialized_end=595
-  _globals['_NETWORKSERVICE']._serialized_start=598
-  _globals['_NETWORKSERVICE']._serialized_end=746
-  _globals['_QUALITYCLASS']._serialized_start=749
-  _globals['_QUALITYCLASS']._serialized_end=927
+  _globals['_SITE']._serialized_start=340
+  _globals['_SITE']._serialized_end=502
+  _globals['_GEOGRAPHICPOINT']._serialized_start=504
+  _globals['_GEOGRAPHICPOINT']._serialized_end=558
+  _globals['_LINK']._serialized_start=561
+  _globals['_LINK']._serialized_end=714
+  _globals['_NETWORKSERVICE']._serialized_start=717
+  _globals['_NETWORKSERVICE']._serialized_end=865
+  _globals['_QUALITYCLASS']._serialized_start=868
+  _globals['_QUALITYCLASS']._serialized_end=1046
 # @@protoc_insertion_point(module_scope)

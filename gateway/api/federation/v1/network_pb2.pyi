@@ -71,6 +71,7 @@ class Site(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     RURAL_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Site id: lower-case letters, digits and dashes, for example `chengdu`."""
     region: _builtins.str
@@ -81,6 +82,10 @@ class Site(_message.Message):
     def name(self) -> _types_pb2.LocalizedText:
         """Display name."""
 
+    @_builtins.property
+    def location(self) -> Global___GeographicPoint:
+        """Position on maps; unset for a site that no map shows."""
+
     def __init__(
         self,
         *,
@@ -88,14 +93,41 @@ class Site(_message.Message):
         name: _types_pb2.LocalizedText | None = ...,
         region: _builtins.str = ...,
         rural: _builtins.bool = ...,
+        location: Global___GeographicPoint | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["location", b"location", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "name", b"name", "region", b"region", "rural", b"rural"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "location", b"location", "name", b"name", "region", b"region", "rural", b"rural"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Site: _TypeAlias = Site  # noqa: Y015
+
+@_typing.final
+class GeographicPoint(_message.Message):
+    """A position on the Earth (WGS 84)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LATITUDE_FIELD_NUMBER: _builtins.int
+    LONGITUDE_FIELD_NUMBER: _builtins.int
+    latitude: _builtins.float
+    """Degrees north of the equator, -90 to 90."""
+    longitude: _builtins.float
+    """Degrees east of Greenwich, -180 to 180."""
+    def __init__(
+        self,
+        *,
+        latitude: _builtins.float = ...,
+        longitude: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["latitude", b"latitude", "longitude", b"longitude"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GeographicPoint: _TypeAlias = GeographicPoint  # noqa: Y015
 
 @_typing.final
 class Link(_message.Message):

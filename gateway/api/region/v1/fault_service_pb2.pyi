@@ -4,6 +4,7 @@ isort:skip_file
 Faults for operator systems and staff (specification 5.4 and 6)."""
 
 from collections import abc as _abc
+from gateway.api.federation.v1 import network_pb2 as _network_pb2
 from gateway.api.region.v1 import alarm_pb2 as _alarm_pb2
 from gateway.api.region.v1 import fault_pb2 as _fault_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
@@ -312,6 +313,8 @@ class FoundPlace(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     RURAL_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
+    ENDS_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region that runs the site, and owns its faults."""
     rural: _builtins.bool
@@ -324,6 +327,14 @@ class FoundPlace(_message.Message):
     def name(self) -> _types_pb2.LocalizedText:
         """Display name; for a link its two ends."""
 
+    @_builtins.property
+    def location(self) -> _network_pb2.GeographicPoint:
+        """Position of a site; unset if the registry has none."""
+
+    @_builtins.property
+    def ends(self) -> _containers.RepeatedCompositeFieldContainer[Global___LinkEnd]:
+        """The two ends of a link."""
+
     def __init__(
         self,
         *,
@@ -331,14 +342,50 @@ class FoundPlace(_message.Message):
         name: _types_pb2.LocalizedText | None = ...,
         region: _builtins.str = ...,
         rural: _builtins.bool = ...,
+        location: _network_pb2.GeographicPoint | None = ...,
+        ends: _abc.Iterable[Global___LinkEnd] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "object", b"object"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["location", b"location", "name", b"name", "object", b"object"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "object", b"object", "region", b"region", "rural", b"rural"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends", b"ends", "location", b"location", "name", b"name", "object", b"object", "region", b"region", "rural", b"rural"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FoundPlace: _TypeAlias = FoundPlace  # noqa: Y015
+
+@_typing.final
+class LinkEnd(_message.Message):
+    """A site at an end of a link."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SITE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
+    site: _builtins.str
+    """Site id."""
+    @_builtins.property
+    def name(self) -> _types_pb2.LocalizedText:
+        """Display name."""
+
+    @_builtins.property
+    def location(self) -> _network_pb2.GeographicPoint:
+        """Position; unset if the registry has none."""
+
+    def __init__(
+        self,
+        *,
+        site: _builtins.str = ...,
+        name: _types_pb2.LocalizedText | None = ...,
+        location: _network_pb2.GeographicPoint | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["location", b"location", "name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["location", b"location", "name", b"name", "site", b"site"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkEnd: _TypeAlias = LinkEnd  # noqa: Y015
 
 @_typing.final
 class FindPlacesResponse(_message.Message):
