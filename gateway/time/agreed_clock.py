@@ -33,7 +33,7 @@ class Standing(Enum):
     UNPROVEN = "unproven"
     """Nobody has confirmed it since the start, and somebody still may."""
     WRONG = "wrong"
-    """It contradicts others or the time that the database kept, or it has stepped since they confirmed it."""
+    """It contradicts others or the time that the database kept, or it has stepped since the start, unconfirmed."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class Evidence:
 
     started: float
     """In seconds of the steady clock."""
+    begun: timedelta
+    """The offset of the machine's time at the start."""
     last: datetime | None = None
     """The agreed time that the database kept; None for a new one."""
     agreed: timedelta | None = None
@@ -110,7 +112,8 @@ def standing(evidence: Evidence, offset: timedelta, steady: float) -> Standing:
     """Whether a time of day, by its offset at a time of the steady clock, can be relied on. Pure.
 
     At least half of the others must agree with it: with this clock they are the majority. Where none was heard for
-    long, the steady clock continues the last agreed time. Before the first agreement the database's time counts.
+    long, the steady clock continues the last agreed time. Before the first agreement the database's time counts, and
+    a step since the start contradicts it as long as somebody may still answer.
     """
     others = _offsets(evidence, steady)
     if others:
@@ -120,7 +123,9 @@ def standing(evidence: Evidence, offset: timedelta, steady: float) -> Standing:
         return Standing.SETTLED if _are_near(evidence.agreed, offset) else Standing.WRONG
     if evidence.last is not None and not evidence.follows_last(offset, steady):
         return Standing.WRONG
-    return Standing.UNPROVEN if steady - evidence.started < LISTENING else Standing.SETTLED
+    if steady - evidence.started >= LISTENING:
+        return Standing.SETTLED
+    return Standing.UNPROVEN if _are_near(evidence.begun, offset) else Standing.WRONG
 
 
 class AgreedClock:
@@ -133,21 +138,20 @@ class AgreedClock:
     def __init__(self, clock: SteadyClock) -> None:
         self._clock = clock
         offset, steady = self._reading()
-        self._take(Evidence(started=steady, agreed=offset))
+        self._take(Evidence(started=steady, begun=offset, agreed=offset))
         self._noted = Standing.SETTLED
         self._settled_at = self._looked_at = steady
 
     def start_from(self, last: datetime | None) -> None:
         """Relies on nothing but the agreed time that an earlier process has stored, until somebody else was heard."""
-        self._take(Evidence(started=self.steady(), last=last))
+        offset, steady = self._reading()
+        self._take(Evidence(started=steady, begun=offset, last=last))
         self._looked_at = -inf
 
     def now(self) -> datetime:
-        """The agreed time; before the first agreement, that of the machine."""
-        wall, origin = self._clock.now(), self._origin
-        if origin is None:
-            return wall
-        expected = origin + timedelta(0, self._clock.steady())
+        """The agreed time; before the first agreement, that of the machine at the start, and the time since then."""
+        wall = self._clock.now()
+        expected = self._origin + timedelta(0, self._clock.steady())
         return wall if abs(wall - expected) <= MAX_CLOCK_ERROR else expected
 
     def wall(self) -> datetime:
@@ -204,7 +208,7 @@ class AgreedClock:
 
     def _take(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._origin = None if evidence.agreed is None else EPOCH + evidence.agreed
+        self._origin = EPOCH + (evidence.begun if evidence.agreed is None else evidence.agreed)
 
     def _reading(self) -> tuple[timedelta, float]:
         """The offset of the time of the machine, and the steady clock."""

@@ -79,6 +79,29 @@ def test_a_step_of_the_clock_moves_no_time_and_holds_everything_off_until_it_is_
     assert (clock.is_settled(), trusted(clock)) == (True, True)
 
 
+@given(HARMFUL, st.floats(0, LISTENING, exclude_max=True))
+def test_a_step_before_anybody_has_confirmed_the_clock_moves_no_time_until_one_does_or_nobody_can(
+    error: timedelta, later: float
+) -> None:
+    machine = Machine()
+    clock = started(machine, NOW - SECOND)
+    machine.error = error
+    machine.passed += later
+    assert (clock.is_settled(), trusted(clock)) == (False, False)
+    assert abs(clock.now() - machine.true) < timedelta(milliseconds=1)
+    clock.hear("coordinator", machine.true + error)
+    assert (clock.is_settled(), trusted(clock), clock.now()) == (True, True, machine.true + error)
+
+
+def test_a_clock_that_is_put_right_after_the_start_counts_where_nobody_answers() -> None:
+    machine = Machine()
+    clock = started(machine, NOW - SECOND)
+    machine.error = timedelta(hours=3)
+    assert not trusted(clock)
+    machine.passed += LISTENING
+    assert (clock.is_settled(), trusted(clock), clock.now()) == (True, True, machine.true + machine.error)
+
+
 @given(HARMLESS, HARMLESS)
 def test_a_skew_within_the_bound_is_harmless(own: timedelta, theirs: timedelta) -> None:
     machine = Machine()
@@ -102,7 +125,7 @@ def test_a_step_that_others_confirm_is_the_time_from_then_on(step: timedelta) ->
 @given(st.lists(st.one_of(HARMFUL, HARMLESS), min_size=1, max_size=7))
 def test_with_this_clock_the_majority_decides(errors: list[timedelta]) -> None:
     opinions = {f"{name}": Opinion(NOW - NOW + error, 0.0) for name, error in enumerate(errors)}
-    found = standing(Evidence(0.0, opinions=opinions), timedelta(0), 1.0)
+    found = standing(Evidence(0.0, timedelta(0), opinions=opinions), timedelta(0), 1.0)
     agreeing = 1 + sum(abs(each) <= MAX_CLOCK_ERROR for each in errors)
     assert (found == Standing.SETTLED) == (2 * agreeing > len(errors) + 1 or 2 * agreeing == len(errors) + 2)
     assert found != Standing.UNPROVEN
