@@ -33,7 +33,7 @@ class Standing(Enum):
     UNPROVEN = "unproven"
     """Nobody has confirmed it since the start, and somebody still may."""
     WRONG = "wrong"
-    """It contradicts others or the time that the database kept, or it has stepped since the start, unconfirmed."""
+    """It contradicts others or the time that the database kept, or it has stepped since they confirmed it."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,6 @@ class Evidence:
 
     started: float
     """In seconds of the steady clock."""
-    begun: timedelta
-    """The offset of the machine's time at the start."""
     last: datetime | None = None
     """The agreed time that the database kept; None for a new one."""
     agreed: timedelta | None = None
@@ -112,8 +110,7 @@ def standing(evidence: Evidence, offset: timedelta, steady: float) -> Standing:
     """Whether a time of day, by its offset at a time of the steady clock, can be relied on. Pure.
 
     At least half of the others must agree with it: with this clock they are the majority. Where none was heard for
-    long, the steady clock continues the last agreed time. Before the first agreement the database's time counts, and
-    a step since the start contradicts it as long as somebody may still answer.
+    long, the steady clock continues the last agreed time. Before the first agreement the database's time counts.
     """
     others = _offsets(evidence, steady)
     if others:
@@ -123,9 +120,7 @@ def standing(evidence: Evidence, offset: timedelta, steady: float) -> Standing:
         return Standing.SETTLED if _are_near(evidence.agreed, offset) else Standing.WRONG
     if evidence.last is not None and not evidence.follows_last(offset, steady):
         return Standing.WRONG
-    if steady - evidence.started >= LISTENING:
-        return Standing.SETTLED
-    return Standing.UNPROVEN if _are_near(evidence.begun, offset) else Standing.WRONG
+    return Standing.UNPROVEN if steady - evidence.started < LISTENING else Standing.SETTLED
 
 
 class AgreedClock:
@@ -138,14 +133,15 @@ class AgreedClock:
     def __init__(self, clock: SteadyClock) -> None:
         self._clock = clock
         offset, steady = self._reading()
-        self._take(Evidence(started=steady, begun=offset, agreed=offset))
+        self._take(Evidence(started=steady, agreed=offset))
         self._noted = Standing.SETTLED
         self._settled_at = self._looked_at = steady
 
     def start_from(self, last: datetime | None) -> None:
         """Relies on nothing but the agreed time that an earlier process has stored, until somebody else was heard."""
         offset, steady = self._reading()
-        self._take(Evidence(started=steady, begun=offset, last=last))
+        self._take(Evidence(started=steady, last=last))
+        self._origin = EPOCH + offset
         self._looked_at = -inf
 
     def now(self) -> datetime:
@@ -192,10 +188,10 @@ class AgreedClock:
             await asyncio.sleep(_LOOK)
 
     def require_trusted(self) -> None:
-        """Raises Refused with CLOCK_UNTRUSTED where this clock was wrong at the last look, of this second or later."""
+        """Raises Refused with CLOCK_UNTRUSTED where it was not settled at the last look, of this second or later."""
         if self.steady() - self._looked_at >= _TRUST:
             self.is_settled()
-        if self._noted == Standing.WRONG:
+        if self._noted != Standing.SETTLED:
             raise Refused(Reason.REASON_CLOCK_UNTRUSTED)
 
     def difference(self) -> timedelta:
@@ -208,7 +204,8 @@ class AgreedClock:
 
     def _take(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._origin = EPOCH + (evidence.begun if evidence.agreed is None else evidence.agreed)
+        if evidence.agreed is not None:
+            self._origin = EPOCH + evidence.agreed
 
     def _reading(self) -> tuple[timedelta, float]:
         """The offset of the time of the machine, and the steady clock."""
