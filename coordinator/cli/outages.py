@@ -12,9 +12,9 @@ from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import Outage
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition
+from gateway.cli.problems import told_element
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
-from gateway.wording.problems import told_element
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 

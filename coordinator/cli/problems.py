@@ -31,11 +31,11 @@ from gateway.api.coordinator.v1.problem_service_pb2 import AccidentReport, Netwo
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.cli.asking import limit_option
 from gateway.cli.option_words import option_words
+from gateway.cli.problems import told_state
 from gateway.cli.table import Table, TableColumn
 from gateway.cli.terminal import output
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
-from gateway.wording.problems import told_state
 from gateway.wording.terms import region_name
 from gateway.wording.times import show_times_of, told_if_set, told_time
 from gateway.wording.words import told_severity

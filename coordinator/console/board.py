@@ -33,6 +33,7 @@ from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.network_pb2 import Network
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition
 from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.cli.problems import told_cause, told_element
 from gateway.time.clock import from_timestamp
 from gateway.web.console.frames import Link
 from gateway.web.console.lists import chosen_word
@@ -41,7 +42,6 @@ from gateway.web.console.parts import severity_cell
 from gateway.web.maps import Drawing, Line, Place, Position, drawing
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
-from gateway.wording.problems import told_cause, told_element
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 

@@ -22,7 +22,7 @@ _DESIGN = "design"
 
 @dataclass(frozen=True)
 class Question:
-    """The registry of the network, and the basis on which paths are asked for."""
+    """The registry of the network, and the basis of the paths."""
 
     network: Network
     basis: PathBasis

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from coordinator.wording.members import state_word
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition, ProblemHeader, ProblemState
+from gateway.cli.problems import told_state
 from gateway.web.tables import Cell
-from gateway.wording.problems import told_state
 from gateway.wording.times import told_if_set
 
 _MEMBER_BADGES: Mapping[MemberState.ValueType, str] = {

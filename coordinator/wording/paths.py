@@ -58,7 +58,7 @@ def told_sites(path: contract.NetworkPath) -> str:
 
 
 def explanations(quality_class: str) -> Sequence[str]:
-    """What the figures of paths mean, and the frames of a heat map."""
+    """The meaning of the figures of paths, and of the frames in a heat map."""
     text = translated(
         "The best path has the least sum of delays. Variations are added; of losses the product of the delivery ratios"
         " is taken."

@@ -12,10 +12,10 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
     ReportKind,
 )
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition, ProblemHeader
+from gateway.cli.problems import told_cause
 from gateway.federation.problems import is_cause_known, was_down
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
-from gateway.wording.problems import told_cause
 from gateway.wording.words import told_severity, word
 
 

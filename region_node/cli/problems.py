@@ -13,10 +13,10 @@ from gateway.api.region.v1.followed_problem_service_pb2_grpc import FollowedProb
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.asking import limit_option
 from gateway.cli.exits import REFUSED, leave
+from gateway.cli.problems import told_cause, told_state
 from gateway.cli.table import Table, TableColumn
 from gateway.errors import from_rpc_error
 from gateway.wording.languages import translated
-from gateway.wording.problems import told_cause, told_state
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import told_severity
 from region_node.cli.asking import NODE, Asking, reads, repeats

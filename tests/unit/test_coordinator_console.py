@@ -2,16 +2,13 @@
 
 import asyncio
 import csv
-import html
 import io
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
-from urllib.parse import urlencode
 
 import pytest
 from cryptography import x509
@@ -36,14 +33,8 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
     ListComplaintHeadersResponse,
 )
 from gateway.api.coordinator.v1.issue_service_pb2 import CountIssuesResponse, ListIssueHeadersResponse
-from gateway.api.coordinator.v1.path_service_pb2 import FindPathsResponse, GetPathMatrixResponse, SitePaths
 from gateway.api.coordinator.v1.problem_service_pb2 import (
-    AccidentGrade,
-    GetProblemResponse,
     ListOutagesResponse,
-    ListProblemsResponse,
-    RecordReportRequest,
-    ReportKind,
 )
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2 import PairStanding
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse
@@ -60,7 +51,6 @@ from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
 from gateway.time.clock import SystemClock, to_timestamp
 from gateway.web.console.exports import exported
-from gateway.web.console.fields import Fields
 from gateway.web.console.lists import ListPage
 from gateway.web.console.pages import Rpc, Shown, View
 from gateway.web.settings import WebSettings
@@ -74,6 +64,7 @@ from tests.unit.joint_answers import (
     revisions,
     settlement,
 )
+from tests.unit.network_answers import CHANGED, matrix, network, problem, problems, ways
 from tests.unit.test_complaint_report import read
 from tests.unit.test_console import require_harmless, require_known_rpcs, require_no_store, require_well_formed
 from tests.unit.test_hostile_pages import EVIL
@@ -84,10 +75,10 @@ ADMIN = Identity("crossregion.example", Role.ROLE_ADMIN, "", "root")
 
 def written(path: str, *answers: Message, query: str = "", **names: str) -> str:
     """The HTML of a page in Chinese."""
-    return written_by(CONSOLE, _view(path), visit(query, ADMIN, **names), Answering(*answers))
+    return written_by(CONSOLE, view_of(path), visit(query, ADMIN, **names), Answering(*answers))
 
 
-def _view(path: str) -> View:
+def view_of(path: str) -> View:
     return next(each for each in CONSOLE.views if each.path == path)
 
 
@@ -144,15 +135,6 @@ def trace(evil: str = "") -> GetOrderTraceResponse:
         change.time.CopyFrom(to_timestamp(NOW + timedelta(seconds=seconds)))
     told.envelopes.add(envelope_id="E1", origin=f"guangdong{evil}", destination=f"sichuan{evil}")
     found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
-    return found
-
-
-def problems(evil: str = "") -> ListProblemsResponse:
-    """A problem of the network."""
-    found = ListProblemsResponse()
-    header = found.problems.add().header
-    header.id, header.root_cause.id = f"problem-1{evil}", f"chengdu-1{evil}"
-    header.regions.append(f"sichuan{evil}")
     return found
 
 
@@ -230,71 +212,6 @@ def risks(evil: str = "") -> ListRisksResponse:
     return found
 
 
-CHANGED = "class=voice&change=xian-1:delay_us=9000"
-
-
-def network(evil: str = "") -> GetConfigurationResponse:
-    """A network of one link, and a class of quality."""
-    found = GetConfigurationResponse()
-    found.configuration.network.links.add(id="xian-1", delay_us=20_000)
-    title = found.configuration.network.quality_classes.add(name="voice", delay_us=15_000).title
-    title.en = title.zh_cn = f"voice{evil}"
-    return found
-
-
-def site_paths(delay_us: int, evil: str = "") -> SitePaths:
-    """The best path and an alternative, of which the first does not keep its class above 15 ms."""
-    found = SitePaths(start=f"guangzhou{evil}", end=f"chengdu{evil}", shared_links=[f"xian-1{evil}"])
-    for path in (found.best, found.alternative, found.apart.add()):
-        hop = path.hops.add(link=f"xian-1{evil}", start=f"guangzhou{evil}", end=f"chengdu{evil}", measured=True)
-        hop.quality.delay_us = path.quality.delay_us = delay_us
-        path.budget.kept, path.budget.delay_us = delay_us <= 15_000, 15_000 - delay_us
-    return found
-
-
-def matrix(evil: str = "") -> GetPathMatrixResponse:
-    """Two regions with a path between them, and one that nothing leads to."""
-    found = GetPathMatrixResponse(down=[f"henan-1{evil}"])
-    pair = found.pairs.add(start=f"guangdong{evil}", end=f"sichuan{evil}")
-    pair.paths.CopyFrom(site_paths(20_000, evil))
-    pair.changed.CopyFrom(site_paths(9_000, evil))
-    cut = found.pairs.add(start=f"guangdong{evil}", end=f"henan{evil}")
-    cut.paths.start = cut.changed.start = f"guangzhou{evil}"
-    for region in ("guangdong", "henan", "sichuan"):
-        name = found.regions.add(region=f"{region}{evil}").name
-        name.en = name.zh_cn = f"{region}{evil}"
-    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
-    return found
-
-
-def ways(evil: str = "") -> FindPathsResponse:
-    """The paths between two regions, now and after a change."""
-    found = FindPathsResponse(paths=site_paths(20_000, evil), changed=site_paths(9_000, evil))
-    found.unanswered.add(region=f"henan{evil}", reason=Reason.REASON_TOO_BUSY)
-    return found
-
-
-def problem(evil: str = "") -> GetProblemResponse:
-    """An accident with its evidence, of whose two reports one is made."""
-    found = GetProblemResponse(problem=problems(evil).problems[0])
-    told = found.problem
-    told.header.parent_id, told.header.merged_into_id = f"sichuan/alarm/2{evil}", f"problem-2{evil}"
-    told.header.services.append(f"broadband{evil}")
-    for key in (1, 2):
-        event = found.events.add(id=f"sichuan/alarm/{key}{evil}", links=[f"xian-1{evil}"], retracted=key == 1)
-        event.raise_time.CopyFrom(to_timestamp(NOW))
-        event.clear_time.CopyFrom(to_timestamp(NOW))
-    told.affected.add(region=f"sichuan{evil}", customers=1_200_000, complaints=7)
-    told.grades.add(grade=AccidentGrade.ACCIDENT_GRADE_MAJOR, customers=1_200_000).reach_time.CopyFrom(
-        to_timestamp(NOW)
-    )
-    for kind in (ReportKind.REPORT_KIND_ORAL, ReportKind.REPORT_KIND_WRITTEN):
-        told.reports.add(kind=kind).due_time.CopyFrom(to_timestamp(NOW + timedelta(hours=1)))
-    told.reports[0].make_time.CopyFrom(to_timestamp(NOW))
-    told.reports[0].administrator = f"root{evil}"
-    return found
-
-
 def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     """Each page of the console with all that it can show; `evil` stands behind each text."""
     answers = (regions(evil), orders(evil), problems(evil), outages(evil))
@@ -338,7 +255,7 @@ def test_the_pages_of_a_console_name_rpcs_of_the_contract_and_their_answers() ->
 
 
 def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
-    pure = ("coordinator.oversight.settlement_rules.", "gateway.federation.files.dump")
+    pure = ("coordinator.oversight.settlement_rules.", "gateway.cli.problems.told_", "gateway.federation.files.dump")
     require_no_store("coordinator", pure)
 
 
@@ -357,17 +274,6 @@ def test_a_flow_joins_both_directions_and_trouble_comes_first() -> None:
         (("guangdong", "sichuan"), 4, 0, "calm"),
     ]
     assert found[1].oldest == to_timestamp(NOW - timedelta(minutes=50))
-
-
-def test_the_regions_of_the_board_are_on_a_map_where_each_has_a_site_with_a_position() -> None:
-    told = network()
-    for number, region in enumerate(("guangdong", "henan", "sichuan")):
-        site = told.configuration.network.sites.add(id=f"{region}-1", region=region)
-        site.location.latitude, site.location.longitude = 23 + 6 * number, 113 - 4 * number
-    answers = (regions(), orders(), problems(), outages())
-    on_map, on_ring = written("/board", *answers, told), written("/board", *answers, network())
-    heights = [re.findall(r'viewBox="0 0 820 ([0-9.]+)" role="group"', each) for each in (on_map, on_ring)]
-    assert heights == [["640"], ["420"]]
 
 
 def test_a_count_of_which_there_may_be_more_says_so() -> None:
@@ -433,7 +339,7 @@ def test_a_file_of_a_page_computes_nothing_in_a_spreadsheet_and_names_its_tables
 def test_a_file_of_a_page_tells_what_its_tables_lack() -> None:
     part = orders()
     part.next_page_token = "T"
-    shown = shown_by(CONSOLE, _view("/orders"), visit("", ADMIN), Answering(part))
+    shown = shown_by(CONSOLE, view_of("/orders"), visit("", ADMIN), Answering(part))
     notes = json.loads(exported(shown, "json").text or "")["notes"]
     assert [("henan" in each, "TOO_BUSY" in each) for each in notes] == [(True, True), (False, False)]
     rows = list(csv.reader(io.StringIO(exported(shown, "csv").text)))
@@ -441,7 +347,7 @@ def test_a_file_of_a_page_tells_what_its_tables_lack() -> None:
 
 
 def test_a_joint_order_shows_who_has_it_its_milestones_and_why_an_item_was_refused_as_the_newest_version_says() -> None:
-    shown = shown_by(CONSOLE, _view("/orders/{id:.+}"), visit("", ADMIN, id="guangdong/J1"), Answering(joint_trace()))
+    shown = shown_by(CONSOLE, view_of("/orders/{id:.+}"), visit("", ADMIN, id="guangdong/J1"), Answering(joint_trace()))
     assert shown.tab == "/joint-orders"
     items, waiting, milestones, _ = shown.tables
     assert [row[0].text for row in items.rows] == ["install", "remove"]
@@ -474,7 +380,7 @@ def test_a_region_computes_one_month_of_a_figure_at_a_time() -> None:
             return await super().ask(rpc, request)
 
     calling = Busy(quality())
-    shown_by(CONSOLE, _view("/quality"), visit("figure=repairTime95&month=2026-02", ADMIN), calling)
+    shown_by(CONSOLE, view_of("/quality"), visit("figure=repairTime95&month=2026-02", ADMIN), calling)
     assert calling.asked == 6
 
 
@@ -482,49 +388,6 @@ def test_a_month_that_is_none_and_a_figure_that_is_none_are_refused() -> None:
     for query in ("month=2026-13", "month=last", "figure=happiness"):
         with pytest.raises(Refused, match=query.partition("=")[0]):
             written("/quality", quality(), query=query)
-
-
-def test_the_delays_between_regions_are_a_heat_map_whose_cells_lead_to_their_paths_before_and_after_a_change() -> None:
-    page = written("/network", network(), matrix(), query=CHANGED)
-    told = read(page)
-    assert {"20", "9", "×", "20.000 ms", "9.000 ms", "不满足"} <= {*told.texts}
-    assert 'class="heat-7 over"' in page, "the most delay has the full colour, and a frame where it keeps no class"
-    query = {"from": "guangdong", "to": "sichuan", "class": "voice", "change": "xian-1:delay_us=9000"}
-    assert f'href="{html.escape("/console/network/paths?" + urlencode(query))}"' in page
-
-
-def test_the_pairs_that_need_a_look_come_first_and_a_region_has_all_of_its_own() -> None:
-    def rows(query: str) -> list[tuple[str, str]]:
-        shown = shown_by(CONSOLE, _view("/network"), visit(query, ADMIN), Answering(network(), matrix()))
-        return [(row[0].text, row[1].text) for row in shown.tables[-1].rows]
-
-    assert rows("") == [("guangdong", "henan"), ("guangdong", "sichuan")], "no way, then the longest"
-    assert rows("region=sichuan") == [("guangdong", "sichuan")]
-
-
-def test_a_change_of_no_link_and_a_text_that_is_no_change_are_refused() -> None:
-    for query, reason in (("change=nowhere:delay_us=1", "LINK_UNKNOWN"), ("change=xian-1:speed=1", "REQUEST_INVALID")):
-        with pytest.raises(Refused, match=reason):
-            written("/network", network(), matrix(), query=query)
-
-
-def test_the_paths_of_a_pair_are_bars_with_the_bound_of_the_class_and_their_links() -> None:
-    query = f"from=guangdong&to=sichuan&{CHANGED}"
-    texts = read(written("/network/paths", network(), ways(), query=query)).texts
-    assert "最优路径: 20.000 ms" in texts
-    assert "变更后最优路径: 9.000 ms" in texts
-    assert any("-11.000 ms" in each for each in texts)
-    assert any("15.000 ms" in each for each in texts), "the bound"
-
-
-def test_a_problem_shows_its_evidence_and_a_form_for_the_reports_that_are_left() -> None:
-    page = written("/problems/{id}", problem(), id="problem-1")
-    texts = read(page).texts
-    assert texts.index("sichuan/alarm/2") < texts.index("sichuan/alarm/1"), "the event that reports the cause first"
-    assert ('<option value="written">' in page, '<option value="oral">' in page) == (True, False)
-    (form,) = _view("/problems/{id}").forms
-    sent = replace(visit("", ADMIN, id="problem-1"), form=Fields.parsed("act=report-made&kind=written"))
-    assert form.request(sent) == RecordReportRequest(problem_id="problem-1", kind=ReportKind.REPORT_KIND_WRITTEN)
 
 
 def test_pairs_that_differ_are_found_and_the_page_names_the_commands_that_repair_them() -> None:
@@ -548,7 +411,7 @@ def test_many_pairs_have_several_pages_and_the_first_has_those_that_differ() -> 
         answer.days.add(first_region="a", second_region=f"{number:03}", day="2026-10-01")
     shown, sizes, query = list[str](), list[int](), "days=31"
     while query:
-        page = shown_by(CONSOLE, _view("/reconciliation"), visit(query, ADMIN), Answering(answer))
+        page = shown_by(CONSOLE, view_of("/reconciliation"), visit(query, ADMIN), Answering(answer))
         sizes.append(len(page.tables[0].rows))
         shown += [row[1].text for row in page.tables[0].rows]
         links = [each.href.partition("?")[2] for each in cast("ListPage", page.page).pages]
@@ -560,7 +423,7 @@ def test_many_pairs_have_several_pages_and_the_first_has_those_that_differ() -> 
 
 
 def test_a_settlement_shows_the_debt_from_both_sides_and_warns_of_reports_that_differ() -> None:
-    shown = shown_by(CONSOLE, _view("/settlement"), visit("month=2026-10", ADMIN), Answering(settlement()))
+    shown = shown_by(CONSOLE, view_of("/settlement"), visit("month=2026-10", ADMIN), Answering(settlement()))
     positions, matrix = shown.tables
     assert not positions.caption, "a region has not answered"
     told = {row[0].text: [cell.text for cell in row[1:]] for row in matrix.rows}
@@ -570,20 +433,20 @@ def test_a_settlement_shows_the_debt_from_both_sides_and_warns_of_reports_that_d
     assert [each for each in shown.notes if "henan" in each and "22.00" in each]
     astray = settlement()
     astray.sums.add(minor_units=700, currency="CNY")
-    warned = shown_by(CONSOLE, _view("/settlement"), visit("", ADMIN), Answering(astray)).notes
+    warned = shown_by(CONSOLE, view_of("/settlement"), visit("", ADMIN), Answering(astray)).notes
     assert (len(warned) - len(shown.notes), "7.00" in warned[-1]) == (1, True)
     with pytest.raises(Refused, match="month"):
         written("/settlement", settlement(), query="month=2026-00")
 
 
 def test_a_settlement_is_by_default_that_of_the_last_month_that_has_ended_and_an_empty_one_says_so() -> None:
-    shown = shown_by(CONSOLE, _view("/settlement"), visit("", ADMIN), Answering(ReportSettlementResponse()))
+    shown = shown_by(CONSOLE, view_of("/settlement"), visit("", ADMIN), Answering(ReportSettlementResponse()))
     month = f"{NOW.replace(day=1) - timedelta(days=1):%Y-%m}"
     assert (month in shown.title, shown.notes) == (True, ["该月尚无已签署或待签署的结算单。"])
 
 
 def test_a_page_compares_the_newest_revision_with_the_one_before_unless_others_are_chosen() -> None:
-    view, answers = _view("/configuration/revisions"), revisions()
+    view, answers = view_of("/configuration/revisions"), revisions()
     for query, chosen in (("", "2 3"), ("from=1", "1 3"), ("to=2", "1 2"), ("to=1", "1 1"), ("from=3&to=1", "3 1")):
         shown = shown_by(CONSOLE, view, visit(query, ADMIN), Answering(*answers))
         assert isinstance(shown.page, ListPage)
@@ -601,14 +464,14 @@ def test_a_page_offers_other_revisions_where_one_is_not_in_the_registry() -> Non
                 raise invalid("from_revision", "no such revision was in force", "没有该版本的配置")
             return await super().ask(rpc, request)
 
-    shown = shown_by(CONSOLE, _view("/configuration/revisions"), visit("", ADMIN), Anchored(*revisions()))
+    shown = shown_by(CONSOLE, view_of("/configuration/revisions"), visit("", ADMIN), Anchored(*revisions()))
     assert isinstance(shown.page, ListPage)
     assert [each.chosen for each in shown.page.choices] == ["2", "3"]
     assert ["没有该版本的配置" in each for each in shown.notes] == [True]
 
 
 def test_the_name_of_a_file_has_no_slash() -> None:
-    shown = shown_by(CONSOLE, _view("/configuration/revisions"), visit("", ADMIN), Answering(*revisions()))
+    shown = shown_by(CONSOLE, view_of("/configuration/revisions"), visit("", ADMIN), Answering(*revisions()))
     told = exported(shown, "csv").headers["Content-Disposition"]
     assert told == 'attachment; filename="configuration-revisions.csv"'
 

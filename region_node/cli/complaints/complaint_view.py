@@ -19,12 +19,12 @@ from gateway.api.region.v1.complaint_pb2 import (
 )
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
 from gateway.cli.complaints import show_ledger
+from gateway.cli.problems import told_cause
 from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.time.clock import from_timestamp
 from gateway.values.money import in_major_units
 from gateway.wording.complaints import state_word
 from gateway.wording.languages import in_language, translated
-from gateway.wording.problems import told_cause
 from gateway.wording.terms import category_name, region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word

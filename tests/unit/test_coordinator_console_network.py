@@ -1,0 +1,70 @@
+"""The pages of a coordinator's console about the network, without a server."""
+
+import html
+import re
+from dataclasses import replace
+from urllib.parse import urlencode
+
+import pytest
+
+from gateway.api.coordinator.v1.problem_service_pb2 import RecordReportRequest, ReportKind
+from gateway.errors import Refused
+from gateway.web.console.fields import Fields
+from tests.unit.console_pages import Answering, shown_by, visit
+from tests.unit.network_answers import CHANGED, matrix, network, problem, problems, ways
+from tests.unit.test_complaint_report import read
+from tests.unit.test_coordinator_console import ADMIN, CONSOLE, orders, outages, regions, view_of, written
+
+
+def test_the_regions_of_the_board_are_on_a_map_where_each_has_a_site_with_a_position() -> None:
+    told = network()
+    for number, region in enumerate(("guangdong", "henan", "sichuan")):
+        site = told.configuration.network.sites.add(id=f"{region}-1", region=region)
+        site.location.latitude, site.location.longitude = 23 + 6 * number, 113 - 4 * number
+    answers = (regions(), orders(), problems(), outages())
+    on_map, on_ring = written("/board", *answers, told), written("/board", *answers, network())
+    heights = [re.findall(r'viewBox="0 0 820 ([0-9.]+)" role="group"', each) for each in (on_map, on_ring)]
+    assert heights == [["640"], ["420"]]
+
+
+def test_the_delays_between_regions_are_a_heat_map_whose_cells_lead_to_their_paths_before_and_after_a_change() -> None:
+    page = written("/network", network(), matrix(), query=CHANGED)
+    told = read(page)
+    assert {"20", "9", "×", "20.000 ms", "9.000 ms", "不满足"} <= {*told.texts}
+    assert 'class="heat-7 over"' in page, "the most delay has the full colour, and a frame where it keeps no class"
+    query = {"from": "guangdong", "to": "sichuan", "class": "voice", "change": "xian-1:delay_us=9000"}
+    assert f'href="{html.escape("/console/network/paths?" + urlencode(query))}"' in page
+
+
+def test_the_pairs_that_need_a_look_come_first_and_a_region_has_all_of_its_own() -> None:
+    def rows(query: str) -> list[tuple[str, str]]:
+        shown = shown_by(CONSOLE, view_of("/network"), visit(query, ADMIN), Answering(network(), matrix()))
+        return [(row[0].text, row[1].text) for row in shown.tables[-1].rows]
+
+    assert rows("") == [("guangdong", "henan"), ("guangdong", "sichuan")], "no way, then the longest"
+    assert rows("region=sichuan") == [("guangdong", "sichuan")]
+
+
+def test_a_change_of_no_link_and_a_text_that_is_no_change_are_refused() -> None:
+    for query, reason in (("change=nowhere:delay_us=1", "LINK_UNKNOWN"), ("change=xian-1:speed=1", "REQUEST_INVALID")):
+        with pytest.raises(Refused, match=reason):
+            written("/network", network(), matrix(), query=query)
+
+
+def test_the_paths_of_a_pair_are_bars_with_the_bound_of_the_class_and_their_links() -> None:
+    query = f"from=guangdong&to=sichuan&{CHANGED}"
+    texts = read(written("/network/paths", network(), ways(), query=query)).texts
+    assert "最优路径: 20.000 ms" in texts
+    assert "变更后最优路径: 9.000 ms" in texts
+    assert any("-11.000 ms" in each for each in texts)
+    assert any("15.000 ms" in each for each in texts), "the bound"
+
+
+def test_a_problem_shows_its_evidence_and_a_form_for_the_reports_that_are_left() -> None:
+    page = written("/problems/{id}", problem(), id="problem-1")
+    texts = read(page).texts
+    assert texts.index("sichuan/alarm/2") < texts.index("sichuan/alarm/1"), "the event that reports the cause first"
+    assert ('<option value="written">' in page, '<option value="oral">' in page) == (True, False)
+    (form,) = view_of("/problems/{id}").forms
+    sent = replace(visit("", ADMIN, id="problem-1"), form=Fields.parsed("act=report-made&kind=written"))
+    assert form.request(sent) == RecordReportRequest(problem_id="problem-1", kind=ReportKind.REPORT_KIND_WRITTEN)
