@@ -1,15 +1,28 @@
 """Paths between regions: a heat map of their delays, now and after a change, and the pairs that need a look."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from coordinator.console import path_questions, paths, rpcs
 from coordinator.console.filters import REGION, region_of
-from coordinator.wording.paths import Pair, explanations, figures_table, heat_map, most_delay
-from gateway.api.coordinator.v1.path_service_pb2 import GetPathMatrixRequest, GetPathMatrixResponse, RegionPaths
+from coordinator.console.tables_page import heads
+from coordinator.wording.paths import (
+    Pair,
+    explanations,
+    heat_map,
+    most_delay,
+    told_delay,
+    told_loss,
+)
+from gateway.api.coordinator.v1.path_service_pb2 import (
+    GetPathMatrixRequest,
+    GetPathMatrixResponse,
+    RegionPaths,
+    SitePaths,
+)
 from gateway.web.console.lists import list_page
 from gateway.web.console.pages import Calling, Shown, View, Visit
-from gateway.web.tables import Table
+from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 
 PATH = "/network"
@@ -31,60 +44,94 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
 
 
 def _show(visit: Visit, found: _Found) -> Shown:
-    answer, quality_class = found.answer, found.question.basis.quality_class
+    answer = found.answer
     names = {each.region: in_language(each.name) for each in answer.regions}
-    present = [_pair(visit, names, each) for each in answer.pairs]
-    after = [
-        replace(pair, paths=each.changed)
-        for pair, each in zip(present, answer.pairs, strict=True)
-        if each.HasField("changed")
-    ]
+    has_change = any(each.HasField("changed") for each in answer.pairs)
+    present = [_pair(visit, names, each, each.paths) for each in answer.pairs]
+    after = [_pair(visit, names, each, each.changed) for each in answer.pairs] if has_change else []
     most = most_delay([*present, *after])
     heats = ((translated("Delay in ms"), present), (translated("Delay in ms, after the change"), after))
-    above = [replace(heat_map(title, pairs, most), caption=title) for title, pairs in heats if pairs]
-    shown = _chosen(visit, answer.pairs, present)
-    table = _table(visit, translated("Figures"), shown, quality_class)
-    if after:
-        above.append(table)
-        title = translated("Figures, after the change")
-        table = _table(visit, title, _chosen(visit, answer.pairs, after), quality_class)
     page = list_page(
         visit,
         PATH,
         [*path_questions.choices(visit, found.question), region_of(visit)],
-        table,
+        _table(visit, found, names, has_change=has_change),
         "",
         texts=path_questions.texts(visit),
         notes=path_questions.notes(answer.down, answer.unanswered),
-        above=above,
+        above=[replace(heat_map(title, pairs, most), caption=title) for title, pairs in heats if pairs],
     )
     return page.shown(translated("Paths between regions"), PATH)
 
 
-def _pair(visit: Visit, names: dict[str, str], found: RegionPaths) -> Pair:
-    href = visit.address(paths.PATH, **{paths.FROM: found.start, paths.TO: found.end}, **path_questions.asked(visit))
-    return Pair(names.get(found.start, found.start), names.get(found.end, found.end), found.paths, href)
+def _pair(visit: Visit, names: Mapping[str, str], found: RegionPaths, between: SitePaths) -> Pair:
+    start, end = names.get(found.start, found.start), names.get(found.end, found.end)
+    return Pair(start, end, between, _href(visit, found))
 
 
-def _chosen(visit: Visit, pairs: Sequence[RegionPaths], shown: Sequence[Pair]) -> Sequence[Pair]:
+def _href(visit: Visit, found: RegionPaths) -> str:
+    return visit.address(paths.PATH, **{paths.FROM: found.start, paths.TO: found.end}, **path_questions.asked(visit))
+
+
+def _chosen(visit: Visit, pairs: Sequence[RegionPaths], *, has_change: bool) -> Sequence[RegionPaths]:
     """The pairs of the chosen region; without one, those that need a look most."""
     if region := visit.query.text(REGION):
-        return [each for each, of in zip(shown, pairs, strict=True) if region in (of.start, of.end)]
-    return sorted(shown, key=_order)[:_MOST]
+        return [each for each in pairs if region in (each.start, each.end)]
+    return sorted(pairs, key=lambda each: _order(each.changed if has_change else each.paths))[:_MOST]
 
 
-def _order(pair: Pair) -> tuple[bool, bool, int]:
-    best = pair.paths.best
-    return pair.paths.HasField("best"), not best.HasField("budget") or best.budget.kept, -best.quality.delay_us
+def _order(found: SitePaths) -> tuple[bool, bool, int]:
+    best = found.best
+    return found.HasField("best"), not best.HasField("budget") or best.budget.kept, -best.quality.delay_us
 
 
-def _table(visit: Visit, title: str, pairs: Sequence[Pair], quality_class: str) -> Table:
-    told = [title, *explanations(quality_class)]
+def _table(visit: Visit, found: _Found, names: Mapping[str, str], *, has_change: bool) -> Table:
+    quality_class = found.question.basis.quality_class
+    told = list(explanations(quality_class))
     if not visit.query.text(REGION):
         told.append(
             translated("The {count} pairs that need a look most; choose a region for all of its own.", count=_MOST)
         )
-    return replace(figures_table(pairs, quality_class), label=title, caption=" ".join(told))
+    verdict = [quality_class] if quality_class else []
+    after = [translated("After the change"), *verdict] if has_change else []
+    figures = (translated("Delay"), *verdict, translated("Variation"), translated("Loss"), translated("Alternative"))
+    return Table(
+        label=translated("Figures"),
+        head=heads(translated("Between"), *figures, translated("Shared links"), *after),
+        rows=[
+            [
+                Cell(
+                    f"{names.get(each.start, each.start)} · {names.get(each.end, each.end)}",
+                    "row",
+                    href=_href(visit, each),
+                ),
+                *_present(each.paths, has_verdict=bool(quality_class)),
+                *(_delay(each.changed, has_verdict=bool(quality_class)) if has_change else ()),
+            ]
+            for each in _chosen(visit, found.answer.pairs, has_change=has_change)
+        ],
+        caption=" ".join(told),
+    )
+
+
+def _present(found: SitePaths, *, has_verdict: bool) -> Iterator[Cell]:
+    quality = found.best.quality if found.HasField("best") else None
+    yield from _delay(found, has_verdict=has_verdict)
+    yield Cell("" if quality is None else told_delay(quality.delay_variation_us), style="figure")
+    yield Cell("" if quality is None else told_loss(quality.loss_ppb), style="figure")
+    other = told_delay(found.alternative.quality.delay_us) if found.HasField("alternative") else ""
+    yield Cell(other, style="figure")
+    yield Cell(" ".join(found.shared_links))
+
+
+def _delay(found: SitePaths, *, has_verdict: bool) -> Iterator[Cell]:
+    """The delay of the best path, and whether it keeps the class."""
+    if not found.HasField("best"):
+        yield Cell(translated("no way"), badge="late")
+    else:
+        yield Cell(told_delay(found.best.quality.delay_us), style="figure")
+    if has_verdict:
+        yield paths.verdict_cell(found.best)
 
 
 VIEW = View.of(PATH, (rpcs.GET_CONFIGURATION, rpcs.GET_PATH_MATRIX), _read, _show, (*path_questions.QUERY, REGION))

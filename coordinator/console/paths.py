@@ -107,7 +107,7 @@ def _colour(path: NetworkPath) -> int:
 
 
 def _figures(named: Named, quality_class: str) -> Table:
-    classes = [quality_class, translated("left")] if quality_class else []
+    classes = [quality_class, translated("Left")] if quality_class else []
     return Table(
         label=translated("Figures"),
         head=heads(
@@ -128,8 +128,14 @@ def _cells(path: NetworkPath) -> Iterator[Cell]:
     yield Cell(told_delay(quality.delay_variation_us), style="figure")
     yield Cell(told_loss(quality.loss_ppb), style="figure")
     if path.HasField("budget"):
-        yield Cell(told_verdict(path), badge="done" if path.budget.kept else "late")
+        yield verdict_cell(path)
         yield Cell(told_left(path.budget))
+
+
+def verdict_cell(path: NetworkPath) -> Cell:
+    """The keeping of the class as a badge; empty where none was named."""
+    told = told_verdict(path)
+    return Cell(told, badge=("done" if path.budget.kept else "late") if told else "")
 
 
 def _hops(title: str, path: NetworkPath) -> Table:

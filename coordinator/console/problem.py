@@ -89,26 +89,18 @@ def _evidence(found: GetProblemResponse) -> Table:
     parent = found.problem.header.parent_id
     return Table(
         label=translated("Alarms and faults"),
-        head=heads(
-            translated("Event"),
-            translated("Kind"),
-            translated("Severity"),
-            translated("Places"),
-            translated("Began"),
-            translated("Ended"),
-        ),
+        head=heads(translated("Event"), translated("Severity"), translated("Places"), translated("Began and ended")),
         rows=[_event(each, parent) for each in sorted(found.events, key=lambda each: each.id != parent)],
     )
 
 
 def _event(event: NetworkEvent, parent: str) -> Sequence[Cell]:
+    ended = translated("withdrawn") if event.retracted else told_if_set(event.clear_time)
     return [
-        Cell(event.id, "row", note=translated("reports the cause") if event.id == parent else ""),
-        Cell(told_kind(event)),
+        Cell(event.id, "row", note=translated("reports the cause") if event.id == parent else told_kind(event)),
         Cell(told_gravity(event)),
         Cell(told_places(event)),
-        Cell(told_if_set(event.raise_time), style="time"),
-        Cell(translated("withdrawn") if event.retracted else told_if_set(event.clear_time), style="time"),
+        Cell(told_if_set(event.raise_time), style="time", note=ended),
     ]
 
 

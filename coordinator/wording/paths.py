@@ -102,52 +102,6 @@ def _heat(pair: Pair | None, most: int) -> Cell:
     return Cell(f"{best.quality.delay_us / 1000:.0f}", style=style, hint=said.strip(), href=pair.href)
 
 
-def figures_table(pairs: Sequence[Pair], quality_class: str) -> Table:
-    """A row for each pair: its best path with the figures, and its alternative."""
-    words = (2, 7, 9) if quality_class else (2, 7)  # the columns that may be folded, or the last ones would be cut off
-    titles = [
-        translated("starts at"),
-        translated("ends at"),
-        translated("path"),
-        translated("delay"),
-        translated("variation"),
-        translated("loss"),
-        *([quality_class, translated("left")] if quality_class else []),
-        translated("alternative"),
-        translated("shared links"),
-    ]
-    return Table(
-        label=translated("Figures"),
-        head=[
-            Cell(title, "col", "name" if number < 2 or number in words else "") for number, title in enumerate(titles)
-        ],
-        rows=[
-            [
-                Cell(each.start, "row", href=each.href),
-                Cell(each.end, "row"),
-                *(
-                    Cell(cell, style="words" if number in words else "")
-                    for number, cell in enumerate(_cells(each.paths, quality_class), 2)
-                ),
-            ]
-            for each in pairs
-        ],
-    )
-
-
-def _cells(paths: contract.SitePaths, quality_class: str) -> Sequence[str]:
-    """The cells behind the names of the regions."""
-    if not paths.HasField("best"):
-        return [translated("no way"), *[""] * (7 if quality_class else 5)]
-    best, quality = paths.best, paths.best.quality
-    figures = [told_delay(quality.delay_us), told_delay(quality.delay_variation_us), told_loss(quality.loss_ppb)]
-    # A figure stays with its unit where the line is folded.
-    left = told_left(best.budget).replace(" ms", "\u00a0ms").replace(" %", "\u00a0%")
-    verdict = [told_verdict(best), left] if quality_class else []
-    other = told_delay(paths.alternative.quality.delay_us) if paths.HasField("alternative") else "–"
-    return [told_sites(best), *figures, *verdict, other, " ".join(paths.shared_links)]
-
-
 def told_shared(paths: contract.SitePaths) -> str:
     """The links or sites that an alternative shares with the best path, as a sentence; empty without an alternative."""
     links, sites = ", ".join(paths.shared_links), ", ".join(paths.shared_sites)

@@ -15,10 +15,10 @@ from gateway.web.charts import width_of
 WIDTH, RING_HEIGHT = 820, 420
 _RING = 230.0, 160.0  # half its width and its height
 _MARGIN_X, _MARGIN_Y = 100.0, 40.0  # with room for names
-_MOST_HEIGHT = 560.0  # of the places on a map
+_HIGH, _LOW = 560.0, 320.0  # the most of the places on a map: of many, and of few
 _LARGE, _SMALL, _MANY = 11.0, 7.0, 12  # radius of a place, and where there are more than so many places
-_APART, _LINE = 7.0, 16.0  # between a place and its name, and the height of a name
-_THIN, _THICK = 1.5, 9.0  # of a line without traffic, and with the most
+_APART, _LINE = 10.0, 16.0  # between a place and its name, and the height of a name
+_THIN, _THICK = 2.5, 9.0  # of a line without traffic, and with the most
 _RING_BEND, _MAP_BEND = 0.25, 0.08  # part of the way to the middle by which a line bends
 _BESIDE = 24.0  # between the control points of lines between the same places
 _SIDE = 0.2  # cosine below which a place counts as above or below the middle
@@ -135,8 +135,8 @@ def _on_map(positions: Mapping[str, Position]) -> tuple[Mapping[str, Point], flo
         key: ((east - first) % _ROUND * narrowing, max(norths) - north) for key, (north, east) in positions.items()
     }
     wide, high = (max(each[axis] for each in plane.values()) for axis in (0, 1))
-    room = WIDTH - 2 * _MARGIN_X
-    scale = min(room / wide if wide else room, _MOST_HEIGHT / high if high else room)
+    room, most = WIDTH - 2 * _MARGIN_X, _HIGH if len(plane) > _MANY else _LOW
+    scale = min(room / wide if wide else room, most / high if high else room)
     left = (WIDTH - wide * scale) / 2
     points = {key: (left + x * scale, _MARGIN_Y + y * scale) for key, (x, y) in plane.items()}
     return points, high * scale + 2 * _MARGIN_Y

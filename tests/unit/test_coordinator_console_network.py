@@ -24,7 +24,7 @@ def test_the_regions_of_the_board_are_on_a_map_where_each_has_a_site_with_a_posi
     answers = (regions(), orders(), problems(), outages())
     on_map, on_ring = written("/board", *answers, told), written("/board", *answers, network())
     heights = [re.findall(r'viewBox="0 0 820 ([0-9.]+)" role="group"', each) for each in (on_map, on_ring)]
-    assert heights == [["640"], ["420"]]
+    assert heights == [["400"], ["420"]]
 
 
 def test_the_delays_between_regions_are_a_heat_map_whose_cells_lead_to_their_paths_before_and_after_a_change() -> None:
@@ -37,12 +37,12 @@ def test_the_delays_between_regions_are_a_heat_map_whose_cells_lead_to_their_pat
 
 
 def test_the_pairs_that_need_a_look_come_first_and_a_region_has_all_of_its_own() -> None:
-    def rows(query: str) -> list[tuple[str, str]]:
+    def pairs(query: str) -> list[str]:
         shown = shown_by(CONSOLE, view_of("/network"), visit(query, ADMIN), Answering(network(), matrix()))
-        return [(row[0].text, row[1].text) for row in shown.tables[-1].rows]
+        return [row[0].text for row in shown.tables[-1].rows]
 
-    assert rows("") == [("guangdong", "henan"), ("guangdong", "sichuan")], "no way, then the longest"
-    assert rows("region=sichuan") == [("guangdong", "sichuan")]
+    assert pairs("") == ["guangdong · henan", "guangdong · sichuan"], "no way, then the longest"
+    assert pairs("region=sichuan") == ["guangdong · sichuan"]
 
 
 def test_a_change_of_no_link_and_a_text_that_is_no_change_are_refused() -> None:

@@ -6,10 +6,20 @@ from datetime import datetime
 from pathlib import Path
 
 from coordinator.wording.answers import unanswered_line
-from coordinator.wording.paths import Pair, explanations, figures_table, heat_map, most_delay
+from coordinator.wording.paths import (
+    Pair,
+    explanations,
+    heat_map,
+    most_delay,
+    told_delay,
+    told_left,
+    told_loss,
+    told_sites,
+    told_verdict,
+)
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.web.html_pages import HtmlPages
-from gateway.web.tables import Table
+from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from gateway.wording.times import told_time
 
@@ -36,9 +46,9 @@ def page(response: contract.GetPathMatrixResponse, quality_class: str, now: date
     after = [Pair(start, end, each.changed) for start, end, each in pairs if each.HasField("changed")]
     most = most_delay([*now_pairs, *after])
     heats = ((translated("Delay in ms"), now_pairs), (translated("Delay in ms, after the change"), after))
-    tables = [(translated("Figures"), figures_table(now_pairs, quality_class))]
+    tables = [(translated("Figures"), _figures_table(now_pairs, quality_class))]
     if after:
-        tables.append((translated("Figures, after the change"), figures_table(after, quality_class)))
+        tables.append((translated("Figures, after the change"), _figures_table(after, quality_class)))
     told = _Matrix(
         when=translated("As of {time}.", time=told_time(now)),
         missing=translated("These regions could not be asked: their links count by design, and as up."),
@@ -50,3 +60,49 @@ def page(response: contract.GetPathMatrixResponse, quality_class: str, now: date
     )
     title = translated("Paths between regions")
     return HtmlPages(Path(__file__).parent).written("matrix_page.html.j2", title, language, told)
+
+
+def _figures_table(pairs: Sequence[Pair], quality_class: str) -> Table:
+    """A row for each pair: its best path with the figures, and its alternative."""
+    words = (2, 7, 9) if quality_class else (2, 7)  # the columns that may be folded, or the last ones would be cut off
+    titles = [
+        translated("starts at"),
+        translated("ends at"),
+        translated("path"),
+        translated("delay"),
+        translated("variation"),
+        translated("loss"),
+        *([quality_class, translated("left")] if quality_class else []),
+        translated("alternative"),
+        translated("shared links"),
+    ]
+    return Table(
+        label=translated("Figures"),
+        head=[
+            Cell(title, "col", "name" if number < 2 or number in words else "") for number, title in enumerate(titles)
+        ],
+        rows=[
+            [
+                Cell(each.start, "row"),
+                Cell(each.end, "row"),
+                *(
+                    Cell(cell, style="words" if number in words else "")
+                    for number, cell in enumerate(_cells(each.paths, quality_class), 2)
+                ),
+            ]
+            for each in pairs
+        ],
+    )
+
+
+def _cells(paths: contract.SitePaths, quality_class: str) -> Sequence[str]:
+    """The cells behind the names of the regions."""
+    if not paths.HasField("best"):
+        return [translated("no way"), *[""] * (7 if quality_class else 5)]
+    best, quality = paths.best, paths.best.quality
+    figures = [told_delay(quality.delay_us), told_delay(quality.delay_variation_us), told_loss(quality.loss_ppb)]
+    # A figure stays with its unit where the line is folded.
+    left = told_left(best.budget).replace(" ms", "\u00a0ms").replace(" %", "\u00a0%")
+    verdict = [told_verdict(best), left] if quality_class else []
+    other = told_delay(paths.alternative.quality.delay_us) if paths.HasField("alternative") else "–"
+    return [told_sites(best), *figures, *verdict, other, " ".join(paths.shared_links)]
