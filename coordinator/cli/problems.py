@@ -10,10 +10,9 @@ from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import titled
+from coordinator.problems.rules import complaints, customers
 from coordinator.wording.ages import told_age
 from coordinator.wording.problems import (
-    complaints_of,
-    customers_of,
     grade_of,
     next_report,
     steps,
@@ -112,8 +111,8 @@ def problems_table(now: datetime) -> Table[Problem]:
         TableColumn("services", lambda each: ", ".join(each.header.services), only_wide=True),
         TableColumn("regions", lambda each: ", ".join(each.header.regions), only_wide=True),
         TableColumn("since", lambda each: told_age(each.header.start_time, now)),
-        TableColumn("customers", lambda each: str(customers_of(each))),
-        TableColumn("complaints", lambda each: str(complaints_of(each)), only_wide=True),
+        TableColumn("customers", lambda each: str(customers(each))),
+        TableColumn("complaints", lambda each: str(complaints(each)), only_wide=True),
         TableColumn("grade", grade_of),
         TableColumn("report due", lambda each: _due(each, now)),
     )

@@ -3,6 +3,7 @@
 import asyncio
 
 import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from coordinator.configuration.assigning import is_next, require_kept, require_proven
 from coordinator.configuration.number_plans import NumberPlans
@@ -62,8 +63,18 @@ class ConfigurationService(ConfigurationServiceServicer):
         if request.wants_content:
             response.content = snapshot.content
         elif snapshot.configuration is not None:
-            response.configuration.CopyFrom(snapshot.configuration)
+            self._copy(snapshot.configuration, request.read_mask, response.configuration)
         return response
+
+    @staticmethod
+    def _copy(configuration: Configuration, mask: FieldMask, told: Configuration) -> None:
+        """The parts that a mask names; all without one. Raises Refused with REQUEST_INVALID for a part that is none."""
+        if not mask.paths:
+            told.CopyFrom(configuration)
+            return
+        if set(mask.paths) - Configuration.DESCRIPTOR.fields_by_name.keys():
+            raise invalid("read_mask", "names parts of the configuration", "应为配置的组成部分")
+        mask.MergeMessage(configuration, told)
 
     async def CompareRevisions(
         self,

@@ -8,14 +8,14 @@ from datetime import timedelta
 from coordinator.console import problem, rpcs
 from coordinator.console.flows import Pair, pairs_of
 from coordinator.console.region import path_of
+from coordinator.console.registry import network_of
 from coordinator.console.tables_page import heads
 from coordinator.console.words import member_badge, member_state_cell, problem_state_cell
+from coordinator.problems.rules import customers
 from coordinator.wording.ages import told_age
 from coordinator.wording.answers import unanswered_line
 from coordinator.wording.members import has_beaten, registry_warnings, state_word, waiting_lines
-from coordinator.wording.problems import customers_of
 from gateway.api.coordinator.v1.administration_pb2 import (
-    GetConfigurationRequest,
     ListOrderSummariesRequest,
     ListOrderSummariesResponse,
     ListRegionsRequest,
@@ -106,7 +106,7 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
         await calling.ask(rpcs.LIST_ORDER_SUMMARIES, held),
         await calling.ask(rpcs.LIST_PROBLEMS, ListProblemsRequest(page_size=_MOST)),
         await calling.ask(rpcs.LIST_OUTAGES, ListOutagesRequest(page_size=_MOST)),
-        (await calling.ask(rpcs.GET_CONFIGURATION, GetConfigurationRequest())).configuration.network,
+        await network_of(calling),
     )
 
 
@@ -324,7 +324,7 @@ def _problems(visit: Visit, problems: Sequence[Problem]) -> Table:
                 severity_cell(each.header.severity),
                 Cell(told_cause(each.header)),
                 Cell(", ".join(map(region_name, each.header.regions))),
-                Cell(f"{customers_of(each):,}", style="figure"),
+                Cell(f"{customers(each):,}", style="figure"),
                 Cell(told_age(each.header.start_time, visit.now)),
             ]
             for each in problems

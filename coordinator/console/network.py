@@ -1,16 +1,16 @@
 """Paths between regions: a heat map of their delays, now and after a change, and the pairs that need a look."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from coordinator.console import path_questions, paths, rpcs
 from coordinator.console.filters import REGION, region_of
 from coordinator.console.tables_page import heads
 from coordinator.wording.paths import (
-    Pair,
     explanations,
-    heat_map,
-    most_delay,
+    heat_maps,
+    names_of,
+    pairs_of,
     told_delay,
     told_loss,
 )
@@ -23,7 +23,7 @@ from gateway.api.coordinator.v1.path_service_pb2 import (
 from gateway.web.console.lists import list_page
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import translated
 
 PATH = "/network"
 _MOST = 20  # pairs without a chosen region
@@ -45,28 +45,18 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
 
 def _show(visit: Visit, found: _Found) -> Shown:
     answer = found.answer
-    names = {each.region: in_language(each.name) for each in answer.regions}
-    has_change = any(each.HasField("changed") for each in answer.pairs)
-    present = [_pair(visit, names, each, each.paths) for each in answer.pairs]
-    after = [_pair(visit, names, each, each.changed) for each in answer.pairs] if has_change else []
-    most = most_delay([*present, *after])
-    heats = ((translated("Delay in ms"), present), (translated("Delay in ms, after the change"), after))
+    present, after = pairs_of(answer, lambda each: _href(visit, each))
     page = list_page(
         visit,
         PATH,
         [*path_questions.choices(visit, found.question), region_of(visit)],
-        _table(visit, found, names, has_change=has_change),
+        _table(visit, found, has_change=bool(after)),
         "",
         texts=path_questions.texts(visit),
         notes=path_questions.notes(answer.down, answer.unanswered),
-        above=[replace(heat_map(title, pairs, most), caption=title) for title, pairs in heats if pairs],
+        above=[replace(each, caption=each.label) for each in heat_maps(present, after)],
     )
     return page.shown(translated("Paths between regions"), PATH)
-
-
-def _pair(visit: Visit, names: Mapping[str, str], found: RegionPaths, between: SitePaths) -> Pair:
-    start, end = names.get(found.start, found.start), names.get(found.end, found.end)
-    return Pair(start, end, between, _href(visit, found))
 
 
 def _href(visit: Visit, found: RegionPaths) -> str:
@@ -85,10 +75,10 @@ def _order(found: SitePaths) -> tuple[bool, bool, int]:
     return found.HasField("best"), not best.HasField("budget") or best.budget.kept, -best.quality.delay_us
 
 
-def _table(visit: Visit, found: _Found, names: Mapping[str, str], *, has_change: bool) -> Table:
-    quality_class = found.question.basis.quality_class
+def _table(visit: Visit, found: _Found, *, has_change: bool) -> Table:
+    quality_class, names = found.question.basis.quality_class, names_of(found.answer)
     told = list(explanations(quality_class))
-    if not visit.query.text(REGION):
+    if not visit.query.text(REGION) and len(found.answer.pairs) > _MOST:
         told.append(
             translated("The {count} pairs that need a look most; choose a region for all of its own.", count=_MOST)
         )

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from coordinator.console import rpcs
+from coordinator.console.registry import network_of
 from coordinator.network.rules import FIGURES, Change, changed_links, parsed_change
 from coordinator.wording.answers import unanswered_line
-from gateway.api.coordinator.v1.administration_pb2 import GetConfigurationRequest, UnansweredRegion
+from coordinator.wording.paths import told_down, told_missing
+from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.coordinator.v1.path_service_pb2 import PathBasis
 from gateway.api.federation.v1.network_pb2 import Network
 from gateway.errors import invalid
@@ -29,8 +30,8 @@ class Question:
 
 
 async def read_question(visit: Visit, calling: Calling) -> Question:
-    """The question in the address. Raises Refused with REQUEST_INVALID for a text that is no change of a link."""
-    network = (await calling.ask(rpcs.GET_CONFIGURATION, GetConfigurationRequest())).configuration.network
+    """The question in the address. Raises Refused with LINK_UNKNOWN, or REQUEST_INVALID for a wrong change or basis."""
+    network = await network_of(calling)
     basis = PathBasis(
         by_design=chosen_word(visit, BASIS, (_DESIGN,)) == _DESIGN,
         down=visit.query.text(DOWN).split(),
@@ -77,7 +78,5 @@ def asked(visit: Visit) -> Mapping[str, str]:
 
 def notes(down: Sequence[str], unanswered: Sequence[UnansweredRegion]) -> Sequence[str]:
     """The sentences about links that are down, and about regions without an answer."""
-    told = [translated("Down: {links}", links=", ".join(down))] if down else []
-    if unanswered:
-        told.append(translated("These regions could not be asked: their links count by design, and as up."))
-    return [*told, *map(unanswered_line, unanswered)]
+    missing = [told_missing(), *map(unanswered_line, unanswered)] if unanswered else []
+    return [each for each in (told_down(down), *missing) if each]

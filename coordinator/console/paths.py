@@ -1,6 +1,6 @@
 """The paths between two regions or sites, link by link, now and after a change."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from coordinator.console import path_questions, rpcs
@@ -50,14 +50,13 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
 
 def _show(visit: Visit, found: _Found) -> Shown:
     answer, quality_class = found.answer, found.question.basis.quality_class
-    named = [*_named(answer.paths, translated("Best path"), translated("Alternative"))]
+    named = list(_named(answer.paths, translated("Best path"), translated("Alternative"), _apart))
     facts = [Fact(translated("Alternative"), told_shared(answer.paths))]
     if answer.HasField("changed"):
         after = translated("Best path, after the change"), translated("Alternative, after the change")
-        named += _named(answer.changed, *after)
+        named += _named(answer.changed, *after, _apart_after)
         facts.append(Fact(translated("After the change"), told_gain(answer.paths, answer.changed)))
         facts.append(Fact(after[1], told_shared(answer.changed)))
-    named += ((translated("Besides the best path"), each) for each in answer.paths.apart)
     warnings = [*path_questions.notes(answer.down, answer.unanswered)]
     if not answer.paths.HasField("best"):
         ends = {"start": answer.paths.start, "end": answer.paths.end}
@@ -77,11 +76,23 @@ def _show(visit: Visit, found: _Found) -> Shown:
     return page.shown(title, _TAB)
 
 
-def _named(paths: SitePaths, best: str, alternative: str) -> Iterator[tuple[str, NetworkPath]]:
+def _named(
+    paths: SitePaths, best: str, alternative: str, apart: Callable[[int], str]
+) -> Iterator[tuple[str, NetworkPath]]:
     if paths.HasField("best"):
         yield best, paths.best
     if paths.HasField("alternative"):
         yield alternative, paths.alternative
+    for number, each in enumerate(paths.apart, 1):
+        yield apart(number), each
+
+
+def _apart(number: int) -> str:
+    return translated("Path {number} besides the best one", number=number)
+
+
+def _apart_after(number: int) -> str:
+    return translated("Path {number} besides the best one, after the change", number=number)
 
 
 def _chart(named: Named, question: path_questions.Question) -> Figure:

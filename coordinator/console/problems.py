@@ -7,8 +7,9 @@ from coordinator.console import problem, rpcs
 from coordinator.console.filters import REGION, region_of
 from coordinator.console.tables_page import heads
 from coordinator.console.words import problem_state_cell
+from coordinator.problems.rules import complaints, customers
 from coordinator.wording.ages import told_age
-from coordinator.wording.problems import complaints_of, customers_of, grade_of, next_report, told_evidence, told_report
+from coordinator.wording.problems import grade_of, next_report, told_evidence, told_report
 from gateway.api.coordinator.v1.problem_service_pb2 import ListProblemsRequest, ListProblemsResponse, Problem
 from gateway.web.console.lists import PAGE, chosen_of, chosen_word, list_page
 from gateway.web.console.pages import Calling, Shown, View, Visit
@@ -66,8 +67,8 @@ def _table(visit: Visit, problems: Sequence[Problem]) -> Table:
                 severity_cell(each.header.severity),
                 Cell(told_evidence(each.header)),
                 Cell(", ".join(map(region_name, each.header.regions))),
-                Cell(f"{customers_of(each):,}", style="figure"),
-                Cell(f"{complaints_of(each):,}", style="figure"),
+                Cell(f"{customers(each):,}", style="figure"),
+                Cell(f"{complaints(each):,}", style="figure"),
                 Cell(told_age(each.header.start_time, visit.now)),
                 Cell(grade_of(each)),
                 _due(visit, each),

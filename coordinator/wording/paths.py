@@ -1,12 +1,12 @@
 """Paths between regions in words: their figures, and what they leave of a class of quality; a heat map and a table."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import in_language, translated
 
 STEPS = 8
 """Steps of colour of a heat map, from the least delay to the most."""
@@ -68,13 +68,43 @@ def explanations(quality_class: str) -> Sequence[str]:
     return [text, translated("Pairs with a frame do not keep {quality_class}.", quality_class=quality_class)]
 
 
-def most_delay(pairs: Sequence[Pair]) -> int:
-    """The most delay of the best paths of pairs, in microseconds: the full colour of their heat map."""
-    return max((each.paths.best.quality.delay_us for each in pairs), default=0)
+def names_of(answer: contract.GetPathMatrixResponse) -> Mapping[str, str]:
+    """The names of the regions of a matrix, by id."""
+    return {each.region: in_language(each.name) for each in answer.regions}
 
 
-def heat_map(title: str, pairs: Sequence[Pair], most: int) -> Table:
-    """The delays of the best paths, a row and a column for each region. `most` has the full colour."""
+def pairs_of(
+    answer: contract.GetPathMatrixResponse, page_of: Callable[[contract.RegionPaths], str] = lambda _: ""
+) -> tuple[Sequence[Pair], Sequence[Pair]]:
+    """The pairs now, and after a change; the latter are empty without one. `page_of` has the address of a pair."""
+    names = names_of(answer)
+
+    def pair(each: contract.RegionPaths, paths: contract.SitePaths) -> Pair:
+        return Pair(names.get(each.start, each.start), names.get(each.end, each.end), paths, page_of(each))
+
+    present = [pair(each, each.paths) for each in answer.pairs]
+    return present, [pair(each, each.changed) for each in answer.pairs if each.HasField("changed")]
+
+
+def heat_maps(present: Sequence[Pair], after: Sequence[Pair]) -> Sequence[Table]:
+    """The delays of the best paths, a row and a column for each region, now and after a change; alike in colour."""
+    most = max((each.paths.best.quality.delay_us for each in (*present, *after)), default=0)
+    titled = ((translated("Delay in ms"), present), (translated("Delay in ms, after the change"), after))
+    return [_heat_map(title, pairs, most) for title, pairs in titled if pairs]
+
+
+def told_down(down: Sequence[str]) -> str:
+    """The links that are down, as a sentence; empty without one."""
+    return translated("Down: {links}", links=", ".join(down)) if down else ""
+
+
+def told_missing() -> str:
+    """The consequence of regions without an answer, as a sentence."""
+    return translated("These regions could not be asked: their links count by design, and as up.")
+
+
+def _heat_map(title: str, pairs: Sequence[Pair], most: int) -> Table:
+    """`most` has the full colour."""
     regions = list(dict.fromkeys(region for each in pairs for region in (each.start, each.end)))
     found = {frozenset((each.start, each.end)): each for each in pairs}
     return Table(
@@ -82,16 +112,18 @@ def heat_map(title: str, pairs: Sequence[Pair], most: int) -> Table:
         style="heat",
         head=[Cell(""), *(Cell(region, "col") for region in regions)],
         rows=[
-            [Cell(region, "row"), *(_heat(found.get(frozenset((region, other))), most) for other in regions)]
+            [
+                Cell(region, "row"),
+                *(_heat(f"{region} – {other}", found.get(frozenset((region, other))), most) for other in regions),
+            ]
             for region in regions
         ],
     )
 
 
-def _heat(pair: Pair | None, most: int) -> Cell:
+def _heat(names: str, pair: Pair | None, most: int) -> Cell:
     if pair is None or pair.start == pair.end:
         return Cell("")
-    names = f"{pair.start} – {pair.end}"
     if not pair.paths.HasField("best"):
         return Cell("×", style="none", hint=f"{names}: {translated('no way')}", href=pair.href)
     best = pair.paths.best

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from coordinator.problems.rules import complaints, customers
 from gateway.api.coordinator.v1.problem_service_pb2 import (
     AccidentGrade,
     AccidentReport,
@@ -55,24 +56,14 @@ def next_report(problem: Problem) -> AccidentReport | None:
     return min(waiting, key=lambda each: from_timestamp(each.due_time), default=None)
 
 
-def customers_of(problem: Problem) -> int:
-    """The number of customers whom a problem affects, as regions have counted them."""
-    return sum(each.customers for each in problem.affected)
-
-
-def complaints_of(problem: Problem) -> int:
-    """The number of complaints about a problem."""
-    return sum(each.complaints for each in problem.affected)
-
-
 def told_affected(problem: Problem) -> str:
     """The numbers of customers and complaints, as a sentence."""
     if not problem.affected:
         return translated("Customers affected: no region has counted yet")
     return translated(
         "Customers affected: {count}; complaints: {complaints}",
-        count=customers_of(problem),
-        complaints=complaints_of(problem),
+        count=customers(problem),
+        complaints=complaints(problem),
     )
 
 

@@ -1,6 +1,6 @@
 """The time of day that this process and others agree on, which no step of the machine's clock moves.
 
-Everything that depends on time waits until the clock is settled: timers, billing, purges, the expiry of keys.
+All that depends on time waits until the clock is settled: new work, timers, billing, purges, the expiry of keys.
 """
 
 import asyncio
@@ -124,7 +124,7 @@ def standing(evidence: Evidence, offset: timedelta, steady: float) -> Standing:
 
 
 class AgreedClock:
-    """A clock whose time never steps by more than `MAX_CLOCK_ERROR` unless others confirm it.
+    """A clock whose time steps by more than `MAX_CLOCK_ERROR` only where others confirm it, or nobody answers a start.
 
     While the machine's clock contradicts the agreed time, the steady clock continues that time. A new one is settled
     and goes by its own clock until `start_from` or `hear`.
@@ -188,7 +188,7 @@ class AgreedClock:
             await asyncio.sleep(_LOOK)
 
     def require_trusted(self) -> None:
-        """Raises Refused with CLOCK_UNTRUSTED where it was not settled at the last look, of this second or later."""
+        """Raises Refused with CLOCK_UNTRUSTED where the clock was not settled at the last look, within this second."""
         if self.steady() - self._looked_at >= _TRUST:
             self.is_settled()
         if self._noted != Standing.SETTLED:
@@ -214,11 +214,11 @@ class AgreedClock:
 
     def _tell(self, found: Standing, difference: timedelta) -> None:
         if found == Standing.SETTLED:
-            _log.info("the clock is settled: timers, billing and purges go on")
+            _log.info("the clock is settled: new work, timers, billing and purges go on")
         elif found == Standing.UNPROVEN:
-            _log.info("timers, billing and purges wait until somebody else confirms the clock")
+            _log.info("new work, timers, billing and purges wait until somebody else confirms the clock")
         else:
-            _log.warning("the clock is off by %s: timers, billing and purges wait until it is right", difference)
+            _log.warning("the clock is off by %s: new work, timers, billing and purges wait", difference)
 
 
 def _offsets(evidence: Evidence, steady: float) -> list[timedelta]:

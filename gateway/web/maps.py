@@ -13,7 +13,7 @@ from typing import Literal
 from gateway.web.charts import width_of
 
 WIDTH, RING_HEIGHT = 820, 420
-_RING = 230.0, 160.0  # half its width and its height
+_RING = 230.0, 160.0  # half the width and half the height of the ring
 _MARGIN_X, _MARGIN_Y = 100.0, 40.0  # with room for names
 _HIGH, _LOW = 560.0, 320.0  # the most of the places on a map: of many, and of few
 _LARGE, _SMALL, _MANY = 11.0, 7.0, 12  # radius of a place, and where there are more than so many places
@@ -21,8 +21,9 @@ _APART, _LINE = 10.0, 16.0  # between a place and its name, and the height of a 
 _THIN, _THICK = 2.5, 9.0  # of a line without traffic, and with the most
 _RING_BEND, _MAP_BEND = 0.25, 0.08  # part of the way to the middle by which a line bends
 _BESIDE = 24.0  # between the control points of lines between the same places
-_SIDE = 0.2  # cosine below which a place counts as above or below the middle
+_SIDE = 0.2  # part of half the width within which a place counts as above or below the middle
 _ROUND = 360.0  # degrees
+_LEAST = 0.01  # degrees that a map shows
 
 Point = tuple[float, float]
 Position = tuple[float, float]
@@ -35,7 +36,7 @@ _Label = tuple[float, float, _Anchor]
 
 @dataclass(frozen=True)
 class Place:
-    """A circle that leads to a page."""
+    """A circle. It leads to a page where it has an address."""
 
     key: str
     name: str
@@ -75,7 +76,7 @@ class DrawnPlace:
 
 @dataclass(frozen=True)
 class DrawnLine:
-    """A line that bends towards the middle: a quadratic curve with one control point."""
+    """A quadratic curve with one control point."""
 
     line: Line
     start: Point
@@ -94,7 +95,6 @@ class Drawing:
     places: Sequence[DrawnPlace]
     lines: Sequence[DrawnLine]
     height: float
-    is_map: bool
     width: int = WIDTH
 
 
@@ -115,42 +115,40 @@ def drawing(
         if points.keys() >= {*each.ends}:
             drawn.append(_curve(each, points, middle, bend, most, beside[frozenset(each.ends)]))
             beside[frozenset(each.ends)] += 1
-    return Drawing(title, description, list(_named(places, points, height)), drawn, height, is_map)
+    return Drawing(title, description, list(_named(places, points, height)), drawn, height)
 
 
 def _on_ring(keys: Sequence[str]) -> Mapping[str, Point]:
     angles = {key: 2 * pi * number / len(keys) for number, key in enumerate(keys)}
-    across, down = WIDTH / 2 - 180, RING_HEIGHT / 2 - 50
-    return {
-        key: (WIDTH / 2 + across * sin(angle), RING_HEIGHT / 2 - down * cos(angle)) for key, angle in angles.items()
-    }
+    middle, (wide, high) = (WIDTH / 2, RING_HEIGHT / 2), _RING
+    return {key: (middle[0] + wide * sin(angle), middle[1] - high * cos(angle)) for key, angle in angles.items()}
 
 
 def _on_map(positions: Mapping[str, Position]) -> tuple[Mapping[str, Point], float]:
     """The places with north above, true to scale at their middle latitude, and the height of the drawing."""
     norths = [north for north, _ in positions.values()]
-    first = _west([east for _, east in positions.values()])
-    narrowing = cos(radians((min(norths) + max(norths)) / 2))
-    plane = {
-        key: ((east - first) % _ROUND * narrowing, max(norths) - north) for key, (north, east) in positions.items()
-    }
-    wide, high = (max(each[axis] for each in plane.values()) for axis in (0, 1))
+    easts = _from_west([east for _, east in positions.values()])
+    narrowing, top = cos(radians((min(norths) + max(norths)) / 2)), max(norths)
+    plane = [(east * narrowing, top - north) for east, north in zip(easts, norths, strict=True)]
+    wide, high = (max(each[axis] for each in plane) for axis in (0, 1))
     room, most = WIDTH - 2 * _MARGIN_X, _HIGH if len(plane) > _MANY else _LOW
-    scale = min(room / wide if wide else room, most / high if high else room)
+    scale = min(room / max(wide, _LEAST), most / max(high, _LEAST))
     left = (WIDTH - wide * scale) / 2
-    points = {key: (left + x * scale, _MARGIN_Y + y * scale) for key, (x, y) in plane.items()}
+    points = {key: (left + x * scale, _MARGIN_Y + y * scale) for key, (x, y) in zip(positions, plane, strict=True)}
     return points, high * scale + 2 * _MARGIN_Y
 
 
-def _west(easts: Sequence[float]) -> float:
-    """The longitude at which a map begins: behind the widest gap, so that the date line divides no federation."""
-    ordered = sorted({each % _ROUND for each in easts})
-    gaps = [(after - before, after) for before, after in pairwise([*ordered, ordered[0] + _ROUND])]
-    return max(gaps)[1] % _ROUND
+def _from_west(easts: Sequence[float]) -> Sequence[float]:
+    """Degrees to the east of the westernmost place, behind the widest gap: the date line divides no federation."""
+    turned = [each % _ROUND % _ROUND for each in easts]  # the remainder of a tiny negative number is 360 itself
+    ordered = sorted({*turned})
+    gaps = [((after - before) % _ROUND or _ROUND, after) for before, after in pairwise([ordered[-1], *ordered])]
+    first = max(gaps)[1]
+    return [(each - first) % _ROUND for each in turned]
 
 
 def _curve(line: Line, points: Mapping[str, Point], middle: Point, bend: float, most: int, beside: int) -> DrawnLine:
-    """A line with so many others between the same places, which it leaves room for."""
+    """The curve of a line, moved aside by the number of those before it between the same places."""
     start, end = (points[each] for each in sorted(line.ends))
     half = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
     along = (end[0] - start[0], end[1] - start[1])

@@ -122,8 +122,8 @@ def _elements(visit: Visit, found: FindPlacesResponse, pages: Sequence[ListAlarm
     return Content(
         map=_map(visit, own, states),
         legend=translated(
-            "A circle is a site, a line is a link, in the colour of the worst alarm: red is critical. Grey sites are"
-            " those of others."
+            "A circle is a site, a line is a link, in the colour of the worst alarm: red is critical. A hollow circle"
+            " is a site of another region; a grey circle and a dashed line have no known state."
         ),
         table=_places(visit, own, states, has_more=len(found.places) >= _PLACES),
     )
@@ -152,21 +152,26 @@ def _map(visit: Visit, own: Sequence[FoundPlace], states: _States) -> Drawing | 
     for each in own:
         state, name = states.of(each.object), in_language(each.name)
         if each.object.site:
-            places[each.object.site] = Place(each.object.site, name, "", state.badge, f"{name}: {state.text}")
+            places[each.object.site] = Place(each.object.site, name, "", _style(state, "done"), f"{name}: {state.text}")
             if each.HasField("location"):
                 positions[each.object.site] = _position(each.location)
         for end in each.ends:
-            places.setdefault(end.site, Place(end.site, in_language(end.name), "", "", in_language(end.name)))
+            places.setdefault(end.site, Place(end.site, in_language(end.name), "", "foreign", in_language(end.name)))
             if end.HasField("location"):
                 positions[end.site] = _position(end.location)
         if each.ends:
             ends = each.ends[0].site, each.ends[1].site
-            style = "calm" if state.badge == "done" else state.badge
-            lines.append(Line(ends, 0, style, f"{each.object.link}: {state.text}", _page_of(visit, each.object)))
+            hint, href = f"{each.object.link}: {state.text}", _page_of(visit, each.object)
+            lines.append(Line(ends, 0, _style(state, "calm"), hint, href))
     if not places or positions.keys() < places.keys():
         return None
     description = "; ".join([*(each.hint for each in places.values()), *(each.hint for each in lines)])
     return drawing(translated("Sites and links"), description, list(places.values()), lines, positions)
+
+
+def _style(state: Cell, without: str) -> str:
+    """The class of a place or a line by its state; `without` is that of an element without an alarm."""
+    return {"done": without, "calm": "near", "": "unknown"}.get(state.badge, state.badge)
 
 
 def _position(point: GeographicPoint) -> Position:

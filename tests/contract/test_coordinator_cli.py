@@ -224,6 +224,13 @@ def test_a_mistyped_region_is_told_with_the_nearest_by_every_command(coordinator
     assert {words: each.output for words, each in told.items() if "Did you mean sichuan" not in each.output} == {}
 
 
+def test_a_change_of_a_mistyped_link_is_told_with_the_nearest(coordinator: Process) -> None:
+    assert coordinator.command("federation", "apply", str(SHIPPED)).exit_code == 0
+    change = ("--change", "chengdu-guangzou-1:delay_us=9000")
+    told = coordinator.command("network", "paths", "sichuan", "guangdong", *change)
+    assert (told.exit_code, "Did you mean chengdu-guangzhou-1" in told.output) == (1, True)
+
+
 @pytest.mark.clause("1.4.1")
 def test_a_configuration_is_compared_applied_and_shown(coordinator: Process, tmp_path: Path) -> None:
     different = coordinator.command("federation", "diff", str(SHIPPED))

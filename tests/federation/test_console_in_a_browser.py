@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -182,8 +182,10 @@ async def accident(federation: Federation) -> AsyncIterator[str]:
     found = await network.of(told[0].id, lambda each: bool(each.affected))
     await network.count(found.header.id, "henan", 2_000_000, found.header.version, complaints=7)
     await network.of(told[0].id, lambda each: bool(each.reports))
-    yield f"/problems/{found.header.id}"
-    await network.clear(told, federation.clock.now())
+    try:
+        yield f"/problems/{found.header.id}"
+    finally:
+        await network.clear(told, federation.clock.now())
 
 
 OF_THE_COORDINATOR = {
@@ -220,9 +222,10 @@ async def test_every_page_fits_its_window_breaks_no_policy_and_is_photographed(
         overseen = {f"overseen-{each}": of_the_region[each] for each in ("complaint", "order-review")}
         pages = {**OF_THE_COORDINATOR, **overseen}
     barriers: dict[tuple[str, str], object] = {}
-    async with accident(federation) as problem, signed_in(federation, language, person) as (tab, console):
+    async with AsyncExitStack() as stack:
         if person == ADMIN:
-            pages = {**pages, "problem": problem}
+            pages = {**pages, "problem": await stack.enter_async_context(accident(federation))}
+        tab, console = await stack.enter_async_context(signed_in(federation, language, person))
         for name, path in pages.items():
             for width in WIDTHS:
                 await tab.resize(width)

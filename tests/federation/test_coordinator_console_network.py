@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 import pytest
 
-from tests.federation.browser import ROOT, Browser
+from tests.federation.browser import ROOT, Browser, hidden_fields
 from tests.federation.networks import Network
 from tests.federation.running import Federation
 from tests.federation.test_coordinator_console import ADMIN, shown
@@ -74,4 +74,6 @@ async def test_a_problem_is_found_from_the_board_shows_its_evidence_and_its_repo
     assert sent.status == HTTPStatus.SEE_OTHER
     made = (await network.show(name)).problem.reports
     assert [each.administrator for each in made if each.HasField("make_time")] == [ADMIN]
+    await browser.send(f"problems/{name}", {**hidden_fields(page, "report-made"), "kind": "monthly"})
+    assert (await network.show(name)).problem.reports == made, "noted once"
     await network.clear([told], federation.clock.now())

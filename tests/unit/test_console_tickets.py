@@ -135,11 +135,13 @@ def test_the_worst_alarm_of_a_site_or_a_link_is_its_state() -> None:
     assert "A1" not in page
 
 
-def test_the_map_of_a_region_has_its_sites_and_links_in_the_colour_of_their_worst_alarm_and_the_far_ends_grey() -> None:
+def test_the_map_of_a_region_has_its_sites_and_links_in_the_colour_of_their_worst_alarm_and_the_far_ends_hollow() -> (
+    None
+):
     places, alarms, *_ = network()
     assert isinstance(places, FindPlacesResponse)
     page = written(view_of("/network"), places, alarms)
-    assert ('class="place done"' in page, 'class="place "' in page) == (True, True)
+    assert ('class="place done"' in page, 'class="place foreign"' in page) == (True, True)
     assert re.search(r'<a href="/console/network/links/a-b-1"><path [^>]*class="flow late"', page)
     places.places[1].ends[1].ClearField("location")
     assert "<path" not in written(view_of("/network"), places, alarms), "a place without a position is on no map"

@@ -7,9 +7,11 @@ from urllib.parse import urlencode
 
 import pytest
 
+from coordinator.wording.paths import STEPS
 from gateway.api.coordinator.v1.problem_service_pb2 import RecordReportRequest, ReportKind
 from gateway.errors import Refused
 from gateway.web.console.fields import Fields
+from gateway.web.html_pages import HtmlPages
 from tests.unit.console_pages import Answering, shown_by, visit
 from tests.unit.network_answers import CHANGED, matrix, network, problem, problems, ways
 from tests.unit.test_complaint_report import read
@@ -23,8 +25,17 @@ def test_the_regions_of_the_board_are_on_a_map_where_each_has_a_site_with_a_posi
         site.location.latitude, site.location.longitude = 23 + 6 * number, 113 - 4 * number
     answers = (regions(), orders(), problems(), outages())
     on_map, on_ring = written("/board", *answers, told), written("/board", *answers, network())
-    heights = [re.findall(r'viewBox="0 0 820 ([0-9.]+)" role="group"', each) for each in (on_map, on_ring)]
-    assert heights == [["400"], ["420"]]
+    told.configuration.network.sites[1].ClearField("location")
+    without_one = written("/board", *answers, told)
+    assert [points(each) for each in (on_ring, without_one)] == [points(without_one)] * 2
+    north, east = points(on_map)["henan"], points(on_map)["guangdong"]
+    assert (north[1] < east[1], north[0] < east[0]) == (True, True)
+
+
+def points(page: str) -> dict[str, tuple[float, float]]:
+    """The places of the map of a page, by their names."""
+    drawn = re.findall(r'<circle cx="([0-9.]+)" cy="([0-9.]+)" r="[0-9.]+" class="place [^>]*><title>([^:<：]+)', page)
+    return {name: (float(x), float(y)) for x, y, name in drawn}
 
 
 def test_the_delays_between_regions_are_a_heat_map_whose_cells_lead_to_their_paths_before_and_after_a_change() -> None:
@@ -58,6 +69,7 @@ def test_the_paths_of_a_pair_are_bars_with_the_bound_of_the_class_and_their_link
     assert "变更后最优路径: 9.000 ms" in texts
     assert any("-11.000 ms" in each for each in texts)
     assert any("15.000 ms" in each for each in texts), "the bound"
+    assert texts.count("xian-1") == 6, "the link of each path"
 
 
 def test_a_problem_shows_its_evidence_and_a_form_for_the_reports_that_are_left() -> None:
@@ -68,3 +80,8 @@ def test_a_problem_shows_its_evidence_and_a_form_for_the_reports_that_are_left()
     (form,) = view_of("/problems/{id}").forms
     sent = replace(visit("", ADMIN, id="problem-1"), form=Fields.parsed("act=report-made&kind=written"))
     assert form.request(sent) == RecordReportRequest(problem_id="problem-1", kind=ReportKind.REPORT_KIND_WRITTEN)
+
+
+def test_the_style_sheet_has_a_colour_for_each_step_of_a_heat_map() -> None:
+    style = HtmlPages(CONSOLE.templates).style()
+    assert (f".heat-{STEPS - 1} " in style, f".heat-{STEPS} " in style) == (True, False)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ def places_of(found: Drawing) -> dict[str, tuple[float, float]]:
 def test_a_ring_has_each_place_within_the_drawing_and_the_widest_line_for_the_most_traffic() -> None:
     lines = [Line(("r0", "r1"), 9, "calm", ""), Line(("r1", "r2"), 1, "calm", ""), Line(("r1", "gone"), 5, "calm", "")]
     found = drawn({}, *lines, count=31)
-    assert (found.is_map, found.height) == (False, RING_HEIGHT)
+    assert found.height == RING_HEIGHT
     assert all(0 < each.x < WIDTH and 0 < each.y < found.height for each in found.places)
     assert len({(round(each.x), round(each.y)) for each in found.places}) == 31
     assert [each.line.ends for each in found.lines] == [("r0", "r1"), ("r1", "r2")]
@@ -45,10 +46,31 @@ def test_north_is_above_and_east_is_right_also_beyond_the_date_line() -> None:
 degrees = st.tuples(st.floats(-90, 90), st.floats(-180, 180))
 
 
+@given(st.lists(st.floats(60, 140), min_size=2, max_size=31))
+def test_places_are_as_far_apart_as_their_longitudes_say(easts: list[float]) -> None:
+    at = [x for x, _ in places_of(drawn({f"r{number}": (30.0, each) for number, each in enumerate(easts)})).values()]
+    west, wide = min(easts), max(easts) - min(easts)
+    scale = (max(at) - min(at)) / wide if wide else 0.0
+    for x, east in zip(at, easts, strict=True):
+        assert x - min(at) == pytest.approx((east - west) * scale, abs=0.01)
+
+
+def test_the_westernmost_place_is_on_the_left_whatever_its_digits() -> None:
+    at = places_of(drawn({"chengdu": (30.57, 104.07), "lhasa": (29.65, 91.17)}))
+    assert at["lhasa"][0] < at["chengdu"][0] - 400
+
+
+def test_lines_between_the_same_places_lie_beside_each_other_whichever_end_comes_first() -> None:
+    lines = [Line(("a", "b"), 0, "", ""), Line(("b", "a"), 0, "", ""), Line(("a", "b"), 0, "", "")]
+    found = drawn({"a": (30.0, 100.0), "b": (30.0, 110.0)}, *lines).lines
+    below = [each.control[1] for each in found]
+    assert below == sorted(below)
+    assert min(after - before for before, after in pairwise(below)) > 10
+
+
 @given(st.lists(degrees, min_size=1, max_size=31))
 def test_every_place_of_any_positions_is_within_the_drawing(positions: list[Position]) -> None:
     found = drawn({f"r{number}": each for number, each in enumerate(positions)})
-    assert found.is_map
     for each in found.places:
         assert 0 <= each.x <= WIDTH
         assert 0 <= each.y <= found.height

@@ -9,18 +9,20 @@ from coordinator.wording.answers import unanswered_line
 from coordinator.wording.paths import (
     Pair,
     explanations,
-    heat_map,
-    most_delay,
+    heat_maps,
+    pairs_of,
     told_delay,
+    told_down,
     told_left,
     told_loss,
+    told_missing,
     told_sites,
     told_verdict,
 )
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.web.html_pages import HtmlPages
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 
 
@@ -40,21 +42,16 @@ class _Matrix:
 
 def page(response: contract.GetPathMatrixResponse, quality_class: str, now: datetime, language: str) -> str:
     """The page of a matrix; `quality_class` is the class of the comparison, or empty."""
-    names = {each.region: in_language(each.name) for each in response.regions}
-    pairs = [(names.get(each.start, each.start), names.get(each.end, each.end), each) for each in response.pairs]
-    now_pairs = [Pair(start, end, each.paths) for start, end, each in pairs]
-    after = [Pair(start, end, each.changed) for start, end, each in pairs if each.HasField("changed")]
-    most = most_delay([*now_pairs, *after])
-    heats = ((translated("Delay in ms"), now_pairs), (translated("Delay in ms, after the change"), after))
+    now_pairs, after = pairs_of(response)
     tables = [(translated("Figures"), _figures_table(now_pairs, quality_class))]
     if after:
         tables.append((translated("Figures, after the change"), _figures_table(after, quality_class)))
     told = _Matrix(
         when=translated("As of {time}.", time=told_time(now)),
-        missing=translated("These regions could not be asked: their links count by design, and as up."),
+        missing=told_missing(),
         unanswered=[unanswered_line(each) for each in response.unanswered],
-        down=translated("Down: {links}", links=", ".join(response.down)) if response.down else "",
-        heat_maps=[heat_map(title, shown, most) for title, shown in heats if shown],
+        down=told_down(response.down),
+        heat_maps=heat_maps(now_pairs, after),
         explanations=explanations(quality_class),
         tables=tables,
     )

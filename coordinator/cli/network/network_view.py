@@ -8,6 +8,7 @@ from rich.text import Text
 from coordinator.wording.paths import (
     told_basis,
     told_delay,
+    told_down,
     told_gain,
     told_left,
     told_loss,
@@ -23,7 +24,8 @@ Row = Sequence[str | Text]
 
 def print_ways(response: contract.FindPathsResponse, quality_class: str) -> None:
     """Prints the best path and the alternative, each with its quality now and after the changes."""
-    _print_down(response.down)
+    if down := told_down(response.down):
+        click.echo(down)
     if response.HasField("changed"):
         click.echo(translated("Before"))
     _print_site_paths(response.paths, quality_class)
@@ -36,7 +38,8 @@ def print_ways(response: contract.FindPathsResponse, quality_class: str) -> None
 
 def print_matrix(response: contract.GetPathMatrixResponse, quality_class: str) -> None:
     """Prints a line for each pair of regions."""
-    _print_down(response.down)
+    if down := told_down(response.down):
+        click.echo(down)
     columns = [
         translated("starts at"),
         translated("ends at"),
@@ -88,11 +91,6 @@ def _figures(path: contract.NetworkPath, *, is_reached: bool) -> list[str]:
 
 def _verdict(path: contract.NetworkPath) -> Text:
     return Text(told_verdict(path), style="" if path.budget.kept else "red")
-
-
-def _print_down(down: Sequence[str]) -> None:
-    if down:
-        click.echo(translated("Down: {links}", links=", ".join(down)))
 
 
 def _print_site_paths(found: contract.SitePaths, quality_class: str) -> None:
