@@ -72,7 +72,7 @@ class ConfigurationService(ConfigurationServiceServicer):
         if not mask.paths:
             told.CopyFrom(configuration)
             return
-        if set(mask.paths) - Configuration.DESCRIPTOR.fields_by_name.keys():
+        if not {*Configuration.DESCRIPTOR.fields_by_name} >= {*mask.paths}:
             raise invalid("read_mask", "names parts of the configuration", "应为配置的组成部分")
         mask.MergeMessage(configuration, told)
 

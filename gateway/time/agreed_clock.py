@@ -1,6 +1,6 @@
 """The time of day that this process and others agree on, which no step of the machine's clock moves.
 
-All that depends on time waits until the clock is settled: new work, timers, billing, purges, the expiry of keys.
+Everything that depends on time waits until the clock is settled: timers, billing, purges, the expiry of keys.
 """
 
 import asyncio
@@ -188,10 +188,10 @@ class AgreedClock:
             await asyncio.sleep(_LOOK)
 
     def require_trusted(self) -> None:
-        """Raises Refused with CLOCK_UNTRUSTED where the clock was not settled at the last look, within this second."""
+        """Raises Refused with CLOCK_UNTRUSTED where this clock was wrong at the last look, of this second or later."""
         if self.steady() - self._looked_at >= _TRUST:
             self.is_settled()
-        if self._noted != Standing.SETTLED:
+        if self._noted == Standing.WRONG:
             raise Refused(Reason.REASON_CLOCK_UNTRUSTED)
 
     def difference(self) -> timedelta:
@@ -214,11 +214,11 @@ class AgreedClock:
 
     def _tell(self, found: Standing, difference: timedelta) -> None:
         if found == Standing.SETTLED:
-            _log.info("the clock is settled: new work, timers, billing and purges go on")
+            _log.info("the clock is settled: timers, billing and purges go on")
         elif found == Standing.UNPROVEN:
-            _log.info("new work, timers, billing and purges wait until somebody else confirms the clock")
+            _log.info("timers, billing and purges wait until somebody else confirms the clock")
         else:
-            _log.warning("the clock is off by %s: new work, timers, billing and purges wait", difference)
+            _log.warning("the clock is off by %s: timers, billing and purges wait until it is right", difference)
 
 
 def _offsets(evidence: Evidence, steady: float) -> list[timedelta]:

@@ -137,19 +137,6 @@ def test_a_clock_that_is_far_from_the_federations_is_not_trusted_until_it_is_rig
     asyncio.run(story())
 
 
-def test_a_node_that_has_just_started_takes_no_work_until_a_coordinator_has_confirmed_its_clock(
-    certificates: Certificates, tmp_path: Path
-) -> None:
-    async def story() -> None:
-        async with coordinator(certificates) as hub, node(certificates, tmp_path / "data", hub.endpoint) as under_test:
-            under_test.border.clock.start_from(CLOCK.now() - timedelta(seconds=1))
-            assert not is_clock_trusted(under_test.border.clock)
-            async with running(under_test.client.stay_joined(ENDPOINT)):
-                await eventually(lambda: is_clock_trusted(under_test.border.clock))
-
-    asyncio.run(story())
-
-
 def test_one_wrong_clock_among_three_coordinators_stops_nobody(certificates: Certificates, tmp_path: Path) -> None:
     async def story() -> None:
         async with AsyncExitStack() as stack:

@@ -8,15 +8,15 @@ from gateway.api.coordinator.v1.administration_pb2 import GetConfigurationReques
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.rpc.channels import invoke
-from tests.contract.coordinators import ADMIN, CONFIGURATION, PATIENCE_S, federation, refused, run
-from tests.contract.small_federation import Certificates
+from tests.contract.coordinators import ADMIN, PATIENCE_S, federation, refused, run
+from tests.contract.small_federation import CONFIGURATION, Certificates
 
 
 def test_a_read_mask_gets_its_parts_alone_and_an_unknown_part_is_refused(
-    certificates: Certificates, data: Path
+    certificates: Certificates, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        async with federation(certificates, data) as it:
+        async with federation(certificates, tmp_path / "data") as it:
             stub = ConfigurationServiceStub(it.as_(ADMIN))
             await it.apply()
 

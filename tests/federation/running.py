@@ -226,22 +226,6 @@ class Federation:
         """
         self.nodes[region] = await start_node(self.region_settings(region), self.clock)
 
-    async def restart_node(self, region: str) -> None:
-        """Stops a node, and starts it again."""
-        await self.stop_node(region)
-        await self.start_again(region)
-
-    async def start_again(self, region: str) -> None:
-        """Starts a node again, and returns when it takes work: a coordinator has confirmed its clock."""
-        kept = "SELECT time FROM agreed_time"
-        before = self.database(region).rows(kept)
-        await self.start_node(region)
-
-        async def is_confirmed() -> bool:
-            return self.database(region).rows(kept) != before
-
-        await until(is_confirmed, f"the clock of {region} is confirmed")
-
     async def restart_coordinator(self, port: int) -> None:
         """Starts the coordinator, which was stopped, again where it was."""
         settings = replace(self._coordinator_settings(), listen=f"127.0.0.1:{port}")

@@ -142,7 +142,8 @@ async def test_the_authority_rotates_while_orders_run_and_no_call_fails(
         issue_all(federation, Authority.load(tmp_path / "new"))
         await load.goes_on()
         for region in REGIONS:
-            await federation.restart_node(region)
+            await federation.stop_node(region)
+            await federation.start_node(region)
             await load.goes_on()
 
         file.write_bytes(only)

@@ -133,7 +133,8 @@ async def test_an_order_that_never_left_is_cancelled_at_once_and_never_leaves(
         await until_guangdong_does_not_reach(federation, [])
         # Nor does it leave when the node starts again and looks at what it still has to send.
         assert not federation.database("guangdong").rows("SELECT envelope_id FROM outbox WHERE closed IS NULL")
-        await federation.restart_node("guangdong")
+        await federation.stop_node("guangdong")
+        await federation.start_node("guangdong")
         assert (await guangdong.get(second.id)) == cancelled
         assert (await refusal(sichuan.get(second.id))).reason == "ORDER_NOT_FOUND"
         assert await sichuan.balance(numbers[1]) == 20_000

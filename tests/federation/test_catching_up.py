@@ -29,7 +29,7 @@ async def back_up(federation: Federation, region: str) -> Callable[[], None]:
     """Copies the database of a region; what is returned puts the copy back in its place."""
     await federation.stop_node(region)
     restore = federation.back_up(region)
-    await federation.start_again(region)
+    await federation.start_node(region)
     return restore
 
 

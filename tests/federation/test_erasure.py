@@ -451,7 +451,8 @@ async def test_a_restored_older_database_does_not_bring_an_erased_customer_back(
             audit.verify(audit.rows(tx))
             details = tx.all(str, "SELECT detail FROM audit WHERE action = 'ErasedAgain'")
             assert details == [f"{erased} keys had come back with an older database"]
-        await federation.restart_node("sichuan")
+        await federation.stop_node("sichuan")
+        await federation.start_node("sichuan")
         assert federation.database("sichuan").rows("SELECT COUNT(*) FROM audit WHERE action = 'ErasedAgain'") == [(1,)]
 
 

@@ -75,12 +75,14 @@ async def test_without_a_messaging_system_no_code_is_sent_and_notices_wait_until
         number = await sichuan.new_customer()
         messaging = federation.region_settings("sichuan").providers
         federation.providers["sichuan"] = ProviderSettings()
-        await federation.restart_node("sichuan")
+        await federation.stop_node("sichuan")
+        await federation.start_node("sichuan")
         assert (await refusal(sichuan.receive_code(number, "R"))).reason == "NOTIFICATION_UNAVAILABLE"
         await reset(sichuan, number)
         assert federation.texts(number) == []
         federation.providers["sichuan"] = messaging
-        await federation.restart_node("sichuan")
+        await federation.stop_node("sichuan")
+        await federation.start_node("sichuan")
 
         async def has_come() -> bool:
             return len(federation.texts(number)) == 1
@@ -99,7 +101,8 @@ async def test_a_messaging_system_that_is_away_is_tried_again_and_sends_nothing_
         port = HeldPort()
         settings = NotificationSettings(f"127.0.0.1:{port.number}", MESSAGING)
         federation.providers["sichuan"] = ProviderSettings(notification=settings)
-        await federation.restart_node("sichuan")
+        await federation.stop_node("sichuan")
+        await federation.start_node("sichuan")
         reasons: set[str] = set()
 
         async def is_told() -> bool:

@@ -50,7 +50,7 @@ async def scoped(tmp_path: Path, databases: Databases) -> AsyncIterator[Federati
         await federation.stop_node("guangdong")
         federation.operators["guangdong"] = file
         federation.open_web("guangdong")
-        await federation.start_again("guangdong")
+        await federation.start_node("guangdong")
         yield federation
 
 
@@ -177,7 +177,7 @@ async def test_a_narrower_scope_counts_at_once_and_a_wider_one_once_a_second_per
         assert "app" not in names
         await narrow.stop_node("guangdong")
         narrow.operators["guangdong"].write_text(f"{SCOPES}[kiosk]\nservices = ['*']\n")
-        await narrow.start_again("guangdong")
+        await narrow.start_node("guangdong")
         assert await told(Counter(narrow, "guangdong", "kiosk").order("SUSPEND", number)) == (MISSING, "OrderService")
 
 

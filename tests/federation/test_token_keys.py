@@ -63,7 +63,8 @@ async def test_a_region_whose_key_is_away_refuses_what_needs_it_loses_nothing_an
         assert (await guangdong.order("PAY", own)).state == COMPLETED, "what needs no signature goes on"
         foreign = await sichuan.submit(sichuan.request("PAY", own), wait=0.2)
         assert foreign.state != COMPLETED
-        await federation.restart_node("guangdong")
+        await federation.stop_node("guangdong")
+        await federation.start_node("guangdong")
         assert (await guangdong.order("PAY", own)).state == COMPLETED, "a node starts without its token, too"
         token.bring_back()
         again = await guangdong.orders.SubmitOrder(asked, timeout=CALL_SECONDS)

@@ -122,7 +122,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_STORE_UNAVAILABLE: _Reason.ValueType  # 47
     """Disk full or failing. Nothing was accepted; call the operations staff."""
     REASON_CLOCK_UNTRUSTED: _Reason.ValueType  # 48
-    """The node takes no work until its clock is right, and confirmed after a start. Retry with the same id."""
+    """The node accepts no work that expires until its clock is right."""
     REASON_CONFIGURATION_MISSING: _Reason.ValueType  # 49
     """The node never reached a coordinator. Check its coordinators setting."""
     REASON_CONFIGURATION_INVALID: _Reason.ValueType  # 50
@@ -898,7 +898,7 @@ REASON_TOO_BUSY: Reason.ValueType  # 46
 REASON_STORE_UNAVAILABLE: Reason.ValueType  # 47
 """Disk full or failing. Nothing was accepted; call the operations staff."""
 REASON_CLOCK_UNTRUSTED: Reason.ValueType  # 48
-"""The node takes no work until its clock is right, and confirmed after a start. Retry with the same id."""
+"""The node accepts no work that expires until its clock is right."""
 REASON_CONFIGURATION_MISSING: Reason.ValueType  # 49
 """The node never reached a coordinator. Check its coordinators setting."""
 REASON_CONFIGURATION_INVALID: Reason.ValueType  # 50
