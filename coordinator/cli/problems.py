@@ -139,7 +139,9 @@ def _print_problem(response: contract.GetProblemResponse) -> None:
             branch.add(Text(_event(each)))
     output().print(tree)
     affected = [each for each in problem.affected if each.customers or each.complaints]
-    _AFFECTED.show(affected, titled(told_affected(problem)))
+    _AFFECTED.show(
+        affected, titled(told_affected(customers(problem) if problem.affected else None, complaints(problem)))
+    )
     _print_reports(problem)
     _STEPS.show(sorted(steps(problem, events)), titled(translated("How it went")))
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from coordinator.console import rpcs
 from coordinator.console.tables_page import heads
 from coordinator.console.words import problem_state_cell
+from coordinator.problems.rules import complaints, customers
 from coordinator.wording.problems import (
     grade_of,
     next_report,
@@ -76,7 +77,8 @@ def _facts(visit: Visit, found: GetProblemResponse) -> Iterator[Fact]:
     yield Fact(translated("Severity"), told_severity(header.severity))
     yield Fact(translated("Regions"), ", ".join(map(region_name, header.regions)))
     yield Fact(translated("Services"), ", ".join(header.services))
-    yield Fact(translated("Affected"), told_affected(found.problem))
+    counted = customers(found.problem) if found.problem.affected else None
+    yield Fact(translated("Affected"), told_affected(counted, complaints(found.problem)))
     yield Fact(translated("Began"), told_if_set(header.start_time))
     yield Fact(translated("Ended"), told_if_set(header.end_time))
     if header.merged_into_id:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from coordinator.problems.rules import complaints, customers
 from gateway.api.coordinator.v1.problem_service_pb2 import (
     AccidentGrade,
     AccidentReport,
@@ -56,15 +55,11 @@ def next_report(problem: Problem) -> AccidentReport | None:
     return min(waiting, key=lambda each: from_timestamp(each.due_time), default=None)
 
 
-def told_affected(problem: Problem) -> str:
-    """The numbers of customers and complaints, as a sentence."""
-    if not problem.affected:
+def told_affected(customers: int | None, complaints: int) -> str:
+    """The numbers of customers and complaints, as a sentence. None stands for customers whom no region has counted."""
+    if customers is None:
         return translated("Customers affected: no region has counted yet")
-    return translated(
-        "Customers affected: {count}; complaints: {complaints}",
-        count=customers(problem),
-        complaints=complaints(problem),
-    )
+    return translated("Customers affected: {count}; complaints: {complaints}", count=customers, complaints=complaints)
 
 
 def told_kind(event: NetworkEvent) -> str:
