@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -74,6 +76,8 @@ class FederationService(FederationServiceServicer):
     def __init__(self, ports: FederationPorts) -> None:
         self._ports = ports
         self._watching: dict[asyncio.Event, str] = {}
+        self._placed: dict[str, Counter[str]] = {}
+        """By region: the endpoints whose heartbeats are being written, and how many of each."""
         self._wrong_clocks: dict[str, frozenset[str]] = {}
         self._heads: dict[str, tuple[datetime, bool]] = {}
         self._heartbeats = Rate(_BURST, _BURST / ports.interval.total_seconds())
@@ -103,9 +107,9 @@ class FederationService(FederationServiceServicer):
         if request.leaving:
             await self._ports.registry.leave(region, heartbeat.endpoint)
         else:
-            self._require_room(region, heartbeat.endpoint)
-            self._require_calm(region, heartbeat)
-            await self._ports.registry.beat(region, heartbeat)
+            with self._place(region, heartbeat.endpoint):
+                self._require_calm(region, heartbeat)
+                await self._ports.registry.beat(region, heartbeat)
             if self._ports.registry.snapshot().facts(region).suspension is None:
                 # By the steady clock of when it came: the registry may have taken long.
                 self._ports.clock.hear(region, from_timestamp(request.node_time), heard)
@@ -261,13 +265,24 @@ class FederationService(FederationServiceServicer):
         if self._ports.registry.snapshot().configuration is not None:
             require_configured(self._ports.members.all(), region)
 
-    def _require_room(self, region: str, endpoint: str) -> None:
-        live = self._ports.registry.snapshot().facts(region).live
-        if endpoint in live:
-            return
-        if len(live) >= ENDPOINTS_PER_REGION:
-            raise _invalid("endpoint", f"the region has {ENDPOINTS_PER_REGION} live endpoints already")
-        self._require_rate(self._newcomers, region)
+    @contextmanager
+    def _place(self, region: str, endpoint: str) -> Iterator[None]:
+        """The endpoint's place among those of its region, while its heartbeat is written.
+
+        Others that come meanwhile count it. Raises Refused where all places are taken, or too many newcomers come.
+        """
+        live, placed = self._ports.registry.snapshot().facts(region).live, self._placed.setdefault(region, Counter())
+        if endpoint not in live:
+            if len({endpoint, *live, *placed}) > ENDPOINTS_PER_REGION:
+                raise _invalid("endpoint", f"the region has {ENDPOINTS_PER_REGION} live endpoints already")
+            self._require_rate(self._newcomers, region)
+        placed[endpoint] += 1
+        try:
+            yield
+        finally:
+            placed[endpoint] -= 1
+            if not placed[endpoint]:
+                del placed[endpoint]
 
     def _require_rate(self, rate: Rate, region: str) -> None:
         if not rate.allows(region, asyncio.get_running_loop().time()):

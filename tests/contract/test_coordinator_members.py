@@ -1,5 +1,6 @@
 """A coordinator's handling of suspended members, and of members that report more than they should."""
 
+import asyncio
 import logging
 import time
 from collections import Counter
@@ -16,6 +17,8 @@ from coordinator.membership.service import (
     NEWCOMERS_SECONDS,
     WATCHES_PER_REGION,
 )
+from coordinator.registry.embedded import EmbeddedRegistry
+from coordinator.registry.rules import Heartbeat
 from gateway.api.coordinator.v1.administration_pb2 import ReinstateRegionRequest, SuspendRegionRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.coordinator.v1.case_service_pb2 import ReportCaseRequest
@@ -132,6 +135,40 @@ def test_a_region_that_invents_processes_and_revisions_fills_neither_chain_nor_l
         run(scenario())
     allowed = 2 * ENDPOINTS_PER_REGION * (1 + (time.monotonic() - started) / NEWCOMERS_SECONDS)
     assert 0 < len([each for each in caplog.records if "clock of sichuan" in each.message]) <= allowed
+
+
+def test_endpoints_that_come_at_once_get_no_more_places_than_a_region_has(
+    certificates: Certificates, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come, write = ENDPOINTS_PER_REGION + 8, EmbeddedRegistry.beat
+    looked, outcomes = Counter[str](), Counter[str]()
+
+    async def scenario() -> None:
+        sichuan, all_have_looked = keys_of(certificates, "sichuan"), asyncio.Event()
+
+        def count(endpoint: str) -> None:
+            looked[endpoint] += 1
+            if len(looked) == come:
+                all_have_looked.set()
+
+        async def written_late(self: EmbeddedRegistry, region: str, heartbeat: Heartbeat) -> None:
+            count(heartbeat.endpoint)
+            await all_have_looked.wait()
+            await write(self, region, heartbeat)
+
+        async def join(endpoint: str) -> None:
+            outcomes[await outcome(it.join(sichuan, join_request(sichuan, endpoint)))] += 1
+            count(endpoint)
+
+        async with federation(certificates, data) as it:
+            await it.apply()
+            await it.join(sichuan, join_request(sichuan, "127.0.0.1:10000"))
+            monkeypatch.setattr(EmbeddedRegistry, "beat", written_late)
+            await asyncio.gather(*(join(f"127.0.0.1:{10_000 + number}") for number in range(come)))
+            assert len((await it.member("sichuan")).endpoints) == ENDPOINTS_PER_REGION
+
+    run(scenario())
+    assert outcomes == {"done": ENDPOINTS_PER_REGION, "REQUEST_INVALID": come - ENDPOINTS_PER_REGION}
 
 
 def test_a_region_that_writes_around_its_certificate_changes_nothing_and_its_honest_process_stays(

@@ -265,13 +265,29 @@ def test_after_a_broken_stream_what_was_not_answered_is_sent_again_on_a_new_one(
     async def story(node: Node, client: Packing) -> None:
         await require_accepted(submitting(client, ["r0"]), ["r0"])
         node.endings = [Refused(Reason.REASON_TOO_BUSY), Refused(Reason.REASON_STORE_UNAVAILABLE)]
-        ids = [f"s{index}" for index in range(40)]
+        ids = [f"s{index}" for index in range(packing.MOST_ORDERS)]
         await require_accepted(submitting(client, ids), ids)
         assert not node.endings
         assert waited == [1, 0], "as the reasons tell"
         sent = [each.request_id for pack in node.packs for each in pack.orders]
         assert sent.count("r0") == 1
         assert set(sent) == {"r0", *ids}
+
+    at_the_node(tmp_path, story)
+
+
+def test_a_stream_that_ends_while_messages_are_written_begins_again_and_blames_no_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded_pauses(monkeypatch)
+
+    async def story(node: Node, client: Packing) -> None:
+        for attempt in range(10):
+            node.endings = [Refused(Reason.REASON_TOO_BUSY)]
+            ids = [f"s{attempt}-{index}" for index in range(8 * packing.MOST_ORDERS)]
+            await require_accepted(submitting(client, ids), ids)
+            assert not node.endings
+        assert not node.singles
 
     at_the_node(tmp_path, story)
 

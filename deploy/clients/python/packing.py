@@ -297,12 +297,15 @@ class Stream:
         """Decides on the orders of a stream that the node has ended. Those left without an answer are sent again.
 
         A node answers the messages before one that it cannot read, which therefore is the oldest without an answer.
+        A write to a stream that the node has just ended fails as INTERNAL without a word of the node: the first one
+        blames no order.
         """
         told, code = refusal(error), error.code()
         may_pass = isinstance(failure(told, code), Again)
         self._retry_seconds = retry_seconds(told.reason)
         oldest = next(iter(self._sent.values()), None)
-        if oldest is not None and (code is grpc.StatusCode.INTERNAL or (code in BAD_FORM and not may_pass)):
+        is_defect = code is grpc.StatusCode.INTERNAL and (told.reason or self._failures)
+        if oldest is not None and (is_defect or (code in BAD_FORM and not may_pass)):
             for waiting in oldest:
                 if not waiting.answer.done():
                     waiting.answer.set_exception(Singly)
