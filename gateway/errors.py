@@ -25,6 +25,7 @@ _BETWEEN = ", "
 # Refusals for want of room that other calls take.
 _ROOM_LATER = (
     Reason.REASON_CALLS_TOO_MANY,
+    Reason.REASON_CONNECTIONS_TOO_MANY,
     Reason.REASON_DAY_WORK_TOO_MUCH,
     Reason.REASON_OPEN_WORK_TOO_MUCH,
     Reason.REASON_ORDERS_WAITING_TOO_MANY,

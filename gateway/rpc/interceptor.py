@@ -51,7 +51,11 @@ _Streams = Callable[[object, _Context], object]
 _Requests = AsyncIterator[bytes]
 _Serve = Callable[[_Requests, _Context, HeldBytes | None], Awaitable[Message | None]]
 _Behave = Callable[[_Requests, _Context], Awaitable[Message | None]]
-_CROWDED = (Reason.REASON_CALLS_TOO_MANY, Reason.REASON_SERVER_CALLS_TOO_MANY)
+_CROWDED = (
+    Reason.REASON_CALLS_TOO_MANY,
+    Reason.REASON_CONNECTIONS_TOO_MANY,
+    Reason.REASON_SERVER_CALLS_TOO_MANY,
+)
 _CROWDED_KEPT = 256  # refusals of callers and numbers of calls
 # Refusals for who somebody is, beside those with PERMISSION_DENIED.
 _NOTED = frozenset({Reason.REASON_CERTIFICATE_REVOKED, Reason.REASON_STAFF_PROOF_INVALID})
@@ -279,7 +283,8 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         # A call of the own process may have a peer there, which its listener has proven.
         peer = self._ports.peer_for(cast("Caller", context.auth_context()))
         identity, access = peer.identity, self._ports.access
-        share = self._shares.enter(identity, is_stranger=access.is_stranger(identity))
+        connection = context.peer()
+        share = self._shares.enter(identity, connection, is_stranger=access.is_stranger(identity))
         call = _OpenCall(peer, method.path, asyncio.current_task(), share)
         self._open.add(call)
         try:
@@ -308,7 +313,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             raise call.refused from None
         finally:
             self._open.discard(call)
-            self._shares.leave(share)
+            self._shares.leave(share, connection)
 
     def _enter(self, method: _Method, context: _Context, call: _OpenCall, deadline: float | None) -> None:
         """Makes a call the current one, with the member of staff who is proven to act through an operator system.

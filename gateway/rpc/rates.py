@@ -1,4 +1,4 @@
-"""How often a caller may do something: a token bucket for each caller, in the memory of one process."""
+"""How often, or how much, a caller may do: a token bucket for each caller, in the memory of one process."""
 
 _SWEEP_AT = 1024  # callers in memory; above it, callers with a full bucket are removed
 
@@ -16,7 +16,16 @@ class Rate:
         full_at = max(self._full_at.get(caller, now), now) + self._interval
         if full_at - now > self._slack:
             return False
+        self._keep(caller, full_at, now)
+        return True
+
+    def seconds_until(self, caller: str, now: float, count: int) -> float:
+        """Counts so many actions, and gives the seconds for which the caller has to wait before them."""
+        full_at = max(self._full_at.get(caller, now), now) + count * self._interval
+        self._keep(caller, full_at, now)
+        return max(0.0, full_at - now - self._slack)
+
+    def _keep(self, caller: str, full_at: float, now: float) -> None:
         if len(self._full_at) >= _SWEEP_AT:
             self._full_at = {each: time for each, time in self._full_at.items() if time > now}
         self._full_at[caller] = full_at
-        return True

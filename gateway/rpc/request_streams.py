@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError, Message
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.rpc.admission import current_place
+from gateway.rpc.admission import current_place, elsewhere
 from gateway.rpc.element_counts import most_elements, require_few
 from gateway.rpc.message_checks import require_plain
 from gateway.rpc.shares import HeldBytes
@@ -39,10 +39,10 @@ class RequestReader:
 
     async def read_only(self, coming: Awaitable[object], held: HeldBytes | None = None) -> Message:
         """The request of a call that has one, which gRPC gives. Raises Refused as `read` and `arrived`."""
-        return self.read(await arrived(coming, self._largest), held)
+        return await self.read(await arrived(coming, self._largest), held)
 
-    def read(self, data: bytes, held: HeldBytes | None = None) -> Message:
-        """Parses a message; `held` counts it for its caller, where that one has a bound.
+    async def read(self, data: bytes, held: HeldBytes | None = None) -> Message:
+        """Parses a message; `held` counts it for its caller, where that one has a bound, and says how long it waits.
 
         Raises Refused, before it parses, for a message that is too large or has too many elements, and as `held.hold`;
         then for one that is unreadable or has forbidden content.
@@ -50,7 +50,10 @@ class RequestReader:
         if len(data) > self._largest:
             raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(self._largest))
         if held is not None:
-            held.hold(len(data))
+            seconds = held.hold(len(data), asyncio.get_running_loop().time())
+            if seconds:
+                with elsewhere():
+                    await asyncio.sleep(seconds)
         if self._kind is not None:
             require_few(data, self._kind, self._most)
         try:
@@ -170,4 +173,4 @@ class _Read(AsyncIterator[Message]):
                     self._streams.reads.discard(read)
         except TimeoutError:
             raise Refused(Reason.REASON_TOO_BUSY) from None
-        return self._take(self._reader.read(data, self._held))
+        return self._take(await self._reader.read(data, self._held))

@@ -1,16 +1,23 @@
-"""How much of a server its callers may take: all of them, and each one, in calls, streams and bytes at a time."""
+"""How much of a server its callers may take: connections, calls, streams and bytes at a time, and bytes a second."""
+
+from collections import Counter
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process.limit import Shared
+from gateway.rpc.rates import Rate
 from gateway.security.identity import Identity
 
 ALL_CALLS = 4096
 CALLS = ALL_CALLS // 4  # of one certificate
 CALLS_OF_COORDINATOR = 2 * CALLS  # a coordinator carries the envelopes of all other regions
 CALLS_OF_STRANGERS = 32  # of all of one region together, and of all without a certificate
-BYTES = 128 * 1024 * 1024  # of requests that are being served: 32 of the largest size, or 512 of the usual one
+CONNECTIONS = 256  # of one certificate, with a call at the same time
+MIB = 1024 * 1024
+BYTES = 128 * MIB  # of requests that are being served: 32 of the largest size, or 512 of the usual one
+# Of the requests of one certificate: far more than a process does. Requests beyond it wait.
+BYTES_PER_SECOND, BYTES_AT_ONCE = 64 * MIB, 256 * MIB
 
 
 class Shares:
@@ -18,24 +25,33 @@ class Shares:
 
     def __init__(self) -> None:
         self._held: dict[str, int] = {}
+        self._connections: dict[str, Counter[str]] = {}
+        """The calls of each caller by the connection on which they came."""
         self._count = 0
         self._bytes = Shared()
+        self._rate = Rate(BYTES_AT_ONCE, BYTES_PER_SECOND)
 
     def require_place(self) -> None:
         """Raises Refused with SERVER_CALLS_TOO_MANY where all places of the server are taken."""
         if self._count >= ALL_CALLS:
             raise Refused(Reason.REASON_SERVER_CALLS_TOO_MANY, calls=str(self._count))
 
-    def enter(self, identity: Identity, *, is_stranger: bool) -> str:
-        """Takes a place for one call, and gives the caller's key for `leave`.
+    def enter(self, identity: Identity, connection: str, *, is_stranger: bool) -> str:
+        """Takes a place for one call on a connection, and gives the caller's key for `leave`.
 
         A stranger may call nothing of the contract at this server. Raises Refused with CALLS_TOO_MANY where the caller
-        has no place left.
+        has no place left, and with CONNECTIONS_TOO_MANY where it has calls on all the connections that it may have.
         """
         caller, most = _share(identity, is_stranger=is_stranger)
         held = self._held.get(caller, 0)
         if held >= most:
             raise Refused(Reason.REASON_CALLS_TOO_MANY, caller=caller, calls=str(held))
+        connections = self._connections.get(caller)
+        if connections is None:
+            connections = self._connections[caller] = Counter()
+        elif len(connections) >= CONNECTIONS and connection not in connections:
+            raise Refused(Reason.REASON_CONNECTIONS_TOO_MANY, caller=caller, connections=str(len(connections)))
+        connections[connection] += 1
         self._held[caller] = held + 1
         self._count += 1
         return caller
@@ -44,16 +60,22 @@ class Shares:
         """How many places a caller holds, by the key of `enter`."""
         return self._held.get(caller, 0)
 
-    def leave(self, caller: str) -> None:
-        """Gives one place of a caller back, by the key of `enter`."""
+    def leave(self, caller: str, connection: str) -> None:
+        """Gives one place of a caller back, by the key and the connection of `enter`."""
         self._count -= 1
-        held = self._held.pop(caller)
-        if held > 1:
-            self._held[caller] = held - 1
+        held = self._held[caller]
+        if held == 1:
+            del self._held[caller], self._connections[caller]
+            return
+        self._held[caller] = held - 1
+        connections = self._connections[caller]
+        connections[connection] -= 1
+        if not connections[connection]:
+            del connections[connection]
 
     def holding(self, caller: str) -> "HeldBytes":
         """The bytes that a call of a caller, by the key of `enter`, holds while it is served."""
-        return HeldBytes(self._bytes, caller)
+        return HeldBytes(self._bytes, self._rate, caller)
 
 
 class HeldBytes:
@@ -62,8 +84,9 @@ class HeldBytes:
     Its parsed form takes more, in proportion: `gateway.rpc.request_streams` counts its elements.
     """
 
-    def __init__(self, all_bytes: Shared, caller: str) -> None:
+    def __init__(self, all_bytes: Shared, rate: Rate, caller: str) -> None:
         self._all = all_bytes
+        self._rate = rate
         self._caller = caller
         self._size = 0
 
@@ -73,10 +96,11 @@ class HeldBytes:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def hold(self, size: int) -> None:
-        """Takes a request into account. Raises Refused with REQUEST_BYTES_TOO_MANY where there is no room for it.
+    def hold(self, size: int, now: float) -> float:
+        """Takes a request into account, and gives the seconds for which it has to wait, by the rate of its caller.
 
-        A caller alone has all room; beside others it has its share at any time.
+        Raises Refused with REQUEST_BYTES_TOO_MANY where there is no room for it. A caller alone has all room; beside
+        others it has its share at any time. `now` is monotonic.
         """
         if not self._all.has_room(self._caller, BYTES, size):
             count = self._all.of(self._caller)
@@ -84,6 +108,7 @@ class HeldBytes:
         if size:  # a caller that holds nothing has no part in the shares of others
             self._all.enter(self._caller, size)
             self._size += size
+        return self._rate.seconds_until(self._caller, now, size)
 
     def release(self) -> None:
         """Gives the room back."""

@@ -461,6 +461,53 @@ def test_requests_under_way_take_a_share_of_the_bytes_and_those_beyond_it_are_ne
     asyncio.run(scenario())
 
 
+def test_calls_on_more_connections_than_a_caller_may_have_are_refused_until_others_end(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.rpc.shares.CONNECTIONS", 1)
+
+    async def scenario() -> None:
+        async with health_of_a_node(certificates, COUNTER, COUNTER, "region/sichuan/operator/second") as channels:
+            first, second, other = channels
+            watches: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = first.unary_stream(WATCH)
+            watch = watches(b"", timeout=PATIENCE_S)
+            await watch.read()
+            assert await asked(second) == "CONNECTIONS_TOO_MANY"
+            assert await asked(first) == await asked(other) == ""
+            watch.cancel()
+            await until_answered(second)
+
+    asyncio.run(scenario())
+
+
+def test_requests_beyond_the_rate_of_their_caller_wait_unparsed_while_others_are_served(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = elements(SUBMIT, PIECE)
+    monkeypatch.setattr("gateway.rpc.shares.BYTES_AT_ONCE", len(data))
+    monkeypatch.setattr("gateway.rpc.shares.BYTES_PER_SECOND", len(data) / (2 * PATIENCE_S))
+    parser, stream_of = Parser(), f"/{ORDERS.full_name}/SubmitOrders"
+
+    async def scenario() -> None:
+        async with (
+            serving(certificates, NODE, [parser.service(ORDERS)], "sichuan") as endpoint,
+            dial(certificates, NODE, COUNTER, endpoint) as greedy,
+            dial(certificates, NODE, "region/sichuan/operator/second", endpoint) as other,
+        ):
+            assert await refused(greedy, SUBMIT, data) == ""
+            calls = [asyncio.ensure_future(refused(greedy, SUBMIT, data)) for _ in range(3)]
+            stream = silent(greedy, stream_of)
+            await stream.write(data)
+            assert await refused(other, SUBMIT, data) == ""
+            assert len(parser.parsed) == 2
+            for each in calls:
+                each.cancel()
+            stream.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+
+    asyncio.run(scenario())
+
+
 def test_a_stream_holds_the_bytes_of_the_message_that_is_being_served(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -304,6 +304,7 @@ def test_an_order_that_is_refused_for_now_is_sent_again_until_it_is_accepted(
             Reason.REASON_CLOCK_UNTRUSTED,
             Reason.REASON_TOO_BUSY,
             Reason.REASON_CALLS_TOO_MANY,
+            Reason.REASON_CONNECTIONS_TOO_MANY,
             Reason.REASON_DAY_WORK_TOO_MUCH,
             Reason.REASON_INTERNAL,
         )

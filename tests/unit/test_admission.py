@@ -21,6 +21,7 @@ from gateway.rpc.admission import (
 )
 from gateway.rpc.request_streams import RequestReader
 from gateway.rpc.shares import BYTES, Shares
+from gateway.security.identity import parse
 
 FLOOD = 200
 COMING = 32  # calls, one after the other
@@ -334,11 +335,29 @@ def test_a_call_whose_request_does_not_come_leaves_its_place_to_others(monkeypat
 def test_the_bytes_of_requests_are_shared_by_callers_who_hold_some() -> None:
     shares = Shares()
     with shares.holding("one") as one, shares.holding("two") as two, shares.holding("three") as empty:
-        empty.hold(0)
-        one.hold(BYTES)
+        empty.hold(0, 0.0)
+        one.hold(BYTES, 0.0)
         with pytest.raises(Refused, match="REQUEST_BYTES_TOO_MANY"):
-            one.hold(1)
-        two.hold(BYTES // 2)
+            one.hold(1, 0.0)
+        two.hold(BYTES // 2, 0.0)
         two.release()
     with shares.holding("one") as one:
-        one.hold(BYTES)
+        one.hold(BYTES, 0.0)
+
+
+def test_a_caller_has_calls_on_so_many_connections_and_any_number_on_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.rpc.shares.CONNECTIONS", 2)
+    shares, caller = Shares(), parse("spiffe://crossregion.cn/region/sichuan/operator/crm", "crossregion.cn")
+    key = ""
+    for connection in ("a", "a", "b"):
+        key = shares.enter(caller, connection, is_stranger=False)
+    with pytest.raises(Refused, match="CONNECTIONS_TOO_MANY"):
+        shares.enter(caller, "c", is_stranger=False)
+    shares.leave(key, "a")
+    with pytest.raises(Refused, match="CONNECTIONS_TOO_MANY"):
+        shares.enter(caller, "c", is_stranger=False)
+    shares.leave(key, "a")
+    shares.enter(caller, "c", is_stranger=False)
+    for connection in ("b", "c"):
+        shares.leave(key, connection)
+    assert shares.of(key) == 0

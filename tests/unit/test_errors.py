@@ -91,6 +91,7 @@ def test_a_status_holds_one_reason_and_a_text_in_each_language() -> None:
 def test_a_refusal_for_want_of_room_tells_when_to_repeat_the_request() -> None:
     for reason in (
         Reason.REASON_CALLS_TOO_MANY,
+        Reason.REASON_CONNECTIONS_TOO_MANY,
         Reason.REASON_DAY_WORK_TOO_MUCH,
         Reason.REASON_OPEN_WORK_TOO_MUCH,
         Reason.REASON_ORDERS_WAITING_TOO_MANY,

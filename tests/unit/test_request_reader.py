@@ -59,7 +59,7 @@ def test_a_caller_who_goes_away_as_the_patience_ends_is_no_refusal(reader: Reque
 def test_the_refusal_of_a_request_keeps_nothing_of_it(documents: list[Document]) -> None:
     reader = RequestReader(4096, OrderRequest.DESCRIPTOR, OrderRequest.FromString)
     with pytest.raises(Refused) as refused:
-        reader.read(OrderRequest(documents=documents).SerializeToString())
+        asyncio.run(reader.read(OrderRequest(documents=documents).SerializeToString()))
     frames = [frame for frame, _ in walk_tb(refused.value.__traceback__)]
     assert frames[-1].f_code.co_name in ("read", "require_few")
     assert refused.value.__context__ is None

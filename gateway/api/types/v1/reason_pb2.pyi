@@ -795,6 +795,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Sign in again in a moment, or by a certificate. Operations staff: the log of the node says how the provider failed."""
     REASON_OPERATORS_UNSCOPED: _Reason.ValueType  # 697
     """Name a file of scopes by the setting `operators` of the region's nodes, and start them: the first start takes it over."""
+    REASON_CONNECTIONS_TOO_MANY: _Reason.ValueType  # 698
+    """Use few connections for many calls at a time, and call again once calls on others have ended."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1571,6 +1573,8 @@ REASON_IDENTITY_PROVIDER_UNREACHABLE: Reason.ValueType  # 696
 """Sign in again in a moment, or by a certificate. Operations staff: the log of the node says how the provider failed."""
 REASON_OPERATORS_UNSCOPED: Reason.ValueType  # 697
 """Name a file of scopes by the setting `operators` of the region's nodes, and start them: the first start takes it over."""
+REASON_CONNECTIONS_TOO_MANY: Reason.ValueType  # 698
+"""Use few connections for many calls at a time, and call again once calls on others have ended."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
