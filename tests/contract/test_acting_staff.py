@@ -26,8 +26,8 @@ from gateway.security.identity import Identity, parse, server_name
 from gateway.security.revocations import Revocations
 from gateway.security.staff_proofs import StaffProofs, statement_for
 from gateway.security.tls import client_credentials, client_options, server_credentials, server_options
+from tests.contract.border_scene import ORDERS, PATIENCE_S, Parser, why
 from tests.contract.small_federation import CLOCK, FEDERATION, NOW, Certificates
-from tests.contract.test_border import ORDERS, PATIENCE_S, Parser, why
 
 NODE, COUNTER, WANG = "region/sichuan", "region/sichuan/operator/counter", "region/sichuan/staff/wang"
 SUBMIT, SUBMIT_MANY = (f"/{ORDERS.full_name}/{name}" for name in ("SubmitOrder", "SubmitOrders"))

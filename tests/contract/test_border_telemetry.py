@@ -28,9 +28,9 @@ from gateway.relay import outbox
 from gateway.relay.envelopes import Sealed
 from gateway.rpc.server import Service
 from tests.at_rest import received
+from tests.contract.border_scene import COUNTER, NODE, ORDERS, PATIENCE_S, dial, why
 from tests.contract.relay_scene import Scene, play
 from tests.contract.small_federation import Certificates, serving
-from tests.contract.test_border import COUNTER, NODE, ORDERS, PATIENCE_S, dial, why
 
 TRACES = [f"00-{digit * 32}-{digit * 16}-01" for digit in "12"]
 Submit = Callable[[str], Awaitable[None]]

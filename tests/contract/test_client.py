@@ -28,8 +28,8 @@ from gateway.errors import Refused as Refusal
 from gateway.errors import invalid
 from gateway.rpc.server import Service
 from gateway.security.tls import CredentialsUnusable
+from tests.contract.border_scene import COUNTER, NODE, ORDERS, PATIENCE_S
 from tests.contract.small_federation import FEDERATION, NOTHING_LISTENS, Certificates, serving
-from tests.contract.test_border import COUNTER, NODE, ORDERS, PATIENCE_S
 
 Context = grpc.aio.ServicerContext[Message, Message]
 Failure = Refusal | grpc.StatusCode

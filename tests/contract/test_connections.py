@@ -15,8 +15,8 @@ from gateway.rpc.connections import MIB, SETTLED, ConnectionWatch
 from gateway.rpc.server import Server
 from gateway.security.identity import server_name
 from gateway.security.tls import server_credentials
+from tests.contract.border_scene import COUNTER, NODE, ORDERS, PATIENCE_S, Parser, dial
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates, border
-from tests.contract.test_border import COUNTER, NODE, ORDERS, PATIENCE_S, Parser, dial
 from tests.hostile.frames import CONTINUATION, Connection, call_headers, frame
 
 SUBMIT, SUBMIT_MANY = f"/{ORDERS.full_name}/SubmitOrder", f"/{ORDERS.full_name}/SubmitOrders"
