@@ -134,7 +134,7 @@ def approved(
     if before.state == APPROVED and certificates == (before.tls_certificate, before.signing_certificate):
         return None
     _require_waiting(before, (REQUESTED,), now)
-    if actor == before.invited_by:
+    if actor.casefold() == before.invited_by.casefold():  # an identity provider may repeat a name as it was typed
         raise Refused(Reason.REASON_ENROLMENT_NEEDS_ANOTHER_ADMINISTRATOR, actor=actor)
     try:
         keys = requested_keys(before, federation)

@@ -78,6 +78,7 @@ class FederationService(FederationServiceServicer):
         self._watching: dict[asyncio.Event, str] = {}
         self._placed: dict[str, Counter[str]] = {}
         """By region: the endpoints whose heartbeats are being written, and how many of each."""
+        self._writing: set[asyncio.Task[None]] = set()
         self._wrong_clocks: dict[str, frozenset[str]] = {}
         self._heads: dict[str, tuple[datetime, bool]] = {}
         self._heartbeats = Rate(_BURST, _BURST / ports.interval.total_seconds())
@@ -107,9 +108,10 @@ class FederationService(FederationServiceServicer):
         if request.leaving:
             await self._ports.registry.leave(region, heartbeat.endpoint)
         else:
-            with self._place(region, heartbeat.endpoint):
-                self._require_calm(region, heartbeat)
-                await self._ports.registry.beat(region, heartbeat)
+            writing = asyncio.create_task(self._write(region, heartbeat))
+            self._writing.add(writing)
+            writing.add_done_callback(self._written)
+            await asyncio.shield(writing)
             if self._ports.registry.snapshot().facts(region).suspension is None:
                 # By the steady clock of when it came: the registry may have taken long.
                 self._ports.clock.hear(region, from_timestamp(request.node_time), heard)
@@ -264,6 +266,17 @@ class FederationService(FederationServiceServicer):
         """Raises Refused for a region missing from the configuration, if there is one yet."""
         if self._ports.registry.snapshot().configuration is not None:
             require_configured(self._ports.members.all(), region)
+
+    async def _write(self, region: str, heartbeat: Heartbeat) -> None:
+        """Writes a heartbeat to the end, also for a caller who has gone: the endpoint has its place for as long."""
+        with self._place(region, heartbeat.endpoint):
+            self._require_calm(region, heartbeat)
+            await self._ports.registry.beat(region, heartbeat)
+
+    def _written(self, writing: "asyncio.Task[None]") -> None:
+        self._writing.discard(writing)
+        if not writing.cancelled():
+            writing.exception()  # its caller has it, unless they have gone
 
     @contextmanager
     def _place(self, region: str, endpoint: str) -> Iterator[None]:

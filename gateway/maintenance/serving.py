@@ -9,6 +9,7 @@ from gateway.cli.clock import command_clock
 from gateway.cli.exits import REFUSED
 from gateway.maintenance.program import Program, S
 from gateway.process import logs
+from gateway.process.files import FileUnusable
 from gateway.process.running import run_process
 from gateway.rpc.ports import PortInUse
 from gateway.security.tls import CredentialsUnusable
@@ -32,17 +33,19 @@ command would run with.
 \b
 Exit codes: 0 stopped as told, 1 cannot serve, 2 wrong usage or settings.
 """
-_UNUSABLE = (CredentialsUnusable, StoreUnusable, PortInUse)
+_UNUSABLE = (CredentialsUnusable, FileUnusable, StoreUnusable, PortInUse)
 
 Serve = Callable[[S, SteadyClock], Coroutine[Any, Any, None]]
 
 
-def serve_command(program: Program[S], imported: Callable[[], Serve[S]], unusable: type[Exception]) -> click.Command:
+def serve_command(program: Program[S], imported: Callable[[], Serve[S]], *unusable: type[Exception]) -> click.Command:
     """The command `serve` of a program.
 
-    `imported` imports what serves, for this command alone. `unusable` is raised by that where something cannot be used
-    that only this program has.
+    `imported` imports what serves, for this command alone, which raises one of `unusable` for something that only this
+    program has.
     """
+
+    named: tuple[type[Exception], ...] = (*_UNUSABLE, *unusable)
 
     @click.command("serve")
     @program.settings_options
@@ -54,7 +57,7 @@ def serve_command(program: Program[S], imported: Callable[[], Serve[S]], unusabl
             run_process(lambda: serve_until_stopped(settings, clock))
         except SchemaOutdated as error:
             program.end(f"{settings.database}: {error.advice(f'{program.name} migrate')}", REFUSED)
-        except (*_UNUSABLE, unusable) as error:
+        except named as error:
             program.end(str(error), REFUSED)
         except OSError as error:
             program.end(f"{error.filename or settings.data}: {error.strerror or error}", REFUSED)

@@ -19,11 +19,17 @@ class Rate:
         self._keep(caller, full_at, now)
         return True
 
-    def seconds_until(self, caller: str, now: float, count: int) -> float:
-        """Counts so many actions, and gives the seconds for which the caller has to wait before them."""
+    def seconds_until(self, caller: str, now: float, count: int, most: float) -> float | None:
+        """The seconds for which the caller has to wait before so many actions, which are counted.
+
+        None, and nothing is counted, where these are more than `most`: so nobody ever has to wait for longer.
+        """
         full_at = max(self._full_at.get(caller, now), now) + count * self._interval
+        seconds = max(0.0, full_at - now - self._slack)
+        if seconds > most:
+            return None
         self._keep(caller, full_at, now)
-        return max(0.0, full_at - now - self._slack)
+        return seconds
 
     def _keep(self, caller: str, full_at: float, now: float) -> None:
         if len(self._full_at) >= _SWEEP_AT:

@@ -16,8 +16,9 @@ CALLS_OF_STRANGERS = 32  # of all of one region together, and of all without a c
 CONNECTIONS = 256  # of one certificate, with a call at the same time
 MIB = 1024 * 1024
 BYTES = 128 * MIB  # of requests that are being served: 32 of the largest size, or 512 of the usual one
-# Of the requests of one certificate: far more than a process does. Requests beyond it wait.
+# Of the requests of a certificate that takes turns: far more than a process does. Requests beyond it wait for a while.
 BYTES_PER_SECOND, BYTES_AT_ONCE = 64 * MIB, 256 * MIB
+LONGEST_WAIT = 2.0  # seconds
 
 
 class Shares:
@@ -99,16 +100,19 @@ class HeldBytes:
     def hold(self, size: int, now: float) -> float:
         """Takes a request into account, and gives the seconds for which it has to wait, by the rate of its caller.
 
-        Raises Refused with REQUEST_BYTES_TOO_MANY where there is no room for it. A caller alone has all room; beside
-        others it has its share at any time. `now` is monotonic.
+        Raises Refused with REQUEST_BYTES_TOO_MANY where there is no room for it, or it would wait too long. A caller
+        alone has all room; beside others it has its share at any time. `now` is monotonic.
         """
-        if not self._all.has_room(self._caller, BYTES, size):
+        seconds = None
+        if self._all.has_room(self._caller, BYTES, size):
+            seconds = self._rate.seconds_until(self._caller, now, size, LONGEST_WAIT)
+        if seconds is None:
             count = self._all.of(self._caller)
             raise Refused(Reason.REASON_REQUEST_BYTES_TOO_MANY, caller=self._caller, bytes=str(count))
         if size:  # a caller that holds nothing has no part in the shares of others
             self._all.enter(self._caller, size)
             self._size += size
-        return self._rate.seconds_until(self._caller, now, size)
+        return seconds
 
     def release(self) -> None:
         """Gives the room back."""

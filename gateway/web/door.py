@@ -77,7 +77,7 @@ class Door:
         port = await server.start(self._settings.listen)
         show_port(self._settings.port_file, port, stack)
         _log.info("serves HTTPS on port %d", port)
-        return [server.follow()]
+        return [server.follow(), *(each.sign_in.keys.run() for each in consoles if each.sign_in is not None)]
 
     async def close(self, drain: Callable[[], Awaitable[None]]) -> None:
         """Finishes the calls by HTTPS, and at the same time those by gRPC with `drain`: a stop has few seconds."""

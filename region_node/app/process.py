@@ -203,11 +203,10 @@ def _listener_delivery(ports: Ports, core: RegionCore) -> ListenerDelivery:
 def _web(ports: Ports) -> "tuple[Sequence[Api], Sequence[WebConsole], AccessTokens | None]":
     """The Open APIs and the console that the settings open, and the access tokens that they admit."""
     settings, providers = ports.settings, ports.providers
-    staff = None if providers.console is None else providers.console.provider
     tokens = None
     if providers.systems is not None:
         tokens = AccessTokens(providers.systems.provider, settings.identity, ports.scopes.operator_of)
-    return open_apis(settings), consoles(settings, ports.clock, ports.scopes, staff), tokens
+    return open_apis(settings), consoles(settings, ports.clock, ports.scopes, providers.console), tokens
 
 
 def _finding(ports: Ports) -> Finding:

@@ -1,7 +1,7 @@
 """The network of the region: sites and links with their state, alarms, planned outages, and problems."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.api.federation.v1.network_pb2 import GeographicPoint
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity, ProblemState
@@ -18,7 +18,7 @@ from gateway.api.region.v1.planned_outage_service_pb2 import (
     PlannedOutageState,
 )
 from gateway.errors import Refused
-from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
+from gateway.web.console.pages import EVENTS, Calling, Live, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import severity_cell
 from gateway.web.maps import Drawing, Line, Place, Position, drawing
 from gateway.web.tables import Cell, Table
@@ -42,34 +42,52 @@ _Worst = Mapping[str, PerceivedSeverity.ValueType]
 class _Found:
     places: FindPlacesResponse | Refused = field(repr=False)
     alarms: Sequence[ListAlarmsResponse] | Refused = field(repr=False)
+    work: "_Work | None" = None
+    """None for the live part alone."""
+
+
+@dataclass(frozen=True)
+class _Work:
     outages: ListPlannedOutagesResponse | Refused = field(repr=False)
     problems: ListFollowedProblemsResponse | Refused = field(repr=False)
 
 
-async def _read(visit: Visit, calling: Calling) -> _Found:
+async def _read_live(visit: Visit, calling: Calling) -> _Found:
     return _Found(
         await unless_refused(calling.ask(rpcs.FIND_PLACES, FindPlacesRequest(text=visit.person.region))),
         await unless_refused(pages_of(calling, rpcs.LIST_ALARMS, ListAlarmsRequest(page_size=_ROWS), _PAGES)),
+    )
+
+
+async def _read(visit: Visit, calling: Calling) -> _Found:
+    work = _Work(
         await unless_refused(calling.ask(rpcs.LIST_PLANNED_OUTAGES, ListPlannedOutagesRequest(page_size=_MOST))),
         await unless_refused(calling.ask(rpcs.LIST_FOLLOWED_PROBLEMS, ListFollowedProblemsRequest(page_size=_MOST))),
     )
+    return replace(await _read_live(visit, calling), work=work)
 
 
 def _show(visit: Visit, found: _Found) -> Shown:
     alarms = () if isinstance(found.alarms, Refused) else [each for page in found.alarms for each in page.alarms]
-    sections = [
+    live = [
         section(
             translated("Alarms"), found.alarms, lambda pages: Content(table=_alarms(visit, alarms, _has_more(pages)))
         ),
-        section(translated("Planned outages"), found.outages, lambda each: Content(table=_outages(each))),
-        section(translated("Problems"), found.problems, lambda each: Content(table=_problems(each))),
         section(
             translated("Sites, links and services"),
             found.places,
             lambda each: _elements(visit, each, found.alarms),
         ),
     ]
-    return SectionsPage(sections).shown(translated("Network"), NETWORK)
+    sections = (
+        []
+        if found.work is None
+        else [
+            section(translated("Planned outages"), found.work.outages, lambda each: Content(table=_outages(each))),
+            section(translated("Problems"), found.work.problems, lambda each: Content(table=_problems(each))),
+        ]
+    )
+    return SectionsPage(sections, live, visit.address(NETWORK + EVENTS)).shown(translated("Network"), NETWORK)
 
 
 def _has_more(pages: Sequence[ListAlarmsResponse]) -> bool:
@@ -271,9 +289,15 @@ def _unconfirmed(services: Sequence[str]) -> str:
     return translated("unconfirmed: {services}", services=", ".join(services)) if services else ""
 
 
+def _raised(answer: ListAlarmsResponse) -> object:
+    """The alarms: a change of these is shown at once."""
+    return [(each.id, each.state, each.perceived_severity, each.ack_state, each.fault_id) for each in answer.alarms]
+
+
 VIEW = View.of(
     NETWORK,
     (rpcs.FIND_PLACES, rpcs.LIST_ALARMS, rpcs.LIST_PLANNED_OUTAGES, rpcs.LIST_FOLLOWED_PROBLEMS),
     _read,
     _show,
+    live=Live.of("sections_live.html.j2", rpcs.LIST_ALARMS, _raised, _read_live),
 )

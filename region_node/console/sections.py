@@ -50,10 +50,22 @@ class SectionsPage:
     """A page of sections alone, as `sections_page.html.j2` shows it."""
 
     sections: Sequence[Section]
+    live: Sequence[Section] = ()
+    """The sections before these that follow what they show."""
+    events: str = ""
+    """The address of the stream of these."""
+
+    @property
+    def cut(self) -> str:
+        """The sentence for a page that no longer follows."""
+        return translated(
+            "The page is cut off from the node, and shows the last state that it has. It comes back by itself."
+        )
 
     def shown(self, title: str, tab: str) -> Shown:
         """The page below its title."""
-        return Shown("sections_page.html.j2", title, self, tab, tables_of(self.sections), notes_of(self.sections))
+        whole = [*self.live, *self.sections]
+        return Shown("sections_page.html.j2", title, self, tab, tables_of(whole), notes_of(whole))
 
 
 def tables_of(sections: Iterable[Section]) -> Sequence[Table]:

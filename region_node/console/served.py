@@ -5,8 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.process.files import FileUnusable
-from gateway.security.provider_tokens import IdentityProvider
+from gateway.security.identity import Identity
+from gateway.security.identity_provider import ProviderKeys
+from gateway.security.staff_proofs import staff_id_of
 from gateway.time.clock import SteadyClock
 from region_node.node.operator_scopes import AUDIT_SERVICE, OperatorScopes
 from region_node.node.rules import OF_STAFF
@@ -19,34 +22,28 @@ _KEY_BYTES = 32
 
 
 def consoles(
-    settings: RegionSettings, clock: SteadyClock, scopes: OperatorScopes, provider: IdentityProvider | None
+    settings: RegionSettings, clock: SteadyClock, scopes: OperatorScopes, keys: ProviderKeys | None
 ) -> "Sequence[WebConsole]":
-    """The console that the settings open: none unless they say so. `provider` is that of `web.oidc`.
+    """The console that the settings open: none unless they say so. `keys` are those of `web.oidc`.
 
     Raises FileUnusable for the key of documents.
     """
     if settings.web is None or not settings.web.console:
         return ()
     # It needs an HTTP server and templates, large imports that other nodes do without.
-    from gateway.web.console.sign_in import Registration, SignInByProvider  # noqa: PLC0415
+    from gateway.web.console.sign_in import SignInByProvider  # noqa: PLC0415
     from region_node.console.console import console  # noqa: PLC0415
 
     def may_audit(name: str) -> bool:
         return scopes.may_use(f"{OF_STAFF}{name}", AUDIT_SERVICE)
 
+    def member_of_staff(name: object) -> Identity:
+        return Identity(settings.federation, Role.ROLE_STAFF, settings.region, staff_id_of(name))
+
     made, oidc = console(settings.region, clock, may_audit, document_key(settings.web.document_key)), settings.web.oidc
-    if oidc is None or provider is None:
+    if oidc is None or keys is None:
         return (made,)
-    registration = Registration(
-        client_id=oidc.client_id,
-        client_secret=oidc.client_secret,
-        authorization_endpoint=oidc.authorization_endpoint,
-        token_endpoint=oidc.token_endpoint,
-        authority=oidc.authority,
-        role_claim=oidc.role_claim,
-        role=oidc.role,
-    )
-    return (replace(made, sign_in=SignInByProvider(provider, registration, settings.identity)),)
+    return (replace(made, sign_in=SignInByProvider(keys, oidc, member_of_staff)),)
 
 
 def document_key(path: Path | None) -> bytes | None:

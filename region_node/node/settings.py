@@ -10,6 +10,7 @@ from gateway.backups.settings import BackupSettings
 from gateway.federation.anchors import chosen_anchor
 from gateway.security.authority import AUTHORITY_CERTIFICATE, SIGNING_CERTIFICATE, SIGNING_KEY, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity
+from gateway.security.provider_settings import IdentityProviderSettings
 from gateway.security.tls import Credentials, RenewedCredentials
 from gateway.settings import (
     LOG_FORMATS,
@@ -23,7 +24,7 @@ from gateway.settings import (
     web_address,
 )
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
-from gateway.web.settings import WebSettings
+from gateway.web.settings import OIDC_EXAMPLE, WebSettings
 from gateway.wording.languages import translated
 
 _HIGHEST_LEVEL = 5
@@ -79,26 +80,6 @@ _BACKUP = BackupSettings("sftp:backup.example:/srv/backups/sichuan", Path("backu
 
 
 @dataclass(frozen=True)
-class IdentityProviderSettings:
-    """The region's identity provider, whose access tokens prove members of staff (OpenID Connect, RFC 9068)."""
-
-    issuer: str
-    """The issuer of its tokens, `iss`."""
-    audience: str
-    """The audience of tokens for the nodes of this region, `aud`; each region has another one."""
-    keys: Path
-    """The file of its keys, a JWK set; read again when it changes."""
-    name_claim: str = "preferred_username"
-    """The claim with the staff id: the same name as in a certificate of that member of staff."""
-
-    def __post_init__(self) -> None:
-        for key in ("issuer", "audience", "name_claim"):
-            value = getattr(self, key)
-            if not value.isascii() or not value.isprintable() or not value or " " in value:
-                raise ValueError(translated("{key}: must be a text without a space", key=key))
-
-
-@dataclass(frozen=True)
 class AuthorizationServerSettings(IdentityProviderSettings):
     """The authorization server whose access tokens name operator systems without a certificate (OAuth 2, RFC 9068)."""
 
@@ -106,57 +87,6 @@ class AuthorizationServerSettings(IdentityProviderSettings):
     """The claim with the name of the client: the `client_id` in the scope of one operator system."""
 
 
-@dataclass(frozen=True)
-class SignInSettings:
-    """The identity provider by which staff sign in at the console without a certificate (OpenID Connect Core)."""
-
-    issuer: str
-    """The issuer of its ID tokens, `iss`."""
-    client_id: str
-    """The console as the provider names it: the audience of ID tokens."""
-    client_secret: Path
-    """The file with the secret of the client; read at each use."""
-    keys: Path
-    """The file of the keys of the provider, a JWK set; read again when it changes."""
-    authorization_endpoint: str
-    """The address at which people sign in: `https://…`."""
-    token_endpoint: str
-    """The address at which the node gets ID tokens: `https://…`."""
-    role: str
-    """The text that `role_claim` has, or contains, of those who may sign in."""
-    role_claim: str = "groups"
-    """The claim with the roles or groups of a person."""
-    name_claim: str = "preferred_username"
-    """The claim with the staff id, which people cannot change by themselves."""
-    authority: Path | None = None
-    """The authority of the token endpoint, PEM; those that the machine trusts where none is named."""
-
-    def __post_init__(self) -> None:
-        _ = self.provider
-        for key in ("role", "role_claim"):
-            if not getattr(self, key):
-                raise ValueError(translated("{key}: must be a text without a space", key=key))
-        for key in ("authorization_endpoint", "token_endpoint"):
-            url = web_address(getattr(self, key))
-            if url is None or url.scheme != "https":
-                raise ValueError(translated("{key}: must be an address https://…", key=key))
-
-    @property
-    def provider(self) -> IdentityProviderSettings:
-        """The identity provider of ID tokens, whose audience is the client (OpenID Connect Core, 2)."""
-        return IdentityProviderSettings(self.issuer, self.client_id, self.keys, self.name_claim)
-
-
-_OIDC = SignInSettings(
-    issuer="https://id.example",
-    client_id="sichuan-console",
-    client_secret=Path("console.secret"),
-    keys=Path("staff-keys.json"),
-    authorization_endpoint="https://id.example/authorize",
-    token_endpoint="https://id.example/token",  # noqa: S106 - an address
-    role="sichuan-staff",
-    authority=Path("identity-provider.crt"),
-)
 _OAUTH = AuthorizationServerSettings("https://id.example", "https://systems.sichuan.example", Path("staff-keys.json"))
 
 
@@ -169,15 +99,11 @@ class NodeWebSettings(WebSettings):
     document_key: Path | None = field(default=None, metadata=example(Path("documents.key")))
     """The file of the 32 random bytes for the keyed hashes of papers, which all systems of the region share; without it
     the console takes in orders by documents on file alone."""
-    oidc: SignInSettings | None = field(default=None, metadata=example(_OIDC))
-    """The identity provider by which staff sign in at the console; without it by their certificates alone."""
     oauth: AuthorizationServerSettings | None = field(default=None, metadata=example(_OAUTH))
     """The authorization server that names operator systems; without it their certificates alone do."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.oidc is not None and not self.console:
-            raise ValueError(translated("{key}: needs {other}", key="web.oidc", other="web.console = true"))
         if self.oauth is not None and not self.open_apis:
             raise ValueError(translated("{key}: needs {other}", key="web.oauth", other="web.open_apis = true"))
 
@@ -200,7 +126,9 @@ class ListenerSettings:
 
 
 _LISTENERS = ListenerSettings(("10.20.0.0/16",), Path("listener-authority.crt"))
-_WEB = NodeWebSettings("127.0.0.1:7643", Path("web-port"), console=True, open_apis=True, oidc=_OIDC, oauth=_OAUTH)
+_WEB = NodeWebSettings(
+    "127.0.0.1:7643", Path("web-port"), console=True, oidc=OIDC_EXAMPLE, open_apis=True, oauth=_OAUTH
+)
 _FULFILMENT = FulfilmentSettings("127.0.0.1:7600", "network", ("ROAMING", "BB_INSTALL"))
 _NOTIFICATION = NotificationSettings("127.0.0.1:7600", "messaging")
 

@@ -35,7 +35,12 @@ HANDLING, HOME = "guangdong", "sichuan"
 CUSTOMERS = 2048  # lines at the home region: 16 for each of 128 callers
 BALANCE = 5000  # fen that a customer has at the beginning
 WAIT = 20.0  # seconds that an order may take; one that is not completed by then fails the run
-REFUSED_FOR_LOAD = (Reason.REASON_TOO_BUSY, Reason.REASON_CALLS_TOO_MANY, Reason.REASON_SERVER_CALLS_TOO_MANY)
+REFUSED_FOR_LOAD = (
+    Reason.REASON_TOO_BUSY,
+    Reason.REASON_CALLS_TOO_MANY,
+    Reason.REASON_CONNECTIONS_TOO_MANY,
+    Reason.REASON_SERVER_CALLS_TOO_MANY,
+)
 _BATCH = 500
 _PREFIXES = {HOME: "+8619851", HANDLING: "+8619844", "henan": "+8619841", "hunan": "+8619843"}
 _PLANS = {HOME: "sichuan-29", HANDLING: "guangdong-79", "henan": "henan-29", "hunan": "hunan-29"}

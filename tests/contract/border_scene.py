@@ -22,6 +22,7 @@ from gateway.security.tls import client_credentials, client_options, server_cred
 from tests.contract.small_federation import CLOCK, FEDERATION, NOW, Certificates, border, serving
 
 PATIENCE_S = 60.0
+LONG = 600.0  # seconds: longer than any test
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 CHECK, WATCH = f"/{HEALTH}/Check", f"/{HEALTH}/Watch"
 NODE, COORDINATOR = "region/sichuan", "coordinator/1"

@@ -12,6 +12,7 @@ from tests.contract.border_scene import (
     COORDINATOR,
     COUNTER,
     DELIVER,
+    LONG,
     NODE,
     ORDERS,
     PATIENCE_S,
@@ -160,7 +161,8 @@ def test_requests_beyond_the_rate_of_their_caller_wait_unparsed_while_others_are
 ) -> None:
     data = elements(SUBMIT, PIECE)
     monkeypatch.setattr("gateway.rpc.shares.BYTES_AT_ONCE", len(data))
-    monkeypatch.setattr("gateway.rpc.shares.BYTES_PER_SECOND", len(data) / (2 * PATIENCE_S))
+    monkeypatch.setattr("gateway.rpc.shares.BYTES_PER_SECOND", len(data) / LONG)
+    monkeypatch.setattr("gateway.rpc.shares.LONGEST_WAIT", 4 * LONG)
     parser, stream_of = Parser(), f"/{ORDERS.full_name}/SubmitOrders"
 
     async def scenario() -> None:
@@ -173,6 +175,8 @@ def test_requests_beyond_the_rate_of_their_caller_wait_unparsed_while_others_are
             calls = [asyncio.ensure_future(refused(greedy, SUBMIT, data)) for _ in range(3)]
             stream = silent(greedy, stream_of)
             await stream.write(data)
+            while await refused(greedy, SUBMIT, data) != "REQUEST_BYTES_TOO_MANY":
+                pass  # one that came before the others waits in their place
             assert await refused(other, SUBMIT, data) == ""
             assert len(parser.parsed) == 2
             for each in calls:

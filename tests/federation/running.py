@@ -40,13 +40,13 @@ from gateway.federation.suspensions import signed_suspension
 from gateway.process.running import Running
 from gateway.rpc.channels import Dialer
 from gateway.security.identity import server_name
+from gateway.security.provider_settings import IdentityProviderSettings
 from gateway.security.staff_proofs import LONGEST_STATEMENT, statement_for
 from gateway.store.opening import PostgresqlSettings
 from gateway.time.clock import to_timestamp
 from region_node.app.process import start as start_node
 from region_node.care.surveys.following import SURVEY_TIMER
 from region_node.node.settings import (
-    IdentityProviderSettings,
     NodeWebSettings,
     NotificationSettings,
     ProviderSettings,

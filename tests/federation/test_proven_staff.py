@@ -19,7 +19,7 @@ from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1 import access_pb2
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Channel, Requester
-from region_node.node.settings import IdentityProviderSettings
+from gateway.security.provider_settings import IdentityProviderSettings
 from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import WAIT, Counter, Reviewer, code_in, seconds
 from tests.federation.databases import Databases

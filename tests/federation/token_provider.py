@@ -19,7 +19,8 @@ from uuid import uuid4
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from region_node.node.settings import AuthorizationServerSettings, SignInSettings
+from gateway.web.settings import SignInSettings
+from region_node.node.settings import AuthorizationServerSettings
 from tests.webhook import self_signed
 
 CLIENT, ROLE, AUDIENCE = "console", "staff", "systems"

@@ -145,6 +145,7 @@ def test_braces_in_a_parameter_are_only_text() -> None:
         Reason.REASON_CONFIGURATION_MISSING,
         Reason.REASON_CLOCK_UNTRUSTED,
         Reason.REASON_CALLS_TOO_MANY,
+        Reason.REASON_CONNECTIONS_TOO_MANY,
         Reason.REASON_REQUEST_NOT_SENT,
     ],
     ids=Reason.Name,

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from typing import cast
 
 import pytest
@@ -10,15 +11,22 @@ from google.protobuf.message import Message
 
 from coordinator.console import board
 from coordinator.console.console import console
-from gateway.api.coordinator.v1.administration_pb2 import ListOrderSummariesResponse, ListRegionsResponse
+from gateway.api.coordinator.v1.administration_pb2 import (
+    ListOrderSummariesResponse,
+    ListRegionsResponse,
+)
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.alarm_pb2 import Alarm
+from gateway.api.region.v1.alarm_service_pb2 import ListAlarmsRequest, ListAlarmsResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.time.clock import SystemClock
 from gateway.web.console.assets import FRAMES
-from gateway.web.console.live import LOOK_SECONDS, WHOLE_SECONDS, Event, Feed, Watcher
+from gateway.web.console.live import LOOK_SECONDS, WHOLE_SECONDS, Answers, Event, Feed, Watcher
 from gateway.web.console.pages import Calling, Rpc
 from gateway.web.html_pages import HtmlPages
+from region_node.console import rpcs
+from region_node.console.lists import pages_of
 from tests.unit.console_pages import M, visit
 from tests.unit.test_console import Seconds
 from tests.unit.test_coordinator_console import ADMIN, orders, regions
@@ -116,6 +124,44 @@ def test_whoever_comes_after_nobody_has_watched_is_told_nothing_old() -> None:
         scene.clock.now += WHOLE_SECONDS
         await scene.newest()
         assert scene.calling.calls[ListOrderSummariesResponse] == 2 * before
+
+    asyncio.run(watch())
+
+
+class Pages(Calling):
+    """A list of alarms with a page for each text in `tokens`, the first without a token."""
+
+    def __init__(self) -> None:
+        self.tokens = ["", "second", "third"]
+        self.asked: list[str] = []
+
+    async def ask(self, rpc: Rpc[M], request: Message) -> M:
+        assert isinstance(request, ListAlarmsRequest)
+        self.asked.append(request.page_token)
+        following = dict(pairwise([*self.tokens, ""])).get(request.page_token, "")
+        return cast("M", ListAlarmsResponse(alarms=[Alarm(id=f"page {request.page_token}")], next_page_token=following))
+
+
+def test_each_page_of_a_list_is_asked_for_by_its_own_request_and_only_the_first_one_at_each_look() -> None:
+    async def watch() -> None:
+        answers, calling = Answers(), Pages()
+        answers.calling = calling
+
+        async def read() -> list[str]:
+            pages = await answers.read(pages_of(answers, rpcs.LIST_ALARMS, ListAlarmsRequest(page_size=1), 8))
+            return [each.alarms[0].id for each in pages]
+
+        whole = ["page ", "page second", "page third"]
+        assert await read() == whole
+        await answers.renew_first(calling, rpcs.LIST_ALARMS.path)
+        assert calling.asked == ["", "second", "third", ""]
+        assert await read() == whole
+        calling.tokens = ["", "third"]
+        await answers.renew(calling, lambda _: True)
+        assert await read() == ["page ", "page third"]
+        calling.asked.clear()
+        await answers.renew(calling, lambda _: True)
+        assert calling.asked == ["", "third"], "what the page has no use for any more is not asked"
 
     asyncio.run(watch())
 

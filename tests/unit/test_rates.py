@@ -12,10 +12,11 @@ def test_a_caller_has_its_burst_and_then_its_rate() -> None:
 
 def test_a_caller_beyond_its_burst_waits_for_as_long_as_its_rate_takes_and_another_does_not() -> None:
     rate = Rate(burst=3, per_second=2.0)
-    assert [rate.seconds_until("a", 0.0, count) for count in (3, 1, 2)] == [0.0, 0.5, 1.5]
-    assert rate.seconds_until("a", 1.0, 1) == 1.0
-    assert rate.seconds_until("b", 1.0, 4) == 0.5
-    assert rate.seconds_until("a", 60.0, 3) == 0.0
+    assert [rate.seconds_until("a", 0.0, count, 1.5) for count in (3, 1, 2)] == [0.0, 0.5, 1.5]
+    assert rate.seconds_until("a", 0.0, 1, 1.5) is None
+    assert rate.seconds_until("a", 1.0, 1, 1.5) == 1.0, "the refused action did not count"
+    assert rate.seconds_until("b", 1.0, 4, 1.5) == 0.5
+    assert rate.seconds_until("a", 60.0, 3, 1.5) == 0.0
 
 
 def test_one_caller_takes_nothing_from_another() -> None:

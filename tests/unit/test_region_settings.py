@@ -11,12 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.maintenance.doctor.findings import State
 from gateway.maintenance.doctor.renewal import check_renewal
 from gateway.security.authority import Authority
+from gateway.security.identity_provider import ProviderKeys, ProviderKeysUnusable
 from gateway.security.provider_tokens import TokenInvalid
 from gateway.security.tls import RenewedCredentials
 from gateway.settings import SettingsError, load
 from gateway.store.opening import PostgresqlSettings
 from region_node.cli.node.scope_checks import check_identity_providers, check_scopes
-from region_node.node.identity_provider import IdentityProviders, ProviderKeys, ProviderKeysUnusable
+from region_node.node.identity_provider import IdentityProviders
 from region_node.node.operator_scopes import OperatorScopes
 from region_node.node.settings import FulfilmentSettings, ProviderSettings, RegionSettings, WebhookSettings
 

@@ -13,6 +13,7 @@ from gateway.maintenance.doctor.certificates import check_credentials
 from gateway.maintenance.doctor.commands import doctor_command
 from gateway.maintenance.doctor.findings import Finding, State, good, not_checked
 from gateway.maintenance.doctor.process import check_process
+from gateway.maintenance.doctor.provider_keys import check_provider_keys
 from gateway.maintenance.doctor.renewal import check_renewal
 from gateway.settings import Sources
 from gateway.time.clock import Clock, SystemClock
@@ -31,7 +32,13 @@ async def _examine(sources: Sources, settings: CoordinatorSettings) -> Sequence[
     # The last of them tells of the quorum.
     etcd_answers = etcd[-1].state in (State.GOOD, State.WARNING)
     configuration = await check_configuration(settings, clock, etcd_answers=etcd_answers)
-    return [*process, *_clock(settings), *etcd, *losses, *configuration]
+    return [*process, *_sign_in(settings), *_clock(settings), *etcd, *losses, *configuration]
+
+
+def _sign_in(settings: CoordinatorSettings) -> list[Finding]:
+    if settings.web is None or settings.web.oidc is None:
+        return []
+    return [check_provider_keys(translated("identity provider of the console"), settings.web.oidc.provider)]
 
 
 def _clock(settings: CoordinatorSettings) -> list[Finding]:

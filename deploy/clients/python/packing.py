@@ -183,6 +183,7 @@ class Stream:
         self._changed = asyncio.Event()
         self._streams = self._failures = 0
         self._retry_seconds = 0  # after which the node may take a stream again
+        self._was_wordless = False  # whether the last stream broke as INTERNAL without a word of the node
 
     def begin(self) -> None:
         """Begins to send."""
@@ -281,7 +282,7 @@ class Stream:
         return pack
 
     def _answered(self, pack: SubmittedPack) -> None:
-        self._failures = 0
+        self._failures, self._was_wordless = 0, False
         first = pack.results[0].request_id
         self._sent.pop(first, None)
         self._end_turn(first)
@@ -298,14 +299,16 @@ class Stream:
         """Decides on the orders of a stream that the node has ended. Those left without an answer are sent again.
 
         A node answers the messages before one that it cannot read, which therefore is the oldest without an answer.
-        A write to a stream that the node has just ended fails as INTERNAL without a word of the node: the first one
-        blames no order.
+        A write to a stream that the node has just ended fails as INTERNAL without a word of the node. That blames no
+        order, unless the stream before ended so, too, and nothing was answered since.
         """
         told, code = refusal(error), error.code()
         may_pass = isinstance(failure(told, code), Again)
         self._retry_seconds = retry_seconds(told.reason)
         oldest = next(iter(self._sent.values()), None)
-        is_defect = code is grpc.StatusCode.INTERNAL and (told.reason or self._failures)
+        is_wordless = code is grpc.StatusCode.INTERNAL and not told.reason
+        is_defect = code is grpc.StatusCode.INTERNAL and (told.reason or self._was_wordless)
+        self._was_wordless = is_wordless
         if oldest is not None and (is_defect or (code in BAD_FORM and not may_pass)):
             for waiting in oldest:
                 if not waiting.answer.done():

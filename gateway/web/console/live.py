@@ -6,12 +6,13 @@ needs the newest event alone, and none where it has that.
 """
 
 import asyncio
+import copy
 import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import TypeVar, cast
 
 from aiohttp import web
 from google.protobuf.message import Message
@@ -25,6 +26,7 @@ from gateway.web.console.frames import refusal_of
 from gateway.web.console.pages import A, Calling, Live, Rpc, View, Visit, WebConsole, unless_refused
 from gateway.web.html_pages import HtmlPages
 
+T = TypeVar("T")
 LOOK_SECONDS = 0.5  # between two looks for a change
 WHOLE_SECONDS = 10.0  # between two readings of the whole page
 MOST_OF_A_PERSON = 4  # streams: a browser has six connections to an origin, and needs some for pages
@@ -66,25 +68,28 @@ class Watcher:
     """Whether the person may still watch."""
 
 
-class _Answers(Calling):
+class Answers(Calling):
     """The answers of RPCs and their refusals, kept from one look to the next."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, bytes], tuple[Rpc[Message], Message, Message | Refused]] = {}
-        self._calling: Calling | None = None
+        self._asked: set[tuple[str, bytes]] = set()
+        self.calling: Calling | None = None
+        """Who asks what is not kept."""
 
-    def begin(self, calling: Calling) -> None:
-        """Forgets all; what is asked first is asked by `calling`."""
+    def forget(self) -> None:
+        """Forgets all answers."""
         self._kept.clear()
-        self._calling = calling
 
     async def ask(self, rpc: Rpc[A], request: Message) -> A:
         """See `Calling`: the answer that is kept, if there is one."""
         key = (rpc.path, request.SerializeToString(deterministic=True))
+        self._asked.add(key)
         if key not in self._kept:
-            assert self._calling is not None
-            answer = await unless_refused(self._calling.ask(rpc, request))
-            self._kept[key] = (cast("Rpc[Message]", rpc), request, answer)
+            assert self.calling is not None
+            asked = copy.deepcopy(request)  # the page may go on to change it
+            answer = await unless_refused(self.calling.ask(rpc, asked))
+            self._kept[key] = (cast("Rpc[Message]", rpc), asked, answer)
         found = self._kept[key][2]
         if isinstance(found, Refused):
             raise found
@@ -93,8 +98,25 @@ class _Answers(Calling):
     async def renew(self, calling: Calling, is_wanted: Callable[[str], bool]) -> None:
         """Asks the RPCs anew whose paths are wanted."""
         for key, (rpc, request, _) in list(self._kept.items()):
-            if is_wanted(rpc.path):
+            if is_wanted(rpc.path) and key in self._kept:
                 self._kept[key] = (rpc, request, await unless_refused(calling.ask(rpc, request)))
+
+    async def renew_first(self, calling: Calling, path: str) -> None:
+        """Renews the first answer of an RPC, and forgets its other ones, such as further pages of a list."""
+        keys = [key for key in self._kept if key[0] == path]
+        for key in keys[1:]:
+            del self._kept[key]
+        for key in keys[:1]:
+            rpc, request, _ = self._kept[key]
+            self._kept[key] = (rpc, request, await unless_refused(calling.ask(rpc, request)))
+
+    async def read(self, reading: Awaitable[T]) -> T:
+        """A reading of the page, which forgets the answers that it had no use for. Raises Refused as the reading."""
+        self._asked.clear()
+        found = await reading
+        for key in self._kept.keys() - self._asked:
+            del self._kept[key]
+        return found
 
     def of(self, path: str) -> Collection[Message | Refused]:
         """The answers of an RPC."""
@@ -110,7 +132,7 @@ class Feed:
         self._live = live
         self._pages = pages
         self._turn = asyncio.Lock()
-        self._answers = _Answers()
+        self._answers = Answers()
         self._looked = self._renewed = float("-inf")
         self._renewing: asyncio.Task[None] | None = None
         self._marks: list[object] = []
@@ -136,25 +158,27 @@ class Feed:
         if renewing is not None and renewing.done():
             is_fresh, self._renewing = True, None
             renewing.result()  # a defect is told once: the next look renews again
+        self._answers.calling = calling
         if self._renewing is None and now - self._looked >= WHOLE_SECONDS:  # nobody has watched
-            self._answers.begin(calling)
+            self._answers.forget()
             is_fresh, self._renewed = True, now
         elif self._renewing is None and now - self._renewed >= WHOLE_SECONDS:
             self._renewed = now
             self._renewing = asyncio.create_task(self._answers.renew(calling, lambda path: path != changes))
-        await self._answers.renew(calling, lambda path: path == changes)
+        await self._answers.renew_first(calling, changes)
         if is_fresh or self._marked() != self._marks:
-            self._found = await unless_refused(self._read(watcher))
+            self._found = await unless_refused(self._answers.read(self._read(watcher)))
             self._marks = self._marked()
             self._events.clear()
 
     async def _read(self, watcher: Watcher) -> tuple[Visit, object, Terms]:
         visit = replace(watcher.visit, query=Fields({}), now=self._console.now())
-        return visit, await self._view.read(visit, self._answers), await self._console.terms(self._answers)
+        read = self._live.read or self._view.read
+        return visit, await read(visit, self._answers), await self._console.terms(self._answers)
 
     def _marked(self) -> list[object]:
-        """The state that the RPC of changes tells."""
-        answers = self._answers.of(self._live.rpc.path)
+        """The state that the first answer of the RPC of changes tells."""
+        answers = list(self._answers.of(self._live.rpc.path))[:1]
         return [each.reason if isinstance(each, Refused) else self._live.mark(each) for each in answers]
 
     def _written(self, watcher: Watcher) -> Event:

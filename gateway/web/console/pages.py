@@ -142,20 +142,28 @@ class Form:
 class Live:
     """The part of a page that follows what it shows. It is the same for all persons, and has no form.
 
-    Its page asks the same RPCs whatever its query says.
+    Its page asks the same RPCs whatever its query says. None of them writes an audit row for each reading.
     """
 
     template: str
     """Of the part alone, with the page as `page`."""
     rpc: Rpc[Message]
-    """The RPC that is asked for changes, in quick succession: the process answers it from its memory."""
+    """The RPC that tells of changes, called in quick succession: of a list, the first page has the newest ones."""
     mark: Callable[[Message], object]
     """The state in its answer whose change is shown at once; the rest changes with the next whole reading."""
+    read: "Callable[[Visit, Calling], Awaitable[object]] | None" = None
+    """Reads the part; None where the page has no other one."""
 
     @classmethod
-    def of(cls, template: str, rpc: Rpc[A], mark: Callable[[A], object]) -> "Live":
+    def of(
+        cls,
+        template: str,
+        rpc: Rpc[A],
+        mark: Callable[[A], object],
+        read: "Callable[[Visit, Calling], Awaitable[object]] | None" = None,
+    ) -> "Live":
         """A part whose `mark` takes the answer of its RPC."""
-        return cls(template, cast("Rpc[Message]", rpc), cast("Callable[[Message], object]", mark))
+        return cls(template, cast("Rpc[Message]", rpc), cast("Callable[[Message], object]", mark), read)
 
 
 @dataclass(frozen=True)

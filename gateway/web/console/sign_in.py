@@ -11,23 +11,23 @@ import hmac
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from http.client import HTTPException
-from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.http_post import PostTarget, secret_in
 from gateway.security.identity import Identity
-from gateway.security.provider_tokens import Claims, IdentityProvider, TokenInvalid
-from gateway.security.staff_proofs import invalid, staff_id_of
+from gateway.security.identity_provider import ProviderKeys
+from gateway.security.provider_tokens import Claims, TokenInvalid
+from gateway.security.staff_proofs import invalid
 from gateway.values import base64url
 from gateway.web.console.fields import Fields
+from gateway.web.settings import SignInSettings
 
 LONGEST_WAY = 600
 """Seconds from the page that leads to the identity provider until its answer."""
@@ -38,22 +38,6 @@ _MOST_REQUESTS = 4  # at a time: a stranger can cause them, and each occupies a 
 _ERROR = re.compile(r"[a-z_]{1,40}")
 _TEXT = re.compile(r"[\x21-\x7e]{1,1024}", re.ASCII)
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Registration:
-    """The console as its identity provider knows it, and the people who may sign in."""
-
-    client_id: str
-    client_secret: Path
-    """The file with the secret of the client; read at each use, so that a new one counts immediately."""
-    authorization_endpoint: str
-    token_endpoint: str
-    authority: Path | None
-    """The authority of the token endpoint, PEM; those that the machine trusts without it."""
-    role_claim: str
-    role: str
-    """The text that the claim has, or contains, of whoever may sign in."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +54,16 @@ class SignedInElsewhere:
 class SignInByProvider:
     """Leads people to their identity provider, and finds out who has come back."""
 
-    def __init__(self, provider: IdentityProvider, registration: Registration, node: Identity) -> None:
-        """`node` is the region whose staff people are; the audience of `provider` is the client."""
-        self._provider = provider
-        self._registered = registration
-        self._node = node
+    def __init__(self, keys: ProviderKeys, settings: SignInSettings, person: Callable[[object], Identity]) -> None:
+        """The audience of the provider of `keys` is the client.
+
+        `person` makes a person of the claim with the name. It raises Refused with STAFF_PROOF_INVALID.
+        """
+        self.keys = keys
+        """They are to be followed while people sign in."""
+        self._provider = keys.provider
+        self._registered = settings
+        self._person = person
         self._asking = asyncio.Semaphore(_MOST_REQUESTS)
 
     def address(self, secret: str, redirect_uri: str) -> str:
@@ -94,7 +83,7 @@ class SignInByProvider:
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
     async def person(self, answer: SignedInElsewhere, now: datetime) -> Identity:
-        """The member of staff who has come back. `now` is aware.
+        """The person who has come back. `now` is aware.
 
         Raises Refused with STAFF_PROOF_INVALID, with TOO_BUSY, and with IDENTITY_PROVIDER_UNREACHABLE.
         """
@@ -117,8 +106,7 @@ class SignInByProvider:
             self._require_own(claims, answer.secret)
         except TokenInvalid as error:
             raise invalid(error.problem, error.problem_zh_cn) from None
-        staff_id = staff_id_of(claims.get(self._provider.name_claim))
-        return Identity(self._node.federation, Role.ROLE_STAFF, self._node.region, staff_id)
+        return self._person(claims.get(self._provider.name_claim))
 
     def _code(self, answer: SignedInElsewhere) -> str:
         """The code of an answer. Raises Refused for one that this browser has not asked for."""
@@ -143,7 +131,7 @@ class SignInByProvider:
             raise TokenInvalid("it was given to another client", "该令牌是给其他客户端的")
         held = claims.get(self._registered.role_claim)
         if self._registered.role not in (held if isinstance(held, list) else [held]):
-            raise TokenInvalid("it does not have the role of staff", "不具备员工角色")
+            raise TokenInvalid("it does not have the role that may sign in", "不具备登录所需的角色")
 
     def _redeem(self, form: Mapping[str, str]) -> Mapping[str, object]:
         """The answer of the token endpoint to a code. Raises Refused. No redirect is followed, and no proxy asked."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import psycopg
 
 from gateway.maintenance.doctor.findings import Finding, bad, good, warning
+from gateway.maintenance.doctor.provider_keys import check_provider_keys
 from gateway.store.port import StoreUnusable
 from gateway.wording.languages import translated
-from region_node.node.identity_provider import ProviderKeysUnusable, load_keys
 from region_node.node.operator_scopes import NAMED, ScopeFile, ScopesUnusable
-from region_node.node.settings import IdentityProviderSettings, RegionSettings
+from region_node.node.settings import RegionSettings
 from region_node.node.stored_scopes import ScopeRow, read_scopes, stored_rows
 
 
@@ -67,21 +67,10 @@ def _stored(settings: RegionSettings) -> Sequence[ScopeRow] | None:
 def check_identity_providers(settings: RegionSettings) -> Sequence[Finding]:
     """Whether the keys of the region's identity providers can be used, for each use of their tokens."""
     staff, console, systems = settings.token_providers
+    name = translated("identity provider of staff")
+    without = translated("there is none: members of staff are proven by their certificates alone")
     names = (translated("identity provider of the console"), translated("authorization server of operator systems"))
-    uses = zip(names, (console, systems), strict=True)
     return [
-        _check_keys(translated("identity provider of staff"), staff),
-        *(_check_keys(name, named) for name, named in uses if named is not None),
+        good(name, without) if staff is None else check_provider_keys(name, staff),
+        *(check_provider_keys(each, named) for each, named in zip(names, (console, systems), strict=True) if named),
     ]
-
-
-def _check_keys(name: str, named: IdentityProviderSettings | None) -> Finding:
-    if named is None:
-        return good(name, translated("there is none: members of staff are proven by their certificates alone"))
-    try:
-        keys = load_keys(named.keys)
-    except ProviderKeysUnusable as error:
-        return bad(name, str(error), translated("correct the file; a running node keeps the keys of before"))
-    return good(
-        name, translated("{path}: {count} keys of {issuer}", path=named.keys, count=len(keys), issuer=named.issuer)
-    )

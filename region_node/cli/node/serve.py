@@ -1,7 +1,6 @@
 """`region-node serve`."""
 
 from gateway.maintenance.serving import Serve, serve_command
-from gateway.process.files import FileUnusable
 from region_node.cli.node.config import REGION_NODE
 from region_node.node.settings import RegionSettings
 
@@ -12,4 +11,4 @@ def _imported() -> Serve[RegionSettings]:
     return serve
 
 
-serve = serve_command(REGION_NODE, _imported, FileUnusable)
+serve = serve_command(REGION_NODE, _imported)

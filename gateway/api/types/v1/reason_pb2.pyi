@@ -658,7 +658,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     one. For a customer who acts alone say `self-service`, with a code or a password.
     """
     REASON_STAFF_PROOF_INVALID: _Reason.ValueType  # 520
-    """Make a new statement with the key of the member of staff, or take a new token of the region's identity provider."""
+    """Make a new statement with the key of the member of staff, or take a new token of the identity provider."""
     REASON_STAFF_PROOF_EXPIRED: _Reason.ValueType  # 521
     """Repeat the call with a new proof and the same request id."""
     REASON_STAFF_DIFFERS: _Reason.ValueType  # 522
@@ -761,7 +761,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Remove a listener that is no longer needed; `ListListeners` has them."""
     REASON_REQUEST_BYTES_TOO_MANY: _Reason.ValueType  # 680
     """Repeat the request after the time of google.rpc.RetryInfo, with fewer large requests at a time. Requests of the caller
-    that are not answered yet take all its room.
+    that are not answered yet take all its room, or it has sent more bytes a second than it may.
     """
     REASON_LISTENER_NOT_FOUND: _Reason.ValueType  # 681
     """List the listeners: it was removed, or another operator system has registered it."""
@@ -1436,7 +1436,7 @@ REASON_STAFF_NOT_PROVEN: Reason.ValueType  # 519
 one. For a customer who acts alone say `self-service`, with a code or a password.
 """
 REASON_STAFF_PROOF_INVALID: Reason.ValueType  # 520
-"""Make a new statement with the key of the member of staff, or take a new token of the region's identity provider."""
+"""Make a new statement with the key of the member of staff, or take a new token of the identity provider."""
 REASON_STAFF_PROOF_EXPIRED: Reason.ValueType  # 521
 """Repeat the call with a new proof and the same request id."""
 REASON_STAFF_DIFFERS: Reason.ValueType  # 522
@@ -1539,7 +1539,7 @@ REASON_LISTENERS_TOO_MANY: Reason.ValueType  # 679
 """Remove a listener that is no longer needed; `ListListeners` has them."""
 REASON_REQUEST_BYTES_TOO_MANY: Reason.ValueType  # 680
 """Repeat the request after the time of google.rpc.RetryInfo, with fewer large requests at a time. Requests of the caller
-that are not answered yet take all its room.
+that are not answered yet take all its room, or it has sent more bytes a second than it may.
 """
 REASON_LISTENER_NOT_FOUND: Reason.ValueType  # 681
 """List the listeners: it was removed, or another operator system has registered it."""
