@@ -1,9 +1,17 @@
-"""The page of a complaint: its text and clocks, its course, and the forms by which staff answer it."""
+"""The page of a complaint: its text and clocks, its case and its money, its course, and the forms of staff."""
 
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
 
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, Remedy
+from gateway.api.region.v1.complaint_pb2 import (
+    Complaint,
+    ComplaintChannel,
+    Remedy,
+    RemedyState,
+    ReturnReason,
+    WorkItem,
+    WorkItemState,
+)
 from gateway.api.region.v1.complaint_service_pb2 import (
     AddPrivateNoteRequest,
     AddPrivateNoteResponse,
@@ -16,6 +24,7 @@ from gateway.api.region.v1.complaint_service_pb2 import (
 )
 from gateway.errors import invalid
 from gateway.time.clock import from_timestamp
+from gateway.values.money import in_major_units
 from gateway.web.console.complaint_parts import clocks, complaint_state_cell, time_by_holder
 from gateway.web.console.entries import CURRENCY, Entry, Field, amount_of, entry
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
@@ -26,16 +35,17 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import category_name, cause_name, learned, region_name
-from gateway.wording.times import told_if_set
+from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 from region_node.care.complaints import rules
 from region_node.care.complaints.course import happened
-from region_node.console import rpcs
+from region_node.care.complaints.steps import PASS_ON, PROPOSE, RESPOND, steps_of
+from region_node.console import complaint_commands, rpcs
 from region_node.console.words import number_fact
 
 _TAB = "/complaints"
 _ID = "id"
-_RESPOND, _NOTE, _PROPOSE = "respond", "note", "propose"
+_NOTE = "note"
 _TEXT, _ASK, _CAUSE, _REMEDY, _AMOUNT = "text", "ask", "cause", "remedy", "amount"
 _WAIT = timedelta(seconds=15)
 
@@ -45,19 +55,27 @@ def path_of(ticket_id: str) -> str:
     return f"{_TAB}/{ticket_id}"
 
 
+def due(complaint: Complaint, now: datetime) -> Cell:
+    """How near the promised answer is; nothing where none is due, or the customer has to answer first."""
+    if complaint.state == rules.PENDING or complaint.state in rules.ANSWERED:
+        return Cell("")
+    return due_cell(complaint.expected_resolution_time, now)
+
+
 async def _read(visit: Visit, calling: Calling) -> GetComplaintResponse:
     return await calling.ask(rpcs.GET_COMPLAINT, GetComplaintRequest(ticket_id=visit.names[_ID]))
 
 
 def _show(visit: Visit, found: GetComplaintResponse) -> Shown:
     complaint = found.complaint
+    steps = frozenset(steps_of(complaint, visit.person.region))
     is_own = rules.is_work_of(complaint, visit.person.region)
     request = complaint.request
     category = category_name(request.category) or translated("not classified")
     responsible = f"{region_name(complaint.owner_region)} {in_language(complaint.department)}".strip()
     page = TicketPage(
         state=complaint_state_cell(complaint),
-        due=due_cell(complaint.expected_resolution_time, visit.now) if is_own else Cell(""),
+        due=due(complaint, visit.now) if is_own else Cell(""),
         about=f"{category} · {responsible}",
         texts=known([Fact(translated("Text"), request.description)]),
         facts_heading=translated("Complaint"),
@@ -65,7 +83,8 @@ def _show(visit: Visit, found: GetComplaintResponse) -> Shown:
         tables=_tables(visit, found),
         course_heading=translated("Course"),
         course=_course(found),
-        entries=[*_entries(visit, complaint), _private_note(visit)],
+        entries=[*_entries(visit, complaint, steps), _private_note(visit)],
+        groups=complaint_commands.groups(visit, complaint, steps),
     )
     return page.shown(complaint.ticket_id, _TAB)
 
@@ -84,15 +103,64 @@ def _facts(visit: Visit, complaint: Complaint) -> Sequence[Fact]:
         Fact(translated("Work item of"), complaint.case_id),
         Fact(translated("Group"), complaint.group_id),
         Fact(translated("Promised"), told_if_set(complaint.expected_resolution_time)),
+        *_resolution(complaint),
     ]
     return known(facts)
+
+
+def _resolution(complaint: Complaint) -> Sequence[Fact]:
+    """What was proposed, and what has become of the money."""
+    proposed, money = complaint.resolution, complaint.remedy
+    remedy = amount = state = waits = ""
+    if proposed.remedy:
+        remedy = word(Remedy.Name(proposed.remedy), "REMEDY_")
+    if proposed.HasField("amount"):
+        amount = in_major_units(proposed.amount.minor_units, proposed.amount.currency)
+    if money.state:
+        state = f"{word(RemedyState.Name(money.state), 'REMEDY_STATE_')} · {told_if_set(money.state_time)}"
+    if money.awaiting_action:
+        waits = f"{region_name(money.awaiting_region)}: {translated(money.awaiting_action)}".strip(": ")
+    return [
+        Fact(translated("Resolution"), proposed.text),
+        Fact(translated("Cause"), cause_name(proposed.cause_code) if proposed.cause_code else ""),
+        Fact(translated("Remedy"), f"{remedy} {amount}".strip()),
+        Fact(translated("Money"), state),
+        Fact(translated("The money waits for"), waits),
+        Fact(translated("Not booked because"), in_language(money.error.message)),
+        Fact(translated("Settled otherwise"), money.note),
+    ]
 
 
 def _tables(visit: Visit, found: GetComplaintResponse) -> Sequence[Table]:
     complaint = found.complaint
     lateness = found.lateness.ToTimedelta() if found.HasField("lateness") else None
     limits = clocks(complaint.deadlines, complaint.state, visit.now, is_over=rules.is_final(complaint))
-    return filled([limits, time_by_holder(found.ledger, lateness), _candidates(complaint)])
+    return filled([limits, _items(complaint), time_by_holder(found.ledger, lateness), _candidates(complaint)])
+
+
+def _items(complaint: Complaint) -> Table:
+    """The work items of a case: which region has what, and how far it is."""
+    head = [
+        Cell(translated("Work item"), "col"),
+        Cell(translated("Responsible"), "col"),
+        Cell(translated("State"), "col"),
+        Cell(translated("Since"), "col"),
+    ]
+    rows = [
+        [
+            Cell(each.ticket_id or f"{complaint.ticket_id}/{each.number}", "row"),
+            Cell(f"{region_name(each.region)} {in_language(each.department.name)}".strip() or translated("nobody yet")),
+            Cell(word(WorkItemState.Name(each.state), "WORK_ITEM_STATE_"), note=_why_returned(each)),
+            Cell(told_time(each.state_time), style="time"),
+        ]
+        for each in complaint.items
+    ]
+    return Table(label=translated("Work items"), head=head, rows=rows)
+
+
+def _why_returned(item: WorkItem) -> str:
+    reason = item.returned.reason
+    return word(ReturnReason.Name(reason), "RETURN_REASON_") if reason else ""
 
 
 def _candidates(complaint: Complaint) -> Table:
@@ -121,14 +189,12 @@ def _course(found: GetComplaintResponse) -> Sequence[Event]:
     return course([*happened(found.complaint), *private])
 
 
-def _entries(visit: Visit, complaint: Complaint) -> Iterator[Entry]:
+def _entries(visit: Visit, complaint: Complaint, steps: Collection[str]) -> Iterator[Entry]:
     """The forms that the complaint allows, and the one that was sent and refused: what was entered stays there."""
-    region = visit.person.region
     proposal, answer = _proposal(visit), _answer(visit, complaint)
-    if proposal.is_entered or rules.is_work_of(complaint, region):
+    if proposal.is_entered or PROPOSE in steps:
         yield proposal
-    has_say = rules.is_answered_by(complaint, region) or rules.is_passed_on_by(complaint, region)
-    if answer.is_entered or (has_say and not rules.is_final(complaint)):
+    if answer.is_entered or RESPOND in steps or PASS_ON in steps:
         yield answer
 
 
@@ -142,11 +208,13 @@ def _answer(visit: Visit, complaint: Complaint) -> Entry:
         else translated("In the customer's words, for the region that handles the complaint")
     )
     fields = [_text(label)]
-    if rules.is_work_of(complaint, region):
-        fields.append(Field(_ASK, "tick", translated("The customer has to answer first"), is_required=False))
+    if is_answered:
+        # The desk has no answer without a category, but questions.
+        is_required = rules.is_unclassified(complaint)
+        fields.append(Field(_ASK, "tick", translated("The customer has to answer first"), is_required=is_required))
     return entry(
         visit,
-        _RESPOND,
+        RESPOND,
         translated("Answer") if is_answered else translated("What the customer says"),
         translated("Add the note") if is_answered else translated("Pass it on"),
         fields,
@@ -170,7 +238,7 @@ def _proposal(visit: Visit) -> Entry:
         Field(_REMEDY, "choice", translated("Remedy"), options=remedies),
         Field(_AMOUNT, "amount", amount, is_required=False),
     ]
-    return entry(visit, _PROPOSE, translated("Propose a resolution"), translated("Propose"), fields)
+    return entry(visit, PROPOSE, translated("Propose a resolution"), translated("Propose"), fields)
 
 
 def _text(label: str) -> Field:
@@ -226,8 +294,9 @@ VIEW = View.of(
     _read,
     _show,
     forms=(
-        Form.of(_RESPOND, rpcs.RESPOND_TO_COMPLAINT, _respond, _responded, (_TEXT, _ASK)),
+        Form.of(RESPOND, rpcs.RESPOND_TO_COMPLAINT, _respond, _responded, (_TEXT, _ASK)),
         Form.of(_NOTE, rpcs.ADD_PRIVATE_NOTE, _add_note, _noted, (_TEXT,)),
-        Form.of(_PROPOSE, rpcs.PROPOSE_RESOLUTION, _propose, _proposed, (_TEXT, _CAUSE, _REMEDY, _AMOUNT)),
+        Form.of(PROPOSE, rpcs.PROPOSE_RESOLUTION, _propose, _proposed, (_TEXT, _CAUSE, _REMEDY, _AMOUNT)),
+        *complaint_commands.FORMS,
     ),
 )

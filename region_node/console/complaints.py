@@ -9,13 +9,12 @@ from gateway.errors import Refused
 from gateway.web.console.complaint_parts import complaint_state_cell
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, list_page, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
-from gateway.web.console.parts import Option, due_cell
+from gateway.web.console.parts import Option
 from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import category_name, learned, region_name
 from gateway.wording.times import told_if_set
-from region_node.care.complaints.rules import is_final
 from region_node.console import complaint, rpcs
 from region_node.console.lists import NUMBER, number_of
 from region_node.console.sections import Section, listed, section
@@ -85,7 +84,7 @@ def table(visit: Visit, complaints: Sequence[Complaint]) -> Table:
                 Cell(each.request.number, style="kind"),
                 complaint_state_cell(each),
                 Cell(f"L{each.level}"),
-                Cell("") if is_final(each) else due_cell(each.expected_resolution_time, visit.now),
+                complaint.due(each, visit.now),
                 Cell(f"{region_name(each.owner_region)} {in_language(each.department)}".strip()),
                 Cell(told_if_set(each.create_time), style="time"),
             ]

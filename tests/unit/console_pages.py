@@ -118,6 +118,9 @@ def complaint(evil: str = "") -> Complaint:
     found.notes.add(author=f"sichuan/clerk-7{evil}", text=f"a note{evil}")
     found.attachments.add(name=f"bill.pdf{evil}", author=f"sichuan/clerk-7{evil}")
     found.resolution.text, found.resolution.author = f"refunded{evil}", f"guangdong/wang{evil}"
+    found.remedy.note, found.remedy.error.message.zh_cn = f"by cheque{evil}", f"号码不存在{evil}"
+    found.remedy.awaiting_region, found.remedy.awaiting_action = f"sichuan{evil}", f"review{evil}"
+    found.items.add(ticket_id=f"guangdong/20261124-1/1{evil}", region=f"henan{evil}")
     return found
 
 

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, Terms
 from gateway.api.region.v1.catalogue_service_pb2 import GetTermsResponse
-from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
+from gateway.api.region.v1.complaint_pb2 import ComplaintState, DeadlineKind
+from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse, ListComplaintsResponse
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsResponse
 from gateway.api.region.v1.order_pb2 import Order
@@ -248,6 +249,25 @@ def test_what_another_region_handles_takes_the_words_of_the_customer_alone(
     assert '<h2 id="note">' in page
 
 
+def test_no_clock_of_a_complaint_is_overdue_while_the_customer_has_to_answer_but_the_legal_one() -> None:
+    found = complaint()
+    found.deadlines.add(kind=DeadlineKind.DEADLINE_KIND_LEGAL)
+    for each in found.deadlines:
+        each.due_time.FromDatetime(NOW - timedelta(days=1))
+    found.state = ComplaintState.COMPLAINT_STATE_PENDING
+    page = written(view_of("/complaints/{id:.+}"), GetComplaintResponse(complaint=found))
+    assert (page.count(">已暂停<"), page.count("逾期")) == (1, 1)
+
+
+def test_a_complaint_that_is_answered_is_not_overdue_in_a_list() -> None:
+    found = complaint()
+    found.expected_resolution_time.FromDatetime(NOW - timedelta(days=1))
+    for state, overdue in (("IN_PROGRESS", True), ("PENDING", False), ("RESOLVED", False), ("CLOSED", False)):
+        found.state = ComplaintState.Value(f"COMPLAINT_STATE_{state}")
+        page = written(view_of("/complaints"), ListComplaintsResponse(complaints=[found]))
+        assert ("逾期1" in page) == overdue, state
+
+
 def test_the_work_list_shows_the_nearest_work_and_the_count_of_all() -> None:
     nearest = ListOrdersResponse(orders=[waiting_order(f"R{index}", hours=index) for index in range(100)])
     nearest.next_page_token, nearest.total_size = "T", 151
@@ -373,6 +393,7 @@ def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
     shared = (
         "gateway.federation.documents.parse_alternatives",
         "region_node.care.complaints.course.",
+        "region_node.care.complaints.steps.",
         "region_node.network.faults.course.",
         "region_node.network.faults.outages.due_of",
         "region_node.network.measurements.objects.key_of",

@@ -40,7 +40,7 @@ from gateway.web.console.framing import (
     kept_form,
 )
 from gateway.web.console.lists import chosen_word
-from gateway.web.console.live import Feed, Streams, Watcher
+from gateway.web.console.live import Feed, Streams, Watcher, without_session
 from gateway.web.console.pages import (
     ACT,
     EVENTS,
@@ -466,7 +466,7 @@ class ConsoleApplication:
         except Exception as error:  # noqa: BLE001 - a defect: logged, and shown by its number
             refused = incident(self._console.root, error)
         if refused.reason == Reason.REASON_SESSION_MISSING and request.method in READING:
-            return see(self._sign_in_to(self._here(request)))
+            return without_session(request, self._sign_in_to(self._here(request)))
         return await self._refused(request, [refused], HTTPStatus(status or http_status(refused.reason)))
 
     async def _unknown(self, request: web.Request, status: int) -> tuple[Refused, int | None]:

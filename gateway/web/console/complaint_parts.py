@@ -29,7 +29,11 @@ def complaint_state_cell(complaint: Complaint | ComplaintHeader) -> Cell:
 
 
 def clocks(deadlines: Iterable[Deadline], state: ComplaintState.ValueType, now: datetime, *, is_over: bool) -> Table:
-    """The limits: those that run say how near they are, the others when they were met. `is_over`: none runs."""
+    """The limits: those that run say how near they are, the others when they were met. `is_over`: none runs.
+
+    While the customer has to answer, the legal limit alone runs; the others are moved by the pause at its end.
+    """
+    paused = state == ComplaintState.COMPLAINT_STATE_PENDING
     rows = []
     for each in deadlines:
         is_met = bool(each.met_time.seconds)
@@ -37,12 +41,15 @@ def clocks(deadlines: Iterable[Deadline], state: ComplaintState.ValueType, now: 
             is_late = from_timestamp(each.met_time) > from_timestamp(each.due_time)
             told, badge = (translated("too late"), "late") if is_late else (translated("in time"), "done")
             left = Cell(told, badge=badge, note=told_time(each.met_time))
+        elif is_over:
+            left = Cell("")
+        elif paused and each.kind != DeadlineKind.DEADLINE_KIND_LEGAL:
+            left = Cell(translated("paused"), badge="calm")
         else:
-            left = Cell("") if is_over else due_cell(each.due_time, now)
+            left = due_cell(each.due_time, now)
         kind = word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")
         rows.append([Cell(kind, "row"), Cell(told_time(each.due_time), style="time"), left])
     head = [Cell(translated("Limit"), "col"), Cell(translated("Due"), "col"), Cell(translated("Stands"), "col")]
-    paused = state == ComplaintState.COMPLAINT_STATE_PENDING
     caption = translated("The customer has to answer: but for the legal limit, clocks are paused.") if paused else ""
     return Table(label=translated("Clocks"), head=head, rows=rows, caption=caption)
 

@@ -24,6 +24,7 @@ from gateway.rpc.request_streams import PATIENCE
 from gateway.web.console.fields import Fields
 from gateway.web.console.frames import refusal_of
 from gateway.web.console.pages import A, Calling, Live, Rpc, View, Visit, WebConsole, unless_refused
+from gateway.web.console.requests import see
 from gateway.web.html_pages import HtmlPages
 
 T = TypeVar("T")
@@ -33,7 +34,8 @@ MOST_OF_A_PERSON = 4  # streams: a browser has six connections to an origin, and
 MOST = 64  # streams of a console
 _AGAIN_MS = 1_000  # after which a browser comes back
 _DIGITS = 16  # of the SHA-256 in an id
-_HEADERS = {"Content-Type": "text/event-stream; charset=utf-8"}
+_STREAM = "text/event-stream"
+_HEADERS = {"Content-Type": f"{_STREAM}; charset=utf-8"}
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,16 @@ class Feed:
                 html = self._pages.written(self._live.template, shown.title, watcher.language, shown.page)
             self._events[key] = Event("message", html, hashlib.sha256(html.encode()).hexdigest()[:_DIGITS])
         return self._events[key]
+
+
+def without_session(request: web.Request, sign_in: str) -> web.Response:
+    """The answer to a reader without a session: the way to `sign_in`, or the end of a stream.
+
+    A browser that comes back to a stream takes no page for one. After the end it loads the page, which leads there.
+    """
+    if request.headers.get("Accept") == _STREAM:
+        return web.Response(body=_ENDED.encoded(), headers=_HEADERS)
+    return see(sign_in)
 
 
 class Streams:

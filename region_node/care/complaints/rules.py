@@ -48,6 +48,8 @@ EXPEDITE = DeadlineKind.DEADLINE_KIND_EXPEDITE
 REFUND = DeadlineKind.DEADLINE_KIND_REFUND
 
 FINAL = frozenset({REJECTED, CANCELLED, CLOSED})
+ANSWERED = FINAL | {RESOLVED}
+"""The states in which no answer is due."""
 AT_WORK = frozenset({ACKNOWLEDGED, HELD, IN_PROGRESS})
 """The states in which staff have the next step."""
 

@@ -8,7 +8,6 @@ from gateway.api.region.v1.complaint_pb2 import (
     ComplaintAttachment,
     ComplaintCandidate,
     ComplaintClassification,
-    ComplaintState,
     Deadline,
     DeadlineKind,
     Remedy,
@@ -29,17 +28,7 @@ from gateway.wording.terms import category_name, region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 from region_node.care.complaints.course import happened, length_of
-from region_node.care.complaints.rules import is_on_its_way, is_unclassified, is_with_nobody
-
-_NO_ANSWER_DUE = frozenset(
-    {
-        ComplaintState.COMPLAINT_STATE_REJECTED,
-        ComplaintState.COMPLAINT_STATE_CANCELLED,
-        ComplaintState.COMPLAINT_STATE_RESOLVED,
-        ComplaintState.COMPLAINT_STATE_CLOSED,
-    }
-)
-
+from region_node.care.complaints.rules import ANSWERED, is_on_its_way, is_unclassified, is_with_nobody
 
 COMPLAINTS = Table[Complaint](
     TableColumn("ticket id", lambda each: each.ticket_id),
@@ -105,7 +94,7 @@ def print_told(complaint: Complaint) -> None:
         "region": region_name(complaint.owner_region),
         "department": in_language(complaint.department),
     }
-    if complaint.state in _NO_ANSWER_DUE:
+    if complaint.state in ANSWERED:
         told = translated("{ticket_id}: {state}, L{level}; {region} {department} is responsible", **stands)
     elif is_with_nobody(complaint):
         told = translated(

@@ -18,9 +18,6 @@ window.addEventListener("pageshow", () => {
     form.removeAttribute("aria-busy");
   }
 });
-for (const select of document.querySelectorAll("form.filters[method=get] select")) {
-  select.addEventListener("change", () => select.form.requestSubmit());
-}
 // The browser comes back to a stream that was cut, with the id of its last event; after a refusal this script does.
 const AGAIN = 10000; // milliseconds
 function follow(part) {
