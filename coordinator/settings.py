@@ -22,7 +22,7 @@ from gateway.settings import (
     require_number,
 )
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
-from gateway.web.settings import WebSettings
+from gateway.web.settings import OIDC_EXAMPLE, WebSettings
 from gateway.wording.languages import translated
 
 # A node that misses one heartbeat is not lost: at least this many fit into a lease.
@@ -30,7 +30,7 @@ _BEATS_IN_LEASE = 2
 _CREDENTIALS = Credentials(Path(AUTHORITY_CERTIFICATE), Path(TLS_CERTIFICATE), Path(TLS_KEY))
 _POSTGRESQL = PostgresqlSettings("host=127.0.0.1 dbname=coordinator user=coordinator")
 _BACKUP = BackupSettings("sftp:backup.example:/srv/backups/coordinator", Path("backup.password"))
-_WEB = WebSettings("127.0.0.1:7001")
+_WEB = WebSettings("127.0.0.1:7643", Path("web-port"), console=True, oidc=OIDC_EXAMPLE)
 _ETCD = EtcdSettings(
     ("127.0.0.1:2379", "127.0.0.1:2479", "127.0.0.1:2579"),
     Credentials(Path("etcd-authority.crt"), Path("etcd.crt"), Path("etcd.key")),

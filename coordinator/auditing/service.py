@@ -41,6 +41,7 @@ from gateway.security.signing import AUDIT_HEAD, TrustedKeys
 from gateway.time.clock import Clock, to_timestamp
 
 ANSWER_SECONDS = 10.0  # for one part of one chain
+LONGEST_WALK = 1800.0  # through all parts of one chain
 _AT_ONCE = 4  # chains that are read at the same time, beside all other work of their regions
 _COORDINATOR = "coordinator"
 Answer = TypeVar("Answer")
@@ -137,7 +138,7 @@ class AuditOversightService(AuditOversightServiceServicer):
         members = may_witness(self._ports.members.all())
         verdict = ChainVerdict(region=region, witnesses=witnesses_of(region, members))
         async with limit:
-            return await _judged(verdict, seen, lambda request: self._call(region, _verify_part(request)))
+            return await judged(verdict, seen, lambda request: self._call(region, _verify_part(request)))
 
     async def _own_verdict(self, chain: str, seen: list[Sighting]) -> ChainVerdict:
         """The verdict on a chain of the coordinators. Its heads are not signed: each names who told it to whom."""
@@ -149,7 +150,7 @@ class AuditOversightService(AuditOversightServiceServicer):
             except Refused as refused:
                 return refused
 
-        return await _judged(ChainVerdict(chain=chain), seen, part)
+        return await judged(ChainVerdict(chain=chain), seen, part)
 
     async def _call(self, region: str, ask: Callable[[AuditServiceStub, float], Awaitable[Answer]]) -> Answer | Refused:
         try:
@@ -163,7 +164,7 @@ class AuditOversightService(AuditOversightServiceServicer):
             return Refused(Reason.REASON_REGION_UNREACHABLE, region=region)
 
 
-async def _judged(verdict: ChainVerdict, seen: list[Sighting], ask: AskPart) -> ChainVerdict:
+async def judged(verdict: ChainVerdict, seen: list[Sighting], ask: AskPart) -> ChainVerdict:
     """Completes a verdict by the chain, read part by part, and by the heads that others keep of it."""
     told: dict[int, RequestedRow] = {}
     refused = await _walk(verdict, {each.head.sequence for each in seen}, told, ask)
@@ -178,8 +179,13 @@ async def _judged(verdict: ChainVerdict, seen: list[Sighting], ask: AskPart) -> 
 async def _walk(
     verdict: ChainVerdict, sequences: set[int], told: dict[int, RequestedRow], ask: AskPart
 ) -> Refused | None:
-    """Reads a chain part by part. Returns the refusal that ended the reading early, if any."""
-    while True:
+    """Reads a chain part by part. Returns the refusal that ended the reading early, if any.
+
+    A region that invents ever more rows does not hold up the verification of the others.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + LONGEST_WALK
+    while loop.time() < end:
         wanted = sorted(each for each in sequences if each > verdict.head.sequence)[:MOST_SEQUENCES]
         request = VerifyChainRequest(after=verdict.head if verdict.HasField("head") else None, sequences=wanted)
         part = await ask(request)
@@ -190,6 +196,7 @@ async def _walk(
             return None
         if part.head.sequence <= request.after.sequence:
             return Refused(Reason.REASON_ENVELOPE_INVALID, problem="the chain is told without going on")
+    return Refused(Reason.REASON_ENVELOPE_INVALID, problem="the chain is told without an end")
 
 
 def _chain_key(chain: str) -> str:

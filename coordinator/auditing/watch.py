@@ -11,6 +11,7 @@ from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict
 from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind
 from gateway.auditing.denial_log import DenialLog
 from gateway.errors import Refused
+from gateway.rpc.incidents import contained
 from gateway.time.clock import Clock
 
 INTERVAL = 3600.0  # seconds between two verifications
@@ -43,7 +44,8 @@ class ChainWatch:
         await asyncio.sleep(_FIRST)
         while True:
             try:
-                await self.look()
+                with contained("the verification of audit chains"):
+                    await self.look()
             except Refused as refused:
                 _log.info("the audit chains are verified later: %s", refused)
             await asyncio.sleep(INTERVAL)
@@ -68,6 +70,7 @@ class ChainWatch:
         if self._broken.get(subject) == problem:
             return
         self._broken[subject] = problem
-        kind = ChainProblemKind.Name(problem.kind).removeprefix("CHAIN_PROBLEM_KIND_").lower()
+        known = ChainProblemKind.DESCRIPTOR.values_by_number.get(problem.kind)  # a region may be of a later version
+        kind = str(problem.kind) if known is None else known.name.removeprefix("CHAIN_PROBLEM_KIND_").lower()
         detail = f"row {problem.sequence} {kind}" + (f", seen by {problem.witness}" if problem.witness else "")
         await self._denial_log.alarm(self._name, "AUDIT_CHAIN_BROKEN", subject, detail)

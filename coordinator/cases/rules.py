@@ -11,7 +11,7 @@ from gateway.api.region.v1.complaint_pb2 import TimeReason, WorkItemState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, unknown
 from gateway.federation.body import CASE_WITHOUT_OWNER, Body
-from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.time.clock import from_timestamp, times_are_dated, to_microseconds
 
 # A complaint of the same number and category within thirty days is a repeat; its handler still sees the case.
 KEPT_AFTER_END = timedelta(days=30)
@@ -38,6 +38,8 @@ def require_header(header: CaseHeader, region: str) -> None:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(_HEADER_BYTES))
     if not 0 < header.version <= _LARGEST_VERSION or not header.items:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="header", problem="no case")
+    if not times_are_dated(header):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="header", problem="a time is out of range")
 
 
 def require_department(configuration: Configuration | None, code: str) -> None:

@@ -120,11 +120,12 @@ class FederationService(FederationServiceServicer):
             await self._keep_head(region, head)
         interval = Duration()
         interval.FromTimedelta(self._ports.interval)
-        return federation_pb2.JoinResponse(
-            interval=interval,
-            coordinator_time=to_timestamp(self._ports.clock.now()),
-            federation_revision=self._ports.registry.snapshot().revision,
+        response = federation_pb2.JoinResponse(
+            interval=interval, federation_revision=self._ports.registry.snapshot().revision
         )
+        if not self._ports.clock.is_contradicted():
+            response.coordinator_time.CopyFrom(to_timestamp(self._ports.clock.now()))
+        return response
 
     async def Watch(
         self,

@@ -15,6 +15,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.pages import LARGEST_PAGE_SIZE
 
+_MOST_PAGES = 256  # of one region: the days of years with all others
+
 
 class ReconciliationOversightService(ReconciliationOversightServiceServicer):
     """Queries the nodes."""
@@ -42,9 +44,10 @@ async def reconciled_days(channel: grpc.aio.Channel, from_day: str, seconds: flo
     """All compared days of a region from a day on."""
     found: list[ReconciledDay] = []
     question = region_contract.ListReconciledDaysRequest(from_day=from_day, page_size=LARGEST_PAGE_SIZE)
-    while True:
+    for _ in range(_MOST_PAGES):
         answer = await readable_answer(ReconciliationServiceStub(channel).ListReconciledDays, question, seconds)
         found += answer.days
         if not answer.next_page_token:
             return found
         question.page_token = answer.next_page_token
+    raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the list is told without an end")

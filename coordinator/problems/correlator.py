@@ -20,6 +20,7 @@ from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.rpc.incidents import contained
 from gateway.time.agreed_clock import AgreedClock
 
 LOOK = 5.0  # seconds in which a grade may have risen, or another coordinator died with an unprocessed event
@@ -62,7 +63,8 @@ class Correlator:
             await self._ports.clock.settled()
             self._told.clear()
             try:
-                await self.look()
+                with contained("the correlation of events"):
+                    await self.look()
             except Refused as refused:
                 # A new federation has no configuration yet, and no problems either.
                 if refused.reason != Reason.REASON_CONFIGURATION_MISSING:

@@ -11,7 +11,7 @@ from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
-from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.time.clock import from_timestamp, times_are_dated, to_microseconds
 
 IN_PROGRESS = problem_pb2.PROBLEM_STATE_IN_PROGRESS
 RESOLVED = problem_pb2.PROBLEM_STATE_RESOLVED
@@ -32,6 +32,7 @@ SETTLED_AFTER = timedelta(days=1)
 
 _ID = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/(?:alarm|fault)/[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _ELEMENTS = 64  # that one event may name
+_LONGEST_ID = 128  # characters
 _LARGEST = 2**63 - 1
 
 
@@ -57,24 +58,28 @@ def require_event(event: NetworkEvent, region: str, network: NetworkRegistry) ->
         raise Refused(Reason.REASON_REQUEST_INVALID, field="event.retracted", problem="names something, or goes on")
     if not event.retracted and not 0 < named <= _ELEMENTS:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="event", problem=f"names not 1 to {_ELEMENTS} elements")
-    if not 0 < event.version <= _LARGEST or not event.HasField("raise_time"):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="event", problem="has no version or no time")
-    for field in ("kind", "severity"):
-        if not getattr(event, field):
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"event.{field}", problem="is missing")
-    try:
-        raised = from_timestamp(event.raise_time)
-        cleared = from_timestamp(event.clear_time) if event.HasField("clear_time") else raised
-    except OverflowError:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="event.raise_time", problem="out of range") from None
-    if cleared < raised:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="event.clear_time", problem="before it was raised")
+    _require_form(event)
     for site in event.sites:
         _require_own(site, region, {network.site(site).region})
     for link in event.links:
         _require_own(link, region, network.regions_reporting(network.link(link)))
     for service in event.services:
         _require_own(service, region, network.regions_concerned(network.service(service)))
+
+
+def _require_form(event: NetworkEvent) -> None:
+    if not 0 < event.version <= _LARGEST or not event.HasField("raise_time"):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="event", problem="has no version or no time")
+    for field, least in (("kind", 1), ("severity", 1), ("condition", 0)):  # a later version may know more of them
+        if getattr(event, field) < least:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"event.{field}", problem="is missing")
+    if len(event.problem_id) > _LONGEST_ID:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="event.problem_id", problem="is no id of a problem")
+    if not times_are_dated(event):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="event.raise_time", problem="out of range")
+    raised = from_timestamp(event.raise_time)
+    if event.HasField("clear_time") and from_timestamp(event.clear_time) < raised:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="event.clear_time", problem="before it was raised")
 
 
 def _require_own(element: str, region: str, regions: Iterable[str]) -> None:

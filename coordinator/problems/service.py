@@ -24,6 +24,7 @@ from gateway.time.clock import Clock, from_timestamp, to_timestamp
 
 _PAGE = "problems"
 _LARGEST = 2**63 - 1
+_MOST_PEOPLE = 10**10  # more than there are, so that no sum overflows
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class ProblemService(ProblemServiceServicer):
     ) -> contract.ReportAffectedResponse:
         """See the contract."""
         for field in ("customers", "complaints"):
-            if getattr(request, field) < 0:
+            if not 0 <= getattr(request, field) <= _MOST_PEOPLE:
                 raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="no count")
         if not 0 < request.problem_version <= _LARGEST:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="problem_version", problem="no version")

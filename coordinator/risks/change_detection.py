@@ -58,6 +58,8 @@ def probability_of(count: int, total: int) -> float:
     chance = math.lgamma(total + 1) - math.lgamma(count + 1) - math.lgamma(total - count + 1)
     chance += count * math.log(_SHARE) + (total - count) * math.log(1 - _SHARE)
     term = result = math.exp(chance)
+    if term == 0.0:  # too small for a number, and so are all that follow
+        return 0.0
     odds = _SHARE / (1 - _SHARE)
     for number in range(count, total):
         term *= (total - number) / (number + 1) * odds

@@ -132,6 +132,8 @@ def _by_day(months: Mapping[str, CountComplaintsResponse], categories: Set[str])
             counted_days = each.days[:_LONGEST_MONTH]
             days = {first + timedelta(days=index): min(count, _MOST) for index, count in enumerate(counted_days)}
             found.setdefault(each.category, Counter()).update(days)
+    for of_days in found.values():  # departments together
+        of_days.update({day: _MOST - count for day, count in of_days.items() if count > _MOST})
     return found
 
 

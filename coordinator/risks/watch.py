@@ -17,6 +17,7 @@ from coordinator.risks.signals import Observation
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.risk_pb2 import RiskRules
 from gateway.errors import Refused
+from gateway.rpc.incidents import contained
 from gateway.time.agreed_clock import AgreedClock
 
 LOOK = 30.0  # seconds between two looks
@@ -54,7 +55,8 @@ class RiskWatch:
         while True:
             await self._ports.clock.settled()
             try:
-                await self.look()
+                with contained("the watch of risks"):
+                    await self.look()
             except Refused as refused:
                 _log.info("risks are looked at again soon: %s", refused)
             await asyncio.sleep(LOOK)

@@ -173,7 +173,7 @@ class Lane:
         if len(response.results) != len(batch):
             self._trip(batch, Unreachable("the answer is not of this batch"))
             return
-        self._failures = 0
+        self._failures, self.stopped = 0, None
         response.journey.stamps.append(self._stamp("receipt received"))
         journey = response.journey.SerializeToString()
         settled = await self._ports.settle(
@@ -210,7 +210,7 @@ class Lane:
     def _trip(self, batch: Sequence[QueuedEnvelope], failure: Exception) -> None:
         if self._open:
             self.counts.trips += 1
-            self.stopped = self._ports.clock.now()
+            self.stopped = self.stopped or self._ports.clock.now()
             told = reason_name(failure.reason) if isinstance(failure, Refused) else str(failure)
             _log.warning("the lane to %s stops sending: %s", self.destination, told)
         self._open = False
@@ -227,7 +227,9 @@ class Lane:
         if self._failures > BATCHES_IN_FLIGHT:
             await asyncio.sleep(self._wait.seconds(self._failures))
         await probe_until_answered(self._probe, self._wait, asyncio.sleep)
-        self._open, self.stopped = True, None
+        self._open = True
+        if not self._queue:  # else the next batch says whether it is more than an empty one that is answered
+            self.stopped = None
         _log.warning("the lane to %s sends again", self.destination)
 
     async def _probe(self) -> bool:

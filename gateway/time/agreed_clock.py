@@ -21,6 +21,7 @@ MAX_CLOCK_ERROR = timedelta(seconds=30)
 LISTENING = 10.0  # seconds after a start in which others may answer, before a process goes by its own clock alone
 LONGEST_ALONE = timedelta(days=31)  # since the last agreed time: with nobody to ask, a longer absence is not believed
 OPINION_COUNTS = 600.0  # seconds: far longer than the time between two heartbeats
+_SEVERAL = 2  # others, of whom one alone may have the wrong clock
 _LOOK = 0.2  # seconds between two looks of those who wait
 _TRUST = 1.0  # seconds for which a look at all opinions counts: `now` notices a step of the machine by itself
 _log = logging.getLogger(__name__)
@@ -149,6 +150,13 @@ class AgreedClock:
         wall = self._clock.now()
         expected = self._origin + timedelta(0, self._clock.steady())
         return wall if abs(wall - expected) <= MAX_CLOCK_ERROR else expected
+
+    def is_contradicted(self) -> bool:
+        """Whether several others contradict the time of this clock, which would help nobody."""
+        steady = self._clock.steady()
+        offset = self.now() - EPOCH - timedelta(seconds=steady)
+        is_wrong = standing(self._evidence, offset, steady) == Standing.WRONG
+        return is_wrong and len(_offsets(self._evidence, steady)) >= _SEVERAL
 
     def wall(self) -> datetime:
         """The time of the machine, right or wrong."""

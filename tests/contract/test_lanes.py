@@ -313,7 +313,12 @@ def test_a_lane_without_an_answer_sends_nothing_but_empty_probes_until_one_is_an
         assert way.sent[1] == [f"{number}" for number in range(1, 20)]
         assert (lane.counts.trips, lane.counts.repeated) == (1, 1)
         assert lane.counts.probes == way.probes
-        assert lane.stopped is None
+        assert lane.stopped == since, "empty batches alone were answered"
+        way.batches[1].fail(failure)
+        await until(lambda: len(way.sent) == 3)
+        assert lane.stopped == since, "the alarm counts from the first failure"
+        way.batches[2].accept()
+        await until(lambda: lane.stopped is None)
 
     run(scenario)
 

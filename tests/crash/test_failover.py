@@ -22,7 +22,7 @@ PATIENCE = 120.0
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(900 + 60 * COUNT)
 @pytest.mark.long("the primary of a cluster of three fails in each way; a lease has to end four times of five")
 def test_no_acknowledged_order_is_missing_or_doubled_after_faults_of_the_primary(
     tmp_path: Path, patroni_etcd: LocalEtcd

@@ -8,7 +8,7 @@ import pytest
 from gateway.api.region.v1.complaint_pb2 import ComplaintState, RemedyState
 from tests.federation.browser import Browser
 from tests.federation.complainant import Complainant
-from tests.federation.counter import Counter
+from tests.federation.counter import Counter, Reviewer
 from tests.federation.running import Federation
 from tests.federation.test_console import STAFF
 
@@ -52,12 +52,16 @@ async def test_an_unclear_complaint_is_classified_answered_resolved_and_paid_fro
     await send(browser, path, "propose", PROPOSAL)
     assert await offered(browser, path) == {"accept", "refuse"}
     await send(browser, path, "accept", {"rating": "5"})
+    awaiting = await desk.follows(
+        filed.ticket_id, lambda found: found.remedy.awaiting_action == "review", "the money is reviewed"
+    )
+    assert "12.00" in (await browser.open(path)).text
+    await Reviewer(federation, "guangdong").approve(awaiting.remedy.order_id)
     paid = await desk.follows(
         filed.ticket_id, lambda found: found.remedy.state == RemedyState.REMEDY_STATE_BOOKED, "the money is booked"
     )
     assert (paid.state, paid.rating) == (ComplaintState.COMPLAINT_STATE_CLOSED, 5)
     assert await offered(browser, path) == set()
-    assert "12.00" in (await browser.open(path)).text
 
 
 async def test_a_customer_who_stands_here_asks_for_haste_refuses_and_withdraws_what_another_region_handles(

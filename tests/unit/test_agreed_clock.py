@@ -227,3 +227,24 @@ def test_how_long_everything_has_waited_is_known() -> None:
     machine.passed += 90.0
     assert clock.unsettled_seconds() == pytest.approx(90.0)
     assert clock.difference() == pytest.approx(YEAR, abs=SECOND)
+
+
+@given(st.integers(1, 5), HARMFUL)
+def test_several_contradict_a_clock_that_was_wrong_at_its_start_and_one_alone_does_not(
+    others: int, error: timedelta
+) -> None:
+    machine = Machine()
+    machine.error = error
+    clock = started(machine)
+    for number in range(others):
+        clock.hear(f"region-{number}", machine.true, machine.steady())
+    assert clock.is_contradicted() == (others >= 2)
+
+
+def test_a_step_of_the_machine_makes_no_time_wrong_that_others_have_confirmed() -> None:
+    machine = Machine()
+    clock = agreed(machine)
+    for region in ("guangdong", "sichuan"):
+        clock.hear(region, machine.true, machine.steady())
+    machine.error = YEAR
+    assert not clock.is_contradicted()

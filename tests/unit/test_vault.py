@@ -12,6 +12,7 @@ from gateway.store.port import Operation, Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase, SqliteTransaction
 from gateway.store.sqlite_schema import apply
+from region_node.node.witnessing.notifier import key_proven, proven_key
 from tests.empty_database import empty_database
 
 SECRET = "欧阳娜娜".encode()
@@ -140,6 +141,15 @@ def test_a_value_is_found_by_an_index_that_tells_it_to_nobody_without_the_key(tx
     assert vault.index_of(tx, "number", number) != vault.index_of(tx, "identity", number)
     other = SqliteTransaction(tx._connection, RegionKeys(KeySet.new()))
     assert vault.index_of(other, "number", number) != vault.index_of(tx, "number", number)
+
+
+def test_a_witness_names_no_key_that_the_region_has_not_told_it_of(tx: SqliteTransaction) -> None:
+    told = proven_key(tx, "a1" * 12)
+    assert len(told) <= 64, "as a witness of an earlier version takes it"
+    assert key_proven(tx, told) == "a1" * 12
+    other = SqliteTransaction(tx._connection, RegionKeys(KeySet.new()))
+    forged = ["a1" * 12, "b2" * 12 + told[24:], proven_key(other, "a1" * 12), "", ".", "密" * 20, f"{told}0"]
+    assert [key_proven(tx, each) for each in forged] == [""] * len(forged)
 
 
 def test_a_file_of_keys_is_read_as_it_was_written() -> None:

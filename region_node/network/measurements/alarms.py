@@ -17,7 +17,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.time.clock import from_microseconds, from_timestamp, to_timestamp
+from gateway.time.clock import from_microseconds, from_timestamp, is_dated, to_timestamp
 from region_node.network.measurements.alarm_rows import (
     external_key,
     find_alarm,
@@ -236,10 +236,9 @@ def _time(report: AlarmReport, now: datetime) -> datetime:
     """The time of the report. Raises Refused for a missing time, or one out of range or ahead of the clock."""
     if not report.HasField("event_time"):
         raise invalid("event_time", "not set", "未填写")
-    try:
-        time = from_timestamp(report.event_time)
-    except OverflowError:
-        raise invalid("event_time", "out of range", "超出允许范围") from None
+    if not is_dated(report.event_time):
+        raise invalid("event_time", "out of range", "超出允许范围")
+    time = from_timestamp(report.event_time)
     if time > now + _AHEAD:
         raise invalid("event_time", "in the future", "晚于当前时间")
     return time

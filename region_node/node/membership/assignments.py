@@ -6,6 +6,8 @@ proven when they came, and are not verified again.
 
 import asyncio
 import logging
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.api.federation.v1.federation_pb2 import NumberAssignment, NumberAssignmentMark, NumberAssignments
@@ -93,7 +95,7 @@ class AssignmentKeeper:
 
     def _extended(self, told: NumberAssignments) -> tuple[AssignmentBook, set[str]]:
         """The book with what is new and proven, and the numbers of that."""
-        given = {certificate_hash(each): each for each in told.signing_certificates}
+        given = _by_hash(told.signing_certificates)
         added: dict[tuple[str, str, int], NumberAssignment] = {}
         for each in told.assignments:
             same = (each.number, each.giver, each.sequence)
@@ -133,3 +135,12 @@ class AssignmentKeeper:
 
 def _regions(known: NumberAssignment, told: NumberAssignment) -> tuple[str, str, str]:
     return known.giver, known.region, told.region
+
+
+def _by_hash(certificates: Iterable[bytes]) -> Mapping[bytes, bytes]:
+    """Certificates of a coordinator by their hashes, without those that nobody can read."""
+    found = {}
+    for each in certificates:
+        with suppress(ValueError):
+            found[certificate_hash(each)] = each
+    return found

@@ -59,7 +59,7 @@ class Heartbeat:
         )
         while True:
             response: JoinResponse = await retrying(self._join, endpoint)
-            interval = response.interval.ToTimedelta().total_seconds()
+            interval = response.interval.seconds + response.interval.nanos / 1e9  # beyond any timedelta, perhaps
             await self._ports.sleep(min(max(interval, SHORTEST_INTERVAL), LONGEST_INTERVAL))
 
     async def leave(self, endpoint: str) -> None:

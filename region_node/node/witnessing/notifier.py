@@ -4,11 +4,13 @@ A statement and its answer also tell which configuration each of the two holds.
 """
 
 import asyncio
+import hmac
 import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from google.protobuf.message import DecodeError
 
@@ -25,7 +27,7 @@ from gateway.relay.queries import Asker
 from gateway.relay.transport import Transport
 from gateway.rpc.element_counts import parsed
 from gateway.security.signing import AUDIT_HEAD, WITNESSED_HEAD
-from gateway.store import losses
+from gateway.store import losses, vault
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_microseconds, from_timestamp
 from gateway.time.looks import until_look
@@ -39,6 +41,7 @@ LOOK_AGAIN = 1.0  # seconds: a stepped clock is noticed after at most this
 ANSWER_SECONDS = 5.0
 _LIFETIME = timedelta(seconds=30)
 _NO_TRACE = ""
+_DESTROYED, _PROOF = "destroyed key", 32  # the kind of the index that proves an id, and its characters
 _NEVER = from_microseconds(0)
 _log = logging.getLogger(__name__)
 
@@ -127,7 +130,7 @@ class WitnessNotifier:
         message = WitnessStatement(
             head=AuditHead(sequence=head.sequence, hash=head.hash, signature=signature),
             known=AuditHead(sequence=known.sequence, hash=known.hash) if known is not None else None,
-            destroyed_key_ids=[each.key_id for each in erased],
+            destroyed_key_ids=[proven_key(tx, each.key_id) for each in erased],
             heard=before.heard,
             held_revision=Known.of(self._ports.border.current).held(),
         )
@@ -147,7 +150,8 @@ class WitnessNotifier:
         if answer.contradicted and not before.contradicted:
             self._alarm(tx, before.witness, head, now)
         self._ports.compare(tx, f"region/{before.witness}", head, now)
-        self._ports.destroy_again(tx, list(answer.destroyed_key_ids), now)
+        proven = [each for each in map(partial(key_proven, tx), answer.destroyed_key_ids[:IDS_AT_ONCE]) if each]
+        self._ports.destroy_again(tx, proven, now)
         # A replaced witness holds fewer keys than it reported before: it receives everything again.
         lost = answer.held < before.heard
         acknowledged = told.erased[-1].sequence if told.erased else before.erased
@@ -183,3 +187,17 @@ def is_due(tx: Transaction, witness: str, now: datetime) -> bool:
         return True
     keeps_nothing = known.told > _NEVER and not known.head.sequence and known.asked <= now - rows.AGAIN
     return keeps_nothing and audit.head(tx).sequence > 0
+
+
+def proven_key(tx: Transaction, key_id: str) -> str:
+    """The id of a destroyed key as witnesses keep it: with a proof that this region has reported it.
+
+    Without one a witness could name the key of anybody, and so erase them.
+    """
+    return f"{key_id}.{vault.index_of(tx, _DESTROYED, key_id)[:_PROOF]}"
+
+
+def key_proven(tx: Transaction, told: str) -> str:
+    """The id that a witness returns; empty without the proof of this region."""
+    key_id = told.partition(".")[0]
+    return key_id if hmac.compare_digest(told.encode(), proven_key(tx, key_id).encode()) else ""

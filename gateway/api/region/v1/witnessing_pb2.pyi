@@ -45,7 +45,9 @@ class WitnessStatement(_message.Message):
 
     @_builtins.property
     def destroyed_key_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids of encryption keys that the region has destroyed and the witness has not acknowledged; at most 1000."""
+        """Ids of encryption keys that the region has destroyed and the witness has not acknowledged, each with a proof by
+        which the region knows it again; at most 1000.
+        """
 
     @_builtins.property
     def held_revision(self) -> Global___HeldRevision:
