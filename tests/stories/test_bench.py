@@ -94,6 +94,7 @@ def test_a_mixed_load_a_rest_and_the_bytes_of_an_order_are_measured() -> None:
         "shared record": mixed,
         "coordinator:": ["rest", "--rest=0.5", "--seconds=1"],
         "sichuan:": ["disk", "--orders=64"],
+        "100,000,000": ["capacity", "--customers=2048", "--orders=64"],
     }
     printed = {
         word: run_to_its_end([sys.executable, "-m", f"tests.bench.{words[0]}", *words[1:]], 60)

@@ -56,8 +56,7 @@ def purge(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> N
     if timer.subject == "wait":
         _come_back(tx, "", next_purge(now, zone))
         return
-    # Also in the middle of a night: the process was away since, or its clock is wrong.
-    begins = timer.subject in ("", _TOO_LATE) or now - from_microseconds(timer.due_time) > _LATEST
+    begins = timer.subject in ("", _TOO_LATE)
     if begins and not _may_begin(tx, registry, timer, f"{night_of(now, zone)}", now):
         _come_back(tx, _TOO_LATE, now + _RETRY)
         return
