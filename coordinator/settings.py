@@ -1,6 +1,6 @@
 """The settings of `coordinator serve`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from coordinator.registry.etcd.settings import EtcdSettings
@@ -30,7 +30,8 @@ _BEATS_IN_LEASE = 2
 _CREDENTIALS = Credentials(Path(AUTHORITY_CERTIFICATE), Path(TLS_CERTIFICATE), Path(TLS_KEY))
 _POSTGRESQL = PostgresqlSettings("host=127.0.0.1 dbname=coordinator user=coordinator")
 _BACKUP = BackupSettings("sftp:backup.example:/srv/backups/coordinator", Path("backup.password"))
-_WEB = WebSettings("127.0.0.1:7643", Path("web-port"), console=True, oidc=OIDC_EXAMPLE)
+_OIDC = replace(OIDC_EXAMPLE, client_id="crossregion-administrators", role="crossregion-administrators")
+_WEB = WebSettings("127.0.0.1:7643", Path("web-port"), console=True, oidc=_OIDC)
 _ETCD = EtcdSettings(
     ("127.0.0.1:2379", "127.0.0.1:2479", "127.0.0.1:2579"),
     Credentials(Path("etcd-authority.crt"), Path("etcd.crt"), Path("etcd.key")),

@@ -37,6 +37,7 @@ from gateway.auditing.walking import MOST_SEQUENCES, verified_part
 from gateway.errors import Refused, Unreachable
 from gateway.federation.witnesses import may_witness, witnesses_of
 from gateway.rpc.channels import invoke
+from gateway.rpc.incidents import contained
 from gateway.security.signing import AUDIT_HEAD, TrustedKeys
 from gateway.time.clock import Clock, to_timestamp
 
@@ -167,12 +168,14 @@ class AuditOversightService(AuditOversightServiceServicer):
 async def judged(verdict: ChainVerdict, seen: list[Sighting], ask: AskPart) -> ChainVerdict:
     """Completes a verdict by the chain, read part by part, and by the heads that others keep of it."""
     told: dict[int, RequestedRow] = {}
-    refused = await _walk(verdict, {each.head.sequence for each in seen}, told, ask)
+    refused: Refused | None = Refused(Reason.REASON_INTERNAL)
+    with contained(f"the verification of the chain of {verdict.region or verdict.chain}"):
+        refused = await _walk(verdict, {each.head.sequence for each in seen}, told, ask)
+        if refused is None:
+            compare(verdict, seen, told)
     if refused is not None:
         verdict.reason = refused.reason
         verdict.sightings.extend(seen)
-    else:
-        compare(verdict, seen, told)
     return verdict
 
 
@@ -185,7 +188,7 @@ async def _walk(
     """
     loop = asyncio.get_running_loop()
     end = loop.time() + LONGEST_WALK
-    while loop.time() < end:
+    while loop.time() < end or verdict.head.sequence < max(sequences, default=0):
         wanted = sorted(each for each in sequences if each > verdict.head.sequence)[:MOST_SEQUENCES]
         request = VerifyChainRequest(after=verdict.head if verdict.HasField("head") else None, sequences=wanted)
         part = await ask(request)

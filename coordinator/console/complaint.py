@@ -53,7 +53,7 @@ def _show(visit: Visit, found: GetComplaintHistoryResponse) -> Shown:
         facts=known(_facts(found)),
         tables=filled(
             [
-                clocks(history.deadlines, header.state, visit.now, is_over=is_over),
+                clocks(history.deadlines, history.state_changes, visit.now, is_over=is_over),
                 held if lateness is None else replace(held, label=translated("Why it is late")),
             ]
         ),

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
-from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, NetworkEventKind, Problem
 from gateway.api.federation.v1 import problem_pb2
-from gateway.api.federation.v1.problem_pb2 import ProblemHeader
+from gateway.api.federation.v1.problem_pb2 import NetworkCondition, PerceivedSeverity, ProblemHeader
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
@@ -89,7 +89,20 @@ def _require_own(element: str, region: str, regions: Iterable[str]) -> None:
 
 def condition_of(event: NetworkEvent) -> problem_pb2.NetworkCondition.ValueType:
     """The condition of the event's element; NO_CONDITION for a minor event."""
-    return event.condition or _BY_SEVERITY.get(event.severity, NO_CONDITION)
+    if event.condition in (DOWN, DEGRADED):
+        return event.condition
+    return _BY_SEVERITY.get(event.severity, NO_CONDITION)
+
+
+def take_known(event: NetworkEvent) -> None:
+    """Leaves of an event what this version knows: of a later one nothing was checked, and nothing has a word."""
+    event.DiscardUnknownFields()
+    if event.kind not in NetworkEventKind.values():
+        event.kind = contract.NETWORK_EVENT_KIND_ALARM
+    if event.severity not in PerceivedSeverity.values():
+        event.severity = problem_pb2.PERCEIVED_SEVERITY_INDETERMINATE
+    if event.condition not in NetworkCondition.values():
+        event.condition = NO_CONDITION
 
 
 def has_ended(header: ProblemHeader) -> bool:

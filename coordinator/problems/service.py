@@ -53,7 +53,7 @@ class ProblemService(ProblemServiceServicer):
         rules.require_event(request.event, current_call().identity.region, self._ports.current.federation.network)
         own = NetworkEvent()
         own.CopyFrom(request.event)
-        own.DiscardUnknownFields()  # fields of a later version were not checked
+        rules.take_known(own)
         own.tell_time.CopyFrom(to_timestamp(self._ports.clock.now()))
         await self._problems.keep_event(own)
         failpoints.reach("network-event-kept.after-commit")

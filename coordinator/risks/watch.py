@@ -100,6 +100,6 @@ class RiskWatch:
             planned = await ports.registry.planned_outages()
             found.append(signals.of_planned_outages(planned, book.events.values(), rule, now))
         if self._asked is None or now - self._asked >= _ASK_EVERY:
+            self._asked = now  # also where that fails: regions are not asked again at each look
             found += await ports.reports(scales, risks, now)
-            self._asked = now
         return found

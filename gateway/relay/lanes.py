@@ -173,7 +173,9 @@ class Lane:
         if len(response.results) != len(batch):
             self._trip(batch, Unreachable("the answer is not of this batch"))
             return
-        self._failures, self.stopped = 0, None
+        self._failures = 0
+        if self._open:  # else another batch has failed meanwhile
+            self.stopped = None
         response.journey.stamps.append(self._stamp("receipt received"))
         journey = response.journey.SerializeToString()
         settled = await self._ports.settle(

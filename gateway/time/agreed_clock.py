@@ -152,11 +152,13 @@ class AgreedClock:
         return wall if abs(wall - expected) <= MAX_CLOCK_ERROR else expected
 
     def is_contradicted(self) -> bool:
-        """Whether several others contradict the time of this clock, which would help nobody."""
+        """Whether several others, and more than agree with it, have one other time than this clock."""
         steady = self._clock.steady()
-        offset = self.now() - EPOCH - timedelta(seconds=steady)
-        is_wrong = standing(self._evidence, offset, steady) == Standing.WRONG
-        return is_wrong and len(_offsets(self._evidence, steady)) >= _SEVERAL
+        offset, others = self.now() - EPOCH - timedelta(seconds=steady), _offsets(self._evidence, steady)
+        if not others or _are_near(theirs := median_low(others), offset):
+            return False
+        together, agreeing = (sum(_are_near(each, time) for each in others) for time in (theirs, offset))
+        return together >= _SEVERAL and together > agreeing
 
     def wall(self) -> datetime:
         """The time of the machine, right or wrong."""

@@ -51,12 +51,12 @@ class SignInSettings:
 
 OIDC_EXAMPLE = SignInSettings(
     issuer="https://id.example",
-    client_id="crossregion-console",
+    client_id="sichuan-console",
     client_secret=Path("console.secret"),
     keys=Path("console-keys.json"),
     authorization_endpoint="https://id.example/authorize",
     token_endpoint="https://id.example/token",  # noqa: S106 - an address
-    role="crossregion",
+    role="sichuan-staff",
     authority=Path("identity-provider.crt"),
 )
 

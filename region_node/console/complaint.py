@@ -47,6 +47,7 @@ _TAB = "/complaints"
 _ID = "id"
 _NOTE = "note"
 _TEXT, _ASK, _CAUSE, _REMEDY, _AMOUNT = "text", "ask", "cause", "remedy", "amount"
+_YES = "yes"
 _WAIT = timedelta(seconds=15)
 
 
@@ -134,7 +135,7 @@ def _resolution(complaint: Complaint) -> Sequence[Fact]:
 def _tables(visit: Visit, found: GetComplaintResponse) -> Sequence[Table]:
     complaint = found.complaint
     lateness = found.lateness.ToTimedelta() if found.HasField("lateness") else None
-    limits = clocks(complaint.deadlines, complaint.state, visit.now, is_over=rules.is_final(complaint))
+    limits = clocks(complaint.deadlines, complaint.state_changes, visit.now, is_over=rules.is_final(complaint))
     return filled([limits, _items(complaint), time_by_holder(found.ledger, lateness), _candidates(complaint)])
 
 
@@ -208,14 +209,16 @@ def _answer(visit: Visit, complaint: Complaint) -> Entry:
         else translated("In the customer's words, for the region that handles the complaint")
     )
     fields = [_text(label)]
-    if is_answered:
-        # The desk has no answer without a category, but questions.
-        is_required = rules.is_unclassified(complaint)
-        fields.append(Field(_ASK, "tick", translated("The customer has to answer first"), is_required=is_required))
+    heading = translated("Answer") if is_answered else translated("What the customer says")
+    if is_answered and rules.is_unclassified(complaint):  # the desk has no answer yet
+        heading = translated("Ask the customer")
+        fields.append(Field(_ASK, "hidden", "", text=_YES))
+    elif is_answered and complaint.state == rules.IN_PROGRESS:
+        fields.append(Field(_ASK, "tick", translated("The customer has to answer first"), is_required=False))
     return entry(
         visit,
         RESPOND,
-        translated("Answer") if is_answered else translated("What the customer says"),
+        heading,
         translated("Add the note") if is_answered else translated("Pass it on"),
         fields,
     )

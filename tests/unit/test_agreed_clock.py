@@ -241,6 +241,14 @@ def test_several_contradict_a_clock_that_was_wrong_at_its_start_and_one_alone_do
     assert clock.is_contradicted() == (others >= 2)
 
 
+def test_others_that_are_wrong_in_different_ways_contradict_nobody() -> None:
+    machine = Machine()
+    clock = started(machine)
+    for region, error in (("guangdong", DAY), ("sichuan", -DAY)):
+        clock.hear(region, machine.true + error, machine.steady())
+    assert not clock.is_contradicted()
+
+
 def test_a_step_of_the_machine_makes_no_time_wrong_that_others_have_confirmed() -> None:
     machine = Machine()
     clock = agreed(machine)

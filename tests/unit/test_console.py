@@ -255,6 +255,7 @@ def test_no_clock_of_a_complaint_is_overdue_while_the_customer_has_to_answer_but
     for each in found.deadlines:
         each.due_time.FromDatetime(NOW - timedelta(days=1))
     found.state = ComplaintState.COMPLAINT_STATE_PENDING
+    found.state_changes.add(state=found.state).time.FromDatetime(NOW - timedelta(days=2))
     page = written(view_of("/complaints/{id:.+}"), GetComplaintResponse(complaint=found))
     assert (page.count(">已暂停<"), page.count("逾期")) == (1, 1)
 

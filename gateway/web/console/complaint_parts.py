@@ -1,10 +1,17 @@
 """The parts of pages about complaints: states, clocks, and whose time it was."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, Deadline, DeadlineKind, LedgerEntry
+from gateway.api.region.v1.complaint_pb2 import (
+    Complaint,
+    ComplaintState,
+    ComplaintStateChange,
+    Deadline,
+    DeadlineKind,
+    LedgerEntry,
+)
 from gateway.time.clock import from_timestamp
 from gateway.web.console.parts import due_cell, span
 from gateway.web.tables import Cell, Table
@@ -21,6 +28,7 @@ _BADGES: Mapping[ComplaintState.ValueType, str] = {
     ComplaintState.COMPLAINT_STATE_RESOLVED: "done",
     ComplaintState.COMPLAINT_STATE_CLOSED: "done",
 }
+_NEVER_PAUSED = (DeadlineKind.DEADLINE_KIND_LEGAL, DeadlineKind.DEADLINE_KIND_REFUND)
 
 
 def complaint_state_cell(complaint: Complaint | ComplaintHeader) -> Cell:
@@ -28,12 +36,15 @@ def complaint_state_cell(complaint: Complaint | ComplaintHeader) -> Cell:
     return Cell(state_word(complaint.state), badge=_BADGES.get(complaint.state, "calm"))
 
 
-def clocks(deadlines: Iterable[Deadline], state: ComplaintState.ValueType, now: datetime, *, is_over: bool) -> Table:
-    """The limits: those that run say how near they are, the others when they were met. `is_over`: none runs.
+def clocks(
+    deadlines: Iterable[Deadline], changes: Sequence[ComplaintStateChange], now: datetime, *, is_over: bool
+) -> Table:
+    """The limits: those that run say how near they are, the others when they were met. `is_over`: that of money alone.
 
-    While the customer has to answer, the legal limit alone runs; the others are moved by the pause at its end.
+    While the customer has to answer, the legal limit runs, and others that were not over before are moved at the end.
     """
-    paused = state == ComplaintState.COMPLAINT_STATE_PENDING
+    last = changes[-1] if changes else ComplaintStateChange()
+    paused = last.state == ComplaintState.COMPLAINT_STATE_PENDING
     rows = []
     for each in deadlines:
         is_met = bool(each.met_time.seconds)
@@ -41,9 +52,9 @@ def clocks(deadlines: Iterable[Deadline], state: ComplaintState.ValueType, now: 
             is_late = from_timestamp(each.met_time) > from_timestamp(each.due_time)
             told, badge = (translated("too late"), "late") if is_late else (translated("in time"), "done")
             left = Cell(told, badge=badge, note=told_time(each.met_time))
-        elif is_over:
+        elif is_over and each.kind != DeadlineKind.DEADLINE_KIND_REFUND:
             left = Cell("")
-        elif paused and each.kind != DeadlineKind.DEADLINE_KIND_LEGAL:
+        elif paused and each.kind not in _NEVER_PAUSED and from_timestamp(each.due_time) > from_timestamp(last.time):
             left = Cell(translated("paused"), badge="calm")
         else:
             left = due_cell(each.due_time, now)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, RemedyState
 from region_node.care.complaints import rules
+from region_node.care.complaints.cases import AWAITING_COORDINATOR, open_items
 
 RESPOND, PROPOSE, RETURN, SETTLE, CLASSIFY = "respond", "propose", "return", "settle", "classify"
 PASS_ON, ACCEPT, REFUSE, WITHDRAW, EXPEDITE = "pass_on", "accept", "refuse", "withdraw", "expedite"
@@ -23,7 +24,8 @@ def _of_department(complaint: Complaint) -> Iterator[str]:
     if complaint.state in _AT_DEPARTMENT or is_unclassified:  # the desk may ask the customer
         yield RESPOND
     if complaint.state in _AT_DEPARTMENT:
-        yield PROPOSE
+        if not open_items(complaint):
+            yield PROPOSE
         if not complaint.items:  # a case is led to its end
             yield RETURN
     if complaint.remedy.state == RemedyState.REMEDY_STATE_REFUSED:
@@ -32,9 +34,10 @@ def _of_department(complaint: Complaint) -> Iterator[str]:
 
 def _at_first_contact(complaint: Complaint, region: str) -> Iterator[str]:
     is_own = complaint.owner_region == region
-    if not complaint.version or (is_own and complaint.state in _AT_DEPARTMENT):
+    are_returned = all(each.state == AWAITING_COORDINATOR for each in open_items(complaint))
+    if are_returned and (not complaint.version or (is_own and complaint.state in _AT_DEPARTMENT)):
         yield CLASSIFY
-    if not is_own and (rules.is_unclassified(complaint) or complaint.state in (*_AT_DEPARTMENT, rules.HELD)):
+    if not is_own and complaint.state in (rules.ACKNOWLEDGED, *_AT_DEPARTMENT, rules.HELD):
         yield PASS_ON
     if complaint.state == rules.RESOLVED:
         yield from (ACCEPT, REFUSE)

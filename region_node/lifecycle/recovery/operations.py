@@ -42,7 +42,7 @@ class Finding:
     def _found(self, tx: Transaction, witness: str, seen: int, commits: int, now: datetime) -> Loss:
         """Begins another incarnation: rows, dockets and other numbers go on behind all that may have been given.
 
-        Each number was given with an audit row, so that the missing rows bound the missing numbers.
+        Each number but those of alarms was given with an audit row, so that the missing rows bound the missing numbers.
         """
 
         def skip(beyond: int) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import hmac
 import logging
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -43,6 +44,7 @@ _LIFETIME = timedelta(seconds=30)
 _NO_TRACE = ""
 _DESTROYED, _PROOF = "destroyed key", 32  # the kind of the index that proves an id, and its characters
 _NEVER = from_microseconds(0)
+_KEY_ID = re.compile(r"[0-9a-f]{24}")
 _log = logging.getLogger(__name__)
 
 
@@ -130,7 +132,8 @@ class WitnessNotifier:
         message = WitnessStatement(
             head=AuditHead(sequence=head.sequence, hash=head.hash, signature=signature),
             known=AuditHead(sequence=known.sequence, hash=known.hash) if known is not None else None,
-            destroyed_key_ids=[proven_key(tx, each.key_id) for each in erased],
+            # An earlier version may have stored proofs of others as ids.
+            destroyed_key_ids=[proven_key(tx, each.key_id) for each in erased if _KEY_ID.fullmatch(each.key_id)],
             heard=before.heard,
             held_revision=Known.of(self._ports.border.current).held(),
         )

@@ -10,7 +10,7 @@ from gateway.time.clock import from_microseconds, to_microseconds
 # Between two statements of a region to one witness (guarantee G10): with the looks of both, and an answer, a minute.
 INTERVAL = timedelta(seconds=50)
 AGAIN = timedelta(seconds=1)  # the interval for a witness that responds and stores no row yet
-_COLUMNS = "witness, asked, sequence, hash, told, signature, contradicted, erased, heard"
+_COLUMNS = "witness, asked, sequence, hash, told, signature, contradicted, proven_erased, proven_heard"
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class WitnessRow:
     contradicted: bool
     """Whether this region's chain contradicts the witness's head."""
     erased: int
-    """The number of the last destroyed key that it has acknowledged, in this region's count."""
+    """The number of the last destroyed key that it has acknowledged with its proof, in this region's count."""
     heard: int
     """The number of the last destroyed key that the witness has reported, in the witness's count."""
 
@@ -64,7 +64,7 @@ def update(tx: Transaction, row: WitnessRow) -> None:
     """Stores the answer of a witness."""
     tx.execute(
         "UPDATE witnesses SET sequence = :sequence, hash = :hash, told = :told, signature = :signature,"
-        " contradicted = :contradicted, erased = :erased, heard = :heard WHERE witness = :witness",
+        " contradicted = :contradicted, proven_erased = :erased, proven_heard = :heard WHERE witness = :witness",
         witness=row.witness,
         sequence=row.head.sequence,
         hash=row.head.hash,

@@ -653,7 +653,7 @@ class JoinResponse(_message.Message):
 
     @_builtins.property
     def coordinator_time(self) -> _timestamp_pb2.Timestamp:
-        """Time of the coordinator's clock."""
+        """Time of the coordinator's clock; unset while several regions contradict it together."""
 
     def __init__(
         self,

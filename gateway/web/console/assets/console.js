@@ -1,6 +1,6 @@
 "use strict";
-// Every page works without this script. It keeps an impatient person from sending a form twice, applies a filter as soon
-// as it is chosen, and shows the events of a live page.
+// Every page works without this script. It keeps an impatient person from sending a form twice, and shows the events
+// of a live page.
 for (const form of document.querySelectorAll("form")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) {
