@@ -59,3 +59,8 @@ class Network:
     async def outages(self) -> list[tuple[str, str]]:
         listed = await self.admin.ListOutages(api.ListOutagesRequest(), timeout=CALL_SECONDS)
         return [(each.element.id, each.problem_id) for each in listed.outages]
+
+
+def counted_by(region: str) -> Callable[[Problem], bool]:
+    """Whether a region's own node has counted: only then another count of it stays."""
+    return lambda problem: any(each.region == region for each in problem.affected)

@@ -20,7 +20,7 @@ from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.fault_reporter import FaultReporter
-from tests.federation.networks import Network
+from tests.federation.networks import Network, counted_by
 from tests.federation.probe import Probe, measured, raised
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 from tests.federation.support_staff import LINK, SupportStaff
@@ -179,7 +179,7 @@ async def accident(federation: Federation) -> AsyncIterator[str]:
     ]
     for each in told:
         await network.tell(each)
-    found = await network.of(told[0].id, lambda each: bool(each.affected))
+    found = await network.of(told[0].id, counted_by("henan"))
     await network.count(found.header.id, "henan", 2_000_000, found.header.version, complaints=7)
     await network.of(told[0].id, lambda each: bool(each.reports))
     try:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 import pytest
 
 from tests.federation.browser import ROOT, Browser, hidden_fields
-from tests.federation.networks import Network
+from tests.federation.networks import Network, counted_by
 from tests.federation.running import Federation
 from tests.federation.test_coordinator_console import ADMIN, shown
 from tests.unit.network_events import event
@@ -58,7 +58,7 @@ async def test_a_problem_is_found_from_the_board_shows_its_evidence_and_its_repo
     network, begins = Network(federation), federation.clock.now()
     told = event("henan/fault/console", services=["broadband-zhengzhou"], raised=begins)
     await network.tell(told)
-    found = await network.of(told.id, lambda each: bool(each.affected))
+    found = await network.of(told.id, counted_by("henan"))
     name, version = found.header.id, found.header.version
     await network.count(name, "henan", 2_000_000, version, complaints=7)
     await network.of(told.id, lambda each: bool(each.reports))
