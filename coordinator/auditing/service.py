@@ -42,7 +42,8 @@ from gateway.security.signing import AUDIT_HEAD, TrustedKeys
 from gateway.time.clock import Clock, to_timestamp
 
 ANSWER_SECONDS = 10.0  # for one part of one chain
-LONGEST_WALK = 1800.0  # through all parts of one chain
+LONGEST_WALK = 1800.0  # seconds, through all parts of one chain
+LONGEST_KNOWN_WALK = 4 * LONGEST_WALK  # through one whose heads others have seen
 _AT_ONCE = 4  # chains that are read at the same time, beside all other work of their regions
 _COORDINATOR = "coordinator"
 Answer = TypeVar("Answer")
@@ -170,11 +171,13 @@ async def judged(verdict: ChainVerdict, seen: list[Sighting], ask: AskPart) -> C
     told: dict[int, RequestedRow] = {}
     refused: Refused | None = Refused(Reason.REASON_INTERNAL)
     with contained(f"the verification of the chain of {verdict.region or verdict.chain}"):
-        refused = await _walk(verdict, {each.head.sequence for each in seen}, told, ask)
-        if refused is None:
+        walked = await _walk(verdict, {each.head.sequence for each in seen}, told, ask)
+        if walked is None:
             compare(verdict, seen, told)
+        refused = walked
     if refused is not None:
         verdict.reason = refused.reason
+        del verdict.sightings[:]
         verdict.sightings.extend(seen)
     return verdict
 
@@ -187,8 +190,9 @@ async def _walk(
     A region that invents ever more rows does not hold up the verification of the others.
     """
     loop = asyncio.get_running_loop()
-    end = loop.time() + LONGEST_WALK
-    while loop.time() < end or verdict.head.sequence < max(sequences, default=0):
+    # A head that others have seen is signed by the region, which may have invented it, too.
+    end = loop.time() + (LONGEST_KNOWN_WALK if sequences else LONGEST_WALK)
+    while loop.time() < end:
         wanted = sorted(each for each in sequences if each > verdict.head.sequence)[:MOST_SEQUENCES]
         request = VerifyChainRequest(after=verdict.head if verdict.HasField("head") else None, sequences=wanted)
         part = await ask(request)

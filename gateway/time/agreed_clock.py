@@ -155,10 +155,9 @@ class AgreedClock:
         """Whether several others, and more than agree with it, have one other time than this clock."""
         steady = self._clock.steady()
         offset, others = self.now() - EPOCH - timedelta(seconds=steady), _offsets(self._evidence, steady)
-        if not others or _are_near(theirs := median_low(others), offset):
-            return False
-        together, agreeing = (sum(_are_near(each, time) for each in others) for time in (theirs, offset))
-        return together >= _SEVERAL and together > agreeing
+        agreeing = sum(_are_near(each, offset) for each in others)
+        against = (sum(_are_near(each, time) for each in others) for time in others if not _are_near(time, offset))
+        return max(against, default=0) >= max(_SEVERAL, agreeing + 1)
 
     def wall(self) -> datetime:
         """The time of the machine, right or wrong."""

@@ -111,6 +111,10 @@ async def test_a_messaging_system_that_is_away_is_tried_again_and_sends_nothing_
 
         await until(is_told, "Sichuan, started again, says that it cannot send")
         assert reasons <= {"NOTIFICATION_UNAVAILABLE", "REGION_UNREACHABLE"}
+        nobody = federation.next_number("sichuan")
+        for _ in range(2):
+            told = (await refusal(guangdong.receive_code(nobody, "R2"))).reason
+            assert told == "NOTIFICATION_UNAVAILABLE", "as of a number that has a customer"
         await reset(sichuan, number)
         provider = await Provider.start(ProviderOptions(directory, f"127.0.0.1:{port.number}"), federation.clock)
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Never, TypeVar
 
 from gateway.api.region.v1 import verification_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -15,6 +15,7 @@ from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused, Unreachable
 from gateway.process.turns import owner
 from gateway.relay.workers import Workers
+from gateway.rpc.admission import elsewhere
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, to_microseconds, to_timestamp
 from gateway.wording.masking import masked_number
@@ -51,6 +52,14 @@ class VerificationPorts:
     password_cost: int = PASSWORD_COST
 
 
+@dataclass(frozen=True)
+class _Sending:
+    """How a code was sent: how long the messaging system took, and whether it took the code."""
+
+    seconds: float = 0.0
+    is_taken: bool = True
+
+
 class VerificationApplication:
     """Verifies the region's own customers, for any caller. Numbers are in E.164.
 
@@ -60,6 +69,7 @@ class VerificationApplication:
     def __init__(self, ports: VerificationPorts) -> None:
         self._ports = ports
         self._guesses: set[asyncio.Task[object]] = set()
+        self._last = _Sending()
         self._hashing = Counter[str]()  # the passwords of each asker that are being hashed
 
     async def send_code(self, questioner: Questioner, request: api.SendCodeRequest) -> api.SendCodeResponse:
@@ -72,6 +82,8 @@ class VerificationApplication:
         begun = await self._write(lambda tx: operations.begin_code(tx, self._ports.context, attempt, fresh))
         if begun.is_to_be_sent:
             await self._send(notifier, attempt, fresh.code)
+        elif begun.is_of_nobody:
+            await self._pretend(attempt)
         return api.SendCodeResponse(
             expire_time=to_timestamp(begun.expire_time), masked_number=masked_number(attempt.number)
         )
@@ -183,11 +195,27 @@ class VerificationApplication:
         )
         message_id = f"{attempt.subject}#code@{to_microseconds(attempt.now)}"
         message = Message(message_id, "one-time-code", attempt.number, text, secret=True)
+        loop = asyncio.get_running_loop()
+        started, is_taken = loop.time(), False
         try:
             await notifier.notify(message, SEND_SECONDS)
+            is_taken = True
         except Unreachable:
-            await self._ports.store.write(lambda tx: operations.code_not_sent(tx, self._ports.context, attempt))
-            raise Refused(Reason.REASON_NOTIFICATION_UNAVAILABLE) from None
+            await self._not_sent(attempt)
+        finally:
+            self._last = _Sending(loop.time() - started, is_taken)
+
+    async def _pretend(self, attempt: Attempt) -> None:
+        """Takes as long as the last sending, and ends as it did: a caller learns nothing of who has a number."""
+        last = self._last
+        with elsewhere():
+            await asyncio.sleep(last.seconds)
+        if not last.is_taken:
+            await self._not_sent(attempt)
+
+    async def _not_sent(self, attempt: Attempt) -> Never:
+        await self._ports.store.write(lambda tx: operations.code_not_sent(tx, self._ports.context, attempt))
+        raise Refused(Reason.REASON_NOTIFICATION_UNAVAILABLE) from None
 
     async def _write(self, operation: Callable[[Transaction], T | Refused]) -> T:
         """The result of an operation, once it is durable; raises a returned refusal then."""

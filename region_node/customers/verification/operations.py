@@ -98,6 +98,8 @@ class Sent:
 
     expire_time: datetime
     is_to_be_sent: bool
+    is_of_nobody: bool = False
+    """Whether the request is the first one, and the number unknown."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ def begin_code(tx: Transaction, context: RegionContext, attempt: Attempt, fresh:
     keyed_hash = hash_code(key, attempt.subject, attempt.number, fresh.code)
     rows.keep_code(tx, asker, StoredCode(attempt.subject, keyed_hash, expire_time, now))
     attempt.note(tx, line, "accepted" if line is not None else "of nobody")
-    return Sent(expire_time, is_to_be_sent=line is not None)
+    return Sent(expire_time, is_to_be_sent=line is not None, is_of_nobody=line is None)
 
 
 def _beyond_rate(tx: Transaction, context: RegionContext, attempt: Attempt) -> Refused | None:
