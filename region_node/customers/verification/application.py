@@ -196,14 +196,13 @@ class VerificationApplication:
         message_id = f"{attempt.subject}#code@{to_microseconds(attempt.now)}"
         message = Message(message_id, "one-time-code", attempt.number, text, secret=True)
         loop = asyncio.get_running_loop()
-        started, is_taken = loop.time(), False
+        started = loop.time()
         try:
             await notifier.notify(message, SEND_SECONDS)
-            is_taken = True
         except Unreachable:
+            self._last = _Sending(loop.time() - started, is_taken=False)
             await self._not_sent(attempt)
-        finally:
-            self._last = _Sending(loop.time() - started, is_taken)
+        self._last = _Sending(loop.time() - started)
 
     async def _pretend(self, attempt: Attempt) -> None:
         """Takes as long as the last sending, and ends as it did: a caller learns nothing of who has a number."""
