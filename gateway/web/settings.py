@@ -71,7 +71,6 @@ class WebSettings:
     """A file that holds the port while this process serves."""
     console: bool = False
     """Whether the console is served there, below `/console`: of a node for its staff, else for administrators."""
-
     oidc: SignInSettings | None = field(default=None, metadata=example(OIDC_EXAMPLE))
     """The identity provider by which people sign in at the console; without it by their certificates alone."""
 

@@ -1,6 +1,5 @@
 """The parts of the lists of a region: the filter by a customer's number, and the pages of an RPC."""
 
-import copy
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -49,7 +48,6 @@ async def pages_of(calling: Calling, rpc: Rpc[P], request: _Asking, most: int) -
     """
     found = [await calling.ask(rpc, request)]
     while found[-1].next_page_token and len(found) < most:
-        request = copy.deepcopy(request)
         request.page_token = found[-1].next_page_token
         following = await unless_refused(calling.ask(rpc, request))
         if isinstance(following, Refused):

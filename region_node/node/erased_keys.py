@@ -11,7 +11,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 
 ERASED_KEYS = "erased-keys"  # the file in a node's data directory
-_KEY_ID = re.compile(r"[0-9a-f]{24}")
+KEY_ID = re.compile(r"[0-9a-f]{24}")
+"""The form of the id of a key, in hexadecimal."""
 _log = logging.getLogger(__name__)
 
 
@@ -56,8 +57,8 @@ class ErasedKeyFile:
         content = path.read_text("ascii", errors="replace") if path.exists() else ""
         self._begins = "" if not content or content.endswith("\n") else "\n"
         lines = content.splitlines()
-        self._known = {line for line in lines if _KEY_ID.fullmatch(line)}
-        if strange := sum(1 for line in lines if line and not _KEY_ID.fullmatch(line)):
+        self._known = {line for line in lines if KEY_ID.fullmatch(line)}
+        if strange := sum(1 for line in lines if line and not KEY_ID.fullmatch(line)):
             _log.warning("%s: %d lines are no ids of keys", path, strange)
 
     @property

@@ -7,7 +7,6 @@ import asyncio
 import hmac
 import logging
 import random
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -33,6 +32,7 @@ from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_microseconds, from_timestamp
 from gateway.time.looks import until_look
 from region_node.node.erased_key_rows import NumberedKey, erased_after_number
+from region_node.node.erased_keys import KEY_ID
 from region_node.node.witnessing import rows
 from region_node.node.witnessing.revisions import Known, hear
 from region_node.node.witnessing.rows import WitnessRow
@@ -44,7 +44,6 @@ _LIFETIME = timedelta(seconds=30)
 _NO_TRACE = ""
 _DESTROYED, _PROOF = "destroyed key", 32  # the kind of the index that proves an id, and its characters
 _NEVER = from_microseconds(0)
-_KEY_ID = re.compile(r"[0-9a-f]{24}")
 _log = logging.getLogger(__name__)
 
 
@@ -133,7 +132,7 @@ class WitnessNotifier:
             head=AuditHead(sequence=head.sequence, hash=head.hash, signature=signature),
             known=AuditHead(sequence=known.sequence, hash=known.hash) if known is not None else None,
             # An earlier version may have stored proofs of others as ids.
-            destroyed_key_ids=[proven_key(tx, each.key_id) for each in erased if _KEY_ID.fullmatch(each.key_id)],
+            destroyed_key_ids=[proven_key(tx, each.key_id) for each in erased if KEY_ID.fullmatch(each.key_id)],
             heard=before.heard,
             held_revision=Known.of(self._ports.border.current).held(),
         )
