@@ -204,7 +204,7 @@ BROKEN: tuple[tuple[Rule, str, str, str, str], ...] = (
     (
         rules.versions,
         "kubernetes/etcd.yaml",
-        "crossregion-etcd:0.2.0",
+        "crossregion-etcd:0.3.0",
         "crossregion-etcd:latest",
         "crossregion-etcd:latest",
     ),
