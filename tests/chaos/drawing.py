@@ -29,6 +29,8 @@ class FaultKind(Enum):
     """The time of day of a region is wrong by hours."""
     FULL = "disk full"
     """A region cannot write."""
+    VERSION = "at the last release"
+    """Replaced in order by a process of the last release, and by the present one again."""
 
 
 MOST_AT_ONCE = 3

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from threading import Event
 
 from deploy.local.process import ProcessFailed, state_of
@@ -20,6 +21,7 @@ from tests.faults.background import Background
 from tests.faults.full_disk import no_room_for, no_room_in
 from tests.faults.proxy import Connection, FaultProxy
 from tests.rolling.replacing import Ending, Member, NotReplaced
+from tests.rolling.trees import PRESENT
 
 _LATE = 0.3  # seconds of a slow link, for each chunk
 _NEAR = timedelta(minutes=1)  # of two clocks that agree
@@ -59,6 +61,8 @@ class Faults:
                 return self._stepped(timedelta(hours=planned.hours))
             case FaultKind.FULL:
                 return self._full(name)
+            case FaultKind.VERSION:
+                return self._released(name)
             case kind:
                 return _broken(self._shape.links[name], kind)
 
@@ -76,6 +80,24 @@ class Faults:
             _begin(member)
         if not gone or member.pid() == former:
             raise NotReplaced(f"{name} is still there, as process {former}")
+
+    @contextmanager
+    def _released(self, name: str) -> Iterator[Proof]:
+        """The process of the last release works on what the present version has written, and the other way round."""
+        member, release = self._shape.members()[name], self._shape.release
+        self._put(member, release)
+        try:
+            yield Proof(
+                lambda: Path(f"/proc/{member.pid()}/cwd").readlink() == release,
+                lambda: f"process {member.pid()} ran from the tree of the release",
+            )
+        finally:
+            self._put(member, PRESENT)
+
+    def _put(self, member: Member, tree: Path) -> None:
+        member.end(Ending.STOP)
+        self._shape.trees.put(member.name, tree)
+        _begin(member)
 
     @contextmanager
     def _frozen(self, name: str) -> Iterator[Proof]:

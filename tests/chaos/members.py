@@ -10,11 +10,13 @@ from deploy.local.etcd import LocalEtcd
 from deploy.local.federation import LocalFederation, Replica
 from deploy.local.process import children_of, state_of
 from deploy.local.profiles import Engine, Placement, Profile
+from deploy.releases import releases
 from tests.chaos.drawing import FaultKind, Target
 from tests.chaos.load import REGIONS
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
 from tests.rolling.replacing import Member, members
+from tests.rolling.trees import PRESENT, Trees, tree_of
 
 CLOCKED, CROWDED = "sichuan", "henan"
 """The regions whose clock steps, and whose disk is full."""
@@ -48,7 +50,11 @@ class Shape:
         clock_file = directory / "clock"
         self.engine = engine
         self.clock = DrivenClock.create(clock_file)
-        self.federation = LocalFederation(directory, REGIONS, PROFILES[engine], clock_files={CLOCKED: clock_file})
+        self.release = tree_of(releases()[-1].commit, directory / "release")
+        self.trees = Trees(PRESENT)
+        self.federation = LocalFederation(
+            directory, REGIONS, PROFILES[engine], clock_files={CLOCKED: clock_file}, launcher=self.trees.launch
+        )
         self.links: dict[str, FaultProxy] = {}
         self._background = background
 
@@ -110,6 +116,7 @@ class Shape:
             FaultKind.KILL: processes,
             FaultKind.RESTART: [*own, Target(_STORE, (_STORE,))],
             FaultKind.FREEZE: processes,
+            FaultKind.VERSION: own,
             FaultKind.CUT: links,
             FaultKind.SILENT: links,
             FaultKind.ANSWERS: links,

@@ -93,15 +93,6 @@ class Upgrading:
         """Runs `migrate` of the version that a process is at. Raises ProcessFailed."""
         self.trees.migration(self.federation.processes[name].program).require_done()
 
-    def require_refused(self, name: str, tree: Path, told: str) -> None:
-        """Requires that a process of a version does not start on its database, and says why; it is away then."""
-        process = self.federation.processes[name]
-        self._stop(process)
-        self.trees.put(name, tree)
-        process.launch()
-        assert process.wait_for_end(_PATIENCE) == 1  # it starts before it refuses
-        assert told in process.last_lines()
-
     def listed(self) -> ListRegionsResponse:
         """What the coordinator tells administrators of the members."""
         return self._background.run(self._listed())
