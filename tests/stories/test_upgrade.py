@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.cli.upgrade.rules import StepKind, is_coordinator, plan_of
+from coordinator.cli.upgrade.rules import Plan, StepKind, is_coordinator, plan_of
+from deploy.local.process import wait_until
 from deploy.local.profiles import PRODUCTION, Profile
 from deploy.releases import ReleaseError, releases
 from gateway.api.federation.v1.federation_pb2 import ProcessVersion
@@ -24,6 +25,7 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.parametrize("shape", [TWO_ENGINES, PRODUCTION], ids=lambda shape: shape.name),
 ]
+PATIENCE = 90.0  # seconds, on a busy machine
 REGIONS = ["guangdong-0", "guangdong-1", "sichuan", "henan"]
 
 
@@ -39,23 +41,31 @@ def federation_at(tree: Path, directory: Path, shape: Profile) -> Iterator[Upgra
         made.close()
 
 
+def await_done(upgrading: Upgrading) -> Plan:
+    """The plan once each process has told its version, by a heartbeat."""
+
+    def plan() -> Plan:
+        return plan_of(upgrading.listed(), ProcessVersion())
+
+    wait_until(lambda: plan().is_done, PATIENCE, "all are at one version")
+    return plan()
+
+
 def test_all_are_put_to_the_next_version_and_back(tmp_path: Path, shape: Profile) -> None:
     later = next_version(tmp_path / "later")
     with federation_at(PRESENT, tmp_path / "federation", shape) as upgrading:
         coordinators, order = [each.name for each in upgrading.federation.coordinators], list(upgrading.names)
         assert order == [*coordinators, *REGIONS]
-        assert plan_of(upgrading.listed(), ProcessVersion()).is_done
+        await_done(upgrading)
         for name in order:
             upgrading.replace(name, later)
-        plan = plan_of(upgrading.listed(), ProcessVersion())
-        assert plan.is_done
+        plan = await_done(upgrading)
         assert {(each.kind, each.member) for each in plan.steps} == {
             (StepKind.CONTRACT, member) for member in ("coordinator", "guangdong", "sichuan", "henan")
         }
         for name in reversed(order):
             upgrading.replace(name, PRESENT, Ending.KILL)
-        plan = plan_of(upgrading.listed(), ProcessVersion())
-        assert plan.is_done
+        plan = await_done(upgrading)
         # Of the coordinators, only the one that answers says what its database has.
         found = [each.version.newer_files for each in plan.processes if not is_coordinator(each.member)]
         first = next(each.version.newer_files for each in plan.processes if is_coordinator(each.member))
@@ -71,8 +81,8 @@ def test_the_last_release_is_put_to_the_present_version_and_back(tmp_path: Path,
     with federation_at(old, tmp_path / "federation", shape) as upgrading:
         for name in upgrading.names:
             upgrading.replace(name, PRESENT)
-        assert plan_of(upgrading.listed(), ProcessVersion()).is_done
+        await_done(upgrading)
         for name in reversed(upgrading.names):
             upgrading.replace(name, old, Ending.KILL)
-        assert plan_of(upgrading.listed(), ProcessVersion()).is_done
+        await_done(upgrading)
         upgrading.require_nothing_lost()
