@@ -22,19 +22,20 @@ FINISHED = "SELECT COUNT(*) FROM catch_ups WHERE finish_time IS NOT NULL"
 
 
 class Staff:
-    """A member of the home region's staff, with the commands."""
+    """A member of a region's staff, with the commands."""
 
-    def __init__(self, scene: Scene, name: str) -> None:
+    def __init__(self, scene: Scene, name: str, region: str = HOME) -> None:
         self._scene = scene
-        self._credentials = scene.federation.issue_staff(HOME, name)
+        self._region = region
+        self._credentials = scene.federation.issue_staff(region, name)
 
     def run(self, *words: str) -> preloaded.Ended:
         """Runs `region-node` to its end."""
         environment = {
-            "CROSSREGION_NODE": self._scene.federation.endpoint(HOME),
+            "CROSSREGION_NODE": self._scene.federation.endpoint(self._region),
             "CROSSREGION_CREDENTIALS": str(self._credentials),
             "CROSSREGION_FEDERATION": FEDERATION,
-            "CROSSREGION_REGION": HOME,
+            "CROSSREGION_REGION": self._region,
             "CROSSREGION_LANG": "en",
         }
         return preloaded.run("region_node.cli.main", *words, environment=environment)
@@ -52,34 +53,34 @@ def copy_of(file: Path, to: Path) -> None:
         source.backup(copy)
 
 
-def put_back(scene: Scene, copy: Path) -> None:
-    """Kills the home region, and starts it on an older database once the coordinator has a head that this one lacks."""
-    file, records = scene.federation.database(HOME).file, scene.home
+def put_back(scene: Scene, copy: Path, region: str = HOME) -> None:
+    """Kills a region, and starts it on an older database once the coordinator has a head that this one lacks."""
+    file, records = scene.federation.database(region).file, scene.records(region)
     end = records.count("SELECT MAX(sequence) FROM audit")
     coordinator = scene.federation.database(scene.federation.coordinators[0].name).file
 
     def is_kept() -> bool:
         with closing(sqlite3.connect(f"file:{coordinator}?mode=ro", uri=True)) as heads:
-            kept = heads.execute("SELECT sequence FROM audit_heads WHERE region = ?", (HOME,)).fetchone()
+            kept = heads.execute("SELECT sequence FROM audit_heads WHERE region = ?", (region,)).fetchone()
         return kept is not None and kept[0] >= end
 
     wait_until(is_kept, CALL_SECONDS, "the coordinator keeps the head")
-    scene.kill(HOME)
+    scene.kill(region)
     for left in file.parent.glob(f"{file.name}-*"):
         left.unlink()
     shutil.copy(copy, file)
-    scene.restart(HOME)
+    scene.restart(region)
 
 
-def accept(staff: Sequence[Staff]) -> None:
+def accept(staff: Sequence[Staff], loss: str = "1") -> None:
     """Two people accept the loss by commands."""
     first, second = staff
-    waits = first.run("recovery", "accept", "1", "INC-1")
+    waits = first.run("recovery", "accept", loss, "INC-1")
     assert waits.code == 1, waits
     found = re.search(r"approval-\d+", waits.err)
     assert found is not None, waits
     second.says("approvals", "confirm", found[0])
-    first.says("recovery", "accept", "1", "INC-1")
+    first.says("recovery", "accept", loss, "INC-1")
 
 
 @pytest.mark.slow
