@@ -53,11 +53,12 @@ class CaseService(CaseServiceServicer):
         context: grpc.aio.ServicerContext[contract.ReportCaseRequest, contract.ReportCaseResponse],
     ) -> contract.ReportCaseResponse:
         """See the contract."""
-        rules.require_header(request.header, current_call().identity.region)
+        region = current_call().identity.region
+        rules.require_header(request.header, region)
         own = region_contract.CaseHeader()
         own.CopyFrom(request.header)
         own.DiscardUnknownFields()  # fields of a later version were not checked
-        await self._ports.registry.keep_case(own)
+        await self._ports.registry.keep_case(own, region, rules.MOST_OF_REGION)
         await self._forget()
         return contract.ReportCaseResponse()
 

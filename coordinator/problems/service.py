@@ -50,12 +50,13 @@ class ProblemService(ProblemServiceServicer):
         context: grpc.aio.ServicerContext[contract.ReportEventRequest, contract.ReportEventResponse],
     ) -> contract.ReportEventResponse:
         """See the contract."""
-        rules.require_event(request.event, current_call().identity.region, self._ports.current.federation.network)
+        region = current_call().identity.region
+        rules.require_event(request.event, region, self._ports.current.federation.network)
         own = NetworkEvent()
         own.CopyFrom(request.event)
         rules.take_known(own)
         own.tell_time.CopyFrom(to_timestamp(self._ports.clock.now()))
-        await self._problems.keep_event(own)
+        await self._problems.keep_event(own, region, rules.MOST_OF_REGION)
         failpoints.reach("network-event-kept.after-commit")
         self._ports.correlator.note_event()
         return contract.ReportEventResponse()

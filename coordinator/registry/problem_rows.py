@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coordinator.registry.problem_port import Administered, Book, Decide, Decision
+from coordinator.registry.region_rows import Column, require_room_for
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.auditing import audit
 from gateway.store.port import Store, Transaction
@@ -26,9 +27,9 @@ class EmbeddedProblems:
         self._store = store
         self._clock = clock
 
-    async def keep_event(self, event: NetworkEvent) -> None:
+    async def keep_event(self, event: NetworkEvent, region: str, most: int) -> None:
         """See the port."""
-        await self._store.write(lambda tx: _keep_event(tx, event))
+        await self._store.write(lambda tx: _keep_event(tx, event, region, most))
 
     async def book(self) -> Book:
         """See the port."""
@@ -86,7 +87,8 @@ def _read(tx: Transaction) -> _Read:
     return _Read(book, changes or 0)
 
 
-def _keep_event(tx: Transaction, event: NetworkEvent) -> None:
+def _keep_event(tx: Transaction, event: NetworkEvent, region: str, most: int) -> None:
+    require_room_for(tx, Column("network_events", "event_id"), event.id, region, most)
     tx.execute(
         "INSERT INTO network_events (event_id, version, content) VALUES (:event_id, :version, :content)"
         " ON CONFLICT (event_id) DO UPDATE SET version = excluded.version, content = excluded.content"

@@ -183,6 +183,11 @@ class EtcdClient:
         entries = {pair.key: Entry(pair.value, pair.mod_revision, pair.lease) for pair in found}
         return Read(entries, response.header.revision)
 
+    async def count(self, keys: KeyRange, seconds: float) -> int:
+        """How many values a range has. Raises Unanswered, or Rejected."""
+        request = rpc_pb2.RangeRequest(key=keys.first, range_end=keys.end, count_only=True)
+        return (await self.call(RANGE, request, seconds)).count
+
     async def revision(self, key: bytes, seconds: float) -> int:
         """The current revision of etcd: all members are queried, and the first response counts. Raises Unanswered.
 

@@ -24,7 +24,8 @@ class CaseServiceStub:
     ReportCase: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ReportCaseRequest, _case_service_pb2.ReportCaseResponse]
     """Reports the state of a case that the caller's region leads.
 
-    A version that is not higher than the stored one changes nothing.
+    A version that is not higher than the stored one changes nothing. A region leads 20,000 of them at most, until 30 days
+    after their end.
     """
     ListCases: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ListCasesRequest, _case_service_pb2.ListCasesResponse]
     """Lists open cases, and cases that ended recently, by due time."""
@@ -54,7 +55,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_case_service_pb2.ReportCaseResponse]:
         """Reports the state of a case that the caller's region leads.
 
-        A version that is not higher than the stored one changes nothing.
+        A version that is not higher than the stored one changes nothing. A region leads 20,000 of them at most, until 30 days
+        after their end.
         """
 
     @_abc_1.abstractmethod

@@ -797,6 +797,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name a file of scopes by the setting `operators` of the region's nodes, and start them: the first start takes it over."""
     REASON_CONNECTIONS_TOO_MANY: _Reason.ValueType  # 698
     """Use few connections for many calls at a time, and call again once calls on others have ended."""
+    REASON_REGION_RECORDS_TOO_MANY: _Reason.ValueType  # 699
+    """Look at what the region reports so often. Its processes report the same again each minute until there is room."""
+    REASON_NUMBER_ASSIGNMENTS_TOO_MANY: _Reason.ValueType  # 700
+    """Nodes assign the number again by themselves. Look at why so many customers move at once."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1575,6 +1579,10 @@ REASON_OPERATORS_UNSCOPED: Reason.ValueType  # 697
 """Name a file of scopes by the setting `operators` of the region's nodes, and start them: the first start takes it over."""
 REASON_CONNECTIONS_TOO_MANY: Reason.ValueType  # 698
 """Use few connections for many calls at a time, and call again once calls on others have ended."""
+REASON_REGION_RECORDS_TOO_MANY: Reason.ValueType  # 699
+"""Look at what the region reports so often. Its processes report the same again each minute until there is room."""
+REASON_NUMBER_ASSIGNMENTS_TOO_MANY: Reason.ValueType  # 700
+"""Nodes assign the number again by themselves. Look at why so many customers move at once."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
