@@ -1,6 +1,6 @@
 """The pages of a region's console, each with the RPCs of which it is made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from region_node.console import (
     faults,
     identity_check,
     imports,
+    issue,
+    issues,
     link,
     network,
     new_order,
@@ -63,7 +65,7 @@ def console(
             Tab(CUSTOMERS, lambda: translated("Customer")),
             Tab(faults.PATH, lambda: translated("Faults")),
             Tab(NETWORK, lambda: translated("Network")),
-            Tab(support.PATH, lambda: translated("Support requests")),
+            Tab(support.PATH, lambda: translated("Joint work"), _joint_work()),
             Tab(imports.PATH, lambda: translated("Imports")),
             Tab(audit.PATH, lambda: translated("Audit"), is_for=lambda person: may_audit(person.name)),
         ),
@@ -80,6 +82,8 @@ def console(
             fault.VIEW,
             support.VIEW,
             support_request.VIEW,
+            issues.VIEW,
+            issue.VIEW,
             network.VIEW,
             link.VIEW,
             alarm.VIEW,
@@ -88,6 +92,14 @@ def console(
         ),
         terms_rpc=rpcs.GET_TERMS,
         terms=_terms,
+    )
+
+
+def _joint_work() -> Sequence[Tab]:
+    """What regions do together."""
+    return (
+        Tab(support.PATH, lambda: translated("Support requests")),
+        Tab(issues.PATH, lambda: translated("Issues")),
     )
 
 

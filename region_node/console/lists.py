@@ -7,6 +7,7 @@ from gateway.api.region.v1.alarm_service_pb2 import ListAlarmsRequest, ListAlarm
 from gateway.api.region.v1.catalogue_service_pb2 import GetTermsRequest
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
+from gateway.api.region.v1.issue_service_pb2 import ListIssuesRequest, ListIssuesResponse
 from gateway.api.region.v1.order_service_pb2 import (
     GetOrderProofRequest,
     GetOrderProofResponse,
@@ -28,6 +29,7 @@ P = TypeVar(
     ListComplaintsResponse,
     ListFaultsResponse,
     ListSupportRequestsResponse,
+    ListIssuesResponse,
     GetOrderProofResponse,
     ListAlarmsResponse,
 )
@@ -37,6 +39,7 @@ _Asking = (
     | ListComplaintsRequest
     | ListFaultsRequest
     | ListSupportRequestsRequest
+    | ListIssuesRequest
     | GetOrderProofRequest
 )
 

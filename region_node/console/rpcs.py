@@ -10,6 +10,7 @@ from gateway.api.region.v1 import document_service_pb2 as document_api
 from gateway.api.region.v1 import fault_service_pb2 as fault_api
 from gateway.api.region.v1 import followed_problem_service_pb2 as followed_problem_api
 from gateway.api.region.v1 import import_service_pb2 as import_api
+from gateway.api.region.v1 import issue_service_pb2 as issue_api
 from gateway.api.region.v1 import measurement_service_pb2 as measurement_api
 from gateway.api.region.v1 import notice_service_pb2 as notice_api
 from gateway.api.region.v1 import order_service_pb2 as order_api
@@ -68,6 +69,9 @@ WORK_ON_SUPPORT_REQUEST = Rpc(
     f"{_SERVICES}.SupportService/WorkOnSupportRequest", support_api.WorkOnSupportRequestResponse
 )
 LIST_SUPPORT_REQUESTS = Rpc(f"{_SERVICES}.SupportService/ListSupportRequests", support_api.ListSupportRequestsResponse)
+LIST_ISSUES = Rpc(f"{_SERVICES}.IssueService/ListIssues", issue_api.ListIssuesResponse)
+GET_ISSUE = Rpc(f"{_SERVICES}.IssueService/GetIssue", issue_api.GetIssueResponse)
+WORK_ON_ISSUE = Rpc(f"{_SERVICES}.IssueService/WorkOnIssue", issue_api.WorkOnIssueResponse)
 FIND_PLACES = Rpc(f"{_SERVICES}.FaultService/FindPlaces", fault_api.FindPlacesResponse)
 LIST_ALARMS = Rpc(f"{_SERVICES}.AlarmService/ListAlarms", alarm_api.ListAlarmsResponse)
 GET_ALARM = Rpc(f"{_SERVICES}.AlarmService/GetAlarm", alarm_api.GetAlarmResponse)

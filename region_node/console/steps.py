@@ -23,7 +23,10 @@ _MESSAGES: Mapping[str, _Kind] = {"Timestamp": "time", "Money": "amount"}
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps of a request: a oneof of its message, whose fields are scalars or messages of scalars."""
+    """The steps of a request: a oneof of its message, whose fields are scalars or messages of scalars.
+
+    Pages leave out the lists of such a message.
+    """
 
     fields: Sequence[FieldDescriptor]
     """The steps that pages offer."""
@@ -83,7 +86,7 @@ def with_sent(visit: Visit, offered: Sequence[str], known: Collection[str]) -> S
 
 def _parts(step: FieldDescriptor) -> Sequence[FieldDescriptor]:
     """The fields of a step; itself where it is a scalar."""
-    return [step] if step.message_type is None else list(step.message_type.fields)
+    return [step] if step.message_type is None else [each for each in step.message_type.fields if not each.is_repeated]
 
 
 def _kind(part: FieldDescriptor) -> _Kind:

@@ -1,11 +1,13 @@
 """The words and badges for what pages show of orders, complaints and others."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.alarm_pb2 import AlarmState
 from gateway.api.region.v1.fault_pb2 import Fault, FaultSeverity, FaultState
+from gateway.api.region.v1.issue_pb2 import Issue, IssueState
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
 from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.time.clock import to_timestamp
@@ -14,6 +16,7 @@ from gateway.web.console.parts import Fact
 from gateway.web.tables import Cell
 from gateway.wording.languages import translated
 from gateway.wording.words import word
+from region_node.care.issues.course import issue_state
 from region_node.network.faults.outages import due_of
 
 CUSTOMERS = "/customers"
@@ -33,6 +36,12 @@ _SUPPORT_BADGES: Mapping[SupportState.ValueType, str] = {
     SupportState.SUPPORT_STATE_IN_PROGRESS: "moving",
     SupportState.SUPPORT_STATE_RESOLVED: "near",
     SupportState.SUPPORT_STATE_CLOSED: "done",
+}
+_ISSUE_BADGES: Mapping[IssueState.ValueType, str] = {
+    IssueState.ISSUE_STATE_ACKNOWLEDGED: "moving",
+    IssueState.ISSUE_STATE_IN_PROGRESS: "moving",
+    IssueState.ISSUE_STATE_DECIDED: "near",
+    IssueState.ISSUE_STATE_CLOSED: "done",
 }
 
 
@@ -64,8 +73,7 @@ def fault_severity(severity: FaultSeverity.ValueType) -> str:
 
 def fault_due(fault: Fault) -> Timestamp:
     """The limit of the repair; unset where there is none."""
-    due = due_of(fault)
-    return Timestamp() if due is None else to_timestamp(due)
+    return due_time(due_of(fault))
 
 
 def support_state(state: SupportState.ValueType) -> str:
@@ -81,6 +89,16 @@ def fault_state_cell(fault: Fault) -> Cell:
 def support_state_cell(request: SupportRequest) -> Cell:
     """The state of a support request as a badge."""
     return Cell(support_state(request.state), badge=_SUPPORT_BADGES.get(request.state, "calm"))
+
+
+def issue_state_cell(issue: Issue) -> Cell:
+    """The state of an issue as a badge."""
+    return Cell(issue_state(issue.state), badge=_ISSUE_BADGES.get(issue.state, "calm"))
+
+
+def due_time(due: datetime | None) -> Timestamp:
+    """A due time as the contract has it; unset where there is none."""
+    return Timestamp() if due is None else to_timestamp(due)
 
 
 def cut_caption(order: str, count: int, *, has_more: bool) -> str:

@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
+from gateway.api.region.v1.issue_service_pb2 import ListIssuesRequest, ListIssuesResponse
 from gateway.api.region.v1.order_pb2 import Party
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
 from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest, ListSupportRequestsResponse
@@ -27,13 +28,16 @@ from gateway.wording.complaints import state_word
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import business_name, category_name, region_name
 from region_node.care.complaints import rules as complaints
-from region_node.console import complaint, fault, order, rpcs, support_request
+from region_node.care.issues import rules as issues
+from region_node.care.issues.course import issue_state
+from region_node.console import complaint, fault, issue, order, rpcs, support_request
 from region_node.console import complaints as complaint_list
 from region_node.console import faults as fault_list
+from region_node.console import issues as issue_list
 from region_node.console import orders as order_list
 from region_node.console import support as support_list
 from region_node.console.lists import pages_of
-from region_node.console.words import fault_due, fault_severity, fault_state, support_state
+from region_node.console.words import due_time, fault_due, fault_severity, fault_state, support_state
 from region_node.network.faults import rules as faults
 from region_node.network.faults.course import place_of
 from region_node.network.support import rules as support
@@ -43,7 +47,14 @@ _KIND, _WITHIN = _QUERY = ("kind", "within")
 _MOST = 100  # of a kind on the page: those with the nearest due time
 _ROWS, _PAGES = 500, 8  # of a page by gRPC, and pages of these, where the newest come first
 _HOURS = ("0", "4", "24", "72", "168")
-L = TypeVar("L", ListOrdersResponse, ListComplaintsResponse, ListFaultsResponse, ListSupportRequestsResponse)
+L = TypeVar(
+    "L",
+    ListOrdersResponse,
+    ListComplaintsResponse,
+    ListFaultsResponse,
+    ListSupportRequestsResponse,
+    ListIssuesResponse,
+)
 N = TypeVar("N", ListOrdersResponse, ListComplaintsResponse)
 _Answers = Sequence[L] | Refused
 """The pages of one kind."""
@@ -55,6 +66,7 @@ class _Lists:
     complaints: _Answers[ListComplaintsResponse] = field(repr=False)
     faults: _Answers[ListFaultsResponse] = field(repr=False)
     support: _Answers[ListSupportRequestsResponse] = field(repr=False)
+    issues: _Answers[ListIssuesResponse] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -125,6 +137,7 @@ async def _read(visit: Visit, calling: Calling) -> _Lists:
     asked = ListSupportRequestsRequest(
         page_size=_ROWS, states=[support.ACKNOWLEDGED, support.IN_PROGRESS, support.RESOLVED]
     )
+    open_ones = ListIssuesRequest(page_size=_ROWS, states=issues.OPEN)
     if (within := _within(visit)) is not None:
         for request in (reviews, at_desk, broken):
             request.due_within.FromTimedelta(within)
@@ -133,6 +146,7 @@ async def _read(visit: Visit, calling: Calling) -> _Lists:
         await unless_refused(pages_of(calling, rpcs.LIST_COMPLAINTS, at_desk, 1)),
         await unless_refused(pages_of(calling, rpcs.LIST_FAULTS, broken, _PAGES)),
         await unless_refused(pages_of(calling, rpcs.LIST_SUPPORT_REQUESTS, asked, _PAGES)),
+        await unless_refused(pages_of(calling, rpcs.LIST_ISSUES, open_ones, _PAGES)),
     )
 
 
@@ -188,6 +202,7 @@ def _kinds(visit: Visit, found: _Lists) -> Sequence[_Kind]:
         _nearest("complaints", translated("Complaints"), found.complaints, partial(_complaints, region=region)),
         _kind("faults", translated("Faults"), found.faults, partial(_faults, region=region)),
         _kind("support", translated("Support requests"), found.support, partial(_support, region=region, until=until)),
+        _kind("issues", translated("Issues"), found.issues, partial(_issues, region=region, until=until)),
     ]
 
 
@@ -250,6 +265,14 @@ def _support(answer: ListSupportRequestsResponse, region: str, until: Timestamp 
             yield _Waiting(each.id, about, support_state(each.state), each.origin_region, Timestamp(), path)
 
 
+def _issues(answer: ListIssuesResponse, region: str, until: Timestamp | None) -> Iterator[_Waiting]:
+    for each in answer.issues:
+        due = due_time(issues.due_for(each, region))
+        if due != Timestamp() and _is_due(due, until):
+            state, path = issue_state(each.state), issue.path_of(each.id)
+            yield _Waiting(each.id, each.request.subject, state, each.origin_region, due, path)
+
+
 def _table(visit: Visit, rows: Iterable[tuple[_Kind, _Waiting]]) -> Table:
     return Table(
         label=translated("Work list"),
@@ -300,6 +323,8 @@ def _lists(visit: Visit, kinds: Sequence[_Kind]) -> Iterator[Link]:
         yield Link(translated("Faults"), visit.address(fault_list.PATH))
     if "support" in cut:
         yield Link(translated("Support requests"), visit.address(support_list.PATH))
+    if "issues" in cut:
+        yield Link(translated("Issues"), visit.address(issue_list.PATH))
 
 
 def _spans() -> Sequence[Option]:
@@ -312,7 +337,7 @@ def _spans() -> Sequence[Option]:
 
 VIEW = View.of(
     PATH,
-    (rpcs.LIST_ORDERS, rpcs.LIST_COMPLAINTS, rpcs.LIST_FAULTS, rpcs.LIST_SUPPORT_REQUESTS),
+    (rpcs.LIST_ORDERS, rpcs.LIST_COMPLAINTS, rpcs.LIST_FAULTS, rpcs.LIST_SUPPORT_REQUESTS, rpcs.LIST_ISSUES),
     _read,
     _show,
     _QUERY,

@@ -20,6 +20,7 @@ from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.fault_reporter import FaultReporter
+from tests.federation.issue_staff import IssueStaff
 from tests.federation.networks import Network, counted_by
 from tests.federation.probe import Probe, measured, raised
 from tests.federation.running import CALL_SECONDS, Federation, running, until
@@ -127,6 +128,7 @@ async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> 
     alarms = await probe.alarms()
     await imported(federation, guangdong, 4)
     support = await SupportStaff(federation, "guangdong").open(numbers[1], link=LINK)
+    issue = await IssueStaff(federation, "guangdong").open("guangdong", "sichuan")
     return {
         "work": "/work",
         "work-reviews": "/work?kind=reviews&within=168",
@@ -150,6 +152,8 @@ async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> 
         "alarm": f"/network/alarms/{alarms[0].id}",
         "support": "/support",
         "support-request": f"/support/{support.id}",
+        "issues-of-the-region": "/issues",
+        "issue": f"/issues/{issue.id}",
         "imports": "/imports",
         "audit": "/audit?only=denied",
         "refused": "/orders/guangdong/counter/none",

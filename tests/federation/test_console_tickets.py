@@ -1,4 +1,4 @@
-"""Faults and support requests at the console of a real node: worked on from their pages, once each."""
+"""Faults, support requests and issues at the console of a real node: worked on from their pages, once each."""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -11,6 +11,8 @@ from gateway.time.clock import from_timestamp
 from tests.federation.browser import ROOT, Browser, hidden_fields
 from tests.federation.counter import Counter
 from tests.federation.fault_reporter import CLOSED, IN_PROGRESS, RESOLVED, FaultReporter
+from tests.federation.issue_staff import CLOSED as ISSUE_CLOSED
+from tests.federation.issue_staff import DECIDED, IssueStaff
 from tests.federation.running import Federation
 from tests.federation.support_staff import LINK, SupportStaff
 from tests.federation.support_staff import RESOLVED as SUPPORT_RESOLVED
@@ -98,3 +100,30 @@ async def test_a_support_request_is_closed_from_its_page_by_the_region_that_open
     closed = await west.get(opened.id)
     assert closed.state_changes[-1].author == "guangdong/wang"
     assert [note.text for note in closed.notes] == ["try at ten"]
+
+
+async def test_an_issue_of_another_region_is_found_in_the_work_list_decided_followed_and_closed_from_its_page(
+    federation: Federation, browser: Browser
+) -> None:
+    west, south = IssueStaff(federation, "sichuan"), IssueStaff(federation, "guangdong")
+    opened = await west.open("guangdong", within=timedelta(hours=1))
+    await west.is_taken(opened.id)
+    await browser.sign_in()
+    path = f"issues/{opened.id}"
+    for listed in ("work?kind=issues", "work?within=4", "issues?state=acknowledged"):
+        assert f'href="{ROOT}/{path}"' in (await browser.open(listed)).text, listed
+    due = federation.clock.now().astimezone(ZoneInfo("Asia/Shanghai")) + timedelta(days=1)
+    action = {"region": "guangdong", "staff_id": "", "text": "核对", "due_time": f"{due:%Y-%m-%dT%H:%M}"}
+    assert (await browser.fill_in(path, "decide", {"text": "以回执为准"})).status == HTTPStatus.SEE_OTHER
+    nobody = await browser.fill_in(path, "add_actions", action)
+    assert (nobody.status, "核对</textarea>" in nobody.text) == (HTTPStatus.BAD_REQUEST, True)
+    assert (await browser.fill_in(path, "add_actions", {**action, "staff_id": "wang"})).status == HTTPStatus.SEE_OTHER
+    await west.reaches(opened.id, DECIDED)
+    assert f'href="{ROOT}/{path}"' in (await browser.open("work?kind=issues")).text
+    done = {"action": "1", "text": "已核对", "finished": "yes"}
+    assert (await browser.fill_in(path, "report", done)).status == HTTPStatus.SEE_OTHER
+    assert (await browser.fill_in(path, "close", {})).status == HTTPStatus.SEE_OTHER
+    assert f'href="{ROOT}/{path}"' not in (await browser.open("work?kind=issues")).text
+    closed = await west.reaches(opened.id, ISSUE_CLOSED)
+    assert (closed.actions[0].reporter, closed.actions[0].report) == ("guangdong/wang", "已核对")
+    assert (await south.get(opened.id)).decision == "以回执为准"

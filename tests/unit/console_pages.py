@@ -32,6 +32,8 @@ from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse, Re
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultState, QuoteState
 from gateway.api.region.v1.fault_service_pb2 import FindPlacesResponse, FoundPlace, GetFaultResponse, ListFaultsResponse
 from gateway.api.region.v1.followed_problem_service_pb2 import ListFollowedProblemsResponse
+from gateway.api.region.v1.issue_pb2 import Issue, IssueLinkKind, IssueState
+from gateway.api.region.v1.issue_service_pb2 import GetIssueResponse, ListIssuesResponse
 from gateway.api.region.v1.measurement_service_pb2 import ListQualityResponse
 from gateway.api.region.v1.notice_service_pb2 import ListNoticesResponse, Notice
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
@@ -161,6 +163,25 @@ def support_request(evil: str = "") -> SupportRequest:
     found.resolution = f"rerouted{evil}"
     found.state_changes.add(state=found.state, author=f"guangdong/li{evil}", reason=f"again{evil}")
     found.notes.add(author=f"guangdong/li{evil}", text=f"a note{evil}")
+    return found
+
+
+def issue(evil: str = "") -> Issue:
+    """An issue that the region of the console decides, with all that its page can show."""
+    found = Issue(id=f"sichuan/I20261124-1{evil}", origin_region=f"sichuan{evil}", owner_region="guangdong", version=1)
+    found.state, found.operator, found.decision = IssueState.ISSUE_STATE_IN_PROGRESS, f"staff/wang{evil}", f"so{evil}"
+    request = found.request
+    request.subject, request.description = f"bills differ{evil}", f"the cut-off of November{evil}"
+    request.due_time.CopyFrom(to_timestamp(NOW + timedelta(hours=3)))
+    request.links.add(kind=IssueLinkKind.ISSUE_LINK_KIND_COMPLAINT, id=f"sichuan/20261124-1{evil}")
+    found.helper_regions.append(f"henan{evil}")
+    found.silence.region = f"sichuan{evil}"
+    found.actions.add(number=1, region=f"henan{evil}", staff_id=f"li{evil}", text=f"compare{evil}", report=f"ok{evil}")
+    found.actions[0].due_time.CopyFrom(to_timestamp(NOW + timedelta(days=2)))
+    found.state_changes.add(state=found.state, author=f"guangdong/li{evil}", reason=f"again{evil}")
+    found.notes.add(author=f"guangdong/li{evil}", text=f"a note{evil}")
+    found.escalations.add(author=f"sichuan/wang{evil}", reason=f"no word{evil}")
+    found.appointments.add(former_owner_region=f"henan{evil}", administrator=f"admin/root{evil}", reason=f"left{evil}")
     return found
 
 
@@ -326,7 +347,8 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     yield "orders", written(views["/orders"], ListOrdersResponse(orders=[order(evil)]))
     complaints = ListComplaintsResponse(complaints=[complaint(evil)])
     with_filters = replace(visit(), filters={f"overdue{evil}": "within=0"})
-    waiting = Answering(ListOrdersResponse(orders=[order(evil)]), complaints)
+    issues = ListIssuesResponse(issues=[issue(evil)])
+    waiting = Answering(ListOrdersResponse(orders=[order(evil)]), complaints, issues)
     yield "work list", written_by(CONSOLE, views["/work"], with_filters, waiting)
     yield "complaints", written(views["/complaints"], complaints)
     found = GetComplaintResponse(complaint=complaint(evil), private_notes=[ComplaintNote(text=f"third call{evil}")])
@@ -355,6 +377,8 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
         "support request",
         written(views["/support/{id:.+}"], GetSupportRequestResponse(request=support_request(evil))),
     )
+    yield "issues", written(views["/issues"], issues)
+    yield "issue", written(views["/issues/{id:.+}"], GetIssueResponse(issue=issue(evil)))
 
 
 def view_of(path: str) -> View:

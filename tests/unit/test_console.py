@@ -395,6 +395,8 @@ def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
         "gateway.federation.documents.parse_alternatives",
         "region_node.care.complaints.course.",
         "region_node.care.complaints.steps.",
+        "region_node.care.issues.course.",
+        "region_node.care.silences.wording.",
         "region_node.network.faults.course.",
         "region_node.network.faults.outages.due_of",
         "region_node.network.measurements.objects.key_of",

@@ -1,8 +1,8 @@
-"""The pages of faults and support requests: the steps that they offer, and the requests that these become."""
+"""The pages of faults, support requests and issues: the steps that they offer, and the requests that these become."""
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import cast
 from urllib.parse import quote
@@ -18,6 +18,8 @@ from gateway.api.region.v1.fault_pb2 import FaultCause, FaultState
 from gateway.api.region.v1.fault_service_pb2 import FindPlacesResponse, GetFaultResponse, WorkOnFaultRequest
 from gateway.api.region.v1.followed_problem_service_pb2 import ListFollowedProblemsResponse
 from gateway.api.region.v1.import_service_pb2 import ListImportsResponse
+from gateway.api.region.v1.issue_pb2 import IssueState
+from gateway.api.region.v1.issue_service_pb2 import GetIssueResponse, ListIssuesResponse, WorkOnIssueRequest
 from gateway.api.region.v1.notice_service_pb2 import ListNoticesResponse, Notice
 from gateway.api.region.v1.planned_outage_service_pb2 import ListPlannedOutagesResponse
 from gateway.api.region.v1.support_request_pb2 import SupportState
@@ -32,12 +34,14 @@ from gateway.wording.times import show_times_of
 from region_node.network.faults.places import MOST_FOUND
 from tests.unit.console_pages import (
     CONSOLE,
+    NOW,
     NUMBER,
     TEXTS,
     Answering,
     acts,
     alarm,
     fault,
+    issue,
     network,
     quality,
     refused,
@@ -90,6 +94,62 @@ def test_a_support_request_offers_each_region_its_own_steps(
     found = support_request()
     found.owner_region, found.origin_region, found.state = owner, origin, state
     assert acts(written(view_of("/support/{id:.+}"), GetSupportRequestResponse(request=found))) == offered
+
+
+@pytest.mark.parametrize(
+    ("owner", "origin", "state", "offered"),
+    [
+        ("guangdong", "sichuan", IssueState.ISSUE_STATE_ACKNOWLEDGED, "note take_up decide add_helper escalate"),
+        ("sichuan", "guangdong", IssueState.ISSUE_STATE_IN_PROGRESS, "note escalate withdraw"),
+        ("guangdong", "sichuan", IssueState.ISSUE_STATE_DECIDED, "note add_actions add_helper escalate"),
+        ("guangdong", "sichuan", IssueState.ISSUE_STATE_CLOSED, ""),
+        ("sichuan", "hunan", IssueState.ISSUE_STATE_DECIDED, ""),
+    ],
+)
+def test_an_issue_offers_each_region_its_own_steps(
+    owner: str, origin: str, state: IssueState.ValueType, offered: str
+) -> None:
+    found = issue()
+    found.owner_region, found.origin_region, found.state = owner, origin, state
+    assert acts(written(view_of("/issues/{id:.+}"), GetIssueResponse(issue=found))) == offered.split()
+
+
+def test_a_decided_issue_is_reported_on_by_the_region_of_an_action_and_closed_after_the_last_one() -> None:
+    found, view = issue(), view_of("/issues/{id:.+}")
+    found.state, found.actions[0].region = IssueState.ISSUE_STATE_DECIDED, "guangdong"
+    assert "report" in acts(written(view, GetIssueResponse(issue=found)))
+    found.actions[0].finish_time.CopyFrom(to_timestamp(NOW))
+    offered = acts(written(view, GetIssueResponse(issue=found)))
+    assert ("report" in offered, "close" in offered) == (False, True)
+
+
+def test_the_work_list_has_the_issues_that_wait_for_the_region_with_the_due_time_of_its_own_part() -> None:
+    decides, acting, others = issue(), issue(), issue()
+    acting.id, acting.state, acting.owner_region = "sichuan/I2", IssueState.ISSUE_STATE_DECIDED, "sichuan"
+    acting.actions.add(number=2, region="guangdong", due_time=to_timestamp(NOW + timedelta(hours=1)))
+    others.id, others.owner_region = "sichuan/I3", "sichuan"
+    found = ListIssuesResponse(issues=[decides, acting, others])
+
+    def rows(query: str) -> list[tuple[str, str]]:
+        table = shown_by(CONSOLE, view_of("/work"), visit(query), Answering(found)).tables[0]
+        return [(cells[1].text, cells[0].badge) for cells in table.rows]
+
+    assert rows("kind=issues") == [("sichuan/I2", "soon"), (decides.id, "near")]
+    assert rows("kind=issues&within=0") == []
+    endless = ListIssuesResponse(issues=[decides], next_page_token="T")
+    assert 'href="/console/issues"' in written(view_of("/work"), endless, query="kind=issues")
+
+
+def test_an_action_of_an_issue_is_added_with_its_region_its_member_of_staff_and_its_due_time() -> None:
+    form = next(each for each in view_of("/issues/{id:.+}").forms if each.act == "add_actions")
+    entered = {"region": "henan", "staff_id": "li", "text": "compare", "due_time": "2026-11-25T09:00"}
+    asked = replace(visit(), form=Fields({name: [text] for name, text in entered.items()}))
+    with for_reader("zh", TEXTS):
+        learn(Terms(regions=[RegionTerm(region="guangdong", time_zone="Asia/Shanghai")]))
+        show_times_of("guangdong")
+        [action] = cast("WorkOnIssueRequest", form.request(asked)).add_actions.actions
+    due = to_timestamp(datetime(2026, 11, 25, 1, tzinfo=UTC))
+    assert action == WorkOnIssueRequest.NewAction(region="henan", staff_id="li", text="compare", due_time=due)
 
 
 def test_the_fields_of_a_step_become_its_request_in_the_zone_of_the_region() -> None:
@@ -212,7 +272,7 @@ def test_an_import_that_is_not_complete_has_a_bar() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/work", "/orders", "/complaints", "/faults", "/network", "/network/links/{id}", "/support", "/imports", "/audit"],
+    ["/work", "/orders", "/complaints", "/faults", "/network", "/network/links/{id}", "/support", "/issues", "/imports", "/audit"],
 )
 def test_a_page_of_tables_gives_a_file_with_their_columns_also_where_nothing_is_there(path: str) -> None:
     shown = shown_by(CONSOLE, view_of(path), visit(), Answering())

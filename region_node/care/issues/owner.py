@@ -95,7 +95,7 @@ def work(tx: Transaction, context: RegionContext, asked: WorkOnIssueRequest, sta
     issue, author = row.ticket, rules.author_of(context.region, staff_id)
     match asked.WhichOneof("step"):
         case "take_up":
-            rules.require_state(issue, "take_up", rules.ACKNOWLEDGED)
+            rules.require_state(issue, "take_up")
             rules.enter(issue, rules.IN_PROGRESS, now=now, author=author)
         case "decide":
             rules.decide(issue, author, asked.decide, now)

@@ -35,6 +35,20 @@ FINAL = frozenset({CLOSED, WITHDRAWN})
 UNDECIDED = (ACKNOWLEDGED, IN_PROGRESS)
 OPEN = (*UNDECIDED, DECIDED)
 
+STATES_OF_STEPS: Mapping[str, Collection[IssueState.ValueType]] = {
+    "note": OPEN,
+    "take_up": (ACKNOWLEDGED,),
+    "decide": UNDECIDED,
+    "add_actions": (DECIDED,),
+    "add_helper": OPEN,
+    "report": (DECIDED,),
+    "escalate": OPEN,
+    "withdraw": UNDECIDED,
+    "close": (DECIDED,),
+}
+"""The states in which staff may take each step of WorkOnIssue."""
+STEPS_OF_OWNER = frozenset({"take_up", "decide", "add_actions", "add_helper", "close"})
+
 ADMINISTRATORS = "admin/"  # the prefix of an author without a region
 SUBJECT_LIMIT = 200  # characters
 DESCRIPTION_LIMIT = 4000  # characters
@@ -78,8 +92,12 @@ def is_untouched(issue: Issue, region: str) -> bool:
     )
 
 
-def require_state(issue: Issue, action: str, *states: IssueState.ValueType) -> None:
-    """Raises Refused with ISSUE_STATE_FORBIDS unless the issue is in one of the states."""
+def require_state(issue: Issue, step: str) -> None:
+    """Raises Refused with ISSUE_STATE_FORBIDS unless the state of the issue allows a step."""
+    _require_state(issue, step, STATES_OF_STEPS[step])
+
+
+def _require_state(issue: Issue, action: str, states: Collection[IssueState.ValueType]) -> None:
     if issue.state not in states:
         raise Refused(Reason.REASON_ISSUE_STATE_FORBIDS, state=state_name(issue.state), action=action)
 
@@ -95,23 +113,37 @@ def parties(issue: Issue) -> Sequence[str]:
     return tuple(dict.fromkeys((issue.owner_region, issue.origin_region, *issue.helper_regions)))
 
 
+def steps_of(issue: Issue, region: str) -> Sequence[str]:
+    """The steps that the state of the issue leaves to the staff of a region."""
+    still = open_actions(issue)
+
+    def is_own(step: str) -> bool:
+        if step in STEPS_OF_OWNER:
+            return issue.owner_region == region and issue.version > 0 and not (step == "close" and still)
+        if step == "report":
+            return any(each.region == region for each in still)
+        return issue.origin_region == region if step == "withdraw" else region in parties(issue)
+
+    return [each for each, states in STATES_OF_STEPS.items() if issue.state in states and is_own(each)]
+
+
 def note(issue: Issue, author: str, text: str, now: datetime) -> None:
     """Stores a note. Raises Refused, also after the end."""
-    require_state(issue, "note", *OPEN)
+    require_state(issue, "note")
     require_room(issue, len(text.encode()))
     issue.notes.add(author=author, time=to_timestamp(now), text=text)
 
 
 def withdraw(issue: Issue, author: str, reason: str, now: datetime) -> None:
     """Ends an issue before its decision. Raises Refused."""
-    require_state(issue, "withdraw", *UNDECIDED)
+    require_state(issue, "withdraw")
     require_room(issue, len(reason.encode()), ISSUE_LIMIT)
     enter(issue, WITHDRAWN, now=now, author=author, reason=reason)
 
 
 def decide(issue: Issue, author: str, asked: WorkOnIssueRequest.Decide, now: datetime) -> None:
     """Decides an issue, with follow-up actions. Raises Refused."""
-    require_state(issue, "decide", *UNDECIDED)
+    require_state(issue, "decide")
     require_length("decide.text", asked.text, TEXT_LIMIT, required=True)
     require_actions(issue, asked.actions, now)
     require_room(issue, asked.ByteSize(), DECISION_LIMIT)
@@ -122,7 +154,7 @@ def decide(issue: Issue, author: str, asked: WorkOnIssueRequest.Decide, now: dat
 
 def add_actions(issue: Issue, asked: Sequence[WorkOnIssueRequest.NewAction], now: datetime) -> None:
     """Adds actions to a decision. Raises Refused."""
-    require_state(issue, "add_actions", DECIDED)
+    require_state(issue, "add_actions")
     if not asked:
         raise invalid("actions", "not set", "未填写")
     require_actions(issue, asked, now)
@@ -164,7 +196,7 @@ def report(
 
     Raises Refused, also with ISSUE_ACTION_NOT_FOUND, ISSUE_NOT_RESPONSIBLE and ISSUE_REPORT_TOO_LONG.
     """
-    require_state(issue, "report", DECIDED)
+    require_state(issue, "report")
     action = next((each for each in open_actions(issue) if each.number == number), None)
     if action is None:
         raise Refused(Reason.REASON_ISSUE_ACTION_NOT_FOUND, action=str(number))
@@ -187,7 +219,7 @@ def appoint(issue: Issue, region: str, administrator: str, reason: str, now: dat
 
     The version leaves those of the former owner behind, also those that this region never received.
     """
-    require_state(issue, "appoint", *OPEN)
+    _require_state(issue, "appoint", OPEN)
     issue.appointments.add(
         former_owner_region=issue.owner_region,
         owner_region=region,
@@ -204,7 +236,7 @@ def appoint(issue: Issue, region: str, administrator: str, reason: str, now: dat
 
 def add_helper(issue: Issue, region: str) -> None:
     """Adds a helper; one that has a part in it already changes nothing. Raises Refused."""
-    require_state(issue, "add_helper", *OPEN)
+    require_state(issue, "add_helper")
     if region in parties(issue):
         return
     if len(issue.helper_regions) >= MOST_HELPERS:
@@ -214,7 +246,7 @@ def add_helper(issue: Issue, region: str) -> None:
 
 def close(issue: Issue, author: str, now: datetime) -> None:
     """Ends a decided issue. Raises Refused with ISSUE_ACTIONS_OPEN while an action is open."""
-    require_state(issue, "close", DECIDED)
+    require_state(issue, "close")
     if still := [str(each.number) for each in open_actions(issue)]:
         raise Refused(Reason.REASON_ISSUE_ACTIONS_OPEN, actions=", ".join(still))
     enter(issue, CLOSED, now=now, author=author)
@@ -222,7 +254,7 @@ def close(issue: Issue, author: str, now: datetime) -> None:
 
 def escalate(issue: Issue, author: str, reason: str, now: datetime) -> None:
     """Escalates an issue at the request of a region with a part in it. Raises Refused."""
-    require_state(issue, "escalate", *OPEN)
+    require_state(issue, "escalate")
     require_room(issue, len(reason.encode()))
     trigger = EscalationTrigger.ESCALATION_TRIGGER_REGION_ASKED
     issue.escalations.add(trigger=trigger, time=to_timestamp(now), author=author, reason=reason)
@@ -249,6 +281,14 @@ def next_due(issue: Issue) -> datetime | None:
     return min(_limits(issue), default=None)
 
 
+def due_for(issue: Issue, region: str) -> datetime | None:
+    """The next due time of the work that an issue leaves to the staff of a region; None where it leaves none.
+
+    The owner region decides and closes it; each region finishes its actions.
+    """
+    return min((due for due, responsible in _duties(issue) if responsible == region), default=None)
+
+
 def next_limit(issue: Issue) -> datetime | None:
     """The next due time for which the issue was not escalated yet."""
     known = max(
@@ -258,11 +298,16 @@ def next_limit(issue: Issue) -> datetime | None:
 
 
 def _limits(issue: Issue) -> Iterator[datetime]:
+    return (due for due, _ in _duties(issue))
+
+
+def _duties(issue: Issue) -> Iterator[tuple[datetime, str]]:
+    """Each due time, and the region that has to act until then."""
     if issue.state in UNDECIDED:
-        yield from_timestamp(issue.request.due_time)
-    yield from (from_timestamp(each.due_time) for each in open_actions(issue))
+        yield from_timestamp(issue.request.due_time), issue.owner_region
+    yield from ((from_timestamp(each.due_time), each.region) for each in open_actions(issue))
     if issue.state == DECIDED and not open_actions(issue):
-        yield _closing_due(issue)
+        yield _closing_due(issue), issue.owner_region
 
 
 def _closing_due(issue: Issue) -> datetime:

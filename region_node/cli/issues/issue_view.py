@@ -1,37 +1,25 @@
 """How issues between regions are shown to people."""
 
-from collections.abc import Iterator
-from datetime import datetime
-
 import click
 
-from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
-from gateway.api.region.v1.issue_pb2 import Issue, IssueAction, IssueLinkKind, IssueState
+from gateway.api.region.v1.issue_pb2 import Issue, IssueAction, IssueLinkKind
 from gateway.cli.table import Table, TableColumn, show_timeline
-from gateway.federation.body import escalation_level
-from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
+from region_node.care.issues.course import happened, issue_state, level_of
 from region_node.care.issues.rules import open_actions
-from region_node.cli.silences import told_owner, told_silence
-
-
-def _level(issue: Issue) -> str:
-    """The level that the issue was escalated to; empty before."""
-    reached = max(len(issue.escalations), issue.silence.limits_passed)
-    return f"L{escalation_level(reached)}" if reached else ""
-
+from region_node.care.silences.wording import told_owner, told_silence
 
 ISSUES = Table[Issue](
     TableColumn("issue", lambda each: each.id),
-    TableColumn("state", lambda each: _state(each.state)),
+    TableColumn("state", lambda each: issue_state(each.state)),
     TableColumn("owner region", lambda each: told_owner(each.owner_region, is_silent=each.HasField("silence"))),
     TableColumn("opened", lambda each: told_time(each.create_time), only_wide=True),
     TableColumn("to be decided by", lambda each: told_if_set(each.request.due_time)),
     TableColumn("open actions", lambda each: str(len(open_actions(each)))),
-    TableColumn("level", _level, only_wide=True),
+    TableColumn("level", level_of, only_wide=True),
     TableColumn("subject", lambda each: each.request.subject),
 )
 """The table of issues."""
@@ -51,7 +39,7 @@ def print_told(issue: Issue) -> None:
     told = translated(
         "{issue}: {state}; the owner region is {region}",
         issue=issue.id,
-        state=_state(issue.state),
+        state=issue_state(issue.state),
         region=region_name(issue.owner_region),
     )
     click.echo(told)
@@ -66,7 +54,7 @@ def print_issue(issue: Issue) -> None:
     if request.HasField("due_time"):
         click.echo(translated("To be decided by {time}", time=told_time(request.due_time)))
     if issue.escalations:
-        click.echo(translated("Escalated to level {level} of the coordination body", level=_level(issue)))
+        click.echo(translated("Escalated to level {level} of the coordination body", level=level_of(issue)))
     if issue.HasField("silence"):
         click.echo(told_silence(issue.silence))
     if issue.helper_regions:
@@ -78,28 +66,4 @@ def print_issue(issue: Issue) -> None:
     if issue.actions:
         _ACTIONS.show(issue.actions)
     click.echo()
-    show_timeline(_happened(issue))
-
-
-def _happened(issue: Issue) -> Iterator[tuple[datetime, str, str]]:
-    """Time, author and text of each event."""
-    for change in issue.state_changes:
-        yield from_timestamp(change.time), change.author, f"{_state(change.state)} {change.reason}".strip()
-    for note in issue.notes:
-        yield from_timestamp(note.time), note.author, note.text
-    for number, each in enumerate(issue.escalations, 1):
-        trigger = word(EscalationTrigger.Name(each.trigger), "ESCALATION_TRIGGER_")
-        level = str(escalation_level(number))
-        told = translated("escalated to the coordination body, level {level}: {trigger}", level=level, trigger=trigger)
-        yield from_timestamp(each.time), each.author, f"{told} {each.reason}".strip()
-    for appointed in issue.appointments:
-        told = translated(
-            "the owner region is {region} instead of {former}",
-            region=region_name(appointed.owner_region),
-            former=region_name(appointed.former_owner_region),
-        )
-        yield from_timestamp(appointed.time), appointed.administrator, f"{told}: {appointed.reason}"
-
-
-def _state(state: IssueState.ValueType) -> str:
-    return word(IssueState.Name(state), "ISSUE_STATE_")
+    show_timeline(happened(issue))

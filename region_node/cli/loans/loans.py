@@ -20,8 +20,8 @@ from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import word
 from region_node.care.loans.rules import state_name
+from region_node.care.silences.wording import told_owner, told_silence
 from region_node.cli.asking import Asking, reads, writes
-from region_node.cli.silences import told_owner, told_silence
 
 _WAIT = Duration(seconds=10)  # for the lender
 _STATES = {state_name(state): state for state in LoanState.values()[1:]}
