@@ -47,7 +47,12 @@ async def _read(visit: Visit, calling: Calling) -> GetOrderTraceResponse:
 
 
 def _show(visit: Visit, found: GetOrderTraceResponse) -> Shown:
-    hops, title = timeline(found), visit.names[_ID]
+    return page_of(visit, visit.names[_ID], found)
+
+
+def page_of(visit: Visit, title: str, found: GetOrderTraceResponse) -> Shown:
+    """The page of the order whose id is its title."""
+    hops = timeline(found)
     table, joint = _table(hops), _joint(found)
     parts = [] if joint is None else [each for each in joint_orders.tables_of(joint, visit.now) if each.rows]
     page = _Page(

@@ -62,6 +62,23 @@ async def test_an_order_is_found_by_its_state_and_its_page_tells_each_hop(
     assert (await browser.open("orders/guangdong/counter/none")).status == HTTPStatus.NOT_FOUND
 
 
+async def test_an_order_is_found_by_its_id_which_opens_its_page_and_an_unknown_id_is_told_beside_the_search(
+    browser: Browser, guangdong: Counter, sichuan: Counter
+) -> None:
+    order = await guangdong.order("SUSPEND", await sichuan.new_customer())
+    await browser.sign_in()
+    assert 'name="id"' in (await browser.open("orders")).text
+    for entered in (order.id, f"+{order.id}%20"):
+        page = shown((await browser.open(f"orders?state=&region=&id={entered}")).text)
+        assert all(each in page for each in (f"<h1>{order.id}</h1>", "sichuan: committed")), entered
+    tables = (await browser.open(f"orders?id={order.id}&format=json")).body["tables"]
+    assert isinstance(tables, list)
+    assert tables[0]["label"] == "Hops"
+    for unknown, reason in (("guangdong/counter/none", "no order"), ("none", "order_id")):
+        page = shown((await browser.open(f"orders?id={unknown}")).text)
+        assert (f'value="{unknown}"' in page, reason in page, order.id in page) == (True, True, False), unknown
+
+
 async def test_a_joint_order_is_found_and_its_page_tells_who_has_each_item_and_which_milestones_follow(
     federation: Federation, browser: Browser
 ) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
+from urllib.parse import quote
 
 import pytest
 from cryptography import x509
@@ -223,6 +224,7 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     yield "signed membership", written("/regions/{region}/membership", *answers, signed, region=at)
     yield "orders", written("/orders", orders(evil))
     yield "order", written("/orders/{id:.+}", trace(evil), id=f"R1{evil}")
+    yield "order by id", written("/orders", trace(evil), query=f"id={quote(f'R1{evil}')}")
     yield "joint orders", written("/joint-orders", joint_orders(evil))
     yield "joint order", written("/orders/{id:.+}", joint_trace(evil), id=f"guangdong/J20261124-1{evil}")
     yield "settlement", written("/settlement", settlement(evil))
