@@ -7,6 +7,7 @@ from coordinator.console import (
     board,
     body,
     complaint,
+    complaint_report,
     complaints,
     configuration,
     issues,
@@ -51,7 +52,7 @@ def console(clock: SteadyClock) -> WebConsole:
         tabs=(
             Tab(board.PATH, lambda: translated("Board")),
             Tab(orders.PATH, lambda: translated("Orders"), _orders()),
-            Tab(complaints.PATH, lambda: translated("Complaints")),
+            Tab(complaints.PATH, lambda: translated("Complaints"), _complaints()),
             Tab(network.PATH, lambda: translated("Network"), _network()),
             Tab(issues.PATH, lambda: translated("Joint work"), _joint_work()),
             Tab(configuration.PATH, lambda: translated("Configuration"), _configuration()),
@@ -64,6 +65,7 @@ def console(clock: SteadyClock) -> WebConsole:
             order.VIEW,
             joint_orders.VIEW,
             complaints.VIEW,
+            complaint_report.VIEW,
             complaint.VIEW,
             network.VIEW,
             paths.VIEW,
@@ -87,6 +89,13 @@ def _orders() -> Sequence[Tab]:
     return (
         Tab(orders.PATH, lambda: translated("Orders")),
         Tab(joint_orders.PATH, lambda: translated("Joint orders")),
+    )
+
+
+def _complaints() -> Sequence[Tab]:
+    return (
+        Tab(complaints.PATH, lambda: translated("Complaints")),
+        Tab(complaint_report.PATH, lambda: translated("Report")),
     )
 
 

@@ -1,11 +1,10 @@
 """The compared days of all pairs of regions: whether both have the same records."""
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from coordinator.console import rpcs
-from coordinator.console.filters import REGION, region_of
+from coordinator.console.filters import REGION, region_of, rows_before
 from coordinator.console.tables_page import heads
 from coordinator.wording.answers import unanswered_line
 from coordinator.wording.reconciliation import Pair, by_pair, differs, told_day
@@ -15,7 +14,6 @@ from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2 import (
     ReportReconciliationRequest,
     ReportReconciliationResponse,
 )
-from gateway.errors import invalid
 from gateway.web.console.lists import PAGE, chosen_of, chosen_word, list_page
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Choice, Commands, Option
@@ -27,7 +25,6 @@ PATH = "/reconciliation"
 _DAYS, _SHOW, _DIFFERING = "days", "show", "differing"
 _PERIODS = ("7", "14", "31")
 _MOST = 100  # pairs of a page, each with a cell for every day
-_NUMBER = re.compile(r"[1-9][0-9]{0,4}")
 _BADGES: Mapping[PairStanding.ValueType, str] = {
     PairStanding.PAIR_STANDING_DIFFERENT: "late",
     PairStanding.PAIR_STANDING_CONTRADICTORY: "late",
@@ -55,7 +52,7 @@ def _show(visit: Visit, answer: ReportReconciliationResponse) -> Shown:
         chosen_of(visit, _SHOW, translated("Pairs"), options),
         region_of(visit),
     ]
-    pairs, first = _chosen(visit, by_pair(answer.days)), _first(visit)
+    pairs, first = _chosen(visit, by_pair(answer.days)), rows_before(visit)
     shown = dict(list(pairs.items())[first : first + _MOST])
     page = list_page(
         visit,
@@ -67,14 +64,6 @@ def _show(visit: Visit, answer: ReportReconciliationResponse) -> Shown:
         commands=_commands() if any(map(_is_amiss, pairs.values())) else None,
     )
     return page.shown(translated("Reconciliation"), PATH)
-
-
-def _first(visit: Visit) -> int:
-    """The number of pairs on the pages before. Raises Refused for what is no such number."""
-    said = visit.query.text(PAGE)
-    if said and not _NUMBER.fullmatch(said):
-        raise invalid(PAGE, "is no page of this list", "不是本列表的页码")
-    return int(said or 0)
 
 
 def _chosen(visit: Visit, pairs: Mapping[Pair, _Days]) -> Mapping[Pair, _Days]:

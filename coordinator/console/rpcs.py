@@ -42,6 +42,9 @@ LIST_COMPLAINT_HEADERS = Rpc(
 GET_COMPLAINT_HISTORY = Rpc(
     f"{_SERVICES}.ComplaintOversightService/GetComplaintHistory", complaint_api.GetComplaintHistoryResponse
 )
+REPORT_COMPLAINTS = Rpc(
+    f"{_SERVICES}.ComplaintOversightService/ReportComplaints", complaint_api.ReportComplaintsResponse
+)
 GET_BODY = Rpc(f"{_SERVICES}.ConfigurationService/GetBody", administration_api.GetBodyResponse)
 LIST_ISSUE_HEADERS = Rpc(f"{_SERVICES}.IssueService/ListIssueHeaders", issue_api.ListIssueHeadersResponse)
 COUNT_ISSUES = Rpc(f"{_SERVICES}.IssueService/CountIssues", issue_api.CountIssuesResponse)

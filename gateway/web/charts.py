@@ -120,6 +120,8 @@ class Figure:
     caption: str
     series: Sequence[str] = ()
     """The names of its series, if there are several."""
+    heading: str = ""
+    """Above it, where a page has several."""
 
 
 def bars(

@@ -198,6 +198,7 @@ OF_THE_COORDINATOR = {
     "membership": "/regions/sichuan/membership",
     "unknown-region": "/regions/nowhere",
     "overseen-complaints": "/complaints?ended=yes",
+    "complaint-report": "/complaints/report?by=region,month",
     "overseen-orders": "/orders",
     "paths": f"/network?{CHANGED}",
     "paths-of-two": f"/network/paths?from=sichuan&to=guangdong&{CHANGED}",

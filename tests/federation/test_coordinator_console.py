@@ -129,6 +129,27 @@ async def test_a_complaint_is_found_by_its_filters_and_its_page_tells_its_course
     assert ("filed as BILL_WRONG" in page, "charged twice" in page) == (True, False)
 
 
+async def test_the_report_of_complaints_counts_those_of_the_months_in_the_address_in_charts_and_files(
+    federation: Federation, browser: Browser, guangdong: Counter
+) -> None:
+    await Complainant(federation, "guangdong").file("BILL_WRONG", await guangdong.new_customer())
+    month = f"{federation.clock.now():%Y-%m}"
+    await browser.sign_in()
+    path = f"complaints/report?from={month}&to={month}&by=region%2Ccategory"
+    page = await browser.open(path)
+    assert (page.status, page.text.count('role="img"')) == (HTTPStatus.OK, 6)
+    assert all(each in shown(page.text) for each in (f"Complaints {month} to {month}", "Complaints by month"))
+    assert f'href="{ROOT}/complaints/report" aria-current="page"' in page.text
+    tables = (await browser.open(f"{path}&format=json")).body["tables"]
+    assert isinstance(tables, list)
+    found = [row["complaints"] for row in tables[1]["rows"] if row["region"] == "Guangdong"]
+    assert any(int(each.replace(",", "")) >= 1 for each in found)
+    as_csv = await browser.open(f"{path}&format=csv")
+    assert as_csv.headers["content-disposition"] == 'attachment; filename="complaints-report.csv"'
+    for wrong in ("from=January", f"from={month}&to=2026-01", "by=number", "from=1990-01", "page=-1"):
+        assert (await browser.open(f"complaints/report?{wrong}")).status == HTTPStatus.BAD_REQUEST, wrong
+
+
 async def test_the_tables_of_a_page_are_files_too_by_the_same_filters(
     federation: Federation, browser: Browser, guangdong: Counter
 ) -> None:

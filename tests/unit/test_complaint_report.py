@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import coordinator
-from coordinator.cli.complaints.report_figures import as_csv, as_json, as_rows, duration
-from coordinator.cli.complaints.report_page import GROUPINGS, page
+from coordinator.cli.complaints.report_page import page
 from coordinator.cli.main import main
 from coordinator.oversight import figures
+from coordinator.wording.complaint_charts import GROUPINGS
+from coordinator.wording.complaint_figures import as_csv, as_json, as_rows, duration
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
     ComplaintDimension,
@@ -128,13 +129,14 @@ def test_every_chart_says_what_it_shows_and_every_table_has_a_caption_and_headin
     ids = [attributes["id"] for _, attributes in found.seen if "id" in attributes]
     assert len(ids) == len(set(ids))
     charts = [attributes for tag, attributes in found.seen if tag == "svg" and attributes.get("role") == "img"]
-    assert len(charts) == 5
+    assert len(charts) == 6
     for chart in charts:
         assert set(chart["aria-labelledby"].split()) <= set(ids)
     tags = [tag for tag, _ in found.seen]
     assert tags.count("table") == tags.count("caption") == 2
     assert all("scope" in attributes for tag, attributes in found.seen if tag == "th")
     assert "Guangdong: 75.0%; Sichuan: 75.0%" in found.texts
+    assert "2026-09: 75.0%; 2026-10: 75.0%; 2026-11: 75.0%" in found.texts
     assert "Guangdong: 2026-09 4, 2026-10 0, 2026-11 2; Sichuan: 2026-09 0, 2026-10 4, 2026-11 0" in found.texts
 
 

@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 from coordinator.console.console import console
 from coordinator.console.flows import pairs_of
 from coordinator.console.served import consoles
+from coordinator.oversight import figures
 from coordinator.settings import CoordinatorSettings
 from gateway.api.coordinator.v1.administration_pb2 import (
     CompareRevisionsResponse,
@@ -66,9 +67,9 @@ from tests.unit.joint_answers import (
     settlement,
 )
 from tests.unit.network_answers import CHANGED, matrix, network, problem, problems, ways
-from tests.unit.test_complaint_report import read
+from tests.unit.test_complaint_report import read, report
 from tests.unit.test_console import require_harmless, require_known_rpcs, require_no_store, require_well_formed
-from tests.unit.test_hostile_pages import EVIL
+from tests.unit.test_hostile_pages import EVIL, hostile
 
 CONSOLE = console(SystemClock())
 ADMIN = Identity("crossregion.example", Role.ROLE_ADMIN, "", "root")
@@ -232,6 +233,9 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     yield "revisions", written("/configuration/revisions", *revisions(evil))
     yield "complaints", written("/complaints", ListComplaintHeadersResponse(complaints=[header(evil)]))
     yield "complaint", written("/complaints/{id:.+}", history(evil), id=f"T1{evil}")
+    reported = report(figures.REGION, figures.CATEGORY)
+    reported = hostile(reported) if evil else reported
+    yield "complaint report", written("/complaints/report", reported, query="by=region,category&from=2026-09")
     yield "body", written("/body", body(evil))
     yield "network", written("/network", network(evil), matrix(evil), query=CHANGED)
     yield "paths", written("/network/paths", network(evil), ways(evil), query=f"from=guangdong&to=sichuan&{CHANGED}")

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from coordinator.cli.complaints.report_figures import as_csv, as_json, as_rows
-from coordinator.cli.complaints.report_page import GROUPINGS, page
+from coordinator.cli.complaints.report_page import page
 from coordinator.cli.connection import Connection, connected
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import tell_unanswered
 from coordinator.oversight.figures import MOST_MONTHS
+from coordinator.wording.complaint_charts import GROUPINGS
+from coordinator.wording.complaint_figures import as_csv, as_json, as_rows
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.cli.exits import CannotReach

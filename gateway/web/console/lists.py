@@ -51,6 +51,9 @@ class ListPage:
     figures: Sequence[Figure] = ()
     """Charts above the list."""
     commands: Commands | None = None
+    meanings_heading: str = ""
+    meanings: Sequence[tuple[str, str]] = ()
+    """The figures of the list, and what each means."""
 
     def shown(self, title: str, tab: str) -> Shown:
         """The list below its title. Its file has the heads of columns also without a row."""
