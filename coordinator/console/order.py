@@ -14,6 +14,8 @@ from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceRequest, 
 from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary
 from gateway.web.charts import Caption, Chart, waterfall
 from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.console.parts import Fact
+from gateway.web.console.ticket import facts_table
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
@@ -66,7 +68,9 @@ def page_of(visit: Visit, title: str, found: GetOrderTraceResponse) -> Shown:
         hops=table,
     )
     tab = _TAB if joint is None else joint_orders.PATH
-    return Shown("order.html.j2", title, page, tab, [*parts, table], page.warnings)
+    told = [Fact(translated("State"), page.explained), *(Fact(translated("Waits for"), each) for each in page.waiting)]
+    about = facts_table(translated("Order"), told)
+    return Shown("order.html.j2", title, page, tab, [about, *parts, table], page.warnings)
 
 
 def _joint(found: GetOrderTraceResponse) -> JointOrderSummary | None:

@@ -27,7 +27,7 @@ from gateway.web.console.frames import Link, Refusal, refusal_of
 from gateway.web.console.order_parts import ORDER_BADGES, order_state, order_state_cell, waits_for, way_of
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import Event, Fact, Option, due_cell
-from gateway.web.console.ticket import filled, known
+from gateway.web.console.ticket import course_table, facts_table, filled, known, state_and_facts
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
@@ -149,7 +149,26 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
         review=_review_form(visit, order, names) if rules.is_work_of(order, visit.person.region) else None,
         commands=order_commands.group(visit, counted, order, names),
     )
-    return Shown("order.html.j2", order.id, page, _TAB, page.tables)
+    return Shown("order.html.j2", order.id, page, _TAB, _file(page), _lacking(page))
+
+
+def _file(page: _Page) -> Sequence[Table]:
+    """The page as tables: facts and quote, what came with the order and of it, and its course."""
+    facts = [
+        Fact(translated("Business"), page.business),
+        Fact(translated("Waits for"), page.waits_for),
+        Fact(page.problem_heading, page.problem),
+        *page.facts,
+        *page.quote,
+    ]
+    about = state_and_facts(page.facts_heading, page.state, page.due, known(facts))
+    return [about, *page.tables, course_table(page.timeline_heading, page.timeline)]
+
+
+def _lacking(page: _Page) -> Sequence[str]:
+    """Why envelopes are missing in the course."""
+    refused = "" if page.hops_refused is None else page.hops_refused.text
+    return [each for each in (refused, page.hops_more) if each]
 
 
 def _material_names(guide: GetBusinessGuideResponse | Refused) -> Mapping[str, str]:
@@ -213,11 +232,7 @@ def _documents(documents: Sequence[Document], names: Mapping[str, str]) -> Table
 
 
 def _pairs(label: str, values: Mapping[str, str]) -> Table:
-    return Table(
-        label=label,
-        head=[Cell(translated("Name"), "col"), Cell(translated("Value"), "col")],
-        rows=[[Cell(name, "row"), Cell(values[name])] for name in sorted(values)],
-    )
+    return facts_table(label, [Fact(name, values[name]) for name in sorted(values)])
 
 
 def _hops(visit: Visit, order: Order) -> Link:

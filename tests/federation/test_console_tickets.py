@@ -96,6 +96,8 @@ async def test_a_support_request_is_closed_from_its_page_by_the_region_that_open
     await west.resolves(opened.id)
     await south.reaches(opened.id, SUPPORT_RESOLVED)
     assert f'href="{ROOT}/{path}"' in (await browser.open("work?kind=support")).text
+    file = (await browser.open(f"{path}?format=csv")).text
+    assert all(each in file for each in (opened.inquiry.number, opened.inquiry.description, "try at ten"))
     assert (await browser.fill_in(path, "close", {})).status == HTTPStatus.SEE_OTHER
     closed = await west.get(opened.id)
     assert closed.state_changes[-1].author == "guangdong/wang"

@@ -73,7 +73,7 @@ async def test_an_order_is_found_by_its_id_which_opens_its_page_and_an_unknown_i
         assert all(each in page for each in (f"<h1>{order.id}</h1>", "sichuan: committed")), entered
     tables = (await browser.open(f"orders?id={order.id}&format=json")).body["tables"]
     assert isinstance(tables, list)
-    assert tables[0]["label"] == "Hops"
+    assert [each["label"] for each in tables] == ["Order", "Hops"]
     for unknown, reason in (("guangdong/counter/none", "no order"), ("none", "order_id")):
         page = shown((await browser.open(f"orders?id={unknown}")).text)
         assert (f'value="{unknown}"' in page, reason in page, order.id in page) == (True, True, False), unknown

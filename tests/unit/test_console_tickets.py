@@ -1,5 +1,6 @@
 """The pages of faults, support requests and issues: the steps that they offer, and the requests that these become."""
 
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,11 +9,13 @@ from typing import cast
 from urllib.parse import quote
 
 import pytest
+from google.protobuf.message import Message
 
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.federation.v1.terms_pb2 import RegionTerm, Terms
 from gateway.api.region.v1.alarm_pb2 import AlarmAckState, AlarmState
 from gateway.api.region.v1.alarm_service_pb2 import GetAlarmResponse, ListAlarmsResponse
+from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
 from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse, RegisteredDocument
 from gateway.api.region.v1.fault_pb2 import FaultCause, FaultState
 from gateway.api.region.v1.fault_service_pb2 import FindPlacesResponse, GetFaultResponse, WorkOnFaultRequest
@@ -21,6 +24,7 @@ from gateway.api.region.v1.import_service_pb2 import ListImportsResponse
 from gateway.api.region.v1.issue_pb2 import IssueState
 from gateway.api.region.v1.issue_service_pb2 import GetIssueResponse, ListIssuesResponse, WorkOnIssueRequest
 from gateway.api.region.v1.notice_service_pb2 import ListNoticesResponse, Notice
+from gateway.api.region.v1.order_service_pb2 import GetOrderResponse
 from gateway.api.region.v1.planned_outage_service_pb2 import ListPlannedOutagesResponse
 from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.api.region.v1.support_service_pb2 import GetSupportRequestResponse
@@ -40,9 +44,12 @@ from tests.unit.console_pages import (
     Answering,
     acts,
     alarm,
+    complaint,
     fault,
     issue,
     network,
+    order,
+    proofs,
     quality,
     refused,
     shown_by,
@@ -150,6 +157,42 @@ def test_an_action_of_an_issue_is_added_with_its_region_its_member_of_staff_and_
         [action] = cast("WorkOnIssueRequest", form.request(asked)).add_actions.actions
     due = to_timestamp(datetime(2026, 11, 25, 1, tzinfo=UTC))
     assert action == WorkOnIssueRequest.NewAction(region="henan", staff_id="li", text="compare", due_time=due)
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "told"),
+    [
+        ("/orders/{id:.+}", GetOrderResponse(order=order()), ["too much", "an offer", "ID_ORIG", "a note"]),
+        ("/complaints/{id:.+}", GetComplaintResponse(complaint=complaint()), ["charged twice", "sichuan/clerk-7"]),
+        ("/faults/{id:.+}", GetFaultResponse(fault=fault()), ["no signal", "modem", "a note"]),
+        (
+            "/support/{id:.+}",
+            GetSupportRequestResponse(request=support_request()),
+            ["every evening", "a-b-1", "a note"],
+        ),
+        ("/issues/{id:.+}", GetIssueResponse(issue=issue()), ["the cut-off of November", "compare", "a note"]),
+    ],
+)
+def test_a_file_of_an_order_or_a_ticket_has_its_state_its_facts_its_tables_and_its_course(
+    path: str, answer: Message, told: list[str]
+) -> None:
+    shown = shown_by(CONSOLE, view_of(path), visit(), Answering(answer))
+    tables = json.loads(exported(shown, "json").text or "")["tables"]
+    assert (tables[0]["columns"], tables[0]["rows"][0]["名称"]) == (["名称", "值"], "状态")
+    assert (tables[-1]["label"], tables[-1]["columns"]) == ("办理过程", ["时间", "事件", "作者"])
+    as_csv = exported(shown, "csv").text or ""
+    for text in (*told, *(("+8619844000001",) if path != "/issues/{id:.+}" else ())):
+        assert text in as_csv, text
+        assert text in json.dumps(tables), text
+
+
+def test_a_file_of_an_order_says_that_envelopes_are_missing_in_its_course() -> None:
+    more = proofs()
+    more.next_page_token = "T"
+    answers = Answering(GetOrderResponse(order=order()), more)
+    shown = shown_by(CONSOLE, view_of("/orders/{id:.+}"), visit("hops=signed"), answers)
+    assert shown.notes == ["信封不止这4个。"]
+    assert "E1" in (exported(shown, "csv").text or "")
 
 
 def test_the_fields_of_a_step_become_its_request_in_the_zone_of_the_region() -> None:
@@ -272,7 +315,18 @@ def test_an_import_that_is_not_complete_has_a_bar() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/work", "/orders", "/complaints", "/faults", "/network", "/network/links/{id}", "/support", "/issues", "/imports", "/audit"],
+    [
+        "/work",
+        "/orders",
+        "/complaints",
+        "/faults",
+        "/network",
+        "/network/links/{id}",
+        "/support",
+        "/issues",
+        "/imports",
+        "/audit",
+    ],
 )
 def test_a_page_of_tables_gives_a_file_with_their_columns_also_where_nothing_is_there(path: str) -> None:
     shown = shown_by(CONSOLE, view_of(path), visit(), Answering())

@@ -355,7 +355,7 @@ def test_a_file_of_a_page_tells_what_its_tables_lack() -> None:
 def test_a_joint_order_shows_who_has_it_its_milestones_and_why_an_item_was_refused_as_the_newest_version_says() -> None:
     shown = shown_by(CONSOLE, view_of("/orders/{id:.+}"), visit("", ADMIN, id="guangdong/J1"), Answering(joint_trace()))
     assert shown.tab == "/joint-orders"
-    items, waiting, milestones, _ = shown.tables
+    _, items, waiting, milestones, _ = shown.tables
     assert [row[0].text for row in items.rows] == ["install", "remove"]
     assert "JOINT_SURVEY_REFUSED" in items.rows[1][3].text
     assert [[cell.text for cell in row[:3]] for row in waiting.rows] == [["henan", "install", "签约"]]

@@ -1,4 +1,6 @@
-"""The report of complaints at a coordinator's console: months and table by the address, charts, and pages."""
+"""The report of complaints at a coordinator's console, and the files of a complaint and of an order."""
+
+import json
 
 from google.protobuf.message import Message
 
@@ -6,11 +8,12 @@ from coordinator.oversight import figures
 from coordinator.wording.complaint_charts import GROUPINGS
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import ReportComplaintsRequest, ReportComplaintsResponse
 from gateway.api.region.v1.complaint_oversight_service_pb2 import CountComplaintsResponse
+from gateway.web.console.exports import exported
 from gateway.web.console.lists import ListPage
 from gateway.web.console.pages import Rpc, Shown
 from tests.unit.console_pages import Answering, M, shown_by, visit
 from tests.unit.test_complaint_report import counted, read, report
-from tests.unit.test_coordinator_console import ADMIN, CONSOLE, view_of, written
+from tests.unit.test_coordinator_console import ADMIN, CONSOLE, history, trace, view_of, written
 
 PATH = "/complaints/report"
 
@@ -75,3 +78,14 @@ def test_a_long_report_has_pages_whose_address_keeps_its_months_and_its_table() 
     [following] = first.pages
     assert following.href == "/console/complaints/report?from=2026-01&to=2026-11&by=region%2Ccategory&page=100"
     assert len(shown(f"{query}&page=100", found)[1].table.rows) == 50
+
+
+def test_a_file_of_a_complaint_or_of_an_order_across_regions_has_its_facts_and_its_course() -> None:
+    complaint = shown_by(CONSOLE, view_of("/complaints/{id:.+}"), visit("", ADMIN, id="T1"), Answering(history()))
+    tables = json.loads(exported(complaint, "json").text or "")["tables"]
+    assert [tables[0]["rows"][0]["名称"], tables[-1]["label"]] == ["状态", "办理过程"]
+    assert {"名称": "重复投诉", "值": "T0"} in tables[0]["rows"]
+    assert any("3" in row["事件"] for row in tables[-1]["rows"])
+    order = shown_by(CONSOLE, view_of("/orders/{id:.+}"), visit("", ADMIN, id="R1"), Answering(trace()))
+    tables = json.loads(exported(order, "json").text or "")["tables"]
+    assert ("R1" in tables[0]["rows"][0]["值"], len(tables[-1]["rows"])) == (True, 2)

@@ -1,12 +1,13 @@
 """The page of a ticket, a complaint, a fault or a support request: state, texts, facts, course, and forms."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.web.console.entries import Entry, Group
 from gateway.web.console.pages import Shown
 from gateway.web.console.parts import Event, Fact
 from gateway.web.tables import Cell, Table
+from gateway.wording.languages import translated
 from gateway.wording.times import Happening, told_time
 
 
@@ -29,13 +30,48 @@ class TicketPage:
     """Sentences about what is missing on the page."""
 
     def shown(self, title: str, tab: str) -> Shown:
-        """The page below its title."""
-        return Shown("ticket.html.j2", title, self, tab, self.tables, self.warnings)
+        """The page below its title. Its file has the facts and the course, too."""
+        facts = known([Fact(translated("About"), self.about), *self.texts, *self.facts])
+        about = state_and_facts(self.facts_heading, self.state, self.due, facts)
+        tables = [about, *self.tables, course_table(self.course_heading, self.course)]
+        return Shown("ticket.html.j2", title, self, tab, tables, self.warnings)
 
 
 def known(facts: Iterable[Fact]) -> Sequence[Fact]:
     """The facts that are known."""
     return [each for each in facts if each.text]
+
+
+def facts_table(label: str, facts: Iterable[Fact]) -> Table:
+    """Facts as a table, a row for each."""
+    return Table(
+        label=label,
+        head=[Cell(translated("Name"), "col"), Cell(translated("Value"), "col")],
+        rows=[[Cell(each.name, "row"), Cell(each.text)] for each in facts],
+    )
+
+
+def state_and_facts(label: str, state: Cell, due: Cell, facts: Iterable[Fact]) -> Table:
+    """The state with what stands beside it on a page, then the facts, as the first table of a file."""
+    table = facts_table(label, facts)
+    beside = " · ".join(each for each in (state.note, due.text, due.note) if each)
+    return replace(table, rows=[[Cell(translated("State"), "row"), Cell(state.text, note=beside)], *table.rows])
+
+
+def course_table(label: str, events: Iterable[Event]) -> Table:
+    """All that has happened as a table, for a file."""
+    return Table(
+        label=label,
+        head=[Cell(each, "col") for each in (translated("When"), translated("Event"), translated("Author"))],
+        rows=[
+            [
+                Cell(each.time, "row"),
+                Cell(each.what or each.text, note=each.text if each.what else ""),
+                Cell(each.who),
+            ]
+            for each in events
+        ],
+    )
 
 
 def filled(tables: Iterable[Table]) -> Sequence[Table]:
