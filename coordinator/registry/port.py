@@ -73,7 +73,7 @@ class Snapshot:
     unverified: str = ""
     """Why the configuration of the store is not the one in force, for people; empty where it is."""
     revocation_lists: Mapping[str, RevocationList] = field(default_factory=dict)
-    """The revocation lists, by the SHA-256 (hex) of their issuer's public key. The messages must not be changed."""
+    """The revocation lists, by the id of their issuer. The messages must not be changed."""
     suspensions: Mapping[str, ProvenSuspension] = field(default_factory=dict)
     """The statement of an administrator in force about each region that has one."""
 
@@ -87,7 +87,7 @@ class PublishedList:
     """A verified revocation list that an issuer publishes."""
 
     issuer: str
-    """The SHA-256 (hex) of the issuer's public key."""
+    """The id of the issuer: SHA-256 (hex) of its public key, with its subject where another one has the same key."""
     content: RevocationList
     require: Callable[[RevocationList], None]
     """Raises Refused unless the list may replace a former one. May be called several times."""

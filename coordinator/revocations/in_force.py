@@ -8,7 +8,7 @@ def follow_registry(registry: Registry, revocations: Revocations) -> None:
     """Puts the lists of the registry in force, now and after each change."""
 
     def take() -> None:
-        revocations.take_each(registry.snapshot().revocation_lists.values())
+        revocations.keep_each(registry.snapshot().revocation_lists.values())
 
     take()
     registry.on_change(take)

@@ -4,10 +4,10 @@ import asyncio
 
 import grpc
 
-from coordinator.registry.port import PublishedList, Registry
+from coordinator.registry.port import Registry
+from coordinator.revocations.publishing import published
 from gateway.api.coordinator.v1 import revocation_service_pb2 as contract
 from gateway.api.coordinator.v1.revocation_service_pb2_grpc import RevocationServiceServicer
-from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.calls import current_call
@@ -40,13 +40,8 @@ class RevocationService(RevocationServiceServicer):
             return contract.PublishRevocationListResponse()
         if not self._rate.allows(caller, asyncio.get_running_loop().time()):
             raise Refused(Reason.REASON_REVOCATION_LISTS_TOO_MANY, caller=caller)
-        verified = self._revocations.verified(told)
-
-        def require(former: RevocationList) -> None:
-            verified.require_newer_than(self._revocations.verified(former))
-
-        detail = f"number {verified.number}, {len(verified.revoked)} certificates"
-        await self._registry.publish(PublishedList(verified.issuer_id, told, require, detail), actor=caller)
+        wanted = published(self._revocations.verified(told), self._registry.snapshot().revocation_lists)
+        await self._registry.publish(wanted, actor=caller)
         return contract.PublishRevocationListResponse()
 
     async def ListRevocationLists(

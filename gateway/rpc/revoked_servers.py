@@ -56,7 +56,7 @@ class RevokedServers:
         connections, self._shown = await asyncio.to_thread(_looked_at, self._shown)
         found, others = set[str](), set[str]()
         for each, shown in self._shown.items():
-            (found if revocations.names_server(shown) else others).add(connections[each])
+            (found if revocations.names(shown) else others).add(connections[each])
         found |= self.endpoints - others
         for endpoint in sorted(found - self.endpoints):
             _log.error("the certificate of the server at %s was revoked: it is not called", endpoint)

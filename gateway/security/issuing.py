@@ -113,12 +113,14 @@ class IssuerDirectory:
     def revoke(self, serials: Sequence[int], now: datetime) -> RevocationList:
         """Signs a list with further serial numbers, and keeps it in the directory. `now` is aware.
 
-        Gives the list as it is where it has them all. Raises OSError, or ValueError for a damaged file.
+        Gives the list as it is where it has them all, unless the issuer was certified anew. Raises OSError, or
+        ValueError for a damaged file.
         """
-        former = read_list(self.list_file) if self.list_file.exists() else None
         revoked = self._revoked()
-        if former is not None and revoked.issuperset(serials):
-            return former
+        if self.list_file.exists() and revoked.issuperset(serials):
+            former = read_list(self.list_file)
+            if list_as_pem(former).endswith(self.authority.chain_pem):
+                return former
         number = max(self._number() + 1, int(now.timestamp()))
         crl = self.authority.revocation_list(revoked.union(serials), number, now)
         content = crl.public_bytes(Encoding.PEM) + self.authority.chain_pem

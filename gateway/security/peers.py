@@ -36,9 +36,12 @@ class IssuedNumber:
 
     issuer: bytes
     """Name of the issuer (DER)."""
-    region: str
-    """The region whose issuer it is, NODES or COORDINATORS; empty for the federation's authority."""
     serial: int
+
+    @classmethod
+    def of(cls, certificate: x509.Certificate) -> "IssuedNumber":
+        """The number of a certificate."""
+        return cls(certificate.issuer.public_bytes(), certificate.serial_number)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class Peer:
     """A peer: its identity, and its certificate with those of the region's issuers behind it."""
 
     identity: Identity
-    numbers: frozenset[IssuedNumber]
+    certificates: Sequence[tuple[IssuedNumber, x509.Certificate]]
+    """Several may have one number: a peer can send a decoy under that of its issuer."""
     end: datetime
     """The end of these certificates; the first of them counts."""
 
@@ -86,7 +90,7 @@ def joiner(_: Mapping[str, Iterable[bytes]], federation: str) -> Peer:
 
 def without_certificate(identity: Identity) -> Peer:
     """The peer of one request, which has proven its identity by something else than a certificate."""
-    return Peer(identity, frozenset(), datetime.max.replace(tzinfo=UTC))
+    return Peer(identity, (), datetime.max.replace(tzinfo=UTC))
 
 
 def peer_of_chain(
@@ -112,8 +116,9 @@ def peer_of_chain(
     identity = parse(uris[0], federation)
     if not all(each.not_valid_before_utc <= now <= each.not_valid_after_utc for each in (*path, root)):
         raise ValueError("a certificate has expired, or is not valid yet")
-    numbers = frozenset(_checked(identity, own, issuers))
-    return Peer(identity, numbers, min(each.not_valid_after_utc for each in (*path, root)))
+    return Peer(
+        identity, tuple(_checked(identity, own, issuers)), min(each.not_valid_after_utc for each in (*path, root))
+    )
 
 
 def require_signing(certificate: x509.Certificate) -> None:
@@ -165,23 +170,22 @@ def _proven(identity: Identity, own_pem: bytes, chain_pem: bytes) -> Peer:
     chain = x509.load_pem_x509_certificates(chain_pem) if chain_pem else []
     issuers = [each for each in chain if has_issued(each, own)]
     end = min(each.not_valid_after_utc for each in (own, *issuers))
-    return Peer(identity, frozenset(_checked(identity, own, issuers)), end)
+    return Peer(identity, tuple(_checked(identity, own, issuers)), end)
 
 
-def _checked(identity: Identity, own: x509.Certificate, issuers: Iterable[x509.Certificate]) -> Iterator[IssuedNumber]:
-    """The numbers of a certificate and its issuers. Raises ValueError where one of them may not have issued it.
+def _checked(
+    identity: Identity, own: x509.Certificate, issuers: Iterable[x509.Certificate]
+) -> Iterator[tuple[IssuedNumber, x509.Certificate]]:
+    """A certificate and its issuers, with numbers. Raises ValueError where one of them may not have issued it.
 
     TLS needs the issuer of a region among the certificates that the peer sends. So that one counts, and whatever the
     peer adds to it can only take rights away.
     """
-    regions = set()
+    yield IssuedNumber.of(own), own
     for issuer in issuers:
         region = issuing_region(issuer, identity.federation)
-        regions.add(region)
         if not region:
             continue
         if not may_issue(region, identity):
             raise ValueError(f"the issuer of {region} may not have issued {identity.path}")
-        yield IssuedNumber(issuer.issuer.public_bytes(), "", issuer.serial_number)
-    for region in regions or {""}:
-        yield IssuedNumber(own.issuer.public_bytes(), region, own.serial_number)
+        yield IssuedNumber.of(issuer), issuer

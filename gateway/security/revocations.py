@@ -1,11 +1,13 @@
 """The certificates that count no more before their end, by the lists of their issuers (RFC 5280, section 5).
 
-The list of the federation's authority names certificates that it issued; that of a region's issuer those of this
-issuer. A revocation is for good: a later list has a higher CRL number, and every serial number of those before.
+A list counts for the certificates that the key of its issuer has signed under the name of its issuer, and for no other.
+So it counts on where its issuer is certified anew, or where the authority above it is removed. A revocation is for
+good: a later list has a higher CRL number, and every serial number of those before.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,7 +20,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.security.issuers import COORDINATORS, NODES
 from gateway.security.peers import IssuedNumber, Peer, has_issued, issuing_region, signs_certificates
 
 LARGEST_LIST = 64 * 1024
@@ -35,17 +36,45 @@ class VerifiedList:
     """A list whose signature was verified."""
 
     told: RevocationList
-    issuer_id: str
-    """SHA-256 (hex) of the issuer's public key: lists of one key replace each other."""
+    issuer: x509.Certificate
+    """A certificate of the issuer. The issuer is its key and its subject, whoever certifies them."""
     number: int
     """The CRL number."""
     revoked: frozenset[IssuedNumber]
 
-    def require_newer_than(self, former: "VerifiedList") -> None:
-        """Raises Refused with REVOCATION_LIST_OUTDATED unless this list may replace a former one of its issuer."""
-        if self.number <= former.number:
-            raise _outdated(f"its CRL number is {self.number}, not above {former.number}")
-        if missing := former.revoked - self.revoked:
+    @property
+    def key_id(self) -> str:
+        """SHA-256 (hex) of the issuer's public key."""
+        return _sha256(_public_key(self.issuer))
+
+    @property
+    def issuer_id(self) -> str:
+        """SHA-256 (hex) of the issuer's public key and subject: lists of one issuer replace each other."""
+        return _sha256(_public_key(self.issuer), self.issuer.subject.public_bytes())
+
+    def has_issuer_of(self, other: RevocationList) -> bool:
+        """Whether this issuer has signed another list, too."""
+        try:
+            _read(other, [self.issuer])
+        except Refused:
+            return False
+        return True
+
+    def require_may_replace(self, former: RevocationList) -> None:
+        """Raises Refused with REVOCATION_LIST_OUTDATED unless this list may replace a former one of its issuer.
+
+        The former one is read by the present certificate of the issuer: its own may count no more. The same list under
+        another certificate replaces it.
+        """
+        try:
+            before = _read(former, [self.issuer])
+        except Refused:
+            raise _outdated("a list of another issuer came first: publish it again") from None
+        if self.told.crl == former.crl:
+            return
+        if self.number <= before.number:
+            raise _outdated(f"its CRL number is {self.number}, not above {before.number}")
+        if missing := before.revoked - self.revoked:
             raise _outdated(f"{len(missing)} of the serial numbers in force are missing, as {min(_serials(missing))}")
 
 
@@ -57,7 +86,7 @@ class Revocations:
         self._authorities = x509.load_pem_x509_certificates(authority)
         self._federation = federation
         self._lists: dict[str, VerifiedList] = {}
-        self._revoked: frozenset[IssuedNumber] = frozenset()
+        self._issuers: dict[IssuedNumber, list[x509.Certificate]] = {}
         self._listeners: list[Callable[[], None]] = []
         self._refused: dict[bytes, bytes] = {}
 
@@ -80,80 +109,121 @@ class Revocations:
 
     def take_each(self, lists: Iterable[RevocationList]) -> None:
         """Puts lists of others in force. One that cannot be used is logged, once, and changes nothing."""
-        for told in lists:
-            try:
-                self.take(told)
-            except Refused as refused:
-                if self._refused.get(told.issuer_certificate) != told.crl:
-                    self._refused[told.issuer_certificate] = told.crl
-                    _log.error("a revocation list is ignored, what was revoked before stays so: %s", refused)
+        self._each(lists, self._certified)
+
+    def keep_each(self, lists: Iterable[RevocationList]) -> None:
+        """Puts lists of the own store in force, which were verified when they came there. Otherwise as `take_each`.
+
+        Nobody needs to certify the issuer of a region any more: the authority above it may be removed.
+        """
+        self._each(lists, self._signed)
 
     def take(self, told: RevocationList) -> VerifiedList:
         """Puts a list in force. A list in force changes nothing.
 
         Raises Refused with REVOCATION_LIST_INVALID or REVOCATION_LIST_OUTDATED, without a change.
         """
-        known = next((each for each in self._lists.values() if each.told == told), None)
-        if known is not None:
-            return known
-        verified = self.verified(told)
-        if (former := self._lists.get(verified.issuer_id)) is not None:
-            verified.require_newer_than(former)
-        self._lists[verified.issuer_id] = verified
-        self._revoked = frozenset[IssuedNumber]().union(*(each.revoked for each in self._lists.values()))
-        for listener in self._listeners:
-            listener()
-        return verified
+        return self._put(told, self._certified)
 
     def require_in_force(self, peer: Peer) -> None:
         """Raises Refused with CERTIFICATE_REVOKED where a certificate of the peer, or of its issuer, is revoked."""
-        if not self._revoked.isdisjoint(peer.numbers):
+        if any(self._is_revoked(*each) for each in peer.certificates):
             raise Refused(Reason.REASON_CERTIFICATE_REVOKED)
 
     def names(self, certificate: x509.Certificate) -> bool:
-        """Whether a certificate that the authority itself has issued is revoked."""
-        return IssuedNumber(certificate.issuer.public_bytes(), "", certificate.serial_number) in self._revoked
-
-    def names_server(self, certificate: x509.Certificate) -> bool:
-        """Whether a server's certificate is revoked: the authority and the issuers that renew alone make servers."""
-        name, serial = certificate.issuer.public_bytes(), certificate.serial_number
-        makers = ("", NODES, COORDINATORS)
-        return not self._revoked.isdisjoint(IssuedNumber(name, issuer, serial) for issuer in makers)
+        """Whether a certificate is revoked by its issuer."""
+        return self._is_revoked(IssuedNumber.of(certificate), certificate)
 
     def verified(self, told: RevocationList) -> VerifiedList:
-        """Verifies a list, whether or not it may replace another. Raises Refused with REVOCATION_LIST_INVALID."""
-        if told.ByteSize() > LARGEST_LIST:
-            raise _invalid(f"it has more than {LARGEST_LIST} bytes")
-        try:
-            crl = x509.load_der_x509_crl(told.crl)
-            issuers = [self._issuer(told.issuer_certificate)] if told.issuer_certificate else self._authorities
-            issuer = next((each for each in issuers if _has_signed(each, crl)), None)
-            if issuer is None:
-                raise _Unusable("no issuer of the federation has signed it")
-            _require_whole(crl)
-            region = issuing_region(issuer, self._federation) if told.issuer_certificate else ""
-            number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-            name = issuer.subject.public_bytes()
-            revoked = frozenset(IssuedNumber(name, region, each.serial_number) for each in crl)
-        except _Unusable as error:
-            raise _invalid(str(error)) from None
-        except x509.ExtensionNotFound:
-            raise _invalid("it has no CRL number") from None
-        except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
-            # The text of the library is for its authors, and no answer to a caller.
-            raise _invalid("it cannot be read") from error
-        return VerifiedList(told, _key_id(issuer), number, revoked)
+        """Verifies a list that is to be published, whether or not it may replace another.
 
-    def _issuer(self, der: bytes) -> x509.Certificate:
-        """The certificate of a region's issuer. Raises _Unusable unless the authority has certified it as one."""
-        certificate = x509.load_der_x509_certificate(der)
-        if not any(has_issued(each, certificate) for each in self._authorities):
+        Raises Refused with REVOCATION_LIST_INVALID.
+        """
+        found = self._certified(told)
+        if told.issuer_certificate and self.names(found.issuer):
+            raise _invalid("the certificate of its issuer was revoked")
+        return found
+
+    def _each(self, lists: Iterable[RevocationList], read: Callable[[RevocationList], VerifiedList]) -> None:
+        for told in lists:
+            try:
+                self._put(told, read)
+            except Refused as refused:
+                if self._refused.get(told.issuer_certificate) != told.crl:
+                    self._refused[told.issuer_certificate] = told.crl
+                    _log.error("a revocation list is ignored, what was revoked before stays so: %s", refused)
+
+    def _put(self, told: RevocationList, read: Callable[[RevocationList], VerifiedList]) -> VerifiedList:
+        known = next((each for each in self._lists.values() if each.told == told), None)
+        if known is not None:
+            return known
+        found = read(told)
+        if (former := self._lists.get(found.issuer_id)) is not None:
+            found.require_may_replace(former.told)
+        self._lists[found.issuer_id] = found
+        self._issuers = {}
+        for each in self._lists.values():
+            for number in each.revoked:
+                self._issuers.setdefault(number, []).append(each.issuer)
+        for listener in self._listeners:
+            listener()
+        return found
+
+    def _is_revoked(self, number: IssuedNumber, certificate: x509.Certificate) -> bool:
+        # Another issuer may have the same name: an authority that succeeds another one has.
+        return any(has_issued(issuer, certificate) for issuer in self._issuers.get(number, ()))
+
+    def _signed(self, told: RevocationList) -> VerifiedList:
+        """A list that its issuer has signed, be it certified or not; without its certificate the authority has to."""
+        if not told.issuer_certificate:
+            return _read(told, self._authorities)
+        with _refusing():
+            issuer = x509.load_der_x509_certificate(told.issuer_certificate)
+        return _read(told, [issuer])
+
+    def _certified(self, told: RevocationList) -> VerifiedList:
+        """A list of the authority, or of the issuer of a region that the authority has certified."""
+        found = self._signed(told)
+        if told.issuer_certificate:
+            with _refusing():
+                self._require_certified(found.issuer)
+        return found
+
+    def _require_certified(self, issuer: x509.Certificate) -> None:
+        """Raises _Unusable unless the authority has certified this issuer as that of a region."""
+        if not any(has_issued(each, issuer) for each in self._authorities):
             raise _Unusable("its issuer is not certified by the authority of the federation")
-        if not signs_certificates(certificate) or not issuing_region(certificate, self._federation):
+        if not signs_certificates(issuer) or not issuing_region(issuer, self._federation):
             raise _Unusable("its signer is no issuer of a region")
-        if self.names(certificate):
-            raise _Unusable("the certificate of its issuer was revoked")
-        return certificate
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Raises Refused with REVOCATION_LIST_INVALID for a list, or a certificate, that is not to be used."""
+    try:
+        yield
+    except _Unusable as error:
+        raise _invalid(str(error)) from None
+    except x509.ExtensionNotFound:
+        raise _invalid("it has no CRL number") from None
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
+        # The text of the library is for its authors, and no answer to a caller.
+        raise _invalid("it cannot be read") from error
+
+
+def _read(told: RevocationList, issuers: Iterable[x509.Certificate]) -> VerifiedList:
+    """A list that one of the issuers has signed. Raises Refused with REVOCATION_LIST_INVALID."""
+    if told.ByteSize() > LARGEST_LIST:
+        raise _invalid(f"it has more than {LARGEST_LIST} bytes")
+    with _refusing():
+        crl = x509.load_der_x509_crl(told.crl)
+        issuer = next((each for each in issuers if _has_signed(each, crl)), None)
+        if issuer is None:
+            raise _Unusable("no issuer of the federation has signed it")
+        _require_whole(crl)
+        number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+        name = issuer.subject.public_bytes()
+        return VerifiedList(told, issuer, number, frozenset(IssuedNumber(name, each.serial_number) for each in crl))
 
 
 def _has_signed(issuer: x509.Certificate, crl: x509.CertificateRevocationList) -> bool:
@@ -172,9 +242,14 @@ def _require_whole(crl: x509.CertificateRevocationList) -> None:
             raise _Unusable(f"it has the critical extension {extension.oid.dotted_string}")
 
 
-def _key_id(certificate: x509.Certificate) -> str:
+def _public_key(certificate: x509.Certificate) -> bytes:
+    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _sha256(*parts: bytes) -> str:
     digest = Hash(SHA256())
-    digest.update(certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    for each in parts:
+        digest.update(each)
     return digest.finalize().hex()
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.api.federation.v1.federation_pb2 import RevocationList, WatchResponse
@@ -12,7 +13,15 @@ from gateway.security import tls
 from gateway.security.authority import Authority
 from gateway.security.identity import parse
 from tests.contract.membership_node import PATIENCE_S, eventually, node, running, signer_of
-from tests.contract.small_federation import FEDERATION, HOUR, NOTHING_LISTENS, NOW, Certificates, coordinator
+from tests.contract.small_federation import (
+    FEDERATION,
+    HOUR,
+    NOTHING_LISTENS,
+    NOW,
+    Certificates,
+    coordinator,
+    new_authority,
+)
 from tests.contract.test_membership_client import PEER, certificates_of_a_federation, member, sealed_to
 from tests.keys import region_keys
 
@@ -139,5 +148,49 @@ def test_a_region_is_sealed_to_on_though_its_former_certificate_has_run_out_and_
             crl = certificates.authority.revocation_list([*others, serial], 2, NOW).public_bytes(Encoding.DER)
             hub.put(WatchResponse(federation_revision=1, revocation_lists=[RevocationList(crl=crl)]))
             await eventually(lambda: known.of(PEER) is None)
+
+    asyncio.run(story())
+
+
+def test_a_node_that_restarts_without_the_authority_above_an_issuer_still_knows_what_that_issuer_revoked(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """The successor certifies key and name of the issuer, which then publishes on."""
+
+    async def story() -> None:
+        key, present = ec.generate_private_key(ec.SECP256R1()), new_authority()
+        former, issuer = (
+            each.issue_issuer("henan", NOW - HOUR, NOW + HOUR, key) for each in (certificates.authority, present)
+        )
+        operator = parse(f"spiffe://{FEDERATION}/region/henan/operator/crm", FEDERATION)
+        revoked = issuer.issue_tls(operator, NOW, NOW + HOUR).certificate
+
+        def told(by: Authority, number: int, *serials: int) -> WatchResponse:
+            crl = by.revocation_list(serials, number, NOW).public_bytes(Encoding.DER)
+            own = by.certificate.public_bytes(Encoding.DER)
+            lists = [RevocationList(crl=crl, issuer_certificate=own)]
+            return WatchResponse(federation_revision=1, revocation_lists=lists)
+
+        async with (
+            coordinator(certificates) as hub,
+            node(certificates, tmp_path / "data", hub.endpoint) as under_test,
+            running(under_test.client.follow()),
+        ):
+            await eventually(lambda: under_test.current.revision == 1)
+            hub.put(told(former, 1, revoked.serial_number))
+            # Further members are told once the state with the list is kept on disk.
+            await eventually(lambda: under_test.border.keys.revocations.names(revoked))
+            hub.put(WatchResponse(federation_revision=1, members=[member(PEER)]))
+            await eventually(lambda: PEER in under_test.current.state().members)
+        certificates.authority = present
+        async with (
+            coordinator(certificates) as hub,
+            node(certificates, tmp_path / "data", hub.endpoint) as under_test,
+        ):
+            assert under_test.border.keys.revocations.names(revoked)
+            async with running(under_test.client.follow()):
+                later, lists = told(issuer, 2, revoked.serial_number, 8), under_test.border.keys.revocations.lists
+                hub.put(later)
+                await eventually(lambda: list(lists()) == list(later.revocation_lists))
 
     asyncio.run(story())

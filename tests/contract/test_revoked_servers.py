@@ -211,4 +211,4 @@ def test_the_issuer_of_a_region_revokes_no_server(certificates: Certificates) ->
     crl = region.revocation_list([server.serial_number], 1, NOW).public_bytes(Encoding.DER)
     issuer = region.certificate.public_bytes(Encoding.DER)
     found.take(RevocationList(crl=crl, issuer_certificate=issuer))
-    assert not found.names_server(server)
+    assert not found.names(server)

@@ -187,7 +187,7 @@ class Keys:
         return self._key(f"suspension-statements/{region}")
 
     def revocation_list(self, issuer: str) -> bytes:
-        """The revocation list of an issuer, by the SHA-256 (hex) of its public key."""
+        """The revocation list of an issuer, by its id."""
         return self._key(f"revocations/{issuer}")
 
     def audit_head_of(self, region: str) -> bytes:

@@ -67,7 +67,7 @@ class StateKeeper:
             state = self._last_good.load()
             if state is None:
                 return
-            self._keys.revocations.take_each(state.revocation_lists)
+            self._keys.revocations.keep_each(state.revocation_lists)
             federation = self._held(state)
             if federation is None:
                 federation, self._in_force = self._built(state, None)

@@ -57,15 +57,16 @@ class RevocationServiceServicer:
 
         The issuer's signature decides, and not the caller. A list in force changes nothing. A list that is not signed
         by an issuer of the federation is refused with REVOCATION_LIST_INVALID. One that is not newer than the list in
-        force, or lacks a serial number of it, is refused with REVOCATION_LIST_OUTDATED. More lists of one caller than
-        people sign are refused with REVOCATION_LISTS_TOO_MANY.
+        force, or lacks a serial number of it, is refused with REVOCATION_LIST_OUTDATED. The list in force may come again
+        under a new certificate of its issuer. More lists of one caller than people sign are refused with
+        REVOCATION_LISTS_TOO_MANY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRevocationLists(self, request, context):
-        """Returns the lists in force, one for each issuer.
+        """Returns the lists in force, one for each issuer. An issuer is a key under one name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

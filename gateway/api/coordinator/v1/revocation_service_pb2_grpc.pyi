@@ -27,11 +27,12 @@ class RevocationServiceStub:
 
     The issuer's signature decides, and not the caller. A list in force changes nothing. A list that is not signed
     by an issuer of the federation is refused with REVOCATION_LIST_INVALID. One that is not newer than the list in
-    force, or lacks a serial number of it, is refused with REVOCATION_LIST_OUTDATED. More lists of one caller than
-    people sign are refused with REVOCATION_LISTS_TOO_MANY.
+    force, or lacks a serial number of it, is refused with REVOCATION_LIST_OUTDATED. The list in force may come again
+    under a new certificate of its issuer. More lists of one caller than people sign are refused with
+    REVOCATION_LISTS_TOO_MANY.
     """
     ListRevocationLists: _aio.UnaryUnaryMultiCallable[_revocation_service_pb2.ListRevocationListsRequest, _revocation_service_pb2.ListRevocationListsResponse]
-    """Returns the lists in force, one for each issuer."""
+    """Returns the lists in force, one for each issuer. An issuer is a key under one name."""
 
 @_typing.type_check_only
 class RevocationServiceBlockingStub(RevocationServiceStub):
@@ -55,8 +56,9 @@ class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         The issuer's signature decides, and not the caller. A list in force changes nothing. A list that is not signed
         by an issuer of the federation is refused with REVOCATION_LIST_INVALID. One that is not newer than the list in
-        force, or lacks a serial number of it, is refused with REVOCATION_LIST_OUTDATED. More lists of one caller than
-        people sign are refused with REVOCATION_LISTS_TOO_MANY.
+        force, or lacks a serial number of it, is refused with REVOCATION_LIST_OUTDATED. The list in force may come again
+        under a new certificate of its issuer. More lists of one caller than people sign are refused with
+        REVOCATION_LISTS_TOO_MANY.
         """
 
     @_abc_1.abstractmethod
@@ -65,6 +67,6 @@ class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _revocation_service_pb2.ListRevocationListsRequest,
         context: _aio.ServicerContext[_revocation_service_pb2.ListRevocationListsRequest, _revocation_service_pb2.ListRevocationListsResponse],
     ) -> _abc.Awaitable[_revocation_service_pb2.ListRevocationListsResponse]:
-        """Returns the lists in force, one for each issuer."""
+        """Returns the lists in force, one for each issuer. An issuer is a key under one name."""
 
 def add_RevocationServiceServicer_to_server(servicer: RevocationServiceServicer, server: _aio.Server) -> None: ...
