@@ -22,6 +22,7 @@ from gateway.api.coordinator.v1.administration_pb2 import (
     VerifyChainsResponse,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import AuditOversightServiceServicer
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import AuditHead, MemberState
 from gateway.api.region.v1.audit_service_pb2 import (
     ListWitnessedHeadsRequest,
@@ -137,8 +138,12 @@ class AuditOversightService(AuditOversightServiceServicer):
             _log.warning("%s keeps a head of %s that its key did not sign", sighting.witness, region)
 
     async def _verdict(self, region: str, seen: list[Sighting], limit: asyncio.Semaphore) -> ChainVerdict:
-        members = may_witness(self._ports.members.all())
-        verdict = ChainVerdict(region=region, witnesses=witnesses_of(region, members))
+        members, keys = self._ports.members, self._ports.keys
+        snapshot = members.snapshot()
+        suspended = {each for each, stated in snapshot.suspensions.items() if stated.statement.suspended}
+        configuration = snapshot.configuration or Configuration()
+        candidates = may_witness(configuration, members.all(), suspended, keys.has_certified)
+        verdict = ChainVerdict(region=region, witnesses=witnesses_of(region, candidates))
         async with limit:
             return await judged(verdict, seen, lambda request: self._call(region, _verify_part(request)))
 

@@ -22,6 +22,14 @@ class FederationState:
     chain: Chain | None = None
     """The signed revisions up to the one in force; None at a region that verifies no signatures."""
 
+    @property
+    def suspended(self) -> frozenset[str]:
+        """The regions with a signed suspension; none at a region that verifies no signatures."""
+        if self.chain is None:
+            return frozenset()
+        suspended = MemberState.MEMBER_STATE_SUSPENDED
+        return frozenset(region for region, member in self.members.items() if member.state == suspended)
+
     def member_state(self, region: str) -> MemberState.ValueType:
         """The state of a region; ABSENT for a region that is not in the configuration."""
         member = self.members.get(region)

@@ -385,13 +385,20 @@ class TrustedKeys:
     ) -> bool:
         """Whether the region signed a content at a time, by its certificate (PEM) of then, which may have run out."""
         found = _without_path(domain, content, signature)
-        try:
-            accepted = self._of_evidence(region, pem)
-        except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion):
-            return False
-        if found is None or not _is_valid(accepted, then):
+        accepted = self._certified(region, pem)
+        if found is None or accepted is None or not _is_valid(accepted, then):
             return False
         return accepted.has_signed(found[0], signature[:_SIGNATURE_BYTES], is_repeated=False)
+
+    def has_certified(self, region: str, pem: bytes) -> bool:
+        """Whether an authority that counts has issued a signing certificate (PEM) to the region, whatever its end."""
+        return self._certified(region, pem) is not None
+
+    def _certified(self, region: str, pem: bytes) -> _Accepted | None:
+        try:
+            return self._of_evidence(region, pem)
+        except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion):
+            return None
 
     def _drop_distrusted(self) -> None:
         for region, known in list(self._accepted.items()):

@@ -17,6 +17,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.auditing import audit as chain
 from gateway.errors import Refused, Unreachable
 from gateway.federation.current import CurrentFederation
+from gateway.federation.suspensions import claimed
 from gateway.federation.witnesses import may_witness, witnesses_of
 from gateway.maintenance.doctor.peers import peer, unreached
 from gateway.process.last_good import LastGoodBroken
@@ -99,9 +100,7 @@ class Witnesses:
         Raises NoWitness where no coordinator responds, or one has a head that this region did not sign.
         """
         kept = await self._of_coordinators()
-        members = self._members()
-        names = witnesses_of(self._settings.region, may_witness(members))
-        answers = await asyncio.gather(*(self._of_region(members[name]) for name in names))
+        answers = await asyncio.gather(*(self._of_region(each) for each in self._witnesses()))
         return Testimony(
             kept,
             [each for each in answers if isinstance(each, Countersigned)],
@@ -155,13 +154,20 @@ class Witnesses:
             )
         return head
 
-    def _members(self) -> dict[str, Member]:
-        """The regions as the node last knew them."""
+    def _witnesses(self) -> list[Member]:
+        """The witnesses by the state that the node keeps on disk."""
+        kept = LastGood(self._settings.data)
         try:
-            state = LastGood(self._settings.data).load()
+            state, configuration = kept.load(), kept.configuration()
         except LastGoodBroken:
-            return {}
-        return {member.region: member for member in state.members} if state is not None else {}
+            return []
+        if state is None or configuration is None:
+            return []
+        members = {member.region: member for member in state.members}
+        # The node keeps statements that it has proven, and no others.
+        suspended = {each.region for each in map(claimed, state.suspensions) if each.suspended}
+        candidates = may_witness(configuration, members, suspended, self._keys.has_certified)
+        return [members[each] for each in witnesses_of(self._settings.region, candidates)]
 
     async def _of_region(self, member: Member) -> Countersigned | str | None:
         """The head kept by a region, or the reason without one; None for a region that never received any."""

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from gateway.api.federation.v1.federation_pb2 import ChainHead, Member, RevocationList, WatchResponse
+from gateway.api.federation.v1.federation_pb2 import ChainHead, Member, MemberState, RevocationList, WatchResponse
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
@@ -21,6 +21,7 @@ from region_node.node.membership.suspensions import SuspensionKeeper
 from region_node.node.membership.verified import Verified, verified
 
 _Saved = tuple[int, list[Member], Sequence[RevocationList], Sequence[SignedSuspension]]
+_ABSENT = MemberState.MEMBER_STATE_ABSENT
 _log = logging.getLogger(__name__)
 
 
@@ -75,7 +76,7 @@ class StateKeeper:
         except (LastGoodBroken, StateUnusable) as error:
             _log.error("%s is ignored: %s", self._last_good.path, error)
             return
-        members = self._trusted(state.members)
+        members = self._trusted(state.members, federation)
         self._current.update(federation, members, self._in_force.chain if self._in_force is not None else None)
         self._saved = self._to_save(federation, members)
         _log.info("working by revision %d of the configuration, as last kept on disk", federation.revision)
@@ -102,7 +103,7 @@ class StateKeeper:
         self.suspensions.take(response.suspensions, self._chain)
         if response.HasField("number_assignments"):
             federation = await self._assignments.take(response.number_assignments, federation)
-        members = self._trusted(response.members)
+        members = self._trusted(response.members, federation)
         if response.HasField("registry_head"):
             self.registry_head = ChainHead()  # a copy: a part of a message keeps the whole of it in memory
             self.registry_head.CopyFrom(response.registry_head)
@@ -157,13 +158,16 @@ class StateKeeper:
             revision, configuration, self._current.note_year_without_calendar, self._assignments.book
         ), found
 
-    def _trusted(self, members: Iterable[Member]) -> list[Member]:
+    def _trusted(self, members: Sequence[Member], federation: Federation) -> list[Member]:
         """The members, each with its newest keys: former keys from a coordinator are ignored.
 
-        The saved state also has the newest keys, so that a restarted node knows no less.
+        A configured region that proved its key stays one of them, though a coordinator leaves it out. The saved state
+        also has the newest keys, so that a restarted node knows no less.
         """
-        found = []
-        for told in members:
+        found, named = [], {each.region for each in members}
+        unnamed = [each.id for each in federation.configuration.regions if each.id not in named]
+        omitted = [Member(region=each, state=_ABSENT) for each in unnamed if self._keys.newest(each) is not None]
+        for told in (*members, *omitted):
             self._trust(told)
             member = Member()
             member.CopyFrom(told)

@@ -91,7 +91,7 @@ class WitnessNotifier:
         border = self._ports.border
         if not border.current.revision:
             return
-        for witness in witnesses_of(border.region, may_witness(border.current.state().members)):
+        for witness in witnesses_of(border.region, candidates(border)):
             now = self._ports.clock.now()
             if await self._ports.store.read(lambda tx, each=witness, at=now: is_due(tx, each, at)):  # type: ignore[misc]
                 await self._tell(witness, now)
@@ -177,6 +177,12 @@ class WitnessNotifier:
             tx, now=now, actor=f"region/{witness}", action="AUDIT_HEAD_CONTRADICTED", subject=subject, detail=detail
         )
         _log.error("the audit chain of this region contradicts what its witness %s keeps: %s", witness, detail)
+
+
+def candidates(border: Border) -> list[str]:
+    """The regions that may witness, by the state in force. Raises Refused with CONFIGURATION_MISSING before it."""
+    state = border.current.state()
+    return may_witness(state.federation.configuration, state.members, state.suspended, border.keys.has_certified)
 
 
 def is_due(tx: Transaction, witness: str, now: datetime) -> bool:

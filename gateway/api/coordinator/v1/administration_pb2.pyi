@@ -1078,7 +1078,7 @@ class ChainVerdict(_message.Message):
 
     @_builtins.property
     def witnesses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Witnesses of the region by the current membership, including those that did not answer."""
+        """Witnesses of the region by the configuration and signed suspensions, including those that did not answer."""
 
     def __init__(
         self,
