@@ -79,12 +79,12 @@ class Acting:
         for each in documents:
             if each not in said and not (said and each.document_id):
                 problem, chinese = f"nobody of staff has seen {each.code}", f"没有员工查验过{each.code}"
-                raise not_proven(self.operator, problem, chinese)
+                raise not_proven(self.operator.path, problem, chinese)
 
     def _name(self, requester: Requester, field: str) -> None:
         if self.proof is None:
             if requester.staff_id not in ("", SELF_SERVICE):
-                raise not_proven(self.operator, f"{field} names one", f"{field}载有员工")
+                raise not_proven(self.operator.path, f"{field} names one", f"{field}载有员工")
             requester.staff_id = SELF_SERVICE
         elif requester.staff_id not in ("", self.proof.staff_id):
             told = {"field": field, "staff_id": requester.staff_id, "proven": self.proof.staff_id}
@@ -126,7 +126,7 @@ class ActingStaff:
             return None
         if not self._access.serves_without_staff(method):
             name = method.rpartition("/")[2]
-            raise not_proven(operator, f"{name} is for staff", f"{name}须由员工办理")
+            raise not_proven(operator.path, f"{name} is for staff", f"{name}须由员工办理")
         return Acting(operator, None, self)
 
     def require_in_force(self, proof: StaffProof) -> None:
@@ -142,9 +142,9 @@ class ActingStaff:
         return document.code in self._checked_at_home
 
 
-def not_proven(operator: Identity, problem: str, problem_zh_cn: str) -> Refused:
-    """STAFF_NOT_PROVEN with the problem in both languages."""
-    told = {"operator": operator.path, "problem": problem, "problem_zh_cn": problem_zh_cn}
+def not_proven(operator: str, problem: str, problem_zh_cn: str) -> Refused:
+    """STAFF_NOT_PROVEN of an operator system, by its path, with the problem in both languages."""
+    told = {"operator": operator, "problem": problem, "problem_zh_cn": problem_zh_cn}
     return Refused(Reason.REASON_STAFF_NOT_PROVEN, **told)
 
 

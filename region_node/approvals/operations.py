@@ -8,6 +8,7 @@ from gateway.api.region.v1.erasure_service_pb2 import ErasureReason
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
+from gateway.rpc.acting import not_proven
 from gateway.store import vault
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, time_in, to_microseconds
@@ -46,7 +47,8 @@ class Awaited:
 def approval_of(tx: Transaction, act: Act, call: AuditedCall) -> ApprovalRow | Awaited:
     """The confirmed approval of a caller's act; without one the proposal, which is made unless it is there.
 
-    Each caller needs an approval of its own.
+    Each caller needs an approval of its own. Raises Refused with STAFF_NOT_PROVEN where nobody has proven who proposes:
+    a name that an operator system gives is no first person, even where the region believes it otherwise.
     """
     content = _content(tx, act, call.actor)
     known = newest_of(tx, content)
@@ -55,6 +57,9 @@ def approval_of(tx: Transaction, act: Act, call: AuditedCall) -> ApprovalRow | A
         return known
     if known is not None and state == rules.PROPOSED:
         return Awaited(known)
+    if not call.proven:
+        problem, chinese = "a proven one proposes what two people do", "须由两人办理的事项须由身份经证明的员工提出"
+        raise not_proven(call.actor, problem, chinese)
     time = to_microseconds(call.now)
     row = ApprovalRow(
         approval_id=_free_id(tx, time),
@@ -67,7 +72,7 @@ def approval_of(tx: Transaction, act: Act, call: AuditedCall) -> ApprovalRow | A
         reference=act.reference,
         reason=act.reason,
         caller=call.actor,
-        proposer=call.staff_id,
+        proposer=call.proven,
         propose_time=time,
         expire_time=to_microseconds(call.now + rules.TO_DECIDE),
         decider="",

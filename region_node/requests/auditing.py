@@ -30,6 +30,14 @@ class AuditedCall:
         return self.proof or f"staff {self.staff_id}"
 
     @property
+    def proven(self) -> str:
+        """The name of the proven member of staff: of the certificate of the call, or of a proof; empty without one."""
+        _, _, role, name = self.actor.split("/")
+        if role == "staff":
+            return name
+        return self.staff_id if self.proof else ""
+
+    @property
     def dealer(self) -> Dealer:
         """The caller in a region, for whom dealings with lines are counted."""
         _, region, role, name = self.actor.split("/")

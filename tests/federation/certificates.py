@@ -8,6 +8,7 @@ import grpc
 from gateway.security.authority import Authority, Issued
 from gateway.security.identity import parse
 from gateway.security.region_keys import KeySet
+from gateway.security.staff_proofs import LONGEST_STATEMENT, statement_for
 from gateway.security.tls import Credentials, client_options
 from region_node.node.settings import SigningFiles
 
@@ -34,6 +35,12 @@ class Certificates:
         """The TLS files of the member at a path such as `region/sichuan`, issued when first asked for."""
         directory = self._directory(path)
         return Credentials(directory / "authority.crt", directory / "tls.crt", directory / "tls.key")
+
+    def statement(self, path: str, staff: str) -> str:
+        """The statement by which a member of staff acts through the operator system at `path`, from now on."""
+        region, name = path.split("/")[1], path.rpartition("/")[2]
+        own = self.credentials(f"region/{region}/staff/{staff}")
+        return statement_for(own, name, datetime.now(UTC), LONGEST_STATEMENT)
 
     def signing(self, path: str) -> SigningFiles:
         """The signing files of a region."""

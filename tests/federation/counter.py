@@ -124,6 +124,11 @@ class Counter:
         """The erasure service of its node."""
         return ErasureServiceStub(self.federation.dial_node(self.node, self.path))
 
+    @property
+    def proof(self) -> tuple[tuple[str, str]]:
+        """The metadata by which the requester proves to act through the operator system."""
+        return (("authorization", f"Bearer {self.federation.certificates.statement(self.path, REQUESTER.staff_id)}"),)
+
     async def erase(
         self, number: str, *, request_id: str = "", reason: erasure_api.ErasureReason.ValueType = REQUESTED
     ) -> erasure_api.Erasure:
@@ -131,13 +136,17 @@ class Counter:
         request = erasure_api.EraseCustomerRequest(
             request_id=request_id or self.federation.next_id(), number=number, reason=reason, requester=REQUESTER
         )
-        answer = await self.by_two(lambda: self.erasure.EraseCustomer(request, timeout=CALL_SECONDS))
+        answer = await self.by_two(
+            lambda: self.erasure.EraseCustomer(request, timeout=CALL_SECONDS, metadata=self.proof)
+        )
         return answer.erasure
 
     async def restrict(self, number: str) -> erasure_api.RestrictCustomerResponse:
         """Has one of this region's customers stored only."""
         request = erasure_api.RestrictCustomerRequest(number=number, reason=REQUESTED, requester=REQUESTER)
-        return await self.by_two(lambda: self.erasure.RestrictCustomer(request, timeout=CALL_SECONDS))
+        return await self.by_two(
+            lambda: self.erasure.RestrictCustomer(request, timeout=CALL_SECONDS, metadata=self.proof)
+        )
 
     async def by_two(self, call: Callable[[], Awaitable[T]]) -> T:
         """The answer to a call, once a member of the region's staff has confirmed it where it needs two people."""

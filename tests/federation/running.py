@@ -7,7 +7,7 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -41,7 +41,6 @@ from gateway.process.running import Running
 from gateway.rpc.channels import Dialer
 from gateway.security.identity import server_name
 from gateway.security.provider_settings import IdentityProviderSettings
-from gateway.security.staff_proofs import LONGEST_STATEMENT, statement_for
 from gateway.store.opening import PostgresqlSettings
 from gateway.time.clock import to_timestamp
 from region_node.app.process import start as start_node
@@ -414,11 +413,8 @@ class Federation:
 
     def staff_proof(self, path: str) -> str:
         """The statement of whoever acts through the operator system at `path`; empty for nobody."""
-        if (staff := self.acting.get(path)) is None:
-            return ""
-        region, name = path.split("/")[1], path.rpartition("/")[2]
-        own = self.certificates.credentials(f"region/{region}/staff/{staff}")
-        return statement_for(own, name, datetime.now(UTC), LONGEST_STATEMENT)
+        staff = self.acting.get(path)
+        return "" if staff is None else self.certificates.statement(path, staff)
 
     @property
     def _anchor(self) -> Path | None:

@@ -102,7 +102,7 @@ OPERATOR: Final = (
     Act("order what its scope lacks", "OPERATOR_SCOPE_MISSING", REVOKED, lambda it: orders(it, "TERMINATE", it.own)),
     Act("read an order of another operator system", "ORDER_NOT_FOUND", REVOKED, reads_order_of_another),
     Act("read another region's customer, who has consented to nothing", "NOT_GRANTED", REVOKED, reads_shared),
-    Act("restrict a customer of its region to storage, alone", "APPROVAL_AWAITED", REVOKED, restricts),
+    Act("restrict a customer of its region to storage", "STAFF_NOT_PROVEN", REVOKED, restricts),
     Act("confirm an act that needs two", DENIED, REVOKED, confirms_as_operator),
     Act("work at the node of another region", DENIED, REVOKED, lambda it: lists_orders(it, TILL, "sichuan")),
     Act("bring an envelope to a node", DENIED, REVOKED, lambda it: brings(it, TILL, "guangdong")),

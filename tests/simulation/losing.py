@@ -153,7 +153,7 @@ class Losing(Simulation):
         assert isinstance(await store.write(self._accepted), Loss)
 
     def _accepted(self, tx: Transaction) -> Loss | Awaited:
-        call = AuditedCall("staff", "wang", self._lost.ports.clock.of_people())
+        call = AuditedCall(f"region/{self._lost.name}/staff/wang", "wang", self._lost.ports.clock.of_people())
         return accept(tx, losses.losses(tx)[0].number, "INC-1", call)
 
     async def _catch_up(self) -> None:

@@ -69,9 +69,14 @@ def what_a_region_keeps() -> Iterator[Archive]:
 
 
 def asked(kept: Archive, act: Act = ERASING, staff_id: str = "li", after: timedelta = timedelta(0)) -> ApprovalRow:
-    """The approval of an act that the operator system crm asks for."""
-    found = approval_of(kept.tx, act, AuditedCall("region/sichuan/operator/crm", staff_id, NOW + after))
+    """The approval of an act that a proven member of staff asks for through the operator system crm."""
+    found = approval_of(kept.tx, act, through(staff_id, after))
     return found.approval if isinstance(found, Awaited) else found
+
+
+def through(staff_id: str = "li", after: timedelta = timedelta(0), operator: str = "crm") -> AuditedCall:
+    """A call of a proven member of staff through an operator system."""
+    return AuditedCall(f"region/sichuan/operator/{operator}", staff_id, NOW + after, f"staff {staff_id} by certificate")
 
 
 def decided(kept: Archive, approval: ApprovalRow, confirmed: bool = True, by: str = "zhao", number: str = "") -> None:
@@ -104,10 +109,29 @@ def test_a_confirmation_counts_for_its_caller_its_act_and_its_time_alone(kept: A
     decided(kept, approval)
     other = Act(ERASING.act, customer_id="customer-2", reason=ERASING.reason)
     assert asked(kept, other).state == rules.PROPOSED
-    found = approval_of(kept.tx, ERASING, AuditedCall("region/sichuan/operator/app", "li", NOW))
+    found = approval_of(kept.tx, ERASING, through(operator="app"))
     assert isinstance(found, Awaited)
     assert asked(kept, after=rules.TO_ACT - timedelta(seconds=1)).state == rules.CONFIRMED
     assert asked(kept, after=rules.TO_ACT).state == rules.PROPOSED
+
+
+@pytest.mark.parametrize("act", [ERASING, READING])
+def test_a_name_that_an_operator_system_gives_without_a_proof_proposes_nothing(kept: Archive, act: Act) -> None:
+    named = AuditedCall("region/sichuan/operator/crm", "li", NOW)
+    with pytest.raises(Refused) as caught:
+        approval_of(kept.tx, act, named)
+    assert caught.value.reason == Reason.REASON_STAFF_NOT_PROVEN
+    assert caught.value.parameters["operator"] == named.actor
+    assert list_rows(kept.tx, None, 9, NOW, undecided=False) == []
+
+
+def test_a_certificate_of_staff_names_the_proposer_whatever_the_request_says(kept: Archive) -> None:
+    found = approval_of(kept.tx, ERASING, AuditedCall("region/sichuan/staff/zhao", "li", NOW))
+    assert isinstance(found, Awaited)
+    assert found.approval.proposer == "zhao"
+    with pytest.raises(Refused) as caught:
+        decided(kept, found.approval, by="zhao")
+    assert caught.value.reason == Reason.REASON_APPROVER_IS_PROPOSER
 
 
 def test_an_expired_proposal_is_not_confirmed_and_is_listed_as_expired(kept: Archive) -> None:
@@ -128,8 +152,7 @@ def test_approvals_are_listed_in_pages_of_bounded_bytes_and_none_is_left_out(
     async def scenario() -> None:
         store = SqliteStore(tmp_path / "store.db", migrations_of(*PACKAGES), region_keys())
         for act in long:
-            asking = AuditedCall("region/sichuan/operator/crm", "li", NOW)
-            await store.write(partial(approval_of, act=act, call=asking))
+            await store.write(partial(approval_of, act=act, call=through()))
         enter(Call(Identity("china", Role.ROLE_STAFF, "sichuan", "zhao"), "ListApprovals", None))
         context = cast("RegionContext", None)  # of the scopes alone
         service = ApprovalService(context, store, SystemClock(), cast("ScopeKeeper", None), frozenset())

@@ -61,7 +61,7 @@ from tests.unit.situations import LINE
 
 DAY = timedelta(days=1)
 THEIRS = "+8613900000007"
-CALL = AuditedCall("staff", "chen", NOW)
+CALL = AuditedCall("region/sichuan/staff/chen", "chen", NOW)
 TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
 
 

@@ -36,7 +36,7 @@ def erase(asking: Asking, number: str, customer_id: str, reason: str, yes: bool)
 
     Nothing brings it back, not even a backup. Refused while a line is not terminated, an order is open, the balance is
     not zero, or somebody must keep the data. A second person confirms it first (`approvals confirm`); then run the
-    same command again.
+    same command again. An operator system proves who asks (--staff-proof).
 
     \b
     Example:
@@ -69,7 +69,8 @@ def restrict(asking: Asking, number: str, customer_id: str, reason: str) -> None
     """Restrict a customer: the data is stored and nothing else.
 
     For what would be to be erased and must still be kept, or cannot be erased yet. `customers release` ends it. A
-    second person confirms it first (`approvals confirm`); then run the same command again.
+    second person confirms it first (`approvals confirm`); then run the same command again. An operator system proves
+    who asks (--staff-proof).
 
     \b
     Example:

@@ -135,7 +135,7 @@ class Approval(_message.Message):
     caller: _builtins.str
     """Identity of the caller, by its certificate."""
     proposer: _builtins.str
-    """Staff id of the person who proposed it."""
+    """Staff id of the person who proposed it, by the own certificate or a proof."""
     decider: _builtins.str
     """Staff id of the second person; empty before the decision."""
     @_builtins.property
@@ -312,7 +312,7 @@ class OperatorScope(_message.Message):
     amount_unlimited: _builtins.bool
     """True for no such limit; `amount_a_day` is 0 then."""
     staff_named: _builtins.bool
-    """True to believe it when it names a member of staff without a proof."""
+    """True to believe it when it names a member of staff without a proof, but for proposals of acts of two people."""
     client_id: _builtins.str
     """Name at the region's identity provider; empty for the name in its certificate."""
     @_builtins.property

@@ -30,6 +30,9 @@ class ApprovalServiceStub:
 
     The first request for such an act is refused with APPROVAL_AWAITED, and is the proposal. Once it is confirmed, the
     same request is carried out.
+
+    An operator system proves who proposes: without a proof the proposal is refused with STAFF_NOT_PROVEN, also where the
+    region believes the operator system.
     """
 
     def __init__(self, channel):
@@ -65,6 +68,9 @@ class ApprovalServiceServicer:
 
     The first request for such an act is refused with APPROVAL_AWAITED, and is the proposal. Once it is confirmed, the
     same request is carried out.
+
+    An operator system proves who proposes: without a proof the proposal is refused with STAFF_NOT_PROVEN, also where the
+    region believes the operator system.
     """
 
     def ListApprovals(self, request, context):
@@ -132,6 +138,9 @@ class ApprovalService:
 
     The first request for such an act is refused with APPROVAL_AWAITED, and is the proposal. Once it is confirmed, the
     same request is carried out.
+
+    An operator system proves who proposes: without a proof the proposal is refused with STAFF_NOT_PROVEN, also where the
+    region believes the operator system.
     """
 
     @staticmethod

@@ -19,6 +19,9 @@ class ApprovalServiceStub:
 
     The first request for such an act is refused with APPROVAL_AWAITED, and is the proposal. Once it is confirmed, the
     same request is carried out.
+
+    An operator system proves who proposes: without a proof the proposal is refused with STAFF_NOT_PROVEN, also where the
+    region believes the operator system.
     """
 
     @_typing.overload
@@ -51,6 +54,9 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
 
     The first request for such an act is refused with APPROVAL_AWAITED, and is the proposal. Once it is confirmed, the
     same request is carried out.
+
+    An operator system proves who proposes: without a proof the proposal is refused with STAFF_NOT_PROVEN, also where the
+    region believes the operator system.
     """
 
     @_abc_1.abstractmethod

@@ -72,7 +72,8 @@ class ErasureServiceServicer:
 
         Refused also while a balance remains, or under a legal hold.
 
-        A second person confirms it (ApprovalService): the first request is refused with APPROVAL_AWAITED.
+        A second person confirms it (ApprovalService): the first request is refused with APPROVAL_AWAITED. It needs a proof
+        of the first person (STAFF_NOT_PROVEN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -32,7 +32,8 @@ class ErasureServiceStub:
 
     Refused also while a balance remains, or under a legal hold.
 
-    A second person confirms it (ApprovalService): the first request is refused with APPROVAL_AWAITED.
+    A second person confirms it (ApprovalService): the first request is refused with APPROVAL_AWAITED. It needs a proof
+    of the first person (STAFF_NOT_PROVEN).
     """
     GetErasure: _aio.UnaryUnaryMultiCallable[_erasure_service_pb2.GetErasureRequest, _erasure_service_pb2.GetErasureResponse]
     """Returns the extent, time and reason of an erasure. The reading is recorded."""
@@ -81,7 +82,8 @@ class ErasureServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Refused also while a balance remains, or under a legal hold.
 
-        A second person confirms it (ApprovalService): the first request is refused with APPROVAL_AWAITED.
+        A second person confirms it (ApprovalService): the first request is refused with APPROVAL_AWAITED. It needs a proof
+        of the first person (STAFF_NOT_PROVEN).
         """
 
     @_abc_1.abstractmethod

@@ -90,6 +90,7 @@ It also limits repeated elements: a request may have at most one for every 32 of
 without_staff: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
 """The RPC serves an operator system also where no proven member of staff acts: for what a customer does alone, and for
 the work of systems. Other RPCs need a proof (STAFF_NOT_PROVEN), unless the region believes the operator system.
+The proposal of an act of two people needs one in any case.
 """
 refused_singly: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """Set on repeated fields with elements that are accepted or refused separately. An element with a forbidden text does

@@ -655,7 +655,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Ask the customer which consent is meant, and look at `ListGrants`."""
     REASON_STAFF_NOT_PROVEN: _Reason.ValueType  # 519
     """Send a proof of the member of staff with the call, `authorization: Bearer`; `region-node credentials statement` makes
-    one. For a customer who acts alone say `self-service`, with a code or a password.
+    one. For a customer who acts alone say `self-service`, with a code or a password. An act of two people is proposed with
+    a proof in any case.
     """
     REASON_STAFF_PROOF_INVALID: _Reason.ValueType  # 520
     """Make a new statement with the key of the member of staff, or take a new token of the identity provider."""
@@ -1437,7 +1438,8 @@ REASON_CONSENT_NOT_WAITING: Reason.ValueType  # 544
 """Ask the customer which consent is meant, and look at `ListGrants`."""
 REASON_STAFF_NOT_PROVEN: Reason.ValueType  # 519
 """Send a proof of the member of staff with the call, `authorization: Bearer`; `region-node credentials statement` makes
-one. For a customer who acts alone say `self-service`, with a code or a password.
+one. For a customer who acts alone say `self-service`, with a code or a password. An act of two people is proposed with
+a proof in any case.
 """
 REASON_STAFF_PROOF_INVALID: Reason.ValueType  # 520
 """Make a new statement with the key of the member of staff, or take a new token of the identity provider."""
