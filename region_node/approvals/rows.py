@@ -35,6 +35,11 @@ class ApprovalRow(NamedTuple):
     decider: str
     decide_time: int | None
 
+    @property
+    def confirmation(self) -> str:
+        """The second person, for the audit chain."""
+        return f"confirmed by staff {self.decider}"
+
     def state_at(self, now: datetime) -> ApprovalState.ValueType:
         """The state at an instant."""
         return rules.state_at(ApprovalState.ValueType(self.state), from_microseconds(self.expire_time), now)

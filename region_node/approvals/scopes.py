@@ -37,7 +37,7 @@ def set_scope(tx: Transaction, operator: str, scope: Scope | None, call: Audited
         if isinstance(approval, Awaited):
             return approval
         use(tx, approval)
-        confirmed = f", confirmed by {approval.decider}"
+        confirmed = f", {approval.confirmation}"
     if scope is None:
         tx.remove(SCOPES, operator)
     else:

@@ -37,7 +37,7 @@ _APPROVALS = Table[Approval](
 
 @click.group()
 def approvals() -> None:
-    """Confirm what needs two people: readings by legal duty, erasures and restrictions of customers, wider scopes."""
+    """Confirm what needs two people: readings by legal duty, erasures, restrictions, ends of holds, wider scopes."""
 
 
 @approvals.command("list")

@@ -112,7 +112,8 @@ async def command_in_every_way(federation: Federation) -> list[str]:
     await quality.reaches(filed.ticket_id, ComplaintState.COMPLAINT_STATE_CANCELLED)
     staff, held = retention(federation), customer_of(leaving)
     await staff.HoldCustomer(HoldCustomerRequest(customer_id=held, reference="court/1"), timeout=CALL_SECONDS)
-    await staff.ReleaseHold(ReleaseHoldRequest(customer_id=held, reference="court/1"), timeout=CALL_SECONDS)
+    release = ReleaseHoldRequest(customer_id=held, reference="court/1")
+    await sichuan.by_two(lambda: staff.ReleaseHold(release, timeout=CALL_SECONDS))
     end_line(federation, leaving)
     await sichuan.erase(leaving)
 

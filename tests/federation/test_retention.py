@@ -11,7 +11,7 @@ from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceStu
 from gateway.time.clock import to_microseconds, to_timestamp
 from tests.federation.archive import Archive as Documents
 from tests.federation.certificates import FEDERATION
-from tests.federation.commands import run_command
+from tests.federation.commands import confirmed_by_command, run_command
 from tests.federation.counter import Counter
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, until
@@ -108,7 +108,7 @@ async def test_old_envelopes_go_and_open_or_held_ones_stay(
     assert envelopes.held >= 1
     assert rows_about(federation, "sichuan", kept.id)
     release = api.ReleaseHoldRequest(customer_id=customer_of(held_number), reference="court/2026-17")
-    await stub.ReleaseHold(release, timeout=CALL_SECONDS)
+    await sichuan.by_two(lambda: stub.ReleaseHold(release, timeout=CALL_SECONDS))
     await purged(federation, "sichuan")
     # Nothing is forgotten before the last moment of the envelope has passed, whatever its row says.
     assert rows_about(federation, "sichuan", kept.id)
@@ -143,7 +143,10 @@ async def test_a_hold_of_the_home_region_keeps_what_another_region_has_of_the_cu
     await purged(federation, "guangdong")
     assert left() == {papers[1]}
     release = api.ReleaseHoldRequest(customer_id=customer_of(held_number), reference="court/2026-18")
-    await stub.ReleaseHold(release, timeout=CALL_SECONDS)
+    assert (await refusal(stub.ReleaseHold(release, timeout=CALL_SECONDS))).reason == "APPROVAL_AWAITED"
+    await purged(federation, "guangdong")
+    assert left() == {papers[1]}, "one person releases nothing, here and there"
+    await sichuan.by_two(lambda: stub.ReleaseHold(release, timeout=CALL_SECONDS))
     await heard(2)
     await purged(federation, "guangdong")
     assert left() == set()
@@ -184,14 +187,14 @@ async def test_a_hold_is_listed_moved_and_released_and_each_is_audited(
     first = (await stub.HoldCustomer(request, timeout=CALL_SECONDS)).hold
     assert first == (await stub.HoldCustomer(request, timeout=CALL_SECONDS)).hold, "the same again changes nothing"
     request.end_time.CopyFrom(to_timestamp(federation.clock.now() + timedelta(days=90)))
-    moved = (await stub.HoldCustomer(request, timeout=CALL_SECONDS)).hold
+    moved = (await sichuan.by_two(lambda: stub.HoldCustomer(request, timeout=CALL_SECONDS))).hold
     assert (moved.start_time, moved.end_time) == (first.start_time, request.end_time)
     listed = await stub.ListHolds(api.ListHoldsRequest(customer_id=customer), timeout=CALL_SECONDS)
     assert list(listed.holds) == [moved]
     everyone = await stub.ListHolds(api.ListHoldsRequest(page_size=500), timeout=CALL_SECONDS)
     assert moved in everyone.holds
     release = api.ReleaseHoldRequest(customer_id=customer, reference="court/1")
-    ended = (await stub.ReleaseHold(release, timeout=CALL_SECONDS)).hold
+    ended = (await sichuan.by_two(lambda: stub.ReleaseHold(release, timeout=CALL_SECONDS))).hold
     assert ended == (await stub.ReleaseHold(release, timeout=CALL_SECONDS)).hold
     rows = federation.database("sichuan").rows(
         "SELECT action FROM audit WHERE subject = ? AND action <> 'BatchCreateCustomers' ORDER BY sequence", customer
@@ -244,7 +247,9 @@ async def test_who_asks_behind_a_certificate_that_is_shared_is_audited(
     customer = customer_of(await sichuan.new_customer())
     hold = ["customers", "hold", customer, "--reference", "court/7"]
     assert (await command(federation, STAFF, *hold, "--staff-id", "4711"))[0] == 0
-    assert (await command(federation, STAFF, "customers", "release-hold", customer, "--reference", "court/7"))[0] == 0
+    release = ["customers", "release-hold", customer, "--reference", "court/7"]
+    await confirmed_by_command(federation, "sichuan", await command(federation, STAFF, *release, "--staff-id", "4711"))
+    assert (await command(federation, STAFF, *release))[0] == 0
     assert (await command(federation, STAFF, *hold, "--staff-id", "a b"))[0] == 1
     rows = federation.database("sichuan").rows(
         "SELECT actor, detail FROM audit WHERE subject = ? AND action LIKE '%Hold%' ORDER BY sequence", customer

@@ -16,13 +16,16 @@ from gateway.store.sqlite import SqliteTransaction
 from gateway.store.timers import Timer, due_timers, fire
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import registry
+from region_node.approvals.operations import Awaited, decide
 from region_node.business.orders.home import UPDATE_LIFETIME
 from region_node.business.orders.rows import OrderRow, insert_order
 from region_node.customers.rows import CustomerRow, insert_customer
+from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.retention import purge
 from region_node.lifecycle.retention.purge import PURGE_TIMER
 from region_node.node.context import RegionContext
 from region_node.records.purging.reports import purges_before
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.rows import RequestKey, insert_request
 from tests.empty_database import empty_database
 from tests.keys import region_keys
@@ -56,6 +59,15 @@ class Archive:
         insert_order(self.tx, OrderRow(order, ""), when)
         insert_request(self.tx, RequestKey("counter", name, b"d"), order.id, settled=True, now=when)
         return order.id
+
+    def released(self, customer_id: str, reference: str, call: AuditedCall) -> holds.Hold:
+        """A hold that ends once a second member of staff has confirmed it."""
+        waiting = holds.release(self.tx, customer_id, reference, call)
+        assert isinstance(waiting, Awaited)
+        decide(self.tx, waiting.approval.approval_id, "another", "", call.now, confirmed=True)
+        ended = holds.release(self.tx, customer_id, reference, call)
+        assert isinstance(ended, holds.Hold)
+        return ended
 
     def received(self, order_id: str, when: datetime, *, made: datetime | None = None) -> None:
         """A command of Guangdong about an order, that was acted on; it is good for as long as an update is."""

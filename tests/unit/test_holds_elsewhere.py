@@ -31,7 +31,7 @@ from tests.unit.purging import LONG_AGO, NOW, Archive, archive
 from tests.unit.situations import LINE
 
 OLD, TOMORROW = NOW - LONG_AGO, NOW + timedelta(days=1)
-STAFF = AuditedCall("staff", "chen", NOW)
+STAFF = AuditedCall("region/sichuan/staff/chen", "chen", NOW)
 FILE = "sichuan/counter/paper"
 
 
@@ -86,10 +86,10 @@ def test_a_region_that_keeps_something_is_told_once_of_each_change(kept: Archive
     assert told(kept) == [envelope.format(1)]
     holds.hold(kept.tx, customer, "court/2", None, STAFF)
     send_hold(kept.tx, kept.registry, customer, NOW)
-    holds.release(kept.tx, customer, "court/1", STAFF)
+    kept.released(customer, "court/1", STAFF)
     send_hold(kept.tx, kept.registry, customer, NOW)
     assert told(kept) == [envelope.format(1), envelope.format(2)], "the other one lasts longer all the time"
-    holds.release(kept.tx, customer, "court/2", STAFF)
+    kept.released(customer, "court/2", STAFF)
     for _ in range(2):
         send_hold(kept.tx, kept.registry, customer, NOW)
     assert told(kept) == [envelope.format(each) for each in (1, 2, 3)]

@@ -268,7 +268,7 @@ def test_whatever_stands_against_erasing_a_customer_is_told_in_the_order_of_the_
             (Reason.REASON_CUSTOMER_HAS_ORDERS, lambda: _delete(kept.tx, "orders", "order_id", order_id)),
             (Reason.REASON_CUSTOMER_HAS_COMPLAINTS, lambda: _delete(kept.tx, "complaints", "ticket_id", "sichuan/1")),
             (Reason.REASON_CUSTOMER_HAS_BALANCE, lambda: _post(kept.tx, "paid", 1)),
-            (Reason.REASON_CUSTOMER_ON_HOLD, lambda: holds.release(kept.tx, LINE.customer_id, "court/1", CALL)),
+            (Reason.REASON_CUSTOMER_ON_HOLD, lambda: kept.released(LINE.customer_id, "court/1", CALL)),
         )
         for reason, settle in expected:
             with pytest.raises(Refused) as refused:

@@ -158,7 +158,7 @@ def test_one_member_of_staff_narrows_and_two_widen(kept: Archive, file: Path) ->
     rows = [row.detail for row in audit.rows(kept.tx) if row.action == "SetOperatorScope"]
     assert rows == [
         'staff li, counter: services - ["CustomerService"]',
-        'staff li, counter: services + ["*"]; services - ["OrderService"], confirmed by zhao',
+        'staff li, counter: services + ["*"]; services - ["OrderService"], confirmed by staff zhao',
     ]
 
 

@@ -80,7 +80,7 @@ class Quarantine:
         if isinstance(approval, Awaited):
             return approval
         use(tx, approval)
-        detail = f"reference {reference}, confirmed by {approval.decider}"
+        detail = f"reference {reference}, {approval.confirmation}"
         call.record(tx, "GiveUpQuarantinedWork", work_id, detail)
         if work.source == ENVELOPE:
             setting_aside.give_up(tx, self.context.border, self.kinds, work, call.now)

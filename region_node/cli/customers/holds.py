@@ -29,7 +29,8 @@ def hold(asking: Asking, customer_id: str, reference: str, until: date | None) -
     """Keep everything of CUSTOMER for an authority or a court, whatever the rules of retention say.
 
     For the region's own staff, of its own customers. Other regions that keep something of CUSTOMER are told. Without
-    --until it holds until it is released. The same reference again moves its end.
+    --until it holds until it is released. The same reference again moves its end. A second person confirms an earlier
+    end first (`approvals confirm`); then run the same command again.
 
     \b
     Example:
@@ -48,7 +49,8 @@ def hold(asking: Asking, customer_id: str, reference: str, until: date | None) -
 def release_hold(asking: Asking, customer_id: str, reference: str) -> None:
     """End a hold of CUSTOMER before its time.
 
-    For the region's own staff. The hold stays in the list.
+    For the region's own staff. The hold stays in the list. A second person confirms it first (`approvals confirm`);
+    then run the same command again.
 
     \b
     Example:

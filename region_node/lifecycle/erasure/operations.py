@@ -14,7 +14,6 @@ from gateway.store import vault
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.approvals.operations import Act, Awaited, approval_of, use
-from region_node.approvals.rows import ApprovalRow
 from region_node.customers.rows import customer_numbered, lines_of_customer
 from region_node.customers.status import ACTIVE, ERASED, RESTRICTED, keep_status, require_at_home, status_of
 from region_node.lifecycle.customers import customer_of
@@ -88,7 +87,7 @@ def erase(tx: Transaction, registry: Registry, asked: Request, call: AuditedCall
         scrub=erased.scrub,
     )
     insert_erasure(tx, row)
-    told = f"{_name(asked.reason)}, {erased.keys} keys destroyed, {_confirmed(approval)}"
+    told = f"{_name(asked.reason)}, {erased.keys} keys destroyed, {approval.confirmation}"
     call.record(tx, "EraseCustomer", customer_id, told)
     return row
 
@@ -196,7 +195,7 @@ def restrict(
         return approval
     use(tx, approval)
     _stand(tx, registry.context, customer_id, RESTRICTED, call.now)
-    call.record(tx, "RestrictCustomer", customer_id, f"{_name(reason)}, {_confirmed(approval)}")
+    call.record(tx, "RestrictCustomer", customer_id, f"{_name(reason)}, {approval.confirmation}")
     return customer_id
 
 
@@ -250,10 +249,6 @@ def _require_there(tx: Transaction, customer: Named) -> str:
         raise Refused(Reason.REASON_CUSTOMER_ERASED)
     require_at_home(tx, customer_id)
     return customer_id
-
-
-def _confirmed(approval: ApprovalRow) -> str:
-    return f"confirmed by staff {approval.decider}"
 
 
 def _name(reason: api.ErasureReason.ValueType) -> str:

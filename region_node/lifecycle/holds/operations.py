@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from gateway.api.region.v1.approval_service_pb2 import ApprovalAct
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_microseconds
+from region_node.approvals.operations import Act, Awaited, approval_of, use
+from region_node.approvals.rows import ApprovalRow
 from region_node.customers.rows import find_customer, lines_of_customer
 from region_node.node.subjects import number_index
 from region_node.records.kinds import RecordKind
@@ -31,32 +34,54 @@ class Hold:
         """Whether the hold is in force."""
         return self.until is None or now < self.until
 
+    def is_shortened(self, until: datetime | None, now: datetime) -> bool:
+        """Whether another end is an earlier one of a hold in force."""
+        return self.is_in_force(now) and until is not None and (self.until is None or until < self.until)
 
-def hold(tx: Transaction, customer_id: str, reference: str, until: datetime | None, call: AuditedCall) -> Hold:
-    """Sets a hold, or moves the end of the one with that reference. Raises Refused with CUSTOMER_NOT_FOUND."""
+
+def hold(
+    tx: Transaction, customer_id: str, reference: str, until: datetime | None, call: AuditedCall
+) -> Hold | Awaited:
+    """Sets a hold, or moves the end of the one with that reference.
+
+    An earlier end waits until a second person has confirmed it. Raises Refused with CUSTOMER_NOT_FOUND.
+    """
     known = _find(tx, customer_id, reference)
     if known is None and find_customer(tx, customer_id) is None:
         raise Refused(Reason.REASON_CUSTOMER_NOT_FOUND)
     kept = Hold(customer_id, reference, call.now, until, call.actor)
     if known is not None:
         kept = replace(known, until=until)
-    if kept != known:
-        _keep(tx, kept)
-        end = until.isoformat() if until is not None else "released"
-        call.record(tx, "HoldCustomer", customer_id, f"reference {reference}, until {end}")
+    if kept == known:
+        return kept
+    told = f"{reference}, until {until.isoformat() if until is not None else 'released'}"
+    confirmed = ""
+    if known is not None and known.is_shortened(until, call.now):
+        approval = _approval(tx, customer_id, told, call)
+        if isinstance(approval, Awaited):
+            return approval
+        confirmed = f", {approval.confirmation}"
+    _keep(tx, kept)
+    call.record(tx, "HoldCustomer", customer_id, f"reference {told}{confirmed}")
     return kept
 
 
-def release(tx: Transaction, customer_id: str, reference: str, call: AuditedCall) -> Hold:
-    """Ends a hold. An ended one stays unchanged. Raises Refused with LEGAL_HOLD_NOT_FOUND."""
+def release(tx: Transaction, customer_id: str, reference: str, call: AuditedCall) -> Hold | Awaited:
+    """Ends a hold once a second person has confirmed it. An ended one stays unchanged.
+
+    Raises Refused with LEGAL_HOLD_NOT_FOUND.
+    """
     known = _find(tx, customer_id, reference)
     if known is None:
         raise Refused(Reason.REASON_LEGAL_HOLD_NOT_FOUND, customer=customer_id, reference=reference)
     if not known.is_in_force(call.now):
         return known
+    approval = _approval(tx, customer_id, reference, call)
+    if isinstance(approval, Awaited):
+        return approval
     released = replace(known, until=call.now)
     _keep(tx, released)
-    call.record(tx, "ReleaseHold", customer_id, f"reference {reference}")
+    call.record(tx, "ReleaseHold", customer_id, f"reference {reference}, {approval.confirmation}")
     return released
 
 
@@ -128,6 +153,15 @@ def _held_for_others(tx: Transaction, kinds: Sequence[RecordKind], now: datetime
         + " UNION ".join(parts),
         now=to_microseconds(now),
     )
+
+
+def _approval(tx: Transaction, customer_id: str, told: str, call: AuditedCall) -> ApprovalRow | Awaited:
+    """The confirmed approval of an early end, which is used up by it."""
+    act = Act(ApprovalAct.APPROVAL_ACT_RELEASE_HOLD, customer_id=customer_id, reference=told)
+    approval = approval_of(tx, act, call)
+    if not isinstance(approval, Awaited):
+        use(tx, approval)
+    return approval
 
 
 def _find(tx: Transaction, customer_id: str, reference: str) -> Hold | None:

@@ -68,7 +68,7 @@ def accept(tx: Transaction, number: int, reference: str, call: AuditedCall) -> L
     if isinstance(approval, Awaited):
         return approval
     use(tx, approval)
-    call.record(tx, "AcceptLoss", f"loss/{number}", f"reference {reference}, confirmed by {approval.decider}")
+    call.record(tx, "AcceptLoss", f"loss/{number}", f"reference {reference}, {approval.confirmation}")
     return losses.accept(tx, loss, call.actor, reference, call.now)
 
 

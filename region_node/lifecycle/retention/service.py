@@ -1,7 +1,9 @@
 """RetentionService: the results of the purge, legal holds, and impact records, for the region's own staff."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,6 +17,7 @@ from gateway.rpc.calls import current_call
 from gateway.rpc.pages import decode_token, first_page, key_number, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp, to_timestamp
+from region_node.approvals.operations import Awaited
 from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.holds.operations import Hold
 from region_node.lifecycle.holds.sending import send_hold
@@ -64,14 +67,10 @@ class RetentionService(RetentionServiceServicer):
         until = _instant("end_time", request.end_time) if request.HasField("end_time") else None
         if until is not None and until <= call.now:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem="is over already")
-
-        def held(tx: Transaction) -> Hold:
-            kept = holds.hold(tx, request.customer_id, request.reference, until, call)
-            send_hold(tx, self._registry, request.customer_id, call.now)
-            return kept
-
-        kept = await self._store.write(held)
-        return api.HoldCustomerResponse(hold=_hold_message(kept))
+        changed = partial(
+            holds.hold, customer_id=request.customer_id, reference=request.reference, until=until, call=call
+        )
+        return api.HoldCustomerResponse(hold=await self._changed_hold(request.customer_id, call.now, changed))
 
     async def ReleaseHold(
         self,
@@ -81,14 +80,24 @@ class RetentionService(RetentionServiceServicer):
         """See the contract."""
         call = _audited(request.requester, self._clock)
         _require_hold(request.customer_id, request.reference)
+        changed = partial(holds.release, customer_id=request.customer_id, reference=request.reference, call=call)
+        return api.ReleaseHoldResponse(hold=await self._changed_hold(request.customer_id, call.now, changed))
 
-        def ended(tx: Transaction) -> Hold:
-            kept = holds.release(tx, request.customer_id, request.reference, call)
-            send_hold(tx, self._registry, request.customer_id, call.now)
+    async def _changed_hold(
+        self, customer_id: str, now: datetime, change: Callable[[Transaction], Hold | Awaited]
+    ) -> api.LegalHold:
+        """A hold after its change, which other regions are told of. Raises Refused with APPROVAL_AWAITED."""
+
+        def changed(tx: Transaction) -> Hold | Awaited:
+            kept = change(tx)
+            if isinstance(kept, Hold):
+                send_hold(tx, self._registry, customer_id, now)
             return kept
 
-        released = await self._store.write(ended)
-        return api.ReleaseHoldResponse(hold=_hold_message(released))
+        kept = await self._store.write(changed)
+        if isinstance(kept, Awaited):
+            raise kept.refused
+        return _hold_message(kept)
 
     async def ListHolds(
         self,

@@ -181,7 +181,9 @@ class HoldCustomerRequest(_message.Message):
 
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """The requester, if several people share a certificate; recorded beside it. Its channel is not required."""
+        """The requester, if several people share a certificate; recorded beside it. Its channel is not required. The
+        certificate names the proposer of an act of two people.
+        """
 
     def __init__(
         self,

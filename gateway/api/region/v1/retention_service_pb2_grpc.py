@@ -80,7 +80,7 @@ class RetentionServiceServicer:
 
     def HoldCustomer(self, request, context):
         """Places a legal hold on a customer for an authority or a court: all data stays, whatever the rules say. The same
-        reference again moves its end.
+        reference again moves its end; an earlier one needs a second person, as a release.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,6 +88,8 @@ class RetentionServiceServicer:
 
     def ReleaseHold(self, request, context):
         """Ends a hold early. The hold stays in the list.
+
+        A second person confirms it (ApprovalService): the first request is refused with APPROVAL_AWAITED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -25,10 +25,13 @@ class RetentionServiceStub:
     """Lists the results of the purge by night, the last night first."""
     HoldCustomer: _aio.UnaryUnaryMultiCallable[_retention_service_pb2.HoldCustomerRequest, _retention_service_pb2.HoldCustomerResponse]
     """Places a legal hold on a customer for an authority or a court: all data stays, whatever the rules say. The same
-    reference again moves its end.
+    reference again moves its end; an earlier one needs a second person, as a release.
     """
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_retention_service_pb2.ReleaseHoldRequest, _retention_service_pb2.ReleaseHoldResponse]
-    """Ends a hold early. The hold stays in the list."""
+    """Ends a hold early. The hold stays in the list.
+
+    A second person confirms it (ApprovalService): the first request is refused with APPROVAL_AWAITED.
+    """
     ListHolds: _aio.UnaryUnaryMultiCallable[_retention_service_pb2.ListHoldsRequest, _retention_service_pb2.ListHoldsResponse]
     """Lists holds, by customer."""
     RecordImpact: _aio.UnaryUnaryMultiCallable[_retention_service_pb2.RecordImpactRequest, _retention_service_pb2.RecordImpactResponse]
@@ -68,7 +71,7 @@ class RetentionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_retention_service_pb2.HoldCustomerRequest, _retention_service_pb2.HoldCustomerResponse],
     ) -> _abc.Awaitable[_retention_service_pb2.HoldCustomerResponse]:
         """Places a legal hold on a customer for an authority or a court: all data stays, whatever the rules say. The same
-        reference again moves its end.
+        reference again moves its end; an earlier one needs a second person, as a release.
         """
 
     @_abc_1.abstractmethod
@@ -77,7 +80,10 @@ class RetentionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _retention_service_pb2.ReleaseHoldRequest,
         context: _aio.ServicerContext[_retention_service_pb2.ReleaseHoldRequest, _retention_service_pb2.ReleaseHoldResponse],
     ) -> _abc.Awaitable[_retention_service_pb2.ReleaseHoldResponse]:
-        """Ends a hold early. The hold stays in the list."""
+        """Ends a hold early. The hold stays in the list.
+
+        A second person confirms it (ApprovalService): the first request is refused with APPROVAL_AWAITED.
+        """
 
     @_abc_1.abstractmethod
     def ListHolds(
