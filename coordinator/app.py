@@ -348,7 +348,7 @@ def _risks(parts: _Parts, telemetry: Telemetry) -> RiskWatch:
     reports = RegionReports(Regions(parts.members, parts.channels), parts.registry).observations
     certificate = OwnCertificate(Dialer(parts.settings.own_credentials, parts.clock))
     current, registry = parts.problems.current, parts.registry
-    return RiskWatch(WatchPorts(name, registry, current, parts.clock, heads, certificate.end, reports, reviews))
+    return RiskWatch(WatchPorts(name, registry, current, parts.clock, heads, certificate.life, reports, reviews))
 
 
 def _services(parts: _Parts) -> list[Service]:

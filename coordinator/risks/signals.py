@@ -26,6 +26,7 @@ from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.federation.v1.risk_pb2 import RiskRules, RiskSignal, RiskSource
 from gateway.federation.network import NetworkRegistry
+from gateway.security.renewing import LONGEST_RENEWED
 from gateway.time.clock import from_timestamp, time_in
 
 LOST = RiskSource.RISK_SOURCE_REGION_LOST
@@ -91,10 +92,16 @@ def of_regions(snapshot: Snapshot, scales: RiskRules, now: datetime) -> Iterator
             yield Observation(source, tuple(lasting), unknown)
 
 
-def of_own_certificate(name: str, end: datetime | None, rule: RiskSignal, now: datetime) -> Observation:
-    """The certificate of a coordinator that ends, as that coordinator finds it in its files; None is unreadable."""
+def of_own_certificate(
+    name: str, life: tuple[datetime, datetime] | None, rule: RiskSignal, now: datetime
+) -> Observation:
+    """The certificate of a coordinator that ends, as that coordinator finds it in its files; None is unreadable.
+
+    `life` is its begin and its end.
+    """
+    begin, end = life or (None, None)
     signal = Signal(CERTIFICATE, name, "", "" if end is None else _told(end))
-    has_signal = end is None or end - _tolerance(rule) < now
+    has_signal = end is None or _ends_soon(begin, end, _tolerance(rule), now)
     return Observation(CERTIFICATE, (signal,) if has_signal else (), only=name)
 
 
@@ -199,15 +206,26 @@ def _anomaly(known: Set[str], facts: RegionFacts, tolerance: timedelta, now: dat
 
 def _certificate(facts: RegionFacts, tolerance: timedelta, now: datetime) -> str:
     """The certificate that ends first: of the region's signing key, or, with its endpoint, of a process."""
-    ends = [
-        (from_timestamp(process.report.certificate_end_time), endpoint)
-        for endpoint, process in facts.live.items()
-        if process.report.HasField("certificate_end_time")
-    ]
+    ends = []
+    for endpoint, process in facts.live.items():
+        report = process.report
+        begin = from_timestamp(report.certificate_begin_time) if report.HasField("certificate_begin_time") else None
+        if report.HasField("certificate_end_time"):
+            ends.append((from_timestamp(report.certificate_end_time), endpoint, begin))
     if facts.signing_certificate:
-        ends.append((x509.load_pem_x509_certificate(facts.signing_certificate).not_valid_after_utc, ""))
-    end, endpoint = min(ends, default=(datetime.max.replace(tzinfo=UTC), ""))
-    return f"{endpoint} {_told(end)}".strip() if end - tolerance < now else ""
+        ends.append((x509.load_pem_x509_certificate(facts.signing_certificate).not_valid_after_utc, "", None))
+    soon = [(end, endpoint) for end, endpoint, begin in ends if _ends_soon(begin, end, tolerance, now)]
+    return " ".join(part for end, endpoint in sorted(soon)[:1] for part in (endpoint, _told(end)) if part)
+
+
+def _ends_soon(begin: datetime | None, end: datetime, tolerance: timedelta, now: datetime) -> bool:
+    """Whether a certificate is a signal. One that a program renews is none before the last sixth of its life.
+
+    It is due after two thirds, and a program that fails has told so for hours by then.
+    """
+    if begin is not None and timedelta() < end - begin <= LONGEST_RENEWED:
+        tolerance = min(tolerance, (end - begin) / 6)
+    return end - tolerance < now
 
 
 def _tolerance(rule: RiskSignal) -> timedelta:

@@ -36,8 +36,8 @@ class WatchPorts:
     clock: AgreedClock
     audit_heads: Callable[[], Mapping[str, tuple[datetime, bool]]]
     """The time of each region's last audit head at this coordinator, and whether it continued the stored one."""
-    certificate_end: Callable[[], datetime | None]
-    """The end of this coordinator's certificate; None where no file was ever readable."""
+    certificate: Callable[[], tuple[datetime, datetime] | None]
+    """Begin and end of this coordinator's certificate; None where no file was ever readable."""
     reports: Callable[[RiskRules, Mapping[str, Risk], datetime], Awaitable[Sequence[Observation]]]
     """The signals in reports of regions; the present risks are by id."""
     reviews: ReviewNotifier
@@ -89,7 +89,7 @@ class RiskWatch:
         heads = signals.of_audit_heads(ports.audit_heads(), snapshot, now)
         found, rule = [heads], rules.rule_of(scales, signals.CERTIFICATE)
         if rule is not None:
-            found.append(signals.of_own_certificate(ports.name, ports.certificate_end(), rule, now))
+            found.append(signals.of_own_certificate(ports.name, ports.certificate(), rule, now))
         if min(snapshot.replicas, default=ports.name) != ports.name:
             return found
         book = await ports.registry.problems.book()

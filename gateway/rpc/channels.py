@@ -74,9 +74,10 @@ class Dialer:
             options=options(server_name),
         )
 
-    def end(self) -> datetime:
-        """The end of the certificate in the files. Raises CredentialsUnusable."""
-        return self._credentials.end(self._clock.now())
+    def life(self) -> tuple[datetime, datetime]:
+        """Begin and end of the certificate in the files. Raises CredentialsUnusable."""
+        now = self._clock.now()
+        return self._credentials.begin(now), self._credentials.end(now)
 
     def stamp(self) -> object:
         """A value that changes when certificate files are replaced: a channel keeps the files that it was made with."""
@@ -84,21 +85,21 @@ class Dialer:
 
 
 class OwnCertificate:
-    """The end of the process's certificate, read again when its files have changed."""
+    """The life of the process's certificate, read again when its files have changed."""
 
     def __init__(self, dialer: Dialer) -> None:
         self._dialer = dialer
         self._stamp: object = None
-        self._end: datetime | None = None
+        self._life: tuple[datetime, datetime] | None = None
 
-    def end(self) -> datetime | None:
-        """The end; that of the files before where the present ones are unusable, as servers do."""
+    def life(self) -> tuple[datetime, datetime] | None:
+        """Begin and end; those of the files before where the present ones are unusable, as servers do."""
         stamp = self._dialer.stamp()
         if stamp != self._stamp:
             self._stamp = stamp
             with contextlib.suppress(CredentialsUnusable):
-                self._end = self._dialer.end()
-        return self._end
+                self._life = self._dialer.life()
+        return self._life
 
 
 class _Silent(Unreachable):

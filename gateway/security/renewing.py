@@ -6,7 +6,7 @@ until both are there; a process that is killed between the two renamings complet
 
 import contextlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -18,6 +18,8 @@ from gateway.security.identity import Identity, server_name
 from gateway.security.private_keys import KeyUnusable, file_key, private_pem
 from gateway.security.tls import Credentials, CredentialsUnusable, RenewedCredentials, end_of
 
+LONGEST_RENEWED = timedelta(days=3)
+"""A certificate with a longer life is taken for one that people replace."""
 _PUBLIC = 0o644
 _NEXT = ".next"
 

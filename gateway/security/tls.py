@@ -129,6 +129,11 @@ class Credentials:
         authorities = _certificates(self.authority, _read(self.authority))
         return min(max(each.not_valid_after_utc for each in authorities), end_of(self.in_use(now).certificate))
 
+    def begin(self, now: datetime) -> datetime:
+        """The begin of the certificate in use. `now` is aware. Raises CredentialsUnusable."""
+        certificate = self.in_use(now).certificate
+        return _certificates(certificate, _read(certificate))[0].not_valid_before_utc
+
     def names(self) -> list[str]:
         """The URIs that the certificate names. Raises CredentialsUnusable."""
         return uris_of(_certificates(self.certificate, _read(self.certificate))[0])

@@ -113,8 +113,10 @@ def test_the_heartbeat_says_what_the_node_is_and_signs_the_end_of_its_audit_chai
             assert join.sealing_key.key == region_keys(REGION).set.in_use.sealing.public
             assert prover_of(REGION, join.sealing_key, keys.signer_of) is not None
             assert join.capabilities == own_capabilities()
-            end = to_timestamp(certificates.credentials("region/sichuan").end(CLOCK.now()))
-            assert join.report == NodeReport(certificate_end_time=end, version=VERSION.told())
+            own = certificates.credentials("region/sichuan")
+            begin, end = (to_timestamp(each(CLOCK.now())) for each in (own.begin, own.end))
+            told = NodeReport(certificate_begin_time=begin, certificate_end_time=end, version=VERSION.told())
+            assert join.report == told
 
     asyncio.run(story())
 

@@ -33,7 +33,7 @@ class Watched:
     def __init__(self, registry: Registry, name: str = "coordinator/0") -> None:
         self.registry, self.clock = registry, FixedClock()
         self.heads: dict[str, tuple[datetime, bool]] = {}
-        self.certificate_end: datetime | None = self.clock.now() + timedelta(days=300)
+        self.certificate: tuple[datetime, datetime] | None = self.lasting(timedelta(days=300))
         current = CurrentNetwork(registry)
         self.watch = RiskWatch(
             WatchPorts(
@@ -42,11 +42,15 @@ class Watched:
                 current,
                 AgreedClock(self.clock),
                 lambda: self.heads,
-                lambda: self.certificate_end,
+                lambda: self.certificate,
                 no_reports,
                 ReviewNotifier(),
             )
         )
+
+    def lasting(self, left: timedelta) -> tuple[datetime, datetime]:
+        """The life of a certificate of months that ends then."""
+        return self.clock.now() - timedelta(days=90), self.clock.now() + left
 
     async def risk(self, name: str = LOST) -> Risk | None:
         """The risk after a look."""
@@ -113,13 +117,13 @@ def test_each_coordinator_raises_the_risk_of_its_own_certificate_and_ends_no_oth
             await sichuan_is_silent(registry)
             await registry.enter("coordinator/0", "127.0.0.1:2")
             first, second = Watched(registry), Watched(registry, "coordinator/1")
-            second.certificate_end = second.clock.now() + timedelta(days=29)
+            second.certificate = second.lasting(timedelta(days=29))
             for watched in (second, first, second):
                 risk = await watched.risk("certificate/coordinator/1")
                 assert risk is not None
                 assert (risk.signal_lasts, risk.signals, risk.owner_region) == (True, 1, "")
             assert await first.risk("certificate/coordinator/0") is None
-            second.certificate_end = second.clock.now() + timedelta(days=300)
+            second.certificate = second.lasting(timedelta(days=300))
             renewed = await second.risk("certificate/coordinator/1")
             assert renewed is not None
             assert not renewed.signal_lasts

@@ -110,6 +110,22 @@ def test_the_certificate_of_a_process_is_a_signal_in_its_last_month_and_a_silent
     assert "sichuan" in of_regions(replace(ends(29), live={}), signals.CERTIFICATE).silent
 
 
+def test_a_certificate_that_a_program_renews_is_a_signal_in_the_last_sixth_of_its_life() -> None:
+    def ends(left: timedelta, life: timedelta) -> RegionFacts:
+        end = NOW + left
+        begin_time, end_time = to_timestamp(end - life), to_timestamp(end)
+        return living(NodeReport(certificate_begin_time=begin_time, certificate_end_time=end_time))
+
+    def own(left: timedelta, life: timedelta) -> Observation:
+        (rule,) = (each for each in SCALES.signals if each.source == signals.CERTIFICATE)
+        return signals.of_own_certificate("coordinator/0", (NOW + left - life, NOW + left), rule, NOW)
+
+    in_hours = ((9, 48, False), (7, 48, True), (29 * 24, 90 * 24, True), (25, 24, False), (5, 0, True))
+    for left, life, is_signal in in_hours:
+        found = of_regions(ends(left * HOUR, life * HOUR), signals.CERTIFICATE)
+        assert (bool(found.signals), bool(own(left * HOUR, life * HOUR).signals)) == (is_signal, is_signal)
+
+
 def test_a_certificate_is_a_signal_in_its_last_month() -> None:
     authority = Authority.create("demo.example", NOW - DAY, NOW + 400 * DAY)
     who = parse("spiffe://demo.example/region/sichuan", "demo.example")

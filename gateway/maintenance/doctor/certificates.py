@@ -15,13 +15,13 @@ from gateway.security.alternative_names import dns_names_of, uris_of
 from gateway.security.identity import Identity, server_name
 from gateway.security.peers import has_issued
 from gateway.security.private_keys import KeyUnusable, open_key, pem_key, uri_in
+from gateway.security.renewing import LONGEST_RENEWED
 from gateway.security.signing import TrustedKeys
 from gateway.security.tls import Credentials
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 
 EXPIRES_SOON = timedelta(days=14)
-RENEWED_LIFE = timedelta(days=3)
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 OTHERS, ALL_BUT_OWNER = 0o007, 0o077
 _GRAVITY = (State.GOOD, State.NOT_CHECKED, State.WARNING, State.BAD)
@@ -117,7 +117,7 @@ def _in_force(name: str, path: Path, certificates: Sequence[x509.Certificate], n
     found = translated("{path}: valid for {left}", path=path, left=told)
     # A program renews a certificate of hours to days, after two thirds of its life.
     life = ends - begins
-    if left < (EXPIRES_SOON if life > RENEWED_LIFE else life / 3):
+    if left < (EXPIRES_SOON if life > LONGEST_RENEWED else life / 3):
         return warning(name, found, translated("replace it before {time}", time=told_time(ends)))
     return good(name, found)
 

@@ -159,6 +159,8 @@ class Heartbeat:
             version=version,
             anomalies=self._ports.anomalies(),
         )
-        if (end := self._certificate.end()) is not None:
+        if (life := self._certificate.life()) is not None:
+            begin, end = life
+            report.certificate_begin_time.CopyFrom(to_timestamp(begin))
             report.certificate_end_time.CopyFrom(to_timestamp(end))
         return report

@@ -385,6 +385,7 @@ class NodeReport(_message.Message):
     DISPUTED_REVISIONS_FIELD_NUMBER: _builtins.int
     ANOMALIES_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_BEGIN_TIME_FIELD_NUMBER: _builtins.int
     unreadable: _builtins.str
     """First part of the configuration in force that the node cannot read, with its revision. The node uses the revision
     before. Empty if it can read all.
@@ -415,6 +416,10 @@ class NodeReport(_message.Message):
     def version(self) -> Global___ProcessVersion:
         """Version of the process. Unset for 0.2.0."""
 
+    @_builtins.property
+    def certificate_begin_time(self) -> _timestamp_pb2.Timestamp:
+        """Begin of the certificate that the process shows to its peers. Unset for unreadable files."""
+
     def __init__(
         self,
         *,
@@ -425,10 +430,11 @@ class NodeReport(_message.Message):
         disputed_revisions: _abc.Iterable[Global___DisputedRevision] | None = ...,
         anomalies: _abc.Iterable[Global___WaitingAnomalies] | None = ...,
         version: Global___ProcessVersion | None = ...,
+        certificate_begin_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_end_time", b"certificate_end_time", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_begin_time", b"certificate_begin_time", "certificate_end_time", b"certificate_end_time", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anomalies", b"anomalies", "certificate_end_time", b"certificate_end_time", "disputed_revisions", b"disputed_revisions", "open_breakers", b"open_breakers", "unreadable", b"unreadable", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anomalies", b"anomalies", "certificate_begin_time", b"certificate_begin_time", "certificate_end_time", b"certificate_end_time", "disputed_revisions", b"disputed_revisions", "open_breakers", b"open_breakers", "unreadable", b"unreadable", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
