@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
+from coordinator.cli.lives import lives_options, tls_life
 from gateway.cli.issuers import DIRECTORY, issue_into, opened, serial_option, show_issued, signed_list
 from gateway.security.authority import AUTHORITY_KEY, ISSUER_KEY, Authority, key_in_token
 from gateway.security.issuers import COORDINATORS, NODES
 from gateway.security.issuing import HEAD_START
 from gateway.wording.languages import translated
+from gateway.wording.times import told_time
 
 _AUTHORITY_DAYS = 3650
 _ISSUER_DAYS = 365
-_MEMBER_DAYS = 90
 
 
 @click.group()
@@ -59,28 +60,29 @@ def create_authority(directory: Path, federation: str, days: int) -> None:
 @click.argument("directory", type=DIRECTORY)
 @click.argument("uri")
 @click.option("--out", type=DIRECTORY, required=True, help="Where the files of the member go.")
-@click.option("--days", type=click.IntRange(min=1), default=_MEMBER_DAYS, show_default=True, help="Lifetime.")
+@lives_options
 @click.option("--dns-name", "dns_names", multiple=True, help="A further DNS name of a server; may be repeated.")
-def issue(directory: Path, uri: str, out: Path, days: int, dns_names: tuple[str, ...]) -> None:
+def issue(directory: Path, uri: str, out: Path, days: int, tls_hours: float | None, dns_names: tuple[str, ...]) -> None:
     """Issue the certificates of the member URI with the authority in DIRECTORY.
 
     Writes authority.crt, tls.crt and tls.key; for a region also signing.crt and signing.key. Files already
     there are replaced; a running server shows the new TLS certificate to those who connect from then on.
 
     A system of a region that its node calls, a provider, gets the URI of its region with /provider/ and its name.
+    The issuer of coordinators in place of the authority gives a coordinator or an administrator a certificate, too.
 
     \b
     Examples:
       coordinator certificates issue authority spiffe://example.org/region/sichuan --out sichuan
       coordinator certificates issue authority spiffe://example.org/region/sichuan/provider/network --out network
     """
-    identity = issue_into(directory, uri, out, timedelta(days=days), dns_names)
+    issued = issue_into(directory, uri, out, timedelta(days=days), dns_names, tls_life(tls_hours))
     click.echo(
         translated(
-            "The certificates of {uri} are in {directory}, valid for {days} days.",
-            uri=identity.uri,
+            "The certificates of {uri} are in {directory}; that for TLS is in force until {end}.",
+            uri=uri,
             directory=out,
-            days=days,
+            end=told_time(issued.tls.certificate.not_valid_after_utc),
         )
     )
 

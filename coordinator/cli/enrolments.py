@@ -4,17 +4,22 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TextIO
 
 import click
+from cryptography import x509
+from google.protobuf.message import DecodeError
 
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.issuing import Issuing
+from coordinator.cli.lives import lives_options, tls_life
 from coordinator.cli.output import titled
 from gateway.api.coordinator.v1 import enrolment_service_pb2 as contract
 from gateway.api.coordinator.v1.enrolment_service_pb2 import Enrolment, EnrolmentState
 from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import EnrolmentServiceStub
+from gateway.api.coordinator.v1.renewal_service_pb2 import RenewCertificateRequest
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.exits import NotDone
@@ -23,19 +28,24 @@ from gateway.cli.table import Table, TableColumn
 from gateway.errors import Refused
 from gateway.security.enrolling import Invitation, RequestedKeys, token_hash
 from gateway.security.identity import Identity
+from gateway.security.issuing import RENEWED_LIFE
 from gateway.security.tls import CredentialsUnusable
 from gateway.time.clock import from_timestamp
+from gateway.values import base64url
 from gateway.wording.languages import refusal, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
 from gateway.wording.words import word
 
 _HOURS, _MOST_HOURS = 24, 72
-_DAYS = 90
-_RENEWED_HOURS = 48.0
+_RENEWED_HOURS = RENEWED_LIFE / timedelta(hours=1)
 _PAUSE = 2.0  # seconds between two looks for renewals
 
 _enrolment = click.argument("enrolment_id", metavar="ID")
+_issuer = click.argument("issuer", type=DIRECTORY)
+_hours = click.option(
+    "--hours", type=click.FloatRange(min=0, min_open=True), default=_RENEWED_HOURS, show_default=True, help="Lifetime."
+)
 
 
 @click.group(epilog=EPILOG)
@@ -98,12 +108,7 @@ def list_enrolments(asking: Asking) -> None:
 @_enrolment
 @click.argument("fingerprint")
 @click.option("--authority", type=DIRECTORY, required=True, help="The directory of the authority, with its key.")
-@click.option("--days", type=click.IntRange(min=1), default=_DAYS, show_default=True, help="Lifetime of certificates.")
-@click.option(
-    "--tls-hours",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Lifetime of the certificate for TLS where the node renews it by itself; else --days.",
-)
+@lives_options
 @click.option("--dns-name", "dns_names", multiple=True, help="A further DNS name of the node; may be repeated.")
 def approve(
     asking: Asking,
@@ -138,9 +143,9 @@ def approve(
             ]
         )
     issuer, identity, life = opened(authority), _node(found, asking.link.federation), timedelta(days=days)
-    lives = (timedelta(hours=tls_hours) if tls_hours else life, life)
     try:
-        tls, signing = issuer.certify(identity, keys, datetime.now(UTC), lives, dns_names)
+        tls, signing = issuer.certify(identity, keys, datetime.now(UTC), life, dns_names, tls_life(tls_hours))
+        end = x509.load_pem_x509_certificate(tls).not_valid_after_utc
     except (OSError, ValueError) as error:
         raise NotDone([str(error)]) from error
     approval = contract.ApproveEnrolmentRequest(enrolment_id=found.id, tls_certificate=tls, signing_certificate=signing)
@@ -148,9 +153,9 @@ def approve(
     asking.say(
         response,
         lambda: translated(
-            "{region} is approved, with certificates for {days} days.",
+            "{region} is approved; its certificate for TLS is in force until {end}.",
             region=region_name(found.region),
-            days=days,
+            end=told_time(end),
         ),
     )
 
@@ -173,10 +178,8 @@ def reject(asking: Asking, enrolment_id: str, note: str) -> None:
 
 @enrolments.command(epilog=EPILOG)
 @asks(with_json=False)
-@click.argument("issuer", type=DIRECTORY)
-@click.option(
-    "--hours", type=click.FloatRange(min=0, min_open=True), default=_RENEWED_HOURS, show_default=True, help="Lifetime."
-)
+@_issuer
+@_hours
 @click.option("--once", is_flag=True, help="Serve what waits now, and end.")
 def renew(asking: Asking, issuer: Path, hours: float, once: bool) -> None:
     """Certify the fresh keys by which members renew, with the ISSUER of nodes or of coordinators, until it is stopped.
@@ -202,6 +205,32 @@ def renew(asking: Asking, issuer: Path, hours: float, once: bool) -> None:
         if once:
             return
         time.sleep(_PAUSE)
+
+
+@enrolments.command(epilog=EPILOG)
+@asks(with_json=False)
+@_issuer
+@click.argument("request", type=click.File())
+@_hours
+def certify(asking: Asking, issuer: Path, request: TextIO, hours: float) -> None:
+    """Certify, with the ISSUER of nodes, the REQUEST of a node whose certificate has ended; - reads it as input.
+
+    `region-node certificate request` has made it within the hour, signed by its region. The command prints the
+    certificate for `region-node certificate install`: neither of them is a secret. A region whose signing certificate
+    was revoked gets none.
+
+    \b
+    Example:
+      coordinator enrolments certify node-issuer request.txt > certificate.pem
+    """
+    try:
+        asked = RenewCertificateRequest.FromString(base64url.decoded(request.read().strip()))
+    except (ValueError, DecodeError) as error:
+        told = translated("the request is not whole: it is one long word, as it was printed")
+        raise click.UsageError(told) from error
+    member, certificate = Issuing(asking, opened(issuer), timedelta(hours=hours)).certify(asked)
+    click.echo(translated("{member} has a new certificate", member=member), err=True)
+    click.echo(certificate, nl=False)
 
 
 def _waiting_keys(asking: Asking, found: Enrolment) -> RequestedKeys:

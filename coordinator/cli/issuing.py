@@ -41,11 +41,7 @@ class Issuing:
 
         A renewal that its member has not signed stays without a certificate, with one line on standard error.
         """
-        lists = self._asking.ask(
-            lambda channel: RevocationServiceStub(channel).ListRevocationLists, ListRevocationListsRequest()
-        )
-        self._keys.replace_authority(self._authority())  # it rotates without a restart
-        self._keys.revocations.take_each(lists.revocation_lists)
+        self._follow()
         waiting = self._asking.ask(
             lambda channel: RenewalServiceStub(channel).ListRenewals, contract.ListRenewalsRequest()
         )
@@ -56,7 +52,10 @@ class Issuing:
                 asked = RequestedRenewal.parse(renewal.statement, self._asking.link.federation)
                 if asked.issuer != self._issuer.authority.region:
                     continue  # for the program of the other issuer
-                request = self._certified(renewal, asked)
+                certificate = self._certified(renewal, asked)
+                request = contract.IssueCertificateRequest(
+                    renewal_id=asked.id, statement=renewal.statement, tls_certificate=certificate
+                )
                 self._asking.ask(lambda channel: RenewalServiceStub(channel).IssueCertificate, request)
             except KeyUnusable as error:
                 raise NotDone([str(error)]) from error
@@ -69,6 +68,30 @@ class Issuing:
                 continue
             yield renewal.id
 
+    def certify(self, request: contract.RenewCertificateRequest) -> tuple[str, bytes]:
+        """The id of a request that people have brought, and its certificate (PEM). Ends the command without one."""
+        self._follow()
+        renewal = Renewal(
+            statement=request.statement, signing_certificate=request.signing_certificate, signature=request.signature
+        )
+        try:
+            asked = RequestedRenewal.parse(request.statement, self._asking.link.federation)
+            if asked.issuer != self._issuer.authority.region:
+                raise NotDone([translated("{member} renews by another issuer", member=asked.identity.path)])
+            return asked.id, self._certified(renewal, asked)
+        except (OSError, ValueError) as error:
+            raise NotDone([str(error)]) from error
+        except Refused as refused:
+            raise NotDone([refusal(refused)]) from refused
+
+    def _follow(self) -> None:
+        """Takes over the authority, which rotates without a restart, and the revocations. Ends as `Asking.ask`."""
+        lists = self._asking.ask(
+            lambda channel: RevocationServiceStub(channel).ListRevocationLists, ListRevocationListsRequest()
+        )
+        self._keys.replace_authority(self._authority())
+        self._keys.revocations.take_each(lists.revocation_lists)
+
     def _authority(self) -> bytes:
         """The certificates of the authority. Ends the command for a file without them."""
         path = self._asking.link.credentials.authority
@@ -79,15 +102,12 @@ class Issuing:
             raise NotDone([f"{path}: {error}"]) from error
         return content
 
-    def _certified(self, renewal: Renewal, asked: RequestedRenewal) -> contract.IssueCertificateRequest:
-        """Raises ValueError, Refused or OSError where there is no certificate for it."""
+    def _certified(self, renewal: Renewal, asked: RequestedRenewal) -> bytes:
+        """The certificate (PEM). Raises ValueError, Refused or OSError where there is none for it."""
         now = datetime.now(UTC)
         self._require_signed(renewal, asked, now)
         asked.require_fresh(now)
-        certificate = self._issuer.renew(asked, now, self._life)
-        return contract.IssueCertificateRequest(
-            renewal_id=asked.id, statement=renewal.statement, tls_certificate=certificate
-        )
+        return self._issuer.renew(asked, now, self._life)
 
     def _require_signed(self, renewal: Renewal, asked: RequestedRenewal, now: datetime) -> None:
         """Raises ValueError or Refused unless the member has signed its statement."""

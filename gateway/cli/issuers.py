@@ -8,7 +8,8 @@ import click
 
 from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.cli.table import Table, TableColumn
-from gateway.security.identity import Identity, parse
+from gateway.security.authority import CertificateSet
+from gateway.security.identity import parse
 from gateway.security.issuing import IssuedCertificate, IssuerDirectory
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
@@ -42,15 +43,26 @@ def opened(directory: Path) -> IssuerDirectory:
         raise click.ClickException(str(error)) from error
 
 
-def issue_into(directory: Path, uri: str, out: Path, life: timedelta, dns_names: Sequence[str] = ()) -> Identity:
-    """Issues the certificates of a member into a directory; ends the command with the reason where it cannot."""
+def issue_into(
+    directory: Path,
+    uri: str,
+    out: Path,
+    life: timedelta,
+    dns_names: Sequence[str] = (),
+    tls_life: timedelta | None = None,
+) -> CertificateSet:
+    """Issues the certificates of a member into a directory; ends the command with the reason where it cannot.
+
+    The lives are those of `IssuerDirectory.issue`.
+    """
     issuer = opened(directory)
     try:
         identity = parse(uri, issuer.authority.federation)
-        issuer.issue(identity, datetime.now(UTC), life, dns_names).write(out)
+        issued = issuer.issue(identity, datetime.now(UTC), life, dns_names, tls_life)
+        issued.write(out)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
-    return identity
+    return issued
 
 
 def signed_list(directory: Path, uris: Sequence[str], serials: Sequence[int]) -> tuple[Path, RevocationList]:

@@ -177,10 +177,20 @@ class Authority:
         return self.certificate.public_bytes(Encoding.PEM)
 
     def issue(
-        self, identity: Identity, valid_from: datetime, valid_until: datetime, dns_names: Sequence[str] = ()
+        self,
+        identity: Identity,
+        valid_from: datetime,
+        valid_until: datetime,
+        dns_names: Sequence[str] = (),
+        tls_until: datetime | None = None,
     ) -> CertificateSet:
-        """All certificates of one member: TLS for everyone, signing for regions. See `issue_tls`."""
-        tls = self.issue_tls(identity, valid_from, valid_until, dns_names=dns_names)
+        """All certificates of one member: TLS for everyone, signing for regions. See `issue_tls`.
+
+        `tls_until` is the end of that for TLS, where it is another one. An issuer that renews certifies no address.
+        """
+        addresses = () if self.region in RENEWING else LOOPBACK
+        until = tls_until or valid_until
+        tls = self.issue_tls(identity, valid_from, until, dns_names=dns_names, addresses=addresses)
         is_region = identity.role == Role.ROLE_REGION
         signing = self.issue_signing(identity, valid_from, valid_until) if is_region else None
         return CertificateSet(self.trusted_pem, tls, signing, self.chain_pem)

@@ -18,6 +18,10 @@ COORDINATORS = "**"
 """The issuer of coordinators and administrators, in the same place."""
 
 
+RENEWED_BY_PROGRAMS = (Role.ROLE_REGION, Role.ROLE_COORDINATOR)
+"""The roles whose programs renew their TLS certificates while they serve."""
+
+
 @dataclass(frozen=True)
 class RenewingIssuer:
     """An issuer by which members renew their TLS certificates, and what it may certify."""

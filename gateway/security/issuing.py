@@ -18,11 +18,14 @@ from gateway.security.alternative_names import uris_of
 from gateway.security.authority import Authority, CertificateSet
 from gateway.security.enrolling import RequestedKeys, RequestedRenewal
 from gateway.security.identity import Identity
+from gateway.security.issuers import RENEWED_BY_PROGRAMS, RENEWING, renewing_issuer
 
 REVOKED = "revoked.crl"
 ISSUED = "issued"
 # A peer whose clock is a little behind would refuse a certificate that begins now.
 HEAD_START = timedelta(minutes=5)
+RENEWED_LIFE = timedelta(hours=48)
+"""The usual life of a TLS certificate that a program renews."""
 _PUBLIC = 0o644
 
 
@@ -45,13 +48,22 @@ class IssuerDirectory:
         self.authority = Authority.load(directory)
 
     def issue(
-        self, identity: Identity, now: datetime, life: timedelta, dns_names: Sequence[str] = ()
+        self,
+        identity: Identity,
+        now: datetime,
+        life: timedelta,
+        dns_names: Sequence[str] = (),
+        tls_life: timedelta | None = None,
     ) -> CertificateSet:
         """New certificates of a member, kept in the directory before they are returned. `now` is aware.
 
-        Raises OSError, or ValueError as `Authority.issue`.
+        `tls_life` is that of the certificate for TLS. Without it, a certificate that its program renews gets
+        RENEWED_LIFE at most, where an issuer of such members is in force; any other one gets `life`. Raises OSError, or
+        ValueError as `Authority.issue`.
         """
-        issued = self.authority.issue(identity, self._begin(now, life), now + life, dns_names)
+        tls_life = tls_life or self._life_of_tls(identity, now, life, dns_names)
+        begin = self._begin(now, min(life, tls_life))
+        issued = self.authority.issue(identity, begin, now + life, dns_names, now + tls_life)
         for each in (issued.tls, issued.signing):
             if each is not None:
                 self.keep(each.certificate)
@@ -62,14 +74,12 @@ class IssuerDirectory:
         identity: Identity,
         keys: RequestedKeys,
         now: datetime,
-        lives: tuple[timedelta, timedelta],
+        life: timedelta,
         dns_names: Sequence[str] = (),
+        tls_life: timedelta | None = None,
     ) -> tuple[bytes, bytes]:
-        """The certificates (PEM) for the keys that a region's node has made: TLS, and signing, with their `lives`.
-
-        Otherwise as `issue`.
-        """
-        tls_life, life = lives
+        """The certificates (PEM) for the keys that a region's node has made: TLS, and signing. Otherwise as `issue`."""
+        tls_life = tls_life or self._life_of_tls(identity, now, life, dns_names)
         tls = self.authority.certify_tls(
             identity, keys.tls, self._begin(now, tls_life), now + tls_life, dns_names=dns_names
         )
@@ -131,6 +141,20 @@ class IssuerDirectory:
     def list_file(self) -> Path:
         """The file of the revocation list."""
         return self._directory / REVOKED
+
+    def _life_of_tls(self, identity: Identity, now: datetime, life: timedelta, dns_names: Sequence[str]) -> timedelta:
+        """See `issue`. A renewed certificate would lack the further DNS names, so people renew such a one."""
+        if identity.role not in RENEWED_BY_PROGRAMS or dns_names or not self._renews(identity, now):
+            return life
+        return min(life, RENEWED_LIFE)
+
+    def _renews(self, identity: Identity, now: datetime) -> bool:
+        """Whether this is the issuer that renews such members, or has certified one that is in force."""
+        issuer = renewing_issuer(identity.role)
+        if self.authority.region == issuer:
+            return True
+        uri = RENEWING[issuer].uri(self.authority.federation)
+        return any(each.uri == uri and each.end > now and not each.is_revoked for each in self.issued())
 
     def _begin(self, now: datetime, life: timedelta) -> datetime:
         """The begin of a certificate: a little earlier than now, by no more than a tenth of its life."""

@@ -18,6 +18,7 @@ _PLACES: Final = {
     "backups": "region_node.cli.node.database:backups",
     "keys": "region_node.cli.node.keys:keys",
     "join": "region_node.cli.node.join:join",
+    "certificate": "region_node.cli.node.certificate:certificate",
     "credentials": "region_node.cli.node.credentials:credentials",
     "audit": "region_node.cli.node.audit:audit",
     "call": "region_node.cli.call:call",

@@ -11,6 +11,7 @@ from typing import cast
 
 import grpc
 import pytest
+from cryptography import x509
 
 from coordinator.enrolments import service
 from deploy.local.ports import HeldPort
@@ -79,6 +80,12 @@ class Scene:
             preloaded.run, "region_node.cli.main", *words, environment=environment, typed=f"{token}\n"
         )
 
+    async def node_issuer(self) -> Ended:
+        """Has the authority certify an issuer of nodes."""
+        words = ("certificates", "issue-node-issuer", str(self.directory / "authority"), "--days", "9")
+        out = ("--out", str(self.directory / "issuer"))
+        return await asyncio.to_thread(preloaded.run, "coordinator.cli.main", *words, *out, environment={})
+
     async def id(self) -> str:
         """The id of the only enrolment."""
         listed = await self.administrator("wang", "list", "--json")
@@ -89,8 +96,14 @@ class Scene:
         """Approves the only enrolment."""
         directory = str(self.directory / authority)
         return await self.administrator(
-            name, "approve", await self.id(), fingerprint, "--authority", directory, "--days", "1"
+            name, "approve", await self.id(), fingerprint, "--authority", directory, "--days", "3"
         )
+
+
+def hours_of(file: Path) -> int:
+    """The life of a certificate."""
+    found = x509.load_pem_x509_certificate(file.read_bytes())
+    return round((found.not_valid_after_utc - found.not_valid_before_utc) / HOUR)
 
 
 def long_authority() -> Authority:
@@ -136,12 +149,17 @@ def test_a_node_enrols_by_a_token_and_the_approval_of_a_second_administrator(tmp
                 "wang", fingerprint.replace(fingerprint[0], "0" if fingerprint[0] != "0" else "1")
             )
             assert (told_wrongly.code, "another one was told to you" in told_wrongly.err) == (1, True), told_wrongly.err
+            made = await at.node_issuer()
+            assert made.code == 0, made.err
             approved = await at.approve("wang", fingerprint.upper())
             assert approved.code == 0, approved.err
             second = await at.join(token)
             assert second.code == 0, second.err
             assert fingerprint_in(second) == fingerprint, "the same keys went on"
             assert KeySet.load(out / "region.keys").in_use.id == sealing
+            assert [hours_of(out / name) for name in ("tls.crt", "signing.crt")] == [48, 72], "a program renews TLS"
+            made_here, issued = {"tls.key", "signing.key", "region.keys"}, {"authority.crt", "tls.crt", "signing.crt"}
+            assert {each.name for each in out.iterdir()} == made_here | issued, "no anchor, which people bring"
             credentials = Credentials(out / "authority.crt", out / "tls.crt", out / "tls.key")
             async with Dialer(credentials, CLOCK).dial(at.running.endpoint, NAME) as channel:
                 watch = FederationServiceStub(channel).Watch(WatchRequest())

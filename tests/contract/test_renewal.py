@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,10 +29,11 @@ from gateway.api.coordinator.v1.renewal_service_pb2 import (
 from gateway.api.coordinator.v1.renewal_service_pb2_grpc import RenewalServiceStub
 from gateway.api.coordinator.v1.revocation_service_pb2 import PublishRevocationListRequest
 from gateway.api.coordinator.v1.revocation_service_pb2_grpc import RevocationServiceStub
-from gateway.api.federation.v1.federation_pb2 import RevocationList
+from gateway.api.federation.v1.federation_pb2 import RevocationList, WatchRequest
+from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused, reason_name
-from gateway.rpc.channels import invoke
+from gateway.rpc.channels import Dialer, invoke
 from gateway.security import certificate_renewal
 from gateway.security.authority import Authority, CertificateSet
 from gateway.security.enrolling import RequestedRenewal, certificate_request
@@ -40,8 +42,9 @@ from gateway.security.issuers import COORDINATORS, NODES
 from gateway.security.issuing import IssuerDirectory
 from gateway.security.renewal_proofs import proof_of_member, proven_request
 from gateway.security.signing import RENEWAL
-from gateway.security.tls import Credentials
+from gateway.security.tls import Credentials, CredentialsUnusable, RenewedCredentials
 from gateway.time.clock import to_timestamp
+from gateway.values import base64url
 from tests import preloaded
 from tests.contract.coordinators import ADMIN, PATIENCE_S, Federation, RegionKeys, federation, keys_of, run
 from tests.contract.programs import REGION_NODE, Installation
@@ -331,6 +334,125 @@ def test_what_a_member_has_not_signed_by_its_own_certificate_in_force_is_no_rene
             ended = await at.issue()
             assert "admin/li gets no certificate: CERTIFICATE_REVOKED" in ended.err, ended
             assert [each.id for each in await at.waiting()] == ["admin/li"]
+
+    run(scenario())
+
+
+@dataclass
+class Returning:
+    """A node of Sichuan whose certificate for TLS has ended, and its commands."""
+
+    at: Scene
+    directory: Path
+
+    def __post_init__(self) -> None:
+        issued = self.at.running.certificates.authority.issue(
+            parse(f"spiffe://{FEDERATION}/region/sichuan", FEDERATION),
+            now() - HOUR,
+            now() + HOUR,
+            tls_until=now() - MINUTES,
+        )
+        issued.write(self.directory)
+        (self.directory / "data").mkdir()
+        assert issued.signing is not None
+        self.signing_serial = issued.signing.certificate.serial_number
+
+    @property
+    def credentials(self) -> Credentials:
+        return RenewedCredentials.of(Credentials.within(self.directory), self.directory / "data" / "renewed")
+
+    async def command(self, *words: str, **settings: str) -> Ended:
+        """Runs `region-node certificate`."""
+        own, signing = Credentials.within(self.directory), self.directory / "signing.crt"
+        all_settings = {
+            "federation": FEDERATION,
+            "region": "sichuan",
+            "listen": "127.0.0.1:0",
+            "data": str(self.directory / "data"),
+            "coordinators": self.at.running.endpoint,
+            "allow_unsigned_configuration": "true",
+            "allow_unscoped_operators": "true",
+            "keys": str(self.directory / "region.keys"),
+            "credentials.authority": str(own.authority),
+            "credentials.certificate": str(own.certificate),
+            "credentials.key": str(own.key),
+            "signing.certificate": str(signing),
+            "signing.key": str(signing.with_suffix(".key")),
+            **settings,
+        }
+        flags = (word for key, text in all_settings.items() for word in ("--set", f"{key}={text}"))
+        environment = {"CROSSREGION_LANG": "en"}
+        return await asyncio.to_thread(
+            preloaded.run, "region_node.cli.main", "certificate", *words, *flags, environment=environment
+        )
+
+    async def requested(self) -> str:
+        """The request, as people bring it."""
+        ended = await self.command("request")
+        assert ended.code == 0, ended.err
+        return ended.out.strip()
+
+    async def certified(self, text: str) -> Ended:
+        """Runs the command of the administrator."""
+        (self.directory / "request.txt").write_text(text)
+        own = self.at.running.certificates.credentials(ADMIN)
+        words = ("enrolments", "certify", str(self.at.issuer), str(self.directory / "request.txt"), "--hours", "0.5")
+        return await self.at.command(own, *words)
+
+    async def installed(self, certificate: str) -> Ended:
+        """Runs the command that ends it."""
+        (self.directory / "certificate.pem").write_text(certificate)
+        return await self.command("install", str(self.directory / "certificate.pem"))
+
+
+def test_a_node_whose_certificate_has_ended_comes_back_by_the_signature_of_its_region(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            node = Returning(at, tmp_path / "node")
+            with pytest.raises(CredentialsUnusable):
+                node.credentials.load(now())
+            request = await node.requested()
+            early = await node.installed("x")
+            assert (early.code, "cannot be used" in early.err) == (1, True), early
+            certified = await node.certified(request)
+            assert (certified.code, certified.err) == (0, "sichuan-0 has a new certificate\n"), certified
+            installed = await node.installed(certified.out)
+            assert (installed.code, "region/sichuan has a new certificate" in installed.out) == (0, True), installed
+            name = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
+            async with Dialer(node.credentials, CLOCK).dial(at.running.endpoint, name) as channel:
+                watch = FederationServiceStub(channel).Watch(WatchRequest())
+                assert await watch.read() is not grpc.aio.EOF, "it is a member again"
+            again = await node.installed(certified.out)
+            assert (again.code, "for another key" in again.err) == (1, True), again
+            left = await node.command("request", renew_certificate="false")
+            assert (left.code, "renew_certificate is false" in left.err) == (1, True), left
+
+    run(scenario())
+
+
+def test_nobody_comes_back_by_a_request_that_its_region_has_not_signed_or_after_its_revocation(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            node, issuer = Returning(at, tmp_path / "node"), at.issuer
+            request = await node.requested()
+            forged = RenewCertificateRequest.FromString(base64url.decoded(request))
+            forged.signature = bytes(64)
+            told = await node.certified(base64url.encoded(forged.SerializeToString()))
+            assert (told.code, told.out, "has not signed it" in told.err) == (1, "", True), told
+            told = await node.certified(request[:-9] + "?")
+            assert (told.code, told.out, "is not whole" in told.err) == (2, "", True), told
+            at.issuer = tmp_path / "coordinators"
+            authority = at.running.certificates.authority
+            authority.issue_renewing_issuer(COORDINATORS, now() - HOUR, now() + HOUR).save(at.issuer)
+            told = await node.certified(request)
+            assert (told.code, told.out, "renews by another issuer" in told.err) == (1, "", True), told
+            at.issuer = issuer
+            crl = authority.revocation_list([node.signing_serial], 1, now())
+            revoked = RevocationList(crl=crl.public_bytes(Encoding.DER))
+            lists = RevocationServiceStub(at.running.as_(ADMIN))
+            await invoke(lists.PublishRevocationList, PublishRevocationListRequest(revocation_list=revoked), PATIENCE_S)
+            told = await node.certified(request)
+            assert (told.code, told.out, "it was revoked" in told.err) == (1, "", True), told
 
     run(scenario())
 

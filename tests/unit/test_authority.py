@@ -219,6 +219,55 @@ def test_the_commands_create_an_authority_and_issue_what_nodes_can_use(tmp_path:
     trusted.accept("sichuan", (tmp_path / "sichuan" / "signing.crt").read_bytes(), datetime.now(UTC))
 
 
+def issued_hours(directory: Path, out: Path, path: str, *words: str) -> list[int]:
+    """The lives in hours of the certificates that a directory issues to a member: TLS, and signing if it has one."""
+    done = run("issue", directory, identity(path).uri, "--out", out, *words)
+    assert done.exit_code == 0, done.output
+    files = [each for each in (out / "tls.crt", out / "signing.crt") if each.exists()]
+    found = [x509.load_pem_x509_certificate(each.read_bytes()) for each in files]
+    return [round((each.not_valid_after_utc - each.not_valid_before_utc) / timedelta(hours=1)) for each in found]
+
+
+def test_what_a_program_renews_is_issued_for_48_hours_where_its_issuer_is_in_force(tmp_path: Path) -> None:
+    authority, nodes, coordinators = (tmp_path / each for each in ("authority", "nodes", "coordinators"))
+    long = 90 * 24
+
+    def issued(path: str, *words: str, by: Path = authority) -> list[int]:
+        return issued_hours(by, tmp_path / path, path, *words)
+
+    assert run("create-authority", authority, "--federation", FEDERATION).exit_code == 0
+    assert issued("region/sichuan") == [long, long], "nobody would renew it"
+    assert issued("coordinator/0") == [long]
+    assert run("issue-node-issuer", authority, "--out", nodes).exit_code == 0
+    assert issued("region/sichuan") == [48, long], "no program renews what signs"
+    assert issued("coordinator/0") == [long], "by another issuer"
+    assert run("issue-coordinator-issuer", authority, "--out", coordinators).exit_code == 0
+    assert issued("coordinator/0") == [48]
+    assert issued("admin/root") == [long], "a person renews it"
+    assert issued("region/sichuan", "--dns-name", "node.example") == [long, long], "people renew it"
+    assert issued("region/sichuan", "--tls-hours", "72") == [72, long]
+    assert issued("region/sichuan", "--days", "1") == [24, 24]
+    revoked = run("revoke", authority, f"spiffe://{FEDERATION}/nodes")
+    assert revoked.exit_code == 0, revoked.output
+    assert issued("region/sichuan") == [long, long], "a revoked issuer renews nothing"
+
+
+def test_the_issuer_of_coordinators_gives_one_back_its_name_and_no_address_which_it_may_not_certify(
+    tmp_path: Path,
+) -> None:
+    authority, issuer, out = (tmp_path / each for each in ("authority", "issuer", "out"))
+    assert run("create-authority", authority, "--federation", FEDERATION).exit_code == 0
+    assert run("issue-coordinator-issuer", authority, "--out", issuer).exit_code == 0
+    assert issued_hours(issuer, out, "coordinator/1") == [48]
+    own, behind = x509.load_pem_x509_certificates((out / "tls.crt").read_bytes())
+    own.verify_directly_issued_by(behind)
+    named = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert named.get_values_for_type(x509.DNSName) == [SERVERS["coordinator/1"]]
+    assert named.get_values_for_type(x509.IPAddress) == []
+    refused = run("issue", issuer, identity("region/sichuan").uri, "--out", tmp_path / "node")
+    assert (refused.exit_code, (tmp_path / "node").exists()) == (1, False)
+
+
 @pytest.mark.parametrize("is_new_first", [True, False])
 def test_while_an_authority_rotates_whom_the_new_one_certifies_trusts_both(tmp_path: Path, is_new_first: bool) -> None:
     former, new, out = tmp_path / "authority", tmp_path / "new", tmp_path / "sichuan"

@@ -210,7 +210,7 @@ def test_an_invitation_is_repeated_by_its_own_administrator_alone_and_ends_by_it
 def test_what_an_authority_certifies_is_kept_and_can_be_revoked_by_name(tmp_path: Path) -> None:
     AUTHORITY.save(tmp_path)
     issuer, identity = IssuerDirectory(tmp_path), INVITATION.identity
-    tls, signing = issuer.certify(identity, NODE.keys(), NOW, (HOUR, DAY))
+    tls, signing = issuer.certify(identity, NODE.keys(), NOW, DAY, tls_life=HOUR)
     NODE.keys().require_certified(tls, signing, [AUTHORITY.certificate], identity)
     assert {each.uri for each in issuer.issued()} == {identity.uri}
     assert len(issuer.issued()) == 2

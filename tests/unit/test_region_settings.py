@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.maintenance.doctor.findings import State
 from gateway.maintenance.doctor.renewal import check_renewal
 from gateway.security.authority import Authority
+from gateway.security.identity import parse
 from gateway.security.identity_provider import ProviderKeys, ProviderKeysUnusable
 from gateway.security.provider_tokens import TokenInvalid
-from gateway.security.tls import RenewedCredentials
+from gateway.security.tls import Credentials, RenewedCredentials
 from gateway.settings import SettingsError, load
 from gateway.store.opening import PostgresqlSettings
 from region_node.cli.node.scope_checks import check_identity_providers, check_scopes
@@ -93,6 +94,18 @@ def test_a_node_renews_its_certificate_in_its_own_directory_unless_it_is_told_to
     authority = Authority.create(settings.federation, NOW, NOW + DAY)
     authority.issue(settings.identity, NOW, NOW + DAY, ["node.example"]).write(tmp_path / "tls")
     assert "off for node.example" in check_renewal(settings.own_credentials, settings.identity, NOW).found
+
+
+def test_a_member_whose_certificate_has_ended_is_told_its_way_back(tmp_path: Path) -> None:
+    federation, own = "demo.example", RenewedCredentials.of(Credentials.within(tmp_path), tmp_path / "renewed")
+    authority = Authority.create(federation, NOW, NOW + DAY)
+    ways = {"region/sichuan": "region-node certificate request", "coordinator/0": "issuer of coordinators"}
+    for path, way in ways.items():
+        member = parse(f"spiffe://{federation}/{path}", federation)
+        authority.issue(member, NOW, NOW + DAY).write(tmp_path)
+        assert check_renewal(own, member, NOW).state == State.GOOD
+        found = check_renewal(own, member, NOW + 2 * DAY)
+        assert (found.state, way in found.todo) == (State.BAD, True)
 
 
 def test_a_node_has_scopes_of_operator_systems_unless_it_is_told_to_do_without(tmp_path: Path) -> None:

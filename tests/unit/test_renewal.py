@@ -23,7 +23,7 @@ from gateway.errors import Refused, Unreachable, reason_name
 from gateway.maintenance.doctor.certificates import check_credentials
 from gateway.maintenance.doctor.findings import State
 from gateway.security.authority import Authority
-from gateway.security.certificate_renewal import SHORTEST_PAUSE, CertificateRenewal, RenewalPorts
+from gateway.security.certificate_renewal import LONGEST_PAUSE, SHORTEST_PAUSE, CertificateRenewal, RenewalPorts
 from gateway.security.enrolling import RequestedRenewal, certificate_request
 from gateway.security.identity import parse
 from gateway.security.issuers import COORDINATORS, NODES
@@ -179,6 +179,26 @@ def test_a_node_asks_when_it_is_due_and_keeps_key_and_certificate_beside_the_iss
     asked = len(node.asked)
     node.look()
     assert len(node.asked) == asked, "it is not due again"
+
+
+def test_a_certificate_of_48_hours_outlasts_an_issuing_program_that_is_away_for_15_hours(tmp_path: Path) -> None:
+    node = Node(tmp_path, life=48 * HOUR)
+    begun, before = NOW - HOUR, node.serial()
+
+    def away(_: RenewCertificateRequest) -> RenewCertificateResponse:
+        raise Unreachable("nobody answers")
+
+    node.answer, node.time = away, begun + 31 * HOUR
+    assert node.look() <= LONGEST_PAUSE
+    assert not node.asked, "it is not due"
+    for hours in range(32, 48):
+        node.time = begun + hours * HOUR + timedelta(seconds=1)
+        assert node.look() <= LONGEST_PAUSE
+    assert (node.serial(), len(node.asked)) == (before, 16)
+    node.credentials.load(node.time)
+    node.answer = node.issued
+    node.look()
+    assert node.serial() != before
 
 
 def contents(directory: Path) -> dict[str, bytes]:

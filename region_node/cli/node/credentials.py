@@ -56,8 +56,8 @@ def issue(issuer: Path, uri: str, out: Path, hours: int) -> None:
     Example:
       region-node credentials issue issuer spiffe://example.org/region/sichuan/staff/wang --out wang --hours 12
     """
-    identity = issue_into(issuer, uri, out, timedelta(hours=hours))
-    _tell_issued(identity.uri, out, hours)
+    issue_into(issuer, uri, out, timedelta(hours=hours))
+    _tell_issued(uri, out, hours)
 
 
 @credentials.command()
@@ -78,8 +78,9 @@ def renew(issuer: Path, directory: Path, hours: int) -> None:
         uris = Credentials(certificate, certificate, certificate).names()
     except CredentialsUnusable as error:
         raise click.ClickException(str(error)) from error
-    identity = issue_into(issuer, "".join(uris[:1]), directory, timedelta(hours=hours))
-    _tell_issued(identity.uri, directory, hours)
+    uri = "".join(uris[:1])
+    issue_into(issuer, uri, directory, timedelta(hours=hours))
+    _tell_issued(uri, directory, hours)
 
 
 @credentials.command()
