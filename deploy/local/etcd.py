@@ -97,6 +97,7 @@ class LocalEtcd:
     def __init__(self, directory: Path, members: int = 3, *, gateway: bool = False) -> None:
         self._directory = directory
         self._gateway = gateway
+        self._clusters = 1
         self._authority = StoreAuthority("etcd")
         self._members = [
             _Member(
@@ -154,6 +155,14 @@ class LocalEtcd:
         """Ends all members as kill -9 does."""
         for member in self._members:
             member.process.kill()
+
+    def remake(self) -> None:
+        """Makes another, empty cluster at the same addresses, as a restore does. Raises ProcessFailed."""
+        self.kill()
+        for member in self._members:
+            shutil.rmtree(member.data)
+        self._clusters += 1
+        self.start()
 
     def remove(self) -> None:
         """Ends the members that run, and removes their data and the certificates."""
@@ -274,7 +283,8 @@ class LocalEtcd:
             "initial-advertise-peer-urls": member.peer_address,
             "initial-cluster": ",".join(f"{each.name}={each.peer_address}" for each in self._members),
             "initial-cluster-state": state,
-            "initial-cluster-token": self._directory.name,
+            # With the same token and addresses, another cluster would get the same id.
+            "initial-cluster-token": f"{self._directory.name}-{self._clusters}",
             "client-cert-auth": "true",
             "trusted-ca-file": authority,
             "cert-file": certificate,

@@ -6,12 +6,15 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from etcd3.etcdrpc import rpc_pb2
 
 from coordinator.registry.etcd.client import (
     ATTEMPT_SECONDS,
     CALL_SECONDS,
+    RANGE,
     SHORTEST_ATTEMPT_SECONDS,
     EtcdClient,
+    Forgotten,
     Method,
     Request,
     Response,
@@ -108,6 +111,43 @@ def test_only_a_member_that_had_time_to_answer_is_left_out(etcd_cluster: LocalEt
             await client.close()
 
     run(scenario())
+
+
+def test_each_answer_is_compared_before_anyone_acts_by_it(etcd_cluster: LocalEtcd) -> None:
+    clusters: list[int] = []
+    is_other = False
+
+    def compare(header: rpc_pb2.ResponseHeader) -> None:
+        clusters.append(header.cluster_id)
+        if is_other:
+            raise Forgotten("another cluster")
+
+    async def scenario() -> None:
+        nonlocal is_other
+        client = EtcdClient(EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials()), SystemClock())
+        client.compare(compare)
+        keys = Keys(f"{uuid4().hex}.example")
+        try:
+            async with client.watching(keys.everything, 0) as stream:
+                is_other = True
+                for answer in (
+                    client.call(RANGE, rpc_pb2.RangeRequest(key=b"key")),
+                    client.once(RANGE, rpc_pb2.RangeRequest(key=b"key")),
+                    client.keep_alive(1),
+                    client.read([keys.everything]),
+                    client.revision(b"key", CALL_SECONDS),
+                    client.watching(keys.everything, 0).__aenter__(),
+                ):
+                    with pytest.raises(Unanswered, match="another cluster"):
+                        await answer
+                await stream.write(rpc_pb2.WatchRequest(progress_request=rpc_pb2.WatchProgressRequest()))
+                with pytest.raises(Forgotten):
+                    await stream.read()
+        finally:
+            await client.close()
+
+    run(scenario())
+    assert len(set(clusters)) == 1
 
 
 def test_no_attempt_is_begun_that_has_no_time(etcd_cluster: LocalEtcd) -> None:

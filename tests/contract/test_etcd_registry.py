@@ -302,7 +302,7 @@ def test_an_etcd_that_has_forgotten_changes_is_not_followed(opened: EtcdRegistri
         last_good = LastGood(tmp_path / "a")
         saved = last_good.load()
         assert saved is not None
-        last_good.save({}, saved.revision + 1_000_000)
+        last_good.save({}, saved.revision + 1_000_000, saved.cluster)
         async with opened() as registry:
             assert state(registry, "sichuan") == "ABSENT"
             for change in (

@@ -116,7 +116,7 @@ class OneCoordinator:
 class NoFile(LastGood):
     """A last good copy that is not kept: no coordinator starts again in a run."""
 
-    def save(self, entries: Mapping[bytes, Entry], revision: int) -> None:
+    def save(self, entries: Mapping[bytes, Entry], revision: int, cluster: int) -> None:
         """See `LastGood`."""
 
 

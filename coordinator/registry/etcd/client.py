@@ -3,10 +3,10 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 import grpc
 from etcd3.etcdrpc import rpc_pb2
@@ -49,8 +49,20 @@ _REJECTIONS = frozenset(
 )
 _log = logging.getLogger(__name__)
 
+
+class Headed(Protocol):
+    """An answer of etcd. Each has a header, which names the cluster."""
+
+    header: rpc_pb2.ResponseHeader
+
+    @classmethod
+    def FromString(cls, data: bytes, /) -> Self:  # noqa: N802
+        """The message of its bytes. Raises DecodeError."""
+        ...
+
+
 Request = TypeVar("Request", bound=Message)
-Response = TypeVar("Response", bound=Message)
+Response = TypeVar("Response", bound=Headed)
 
 
 class Unanswered(Exception):
@@ -65,7 +77,7 @@ class Unanswered(Exception):
 
 
 class Forgotten(Unanswered):
-    """etcd is behind a revision seen before: it was restored from an old backup, or made anew."""
+    """etcd is behind a revision seen before, or is another cluster: it was restored from a backup, or made anew."""
 
 
 class Rejected(Exception):
@@ -94,7 +106,8 @@ REVOKE = Method("/etcdserverpb.Lease/LeaseRevoke", rpc_pb2.LeaseRevokeRequest, r
 KEEP_ALIVE = Method("/etcdserverpb.Lease/LeaseKeepAlive", rpc_pb2.LeaseKeepAliveRequest, rpc_pb2.LeaseKeepAliveResponse)
 WATCH = Method("/etcdserverpb.Watch/Watch", rpc_pb2.WatchRequest, rpc_pb2.WatchResponse)
 
-WatchCall = grpc.aio.StreamStreamCall[rpc_pb2.WatchRequest, rpc_pb2.WatchResponse]
+Compare = Callable[[rpc_pb2.ResponseHeader], None]
+_Stream = grpc.aio.StreamStreamCall[rpc_pb2.WatchRequest, rpc_pb2.WatchResponse]
 
 
 @dataclass(eq=False)
@@ -112,6 +125,32 @@ class Read:
 
     entries: dict[bytes, Entry]
     revision: int
+    cluster: int = 0
+    """The id of the cluster; 0 for an unknown one."""
+
+
+class WatchCall:
+    """A stream of events. `compare` is called with the header of each answer."""
+
+    def __init__(self, stream: _Stream, compare: Compare) -> None:
+        self._stream = stream
+        self._compare = compare
+
+    async def read(self) -> rpc_pb2.WatchResponse | None:
+        """The next answer; None at the end of the stream. Raises AioRpcError, and as the comparison."""
+        response = await self._stream.read()
+        if not isinstance(response, rpc_pb2.WatchResponse):
+            return None
+        self._compare(response.header)
+        return response
+
+    async def write(self, request: rpc_pb2.WatchRequest) -> None:
+        """Sends a request. Raises AioRpcError, or InvalidStateError."""
+        await self._stream.write(request)
+
+    def cancel(self) -> None:
+        """Ends the stream."""
+        self._stream.cancel()
 
 
 class EtcdClient:
@@ -126,6 +165,11 @@ class EtcdClient:
         self._turns = itertools.count()
         self._closing: set[asyncio.Task[None]] = set()
         self._looking: set[asyncio.Task[int | str]] = set()
+        self._compare: Compare = _take_any
+
+    def compare(self, compare: Compare) -> None:
+        """Has the header of each answer compared, before anyone acts by the answer. `compare` raises Forgotten."""
+        self._compare = compare
 
     async def call(
         self, method: Method[Request, Response], request: Request, seconds: float = CALL_SECONDS
@@ -138,6 +182,8 @@ class EtcdClient:
         while True:
             try:
                 return await self.once(method, request, min(ATTEMPT_SECONDS, end - _now()))
+            except Forgotten:
+                raise
             except Unanswered:
                 if end - _now() < PAUSE_SECONDS + SHORTEST_ATTEMPT_SECONDS:
                     raise
@@ -150,10 +196,12 @@ class EtcdClient:
         _require_time(seconds)
         member = self._pick()
         try:
-            return await _ask(member.channel, method, request, seconds)
+            response = await _ask(member.channel, method, request, seconds)
         except Unanswered as error:
             self._leave_out_after(error, member)
             raise
+        self._compare(response.header)
+        return response
 
     async def keep_alive(self, lease: int, seconds: float = CALL_SECONDS) -> bool:
         """Renews a lease for its full time; returns False for a missing one. Raises Unanswered, or Rejected."""
@@ -163,11 +211,14 @@ class EtcdClient:
             _require_time(left)
             member = self._pick()
             try:
-                return await _keep_alive(member.channel, lease, left)
+                response = await _keep_alive(member.channel, lease, left)
             except Unanswered as error:
                 self._leave_out_after(error, member)
                 if end - _now() < PAUSE_SECONDS + SHORTEST_ATTEMPT_SECONDS:
                     raise
+            else:
+                self._compare(response.header)
+                return response.TTL > 0
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def read(self, ranges: Iterable[KeyRange], seconds: float = CALL_SECONDS) -> Read:
@@ -181,7 +232,7 @@ class EtcdClient:
         response = await self.call(TRANSACTION, rpc_pb2.TxnRequest(success=operations), seconds)
         found = [pair for each in response.responses for pair in each.response_range.kvs]
         entries = {pair.key: Entry(pair.value, pair.mod_revision, pair.lease) for pair in found}
-        return Read(entries, response.header.revision)
+        return Read(entries, response.header.revision, response.header.cluster_id)
 
     async def count(self, keys: KeyRange, seconds: float) -> int:
         """How many values a range has. Raises Unanswered, or Rejected."""
@@ -216,7 +267,7 @@ class EtcdClient:
             request_serializer=WATCH.request.SerializeToString,
             response_deserializer=WATCH.response.FromString,
         )
-        call: WatchCall = stream(metadata=_METADATA)
+        call = WatchCall(stream(metadata=_METADATA), self._compare)
         create = rpc_pb2.WatchCreateRequest(
             key=keys.first, range_end=keys.end, start_revision=start_revision, progress_notify=True
         )
@@ -224,7 +275,7 @@ class EtcdClient:
             async with asyncio.timeout(ATTEMPT_SECONDS):
                 await call.write(rpc_pb2.WatchRequest(create_request=create))
                 response = await call.read()
-            if not isinstance(response, rpc_pb2.WatchResponse) or not response.created or response.canceled:
+            if response is None or not response.created or response.canceled:
                 raise Unanswered("no watch was made")
             yield call
         except grpc.aio.AioRpcError as error:
@@ -253,10 +304,12 @@ class EtcdClient:
     async def _look_at(self, member: _Member, request: rpc_pb2.RangeRequest, seconds: float) -> int | str:
         """The revision of a member, or the reason of its failure."""
         try:
-            return (await _ask(member.channel, RANGE, request, seconds)).header.revision
+            response = await _ask(member.channel, RANGE, request, seconds)
+            self._compare(response.header)
         except (Unanswered, Rejected) as error:
             self._leave_out_after(error, member)
             return str(error)
+        return response.header.revision
 
     def _pick(self) -> _Member:
         members, now = self._followed_members(), _now()
@@ -303,7 +356,7 @@ async def _ask(
         raise _meaning(error, seconds) from None
 
 
-async def _keep_alive(channel: grpc.aio.Channel, lease: int, seconds: float) -> bool:
+async def _keep_alive(channel: grpc.aio.Channel, lease: int, seconds: float) -> rpc_pb2.LeaseKeepAliveResponse:
     rpc: grpc.aio.StreamStreamMultiCallable[rpc_pb2.LeaseKeepAliveRequest, rpc_pb2.LeaseKeepAliveResponse]
     rpc = channel.stream_stream(
         KEEP_ALIVE.path,
@@ -322,7 +375,11 @@ async def _keep_alive(channel: grpc.aio.Channel, lease: int, seconds: float) -> 
         call.cancel()
     if not isinstance(response, rpc_pb2.LeaseKeepAliveResponse):
         raise Unanswered("the stream ended without an answer")
-    return response.TTL > 0
+    return response
+
+
+def _take_any(_: rpc_pb2.ResponseHeader) -> None:
+    """Compares nothing: an administrator's client has no past."""
 
 
 def _require_time(seconds: float) -> None:

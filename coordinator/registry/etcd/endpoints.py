@@ -79,6 +79,8 @@ class EtcdEndpoints:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE: it lives until its lease runs out then."""
         key = self._ports.keys.live(region, endpoint)
         lease = lease_of(self._ports.keys.federation, region, endpoint)
+        if self._ports.follower.has_gone_back:
+            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
         try:
             await self._contain(self._ports.leases.end(key, lease, self._ports.patience()))
         except (Unanswered, Rejected) as error:

@@ -126,7 +126,7 @@ class EtcdRegistry:
         self.renewals: Final = EtcdRecords(asking, RENEWALS, Renewal)
         self._loop = asyncio.get_running_loop()
         self._listeners: list[Callable[[], None]] = []
-        self._keeper = LastGoodKeeper(self._copy, parts.last_good)
+        self._keeper = LastGoodKeeper(self._copy, self._follower, parts.last_good)
         self._running: list[asyncio.Task[None]] = []
         self._under_way: set[asyncio.Task[object]] = set()
 
@@ -389,7 +389,7 @@ class EtcdRegistry:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._own.leave()
-        await self._keeper.save()
+        await self._keeper.close()
         await self._parts.client.close()
         self._listeners.clear()
 
@@ -406,13 +406,16 @@ class EtcdRegistry:
             problem = f"of the last good copy {broken}"
         if kept is not None:
             self._copy.begin(kept.entries, self._clock.now())
+            self._follower.begin(kept.cluster)
         try:
             await self._follower.list(seen=kept.revision if kept is not None else 0)
             self._contact.start_from(self._clock.now(), is_silent=False)
+            self._keeper.note_change()
         except (Unanswered, Rejected) as error:
             if kept is None:
                 raise RegistryUnreachable(f"etcd does not answer ({error}); {last_good.path}: {problem}") from error
             self._copy.replace(kept.entries, kept.revision, self._clock.now())
+            self._keeper.note_loaded()
             self._contact.start_from(last_good.saved_at(), is_silent=True)
             _log.error("etcd does not answer (%s): starting with the last good copy, %s", error, last_good.path)
         work = (self._follower.run(), self._contact.run(), self._own.run(), self._keeper.run())

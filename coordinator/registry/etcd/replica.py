@@ -154,6 +154,14 @@ class OwnReplica:
         if own is None:
             return
         self._lose()
+        if not self._ports.follower.has_gone_back:  # else nothing is written there
+            await self._withdraw(own)
+        if self._place is not None:
+            self._place.release()
+            self._place = None
+
+    async def _withdraw(self, own: Replica) -> None:
+        """Removes the entry and its lease."""
         key, end = self._ports.keys.replica(own.name), self._ports.seconds() + _LEAVING_SECONDS
         is_own = rpc_pb2.Compare(result=rpc_pb2.Compare.EQUAL, target=rpc_pb2.Compare.LEASE, key=key, lease=self._lease)
         gone = [_delete(each) for each in (key, self._ports.keys.entered(own.name))]
@@ -164,9 +172,6 @@ class OwnReplica:
                 await self._leases.revoke(self._lease, end - self._ports.seconds())
             except (Unanswered, Rejected) as error:
                 _log.warning("%s counts as live until its lease runs out: %s", own.name, error)
-        if self._place is not None:
-            self._place.release()
-            self._place = None
 
     def _keep_lease(self) -> None:
         """Learns the lease of the former process, and keeps its own for the next. Raises DatabaseInUse, or OSError."""

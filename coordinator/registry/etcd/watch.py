@@ -23,6 +23,7 @@ _PAUSE_SECONDS = 0.1  # before a stream that broke is opened again; doubled whil
 _LONGEST_PAUSE_SECONDS = 1.0
 _WRITE_SECONDS = 0.5
 _CONTAIN_SECONDS = 1.0  # the time in which the watch reports a change; after that everything is listed
+_GONE_BACK = "etcd was restored or made anew"
 _log = logging.getLogger(__name__)
 
 
@@ -48,15 +49,29 @@ class Follower:
         self._last_good = ports.last_good
         self._copy = copy
         self._tell = tell
+        self._cluster = self._told_cluster = 0
         self._has_gone_back = False
         self._pause = _PAUSE_SECONDS
         self._stream: WatchCall | None = None
         self._advanced = asyncio.Event()
+        self._client.compare(self._require_cluster)
 
     @property
     def has_gone_back(self) -> bool:
-        """Whether etcd was found behind this coordinator's copy: then none of its values are taken over or changed."""
+        """Whether etcd was found behind this coordinator's copy, or to be another cluster.
+
+        Then none of its values are taken over or changed.
+        """
         return self._has_gone_back
+
+    @property
+    def cluster(self) -> int:
+        """The id of the cluster that the copy is of; 0 while none is known."""
+        return self._cluster
+
+    def begin(self, cluster: int) -> None:
+        """Follows the cluster of a copy on disk, and no other; 0 for a copy that names none."""
+        self._cluster = cluster
 
     @property
     def revision(self) -> int:
@@ -81,19 +96,39 @@ class Follower:
     def require_onward(self, revision: int, seen: int) -> None:
         """Raises Forgotten where etcd is behind a revision seen before, until this process ends.
 
-        Such an etcd may have lost suspensions of regions.
+        Such an etcd may have lost suspensions of regions. Otherwise its cluster is the known one from now on.
         """
-        if revision < seen and not self._has_gone_back:
-            self._has_gone_back = True
-            _log.error(
-                "etcd is at revision %d and was at %d: it has forgotten changes. The last good copy stays in use. To go"
-                " on with what etcd holds, remove %s and start again",
-                revision,
-                seen,
-                self._last_good,
-            )
+        if revision < seen:
+            self._go_back(f"is at revision {revision} and was at {seen}")
         if self._has_gone_back:
-            raise Forgotten("etcd has forgotten changes")
+            raise Forgotten(_GONE_BACK)
+        if not self._cluster and self._told_cluster:
+            self._cluster = self._told_cluster
+            self._tell()
+
+    def _require_cluster(self, header: rpc_pb2.ResponseHeader) -> None:
+        """Raises Forgotten for an answer of another cluster than the known one; an id of 0 tells nothing.
+
+        The revisions of two clusters cannot be compared: a restored etcd may be ahead, and have forgotten changes.
+        """
+        told, known = header.cluster_id, self._cluster or self._told_cluster
+        if told and known and told != known:
+            self._go_back(f"is cluster {told:x} and was cluster {known:x}")
+            raise Forgotten(_GONE_BACK)
+        self._told_cluster = told or self._told_cluster
+
+    def _go_back(self, difference: str) -> None:
+        if self._has_gone_back:
+            return
+        self._has_gone_back = True
+        _log.error(
+            "etcd %s: it was restored or made anew, and may lack changes. The last good copy stays in use. To go on"
+            " with what etcd holds, remove %s and start again",
+            difference,
+            self._last_good,
+        )
+        self._end_stream()
+        self._tell()
 
     async def run(self) -> None:
         """Watches until it is cancelled."""
@@ -146,7 +181,7 @@ class Follower:
 
     async def _watch(self) -> None:
         if self._has_gone_back:
-            raise Unanswered("etcd has forgotten changes")
+            raise Forgotten(_GONE_BACK)
         async with self._client.watching(self._keys.everything, self._copy.revision + 1) as stream:
             self._stream, self._pause = stream, _PAUSE_SECONDS
             try:
@@ -154,7 +189,7 @@ class Follower:
                     response = await stream.read()
                     if self._stream is not stream:
                         return  # the response belongs to a copy that was replaced
-                    if not isinstance(response, rpc_pb2.WatchResponse):
+                    if response is None:
                         raise Unanswered("the stream ended")
                     if response.compact_revision:
                         _log.warning("etcd has compacted revision %d away: listing again", self._copy.revision + 1)
