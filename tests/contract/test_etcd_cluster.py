@@ -22,7 +22,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.time.clock import SystemClock
 from tests.contract.coordinators import eventually
+from tests.contract.programs import COORDINATOR, Installation
 from tests.contract.registries import ADMIN, LONG, EtcdRegistries, audit_rows, heartbeat, run, state
+from tests.contract.test_doctor_stores import checks, use
 from tests.engines import ETCD, require_engine
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
@@ -231,6 +233,28 @@ def test_answers_that_name_no_cluster_change_nothing(scene: Restorable) -> None:
         assert scene.kept().revision > kept.revision
 
     run(scenario())
+
+
+def test_the_doctor_names_both_clusters_and_the_file_that_accepts_the_other(scene: Restorable, tmp_path: Path) -> None:
+    installed = Installation.make(COORDINATOR, tmp_path)
+    use(installed, scene.opened.settings.endpoints, scene.opened.settings.credentials)
+    installed.settings["data"] = str(scene.last_good.path.parent)
+    installed.settings["federation"] = scene.opened.federation
+
+    async def suspended() -> None:
+        async with scene.opened() as registry:
+            await registry.suspend("henan", note="why", actor=ADMIN)
+
+    run(suspended())
+    assert "completeness" not in checks(installed.run("doctor", "--json"))
+    former = scene.kept()
+    run(scene.restore())
+    state_of, found, todo = checks(installed.run("doctor", "--json"))["completeness"]
+    assert state_of == "bad"
+    assert f"was cluster {former.cluster:x}" in found
+    assert str(scene.last_good.path) in todo
+    scene.last_good.save(former.entries, former.revision + 10 * AHEAD, 0)
+    assert f"was at {former.revision + 10 * AHEAD}" in checks(installed.run("doctor", "--json"))["completeness"][1]
 
 
 async def nobody(_: object) -> bool:

@@ -27,7 +27,7 @@ async def _examine(sources: Sources, settings: CoordinatorSettings) -> Sequence[
     process, etcd, losses = await asyncio.gather(
         check_process(COORDINATOR, sources, settings, clock, [renewal]),
         _etcd(settings, clock),
-        asyncio.to_thread(check_losses, settings),
+        check_losses(settings, clock),
     )
     # The last of them tells of the quorum.
     etcd_answers = etcd[-1].state in (State.GOOD, State.WARNING)

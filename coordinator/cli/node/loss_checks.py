@@ -1,14 +1,29 @@
-"""The check of `coordinator doctor` on losses of an embedded registry."""
+"""The check of `coordinator doctor` on losses of the registry."""
 
+import asyncio
+
+from coordinator.registry.etcd.client import EtcdClient, Rejected, Unanswered
+from coordinator.registry.etcd.last_good import LastGood
+from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.settings import CoordinatorSettings
 from gateway.maintenance.doctor.findings import Finding, bad
 from gateway.maintenance.doctor.losses import open_loss
+from gateway.process.last_good import LastGoodBroken
+from gateway.security.tls import CredentialsUnusable
+from gateway.store.opening import DatabasePlace
+from gateway.time.clock import Clock
 from gateway.wording.languages import translated
 
 
-def check_losses(settings: CoordinatorSettings) -> list[Finding]:
+async def check_losses(settings: CoordinatorSettings, clock: Clock) -> list[Finding]:
     """The loss that keeps the coordinator from forwarding, if there is one. With etcd the database is no registry."""
-    loss = None if settings.etcd is not None else open_loss(settings.database)
+    if settings.etcd is None:
+        return await asyncio.to_thread(_of_database, settings.database)
+    return await _of_etcd(settings.etcd, LastGood(settings.data), clock)
+
+
+def _of_database(place: DatabasePlace) -> list[Finding]:
+    loss = open_loss(place)
     if loss is None:
         return []
     found = translated(
@@ -22,4 +37,42 @@ def check_losses(settings: CoordinatorSettings) -> list[Finding]:
         " accept-loss {number} REFERENCE`",
         number=loss.number,
     )
-    return [bad(translated("completeness"), found, todo)]
+    return [bad(_name(), found, todo)]
+
+
+async def _of_etcd(settings: EtcdSettings, last_good: LastGood, clock: Clock) -> list[Finding]:
+    """Compares etcd with the last good copy, which is read first: a running coordinator goes on."""
+    try:
+        kept, client = last_good.load(), EtcdClient(settings, clock)
+    except (LastGoodBroken, CredentialsUnusable):
+        return []
+    try:
+        now = await client.read([])
+    except (Unanswered, Rejected):
+        return []  # a finding of its own
+    finally:
+        await client.close()
+    if kept is None:
+        return []
+    if kept.cluster not in (0, now.cluster):
+        cluster, former = f"{now.cluster:x}", f"{kept.cluster:x}"
+        found = translated(
+            "etcd is cluster {cluster} and was cluster {former}: nothing is forwarded", cluster=cluster, former=former
+        )
+    elif now.revision < kept.revision:
+        found = translated(
+            "etcd is at revision {revision} and was at {seen}: nothing is forwarded",
+            revision=now.revision,
+            seen=kept.revision,
+        )
+    else:
+        return []
+    todo = translated(
+        "let the former etcd serve again; or accept this one: remove {file}, and start the coordinator again",
+        file=last_good.path,
+    )
+    return [bad(_name(), found, todo)]
+
+
+def _name() -> str:
+    return translated("completeness")
