@@ -108,6 +108,21 @@ def test_a_refusal_for_want_of_room_tells_when_to_repeat_the_request() -> None:
         assert refused.reason == reason
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        Reason.REASON_ENROLMENTS_TOO_MANY,
+        Reason.REASON_REVOCATION_LISTS_TOO_MANY,
+        Reason.REASON_WATCHES_TOO_MANY,
+    ],
+)
+def test_a_refusal_beyond_a_number_of_its_caller_tells_when_there_may_be_room(reason: Reason.ValueType) -> None:
+    retry = error_details_pb2.RetryInfo()
+    assert to_status(Refused(reason)).details[-1].Unpack(retry)
+    assert retry.retry_delay.seconds > 0
+    assert not is_temporary(reason), "the caller itself may see to it"
+
+
 def test_a_reason_of_a_newer_version_can_be_told() -> None:
     refused = Refused(Reason.ValueType(9999), field="wait")
     assert reason_name(refused.reason) == "9999"

@@ -419,7 +419,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Split the elements into several requests."""
     REASON_WATCHES_TOO_MANY: _Reason.ValueType  # 261
     """End a watch that is no longer needed, or share one among several readers. A watch without a filter reports all
-    changes.
+    changes. A watch whose connection was cut holds its place for up to 40 s: then repeat the request after the time of
+    google.rpc.RetryInfo.
     """
     REASON_RESOLUTION_CAUSE_UNKNOWN: _Reason.ValueType  # 262
     """Get the causes by CatalogueService.GetTerms."""
@@ -1202,7 +1203,8 @@ REASON_TOO_MANY_ELEMENTS: Reason.ValueType  # 260
 """Split the elements into several requests."""
 REASON_WATCHES_TOO_MANY: Reason.ValueType  # 261
 """End a watch that is no longer needed, or share one among several readers. A watch without a filter reports all
-changes.
+changes. A watch whose connection was cut holds its place for up to 40 s: then repeat the request after the time of
+google.rpc.RetryInfo.
 """
 REASON_RESOLUTION_CAUSE_UNKNOWN: Reason.ValueType  # 262
 """Get the causes by CatalogueService.GetTerms."""
