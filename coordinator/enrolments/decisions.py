@@ -41,6 +41,11 @@ def stands(enrolment: Enrolment, now: datetime) -> Enrolment:
     return ended
 
 
+def counts(enrolment: Enrolment, now: datetime) -> bool:
+    """Whether the token of an enrolment is worth something at `now` (aware)."""
+    return stands(enrolment, now).state in (*_WAITING, APPROVED)
+
+
 def place(enrolment: Enrolment) -> str:
     """The place in a list."""
     return dated_key(from_timestamp(enrolment.invite_time), enrolment.id)

@@ -10,6 +10,7 @@ from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import add_JoiningSer
 from gateway.errors import Refused
 from gateway.process.telemetry import Telemetry
 from gateway.rpc.access import AccessRules
+from gateway.rpc.connections import MOST_OF_JOINER, ConnectionWatch
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import Server, Service
 from gateway.security.identity import Identity
@@ -48,6 +49,7 @@ def joining_server(ports: EnrolmentPorts, telemetry: Telemetry) -> Server:
             metrics=telemetry.calls,
             denied=_unnoted,
             peer=joiner,
+            connections=ConnectionWatch(most=MOST_OF_JOINER),
         )
     )
     return Server([service], border, reflects=False, options=joiner_options())

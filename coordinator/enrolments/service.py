@@ -1,6 +1,5 @@
 """JoiningService at its own port, and EnrolmentService for administrators."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import grpc
 from cryptography import x509
 
 from coordinator.enrolments import decisions
+from coordinator.enrolments.rates import JoiningRates
 from coordinator.membership.members import members_of
 from coordinator.membership.rules import require_configured
 from coordinator.registry.fence import RegistryFence
@@ -19,15 +19,10 @@ from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import EnrolmentServi
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.calls import current_call
+from gateway.rpc.networks import network_of
 from gateway.rpc.pages import page_after
-from gateway.rpc.rates import Rate
 from gateway.security.enrolling import enrolment_id, token_hash
 from gateway.time.clock import Clock
-
-# Calls of all joiners together: each of them asks every few seconds, and strangers must cost little.
-JOINERS = 32  # as a burst
-JOINERS_PER_SECOND = 16
-_EVERYBODY = ""
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ class JoiningService(JoiningServiceServicer):
 
     def __init__(self, ports: EnrolmentPorts) -> None:
         self._ports = ports
-        self._rate = Rate(JOINERS, JOINERS_PER_SECOND)
+        self._rates = JoiningRates(ports.registry.enrolments.all, ports.clock)
 
     async def Enrol(
         self,
@@ -59,13 +54,12 @@ class JoiningService(JoiningServiceServicer):
 
         An older database may lack the invitation, or have one that was used: REGISTRY_BEHIND until people have looked.
         """
-        if not self._rate.allows(_EVERYBODY, asyncio.get_running_loop().time()):
-            raise Refused(Reason.REASON_ENROLMENTS_TOO_MANY)
-        if self._ports.fence is not None:
-            self._ports.fence.require_open()
-        decisions.require_secret(request.secret)
         ports, hashed = self._ports, token_hash(request.secret)
         name, now = enrolment_id(hashed), ports.clock.now()
+        await self._rates.require_room(network_of(context.peer()), name)
+        if ports.fence is not None:
+            ports.fence.require_open()
+        decisions.require_secret(request.secret)
 
         def decide(before: Enrolment | None) -> Enrolment | None:
             return decisions.requested(before, request, hashed, ports.federation, now)

@@ -27,6 +27,7 @@ LARGE = 1024 * MIB  # memory from which they are looked at in any case
 SELDOM = 1.0  # seconds between two looks at them then: a look examines each open file
 # Bytes of a connection since a call of it began or went on: many requests of the largest size may be on their way.
 MOST = 64 * MIB
+MOST_OF_JOINER = MIB  # the same of a stranger, whose requests are small
 SETTLED = 1.0  # seconds after a closing, until gRPC has freed the memory of the connection and it is given back
 _OPEN_FILES = Path("/proc/self/fd")
 _TCP_INFO_BYTES, _BYTES_RECEIVED = 136, 128  # Linux's struct tcp_info up to tcpi_bytes_received, and where that stands

@@ -78,6 +78,8 @@ class BorderPorts:
     """The machine's clock, by which TLS itself judges certificates."""
     peer: Callable[[Mapping[str, Iterable[bytes]], str], Peer] = peer_of
     """The peer of a call, by its `auth_context()` and the federation."""
+    connections: ConnectionWatch = field(default_factory=ConnectionWatch)
+    """Watches the connections of the server."""
     staff: ActingStaff | None = None
     """Finds out who acts through operator systems; a server without it asks nobody."""
 
@@ -147,8 +149,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         self._shares = Shares()
         self._admission = Admission()
         self._open: set[_OpenCall] = set()
-        self.connections = ConnectionWatch()
-        """Watches those of the server with this border."""
+        self.connections = ports.connections
         if ports.revocations is not None:
             ports.revocations.on_change(self._end_revoked)
 

@@ -13,23 +13,29 @@ class Rate:
 
     def allows(self, caller: str, now: float) -> bool:
         """Whether the caller may act at `now` (monotonic seconds); an action that is allowed is counted."""
-        full_at = max(self._full_at.get(caller, now), now) + self._interval
-        if full_at - now > self._slack:
-            return False
-        self._keep(caller, full_at, now)
-        return True
+        has_room = self.has_room(caller, now)
+        if has_room:
+            self._keep(caller, self._full_after(caller, now, 1), now)
+        return has_room
+
+    def has_room(self, caller: str, now: float) -> bool:
+        """Whether the caller may act at `now`; nothing is counted."""
+        return self._full_after(caller, now, 1) - now <= self._slack
 
     def seconds_until(self, caller: str, now: float, count: int, most: float) -> float | None:
         """The seconds for which the caller has to wait before so many actions, which are counted.
 
         None, and nothing is counted, where these are more than `most`: so nobody ever has to wait for longer.
         """
-        full_at = max(self._full_at.get(caller, now), now) + count * self._interval
+        full_at = self._full_after(caller, now, count)
         seconds = max(0.0, full_at - now - self._slack)
         if seconds > most:
             return None
         self._keep(caller, full_at, now)
         return seconds
+
+    def _full_after(self, caller: str, now: float, count: int) -> float:
+        return max(self._full_at.get(caller, now), now) + count * self._interval
 
     def _keep(self, caller: str, full_at: float, now: float) -> None:
         if len(self._full_at) >= _SWEEP_AT:

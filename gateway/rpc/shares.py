@@ -6,13 +6,15 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process.limit import Shared
+from gateway.rpc.networks import network_of
 from gateway.rpc.rates import Rate
 from gateway.security.identity import Identity
 
 ALL_CALLS = 4096
 CALLS = ALL_CALLS // 4  # of one certificate
 CALLS_OF_COORDINATOR = 2 * CALLS  # a coordinator carries the envelopes of all other regions
-CALLS_OF_STRANGERS = 32  # of all of one region together, and of all without a certificate
+CALLS_OF_STRANGERS = 32  # of all of one region together
+CALLS_OF_JOINERS = 8  # of one network: they have no certificate, and each needs one call at a time
 CONNECTIONS = 256  # of one certificate, with a call at the same time
 MIB = 1024 * 1024
 BYTES = 128 * MIB  # of requests that are being served: 32 of the largest size, or 512 of the usual one
@@ -43,7 +45,7 @@ class Shares:
         A stranger may call nothing of the contract at this server. Raises Refused with CALLS_TOO_MANY where the caller
         has no place left, and with CONNECTIONS_TOO_MANY where it has calls on all the connections that it may have.
         """
-        caller, most = _share(identity, is_stranger=is_stranger)
+        caller, most = _share(identity, connection, is_stranger=is_stranger)
         held = self._held.get(caller, 0)
         if held >= most:
             raise Refused(Reason.REASON_CALLS_TOO_MANY, caller=caller, calls=str(held))
@@ -121,10 +123,10 @@ class HeldBytes:
             self._size = 0
 
 
-def _share(identity: Identity, *, is_stranger: bool) -> tuple[str, int]:
+def _share(identity: Identity, connection: str, *, is_stranger: bool) -> tuple[str, int]:
     """The key under which callers share places, and the number of places."""
     if is_stranger:
         return f"region/{identity.region}/*" if identity.region else identity.path, CALLS_OF_STRANGERS
     if identity.role == Role.ROLE_JOINER:
-        return identity.path, CALLS_OF_STRANGERS
+        return f"{identity.path}/{network_of(connection)}", CALLS_OF_JOINERS
     return identity.path, CALLS_OF_COORDINATOR if identity.role == Role.ROLE_COORDINATOR else CALLS

@@ -45,7 +45,9 @@ HANDSHAKE_MS = 10 * _SECOND_MS
 # Of one connection. A stream that has ended counts until its call has been taken: gRPC refuses further ones, of callers
 # who reset theirs and of busy ones alike. So a connection has no less than a caller has calls.
 MAX_CONCURRENT_STREAMS = 1024
-_JOINER_STREAMS = 4  # of one connection
+JOINER_STREAMS = 4  # of one connection
+# Of all strangers: beyond them, their connections would take the open files by which members are served.
+_JOINER_CONNECTIONS = 4096
 _JOINER_MESSAGE_BYTES = 64 * 1024
 # Calls that no handler has taken yet. gRPC drops further ones as CANCELLED, by chance from the first figure on, and
 # names no reason; a server that takes them refuses with one (TOO_BUSY, CALLS_TOO_MANY).
@@ -333,10 +335,11 @@ def server_options() -> ChannelOptions:
 
 
 def joiner_options() -> ChannelOptions:
-    """Arguments of a server for those who have no certificate yet: small requests, and short connections."""
+    """Arguments of a server for those who have no certificate yet: small requests, and few and short connections."""
     return [
         ("grpc.max_receive_message_length", _JOINER_MESSAGE_BYTES),
-        ("grpc.max_concurrent_streams", _JOINER_STREAMS),
+        ("grpc.max_concurrent_streams", JOINER_STREAMS),
+        ("grpc.max_allowed_incoming_connections", _JOINER_CONNECTIONS),
         ("grpc.max_connection_idle_ms", HANDSHAKE_MS),
         ("grpc.max_connection_age_ms", _MINUTE_MS),
         ("grpc.max_connection_age_grace_ms", HANDSHAKE_MS),

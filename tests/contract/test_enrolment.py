@@ -13,7 +13,7 @@ import grpc
 import pytest
 from cryptography import x509
 
-from coordinator.enrolments import service
+from coordinator.enrolments import rates
 from deploy.local.ports import HeldPort
 from gateway.api.coordinator.v1.enrolment_service_pb2 import EnrolRequest
 from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import JoiningServiceStub
@@ -22,6 +22,7 @@ from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused, from_rpc_error, reason_name
 from gateway.rpc.channels import Dialer, health_of, invoke
+from gateway.rpc.connections import MOST
 from gateway.security.authority import (
     AUTHORITY_CERTIFICATE,
     AUTHORITY_KEY,
@@ -38,6 +39,8 @@ from gateway.security.tls import Credentials, client_options, joiner_credentials
 from tests import preloaded
 from tests.contract.coordinators import PATIENCE_S, Federation, federation, run
 from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates
+from tests.federation.refusals import read
+from tests.hostile.frames import CONTINUATION, Connection, call_headers, frame
 from tests.preloaded import Ended
 from tests.tokens import PIN, Token
 
@@ -246,7 +249,7 @@ def test_certificates_of_another_authority_are_published_by_nobody(tmp_path: Pat
 def test_a_stranger_gets_nothing_but_a_refusal_and_leaves_no_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "JOINERS_PER_SECOND", 1 / 3600)  # a slow machine makes no room by its own waiting
+    monkeypatch.setattr(rates, "JOINERS_PER_SECOND", 1 / 3600)  # a slow machine makes no room by its own waiting
 
     async def scenario() -> None:
         async with scene(tmp_path) as at:
@@ -268,13 +271,77 @@ def test_a_stranger_gets_nothing_but_a_refusal_and_leaves_no_row(
                 with pytest.raises(grpc.aio.AioRpcError) as denied:
                     await health_of(channel, "", PATIENCE_S)
                 assert denied.value.code() == grpc.StatusCode.PERMISSION_DENIED
-                answers = [await told(channel, ENROL, b"") for _ in range(service.JOINERS)]
+                answers = [await told(channel, ENROL, b"") for _ in range(rates.JOINERS)]
                 assert (answers[0], answers[-1]) == ("ENROLMENT_TOKEN_INVALID", "ENROLMENTS_TOO_MANY")
             async with grpc.aio.secure_channel(at.running.endpoint, trusted, options=client_options(NAME)) as channel:
                 assert await told(channel, "coordinator.v1.JoiningService/Enrol", b"") == "UNAVAILABLE", (
                     "no certificate"
                 )
             assert len(at.running.audit_rows()) == rows
+
+    run(scenario())
+
+
+def test_a_token_that_counts_is_served_where_strangers_have_used_up_the_calls_of_its_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "JOINERS_PER_SECOND", 1 / 3600)
+
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            token = await at.invited()
+            trusted = joiner_credentials(at.running.certificates.authority.certificate_pem)
+            async with grpc.aio.secure_channel(at.joining, trusted, options=client_options(NAME)) as channel:
+                answers = [await told(channel, ENROL, b"") for _ in range(rates.JOINERS + 1)]
+                assert answers[-1] == "ENROLMENTS_TOO_MANY"
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    await JoiningServiceStub(channel).Enrol(
+                        EnrolRequest(secret=bytes(SECRET_BYTES)), timeout=PATIENCE_S
+                    )
+                assert read(refused.value).retry_seconds > 0
+            joined = await at.join(token)
+            assert joined.code == 3, joined.err
+            listed = await at.administrator("wang", "list")
+            assert "requested" in listed.out
+
+    run(scenario())
+
+
+def test_a_stranger_who_sends_without_a_call_while_the_memory_is_large_is_cut_off_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.rpc.connections.LARGE", 0)
+    monkeypatch.setattr("gateway.rpc.connections.SELDOM", 0.0)
+    more = frame(CONTINUATION, 1, b"\x00\x01a\x7f\xe1\x5c" + b"b" * 12_000)  # a header of so many bytes
+
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            trusted = at.running.certificates.credentials("coordinator/0")
+            flood = await Connection.open(at.joining, NAME, trusted, "127.0.0.1")
+            await flood.begin_headers(1, call_headers(f"/gateway.api.{ENROL}"))
+            sent = 0
+            while await flood.send(more) and sent < MOST // 4:
+                sent += len(more)
+                await asyncio.wait([flood.ended], timeout=0.005)  # so that the server looks meanwhile
+            assert flood.ended.done()
+
+    run(scenario())
+
+
+def test_connections_of_strangers_beyond_their_number_are_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.security.tls._JOINER_CONNECTIONS", 2)
+
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            trusted = at.running.certificates.credentials("coordinator/0")
+            held = [await Connection.open(at.joining, NAME, trusted, "127.0.0.1") for _ in range(2)]
+            with pytest.raises(ConnectionError):
+                await Connection.open(at.joining, NAME, trusted, "127.0.0.1")
+            assert not any(each.ended.done() for each in held)
+            for each in held:
+                await each.close()
 
     run(scenario())
 

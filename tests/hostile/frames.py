@@ -59,7 +59,7 @@ def _text(text: str) -> bytes:
 
 
 class Connection:
-    """A connection of a client with a certificate of the federation. It reads what comes and keeps little of it."""
+    """A connection of a client, which reads what comes and keeps little of it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -74,13 +74,17 @@ class Connection:
         """Ends with the connection."""
 
     @classmethod
-    async def open(cls, endpoint: str, name: str, credentials: Credentials) -> "Connection":
-        """Connects, by TLS and the preface of HTTP/2."""
+    async def open(cls, endpoint: str, name: str, credentials: Credentials, stranger: str = "") -> "Connection":
+        """Connects, by TLS and the preface of HTTP/2. A stranger comes from an address, and shows no certificate."""
         host, _, port = endpoint.rpartition(":")
         context = ssl.create_default_context(cafile=str(credentials.authority))
-        context.load_cert_chain(credentials.certificate, credentials.key)
+        if not stranger:
+            context.load_cert_chain(credentials.certificate, credentials.key)
         context.set_alpn_protocols(["h2"])
-        reader, writer = await asyncio.open_connection(host, int(port), ssl=context, server_hostname=name)
+        local = (stranger, 0) if stranger else None
+        reader, writer = await asyncio.open_connection(
+            host, int(port), ssl=context, server_hostname=name, local_addr=local
+        )
         connection = cls(reader, writer)
         await connection.send(PREFACE + frame(SETTINGS, 0))
         return connection

@@ -26,6 +26,13 @@ def test_one_caller_takes_nothing_from_another() -> None:
     assert rate.allows("b", 0.0)
 
 
+def test_a_caller_asks_whether_it_has_room_without_taking_any() -> None:
+    rate = Rate(burst=1, per_second=2.0)
+    assert [rate.has_room("a", 0.0) for _ in range(3)] == [True, True, True]
+    assert rate.allows("a", 0.0)
+    assert [rate.has_room("a", later) for later in (0.0, 0.4, 0.5)] == [False, False, True]
+
+
 def test_callers_that_have_stopped_are_forgotten_and_those_that_have_not_are_held() -> None:
     rate = Rate(burst=1, per_second=0.01)
     assert rate.allows("held", 50.0)

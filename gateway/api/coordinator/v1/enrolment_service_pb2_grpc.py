@@ -51,8 +51,8 @@ class JoiningServiceServicer:
         keys may ask again, until they are certified and after a lost answer.
 
         An unknown or ended token is refused with ENROLMENT_TOKEN_INVALID, other keys with ENROLMENT_TOKEN_USED, and a
-        request that cannot be used with CERTIFICATE_REQUEST_INVALID. More calls than people make are refused with
-        ENROLMENTS_TOO_MANY.
+        request that cannot be used with CERTIFICATE_REQUEST_INVALID. More calls of one network, or of all
+        strangers together, than people make are refused with ENROLMENTS_TOO_MANY; a token that is known has its own calls.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,8 +26,8 @@ class JoiningServiceStub:
     keys may ask again, until they are certified and after a lost answer.
 
     An unknown or ended token is refused with ENROLMENT_TOKEN_INVALID, other keys with ENROLMENT_TOKEN_USED, and a
-    request that cannot be used with CERTIFICATE_REQUEST_INVALID. More calls than people make are refused with
-    ENROLMENTS_TOO_MANY.
+    request that cannot be used with CERTIFICATE_REQUEST_INVALID. More calls of one network, or of all
+    strangers together, than people make are refused with ENROLMENTS_TOO_MANY; a token that is known has its own calls.
     """
 
 @_typing.type_check_only
@@ -50,8 +50,8 @@ class JoiningServiceServicer(metaclass=_abc_1.ABCMeta):
         keys may ask again, until they are certified and after a lost answer.
 
         An unknown or ended token is refused with ENROLMENT_TOKEN_INVALID, other keys with ENROLMENT_TOKEN_USED, and a
-        request that cannot be used with CERTIFICATE_REQUEST_INVALID. More calls than people make are refused with
-        ENROLMENTS_TOO_MANY.
+        request that cannot be used with CERTIFICATE_REQUEST_INVALID. More calls of one network, or of all
+        strangers together, than people make are refused with ENROLMENTS_TOO_MANY; a token that is known has its own calls.
         """
 
 def add_JoiningServiceServicer_to_server(servicer: JoiningServiceServicer, server: _aio.Server) -> None: ...
