@@ -18,12 +18,17 @@ import click
 import grpc
 import uvloop
 
+from gateway.api.coordinator.v1.enrolment_service_pb2 import EnrolRequest
+from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import JoiningServiceStub
 from gateway.api.federation.v1.federation_pb2 import GetAuditHeadRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.region.v1.catalogue_service_pb2 import SearchBusinessesRequest
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import from_rpc_error
 from gateway.process.resident import resident_bytes
-from gateway.security.tls import Credentials, client_credentials, client_options
+from gateway.security.enrolling import SECRET_BYTES
+from gateway.security.tls import Credentials, client_credentials, client_options, joiner_credentials
 from tests.bench.chain import credentials_in
 from tests.bench.load import ClientProcess
 from tests.bench.processor_time import processor_seconds
@@ -85,6 +90,12 @@ def dial(endpoint: str, name: str, credentials: Credentials) -> grpc.aio.Channel
     return grpc.aio.secure_channel(endpoint, own, client_options(name))
 
 
+def dial_without_certificate(endpoint: str, name: str, credentials: Credentials) -> grpc.aio.Channel:
+    """A channel of a joiner, who has only the authority of the credentials."""
+    trusted = joiner_credentials(credentials.authority.read_bytes())
+    return grpc.aio.secure_channel(endpoint, trusted, client_options(name))
+
+
 async def ask_node(channel: grpc.aio.Channel) -> None:
     """A call of an operator system at a node."""
     request = SearchBusinessesRequest(query="SUSPEND")
@@ -97,7 +108,19 @@ async def ask_coordinator(channel: grpc.aio.Channel) -> None:
     await FederationServiceStub(channel).GetAuditHead(request, timeout=CALL_SECONDS, wait_for_ready=True)
 
 
-CALLS: dict[str, Call] = {"node": ask_node, "coordinator": ask_coordinator}
+async def ask_to_enrol(channel: grpc.aio.Channel) -> None:
+    """A call of a joiner, whose token has ended."""
+    request = EnrolRequest(secret=bytes(SECRET_BYTES))
+    try:
+        await JoiningServiceStub(channel).Enrol(request, timeout=CALL_SECONDS, wait_for_ready=True)
+    except grpc.aio.AioRpcError as error:
+        refused = from_rpc_error(error)
+        if refused is None or refused.reason != Reason.REASON_ENROLMENT_TOKEN_INVALID:
+            raise
+
+
+ENROLMENT = "enrolment"
+CALLS: dict[str, Call] = {"node": ask_node, "coordinator": ask_coordinator, ENROLMENT: ask_to_enrol}
 
 
 async def _obey(call: Callable[[], Awaitable[object]], server: int) -> None:
@@ -145,7 +168,8 @@ def main(kind: str, endpoint: str, name: str, certificate: Path, server: int) ->
     """Calls a server as it is told."""
 
     async def run() -> None:
-        async with dial(endpoint, name, credentials_in(certificate)) as channel:
+        connect = dial_without_certificate if kind == ENROLMENT else dial
+        async with connect(endpoint, name, credentials_in(certificate)) as channel:
             await _obey(partial(CALLS[kind], channel), server)
 
     uvloop.run(run())

@@ -144,13 +144,13 @@ class Honest:
 
 
 def test_a_flood_of_codes_and_guesses_is_stopped_while_another_operator_verifies_its_customers(
-    target: Target, federation: LocalFederation
+    node: Target, federation: LocalFederation
 ) -> None:
     async def scenario() -> tuple[Served, Flood]:
-        async with target.dial_honest() as own, target.dial() as channel:
+        async with node.dial_honest() as own, node.dial() as channel:
             honest, flood = Honest(own, federation), Flood(channel)
             await honest.choose_password()
-            async with target.honest(RESTS) as served:
+            async with node.honest(RESTS) as served:
 
                 async def verify() -> None:
                     while not flood.is_stopped:  # noqa: ASYNC110 - it waits for another process

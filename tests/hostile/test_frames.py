@@ -1,9 +1,9 @@
-"""Clients that misuse HTTP/2 with a good certificate: an honest caller beside them is served, and memory stays."""
+"""Clients that misuse HTTP/2, at every port of gRPC: an honest caller beside them is served, and memory stays."""
 
 import asyncio
 import itertools
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -11,14 +11,12 @@ from functools import partial
 import grpc
 import pytest
 
-from gateway.api.region.v1.order_pb2 import OrderRequest, OrderState
-from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, SubmitOrderRequest
+from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
-from gateway.api.types.v1.types_pb2 import Document
 from gateway.rpc.access import LARGEST_REQUEST
 from gateway.rpc.admission import AMONG_OTHERS
 from gateway.rpc.connections import MOST as MOST_WITHOUT_CALL
-from gateway.rpc.shares import CALLS
 from gateway.security.tls import MAX_CONCURRENT_STREAMS
 from tests.bench.orders import requester
 from tests.hostile.caller import CALL_SECONDS
@@ -37,17 +35,19 @@ from tests.hostile.frames import (
     frame,
 )
 
-ORDERS = "/gateway.api.region.v1.OrderService"
-SUBMIT, STREAM = f"{ORDERS}/SubmitOrder", f"{ORDERS}/SubmitOrders"
 STREAMS = 10_000
 CONNECTIONS = 10
 IDLE = 400  # connections
 ASKING = 100  # callers
 BOMBS = 10  # at a time
+# Statuses of a bomb: too large, compressed, or on a stream beyond those of its connection.
+REFUSED = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNAVAILABLE)
 INSISTING = 200  # callers beyond the places
 RESETTING = 2  # connections
 SWELLING = 4  # connections
-HELD = 500  # rounds of all of them, after which a node without a bound has grown by much more
+HELD = 500  # rounds of all of them, after which a server without a bound has grown by much more
+REPLACED = 2  # times that each of them was opened, after which the server has a bound
+LONGEST = 15.0  # seconds of such a round, and of all of them before the honest calls
 OF_RESET = 3  # calls that are open need as much as one that was reset and that Python has not taken
 ROUND = 1_000  # of resets, and of the frames of other floods: one follows the other
 # In quiet calls, for half of the honest ones: the calls that have begun at the door, and as many on their way to it.
@@ -63,14 +63,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS)]
 
 @dataclass(frozen=True)
 class Bound:
-    """The most that an attack may cost, by the limits of the node."""
+    """The most that an attack may cost, by the limits of the server."""
 
     connections: int = 1
     streams: int = 0
     requests: int = 0
     """Of the largest size, at a time."""
     swelling: int = 0
-    """Connections without a call, whose bytes the node may keep until it closes them."""
+    """Connections without a call, whose bytes the server may keep until it closes them."""
     most: float = MOST
 
     @property
@@ -98,7 +98,7 @@ def attack(
 ) -> None:
     """Lets the connections of a bound do harm at once, beside the honest caller: again and again, or once and hold it.
 
-    A connection that the node has ended is replaced.
+    A connection that the server has ended is replaced.
     """
 
     async def scenario() -> Served:
@@ -118,14 +118,21 @@ def attack(
     require_within(bound, asyncio.run(scenario()), name)
 
 
-def opened(stream: int, path: str = STREAM, *, more: Sequence[tuple[str, str]] = ()) -> bytes:
+def opened(stream: int, path: str) -> bytes:
     """The beginning of a call without a message."""
-    return frame(HEADERS, stream, call_headers(path, *more), END_HEADERS)
+    return frame(HEADERS, stream, call_headers(path), END_HEADERS)
 
 
 def odd(count: int) -> range:
     """The ids of so many streams of a client."""
     return range(1, 2 * count, 2)
+
+
+@pytest.fixture(name="target", params=["node", "coordinator", "enrolment"])
+def each_port(request: pytest.FixtureRequest) -> Target:
+    """The ports, one after the other."""
+    found: Target = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.mark.parametrize("connections", [1, CONNECTIONS])
@@ -134,8 +141,8 @@ def test_ten_thousand_streams_of_one_caller_leave_others_their_places(target: Ta
     attack(
         target,
         f"10,000 streams of {connections} connections",
-        lambda connection: connection.send_all([opened(stream) for stream in odd(each)]),
-        Bound(connections, connections * MAX_CONCURRENT_STREAMS),
+        lambda connection: connection.send_all([opened(stream, target.port.stream) for stream in odd(each)]),
+        Bound(connections, connections * target.port.streams),
         repeats=False,
     )
 
@@ -146,7 +153,7 @@ def test_streams_that_are_reset_as_they_begin_cost_little(target: Target) -> Non
         "rapid reset",
         lambda connection: connection.send_all(
             [
-                opened(stream) + frame(RST_STREAM, stream, CANCEL)
+                opened(stream, target.port.stream) + frame(RST_STREAM, stream, CANCEL)
                 for stream in itertools.islice(connection.streams, ROUND)
             ]
         ),
@@ -157,7 +164,7 @@ def test_streams_that_are_reset_as_they_begin_cost_little(target: Target) -> Non
 def test_requests_that_come_byte_by_byte_hold_nobody_up(target: Target) -> None:
     async def drip(connection: Connection) -> None:
         stream = next(connection.streams)
-        await connection.send(opened(stream, SUBMIT))
+        await connection.send(opened(stream, target.port.unary))
         for byte in b"\0\0\0\1\0" + bytes(35):
             await connection.send(frame(DATA, stream, bytes([byte])))
             await asyncio.sleep(0.05)  # the slowness of this client
@@ -165,18 +172,28 @@ def test_requests_that_come_byte_by_byte_hold_nobody_up(target: Target) -> None:
     attack(target, "slow frames", drip, Bound(connections=100, streams=100))
 
 
-def test_metadata_without_end_leave_others_their_calls_and_the_node_its_memory(target: Target) -> None:
-    begun, rounds, is_held = call_headers(STREAM), itertools.count(1), asyncio.Event()
+def test_metadata_without_end_leave_others_their_calls_and_the_server_its_memory(target: Target) -> None:
+    begun, rounds, is_held = call_headers(target.port.stream), itertools.count(1), asyncio.Event()
+    connections = itertools.count(1)
     more = frame(CONTINUATION, 1, b"\x00" + b"\x01a\x7f\x81\x5d" + b"b" * 12_000)
 
     async def swell(connection: Connection) -> None:
         if next(connection.streams) == 1:
             await connection.begin_headers(1, begun)
-        await connection.send_all([more] * ROUND)
+            if next(connections) == REPLACED * SWELLING:
+                is_held.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST):  # a server that closes a connection may read no more of it
+                await connection.send_all([more] * ROUND)
         if next(rounds) == HELD:
             is_held.set()
 
-    attack(target, "metadata without end", swell, Bound(SWELLING, swelling=SWELLING), act=is_held.wait)
+    async def hold() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST):
+                await is_held.wait()
+
+    attack(target, "metadata without end", swell, Bound(SWELLING, swelling=SWELLING), act=hold)
 
 
 def test_floods_of_pings_and_settings_cost_little(target: Target) -> None:
@@ -205,16 +222,14 @@ def test_connections_that_do_nothing_leave_room_for_others(target: Target) -> No
 def test_requests_that_would_become_large_are_refused_and_leave_no_memory_behind(
     target: Target, compression: grpc.Compression | None
 ) -> None:
-    bomb = SubmitOrderRequest(order=OrderRequest(documents=[Document()] * 120_000)).SerializeToString()
-
     async def scenario() -> Served:
         async with target.honest() as served, target.dial() as channel:
-            submit: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(SUBMIT)
+            rpc: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(target.port.unary)
 
             async def throw() -> None:
                 with pytest.raises(grpc.aio.AioRpcError) as refused:
-                    await submit(bomb, timeout=CALL_SECONDS, compression=compression, wait_for_ready=True)
-                assert refused.value.code() in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNIMPLEMENTED)
+                    await rpc(target.port.bomb, timeout=CALL_SECONDS, compression=compression, wait_for_ready=True)
+                assert refused.value.code() in REFUSED
 
             await served.hold(*[throw] * BOMBS)
         return served
@@ -223,9 +238,9 @@ def test_requests_that_would_become_large_are_refused_and_leave_no_memory_behind
     require_within(bound, asyncio.run(scenario()), f"bombs, {compression}")
 
 
-def test_filters_that_find_nothing_hold_nobody_up(target: Target) -> None:
+def test_filters_that_find_nothing_hold_nobody_up(node: Target) -> None:
     async def scenario() -> Served:
-        async with target.honest() as served, target.dial() as channel:
+        async with node.honest() as served, node.dial() as channel:
             service = OrderServiceStub(channel)
             states = [each for each in OrderState.values() if each]
 
@@ -245,21 +260,23 @@ def test_filters_that_find_nothing_hold_nobody_up(target: Target) -> None:
 
 
 def test_a_flood_of_calls_beyond_the_places_of_a_caller_costs_little(target: Target) -> None:
+    port = target.port
+
     async def scenario() -> Served:
         async with target.honest() as served:
             holders = [await target.connect() for _ in range(2)]
             for each in holders:
-                await each.send_all([opened(stream) for stream in odd(CALLS // 2)])
+                await each.send_all([opened(stream, port.stream) for stream in odd(port.calls // 2)])
             async with target.dial() as channel:
-                submit: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(SUBMIT)
+                rpc: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(port.unary)
 
                 async def insist() -> None:
                     with suppress(grpc.aio.AioRpcError):
-                        await submit(b"", timeout=CALL_SECONDS)
+                        await rpc(b"", timeout=CALL_SECONDS)
 
                 await served.hold(*[insist] * INSISTING)
             await asyncio.gather(*(each.close() for each in holders))
         return served
 
-    bound = Bound(connections=3, streams=CALLS + INSISTING)
+    bound = Bound(connections=3, streams=port.calls + INSISTING)
     require_within(bound, asyncio.run(scenario()), "calls beyond the places")
