@@ -31,7 +31,20 @@ _ARGUMENTS = (
     "--ignore-certificate-errors",
     "--remote-debugging-port=0",
 )
-_KEYS = {"Tab": (9, ""), "Enter": (13, "\r"), "Space": (32, " ")}  # codes, and the characters that they type
+_KEYS = {  # codes, and the characters that they type
+    "Tab": (9, ""),
+    "Enter": (13, "\r"),
+    "Space": (32, " "),
+    "ArrowDown": (40, ""),
+}
+_MOST_STOPS = 120  # of the Tab key on the way to an element
+_MOST_OPTIONS = 200  # of a list from which one is chosen
+_MIDDLE = """(selector => {
+  const each = document.querySelector(selector);
+  each.scrollIntoView({block: 'center', behavior: 'instant'});
+  const box = each.getBoundingClientRect(), [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  return each.contains(document.elementFromPoint(x, y)) ? [x, y] : each.outerHTML;
+})"""
 Json = dict[str, object]
 
 
@@ -136,9 +149,38 @@ class Tab:
             await self.send("Page.navigate", url=address)
 
     async def click(self, selector: str) -> None:
-        """Clicks an element that leads to another page, and returns once that is loaded."""
+        """Clicks an element that leads to another page by the mouse, and returns once that is loaded."""
         async with self.loading():
-            await self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+            await self.point(selector)
+
+    async def point(self, selector: str) -> None:
+        """Clicks an element by the mouse, in its middle, which nothing may cover."""
+        place = await self.evaluate(f"{_MIDDLE}({json.dumps(selector)})")
+        assert isinstance(place, list), f"cannot be clicked: {place}"
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.send("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
+
+    async def reach(self, selector: str) -> None:
+        """Goes on by the Tab key to an element."""
+        for _ in range(_MOST_STOPS):
+            await self.press("Tab")
+            if await self.evaluate(f"document.activeElement.matches({json.dumps(selector)})"):
+                return
+        raise AssertionError(f"no way leads to {selector} by the keyboard")
+
+    async def enter(self, selector: str, text: str) -> None:
+        """Types a text into a field, which the Tab key leads to."""
+        await self.reach(selector)
+        await self.write(text)
+
+    async def choose(self, selector: str, value: str) -> None:
+        """Chooses a value of a list by the keyboard."""
+        await self.reach(selector)
+        for _ in range(_MOST_OPTIONS):
+            if await self.evaluate("document.activeElement.value") == value:
+                return
+            await self.press("ArrowDown")
+        raise AssertionError(f"{selector} has no {value}")
 
     async def evaluate(self, expression: str) -> object:
         """The value of an expression in the page, or that of the promise that it is."""
@@ -149,7 +191,7 @@ class Tab:
         return result.get("value")
 
     async def press(self, key: str) -> None:
-        """Presses a key: Tab, Enter or Space."""
+        """Presses a key: Tab, Enter, Space or ArrowDown."""
         code, text = _KEYS[key]
         for kind in ("keyDown", "keyUp"):
             told = {"text": text} if text and kind == "keyDown" else {}

@@ -7,7 +7,7 @@ the configuration stays.
 from pathlib import Path
 
 _FILES = """
-    access access_tokens alarms body_command bulletin_command bulletins case_files clients complaint_categories
+    access access_tokens alarms body_command bulletin_command bulletins case_files clerks_day_in_a_browser clients complaint_categories
     complaint_envelopes complaint_import_command console console_audit console_complaints console_customers
     console_imports console_in_a_browser console_network console_orders console_tickets coordinator_console
     coordinator_console_network customers document_commands erased_files fault_command fault_repair guides

@@ -30,10 +30,11 @@ from tests.federation.test_console_imports import imported
 from tests.federation.test_coordinator_console_network import CHANGED
 from tests.unit.network_events import event
 
-pytestmark = [
+IN_A_BROWSER = (
     pytest.mark.slow,
     pytest.mark.skipif(PROGRAM is None, reason="Chromium is not installed: Debian's package chromium"),
-]
+)
+pytestmark = list(IN_A_BROWSER)
 PICTURES = Path(__file__).parents[2] / "build" / "screenshots"
 LANGUAGES = {"en": "en", "zh": "zh-CN"}
 WIDTHS = (1280, 768)
@@ -319,11 +320,10 @@ async def test_a_review_is_decided_by_the_keyboard_alone(
     order = await sichuan.order("TERMINATE", await guangdong.new_customer())
     async with signed_in(federation, "en") as (tab, console):
         await tab.go(f"{console}/orders/{order.id}")
-        await focus(tab, "decision")
+        await tab.reach("[name=decision]")
         assert await tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
         await tab.press("Space")
-        await focus(tab, "note")
-        await tab.write("all is there")
+        await tab.enter("[name=note]", "all is there")
         await tab.press("Tab")
         async with tab.loading():
             await tab.press("Enter")
@@ -334,17 +334,9 @@ async def test_a_review_is_decided_by_the_keyboard_alone(
 async def test_a_saved_filter_is_not_deleted_before_its_button_is_pressed(federation: Federation) -> None:
     async with signed_in(federation, "en") as (tab, console):
         await tab.go(f"{console}/work?within=4")
-        await tab.evaluate("document.querySelector('#filter').value = 'soon'")
+        await tab.point("details:has(#filter) > summary")
+        await tab.enter("#filter", "soon")
         await tab.click("form:has(#filter) button")
         chosen = "document.querySelector('form[method=post] select')"
         await tab.evaluate(f"{chosen}.dispatchEvent(new Event('change'))")
         assert await tab.evaluate(f"[{chosen}.value, {chosen}.form.dataset.sent ?? '']") == ["soon", ""]
-
-
-async def focus(tab: Tab, name: str) -> None:
-    """Goes on by the Tab key to the field of a name."""
-    for _ in range(60):
-        await tab.press("Tab")
-        if await tab.evaluate("document.activeElement.name") == name:
-            return
-    raise AssertionError(f"no way leads to {name} by the keyboard")
