@@ -1,11 +1,13 @@
 """The consoles in a real browser: each page in both languages, on a laptop and a tablet, with pictures to look at."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
+from statistics import median
 from urllib.parse import quote
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from gateway.api.coordinator.v1.administration_pb2 import ReinstateRegionRequest, SuspendRegionRequest
 from gateway.api.region.v1.fault_pb2 import FaultSeverity
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
+from gateway.web.console import live
 from tests.chromium import PROGRAM, Door, Tab, browser_tab, certified_door
 from tests.federation.archive import Archive
 from tests.federation.browser import Browser
@@ -57,6 +60,12 @@ FOCUSED = f"""(() => {{
   return `${{{REACHABLE}.indexOf(each)}} ${{problem && each.outerHTML + ': ' + problem}}`;
 }})()"""
 STOPS = 8  # of the Tab key within one element: a field of a time has one for each of its parts
+BY_ITSELF = timedelta(seconds=1)  # in which a board shows a suspension, as docs/console.md says
+ROUNDS = 5
+WAITS_FOR_TEXT = """window.shown = new Promise(resolve => {
+  const look = () => document.body.textContent.includes('TEXT') && resolve(true);
+  new MutationObserver(look).observe(document.body, {childList: true, subtree: true});
+}), null"""
 NOTICES_CUTS = (
     "new MutationObserver(([change]) => { window.wasCut ||= !change.target.hidden; })"
     ".observe(document.querySelector('[data-cut]'), {attributes: true})"
@@ -285,6 +294,35 @@ async def passed(tab: Tab, count: int) -> list[tuple[int, str]]:
         if int(place) not in (-1, found[-1][0] if found else -1):
             found.append((int(place), problem))
     return found
+
+
+async def test_the_board_shows_a_suspension_within_a_second_besides_the_time_that_the_page_itself_takes(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert BY_ITSELF.total_seconds() >= 2 * live.LOOK_SECONDS
+    monkeypatch.setattr(live, "WHOLE_SECONDS", 600.0)  # a change is found by a look alone
+    taken: list[float] = []
+    async with (
+        running(tmp_path, databases, ("henan",), web=["coordinator"]) as federation,
+        signed_in(federation, "en", ADMIN) as (tab, _),
+    ):
+        members = federation.membership
+        for each in range(ROUNDS):
+            note = f"suspicion {each}"
+            at_once = await duration(tab.evaluate("fetch(location).then(answer => answer.text()).then(() => true)"))
+            await tab.evaluate(WAITS_FOR_TEXT.replace("TEXT", note))
+            await members.SuspendRegion(SuspendRegionRequest(region="henan", note=note), timeout=CALL_SECONDS)
+            taken.append(await duration(tab.evaluate("window.shown")) - at_once)
+            await members.ReinstateRegion(ReinstateRegionRequest(region="henan"), timeout=CALL_SECONDS)
+            await until_true(tab, f"!document.body.textContent.includes('{note}')")
+    assert median(taken) <= 2 * live.LOOK_SECONDS, taken
+
+
+async def duration(act: Awaitable[object]) -> float:
+    """The seconds that an act takes."""
+    begin = time.perf_counter()
+    await act
+    return time.perf_counter() - begin
 
 
 async def test_the_board_shows_a_suspension_by_itself_also_after_its_stream_was_cut(
