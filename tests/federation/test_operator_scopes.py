@@ -42,10 +42,10 @@ MISSING = "OPERATOR_SCOPE_MISSING"
 
 
 @asynccontextmanager
-async def scoped(tmp_path: Path, databases: Databases) -> AsyncIterator[Federation]:
-    """A federation in which the operator systems of Guangdong have scopes."""
+async def scoped(tmp_path: Path, databases: Databases, scopes: str = SCOPES) -> AsyncIterator[Federation]:
+    """A federation in which the operator systems and the staff of Guangdong have scopes."""
     file = tmp_path / "operators.toml"
-    file.write_text(SCOPES)
+    file.write_text(scopes)
     async with running(tmp_path, databases, ("guangdong", "sichuan")) as federation:
         await federation.stop_node("guangdong")
         federation.operators["guangdong"] = file
