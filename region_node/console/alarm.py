@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState
+from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState
 from gateway.api.region.v1.alarm_service_pb2 import (
     AcknowledgeAlarmsRequest,
     AcknowledgeAlarmsResponse,
@@ -22,9 +22,9 @@ from gateway.wording.times import Happening
 from region_node.console import fault, rpcs
 from region_node.console.words import NETWORK, alarm_path, alarm_state
 from region_node.network.measurements.objects import name_of
+from region_node.network.measurements.steps import ACKNOWLEDGE, CLEAR, steps_of
 
 _ID = "id"
-_ACKNOWLEDGE, _CLEAR = "acknowledge", "clear"
 
 
 async def _read(visit: Visit, calling: Calling) -> GetAlarmResponse:
@@ -82,12 +82,14 @@ def _happened(alarm: Alarm) -> Iterator[Happening]:
 
 
 def _entries(visit: Visit, alarm: Alarm) -> Iterator[Entry]:
-    """The forms that would change something: the RPCs leave an alarm as it is that is acknowledged or cleared."""
-    if alarm.state == AlarmState.ALARM_STATE_CLEARED:
-        return
-    if alarm.ack_state != AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED:
-        yield entry(visit, _ACKNOWLEDGE, translated("Somebody looks after it"), translated("Acknowledge"), ())
-    yield entry(visit, _CLEAR, translated("The trouble is over, and no system says so"), translated("Clear"), ())
+    """The forms of the steps that the alarm allows."""
+    words = {
+        ACKNOWLEDGE: (translated("Somebody looks after it"), translated("Acknowledge")),
+        CLEAR: (translated("The trouble is over, and no system says so"), translated("Clear")),
+    }
+    for step in steps_of(alarm):
+        heading, send = words[step]
+        yield entry(visit, step, heading, send, ())
 
 
 def _acknowledge(visit: Visit) -> AcknowledgeAlarmsRequest:
@@ -112,7 +114,7 @@ VIEW = View.of(
     _read,
     _show,
     forms=(
-        Form.of(_ACKNOWLEDGE, rpcs.ACKNOWLEDGE_ALARMS, _acknowledge, _acknowledged, ()),
-        Form.of(_CLEAR, rpcs.CLEAR_ALARMS, _clear, _cleared, ()),
+        Form.of(ACKNOWLEDGE, rpcs.ACKNOWLEDGE_ALARMS, _acknowledge, _acknowledged, ()),
+        Form.of(CLEAR, rpcs.CLEAR_ALARMS, _clear, _cleared, ()),
     ),
 )

@@ -39,7 +39,7 @@ from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 from region_node.care.complaints import rules
 from region_node.care.complaints.course import happened
-from region_node.care.complaints.steps import PASS_ON, PROPOSE, RESPOND, steps_of
+from region_node.care.complaints.steps import ASK, PASS_ON, PROPOSE, RESPOND, steps_of
 from region_node.console import complaint_commands, rpcs
 from region_node.console.words import number_fact
 
@@ -58,9 +58,7 @@ def path_of(ticket_id: str) -> str:
 
 def due(complaint: Complaint, now: datetime) -> Cell:
     """How near the promised answer is; nothing where none is due, or the customer has to answer first."""
-    if complaint.state == rules.PENDING or complaint.state in rules.ANSWERED:
-        return Cell("")
-    return due_cell(complaint.expected_resolution_time, now)
+    return due_cell(complaint.expected_resolution_time, now) if rules.owes_answer(complaint) else Cell("")
 
 
 async def _read(visit: Visit, calling: Calling) -> GetComplaintResponse:
@@ -192,14 +190,14 @@ def _course(found: GetComplaintResponse) -> Sequence[Event]:
 
 def _entries(visit: Visit, complaint: Complaint, steps: Collection[str]) -> Iterator[Entry]:
     """The forms that the complaint allows, and the one that was sent and refused: what was entered stays there."""
-    proposal, answer = _proposal(visit), _answer(visit, complaint)
+    proposal, answer = _proposal(visit), _answer(visit, complaint, may_ask=ASK in steps)
     if proposal.is_entered or PROPOSE in steps:
         yield proposal
     if answer.is_entered or RESPOND in steps or PASS_ON in steps:
         yield answer
 
 
-def _answer(visit: Visit, complaint: Complaint) -> Entry:
+def _answer(visit: Visit, complaint: Complaint, *, may_ask: bool) -> Entry:
     """The form for an answer of this region, or for the customer's words where another region handles the complaint."""
     region = visit.person.region
     is_answered = rules.is_answered_by(complaint, region)
@@ -213,7 +211,7 @@ def _answer(visit: Visit, complaint: Complaint) -> Entry:
     if is_answered and rules.is_unclassified(complaint):  # the desk has no answer yet
         heading = translated("Ask the customer")
         fields.append(Field(_ASK, "hidden", "", text=_YES))
-    elif is_answered and complaint.state == rules.IN_PROGRESS:
+    elif may_ask:
         fields.append(Field(_ASK, "tick", translated("The customer has to answer first"), is_required=False))
     return entry(
         visit,

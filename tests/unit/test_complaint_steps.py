@@ -23,9 +23,9 @@ def complaint(state: ComplaintState.ValueType, owner: str = OWN, origin: str = O
         (rules.ACKNOWLEDGED, "classify withdraw expedite", "classify pass_on withdraw expedite", ""),
         (
             rules.IN_PROGRESS,
-            "respond propose return classify withdraw expedite",
+            "respond ask propose return classify withdraw expedite",
             "pass_on withdraw expedite",
-            "respond propose return",
+            "respond ask propose return",
         ),
         (
             rules.PENDING,
@@ -56,9 +56,9 @@ def test_the_desk_asks_and_classifies_what_has_no_category() -> None:
 def test_a_case_is_answered_once_its_items_are_done_and_classified_once_they_are_returned() -> None:
     found = complaint(rules.IN_PROGRESS)
     item = found.items.add(region=OTHER, state=AT_WORK)
-    assert set(steps_of(found, OWN)) == {"respond", "withdraw", "expedite"}
+    assert set(steps_of(found, OWN)) == {"respond", "ask", "withdraw", "expedite"}
     item.state = AWAITING_COORDINATOR
-    assert set(steps_of(found, OWN)) == {"respond", "classify", "withdraw", "expedite"}
+    assert set(steps_of(found, OWN)) == {"respond", "ask", "classify", "withdraw", "expedite"}
 
 
 def test_refused_money_is_settled_by_the_region_that_answered_though_the_complaint_is_closed() -> None:

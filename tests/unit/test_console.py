@@ -402,6 +402,7 @@ def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
         "region_node.network.measurements.objects.key_of",
         "region_node.network.measurements.objects.name_of",
         "region_node.network.measurements.prospect.",
+        "region_node.network.measurements.steps.",
         "region_node.network.support.course.",
     )
     require_no_store("region_node", shared)

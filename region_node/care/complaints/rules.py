@@ -85,6 +85,11 @@ def is_final(complaint: Complaint) -> bool:
     return complaint.state in FINAL
 
 
+def owes_answer(complaint: Complaint) -> bool:
+    """Whether the promised answer is due: the complaint has none yet, and waits for nothing that the customer says."""
+    return complaint.state != PENDING and complaint.state not in ANSWERED
+
+
 def is_unclassified(complaint: Complaint) -> bool:
     """Whether the complaint has no category yet, so that no department has it."""
     return not complaint.request.category

@@ -6,8 +6,9 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, RemedyState
 from region_node.care.complaints import rules
 from region_node.care.complaints.cases import AWAITING_COORDINATOR, open_items
 
-RESPOND, PROPOSE, RETURN, SETTLE, CLASSIFY = "respond", "propose", "return", "settle", "classify"
-PASS_ON, ACCEPT, REFUSE, WITHDRAW, EXPEDITE = "pass_on", "accept", "refuse", "withdraw", "expedite"
+RESPOND, ASK, PROPOSE, RETURN, SETTLE = "respond", "ask", "propose", "return", "settle"
+CLASSIFY, PASS_ON, ACCEPT, REFUSE = "classify", "pass_on", "accept", "refuse"
+WITHDRAW, EXPEDITE = "withdraw", "expedite"
 _AT_DEPARTMENT = frozenset({rules.IN_PROGRESS, rules.PENDING})
 
 
@@ -23,6 +24,8 @@ def _of_department(complaint: Complaint) -> Iterator[str]:
     is_unclassified = rules.is_unclassified(complaint) and not rules.is_final(complaint)
     if complaint.state in _AT_DEPARTMENT or is_unclassified:  # the desk may ask the customer
         yield RESPOND
+    if complaint.state == rules.IN_PROGRESS:
+        yield ASK
     if complaint.state in _AT_DEPARTMENT:
         if not open_items(complaint):
             yield PROPOSE
