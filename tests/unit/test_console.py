@@ -1,6 +1,5 @@
 """The parts of a console without a server: sessions, fields, due times, languages, and pages of hostile texts."""
 
-import ast
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
@@ -43,7 +42,6 @@ from region_node.console.console import console
 from tests.unit.console_pages import (
     CONSOLE,
     NOW,
-    ROOT,
     STAFF,
     TEXTS,
     complaint,
@@ -388,38 +386,3 @@ def require_known_rpcs(served: WebConsole) -> None:
             # The answer's module is imported, so that its file with the service is in the pool.
             found = rpc.answer.DESCRIPTOR.file.pool.FindServiceByName(service).methods_by_name[method]
             assert found.output_type.full_name == rpc.answer.DESCRIPTOR.full_name, rpc.path
-
-
-def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
-    shared = (
-        "gateway.federation.documents.parse_alternatives",
-        "region_node.care.complaints.course.",
-        "region_node.care.complaints.steps.",
-        "region_node.care.issues.course.",
-        "region_node.care.silences.wording.",
-        "region_node.network.faults.course.",
-        "region_node.network.faults.outages.due_of",
-        "region_node.network.measurements.objects.key_of",
-        "region_node.network.measurements.objects.name_of",
-        "region_node.network.measurements.prospect.",
-        "region_node.network.measurements.steps.",
-        "region_node.network.support.course.",
-    )
-    require_no_store("region_node", shared)
-
-
-def require_no_store(package: str, shared: tuple[str, ...]) -> None:
-    """Fails where a page is not made of RPCs, of pure rules and words, and of what is pure and shared with commands.
-
-    `shared` are the beginnings of the latter's names.
-    """
-    fabric = ("gateway.api", "gateway.errors", "gateway.time", "gateway.values", "gateway.web", "gateway.wording")
-    own = (f"{package}.console", f"{package}.wording")
-    for path in sorted((ROOT / package / "console").glob("*.py")):
-        if path.name == "served.py":  # which reads the settings
-            continue
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(("gateway", package)):
-                for name in (f"{node.module}.{each.name}" for each in node.names):
-                    is_rule = "rules" in name.split(".")
-                    assert is_rule or name.startswith((*fabric, *own, *shared)), name

@@ -68,7 +68,7 @@ from tests.unit.joint_answers import (
 )
 from tests.unit.network_answers import CHANGED, matrix, network, problem, problems, ways
 from tests.unit.test_complaint_report import read, report
-from tests.unit.test_console import require_harmless, require_known_rpcs, require_no_store, require_well_formed
+from tests.unit.test_console import require_harmless, require_known_rpcs, require_well_formed
 from tests.unit.test_hostile_pages import EVIL, hostile
 
 CONSOLE = console(SystemClock())
@@ -258,11 +258,6 @@ def test_every_field_has_a_label_every_table_a_head_and_no_page_has_a_style_or_a
 
 def test_the_pages_of_a_console_name_rpcs_of_the_contract_and_their_answers() -> None:
     require_known_rpcs(CONSOLE)
-
-
-def test_no_page_of_a_console_touches_a_store_or_an_operation() -> None:
-    pure = ("coordinator.oversight.settlement_rules.", "gateway.cli.problems.told_", "gateway.federation.files.dump")
-    require_no_store("coordinator", pure)
 
 
 def test_a_flow_joins_both_directions_and_trouble_comes_first() -> None:
