@@ -5,13 +5,16 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeAlias
 
-from opentelemetry.metrics import CallbackOptions, Meter, Observation
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
 
 Read: TypeAlias = Callable[[], Iterable[tuple[float, dict[str, str]]]]
 """Gives the present values, each with its attributes."""
+
+# Those of the OpenTelemetry RPC conventions. The SDK's own suit milliseconds: any call would be in the first bucket.
+_DURATION_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 
 
 def configured_readers() -> list[MetricReader]:
@@ -50,8 +53,8 @@ class RecordedCalls:
     """The durations of calls in seconds, by the names of the OpenTelemetry RPC conventions."""
 
     def __init__(self, meter: Meter) -> None:
-        self._server = meter.create_histogram("rpc.server.call.duration", unit="s")
-        self._client = meter.create_histogram("rpc.client.call.duration", unit="s")
+        self._server = _durations(meter, "rpc.server.call.duration")
+        self._client = _durations(meter, "rpc.client.call.duration")
 
     def start(self) -> float:
         """See the port."""
@@ -88,6 +91,10 @@ def observe(meter: Meter, name: str, unit: str, read: Read) -> None:
 def observe_total(meter: Meter, name: str, unit: str, read: Read) -> None:
     """As `observe`, a count that only rises while the process runs."""
     meter.create_observable_counter(name, callbacks=[_callback(read)], unit=unit)
+
+
+def _durations(meter: Meter, name: str) -> Histogram:
+    return meter.create_histogram(name, unit="s", explicit_bucket_boundaries_advisory=_DURATION_BOUNDS)
 
 
 def _callback(read: Read) -> Callable[[CallbackOptions], Iterable[Observation]]:

@@ -13,6 +13,7 @@ from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from gateway.process.metrics import RecordedCalls, observe, observe_total
 
@@ -25,8 +26,8 @@ _OBSERVED = re.compile(r"(observe|observe_total)\(\s*(?:\w+\.)?meter,\s*\"(cross
 _METRIC = re.compile(r"\b((?:crossregion|rpc|process)_[a-z_]+|up)\b")
 
 
-def exported() -> set[str]:
-    """The names of all metrics of the sources, as Prometheus reads them."""
+def samples() -> list[Sample]:
+    """One value of each metric of the sources, as Prometheus reads them."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     meter = MeterProvider([PrometheusMetricReader(registry=registry)]).get_meter("all")
@@ -36,7 +37,7 @@ def exported() -> set[str]:
     for kind, name, unit in observed():
         (observe if kind == "observe" else observe_total)(meter, name, unit, lambda: [(1.0, {})])
     families = text_string_to_metric_families(generate_latest(registry).decode())
-    return {sample.name for family in families for sample in family.samples}
+    return [sample for family in families for sample in family.samples]
 
 
 def observed() -> Iterator[tuple[str, str, str]]:
@@ -57,7 +58,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 def test_every_metric_of_an_alert_or_a_dashboard_exists() -> None:
-    known = exported() | OF_PROMETHEUS
+    known = {sample.name for sample in samples()} | OF_PROMETHEUS
     assert len(list(observed())) > 10
     unknown = {
         (where, name)
@@ -66,6 +67,11 @@ def test_every_metric_of_an_alert_or_a_dashboard_exists() -> None:
         if name not in known
     }
     assert not unknown
+
+
+def test_the_buckets_of_durations_are_those_of_seconds_so_that_a_call_of_two_seconds_differs_from_a_short_one() -> None:
+    bounds = {each.labels["le"] for each in samples() if each.name == "rpc_server_call_duration_seconds_bucket"}
+    assert {"0.005", "0.1", "1.0", "2.5", "10.0", "+Inf"} <= bounds
 
 
 def test_each_alert_has_a_row_that_says_what_to_do_and_there_are_no_others() -> None:
