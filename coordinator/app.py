@@ -5,7 +5,6 @@ import contextlib
 import logging
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -17,7 +16,6 @@ from coordinator.console.served import consoles
 from coordinator.enrolments.joining import serve_joiners
 from coordinator.enrolments.service import EnrolmentPorts, EnrolmentService
 from coordinator.membership.administration.service import MembershipService
-from coordinator.membership.admission import admission
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.metrics import observe_members
 from coordinator.membership.presence import Presence
@@ -34,6 +32,7 @@ from coordinator.oversight.region_queries import Regions
 from coordinator.oversight.resource_service import ResourceService
 from coordinator.oversight.service import OrderOversightService
 from coordinator.oversight.settlement_service import SettlementOversightService
+from coordinator.parts import Parts
 from coordinator.planned_outages.service import PlannedOutageRegistryService
 from coordinator.problems.correlator import Correlator, CorrelatorPorts
 from coordinator.problems.current import CurrentNetwork
@@ -58,6 +57,7 @@ from coordinator.routing.deliveries import Deliveries
 from coordinator.routing.router import Router, RouterPorts
 from coordinator.routing.service import RoutingService
 from coordinator.schema import PACKAGES
+from coordinator.serving import server_of
 from coordinator.settings import CoordinatorSettings
 from gateway.api.coordinator.v1 import (
     administration_pb2,
@@ -125,10 +125,8 @@ from gateway.process.memory import SettledMemory
 from gateway.process.running import Running, show_port, stop_tasks
 from gateway.process.starting import persistently
 from gateway.process.telemetry import Telemetry
-from gateway.rpc.access import AccessRules
 from gateway.rpc.channels import Dialer, OwnCertificate
-from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
-from gateway.rpc.server import LISTENERS, Server, Service
+from gateway.rpc.server import LISTENERS, Service
 from gateway.security.metrics import observe_certificates
 from gateway.security.renewing import completed
 from gateway.security.signing import TrustedKeys
@@ -143,28 +141,6 @@ from gateway.web.door import Door
 
 SERVICE_NAME = "coordinator"
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """The parts that the services of one coordinator share."""
-
-    settings: CoordinatorSettings
-    clock: AgreedClock
-    store: Store
-    registry: Registry
-    keys: TrustedKeys
-    members: CurrentMembers
-    channels: RegionChannels
-    deliveries: Deliveries
-    presence: Presence
-    denial_log: DenialLog
-    federation: FederationService
-    problems: ProblemPorts
-    auditing: AuditOversightService
-    chain_watch: ChainWatch
-    version: OwnVersion
-    fence: RegistryFence | None
 
 
 async def start(settings: CoordinatorSettings, machine: SteadyClock | None = None) -> Running:
@@ -197,20 +173,7 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
         _observe(parts, store, telemetry)
         stack.push_async_callback(parts.channels.close)
         stack.push_async_callback(parts.presence.close)
-        services = _services(parts)
-        border = BorderPorts(
-            federation=settings.federation,
-            access=AccessRules(
-                (service.descriptor for service in services),
-                own_region="",
-                require_member=admission(parts.members, parts.fence),
-            ),
-            tracing=telemetry.tracing,
-            metrics=telemetry.calls,
-            denied=parts.denial_log.denied,
-            revocations=parts.keys.revocations,
-        )
-        server = Server(services, BorderInterceptor(border), reflects=settings.reflection)
+        server, border, readiness = await server_of(parts, _services(parts), telemetry)
         port = await server.start(settings.listen, *credentials)
         await serve_joiners(settings, _enrolment_ports(parts), telemetry, stack)
         # Suspensions wait for this coordinator until then, because some of the calls may be deliveries.
@@ -222,6 +185,7 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
             parts.problems.correlator.run(),
             following.run(),
             parts.chain_watch.run(),
+            readiness.run(server),
             AgreedTimeKeeper(store, clock).run(),
             _risks(parts, telemetry).run(),
             *certificate_loops(settings, _renewals(parts), parts.keys, parts.channels, telemetry.meter),
@@ -239,7 +203,7 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
     raise AssertionError("the block above returns or raises")
 
 
-def _observe(parts: _Parts, store: Store, telemetry: Telemetry) -> None:
+def _observe(parts: Parts, store: Store, telemetry: Telemetry) -> None:
     """Registers the metrics of a coordinator, besides those of its calls, problems and risks."""
     meter, clock, own = telemetry.meter, parts.clock, parts.settings.own_credentials
     observe_age(meter, parts.registry, clock)
@@ -278,7 +242,7 @@ def _parts(
     dialer: Dialer,
     keys: TrustedKeys,
     fence: RegistryFence | None,
-) -> _Parts:
+) -> Parts:
     deliveries = Deliveries()
     members = CurrentMembers(registry)
     channels = RegionChannels(
@@ -305,7 +269,7 @@ def _parts(
     )
     presence = Presence(registry, members, deliveries.over, fence)
     auditing = AuditOversightService(AuditPorts(members, registry, channels, keys, clock, own_chains))
-    return _Parts(
+    return Parts(
         settings=settings,
         clock=clock,
         store=store,
@@ -325,7 +289,7 @@ def _parts(
     )
 
 
-def _enrolment_ports(parts: _Parts) -> EnrolmentPorts:
+def _enrolment_ports(parts: Parts) -> EnrolmentPorts:
     settings, keys = parts.settings, parts.keys
     return EnrolmentPorts(settings.federation, parts.registry, parts.clock, lambda: keys.authorities, parts.fence)
 
@@ -337,7 +301,7 @@ def _problems(registry: Registry, clock: AgreedClock, telemetry: Telemetry) -> P
     return ProblemPorts(registry, current, Correlator(CorrelatorPorts(registry, current, clock, reports)), clock)
 
 
-def _risks(parts: _Parts, telemetry: Telemetry) -> RiskWatch:
+def _risks(parts: Parts, telemetry: Telemetry) -> RiskWatch:
     reviews = ReviewNotifier()
     reviews.observe(telemetry.meter)
     name = parts.settings.name
@@ -351,7 +315,7 @@ def _risks(parts: _Parts, telemetry: Telemetry) -> RiskWatch:
     return RiskWatch(WatchPorts(name, registry, current, parts.clock, heads, certificate.life, reports, reviews))
 
 
-def _services(parts: _Parts) -> list[Service]:
+def _services(parts: Parts) -> list[Service]:
     router = Router(
         RouterPorts(
             parts.settings.name,
@@ -405,11 +369,11 @@ def _services(parts: _Parts) -> list[Service]:
     ]
 
 
-def _renewals(parts: _Parts) -> RenewalService:
+def _renewals(parts: Parts) -> RenewalService:
     return RenewalService(parts.settings.federation, parts.registry, parts.keys, parts.clock)
 
 
-def _of_certificates(parts: _Parts) -> list[Service]:
+def _of_certificates(parts: Parts) -> list[Service]:
     """Enrolment, renewal and revocation."""
     return [
         Service.of(
@@ -430,7 +394,7 @@ def _of_certificates(parts: _Parts) -> list[Service]:
     ]
 
 
-def _between_regions(parts: _Parts, regions: Regions) -> list[Service]:
+def _between_regions(parts: Parts, regions: Regions) -> list[Service]:
     """Issues and bulletins between regions, the comparison of their records, and their quality."""
     return [
         Service.of(
@@ -476,7 +440,7 @@ def _between_regions(parts: _Parts, regions: Regions) -> list[Service]:
     ]
 
 
-def _of_the_network(parts: _Parts, regions: Regions) -> list[Service]:
+def _of_the_network(parts: Parts, regions: Regions) -> list[Service]:
     """Planned outages, problems and paths."""
     return [
         Service.of(

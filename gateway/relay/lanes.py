@@ -8,14 +8,15 @@ batch until it responds.
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
 from gateway.api.relay.v1.relay_pb2 import Batch, DeliverResult, HopStamp, Journey
-from gateway.errors import Refused, Unreachable, reason_name
+from gateway.errors import Refused, Unreachable, reason_name, status_code
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed
 from gateway.relay.fair_queue import FairQueue, QueuedEnvelope
 from gateway.relay.retry import FullJitter, RetryBudget, probe_until_answered
@@ -64,6 +65,16 @@ class LaneCounts:
     repeated: int = 0
     probes: int = 0
     trips: int = 0
+    answered: int = 0
+    """Deliveries with an answer, each of one batch."""
+    seconds: float = 0.0
+    """Time that these took together."""
+    failed: Counter[str] = field(default_factory=Counter)
+    """Deliveries without an answer, by the name of the gRPC status for it."""
+    delivered: int = 0
+    """Envelopes whose receipts are kept."""
+    not_taken: Counter[str] = field(default_factory=Counter)
+    """Envelopes of answered deliveries that are sent again, or left to people, by the name of a gRPC status."""
 
 
 class Lane:
@@ -165,6 +176,8 @@ class Lane:
             if attempts > 1:
                 self._count_again(batch)
 
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             response = await self._ports.transport.deliver(request, DELIVER_TIMEOUT, count)
         except (Unreachable, Refused) as failure:
@@ -173,6 +186,8 @@ class Lane:
         if len(response.results) != len(batch):
             self._trip(batch, Unreachable("the answer is not of this batch"))
             return
+        self.counts.answered += 1
+        self.counts.seconds += loop.time() - began
         self._failures = 0
         if self._open:  # else another batch has failed meanwhile
             self.stopped = None
@@ -181,13 +196,16 @@ class Lane:
         settled = await self._ports.settle(
             [Delivered(queued, result, journey) for queued, result in zip(batch, response.results, strict=True)]
         )
-        for queued, done in zip(batch, settled, strict=True):
+        for queued, result, done in zip(batch, response.results, settled, strict=True):
             if done:
                 self._queue.release(queued.subject)
-            elif queued.is_set_aside:
+                continue
+            self.counts.not_taken[_status_of(result)] += 1
+            if queued.is_set_aside:
                 self._queue.drop(queued.subject)
             else:
                 self._park(queued)
+        self.counts.delivered += sum(settled)
         self._budget.deposit(sum(settled))
 
     def _count_again(self, batch: Sequence[QueuedEnvelope]) -> None:
@@ -209,7 +227,9 @@ class Lane:
         self._queue.put_back([queued])
         self._changed.set()
 
-    def _trip(self, batch: Sequence[QueuedEnvelope], failure: Exception) -> None:
+    def _trip(self, batch: Sequence[QueuedEnvelope], failure: Unreachable | Refused) -> None:
+        status = status_code(failure.reason).name if isinstance(failure, Refused) else failure.status
+        self.counts.failed[status] += 1
         if self._open:
             self.counts.trips += 1
             self.stopped = self.stopped or self._ports.clock.now()
@@ -283,6 +303,11 @@ class Lanes:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _status_of(result: DeliverResult) -> str:
+    """The gRPC status for why an envelope has no receipt here. A destination may send any number as its reason."""
+    return status_code(result.not_delivered.reason).name if result.HasField("not_delivered") else "DATA_LOSS"
 
 
 def _tell_of_end(task: asyncio.Task[None]) -> None:

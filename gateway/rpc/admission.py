@@ -47,6 +47,21 @@ class Admission:
         self._looks = self._quiet = 0
         self._is_looking = False
 
+    @property
+    def waiting(self) -> int:
+        """The calls that wait for their turn."""
+        return len(self._waiting)
+
+    @property
+    def served(self) -> int:
+        """The calls that occupy this process."""
+        return self._served.count
+
+    @property
+    def places(self) -> int:
+        """How many calls may occupy it at a time, by the last call that came."""
+        return self._limit.value
+
     async def begin(self, owner: str, calls: int) -> "Place":
         """A place for a call of the owner, who has so many, once it may begin.
 

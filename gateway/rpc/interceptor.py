@@ -12,6 +12,7 @@ would read and parse the request before this code could check the caller.
 
 import asyncio
 import inspect
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ _CROWDED = (
     Reason.REASON_CONNECTIONS_TOO_MANY,
     Reason.REASON_SERVER_CALLS_TOO_MANY,
 )
+_NO_ROOM = frozenset({*_CROWDED, Reason.REASON_REQUEST_BYTES_TOO_MANY})
 _CROWDED_KEPT = 256  # refusals of callers and numbers of calls
 # Refusals for who somebody is, beside those with PERMISSION_DENIED.
 _NOTED = frozenset({Reason.REASON_CERTIFICATE_REVOKED, Reason.REASON_STAFF_PROOF_INVALID})
@@ -147,7 +149,10 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         self._wrapped: dict[str, _Handler] = {}
         self._requests = RequestStreams()
         self._shares = Shares()
-        self._admission = Admission()
+        self.admission = Admission()
+        """The door of this server."""
+        self.refused: Counter[tuple[Reason.ValueType, Role.ValueType]] = Counter()
+        """The calls that had no room, by reason and by the role of the caller: unspecified before that is known."""
         self._open: set[_OpenCall] = set()
         self.connections = ports.connections
         if ports.revocations is not None:
@@ -215,6 +220,8 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
                     return answer
                 except Refused as refused:
                     status = status_code(refused.reason).name
+                    if refused.reason in _NO_ROOM:
+                        self._count(refused.reason, context)
                     _detach(refused)
                     await _abort(context, refused)
                     raise
@@ -333,11 +340,18 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
 
         Raises Refused where it would wait too long.
         """
-        place = await self._admission.begin(call.share, self._shares.of(call.share))
+        place = await self.admission.begin(call.share, self._shares.of(call.share))
         served = place.at_its_beginning() if method.streams else placed(place)
         with served, self._shares.holding(call.share) as held:
             self._enter(method, context, call, deadline)
             return await method.serve(requests, context, held)
+
+    def _count(self, reason: Reason.ValueType, context: _Context) -> None:
+        """Counts a call that had no room. Where all places are taken, nobody looks who calls."""
+        role = Role.ROLE_UNSPECIFIED
+        if reason != Reason.REASON_SERVER_CALLS_TOO_MANY:
+            role = self._ports.peer_for(cast("Caller", context.auth_context())).identity.role
+        self.refused[reason, role] += 1
 
     def end_unallowed(self) -> None:
         """Ends the open calls whose callers may no longer make them."""

@@ -65,6 +65,7 @@ class Server:
         self._reflects = reflects
         self._options = {**dict(server_options()), **dict(options)}
         self._health = health_aio.HealthServicer()
+        self._serves = True
         self._names = [service.descriptor.full_name for service in services]
         self._listeners: list[grpc.aio.Server] = []
         self._held = ExitStack()
@@ -88,10 +89,10 @@ class Server:
                 await self._abandon()
                 raise PortInUse(listen) from error
             address = f"{host_of(listen)}:{port}"
+        await self._say()
         for listener in self._listeners:
             await listener.start()
         self._watching = asyncio.create_task(self._border.connections.run(port))
-        await self._say(health_pb2.HealthCheckResponse.SERVING)
         return port
 
     def _listener(self, *, shared: bool) -> grpc.aio.Server:
@@ -114,9 +115,13 @@ class Server:
             await listener.stop(None)
         self._held.close()
 
+    async def withdraw(self) -> None:
+        """Reports for good that new calls belong elsewhere, and serves on until `drain`."""
+        await self._health.enter_graceful_shutdown()
+
     async def drain(self) -> None:
         """Refuses new calls, finishes those being served, then stops."""
-        await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self.withdraw()
         self._border.drain()
         self._held.close()  # a successor may listen as soon as these listeners are closed, while their calls end
         await asyncio.gather(*(listener.stop(DRAIN_SECONDS) for listener in self._listeners))
@@ -124,15 +129,15 @@ class Server:
             await stop_tasks([self._watching])
 
     async def show(self, *, serves: bool) -> None:
-        """Reports through the health service whether all services serve."""
-        health = health_pb2.HealthCheckResponse
-        await self._say(health.SERVING if serves else health.NOT_SERVING)
+        """Reports through the health service whether all services serve; before the start, what it reports then."""
+        self._serves = serves
+        await self._say()
 
     async def say(self, name: str, *, serves: bool) -> None:
         """Reports the health of a component other than a service through the health service."""
         told = health_pb2.HealthCheckResponse.SERVING if serves else health_pb2.HealthCheckResponse.NOT_SERVING
         await self._health.set(name, told)
 
-    async def _say(self, status: int) -> None:
+    async def _say(self) -> None:
         for name in ["", *self._names]:
-            await self._health.set(name, status)
+            await self.say(name, serves=self._serves)

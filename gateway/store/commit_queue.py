@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, reason_name
 from gateway.process.turns import Turns, owner
 from gateway.store.group_commit import Outcome
 from gateway.store.port import Operation, OutcomeLost, StoreCounts, store_unavailable
@@ -24,6 +24,7 @@ BATCH_LIMIT = 256  # operations in one commit: beyond this the wait of the first
 SHARED_LIMIT = 12  # operations in one commit while several owners are present: another owner waits for no more
 SINGLE_LIMIT = 3  # operations in a commit with the only one of an owner beside another with many: it waits for no more
 
+_FAILURES = (Reason.REASON_STORE_UNAVAILABLE, Reason.REASON_STORE_UNCONFIRMED, Reason.REASON_OUTCOME_UNKNOWN)
 _Waiting = tuple[Operation[object], "asyncio.Future[Any]", bool]
 """An operation, its outcome, and whether it is for a caller of the server who may go away."""
 Commit = Callable[[Sequence[Operation[object]]], Awaitable[list[Outcome]]]
@@ -105,6 +106,8 @@ class CommitQueue:
             self._counts.commits += 1
             self._counts.operations += len(batch)
             self._counts.seconds += self._loop.time() - begun
+            if reason := next(filter(None, map(_failure, outcomes)), None):
+                self._counts.failed[reason_name(reason)] += 1
             self._settle([(future, outcome) for (_, future), outcome in zip(batch, outcomes, strict=True)])
 
     def _limit(self) -> int:
@@ -139,6 +142,12 @@ class CommitQueue:
                 future.set_exception(outcome.error)
             else:
                 future.set_result(outcome.result)
+
+
+def _failure(outcome: Outcome) -> Reason.ValueType | None:
+    """The reason for which the store could not commit an operation; None for one that it has committed or refused."""
+    reason = outcome.error.reason if isinstance(outcome.error, Refused) else None
+    return reason if reason in _FAILURES else None
 
 
 def _is_unknown(outcome: Outcome) -> bool:

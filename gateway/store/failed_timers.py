@@ -60,6 +60,11 @@ def due_attempts(tx: Transaction, now: datetime, of: Collection[str], limit: int
     )
 
 
+def waiting_again(tx: Transaction) -> dict[str, int]:
+    """The number of failed timers that wait for another attempt, by kind."""
+    return dict(tx.all(_pair, "SELECT kind, COUNT(*) FROM failed_timers GROUP BY kind"))
+
+
 def attempt(
     tx: Transaction,
     failed: FailedTimer,
@@ -106,6 +111,10 @@ def problem_of(error: BaseException) -> str:
     """The problem of a failure in a word without personal data: a reason, or the name of an exception."""
     refused = _refusal(error)
     return type(error).__name__ if refused is None else reason_name(refused.reason)
+
+
+def _pair(kind: str, count: int) -> tuple[str, int]:
+    return kind, count
 
 
 def _refusal(error: BaseException) -> Refused | None:

@@ -1,7 +1,8 @@
 """The store as a port: the view of operations, and the view of services."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -163,6 +164,8 @@ class StoreCounts:
     operations: int = 0
     seconds: float = 0.0
     """Time that all commits took together."""
+    failed: Counter[str] = field(default_factory=Counter)
+    """Commits that the store could not make, or of which it does not know, by the name of the reason."""
     waiting: int = 0
     """Operations that wait at present."""
     not_archived: int = 0

@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -19,6 +19,7 @@ from gateway.store.failed_timers import (
     is_lasting,
     note_failure,
     problem_of,
+    waiting_again,
 )
 from gateway.store.port import OutcomeLost, Store, Transaction
 from gateway.store.quarantine import TIMER, Keep, QuarantinedWork, is_due_for_quarantine, work_id
@@ -39,6 +40,7 @@ from gateway.time.looks import until_look
 SHORTEST_SLEEP = 0.05  # seconds: a stepped clock may leave a timer due, and this delays the next look
 LONGEST_SLEEP = 1.0  # seconds: a stepped clock is noticed after at most this
 READ_AGAIN = 60.0  # seconds: a timer whose `TimerSet` was lost without a word is found after at most this
+COUNT_AGAIN = 10.0  # seconds at least between two counts of the timers that wait for another attempt
 STORE_REST = 1.0  # seconds before the next look at a store that is away
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _log = logging.getLogger(__name__)
@@ -61,6 +63,17 @@ class _Due:
     timer: Timer
     rows: DueRows | None = None
     failed: FailedTimer | None = None
+
+
+@dataclass
+class TimerCounts:
+    """Counts of a scheduler since its start, by kind, for metrics."""
+
+    fired: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    """Attempts, each of one timer."""
+    waiting_again: Mapping[str, int] = field(default_factory=dict)
+    """The timers that wait for another attempt, as they were counted last."""
 
 
 class Scheduler:
@@ -89,11 +102,20 @@ class Scheduler:
         self._of_failed = of_failed
         self._suspects: frozenset[str] = frozenset()  # kinds of which the last sweep has fired none, and some failed
         self._changed = asyncio.Event()
-        self._next_due = _NEVER
+        self.counts = TimerCounts()
+        self._count_at = 0.0
+        self._next_due = self._oldest_due = self._set_meanwhile = _NEVER
         self._awake_at: datetime | None = None
         self._read_at = 0.0  # when the table was read, in the loop's time
         store.subscribe(TimerSet, self._timer_set)
         store.subscribe(OutcomeLost, self._outcome_lost)
+
+    def lateness(self) -> float:
+        """Seconds since the oldest timer was due that has not fired yet, by the clock of this process; 0 without one.
+
+        It goes on while the clock is not settled, and while the store is away.
+        """
+        return max(0.0, (self._clock.now() - self._oldest_due).total_seconds())
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -119,6 +141,8 @@ class Scheduler:
 
     def _timer_set(self, timer: TimerSet) -> None:
         self._next_due = min(self._next_due, timer.due_time)
+        self._oldest_due = min(self._oldest_due, timer.due_time)
+        self._set_meanwhile = min(self._set_meanwhile, timer.due_time)
         if self._awake_at is None or timer.due_time < self._awake_at:
             self._changed.set()
 
@@ -128,9 +152,19 @@ class Scheduler:
     async def _sweep(self) -> bool:
         """Fires due timers; returns whether any was found."""
         now = self._clock.now()
-        sound, doubtful = await self._store.read(lambda tx: (self._due(tx, now), self._doubtful(tx, now)))
+        self._set_meanwhile = _NEVER
+        # Now and then: there may be thousands with one defect.
+        is_counting = asyncio.get_running_loop().time() >= self._count_at
+        sound, doubtful, counted = await self._store.read(
+            lambda tx: (self._due(tx, now), self._doubtful(tx, now), waiting_again(tx) if is_counting else None)
+        )
+        if counted is not None:
+            self.counts.waiting_again = counted
+            self._count_at = asyncio.get_running_loop().time() + COUNT_AGAIN
+        self._oldest_due = min((from_microseconds(each.timer.due_time) for each in (*sound, *doubtful)), default=_NEVER)
         fired = await self._fire_all(sound, now)
         fired |= await self._fire_all(doubtful, now)
+        self._oldest_due = self._set_meanwhile
         tried = {each.timer.kind for each in (*sound, *doubtful)}
         self._suspects = (self._suspects | tried) - fired if tried else frozenset()
         if tried and not fired:  # the commits that they undo are not all commits of this node
@@ -144,6 +178,8 @@ class Scheduler:
         failures = [
             (each, result) for each, result in zip(due, results, strict=True) if isinstance(result, BaseException)
         ]
+        self.counts.failed.update(each.timer.kind for each, _ in failures)
+        self.counts.fired.update(each.timer.kind for each, result in zip(due, results, strict=True) if result is True)
         if failures:
             await self._note_failures(failures, now)
         return {
@@ -230,6 +266,7 @@ class Scheduler:
         """
         self._next_due, self._read_at = _NEVER, asyncio.get_running_loop().time()
         self._next_due = min(await self._store.read(self._first), self._next_due)
+        self._oldest_due = self._next_due
         while await self._slept_on():
             pass
 

@@ -228,7 +228,7 @@ class RegionCore:
         self.issues = IssueApplication(ports.context, ports.store, ports.clock, self.changes, room)
         self.loans = LoanApplication(ports.context, ports.store, ports.clock, self.changes, room)
         self.bulletins = BulletinApplication(ports.context, ports.store, ports.clock)
-        self._scheduler = Scheduler(
+        self.scheduler = Scheduler(
             ports.store,
             ports.clock,
             _timer_handlers(self.registry, ports.orders),
@@ -296,7 +296,7 @@ class RegionCore:
         )
         for ensure in ensures:
             await persistently(partial(self._ensure, ensure))
-        await self._scheduler.run()
+        await self.scheduler.run()
 
     async def _ensure(self, ensure: Callable[[Transaction, datetime], None]) -> None:
         await self._ports.store.write(lambda tx: ensure(tx, self._ports.clock.now()))

@@ -1,15 +1,17 @@
 """The metrics of a node besides those of its calls."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 
 from opentelemetry.metrics import Meter
 
 from gateway.api.region.v1.quarantine_service_pb2 import QuarantineSource
 from gateway.process.clock_metrics import observe_clock
-from gateway.process.metrics import observe, observe_total
+from gateway.process.metrics import Read, observe, observe_total
+from gateway.relay.lanes import LaneCounts
 from gateway.security.metrics import observe_certificates
 from gateway.store.fenced import FencedStore
-from gateway.store.metrics import observe_store
+from gateway.store.metrics import observe_store, observe_timers
 from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import Clock
 from region_node.app.core import RegionCore
@@ -34,6 +36,7 @@ def observe_node(
     observe_clock(meter, clock)
     observe_certificates(meter, {"tls": lambda now: own.in_use(now).certificate, "signing": lambda _: signing}, clock)
     measure_reuse(meter, store)
+    observe_timers(meter, core.scheduler)
     _observe_lanes(meter, core, clock)
     _observe_notifiers(meter, core)
     _observe_quarantine(meter, work)
@@ -64,20 +67,31 @@ def observe_work(meter: Meter, open_work: OperatorWork, day_work: OperatorWork) 
 
 
 def _observe_lanes(meter: Meter, core: RegionCore, clock: Clock) -> None:
-    """By destination: envelopes that wait, repeats, and how long a lane has stopped because nobody answers."""
+    """By destination: envelopes that wait, deliveries and their envelopes, and how long a lane has stopped."""
     lanes = core.lanes
+
+    def counted(count: Callable[[LaneCounts], float]) -> Read:
+        return lambda: [(count(lane.counts), {"destination": lane.destination}) for lane in lanes.all()]
+
+    def by_status(counts: Callable[[LaneCounts], Mapping[str, int]]) -> Read:
+        return lambda: [
+            (count, {"destination": lane.destination, "error.type": status})
+            for lane in lanes.all()
+            for status, count in counts(lane.counts).items()
+        ]
+
     observe(
         meter,
         "crossregion.lane.waiting",
         "{envelope}",
         lambda: [(len(lane), {"destination": lane.destination}) for lane in lanes.all()],
     )
-    observe_total(
-        meter,
-        "crossregion.lane.repeated",
-        "{envelope}",
-        lambda: [(lane.counts.repeated, {"destination": lane.destination}) for lane in lanes.all()],
-    )
+    observe_total(meter, "crossregion.lane.repeated", "{envelope}", counted(lambda counts: counts.repeated))
+    observe_total(meter, "crossregion.lane.delivered", "{envelope}", counted(lambda counts: counts.delivered))
+    observe_total(meter, "crossregion.lane.not_taken", "{envelope}", by_status(lambda counts: counts.not_taken))
+    observe_total(meter, "crossregion.lane.answered", "{delivery}", counted(lambda counts: counts.answered))
+    observe_total(meter, "crossregion.lane.delivery.time", "s", counted(lambda counts: counts.seconds))
+    observe_total(meter, "crossregion.lane.failed", "{delivery}", by_status(lambda counts: counts.failed))
     observe(
         meter,
         "crossregion.lane.stopped",

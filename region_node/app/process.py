@@ -30,6 +30,8 @@ from gateway.rpc.access import AccessRules
 from gateway.rpc.acting import ActingStaff
 from gateway.rpc.channels import Dialer, Replicas
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
+from gateway.rpc.metrics import observe_door
+from gateway.rpc.readiness import Readiness
 from gateway.rpc.server import LISTENERS, Server, Service
 from gateway.security.access_tokens import AccessTokens
 from gateway.security.identity import server_name
@@ -134,7 +136,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         stack.push_async_callback(core.stop)
         waiting_work = WaitingWork(ports.store)
         observe_node(telemetry.meter, core, waiting_work, ports.store, settings, clock)
-        server, border = _server(ports, _services(ports, core, questions, client, scopes), telemetry)
+        server, border, readiness = await _server(ports, _services(ports, core, questions, client, scopes), telemetry)
         port = await server.start(settings.listen, *credentials)
         stack.push_async_callback(door.close, server.drain)
         stack.callback(core.changes.close)
@@ -150,7 +152,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             waiting_work.run(),
             AgreedTimeKeeper(ports.store, clock).run(),
             Scrubber(registry, ports.store, clock, moved_file(settings.database.file)).run(),
-            fence.tell(server.show),
+            readiness.run(server),
             work(core, begun),
             *(each.run() for each in watches),
             CoordinatorWitness(ports.store, clock, ports.source, client.chain_heads).run(),
@@ -164,6 +166,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         )
         tasks = [looking, *(asyncio.create_task(each) for each in loops)]
         stack.push_async_callback(client.leave, endpoint)
+        stack.push_async_callback(server.withdraw)
         stack.push_async_callback(stop_tasks, tasks)
         show_port(settings.port_file, port, stack)
         _log.info("region %s of %s serves on %s", settings.region, settings.federation, endpoint)
@@ -179,11 +182,18 @@ async def _keepers(ports: Ports, registry: Registry) -> tuple[ErasedKeysKeeper, 
     return keeper, scopes
 
 
-def _server(ports: Ports, services: Sequence[Service], telemetry: Telemetry) -> tuple[Server, BorderPorts]:
+async def _server(
+    ports: Ports, services: Sequence[Service], telemetry: Telemetry
+) -> tuple[Server, BorderPorts, Readiness]:
     border = _gate(ports, services, telemetry)
     interceptor = BorderInterceptor(border)
+    observe_door(telemetry.meter, interceptor)
     ports.scopes.on_change(interceptor.end_unallowed)
-    return Server(services, interceptor, reflects=ports.settings.reflection), border
+    server = Server(services, interceptor, reflects=ports.settings.reflection)
+    readiness = Readiness(ports.unfenced, telemetry.meter, lambda: ports.store.is_open)
+    ports.store.on_change(readiness.look)
+    await readiness.show(server)
+    return server, border, readiness
 
 
 def _services(

@@ -16,6 +16,7 @@ from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.relay.v1 import relay_pb2
 from gateway.errors import from_rpc_error, reason_name
 from gateway.rpc.access import AccessRules
+from gateway.rpc.interceptor import BorderInterceptor
 from gateway.rpc.server import Server, Service
 from gateway.security.identity import parse, server_name
 from gateway.security.tls import client_credentials, client_options, server_credentials
@@ -160,10 +161,12 @@ async def until_answered(channel: grpc.aio.Channel) -> None:
 
 
 @asynccontextmanager
-async def health_of_a_node(certificates: Certificates, *callers: str) -> AsyncIterator[list[grpc.aio.Channel]]:
-    """Channels of these callers to a node that has but the services of gRPC."""
+async def health_of_a_node(
+    certificates: Certificates, *callers: str, door: BorderInterceptor | None = None
+) -> AsyncIterator[list[grpc.aio.Channel]]:
+    """Channels of these callers to a node that has but the services of gRPC, and perhaps this door."""
     service = Parser().service(ORDERS)
-    server = Server([service], border([service], "sichuan"), reflects=False)
+    server = Server([service], door or border([service], "sichuan"), reflects=False)
     port = await server.start("127.0.0.1:0", server_credentials(certificates.credentials(NODE), CLOCK))
     channels = [dial(certificates, NODE, caller, f"127.0.0.1:{port}") for caller in callers]
     yield channels

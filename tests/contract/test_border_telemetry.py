@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 from google.protobuf.message import Message
-from opentelemetry.sdk.metrics.export import Histogram, InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import Histogram, InMemoryMetricReader, NumberDataPoint
 
 from gateway.api.region.v1.order_service_pb2 import (
     GetOrderRequest,
@@ -26,11 +26,24 @@ from gateway.process.telemetry import Telemetry
 from gateway.process.tracing import current_traceparent
 from gateway.relay import outbox
 from gateway.relay.envelopes import Sealed
+from gateway.rpc.admission import AMONG_OTHERS
+from gateway.rpc.metrics import observe_door
 from gateway.rpc.server import Service
 from tests.at_rest import received
-from tests.contract.border_scene import COUNTER, NODE, ORDERS, PATIENCE_S, dial, why
+from tests.contract.border_scene import (
+    COUNTER,
+    NODE,
+    ORDERS,
+    PATIENCE_S,
+    WATCH,
+    Parser,
+    asked,
+    dial,
+    health_of_a_node,
+    why,
+)
 from tests.contract.relay_scene import Scene, play
-from tests.contract.small_federation import Certificates, serving
+from tests.contract.small_federation import Certificates, border, serving
 
 TRACES = [f"00-{digit * 32}-{digit * 16}-01" for digit in "12"]
 Submit = Callable[[str], Awaitable[None]]
@@ -209,6 +222,52 @@ async def begins(
                 ended.cancel()
                 return slow
             serving_it.cancel()
+
+
+def points(reader: InMemoryMetricReader, name: str) -> dict[tuple[str, ...], float]:
+    """The values of a metric, by those of its attributes in the order of their names."""
+    data = reader.get_metrics_data()
+    assert data is not None
+    return {
+        tuple(str(value) for _, value in sorted((point.attributes or {}).items())): point.value
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == name
+        for point in metric.data.data_points
+        if isinstance(point, NumberDataPoint)
+    }
+
+
+def test_calls_without_room_are_counted_by_reason_and_by_the_role_of_their_caller_alone(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.rpc.shares.CALLS", 1)
+
+    async def scenario() -> None:
+        door = border([Parser().service(ORDERS)], "sichuan")
+        reader = InMemoryMetricReader()
+        telemetry = Telemetry.of("region-node", "sichuan", [reader])
+        observe_door(telemetry.meter, door)
+        staff = "region/sichuan/staff/zhao"
+        async with health_of_a_node(certificates, COUNTER, staff, door=door) as channels:
+            for channel in channels:
+                watches: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(WATCH)
+                watch = watches(b"", timeout=PATIENCE_S)
+                await watch.read()
+                assert await asked(channel) == "CALLS_TOO_MANY"
+            monkeypatch.setattr("gateway.rpc.shares.ALL_CALLS", 1)
+            assert await asked(channels[0]) == "SERVER_CALLS_TOO_MANY"
+        assert points(reader, "crossregion.door.refused") == {
+            ("CALLS_TOO_MANY", "operator"): 1,
+            ("CALLS_TOO_MANY", "staff"): 1,
+            ("SERVER_CALLS_TOO_MANY", "unspecified"): 1,
+        }
+        gauges = ("waiting", "served", "places")
+        assert [points(reader, f"crossregion.door.{each}")[()] for each in gauges] == [0, 0, AMONG_OTHERS]
+        telemetry.shutdown()
+
+    asyncio.run(scenario())
 
 
 def test_durations_are_not_recorded_where_nobody_collects_them() -> None:

@@ -77,6 +77,26 @@ def test_a_timer_whose_handler_breaks_leaves_nothing_stays_due_and_fires_when_it
     play(tmp_path, scenario)
 
 
+def test_timers_are_counted_by_kind_with_those_that_wait_for_another_attempt(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "COUNT_AGAIN", 0.0)
+
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        for number in range(3):
+            await at(store, NOW, f"bad {number}", kind="break")
+        await at(store, NOW)
+        with running(store, clock, rest=lambda attempts: 10.0) as timers:
+            while timers.counts.waiting_again != {"break": 3}:  # noqa: ASYNC110 - it counts by itself
+                await asyncio.sleep(0)
+            assert (timers.counts.fired, timers.counts.failed) == ({"ring": 1}, {"break": 3})
+            clock.instant = NOW + 10 * SECOND
+            while timers.counts.failed != {"break": 6}:  # noqa: ASYNC110 - it counts by itself
+                await asyncio.sleep(0)
+
+    play(adapter, scenario)
+
+
 def failures(tx: Transaction) -> list[int]:
     """How often each timer has failed, of those that wait for another attempt."""
     return tx.all(int, "SELECT attempts FROM failed_timers ORDER BY timer_id")

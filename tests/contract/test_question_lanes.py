@@ -19,8 +19,8 @@ from gateway.relay.envelopes import BATCH_LIMIT, CONTENT_LIMIT, Answer, Sealed, 
 from gateway.relay.lanes import BATCH_BYTES, BATCHES_IN_FLIGHT
 from gateway.relay.queries import ATTEMPTS, Asker
 from gateway.relay.transport import BeforeAttempt
+from tests.contract.lane_scene import NoWaiting, quiet, until
 from tests.contract.relay_pair import DESTINATION, NOW, ORIGIN, OUTGOING, QUERY, FixedClock, Pair
-from tests.contract.test_lanes import NoWaiting, quiet, until
 from tests.simulation.virtual_time import Process, VirtualLoop
 
 ACCEPTED, REFUSED, MOVED = Outcome.OUTCOME_ACCEPTED, Outcome.OUTCOME_REFUSED, Outcome.OUTCOME_MOVED

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+from grpc_health.v1.health_pb2 import HealthCheckResponse
 
 from deploy.local.ports import HeldPort
 from gateway.api.coordinator.v1.administration_pb2 import (
@@ -26,7 +27,7 @@ from gateway.api.relay.v1.relay_pb2 import DeliverRequest
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import from_rpc_error, reason_name
-from gateway.rpc.channels import invoke
+from gateway.rpc.channels import health_of, invoke
 from gateway.security.enrolling import SECRET_BYTES
 from gateway.security.identity import server_name
 from gateway.security.tls import client_options, joiner_credentials
@@ -107,6 +108,10 @@ async def accept(it: Federation, reference: str, number: int = 1) -> None:
     await invoke(MembershipServiceStub(it.as_(ADMIN)).AcceptRegistryLoss, request, PATIENCE_S)
 
 
+async def health(it: Federation) -> int:
+    return (await health_of(it.as_(ADMIN), "", PATIENCE_S)).status
+
+
 async def delivered(it: Federation) -> str:
     """How an envelope from Sichuan to Henan ends."""
     stub = RelayServiceStub(it.as_(f"region/{SICHUAN}"))
@@ -171,6 +176,7 @@ def test_the_fence_stands_after_a_restart_until_an_administrator_has_suspended_a
         async with federation(certificates, tmp_path, enrolment=joining) as it:
             assert await watched(it) == "REGISTRY_BEHIND", "also to a region that names nothing"
             assert await enrolled(certificates, joining) == "REGISTRY_BEHIND"
+            assert await health(it) == HealthCheckResponse.NOT_SERVING
             for region in (SICHUAN, HENAN):
                 await old.join(region, at=it)
             await suspend(it)
@@ -179,6 +185,8 @@ def test_the_fence_stands_after_a_restart_until_an_administrator_has_suspended_a
             assert await refused(accept(it, "INC-2042")) == "LOSS_ACCEPTED"
             assert await refused(accept(it, "INC-2042", number=2)) == "LOSS_NOT_FOUND"
             assert not (await regions(it)).HasField("loss")
+            while await health(it) != HealthCheckResponse.SERVING:
+                pass
             assert await watched(it, head) == "", "what was lost of before is known"
             assert await enrolled(certificates, joining) == "ENROLMENT_TOKEN_INVALID"
             assert await delivered(it) == "REGION_SUSPENDED"

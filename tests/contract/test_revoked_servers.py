@@ -29,9 +29,9 @@ from gateway.rpc.channels import Dialer, Replica, Replicas, health_of, invoke
 from gateway.security.authority import CertificateSet
 from gateway.security.identity import server_name
 from gateway.security.revocations import Revocations
+from tests.contract.lane_scene import NoWaiting, Way, sealed, until
 from tests.contract.membership_node import PATIENCE_S
 from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates
-from tests.contract.test_lanes import NoWaiting, Way, sealed, until
 from tests.contract.test_membership_client import certificates_of_a_federation
 
 __all__ = ("certificates_of_a_federation",)

@@ -8,11 +8,12 @@ import pytest
 
 from gateway.store import scheduler
 from gateway.store.agreed_time import AgreedTimeKeeper, keep_agreed, last_agreed
-from gateway.store.port import Store
+from gateway.store.port import Store, Transaction
+from gateway.store.timers import Timer
 from gateway.time.agreed_clock import AgreedClock
 from tests.contract.relay_pair import NOW, FixedClock, effects
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for
-from tests.contract.timer_scene import HOUR, SECOND, at, done, left, play, running
+from tests.contract.timer_scene import HOUR, SECOND, at, done, left, note, play, running, sweeps
 
 YEARS = timedelta(days=4 * 365)
 
@@ -64,6 +65,44 @@ def test_by_a_clock_that_has_stepped_no_timer_fires_and_each_fires_at_its_time_w
             machine.instant += HOUR
             assert await done(store, 2) == ["ring overdue", "ring soon"]
             assert await store.read(left) == ["in years"]
+
+    play(adapter, scenario)
+
+
+def test_lateness_is_that_of_the_oldest_timer_that_is_due_also_while_none_can_fire(adapter: Adapter) -> None:
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        states = {"settled": True}
+        with running(store, clock, is_settled=lambda: states["settled"]) as timers:
+            await sweeps(store, clock)
+            await at(store, NOW + SECOND, "first")
+            await at(store, NOW + HOUR, "second")
+            assert timers.lateness() == 0
+            states["settled"] = False
+            clock.instant = NOW + 2 * HOUR
+            while timers.lateness() != (2 * HOUR - SECOND).total_seconds():  # noqa: ASYNC110 - it looks by itself
+                await asyncio.sleep(0)
+            states["settled"] = True
+            assert await done(store, 3) == ["ring look", "ring first", "ring second"]
+            while timers.lateness():  # noqa: ASYNC110 - the scheduler looks by itself
+                await asyncio.sleep(0)
+
+    play(adapter, scenario)
+
+
+def test_a_timer_that_has_fired_is_not_late_while_the_scheduler_cannot_look_for_others(adapter: Adapter) -> None:
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        states = {"settled": True}
+
+        def unsettle(tx: Transaction, timer: Timer, now: datetime) -> None:
+            note(tx, timer, now)
+            states["settled"] = False
+
+        await at(store, NOW)
+        with running(store, clock, {"ring": unsettle}, is_settled=lambda: states["settled"]) as timers:
+            await done(store, 1)
+            clock.instant = NOW + HOUR
+            while timers.lateness():  # noqa: ASYNC110 - it looks by itself
+                await asyncio.sleep(0)
 
     play(adapter, scenario)
 

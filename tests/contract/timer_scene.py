@@ -71,12 +71,12 @@ def running(
     rest: Callable[[int], float] = lambda attempts: 0.0,
     keep: Callable[[Transaction, QuarantinedWork, datetime], None] = quarantine.keep,
     is_settled: Callable[[], bool] = lambda: True,
-) -> Iterator[None]:
+) -> Iterator[Scheduler]:
     """A scheduler that runs meanwhile. `rest` gives the seconds after a failure, `keep` leaves work to people."""
     running = Scheduler(store, clock, handlers or HANDLERS, OfFailed(rest, keep), is_settled, rows)
     task = asyncio.get_running_loop().create_task(running.run())
     try:
-        yield
+        yield running
     finally:
         task.cancel()
 

@@ -81,6 +81,21 @@ def test_the_calls_of_one_owner_begin_at_once() -> None:
     run(scenario)
 
 
+def test_the_door_tells_how_many_calls_wait_are_served_and_may_be() -> None:
+    async def scenario(scene: Scene) -> None:
+        calls = [*scene.come("small"), *scene.come("big", FLOOD)]
+        await quiet()
+        door = scene.admission
+        assert door.places == AMONG_OTHERS
+        assert (door.served, door.waiting) == (len(scene.begun), len(calls) - len(scene.begun))
+        assert door.waiting > 0
+        scene.may_end.set()
+        await asyncio.gather(*calls)
+        assert (door.served, door.waiting) == (0, 0)
+
+    run(scenario)
+
+
 def test_a_call_of_another_owner_begins_at_once_beside_a_flood_that_came_before_it() -> None:
     async def scenario(scene: Scene) -> None:
         first = scene.come("small")

@@ -57,16 +57,21 @@ def expressions() -> Iterator[tuple[str, str]]:
                 yield f"{path.name}: {panel['title']}", target["expr"]
 
 
+def named(expression: str) -> list[str]:
+    """The metrics of an expression."""
+    return _METRIC.findall(re.sub(r"\{[^}]*\}|(?:by|on) \([^)]*\)", "", expression))
+
+
 def test_every_metric_of_an_alert_or_a_dashboard_exists() -> None:
     known = {sample.name for sample in samples()} | OF_PROMETHEUS
     assert len(list(observed())) > 10
-    unknown = {
-        (where, name)
-        for where, expression in expressions()
-        for name in _METRIC.findall(re.sub(r"\{[^}]*\}|by \([^)]*\)", "", expression))
-        if name not in known
-    }
+    unknown = {(where, name) for where, expression in expressions() for name in named(expression) if name not in known}
     assert not unknown
+
+
+def test_every_metric_of_the_sources_stands_in_an_alert_or_in_a_dashboard() -> None:
+    shown = {name for _, expression in expressions() for name in named(expression)}
+    assert not {each.name for each in samples() if each.name.startswith("crossregion_")} - shown
 
 
 def test_the_buckets_of_durations_are_those_of_seconds_so_that_a_call_of_two_seconds_differs_from_a_short_one() -> None:

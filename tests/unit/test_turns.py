@@ -129,6 +129,24 @@ def test_the_operation_of_a_caller_who_has_gone_is_not_run() -> None:
     assert commits == [["here"]]
 
 
+def test_commits_that_the_store_could_not_make_are_counted_by_their_reason_and_refused_operations_are_not() -> None:
+    answers = [Reason.REASON_STORE_UNAVAILABLE, Reason.REASON_OUTCOME_UNKNOWN, Reason.REASON_ORDER_NOT_FOUND, None]
+
+    async def scenario() -> dict[str, int]:
+        async def commit(operations: Sequence[Operation[object]]) -> list[Outcome]:
+            if (reason := answers.pop(0)) is None:
+                raise ValueError
+            return [Outcome(error=Refused(reason)) for _ in operations]
+
+        queue = CommitQueue(commit, ValueError)
+        while answers:
+            await asyncio.gather(*(queue.write(named("one")) for _ in range(3)), return_exceptions=True)
+        await queue.close()
+        return queue.counts.failed
+
+    assert asyncio.run(scenario()) == {"STORE_UNAVAILABLE": 2, "OUTCOME_UNKNOWN": 1}
+
+
 def test_nobody_waits_for_ever_where_a_defect_ends_the_writer_in_a_commit() -> None:
     async def scenario() -> list[object]:
         async def commit(_: Sequence[Operation[object]]) -> list[Outcome]:

@@ -146,7 +146,7 @@ async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clo
             status = await health(channel)
             if status != HealthCheckResponse.SERVING:
                 found = translated("reached, but it says {status}", status=status_name(status))
-                todo = translated("wait until it has started or stopped, and look at its log")
+                todo = translated("wait until it has started or stopped; else `coordinator doctor` there says why")
                 told = translated("the coordinator does not serve")
                 return [bad(name, found, todo), *(not_checked(each, told) for each in names)]
             before = clock.now()

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.auditing import audit
@@ -24,14 +23,6 @@ COMPARE_SECONDS = 60.0  # between two comparisons with the coordinators' heads
 AGAIN_SECONDS = 2.0  # the same while none has answered yet
 COORDINATOR = "coordinator"
 _log = logging.getLogger(__name__)
-
-
-class Show(Protocol):
-    """Reports whether business is served."""
-
-    def __call__(self, *, serves: bool) -> Awaitable[None]:
-        """Returns once it is reported."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +50,7 @@ class FenceKeeper:
 
     def __init__(self, ports: KeeperPorts) -> None:
         self._ports = ports
-        self._opened, self._closed, self._changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._opened, self._closed = asyncio.Event(), asyncio.Event()
         self._is_to_take_up = False
         self._compare_at, self._is_compared = 0.0, False
         self._is_followed, self._doubted = False, AuditHead()
@@ -107,13 +98,6 @@ class FenceKeeper:
             except Refused as refused:
                 _log.warning("losses of the database cannot be looked for now: %s", refused)
 
-    async def tell(self, show: Show) -> None:
-        """Reports by the health service whether business is served. Runs until cancelled."""
-        while True:
-            self._changed.clear()
-            await show(serves=self._ports.fence.is_open)
-            await self._changed.wait()
-
     async def opened(self) -> None:
         """Returns once business is served."""
         while not self._ports.fence.is_open:
@@ -137,8 +121,8 @@ class FenceKeeper:
                 loss.witness,
                 loss.seen_sequence,
             )
-        for each in (self._opened, self._closed, self._changed):
-            each.set()
+        self._opened.set()
+        self._closed.set()
 
     async def _look(self) -> None:
         """Notes what the processes of the database have found, or people accepted."""
