@@ -46,9 +46,10 @@ async def _read(visit: Visit, calling: Calling) -> ReportComplaintsResponse:
 
 
 def _months(visit: Visit) -> tuple[str, str]:
-    """The first and the last month. Raises Refused for a text that is no month."""
+    """The first and the last month, whichever was named as which. Raises Refused for a text that is no month."""
     last = month_in(visit, _TO, present_month(visit))
-    return month_in(visit, _FROM, month_before(last, _YEAR - 1)), last
+    first = month_in(visit, _FROM, month_before(last, _YEAR - 1))
+    return min(first, last), max(first, last)
 
 
 def _by(visit: Visit) -> str:
@@ -60,6 +61,9 @@ def _show(visit: Visit, report: ReportComplaintsResponse) -> Shown:
     asked, everything, *_ = report.tables
     (first, last), before = _months(visit), rows_before(visit)
     table = figures_table(asked, report)
+    if report.unanswered and not report.regions:  # else it would tell of no complaints
+        page = list_page(visit, PATH, _choices(visit, report), replace(table, rows=[]), "", notes=_notes(report))
+        return page.shown(_title(first, last), PATH)
     whole = replace(figures_table(everything, report), caption=told_regions(report, visit.now))
     page = list_page(
         visit,
@@ -67,12 +71,20 @@ def _show(visit: Visit, report: ReportComplaintsResponse) -> Shown:
         _choices(visit, report),
         replace(table, rows=table.rows[before : before + _MOST]),
         f"{before + _MOST}" if before + _MOST < len(table.rows) else "",
-        notes=list(map(unanswered_line, report.unanswered)),
+        notes=_notes(report),
         above=[whole],
         figures=charts(report, months_between(first, last)),
     )
     page = replace(page, meanings_heading=translated("What the figures mean"), meanings=meanings())
-    return page.shown(translated("Complaints {first} to {last}", first=first, last=last), PATH)
+    return page.shown(_title(first, last), PATH)
+
+
+def _title(first: str, last: str) -> str:
+    return translated("Complaints {first} to {last}", first=first, last=last)
+
+
+def _notes(report: ReportComplaintsResponse) -> Sequence[str]:
+    return list(map(unanswered_line, report.unanswered))
 
 
 def _choices(visit: Visit, report: ReportComplaintsResponse) -> Sequence[Choice]:

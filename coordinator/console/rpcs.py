@@ -43,7 +43,9 @@ GET_COMPLAINT_HISTORY = Rpc(
     f"{_SERVICES}.ComplaintOversightService/GetComplaintHistory", complaint_api.GetComplaintHistoryResponse
 )
 REPORT_COMPLAINTS = Rpc(
-    f"{_SERVICES}.ComplaintOversightService/ReportComplaints", complaint_api.ReportComplaintsResponse
+    f"{_SERVICES}.ComplaintOversightService/ReportComplaints",
+    complaint_api.ReportComplaintsResponse,
+    seconds=40.0,  # regions are given thirty of them to count
 )
 GET_BODY = Rpc(f"{_SERVICES}.ConfigurationService/GetBody", administration_api.GetBodyResponse)
 LIST_ISSUE_HEADERS = Rpc(f"{_SERVICES}.IssueService/ListIssueHeaders", issue_api.ListIssueHeadersResponse)

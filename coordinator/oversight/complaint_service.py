@@ -18,7 +18,7 @@ from gateway.api.region.v1 import complaint_oversight_service_pb2 as region_cont
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.rpc.calls import current_call
 from gateway.rpc.merged_pages import Part
 from gateway.rpc.pages import page_size
@@ -223,7 +223,7 @@ def _months(request: contract.ReportComplaintsRequest) -> Sequence[str]:
     require_month("to_month", request.to_month)
     months = months_between(request.from_month, request.to_month)
     if not 1 <= len(months) <= MOST_MONTHS:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="to_month", problem=f"not 1 to {MOST_MONTHS} months")
+        raise invalid("to_month", f"not 1 to {MOST_MONTHS} months", f"须为1至{MOST_MONTHS}个月")
     return months
 
 

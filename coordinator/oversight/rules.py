@@ -9,8 +9,7 @@ from gateway.api.region.v1.customer_move_oversight_service_pb2 import CustomerMo
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary, OrderSummary
 from gateway.api.region.v1.resource_oversight_service_pb2 import ResourceStatus
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import invalid
 
 _ORDER = re.compile(r"([^/]+)/(?:[^/]+/[^/]+|J\d+-\d+)")
 
@@ -34,7 +33,7 @@ def origin_region(order_id: str) -> str:
     """
     found = _ORDER.fullmatch(order_id)
     if found is None:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="order_id", problem="not region/operator/request-id")
+        raise invalid("order_id", "not region/operator/request-id", "须为：地区/业务系统/请求编号")
     return found[1]
 
 

@@ -160,8 +160,11 @@ def _working(visit: Visit) -> WorkOnIssueRequest:
     return request
 
 
-def _done(_: Visit, answer: WorkOnIssueResponse) -> str:
-    return translated("Done. The issue is now: {state}.", state=issue_state(answer.issue.state))
+def _done(visit: Visit, answer: WorkOnIssueResponse) -> str:
+    owner, state = answer.issue.owner_region, issue_state(answer.issue.state)
+    if owner != visit.person.region:  # which may not have answered yet
+        return translated("Passed on to {region}. The issue is now: {state}.", region=region_name(owner), state=state)
+    return translated("Done. The issue is now: {state}.", state=state)
 
 
 VIEW = View.of(

@@ -16,6 +16,7 @@ from gateway.relay.border import Moved, Reads, Refiled
 from gateway.relay.envelopes import Answer
 from gateway.store.catch_ups import is_awaited
 from gateway.store.port import Transaction
+from gateway.time.clock import times_are_dated
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, refusal_of
 from region_node.requests.caller import settle_asked
@@ -87,12 +88,20 @@ def require_filing(
     if facts.version or facts.state != kind.first or not is_untouched:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a filing is only acknowledged yet")
     require_plausible(facts.created, now)
+    _require_possible(kind, filed, now)
 
 
 def require_unknown(kind: Followed[M, R], tx: Transaction, filed: M) -> None:
     """Raises Refused with ENVELOPE_INVALID for a ticket that this region has, also an unreadable one."""
     if _owner(kind, tx, kind.facts(filed).name) is not None:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
+
+
+def _require_possible(kind: Followed[M, R], told: M, now: datetime) -> None:
+    """Raises Refused with ENVELOPE_INVALID for a time that no page could show, and for what no owner can have."""
+    if not times_are_dated(told):
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a time is out of range")
+    kind.require_plausible(told, now)
 
 
 def require_plausible(created: Timestamp, now: datetime) -> None:
@@ -190,7 +199,7 @@ def updated(
     if owner is None and first_word is not None and facts.name.startswith(f"{facts.origin}/{kind.prefix}"):
         first_word(told)
         require_plausible(facts.created, now)
-        kind.require_plausible(told, now)
+        _require_possible(kind, told, now)
         return True
     if owner != content.origin:
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
@@ -198,7 +207,7 @@ def updated(
     if known is not None and kind.facts(known).created != facts.created:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it was filed at another time")
     if known is not None:
-        kind.require_plausible(told, now)
+        _require_possible(kind, told, now)
     return known is not None
 
 
@@ -225,7 +234,7 @@ def answered(
         return None
     try:
         told = parse(kind.records.message, receipt.result)
-        kind.require_plausible(told, now)
+        _require_possible(kind, told, now)
     except Refused:
         _log.error("the answer of %s about %s is unreadable, or not plausible", content.destination, content.subject)
         return None

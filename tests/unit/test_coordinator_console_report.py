@@ -66,6 +66,18 @@ def test_the_report_shows_each_chart_the_figures_and_what_they_mean_and_names_a_
     assert [row[0].text for row in tables[1].rows] == ["未归类", "计费错误", report().categories[1].name.zh_cn]
 
 
+def test_a_report_of_no_region_has_no_figures_and_months_in_the_wrong_order_are_turned() -> None:
+    nobody = report(figures.CATEGORY)
+    del nobody.regions[:]
+    for each in nobody.tables:
+        each.CopyFrom(figures.table({}, each.by))
+    found, page = shown("", nobody)
+    assert (list(page.figures), list(page.above), list(page.table.rows)) == ([], [], [])
+    assert any("hunan" in each for each in found.notes)
+    turned = asked("from=2026-11&to=2026-03")
+    assert (turned.from_month, turned.to_month) == ("2026-03", "2026-11")
+
+
 def test_a_long_report_has_pages_whose_address_keeps_its_months_and_its_table() -> None:
     found = report()
     counts = {

@@ -8,10 +8,13 @@ import pytest
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
 from gateway.api.region.v1.issue_pb2 import Issue, IssueLink, IssueRequest, IssueState
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
 from gateway.time.clock import to_timestamp
 from region_node.care.issues import rules
+from region_node.care.issues.rows import ISSUE
+from region_node.tickets import border
 
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -133,12 +136,24 @@ def test_a_decision_that_was_late_and_has_no_actions_is_closed_within_a_week_or_
     assert rules.next_limit(found) == NOW + 9 * DAY
 
 
-def test_no_instant_of_the_owner_leaves_the_calendar() -> None:
-    changed, finished = issue(), decided(action())
+def test_no_instant_of_another_region_leaves_the_calendar() -> None:
+    changed, noted, finished = issue(), issue(), decided(action())
     changed.state_changes.add(time=LAST)
+    noted.notes.add(time=LAST)
     finished.actions[0].finish_time.CopyFrom(LAST)
-    told = [answer(lambda: rules.require_plausible(each, NOW)) for each in (issue(), changed, finished)]  # noqa: B023
-    assert told == ["", "ENVELOPE_INVALID", "ENVELOPE_INVALID"]
+    filing = EnvelopeContent(origin="guangdong", subject=issue().id)
+    version = EnvelopeContent(origin="guangdong", destination="sichuan", subject=issue().id)
+    for each in (issue(), changed, noted, finished):
+        each.create_time.CopyFrom(to_timestamp(NOW))
+        filed, known = Issue(), Issue()
+        filed.CopyFrom(each)
+        filed.state = rules.ACKNOWLEDGED
+        known.CopyFrom(each)
+        undated = "" if not (each.state_changes or each.notes or each.actions) else "ENVELOPE_INVALID"
+        told = answer(lambda: border.require_filing(ISSUE, filed, filing, NOW, is_untouched=True))  # noqa: B023
+        assert told == undated
+        receipt = ReceiptContent(result=each.SerializeToString())
+        assert (border.answered(ISSUE, known, version, receipt, NOW) is None) is bool(undated)
 
 
 def test_a_helper_is_added_once_and_may_be_given_actions() -> None:

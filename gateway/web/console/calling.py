@@ -9,8 +9,6 @@ from gateway.rpc.in_process import Arrival, InProcess
 from gateway.security.peers import Caller
 from gateway.web.console.pages import A, Calling, Rpc
 
-_SECONDS = 20.0  # of each RPC: a form waits for another region at most so long
-
 
 class CallingInProcess(Calling):
     """The RPCs of one page, in the name of a caller."""
@@ -27,4 +25,4 @@ class CallingInProcess(Calling):
         async def read() -> Message:
             return request
 
-        return cast("A", await self._calls.call(rpc.path, Arrival(self._caller, (), _SECONDS, read)))
+        return cast("A", await self._calls.call(rpc.path, Arrival(self._caller, (), rpc.seconds, read)))

@@ -42,6 +42,8 @@ class Rpc(Generic[A_co]):
     path: str
     """`/package.Service/Method`."""
     answer: type[A_co]
+    seconds: float = 20.0
+    """For its answer: a form waits for another region at most so long."""
 
 
 class Calling(Protocol):

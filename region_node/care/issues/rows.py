@@ -179,6 +179,5 @@ ISSUE = Followed(
     first=rules.ACKNOWLEDGED,
     final=rules.FINAL,
     fixed=("id", "request", "create_time", "origin_region", "operator", "owner_region"),
-    require_plausible=rules.require_plausible,
 )
 ISSUE_ROWS = TicketRows(ISSUE, counter="issue_number", purged="purged_issues", changing=_changing)

@@ -322,13 +322,6 @@ def _done_times(issue: Issue) -> Iterator[Timestamp]:
     yield from (each.finish_time for each in issue.actions if each.HasField("finish_time"))
 
 
-def require_plausible(issue: Issue, now: datetime) -> None:
-    """Raises Refused with ENVELOPE_INVALID for an instant outside of the calendar, whose order nobody could tell."""
-    due: Sequence[_Due] = [issue.request, *issue.actions, *issue.escalations]
-    if not all(map(is_dated, (*(each.due_time for each in due), *_done_times(issue)))):
-        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no due time")
-
-
 def require_request(request: IssueRequest, require_region: Callable[[str], object]) -> None:
     """Raises Refused with REQUEST_INVALID for a malformed request, and as `require_region` for an unknown region."""
     require_length("issue.subject", request.subject, SUBJECT_LIMIT, required=True)
