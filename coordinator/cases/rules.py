@@ -15,8 +15,6 @@ from gateway.time.clock import from_timestamp, times_are_dated, to_microseconds
 
 # A complaint of the same number and category within thirty days is a repeat; its handler still sees the case.
 KEPT_AFTER_END = timedelta(days=30)
-MOST_OF_REGION = 20_000
-"""Cases that one region leads, until KEPT_AFTER_END."""
 
 _TICKET_ID = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/[A-Za-z0-9._-]{1,64}(?:/[1-9][0-9]{0,3})?", re.ASCII)
 _HEADER_BYTES = 64 * 1024  # of a case with hundreds of items

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from coordinator.cli.lives import lives_options, tls_life
+from coordinator.cli.lives import lives, lives_options
 from gateway.cli.issuers import DIRECTORY, issue_into, opened, serial_option, show_issued, signed_list
 from gateway.security.authority import AUTHORITY_KEY, ISSUER_KEY, Authority, key_in_token
 from gateway.security.issuers import COORDINATORS, NODES
@@ -62,7 +62,9 @@ def create_authority(directory: Path, federation: str, days: int) -> None:
 @click.option("--out", type=DIRECTORY, required=True, help="Where the files of the member go.")
 @lives_options
 @click.option("--dns-name", "dns_names", multiple=True, help="A further DNS name of a server; may be repeated.")
-def issue(directory: Path, uri: str, out: Path, days: int, tls_hours: float | None, dns_names: tuple[str, ...]) -> None:
+def issue(
+    directory: Path, uri: str, out: Path, days: int | None, tls_hours: float | None, dns_names: tuple[str, ...]
+) -> None:
     """Issue the certificates of the member URI with the authority in DIRECTORY.
 
     Writes authority.crt, tls.crt and tls.key; for a region also signing.crt and signing.key. Files already
@@ -76,7 +78,8 @@ def issue(directory: Path, uri: str, out: Path, days: int, tls_hours: float | No
       coordinator certificates issue authority spiffe://example.org/region/sichuan --out sichuan
       coordinator certificates issue authority spiffe://example.org/region/sichuan/provider/network --out network
     """
-    issued = issue_into(directory, uri, out, timedelta(days=days), dns_names, tls_life(tls_hours))
+    life, tls_life = lives(days, tls_hours)
+    issued = issue_into(directory, uri, out, life, dns_names, tls_life)
     click.echo(
         translated(
             "The certificates of {uri} are in {directory}; that for TLS is in force until {end}.",

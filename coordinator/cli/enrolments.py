@@ -14,7 +14,7 @@ from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.issuing import Issuing
-from coordinator.cli.lives import lives_options, tls_life
+from coordinator.cli.lives import lives, lives_options
 from coordinator.cli.output import titled
 from gateway.api.coordinator.v1 import enrolment_service_pb2 as contract
 from gateway.api.coordinator.v1.enrolment_service_pb2 import Enrolment, EnrolmentState
@@ -115,7 +115,7 @@ def approve(
     enrolment_id: str,
     fingerprint: str,
     authority: Path,
-    days: int,
+    days: int | None,
     tls_hours: float | None,
     dns_names: Sequence[str],
 ) -> None:
@@ -142,9 +142,10 @@ def approve(
                 )
             ]
         )
-    issuer, identity, life = opened(authority), _node(found, asking.link.federation), timedelta(days=days)
+    issuer, identity = opened(authority), _node(found, asking.link.federation)
+    life, tls_life = lives(days, tls_hours)
     try:
-        tls, signing = issuer.certify(identity, keys, datetime.now(UTC), life, dns_names, tls_life(tls_hours))
+        tls, signing = issuer.certify(identity, keys, datetime.now(UTC), life, dns_names, tls_life)
         end = x509.load_pem_x509_certificate(tls).not_valid_after_utc
     except (OSError, ValueError) as error:
         raise NotDone([str(error)]) from error

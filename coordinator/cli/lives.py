@@ -16,16 +16,17 @@ def lives_options(command: F) -> F:
         "--tls-hours",
         type=click.FloatRange(min=0, min_open=True),
         help=(
-            "Lifetime of the certificate for TLS. Without it: at most 48 hours for one that its program renews, by an"
-            " issuer of nodes or of coordinators in force; else --days."
+            "Lifetime of the certificate for TLS. Without it and --days: 48 hours for one that its program renews, by"
+            " an issuer of nodes or of coordinators in force."
         ),
     )
-    days = click.option(
-        "--days", type=click.IntRange(min=1), default=_DAYS, show_default=True, help="Lifetime of certificates."
-    )
+    days = click.option("--days", type=click.IntRange(min=1), show_default=str(_DAYS), help="Lifetime of certificates.")
     return days(tls_hours(command))
 
 
-def tls_life(hours: float | None) -> timedelta | None:
-    """The life that `--tls-hours` names; None without it."""
-    return None if hours is None else timedelta(hours=hours)
+def lives(days: int | None, tls_hours: float | None) -> tuple[timedelta, timedelta | None]:
+    """The lives that the options name: of all certificates, and of that for TLS; None where the issuer decides."""
+    life = timedelta(days=days or _DAYS)
+    if tls_hours is not None:
+        return life, timedelta(hours=tls_hours)
+    return life, None if days is None else life

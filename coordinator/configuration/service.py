@@ -11,6 +11,7 @@ from coordinator.configuration.readable import unreadable_by
 from coordinator.membership.members import members_of
 from coordinator.membership.rules import require_configured, require_ever_joined
 from coordinator.registry.port import Registry, Snapshot
+from coordinator.registry.reporting import Reports
 from coordinator.registry.signed import next_chain
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceServicer
@@ -26,16 +27,13 @@ from gateway.federation.rules import difference, problems, problems_not_in_force
 from gateway.federation.terms import terms_of
 from gateway.process import failpoints
 from gateway.rpc.calls import current_call
-from gateway.rpc.rates import Rate
 from gateway.security.signing import TrustedKeys, certificate_hash
 from gateway.time.agreed_clock import MAX_CLOCK_ERROR
 from gateway.time.clock import Clock, to_microseconds
 from gateway.values.choices import first_unknown
 
-ASSIGNMENTS = 20_000
-"""Assignments of numbers by one region that a coordinator takes at once. No assignment is ever forgotten."""
-ASSIGNMENTS_PER_SECOND = 1.0
-"""The rate at which a region regains them: a day has time to suspend it before the registry is full."""
+ASSIGNMENTS_AT_ONCE = 100_000
+"""Assignments of numbers by a region that a coordinator takes at once. No assignment is ever forgotten."""
 _TOLD_CHANGES = 500  # the contract says so
 _TOLD_PROBLEMS = 20  # a status travels in headers, which have a limit; `federation validate` shows all
 
@@ -50,7 +48,7 @@ class ConfigurationService(ConfigurationServiceServicer):
         self._plans = NumberPlans()
         self._federation = federation
         self._clock = clock
-        self._rate = Rate(ASSIGNMENTS, ASSIGNMENTS_PER_SECOND)
+        self._reports = Reports("assignments of numbers", ASSIGNMENTS_AT_ONCE)
 
     async def GetConfiguration(
         self,
@@ -168,9 +166,8 @@ class ConfigurationService(ConfigurationServiceServicer):
         snapshot = self._registry.snapshot()
         require_ever_joined(members_of(snapshot), wanted.region)  # no other region can have taken a customer over
         plan = await self._plans.of(snapshot)
-        known = (await self._registry.assignments.of(wanted.number)).assignments
-        if is_next(plan, known, wanted) and not self._rate.allows(identity.region, asyncio.get_running_loop().time()):
-            raise Refused(Reason.REASON_NUMBER_ASSIGNMENTS_TOO_MANY, region=identity.region)
+        if is_next(plan, (await self._registry.assignments.of(wanted.number)).assignments, wanted):
+            self._reports.require_room(identity.region)  # a repeat takes none
         mark = await self._registry.assignments.keep(
             wanted, request.signing_certificate, lambda kept: is_next(plan, kept, wanted), actor=identity.path
         )

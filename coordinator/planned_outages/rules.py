@@ -59,31 +59,42 @@ def held_with(
 ) -> list[PlannedOutageHeader] | None:
     """The held windows after a window is added or released; None for no change. Old ones are left out.
 
-    Raises Refused with PLANNED_OUTAGE_CONFLICT, with PLANNED_OUTAGE_OVER for an earlier version than the held one, and
-    with REGION_RECORDS_TOO_MANY where the windows of the region would take more room than they may.
+    A withdrawn window keeps no parts: it takes no room. Raises Refused with PLANNED_OUTAGE_CONFLICT, with
+    PLANNED_OUTAGE_OVER for an earlier version than the held one, and with PLANNED_OUTAGES_TOO_MANY where the windows
+    of the region have no room for another one.
     """
+    window = _without_parts(window)
     before = next((each for each in held if each.id == window.id), None)
     if before == window:
         return None
     if before is not None and before.version > window.version:
         raise Refused(Reason.REASON_PLANNED_OUTAGE_OVER, outage=window.id)
     others = [each for each in held if each.id != window.id and from_timestamp(each.end_time) > now - _KEPT_AFTER_END]
-    _require_room(others, before, window)
     if not window.withdrawn:
+        _require_room(others, before, window)
         _require_ways([each for each in others if from_timestamp(each.end_time) > now], window, network)
     return sorted([*others, window], key=lambda each: each.id)
+
+
+def _without_parts(window: PlannedOutageHeader) -> PlannedOutageHeader:
+    """The window as it is held."""
+    own = PlannedOutageHeader()
+    own.CopyFrom(window)
+    if own.withdrawn:
+        del own.sites[:], own.links[:]
+    return own
 
 
 def _require_room(
     others: Iterable[PlannedOutageHeader], before: PlannedOutageHeader | None, window: PlannedOutageHeader
 ) -> None:
-    """A held window may change its times, and be released, whatever room is left."""
+    """A held window may change its times whatever room is left."""
     if before is not None and (before.sites, before.links) == (window.sites, window.links):
         return
     region = region_of(window.id)
-    own = [each.ByteSize() for each in others if region_of(each.id) == region]
+    own = [each.ByteSize() for each in others if region_of(each.id) == region and not each.withdrawn]
     if sum(own) + window.ByteSize() > _MOST_BYTES:
-        raise Refused(Reason.REASON_REGION_RECORDS_TOO_MANY, region=region, most=str(len(own)))
+        raise Refused(Reason.REASON_PLANNED_OUTAGES_TOO_MANY, region=region, most=str(len(own)))
 
 
 def listed(held: Iterable[PlannedOutageHeader], region: str, now: datetime) -> list[PlannedOutageHeader]:

@@ -29,8 +29,6 @@ _BY_SEVERITY = {
 KEPT_AFTER_END = timedelta(days=92)
 # Correlation skips older events, so that its work does not grow with the history.
 SETTLED_AFTER = timedelta(days=1)
-MOST_OF_REGION = 50_000
-"""Alarms and faults of one region, until KEPT_AFTER_END: every correlation reads all of them."""
 
 _ID = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/(?:alarm|fault)/[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _ELEMENTS = 64  # that one event may name

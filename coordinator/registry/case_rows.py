@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from coordinator.registry.region_rows import Column, require_room_for
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_microseconds
 
 
-def keep_case(tx: Transaction, header: CaseHeader, region: str, most: int) -> None:
+def keep_case(tx: Transaction, header: CaseHeader) -> None:
     """Stores the header of a case. See the port."""
-    require_room_for(tx, Column("cases", "ticket_id"), header.ticket_id, region, most)
     tx.execute(
         "INSERT INTO cases (ticket_id, version, ended, content) VALUES (:ticket_id, :version, :ended, :content)"
         " ON CONFLICT (ticket_id) DO UPDATE SET version = excluded.version, ended = excluded.ended,"

@@ -181,9 +181,9 @@ class EmbeddedRegistry:
         """See the port."""
         return await self._store.read(lambda tx: operations.audit_head(tx, region))
 
-    async def keep_case(self, header: CaseHeader, region: str, most: int) -> None:
+    async def keep_case(self, header: CaseHeader) -> None:
         """See the port."""
-        await self._store.write(lambda tx: case_rows.keep_case(tx, header, region, most))
+        await self._store.write(lambda tx: case_rows.keep_case(tx, header))
 
     async def cases(self) -> Sequence[CaseHeader]:
         """See the port."""

@@ -233,11 +233,8 @@ class Registry(Protocol):
         """The furthest head of a region."""
         ...
 
-    async def keep_case(self, header: CaseHeader, region: str, most: int) -> None:
-        """Stores the header of a case, unless a version as high is stored. Durable on return.
-
-        Raises Refused with REGION_RECORDS_TOO_MANY for a new case of a region that has `most`.
-        """
+    async def keep_case(self, header: CaseHeader) -> None:
+        """Stores the header of a case, unless a version as high is stored. Durable on return."""
         ...
 
     async def cases(self) -> Sequence[CaseHeader]:

@@ -65,11 +65,8 @@ class ProblemRegistry(Protocol):
     Each method raises Refused with REGISTRY_UNAVAILABLE where the registry does not respond.
     """
 
-    async def keep_event(self, event: NetworkEvent, region: str, most: int) -> None:
-        """Stores an alarm or a fault, unless a version as high is stored.
-
-        Raises Refused with REGION_RECORDS_TOO_MANY for a new one of a region that has `most`.
-        """
+    async def keep_event(self, event: NetworkEvent) -> None:
+        """Stores an alarm or a fault, unless a version as high is stored."""
         ...
 
     async def book(self) -> Book:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coordinator.registry.problem_port import Administered, Book, Decide, Decision
-from coordinator.registry.region_rows import Column, require_room_for
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.auditing import audit
 from gateway.store.port import Store, Transaction
@@ -27,9 +26,9 @@ class EmbeddedProblems:
         self._store = store
         self._clock = clock
 
-    async def keep_event(self, event: NetworkEvent, region: str, most: int) -> None:
+    async def keep_event(self, event: NetworkEvent) -> None:
         """See the port."""
-        await self._store.write(lambda tx: _keep_event(tx, event, region, most))
+        await self._store.write(lambda tx: _keep_event(tx, event))
 
     async def book(self) -> Book:
         """See the port."""
@@ -87,8 +86,7 @@ def _read(tx: Transaction) -> _Read:
     return _Read(book, changes or 0)
 
 
-def _keep_event(tx: Transaction, event: NetworkEvent, region: str, most: int) -> None:
-    require_room_for(tx, Column("network_events", "event_id"), event.id, region, most)
+def _keep_event(tx: Transaction, event: NetworkEvent) -> None:
     tx.execute(
         "INSERT INTO network_events (event_id, version, content) VALUES (:event_id, :version, :content)"
         " ON CONFLICT (event_id) DO UPDATE SET version = excluded.version, content = excluded.content"

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.federation_pb2 import Capabilities, Feature, NodeReport, SealingKey
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
 from gateway.federation.capabilities import features_of
 
 Proves = Callable[[bytes, SealingKey], bool]
@@ -164,9 +162,3 @@ def expired(leases: Iterable[Lease], now: float) -> list[Lease]:
 def next_expiry(leases: Iterable[Lease]) -> float | None:
     """The time of the next lease's expiry; None without leases."""
     return min((lease.expires for lease in leases), default=None)
-
-
-def require_room(region: str, kept: int, most: int) -> None:
-    """Raises Refused with REGION_RECORDS_TOO_MANY where a region has `most` records of a kind."""
-    if kept >= most:
-        raise Refused(Reason.REASON_REGION_RECORDS_TOO_MANY, region=region, most=str(most))

@@ -18,7 +18,7 @@ from gateway.security.identity import Identity, server_name
 from gateway.security.private_keys import KeyUnusable, file_key, private_pem
 from gateway.security.tls import Credentials, CredentialsUnusable, RenewedCredentials, end_of
 
-LONGEST_RENEWED = timedelta(days=3)
+LONGEST_RENEWED = timedelta(days=3, hours=1)  # with the head start of its begin
 """A certificate with a longer life is taken for one that people replace."""
 _PUBLIC = 0o644
 _NEXT = ".next"
@@ -54,7 +54,7 @@ class RenewedFiles:
         except (FileNotFoundError, KeyUnusable):
             self.next_key.unlink(missing_ok=True)
         made = ec.generate_private_key(ec.SECP256R1())
-        self.next_key.parent.mkdir(mode=0o700, exist_ok=True)
+        self.next_key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         create_file(self.next_key, private_pem(made))
         return made
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
-from gateway.store.port import Store
+from gateway.store.port import Store, nothing
 from gateway.time.looks import until_look
 
 LOOK_SECONDS = 2.0  # between two commits of the watch
@@ -26,8 +27,8 @@ class StoreWatch:
         return self._since is None
 
     def unanswered(self) -> float:
-        """Seconds since the first commit without an answer began; 0 while the store answers."""
-        return 0.0 if self._since is None else asyncio.get_running_loop().time() - self._since
+        """Seconds since the first commit without an answer began; 0 while the store answers. From any thread."""
+        return 0.0 if self._since is None else time.monotonic() - self._since
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Calls the listener once the store answers no more, and once it answers again."""
@@ -37,8 +38,8 @@ class StoreWatch:
         """Runs until cancelled."""
         while True:
             await asyncio.sleep(until_look(LOOK_SECONDS))
-            began = asyncio.get_running_loop().time()
-            asked = asyncio.ensure_future(self._store.write(lambda _: None))
+            began = time.monotonic()
+            asked = asyncio.ensure_future(self._store.write(nothing))
             asked.add_done_callback(lambda done: done.cancelled() or done.exception())
             _, late = await asyncio.wait([asked], timeout=PATIENCE)
             if late:

@@ -15,7 +15,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
 from gateway.process.turns import Turns, owner
 from gateway.store.group_commit import Outcome
-from gateway.store.port import Operation, OutcomeLost, StoreCounts, store_unavailable
+from gateway.store.port import Operation, OutcomeLost, StoreCounts, nothing, store_unavailable
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -103,9 +103,10 @@ class CommitQueue:
             except self._broken:
                 _log.critical("the database is broken", exc_info=True)
                 outcomes = [Outcome(error=store_unavailable()) for _ in batch]
-            self._counts.commits += 1
-            self._counts.operations += len(batch)
-            self._counts.seconds += self._loop.time() - begun
+            if any(operation is not nothing for operation, _ in batch):  # else its time says nothing of others
+                self._counts.commits += 1
+                self._counts.operations += len(batch)
+                self._counts.seconds += self._loop.time() - begun
             if reason := next(filter(None, map(_failure, outcomes)), None):
                 self._counts.failed[reason_name(reason)] += 1
             self._settle([(future, outcome) for (_, future), outcome in zip(batch, outcomes, strict=True)])

@@ -130,6 +130,10 @@ class Transaction(Protocol):
 Operation = Callable[[Transaction], T]
 
 
+def nothing(_: Transaction) -> None:
+    """The operation that changes nothing: a store shows by it that it answers. Counts of commits leave it out."""
+
+
 @dataclass(frozen=True)
 class OutcomeLost:
     """Published when a caller receives OUTCOME_UNKNOWN: the events of that write are lost, even if it was committed.

@@ -14,28 +14,6 @@ _LOOK = 60.0  # seconds in which another process may have died before it told
 _log = logging.getLogger(__name__)
 
 
-class Declined:
-    """Records without room at coordinators, by id and version: each is sent again once a minute.
-
-    Else every change of another record would send thousands of them. Used on one event loop.
-    """
-
-    def __init__(self) -> None:
-        self._until: dict[str, tuple[int, float]] = {}
-
-    def note(self, key: str, version: int) -> None:
-        """Coordinators have no room for this version for now."""
-        self._until[key] = version, asyncio.get_running_loop().time() + _LOOK
-
-    def waits(self, key: str, version: int) -> bool:
-        """Whether this version is not to be sent yet."""
-        refused, until = self._until.get(key, (0, 0.0))
-        if refused == version and asyncio.get_running_loop().time() < until:
-            return True
-        self._until.pop(key, None)
-        return False
-
-
 class Telling:
     """A loop of each process of a region. Two may send the same, which the receiver takes once."""
 

@@ -8,9 +8,11 @@ from uuid import uuid4
 import pytest
 from etcd3.etcdrpc import rpc_pb2
 
+from coordinator.registry.etcd import client
 from coordinator.registry.etcd.client import (
     ATTEMPT_SECONDS,
     CALL_SECONDS,
+    PUT,
     RANGE,
     SHORTEST_ATTEMPT_SECONDS,
     EtcdClient,
@@ -148,6 +150,39 @@ def test_each_answer_is_compared_before_anyone_acts_by_it(etcd_cluster: LocalEtc
 
     run(scenario())
     assert len(set(clusters)) == 1
+
+
+def test_more_values_than_one_answer_holds_are_read_at_one_revision(
+    etcd_cluster: LocalEtcd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_VALUES_AT_ONCE", 3)
+    keys = Keys(f"pages-{uuid4()}.example")
+    names = [f"sichuan/alarm/{number:02}" for number in range(10)]
+
+    class Writing(EtcdClient):
+        """Another client writes a value behind the first page of each reading."""
+
+        async def call(
+            self, method: Method[Request, Response], request: Request, seconds: float = CALL_SECONDS
+        ) -> Response:
+            answer = await super().call(method, request, seconds)
+            if method is not PUT:
+                later = rpc_pb2.PutRequest(key=keys.network_event(names[-1]), value=b"later")
+                await super().call(PUT, later)
+            return answer
+
+    async def scenario() -> None:
+        reading = Writing(EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials()), SystemClock())
+        try:
+            for each in names:
+                await reading.call(PUT, rpc_pb2.PutRequest(key=keys.network_event(each), value=each.encode()))
+            read = await reading.read([keys.cases, keys.network_events])
+        finally:
+            await reading.close()
+        assert [read.entries[each].value for each in sorted(read.entries)] == [each.encode() for each in names]
+        assert all(each.revision <= read.revision for each in read.entries.values())
+
+    run(scenario())
 
 
 def test_no_attempt_is_begun_that_has_no_time(etcd_cluster: LocalEtcd) -> None:

@@ -146,26 +146,6 @@ def test_what_is_refused_for_good_waits_and_does_not_hold_up_the_others(adapter:
     run(scenario())
 
 
-def test_an_event_without_room_is_not_told_again_at_each_change_of_another_one(adapter: Adapter) -> None:
-    other, later = event("sichuan/alarm/2", links=LINK), event("sichuan/alarm/1", links=LINK, version=2)
-
-    async def scenario() -> None:
-        coordinator = Coordinator()
-        async with adapter.open(migrations_of(*PACKAGES)) as store:
-            notifier = ProblemNotifier(CONTEXT, store, coordinator.port, count_complaints)
-            await store.write(lambda tx: tell_event(tx, FIRST))
-            coordinator.failures = [Refused(Reason.REASON_REGION_RECORDS_TOO_MANY, region="sichuan", most="1")]
-            assert await notifier.tell_all(), "it can wait"
-            await store.write(lambda tx: tell_event(tx, other))
-            assert await notifier.tell_all()
-            assert (coordinator.events, await store.read(waiting)) == ([FIRST, other], [FIRST])
-            await store.write(lambda tx: tell_event(tx, later))
-            assert await notifier.tell_all(), "a newer version may be the end of a known one"
-            assert (coordinator.events[2:], await store.read(waiting)) == ([later], [])
-
-    run(scenario())
-
-
 def test_a_count_is_told_once_for_each_version_and_again_when_lines_are_bound(adapter: Adapter) -> None:
     async def scenario() -> None:
         coordinator = Coordinator()

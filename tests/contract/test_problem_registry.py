@@ -8,16 +8,10 @@ import pytest
 
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Administered, Book, Decision
-from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
+from gateway.api.coordinator.v1.problem_service_pb2 import Problem
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
-from gateway.errors import Refused
 from tests.contract.registries import ADMIN, EtcdRegistries, Registries, audit_rows, run
 from tests.unit.network_events import cut, event
-
-
-def region_of(told: NetworkEvent) -> str:
-    return told.id.partition("/")[0]
-
 
 LINK = ("chengdu-guangzhou-1",)
 
@@ -39,32 +33,10 @@ def test_of_an_event_the_highest_version_is_kept_whatever_comes_when(opened: Reg
         async with opened() as registry:
             assert await registry.problems.book() == Book()
             for each in (second, first, second, cut()[1]):
-                await registry.problems.keep_event(each, region_of(each), 100)
+                await registry.problems.keep_event(each)
             assert not await audit_rows(registry), "what regions tell of themselves is no change by anybody"
         async with opened() as registry:
             assert (await registry.problems.book()).events == {first.id: second, cut()[1].id: cut()[1]}
-
-    run(scenario())
-
-
-def test_a_region_has_so_many_events_and_changes_them_while_others_report_theirs(opened: Registries) -> None:
-    first, other, third, changed = (
-        event(f"sichuan/alarm/{key}", links=LINK, version=version) for key, version in ((1, 1), (2, 1), (3, 1), (1, 2))
-    )
-    beside = [event(f"{region}/alarm/1", links=LINK) for region in ("sichuan-west", "shanxi")]
-
-    async def scenario() -> None:
-        async with opened() as registry:
-            for each in (first, other, *beside):
-                await registry.problems.keep_event(each, region_of(each), 2)
-            with pytest.raises(Refused, match=r"REGION_RECORDS_TOO_MANY.*sichuan has 2"):
-                await registry.problems.keep_event(third, "sichuan", 2)
-            await registry.problems.keep_event(changed, "sichuan", 2)
-            kept = {each.id: each for each in (changed, other, *beside)}
-            assert (await registry.problems.book()).events == kept
-            await registry.problems.change(lambda _: Decision(forgotten_events=[other.id]))
-            await registry.problems.keep_event(third, "sichuan", 2)
-            assert third.id in (await registry.problems.book()).events
 
     run(scenario())
 
@@ -108,7 +80,7 @@ def test_a_storm_of_problems_is_kept_whole(opened: Registries) -> None:
 def test_what_is_forgotten_is_gone_with_those_who_followed_it(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
-            await registry.problems.keep_event(cut()[0], "sichuan", 100)
+            await registry.problems.keep_event(cut()[0])
             await registry.problems.change(lambda _: Decision([problem("p-1"), problem("p-2")]))
             for each in ("p-1", "p-2"):
                 await registry.problems.note_followed(each, "henan", 2)

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from coordinator.membership.rules import membership_of
-from coordinator.registry.port import Registry
 from gateway.api.federation.v1.federation_pb2 import MemberState, ProcessVersion
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import WorkItem
@@ -412,36 +411,18 @@ def case(ticket_id: str, version: int, ended: timedelta | None = None) -> CaseHe
     return header
 
 
-async def keep(registry: Registry, header: CaseHeader, most: int = 100) -> None:
-    await registry.keep_case(header, header.ticket_id.partition("/")[0], most)
-
-
-def test_a_region_leads_so_many_cases_and_changes_them_while_others_lead_theirs(opened: Registries) -> None:
-    async def scenario() -> None:
-        async with opened() as registry:
-            for each in ("henan/1-1", "henan/1-2", "henan-east/1-1", "sichuan/1-1"):
-                await keep(registry, case(each, 1), 2)
-            with pytest.raises(Refused, match=r"REGION_RECORDS_TOO_MANY.*henan has 2"):
-                await keep(registry, case("henan/1-3", 1), 2)
-            await keep(registry, case("henan/1-1", 2, ended=timedelta(days=-1)), 2)
-            await registry.forget_cases(NOW)
-            await keep(registry, case("henan/1-3", 1), 2)
-
-    run(scenario())
-
-
 def test_of_a_case_the_highest_version_is_kept_whatever_comes_when(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             assert await registry.cases() == []
-            await keep(registry, case("sichuan/20261201-2", 1))
-            await keep(registry, case("henan/20261201-1", 7))
-            await keep(registry, case("henan/20261201-1", 6, ended=timedelta()))
-            await keep(registry, case("henan/20261201-1", 7, ended=timedelta()))
+            await registry.keep_case(case("sichuan/20261201-2", 1))
+            await registry.keep_case(case("henan/20261201-1", 7))
+            await registry.keep_case(case("henan/20261201-1", 6, ended=timedelta()))
+            await registry.keep_case(case("henan/20261201-1", 7, ended=timedelta()))
             assert not await audit_rows(registry), "what regions tell of themselves is no change by anybody"
         async with opened() as registry:
             assert await registry.cases() == [case("henan/20261201-1", 7), case("sichuan/20261201-2", 1)]
-            await keep(registry, case("henan/20261201-1", 8, ended=timedelta()))
+            await registry.keep_case(case("henan/20261201-1", 8, ended=timedelta()))
             assert (await registry.cases())[0] == case("henan/20261201-1", 8, ended=timedelta())
 
     run(scenario())
@@ -452,7 +433,7 @@ def test_cases_that_ended_before_are_forgotten_and_no_others(opened: Registries)
         async with opened() as registry:
             kept_cases = [case("henan/1-2", 1, ended=timedelta(days=1)), case("henan/1-3", 1)]
             for each in (case("henan/1-1", 1, ended=timedelta(days=-1)), *kept_cases):
-                await keep(registry, each)
+                await registry.keep_case(each)
             await registry.forget_cases(NOW)
             assert await registry.cases() == kept_cases
 

@@ -353,7 +353,6 @@ class Returning:
             tls_until=now() - MINUTES,
         )
         issued.write(self.directory)
-        (self.directory / "data").mkdir()
         assert issued.signing is not None
         self.signing_serial = issued.signing.certificate.serial_number
 

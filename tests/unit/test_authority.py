@@ -247,6 +247,7 @@ def test_what_a_program_renews_is_issued_for_48_hours_where_its_issuer_is_in_for
     assert issued("region/sichuan", "--dns-name", "node.example") == [long, long], "people renew it"
     assert issued("region/sichuan", "--tls-hours", "72") == [72, long]
     assert issued("region/sichuan", "--days", "1") == [24, 24]
+    assert issued("region/sichuan", "--days", "90") == [long, long], "so the command says"
     revoked = run("revoke", authority, f"spiffe://{FEDERATION}/nodes")
     assert revoked.exit_code == 0, revoked.output
     assert issued("region/sichuan") == [long, long], "a revoked issuer renews nothing"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from coordinator.registry.etcd import values
-from coordinator.registry.etcd.changes import Change, Changes, Found, Put, Room
+from coordinator.registry.etcd.changes import Change, Changes, Found, Put
 from coordinator.registry.etcd.copy import Entry
 from coordinator.registry.etcd.keys import Keys
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
@@ -18,16 +18,16 @@ class EtcdCases:
         self._changes = changes
         self._keys = keys
 
-    async def keep(self, header: CaseHeader, region: str, most: int, now: datetime, seconds: float) -> None:
-        """See the port."""
-        key, room = self._keys.case(header.ticket_id), Room(region, self._keys.cases_of(region), most)
+    async def keep(self, header: CaseHeader, now: datetime, seconds: float) -> None:
+        """Stores the header of a case, unless a version as high is stored."""
+        key = self._keys.case(header.ticket_id)
 
         def decide(found: Found) -> Change | None:
             if key in found and values.decode_case(found[key].value).version >= header.version:
                 return None
             return Change({key: Put(values.encode_case(header))})
 
-        await self._changes.make([key], decide, now, seconds, is_noted=False, room=room)
+        await self._changes.make([key], decide, now, seconds, is_noted=False)
 
     async def forget(self, ended: Sequence[CaseHeader], before: datetime, now: datetime, seconds: float) -> None:
         """Removes those of these cases whose stored header ended before an instant."""

@@ -31,7 +31,6 @@ from coordinator.registry.etcd.client import (
 from coordinator.registry.etcd.copy import Entry
 from coordinator.registry.etcd.fields import Unreadable
 from coordinator.registry.etcd.keys import KeyRange, Keys
-from coordinator.registry.rules import require_room
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing.audit import GENESIS, AuditRow, Head
 from gateway.errors import Refused
@@ -70,16 +69,6 @@ class Change:
     """None for a change without an audit row."""
 
 
-@dataclass(frozen=True)
-class Room:
-    """The room that a region has for records of one kind."""
-
-    region: str
-    kept: KeyRange
-    """The keys of its records."""
-    most: int
-
-
 class Followed(Protocol):
     """etcd as far as it is known here."""
 
@@ -111,37 +100,29 @@ class Changes:
         seconds: float = CALL_SECONDS,
         *,
         is_noted: bool = True,
-        room: Room | None = None,
     ) -> int:
         """Makes the change that `decide` returns for the values at these keys; None changes nothing.
 
         Returns the revision of the result: that of the change, or of the newest of the keys. `decide` is called again
-        after another writer's change. `seconds` bounds the time; `is_noted` adds an audit row. A value for a new key
-        needs `room`; simultaneous ones may exceed it by their number. Raises the exceptions of `decide`.
-
-        Raises Refused with REGION_RECORDS_TOO_MANY without room, with REGISTRY_UNAVAILABLE where nothing was changed,
-        and with OUTCOME_UNKNOWN where the outcome could not be determined.
+        after another writer's change. `seconds` bounds the time; `is_noted` adds an audit row. Raises the exceptions of
+        `decide`. Raises Refused with REGISTRY_UNAVAILABLE where nothing was changed, and with OUTCOME_UNKNOWN where the
+        outcome could not be determined.
         """
         end = asyncio.get_running_loop().time() + seconds
         if not is_noted:
-            return await self._make(keys, decide, now, end, room)
+            return await self._make(keys, decide, now, end)
         try:
             async with asyncio.timeout(seconds):
                 await self._turn.acquire()
         except TimeoutError:
             raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
         try:
-            return await self._make(keys, decide, now, end, room)
+            return await self._make(keys, decide, now, end)
         finally:
             self._turn.release()
 
     async def _make(
-        self,
-        keys: Sequence[bytes],
-        decide: Callable[[Found], Change | None],
-        now: datetime,
-        end: float,
-        room: Room | None,
+        self, keys: Sequence[bytes], decide: Callable[[Found], Change | None], now: datetime, end: float
     ) -> int:
         loop, attempt = asyncio.get_running_loop(), _Attempt(self._keys, str(uuid.uuid4()), now)
         while True:
@@ -151,10 +132,7 @@ class Changes:
                 self._followed.require_onward(read.revision, seen)
                 if (revision := attempt.done_at(read)) is not None:
                     return revision
-                found = {key: read.entries[key] for key in keys if key in read.entries}
-                if room is not None and not found:
-                    require_room(room.region, await self._client.count(room.kept, end - loop.time()), room.most)
-                change = decide(found)
+                change = decide({key: read.entries[key] for key in keys if key in read.entries})
                 if change is None:
                     return max((read.entries[key].revision for key in keys if key in read.entries), default=0)
                 response = await self._send(attempt, attempt.transaction(keys, read, change), end - loop.time())

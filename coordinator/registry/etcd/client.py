@@ -10,6 +10,7 @@ from typing import Generic, Protocol, Self, TypeVar
 
 import grpc
 from etcd3.etcdrpc import rpc_pb2
+from etcd3.etcdrpc.kv_pb2 import KeyValue
 from google.protobuf.message import Message
 
 from coordinator.registry.etcd.copy import Entry
@@ -33,6 +34,7 @@ _KEEPALIVE_TIMEOUT_MS = 3_000
 _RECONNECT_MIN_MS = 200
 _RECONNECT_MAX_MS = 1_000
 _MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+_VALUES_AT_ONCE = 500  # of one range in one answer: with values of 64 KiB half of what a message holds
 # A member without contact to the others then fails immediately, and ends its streams.
 _METADATA = (("hasleader", "true"),)
 # With these errors etcd rejects a request for good. After any other error the outcome is unknown.
@@ -226,18 +228,29 @@ class EtcdClient:
 
         Raises Unanswered, or Rejected.
         """
+        wanted, end = list(ranges), _now() + seconds
         operations = [
-            rpc_pb2.RequestOp(request_range=rpc_pb2.RangeRequest(key=each.first, range_end=each.end)) for each in ranges
+            rpc_pb2.RequestOp(
+                request_range=rpc_pb2.RangeRequest(key=each.first, range_end=each.end, limit=_VALUES_AT_ONCE)
+            )
+            for each in wanted
         ]
         response = await self.call(TRANSACTION, rpc_pb2.TxnRequest(success=operations), seconds)
-        found = [pair for each in response.responses for pair in each.response_range.kvs]
+        found: list[KeyValue] = []
+        for keys, answered in zip(wanted, response.responses, strict=True):
+            page = answered.response_range
+            found += page.kvs
+            while page.more:
+                further = rpc_pb2.RangeRequest(
+                    key=page.kvs[-1].key + b"\0",
+                    range_end=keys.end,
+                    limit=_VALUES_AT_ONCE,
+                    revision=response.header.revision,
+                )
+                page = await self.call(RANGE, further, end - _now())
+                found += page.kvs
         entries = {pair.key: Entry(pair.value, pair.mod_revision, pair.lease) for pair in found}
         return Read(entries, response.header.revision, response.header.cluster_id)
-
-    async def count(self, keys: KeyRange, seconds: float) -> int:
-        """How many values a range has. Raises Unanswered, or Rejected."""
-        request = rpc_pb2.RangeRequest(key=keys.first, range_end=keys.end, count_only=True)
-        return (await self.call(RANGE, request, seconds)).count
 
     async def revision(self, key: bytes, seconds: float) -> int:
         """The current revision of etcd: all members are queried, and the first response counts. Raises Unanswered.

@@ -198,10 +198,6 @@ class Keys:
         """A case of complaints."""
         return self._key(f"cases/{ticket_id}")
 
-    def cases_of(self, region: str) -> KeyRange:
-        """The cases that a region leads."""
-        return _below(f"{self._prefix}cases/{region}/")
-
     @property
     def cases(self) -> KeyRange:
         """All cases of complaints."""
@@ -210,10 +206,6 @@ class Keys:
     def network_event(self, event_id: str) -> bytes:
         """The key of an alarm or fault that a region reports."""
         return self._key(f"network-events/{event_id}")
-
-    def network_events_of(self, region: str) -> KeyRange:
-        """The alarms and faults of a region."""
-        return _below(f"{self._prefix}network-events/{region}/")
 
     @property
     def network_events(self) -> KeyRange:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from coordinator.registry.etcd import values
-from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put, Room
+from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
 from coordinator.registry.etcd.client import Read
 from coordinator.registry.etcd.fields import Unreadable
 from coordinator.registry.etcd.keys import KeyRange, Keys
@@ -60,17 +60,16 @@ class EtcdProblems:
         self._ports = ports
         self._turn = asyncio.Lock()  # of simultaneous changes of one coordinator only one could succeed
 
-    async def keep_event(self, event: NetworkEvent, region: str, most: int) -> None:
+    async def keep_event(self, event: NetworkEvent) -> None:
         """See the port."""
-        keys = self._ports.keys
-        key, room = keys.network_event(event.id), Room(region, keys.network_events_of(region), most)
+        key = self._ports.keys.network_event(event.id)
 
         def decide(found: Found) -> Change | None:
             if key in found and values.decode_network_event(found[key].value).version >= event.version:
                 return None
             return Change({key: Put(values.encode_network_event(event))})
 
-        await self._make([key], decide, room=room)
+        await self._make([key], decide)
 
     async def book(self) -> Book:
         """See the port."""
@@ -162,13 +161,8 @@ class EtcdProblems:
         return await self._make([head], decide, is_noted=part.noted is not None)
 
     async def _make(
-        self,
-        keys: Sequence[bytes],
-        decide: Callable[[Found], Change | None],
-        *,
-        is_noted: bool = False,
-        room: Room | None = None,
+        self, keys: Sequence[bytes], decide: Callable[[Found], Change | None], *, is_noted: bool = False
     ) -> int:
         ports = self._ports
-        work = ports.changes.make(keys, decide, ports.clock.now(), ports.patience(), is_noted=is_noted, room=room)
+        work = ports.changes.make(keys, decide, ports.clock.now(), ports.patience(), is_noted=is_noted)
         return await ports.to_the_end(work)

@@ -312,9 +312,9 @@ class EtcdRegistry:
         value = await self._value(self._keys.audit_head_of(region))
         return values.decode_kept_head(value) if value is not None else None
 
-    async def keep_case(self, header: CaseHeader, region: str, most: int) -> None:
+    async def keep_case(self, header: CaseHeader) -> None:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
-        await self._to_the_end(self._cases.keep(header, region, most, self._clock.now(), self._contact.patience()))
+        await self._to_the_end(self._cases.keep(header, self._clock.now(), self._contact.patience()))
 
     async def cases(self) -> Sequence[CaseHeader]:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""

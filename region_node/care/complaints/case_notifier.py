@@ -4,13 +4,12 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import CommittedElsewhere, Store, Transaction
 from region_node.care.complaints.case_notifier_rows import CaseChanged, CaseReport, note_delivered, queued_reports
 from region_node.care.complaints.cases import header
 from region_node.care.complaints.rows import COMPLAINT_SUBJECTS, find_complaint
-from region_node.node.telling import Declined, Telling, tell_each
+from region_node.node.telling import Telling, tell_each
 
 Tell = Callable[[CaseHeader], Awaitable[None]]
 """Returns once a coordinator has it. Raises Refused, or Unreachable where none answers."""
@@ -26,7 +25,6 @@ class CaseNotifier:
         self._store = store
         self._tell = tell
         self._telling = Telling("cases", self.tell_all)
-        self._declined = Declined()
         store.subscribe(CaseChanged, self._telling.wake)
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
@@ -35,7 +33,7 @@ class CaseNotifier:
         await self._telling.run()
 
     async def tell_all(self) -> bool:
-        """Sends the queued reports; returns whether the rest can wait.
+        """Sends the queued reports; returns whether all arrived.
 
         Raises Refused where the store does not respond, and Unreachable where no coordinator does.
         """
@@ -46,18 +44,13 @@ class CaseNotifier:
         return await tell_each(self._store, read, lambda each: each.ticket_id, self._tell_one)
 
     async def _tell_one(self, wanted: CaseReport) -> bool:
-        if self._declined.waits(wanted.ticket_id, wanted.version):
-            return True
         told = await self._store.read(lambda tx: _header(tx, wanted.ticket_id))
         try:
             if told is not None:  # otherwise the case is unreadable since, and was reported before
                 await self._tell(told)
         except Refused as refused:
             _log.warning("the case %s is told again: %s", wanted.ticket_id, refused)
-            if refused.reason != Reason.REASON_REGION_RECORDS_TOO_MANY:
-                return False
-            self._declined.note(wanted.ticket_id, wanted.version)
-            return True
+            return False
         heard = CaseReport(wanted.ticket_id, told.version if told is not None else wanted.version)
         await self._store.write(lambda tx: note_delivered(tx, heard))
         return True

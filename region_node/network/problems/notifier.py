@@ -17,7 +17,7 @@ from region_node.network.problems import rows
 from region_node.network.problems.port import CountComplaints
 from region_node.network.problems.rows import Followed, MessageQueued
 from region_node.node.context import RegionContext
-from region_node.node.telling import Declined, Telling, tell_pages
+from region_node.node.telling import Telling, tell_pages
 
 _AT_ONCE = 50
 _log = logging.getLogger(__name__)
@@ -82,7 +82,6 @@ class ProblemNotifier:
         self._coordinators = coordinators
         self._count_complaints = count_complaints
         self._telling = Telling("alarms and faults", self.tell_all)
-        self._declined = Declined()
         store.subscribe(MessageQueued, self._telling.wake)
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
@@ -103,9 +102,8 @@ class ProblemNotifier:
 
     async def _tell_events(self, events: Sequence[NetworkEvent]) -> bool:
         """Sends events concurrently; a storm has thousands."""
-        due = [each for each in events if not self._declined.waits(each.id, each.version)]
-        outcomes = await asyncio.gather(*(self._told(each) for each in due))
-        heard = [each for each, outcome in zip(due, outcomes, strict=True) if outcome is None]
+        outcomes = await asyncio.gather(*(self._told(each) for each in events))
+        heard = [each for each, outcome in zip(events, outcomes, strict=True) if outcome is None]
         failpoints.reach("network-events-told.before-noted")
         if heard:
             await self._store.write(lambda tx: rows.note_delivered(tx, heard))
@@ -117,8 +115,6 @@ class ProblemNotifier:
             await self._coordinators.tell_event(event)
         except Refused as refused:
             _log.warning("%s is told again: %s", event.id, refused)
-            if refused.reason == Reason.REASON_REGION_RECORDS_TOO_MANY:
-                self._declined.note(event.id, event.version)
             return refused
         return None
 

@@ -799,10 +799,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name a file of scopes by the setting `operators` of the region's nodes, and start them: the first start takes it over."""
     REASON_CONNECTIONS_TOO_MANY: _Reason.ValueType  # 698
     """Use few connections for many calls at a time, and call again once calls on others have ended."""
-    REASON_REGION_RECORDS_TOO_MANY: _Reason.ValueType  # 699
-    """Look at what the region reports so often. Its processes report the same again each minute until there is room."""
-    REASON_NUMBER_ASSIGNMENTS_TOO_MANY: _Reason.ValueType  # 700
-    """Nodes assign the number again by themselves. Look at why so many customers move at once."""
+    REASON_PLANNED_OUTAGES_TOO_MANY: _Reason.ValueType  # 699
+    """Cancel planned outages of the region that do not take place, or announce this one once others are over."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1583,10 +1581,8 @@ REASON_OPERATORS_UNSCOPED: Reason.ValueType  # 697
 """Name a file of scopes by the setting `operators` of the region's nodes, and start them: the first start takes it over."""
 REASON_CONNECTIONS_TOO_MANY: Reason.ValueType  # 698
 """Use few connections for many calls at a time, and call again once calls on others have ended."""
-REASON_REGION_RECORDS_TOO_MANY: Reason.ValueType  # 699
-"""Look at what the region reports so often. Its processes report the same again each minute until there is room."""
-REASON_NUMBER_ASSIGNMENTS_TOO_MANY: Reason.ValueType  # 700
-"""Nodes assign the number again by themselves. Look at why so many customers move at once."""
+REASON_PLANNED_OUTAGES_TOO_MANY: Reason.ValueType  # 699
+"""Cancel planned outages of the region that do not take place, or announce this one once others are over."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
