@@ -42,7 +42,8 @@ _MOST_OPTIONS = 200  # of a list from which one is chosen
 _MIDDLE = """(selector => {
   const each = document.querySelector(selector);
   each.scrollIntoView({block: 'center', behavior: 'instant'});
-  const box = each.getBoundingClientRect(), [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  const box = each.getClientRects()[0] ?? each.getBoundingClientRect();
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
   return each.contains(document.elementFromPoint(x, y)) ? [x, y] : each.outerHTML;
 })"""
 Json = dict[str, object]
@@ -154,7 +155,7 @@ class Tab:
             await self.point(selector)
 
     async def point(self, selector: str) -> None:
-        """Clicks an element by the mouse, in its middle, which nothing may cover."""
+        """Clicks an element by the mouse, in the middle of its first line, which nothing may cover."""
         place = await self.evaluate(f"{_MIDDLE}({json.dumps(selector)})")
         assert isinstance(place, list), f"cannot be clicked: {place}"
         for kind in ("mousePressed", "mouseReleased"):
