@@ -17,10 +17,10 @@ from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeade
 from gateway.web.console.complaint_parts import complaint_state_cell
 from gateway.web.console.lists import PAGE, chosen_of, chosen_word, list_page
 from gateway.web.console.pages import Calling, Shown, View, Visit
-from gateway.web.console.parts import Option, due_cell
+from gateway.web.console.parts import Option, category_options, due_cell
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
-from gateway.wording.terms import category_name, learned, region_name
+from gateway.wording.terms import category_name, region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import word
 
@@ -58,12 +58,11 @@ def _show(visit: Visit, answer: ListComplaintHeadersResponse) -> Shown:
         Option(_UNCLASSIFIED, translated("not classified")),
     ]
     levels = [Option(each, translated("L{level} or higher", level=each)) for each in _LEVELS]
-    categories = [Option(each.code, category_name(each.code)) for each in learned().complaint_categories]
     choices = [
         chosen_of(visit, _ONLY, translated("Only"), only),
         chosen_of(visit, _LEVEL, translated("Level"), levels),
         region_of(visit),
-        chosen_of(visit, _CATEGORY, translated("Category"), categories),
+        chosen_of(visit, _CATEGORY, translated("Category"), category_options()),
         chosen_of(visit, _ENDED, translated("Ended ones"), [Option(_YES, translated("also"))]),
     ]
     notes = [unanswered_line(each) for each in answer.unanswered]

@@ -6,9 +6,8 @@ from gateway.errors import invalid
 from gateway.time.months import month_before, months_between, require_month
 from gateway.web.console.lists import PAGE, chosen_of
 from gateway.web.console.pages import Visit
-from gateway.web.console.parts import Choice, Option
+from gateway.web.console.parts import Choice, Option, region_options
 from gateway.wording.languages import translated
-from gateway.wording.terms import learned, region_name
 
 REGION, MONTH = "region", "month"
 _MONTHS = 24  # to choose from
@@ -17,8 +16,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,4}")
 
 def region_of(visit: Visit) -> Choice:
     """The filter by a region."""
-    regions = [Option(each.region, region_name(each.region)) for each in learned().regions]
-    return chosen_of(visit, REGION, translated("Region"), regions)
+    return chosen_of(visit, REGION, translated("Region"), region_options())
 
 
 def chosen_month(visit: Visit, ago: int = 0) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, Terms
+from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.wording.languages import current_language, in_language, translated
 
 _META = "crossregion.terms"
@@ -69,6 +70,11 @@ def _of_joint_item(business: str, item_id: str, terms: Sequence[CodeTerm]) -> st
 def _known(code: str, terms: Iterable[CodeTerm]) -> str:
     """The name of a code in the language of the command; empty for none."""
     return next((in_language(each.name) for each in terms if each.code == code), "")
+
+
+def named(code: str, name: LocalizedText) -> str:
+    """A name in the language of the command, with its code."""
+    return _with_code(code, in_language(name))
 
 
 def _with_code(code: str, name: str) -> str:

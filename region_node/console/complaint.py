@@ -22,15 +22,13 @@ from gateway.api.region.v1.complaint_service_pb2 import (
     RespondToComplaintRequest,
     RespondToComplaintResponse,
 )
-from gateway.errors import invalid
 from gateway.time.clock import from_timestamp
 from gateway.values.money import in_major_units
 from gateway.web.console.complaint_parts import clocks, complaint_state_cell, time_by_holder
-from gateway.web.console.entries import CURRENCY, Entry, Field, amount_of, entry
+from gateway.web.console.entries import CURRENCY, Entry, Field, amount_of, entry, options_of, value_chosen
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
 from gateway.web.console.parts import Event, Fact, Option, due_cell
 from gateway.web.console.ticket import TicketPage, course, filled, known
-from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
 from gateway.wording.languages import in_language, translated
@@ -229,14 +227,11 @@ def _private_note(visit: Visit) -> Entry:
 
 def _proposal(visit: Visit) -> Entry:
     causes = [Option(each.code, cause_name(each.code)) for each in learned().resolution_causes]
-    remedies = [
-        Option(told_word(Remedy.DESCRIPTOR, each), word(Remedy.Name(each), "REMEDY_")) for each in Remedy.values()[1:]
-    ]
     amount = translated("Amount of a refund or a credit, in {currency}: 12.00", currency=CURRENCY)
     fields = [
         _text(translated("Resolution, for the customer")),
         Field(_CAUSE, "choice", translated("Cause"), options=causes),
-        Field(_REMEDY, "choice", translated("Remedy"), options=remedies),
+        Field(_REMEDY, "choice", translated("Remedy"), options=options_of(Remedy.DESCRIPTOR)),
         Field(_AMOUNT, "amount", amount, is_required=False),
     ]
     return entry(visit, PROPOSE, translated("Propose a resolution"), translated("Propose"), fields)
@@ -262,15 +257,12 @@ def _add_note(visit: Visit) -> AddPrivateNoteRequest:
 
 
 def _propose(visit: Visit) -> ProposeResolutionRequest:
-    remedy = number_of(Remedy.DESCRIPTOR, visit.form.text(_REMEDY))
-    if remedy is None:
-        raise invalid(_REMEDY, "is not chosen", "未选择")
     request = ProposeResolutionRequest(
         request_id=visit.request_id,
         ticket_id=visit.names[_ID],
         text=visit.form.text(_TEXT),
         cause_code=visit.form.text(_CAUSE),
-        remedy=Remedy.ValueType(remedy),
+        remedy=Remedy.ValueType(value_chosen(visit, _REMEDY, Remedy.DESCRIPTOR)),
     )
     if visit.form.text(_AMOUNT):
         request.amount.CopyFrom(amount_of(visit, _AMOUNT))

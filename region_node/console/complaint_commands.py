@@ -23,10 +23,10 @@ from gateway.api.region.v1.complaint_service_pb2 import (
 )
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import invalid
-from gateway.web.console.entries import Entry, Field, Group, entry
+from gateway.web.console.entries import Entry, Field, Group, entry, value_chosen
 from gateway.web.console.pages import Form, Visit
 from gateway.web.console.parts import Option
-from gateway.web.enum_words import number_of, told_word
+from gateway.web.enum_words import told_word
 from gateway.wording.complaints import state_word
 from gateway.wording.languages import translated
 from gateway.wording.terms import category_name, learned
@@ -137,13 +137,10 @@ def _classifying(visit: Visit) -> ClassifyComplaintRequest:
 
 
 def _giving_back(visit: Visit) -> ReturnComplaintRequest:
-    reason = number_of(ReturnReason.DESCRIPTOR, visit.form.text(_REASON))
-    if reason is None:
-        raise invalid(_REASON, "is not chosen", "未选择")
     return ReturnComplaintRequest(
         request_id=visit.request_id,
         ticket_id=visit.names[_ID],
-        reason=ReturnReason.ValueType(reason),
+        reason=ReturnReason.ValueType(value_chosen(visit, _REASON, ReturnReason.DESCRIPTOR)),
         text=visit.form.text(_TEXT),
     )
 

@@ -24,7 +24,7 @@ from gateway.api.region.v1.catalogue_service_pb2 import (
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest, SubmitOrderResponse
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Applicant, Channel, LocalizedText, Requester
+from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.errors import Refused, invalid
 from gateway.federation.documents import parse_alternatives
 from gateway.web.console.entries import Entry, Field, entry, time_of
@@ -32,29 +32,29 @@ from gateway.web.console.frames import Link
 from gateway.web.console.lists import TextFilter, chosen_value, text_filter
 from gateway.web.console.order_parts import order_state
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
-from gateway.web.console.parts import Choice, Fact, Option
+from gateway.web.console.parts import Choice, Fact, Option, region_options
 from gateway.web.console.ticket import known
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
-from gateway.wording.terms import learned, region_name
+from gateway.wording.terms import named, region_name
 from gateway.wording.times import told_if_set
 from region_node.business.orders import rules
 from region_node.console import order as order_page
 from region_node.console import papers, rpcs
 from region_node.console.lists import NUMBER
 from region_node.console.papers import Papers
+from region_node.console.requesters import CHANNEL, channel_field, requester_of
 from region_node.console.words import applicant_name
 
 PATH = "/orders/new"
 _TAB = "/orders"
-_SEARCH, _BUSINESS, _APPLICANT, _CHANNEL = "search", "business", "applicant", "channel"
+_SEARCH, _BUSINESS, _APPLICANT = "search", "business", "applicant"
 _SUBMIT = "submit"
 _VALUE, _TIME = "value.", "time."  # before the names of characteristics
 _MOST = 500  # of a page by gRPC
 _LONGEST_SEARCH = 100  # characters
 _WAIT = timedelta(seconds=15)
-_SERVED = (Channel.CHANNEL_COUNTER, Channel.CHANNEL_HOTLINE)
 _OF_CHARACTERISTICS = (Reason.REASON_CHARACTERISTIC_MISSING, Reason.REASON_CHARACTERISTIC_INVALID)
 
 
@@ -87,7 +87,6 @@ class _Page:
     """The page as `new_order.html.j2` shows it."""
 
     search: TextFilter
-    longest_search: int
     apply: str
     table: Table | None
     empty: str
@@ -129,8 +128,7 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
     table = _businesses(visit, found.businesses) if guide is None else None
     is_ready = guide is not None and _is_ready(visit, guide)
     page = _Page(
-        search=text_filter(visit, _SEARCH, translated("Business, in words")),
-        longest_search=_LONGEST_SEARCH,
+        search=text_filter(visit, _SEARCH, translated("Business, in words"), longest=_LONGEST_SEARCH),
         apply=translated("Show"),
         table=table,
         empty=translated("Nothing here."),
@@ -143,12 +141,8 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
         entry=_entry(visit, counted, found, guide) if guide is not None and is_ready else None,
         missing="" if guide is None or is_ready or not guide.offered_here else _missing(guide),
     )
-    title = translated("New order") if guide is None else _named(guide.business.code, guide.business.name)
+    title = translated("New order") if guide is None else named(guide.business.code, guide.business.name)
     return Shown("new_order.html.j2", title, page, _TAB, [] if table is None else [table])
-
-
-def _named(code: str, name: LocalizedText) -> str:
-    return translated("{name} ({code})", name=in_language(name), code=code)
 
 
 def _businesses(visit: Visit, businesses: Sequence[Business]) -> Table:
@@ -247,18 +241,12 @@ def _either(line: str, names: Mapping[str, str]) -> str:
 def _entry(visit: Visit, counted: Papers, found: _Found, guide: GetBusinessGuideResponse) -> Entry:
     lines = _lines(guide, chosen_value(visit, _APPLICANT, Applicant.DESCRIPTOR))
     codes = [code for line in lines for each in parse_alternatives(line) for code in each]
-    served = [Option(told_word(Channel.DESCRIPTOR, each), _channel_name(each)) for each in _SERVED]
     fields = [
-        Field(_CHANNEL, "choice", translated("The customer is"), served[0].value, options=served),
+        channel_field(),
         *(_field(each, found) for each in guide.business.characteristics),
         *counted.fields(visit, codes, names_of(guide)),
     ]
     return entry(visit, _SUBMIT, translated("New order"), translated("Submit"), fields, _concerns)
-
-
-def _channel_name(channel: Channel.ValueType) -> str:
-    names = {Channel.CHANNEL_COUNTER: translated("at the counter"), Channel.CHANNEL_HOTLINE: translated("on the phone")}
-    return names.get(channel, "")
 
 
 def _field(characteristic: CharacteristicSpecification, found: _Found) -> Field:
@@ -281,11 +269,11 @@ def _options(characteristic: CharacteristicSpecification, found: _Found) -> Sequ
         case ValueType.VALUE_TYPE_CHOICE:
             return [Option(each, each) for each in characteristic.choices]
         case ValueType.VALUE_TYPE_REGION:
-            return [Option(each.region, region_name(each.region)) for each in learned().regions]
+            return region_options()
         case ValueType.VALUE_TYPE_PLAN:
-            return [Option(each.id, _named(each.id, each.name)) for each in found.plans]
+            return [Option(each.id, named(each.id, each.name)) for each in found.plans]
         case ValueType.VALUE_TYPE_OFFERING:
-            return [Option(each.id, _named(each.id, each.name)) for each in found.offerings]
+            return [Option(each.id, named(each.id, each.name)) for each in found.offerings]
         case _:
             return ()
 
@@ -299,18 +287,15 @@ def _concerns(refused: Refused, name: str) -> bool:
 
 def _request(counted: Papers, visit: Visit) -> SubmitOrderRequest:
     applicant = number_of(Applicant.DESCRIPTOR, visit.query.text(_APPLICANT))
-    channel = number_of(Channel.DESCRIPTOR, visit.form.text(_CHANNEL))
     if applicant is None:
         raise invalid(_APPLICANT, "is not chosen", "未选择")
-    if channel is None:
-        raise invalid(_CHANNEL, "is not chosen", "未选择")
     order = OrderRequest(
         business=visit.query.text(_BUSINESS),
         number=visit.query.text(NUMBER),
         applicant=Applicant.ValueType(applicant),
         documents=counted.documents(visit),
         characteristics=visit.form.beginning(_VALUE),
-        requester=Requester(staff_id=visit.person.name, channel=Channel.ValueType(channel)),
+        requester=requester_of(visit),
     )
     for name in visit.form.beginning(_TIME):
         order.characteristics[name] = time_of(visit, f"{_TIME}{name}").ToJsonString()
@@ -347,7 +332,7 @@ def view(counted: Papers) -> View:
                 rpcs.SUBMIT_ORDER,
                 partial(_request, counted),
                 _done,
-                (_CHANNEL, papers.SEEN),
+                (CHANNEL, papers.SEEN),
                 (_VALUE, _TIME, papers.PREFIX),
                 _then,
             ),

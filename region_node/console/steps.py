@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from google.protobuf import json_format
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from gateway.errors import invalid
-from gateway.web.console.entries import Entry, Field, amount_of, entry, number_entered, time_of
+from gateway.web.console.entries import (
+    Entry,
+    Field,
+    amount_of,
+    entry,
+    number_entered,
+    options_of,
+    time_of,
+    value_chosen,
+)
 from gateway.web.console.pages import ACT, Form, Rpc, Visit
-from gateway.web.console.parts import Option
-from gateway.web.enum_words import number_of, numbers_of
 from gateway.wording.languages import translated
-from gateway.wording.words import word
 
 A = TypeVar("A", bound=Message)
 _Kind = Literal["text", "line", "number", "amount", "time", "tick", "choice"]
@@ -74,7 +79,7 @@ class Steps:
             label=(self.labels.get(path) or self.labels[part.name])(),
             longest=self.lines.get(part.name, self.longest),
             is_required=kind != "tick" and path not in self.optional,
-            options=_options(part.enum_type) if part.enum_type is not None else (),
+            options=options_of(part.enum_type) if part.enum_type is not None else (),
         )
 
 
@@ -99,11 +104,6 @@ def _kind(part: FieldDescriptor) -> _Kind:
     return "number" if part.type == FieldDescriptor.TYPE_UINT32 else "text"
 
 
-def _options(enum: EnumDescriptor) -> Sequence[Option]:
-    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
-    return [Option(said, word(enum.values_by_number[each].name, prefix)) for said, each in numbers_of(enum).items()]
-
-
 def _value(visit: Visit, part: FieldDescriptor) -> str | int | bool | Mapping[str, str | int] | None:
     """What was entered, as JSON has it; None for nothing. Raises Refused for a text of another kind."""
     said = visit.form.text(part.name)
@@ -120,14 +120,8 @@ def _value(visit: Visit, part: FieldDescriptor) -> str | int | bool | Mapping[st
         case "number":
             value = number_entered(visit, part.name)
         case "choice":
-            value = _chosen(part, said)
+            assert part.enum_type is not None
+            value = value_chosen(visit, part.name, part.enum_type)
         case _:
             value = said
     return value
-
-
-def _chosen(part: FieldDescriptor, said: str) -> int:
-    number = number_of(part.enum_type, said) if part.enum_type is not None else None
-    if number is None:
-        raise invalid(part.name, "is not chosen", "未选择")
-    return number

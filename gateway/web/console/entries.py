@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
+from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.types.v1.types_pb2 import Money
@@ -14,7 +15,9 @@ from gateway.values.money import minor_units_of
 from gateway.web.console.frames import refusal_of
 from gateway.web.console.pages import ACT, Visit
 from gateway.web.console.parts import Option
+from gateway.web.enum_words import number_of, numbers_of
 from gateway.wording.times import shown_zone
+from gateway.wording.words import word
 
 CURRENCY = "CNY"
 _MOST_DIGITS = 9  # of a whole number: each fits into 32 bits
@@ -89,6 +92,20 @@ def _entered(visit: Visit, field: Field, concerns: Callable[[Refused, str], bool
     # After a refusal for good another request follows, and people cannot mend what they do not see.
     is_anew = field.kind == "hidden" and not visit.request_id
     return replace(field, text=field.text if is_anew else visit.form.text(field.name), problem=problem)
+
+
+def options_of(enum: EnumDescriptor) -> Sequence[Option]:
+    """The values of an enum, to choose from."""
+    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return [Option(said, word(enum.values_by_number[each].name, prefix)) for said, each in numbers_of(enum).items()]
+
+
+def value_chosen(visit: Visit, name: str, enum: EnumDescriptor) -> int:
+    """The value of an enum that was chosen. Raises Refused for none."""
+    number = number_of(enum, visit.form.text(name))
+    if number is None:
+        raise invalid(name, "is not chosen", "未选择")
+    return number
 
 
 def amount_of(visit: Visit, name: str) -> Money:

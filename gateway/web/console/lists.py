@@ -29,6 +29,8 @@ class TextFilter:
     """The keyboard of a telephone that suits it (HTML's `inputmode`)."""
     kind: str = "text"
     """The kind of its field (HTML's `type`)."""
+    longest: int = 0
+    """In characters; zero for no limit of its own."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,11 @@ class ListPage:
         return Shown("list.html.j2", title, self, tab, tables, notes)
 
 
-def text_filter(visit: Visit, name: str, label: str, mode: str = "text", kind: str = "text") -> TextFilter:
+def text_filter(
+    visit: Visit, name: str, label: str, mode: str = "text", kind: str = "text", longest: int = 0
+) -> TextFilter:
     """A filter with the text that the address has."""
-    return TextFilter(name, label, visit.query.text(name), mode, kind)
+    return TextFilter(name, label, visit.query.text(name), mode, kind, longest)
 
 
 def chosen_of(visit: Visit, name: str, label: str, options: Sequence[Option]) -> Choice:

@@ -10,6 +10,7 @@ from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.time.clock import from_timestamp
 from gateway.web.tables import Cell
 from gateway.wording.languages import translated
+from gateway.wording.terms import category_name, learned, region_name
 from gateway.wording.times import told_time
 from gateway.wording.words import told_severity
 
@@ -67,6 +68,16 @@ class Event:
     who: str
     text: str = field(default="", repr=False)
     style: str = ""
+
+
+def region_options() -> Sequence[Option]:
+    """The regions of the federation, to choose from."""
+    return [Option(each.region, region_name(each.region)) for each in learned().regions]
+
+
+def category_options() -> Sequence[Option]:
+    """The categories of complaints, to choose from."""
+    return [Option(each.code, category_name(each.code)) for each in learned().complaint_categories]
 
 
 def due_cell(due: Timestamp, now: datetime) -> Cell:
