@@ -4,9 +4,8 @@ from gateway.api.federation.v1.network_pb2 import GeographicPoint, Link, Site
 from gateway.api.region.v1.alarm_pb2 import NetworkObject
 from gateway.api.region.v1.fault_pb2 import FaultPlace, FaultReport
 from gateway.api.region.v1.fault_service_pb2 import FoundPlace, LinkEnd
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.federation.catalogue import Federation
 from gateway.federation.network import NetworkRegistry
 from region_node.network.faults import rules
@@ -25,8 +24,7 @@ def settle(federation: Federation, report: FaultReport) -> None:
     place, network = report.place, federation.network
     region = owner_of(federation, place)
     if place.region and place.region != region:
-        problem = f"the registry says {region}"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="report.place.region", problem=problem)
+        raise invalid("report.place.region", f"the registry says {region}", f"登记为{region}")
     place.region = region
     if place.site:
         place.rural = network.site(place.site).rural
@@ -113,7 +111,7 @@ def owner_of(federation: Federation, place: FaultPlace) -> str:
     if place.link:
         link = network.link(place.link)
         if place.site and place.site not in (link.site_a, link.site_b):
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="report.place.site", problem="not an end of the link")
+            raise invalid("report.place.site", "not an end of the link", "不是该链路的一端")
     if place.site:
         return network.site(place.site).region
     if place.link:

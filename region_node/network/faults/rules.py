@@ -16,7 +16,7 @@ from gateway.api.region.v1.fault_pb2 import (
     QuoteState,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.time.clock import to_timestamp
 from region_node.requests.checks import require_length, require_name
 
@@ -169,9 +169,9 @@ def require_report(report: FaultReport) -> None:
     place = report.place
     require_length("report.place.address", place.address, ADDRESS_LIMIT)
     if not place.site and not place.link and not place.address:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="report.place", problem="a site, a link or an address")
+        raise invalid("report.place", "a site, a link or an address", "须有站点、链路或地址")
     if not place.site and not place.link and not place.region:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="report.place.region", problem="needed for an address")
+        raise invalid("report.place.region", "needed for an address", "只有地址时必须填写")
     if report.severity not in FaultSeverity.values():
         raise Refused(Reason.REASON_REQUEST_INVALID, field="report.severity", problem="unknown")
     if len(report.services) > MOST_SERVICES:
