@@ -1,21 +1,23 @@
 """The list of complaints, with its filters in the address."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
 from gateway.errors import Refused
 from gateway.web.console.complaint_parts import complaint_state_cell
+from gateway.web.console.frames import Link
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, list_page, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
-from gateway.web.console.parts import Option
+from gateway.web.console.parts import Option, category_options
 from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
 from gateway.wording.languages import in_language, translated
-from gateway.wording.terms import category_name, learned, region_name
+from gateway.wording.terms import category_name, region_name
 from gateway.wording.times import told_if_set
-from region_node.console import complaint, rpcs
+from region_node.console import complaint, new_complaint, rpcs
 from region_node.console.lists import NUMBER, number_of
 from region_node.console.sections import Section, listed, section
 
@@ -43,15 +45,15 @@ async def _read(visit: Visit, calling: Calling) -> ListComplaintsResponse:
 
 def _show(visit: Visit, answer: ListComplaintsResponse) -> Shown:
     states = values(ComplaintState.DESCRIPTOR, lambda each: state_word(ComplaintState.ValueType(each)))
-    categories = [Option(each.code, category_name(each.code)) for each in learned().complaint_categories]
     only = [Option(_OVERDUE, translated("overdue")), Option(_UNCLASSIFIED, translated("not classified"))]
     choices = [
         chosen_of(visit, _STATE, translated("State"), states),
-        chosen_of(visit, _CATEGORY, translated("Category"), categories),
+        chosen_of(visit, _CATEGORY, translated("Category"), category_options()),
         chosen_of(visit, _ONLY, translated("Only"), only),
     ]
     page = list_page(visit, PATH, choices, table(visit, answer.complaints), answer.next_page_token, [number_of(visit)])
-    return page.shown(translated("Complaints"), PATH)
+    lead = Link(translated("New complaint"), visit.address(new_complaint.PATH, number=visit.query.text(NUMBER)))
+    return replace(page, leads=[lead]).shown(translated("Complaints"), PATH)
 
 
 def of_number(visit: Visit, number: str, answer: ListComplaintsResponse | Refused) -> Section:

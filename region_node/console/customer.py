@@ -31,7 +31,17 @@ from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
-from region_node.console import complaints, faults, identity_check, new_order, orders, rpcs, support
+from region_node.console import (
+    complaints,
+    faults,
+    identity_check,
+    new_complaint,
+    new_fault,
+    new_order,
+    orders,
+    rpcs,
+    support,
+)
 from region_node.console.lists import NUMBER
 from region_node.console.sections import Content, Section, listed, notes_of, section, tables_of
 from region_node.console.words import CUSTOMERS, cut_caption
@@ -120,6 +130,8 @@ def _links(visit: Visit) -> Sequence[Link]:
     checked = translated("Bills, consents and disclosures, after an identity check")
     return [
         Link(translated("New order"), visit.address(new_order.PATH, number=number)),
+        Link(translated("New complaint"), visit.address(new_complaint.PATH, number=number)),
+        Link(translated("New fault"), visit.address(new_fault.PATH, number=number)),
         Link(checked, visit.address(identity_check.PATH, number=number)),
     ]
 

@@ -1,10 +1,12 @@
 """The list of faults, with its filters in the address."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
+from gateway.web.console.frames import Link
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, list_page, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell
@@ -12,7 +14,7 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
-from region_node.console import fault, rpcs
+from region_node.console import fault, new_fault, rpcs
 from region_node.console.lists import NUMBER, number_of
 from region_node.console.words import fault_due, fault_severity, fault_state, fault_state_cell
 from region_node.network.faults.course import place_of
@@ -38,7 +40,8 @@ def _show(visit: Visit, answer: ListFaultsResponse) -> Shown:
         chosen_of(visit, _ONLY, translated("Only"), [Option(_OVERDUE, translated("overdue"))]),
     ]
     page = list_page(visit, PATH, choices, table(visit, answer.faults), answer.next_page_token, [number_of(visit)])
-    return page.shown(translated("Faults"), PATH)
+    lead = Link(translated("New fault"), visit.address(new_fault.PATH, number=visit.query.text(NUMBER)))
+    return replace(page, leads=[lead]).shown(translated("Faults"), PATH)
 
 
 def table(visit: Visit, faults: Sequence[Fault]) -> Table:

@@ -351,6 +351,7 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     waiting = Answering(ListOrdersResponse(orders=[order(evil)]), complaints, issues)
     yield "work list", written_by(CONSOLE, views["/work"], with_filters, waiting)
     yield "complaints", written(views["/complaints"], complaints)
+    yield "new complaint", refused_form("/complaints/new", "file", "complaint.description", evil)
     found = GetComplaintResponse(complaint=complaint(evil), private_notes=[ComplaintNote(text=f"third call{evil}")])
     found.ledger.add(region=f"guangdong{evil}")
     yield "complaint", written(views["/complaints/{id:.+}"], found)
@@ -366,6 +367,7 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     rows.rows.add(sequence=7, actor=f"counter{evil}", action="DENIED", subject=f"o-1{evil}", detail=f"staff li{evil}")
     filters = "from=2026-11-01T08:00&actor=wang&only=denied"
     yield "audit", written(views["/audit"], rows, query=filters)
+    yield "new fault", refused_form("/faults/new", "report", "report.description", evil, *network(evil))
     yield "faults", written(views["/faults"], ListFaultsResponse(faults=[fault(evil)]))
     yield "fault", written(views["/faults/{id:.+}"], GetFaultResponse(fault=fault(evil)))
     yield "network", written(views["/network"], *network(evil))
@@ -379,6 +381,14 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     )
     yield "issues", written(views["/issues"], issues)
     yield "issue", written(views["/issues/{id:.+}"], GetIssueResponse(issue=issue(evil)))
+
+
+def refused_form(path: str, act: str, field: str, evil: str, *answers: Message) -> str:
+    """A page whose form was refused at a field."""
+    refusal = invalid(field, f"is long{evil}", f"过长{evil}")
+    sent = Fields.parsed(f"act={act}&{field}={quote(f'charged twice{evil}')}")
+    asked = replace(visit(f"number={quote(NUMBER + evil)}"), form=sent, refused=refusal)
+    return written_by(CONSOLE, view_of(path), asked, Answering(*answers), refusal)
 
 
 def view_of(path: str) -> View:

@@ -284,6 +284,15 @@ def test_the_page_of_the_network_names_the_services_whose_problem_awaits_staff()
     assert "未确认：line-2" in written(view_of("/network"), *network())
 
 
+@pytest.mark.parametrize("count", [MOST_FOUND - 1, MOST_FOUND])
+def test_the_form_of_a_fault_says_where_there_are_more_places_than_it_lists(count: int) -> None:
+    found = FindPlacesResponse()
+    for each in range(count):
+        found.places.add().object.site = f"site-{each}"
+    page = written(view_of("/faults/new"), found)
+    assert ("站点和链路未全部列出" in page, f'value="site-{count - 1}"' in page) == (count == MOST_FOUND, True)
+
+
 def test_a_link_shows_its_traffic_against_its_capacity_and_when_it_is_full() -> None:
     page = written(view_of("/network/links/{id}"), quality())
     assert page.count("<polyline") == 2
