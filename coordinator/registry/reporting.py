@@ -16,8 +16,7 @@ _log = logging.getLogger(__name__)
 class Reports:
     """The reports of one kind, by region, in the memory of one coordinator. Used on one event loop.
 
-    A region beyond its rate is told that this coordinator is busy, which versions of every age take for a reason to
-    report again.
+    A region beyond its rate gets TOO_BUSY: nodes of every version report again then.
     """
 
     def __init__(self, what: str, at_once: int) -> None:
