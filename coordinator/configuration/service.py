@@ -11,7 +11,6 @@ from coordinator.configuration.readable import unreadable_by
 from coordinator.membership.members import members_of
 from coordinator.membership.rules import require_configured, require_ever_joined
 from coordinator.registry.port import Registry, Snapshot
-from coordinator.registry.reporting import Reports
 from coordinator.registry.signed import next_chain
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceServicer
@@ -32,8 +31,6 @@ from gateway.time.agreed_clock import MAX_CLOCK_ERROR
 from gateway.time.clock import Clock, to_microseconds
 from gateway.values.choices import first_unknown
 
-ASSIGNMENTS_AT_ONCE = 100_000
-"""Assignments of numbers by a region that a coordinator takes at once. No assignment is ever forgotten."""
 _TOLD_CHANGES = 500  # the contract says so
 _TOLD_PROBLEMS = 20  # a status travels in headers, which have a limit; `federation validate` shows all
 
@@ -48,7 +45,6 @@ class ConfigurationService(ConfigurationServiceServicer):
         self._plans = NumberPlans()
         self._federation = federation
         self._clock = clock
-        self._reports = Reports("assignments of numbers", ASSIGNMENTS_AT_ONCE)
 
     async def GetConfiguration(
         self,
@@ -166,8 +162,6 @@ class ConfigurationService(ConfigurationServiceServicer):
         snapshot = self._registry.snapshot()
         require_ever_joined(members_of(snapshot), wanted.region)  # no other region can have taken a customer over
         plan = await self._plans.of(snapshot)
-        if is_next(plan, (await self._registry.assignments.of(wanted.number)).assignments, wanted):
-            self._reports.require_room(identity.region)  # a repeat takes none
         mark = await self._registry.assignments.keep(
             wanted, request.signing_certificate, lambda kept: is_next(plan, kept, wanted), actor=identity.path
         )

@@ -15,8 +15,6 @@ LONGEST = timedelta(days=31)
 AHEAD = timedelta(days=366)
 _KEPT_AFTER_END = timedelta(days=7)  # so that an overrun is seen
 _MOST_PARTS = 64
-# Of all windows of one region: with those of thirty others they are one value of etcd, which takes 1.5 MiB.
-_MOST_BYTES = 32 * 1024
 _TOLD = 3  # of the cut services, in the text of a refusal
 _ID = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/planned/[A-Za-z0-9._/-]{1,130}", re.ASCII)
 _LARGEST_VERSION = 2**63 - 1
@@ -59,11 +57,8 @@ def held_with(
 ) -> list[PlannedOutageHeader] | None:
     """The held windows after a window is added or released; None for no change. Old ones are left out.
 
-    A withdrawn window keeps no parts: it takes no room. Raises Refused with PLANNED_OUTAGE_CONFLICT, with
-    PLANNED_OUTAGE_OVER for an earlier version than the held one, and with PLANNED_OUTAGES_TOO_MANY where the windows
-    of the region have no room for another one.
+    Raises Refused with PLANNED_OUTAGE_CONFLICT, and with PLANNED_OUTAGE_OVER for an earlier version than the held one.
     """
-    window = _without_parts(window)
     before = next((each for each in held if each.id == window.id), None)
     if before == window:
         return None
@@ -71,30 +66,8 @@ def held_with(
         raise Refused(Reason.REASON_PLANNED_OUTAGE_OVER, outage=window.id)
     others = [each for each in held if each.id != window.id and from_timestamp(each.end_time) > now - _KEPT_AFTER_END]
     if not window.withdrawn:
-        _require_room(others, before, window)
         _require_ways([each for each in others if from_timestamp(each.end_time) > now], window, network)
     return sorted([*others, window], key=lambda each: each.id)
-
-
-def _without_parts(window: PlannedOutageHeader) -> PlannedOutageHeader:
-    """The window as it is held."""
-    own = PlannedOutageHeader()
-    own.CopyFrom(window)
-    if own.withdrawn:
-        del own.sites[:], own.links[:]
-    return own
-
-
-def _require_room(
-    others: Iterable[PlannedOutageHeader], before: PlannedOutageHeader | None, window: PlannedOutageHeader
-) -> None:
-    """A held window may change its times whatever room is left."""
-    if before is not None and (before.sites, before.links) == (window.sites, window.links):
-        return
-    region = region_of(window.id)
-    own = [each.ByteSize() for each in others if region_of(each.id) == region and not each.withdrawn]
-    if sum(own) + window.ByteSize() > _MOST_BYTES:
-        raise Refused(Reason.REASON_PLANNED_OUTAGES_TOO_MANY, region=region, most=str(len(own)))
 
 
 def listed(held: Iterable[PlannedOutageHeader], region: str, now: datetime) -> list[PlannedOutageHeader]:

@@ -12,7 +12,6 @@ from coordinator.problems.outages import outage_key, outages_now
 from coordinator.problems.reports import kind_name
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Administered, Book, Decision
-from coordinator.registry.reporting import Reports
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentReport, NetworkEvent, Problem
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceServicer
@@ -23,8 +22,6 @@ from gateway.rpc.calls import current_call
 from gateway.rpc.pages import decode_token, first_page, key_number, page_after, page_size
 from gateway.time.clock import Clock, from_timestamp, to_timestamp
 
-EVENTS_AT_ONCE = 50_000
-"""Reports of alarms and faults by a region that a coordinator takes at once: a storm."""
 _PAGE = "problems"
 _LARGEST = 2**63 - 1
 _MOST_PEOPLE = 10**10  # more than there are, so that no sum overflows
@@ -46,7 +43,6 @@ class ProblemService(ProblemServiceServicer):
     def __init__(self, ports: ProblemPorts) -> None:
         self._ports = ports
         self._problems = ports.registry.problems
-        self._reports = Reports("alarms and faults", EVENTS_AT_ONCE)
 
     async def ReportEvent(
         self,
@@ -54,9 +50,7 @@ class ProblemService(ProblemServiceServicer):
         context: grpc.aio.ServicerContext[contract.ReportEventRequest, contract.ReportEventResponse],
     ) -> contract.ReportEventResponse:
         """See the contract."""
-        region = current_call().identity.region
-        rules.require_event(request.event, region, self._ports.current.federation.network)
-        self._reports.require_room(region)
+        rules.require_event(request.event, current_call().identity.region, self._ports.current.federation.network)
         own = NetworkEvent()
         own.CopyFrom(request.event)
         rules.take_known(own)

@@ -28,7 +28,8 @@ class StoreWatch:
 
     def unanswered(self) -> float:
         """Seconds since the first commit without an answer began; 0 while the store answers. From any thread."""
-        return 0.0 if self._since is None else time.monotonic() - self._since
+        since = self._since
+        return 0.0 if since is None else time.monotonic() - since
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Calls the listener once the store answers no more, and once it answers again."""

@@ -33,7 +33,8 @@ from gateway.web.refusals import http_status, told_headers
 
 LOOK_SECONDS = 1.0  # between two checks of the files of the certificate
 MOST_PAGES = 64  # read at a time, by all callers; the border has places of its own for calls
-MOST_CONNECTIONS = 1_024  # open at a time, of all callers; half of them of callers without a certificate
+MOST_CONNECTIONS = 1_024  # open at a time, of all callers; half of them of all without a certificate
+MOST_OF_CALLER = MOST_CONNECTIONS // 4  # of one certificate
 _BACKLOG = 128
 # Nothing of a page is stored on the way, guessed by a browser, shown inside of another page, or named to others.
 _HEADERS = {
@@ -156,7 +157,7 @@ class WebServer:
         self._socket: socket.socket | None = None
         self._listener: asyncio.Server | None = None
         self._opened: Mapping[web.RequestHandler, float] = {}
-        self._strangers: set[web.RequestHandler] = set()
+        self._held: dict[web.RequestHandler, str] = {}
         """The connections without a certificate, and some that have ended."""
         self._turned_away = 0
         self._stamp = credentials.stamp()
@@ -210,14 +211,18 @@ class WebServer:
         )
 
     def _protocol_for(self, transport: asyncio.Transport) -> asyncio.Protocol:
-        """The protocol of a connection that stands. Strangers leave half of the places to callers with certificates."""
+        """The protocol of a connection that stands, unless its caller has all that it may have.
+
+        Strangers leave half of the places to callers with certificates, and each of these three quarters to others.
+        """
         server = self._runner.server
         if server is not None and len(server.connections) < MOST_CONNECTIONS:
-            if transport.get_extra_info("peercert"):
-                return server()
-            self._strangers.intersection_update(server.connections)
-            if len(self._strangers) < MOST_CONNECTIONS // 2:
-                self._strangers.add(handler := server())
+            caller = _named(transport.get_extra_info("peercert"))
+            open_now = set(server.connections)
+            self._held = {each: name for each, name in self._held.items() if each in open_now}
+            held = sum(name == caller for name in self._held.values())
+            if held < (MOST_OF_CALLER if caller else MOST_CONNECTIONS // 2):
+                self._held[handler := server()] = caller
                 return handler
         self._turned_away += 1
         return _TurnedAway()
@@ -352,3 +357,8 @@ def _chain(connection: _SslObject) -> bytes:
 
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _named(certificate: Mapping[str, object] | None) -> str:
+    """The names in the certificate of a connection, as Python's `ssl` gives it; empty without one."""
+    return str(certificate.get("subjectAltName", certificate["serialNumber"])) if certificate else ""

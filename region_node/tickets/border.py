@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptContent
@@ -88,7 +89,7 @@ def require_filing(
     if facts.version or facts.state != kind.first or not is_untouched:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a filing is only acknowledged yet")
     require_plausible(facts.created, now)
-    _require_possible(kind, filed, now)
+    _require_dated(filed)
 
 
 def require_unknown(kind: Followed[M, R], tx: Transaction, filed: M) -> None:
@@ -97,10 +98,15 @@ def require_unknown(kind: Followed[M, R], tx: Transaction, filed: M) -> None:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
 
 
-def _require_possible(kind: Followed[M, R], told: M, now: datetime) -> None:
-    """Raises Refused with ENVELOPE_INVALID for a time that no page could show, and for what no owner can have."""
+def _require_dated(told: Message) -> None:
+    """Raises Refused with ENVELOPE_INVALID for a time that no page could show."""
     if not times_are_dated(told):
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a time is out of range")
+
+
+def _require_possible(kind: Followed[M, R], told: M, now: datetime) -> None:
+    """Raises Refused with ENVELOPE_INVALID for a time that no page could show, and for what no owner can have."""
+    _require_dated(told)
     kind.require_plausible(told, now)
 
 

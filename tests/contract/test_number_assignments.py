@@ -8,8 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from coordinator.configuration import service
-from coordinator.registry import assignment_rows, reporting
+from coordinator.registry import assignment_rows
 from coordinator.registry.etcd import assignments as etcd_assignments
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1.administration_pb2 import AssignNumberRequest, GetNumberRequest
@@ -185,29 +184,6 @@ def test_a_coordinator_keeps_what_the_home_signs_changes_no_configuration_and_te
                 regions[NEW].certificate,
             ]
             await require_plans(it)
-
-    run_federation(scenario())
-
-
-def test_a_region_gives_so_many_numbers_away_at_once_and_others_go_on(
-    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(service, "ASSIGNMENTS_AT_ONCE", 2)
-    monkeypatch.setattr(reporting, "PER_SECOND", 1e-6)
-
-    async def scenario() -> None:
-        regions = {each: keys_of(certificates, each) for each in (HOME, NEW, THIRD)}
-        async with federation(certificates, tmp_path / "data") as it:
-            await it.apply()
-            for each in regions.values():
-                await it.join(each)
-            away = [given(regions[HOME], NEW, Standing(HOME, 0), number) for number in NUMBERS]
-            for handed_in in (away[0], away[0], away[0], away[1]):
-                await assigned(it, handed_in)
-            assert await refused(assigned(it, away[2])) == "TOO_BUSY"
-            await assigned(it, away[0])
-            standing = Standing(NEW, 1, away[0].assignment.sign_time_us)
-            await assigned(it, given(regions[NEW], THIRD, standing, NUMBERS[0]))
 
     run_federation(scenario())
 

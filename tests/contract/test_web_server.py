@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Coroutine, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
@@ -273,6 +273,25 @@ def test_strangers_leave_half_of_the_connections_to_callers_with_certificates(
                 process.ask_with(None)
             assert process.ask("monitor/prometheus").body == "here"
         wait_until(lambda: _is_answered(process), SECONDS, "another stranger has the place")
+
+
+def test_one_certificate_takes_a_part_of_the_connections_and_others_have_theirs(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_server, "MOST_OF_CALLER", 2)
+    credentials = process.certificates.credentials("monitor/prometheus")
+    context = ssl.create_default_context(cafile=str(credentials.authority))
+    context.check_hostname = False
+    context.load_cert_chain(credentials.certificate, credentials.key)
+    with serving(process), ExitStack() as held:
+        for _ in range(2):
+            connection = http.client.HTTPSConnection("127.0.0.1", process.port, timeout=SECONDS, context=context)
+            held.enter_context(closing(connection))
+            connection.request("GET", PATH)
+            assert connection.getresponse().read() == b"here", "its connection stays open"
+        with pytest.raises(NO_CONNECTION):
+            process.ask("monitor/prometheus")
+        assert process.ask("monitor/another").body == "here"
 
 
 def _is_answered(process: Process) -> bool:

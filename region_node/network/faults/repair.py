@@ -21,7 +21,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, is_dated, to_timestamp
 from region_node.network.faults import outages, owner, parts, rules
 from region_node.network.faults.charging import charge_parts
 from region_node.network.faults.measures import note_measures
@@ -211,11 +211,7 @@ def _note(step: Step) -> None:
 
 def _instant(step: Step, field: str, time: Timestamp) -> datetime:
     """An instant in a request. Raises Refused with REQUEST_INVALID for an implausible one."""
-    try:
-        told = from_timestamp(time)
-    except OverflowError:
-        told = step.now + 2 * _FAR
-    if told > step.now + _FAR:
+    if not is_dated(time) or (told := from_timestamp(time)) > step.now + _FAR:
         raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=f"more than {_FAR.days} days from now")
     return told
 

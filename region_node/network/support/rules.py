@@ -16,7 +16,7 @@ from gateway.api.region.v1.support_request_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
-from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, is_dated, to_timestamp
 from region_node.requests.checks import require_length
 
 ACKNOWLEDGED = SupportState.SUPPORT_STATE_ACKNOWLEDGED
@@ -187,9 +187,7 @@ def _is_in_range(measurement: SupportMeasurement) -> bool:
 
 
 def _is_window(measurement: SupportMeasurement) -> bool:
+    start, end = measurement.start_time, measurement.end_time
     if not measurement.HasField("start_time") or not measurement.HasField("end_time"):
         return False
-    try:
-        return from_timestamp(measurement.start_time) < from_timestamp(measurement.end_time)
-    except (OverflowError, ValueError):
-        return False
+    return is_dated(start) and is_dated(end) and from_timestamp(start) < from_timestamp(end)

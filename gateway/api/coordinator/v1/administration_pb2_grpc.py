@@ -374,7 +374,6 @@ class ConfigurationServiceServicer:
         nothing.
 
         Only the present home of a number can give it away, by its own signature, and only to a region that has ever joined.
-        A region makes 100,000 assignments at once, and then two a second (TOO_BUSY).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

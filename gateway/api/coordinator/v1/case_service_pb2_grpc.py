@@ -59,8 +59,7 @@ class CaseServiceServicer:
     def ReportCase(self, request, context):
         """Reports the state of a case that the caller's region leads.
 
-        A version that is not higher than the stored one changes nothing. A region makes 20,000 reports at once, and then two
-        a second (TOO_BUSY).
+        A version that is not higher than the stored one changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

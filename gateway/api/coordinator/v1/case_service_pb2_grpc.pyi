@@ -24,8 +24,7 @@ class CaseServiceStub:
     ReportCase: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ReportCaseRequest, _case_service_pb2.ReportCaseResponse]
     """Reports the state of a case that the caller's region leads.
 
-    A version that is not higher than the stored one changes nothing. A region makes 20,000 reports at once, and then two
-    a second (TOO_BUSY).
+    A version that is not higher than the stored one changes nothing.
     """
     ListCases: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ListCasesRequest, _case_service_pb2.ListCasesResponse]
     """Lists open cases, and cases that ended recently, by due time."""
@@ -55,8 +54,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_case_service_pb2.ReportCaseResponse]:
         """Reports the state of a case that the caller's region leads.
 
-        A version that is not higher than the stored one changes nothing. A region makes 20,000 reports at once, and then two
-        a second (TOO_BUSY).
+        A version that is not higher than the stored one changes nothing.
         """
 
     @_abc_1.abstractmethod

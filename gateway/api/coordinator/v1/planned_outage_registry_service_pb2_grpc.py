@@ -55,8 +55,7 @@ class PlannedOutageRegistryServiceServicer:
         """Reserves, changes or releases a planned outage of the caller's region. The same header again changes nothing.
 
         Refused if it conflicts with another planned outage at the same time. A conflict leaves a service or a pair of
-        sites without a path, though each outage alone leaves one. The planned outages of a region have 32 KiB, some 300 of
-        them.
+        sites without a path, though each outage alone leaves one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -74,8 +74,7 @@ class ProblemServiceServicer:
     def ReportEvent(self, request, context):
         """Reports the state of an alarm or a fault of the caller's region.
 
-        A version that is not higher than the stored one changes nothing. A region makes 50,000 reports at once, and then two
-        a second (TOO_BUSY).
+        A version that is not higher than the stored one changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,8 +26,7 @@ class ProblemServiceStub:
     ReportEvent: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ReportEventRequest, _problem_service_pb2.ReportEventResponse]
     """Reports the state of an alarm or a fault of the caller's region.
 
-    A version that is not higher than the stored one changes nothing. A region makes 50,000 reports at once, and then two
-    a second (TOO_BUSY).
+    A version that is not higher than the stored one changes nothing.
     """
     ReportAffected: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ReportAffectedRequest, _problem_service_pb2.ReportAffectedResponse]
     """Reports the number of customers of the caller's region that a problem affects, and the number of related
@@ -68,8 +67,7 @@ class ProblemServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_problem_service_pb2.ReportEventResponse]:
         """Reports the state of an alarm or a fault of the caller's region.
 
-        A version that is not higher than the stored one changes nothing. A region makes 50,000 reports at once, and then two
-        a second (TOO_BUSY).
+        A version that is not higher than the stored one changes nothing.
         """
 
     @_abc_1.abstractmethod

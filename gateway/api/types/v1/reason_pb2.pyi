@@ -799,8 +799,6 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name a file of scopes by the setting `operators` of the region's nodes, and start them: the first start takes it over."""
     REASON_CONNECTIONS_TOO_MANY: _Reason.ValueType  # 698
     """Use few connections for many calls at a time, and call again once calls on others have ended."""
-    REASON_PLANNED_OUTAGES_TOO_MANY: _Reason.ValueType  # 699
-    """Cancel planned outages of the region that do not take place, or announce this one once others are over."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1581,8 +1579,6 @@ REASON_OPERATORS_UNSCOPED: Reason.ValueType  # 697
 """Name a file of scopes by the setting `operators` of the region's nodes, and start them: the first start takes it over."""
 REASON_CONNECTIONS_TOO_MANY: Reason.ValueType  # 698
 """Use few connections for many calls at a time, and call again once calls on others have ended."""
-REASON_PLANNED_OUTAGES_TOO_MANY: Reason.ValueType  # 699
-"""Cancel planned outages of the region that do not take place, or announce this one once others are over."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
