@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.unit.deployed import Broken, Mounted, Process, kinds_of, seconds
 
 DIRECTORY = "systemd"
-UNITS = ("coordinator@.service", "region-node@.service")
+UNITS = ("coordinator@.service", "issuing@.service", "region-node@.service")
 BACKUP_UNITS = (
     "coordinator-create@.service",
     "region-node-archive@.service",
