@@ -43,7 +43,7 @@ from coordinator.registry.age import observe_age
 from coordinator.registry.fence import RegistryFence, observe_fence
 from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry
-from coordinator.registry.validity import observe_validity
+from coordinator.registry.validity import observe_configuration
 from coordinator.renewals.own import certificate_loops
 from coordinator.renewals.service import RenewalService
 from coordinator.revocations.in_force import follow_registry
@@ -207,7 +207,7 @@ def _observe(parts: Parts, store: Store, telemetry: Telemetry) -> None:
     """Registers the metrics of a coordinator, besides those of its calls, problems and risks."""
     meter, clock, own = telemetry.meter, parts.clock, parts.settings.own_credentials
     observe_age(meter, parts.registry, clock)
-    observe_validity(meter, parts.registry, clock)
+    observe_configuration(meter, parts.registry, clock)
     observe_store(meter, store)
     observe_clock(meter, clock)
     observe_backups(meter, parts.settings.backup, parts.settings.database, parts.settings.data, clock)

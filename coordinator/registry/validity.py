@@ -3,23 +3,16 @@
 from opentelemetry.metrics import Meter
 
 from coordinator.registry.port import Registry
+from gateway.federation.validity import observe_validity
 from gateway.process.metrics import observe
-from gateway.time.clock import Clock, dated
+from gateway.time.clock import Clock
 
 
-def observe_validity(meter: Meter, registry: Registry, clock: Clock) -> None:
-    """Gauges the seconds until the revision in force ends, negative afterwards. Nothing without a signed revision.
-
-    Another gauge is 1 while the store holds a configuration that does not verify, and 0 otherwise.
-    """
-
-    def left() -> list[tuple[float, dict[str, str]]]:
-        chain = registry.snapshot().chain
-        statement = None if chain is None else chain.statement
-        return [] if statement is None else [((dated(statement.end_time) - clock.now()).total_seconds(), {})]
+def observe_configuration(meter: Meter, registry: Registry, clock: Clock) -> None:
+    """Gauges the validity, and 1 while the store holds a configuration that does not verify, otherwise 0."""
 
     def unverified() -> list[tuple[float, dict[str, str]]]:
         return [(float(bool(registry.snapshot().unverified)), {})]
 
-    observe(meter, "crossregion.configuration.validity", "s", left)
+    observe_validity(meter, lambda: registry.snapshot().chain, clock)
     observe(meter, "crossregion.configuration.unverified", "1", unverified)

@@ -15,6 +15,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.auditing.denial_log import DenialLog
 from gateway.backups.history import observe_backups
 from gateway.federation.current import CurrentFederation
+from gateway.federation.validity import observe_validity
 from gateway.maintenance.rotation import KeyFile, Rotation
 from gateway.process import running
 from gateway.process.metrics import observe
@@ -312,6 +313,7 @@ def _border(settings: RegionSettings, clock: AgreedClock, store: FencedStore, me
         raise CredentialsUnusable(str(error)) from None
     observe(meter, "crossregion.signing.failing", "s", lambda: [(signer.failing(), {})])
     current, incarnation = CurrentFederation(), lambda: store.incarnation
+    observe_validity(meter, lambda: current.chain, clock)
     return Border(settings.region, signer, keys, current, settings.number, clock=clock, incarnation=incarnation)
 
 

@@ -17,7 +17,7 @@ from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.packing import pack
 from coordinator.registry.port import Registry
 from coordinator.registry.rules import Suspension
-from coordinator.registry.validity import observe_validity
+from coordinator.registry.validity import observe_configuration
 from deploy.local.etcd import LocalEtcd
 from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
 from gateway.api.federation.v1.configuration_pb2 import Configuration
@@ -298,7 +298,7 @@ def test_the_time_until_the_signed_revision_ends_is_a_metric(opened: Registries,
             signed = next_of(registry, people, "first")
             ends = dated(RevisionStatement.FromString(signed.revision.statement).end_time)
             clock, reader = SimpleNamespace(now=lambda: ends - timedelta(hours=1)), InMemoryMetricReader()
-            observe_validity(MeterProvider([reader]).get_meter("test"), registry, clock)
+            observe_configuration(MeterProvider([reader]).get_meter("test"), registry, clock)
             assert told(reader) == [], "nothing is signed yet"
             await put(registry, signed)
             assert told(reader) == [3600.0]
