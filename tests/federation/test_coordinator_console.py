@@ -146,7 +146,7 @@ async def test_the_report_of_complaints_counts_those_of_the_months_in_the_addres
     assert any(int(each.replace(",", "")) >= 1 for each in found)
     as_csv = await browser.open(f"{path}&format=csv")
     assert as_csv.headers["content-disposition"] == 'attachment; filename="complaints-report.csv"'
-    for wrong in ("from=January", f"from={month}&to=2026-01", "by=number", "from=1990-01", "page=-1"):
+    for wrong in ("from=January", "by=number", "from=1990-01", "page=-1"):
         assert (await browser.open(f"complaints/report?{wrong}")).status == HTTPStatus.BAD_REQUEST, wrong
 
 
