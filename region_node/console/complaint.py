@@ -97,7 +97,7 @@ def _facts(visit: Visit, complaint: Complaint) -> Sequence[Fact]:
         Fact(translated("Remedy sought"), word(Remedy.Name(request.remedy_sought), "REMEDY_")),
         Fact(translated("Level"), f"L{complaint.level}" if complaint.level else ""),
         Fact(translated("Repeats"), complaint.repeated_ticket_id),
-        Fact(translated("Work item of"), complaint.case_id),
+        Fact(translated("Work item of"), complaint.case_id, _place_in_case(visit, complaint, complaint.case_id)),
         Fact(translated("Group"), complaint.group_id),
         Fact(translated("Promised"), told_if_set(complaint.expected_resolution_time)),
         *_resolution(complaint),
@@ -132,10 +132,10 @@ def _tables(visit: Visit, found: GetComplaintResponse) -> Sequence[Table]:
     complaint = found.complaint
     lateness = found.lateness.ToTimedelta() if found.HasField("lateness") else None
     limits = clocks(complaint.deadlines, complaint.state_changes, visit.now, is_over=rules.is_final(complaint))
-    return filled([limits, _items(complaint), time_by_holder(found.ledger, lateness), _candidates(complaint)])
+    return filled([limits, _items(visit, complaint), time_by_holder(found.ledger, lateness), _candidates(complaint)])
 
 
-def _items(complaint: Complaint) -> Table:
+def _items(visit: Visit, complaint: Complaint) -> Table:
     """The work items of a case: which region has what, and how far it is."""
     head = [
         Cell(translated("Work item"), "col"),
@@ -145,7 +145,11 @@ def _items(complaint: Complaint) -> Table:
     ]
     rows = [
         [
-            Cell(each.ticket_id or f"{complaint.ticket_id}/{each.number}", "row"),
+            Cell(
+                each.ticket_id or f"{complaint.ticket_id}/{each.number}",
+                "row",
+                href=_place_in_case(visit, complaint, each.ticket_id),
+            ),
             Cell(f"{region_name(each.region)} {in_language(each.department.name)}".strip() or translated("nobody yet")),
             Cell(word(WorkItemState.Name(each.state), "WORK_ITEM_STATE_"), note=_why_returned(each)),
             Cell(told_time(each.state_time), style="time"),
@@ -153,6 +157,12 @@ def _items(complaint: Complaint) -> Table:
         for each in complaint.items
     ]
     return Table(label=translated("Work items"), head=head, rows=rows)
+
+
+def _place_in_case(visit: Visit, complaint: Complaint, ticket_id: str) -> str:
+    """The address of another complaint of the same case; empty where the region of the visitor may lack it."""
+    is_other = ticket_id not in ("", complaint.ticket_id)
+    return visit.address(path_of(ticket_id)) if is_other and rules.leads_case(complaint, visit.person.region) else ""
 
 
 def _why_returned(item: WorkItem) -> str:

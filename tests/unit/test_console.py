@@ -247,6 +247,19 @@ def test_what_another_region_handles_takes_the_words_of_the_customer_alone(
     assert '<h2 id="note">' in page
 
 
+@pytest.mark.parametrize("origin", ["guangdong", "sichuan"])
+def test_a_case_and_its_work_items_lead_to_each_other_in_the_region_that_leads_the_case(origin: str) -> None:
+    found = complaint()
+    found.origin_region = origin
+    found.items.add(number=2, ticket_id=found.ticket_id)
+    found.items.add(number=3)
+    page = read(written(view_of("/complaints/{id:.+}"), GetComplaintResponse(complaint=found)))
+    led_to = [each["href"] for _, each in page.seen if "/complaints/" in each.get("href", "")]
+    others = ["/console/complaints/T2", "/console/complaints/guangdong/20261124-1/1"]
+    assert [each for each in led_to if not each.endswith("/new")] == others * (origin == "guangdong")
+    assert {"T2", "guangdong/20261124-1/1", "guangdong/20261124-1/3"} <= set(page.texts)
+
+
 def test_no_clock_of_a_complaint_is_overdue_while_the_customer_has_to_answer_but_the_legal_one() -> None:
     found = complaint()
     found.deadlines.add(kind=DeadlineKind.DEADLINE_KIND_LEGAL)

@@ -124,6 +124,11 @@ def is_passed_on_by(complaint: Complaint, region: str) -> bool:
     return complaint.origin_region == region and not is_answered_by(complaint, region) and not complaint.case_id
 
 
+def leads_case(complaint: Complaint, region: str) -> bool:
+    """Whether a region leads the case of a complaint, and therefore has the case and all complaints of its items."""
+    return complaint.origin_region == region
+
+
 def was_with_nobody(complaint: Complaint) -> bool:
     """Whether no region is responsible, nor was since filing."""
     return is_with_nobody(complaint) and not any(each.region for each in complaint.items)
