@@ -75,13 +75,18 @@ def _add(route: Route, schemas: dict[str, Schema]) -> Resource:
     assert resource is not None, route.path
     if resource.name not in schemas:
         told, definitions = resource.schema(_SCHEMAS)
-        schemas |= {resource.name: {**told, "required": list(ALWAYS)}, **definitions}
+        required = [name for name in ALWAYS if name in _properties(told)]
+        schemas |= {resource.name: {**told, "required": required}, **definitions}
     if route.attributes:
-        told = cast("Mapping[str, Schema]", schemas[resource.name]["properties"])
+        told = _properties(schemas[resource.name])
         taken = {name: told[name] for name in route.attributes} | dict.fromkeys(TYPE_ATTRIBUTES, _TEXT)
         required = [name for name in TYPE_ATTRIBUTES if name in route.attributes]
         schemas[_taken(route)] = {**_object(taken), "required": required, "additionalProperties": False}
     return resource
+
+
+def _properties(schema: Schema) -> Mapping[str, Schema]:
+    return cast("Mapping[str, Schema]", schema["properties"])
 
 
 def _taken(route: Route) -> str:
@@ -181,7 +186,7 @@ def _answer(route: Route, resource: Resource) -> Schema:
         if route.selection.is_counted:
             headers["X-Total-Count"] = {"schema": _WHOLE}
         one = {"type": "array", "items": one}
-    elif route.verb == "POST":
+    elif route.verb == "POST" and "href" in _properties(resource.schema(_SCHEMAS)[0]):
         headers["Location"] = {"schema": _TEXT, "required": True}
     told: dict[str, object] = {"description": resource.name, "content": {TYPE: {"schema": one}}}
     return {**told, "headers": headers} if headers else told

@@ -1,5 +1,7 @@
 """TMF642 Alarm Management v4: its routes, each an RPC of AlarmService."""
 
+from collections.abc import Callable, Sequence
+
 from google.protobuf.message import Message
 
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
@@ -8,6 +10,7 @@ from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState
 from gateway.api.region.v1.listener_service_pb2 import ListenerResource
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, words_of
+from region_node.open_api.alarm_tasks import ACKNOWLEDGING, CLEARING, AlarmTask, alarm_ids, told_task
 from region_node.open_api.alarms import (
     ACK_STATE,
     ALARM,
@@ -22,8 +25,9 @@ from region_node.open_api.alarms import (
     told_alarm,
 )
 from region_node.open_api.events import EventSource
+from region_node.open_api.extension import resource_of
 from region_node.open_api.hub import hub_routes
-from region_node.open_api.resources import Json, tokens_of, told_list, told_one
+from region_node.open_api.resources import Json, tokens_of, told_created, told_list, told_one
 
 _SERVICE = "/gateway.api.region.v1.AlarmService"
 _Changed = api.AcknowledgeAlarmsResponse | api.ClearAlarmsResponse
@@ -54,6 +58,24 @@ def _patch(asked: Asked) -> Message:
 
 def _patched(asked: Asked, response: _Changed) -> Answer:
     return told_one(asked, told_alarm(response.alarms[0], asked.root, asked.fields))
+
+
+def _task(task: AlarmTask, rpc: str, ask: Callable[[Sequence[str]], Message]) -> Route:
+    def asks(asked: Asked) -> Message:
+        return ask(alarm_ids(asked.body, task))
+
+    def answers(asked: Asked, response: _Changed) -> Answer:
+        return told_created(asked, told_task(task, response.alarms, asked.root))
+
+    return Route.of(
+        "POST",
+        f"/{task.path}",
+        f"{_SERVICE}/{rpc}",
+        asks,
+        answers,
+        resource=resource_of(task.type, Alarm, lambda alarm: told_task(task, [alarm], _ROOT)),
+        attributes=task.attributes,
+    )
 
 
 def _whole(alarm: Alarm) -> Json:
@@ -97,6 +119,8 @@ ALARM_MANAGEMENT = Api(
             resource=_RESOURCE,
             attributes=("state", "ackState"),
         ),
+        _task(ACKNOWLEDGING, "AcknowledgeAlarms", lambda ids: api.AcknowledgeAlarmsRequest(alarm_ids=ids)),
+        _task(CLEARING, "ClearAlarms", lambda ids: api.ClearAlarmsRequest(alarm_ids=ids)),
         *hub_routes(_ROOT, ALARM_EVENTS),
     ),
     0,

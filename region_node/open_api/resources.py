@@ -70,8 +70,9 @@ def told_one(asked: Asked, told: Json) -> Answer:
 
 
 def told_created(asked: Asked, told: Json) -> Answer:
-    """The answer with a resource that was just made, and its place."""
-    return Answer(selected(told, asked.wanted), HTTPStatus.CREATED, {"Location": str(told["href"])})
+    """The answer with a resource that was just made, and its place, if it has one."""
+    headers = {"Location": str(told["href"])} if "href" in told else {}
+    return Answer(selected(told, asked.wanted), HTTPStatus.CREATED, headers)
 
 
 def told_list(asked: Asked, resource: str, told: Sequence[Json], token: str, total: int | None) -> Answer:

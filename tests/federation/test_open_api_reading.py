@@ -1,10 +1,12 @@
 """TMF642 and TMF620 at a real node: alarms and the catalogue are those of gRPC, for callers who speak HTTP."""
 
+from collections.abc import Awaitable, Sequence
 from http import HTTPStatus
 
 import pytest
 
 from gateway.api.region.v1 import alarm_service_pb2 as api
+from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideRequest
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from tests.federation.counter import Counter
@@ -51,6 +53,43 @@ async def test_an_alarm_is_listed_read_acknowledged_and_cleared_as_by_grpc(
         told.reason,
         told.texts["en"],
     )
+
+
+def done_to(alarms: AlarmServiceStub, task: str, names: Sequence[str]) -> Awaitable[object]:
+    """The RPC that a task is."""
+    if task == "ackAlarms":
+        return alarms.AcknowledgeAlarms(api.AcknowledgeAlarmsRequest(alarm_ids=names), timeout=CALL_SECONDS)
+    return alarms.ClearAlarms(api.ClearAlarmsRequest(alarm_ids=names), timeout=CALL_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("task", "user", "done", "attribute", "word"),
+    [
+        ("ackAlarms", "ackUserId", "ackedAlarm", "ackState", "acknowledged"),
+        ("clearAlarms", "clearUserId", "clearedAlarm", "state", "cleared"),
+    ],
+)
+async def test_a_task_does_to_all_alarms_that_it_names_what_the_rpc_does_or_to_none(
+    federation: Federation, web: WebCaller, task: str, user: str, done: str, attribute: str, word: str
+) -> None:
+    probe, person = Probe(federation, "guangdong", federation.next_id()), "region/guangdong/staff/wang"
+    await probe.report(*(raised(each, federation.clock.now()) for each in ("x", "y")))
+    ids = [each.id for each in await probe.alarms()]
+    path, staff = f"{ALARMS.removesuffix('alarm')}{task}", web_caller(federation, person, {})
+    by_grpc = AlarmServiceStub(federation.dial_node("guangdong", person))
+    denied = await web.ask("POST", path, {"alarmPattern": [{"id": each} for each in ids]})
+    assert (denied.status, denied.body["code"]) == (HTTPStatus.FORBIDDEN, "PERMISSION_DENIED")
+    for names, status in (([*ids, "guangdong/alarm-none"], HTTPStatus.NOT_FOUND), ([], HTTPStatus.BAD_REQUEST)):
+        told = await refusal(done_to(by_grpc, task, names))
+        refused = await staff.ask("POST", path, {"alarmPattern": [{"id": each} for each in names]})
+        found = (refused.status, refused.body["code"], refused.body["reason"])
+        assert found == (status, told.reason, told.texts["en"])
+    assert [each.id for each in await probe.alarms(unacknowledged=True)] == ids, "a refused task has changed an alarm"
+    made = await staff.ask("POST", path, {"alarmPattern": [{"id": each} for each in ids], user: "li"})
+    assert (made.status, made.body["state"], "location" in made.headers) == (HTTPStatus.CREATED, "done", False)
+    assert made.body[user] == "wang", "a task was done in the name of somebody else"
+    now = [(await web.ask("GET", below(ALARMS, each))).body for each in ids]
+    assert (made.body[done], [each[attribute] for each in now]) == (now, [word, word])
 
 
 async def test_the_catalogue_lists_each_business_once_and_tells_its_guide(

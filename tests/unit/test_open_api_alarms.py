@@ -1,7 +1,8 @@
 """Alarms as TMF642 has them, what selects them, and the changes that a merge patch makes of them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import pytest
 from google.protobuf.message import Message
@@ -12,12 +13,14 @@ from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, AlarmType, Networ
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.web.json_bodies import parsed
+from region_node.open_api.alarm_tasks import ACKNOWLEDGING, CLEARING, AlarmTask, alarm_ids, told_task
 from region_node.open_api.alarms import ALARM_TYPE, change, list_request, told_alarm
 from region_node.open_api.samples import filled
 from tests.unit.open_api_schemas import require_own_schema, require_schema
 
 ROOT = "/tmf-api/alarm/v4"
-ALARM = "guangdong/alarm-7"
+ALARM, OTHER = "guangdong/alarm-7", "guangdong/alarm-8"
+TASKS = pytest.mark.parametrize("task", [ACKNOWLEDGING, CLEARING], ids=lambda task: task.type)
 
 
 def changed(body: Mapping[str, object]) -> Message:
@@ -26,6 +29,25 @@ def changed(body: Mapping[str, object]) -> Message:
     made = change(attributes, ALARM)
     attributes.close()
     return made
+
+
+def named(body: Mapping[str, object], task: AlarmTask) -> Sequence[str]:
+    """The alarms that a task names which came as JSON."""
+    attributes = parsed(json.dumps(body).encode())
+    found = alarm_ids(attributes, task)
+    attributes.close()
+    return found
+
+
+def done() -> list[Alarm]:
+    """Two alarms that are acknowledged and cleared, the second one last."""
+    found = []
+    for seconds, name in enumerate((ALARM, OTHER)):
+        alarm = filled(Alarm())
+        alarm.id, alarm.ack_user, alarm.clear_user = name, f"ack-{seconds}", f"clear-{seconds}"
+        alarm.ack_time.seconds = alarm.clear_time.seconds = seconds
+        found.append(alarm)
+    return found
 
 
 def test_an_alarm_that_the_node_has_raised_has_the_region_as_its_source() -> None:
@@ -112,3 +134,48 @@ def test_what_is_told_has_the_schemas_that_it_names() -> None:
     # The file of TM Forum has whole numbers as ids, unlike its guide and every other API.
     told["id"] = 7
     require_schema("TMF642-Alarm-v4.0.0.swagger.json", "Alarm", told, ALARM_TYPE)
+
+
+@TASKS
+def test_a_task_names_alarms_by_their_ids_and_what_is_told_of_it_asks_for_the_same_again(task: AlarmTask) -> None:
+    told = told_task(task, done(), ROOT)
+    assert named({name: told[name] for name in (*task.attributes, "@type")}, task) == [ALARM, OTHER]
+    assert named({"alarmPattern": [{"id": ALARM, "@type": "Alarm"}]}, task) == [ALARM]
+    assert named({}, task) == []
+
+
+@TASKS
+def test_a_task_is_told_with_its_alarms_and_the_person_and_time_of_the_last_one(task: AlarmTask) -> None:
+    told = told_task(task, [*reversed(done())], ROOT)
+    assert (told["state"], told[task.system], told[task.time]) == ("done", "guangdong", "1970-01-01T00:00:01Z")
+    assert told[task.user] == ("ack-1" if task is ACKNOWLEDGING else "clear-1")
+    assert told[task.done] == [told_alarm(each, ROOT) for each in reversed(done())]
+
+
+@TASKS
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"alarmPattern": [{"id": ALARM, "perceivedSeverity": "minor"}]}, Reason.REASON_ATTRIBUTE_UNSUPPORTED),
+        ({"alarmPattern": [{"perceivedSeverity": "minor"}]}, Reason.REASON_ATTRIBUTE_UNSUPPORTED),
+        ({"alarmPattern": [{"id": ALARM}], "comment": "seen"}, Reason.REASON_ATTRIBUTE_UNSUPPORTED),
+        ({"alarmPattern": [{"id": ALARM}], "@type": "Alarm"}, Reason.REASON_ATTRIBUTE_UNSUPPORTED),
+        ({"alarmPattern": [{"id": ALARM}, {}]}, Reason.REASON_REQUEST_INVALID),
+        ({"alarmPattern": [{"id": 7}]}, Reason.REASON_REQUEST_INVALID),
+        ({"alarmPattern": {"id": ALARM}}, Reason.REASON_REQUEST_INVALID),
+    ],
+)
+def test_a_task_that_names_alarms_by_anything_but_their_ids_is_refused(
+    task: AlarmTask, body: Mapping[str, object], reason: Reason.ValueType
+) -> None:
+    with pytest.raises(Refused) as refused:
+        named(body, task)
+    assert refused.value.reason == reason
+
+
+@TASKS
+def test_a_task_has_the_schema_of_tm_forum(task: AlarmTask) -> None:
+    told = told_task(task, done(), ROOT)
+    for name in ("alarmPattern", task.done):
+        told[name] = [{**each, "id": 7} for each in cast("Sequence[Mapping[str, object]]", told[name])]
+    require_schema("TMF642-Alarm-v4.0.0.swagger.json", task.type, told, None)

@@ -124,6 +124,17 @@ def test_each_attribute_that_is_required_of_a_type_is_described_and_so_is_each_w
     assert (schemes["token"]["scheme"], schemes["staff"]["name"]) == ("bearer", "Requester-Proof")
 
 
+def test_what_nobody_keeps_is_described_without_an_id_and_without_a_place() -> None:
+    (api,) = (each for each in served_apis() if "TMF642" in each.title)
+    document = documented(api)
+    assert document["components"]["schemas"]["AckAlarms"]["required"] == ["@type"]
+    created = {path: document["paths"][path]["post"]["responses"]["201"] for path in ("/hub", "/clearAlarms")}
+    assert {path: "Location" in each.get("headers", {}) for path, each in created.items()} == {
+        "/hub": True,
+        "/clearAlarms": False,
+    }
+
+
 def test_each_state_and_time_of_a_fault_is_in_the_description_of_a_problem() -> None:
     (api,) = (each for each in served_apis() if "TMF656" in each.title)
     told = documented(api)["components"]["schemas"]["CrossregionServiceProblem"]["properties"]
