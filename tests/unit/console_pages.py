@@ -5,6 +5,7 @@ import base64
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TypeVar, cast
 from urllib.parse import quote
@@ -297,9 +298,15 @@ def written_by(served: WebConsole, view: View, asked: Visit, calling: Calling, r
     """The HTML of a page of a console in Chinese."""
     shown = shown_by(served, view, asked, calling)
     with for_reader("zh", served.texts):
-        return HtmlPages(served.templates, FRAMES).written(
+        return pages_of(served.templates).written(
             shown.template, shown.title, "zh", shown.page, frame(served, shown, refusal)
         )
+
+
+@cache  # its templates are compiled once
+def pages_of(templates: Path) -> HtmlPages:
+    """The pages of a console, by the folder of its templates."""
+    return HtmlPages(templates, FRAMES)
 
 
 def shown_by(served: WebConsole, view: View, asked: Visit, calling: Calling) -> Shown:

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api.federation.v1.configuration_pb2 import Business, Configuration
+from gateway.api.federation.v1.configuration_pb2 import Business, Configuration, ValueType
+from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse, ListBusinessesResponse
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.errors import Refused, reason_name
+from gateway.federation.catalogue import Federation
 from gateway.federation.rules import problems
 from region_node.business.orders import businesses
 from region_node.business.orders.business import BusinessRule, load_rules
+from tests.unit.console_pages import acts, view_of, written
 from tests.unit.situations import FEDERATION, NOW, situation
+from tests.unit.test_complaint_report import read
 
 CODE = "HOLIDAY_PAUSE"
 RULE = """
@@ -53,6 +57,25 @@ def entry(rule: str = "") -> Configuration:
 def test_an_entry_of_the_catalogue_needs_no_code_where_the_rule_of_another_business_does() -> None:
     for rule in ("", "SUSPEND", "WORK_ORDER"):
         assert problems(entry(rule)) == [], rule
+
+
+def test_an_entry_of_the_catalogue_is_offered_at_the_console_with_a_field_for_each_of_its_characteristics() -> None:
+    configuration = entry("SUSPEND")
+    configuration.businesses[-1].characteristics.add(name="resort", value_type=ValueType.VALUE_TYPE_TEXT)
+    federation, view = Federation(1, configuration), view_of("/orders/new")
+    links = [
+        each["href"]
+        for businesses in (FEDERATION.businesses, federation.businesses)
+        for _, each in read(written(view, ListBusinessesResponse(businesses=businesses))).seen
+        if f"business={CODE}" in each.get("href", "")
+    ]
+    assert links == [f"/console/orders/new?business={CODE}"]
+    business = federation.business(CODE)
+    guide = GetBusinessGuideResponse(business=business, materials=federation.materials_of(business), offered_here=True)
+    page = written(view, guide, query=f"business={CODE}&applicant=holder&number=1")
+    assert acts(page) == ["submit"]
+    fields = {each["name"].partition(".")[2] for _, each in read(page).seen if "." in each.get("name", "")}
+    assert {each.name for each in business.characteristics} <= fields
 
 
 def test_a_rule_of_its_own_is_found_by_the_name_of_its_module(rules: Mapping[str, BusinessRule]) -> None:

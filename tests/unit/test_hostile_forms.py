@@ -1,0 +1,137 @@
+"""Markup and acting characters typed into any field of a form of a console: refused, and harmless on the page."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+import pytest
+from google.protobuf.message import Message
+
+from gateway.api.region.v1.alarm_service_pb2 import GetAlarmResponse
+from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
+from gateway.api.region.v1.customer_service_pb2 import GetCustomerResponse
+from gateway.api.region.v1.fault_service_pb2 import GetFaultResponse
+from gateway.api.region.v1.issue_service_pb2 import GetIssueResponse
+from gateway.api.region.v1.order_service_pb2 import GetOrderResponse
+from gateway.api.region.v1.support_service_pb2 import GetSupportRequestResponse
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, invalid
+from gateway.rpc.message_checks import require_plain
+from gateway.values.plain_text import acting_character
+from gateway.web.console.fields import Fields
+from gateway.web.console.pages import ACT, Form, View, Visit, WebConsole
+from tests.unit import console_pages as of_region
+from tests.unit import test_coordinator_console as of_coordinator
+from tests.unit.console_pages import NUMBER, Answering, visit, written_by
+from tests.unit.network_answers import problem
+from tests.unit.test_complaint_report import read
+from tests.unit.test_hostile_pages import EVIL, structure
+
+HARMLESS, ACTING = "text", ("\u202e", "\x1b")
+NOT_ALLOWED = Reason.REASON_CHARACTER_NOT_ALLOWED
+QUERIES = {
+    "/orders/new": f"business=SUSPEND&applicant=holder&number={quote(NUMBER)}",
+    "/customers/identity-check": f"number={quote(NUMBER)}",
+}
+RIGHT = {"datetime-local": "2026-12-24T09:00", "date": "2026-12-24", "numeric": "1", "decimal": "12.00"}
+"""A text that is right, by the type or the mode of a field."""
+OWN = ("hidden", "radio", "checkbox")
+"""The types of the fields that have a text of their own."""
+
+
+def of_the_region() -> Sequence[Message]:
+    """The answers of which the pages with forms of a region are made."""
+    return (
+        GetOrderResponse(order=of_region.order()),
+        of_region.guide(),
+        GetComplaintResponse(complaint=of_region.complaint()),
+        GetCustomerResponse(customer=of_region.customer()),
+        GetFaultResponse(fault=of_region.fault()),
+        GetSupportRequestResponse(request=of_region.support_request()),
+        GetIssueResponse(issue=of_region.issue()),
+        GetAlarmResponse(alarm=of_region.alarm()),
+        *of_region.network(),
+    )
+
+
+@dataclass(frozen=True)
+class Typing:
+    """A page of a console with a form, in which somebody types."""
+
+    console: WebConsole
+    view: View
+    form: Form
+    answers: Sequence[Message]
+
+    def page_after(self, fields: Sequence[str], text: str) -> str:
+        """The page after a text that was entered in these fields of the form was refused."""
+        refusal = invalid(fields[0] if fields else ACT, text, text)
+        asked = replace(self.visit({ACT: self.form.act, **dict.fromkeys(fields, text)}), refused=refusal)
+        return written_by(self.console, self.view, asked, Answering(*self.answers), refusal)
+
+    def visit(self, entered: Mapping[str, str]) -> Visit:
+        """The visit that sends the form."""
+        asked = visit(QUERIES.get(self.view.path, ""), region="sichuan")
+        return replace(asked, form=Fields({name: [text] for name, text in entered.items()}))
+
+    def refusal(self, entered: Mapping[str, str]) -> Refused | None:
+        """Why the form is refused, before an RPC has decided anything. None for one without any of what was typed."""
+        try:
+            made = self.form.request(self.visit(entered))
+            require_plain(made)
+        except Refused as refused:
+            return refused
+        assert "alert(1)" not in str(made), f"{self.view.path} {self.form.act}: {made}"
+        return None
+
+    def right(self, page: str) -> dict[str, str]:
+        """A right text for each field of the form on its page."""
+        found: dict[str, str] = {}
+        act, choice = "", ""
+        for tag, each in read(page).seen:
+            name, kind = each.get("name", ""), each.get("type", each.get("inputmode", ""))
+            act = each["value"] if name == ACT else act
+            if act != self.form.act:
+                continue
+            if tag == "select":
+                choice = name
+            elif tag == "option" and each["value"]:
+                found.setdefault(choice, each["value"])
+            elif tag in ("input", "textarea"):
+                found.setdefault(name, each["value"] if kind in OWN else RIGHT.get(kind, HARMLESS))
+        return found
+
+    def fields(self, right: Mapping[str, str]) -> Sequence[str]:
+        """The fields that it may have: those of its page, and of each beginning one that the page does not have."""
+        beginnings = tuple(self.form.prefixes)
+        named = [each for each in right if beginnings and each.startswith(beginnings)]
+        return [*self.form.fields, *named, *(f"{each}other" for each in beginnings)]
+
+
+def forms() -> Iterator[Typing]:
+    """Each form of both consoles."""
+    of_coordinators = (of_coordinator.regions(), problem())
+    for console, answers in ((of_region.CONSOLE, of_the_region()), (of_coordinator.CONSOLE, of_coordinators)):
+        for view in console.views:
+            yield from (Typing(console, view, form, answers) for form in view.forms)
+
+
+@pytest.mark.long("each field of each form of both consoles, and two pages of each form")
+def test_markup_with_an_acting_character_in_a_field_is_refused_or_left_out_and_nothing_acts_on_the_page() -> None:
+    wrong = []
+    for typing in forms():
+        place = f"{typing.view.path} {typing.form.act}"
+        harmless = typing.page_after(typing.form.fields, HARMLESS)
+        right = typing.right(harmless)
+        fields = typing.fields(right)
+        for name in fields:
+            for character in ACTING:
+                refusal = typing.refusal({**right, name: f"{EVIL}{character}"})
+                if refusal and refusal.reason != NOT_ALLOWED and refusal.parameters.get("field") != name:
+                    wrong.append(f"{place} {name}: {refusal}")
+        spoilt = typing.page_after(fields, EVIL + "".join(ACTING))
+        if structure(read(spoilt)) != structure(read(harmless)) or EVIL in spoilt:
+            wrong.append(f"{place}: markup")
+        if acting_character(spoilt, lines=True):
+            wrong.append(f"{place}: a character acts")
+    assert not wrong, "\n".join(wrong)
