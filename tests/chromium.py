@@ -213,6 +213,10 @@ class Tab:
         """Sets the preferred colours: light or dark."""
         await self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
+    async def show_on(self, medium: str) -> None:
+        """Shows pages as on a medium: screen or print."""
+        await self.send("Emulation.setEmulatedMedia", media=medium)
+
     async def screenshot(self, *, is_whole: bool = True) -> bytes:
         """The whole page as a picture (PNG), or what the window shows of it."""
         answer = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=is_whole)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from importlib.resources import files
@@ -59,6 +59,9 @@ FOCUSED = f"""(() => {{
   const problem = style.outlineStyle === 'none' ? 'no outline' : isSeen ? '' : 'out of sight';
   return `${{{REACHABLE}.indexOf(each)}} ${{problem && each.outerHTML + ': ' + problem}}`;
 }})()"""
+SEEN = "[...document.querySelectorAll('{}')].filter(each => each.checkVisibility()).map(each => each.outerHTML)"
+USED_ON_A_SCREEN = SEEN.format("header, nav, form, button, input, select, textarea, .filters, .pages")
+CONTENT = SEEN.format("h1, h2, table, svg")
 STOPS = 8  # of the Tab key within one element: a field of a time has one for each of its parts
 BY_ITSELF = timedelta(seconds=1)  # in which a board shows a suspension, as docs/console.md says
 ROUNDS = 5
@@ -296,6 +299,30 @@ async def passed(tab: Tab, count: int) -> list[tuple[int, str]]:
         if int(place) not in (-1, found[-1][0] if found else -1):
             found.append((int(place), problem))
     return found
+
+
+@pytest.mark.parametrize(
+    ("person", "paths"),
+    [
+        (STAFF, ("/work", "/orders?state=completed", "/complaints/new", "/network")),
+        (ADMIN, ("/board", "/complaints", "/regions/henan/membership", "/network")),
+    ],
+)
+async def test_a_printed_page_has_its_content_without_the_head_and_all_that_people_would_use_on_a_screen(
+    federation: Federation, guangdong: Counter, person: str, paths: Sequence[str]
+) -> None:
+    await guangdong.order("SUSPEND", await guangdong.new_customer())
+    async with signed_in(federation, "en", person) as (tab, console):
+        for path in paths:
+            await tab.go(console + path)
+            await tab.show_on("screen")
+            on_screen = await tab.evaluate(f"[{USED_ON_A_SCREEN}.length, {CONTENT}.length]")
+            await tab.show_on("print")
+            on_paper = await tab.evaluate(f"[{USED_ON_A_SCREEN}, {CONTENT}.length]")
+            assert isinstance(on_screen, list)
+            assert isinstance(on_paper, list)
+            assert min(on_screen) > 0, path
+            assert on_paper == [[], on_screen[1]], path
 
 
 async def test_the_board_shows_a_suspension_within_a_second_besides_the_time_that_the_page_itself_takes(
