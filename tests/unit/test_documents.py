@@ -22,9 +22,11 @@ def documents() -> list[Path]:
 
 
 def anchors(page: str) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.+)$", _CODE.sub("", page), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    """The anchors of a page: those of its headings, as GitHub makes them, and those in its tables."""
+    text = _CODE.sub("", page)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    made = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return made | set(re.findall(r'<a id="([\w-]+)"></a>', text))
 
 
 def broken_links(path: Path) -> Iterator[str]:
@@ -71,7 +73,10 @@ def test_links_and_paths_lead_somewhere() -> None:
 
 def test_a_link_without_its_file_or_its_anchor_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("# One two\n[a](#one-two) [b](#three) [c](gone.md) [d](page.md#one-two)\n", "utf-8")
+    page.write_text(
+        "# One two\n[a](#one-two) [b](#three) [c](gone.md) [d](page.md#one-two) [e](#four)\n| <a id=\"four\"></a> |\n",
+        "utf-8",
+    )
     assert list(broken_links(page)) == ["page.md: #three", "page.md: gone.md"]
 
 

@@ -81,9 +81,18 @@ def test_the_buckets_of_durations_are_those_of_seconds_so_that_a_call_of_two_sec
 
 def test_each_alert_has_a_row_that_says_what_to_do_and_there_are_no_others() -> None:
     rows = re.findall(
-        r"^\| (\w+) \| [^|]+ \| [^|]+ \|$", (ROOT / "docs" / "alerts.md").read_text("utf-8"), re.MULTILINE
+        r"^\| <a id=\"\w+\"></a>(\w+) \| [^|]+ \| [^|]+ \|$",
+        (ROOT / "docs" / "alerts.md").read_text("utf-8"),
+        re.MULTILINE,
     )
-    assert rows[1:] == [alert["alert"] for alert in ALERTS]
+    assert rows == [alert["alert"] for alert in ALERTS]
+
+
+def test_each_alert_names_its_own_row_as_its_runbook() -> None:
+    for alert in ALERTS:
+        page, _, anchor = alert["annotations"]["runbook_url"].partition("#")
+        assert (page, anchor) == ("docs/alerts.md", alert["alert"].lower())
+        assert f'| <a id="{anchor}"></a>{alert["alert"]} |' in (ROOT / page).read_text("utf-8")
 
 
 def test_each_alert_says_how_soon_somebody_has_to_act() -> None:
