@@ -23,7 +23,7 @@ from gateway.store.port import Store, Transaction, WriteAfterRefusal
 from gateway.store.reading_ahead import Wanted, row_wanted
 from gateway.store.tables import Table, prints_without
 from gateway.store.vault import KeyDestroyed
-from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
 from gateway.values.names import name_of
 
 
@@ -249,12 +249,15 @@ def received_after(tx: Transaction, origin: str, place: tuple[int, str], limit: 
     )
 
 
-def forget(tx: Transaction, rows: Sequence[tuple[str, str]], before: int) -> None:
+def forget(tx: Transaction, rows: Sequence[tuple[str, str]], before: int, now: datetime) -> None:
     """Removes commands, each an origin and the id of an envelope, all made before an instant in microseconds.
 
     The inbox then refuses all commands made before the instant, except repeatable ones. No removed command has a second
-    effect, whatever the rules of retention and the clock say later.
+    effect, whatever the rules of retention and the clock say later. Raises ValueError for an instant after `now`: the
+    inbox would refuse new commands.
     """
+    if before > to_microseconds(now):
+        raise ValueError(f"{from_microseconds(before)} is after {now}: the inbox would refuse new commands")
     tx.execute(
         "INSERT INTO inbox_forgotten (id, create_time) VALUES (1, :before) ON CONFLICT (id) DO UPDATE SET create_time ="
         " CASE WHEN excluded.create_time > inbox_forgotten.create_time THEN excluded.create_time"

@@ -100,7 +100,7 @@ def test_a_command_of_before_the_memory_of_the_inbox_is_not_done_again_unless_a_
     async def scenario(scene: Scene) -> None:
         sent, border = scene.pair.seal(), scene.pair.borders[DESTINATION]
         first = await scene.receive(sent)
-        await scene.store.write(lambda tx: forget(tx, [(ORIGIN, "1")], to_microseconds(NOW) + 1))
+        await scene.store.write(lambda tx: forget(tx, [(ORIGIN, "1")], to_microseconds(NOW) + 1, NOW + HOUR))
         await scene.store.write(lambda tx: tx.execute("DELETE FROM effects"))
         for is_repeatable, reason in ((False, Reason.REASON_ENVELOPE_FORGOTTEN), (True, Reason.REASON_UNSPECIFIED)):
             scene.desk.is_repeatable = is_repeatable

@@ -95,8 +95,8 @@ def test_a_command_that_is_forgotten_has_no_second_effect_although_it_is_still_g
         sent = scene.pair.seal(lifetime=HOUR * 48)
         await scene.receive(sent)
         scene.clock.instant += HOUR
-        await scene.store.write(lambda tx: forget(tx, [(ORIGIN, "1")], to_microseconds(NOW + HOUR)))
-        await scene.store.write(lambda tx: forget(tx, [], to_microseconds(NOW - HOUR)))
+        await scene.store.write(lambda tx: forget(tx, [(ORIGIN, "1")], to_microseconds(NOW + HOUR), NOW + HOUR))
+        await scene.store.write(lambda tx: forget(tx, [], to_microseconds(NOW - HOUR), NOW))
         receipt = scene.opened(await scene.receive(sent), sent)
         assert (receipt.outcome, receipt.reason) == (
             Outcome.OUTCOME_REFUSED,
@@ -133,7 +133,7 @@ def test_a_repeat_whose_content_is_destroyed_is_answered_for_good_only_where_its
 @pytest.mark.parametrize("since", [timedelta(0), -HOUR])
 def test_what_was_made_since_is_acted_on(tmp_path: Path, since: timedelta) -> None:
     async def scenario(scene: Scene) -> None:
-        await scene.store.write(lambda tx: forget(tx, [], to_microseconds(NOW + since)))
+        await scene.store.write(lambda tx: forget(tx, [], to_microseconds(NOW + since), NOW))
         await scene.receive(scene.pair.seal())
         assert await scene.effects() == ["one"]
 
@@ -143,7 +143,7 @@ def test_what_was_made_since_is_acted_on(tmp_path: Path, since: timedelta) -> No
 def test_what_is_the_same_however_often_it_is_done_is_done_however_old(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         scene.desk.is_repeatable = True
-        await scene.store.write(lambda tx: forget(tx, [], to_microseconds(NOW + HOUR)))
+        await scene.store.write(lambda tx: forget(tx, [], to_microseconds(NOW + HOUR), NOW + HOUR))
         await scene.receive(scene.pair.seal())
         assert await scene.effects() == ["one"]
 

@@ -74,7 +74,7 @@ def test_links_and_paths_lead_somewhere() -> None:
 def test_a_link_without_its_file_or_its_anchor_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
-        "# One two\n[a](#one-two) [b](#three) [c](gone.md) [d](page.md#one-two) [e](#four)\n| <a id=\"four\"></a> |\n",
+        '# One two\n[a](#one-two) [b](#three) [c](gone.md) [d](page.md#one-two) [e](#four)\n| <a id="four"></a> |\n',
         "utf-8",
     )
     assert list(broken_links(page)) == ["page.md: #three", "page.md: gone.md"]

@@ -108,7 +108,7 @@ class Envelopes:
             for each in found
             if each not in held and not self._is_open(tx, each.subject) and _cannot_come_again(tx, each, cut.before)
         ]
-        inbox.forget(tx, [(each.origin, each.envelope_id) for each in gone], cut.before)
+        inbox.forget(tx, [(each.origin, each.envelope_id) for each in gone], cut.before, cut.now)
         last = found[-1] if len(found) == cut.limit else None
         return Page(
             len(gone),
