@@ -236,7 +236,7 @@ def _of_database(
     ports: Ports, registry: Registry, region: CorePorts, core: RegionCore
 ) -> Sequence[Coroutine[None, None, None]]:
     """The loops by which other regions help to find losses of the database, and to catch up."""
-    catching_up = CatchUpPorts(ports.border, ports.store, region.asker, ports.clock, core.kinds)
+    catching_up = CatchUpPorts(core.context, ports.store, region.asker, ports.clock, core.kinds)
     return _witness_telling(ports, registry).run(), CatchingUp(catching_up).run()
 
 

@@ -27,12 +27,16 @@ from gateway.store import catch_ups, losses, vault
 from gateway.store.catch_ups import CatchUp, LostCommand
 from gateway.store.losses import Loss
 from gateway.store.port import Store, Transaction
+from gateway.store.timers import due_timers
 from gateway.time.clock import to_microseconds
+from region_node.business.reconciliation.nightly import DAY_TIMER
 from region_node.lifecycle.recovery.catching_up import LONGEST_PLACE, CatchingUp, CatchUpPorts
 from region_node.lifecycle.recovery.operations import lost_commands
 from region_node.lifecycle.recovery.telling import CATCH_UP, CatchUpEnvelopes
+from region_node.node.context import RegionContext
 from tests.contract.relay_pair import DESTINATION, HOUR, NOW, ORIGIN
 from tests.contract.relay_scene import Scene, outgoing_named, play
+from tests.unit.situations import FEDERATION
 
 HENAN = "henan"
 LATER_KIND = 4_999  # of an envelope
@@ -100,8 +104,8 @@ async def catch_up(scene: Scene, reporter: Reporter) -> CatchUp:
 
 def loop_of(scene: Scene, reporter: Reporter, region: str = DESTINATION) -> CatchingUp:
     """A process of Sichuan, or of another region."""
-    border = scene.pair.borders[region]
-    return CatchingUp(CatchUpPorts(border, scene.store, cast(Asker, reporter), scene.clock, scene.desk.kinds()))
+    context = RegionContext(scene.pair.borders[region], lambda tx, region, number: [])
+    return CatchingUp(CatchUpPorts(context, scene.store, cast(Asker, reporter), scene.clock, scene.desk.kinds()))
 
 
 async def progress(scene: Scene, number: int = 1, region: str = ORIGIN) -> CatchUp:
@@ -331,6 +335,29 @@ def test_a_command_waits_while_this_region_cannot_do_it_and_for_hours_where_it_i
         for own in (Reason.REASON_TOO_BUSY, Reason.REASON_REGION_SUSPENDED, Reason.REASON_UPGRADE_REQUIRED):
             assert await tried(20, own) == []
         assert await tried(1, Reason.REASON_REGION_UNREACHABLE) == ["REGION_UNREACHABLE"]
+
+    play(tmp_path, scenario)
+
+
+def test_the_days_since_the_begin_of_the_lost_part_are_compared_with_a_region_that_has_told_everything(
+    tmp_path: Path,
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        member = Member(region=ORIGIN, state=MemberState.MEMBER_STATE_JOINED)
+        scene.pair.borders[DESTINATION].current.update(Federation(7, FEDERATION.configuration), [member])
+        sent = [scene.pair.seal(envelope_id=each, payload=each.encode()) for each in ("1", "2")]
+        first = [(each, await scene.receive(each)) for each in sent]
+        await lose(scene, NOW - timedelta(days=10), NOW - HOUR)
+        reporter = Reporter({"": page(first[0], then="1"), "1": page(first[1], then="1")})
+        await catch_up(scene, reporter)
+        assert await scene.store.read(compared) == [], "it may tell more"
+        reporter.pages["1"] = page(first[1])
+        await catch_up(scene, reporter)
+        days = [f"{NOW.date() - timedelta(days=each)}" for each in range(10, 0, -1)]
+        assert await scene.store.read(compared) == [f"{ORIGIN} {each}" for each in days]
+
+    def compared(tx: Transaction) -> list[str]:
+        return [each.subject for each in due_timers(tx, NOW + HOUR) if each.kind == DAY_TIMER]
 
     play(tmp_path, scenario)
 

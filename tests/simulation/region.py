@@ -231,7 +231,7 @@ class Region:
         self.node = self._node(process, core, store, business)
         process.spawn(_let_runs_go_on(core, business))
         if border.incarnation() or fence is not None:
-            process.spawn(CatchingUp(CatchUpPorts(border, store, asker, border.clock, core.kinds)).run())
+            process.spawn(CatchingUp(CatchUpPorts(core.context, store, asker, border.clock, core.kinds)).run())
         if self.ports.has_moves:
             lost = LostCustomers(core.context, business, asker, border.clock)
             assign = self.ports.coordinators.assign_number

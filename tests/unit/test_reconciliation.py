@@ -19,12 +19,14 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcom
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.store.timers import due_timers, fire
+from gateway.store.timers import cancel_timer, due_timers, fire
 from gateway.time.clock import to_timestamp
 from region_node.business.reconciliation import comparing
+from region_node.business.reconciliation.kind import KEPT
 from region_node.business.reconciliation.nightly import (
     DAY_TIMER,
     NIGHT_TIMER,
+    compare_since,
     compare_soon,
     day_is_due,
     ensure_reconciliation,
@@ -217,6 +219,42 @@ def test_the_days_of_a_region_that_was_away_are_compared_once_it_is_back(two: Tw
     assert asked_in(8, lost, TAKEN_IN) == set(), "nothing waits for it"
     found = asked_in(1, MemberState.MEMBER_STATE_JOINED, TAKEN_IN + timedelta(days=8))
     assert {f"{older}", *(f"{DAY + timedelta(days=each)}" for each in range(8))} <= found
+
+
+def test_each_ended_day_since_an_older_database_is_compared_soon(two: Two) -> None:
+    home, begin, now = two.home, TAKEN_IN - timedelta(days=10), TAKEN_IN
+    handlers = {DAY_TIMER: lambda tx, timer, now: day_is_due(tx, home.context, timer, now)}
+    two.order("lost", taken_in=begin)
+    home.execute(f"DELETE FROM orders WHERE order_id = '{ORIGIN}/counter/lost'")
+    compare_since(home.tx, home.context.node, ORIGIN, begin, now)
+    while timers := due_timers(home.tx, now):
+        for timer in timers:
+            fire(home.tx, timer, handlers, now)
+        two.settle(now)
+        now += timedelta(seconds=1)
+    assert [each.day for each in reversed(home.days)] == [f"{DAY - timedelta(days=each)}" for each in range(10, 0, -1)]
+    assert home.named["lost"] == "missing_here"
+
+
+def test_no_day_is_compared_of_which_no_finding_would_be_kept_and_none_by_a_federation_without_a_policy(
+    two: Two,
+) -> None:
+    def compared() -> list[str]:
+        found = due_timers(home.tx, TAKEN_IN + timedelta(days=1), 2 * KEPT.days, of={DAY_TIMER})
+        for each in found:
+            cancel_timer(home.tx, each.timer_id)
+        return [each.subject for each in found]
+
+    home, node = two.home, two.home.context.node
+    compare_since(home.tx, node, ORIGIN, TAKEN_IN - timedelta(days=10_000), TAKEN_IN)
+    found = compared()
+    assert (found[0], len(found)) == (f"{ORIGIN} {DAY - KEPT}", KEPT.days)
+    unregulated = Configuration()
+    unregulated.CopyFrom(FEDERATION.configuration)
+    unregulated.ClearField("policies")
+    node.border.current.update(Federation(9, unregulated), node.border.current.state().members.values())
+    compare_since(home.tx, node, ORIGIN, TAKEN_IN - timedelta(days=10), TAKEN_IN)
+    assert compared() == []
 
 
 def test_an_unreadable_answer_ends_the_comparison_and_a_record_outside_of_its_bucket_is_left_out(two: Two) -> None:

@@ -10,11 +10,11 @@ from region_node.business.reconciliation.repair_rows import forget_repairs
 from region_node.business.reconciliation.rows import forget_before
 from region_node.records.kinds import RecordKind, RetentionPort
 
-_KEPT = timedelta(days=3 * 366)  # as evidence of what both regions had, until their claims lapse
+KEPT = timedelta(days=3 * 366)  # as evidence of what both regions had, until their claims lapse
 
 
 def _forget(tx: Transaction, now: datetime) -> None:
-    oldest = now - _KEPT
+    oldest = now - KEPT
     forget_before(tx, f"{oldest.date()}")
     forget_repairs(tx, oldest)
 

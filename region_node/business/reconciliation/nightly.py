@@ -6,17 +6,18 @@ A timer holds the place, so any process continues after a stop.
 from datetime import date, datetime, timedelta
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, is_set, set_timer
 from region_node.business.reconciliation import days, rules
 from region_node.business.reconciliation.comparing import compare
+from region_node.business.reconciliation.kind import KEPT
 from region_node.business.reconciliation.port import Reconciliation
 from region_node.business.reconciliation.rows import expect_answer, unsettled_days
 from region_node.node.context import RegionContext
 
 NIGHT_TIMER = "reconciliation"
-DAY_TIMER = "reconciliation-day"  # a comparison that staff asked for
+DAY_TIMER = "reconciliation-day"  # a comparison besides the nightly run
 _WAIT = "wait"
 _RETRY = timedelta(minutes=1)
 _BREATH = timedelta(milliseconds=50)  # between two days, for everything else that the store has to do
@@ -62,8 +63,22 @@ def compare_soon(tx: Transaction, region: str, day: date, now: datetime) -> None
     set_timer(tx, f"{DAY_TIMER}/{place}", kind=DAY_TIMER, subject=place, due=now)
 
 
+def compare_since(tx: Transaction, context: RegionContext, region: str, begin: datetime, now: datetime) -> None:
+    """Has each ended day compared from the one of an instant on, or from the oldest of which findings are kept.
+
+    A federation without policies for it compares none. Raises Refused without a configuration.
+    """
+    try:
+        first, today = (days.today(context, region, each) for each in (max(begin, now - KEPT), now))
+    except Refused as refused:
+        lasting(refused)
+        return
+    for number in range((today - first).days):
+        compare_soon(tx, region, first + timedelta(days=number), now + number * _BREATH)
+
+
 def day_is_due(tx: Transaction, context: Reconciliation, timer: Timer, now: datetime) -> None:
-    """Starts the comparison that staff asked for. Raises Refused without a configuration: the timer stays due."""
+    """Starts a comparison besides the nightly run. Raises Refused without a configuration: the timer stays due."""
     region, _, day = timer.subject.partition(" ")
     _begin(tx, context, region, date.fromisoformat(day), now)
 

@@ -32,7 +32,9 @@ from gateway.store.losses import Loss, LossChanged
 from gateway.store.port import Store, Transaction
 from gateway.store.vault import KeyDestroyed
 from gateway.time.clock import Clock, from_microseconds, from_timestamp, is_dated, to_microseconds, to_timestamp
+from region_node.business.reconciliation.nightly import compare_since
 from region_node.lifecycle.recovery.telling import CATCH_UP
+from region_node.node.context import RegionContext
 from region_node.node.payloads import received
 
 LOOK_SECONDS = 60.0  # between two looks of a process that has heard of no loss
@@ -62,11 +64,16 @@ _log = logging.getLogger(__name__)
 class CatchUpPorts:
     """The ports of the loop. `store` is the one before the fence."""
 
-    border: Border
+    context: RegionContext
     store: Store
     asker: Asker
     clock: Clock
     kinds: Kinds
+
+    @property
+    def border(self) -> Border:
+        """The border of the region."""
+        return self.context.border
 
 
 @dataclass(frozen=True)
@@ -178,7 +185,7 @@ class CatchingUp:
                     return False
             except _Unable as unable:
                 return await self._note_refused(known, unable.refused)
-            known = await store.write(lambda tx, before=known, told=answer: self._advance(tx, before, told))  # type: ignore[misc]
+            known = await store.write(lambda tx, before=known, told=answer: self._advance(tx, loss, before, told))  # type: ignore[misc]
             self._pauses.end(region)
         _log.warning("%s has told all that the database lacks after loss %d", region, loss.number)
         return True
@@ -334,19 +341,21 @@ class CatchingUp:
             audit.append(tx, now=now, actor=actor, action=action, subject=content.subject, detail=content.id)
         return Reason.REASON_UNSPECIFIED
 
-    def _advance(self, tx: Transaction, before: CatchUp, told: CatchUpAnswer) -> CatchUp:
+    def _advance(self, tx: Transaction, loss: Loss, before: CatchUp, told: CatchUpAnswer) -> CatchUp:
         """Notes that a page was taken, unless another process has done so."""
         known = catch_ups.catch_up_with(tx, before.loss, before.region)
         if known.place != before.place or known.finish_time is not None:
             return known
         purged = to_microseconds(from_timestamp(told.purge_time)) if told.HasField("purge_time") else 0
-        now = to_microseconds(self._ports.clock.now())
+        now = self._ports.clock.now()
         known = known._replace(
             place=told.next_place,
             purged_before=max(purged, known.purged_before),
             failure="",
-            finish_time=None if told.next_place else now,
+            finish_time=None if told.next_place else to_microseconds(now),
         )
+        if known.finish_time is not None:
+            compare_since(tx, self._ports.context, known.region, from_microseconds(loss.catch_up_from or 0), now)
         catch_ups.keep(tx, known)
         return known
 
