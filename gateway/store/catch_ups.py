@@ -1,6 +1,6 @@
 """Catching up after a loss of the database: the progress of each region's report, and the commands left to people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -49,6 +49,15 @@ LOST_COMMANDS = Table("lost_commands", LostCommand, key=("loss", "region", "orig
 def catch_up_with(tx: Transaction, loss: int, region: str) -> CatchUp:
     """The progress of a region that reports what the database lacks after a loss."""
     return tx.find(CATCH_UPS, loss, region) or CatchUp(loss, region)
+
+
+def ask(tx: Transaction, loss: int, region: str) -> CatchUp:
+    """The same for a question to the region: people see the region in the list before its answer."""
+    known = tx.find(CATCH_UPS, loss, region)
+    if known is None:
+        known = CatchUp(loss, region)
+        keep(tx, known)
+    return known
 
 
 def begun(tx: Transaction) -> list[Loss]:
@@ -126,6 +135,16 @@ def lost_after(tx: Transaction, place: tuple[int, str, str, str], limit: int) ->
         id=place[3],
         limit=limit,
     )
+
+
+def unfinished(tx: Transaction) -> Mapping[str, datetime]:
+    """The regions whose report is incomplete, with the acceptance of the first loss for which it is."""
+    accepted = {each.number: from_microseconds(each.accept_time or 0) for each in begun(tx)}
+    left = (each for each in reversed(catch_ups(tx)) if each.finish_time is None and each.loss in accepted)
+    found = dict[str, datetime]()
+    for each in left:
+        found.setdefault(each.region, accepted[each.loss])
+    return found
 
 
 def catch_ups(tx: Transaction) -> list[CatchUp]:

@@ -18,6 +18,7 @@ from region_node.app.core import RegionCore
 from region_node.care.anomalies.watching import AnomalyWatch
 from region_node.care.quarantine.counting import WaitingWork
 from region_node.customers.documents.reuse import measure_reuse
+from region_node.lifecycle.recovery.watching import RecoveryWatch
 from region_node.node.operator_work import OperatorWork
 from region_node.node.queues import QueueWatch
 from region_node.node.settings import RegionSettings
@@ -52,6 +53,20 @@ def observe_anomalies(meter: Meter, watch: AnomalyWatch) -> None:
         "{anomaly}",
         lambda: [(each.count, {"region": each.region}) for each in watch.waiting],
     )
+
+
+def observe_recovery(meter: Meter, watch: RecoveryWatch, clock: Clock) -> None:
+    """Registers what is left after a loss: the age of incomplete reports by region, and listed commands."""
+    observe(
+        meter,
+        "crossregion.recovery.unfinished",
+        "s",
+        lambda: [
+            ((clock.now() - accepted).total_seconds(), {"region": region})
+            for region, accepted in watch.unfinished.items()
+        ],
+    )
+    observe(meter, "crossregion.recovery.lost", "{command}", lambda: [(watch.lost, {})])
 
 
 def observe_work(meter: Meter, open_work: OperatorWork, day_work: OperatorWork) -> None:

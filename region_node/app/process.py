@@ -52,7 +52,7 @@ from region_node.app import registered
 from region_node.app.beginning import Older, begins, work
 from region_node.app.core import CorePorts, RegionCore
 from region_node.app.membership import credential_loops, federation_client, watches_of
-from region_node.app.metrics import observe_node
+from region_node.app.metrics import observe_node, observe_recovery
 from region_node.app.ports import Ports
 from region_node.app.row_migrations import migrate_rows
 from region_node.app.services import ServicePorts
@@ -76,6 +76,7 @@ from region_node.lifecycle.moving.restored import RestoredCustomers
 from region_node.lifecycle.recovery.catching_up import CatchingUp, CatchUpPorts
 from region_node.lifecycle.recovery.keeper import FenceKeeper, KeeperPorts
 from region_node.lifecycle.recovery.operations import Finding
+from region_node.lifecycle.recovery.watching import RecoveryWatch
 from region_node.lifecycle.registry import Registry
 from region_node.listeners.callbacks import Callbacks
 from region_node.listeners.delivery import DeliveryPorts, ListenerDelivery
@@ -162,7 +163,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             _planning(core_ports, client, restored).run(),
             _listener_delivery(ports, core).run(),
             *await door.open(own, border, stack, server.calls, *_web(ports)),
-            *_of_database(ports, registry, core_ports, core),
+            *_of_database(ports, registry, core_ports, core, telemetry.meter),
             *credential_loops(ports, client, telemetry.meter),
         )
         tasks = [looking, *(asyncio.create_task(each) for each in loops)]
@@ -233,11 +234,13 @@ async def _fence(ports: Ports, client: FederationClient, older: Older) -> FenceK
 
 
 def _of_database(
-    ports: Ports, registry: Registry, region: CorePorts, core: RegionCore
+    ports: Ports, registry: Registry, region: CorePorts, core: RegionCore, meter: Meter
 ) -> Sequence[Coroutine[None, None, None]]:
     """The loops by which other regions help to find losses of the database, and to catch up."""
     catching_up = CatchUpPorts(core.context, ports.store, region.asker, ports.clock, core.kinds)
-    return _witness_telling(ports, registry).run(), CatchingUp(catching_up).run()
+    watch = RecoveryWatch(ports.border.region, ports.store)
+    observe_recovery(meter, watch, ports.clock)
+    return _witness_telling(ports, registry).run(), CatchingUp(catching_up).run(), watch.run()
 
 
 def _access(services: Sequence[Service], ports: Ports) -> AccessRules:

@@ -194,6 +194,7 @@ def test_a_region_that_cannot_report_holds_up_nothing_and_one_that_is_away_is_wa
         await lose(scene, NOW - HOUR, NOW + timedelta(minutes=5))
         away = await catch_up(scene, Reporter(refused=Refused(Reason.REASON_REGION_UNREACHABLE, region=ORIGIN)))
         assert (away.failure, away.finish_time) == ("", None)
+        assert await scene.store.read(catch_ups.catch_ups) == [CatchUp(1, ORIGIN)], "people see for whom it waits"
         assert await scene.store.read(lambda tx: catch_ups.is_catching_up(tx, ORIGIN))
         older = await catch_up(
             scene, Reporter(refused=Refused(Reason.REASON_UPGRADE_REQUIRED, region=ORIGIN, field="kind"))

@@ -44,7 +44,7 @@ from region_node.cli.node.configuration_checks import (
 )
 from region_node.cli.node.escalation_checks import check_escalations
 from region_node.cli.node.forgotten_checks import check_forgotten
-from region_node.cli.node.loss_checks import check_losses
+from region_node.cli.node.loss_checks import check_catching_up, check_losses
 from region_node.cli.node.open_work_checks import check_open_work
 from region_node.cli.node.quarantine_checks import check_quarantine
 from region_node.cli.node.revision_checks import check_revisions
@@ -81,6 +81,7 @@ async def _examine(sources: Sources, settings: RegionSettings) -> Sequence[Findi
         check_process(REGION_NODE, sources, settings, clock, files),
         asyncio.to_thread(check_escalations, settings),
         asyncio.to_thread(check_losses, settings.database),
+        asyncio.to_thread(check_catching_up, settings),
         asyncio.to_thread(check_quarantine, settings.database),
         asyncio.to_thread(check_forgotten, settings.database, clock.now()),
         asyncio.to_thread(check_open_work, settings),

@@ -27,7 +27,7 @@ from gateway.relay.queries import Asker
 from gateway.rpc.message_checks import require_plain
 from gateway.security.sealing import Route
 from gateway.store import catch_ups
-from gateway.store.catch_ups import CatchUp, LostCommand
+from gateway.store.catch_ups import CATCH_UPS, CatchUp, LostCommand
 from gateway.store.losses import Loss, LossChanged
 from gateway.store.port import Store, Transaction
 from gateway.store.vault import KeyDestroyed
@@ -177,7 +177,7 @@ class CatchingUp:
     async def _after(self, loss: Loss, region: str) -> bool:
         """Takes the reports of a region after a loss; returns whether none is to come soon. Raises as `catch_up`."""
         store = self._ports.store
-        known = await store.read(lambda tx: catch_ups.catch_up_with(tx, loss.number, region))
+        known = await self._asked(loss, region)
         while known.finish_time is None:
             try:
                 answer = await self._ask(loss, known)
@@ -189,6 +189,13 @@ class CatchingUp:
             self._pauses.end(region)
         _log.warning("%s has told all that the database lacks after loss %d", region, loss.number)
         return True
+
+    async def _asked(self, loss: Loss, region: str) -> CatchUp:
+        """The progress of a region, which people see in the list from the first question on."""
+        known = await self._ports.store.read(lambda tx: tx.find(CATCH_UPS, loss.number, region))
+        if known is not None:
+            return known
+        return await self._ports.store.write(lambda tx: catch_ups.ask(tx, loss.number, region))
 
     async def _ask(self, loss: Loss, known: CatchUp) -> CatchUpAnswer:
         """The next page of a region. Raises _Unable."""

@@ -17,6 +17,9 @@ from region_node.approvals.operations import Act, Awaited, approval_of, use
 from region_node.records.numbers import Counted
 from region_node.requests.auditing import AuditedCall
 
+MOST_COUNTED = 1000
+"""Commands left to people, of which each costs a look at its receipt."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -86,6 +89,11 @@ def lost_commands(tx: Transaction, region: str, place: tuple[int, str, str, str]
         if len(found) >= limit or len(page) < limit:
             break
     return found[:limit]
+
+
+def count_lost(tx: Transaction, region: str) -> int:
+    """The number of commands left to people, as `lost_commands` lists them; no more than `MOST_COUNTED` are counted."""
+    return len(lost_commands(tx, region, (0, "", "", ""), MOST_COUNTED))
 
 
 def _is_accepted(tx: Transaction, envelope_id: str) -> bool:

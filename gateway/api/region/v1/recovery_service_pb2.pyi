@@ -115,7 +115,7 @@ class ListLossesResponse(_message.Message):
 
     @_builtins.property
     def catch_ups(self) -> _containers.RepeatedCompositeFieldContainer[Global___CatchUp]:
-        """Progress of other regions that report what the database lacks, by loss and region; it begins with their answer."""
+        """Progress of other regions that report what the database lacks, by loss and region; it begins with the question."""
 
     def __init__(
         self,
