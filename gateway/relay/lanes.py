@@ -14,6 +14,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from gateway.api.relay.v1.relay_pb2 import Batch, DeliverResult, HopStamp, Journey
 from gateway.errors import Refused, Unreachable, reason_name, status_code
@@ -77,6 +78,14 @@ class LaneCounts:
     """Envelopes of answered deliveries that are sent again, or left to people, by the name of a gRPC status."""
 
 
+class Stop(NamedTuple):
+    """A destination that does not respond."""
+
+    since: datetime
+    failure: str
+    """The name of the reason of the last refusal, or of the gRPC status without an answer."""
+
+
 class Lane:
     """The queue to one destination."""
 
@@ -88,14 +97,19 @@ class Lane:
         self._wait = FullJitter(ports.source)
         self._budget = RetryBudget()
         self._failures = 0
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._in_flight: dict[asyncio.Task[None], int] = {}  # the envelopes of each batch
         self._changed = asyncio.Event()
         self._open = True
-        self.stopped: datetime | None = None
-        """Since when the destination has not responded; None while it does."""
+        self.stopped: Stop | None = None
+        """Since when the destination has not responded, and why; None while it does."""
 
     def __len__(self) -> int:
         return len(self._queue)
+
+    @property
+    def in_flight(self) -> int:
+        """The number of envelopes in batches that were sent and whose answers are not kept yet."""
+        return sum(self._in_flight.values())
 
     def waiting_of(self, operator: str) -> int:
         """The number of envelopes of an operator that wait."""
@@ -144,12 +158,12 @@ class Lane:
             if not batch:
                 return
             task = asyncio.get_running_loop().create_task(self._carry(batch))
-            self._in_flight.add(task)
+            self._in_flight[task] = len(batch)
             task.add_done_callback(partial(self._landed, batch))
 
     def _landed(self, batch: Sequence[QueuedEnvelope], task: asyncio.Task[None]) -> None:
         """A batch that ended without an answer, by a defect or a call that was cancelled, is sent again."""
-        self._in_flight.discard(task)
+        self._in_flight.pop(task, None)
         self._changed.set()
         if task.cancelled():
             self._trip(batch, Unreachable("the call was cancelled"))
@@ -232,15 +246,21 @@ class Lane:
         self.counts.failed[status] += 1
         if self._open:
             self.counts.trips += 1
-            self.stopped = self.stopped or self._ports.clock.now()
+            self.stopped = self.stopped or Stop(self._ports.clock.now(), "")
             told = reason_name(failure.reason) if isinstance(failure, Refused) else str(failure)
             _log.warning("the lane to %s stops sending: %s", self.destination, told)
+        self._tell_failure(failure)
         self._open = False
         self._failures += 1
         self._queue.put_back(batch)
         self._changed.set()
         if not self._budget.withdraw(len(batch)):
             self._failures += 1
+
+    def _tell_failure(self, failure: Unreachable | Refused) -> None:
+        if self.stopped is not None:
+            told = reason_name(failure.reason) if isinstance(failure, Refused) else failure.status
+            self.stopped = self.stopped._replace(failure=told)
 
     async def _recover(self) -> None:
         """Waits for the batches on their way, then probes with an empty batch until the destination answers."""
@@ -258,7 +278,8 @@ class Lane:
         self.counts.probes += 1
         try:
             await self._ports.transport.deliver(Batch(destination=self.destination), DELIVER_TIMEOUT)
-        except (Unreachable, Refused):
+        except (Unreachable, Refused) as failure:
+            self._tell_failure(failure)
             return False
         return True
 
@@ -294,9 +315,13 @@ class Lanes:
         """The lanes that exist."""
         return list(self._lanes.values())
 
-    def stopped(self) -> dict[str, datetime]:
-        """The destinations that do not respond, each with the time since when."""
+    def stopped(self) -> dict[str, Stop]:
+        """The destinations that do not respond, each with the time since when and the cause."""
         return {lane.destination: lane.stopped for lane in self._lanes.values() if lane.stopped is not None}
+
+    def in_flight(self) -> dict[str, int]:
+        """The numbers of envelopes in flight, by destination; without those of none."""
+        return {lane.destination: lane.in_flight for lane in self._lanes.values() if lane.in_flight}
 
     async def close(self) -> None:
         """Stops sending. Envelopes without a receipt stay in the outbox."""

@@ -1,6 +1,6 @@
 """The node as a member of the federation: its client, its credentials, and the loops that look at both."""
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from opentelemetry.metrics import Meter
 from gateway.api.federation.v1.federation_pb2 import DisputedRevision
 from gateway.federation.versions import OwnVersion
 from gateway.process.metrics import observe
+from gateway.relay.lanes import Lanes
 from gateway.security.authority_file import follow_authority
 from gateway.security.certificate_renewal import CertificateRenewal, RenewalPorts
 from gateway.security.renewal_proofs import proof_of_region
@@ -54,10 +55,8 @@ def watches_of(ports: Ports, context: RegionContext, meter: Meter) -> Watches:
     return Watches(_revision_watch(ports, context, meter), anomalies, open_work, day_work, queues)
 
 
-def federation_client(
-    ports: Ports, breakers: Callable[[], Mapping[str, datetime]], watches: Watches
-) -> FederationClient:
-    """The client by which the node is a member; `breakers` has the times since which regions are not sent to."""
+def federation_client(ports: Ports, lanes: Lanes, watches: Watches) -> FederationClient:
+    """The client by which the node is a member."""
     settings = ports.settings
     node = Node(
         settings.federation,
@@ -72,7 +71,8 @@ def federation_client(
         ports.unfenced,
         ports.clock,
         ports.source,
-        breakers,
+        lanes.stopped,
+        lanes.in_flight,
         disputes=lambda: [each for _, each in watches.revisions.disputes],
         anomalies=lambda: watches.anomalies.waiting,
         version=OwnVersion(migrations_of(*PACKAGES), settings.database.engine).found,

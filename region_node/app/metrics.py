@@ -123,8 +123,8 @@ def _observe_lanes(meter: Meter, core: RegionCore, clock: Clock) -> None:
         "crossregion.lane.stopped",
         "s",
         lambda: [
-            ((clock.now() - since).total_seconds(), {"destination": destination})
-            for destination, since in lanes.stopped().items()
+            ((clock.now() - stop.since).total_seconds(), {"destination": destination})
+            for destination, stop in lanes.stopped().items()
         ],
     )
 

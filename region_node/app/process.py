@@ -126,7 +126,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         await persistently(partial(migrate_rows, ports.unfenced))
         core = RegionCore(core_ports)
         watches = watches_of(ports, core_ports.context, telemetry.meter)
-        client = federation_client(ports, core.lanes.stopped, watches)
+        client = federation_client(ports, core.lanes, watches)
         stack.push_async_callback(client.close)
         client.load()
         restored = RestoredCustomers(core_ports.context, ports.unfenced)

@@ -17,7 +17,7 @@ from gateway.api.relay.v1.relay_pb2 import (
     Receipt,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Unreachable
+from gateway.errors import Refused, Unreachable
 from gateway.relay.envelopes import Sealed
 from gateway.relay.lanes import Delivered, Lane, LanePorts, Lanes
 from gateway.relay.transport import BeforeAttempt
@@ -86,6 +86,8 @@ class Way:
     batches: list[Delivery] = field(default_factory=list)
     probes: int = 0
     reachable: bool = True
+    failure: Unreachable | Refused = field(default_factory=lambda: Unreachable("cut"))
+    """How probes end where it is not reachable."""
     answers_by_itself: bool = False
     settled: list[str] = field(default_factory=list)
     delivered: list[Delivered] = field(default_factory=list)
@@ -96,7 +98,7 @@ class Way:
         if not batch.envelopes:
             self.probes += 1
             if not self.reachable:
-                raise Unreachable("cut")
+                raise self.failure
             return BatchAnswer()
         if before_attempt is not None:
             before_attempt()

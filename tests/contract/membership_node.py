@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,6 +14,7 @@ from gateway.federation.current import CurrentFederation
 from gateway.federation.versions import OwnVersion
 from gateway.process.running import stop_tasks
 from gateway.relay.border import Border
+from gateway.relay.lanes import Stop
 from gateway.rpc.channels import Dialer
 from gateway.security.authority import CertificateSet
 from gateway.security.signing import AUDIT_HEAD, Signer, TrustedKeys
@@ -58,13 +58,14 @@ async def node(
     *coordinators: str,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     issued: CertificateSet | None = None,
-    breakers: Mapping[str, datetime] = MappingProxyType({}),
+    breakers: Mapping[str, Stop] = MappingProxyType({}),
+    in_flight: Mapping[str, int] = MappingProxyType({}),
     anchor: Anchor | None = None,
     clock: Clock = CLOCK,
 ) -> AsyncIterator[NodeUnderTest]:
     """A node that has loaded its last good state and whose loops do not run yet.
 
-    `breakers` are the destinations that it finds silent.
+    `breakers` are the destinations that it finds silent, `in_flight` the envelopes that nobody has answered.
     `issued` are its certificates where its region has joined before: of two of one time, the higher serial counts.
     """
     issued = issued or certificates.issue(f"region/{REGION}")
@@ -74,7 +75,9 @@ async def node(
     border = Border(REGION, signer, keys, CurrentFederation())
     store = SqliteStore(data / "node.sqlite", migrations_of("gateway"))
     dialer = Dialer(certificates.credentials(f"region/{REGION}"), CLOCK)
-    ports = MembershipPorts(dialer, store, clock, random.Random(1), lambda: breakers, sleep, version=VERSION.found)
+    ports = MembershipPorts(
+        dialer, store, clock, random.Random(1), lambda: breakers, lambda: in_flight, sleep, version=VERSION.found
+    )
     description = Node(FEDERATION, border, region_keys(REGION), issued.signing.certificate_pem, coordinators, anchor)
     client = FederationClient(description, data, ports)
     client.load()

@@ -190,22 +190,76 @@ def test_a_lane_without_an_answer_sends_nothing_but_empty_probes_until_one_is_an
             lane.add(sealed(f"{number}"))
         await until(lambda: way.probes >= 10)
         assert way.sent == [["1"]], "no envelope travels while the breaker is open"
-        since = lane.stopped
-        assert since is not None
-        assert since <= SystemClock().now()
+        stop = lane.stopped
+        assert stop is not None
+        assert stop.since <= SystemClock().now()
         way.reachable = True
         await until(lambda: len(way.sent) == 2)
         assert way.sent[1] == [f"{number}" for number in range(1, 20)]
         assert (lane.counts.trips, lane.counts.repeated) == (1, 1)
         assert lane.counts.probes == way.probes
-        assert lane.stopped == since, "empty batches alone were answered"
+        assert lane.stopped == stop, "empty batches alone were answered"
         way.batches[1].fail(failure)
         await until(lambda: len(way.sent) == 3)
-        assert lane.stopped == since, "the alarm counts from the first failure"
+        assert lane.stopped is not None
+        assert lane.stopped.since == stop.since, "the alarm counts from the first failure"
         way.batches[2].accept()
         await until(lambda: lane.stopped is None)
 
     run(scenario)
+
+
+def test_a_stopped_lane_tells_its_last_failure_by_the_name_of_a_reason_or_of_a_status() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        def told() -> str:
+            return lane.stopped.failure if lane.stopped is not None else ""
+
+        way.reachable, way.failure = False, Unreachable("a text of a peer", "DEADLINE_EXCEEDED")
+        lane.add(sealed("1"))
+        await until(lambda: len(way.batches) == 1)
+        assert told() == ""
+        way.batches[0].fail(Refused(Reason.REASON_REGION_UNREACHABLE, region=DESTINATION))
+        await until(lambda: told() == "REGION_UNREACHABLE")
+        await until(lambda: told() == "DEADLINE_EXCEEDED")
+        way.failure = Refused(Reason.REASON_REGION_SUSPENDED, region=DESTINATION)
+        await until(lambda: told() == "REGION_SUSPENDED")
+        way.reachable = True
+        await until(lambda: len(way.batches) == 2)
+        way.batches[1].accept()
+        await until(lambda: lane.stopped is None)
+
+    run(scenario)
+
+
+def test_envelopes_are_in_flight_from_their_departure_until_their_receipts_are_kept() -> None:
+    async def scenario() -> None:
+        way, committed = Way(), asyncio.Event()
+
+        async def commit() -> None:
+            await committed.wait()
+
+        way.settle_when = commit
+        lanes = Lanes(way.ports())
+        assert lanes.in_flight() == {}
+        for number in range(3):
+            lanes.to(DESTINATION).add(sealed(f"{number}"))
+        await until(lambda: len(way.batches) == 1)
+        lanes.to(DESTINATION).add(sealed("3"))
+        await until(lambda: len(way.batches) == 2)
+        lanes.to(DESTINATION).add(sealed("4"))
+        assert lanes.in_flight() == {DESTINATION: 4}, "the last one waits for a batch to return"
+        way.batches[1].fail(Unreachable("cut"))
+        await until(lambda: lanes.in_flight() == {DESTINATION: 3})
+        way.batches[0].accept()
+        await quiet()
+        assert lanes.in_flight() == {DESTINATION: 3}, "answered, and the answer is not committed"
+        committed.set()
+        way.answers_by_itself = True
+        await until(lambda: len(way.settled) == 5)
+        await until(lambda: lanes.in_flight() == {})
+        await lanes.close()
+
+    asyncio.run(scenario())
 
 
 def test_when_both_batches_fail_the_lane_trips_once_and_every_envelope_is_sent_once_more() -> None:

@@ -12,6 +12,7 @@ import pytest
 from gateway.api.federation.v1.configuration_pb2 import Configuration, DataClass
 from gateway.api.federation.v1.federation_pb2 import ChainHead, Member, MemberState, WatchResponse
 from gateway.federation.current import CurrentFederation
+from gateway.relay.lanes import Stop
 from gateway.security.authority import CertificateSet
 from gateway.security.identity import parse
 from gateway.security.region_keys import KeySet
@@ -134,30 +135,35 @@ def test_a_change_reaches_the_node_while_it_follows(certificates: Certificates, 
     asyncio.run(story())
 
 
-def test_a_heartbeat_tells_the_silent_destinations_and_the_end_of_the_certificate_that_is_in_the_files_now(
+def test_a_heartbeat_tells_the_lanes_and_the_end_of_the_certificate_that_is_in_the_files_now(
     certificates: Certificates, tmp_path: Path
 ) -> None:
-    breakers = {PEER: NOW}
+    breakers, in_flight = {PEER: Stop(NOW, "REGION_SUSPENDED")}, {PEER: 7, "henan": 2}
 
     async def story() -> None:
         async with (
             coordinator(certificates) as hub,
-            node(certificates, tmp_path / "data", hub.endpoint, breakers=breakers) as under_test,
+            node(certificates, tmp_path / "data", hub.endpoint, breakers=breakers, in_flight=in_flight) as under_test,
             running(under_test.client.stay_joined(ENDPOINT)),
         ):
             await eventually(lambda: len(hub.joins) >= 2)
             first, second = hub.joins[0].report, hub.joins[1].report
             assert first == second, "a heartbeat without news is equal"
-            assert [(each.destination, from_timestamp(each.open_time)) for each in first.open_breakers] == [(PEER, NOW)]
+            [breaker] = first.open_breakers
+            told = (breaker.destination, from_timestamp(breaker.open_time), breaker.failure)
+            assert told == (PEER, NOW, "REGION_SUSPENDED")
+            assert [(each.destination, each.count) for each in first.in_flight] == sorted(in_flight.items())
             credentials = certificates.credentials("region/sichuan")
             assert from_timestamp(first.certificate_end_time) == credentials.end(NOW)
             breakers.clear()
+            in_flight.clear()
             credentials.certificate.write_bytes(b"half a file")
             seen = len(hub.joins)
             await eventually(lambda: len(hub.joins) >= seen + 2)
-            told = hub.joins[-1].report
-            assert not told.open_breakers
-            assert told.certificate_end_time == first.certificate_end_time
+            last = hub.joins[-1].report
+            assert not last.open_breakers
+            assert not last.in_flight
+            assert last.certificate_end_time == first.certificate_end_time
 
     asyncio.run(story())
 

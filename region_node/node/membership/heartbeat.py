@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
 from gateway.api.federation.v1.federation_pb2 import (
+    EnvelopesInFlight,
     JoinRequest,
     JoinResponse,
     NodeReport,
@@ -150,14 +151,20 @@ class Heartbeat:
 
     def _report(self, waiting: Sequence[WaitingEnvelopes], version: ProcessVersion) -> NodeReport:
         """The status of the process. It is equal while nothing changes: a heartbeat without news costs less."""
-        breakers = sorted(self._ports.breakers().items())
         report = NodeReport(
             unreadable=self._node.border.current.unreadable,
             waiting=waiting,
-            open_breakers=[OpenBreaker(destination=each, open_time=to_timestamp(since)) for each, since in breakers],
+            open_breakers=[
+                OpenBreaker(destination=each, open_time=to_timestamp(stop.since), failure=stop.failure)
+                for each, stop in sorted(self._ports.breakers().items())
+            ],
             disputed_revisions=self._ports.disputes(),
             version=version,
             anomalies=self._ports.anomalies(),
+            in_flight=[
+                EnvelopesInFlight(destination=each, count=count)
+                for each, count in sorted(self._ports.in_flight().items())
+            ],
         )
         if (life := self._certificate.life()) is not None:
             begin, end = life

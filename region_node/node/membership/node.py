@@ -4,11 +4,11 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from gateway.api.federation.v1.federation_pb2 import DisputedRevision, ProcessVersion, WaitingAnomalies
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.relay.border import Border
+from gateway.relay.lanes import Stop
 from gateway.rpc.channels import Dialer
 from gateway.security.region_keys import RegionKeys
 from gateway.store.port import Store, Transaction
@@ -35,16 +35,17 @@ class Node:
 class MembershipPorts:
     """The outside ports. `store` supplies the end of the audit chain, and the envelopes that were not accepted.
 
-    `breakers` has the destinations that do not respond, each with the time since when; `disputes` the regions whose
-    configuration differs; `anomalies` what waits for people. `version` is that of the process, with the schema that a
-    transaction finds.
+    `breakers` has the destinations that do not respond; `in_flight` the numbers of envelopes without an answer, by
+    destination; `disputes` the regions whose configuration differs; `anomalies` what waits for people. `version` is
+    that of the process, with the schema that a transaction finds.
     """
 
     dialer: Dialer
     store: Store
     clock: Clock
     source: random.Random
-    breakers: Callable[[], Mapping[str, datetime]]
+    breakers: Callable[[], Mapping[str, Stop]]
+    in_flight: Callable[[], Mapping[str, int]]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     disputes: Callable[[], Sequence[DisputedRevision]] = tuple
     version: Callable[[Transaction], ProcessVersion] = lambda _: ProcessVersion()

@@ -386,6 +386,7 @@ class NodeReport(_message.Message):
     ANOMALIES_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     CERTIFICATE_BEGIN_TIME_FIELD_NUMBER: _builtins.int
+    IN_FLIGHT_FIELD_NUMBER: _builtins.int
     unreadable: _builtins.str
     """First part of the configuration in force that the node cannot read, with its revision. The node uses the revision
     before. Empty if it can read all.
@@ -420,6 +421,12 @@ class NodeReport(_message.Message):
     def certificate_begin_time(self) -> _timestamp_pb2.Timestamp:
         """Begin of the certificate that the process shows to its peers. Unset for unreadable files."""
 
+    @_builtins.property
+    def in_flight(self) -> _containers.RepeatedCompositeFieldContainer[Global___EnvelopesInFlight]:
+        """Envelopes of the process that destinations have not answered yet. Destinations without any are left out; empty for
+        0.3.0 and earlier.
+        """
+
     def __init__(
         self,
         *,
@@ -431,10 +438,11 @@ class NodeReport(_message.Message):
         anomalies: _abc.Iterable[Global___WaitingAnomalies] | None = ...,
         version: Global___ProcessVersion | None = ...,
         certificate_begin_time: _timestamp_pb2.Timestamp | None = ...,
+        in_flight: _abc.Iterable[Global___EnvelopesInFlight] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_begin_time", b"certificate_begin_time", "certificate_end_time", b"certificate_end_time", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anomalies", b"anomalies", "certificate_begin_time", b"certificate_begin_time", "certificate_end_time", b"certificate_end_time", "disputed_revisions", b"disputed_revisions", "open_breakers", b"open_breakers", "unreadable", b"unreadable", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anomalies", b"anomalies", "certificate_begin_time", b"certificate_begin_time", "certificate_end_time", b"certificate_end_time", "disputed_revisions", b"disputed_revisions", "in_flight", b"in_flight", "open_breakers", b"open_breakers", "unreadable", b"unreadable", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -586,8 +594,13 @@ class OpenBreaker(_message.Message):
 
     DESTINATION_FIELD_NUMBER: _builtins.int
     OPEN_TIME_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
     destination: _builtins.str
     """The destination."""
+    failure: _builtins.str
+    """Cause of the last failure: the name of its `Reason`, for example `REGION_SUSPENDED`, or of its gRPC status, for
+    example `UNAVAILABLE`. At most 64 characters of `A` to `Z`, `0` to `9` and `_`; empty for 0.3.0 and earlier.
+    """
     @_builtins.property
     def open_time(self) -> _timestamp_pb2.Timestamp:
         """Time at which the breaker opened."""
@@ -597,14 +610,41 @@ class OpenBreaker(_message.Message):
         *,
         destination: _builtins.str = ...,
         open_time: _timestamp_pb2.Timestamp | None = ...,
+        failure: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["open_time", b"open_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "open_time", b"open_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "failure", b"failure", "open_time", b"open_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OpenBreaker: _TypeAlias = OpenBreaker  # noqa: Y015
+
+@_typing.final
+class EnvelopesInFlight(_message.Message):
+    """Envelopes that are on their way to one destination: sent, and without an answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    destination: _builtins.str
+    """The destination."""
+    count: _builtins.int
+    """Number of envelopes."""
+    def __init__(
+        self,
+        *,
+        destination: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "destination", b"destination"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EnvelopesInFlight: _TypeAlias = EnvelopesInFlight  # noqa: Y015
 
 @_typing.final
 class WaitingEnvelopes(_message.Message):
