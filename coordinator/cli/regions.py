@@ -17,10 +17,11 @@ from coordinator.cli.federation.in_force import in_force
 from coordinator.cli.federation.proposals import signer_of
 from coordinator.cli.output import titled
 from coordinator.wording.ages import told_age, told_span
-from coordinator.wording.members import has_beaten, registry_warnings, state_word, waiting_lines
+from coordinator.wording.lanes import LaneLine, lanes_of, why
+from coordinator.wording.members import has_beaten, member_of, registry_warnings, state_word, waiting_lines
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
-from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState, NodeReport
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.cli.clock import command_clock
 from gateway.cli.exits import NotDone
@@ -69,6 +70,31 @@ def _print_regions(response: contract.ListRegionsResponse) -> None:
         click.echo(line)
     for warning in registry_warnings(response, now):
         error_output().print(Text(warning, style="bold red"), soft_wrap=True)
+
+
+@regions.command(epilog=EPILOG)
+@asks()
+@click.argument("region")
+def lanes(asking: Asking, region: str) -> None:
+    """Show the lanes of REGION: envelopes in flight, those that wait, and destinations that it does not reach.
+
+    An envelope is in flight while its destination has not answered. A destination that does not answer, or refuses
+    each batch, gets none until it answers again.
+
+    \b
+    Example:
+      coordinator regions lanes henan
+    """
+
+    async def ask(channel: grpc.aio.Channel) -> NodeReport:
+        response = await invoke(MembershipServiceStub(channel).ListRegions, contract.ListRegionsRequest(), TIMEOUT)
+        return member_of(response.members, region).report
+
+    asking.tell(asking.link.ask(ask), _print_lanes)
+
+
+def _print_lanes(report: NodeReport) -> None:
+    _lanes(datetime.now(UTC)).show(lanes_of(report), titled(translated("Lanes")))
 
 
 @regions.command(epilog=EPILOG)
@@ -196,6 +222,17 @@ def _members(now: datetime) -> Table[Member]:
         TableColumn("revision", lambda each: str(each.federation_revision) if has_beaten(each) else ""),
         TableColumn("clock", lambda each: _clock(each) if has_beaten(each) else ""),
         TableColumn("note", lambda each: each.state_note),
+    )
+
+
+def _lanes(now: datetime) -> Table[LaneLine]:
+    return Table(
+        TableColumn("destination", lambda each: each.destination),
+        TableColumn("in flight", lambda each: str(each.in_flight or "")),
+        TableColumn("waiting", lambda each: str(each.waiting.count) if each.waiting else ""),
+        TableColumn("oldest", lambda each: told_age(each.waiting.create_time, now) if each.waiting else ""),
+        TableColumn("not reached since", lambda each: told_if_set(each.breaker.open_time) if each.breaker else ""),
+        TableColumn("why", why),
     )
 
 

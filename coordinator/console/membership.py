@@ -6,10 +6,10 @@ from shlex import quote
 
 from coordinator.console import rpcs
 from coordinator.console.flows import pairs_of
-from coordinator.console.region import REGION, member_of, path_of
+from coordinator.console.region import REGION, path_of
 from coordinator.console.words import member_state_cell
 from coordinator.membership.rules import NOTE_LENGTH
-from coordinator.wording.members import state_word
+from coordinator.wording.members import member_of, state_word
 from gateway.api.coordinator.v1.administration_pb2 import (
     GetConfigurationRequest,
     ListRegionsRequest,

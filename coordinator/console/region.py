@@ -1,6 +1,6 @@
 """The page of a region: its membership, processes and certificates, and the envelopes that wait there."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,8 +9,9 @@ from cryptography import x509
 from coordinator.console import rpcs
 from coordinator.console.words import member_state_cell
 from coordinator.wording.ages import told_age, told_span
-from coordinator.wording.answers import unanswered_line, why_not_taken
-from coordinator.wording.members import has_beaten, waiting_lines
+from coordinator.wording.answers import unanswered_line
+from coordinator.wording.lanes import LaneLine, lanes_of, why
+from coordinator.wording.members import has_beaten, member_of, waiting_lines
 from gateway.api.coordinator.v1.administration_pb2 import (
     ListOrderSummariesRequest,
     ListOrderSummariesResponse,
@@ -22,11 +23,9 @@ from gateway.api.federation.v1.federation_pb2 import (
     Member,
     MemberProcess,
     MemberState,
-    OpenBreaker,
-    WaitingEnvelopes,
+    NodeReport,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
 from gateway.time.clock import to_timestamp
 from gateway.web.console.frames import Link
 from gateway.web.console.lists import chosen_word
@@ -74,14 +73,6 @@ class _Page:
     tables: Sequence[tuple[str, Table]]
 
 
-def member_of(members: Iterable[Member], region: str) -> Member:
-    """The region as a member. Raises Refused with REGION_UNKNOWN for none of the configuration."""
-    found = next((each for each in members if each.region == region), None)
-    if found is None:
-        raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
-    return found
-
-
 async def _read(visit: Visit, calling: Calling) -> _Found:
     region = visit.names[REGION]
     member = member_of((await calling.ask(rpcs.LIST_REGIONS, ListRegionsRequest())).members, region)
@@ -96,7 +87,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
     tables = [
         (translated("Certificates"), _certificates(visit.now, member)),
         (translated("Processes"), _processes(member.processes)),
-        (translated("Lanes"), _lanes(visit.now, member.report.waiting, member.report.open_breakers)),
+        (translated("Lanes"), _lanes(visit.now, member.report)),
         (translated("Anomalies that wait for people"), _anomalies(member)),
     ]
     tables = [(heading, table) for heading, table in tables if table.rows]
@@ -183,33 +174,38 @@ def _processes(processes: Sequence[MemberProcess]) -> Table:
     )
 
 
-def _lanes(now: datetime, waiting: Sequence[WaitingEnvelopes], breakers: Sequence[OpenBreaker]) -> Table:
-    """The destinations that have not accepted envelopes, and those that are not reached."""
-    titles = (translated("Destination"), translated("Waiting"), translated("Oldest"), translated("Stands"))
-    stopped = [
-        [
-            Cell(region_name(each.destination), "row"),
-            Cell(""),
-            Cell(""),
-            Cell(translated("not reached"), badge="late", note=told_if_set(each.open_time)),
-        ]
-        for each in breakers
-    ]
-    kept = [
-        [
-            Cell(region_name(each.destination), "row"),
-            Cell(f"{each.count:,}", style="figure"),
-            Cell(told_age(each.create_time, now)),
-            Cell(why_not_taken(each.reason, each.destination)),
-        ]
-        for each in waiting
-    ]
+def _lanes(now: datetime, report: NodeReport) -> Table:
+    """The destinations with envelopes in flight, those that have not accepted some, and those that are not reached."""
+    titles = (
+        translated("Destination"),
+        translated("In flight"),
+        translated("Waiting"),
+        translated("Oldest"),
+        translated("Stands"),
+    )
     return Table(
         label=translated("Lanes"),
         head=[Cell(each, "col") for each in titles],
-        rows=[*stopped, *kept],
+        rows=[_lane(now, each) for each in lanes_of(report)],
         caption=translated("Envelopes that a destination has not accepted are kept, and sent again."),
     )
+
+
+def _lane(now: datetime, line: LaneLine) -> Sequence[Cell]:
+    count, oldest, stands = "", "", Cell(why(line))
+    if line.breaker is not None:
+        since = told_if_set(line.breaker.open_time)
+        note = translated("{time}: {why}", time=since, why=stands.text) if stands.text else since
+        stands = Cell(translated("not reached"), badge="late", note=note)
+    if line.waiting is not None:
+        count, oldest = f"{line.waiting.count:,}", told_age(line.waiting.create_time, now)
+    return [
+        Cell(region_name(line.destination), "row"),
+        Cell(f"{line.in_flight:,}" if line.in_flight else "", style="figure"),
+        Cell(count, style="figure"),
+        Cell(oldest),
+        stands,
+    ]
 
 
 def _anomalies(member: Member) -> Table:

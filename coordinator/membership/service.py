@@ -38,6 +38,7 @@ from gateway.time.clock import from_timestamp, times_are_dated, to_microseconds,
 
 _ENDPOINT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}", re.ASCII)
 _ENDPOINT_LENGTH = 255
+_FAILURE = re.compile(r"[A-Z0-9_]{0,64}", re.ASCII)
 ENDPOINTS_PER_REGION = 32  # processes of one region; more are a mistake or an attack
 WATCHES_PER_REGION = 2 * ENDPOINTS_PER_REGION  # a process that connects anew may have two for a moment
 # Limits per region: heartbeats in one interval, and new endpoints in so many seconds. Twice the need of all its
@@ -405,6 +406,8 @@ def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
             raise _invalid(field, f"more than {_TOLD_BYTES} bytes")
     if not versions.has_form(request.report.version):
         raise _invalid("report", "not a version")
+    if not all(_FAILURE.fullmatch(each.failure) for each in request.report.open_breakers):
+        raise _invalid("report", "not the name of a reason or a status")
     try:
         clock_error = from_timestamp(request.node_time) - now
     except OverflowError:

@@ -1,11 +1,20 @@
 """The facts of a region, from the heartbeats of its processes, and its live processes. Pure."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from gateway.api.federation.v1.federation_pb2 import Capabilities, Feature, NodeReport, SealingKey
+from gateway.api.federation.v1.federation_pb2 import (
+    Capabilities,
+    EnvelopesInFlight,
+    Feature,
+    NodeReport,
+    SealingKey,
+)
 from gateway.federation.capabilities import features_of
+
+_MOST_IN_FLIGHT = 2**32 - 1  # that the field of a destination holds
 
 Proves = Callable[[bytes, SealingKey], bool]
 """Whether a signing certificate (PEM) proves a sealing key."""
@@ -124,7 +133,10 @@ class RegionFacts:
         return sorted(frozenset.intersection(*told)) if told else []
 
     def report(self) -> NodeReport:
-        """The last report of a process, with what any live process cannot read, and with the disputes of each."""
+        """The last report of a process, with what any live process cannot read.
+
+        It has the disputes of each live process, and the sums of their envelopes in flight.
+        """
         report = NodeReport()
         if self.last is not None:
             report.CopyFrom(self.last.report)
@@ -134,6 +146,9 @@ class RegionFacts:
         if disputed:
             del report.disputed_revisions[:]
             report.disputed_revisions.extend(disputed[region] for region in sorted(disputed))
+        if self.live:
+            del report.in_flight[:]
+            report.in_flight.extend(_sums(each.report for each in self.live.values()))
         return report
 
     def change_since(self, before: "RegionFacts | None") -> str:
@@ -162,3 +177,12 @@ def expired(leases: Iterable[Lease], now: float) -> list[Lease]:
 def next_expiry(leases: Iterable[Lease]) -> float | None:
     """The time of the next lease's expiry; None without leases."""
     return min((lease.expires for lease in leases), default=None)
+
+
+def _sums(reports: Iterable[NodeReport]) -> Iterable[EnvelopesInFlight]:
+    """The envelopes in flight of several processes, by destination; at most what the field holds."""
+    found = Counter[str]()
+    for report in reports:
+        for each in report.in_flight:
+            found[each.destination] += each.count
+    return [EnvelopesInFlight(destination=each, count=min(found[each], _MOST_IN_FLIGHT)) for each in sorted(found)]

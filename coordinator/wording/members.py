@@ -5,8 +5,11 @@ from datetime import datetime
 
 from coordinator.wording.ages import told_age
 from coordinator.wording.answers import why_not_taken
+from coordinator.wording.lanes import why_not_reached
 from gateway.api.coordinator.v1.administration_pb2 import ListRegionsResponse
-from gateway.api.federation.v1.federation_pb2 import DisputedRevision, Member, MemberState
+from gateway.api.federation.v1.federation_pb2 import DisputedRevision, Member, MemberState, OpenBreaker
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import unknown
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
@@ -68,12 +71,22 @@ def waiting_lines(members: Iterable[Member]) -> Iterator[str]:
         for disputed in report.disputed_revisions:
             yield _disputed_line(region, disputed)
         for breaker in report.open_breakers:
-            yield translated(
-                "{origin} has not reached {destination} since {time}",
-                origin=region,
-                destination=region_name(breaker.destination),
-                time=told_if_set(breaker.open_time),
-            )
+            yield _breaker_line(region, breaker)
+
+
+def _breaker_line(origin: str, breaker: OpenBreaker) -> str:
+    destination, since, why = region_name(breaker.destination), told_if_set(breaker.open_time), why_not_reached(breaker)
+    if not why:
+        return translated(
+            "{origin} has not reached {destination} since {time}", origin=origin, destination=destination, time=since
+        )
+    return translated(
+        "{origin} has not reached {destination} since {time}: {why}",
+        origin=origin,
+        destination=destination,
+        time=since,
+        why=why,
+    )
 
 
 def _disputed_line(region: str, disputed: DisputedRevision) -> str:
@@ -94,6 +107,14 @@ def _disputed_line(region: str, disputed: DisputedRevision) -> str:
         revision=revision,
         time=since,
     )
+
+
+def member_of(members: Iterable[Member], region: str) -> Member:
+    """The region as a member. Raises Refused with REGION_UNKNOWN for none of the configuration."""
+    known = {each.region: each for each in members}
+    if region not in known:
+        raise unknown(Reason.REASON_REGION_UNKNOWN, known, region=region)
+    return known[region]
 
 
 def has_beaten(member: Member) -> bool:

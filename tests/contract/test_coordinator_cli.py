@@ -209,6 +209,7 @@ def test_complaints_are_classified_by_the_words_in_force(coordinator: Process, t
 def test_a_mistyped_region_is_told_with_the_nearest_by_every_command(coordinator: Process) -> None:
     assert coordinator.command("federation", "apply", str(SHIPPED)).exit_code == 0
     commands = (
+        ("regions", "lanes", "sichaun"),
         ("regions", "suspend", "sichaun", "--note", "-"),
         ("regions", "reinstate", "sichaun"),
         ("orders", "list", "--region", "sichaun"),

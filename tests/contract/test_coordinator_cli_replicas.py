@@ -15,7 +15,7 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import (
     MembershipServiceServicer,
     add_MembershipServiceServicer_to_server,
 )
-from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.federation_pb2 import EnvelopesInFlight, Member, MemberState, NodeReport, OpenBreaker
 from gateway.api.region.v1.recovery_service_pb2 import Loss
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -39,6 +39,7 @@ class Membership(MembershipServiceServicer):
     unconfirmed: list[contract.Replica] = field(default_factory=list)
     refusal: Refused | None = None
     loss: Loss | None = None
+    report: NodeReport = field(default_factory=NodeReport)
 
     async def ListRegions(  # noqa: N802 - named by gRPC
         self,
@@ -49,7 +50,10 @@ class Membership(MembershipServiceServicer):
             replicas=[FIRST, SECOND],
             registry_time=to_timestamp(CLOCK.now() - self.silent),
             loss=self.loss,
-            members=[Member(region="henan", federation_revision=12), Member(region="sichuan", federation_revision=11)],
+            members=[
+                Member(region="henan", federation_revision=12, report=self.report),
+                Member(region="sichuan", federation_revision=11),
+            ],
         )
 
     async def SuspendRegion(  # noqa: N802 - named by gRPC
@@ -107,6 +111,26 @@ def test_an_older_database_is_told_loudly_with_what_to_do_until_it_is_accepted(c
             assert (code, out, errors) == (0, "loss 1 is accepted: envelopes are forwarded again\n", "")
             code, _, errors = await command(certificates, endpoint, "regions", "list")
             assert (code, errors) == (0, "")
+
+    asyncio.run(scenario())
+
+
+def test_the_lanes_of_a_region_are_listed_with_what_is_in_flight_and_why_one_has_stopped(
+    certificates: Certificates,
+) -> None:
+    report = NodeReport(
+        in_flight=[EnvelopesInFlight(destination="guangdong", count=7)],
+        open_breakers=[OpenBreaker(destination="sichuan", failure="UNAVAILABLE")],
+    )
+
+    async def scenario() -> None:
+        async with told_by(certificates, Membership(report=report)) as endpoint:
+            code, out, errors = await command(certificates, endpoint, "regions", "lanes", "henan")
+            assert (code, errors) == (0, "")
+            _, _, stopped, flying = (" ".join(line.split()) for line in out.splitlines())
+            assert (stopped, flying) == ("sichuan no answer, UNAVAILABLE", "guangdong 7")
+            code, out, _ = await command(certificates, endpoint, "regions", "lanes", "henan", "--json")
+            assert json.loads(out)["in_flight"] == [{"destination": "guangdong", "count": 7}]
 
     asyncio.run(scenario())
 

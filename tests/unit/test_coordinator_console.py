@@ -103,7 +103,8 @@ def member(region: str, evil: str = "") -> Member:
     found.report.unreadable = f"policies{evil}"
     waiting = found.report.waiting.add(destination=f"henan{evil}", count=2, reason=Reason.REASON_REGION_SUSPENDED)
     waiting.create_time.CopyFrom(to_timestamp(NOW - timedelta(minutes=5)))
-    breaker = found.report.open_breakers.add(destination=f"henan{evil}")
+    found.report.in_flight.add(destination=f"henan{evil}", count=7)
+    breaker = found.report.open_breakers.add(destination=f"henan{evil}", failure=f"UNAVAILABLE{evil}")
     breaker.open_time.CopyFrom(to_timestamp(NOW))
     found.report.anomalies.add(region=f"henan{evil}", count=1)
     found.processes.add(endpoint=f"127.0.0.1:7000{evil}").version.version = f"0.4.0{evil}"

@@ -13,7 +13,14 @@ from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, Suspension
 from coordinator.wording.ages import told_age, told_span
 from coordinator.wording.order_timeline import Hop, seconds_between, timeline
 from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceResponse, RegionTrace
-from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability, Member, MemberState, NodeReport
+from gateway.api.federation.v1.federation_pb2 import (
+    Capabilities,
+    Capability,
+    EnvelopesInFlight,
+    Member,
+    MemberState,
+    NodeReport,
+)
 from gateway.api.region.v1.order_oversight_service_pb2 import EnvelopeTrace, OrderSummary
 from gateway.api.region.v1.order_oversight_service_pb2 import GetOrderTraceResponse as TraceOfRegion
 from gateway.api.region.v1.order_pb2 import OrderState, StateChange
@@ -164,6 +171,22 @@ def test_what_a_clock_ahead_of_ours_has_stamped_is_no_age_below_nothing() -> Non
 def test_enum_values_are_told_in_words() -> None:
     assert word("ORDER_STATE_IN_PROGRESS", "ORDER_STATE_") == "in progress"
     assert word("PARTY_UNSPECIFIED", "PARTY_") == ""
+
+
+def test_the_envelopes_in_flight_of_a_region_are_those_of_its_live_processes() -> None:
+    def beat(**counts: int) -> Heartbeat:
+        told = [EnvelopesInFlight(destination=each, count=count) for each, count in counts.items()]
+        return replace(BEAT, report=NodeReport(in_flight=told))
+
+    def told(*live: Heartbeat, last: Heartbeat) -> dict[str, int]:
+        facts = RegionFacts("sichuan", live={str(key): each for key, each in enumerate(live)}, last=last)
+        return {each.destination: each.count for each in facts.report().in_flight}
+
+    one, other, hostile = beat(henan=3, guangdong=1), beat(henan=4), beat(henan=2**32 - 1)
+    assert told(one, other, last=other) == {"guangdong": 1, "henan": 7}
+    assert told(other, last=one) == {"henan": 4}, "a process that left has none"
+    assert told(last=one) == {"guangdong": 1, "henan": 3}, "a silent region has those of its last heartbeat"
+    assert told(one, hostile, last=one) == {"guangdong": 1, "henan": 2**32 - 1}
 
 
 def test_a_region_lags_behind_while_any_of_its_processes_does() -> None:
