@@ -18,15 +18,13 @@ from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.time.clock import SystemClock, from_timestamp
 from region_node.app import registered
-from region_node.app.metrics import observe_anomalies, observe_queues, observe_work
+from region_node.app.metrics import observe_anomalies, observe_work
 from region_node.app.ports import Ports
-from region_node.app.queues import queue_watch
 from region_node.care.anomalies.watching import AnomalyWatch
 from region_node.care.escalations.configurations import raise_dispute
 from region_node.node.context import RegionContext
 from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
-from region_node.node.queues import QueueWatch
 from region_node.node.witnessing.revisions import RevisionWatch
 from region_node.requests.day_work import DayWorkWatch
 from region_node.requests.open_work import OpenWorkWatch
@@ -40,7 +38,6 @@ class Watches(NamedTuple):
     anomalies: AnomalyWatch
     open_work: OpenWorkWatch
     day_work: DayWorkWatch
-    queues: QueueWatch
 
 
 def watches_of(ports: Ports, context: RegionContext, meter: Meter) -> Watches:
@@ -50,9 +47,7 @@ def watches_of(ports: Ports, context: RegionContext, meter: Meter) -> Watches:
     observe_work(meter, context.open_work, context.day_work)
     open_work = OpenWorkWatch(context, ports.store, registered.OPEN)
     day_work = DayWorkWatch(context, ports.store, ports.clock)
-    queues = queue_watch(ports.store, ports.clock, has_notifier=ports.notifier is not None)
-    observe_queues(meter, queues)
-    return Watches(_revision_watch(ports, context, meter), anomalies, open_work, day_work, queues)
+    return Watches(_revision_watch(ports, context, meter), anomalies, open_work, day_work)
 
 
 def federation_client(ports: Ports, lanes: Lanes, watches: Watches) -> FederationClient:

@@ -20,7 +20,6 @@ from region_node.care.quarantine.counting import WaitingWork
 from region_node.customers.documents.reuse import measure_reuse
 from region_node.lifecycle.recovery.watching import RecoveryWatch
 from region_node.node.operator_work import OperatorWork
-from region_node.node.queues import QueueWatch
 from region_node.node.settings import RegionSettings
 
 
@@ -80,16 +79,6 @@ def observe_work(meter: Meter, open_work: OperatorWork, day_work: OperatorWork) 
 
     observe(meter, "crossregion.operator.open_work", "{record}", lambda: read(open_work))
     observe(meter, "crossregion.operator.day_work", "{request}", lambda: read(day_work))
-
-
-def observe_queues(meter: Meter, watch: QueueWatch) -> None:
-    """By queue: entries that wait, and for how long the oldest one does."""
-
-    def read(figures: Callable[[], Mapping[str, float]]) -> Read:
-        return lambda: [(figure, {"queue": queue}) for queue, figure in figures().items()]
-
-    observe(meter, "crossregion.queue.waiting", "{entry}", read(lambda: watch.counts))
-    observe(meter, "crossregion.queue.oldest", "s", read(watch.ages))
 
 
 def _observe_lanes(meter: Meter, core: RegionCore, clock: Clock) -> None:

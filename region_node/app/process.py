@@ -238,7 +238,7 @@ def _of_database(
 ) -> Sequence[Coroutine[None, None, None]]:
     """The loops by which other regions help to find losses of the database, and to catch up."""
     catching_up = CatchUpPorts(core.context, ports.store, region.asker, ports.clock, core.kinds)
-    watch = RecoveryWatch(ports.border.region, ports.store)
+    watch = RecoveryWatch(core.context, ports.store)
     observe_recovery(meter, watch, ports.clock)
     return _witness_telling(ports, registry).run(), CatchingUp(catching_up).run(), watch.run()
 

@@ -10,7 +10,6 @@ from gateway.api.region.v1.listener_service_pb2 import Listener, ListenerResourc
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from region_node.listeners.forms import STOPS_AFTER
-from region_node.node.queues import Waiting
 
 ABOUT = "listeners"  # the subject of notifications to other processes
 SHARE = 4  # listeners of one operator system that a process tells at once: its slow callbacks hold nobody else up
@@ -121,12 +120,6 @@ def claim(tx: Transaction, last: Last, told: Told, now: datetime, limit: int, un
     for row in claimed:
         _update(tx, row, due_time=to_microseconds(until))
     return [replace(row, due=to_microseconds(until)) for row in claimed]
-
-
-def waiting(tx: Transaction, last: Last) -> Waiting:
-    """The listeners for which changes wait, each by the last change that it has received."""
-    keys = [f"{each.name}/{each.position}" for each in _behind(tx, last, {})]
-    return Waiting(len(keys), keys)
 
 
 def note_told(tx: Transaction, row: ListenerRow) -> bool:

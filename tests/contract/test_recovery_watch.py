@@ -21,6 +21,7 @@ from gateway.time.clock import to_microseconds
 from region_node.app.metrics import observe_recovery
 from region_node.cli.node.loss_checks import check_catching_up
 from region_node.lifecycle.recovery.watching import RecoveryWatch
+from region_node.node.context import RegionContext
 from region_node.node.settings import RegionSettings
 from region_node.schema import PACKAGES
 from tests.contract.relay_pair import FixedClock
@@ -72,7 +73,9 @@ def test_metrics_tell_for_how_long_each_region_has_not_told_everything_and_how_m
     async def scenario() -> None:
         store, clock = SqliteStore(tmp_path / "node.db", migrations_of(*PACKAGES), region_keys()), FixedClock()
         reader = InMemoryMetricReader()
-        watch = RecoveryWatch("sichuan", store)
+        gone = set[str]()
+        context = cast("RegionContext", SimpleNamespace(region="sichuan", takes_part=lambda each: each not in gone))
+        watch = RecoveryWatch(context, store)
         observe_recovery(MeterProvider([reader]).get_meter("test"), watch, clock)
         clock.instant = LATER + timedelta(seconds=30)
         await store.write(lose)
@@ -81,6 +84,9 @@ def test_metrics_tell_for_how_long_each_region_has_not_told_everything_and_how_m
             "crossregion.recovery.unfinished s": {"guangdong": 30.0, "henan": 3630.0},
             "crossregion.recovery.lost {command}": {"": 2},
         }
+        gone.add("henan")
+        await watch.look()
+        assert watch.unfinished.keys() == {"guangdong"}, "nobody can end the report of a region that has left"
         await store.write(end)
         await watch.look()
         assert values(reader) == {"crossregion.recovery.lost {command}": {"": 0}}

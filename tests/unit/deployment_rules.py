@@ -257,7 +257,8 @@ def units_drain(deploy: Path) -> Iterator[str]:
             "Service.Restart": "on-failure",
             # The exit code for settings that cannot be used.
             "Service.RestartPreventExitStatus": "2",
-            "Service.User": "crossregion",
+            # Each issuing program has an account of its own: its key makes other members.
+            "Service.User": "crossregion-%i" if name.startswith("issuing") else "crossregion",
             "Service.NoNewPrivileges": "yes",
             "Service.ProtectSystem": "strict",
             "Unit.StartLimitIntervalSec": "0",

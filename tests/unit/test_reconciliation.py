@@ -26,7 +26,7 @@ from region_node.business.reconciliation.kind import KEPT
 from region_node.business.reconciliation.nightly import (
     DAY_TIMER,
     NIGHT_TIMER,
-    compare_since,
+    compare_between,
     compare_soon,
     day_is_due,
     ensure_reconciliation,
@@ -221,18 +221,18 @@ def test_the_days_of_a_region_that_was_away_are_compared_once_it_is_back(two: Tw
     assert {f"{older}", *(f"{DAY + timedelta(days=each)}" for each in range(8))} <= found
 
 
-def test_each_ended_day_since_an_older_database_is_compared_soon(two: Two) -> None:
+def test_each_ended_day_of_a_lost_part_is_compared_soon(two: Two) -> None:
     home, begin, now = two.home, TAKEN_IN - timedelta(days=10), TAKEN_IN
     handlers = {DAY_TIMER: lambda tx, timer, now: day_is_due(tx, home.context, timer, now)}
     two.order("lost", taken_in=begin)
     home.execute(f"DELETE FROM orders WHERE order_id = '{ORIGIN}/counter/lost'")
-    compare_since(home.tx, home.context.node, ORIGIN, begin, now)
+    compare_between(home.tx, home.context.node, ORIGIN, begin, now - timedelta(days=2), now)
     while timers := due_timers(home.tx, now):
         for timer in timers:
             fire(home.tx, timer, handlers, now)
         two.settle(now)
         now += timedelta(seconds=1)
-    assert [each.day for each in reversed(home.days)] == [f"{DAY - timedelta(days=each)}" for each in range(10, 0, -1)]
+    assert [each.day for each in reversed(home.days)] == [f"{DAY - timedelta(days=each)}" for each in range(10, 1, -1)]
     assert home.named["lost"] == "missing_here"
 
 
@@ -246,14 +246,14 @@ def test_no_day_is_compared_of_which_no_finding_would_be_kept_and_none_by_a_fede
         return [each.subject for each in found]
 
     home, node = two.home, two.home.context.node
-    compare_since(home.tx, node, ORIGIN, TAKEN_IN - timedelta(days=10_000), TAKEN_IN)
+    compare_between(home.tx, node, ORIGIN, TAKEN_IN - timedelta(days=10_000), TAKEN_IN, TAKEN_IN)
     found = compared()
     assert (found[0], len(found)) == (f"{ORIGIN} {DAY - KEPT}", KEPT.days)
     unregulated = Configuration()
     unregulated.CopyFrom(FEDERATION.configuration)
     unregulated.ClearField("policies")
     node.border.current.update(Federation(9, unregulated), node.border.current.state().members.values())
-    compare_since(home.tx, node, ORIGIN, TAKEN_IN - timedelta(days=10), TAKEN_IN)
+    compare_between(home.tx, node, ORIGIN, TAKEN_IN - timedelta(days=10), TAKEN_IN, TAKEN_IN)
     assert compared() == []
 
 

@@ -10,7 +10,6 @@ from gateway.store import vault
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
 from gateway.values.plain_text import visible
-from region_node.node.queues import Waiting, waiting_rows
 from region_node.node.subjects import order_subject
 
 # The time of a call and the commit of its answer. After that any process repeats the call.
@@ -110,11 +109,6 @@ def due_tasks(tx: Transaction, now: datetime, limit: int) -> list[Task]:
 def next_due(tx: Transaction) -> int | None:
     """The time of the next call, in microseconds; None without one."""
     return tx.first(int, "SELECT due_time FROM fulfilment_tasks WHERE due_time IS NOT NULL ORDER BY due_time LIMIT 1")
-
-
-def waiting(tx: Transaction) -> Waiting:
-    """The tasks that wait for an answer of the system; each answer that leads to another phase is a step."""
-    return waiting_rows(tx, "fulfilment_tasks WHERE due_time IS NOT NULL", "order_id || '/' || phase")
 
 
 def count_call(tx: Transaction, task: Task, number: int, now: datetime) -> Task:

@@ -63,17 +63,20 @@ def compare_soon(tx: Transaction, region: str, day: date, now: datetime) -> None
     set_timer(tx, f"{DAY_TIMER}/{place}", kind=DAY_TIMER, subject=place, due=now)
 
 
-def compare_since(tx: Transaction, context: RegionContext, region: str, begin: datetime, now: datetime) -> None:
-    """Has each ended day compared from the one of an instant on, or from the oldest of which findings are kept.
+def compare_between(
+    tx: Transaction, context: RegionContext, region: str, begin: datetime, end: datetime, now: datetime
+) -> None:
+    """Has each ended day compared from that of one instant to that of another.
 
-    A federation without policies for it compares none. Raises Refused without a configuration.
+    Days of which no findings are kept any more are left out. A federation without policies for it compares none. Raises
+    Refused without a configuration.
     """
     try:
-        first, today = (days.today(context, region, each) for each in (max(begin, now - KEPT), now))
+        first, last, today = (days.today(context, region, each) for each in (max(begin, now - KEPT), end, now))
     except Refused as refused:
         lasting(refused)
         return
-    for number in range((today - first).days):
+    for number in range((min(last + timedelta(days=1), today) - first).days):
         compare_soon(tx, region, first + timedelta(days=number), now + number * _BREATH)
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from gateway.store.port import Transaction
-from region_node.node.queues import Waiting, waiting_rows
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,6 @@ def queued_reports(tx: Transaction, after: str, limit: int) -> list[CaseReport]:
         after=after,
         limit=limit,
     )
-
-
-def waiting(tx: Transaction) -> Waiting:
-    """The queued reports."""
-    return waiting_rows(tx, "cases_to_tell", "ticket_id || '/' || version")
 
 
 def note_delivered(tx: Transaction, sent: CaseReport) -> None:

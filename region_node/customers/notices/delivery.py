@@ -15,7 +15,7 @@ from region_node.node.outgoing import Outgoing, Queue
 NOTIFY_SECONDS = 5.0  # for one text
 _BATCH = 32  # texts at the same time
 _SHORTEST_REST = 1.0  # seconds before a text is tried again
-LONGEST_REST = 600.0
+_LONGEST_REST = 600.0
 # Longer than the delivery of a text, so that nobody claims a text in delivery. After the death of a process another one
 # continues.
 _CLAIM = timedelta(seconds=2 * NOTIFY_SECONDS)
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 def rest_after(attempts: int) -> timedelta:
     """How long a notice rests that was tried so often, `attempts` at least 1: twice as long each time."""
-    return timedelta(seconds=min(_SHORTEST_REST * 2.0 ** min(attempts - 1, 30), LONGEST_REST))
+    return timedelta(seconds=min(_SHORTEST_REST * 2.0 ** min(attempts - 1, 30), _LONGEST_REST))
 
 
 class NoticeDelivery:

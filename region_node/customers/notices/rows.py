@@ -14,7 +14,6 @@ from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.customers.contact_preferences import preferences_of_number
 from region_node.customers.notices.rules import TO_EVERYBODY, QuietHours, due_from, is_permitted, purpose_of
-from region_node.node.queues import Waiting, waiting_rows
 from region_node.node.subjects import indexed_number_subject, number_index
 from region_node.records.readable import readable_page
 
@@ -203,12 +202,6 @@ def next_due(tx: Transaction) -> datetime | None:
     """When the next notice that waits is due."""
     sql = "SELECT due_time FROM notices WHERE delivery_time IS NULL ORDER BY due_time LIMIT 1"
     return tx.first(from_microseconds, sql)
-
-
-def waiting(tx: Transaction, until: datetime) -> Waiting:
-    """The notices that wait and are due by an instant: not those that the quiet hours hold back."""
-    rows = "notices WHERE delivery_time IS NULL AND due_time <= :until"
-    return waiting_rows(tx, rows, "notice_id", until=to_microseconds(until))
 
 
 _READABLE = (

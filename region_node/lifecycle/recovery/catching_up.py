@@ -32,7 +32,7 @@ from gateway.store.losses import Loss, LossChanged
 from gateway.store.port import Store, Transaction
 from gateway.store.vault import KeyDestroyed
 from gateway.time.clock import Clock, from_microseconds, from_timestamp, is_dated, to_microseconds, to_timestamp
-from region_node.business.reconciliation.nightly import compare_since
+from region_node.business.reconciliation.nightly import compare_between
 from region_node.lifecycle.recovery.telling import CATCH_UP
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
@@ -362,7 +362,8 @@ class CatchingUp:
             finish_time=None if told.next_place else to_microseconds(now),
         )
         if known.finish_time is not None:
-            compare_since(tx, self._ports.context, known.region, from_microseconds(loss.catch_up_from or 0), now)
+            begin, end = from_microseconds(loss.catch_up_from or 0), from_microseconds(loss.find_time)
+            compare_between(tx, self._ports.context, known.region, begin, end, now)
         catch_ups.keep(tx, known)
         return known
 

@@ -10,20 +10,21 @@ from gateway.store import catch_ups
 from gateway.store.port import Store
 from gateway.time.looks import until_look
 from region_node.lifecycle.recovery.operations import count_lost
+from region_node.node.context import RegionContext
 
-LOOK = 60.0
-"""Seconds between two looks."""
+LOOK = 600.0
+"""Seconds between two looks: each opens the receipts of listed commands."""
 _log = logging.getLogger(__name__)
 
 
 class RecoveryWatch:
     """A loop of each process of a region, and what it has found at its last look."""
 
-    def __init__(self, region: str, store: Store) -> None:
-        self._region = region
+    def __init__(self, context: RegionContext, store: Store) -> None:
+        self._context = context
         self._store = store
         self.unfinished: Mapping[str, datetime] = {}
-        """The regions whose report is incomplete, each with the acceptance of the loss."""
+        """The regions of the federation whose report is incomplete, each with the acceptance of the loss."""
         self.lost = 0
         """The listed commands, as far as they are counted."""
 
@@ -38,6 +39,8 @@ class RecoveryWatch:
 
     async def look(self) -> None:
         """Looks once. Raises Refused where the store does not respond, or is behind."""
-        self.unfinished, self.lost = await self._store.read(
-            lambda tx: (catch_ups.unfinished(tx), count_lost(tx, self._region))
+        unfinished, self.lost = await self._store.read(
+            lambda tx: (catch_ups.unfinished(tx), count_lost(tx, self._context.region))
         )
+        # Nobody can end the report of a region that has left.
+        self.unfinished = {each: since for each, since in unfinished.items() if self._context.takes_part(each)}

@@ -9,7 +9,6 @@ from gateway.api.federation.v1.problem_pb2 import PROBLEM_STATE_CANCELLED, Probl
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
-from region_node.node.queues import Waiting, waiting_rows
 
 ABOUT = "network-problems"  # the subject of notifications to other processes
 _ACTIVE = ProductStatus.PRODUCT_STATUS_ACTIVE
@@ -73,11 +72,6 @@ def note_delivered(tx: Transaction, events: Sequence[NetworkEvent]) -> None:
         "DELETE FROM network_events_to_tell WHERE event_id = :event_id AND version = :version",
         [{"event_id": each.id, "version": each.version} for each in events],
     )
-
-
-def waiting(tx: Transaction) -> Waiting:
-    """The queued events."""
-    return waiting_rows(tx, "network_events_to_tell", "event_id || '/' || version")
 
 
 def find_followed(tx: Transaction, problem: str) -> Followed | None:
