@@ -66,7 +66,6 @@ QUANTITIES = {
     "region_node/open_api/resources.py::told_amount": "TM Forum has major units",
 }
 REFUSALS = {
-    "coordinator/console/region.py::member_of": "the page of a region that no list of members has",
     "region_node/open_api/cancellations.py::told_cancellation": "TM Forum has a resource for it, and no RPC has",
 }
 RULES: Mapping[Rule, Mapping[str, str]] = {
