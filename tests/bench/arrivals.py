@@ -41,10 +41,17 @@ Submit = Callable[[], Awaitable[bool]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """The orders of one stretch of time: `latencies` in seconds from their intended starts, of those completed."""
+    """The orders of one stretch of time, in seconds."""
 
     latencies: Sequence[float]
-    refused: int
+    """Of those completed, from their intended starts."""
+    refusals: Sequence[float]
+    """Of those refused, from their sending: a refusal is not to wait behind the work of others."""
+
+    @property
+    def refused(self) -> int:
+        """How many were refused."""
+        return len(self.refusals)
 
 
 class LinesExhausted(Exception):
@@ -92,22 +99,22 @@ def starts(rate: float, seconds: float, source: random.Random) -> Iterator[float
 async def offer(intended: Sequence[float], submit: Submit) -> Outcome:
     """Sends an order at each intended start, or as soon after it as it can."""
     latencies: list[float] = []
-    refused = 0
+    refusals: list[float] = []
     begun = time.perf_counter()
 
     async def send(start: float) -> None:
-        nonlocal refused
+        sent = time.perf_counter()
         if await submit():
             latencies.append(time.perf_counter() - begun - start)
         else:
-            refused += 1
+            refusals.append(time.perf_counter() - sent)
 
     async with asyncio.TaskGroup() as group:
         for start in intended:
             # Where it is behind, it still lets others go on.
             await asyncio.sleep(max(0.0, begun + start - time.perf_counter()))
             group.create_task(send(start))
-    return Outcome(latencies, refused)
+    return Outcome(latencies, refusals)
 
 
 class ArrivalsClient(ClientProcess):

@@ -74,9 +74,9 @@ class Offer:
         return (len(self.orders.latencies) - self.late) / self.seconds
 
 
-def milliseconds(outcome: Outcome, share: float) -> float:
-    """A percentile of the latencies; none without a completed order."""
-    return percentile(outcome.latencies, share) * 1e3 if outcome.latencies else 0.0
+def milliseconds(seconds: Sequence[float], share: float) -> float:
+    """A percentile; none without an order."""
+    return percentile(seconds, share) * 1e3 if seconds else 0.0
 
 
 GOODPUT, P99, SMALL_P99 = "of the capacity", "p99, ms", "small p99, ms"
@@ -84,13 +84,15 @@ FIGURES: dict[str, Callable[[Offer], float]] = {
     "offered, 1/s": lambda each: each.offered,
     "in time, 1/s": lambda each: each.goodput,
     GOODPUT: lambda each: each.goodput / each.capacity,
-    "p50, ms": lambda each: milliseconds(each.orders, 0.5),
-    P99: lambda each: milliseconds(each.orders, 0.99),
+    "p50, ms": lambda each: milliseconds(each.orders.latencies, 0.5),
+    P99: lambda each: milliseconds(each.orders.latencies, 0.99),
     "late, 1/s": lambda each: each.late / each.seconds,
     "refused, 1/s": lambda each: each.orders.refused / each.seconds,
-    SMALL_P99: lambda each: milliseconds(each.small, 0.99),
+    "refusal p50, ms": lambda each: milliseconds(each.orders.refusals, 0.5),
+    "refusal p99, ms": lambda each: milliseconds(each.orders.refusals, 0.99),
+    SMALL_P99: lambda each: milliseconds(each.small.latencies, 0.99),
     "small refused": lambda each: each.small.refused,
-    "p99 after, ms": lambda each: milliseconds(each.after, 0.99),
+    "p99 after, ms": lambda each: milliseconds(each.after.latencies, 0.99),
 }
 """The figures of an offer, by their headings."""
 

@@ -75,22 +75,23 @@ def test_orders_are_sent_whether_or_not_those_before_them_are_done() -> None:
     assert len(asyncio.run(run()).latencies) == 3
 
 
-def test_a_refused_order_has_no_latency_and_is_counted() -> None:
-    some = asyncio.run(offer([0.0, 0.0, 0.0], submitting(False, True, False)))
+def test_a_refused_order_is_counted_and_its_time_counts_from_its_sending() -> None:
+    some = asyncio.run(offer([-5.0, -5.0, -5.0], submitting(False, True, False)))
     assert (len(some.latencies), some.refused) == (1, 2)
+    assert max(some.refusals) < 5 < some.latencies[0]
 
 
-FEW = Outcome([0.01, 0.02], 1)
-BUSY = Offer(2.0, 4.0, Outcome([0.1, 0.2, 0.3, LATE + 1], 6), FEW, FEW)
+FEW = Outcome([0.01, 0.02], [0.001])
+BUSY = Offer(2.0, 4.0, Outcome([0.1, 0.2, 0.3, LATE + 1], [0.002] * 6), FEW, FEW)
 
 
 def test_what_is_late_is_not_done_in_time_and_what_is_refused_was_offered() -> None:
     assert (BUSY.offered, BUSY.goodput, BUSY.late) == (5.0, 1.5, 1)
-    assert (milliseconds(BUSY.orders, 0.5), milliseconds(BUSY.orders, 0.99)) == (200.0, (LATE + 1) * 1e3)
+    assert [milliseconds(BUSY.orders.latencies, each) for each in (0.5, 0.99)] == [200.0, (LATE + 1) * 1e3]
 
 
 def test_an_offer_of_which_nothing_was_done_is_shown_as_well() -> None:
-    refused = Offer(2.0, 4.0, Outcome([], 8), Outcome([], 3), FEW)
+    refused = Offer(2.0, 4.0, Outcome([], [0.001] * 7 + [0.004]), Outcome([], [0.001] * 3), FEW)
     console = Console(width=160, record=True, file=io.StringIO())
     console.print(shown("sqlite", {0.5: [BUSY], 2.0: [refused]}))
     told = console.export_text()
@@ -103,6 +104,8 @@ def test_an_offer_of_which_nothing_was_done_is_shown_as_well() -> None:
         "0.00",
         "0.00",
         "0.00",
+        "4.00",
+        "1.00",
         "4.00",
         "0.00",
         "3.00",
