@@ -241,6 +241,8 @@ class RegionCore:
             EscalationNotifier(ports.store, ports.clock, name, sink, ports.source, border.current)
             for name, sink in ports.sinks.items()
         ]
+        self.deliveries = [each.deliveries for each in self.notifiers]
+        """Those to each system beside the node, as soon as one of its loops exists."""
         self._claims = Claims(ports.store, border.number, self.lanes)
         self._state_changed = asyncio.Event()
         self.loops: list[asyncio.Task[None]] = []
@@ -254,11 +256,14 @@ class RegionCore:
         self._state_changed.set()
         self.loops = [self._once_settled(each) for each in (self._timers, self._release_held, self._billing.run)]
         if self._ports.provider is not None:
-            self.loops.append(self._once_settled(_worker(self._ports, self._ports.provider).run))
+            worker = _worker(self._ports, self._ports.provider)
+            self.deliveries.append(worker.deliveries)
+            self.loops.append(self._once_settled(worker.run))
         elif waits.is_to_be_provisioned:
             _log.error("orders wait for a system of the region's own, and the settings name none: providers.fulfilment")
         if self._ports.notifier is not None:
             delivery = NoticeDelivery(self._ports.context, self._ports.store, self._ports.clock, self._ports.notifier)
+            self.deliveries.append(delivery.deliveries)
             self.loops.append(self._once_settled(delivery.run))
         for name in waits.sinks:
             if name not in self._ports.sinks:

@@ -19,6 +19,7 @@ from region_node.care.anomalies.watching import AnomalyWatch
 from region_node.care.quarantine.counting import WaitingWork
 from region_node.customers.documents.reuse import measure_reuse
 from region_node.lifecycle.recovery.watching import RecoveryWatch
+from region_node.node.deliveries import Deliveries
 from region_node.node.operator_work import OperatorWork
 from region_node.node.settings import RegionSettings
 
@@ -39,7 +40,7 @@ def observe_node(
     measure_reuse(meter, store)
     observe_timers(meter, core.scheduler)
     _observe_lanes(meter, core, clock)
-    _observe_notifiers(meter, core)
+    _observe_deliveries(meter, core)
     _observe_quarantine(meter, work)
     observe(meter, "crossregion.store.fenced", "{store}", lambda: [(int(not store.is_open), {})])
 
@@ -118,20 +119,16 @@ def _observe_lanes(meter: Meter, core: RegionCore, clock: Clock) -> None:
     )
 
 
-def _observe_notifiers(meter: Meter, core: RegionCore) -> None:
-    """By sink: levels of complaints that were delivered, and how long a sink has failed."""
-    observe_total(
-        meter,
-        "crossregion.escalation.delivered",
-        "{escalation}",
-        lambda: [(each.told, {"sink": each.name}) for each in core.notifiers],
-    )
-    observe(
-        meter,
-        "crossregion.escalation.failing",
-        "s",
-        lambda: [(each.failing(), {"sink": each.name}) for each in core.notifiers],
-    )
+def _observe_deliveries(meter: Meter, core: RegionCore) -> None:
+    """By system beside the node: deliveries and their time, and how long a system has accepted none."""
+
+    def each_of(figure: Callable[[Deliveries], float]) -> Read:
+        return lambda: [(figure(each), {"system": each.system}) for each in core.deliveries]
+
+    observe_total(meter, "crossregion.system.accepted", "{delivery}", each_of(lambda each: each.accepted))
+    observe_total(meter, "crossregion.system.failed", "{delivery}", each_of(lambda each: each.failed))
+    observe_total(meter, "crossregion.system.delivery.time", "s", each_of(lambda each: each.seconds))
+    observe(meter, "crossregion.system.failing", "s", each_of(lambda each: each.failing()))
 
 
 def _observe_quarantine(meter: Meter, work: WaitingWork) -> None:

@@ -209,7 +209,9 @@ def _services(
 def _listener_delivery(ports: Ports, core: RegionCore) -> ListenerDelivery:
     settings, uri = ports.settings, ports.settings.identity.uri
     outside = (ports.store, ports.clock, core.changes, ports.callbacks, ports.source, event_writer(uri))
-    return ListenerDelivery(DeliveryPorts(core.context, settings.federation, *outside))
+    delivery = ListenerDelivery(DeliveryPorts(core.context, settings.federation, *outside))
+    core.deliveries.append(delivery.deliveries)
+    return delivery
 
 
 def _web(ports: Ports) -> "tuple[Sequence[Api], Sequence[WebConsole], AccessTokens | None]":

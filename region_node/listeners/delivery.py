@@ -28,6 +28,7 @@ from region_node.listeners.forms import callback_of
 from region_node.listeners.resources import last_change, resource_of
 from region_node.listeners.rows import ABOUT, ListenerChanged, ListenerRow
 from region_node.node.context import RegionContext
+from region_node.node.deliveries import Deliveries
 from region_node.node.outgoing import Outgoing, Queue
 from region_node.requests.changes import Changes
 
@@ -65,6 +66,7 @@ class ListenerDelivery:
     """
 
     def __init__(self, ports: DeliveryPorts) -> None:
+        self.deliveries = Deliveries("listeners")
         self._ports = ports
         self._wait = FullJitter(ports.source, longest=LONGEST_REST)
         self._turns: dict[asyncio.Task[None], ListenerRow] = {}
@@ -173,7 +175,8 @@ class ListenerDelivery:
             return
         created, signer = int(ports.clock.now().timestamp()), ports.context.border.signer
         headers = signed_headers(url, content_type, body, created, signer.public_key, signer.sign_http)
-        await connection.post(url, headers, body)
+        with self.deliveries.delivery():
+            await connection.post(url, headers, body)
 
     async def _has_failed(self, row: ListenerRow, problem: str) -> None:
         now = self._ports.clock.now()

@@ -130,7 +130,7 @@ def test_each_sink_is_told_of_every_level_from_its_lowest_on_once(tmp_path: Path
 def test_a_sink_that_is_away_is_tried_again_until_it_takes_it_and_holds_up_no_other(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("region_node.care.escalations.notifier._REMINDER", 0.0)
+    monkeypatch.setattr("region_node.node.deliveries._REMINDER", 0.0)
     caplog.set_level(logging.WARNING)
 
     async def scenario() -> None:
@@ -140,16 +140,16 @@ def test_a_sink_that_is_away_is_tried_again_until_it_takes_it_and_holds_up_no_ot
             await store.write(raises(context(file=1, webhook=1), [1, 2]))
             async with notifier(store, clock, "file", file), notifier(store, clock, "webhook", webhook) as away:
                 await webhook.tried.wait()
-                while len(file.told) < 2 or not any("has failed for" in each.message for each in caplog.records):
+                while len(file.told) < 2 or not any("have failed for" in each.message for each in caplog.records):
                     clock.instant += timedelta(seconds=1)
                     await asyncio.sleep(0)
-                assert (webhook.told, away.failing() > 0) == ([], True)
+                assert (webhook.told, away.deliveries.failing() > 0) == ([], True)
                 webhook.is_away = False
                 await all_told(store, clock, passing=timedelta(seconds=1))
-                assert (away.failing(), away.told) == (0.0, 2)
+                assert (away.deliveries.failing(), away.deliveries.accepted) == (0.0, 2)
         assert sorted(webhook.told) == ["guangdong/1/L1", "guangdong/1/L2"]
         assert file.told == ["guangdong/1/L1", "guangdong/1/L2"]
-        assert "takes them again" in caplog.text
+        assert "accepts deliveries again" in caplog.text
 
     asyncio.run(scenario())
 

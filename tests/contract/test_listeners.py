@@ -41,6 +41,7 @@ from region_node.listeners.resources import last_change
 from region_node.listeners.service import ListenerService
 from region_node.node import outgoing
 from region_node.node.context import RegionContext
+from region_node.node.deliveries import Deliveries
 from region_node.node.operator_scopes import OperatorScopes, Scope
 from region_node.node.settings import ListenerSettings
 from region_node.open_api.served import event_writer
@@ -131,13 +132,13 @@ class Region:
         await self.store.write(change)
 
     @asynccontextmanager
-    async def telling(self, written: Written = event_writer(URI)) -> AsyncIterator[None]:  # noqa: B008 - it is constant
+    async def telling(self, written: Written = event_writer(URI)) -> AsyncIterator[Deliveries]:  # noqa: B008 - it is constant
         """A process that tells the listeners meanwhile."""
         outside = (self.store, self.clock, self.changes, self.callbacks, random.Random(1), written)
         delivery = ListenerDelivery(DeliveryPorts(self.context, "china", *outside))
         task = asyncio.get_running_loop().create_task(delivery.run())
         try:
-            yield
+            yield delivery.deliveries
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -231,13 +232,15 @@ def test_what_a_callback_does_not_take_is_told_again_and_later_changes_wait_for_
             listener = await here.register(hook.url)
             hook.location = hook.url
             await here.order(1)
-            async with here.telling():
+            async with here.telling() as deliveries:
                 await here.until(lambda: len(hook.bodies) == 1)
                 found = await here.listener(has_failed)
                 assert (found.problem, found.HasField("failure_time")) == ("HTTP 500", True)
+                assert deliveries.failing() > 0
                 await here.order(2)
                 await here.until(lambda: len(hook.bodies) == 4)
                 found = await here.listener(lambda each: not each.problem)
+                assert (deliveries.accepted, deliveries.failed, deliveries.failing()) == (2, 2, 0.0)
             assert [number for _, number in types(hook)] == ["1", "1", "1", "2"]
             assert len({each["eventId"] for each in hook.bodies}) == 2
             assert found.HasField("failure_time") is False

@@ -267,7 +267,7 @@ async def test_what_the_system_never_undoes_staff_undo_by_other_means(network: N
 
 @handled_anywhere
 async def test_a_system_that_is_away_is_asked_until_it_answers_and_the_order_says_so(
-    network: Network, handling: str
+    network: Network, handling: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await network.stop()
     counter = Counter(network.federation, handling)
@@ -281,6 +281,8 @@ async def test_a_system_that_is_away_is_asked_until_it_answers_and_the_order_say
     await network.start()
     await counter.reaches(order.id, COMPLETED)
     assert network.effects(order) == ["provisioned"]
+    assert "a delivery to the system for fulfilment has failed" in caplog.text
+    assert "the system for fulfilment accepts deliveries again" in caplog.text
 
 
 async def test_a_node_that_starts_again_goes_on_with_what_its_system_has_to_do(network: Network) -> None:

@@ -92,7 +92,7 @@ async def test_without_a_messaging_system_no_code_is_sent_and_notices_wait_until
 
 
 async def test_a_messaging_system_that_is_away_is_tried_again_and_sends_nothing_twice(
-    databases: Databases, tmp_path: Path
+    databases: Databases, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running(tmp_path, databases, ["guangdong", "sichuan"]) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
@@ -116,6 +116,11 @@ async def test_a_messaging_system_that_is_away_is_tried_again_and_sends_nothing_
             told = (await refusal(guangdong.receive_code(nobody, "R2"))).reason
             assert told == "NOTIFICATION_UNAVAILABLE", "as of a number that has a customer"
         await reset(sichuan, number)
+
+        async def is_tried() -> bool:
+            return "a delivery to the system for notices has failed" in caplog.text
+
+        await until(is_tried, "the notice is tried")
         provider = await Provider.start(ProviderOptions(directory, f"127.0.0.1:{port.number}"), federation.clock)
         try:
             phones = Phones(directory)
@@ -138,6 +143,7 @@ async def test_a_messaging_system_that_is_away_is_tried_again_and_sends_nothing_
 
             await until(is_taken, "nothing waits")
             assert [each.kind for each in phones.texts(number)] == ["password-reset", "one-time-code"]
+            assert "the system for notices accepts deliveries again" in caplog.text
         finally:
             await provider.stop()
 

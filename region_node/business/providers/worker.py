@@ -19,6 +19,7 @@ from gateway.time.clock import Clock, from_microseconds
 from region_node.business.orders.provisioning_answers import Answer, Asked
 from region_node.business.orders.provisioning_rows import LONGEST_WAIT, Task, TaskDue, ask_at_once, due_tasks, next_due
 from region_node.business.providers.fulfilment import FulfilmentProvider
+from region_node.node.deliveries import Deliveries
 
 CONCURRENCY = 8  # orders or items with a call in progress
 SHORTEST_SLEEP, LONGEST_SLEEP = 0.05, 1.0  # seconds between two looks; other processes make tasks, too
@@ -57,6 +58,7 @@ class FulfilmentWorker:
     """The loop of one process."""
 
     def __init__(self, ports: WorkerPorts) -> None:
+        self.deliveries = Deliveries("fulfilment")
         self._ports = ports
         self._wait = FullJitter(ports.source, longest=LONGEST_WAIT)
         self._changed = asyncio.Event()
@@ -119,7 +121,8 @@ class FulfilmentWorker:
         name = f"fulfilment {phase.name.lower()}"
         with self._ports.tracing.span(name, SpanKind.CONSUMER, parent=asked.traceparent, attributes=attributes):
             try:
-                answer = await self._ports.provider.ask(phase, asked.work)
+                with self.deliveries.delivery():
+                    answer = await self._ports.provider.ask(phase, asked.work)
             except Unreachable as failure:
                 _log.warning("%s of %s has no answer: %s", phase.name, asked.task.order_id, failure)
                 told = f"{failure.status}: {failure}"

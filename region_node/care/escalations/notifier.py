@@ -1,8 +1,6 @@
 """Delivers every level to a sink until it is accepted: at least once, despite kills."""
 
-import logging
 import random
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,16 +24,15 @@ from region_node.care.escalations.rows import (
     note_delivered,
     postpone,
 )
+from region_node.node.deliveries import Deliveries
 from region_node.node.outgoing import Outgoing, Queue
 
 TELL_SECONDS = 5.0  # for one notice
 LONGEST_REST = 120.0  # seconds: a recovered sink gets its notices within this time
 _BATCH = 16  # in one batch
-_REMINDER = 60.0  # seconds between two errors in the log about one sink
 # Longer than the delivery of a notice, so that nobody claims a notice in delivery. After the death of a process another
 # one continues.
 _CLAIM = timedelta(seconds=2 * TELL_SECONDS)
-_log = logging.getLogger(__name__)
 
 
 class EscalationNotifier:
@@ -53,15 +50,12 @@ class EscalationNotifier:
         source: random.Random,
         current: CurrentFederation,
     ) -> None:
-        self.name = name
-        self.told = 0
-        """The number of notices that the sink has accepted from this process."""
+        self.deliveries = Deliveries(f"escalations/{name}")
+        self._name = name
         self._clock = clock
         self._sink = sink
         self._current = current
         self._wait = FullJitter(source, longest=LONGEST_REST)
-        self._failing_since: float | None = None
-        self._reminded = 0.0
         queue = Queue(ABOUT, NoticeAdded, partial(next_due, sink=name), self._claim)
         self._outgoing = Outgoing(store, clock, queue, self._tell_levels)
 
@@ -69,13 +63,9 @@ class EscalationNotifier:
         """Runs until cancelled."""
         await self._outgoing.run()
 
-    def failing(self) -> float:
-        """The seconds for which the sink has failed every attempt; 0 for a working one."""
-        return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
-
     def _claim(self, tx: Transaction, now: datetime) -> list[list[EscalationNotice]]:
         """The due notices, grouped by complaint."""
-        found = claim(tx, self.name, now, _BATCH, _CLAIM)
+        found = claim(tx, self._name, now, _BATCH, _CLAIM)
         return [list(levels) for _, levels in groupby(found, key=lambda each: each.raised.ticket_id)]
 
     async def _tell_levels(self, levels: Sequence[EscalationNotice]) -> bool:
@@ -84,14 +74,13 @@ class EscalationNotifier:
 
     async def _tell(self, notice: EscalationNotice) -> bool:
         try:
-            await self._sink.tell(self._named(notice.raised), TELL_SECONDS)
-        except Unreachable as failure:
-            self._has_failed(failure)
+            with self.deliveries.delivery():
+                await self._sink.tell(self._named(notice.raised), TELL_SECONDS)
+        except Unreachable:
             due = self._clock.now() + timedelta(seconds=self._wait.seconds(notice.attempts + 1))
             await self._outgoing.keep(lambda tx: postpone(tx, notice, due))
             return False
         failpoints.reach("complaint-told.before-commit")
-        self._has_taken()
         now = self._clock.now()
         await self._outgoing.keep(lambda tx: note_delivered(tx, notice, now))
         return True
@@ -101,19 +90,3 @@ class EscalationNotifier:
         if not self._current.revision:
             return raised
         return with_duty(raised, self._current.federation.body, self._clock.now())
-
-    def _has_failed(self, failure: Unreachable) -> None:
-        """Logs the failure, once a minute while it lasts."""
-        now = time.monotonic()
-        if self._failing_since is None:
-            self._failing_since = self._reminded = now
-            _log.warning("the sink %s of escalations has not taken one, which is tried again: %s", self.name, failure)
-        elif now - self._reminded >= _REMINDER:
-            self._reminded = now
-            _log.error("the sink %s of escalations has failed for %.0f s: %s", self.name, self.failing(), failure)
-
-    def _has_taken(self) -> None:
-        self.told += 1
-        if self._failing_since is not None:
-            _log.warning("the sink %s of escalations takes them again, after %.0f s", self.name, self.failing())
-            self._failing_since = None

@@ -10,6 +10,7 @@ from region_node.customers.notices.port import Message, Notifier
 from region_node.customers.notices.rows import ABOUT, Claimed, NoticeAdded, claim, next_due, note_delivered, postpone
 from region_node.customers.notices.rules import QuietHours, quiet_hours_of
 from region_node.node.context import RegionContext
+from region_node.node.deliveries import Deliveries
 from region_node.node.outgoing import Outgoing, Queue
 
 NOTIFY_SECONDS = 5.0  # for one text
@@ -34,6 +35,7 @@ class NoticeDelivery:
     """
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock, notifier: Notifier) -> None:
+        self.deliveries = Deliveries("notices")
         self._context = context
         self._clock = clock
         self._notifier = notifier
@@ -55,7 +57,8 @@ class NoticeDelivery:
         notice = claimed.notice
         message = Message(notice.notice_id, notice.kind, notice.number, notice.text)
         try:
-            await self._notifier.notify(message, NOTIFY_SECONDS)
+            with self.deliveries.delivery():
+                await self._notifier.notify(message, NOTIFY_SECONDS)
         except Unreachable as failure:
             attempts = claimed.attempts + 1
             _log.warning("a notice of kind %s waits after %d attempts: %s", notice.kind, attempts, failure.status)
