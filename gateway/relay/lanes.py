@@ -27,6 +27,10 @@ from gateway.time.clock import Clock, to_timestamp
 BATCHES_IN_FLIGHT = 2  # one is in transit while the destination works on the other; more would only split batches
 BATCH_BYTES = 2 * 1024 * 1024  # contents in one delivery: half of a server's limit, since signatures come on top
 DELIVER_TIMEOUT = 10.0  # seconds for a delivery there and back: a destination waits for its own commit only
+# Seconds: after a quicker answer the next batch may be twice as large, after a slower one, or none, half as large. A
+# destination that is too slow for whole batches would answer none in time, whatever it has done meanwhile.
+QUICK, SLOW = DELIVER_TIMEOUT / 4, DELIVER_TIMEOUT / 2
+SMALL_BATCH = 8  # envelopes that any destination which serves at all takes in time
 LONGEST_PARKING = 30.0  # seconds before an envelope that was not taken is offered again
 LONGEST_REST = 300.0  # the same, of one that meets a defect, each time
 _log = logging.getLogger(__name__)
@@ -97,6 +101,7 @@ class Lane:
         self._wait = FullJitter(ports.source)
         self._budget = RetryBudget()
         self._failures = 0
+        self._limit = BATCH_LIMIT
         self._in_flight: dict[asyncio.Task[None], int] = {}  # the envelopes of each batch
         self._changed = asyncio.Event()
         self._open = True
@@ -154,7 +159,7 @@ class Lane:
 
     def _send_what_waits(self) -> None:
         while self._open and len(self._in_flight) < BATCHES_IN_FLIGHT:
-            batch = self._queue.take(BATCH_LIMIT, BATCH_BYTES)
+            batch = self._queue.take(self._limit, BATCH_BYTES)
             if not batch:
                 return
             task = asyncio.get_running_loop().create_task(self._carry(batch))
@@ -195,14 +200,17 @@ class Lane:
         try:
             response = await self._ports.transport.deliver(request, DELIVER_TIMEOUT, count)
         except (Unreachable, Refused) as failure:
+            self._adapt(batch, loop.time() - began, is_answered=False)
             self._trip(batch, failure)
             return
         if len(response.results) != len(batch):
             self._trip(batch, Unreachable("the answer is not of this batch"))
             return
         self.counts.answered += 1
-        self.counts.seconds += loop.time() - began
+        seconds = loop.time() - began
+        self.counts.seconds += seconds
         self._failures = 0
+        self._adapt(batch, seconds, is_answered=True)
         if self._open:  # else another batch has failed meanwhile
             self.stopped = None
         response.journey.stamps.append(self._stamp("receipt received"))
@@ -221,6 +229,13 @@ class Lane:
                 self._park(queued)
         self.counts.delivered += sum(settled)
         self._budget.deposit(sum(settled))
+
+    def _adapt(self, batch: Sequence[QueuedEnvelope], seconds: float, *, is_answered: bool) -> None:
+        """Sets the most envelopes of the next batch, by the time of this one."""
+        if seconds > SLOW:
+            self._limit = max(SMALL_BATCH, min(self._limit, len(batch) // 2))
+        elif is_answered and seconds < QUICK:
+            self._limit = min(BATCH_LIMIT, 2 * self._limit)
 
     def _count_again(self, batch: Sequence[QueuedEnvelope]) -> None:
         """Counts the transport's own second attempts at another replica."""

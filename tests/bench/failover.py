@@ -279,7 +279,7 @@ def stored(tx: Transaction) -> set[str]:
 
 
 async def compared(federation: LocalFederation, payments: Payments, failovers: Sequence[Failover]) -> Outcome:
-    """What the region has, once everything that was acknowledged elsewhere has reached it."""
+    """What the region has, once what was acknowledged elsewhere has reached it, or comes no more."""
     place = federation.database(federation.nodes[HOME][0].name)
 
     def orders() -> set[str]:
@@ -290,7 +290,9 @@ async def compared(federation: LocalFederation, payments: Payments, failovers: S
     found = await asyncio.to_thread(orders)
     while payments.acknowledged - found and time.monotonic() < end:
         await asyncio.sleep(_LOOK)
-        found = await asyncio.to_thread(orders)
+        before, found = found, await asyncio.to_thread(orders)
+        if len(found) > len(before):
+            end = time.monotonic() + _PATIENCE
     with place.look() as tx:
         losses = tx.first(int, "SELECT COUNT(*) FROM audit WHERE action = :action", action=audit.LOSS) or 0
     paid = await balances(federation) - _LINES * BALANCE
