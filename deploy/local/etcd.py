@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -164,6 +166,28 @@ class LocalEtcd:
         self._clusters += 1
         self.start()
 
+    def restore(self, snapshot: Path) -> None:
+        """Makes another cluster of a snapshot, as an administrator does who has lost all members.
+
+        Raises ProcessFailed.
+        """
+        self.kill()
+        self._clusters += 1
+        for member in self._members:
+            shutil.rmtree(member.data, ignore_errors=True)
+            cluster = {
+                "data-dir": member.data,
+                "name": member.name,
+                "initial-cluster": self._initial_cluster,
+                "initial-advertise-peer-urls": member.peer_address,
+                "initial-cluster-token": self._token,
+            }
+            command = ["etcdutl", "snapshot", "restore", str(snapshot), *_options(cluster)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise ProcessFailed(done.stderr)
+        self.start()
+
     def remove(self) -> None:
         """Ends the members that run, and removes their data and the certificates."""
         self.kill()
@@ -261,6 +285,15 @@ class LocalEtcd:
         wait_until(known, START_SECONDS, "etcd has a leader")
         return max(found)[1]
 
+    @property
+    def _initial_cluster(self) -> str:
+        return ",".join(f"{each.name}={each.peer_address}" for each in self._members)
+
+    @property
+    def _token(self) -> str:
+        """With the same token and addresses, another cluster would get the same id."""
+        return f"{self._directory.name}-{self._clusters}"
+
     def _status(self, index: int) -> StatusResponse | None:
         try:
             return self._call(index, "Maintenance/Status", StatusRequest(), StatusResponse)
@@ -281,10 +314,9 @@ class LocalEtcd:
             "advertise-client-urls": f"https://{member.endpoint}",
             "listen-peer-urls": member.peer_address,
             "initial-advertise-peer-urls": member.peer_address,
-            "initial-cluster": ",".join(f"{each.name}={each.peer_address}" for each in self._members),
+            "initial-cluster": self._initial_cluster,
             "initial-cluster-state": state,
-            # With the same token and addresses, another cluster would get the same id.
-            "initial-cluster-token": f"{self._directory.name}-{self._clusters}",
+            "initial-cluster-token": self._token,
             "client-cert-auth": "true",
             "trusted-ca-file": authority,
             "cert-file": certificate,
@@ -307,7 +339,7 @@ class LocalEtcd:
         }
         # Of ours only the path: etcd reads settings from its environment.
         environment = {"PATH": os.defpath}
-        member.process.run([installed, *(f"--{name}={value}" for name, value in arguments.items())], environment)
+        member.process.run([installed, *_options(arguments)], environment)
 
     def _change(self, index: int, method: str, request: Message, response: type[Message]) -> None:
         """Changes the membership once etcd finds that safe."""
@@ -335,3 +367,7 @@ class LocalEtcd:
             if (code := call.code()) != grpc.StatusCode.OK:
                 raise _Refused(code, f"{method}: {code.name}: {call.details()}")
             return call.result()
+
+
+def _options(values: Mapping[str, object]) -> list[str]:
+    return [f"--{name}={value}" for name, value in values.items()]

@@ -1,9 +1,10 @@
 """The last good backups of a process, in a file beside its data: for metrics, and for the next backup."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
 from opentelemetry.metrics import Meter
@@ -15,6 +16,15 @@ from gateway.process.metrics import observe
 from gateway.store.opening import DatabasePlace
 from gateway.store.timeline import Position
 from gateway.time.clock import Clock
+
+
+class Task(StrEnum):
+    """A task of backups, by the name of its command."""
+
+    CREATE = "create"
+    ARCHIVE = "archive"
+    DRILL = "drill"
+
 
 _FILE = "backups.json"
 _log = logging.getLogger(__name__)
@@ -37,6 +47,11 @@ class History:
     def copied(self) -> Position:
         """The position of the last copy."""
         return Position(self.timeline, self.commits)
+
+    @property
+    def done(self) -> Mapping[Task, datetime | None]:
+        """The time of the last good run of each task."""
+        return {Task.CREATE: self.copy_time, Task.ARCHIVE: self.archive_time, Task.DRILL: self.drill_time}
 
     @classmethod
     def read(cls, data: Path) -> "History":

@@ -18,7 +18,7 @@ from psycopg.conninfo import make_conninfo
 from gateway.backups.refused import CopyFailed
 from gateway.backups.replaying import Moment, Reach
 from gateway.backups.server_log import LoggedCommit, ServerLog, commits_of, lay_out, place_of
-from gateway.backups.server_programs import SERVER_USER, run
+from gateway.backups.server_programs import SERVER_USER, newest_version, run
 from gateway.process.files import replace_file
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.timeline import Position
@@ -26,6 +26,7 @@ from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 
 FILES = "server"
+_NEW, _NEW_DATABASE = "new-server", "postgres"
 _LOG = "pg_wal"
 _OUTPUT = "scratch.log"
 _PROCESS = "postmaster.pid"
@@ -149,52 +150,79 @@ def served(copy: CopiedServer, commit: LoggedCommit, database: str, role: str) -
     Only the user of this process reaches it. Raises CopyFailed or OSError.
     """
     version = copy.version
-    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _housed(copy.files) as files:
-        directory = Path(name)  # of the socket, whose path may not be long
-        _set_up(files, directory, commit)
+    with _home(copy.files.parent) as home:
+        files = home / FILES
+        if home != copy.files.parent:
+            shutil.move(copy.files, files)
+        target = f"recovery_target_lsn = '{commit.place >> 32:X}/{commit.place & 0xFFFFFFFF:X}'\n"
+        replace_file(files / "recovery.signal", b"")
+        with _running(files, version, target) as directory:
+            yield _place(directory, database, role)
+
+
+@contextmanager
+def empty(directory: Path) -> Iterator[DatabasePlace]:
+    """An empty database of a new server, whose files go into a directory, for as long as the context is.
+
+    Only the user of this process reaches it. Raises CopyFailed or OSError.
+    """
+    version = newest_version()
+    with _home(directory) as home:
+        files = home / _NEW
+        if os.geteuid() == 0:
+            _give(home)
+        words = (f"--pgdata={files}", f"--username={SERVER_USER}", "--encoding=UTF8", "--no-locale", "--no-sync")
+        run("initdb", *words, "--auth=trust", version=version, directory=home, as_server=True)
+        with _running(files, version, "") as sockets:
+            yield _place(sockets, _NEW_DATABASE, SERVER_USER)
+
+
+def _place(sockets: Path, database: str, role: str) -> DatabasePlace:
+    told = make_conninfo("", host=str(sockets), port=_PORT, dbname=database, user=role)
+    return DatabasePlace(sockets, PostgresqlSettings(told))
+
+
+@contextmanager
+def _running(files: Path, version: int | None, settings: str) -> Iterator[Path]:
+    """A server of these files; the context is the directory of its socket, whose path may not be long."""
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name:
+        directory = Path(name)
+        content = {
+            "postgresql.conf": f"{_SETTINGS}{settings}unix_socket_directories = '{directory}'\n",
+            "postgresql.auto.conf": "",  # what an administrator of the copied server has set
+            "pg_hba.conf": "local all all trust\n",
+            "pg_ident.conf": "",
+        }
+        for path, text in content.items():
+            replace_file(files / path, text.encode())
         if os.geteuid() == 0:
             _give(directory)
             _give(files.parent)
         try:
             _start(files, directory, version)
             _await_end_of_log(files)
-            told = make_conninfo("", host=str(directory), port=_PORT, dbname=database, user=role)
-            yield DatabasePlace(directory, PostgresqlSettings(told))
+            yield directory
         finally:  # also where the start was broken off: the server goes on by itself
             if (files / _PROCESS).exists():
                 _control(files, directory, version, "stop", "-m", "immediate")
 
 
-def _set_up(files: Path, directory: Path, commit: LoggedCommit) -> None:
-    target = f"recovery_target_lsn = '{commit.place >> 32:X}/{commit.place & 0xFFFFFFFF:X}'\n"
-    sockets = f"unix_socket_directories = '{directory}'\n"
-    content = {
-        "postgresql.conf": _SETTINGS + target + sockets,
-        "postgresql.auto.conf": "",  # what an administrator of the copied server has set
-        "pg_hba.conf": "local all all trust\n",
-        "pg_ident.conf": "",
-        "recovery.signal": "",
-    }
-    for name, text in content.items():
-        replace_file(files / name, text.encode())
-
-
 @contextmanager
-def _housed(files: Path) -> Iterator[Path]:
-    """The files where a server can use them. Under root another user runs it, who gets into no directory of root.
+def _home(directory: Path) -> Iterator[Path]:
+    """A directory where a server can use files. Under root another user runs it, who gets into no directory of root.
 
-    A copy is large: it goes beside the data of the process, and to memory only where nothing else can be reached.
+    Files are large: they go beside the data of the process, and to memory only where nothing else can be reached.
     """
     if os.geteuid() != 0:
-        yield files
+        yield directory
         return
-    beside = files.resolve().parents[2]
+    beside = directory.resolve().parents[1]
     is_open = all(each.stat().st_mode & stat.S_IXOTH for each in (beside, *beside.parents))
     with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=beside if is_open else None) as name:
-        yield Path(shutil.move(files, Path(name) / FILES))
+        yield Path(name)
 
 
-def _start(files: Path, directory: Path, version: int) -> None:
+def _start(files: Path, directory: Path, version: int | None) -> None:
     try:
         _control(files, directory, version, "start", "-l", str(files / _OUTPUT), "-t", str(_START_SECONDS))
     except CopyFailed as error:
@@ -206,7 +234,7 @@ def _give(directory: Path) -> None:
         shutil.chown(path, SERVER_USER, SERVER_USER)
 
 
-def _control(files: Path, directory: Path, version: int, *words: str) -> None:
+def _control(files: Path, directory: Path, version: int | None, *words: str) -> None:
     run("pg_ctl", "--wait", f"--pgdata={files}", *words, version=version, directory=directory, as_server=True)
 
 

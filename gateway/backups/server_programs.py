@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs: found by the version of the server, and given its connection."""
+"""The own programs of servers: those of PostgreSQL are found by its version, and given its connection."""
 
 import os
 import pwd
@@ -28,6 +28,12 @@ def command(program: str, *arguments: str, version: int | None = None) -> Sequen
     return (str(path) if path.is_file() else program, *arguments)
 
 
+def newest_version() -> int | None:
+    """The newest major version of Debian's packages whose server is there; None without any."""
+    found = (path.parent.parent.name for path in _INSTALLED.glob("*/bin/postgres"))
+    return max((int(name) for name in found if name.isdigit()), default=None)
+
+
 def run(
     program: str,
     *arguments: str,
@@ -35,8 +41,8 @@ def run(
     version: int | None = None,
     directory: Path | None = None,
     as_server: bool = False,
-) -> None:
-    """Runs a program to its end, in a directory if one is given. Raises CopyFailed with its errors.
+) -> str:
+    """Runs a program to its end, in a directory if one is given; returns its output. Raises CopyFailed with its errors.
 
     `as_server`: as the user of the server, where root runs the command. A password is in no list of processes.
     """
@@ -59,6 +65,7 @@ def run(
         raise missing(program, version) from None
     if done.returncode:
         raise CopyFailed(f"{program}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def missing(program: str, version: int | None) -> CopyFailed:

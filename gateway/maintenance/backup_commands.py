@@ -1,28 +1,21 @@
 """The commands `backups` of each program that has a database."""
 
 import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
 from gateway.backups import copies
-from gateway.backups.copies import Manifest
-from gateway.backups.history import History
-from gateway.backups.refused import ArchiveGap
-from gateway.backups.replaying import EVERYTHING, Moment
+from gateway.backups.replaying import Moment
 from gateway.backups.repository import Backup
-from gateway.backups.server_copies import FILES
 from gateway.cli.terminal import print_table
 from gateway.cli.times import InstantType
-from gateway.maintenance.backup_member import BackupMember, backup_member, ending
+from gateway.maintenance.backup_drills import Proof, drill, rows_of, verify
+from gateway.maintenance.backup_member import backup_member, ending
+from gateway.maintenance.backup_schedule import RUN, run_command
 from gateway.maintenance.program import Program, S
 from gateway.settings import Sources
-from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 
@@ -68,7 +61,8 @@ _VERIFY = """Prove that a copy can be restored: the newest one, or that of an id
 
 Reads the whole repository, makes a database of the copy in a scratch place, verifies its audit chain, and compares the
 rows of all tables with its manifest. Says how old the copy is, and how long the way back took. A copy of PostgreSQL is
-served by a server of its own meanwhile; one that pg_dump has made needs an empty database (--database).
+served by a server of its own meanwhile, or loaded into an empty database (--database). A snapshot of etcd is served
+by an etcd of its own.
 
 \b
 Example:
@@ -95,7 +89,8 @@ _DRILL = """Restore everything into a scratch place, and compare it with the dat
 
 The rows of all tables, the audit chain and the last commit have to be the same. Says what a loss would have cost just
 before (RPO), and how long the way back takes (RTO). Run it each week by a timer of the machine. With --database, what a
-scratch server of PostgreSQL has is loaded there too, as `restore` does.
+scratch server of PostgreSQL has is loaded there too, as `restore` does. A copy by pg_dump, and a snapshot of etcd, are
+compared with what was read when they were made.
 
 \b
 Example:
@@ -122,6 +117,7 @@ def backups_group(program: Program[S]) -> click.Group:
         (_verify, _VERIFY),
         (_restore, _RESTORE),
         (_drill, _DRILL),
+        (run_command, RUN),
     )
     for make, text in commands:
         command = make(program)
@@ -136,9 +132,7 @@ def _create(program: Program[S]) -> click.Command:
     @_json_option
     def create(sources: Sources, as_json: bool) -> None:
         with ending(program):
-            member = backup_member(program, sources)
-            with member.scratch() as directory:
-                added = member.copy(directory)
+            added = backup_member(program, sources).create()
         _show([added], as_json=as_json)
 
     return create
@@ -150,18 +144,7 @@ def _archive(program: Program[S]) -> click.Command:
     @_json_option
     def archive(sources: Sources, as_json: bool) -> None:
         with ending(program):
-            member = backup_member(program, sources)
-            _ = member.archive
-            if member.log is None:
-                member.position()  # where there is none, a copy would bring none
-            with member.scratch() as directory:
-                try:
-                    reach = member.require_whole_archive()
-                except ArchiveGap as error:
-                    click.echo(translated("{problem}; the database is copied", problem=error), err=True)
-                    added = member.copy(directory)
-                else:
-                    added = member.ship(reach)
+            added = backup_member(program, sources).archive_commits()
         _show([added], as_json=as_json)
 
     return archive
@@ -185,30 +168,22 @@ def _verify(program: Program[S]) -> click.Command:
     @program.settings_options
     @click.option("--database", metavar="CONNINFO", default="", help="An empty PostgreSQL database for the copy.")
     @_json_option
-    def verify(sources: Sources, backup_id: str, database: str, as_json: bool) -> None:
+    def verify_copy(sources: Sources, backup_id: str, database: str, as_json: bool) -> None:
         with ending(program):
-            member = backup_member(program, sources)
-            member.repository.verify()
-            chosen, started = member.chosen(backup_id), time.monotonic()
-            with member.scratch() as directory:
-                member.repository.extract(chosen.id, directory)
-                with _restored(member, directory, database) as (manifest, _):
-                    seconds = time.monotonic() - started
-        age = (datetime.now(UTC) - manifest.time).total_seconds()
+            proof = verify(backup_member(program, sources), backup_id, database)
         if as_json:
-            told = {"id": chosen.id, "rows": _rows(manifest), "age_seconds": age, "restored_in_seconds": seconds}
-            click.echo(json.dumps(told, indent=2))
+            click.echo(_json(proof))
             return
         click.echo(
             translated(
                 "{id}: can be restored; rows: {rows}, the same as in its manifest; audit chain: whole",
-                id=chosen.id,
-                rows=_rows(manifest),
+                id=proof.id,
+                rows=proof.rows,
             )
         )
-        _tell_objectives(age, seconds)
+        _tell_objectives(proof)
 
-    return verify
+    return verify_copy
 
 
 def _restore(program: Program[S]) -> click.Command:
@@ -232,14 +207,14 @@ def _restore(program: Program[S]) -> click.Command:
                     chosen = member.extract(directory, until)
                 manifest = copies.put_back(directory, member.place, datetime.now(UTC), Moment(until))
         if as_json:
-            click.echo(json.dumps({"id": chosen.id, "time": manifest.time.isoformat(), "rows": _rows(manifest)}))
+            click.echo(json.dumps({"id": chosen.id, "time": manifest.time.isoformat(), "rows": rows_of(manifest)}))
             return
         click.echo(
             translated(
                 "{database}: is as it was at {time}; rows: {rows}",
                 database=member.place,
                 time=told_time(manifest.time),
-                rows=_rows(manifest),
+                rows=rows_of(manifest),
             )
         )
 
@@ -251,94 +226,49 @@ def _drill(program: Program[S]) -> click.Command:
     @program.settings_options
     @click.option("--database", metavar="CONNINFO", default="", help="An empty PostgreSQL database for the copy.")
     @_json_option
-    def drill(sources: Sources, database: str, as_json: bool) -> None:
+    def drill_all(sources: Sources, database: str, as_json: bool) -> None:
         with ending(program):
-            member = backup_member(program, sources)
-            with member.scratch() as directory:
-                done = _drilled(member, directory, database)
+            proof = drill(backup_member(program, sources), database)
         if as_json:
-            click.echo(json.dumps(asdict(done), indent=2))
+            click.echo(_json(proof))
             return
         click.echo(
             translated(
                 "everything came back; rows: {rows}, position: {position}, audit rows: {audit_rows}",
-                rows=done.rows,
-                position=done.position,
-                audit_rows=done.audit_rows,
+                rows=proof.rows,
+                position=proof.position,
+                audit_rows=proof.audit_rows,
             )
         )
-        _tell_objectives(done.age_seconds, done.restored_in_seconds)
+        _tell_objectives(proof)
 
-    return drill
-
-
-@dataclass(frozen=True)
-class _Drilled:
-    """The result of a drill."""
-
-    id: str
-    rows: int
-    position: int
-    """The number of the last commit; of PostgreSQL the place of its record in the log."""
-    audit_rows: int
-    age_seconds: float
-    restored_in_seconds: float
+    return drill_all
 
 
-def _drilled(member: BackupMember, directory: Path, database: str) -> _Drilled:
-    """Raises CopyFailed where something did not come back."""
-    before, now = History.read(member.data), datetime.now(UTC)
-    moment, live = EVERYTHING, None
-    if member.place.archive is not None:
-        live = copies.described(member.place, member.uri, now, member.log)
-        moment = Moment(commits=live.commits)
-        member.ship(member.require_whole_archive())
-    started = time.monotonic()
-    copy = member.extract(directory)
-    with _restored(member, directory, database, moment) as (manifest, scratch):
-        seconds = time.monotonic() - started
-    if live is not None:
-        copies.require_same(live, manifest, scratch)  # which was compared with the manifest before
-    replace(History.read(member.data), drill_time=now).write(member.data)
-    saved = max(before.archive_time or copy.time, before.copy_time or copy.time) if live is not None else manifest.time
-    age = (now - saved).total_seconds()
-    return _Drilled(copy.id, _rows(manifest), manifest.commits, manifest.audit_rows, age, seconds)
+def _json(proof: Proof) -> str:
+    return json.dumps(asdict(proof), indent=2, default=datetime.isoformat)
 
 
-@contextmanager
-def _restored(
-    member: BackupMember, directory: Path, database: str, moment: Moment = EVERYTHING
-) -> Iterator[tuple[Manifest, DatabasePlace]]:
-    """The database of what was extracted, in a scratch place for as long as the context is.
-
-    Raises click.UsageError where that has to be a database that is named, and none is.
-    """
-    now = datetime.now(UTC)
-    if member.place.postgresql is None:
-        scratch = DatabasePlace(directory / "scratch.sqlite")
-    elif database:
-        scratch = DatabasePlace(directory, PostgresqlSettings(database))
-    elif (directory / FILES).is_dir():
-        with copies.recovered(directory, moment) as found:
-            yield found
-        return
-    else:
-        raise click.UsageError(translated("--database: name an empty PostgreSQL database for the copy"))
-    yield copies.put_back(directory, scratch, now, moment), scratch
-
-
-def _tell_objectives(age: float, seconds: float) -> None:
+def _tell_objectives(proof: Proof) -> None:
     click.echo(
         translated(
             "a loss now would cost {age:.0f} s of work (RPO); the way back took {seconds:.1f} s (RTO)",
-            age=age,
-            seconds=seconds,
+            age=proof.age_seconds,
+            seconds=proof.restored_in_seconds,
         )
     )
-
-
-def _rows(manifest: Manifest) -> int:
-    return sum(manifest.tables.values())
+    if proof.shared is not None:
+        click.echo(
+            translated(
+                "{store}: cluster {cluster}, revision {revision}, entries: {entries}; a loss now would cost"
+                " {age:.0f} s of changes",
+                store=proof.shared.store,
+                cluster=proof.shared.cluster,
+                revision=proof.shared.revision,
+                entries=proof.shared.entries,
+                age=proof.shared_age_seconds,
+            )
+        )
 
 
 def _show(backups: list[Backup], *, as_json: bool) -> None:

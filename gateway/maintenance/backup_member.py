@@ -21,6 +21,7 @@ from gateway.backups.refused import ArchiveGap, CopyFailed, LogWithheld
 from gateway.backups.replaying import Gap, Reach, gap_behind
 from gateway.backups.repository import Backup, Repository
 from gateway.backups.server_log import ServerLog, remove
+from gateway.backups.shared_store import SharedStore
 from gateway.cli.exits import REFUSED
 from gateway.maintenance.program import Program, S
 from gateway.settings import Sources
@@ -45,6 +46,7 @@ class BackupMember:
     place: DatabasePlace
     data: Path
     repository: Repository
+    shared: SharedStore | None = None
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -79,11 +81,30 @@ class BackupMember:
             return None
         return ServerLog(self.place, self.place.archive, self.uri)
 
+    def create(self) -> Backup:
+        """Copies everything now. Raises CopyFailed, and OSError."""
+        with self.scratch() as directory:
+            return self.copy(directory)
+
+    def archive_commits(self) -> Backup:
+        """Copies what was committed since the last copy, or everything behind a gap. Raises CopyFailed, and OSError."""
+        _ = self.archive
+        if self.log is None:
+            self.position()  # where there is none, a copy would bring none
+        with self.scratch() as directory:
+            try:
+                reach = self.require_whole_archive()
+            except ArchiveGap as error:
+                click.echo(translated("{problem}; the database is copied", problem=error), err=True)
+                return self.copy(directory)
+            return self.ship(reach)
+
     def copy(self, directory: Path) -> Backup:
-        """Copies the database into the repository, and forgets what the settings do not keep. Raises CopyFailed.
+        """Copies database and shared store into the repository, and forgets what the settings do not keep.
 
         The archive keeps what came after the copy before, so that each of its own copies reaches over two of them.
         Without the log of a PostgreSQL server pg_dump copies the rows, and a warning follows: better than no copy.
+        Raises CopyFailed.
         """
         log, history, archive, goes_on = self.log, History.read(self.data), self.place.archive, False
         try:
@@ -95,6 +116,8 @@ class BackupMember:
             )
             log, archive = None, None
         manifest = copies.take(self.place, directory, self.uri, datetime.now(UTC), log)
+        if self.shared is not None:
+            self.shared.copy(directory, datetime.now(UTC))
         added = self.repository.add(directory)
         if archive is not None and manifest.timeline:
             if log is None and history.timeline == manifest.timeline:
@@ -218,7 +241,7 @@ def backup_member(program: Program[S], sources: Sources) -> BackupMember:
         raise click.UsageError(translated("backup: is needed in the settings: it names the repository"))
     uri = settings.identity.uri
     repository = Repository(settings.backup, uri, settings.data / "backup-cache")
-    return BackupMember(uri, settings.database, settings.data, repository)
+    return BackupMember(uri, settings.database, settings.data, repository, program.shared_store(settings))
 
 
 @contextmanager
@@ -227,10 +250,15 @@ def ending(program: Program[S]) -> Iterator[None]:
     try:
         with _terminable():
             yield
-    except StoreUnusable as error:
-        program.end(str(error), REFUSED)
-    except OSError as error:
-        program.end(f"{error.filename or ''}: {error.strerror or error}", REFUSED)
+    except (StoreUnusable, OSError) as error:
+        program.end(reason_of(error), REFUSED)
+
+
+def reason_of(error: StoreUnusable | OSError) -> str:
+    """The reason why a backup was not possible, for people."""
+    if isinstance(error, OSError):
+        return f"{error.filename or ''}: {error.strerror or error}"
+    return str(error)
 
 
 @contextmanager

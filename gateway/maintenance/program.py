@@ -10,6 +10,7 @@ from typing import Concatenate, Generic, NoReturn, ParamSpec, Protocol, TypeVar
 import click
 
 from gateway.backups.settings import BackupSettings
+from gateway.backups.shared_store import SharedStore
 from gateway.cli.exits import USAGE
 from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
@@ -29,6 +30,10 @@ class ServedSettings(Protocol):
     @property
     def credentials(self) -> Credentials:
         """The authority, the certificate and the key of the process."""
+
+    @property
+    def number(self) -> int:
+        """The number of this process among those of its member."""
 
     @property
     def listen(self) -> str:
@@ -55,6 +60,10 @@ P = ParamSpec("P")
 S = TypeVar("S", bound=ServedSettings)
 
 
+def _nothing_shared(_: ServedSettings) -> SharedStore | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Program(Generic[S]):
     """One program; the commands that are made of it are the same for all."""
@@ -69,6 +78,8 @@ class Program(Generic[S]):
     """The packages whose schema files make the database, in order."""
     end: Callable[[str, int], NoReturn]
     """Ends a command with a text and an exit code."""
+    shared_store: Callable[[S], SharedStore | None] = _nothing_shared
+    """The store that its processes share by their settings, which is copied with the database."""
 
     @property
     def prefix(self) -> str:

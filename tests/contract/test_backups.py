@@ -3,8 +3,11 @@
 import asyncio
 import json
 import shutil
+import signal
 import sqlite3
-from contextlib import closing
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -13,10 +16,11 @@ import pytest
 
 from deploy.local.postgresql import LocalPostgresql
 from gateway.auditing import audit
+from gateway.backups.history import History
 from gateway.store.commit_archive import ArchivePlace
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.sqlite import SqliteStore
-from tests.contract.programs import COORDINATOR, REGION_NODE, Installation, tables_of
+from tests.contract.programs import COORDINATOR, REGION_NODE, Installation, ended, tables_of
 
 pytestmark = pytest.mark.skipif(shutil.which("restic") is None, reason="not there: run deploy/build/services.sh restic")
 OF_PROCESSES = "store_writers"
@@ -209,7 +213,8 @@ def test_a_postgresql_database_is_dumped_in_one_snapshot_and_loaded_into_an_empt
     with node.serving():
         done = node.run("backups", "create")
         assert done.exit_code == 0, done.output
-    assert node.run("backups", "verify").exit_code == 2
+    alone = node.run("backups", "verify")
+    assert alone.exit_code == 0, alone.output
     verified = node.run("backups", "verify", "--database", postgresql_server.conninfo(other))
     assert verified.exit_code == 0, verified.output
     again = node.run("backups", "verify", "--database", postgresql_server.conninfo(other))
@@ -218,5 +223,51 @@ def test_a_postgresql_database_is_dumped_in_one_snapshot_and_loaded_into_an_empt
     assert restored["database_timeline"][0][4] is not None, "a restored database says so"
     drilled = node.run("backups", "drill", "--database", postgresql_server.conninfo(third), "--json")
     assert drilled.exit_code == 0, drilled.output
+    assert node.run("backups", "drill").exit_code == 0, "a server of its own is enough"
     archived = node.run("backups", "archive")
     assert (archived.exit_code, "point_in_time is false" in archived.output) == (1, True)
+
+
+@pytest.mark.slow
+def test_a_program_makes_its_backups_by_itself_until_it_is_stopped(node: Installation) -> None:
+    put_rows(node)
+    with node.serving(), scheduled(node) as process:
+        told = [next(told_by(process)) for _ in range(2)]
+    assert [line.partition(",")[0] for line in told] == ["backups create: done", "backups drill: done"]
+    assert process.returncode == 128 + signal.SIGTERM
+    data = Path(node.settings["data"])
+    assert not (data / "backup").exists()
+    assert None not in History.read(data).done.values()
+
+
+@pytest.mark.slow
+def test_a_schedule_without_a_repository_or_for_another_process_waits_and_one_that_fails_goes_on(
+    node: Installation,
+) -> None:
+    put_rows(node)
+    with scheduled(node, "--number", "7") as process:
+        assert next(told_by(process)) == "process 7 of this member makes its backups\n"
+    node.settings["backup.password_file"] = str(node.directory / "missing")
+    with scheduled(node, "--number", node.settings.get("number", "0")) as process:
+        told = next(told_by(process))
+    assert (told.startswith("backups create: "), "missing" in told) == (True, True)
+    del node.settings["backup.password_file"], node.settings["backup.repository"]
+    with scheduled(node) as process:
+        assert "name no repository" in next(told_by(process))
+
+
+@contextmanager
+def scheduled(node: Installation, *words: str) -> "Iterator[subprocess.Popen[str]]":
+    """`backups run` in a process, which goes on until it is stopped at the end."""
+    process = node.start("backups", "run", *words, errors=subprocess.STDOUT)
+    try:
+        yield process
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        ended(process)
+
+
+def told_by(process: "subprocess.Popen[str]") -> Iterator[str]:
+    assert process.stdout is not None
+    return iter(process.stdout)

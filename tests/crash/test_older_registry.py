@@ -1,18 +1,22 @@
-"""A coordinator is killed, and its database replaced by an older copy that has forgotten a suspension."""
+"""A coordinator is killed, and its database or its etcd replaced by an older copy that has forgotten a suspension."""
 
 import asyncio
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
 
 import grpc
 import pytest
 
+from coordinator.registry.etcd.settings import EtcdSettings
+from coordinator.registry.etcd.snapshots import SNAPSHOT, EtcdSnapshots
 from deploy.local.federation import FEDERATION, LocalFederation
 from deploy.local.process import wait_until
+from deploy.local.profiles import EMBEDDED, Profile
 from gateway.api.coordinator.v1.administration_pb2 import (
     GetConfigurationRequest,
     ListRegionsRequest,
@@ -27,6 +31,7 @@ from gateway.errors import from_rpc_error, reason_name
 from region_node.node.membership.last_good import LastGood
 from tests import preloaded
 from tests.crash.test_older_database import copy_of
+from tests.engines import ETCD, require_engine
 
 SUSPENDED = MemberState.MEMBER_STATE_SUSPENDED
 HERE, AWAY = "guangdong", "sichuan"
@@ -118,8 +123,8 @@ class Members:
 
 
 @contextmanager
-def members_in(directory: Path, *, is_signed: bool) -> Iterator[Members]:
-    federation = LocalFederation(directory, (HERE, AWAY), launcher=preloaded.launch)
+def members_in(directory: Path, *, is_signed: bool, profile: Profile = EMBEDDED) -> Iterator[Members]:
+    federation = LocalFederation(directory, (HERE, AWAY), profile, launcher=preloaded.launch)
     federation.is_signed = is_signed
     try:
         federation.prepare()
@@ -171,3 +176,27 @@ def test_a_suspension_that_an_older_registry_has_forgotten_is_in_force_again_bef
         assert members.delivers() == "REGION_SUSPENDED"
         assert state_of_away(members.kept()) == SUSPENDED
         assert "IS AN OLDER ONE" not in members.says("regions", "list").err
+
+
+@pytest.mark.slow
+def test_a_signed_suspension_that_a_restored_etcd_has_forgotten_is_given_back_by_a_member(tmp_path: Path) -> None:
+    require_engine(ETCD)
+    one_etcd = Profile("one etcd", etcd_members=1)
+    with members_in(tmp_path / "federation", is_signed=True, profile=one_etcd) as members:
+        etcd, coordinator = members.federation.stores.etcd, members.federation.coordinators[0]
+        assert etcd is not None
+        EtcdSnapshots(EtcdSettings(etcd.endpoints, etcd.credentials())).copy(tmp_path, datetime.now(UTC))
+        members.suspend()
+        wait_until(lambda: state_of_away(members.kept()) == SUSPENDED, PATIENCE, "the other region keeps it on disk")
+        coordinator.process.kill()
+        etcd.restore(tmp_path / SNAPSHOT)
+
+        coordinator.process.start()
+        assert members.delivers() == "REGION_SUSPENDED", "the last good copy is in use, until somebody removes it"
+        coordinator.process.kill()
+        (members.federation.database(coordinator.name).file.parent / "registry.bin").unlink()
+        coordinator.process.start()
+        given_back = "a member gives the statement back"
+        wait_until(lambda: state_of_away(members.listed()) == SUSPENDED, PATIENCE, given_back)
+        assert state_of_away(members.kept()) == SUSPENDED, "nobody was told otherwise"
+        wait_until(lambda: members.delivers() == "REGION_SUSPENDED", PATIENCE, "the coordinator forwards again")

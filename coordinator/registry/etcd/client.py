@@ -26,6 +26,7 @@ CALL_SECONDS = 4.0  # for a call at all members: an election takes up to two, an
 # The time for which a failed member is skipped while another is there. It is longer than another failing look at the
 # member.
 LEFT_OUT_SECONDS = 2.5
+SNAPSHOT_SECONDS = 3600.0  # for the whole store of a member; keepalives end the stream of a frozen one much sooner
 PAUSE_SECONDS = 0.05  # between attempts, where members fail immediately
 _STAMP_SECONDS = 1.0  # between checks of the certificate files
 # etcd disconnects clients that ping more often than every five seconds, or without a call.
@@ -107,6 +108,7 @@ GRANT = Method("/etcdserverpb.Lease/LeaseGrant", rpc_pb2.LeaseGrantRequest, rpc_
 REVOKE = Method("/etcdserverpb.Lease/LeaseRevoke", rpc_pb2.LeaseRevokeRequest, rpc_pb2.LeaseRevokeResponse)
 KEEP_ALIVE = Method("/etcdserverpb.Lease/LeaseKeepAlive", rpc_pb2.LeaseKeepAliveRequest, rpc_pb2.LeaseKeepAliveResponse)
 WATCH = Method("/etcdserverpb.Watch/Watch", rpc_pb2.WatchRequest, rpc_pb2.WatchResponse)
+SNAPSHOT = Method("/etcdserverpb.Maintenance/Snapshot", rpc_pb2.SnapshotRequest, rpc_pb2.SnapshotResponse)
 
 Compare = Callable[[rpc_pb2.ResponseHeader], None]
 _Stream = grpc.aio.StreamStreamCall[rpc_pb2.WatchRequest, rpc_pb2.WatchResponse]
@@ -198,7 +200,7 @@ class EtcdClient:
         _require_time(seconds)
         member = self._pick()
         try:
-            response = await _ask(member.channel, method, request, seconds)
+            response = await ask(member.channel, method, request, seconds)
         except Unanswered as error:
             self._leave_out_after(error, member)
             raise
@@ -251,6 +253,22 @@ class EtcdClient:
                 found += page.kvs
         entries = {pair.key: Entry(pair.value, pair.mod_revision, pair.lease) for pair in found}
         return Read(entries, response.header.revision, response.header.cluster_id)
+
+    async def snapshot(self, take: Callable[[bytes], object], seconds: float = SNAPSHOT_SECONDS) -> None:
+        """Hands on the whole store of one member, part by part. Raises Unanswered, or Rejected."""
+        member = self._pick()
+        stream: grpc.aio.UnaryStreamMultiCallable[rpc_pb2.SnapshotRequest, rpc_pb2.SnapshotResponse]
+        stream = member.channel.unary_stream(
+            SNAPSHOT.path,
+            request_serializer=SNAPSHOT.request.SerializeToString,
+            response_deserializer=SNAPSHOT.response.FromString,
+        )
+        try:
+            async for part in stream(SNAPSHOT.request(), timeout=seconds, metadata=_METADATA):
+                take(part.blob)
+        except grpc.aio.AioRpcError as error:
+            self._leave_out(member)
+            raise _meaning(error, seconds) from None
 
     async def revision(self, key: bytes, seconds: float) -> int:
         """The current revision of etcd: all members are queried, and the first response counts. Raises Unanswered.
@@ -310,14 +328,14 @@ class EtcdClient:
     def _connect(self) -> list[_Member]:
         credentials = client_credentials(self._settings.credentials, self._clock.now())
         return [
-            _Member(endpoint, grpc.aio.secure_channel(endpoint, credentials, options=_options()))
+            _Member(endpoint, grpc.aio.secure_channel(endpoint, credentials, options=channel_options()))
             for endpoint in self._settings.endpoints
         ]
 
     async def _look_at(self, member: _Member, request: rpc_pb2.RangeRequest, seconds: float) -> int | str:
         """The revision of a member, or the reason of its failure."""
         try:
-            response = await _ask(member.channel, RANGE, request, seconds)
+            response = await ask(member.channel, RANGE, request, seconds)
             self._compare(response.header)
         except (Unanswered, Rejected) as error:
             self._leave_out_after(error, member)
@@ -355,9 +373,10 @@ class EtcdClient:
         return self._members
 
 
-async def _ask(
+async def ask(
     channel: grpc.aio.Channel, method: Method[Request, Response], request: Request, seconds: float
 ) -> Response:
+    """The response over one connection. Raises Unanswered, or Rejected."""
     rpc: grpc.aio.UnaryUnaryMultiCallable[Request, Response] = channel.unary_unary(
         method.path,
         request_serializer=method.request.SerializeToString,
@@ -416,7 +435,8 @@ async def _end(tasks: Collection["asyncio.Task[int | str]"]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _options() -> ChannelOptions:
+def channel_options() -> ChannelOptions:
+    """The options of connections to etcd."""
     return [
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),

@@ -1,0 +1,154 @@
+"""Snapshots of etcd beside the copies of a coordinator's database, with the cluster and the revision of each."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import partial
+from io import FileIO
+from pathlib import Path
+
+from etcd3.etcdrpc import rpc_pb2
+
+from coordinator.registry.etcd.client import RANGE, EtcdClient, Rejected, Unanswered
+from coordinator.registry.etcd.scratch import served
+from coordinator.registry.etcd.settings import EtcdSettings
+from gateway.backups.encoding import decoded, encoded
+from gateway.backups.refused import CopyFailed
+from gateway.backups.server_programs import run
+from gateway.backups.shared_store import SharedCopy
+from gateway.process.files import create_file, start_private
+from gateway.security.tls import CredentialsUnusable
+from gateway.time.clock import SystemClock
+from gateway.wording.languages import translated
+
+SNAPSHOT = "registry.db"
+_MANIFEST = "registry.json"
+_SCRATCH = "registry"
+_STORE = "etcd"
+_ALL = b"\0"  # as the first key and as the end of a range: every key
+_ENTRIES_AT_ONCE = 500
+_HASH_BYTES = 32  # SHA-256 of what stands before it, at the end of a snapshot
+_PAGE_BYTES = 512  # the content of a snapshot is a multiple of this
+
+Ask = Callable[[rpc_pb2.RangeRequest], Awaitable[rpc_pb2.RangeResponse]]
+
+
+class EtcdSnapshots:
+    """The snapshots of one cluster. See SharedStore."""
+
+    def __init__(self, settings: EtcdSettings) -> None:
+        self._settings = settings
+
+    def copy(self, directory: Path, now: datetime) -> None:
+        """See SharedStore. The revision of the snapshot is read from etcd once more, and described by that."""
+        try:
+            content = asyncio.run(self._copied(directory / SNAPSHOT, now))
+        except (Unanswered, Rejected, CredentialsUnusable) as error:
+            raise CopyFailed(f"{_STORE}: {error}") from error
+        create_file(directory / _MANIFEST, encoded(content))
+
+    def prove(self, directory: Path) -> SharedCopy:
+        """See SharedStore. An etcd of its own serves the snapshot meanwhile."""
+        told = verified(directory)
+        scratch = directory / _SCRATCH
+        scratch.mkdir(mode=0o700)
+        try:
+            found = asyncio.run(_restored(directory / SNAPSHOT, scratch, told))
+        except (Unanswered, Rejected) as error:
+            raise CopyFailed(f"{_STORE}: {error}") from error
+        if found != (told.entries, told.hash):
+            raise CopyFailed(translated("{file}: differs from its manifest", file=SNAPSHOT))
+        return told
+
+    async def _copied(self, file: Path, now: datetime) -> SharedCopy:
+        client = EtcdClient(self._settings, SystemClock())
+        clusters: set[int] = set()
+        client.compare(lambda header: clusters.add(header.cluster_id))
+        try:
+            await client.read([])
+            with start_private(file) as target:
+                await self._download(client, target)
+            revision = await asyncio.to_thread(_revision_of, file)
+            entries, content_hash = await _content(partial(client.call, RANGE), revision)
+        finally:
+            await client.close()
+        if len(clusters) > 1:
+            raise CopyFailed(translated("etcd became another cluster while it was copied"))
+        return SharedCopy(_STORE, f"{clusters.pop():x}", revision, entries, content_hash, now)
+
+    async def _download(self, client: EtcdClient, target: FileIO) -> None:
+        """Tries each member once. Raises Unanswered, or Rejected."""
+        for left in reversed(range(len(self._settings.endpoints))):
+            target.seek(0)
+            target.truncate()
+            try:
+                await client.snapshot(target.write)
+            except Unanswered:
+                if not left:
+                    raise
+            else:
+                return
+
+
+def verified(directory: Path) -> SharedCopy:
+    """The content of the snapshot in the directory of a copy, once its bytes are those that etcd gave.
+
+    Raises CopyFailed, and OSError.
+    """
+    try:
+        told = decoded(SharedCopy, (directory / _MANIFEST).read_bytes())
+    except FileNotFoundError:
+        raise CopyFailed(translated("the copy has no snapshot of etcd")) from None
+    except (ValueError, TypeError) as error:
+        raise CopyFailed(translated("the copy has no manifest that can be read: {error}", error=error)) from error
+    revision = _revision_of(directory / SNAPSHOT)
+    if revision != told.revision:
+        raise CopyFailed(
+            translated(
+                "{file}: is at revision {found}, and its manifest says {told}",
+                file=SNAPSHOT,
+                found=revision,
+                told=told.revision,
+            )
+        )
+    return told
+
+
+def _revision_of(file: Path) -> int:
+    """The revision of a snapshot, whose bytes and pages are whole. Raises CopyFailed, and OSError."""
+    size = file.stat().st_size - _HASH_BYTES
+    with file.open("rb") as content:
+        content.seek(max(size, 0))
+        told = content.read()
+        content.seek(0)
+        found = hashlib.sha256()
+        for start in range(0, size, 1 << 20):
+            found.update(content.read(min(1 << 20, size - start)))
+    if size <= 0 or size % _PAGE_BYTES or found.digest() != told:
+        raise CopyFailed(translated("{file}: is no whole snapshot of etcd", file=file.name))
+    status: dict[str, object] = json.loads(run("etcdutl", "snapshot", "status", str(file), "--write-out=json"))
+    revision = status.get("revision")
+    if not isinstance(revision, int):
+        raise CopyFailed(translated("{file}: is no whole snapshot of etcd", file=file.name))
+    return revision
+
+
+async def _restored(snapshot: Path, scratch: Path, told: SharedCopy) -> tuple[int, str]:
+    async with served(snapshot, scratch) as ask:
+        return await _content(ask, told.revision)
+
+
+async def _content(ask: Ask, revision: int) -> tuple[int, str]:
+    """The number of entries at a revision, and a hash over all of them. Raises Unanswered, or Rejected."""
+    found, entries, key = hashlib.sha256(), 0, _ALL
+    while True:
+        page = await ask(rpc_pb2.RangeRequest(key=key, range_end=_ALL, limit=_ENTRIES_AT_ONCE, revision=revision))
+        for each in page.kvs:
+            content = each.SerializeToString(deterministic=True)
+            found.update(len(content).to_bytes(8) + content)
+        entries += len(page.kvs)
+        if not page.more:
+            return entries, found.hexdigest()
+        key = page.kvs[-1].key + b"\0"

@@ -1,0 +1,36 @@
+"""A store that processes share beside their databases: its copy stands in the directory of a database's copy."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class SharedCopy:
+    """The content of the copy of a shared store."""
+
+    store: str
+    """The name of the store, for example `etcd`."""
+    cluster: str
+    """The id of the cluster that was copied, in hexadecimal. A restored cluster has another one."""
+    revision: int
+    """The last change in the copy."""
+    entries: int
+    hash: str
+    """SHA-256 of all entries with their revisions, in hexadecimal."""
+    time: datetime
+    """The time of the copy, aware."""
+
+
+class SharedStore(Protocol):
+    """A store that processes share beside their databases."""
+
+    def copy(self, directory: Path, now: datetime) -> None:
+        """Copies the store into the directory of a database's copy. `now` is aware. Raises CopyFailed or OSError."""
+
+    def prove(self, directory: Path) -> SharedCopy:
+        """Restores the copy of a directory into a scratch place there, and compares every entry.
+
+        Raises CopyFailed where something did not come back, or there is no such copy, and OSError.
+        """
