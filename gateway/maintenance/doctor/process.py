@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from gateway.maintenance.doctor.archive import check_archive
+from gateway.maintenance.doctor.backups import check_backups
 from gateway.maintenance.doctor.certificates import check_credentials
 from gateway.maintenance.doctor.database import check_database
 from gateway.maintenance.doctor.findings import Finding, good
@@ -35,4 +36,5 @@ async def check_process(
         port,
         *database,
         *archive,
+        *check_backups(settings.backup, settings.database, settings.data, clock.now()),
     ]

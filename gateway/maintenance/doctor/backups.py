@@ -1,0 +1,37 @@
+"""The age of the last backups of a process, where its settings name a repository."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from gateway.backups.history import History, Task
+from gateway.backups.settings import BackupSettings
+from gateway.maintenance.doctor.findings import Finding, good, warning
+from gateway.store.opening import DatabasePlace
+from gateway.wording.languages import translated
+
+# As the alerts BackupOld and DrillOld have them.
+_OLDEST = {Task.CREATE: timedelta(hours=3), Task.ARCHIVE: timedelta(minutes=15), Task.DRILL: timedelta(days=9)}
+
+
+def check_backups(backup: BackupSettings | None, place: DatabasePlace, data: Path, now: datetime) -> list[Finding]:
+    """Checks that each kind of backup was made in time. `now` is aware."""
+    if backup is None:
+        return []
+    name, done = translated("backups"), History.read(data).done
+    kinds = [task for task in Task if task != Task.ARCHIVE or place.archive is not None]
+    late = [task for task in kinds if (time := done[task]) is None or now - time > _OLDEST[task]]
+    told = ", ".join(f"{task}: {_told(done[task], now)}" for task in kinds)
+    if not late:
+        return [good(name, told)]
+    todo = translated(
+        "run `backups {task}`, which says why, and see its timer; where another process of the member makes them,"
+        " nothing is to be done here",
+        task=late[0],
+    )
+    return [warning(name, told, todo)]
+
+
+def _told(time: datetime | None, now: datetime) -> str:
+    if time is None:
+        return translated("never")
+    return translated("{minutes} minutes ago", minutes=int((now - time).total_seconds() // 60))
