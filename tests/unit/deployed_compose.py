@@ -5,7 +5,10 @@ from pathlib import Path
 from tests.unit.deployed import Broken, Mounted, Node, Process, documents, kinds_of, seconds
 
 FILE = "compose.yaml"
+BACKUPS = "-backups"
+"""The end of the name of a service that makes the backups of another one."""
 _CREDENTIALS = "${CREDENTIALS:-./credentials}/"
+_OTHERS = ("-migrate", BACKUPS)
 _DONE = "service_completed_successfully"
 
 
@@ -18,7 +21,7 @@ def services(deploy: Path) -> dict[str, Node]:
 def processes(deploy: Path) -> list[Process]:
     """The processes that keep running."""
     found = services(deploy)
-    return [_process(name, service, found) for name, service in found.items() if not name.endswith("-migrate")]
+    return [_process(name, service, found) for name, service in found.items() if not name.endswith(_OTHERS)]
 
 
 def _process(name: str, service: Node, others: dict[str, Node]) -> Process:

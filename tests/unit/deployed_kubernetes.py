@@ -8,6 +8,8 @@ from tests.unit.deployed import Broken, Mounted, Node, Process, documents
 
 DIRECTORY = "kubernetes"
 KUSTOMIZATION = "kustomization.yaml"
+BACKUPS = "backups"
+"""The container that makes the backups of its pod."""
 _VARIABLE = re.compile(r"\$\(([A-Z_]+)\)")
 
 
@@ -38,6 +40,14 @@ def containers(pod: Node) -> list[Node]:
     return [*pod.nodes("initContainers"), *pod.nodes("containers")]
 
 
+def served_in(pod: Node) -> Node:
+    """The container of a pod that serves. The other one, if there is one, makes its backups."""
+    container, *others = pod.nodes("containers")
+    if any(other["name"].text != BACKUPS for other in others):
+        raise Broken(f"{container.where}: there are other containers beside it")
+    return container
+
+
 def processes(deploy: Path) -> list[Process]:
     """The processes that keep running: each replica of each stateful set."""
     shared = {name_of(each): each.mapping("data") for each in manifests(deploy, "ConfigMap")}
@@ -55,7 +65,7 @@ def _process(stateful_set: Node, index: int, shared: Mapping[str, Mapping[str, s
         "metadata.name": pod_name,
         "metadata.labels['apps.kubernetes.io/pod-index']": str(index),
     }
-    (container,) = pod.nodes("containers")
+    container = served_in(pod)
     before = next(iter(pod.nodes("initContainers")), None)
     claims = [name_of(claim) for claim in stateful_set["spec"].nodes("volumeClaimTemplates")]
     mounts = {mount["name"].text: mount["mountPath"].text for mount in container.nodes("volumeMounts")}
@@ -78,6 +88,8 @@ def _variables(container: Node, shared: Mapping[str, Mapping[str, str]], own: Ma
     found: dict[str, str] = {}
     for source in container.nodes("envFrom"):
         name = source["configMapRef"]["name"].text
+        if source["configMapRef"].get("optional") is not None:
+            continue  # it need not be there, and here it is not
         if name not in shared:
             raise Broken(f"{source.where}: there is no ConfigMap {name}")
         found |= shared[name]
@@ -98,7 +110,7 @@ def _certificates(pod: Node, mounts: Mapping[str, str]) -> dict[str, Mounted]:
     found: dict[str, Mounted] = {}
     for volume in pod.nodes("volumes"):
         secret = volume.get("secret")
-        if secret is not None:
+        if secret is not None and secret.get("optional") is None:
             owner, _, kind = secret["secretName"].text.rpartition("-")
             found[mounts[volume["name"].text]] = Mounted(owner or kind, kind)
     return found

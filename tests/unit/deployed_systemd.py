@@ -8,7 +8,9 @@ from tests.unit.deployed import Broken, Mounted, Process, kinds_of, seconds
 DIRECTORY = "systemd"
 UNITS = ("coordinator@.service", "issuing@.service", "region-node@.service")
 BACKUP_UNITS = (
+    "coordinator-archive@.service",
     "coordinator-create@.service",
+    "coordinator-drill@.service",
     "region-node-archive@.service",
     "region-node-create@.service",
     "region-node-drill@.service",

@@ -10,13 +10,14 @@ from pathlib import Path
 import click
 
 from coordinator.cli.main import main as coordinator
+from deploy.demo.world import REGIONS
 from gateway.rpc.server import DRAIN_SECONDS
 from gateway.settings import without_passwords
 from region_node.cli.main import main as region_node
 from tests.unit import deployed_compose, deployed_image, deployed_kubernetes, deployed_systemd
 from tests.unit.deployed import Broken, Node, documents
 from tests.unit.deployed_image import Stage
-from tests.unit.deployed_kubernetes import containers, labels_of, manifests, name_of, pod_of
+from tests.unit.deployed_kubernetes import containers, labels_of, manifests, name_of, pod_of, served_in
 
 Rule = Callable[[Path], Iterator[str]]
 
@@ -131,7 +132,7 @@ def nothing_secret(deploy: Path) -> Iterator[str]:
 def compose_confined(deploy: Path) -> Iterator[str]:
     """Every container has few privileges, a health check, and time to stop."""
     for name, service in deployed_compose.services(deploy).items():
-        once = name.endswith("-migrate")
+        once, is_asked = name.endswith("-migrate"), not name.endswith(("-migrate", deployed_compose.BACKUPS))
         if service["read_only"].value is not True:
             yield f"{name}: its root file system can be written"
         if service.texts("cap_drop") != ("ALL",):
@@ -142,7 +143,7 @@ def compose_confined(deploy: Path) -> Iterator[str]:
             yield f"{name}: takes more than the image gives"
         if service.get("network_mode") is not None and service["network_mode"].text != "none":
             yield f"{name}: takes another's network"
-        if not once and not service["healthcheck"].texts("test"):
+        if is_asked and not service["healthcheck"].texts("test"):
             yield f"{name}: nobody asks how it is"
         if service["restart"].text != ("no" if once else "unless-stopped"):
             yield f"{name}: restarts otherwise than it should"
@@ -191,14 +192,14 @@ def _container_confined(name: str, container: Node) -> Iterator[str]:
 
 
 def _probed(name: str, pod: Node) -> Iterator[str]:
-    for container in pod.nodes("containers"):
-        ports = {port["name"].text for port in container.nodes("ports")}
-        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-            socket = container[probe].get("tcpSocket")
-            if socket is not None and socket["port"].text not in ports:
-                yield f"{name}: {probe} asks at a port that is not there"
-            if container[probe].get("grpc") is not None:
-                yield f"{name}: {probe} cannot ask by mutual TLS"
+    container = served_in(pod)
+    ports = {port["name"].text for port in container.nodes("ports")}
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        socket = container[probe].get("tcpSocket")
+        if socket is not None and socket["port"].text not in ports:
+            yield f"{name}: {probe} asks at a port that is not there"
+        if container[probe].get("grpc") is not None:
+            yield f"{name}: {probe} cannot ask by mutual TLS"
 
 
 def replicas_disrupted_one_by_one(deploy: Path) -> Iterator[str]:
@@ -232,7 +233,7 @@ def manifests_belong_together(deploy: Path) -> Iterator[str]:
             yield f"{name}: its Service is for other pods"
         if service["clusterIP"].text != "None":
             yield f"{name}: its pods have no names of their own"
-        (container,) = pod_of(stateful_set).nodes("containers")
+        container = served_in(pod_of(stateful_set))
         inside = {(port["name"].text, port["containerPort"].number) for port in container.nodes("ports")}
         if {(port["name"].text, port["port"].number) for port in service.nodes("ports")} != inside:
             yield f"{name}: its Service has other ports than its pods"
@@ -293,6 +294,48 @@ def backups_run_as_their_process(deploy: Path) -> Iterator[str]:
     known = {"REGION_NODE_BACKUP__REPOSITORY", "REGION_NODE_BACKUP__PASSWORD_FILE", "REGION_NODE_WEB__LISTEN"}
     if set(example) != known:
         yield f"{deployed_systemd.EXAMPLE}: does not name {', '.join(sorted(known))}"
+
+
+def containers_make_backups(deploy: Path) -> Iterator[str]:
+    """One process of each member makes backups in a container beside it, which has its settings, data and files."""
+    services = deployed_compose.services(deploy)
+    wanted = {f"{program}-0{deployed_compose.BACKUPS}" for program in ("coordinator", *REGIONS)}
+    if wanted != {name for name in services if name.endswith(deployed_compose.BACKUPS)}:
+        yield "compose: other services make backups than one for each member"
+    for name in sorted(wanted & services.keys()):
+        backups, served = services[name], services[name.removesuffix(deployed_compose.BACKUPS)]
+        migrate = services[f"{name.partition('-')[0]}-migrate"]
+        yield from _run_beside(name, backups, served, (), ("image", "environment", "volumes", "env_file", "networks"))
+        if migrate["env_file"].value != served["env_file"].value:
+            yield f"{name}: the schema is upgraded without the archive"
+        if backups.texts("profiles") != ("backups",):
+            yield f"{name}: runs where no backups are wanted"
+        if served.nodes("env_file")[0]["required"].value is not False:
+            yield f"{name}: needs settings of backups"
+    for stateful_set in manifests(deploy, "StatefulSet"):
+        name, pod = name_of(stateful_set), pod_of(stateful_set)
+        served, *beside = pod.nodes("containers")
+        if bool(beside) != (name in ("coordinator", *REGIONS)):
+            yield f"{name}: makes no backups, or is no program that does"
+        for backups in beside:
+            first = ("--number", "0") if stateful_set["spec"]["replicas"].number > 1 else ()
+            yield from _run_beside(name, backups, served, first, ("image", "envFrom", "env", "volumeMounts"))
+            if pod.nodes("initContainers")[0]["envFrom"].value != served["envFrom"].value:
+                yield f"{name}: the schema is upgraded without the archive"
+
+
+def _run_beside(
+    name: str, backups: Node, served: Node, words: tuple[str, ...], alike: tuple[str, ...]
+) -> Iterator[str]:
+    program, *_ = served.texts("command")
+    command = backups.texts("command")
+    if command != (program, "backups", "run", *words):
+        yield f"{name}: makes backups by {' '.join(command)}"
+    elif (problem := unknown_command(command)) is not None:
+        yield f"{name}: {problem}"
+    for key in alike:
+        if backups[key].value != served[key].value:
+            yield f"{name}: its backups have another {key}"
 
 
 def image_builds(deploy: Path) -> Iterator[str]:
