@@ -14,6 +14,7 @@ import uvloop
 
 from gateway.process.files import replace_file
 from gateway.process.memory import settle_memory
+from gateway.process.open_files import allow_most_open_files
 from gateway.process.starting import StoppedWhileStarting, told_to_stop
 
 # CPython's default of 5 ms lets the event loop keep the store's writer waiting after each commit.
@@ -106,6 +107,7 @@ def run_process(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Runs a process: one event loop, until `main` returns."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(GARBAGE_THRESHOLD)
+    allow_most_open_files()
     uvloop.run(_remembering(main))
     # A channel in a reference cycle would keep gRPC's exit handler waiting for 2 s.
     gc.unfreeze()

@@ -40,6 +40,10 @@ _LEAST_PING_INTERVAL_MS = 200
 # Connections end now and then, so that peers present their present certificates and replicas share the load.
 CONNECTION_AGE_MS = 20 * _MINUTE_MS
 CONNECTION_GRACE_MS = _MINUTE_MS
+# A connection without a call for so long ends, within twice the time: each holds an open file and memory.
+CONNECTION_IDLE_MS = _MINUTE_MS
+# The channels of this program end theirs before, in the same way: so no call meets the end of its connection.
+_CHANNEL_IDLE_MS = 25 * _SECOND_MS
 # A connecting client must finish its handshake soon or lose its place.
 HANDSHAKE_MS = 10 * _SECOND_MS
 # Of one connection. A stream that has ended counts until its call has been taken: gRPC refuses further ones, of callers
@@ -328,6 +332,7 @@ def server_options() -> ChannelOptions:
         ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),
         # Pings that a slow network delivers together are no offence, since their sender is authenticated.
         ("grpc.http2.max_ping_strikes", 0),
+        ("grpc.max_connection_idle_ms", CONNECTION_IDLE_MS),
         ("grpc.max_connection_age_ms", CONNECTION_AGE_MS),
         ("grpc.max_connection_age_grace_ms", CONNECTION_GRACE_MS),
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
@@ -379,6 +384,7 @@ def _channel_options(
         ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MIN_MS),
         ("grpc.min_reconnect_backoff_ms", connect_ms),
         ("grpc.max_reconnect_backoff_ms", _RECONNECT_MAX_MS),
+        ("grpc.client_idle_timeout_ms", _CHANNEL_IDLE_MS),
         # Zero would also switch off the transparent retries of calls that never left; ours are in the relay.
         ("grpc.enable_retries", 1),
         ("grpc.service_config_disable_resolution", 1),

@@ -123,8 +123,12 @@ class Connection:
         with suppress(OSError, asyncio.IncompleteReadError):
             while True:
                 head = await self._reader.readexactly(_HEAD)
-                await self._reader.readexactly(int.from_bytes(head[:3]))
+                payload = await self._reader.readexactly(int.from_bytes(head[:3]))
                 self.kinds[head[3]] = self.kinds.get(head[3], 0) + 1
-                if head[3] == SETTINGS and not head[4] & ACK and not self._is_amid_headers:
+                if head[4] & ACK or self._is_amid_headers:
+                    continue
+                if head[3] == SETTINGS:
                     self._writer.write(frame(SETTINGS, 0, flags=ACK))
                     self._settled.set()
+                elif head[3] == PING:
+                    self._writer.write(frame(PING, 0, payload, flags=ACK))

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -11,13 +12,14 @@ from functools import partial
 import grpc
 import pytest
 
+from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.rpc.access import LARGEST_REQUEST
 from gateway.rpc.admission import AMONG_OTHERS
 from gateway.rpc.connections import MOST as MOST_WITHOUT_CALL
-from gateway.security.tls import MAX_CONCURRENT_STREAMS
+from gateway.security.tls import CONNECTION_IDLE_MS, MAX_CONCURRENT_STREAMS
 from tests.bench.orders import requester
 from tests.hostile.caller import CALL_SECONDS
 from tests.hostile.conftest import KEPT, KIB, OF_STREAM, SECONDS, Served, Target, require_served
@@ -38,6 +40,7 @@ from tests.hostile.frames import (
 STREAMS = 10_000
 CONNECTIONS = 10
 IDLE = 400  # connections
+OTHER_FILES = 16  # that a server may open meanwhile: logs, the database, connections of others
 ASKING = 100  # callers
 BOMBS = 10  # at a time
 # Statuses of a bomb: too large, compressed, or on a stream beyond those of its connection.
@@ -216,6 +219,29 @@ def test_connections_that_do_nothing_leave_room_for_others(target: Target) -> No
         return served
 
     require_within(Bound(connections=IDLE), asyncio.run(scenario()), "idle connections")
+
+
+def test_connections_without_a_call_end_by_themselves_and_give_back_their_files_and_memory(target: Target) -> None:
+    def files() -> int:
+        return len(os.listdir(f"/proc/{target.pid}/fd"))
+
+    async def scenario() -> Served:
+        host, _, port = target.endpoint.rpartition(":")
+        before = files()
+        async with target.honest() as served:
+            silent = [await asyncio.open_connection(host, int(port)) for _ in range(IDLE // 2)]
+            idle = [await target.connect() for _ in range(IDLE)]
+            # The server ends them: each of the attacker answers its pings, and none is closed here before.
+            ends = [*(each.ended for each in idle), *(asyncio.ensure_future(reader.read()) for reader, _ in silent)]
+            async with asyncio.timeout(2 * CONNECTION_IDLE_MS / 1_000 + CALL_SECONDS):
+                await served.hold(act=lambda: asyncio.wait(ends))
+            are_closed = partial(wait_until, lambda: files() <= before + OTHER_FILES)
+            await asyncio.to_thread(are_closed, CALL_SECONDS, "the server has closed their files")
+            for _, writer in silent:
+                writer.close()
+        return served
+
+    require_within(Bound(connections=IDLE + IDLE // 2), asyncio.run(scenario()), "connections that end idle")
 
 
 @pytest.mark.parametrize("compression", [None, grpc.Compression.Gzip], ids=["elements", "compressed"])
