@@ -1,4 +1,4 @@
-"""Sends the head of this region's audit chain to its witnesses, once a minute, and stores their heads of it.
+"""Sends the head of this region's audit chain to its witnesses, every 30 s, and stores their heads of it.
 
 A statement and its answer also tell which configuration each of the two holds.
 """
@@ -72,14 +72,14 @@ class _Statement:
 
 
 class WitnessNotifier:
-    """A loop of each process of a region. The claimant of a witness for this minute sends the statement."""
+    """A loop of each process of a region. The claimant of a witness sends the statement."""
 
     def __init__(self, ports: WitnessNotifierPorts) -> None:
         self._ports = ports
         self._asker = Asker(ports.border, ports.transport, ports.clock, ports.source)
 
     async def run(self) -> None:
-        """Runs until cancelled. A failed statement is sent again in the next minute."""
+        """Runs until cancelled. A failed statement is sent again after the interval."""
         while True:
             (failed,) = await asyncio.gather(self.tell(), return_exceptions=True)
             if isinstance(failed, Exception) and not isinstance(failed, Refused):
@@ -118,7 +118,7 @@ class WitnessNotifier:
         await self._ports.store.write(lambda tx: self._heard(tx, told, answer))
 
     def _statement(self, tx: Transaction, witness: str, now: datetime) -> _Statement | None:
-        """Claims the witness for this minute, and makes its statement. None while a loss of the database is open."""
+        """Claims the witness, and makes its statement. None while a loss of the database is open."""
         if self._ports.store.lost_commits or losses.has_open(tx):
             return None
         before = rows.claim(tx, witness, now)

@@ -19,7 +19,7 @@ class WitnessEnvelopes:
         self._border = border
 
     def kinds(self) -> Kinds:
-        """The handler here. It runs once a minute forever and the head itself is stored: no audit row."""
+        """The handler here. It runs every 30 s forever and the head itself is stored: no audit row."""
         return {EnvelopeKind.ENVELOPE_KIND_WITNESS: Query(self._told, is_noted=False)}
 
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:

@@ -23,10 +23,10 @@ from gateway.store.tables import Table
 from gateway.time.clock import Clock, from_microseconds, to_microseconds, to_timestamp
 from gateway.time.looks import until_look
 
-WITHHELD_AFTER = timedelta(minutes=1)
+WITHHELD_AFTER = timedelta(seconds=20)
 """The time in which a coordinator must send a revision that another region holds."""
 RECENT = timedelta(minutes=3)
-"""A later statement than this says nothing about the time between: each region tells its revision once a minute."""
+"""A later statement than this says nothing about the time between: each region tells its revision every 30 s."""
 SILENT = timedelta(days=7)
 """A region without a statement for this time is not judged: it may have left."""
 LOOK = 1.0  # seconds between two looks

@@ -7,8 +7,9 @@ from gateway.auditing.audit import GENESIS, Head
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_microseconds
 
-# Between two statements of a region to one witness (guarantee G10): with the looks of both, and an answer, a minute.
-INTERVAL = timedelta(seconds=50)
+# Between two statements of a region to one witness (guarantee G10): with the looks of both, an answer, and the time in
+# which a coordinator must send a revision (`revisions.WITHHELD_AFTER`), a minute.
+INTERVAL = timedelta(seconds=30)
 AGAIN = timedelta(seconds=1)  # the interval for a witness that responds and stores no row yet
 _COLUMNS = "witness, asked, sequence, hash, told, signature, contradicted, proven_erased, proven_heard"
 
