@@ -1,5 +1,6 @@
 """The settings of `coordinator serve`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -147,6 +148,15 @@ class CoordinatorSettings:
     def endpoint(self, port: int) -> str:
         """How others reach this replica, which got this port: `host:port`."""
         return self.advertise or f"{self.host}:{port}"
+
+    @property
+    def secrets(self) -> Sequence[Path]:
+        """The files that this coordinator takes only where nobody else may read them; it writes renewed keys itself."""
+        found = [self.credentials.key]
+        found += [self.etcd.credentials.key] if self.etcd is not None else []
+        found += self.backup.secrets if self.backup is not None else []
+        found += self.postgresql.secrets if self.postgresql is not None else []
+        return [*found, *(self.web.secrets if self.web is not None else [])]
 
     @property
     def database(self) -> DatabasePlace:

@@ -1,5 +1,6 @@
 """The settings of a program's backups."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,11 @@ class BackupSettings:
         for key in ("keep_hourly", "keep_daily", "keep_monthly", "archive_mebibytes"):
             if getattr(self, key) < 1:
                 raise ValueError(translated("{key}: must be at least 1", key=key))
+
+    @property
+    def secrets(self) -> Sequence[Path]:
+        """The file of the password."""
+        return [self.password_file]
 
     def archive(self, data: Path) -> ArchivePlace | None:
         """The archive of commits of the process with this directory; None where there is to be none."""

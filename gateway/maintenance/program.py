@@ -55,6 +55,10 @@ class ServedSettings(Protocol):
     def database(self) -> DatabasePlace:
         """The database of the process."""
 
+    @property
+    def secrets(self) -> Sequence[Path]:
+        """The files that the process takes only where nobody else may read them."""
+
 
 P = ParamSpec("P")
 S = TypeVar("S", bound=ServedSettings)

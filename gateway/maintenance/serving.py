@@ -12,6 +12,7 @@ from gateway.process import logs
 from gateway.process.files import FileUnusable
 from gateway.process.running import run_process
 from gateway.rpc.ports import PortInUse
+from gateway.security.private_files import require_private
 from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
@@ -54,6 +55,7 @@ def serve_command(program: Program[S], imported: Callable[[], Serve[S]], *unusab
         serve_until_stopped, clock = imported(), command_clock()
         logs.configure(settings.log_format)
         try:
+            require_private(settings.secrets)
             run_process(lambda: serve_until_stopped(settings, clock))
         except SchemaOutdated as error:
             program.end(f"{settings.database}: {error.advice(f'{program.name} migrate')}", REFUSED)

@@ -49,6 +49,12 @@ class PostgresqlSettings:
         if not 1 <= self.readers <= _MOST_READERS:
             raise ValueError(translated("{key}: must be {least} to {most}", key="readers", least=1, most=_MOST_READERS))
 
+    @property
+    def secrets(self) -> Sequence[Path]:
+        """The files with a password or a private key that the address names."""
+        named = conninfo_to_dict(self.conninfo)
+        return [Path(str(named[each])) for each in ("passfile", "sslkey") if named.get(each)]
+
 
 class DatabaseUnreachable(StoreUnusable):
     """The server or file is missing, or denies access. The text holds no secrets."""

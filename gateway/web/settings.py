@@ -1,5 +1,6 @@
 """The settings of the HTTPS listener of a process."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,6 +74,11 @@ class WebSettings:
     """Whether the console is served there, below `/console`: of a node for its staff, else for administrators."""
     oidc: SignInSettings | None = field(default=None, metadata=example(OIDC_EXAMPLE))
     """The identity provider by which people sign in at the console; without it by their certificates alone."""
+
+    @property
+    def secrets(self) -> Sequence[Path]:
+        """The file with the secret of the console at the identity provider, if there is one."""
+        return [] if self.oidc is None else [self.oidc.client_secret]
 
     def __post_init__(self) -> None:
         require_address("web.listen", self.listen, lowest_port=0)

@@ -1,5 +1,6 @@
 """The settings of `region-node serve`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
@@ -101,6 +102,11 @@ class NodeWebSettings(WebSettings):
     the console takes in orders by documents on file alone."""
     oauth: AuthorizationServerSettings | None = field(default=None, metadata=example(_OAUTH))
     """The authorization server that names operator systems; without it their certificates alone do."""
+
+    @property
+    def secrets(self) -> Sequence[Path]:
+        """As of other listeners, with the key of hashes."""
+        return [*super().secrets, self.document_key] if self.document_key is not None else super().secrets
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -320,6 +326,16 @@ class RegionSettings:
         if not self.renew_certificate:
             return self.credentials
         return RenewedCredentials.of(self.credentials, self.data / "renewed")
+
+    @property
+    def secrets(self) -> Sequence[Path]:
+        """The files that the node takes only where nobody else may read them; it writes renewed keys itself."""
+        found = [self.credentials.key, self.signing.key, self.keys]
+        found += self.backup.secrets if self.backup is not None else []
+        found += self.postgresql.secrets if self.postgresql is not None else []
+        found += self.web.secrets if self.web is not None else []
+        webhook = self.escalations.webhook
+        return [*found, webhook.token] if webhook is not None and webhook.token is not None else found
 
     @property
     def database(self) -> DatabasePlace:

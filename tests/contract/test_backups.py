@@ -17,6 +17,7 @@ import pytest
 from deploy.local.postgresql import LocalPostgresql
 from gateway.auditing import audit
 from gateway.backups.history import History
+from gateway.process.files import create_file
 from gateway.store.commit_archive import ArchivePlace
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.sqlite import SqliteStore
@@ -28,7 +29,7 @@ OF_PROCESSES = "store_writers"
 
 def with_repository(installed: Installation) -> Installation:
     password = installed.directory / "backup.password"
-    password.write_text("a password of the test\n")
+    create_file(password, b"a password of the test\n")
     installed.settings["backup.repository"] = str(installed.directory / "repository")
     installed.settings["backup.password_file"] = str(password)
     return installed
