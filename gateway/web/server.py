@@ -9,7 +9,7 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -35,6 +35,8 @@ LOOK_SECONDS = 1.0  # between two checks of the files of the certificate
 MOST_PAGES = 64  # read at a time, by all callers; the border has places of its own for calls
 MOST_CONNECTIONS = 1_024  # open at a time, of all callers; half of them of all without a certificate
 MOST_OF_CALLER = MOST_CONNECTIONS // 4  # of one certificate
+# Above the 60 s after which proxies end theirs: none sends a request to a connection that ends.
+IDLE_SECONDS = 75.0  # in which the head of a request has to come, and a caller to take some of an answer
 _BACKLOG = 128
 # Nothing of a page is stored on the way, guessed by a browser, shown inside of another page, or named to others.
 _HEADERS = {
@@ -152,11 +154,14 @@ class WebServer:
             access_log=None,
             logger=_WithoutContent(_log, {}),
             auto_decompress=False,
+            keepalive_timeout=IDLE_SECONDS,
             shutdown_timeout=DRAIN_SECONDS / 2,
         )
         self._socket: socket.socket | None = None
         self._listener: asyncio.Server | None = None
         self._opened: Mapping[web.RequestHandler, float] = {}
+        self._untaken: Mapping[web.RequestHandler, tuple[int, float]] = {}
+        """The bytes of answers that callers have not taken yet, and since when they are as many."""
         self._held: dict[web.RequestHandler, str] = {}
         """The connections without a certificate, and some that have ended."""
         self._turned_away = 0
@@ -228,10 +233,17 @@ class WebServer:
         return _TurnedAway()
 
     def _end_old(self) -> None:
-        """Closes the connections that no answer has closed in the time of grace behind their age."""
+        """Closes the connections that no answer has closed in the time of grace behind their age.
+
+        Cuts those whose callers take nothing of an answer.
+        """
         assert self._runner.server is not None
         now = asyncio.get_running_loop().time()
         self._opened = {each: self._opened.get(each, now) for each in self._runner.server.connections}
+        self._untaken = dict(_untaken(self._opened, self._untaken, now))
+        for connection, (_, since) in self._untaken.items():
+            if connection.transport is not None and now - since >= IDLE_SECONDS:
+                connection.transport.abort()  # closing would wait until the caller has taken the answer
         for connection in self._opened:
             if self._age_ms(connection) >= CONNECTION_AGE_MS + CONNECTION_GRACE_MS:
                 connection.force_close()
@@ -353,6 +365,17 @@ def _chain(connection: _SslObject) -> bytes:
     """
     inner = cast("_Chained", getattr(connection, "_sslobj", connection))
     return b"".join(each.public_bytes().encode() for each in inner.get_unverified_chain() or ())
+
+
+def _untaken(
+    connections: Iterable[web.RequestHandler], before: Mapping[web.RequestHandler, tuple[int, float]], now: float
+) -> Iterator[tuple[web.RequestHandler, tuple[int, float]]]:
+    """The connections with bytes that are still to be sent: how many, and since when as many as before."""
+    for each in connections:
+        size = 0 if each.transport is None else each.transport.get_write_buffer_size()
+        if size:
+            known, since = before.get(each, (0, now))
+            yield each, (size, since if size == known else now)
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -67,7 +67,9 @@ def test_a_connection_without_a_call_ends_and_neither_a_watch_nor_the_next_call_
             watches: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = watching.unary_stream(WATCH)
             watch = watches(b"", timeout=PATIENCE_S)
             await watch.read()
-            rpc: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = calling.unary_unary(f"/{ORDERS.full_name}/SubmitOrder")
+            rpc: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = calling.unary_unary(
+                f"/{ORDERS.full_name}/SubmitOrder"
+            )
             for _ in range(3):
                 await rpc(b"", timeout=PATIENCE_S)
                 assert calling.get_state() == grpc.ChannelConnectivity.READY

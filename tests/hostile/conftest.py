@@ -279,8 +279,10 @@ def joining() -> HeldPort:
 def running_federation(tmp_path_factory: pytest.TempPathFactory, joining: HeldPort) -> Iterator[LocalFederation]:
     """The federation of all tests of this folder."""
     directory: Path = tmp_path_factory.mktemp("hostile")
-    operators = OPERATOR, NEIGHBOUR
-    with running(directory, customers=LINES, regions=(HOME,), operators=operators, provided=PROVIDED) as federation:
+    operators, web = (OPERATOR, NEIGHBOUR), {HOME: "open_apis", COORDINATOR: "console"}
+    with running(
+        directory, customers=LINES, regions=(HOME,), operators=operators, provided=PROVIDED, web=web
+    ) as federation:
         with federation.settings_file(COORDINATOR).open("a", encoding="utf-8") as settings:
             settings.write(f'\n[enrolment]\nlisten = "127.0.0.1:{joining.number}"\n')
         process = federation.processes[COORDINATOR]

@@ -204,9 +204,7 @@ def test_a_process_that_has_just_started_calls_nobody_for_what_another_one_of_it
 
 
 @pytest.mark.parametrize("silence", [RECENT + SECOND, timedelta(days=3)])
-def test_a_region_that_was_down_waits_anew(
-    tx: Transaction, people: Administrators, silence: timedelta
-) -> None:
+def test_a_region_that_was_down_waits_anew(tx: Transaction, people: Administrators, silence: timedelta) -> None:
     own, other, raised = known(chain_of(people, "a")), known(chain_of(people, "a", "b")), Raised()
     hear(tx, own, OTHER, other.held(), NOW)
     raised.look(tx, own, silence)
