@@ -131,7 +131,11 @@ class OperatorScopes:
 
     def believes(self, operator: str) -> bool:
         """Whether an operator system is believed when it names a member of staff without a proof."""
-        return self._scopes is None or self._scope(operator).staff == NAMED
+        return self._scopes is None or self.names_staff(operator)
+
+    def names_staff(self, operator: str) -> bool:
+        """Whether the scope of an operator system lets it name members of staff without a proof."""
+        return self._scope(operator).staff == NAMED
 
     def client_id(self, operator: str) -> str:
         """The name of an operator system at the region's identity provider."""

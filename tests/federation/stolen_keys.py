@@ -74,6 +74,8 @@ class Scene:
     """An order of Guangdong's counter for the customer of Sichuan."""
     streams: dict[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
     """How the next message of each open stream is read, by its path."""
+    taken_in: str = ""
+    """The order that the robbed member of staff has taken in, once there is one."""
     _revoked: list[int] = field(default_factory=list)
 
     async def revoke(self, *certificates: Path) -> None:

@@ -175,9 +175,12 @@ async def states(scene: Scene, named: str) -> str:
 async def approves_own(scene: Scene) -> str:
     """A review of an order that the member of staff has taken in."""
     federation = scene.federation
-    counter = Counter(federation, "guangdong", "probe")
-    taken = await counter.submit(counter.request("TERMINATE", await counter.new_customer(), staff_id="robbed"))
-    return await outcome(Reviewer(federation, "guangdong", "robbed").approve(taken.id))
+    if not scene.taken_in:
+        counter = Counter(federation, "guangdong", "probe")
+        number, federation.acting[counter.path] = await counter.new_customer(), "robbed"
+        scene.taken_in = (await counter.submit(counter.request("TERMINATE", number, staff_id=""))).id
+        del federation.acting[counter.path]
+    return await outcome(Reviewer(federation, "guangdong", "robbed").approve(scene.taken_in))
 
 
 async def orders_alone(scene: Scene, staff_id: str, business: str = "SUSPEND") -> str:

@@ -222,6 +222,26 @@ async def test_four_eyes_compare_proven_people_however_the_first_one_acted(
             await Reviewer(federation, REGION, other).approve(order.id)
 
 
+async def test_a_name_that_an_operator_system_gives_is_no_first_person_of_an_order_that_staff_review(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with proving(tmp_path, databases) as federation:
+        believed = Counter(federation, REGION, "probe")
+        number, foreign = await believed.new_customer(), await Counter(federation, "sichuan").new_customer()
+        problem = "a proven one takes in what a second one reviews"
+        for name in ("li", "self-service"):
+            asked = believed.request("TERMINATE", number, staff_id=name)
+            assert await told(believed.submit(asked)) == ("STAFF_NOT_PROVEN", problem)
+        order = await believed.submit(believed.request("SUSPEND", number, staff_id="li"))
+        assert order.state == OrderState.ORDER_STATE_COMPLETED, "nobody reviews it"
+        order = await believed.submit(believed.request("TERMINATE", foreign, staff_id="li"))
+        assert order.state == OrderState.ORDER_STATE_IN_PROGRESS, "staff of another region review it"
+        federation.acting[f"region/{REGION}/operator/probe"] = "wang"
+        order = await believed.submit(believed.request("TERMINATE", number, staff_id=""))
+        assert order.request.requester.staff_id == "wang"
+        assert (await refusal(Reviewer(federation, REGION, "wang").approve(order.id))).reason == "REVIEWER_IS_SUBMITTER"
+
+
 async def by_token(counter: Counter, token: str, number: str, name: str) -> tuple[str, str]:
     """Orders an end with a token of the identity provider, and says how that was refused."""
     request = order_api.SubmitOrderRequest(

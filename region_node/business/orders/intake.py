@@ -13,6 +13,7 @@ from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, Party
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused, lasting
@@ -21,9 +22,11 @@ from gateway.process import failpoints
 from gateway.relay.border import Moved
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import is_answered, send
+from gateway.rpc.acting import not_proven
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.values.requesters import SELF_SERVICE
 from region_node.business.billing.rules import next_cycle
 from region_node.business.orders import exposure, home, rules
 from region_node.business.orders.books import book_intake, close_books, take_back
@@ -40,7 +43,7 @@ from region_node.business.orders.rows import (
 )
 from region_node.customers.documents.rules import require_documents, require_materials, require_reusable
 from region_node.customers.verification.bounds import require_few_unknown
-from region_node.customers.verification.rules import Shown
+from region_node.customers.verification.rules import Shown, is_customers_word
 from region_node.node.context import RegionContext
 from region_node.requests.caller import OwnNode, Submitter, note, remember_again
 from region_node.requests.checks import require_size
@@ -117,6 +120,7 @@ def submit(
     request = with_documents(request, on_file)
     checked = check(context, request, now)
     order = _new_order(context, caller, request, checked, now)
+    _require_first_person(tx, context, caller, order, now)
     failpoints.reach("S3.before-commit")
     if checked.owner != context.node.region or not _decide_here(tx, context, order, caller.traceparent, now):
         exposure.take_in(tx, context, order, now)
@@ -204,6 +208,29 @@ def _require_few_unknown(
         return
     shown = Shown(caller.subject(node.region), request.number, request.documents)
     require_few_unknown(tx, node, Dealer(node.region, caller.operator, request.requester.staff_id), shown, now)
+
+
+def _require_first_person(
+    tx: Transaction, context: OrderContext, caller: Submitter, order: Order, now: datetime
+) -> None:
+    """Raises Refused with STAFF_NOT_PROVEN for an order that staff here review and nobody proven has taken in.
+
+    A name that the scope of an operator system lets it give is no first person of four eyes: its bearer may be the
+    second one. A customer who acts alone is, by a code or a password, as where no such name counts.
+    """
+    node, request = context.node, order.request
+    if order.home_region != node.region or isinstance(caller, OwnNode) or caller.identity.role != Role.ROLE_OPERATOR:
+        return
+    if caller.proof or not node.scopes.names_staff(caller.operator):
+        return
+    is_alone = request.requester.staff_id == SELF_SERVICE and is_customers_word(request.documents)
+    is_reviewed = Step.STEP_REVIEW in node.federation.business(request.business).steps
+    if not is_alone and (is_reviewed or exposure.beyond_limit(tx, context, order, now) is not None):
+        problem, chinese = (
+            "a proven one takes in what a second one reviews",
+            "须经他人审核的订单须由身份经证明的员工受理",
+        )
+        raise not_proven(caller.path, problem, chinese)
 
 
 def _new_order(

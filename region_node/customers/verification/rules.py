@@ -109,6 +109,12 @@ def is_proven(documents: Sequence[Document]) -> bool:
     return any(each.code in CHECKED_AT_HOME for each in documents)
 
 
+def is_customers_word(documents: Sequence[Document]) -> bool:
+    """Whether documents rest on nobody of staff: codes and passwords, and with one of them those on file."""
+    is_said = is_proven(documents)
+    return all(each.code in CHECKED_AT_HOME or (is_said and bool(each.document_id)) for each in documents)
+
+
 def failures_that_count(failures: Sequence[datetime], now: datetime, window: timedelta) -> list[datetime]:
     """The failures within the window."""
     return [each for each in failures if now - each < window]

@@ -657,7 +657,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_STAFF_NOT_PROVEN: _Reason.ValueType  # 519
     """Send a proof of the member of staff with the call, `authorization: Bearer`; `region-node credentials statement` makes
     one. For a customer who acts alone say `self-service`, with a code or a password. An act of two people is proposed with
-    a proof in any case.
+    a proof in any case, and an order that staff of the same region review is taken in with one.
     """
     REASON_STAFF_PROOF_INVALID: _Reason.ValueType  # 520
     """Make a new statement with the key of the member of staff, or take a new token of the identity provider."""
@@ -1437,7 +1437,7 @@ REASON_CONSENT_NOT_WAITING: Reason.ValueType  # 544
 REASON_STAFF_NOT_PROVEN: Reason.ValueType  # 519
 """Send a proof of the member of staff with the call, `authorization: Bearer`; `region-node credentials statement` makes
 one. For a customer who acts alone say `self-service`, with a code or a password. An act of two people is proposed with
-a proof in any case.
+a proof in any case, and an order that staff of the same region review is taken in with one.
 """
 REASON_STAFF_PROOF_INVALID: Reason.ValueType  # 520
 """Make a new statement with the key of the member of staff, or take a new token of the identity provider."""
