@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from gateway.errors import Refused, Unreachable
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, Unreachable, retry_seconds
 from gateway.store.port import Store, Transaction
 
 T = TypeVar("T")
@@ -39,6 +40,9 @@ class Telling:
             except (Refused, Unreachable) as failure:
                 _log.info("%s are told again soon: %s", self._what, failure)
                 is_all_told = False
+                if isinstance(failure, Refused) and is_busy(failure):
+                    await asyncio.sleep(retry_seconds(failure.reason))  # whatever is queued meanwhile
+                    continue
             try:
                 async with asyncio.timeout(_LOOK if is_all_told else _AGAIN):
                     await self._changed.wait()
@@ -46,29 +50,47 @@ class Telling:
                 continue
 
 
-async def tell_pages(
-    store: Store,
-    read: Callable[[Transaction, str], Sequence[T]],
-    place: Callable[[T], str],
-    tell_page: Callable[[Sequence[T]], Awaitable[bool]],
-) -> bool:
-    """Sends everything queued, page by page; returns whether the rest can wait. `read` reads behind a place."""
-    after, is_all_told = "", True
-    while page := await store.read(lambda tx, after=after: read(tx, after)):  # type: ignore[misc]
-        is_all_told &= await tell_page(page)
-        after = place(page[-1])
-    return is_all_told
+class Queue(Generic[T]):
+    """Messages that wait for coordinators. A pass over it ends with the first refusal for want of room, TOO_BUSY.
+
+    The next pass begins behind that, so that nothing waits for ever behind what has no room.
+    """
+
+    def __init__(
+        self, store: Store, read: Callable[[Transaction, str], Sequence[T]], place: Callable[[T], str]
+    ) -> None:
+        """`read` reads a page behind a place."""
+        self._store = store
+        self._read = read
+        self._place = place
+        self._begin = ""
+        self._last = ""
+
+    async def tell_pages(self, tell_page: Callable[[Sequence[T]], Awaitable[bool]]) -> bool:
+        """Sends everything queued, page by page; returns whether the rest can wait. Raises Refused with TOO_BUSY."""
+        self._last, is_all_told, self._begin = self._begin, not self._begin, ""
+        while page := await self._store.read(lambda tx: self._read(tx, self._last)):
+            self._last = self._place(page[-1])
+            try:
+                is_all_told &= await tell_page(page)
+            except Refused as refused:
+                self._begin = self._last if is_busy(refused) else ""
+                raise
+        return is_all_told
+
+    async def tell_each(self, tell_one: Callable[[T], Awaitable[bool]]) -> bool:
+        """As `tell_pages`, one after the other."""
+
+        async def tell_page(page: Sequence[T]) -> bool:
+            told = list[bool]()
+            for each in page:
+                self._last = self._place(each)
+                told.append(await tell_one(each))
+            return all(told)
+
+        return await self.tell_pages(tell_page)
 
 
-async def tell_each(
-    store: Store,
-    read: Callable[[Transaction, str], Sequence[T]],
-    place: Callable[[T], str],
-    tell_one: Callable[[T], Awaitable[bool]],
-) -> bool:
-    """As `tell_pages`, one after the other."""
-
-    async def tell_page(page: Sequence[T]) -> bool:
-        return all([await tell_one(each) for each in page])
-
-    return await tell_pages(store, read, place, tell_page)
+def is_busy(refused: Refused) -> bool:
+    """Whether a coordinator has no room, so that a pause comes before the next message."""
+    return refused.reason == Reason.REASON_TOO_BUSY

@@ -14,7 +14,7 @@ from gateway.api.federation.v1.problem_pb2 import (
     ProblemHeader,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, Unreachable
+from gateway.errors import Refused, Unreachable, retry_seconds
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border
@@ -200,5 +200,53 @@ def test_the_parts_of_a_problem_are_known_also_those_of_its_parts_and_forgotten_
             await store.write(lambda tx: rows.forget_followed(tx, NOON + timedelta(seconds=1)))
             kept = await store.read(lambda tx: rows.followed_problems(tx, None, include_ended=True, limit=10))
             assert [each.header.id for each in kept] == ["problem-1"], "it goes on"
+
+    run(scenario())
+
+
+def test_a_pass_ends_with_the_first_page_that_has_no_room_and_the_next_one_begins_behind_it(adapter: Adapter) -> None:
+    queued = [event(f"sichuan/alarm/{each:03}", links=LINK) for each in range(120)]
+
+    async def scenario() -> None:
+        coordinator = Coordinator()
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            for each in queued:
+                await store.write(lambda tx, each=each: tell_event(tx, each))  # type: ignore[misc]
+            notifier = ProblemNotifier(CONTEXT, store, coordinator.port, count_complaints)
+            coordinator.failures = [Refused(Reason.REASON_TOO_BUSY)]
+            with pytest.raises(Refused, match="TOO_BUSY"):
+                await notifier.tell_all()
+            assert len(coordinator.events) == 50, "the page that was under way"
+            assert len(await store.read(waiting)) == 71
+            assert not await notifier.tell_all(), "what had no room waits for the pass after this one"
+            assert (len(coordinator.events), len(await store.read(waiting))) == (120, 1)
+            assert await notifier.tell_all()
+            assert await store.read(waiting) == []
+
+    run(scenario())
+
+
+def test_nothing_that_is_queued_meanwhile_shortens_the_pause_of_a_coordinator_without_room(adapter: Adapter) -> None:
+    other = event("sichuan/alarm/2", links=LINK)
+
+    async def scenario() -> None:
+        clock, times = asyncio.get_running_loop().time, list[float]()
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            taken = asyncio.Event()
+
+            async def take(told: NetworkEvent) -> None:
+                times.append(clock())
+                if told == FIRST:
+                    await store.write(lambda tx: tell_event(tx, other))
+                    raise Refused(Reason.REASON_TOO_BUSY)
+                taken.set()
+
+            tellers = Coordinators(take, Coordinator().port.tell_affected)
+            loop = asyncio.create_task(ProblemNotifier(CONTEXT, store, tellers, count_complaints).run())
+            await store.write(lambda tx: tell_event(tx, FIRST))
+            await taken.wait()
+            loop.cancel()
+            await asyncio.gather(loop, return_exceptions=True)
+            assert times[1] - times[0] > 0.9 * retry_seconds(Reason.REASON_TOO_BUSY)
 
     run(scenario())

@@ -1,7 +1,7 @@
 """Reports the cases that this region leads to coordinators: after every change, until one of them has it."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.errors import Refused
@@ -9,7 +9,7 @@ from gateway.store.port import CommittedElsewhere, Store, Transaction
 from region_node.care.complaints.case_notifier_rows import CaseChanged, CaseReport, note_delivered, queued_reports
 from region_node.care.complaints.cases import header
 from region_node.care.complaints.rows import COMPLAINT_SUBJECTS, find_complaint
-from region_node.node.telling import Telling, tell_each
+from region_node.node.telling import Queue, Telling, is_busy
 
 Tell = Callable[[CaseHeader], Awaitable[None]]
 """Returns once a coordinator has it. Raises Refused, or Unreachable where none answers."""
@@ -24,6 +24,7 @@ class CaseNotifier:
     def __init__(self, store: Store, tell: Tell) -> None:
         self._store = store
         self._tell = tell
+        self._reports = Queue(store, lambda tx, after: queued_reports(tx, after, _AT_ONCE), lambda each: each.ticket_id)
         self._telling = Telling("cases", self.tell_all)
         store.subscribe(CaseChanged, self._telling.wake)
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
@@ -35,13 +36,10 @@ class CaseNotifier:
     async def tell_all(self) -> bool:
         """Sends the queued reports; returns whether all arrived.
 
-        Raises Refused where the store does not respond, and Unreachable where no coordinator does.
+        Raises Refused where the store does not respond, and with TOO_BUSY where a coordinator has no room. Raises
+        Unreachable where no coordinator responds.
         """
-
-        def read(tx: Transaction, after: str) -> Sequence[CaseReport]:
-            return queued_reports(tx, after, _AT_ONCE)
-
-        return await tell_each(self._store, read, lambda each: each.ticket_id, self._tell_one)
+        return await self._reports.tell_each(self._tell_one)
 
     async def _tell_one(self, wanted: CaseReport) -> bool:
         told = await self._store.read(lambda tx: _header(tx, wanted.ticket_id))
@@ -50,6 +48,8 @@ class CaseNotifier:
                 await self._tell(told)
         except Refused as refused:
             _log.warning("the case %s is told again: %s", wanted.ticket_id, refused)
+            if is_busy(refused):
+                raise
             return False
         heard = CaseReport(wanted.ticket_id, told.version if told is not None else wanted.version)
         await self._store.write(lambda tx: note_delivered(tx, heard))

@@ -1,7 +1,6 @@
 """Has the number plan name the new homes of customers who have moved, until it does."""
 
 import logging
-from collections.abc import Sequence
 
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -15,7 +14,7 @@ from region_node.lifecycle.moving.recovering import LostCustomers
 from region_node.lifecycle.moving.restored import RestoredCustomers
 from region_node.lifecycle.moving.rows import customer_here, find_move, is_behind, keep_move, unnamed, unplanned_moves
 from region_node.node.context import RegionContext
-from region_node.node.telling import Telling, tell_each
+from region_node.node.telling import Queue, Telling, is_busy
 
 _AT_ONCE = 100
 _log = logging.getLogger(__name__)
@@ -37,6 +36,7 @@ class MovePlanning:
         self._assign = assign
         self._restored = restored
         self._lost = lost
+        self._moves = Queue(store, lambda tx, after: unplanned_moves(tx, after, _AT_ONCE), lambda each: each.id)
         self._telling = Telling("moved numbers", self.tell_all)
         store.subscribe(MoveEnded, self._telling.wake)
         context.border.current.on_update(self._telling.wake)
@@ -50,15 +50,12 @@ class MovePlanning:
 
         Returns whether the plan in force names all new homes, and no customer is missing.
 
-        Raises Refused where the store does not respond, and Unreachable where no coordinator does.
+        Raises Refused where the store does not respond, and with TOO_BUSY where a coordinator has no room. Raises
+        Unreachable where no coordinator does.
         """
-
-        def read(tx: Transaction, after: str) -> Sequence[CustomerMove]:
-            return unplanned_moves(tx, after, _AT_ONCE)
-
         await self._restored.check()
-        is_planned = await tell_each(self._store, read, lambda each: each.id, self._tell)
-        return await self._lost.recover() and is_planned
+        is_whole = await self._lost.recover()
+        return await self._moves.tell_each(self._tell) and is_whole
 
     async def _tell(self, move: CustomerMove) -> bool:
         federation = self._context.federation
@@ -73,6 +70,8 @@ class MovePlanning:
                 try:
                     await self._assign(number, move.to_region)
                 except Refused as refused:
+                    if is_busy(refused):
+                        raise
                     if refused.reason != Reason.REASON_NOT_HOME:  # else a later move of the number was told before
                         _log.warning("the number of the move %s is told again: %s", move.id, refused)
         return False

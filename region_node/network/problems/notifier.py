@@ -17,7 +17,7 @@ from region_node.network.problems import rows
 from region_node.network.problems.port import CountComplaints
 from region_node.network.problems.rows import Followed, MessageQueued
 from region_node.node.context import RegionContext
-from region_node.node.telling import Telling, tell_pages
+from region_node.node.telling import Queue, Telling, is_busy
 
 _AT_ONCE = 50
 _log = logging.getLogger(__name__)
@@ -81,6 +81,7 @@ class ProblemNotifier:
         self._store = store
         self._coordinators = coordinators
         self._count_complaints = count_complaints
+        self._events = Queue(store, lambda tx, after: rows.queued_events(tx, after, _AT_ONCE), lambda each: each.id)
         self._telling = Telling("alarms and faults", self.tell_all)
         store.subscribe(MessageQueued, self._telling.wake)
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
@@ -90,15 +91,14 @@ class ProblemNotifier:
         await self._telling.run()
 
     async def tell_all(self) -> bool:
-        """Sends the queue; returns whether the rest can wait. Raises Refused and Unreachable where nobody responds."""
+        """Sends the queue; returns whether the rest can wait.
 
-        def read(tx: Transaction, after: str) -> Sequence[NetworkEvent]:
-            return rows.queued_events(tx, after, _AT_ONCE)
-
-        is_all_told = await tell_pages(self._store, read, lambda each: each.id, self._tell_events)
+        Raises Refused and Unreachable where nobody responds, and Refused with TOO_BUSY where a coordinator has no room.
+        """
+        is_all_told = True
         for each in await self._store.read(lambda tx: rows.problems_to_count(tx, _AT_ONCE)):
             is_all_told &= await self._tell_affected(each)
-        return is_all_told
+        return await self._events.tell_pages(self._tell_events) and is_all_told
 
     async def _tell_events(self, events: Sequence[NetworkEvent]) -> bool:
         """Sends events concurrently; a storm has thousands."""
@@ -107,7 +107,10 @@ class ProblemNotifier:
         failpoints.reach("network-events-told.before-noted")
         if heard:
             await self._store.write(lambda tx: rows.note_delivered(tx, heard))
-        return not any(outcome is not None and is_temporary(outcome.reason) for outcome in outcomes)
+        refusals = [each for each in outcomes if each is not None]
+        for each in filter(is_busy, refusals):
+            raise each
+        return not any(is_temporary(each.reason) for each in refusals)
 
     async def _told(self, event: NetworkEvent) -> Refused | None:
         """The refusal of a coordinator; None where it has the event. Raises Unreachable."""

@@ -19,6 +19,7 @@ from region_node.node.membership.assignments import AssignmentKeeper
 from region_node.node.membership.contact_state import ContactState
 from region_node.node.membership.node import MembershipPorts
 from region_node.node.membership.state import StateKeeper, StateUnusable
+from region_node.node.telling import is_busy
 
 HandIn = Callable[[NumberAssignment, bytes], Awaitable[None]]
 """Returns once a coordinator keeps an assignment with its certificate (PEM). Raises Refused, or Unreachable."""
@@ -112,7 +113,8 @@ class Watcher:
     async def _hand_in_missing(self) -> None:
         """Gives back what the coordinators' list has lost. What is refused is tried again with the next state.
 
-        An assignment is refused until the one before it, perhaps of another region, is in the list.
+        An assignment is refused until the one before it, perhaps of another region, is in the list. A coordinator
+        without room ends the attempt.
         """
         for assignment, certificate in self._assignments.missing():
             try:
@@ -120,6 +122,8 @@ class Watcher:
             except Refused as refused:
                 _log.warning("an assignment of a number that the coordinators lack is handed in later: %s", refused)
                 self._assignments.put_off(assignment)
+                if is_busy(refused):
+                    return
             except Unreachable:
                 return
             else:
