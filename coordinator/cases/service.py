@@ -1,5 +1,6 @@
 """CaseService: regions report the cases that they lead; administrators list them, and assign waiting ones."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -7,6 +8,7 @@ from functools import partial
 import grpc
 
 from coordinator.cases import rules
+from coordinator.cases.room import past
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.rules import require_configured, require_member, require_reachable
 from coordinator.registry.port import Registry
@@ -28,6 +30,7 @@ _PAGE = "cases"
 _BY_DUE_TIME = partial(ticket_key, by_due_time=True)
 _ANSWER_SECONDS = 10.0  # for the region that leads the case, which only writes
 _FORGET_EVERY = timedelta(hours=1)
+_MAKE_ROOM_EVERY = timedelta(seconds=5)  # where reports have no room: it reads all cases
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class CaseService(CaseServiceServicer):
     def __init__(self, ports: CasePorts) -> None:
         self._ports = ports
         self._forgotten: datetime | None = None
+        self._turn = asyncio.Lock()  # a report without room waits for the room that another one makes
 
     async def ReportCase(
         self,
@@ -57,8 +61,10 @@ class CaseService(CaseServiceServicer):
         own = region_contract.CaseHeader()
         own.CopyFrom(request.header)
         own.DiscardUnknownFields()  # fields of a later version were not checked
-        await self._ports.registry.keep_case(own)
-        await self._forget()
+        is_kept = await self._ports.registry.keep_case(own)
+        await self._forget(_FORGET_EVERY if is_kept else _MAKE_ROOM_EVERY)
+        if not is_kept and not await self._ports.registry.keep_case(own):
+            raise Refused(Reason.REASON_TOO_BUSY)
         return contract.ReportCaseResponse()
 
     async def ListCases(
@@ -113,9 +119,10 @@ class CaseService(CaseServiceServicer):
     def _body(self) -> Body:
         return Body(self._ports.registry.snapshot().configuration or Configuration())
 
-    async def _forget(self) -> None:
+    async def _forget(self, every: timedelta) -> None:
         """Removes cases that ended long ago, at intervals. Without reports their number does not grow."""
-        now = self._ports.clock.now()
-        if self._forgotten is None or now - self._forgotten >= _FORGET_EVERY:
-            self._forgotten = now
-            await self._ports.registry.forget_cases(now - rules.KEPT_AFTER_END)
+        async with self._turn:
+            now = self._ports.clock.now()
+            if self._forgotten is None or now - self._forgotten >= every:
+                self._forgotten = now
+                await self._ports.registry.forget_cases(lambda kept: past(kept, now))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from coordinator.registry import shares
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -14,6 +15,8 @@ from gateway.time.clock import from_timestamp
 LONGEST = timedelta(days=31)
 AHEAD = timedelta(days=366)
 _KEPT_AFTER_END = timedelta(days=7)  # so that an overrun is seen
+_MOST_WITHDRAWN = 32  # of one region: while they stay, an earlier version that comes late is refused
+_UNIT = 256  # bytes of a window with a few parts
 _MOST_PARTS = 64
 _TOLD = 3  # of the cut services, in the text of a refusal
 _ID = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/planned/[A-Za-z0-9._/-]{1,130}", re.ASCII)
@@ -57,17 +60,66 @@ def held_with(
 ) -> list[PlannedOutageHeader] | None:
     """The held windows after a window is added or released; None for no change. Old ones are left out.
 
-    Raises Refused with PLANNED_OUTAGE_CONFLICT, and with PLANNED_OUTAGE_OVER for an earlier version than the held one.
+    A withdrawn window stays without its parts. Raises Refused with PLANNED_OUTAGE_CONFLICT, with TOO_BUSY where the
+    share of the region has no room, and with PLANNED_OUTAGE_OVER for an earlier version than the held one.
     """
+    wanted = _stored(window)
     before = next((each for each in held if each.id == window.id), None)
-    if before == window:
+    if before in (wanted, window):
         return None
     if before is not None and before.version > window.version:
         raise Refused(Reason.REASON_PLANNED_OUTAGE_OVER, outage=window.id)
     others = [each for each in held if each.id != window.id and from_timestamp(each.end_time) > now - _KEPT_AFTER_END]
     if not window.withdrawn:
         _require_ways([each for each in others if from_timestamp(each.end_time) > now], window, network)
-    return sorted([*others, window], key=lambda each: each.id)
+    return sorted(_with_room([*others, wanted], wanted, before, now), key=lambda each: each.id)
+
+
+def _stored(window: PlannedOutageHeader) -> PlannedOutageHeader:
+    """A window as it is held: a withdrawn one has its version and times alone."""
+    if not window.withdrawn:
+        return window
+    return PlannedOutageHeader(
+        id=window.id,
+        start_time=window.start_time,
+        end_time=window.end_time,
+        version=window.version,
+        withdrawn=True,
+    )
+
+
+def _with_room(
+    windows: Sequence[PlannedOutageHeader],
+    wanted: PlannedOutageHeader,
+    before: PlannedOutageHeader | None,
+    now: datetime,
+) -> list[PlannedOutageHeader]:
+    """The windows without those of a region that go for its wanted one: withdrawn and ended ones, earliest first.
+
+    Raises Refused with TOO_BUSY where that gives no room, unless the wanted one takes no more than the one before it.
+    """
+    region = region_of(wanted.id)
+    own = [each for each in windows if region_of(each.id) == region]
+    withdrawn = sorted((each for each in own if each.withdrawn), key=_end)[:-_MOST_WITHDRAWN]
+    gone = {each.id for each in withdrawn}
+    left = sum(charge_of(each) for each in own if each.id not in gone)
+    for each in sorted((each for each in own if each.withdrawn or _end(each) <= now), key=_end):
+        if left > shares.PLANNED_OUTAGES and each.id not in gone:
+            gone.add(each.id)
+            left -= charge_of(each)
+    grows = before is None or charge_of(wanted) > charge_of(before)
+    if left > shares.PLANNED_OUTAGES and grows:
+        raise Refused(Reason.REASON_TOO_BUSY)
+    return [each for each in windows if each.id not in gone]
+
+
+def charge_of(window: PlannedOutageHeader) -> int:
+    """The charge of a window."""
+    return shares.whole(window.ByteSize(), _UNIT)
+
+
+def _end(window: PlannedOutageHeader) -> datetime:
+    return from_timestamp(window.end_time)
 
 
 def listed(held: Iterable[PlannedOutageHeader], region: str, now: datetime) -> list[PlannedOutageHeader]:

@@ -15,6 +15,7 @@ from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.elements import element_of, region_of
 from coordinator.problems.grades import duration_of, graded, thresholds_of
 from coordinator.problems.reports import ReportNotifier
+from coordinator.problems.room import crowded_out
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem
@@ -119,7 +120,8 @@ def decision(current: CurrentNetwork, now: datetime) -> Deciding:
                 changed[name] = after
         forgotten = past(book, now)
         kept = [each for name, each in changed.items() if name not in forgotten.forgotten_problems]
-        return Decision(kept, forgotten.forgotten_events, forgotten.forgotten_problems)
+        first = Decision(kept, forgotten.forgotten_events, forgotten.forgotten_problems)
+        return first.then(crowded_out(book.after(first), now))
 
     return decide
 

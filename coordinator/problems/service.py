@@ -1,7 +1,9 @@
 """ProblemService: regions report alarms, faults and affected customers; administrators see the problems."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import grpc
 
@@ -10,6 +12,7 @@ from coordinator.problems.correlator import Correlator, grading
 from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.outages import outage_key, outages_now
 from coordinator.problems.reports import kind_name
+from coordinator.problems.room import crowded_out
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Administered, Book, Decision
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
@@ -24,6 +27,7 @@ from gateway.time.clock import Clock, from_timestamp, to_timestamp
 
 _PAGE = "problems"
 _LARGEST = 2**63 - 1
+_MAKE_ROOM_EVERY = timedelta(seconds=5)  # where events have no room: it reads all of them
 _MOST_PEOPLE = 10**10  # more than there are, so that no sum overflows
 
 
@@ -43,6 +47,8 @@ class ProblemService(ProblemServiceServicer):
     def __init__(self, ports: ProblemPorts) -> None:
         self._ports = ports
         self._problems = ports.registry.problems
+        self._room_made: datetime | None = None
+        self._turn = asyncio.Lock()  # an event without room waits for the room that another one makes
 
     async def ReportEvent(
         self,
@@ -55,7 +61,10 @@ class ProblemService(ProblemServiceServicer):
         own.CopyFrom(request.event)
         rules.take_known(own)
         own.tell_time.CopyFrom(to_timestamp(self._ports.clock.now()))
-        await self._problems.keep_event(own)
+        if not await self._problems.keep_event(own):
+            await self._make_room()
+            if not await self._problems.keep_event(own):
+                raise Refused(Reason.REASON_TOO_BUSY)
         failpoints.reach("network-event-kept.after-commit")
         self._ports.correlator.note_event()
         return contract.ReportEventResponse()
@@ -144,6 +153,14 @@ class ProblemService(ProblemServiceServicer):
         by = Administered(actor, "REPORT_MADE", f"problem/{request.problem_id}", kind_name(made))
         book = await self._problems.change(decide, by)
         return contract.RecordReportResponse(problem=grade(_require(book, request.problem_id)))
+
+    async def _make_room(self) -> None:
+        """Removes the oldest ended events of regions that have nearly filled their share, at intervals."""
+        async with self._turn:
+            now = self._ports.clock.now()
+            if self._room_made is None or now - self._room_made >= _MAKE_ROOM_EVERY:
+                self._room_made = now
+                await self._problems.change(lambda book: crowded_out(book, now))
 
     def _grade(self) -> Callable[[Problem], Problem]:
         return grading(self._ports.current, self._ports.clock.now())

@@ -1,31 +1,76 @@
 """Cases in the embedded registry: one transaction each."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
+from coordinator.registry import shares
+from coordinator.registry.case_room import charges_of, growth_of, has_room
+from coordinator.registry.tally import Tally
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
-from gateway.store.port import Transaction
+from gateway.store.port import Store, Transaction
 from gateway.time.clock import from_timestamp, to_microseconds
 
 
-def keep_case(tx: Transaction, header: CaseHeader) -> None:
-    """Stores the header of a case. See the port."""
+@dataclass(frozen=True)
+class _CaseKept:
+    """Published when a version of a case was stored."""
+
+    region: str
+    growth: int
+
+
+class EmbeddedCases:
+    """See the port."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._tally = Tally()
+        store.subscribe(_CaseKept, lambda kept: self._tally.note(kept.region, kept.growth))
+
+    async def keep(self, header: CaseHeader) -> bool:
+        """See the port."""
+        if self._tally.is_stale(shares.region_of(header.ticket_id), shares.CASES):
+            mark = self._tally.mark()
+            self._tally.take(charges_of(await self.all()), mark)
+        return await self._store.write(lambda tx: _keep(tx, header, self._tally))
+
+    async def all(self) -> Sequence[CaseHeader]:
+        """See the port."""
+        return await self._store.read(_all)
+
+    async def forget(self, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]]) -> None:
+        """See the port."""
+        mark = self._tally.mark()
+        self._tally.take(await self._store.write(lambda tx: _forget(tx, decide)), mark)
+
+
+def _keep(tx: Transaction, header: CaseHeader, tally: Tally) -> bool:
+    sql = "SELECT content FROM cases WHERE ticket_id = :ticket_id"
+    before = tx.first(CaseHeader.FromString, sql, ticket_id=header.ticket_id)
+    if before is not None and before.version >= header.version:
+        return True
+    if not has_room(tally, header, before):
+        return False
     tx.execute(
         "INSERT INTO cases (ticket_id, version, ended, content) VALUES (:ticket_id, :version, :ended, :content)"
         " ON CONFLICT (ticket_id) DO UPDATE SET version = excluded.version, ended = excluded.ended,"
-        " content = excluded.content WHERE excluded.version > cases.version",
+        " content = excluded.content",
         ticket_id=header.ticket_id,
         version=header.version,
         ended=to_microseconds(from_timestamp(header.end_time)) if header.HasField("end_time") else None,
         content=header.SerializeToString(),
     )
+    tx.publish(_CaseKept(shares.region_of(header.ticket_id), growth_of(header, before)))
+    return True
 
 
-def cases(tx: Transaction) -> Sequence[CaseHeader]:
-    """All cases that are kept, by ticket id."""
+def _all(tx: Transaction) -> Sequence[CaseHeader]:
     return tx.all(CaseHeader.FromString, "SELECT content FROM cases ORDER BY ticket_id")
 
 
-def forget_cases(tx: Transaction, before: datetime) -> None:
-    """Forgets the cases that ended before."""
-    tx.execute("DELETE FROM cases WHERE ended < :before", before=to_microseconds(before))
+def _forget(tx: Transaction, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]]) -> Mapping[str, int]:
+    """Removes the cases that `decide` names; returns the charges of the others."""
+    kept = _all(tx)
+    gone = {each.ticket_id for each in decide(kept)}
+    tx.execute_many("DELETE FROM cases WHERE ticket_id = :ticket_id", [{"ticket_id": each} for each in sorted(gone)])
+    return charges_of(each for each in kept if each.ticket_id not in gone)

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from coordinator.registry import case_rows, operations, planned_outage_rows, revocation_rows
+from coordinator.registry import operations, planned_outage_rows, revocation_rows
 from coordinator.registry.assignment_rows import EmbeddedAssignments, NumberAssigned
+from coordinator.registry.case_rows import EmbeddedCases
 from coordinator.registry.operations import HeadKept, Revision, SuspensionChanged, Wanted
 from coordinator.registry.port import PublishedList, Replica, Snapshot
 from coordinator.registry.problem_rows import EmbeddedProblems
@@ -55,6 +56,7 @@ class EmbeddedRegistry:
         self.risks: Final = EmbeddedRecords(store, clock, RISKS, Risk)
         self.enrolments: Final = EmbeddedRecords(store, clock, ENROLMENTS, Enrolment)
         self.renewals: Final = EmbeddedRecords(store, clock, RENEWALS, Renewal)
+        self._cases = EmbeddedCases(store)
         self._clock = clock
         self._lease_seconds = lease.total_seconds()
         self._snapshot = snapshot
@@ -181,17 +183,17 @@ class EmbeddedRegistry:
         """See the port."""
         return await self._store.read(lambda tx: operations.audit_head(tx, region))
 
-    async def keep_case(self, header: CaseHeader) -> None:
+    async def keep_case(self, header: CaseHeader) -> bool:
         """See the port."""
-        await self._store.write(lambda tx: case_rows.keep_case(tx, header))
+        return await self._cases.keep(header)
 
     async def cases(self) -> Sequence[CaseHeader]:
         """See the port."""
-        return await self._store.read(case_rows.cases)
+        return await self._cases.all()
 
-    async def forget_cases(self, before: datetime) -> None:
+    async def forget_cases(self, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]]) -> None:
         """See the port."""
-        await self._store.write(lambda tx: case_rows.forget_cases(tx, before))
+        await self._cases.forget(decide)
 
     async def planned_outages(self) -> Sequence[PlannedOutageHeader]:
         """See the port."""

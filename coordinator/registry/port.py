@@ -233,16 +233,19 @@ class Registry(Protocol):
         """The furthest head of a region."""
         ...
 
-    async def keep_case(self, header: CaseHeader) -> None:
-        """Stores the header of a case, unless a version as high is stored. Durable on return."""
+    async def keep_case(self, header: CaseHeader) -> bool:
+        """Stores the header of a case, unless a version as high is stored. Durable on return.
+
+        Returns False, and stores nothing, where the share of its region has no room for it.
+        """
         ...
 
     async def cases(self) -> Sequence[CaseHeader]:
         """All cases that are kept, by ticket id."""
         ...
 
-    async def forget_cases(self, before: datetime) -> None:
-        """Forgets the cases that ended before an instant."""
+    async def forget_cases(self, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]]) -> None:
+        """Forgets those of all cases that `decide` returns, unless they have changed since."""
         ...
 
     @property

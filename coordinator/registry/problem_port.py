@@ -4,11 +4,18 @@ All of it is durable on return, and shared by the coordinators of a federation. 
 any time. A write compares the basis of the decision, so that of two simultaneous ones the second is decided anew.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
+from coordinator.registry import shares
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
+from gateway.api.federation.v1 import problem_pb2
+
+# A problem without the ids of its events, with the version that each of 31 regions has accepted.
+_PROBLEM = 4 * 1024
 
 
 @dataclass(frozen=True)
@@ -17,6 +24,20 @@ class Book:
 
     events: Mapping[str, NetworkEvent] = field(default_factory=dict)
     problems: Mapping[str, Problem] = field(default_factory=dict)
+
+    @cached_property
+    def charges(self) -> Mapping[str, int]:
+        """The charges of all records, by the regions that reported them.
+
+        A cancelled problem counts in parts for the regions that reported its events, any other one with its events.
+        """
+        found = Counter[str]()
+        for event in self.events.values():
+            found[shares.region_of(event.id)] += event_charge(event)
+        for problem in self.problems.values():
+            if problem.header.state == problem_pb2.PROBLEM_STATE_CANCELLED:
+                found.update(cancelled_charges(problem))
+        return found
 
     def after(self, decision: "Decision") -> "Book":
         """The book after a decision."""
@@ -28,6 +49,26 @@ class Book:
             {name: each for name, each in self.events.items() if name not in no_events},
             {name: each for name, each in problems.items() if name not in no_problems},
         )
+
+
+def event_charge(event: NetworkEvent) -> int:
+    """The charge of an event: for itself, a problem of its own, and what it names.
+
+    So its end and each change of times, severity or kind need no further room.
+    """
+    return _PROBLEM + shares.whole(sum(map(len, (event.problem_id, *event.sites, *event.links, *event.services))))
+
+
+def growth_of(event: NetworkEvent, before: NetworkEvent | None) -> int:
+    """How much more a version of an event takes than the stored one; None where none is stored."""
+    return event_charge(event) - (event_charge(before) if before is not None else 0)
+
+
+def cancelled_charges(problem: Problem) -> Mapping[str, int]:
+    """The charge of a cancelled problem, by the regions that reported its events."""
+    reported = Counter(map(shares.region_of, problem.header.child_ids))
+    size = _PROBLEM + shares.whole(problem.ByteSize())
+    return {region: -(-size * count // reported.total()) for region, count in reported.items()}
 
 
 @dataclass(frozen=True)
@@ -43,6 +84,13 @@ class Decision:
     def is_empty(self) -> bool:
         """Whether nothing is to be done."""
         return not (self.problems or self.forgotten_events or self.forgotten_problems)
+
+    def then(self, later: "Decision") -> "Decision":
+        """Both decisions as one, where the later one is about the book after this one."""
+        gone = {*self.forgotten_problems, *later.forgotten_problems}
+        problems = {each.header.id: each for each in (*self.problems, *later.problems)}
+        kept = [each for name, each in problems.items() if name not in gone]
+        return Decision(kept, [*self.forgotten_events, *later.forgotten_events], sorted(gone))
 
 
 @dataclass(frozen=True)
@@ -65,8 +113,11 @@ class ProblemRegistry(Protocol):
     Each method raises Refused with REGISTRY_UNAVAILABLE where the registry does not respond.
     """
 
-    async def keep_event(self, event: NetworkEvent) -> None:
-        """Stores an alarm or a fault, unless a version as high is stored."""
+    async def keep_event(self, event: NetworkEvent) -> bool:
+        """Stores an alarm or a fault, unless a version as high is stored.
+
+        Returns False, and stores nothing, where the share of its region has no room for it.
+        """
         ...
 
     async def book(self) -> Book:

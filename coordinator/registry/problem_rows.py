@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from coordinator.registry.problem_port import Administered, Book, Decide, Decision
+from coordinator.registry import shares
+from coordinator.registry.problem_port import Administered, Book, Decide, Decision, growth_of
+from coordinator.registry.tally import Tally
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.auditing import audit
 from gateway.store.port import Store, Transaction
@@ -19,16 +21,29 @@ class _Read:
     changes: int
 
 
+@dataclass(frozen=True)
+class _EventKept:
+    """Published when an event was stored."""
+
+    region: str
+    growth: int
+
+
 class EmbeddedProblems:
     """See the port."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._tally = Tally()
+        store.subscribe(_EventKept, lambda kept: self._tally.note(kept.region, kept.growth))
 
-    async def keep_event(self, event: NetworkEvent) -> None:
+    async def keep_event(self, event: NetworkEvent) -> bool:
         """See the port."""
-        await self._store.write(lambda tx: _keep_event(tx, event))
+        if self._tally.is_stale(shares.region_of(event.id), shares.EVENTS):
+            mark = self._tally.mark()
+            self._tally.take((await self.book()).charges, mark)
+        return await self._store.write(lambda tx: _keep_event(tx, event, self._tally))
 
     async def book(self) -> Book:
         """See the port."""
@@ -37,10 +52,13 @@ class EmbeddedProblems:
     async def change(self, decide: Decide, by: Administered | None = None) -> Book:
         """See the port."""
         while True:
+            mark = self._tally.mark()
             read = await self._store.read(_read)
             decision = await asyncio.to_thread(decide, read.book)
             if decision.is_empty or await self._store.write(lambda tx: self._write(tx, read.changes, decision, by)):  # noqa: B023
-                return read.book.after(decision)
+                after = read.book.after(decision)
+                self._tally.take(await asyncio.to_thread(lambda: after.charges), mark)  # noqa: B023
+                return after
 
     async def followed(self) -> Mapping[tuple[str, str], int]:
         """See the port."""
@@ -86,15 +104,23 @@ def _read(tx: Transaction) -> _Read:
     return _Read(book, changes or 0)
 
 
-def _keep_event(tx: Transaction, event: NetworkEvent) -> None:
+def _keep_event(tx: Transaction, event: NetworkEvent, tally: Tally) -> bool:
+    sql = "SELECT content FROM network_events WHERE event_id = :event_id"
+    before = tx.first(NetworkEvent.FromString, sql, event_id=event.id)
+    if before is not None and before.version >= event.version:
+        return True
+    region, growth = shares.region_of(event.id), growth_of(event, before)
+    if not tally.has_room(region, growth, shares.EVENTS):
+        return False
     tx.execute(
         "INSERT INTO network_events (event_id, version, content) VALUES (:event_id, :version, :content)"
-        " ON CONFLICT (event_id) DO UPDATE SET version = excluded.version, content = excluded.content"
-        " WHERE excluded.version > network_events.version",
+        " ON CONFLICT (event_id) DO UPDATE SET version = excluded.version, content = excluded.content",
         event_id=event.id,
         version=event.version,
         content=event.SerializeToString(),
     )
+    tx.publish(_EventKept(region, growth))
+    return True
 
 
 def _followed(tx: Transaction) -> list[tuple[tuple[str, str], int]]:

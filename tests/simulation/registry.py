@@ -55,7 +55,7 @@ class SimulatedRegistry:
             return None
         return AuditHead(sequence=kept.head.sequence, hash=kept.head.hash, signature=kept.signature)
 
-    async def keep_event(self, event: NetworkEvent) -> None:
+    async def keep_event(self, event: NetworkEvent) -> bool:
         """See the port."""
         await self._travel()
         known = self.kept.events.get(event.id)
@@ -63,6 +63,7 @@ class SimulatedRegistry:
             self.kept = Book({**self.kept.events, event.id: event}, self.kept.problems)
             self.changes += 1
         await self._travel()
+        return True
 
     async def book(self) -> Book:
         """See the port."""

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.planned_outages.rules import LONGEST, held_with, listed, require_planned_outage
+from coordinator.planned_outages.rules import LONGEST, charge_of, held_with, listed, require_planned_outage
+from coordinator.registry import shares
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -69,6 +70,8 @@ def test_a_window_that_is_let_go_or_has_ended_is_in_nobodys_way() -> None:
     gone = window("sichuan/planned/1", DIRECT, version=2)
     gone.withdrawn = True
     held = held_with([first], gone, NETWORK, NOW)
+    assert held_with([gone], gone, NETWORK, NOW) is None, "an earlier coordinator has stored it with its parts"
+    gone.ClearField("links")
     assert held == [gone]
     other = window("henan/planned/1", DETOUR)
     assert held_with(held, other, NETWORK, NOW) == [other, gone]
@@ -86,6 +89,56 @@ def test_the_same_word_changes_nothing_and_an_earlier_one_is_refused() -> None:
     assert raised.value.reason == Reason.REASON_PLANNED_OUTAGE_OVER
     moved = window("sichuan/planned/1", DIRECT, start=9 * HOUR, version=3)
     assert held_with([second], moved, NETWORK, NOW) == [moved]
+
+
+def filled(region: str = "sichuan") -> list[PlannedOutageHeader]:
+    """The windows of a region that fill its share, one after the other."""
+    count = shares.PLANNED_OUTAGES // charge_of(window(f"{region}/planned/000", DIRECT))
+    return [window(f"{region}/planned/{each:03}", DIRECT, start=each * HOUR) for each in range(1, count + 1)]
+
+
+def withdrawn(key: str, start: timedelta = HOUR) -> PlannedOutageHeader:
+    found = window(key, start=start, version=2)
+    found.withdrawn = True
+    return found
+
+
+def test_a_region_that_has_filled_its_share_holds_no_further_window_and_another_one_does() -> None:
+    held = filled()
+    with pytest.raises(Refused, match="TOO_BUSY"):
+        held_with(held, window("sichuan/planned/new", DIRECT, start=999 * HOUR), NETWORK, NOW)
+    other = window("henan/planned/1", DETOUR, start=999 * HOUR)
+    assert held_with(held, other, NETWORK, NOW) == [other, *held]
+    grown = window(held[0].id, *[DIRECT] * 60, start=HOUR, version=2)
+    with pytest.raises(Refused, match="TOO_BUSY"):
+        held_with(held, grown, NETWORK, NOW)
+
+
+def test_in_a_filled_share_windows_are_moved_and_withdrawn_and_give_room() -> None:
+    held = filled()
+    moved = window(held[0].id, DIRECT, start=999 * HOUR, version=2)
+    assert held_with(held, moved, NETWORK, NOW) == [moved, *held[1:]]
+    left = held_with(held, withdrawn(held[0].id), NETWORK, NOW)
+    assert left == [withdrawn(held[0].id), *held[1:]]
+    new = window("sichuan/planned/new", DIRECT, start=HOUR)
+    assert held_with(left, new, NETWORK, NOW) == [*held[1:], new]
+
+
+def test_ended_windows_of_a_filled_share_go_for_a_new_one_earliest_first() -> None:
+    held = filled()
+    new = window("sichuan/planned/new", DIRECT, start=999 * HOUR)
+    assert held_with(held, new, NETWORK, NOW + 3.5 * HOUR) == [*held[1:], new]
+
+
+def test_of_withdrawn_windows_the_last_ones_of_each_region_stay() -> None:
+    held: list[PlannedOutageHeader] = [withdrawn("henan/planned/1")]
+    for each in range(100):
+        held = held_with(held, withdrawn(f"sichuan/planned/{each:03}", start=each * HOUR), NETWORK, NOW) or held
+    assert [each.id for each in held] == ["henan/planned/1", *(f"sichuan/planned/{each:03}" for each in range(68, 100))]
+
+
+def test_the_shares_of_all_regions_fit_into_one_value_of_etcd() -> None:
+    assert 31 * shares.PLANNED_OUTAGES < 1.5 * 1024 * 1024 - 64 * 1024
 
 
 def test_of_a_pair_of_sites_the_last_two_ways_are_not_taken_at_once() -> None:

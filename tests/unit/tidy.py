@@ -88,6 +88,7 @@ PURE_GATEWAY = frozenset(
 PURE_REGION = frozenset(
     {"region_node.network.agreements.spans", "region_node.requests.checks", "region_node.node.terms"}
 )
+PURE_COORDINATOR = frozenset({"coordinator.registry.shares"})
 CLOCK_READS = frozenset({"now", "utcnow", "today"})
 IMPURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import__"})
 
@@ -256,7 +257,8 @@ def pure_import(found: Import) -> bool:
         return any(part.endswith("_pb2") for part in found.full.split("."))
     if any(part == "rules" for part in found.full.split(".")[1:]):
         return True
-    return within(found.module, PURE_STANDARD) or within(found.full, PURE_GATEWAY | PURE_REGION | PURE_MESSAGES)
+    pure = PURE_GATEWAY | PURE_REGION | PURE_COORDINATOR | PURE_MESSAGES
+    return within(found.module, PURE_STANDARD) or within(found.full, pure)
 
 
 def broad_excepts(source: Source) -> Iterator[tuple[str, int]]:

@@ -1,51 +1,65 @@
 """Cases in etcd: a key each, below `cases/`. No coordinator keeps a copy of them: there may be many."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 
+from coordinator.registry import shares
+from coordinator.registry.case_room import charges_of, growth_of, has_room
 from coordinator.registry.etcd import values
-from coordinator.registry.etcd.changes import Change, Changes, Found, Put
-from coordinator.registry.etcd.copy import Entry
-from coordinator.registry.etcd.keys import Keys
+from coordinator.registry.etcd.changes import Change, Found, Put
+from coordinator.registry.etcd.problems import ProblemPorts, readable
+from coordinator.registry.tally import Tally
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
-from gateway.time.clock import from_timestamp
+
+_AT_ONCE = 100  # etcd takes 128 operations
 
 
 class EtcdCases:
     """See the port."""
 
-    def __init__(self, changes: Changes, keys: Keys) -> None:
-        self._changes = changes
-        self._keys = keys
+    def __init__(self, ports: ProblemPorts) -> None:
+        self._ports = ports
+        self._tally = Tally()
 
-    async def keep(self, header: CaseHeader, now: datetime, seconds: float) -> None:
-        """Stores the header of a case, unless a version as high is stored."""
-        key = self._keys.case(header.ticket_id)
+    async def keep(self, header: CaseHeader) -> bool:
+        """See the port."""
+        key, region = self._ports.keys.case(header.ticket_id), shares.region_of(header.ticket_id)
+        if self._tally.is_stale(region, shares.CASES):
+            mark = self._tally.mark()
+            self._tally.take(charges_of(await self.all()), mark)
+        growth, is_kept = 0, True
 
         def decide(found: Found) -> Change | None:
-            if key in found and values.decode_case(found[key].value).version >= header.version:
+            nonlocal growth, is_kept
+            growth, is_kept = 0, True
+            before = values.decode_case(found[key].value) if key in found else None
+            if before is not None and before.version >= header.version:
                 return None
+            is_kept = has_room(self._tally, header, before)
+            if not is_kept:
+                return None
+            growth = growth_of(header, before)
             return Change({key: Put(values.encode_case(header))})
 
-        await self._changes.make([key], decide, now, seconds, is_noted=False)
+        await self._ports.make([key], decide)
+        self._tally.note(region, growth)
+        return is_kept
 
-    async def forget(self, ended: Sequence[CaseHeader], before: datetime, now: datetime, seconds: float) -> None:
-        """Removes those of these cases whose stored header ended before an instant."""
-        for each in ended:
-            key = self._keys.case(each.ticket_id)
+    async def all(self) -> Sequence[CaseHeader]:
+        """See the port."""
+        found = (await self._ports.read([self._ports.keys.cases])).entries
+        with readable():
+            return [values.decode_case(found[key].value) for key in sorted(found)]
 
-            def decide(found: Found, key: bytes = key) -> Change | None:
-                is_past = key in found and has_ended(values.decode_case(found[key].value), before)
-                return Change(deletes=[key]) if is_past else None
+    async def forget(self, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]]) -> None:
+        """See the port."""
+        mark, kept = self._tally.mark(), await self.all()
+        gone = {self._ports.keys.case(each.ticket_id): each for each in decide(kept)}
+        for first in range(0, len(gone), _AT_ONCE):
+            keys = sorted(gone)[first : first + _AT_ONCE]
 
-            await self._changes.make([key], decide, now, seconds, is_noted=False)
+            def change(found: Found, keys: Sequence[bytes] = keys) -> Change | None:
+                unchanged = [key for key in keys if key in found and values.decode_case(found[key].value) == gone[key]]
+                return Change(deletes=unchanged) if unchanged else None
 
-
-def read_cases(entries: dict[bytes, Entry]) -> list[CaseHeader]:
-    """The cases in etcd's entries, by ticket id. Raises Unreadable."""
-    return [values.decode_case(entries[key].value) for key in sorted(entries)]
-
-
-def has_ended(header: CaseHeader, before: datetime) -> bool:
-    """Whether a case ended before an instant."""
-    return header.HasField("end_time") and from_timestamp(header.end_time) < before
+            await self._ports.make(keys, change)
+        self._tally.take(charges_of(each for each in kept if self._ports.keys.case(each.ticket_id) not in gone), mark)

@@ -10,12 +10,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from coordinator.registry import shares
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
 from coordinator.registry.etcd.client import Read
 from coordinator.registry.etcd.fields import Unreadable
 from coordinator.registry.etcd.keys import KeyRange, Keys
-from coordinator.registry.problem_port import Administered, Book, Decide, Decision
+from coordinator.registry.problem_port import Administered, Book, Decide, Decision, growth_of
+from coordinator.registry.tally import Tally
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -38,6 +40,13 @@ class ProblemPorts:
     patience: Callable[[], float]
     to_the_end: Callable[[Coroutine[object, object, int]], Awaitable[int]]
 
+    async def make(
+        self, keys: Sequence[bytes], decide: Callable[[Found], Change | None], *, is_noted: bool = False
+    ) -> int:
+        """Makes a change to its end, as `Changes.make`."""
+        work = self.changes.make(keys, decide, self.clock.now(), self.patience(), is_noted=is_noted)
+        return await self.to_the_end(work)
+
 
 @contextmanager
 def readable() -> Iterator[None]:
@@ -58,18 +67,33 @@ class EtcdProblems:
 
     def __init__(self, ports: ProblemPorts) -> None:
         self._ports = ports
+        self._tally = Tally()
         self._turn = asyncio.Lock()  # of simultaneous changes of one coordinator only one could succeed
 
-    async def keep_event(self, event: NetworkEvent) -> None:
+    async def keep_event(self, event: NetworkEvent) -> bool:
         """See the port."""
-        key = self._ports.keys.network_event(event.id)
+        if self._tally.is_stale(shares.region_of(event.id), shares.EVENTS):
+            mark = self._tally.mark()
+            self._tally.take((await self.book()).charges, mark)
+        key, region = self._ports.keys.network_event(event.id), shares.region_of(event.id)
+        growth, has_room = 0, True
 
         def decide(found: Found) -> Change | None:
-            if key in found and values.decode_network_event(found[key].value).version >= event.version:
+            nonlocal growth, has_room
+            growth, has_room = 0, True
+            before = values.decode_network_event(found[key].value) if key in found else None
+            if before is not None and before.version >= event.version:
                 return None
+            wanted = growth_of(event, before)
+            has_room = self._tally.has_room(region, wanted, shares.EVENTS)
+            if not has_room:
+                return None
+            growth = wanted
             return Change({key: Put(values.encode_network_event(event))})
 
-        await self._make([key], decide)
+        await self._ports.make([key], decide)
+        self._tally.note(region, growth)
+        return has_room
 
     async def book(self) -> Book:
         """See the port."""
@@ -79,10 +103,9 @@ class EtcdProblems:
         """See the port."""
         async with self._turn:
             while True:
+                mark = self._tally.mark()
                 book, at = await self._read()
                 decision = await asyncio.to_thread(decide, book)
-                if decision.is_empty:
-                    return book
                 try:
                     for part in self._parts(decision, by):
                         at = await self._write(part, at)
@@ -90,7 +113,9 @@ class EtcdProblems:
                     continue
                 break
             await self._forget_followers(frozenset(decision.forgotten_problems))
-            return book.after(decision)
+            after = book.after(decision)
+            self._tally.take(await asyncio.to_thread(lambda: after.charges), mark)
+            return after
 
     async def followed(self) -> Mapping[tuple[str, str], int]:
         """See the port."""
@@ -108,14 +133,14 @@ class EtcdProblems:
                 return None
             return Change({key: Put(values.encode_number(version))})
 
-        await self._make([key], decide)
+        await self._ports.make([key], decide)
 
     async def _forget_followers(self, problems: Set[str]) -> None:
         keys = self._ports.keys
         found = (await self._ports.read([keys.problem_followers])).entries if problems else {}
         for key in found:
             if keys.problem_follower_of(key)[0] in problems:
-                await self._make([key], lambda _, key=key: Change(deletes=[key]))  # type: ignore[misc]
+                await self._ports.make([key], lambda _, key=key: Change(deletes=[key]))  # type: ignore[misc]
 
     async def _read(self) -> tuple[Book, int]:
         """The book, and the revision of the key that every change writes; 0 where none has."""
@@ -158,11 +183,4 @@ class EtcdProblems:
                 raise _Moved
             return Change({**part.puts, head: Put(values.encode_number(at))}, part.deletes, part.noted)
 
-        return await self._make([head], decide, is_noted=part.noted is not None)
-
-    async def _make(
-        self, keys: Sequence[bytes], decide: Callable[[Found], Change | None], *, is_noted: bool = False
-    ) -> int:
-        ports = self._ports
-        work = ports.changes.make(keys, decide, ports.clock.now(), ports.patience(), is_noted=is_noted)
-        return await ports.to_the_end(work)
+        return await self._ports.make([head], decide, is_noted=part.noted is not None)

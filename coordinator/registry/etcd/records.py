@@ -1,6 +1,6 @@
 """Records in etcd: a key each, below the prefix of their kind. A change compares the key of its record."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Generic
 
 from coordinator.registry.etcd import values
@@ -47,19 +47,13 @@ class EtcdRecords(Generic[M]):
                 Change({key: Put(values.encode_record(record_id, after))}, noted=noted) if after is not None else None
             )
 
-        await self._make(key, change, is_noted=noted is not None)
+        await self._ports.make([key], change, is_noted=noted is not None)
         return stored
 
     async def remove(self, record_id: str) -> None:
         """See the port."""
         key = self._key(record_id)
-        await self._make(key, lambda found: Change(deletes=[key]) if key in found else None, is_noted=False)
-
-    async def _make(self, key: bytes, decide: Callable[[Found], Change | None], *, is_noted: bool) -> None:
-        ports = self._ports
-        await ports.to_the_end(
-            ports.changes.make([key], decide, ports.clock.now(), ports.patience(), is_noted=is_noted)
-        )
+        await self._ports.make([key], lambda found: Change(deletes=[key]) if key in found else None)
 
     def _key(self, record_id: str) -> bytes:
         return self._ports.keys.record(self._prefix, record_id)

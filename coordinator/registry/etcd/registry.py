@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from coordinator.registry.etcd import decisions, values
 from coordinator.registry.etcd.assignments import AssignmentPorts, EtcdAssignments
-from coordinator.registry.etcd.cases import EtcdCases, has_ended, read_cases
+from coordinator.registry.etcd.cases import EtcdCases
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
 from coordinator.registry.etcd.client import EtcdClient, Read, Rejected, Unanswered
 from coordinator.registry.etcd.contact import Contact
@@ -85,7 +85,6 @@ class EtcdRegistry:
         following = FollowerPorts(parts.client, parts.keys, parts.plans, parts.clock, parts.last_good.path)
         self._follower = Follower(following, parts.copy, self._tell)
         self._changes = Changes(parts.client, parts.keys, self._follower)
-        self._cases = EtcdCases(self._changes, parts.keys)
         self._contact = Contact(
             parts.client,
             self._follower,
@@ -120,6 +119,7 @@ class EtcdRegistry:
         self.assignments: Final = EtcdAssignments(
             AssignmentPorts(parts.keys, parts.clock, self._read_all, self._change)
         )
+        self._cases = EtcdCases(asking)
         self.problems: Final = EtcdProblems(asking)
         self.risks: Final = EtcdRecords(asking, RISKS, Risk)
         self.enrolments: Final = EtcdRecords(asking, ENROLMENTS, Enrolment)
@@ -312,18 +312,17 @@ class EtcdRegistry:
         value = await self._value(self._keys.audit_head_of(region))
         return values.decode_kept_head(value) if value is not None else None
 
-    async def keep_case(self, header: CaseHeader) -> None:
+    async def keep_case(self, header: CaseHeader) -> bool:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
-        await self._to_the_end(self._cases.keep(header, self._clock.now(), self._contact.patience()))
+        return await self._cases.keep(header)
 
     async def cases(self) -> Sequence[CaseHeader]:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
-        return read_cases(await self._read(self._keys.cases))
+        return await self._cases.all()
 
-    async def forget_cases(self, before: datetime) -> None:
+    async def forget_cases(self, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]]) -> None:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
-        ended = [each for each in await self.cases() if has_ended(each, before)]
-        await self._to_the_end(self._cases.forget(ended, before, self._clock.now(), self._contact.patience()))
+        await self._cases.forget(decide)
 
     async def chain_head(self) -> Head:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""

@@ -59,7 +59,8 @@ class CaseServiceServicer:
     def ReportCase(self, request, context):
         """Reports the state of a case that the caller's region leads.
 
-        A version that is not higher than the stored one changes nothing.
+        A version that is not higher than the stored one changes nothing. A new case of a region that has filled its share
+        of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -24,7 +24,8 @@ class CaseServiceStub:
     ReportCase: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ReportCaseRequest, _case_service_pb2.ReportCaseResponse]
     """Reports the state of a case that the caller's region leads.
 
-    A version that is not higher than the stored one changes nothing.
+    A version that is not higher than the stored one changes nothing. A new case of a region that has filled its share
+    of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY.
     """
     ListCases: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ListCasesRequest, _case_service_pb2.ListCasesResponse]
     """Lists open cases, and cases that ended recently, by due time."""
@@ -54,7 +55,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_case_service_pb2.ReportCaseResponse]:
         """Reports the state of a case that the caller's region leads.
 
-        A version that is not higher than the stored one changes nothing.
+        A version that is not higher than the stored one changes nothing. A new case of a region that has filled its share
+        of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY.
         """
 
     @_abc_1.abstractmethod

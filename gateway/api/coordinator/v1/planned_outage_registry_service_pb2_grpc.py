@@ -55,7 +55,8 @@ class PlannedOutageRegistryServiceServicer:
         """Reserves, changes or releases a planned outage of the caller's region. The same header again changes nothing.
 
         Refused if it conflicts with another planned outage at the same time. A conflict leaves a service or a pair of
-        sites without a path, though each outage alone leaves one.
+        sites without a path, though each outage alone leaves one. Refused with TOO_BUSY for a region that has filled its
+        share of the registry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -27,7 +27,8 @@ class PlannedOutageRegistryServiceStub:
     """Reserves, changes or releases a planned outage of the caller's region. The same header again changes nothing.
 
     Refused if it conflicts with another planned outage at the same time. A conflict leaves a service or a pair of
-    sites without a path, though each outage alone leaves one.
+    sites without a path, though each outage alone leaves one. Refused with TOO_BUSY for a region that has filled its
+    share of the registry.
     """
     ListPlannedOutages: _aio.UnaryUnaryMultiCallable[_planned_outage_registry_service_pb2.ListPlannedOutagesRequest, _planned_outage_registry_service_pb2.ListPlannedOutagesResponse]
     """Lists the planned outages that have not ended, by start time."""
@@ -52,7 +53,8 @@ class PlannedOutageRegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reserves, changes or releases a planned outage of the caller's region. The same header again changes nothing.
 
         Refused if it conflicts with another planned outage at the same time. A conflict leaves a service or a pair of
-        sites without a path, though each outage alone leaves one.
+        sites without a path, though each outage alone leaves one. Refused with TOO_BUSY for a region that has filled its
+        share of the registry.
         """
 
     @_abc_1.abstractmethod

@@ -74,7 +74,8 @@ class ProblemServiceServicer:
     def ReportEvent(self, request, context):
         """Reports the state of an alarm or a fault of the caller's region.
 
-        A version that is not higher than the stored one changes nothing.
+        A version that is not higher than the stored one changes nothing. A new event of a region that has filled its share
+        of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

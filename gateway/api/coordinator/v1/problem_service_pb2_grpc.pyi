@@ -26,7 +26,8 @@ class ProblemServiceStub:
     ReportEvent: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ReportEventRequest, _problem_service_pb2.ReportEventResponse]
     """Reports the state of an alarm or a fault of the caller's region.
 
-    A version that is not higher than the stored one changes nothing.
+    A version that is not higher than the stored one changes nothing. A new event of a region that has filled its share
+    of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY.
     """
     ReportAffected: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ReportAffectedRequest, _problem_service_pb2.ReportAffectedResponse]
     """Reports the number of customers of the caller's region that a problem affects, and the number of related
@@ -67,7 +68,8 @@ class ProblemServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_problem_service_pb2.ReportEventResponse]:
         """Reports the state of an alarm or a fault of the caller's region.
 
-        A version that is not higher than the stored one changes nothing.
+        A version that is not higher than the stored one changes nothing. A new event of a region that has filled its share
+        of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY.
         """
 
     @_abc_1.abstractmethod

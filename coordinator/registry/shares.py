@@ -1,0 +1,35 @@
+"""Shares of the registry: the most that the records of one region take, so that no region fills the space of all.
+
+The shares of 31 regions together are less than half of the space that the shipped descriptions give etcd, 4 GiB. A
+record counts by its charge, which is at least its bytes in the registry with its key. Pure.
+"""
+
+_KIB = 1024
+_MIB = 1024 * _KIB
+EVENTS = 16 * _MIB
+"""For alarms and faults, with the problems behind them."""
+CASES = 8 * _MIB
+ASSIGNMENTS = 40 * _MIB
+"""For numbers given away: they are kept for ever, each with its row in the audit chain."""
+PLANNED_OUTAGES = 40 * _KIB
+"""For planned outages: those of all regions are one value, and etcd takes 1.5 MiB."""
+
+
+def whole(size: int, unit: int = _KIB) -> int:
+    """A size in whole units, so that small changes of a record need no further room."""
+    return -(-size // unit) * unit
+
+
+def crowded(most: int) -> int:
+    """The charge from which the oldest ended records of a region go, so that a new one always has room."""
+    return most * 7 // 8
+
+
+def relieved(most: int) -> int:
+    """The charge down to which they go."""
+    return most * 3 // 4
+
+
+def region_of(record_id: str) -> str:
+    """The region that reported a record, by an id that begins with it."""
+    return record_id.partition("/")[0]

@@ -1,0 +1,72 @@
+"""Room for the cases of a region: ends always have it, and nothing grows beyond the share by ends and reopenings."""
+
+from datetime import timedelta
+
+import pytest
+
+from coordinator.cases.room import past
+from coordinator.registry import shares
+from coordinator.registry.case_room import charges_of, has_room
+from coordinator.registry.tally import Tally
+from gateway.api.region.v1.case_service_pb2 import CaseHeader
+from gateway.api.region.v1.complaint_pb2 import WorkItem
+from gateway.time.clock import to_timestamp
+from tests.unit.network_events import NOON
+
+KIB = 1024
+
+
+@pytest.fixture(autouse=True)
+def small_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "CASES", 32 * KIB)
+
+
+def case(number: int, *, kib: int = 0, ended: bool = False) -> CaseHeader:
+    """A case that ended so many minutes after noon, of so many KiB."""
+    items = [WorkItem(number=1, region="henan")] * (kib * KIB // WorkItem(number=1, region="henan").ByteSize())
+    end = to_timestamp(NOON + number * timedelta(minutes=1)) if ended else None
+    return CaseHeader(ticket_id=f"sichuan/20261201-{number:02}", version=1, items=items, end_time=end)
+
+
+def full() -> Tally:
+    tally = Tally()
+    tally.take(charges_of(case(each) for each in range(16)), {})
+    return tally
+
+
+def test_a_full_share_has_room_for_ends_and_small_changes_and_for_nothing_larger() -> None:
+    assert has_room(full(), case(1, ended=True), case(1))
+    assert has_room(full(), case(1, kib=1), case(1))
+    assert has_room(full(), case(1, kib=2, ended=True), case(1)), "an end that takes a unit more"
+    assert not has_room(full(), case(1, kib=2), case(1))
+    assert not has_room(full(), case(1, kib=9, ended=True), case(1))
+    assert not has_room(full(), case(1, kib=9, ended=True), case(1, ended=True))
+    assert not has_room(full(), case(17), None)
+    assert not has_room(full(), case(17, ended=True), None)
+
+
+def test_a_case_is_reopened_only_where_the_share_has_room() -> None:
+    assert not has_room(full(), case(1), case(1, ended=True))
+    assert has_room(Tally(), case(1), case(1, ended=True))
+
+
+def test_of_a_crowded_region_the_oldest_ended_cases_go() -> None:
+    cases = [case(each, ended=each not in (0, 2)) for each in range(16)]
+    assert past(cases, NOON + timedelta(hours=1)) == [cases[1], *cases[3:6]]
+    assert past(cases[:14], NOON + timedelta(hours=1)) == []
+    assert past([case(1, ended=True)], NOON + timedelta(days=31)) == [case(1, ended=True)]
+
+
+def test_a_tally_takes_in_a_count_and_keeps_the_writes_since_its_read() -> None:
+    tally = Tally()
+    assert tally.is_stale("sichuan", 80)
+    tally.note("sichuan", 20)
+    mark = tally.mark()
+    tally.note("sichuan", 10)
+    tally.take({"sichuan": 70}, mark)
+    assert tally.has_room("sichuan", 0, 80)
+    assert not tally.has_room("sichuan", 1, 80)
+    assert not tally.is_stale("sichuan", 80)
+    tally.note("sichuan", 1)
+    assert tally.is_stale("sichuan", 80), "more than an eighth of the share"
+    assert tally.has_room("henan", 80, 80)
