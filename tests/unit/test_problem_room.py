@@ -1,19 +1,32 @@
 """Which events and problems go where a region has nearly filled its share of the registry."""
 
+import random
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import cast
 
 import pytest
 
 from coordinator.problems import rules
 from coordinator.problems.book import View, correlated
+from coordinator.problems.correlator import decision
+from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.room import crowded_out
 from coordinator.registry import shares
+from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
-from gateway.api.federation.v1.problem_pb2 import ProblemHeader, ProblemState
+from gateway.api.federation.v1.problem_pb2 import (
+    NETWORK_ELEMENT_KIND_SITE,
+    NetworkElement,
+    ProblemHeader,
+    ProblemState,
+)
+from gateway.federation.catalogue import Federation
 from gateway.time.clock import to_timestamp
-from tests.unit.network_events import NOON, event
+from tests.shipped import shipped_configuration
+from tests.simulation.registry import SimulatedRegistry
+from tests.unit.network_events import MINOR, NOON, event
 from tests.unit.test_problem_book import NETWORK, TOPOLOGY
 
 KIB, MINUTE, HOUR = 1024, timedelta(minutes=1), timedelta(hours=1)
@@ -39,7 +52,10 @@ def problem(
     name: str, state: ProblemState.ValueType, children: Iterable[NetworkEvent | str], began: timedelta = HOUR
 ) -> Problem:
     ids = [each if isinstance(each, str) else each.id for each in children]
-    header = ProblemHeader(id=name, state=state, version=3, child_ids=ids, start_time=to_timestamp(NOW - began))
+    cause = NetworkElement(kind=NETWORK_ELEMENT_KIND_SITE, id="chengdu")
+    header = ProblemHeader(
+        id=name, state=state, version=3, root_cause=cause, child_ids=ids, start_time=to_timestamp(NOW - began)
+    )
     if state == rules.RESOLVED:
         header.end_time.CopyFrom(to_timestamp(NOW - began + MINUTE))
     return Problem(header=header)
@@ -153,3 +169,14 @@ def test_of_two_decisions_in_a_row_the_later_one_says_the_last_word() -> None:
     before = book(map(alarm, range(3)), problem("x", rules.RESOLVED, []))
     assert before.after(first).after(later) == before.after(first.then(later))
     assert Decision().then(Decision()).is_empty
+
+
+def test_each_look_of_a_coordinator_makes_room_without_a_new_event() -> None:
+    events = [alarm(each, ended=False) for each in range(12)]
+    for each in events:
+        each.severity = MINOR
+    cancelled = [problem(f"c-{each}", rules.CANCELLED, events, began=(9 - each) * HOUR) for each in range(9)]
+    registry = SimulatedRegistry(random.Random(1), lambda: Federation(1, shipped_configuration()))
+    decide = decision(CurrentNetwork(cast("Registry", registry)), NOW)
+    crowded = book(events, *cancelled)
+    assert crowded.after(decide(crowded, is_correlated=True)).charges["sichuan"] == shares.EVENTS
