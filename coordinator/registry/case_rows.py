@@ -29,9 +29,7 @@ class EmbeddedCases:
 
     async def keep(self, header: CaseHeader) -> bool:
         """See the port."""
-        if self._tally.is_stale(shares.region_of(header.ticket_id), shares.CASES):
-            mark = self._tally.mark()
-            self._tally.take(charges_of(await self.all()), mark)
+        await self._tally.refresh(shares.region_of(header.ticket_id), shares.CASES, self._charges)
         return await self._store.write(lambda tx: _keep(tx, header, self._tally))
 
     async def all(self) -> Sequence[CaseHeader]:
@@ -42,6 +40,9 @@ class EmbeddedCases:
         """See the port."""
         mark = self._tally.mark()
         self._tally.take(await self._store.write(lambda tx: _forget(tx, decide)), mark)
+
+    async def _charges(self) -> Mapping[str, int]:
+        return charges_of(await self.all())
 
 
 def _keep(tx: Transaction, header: CaseHeader, tally: Tally) -> bool:

@@ -40,9 +40,7 @@ class EmbeddedProblems:
 
     async def keep_event(self, event: NetworkEvent) -> bool:
         """See the port."""
-        if self._tally.is_stale(shares.region_of(event.id), shares.EVENTS):
-            mark = self._tally.mark()
-            self._tally.take((await self.book()).charges, mark)
+        await self._tally.refresh(shares.region_of(event.id), shares.EVENTS, self._charges)
         return await self._store.write(lambda tx: _keep_event(tx, event, self._tally))
 
     async def book(self) -> Book:
@@ -67,6 +65,9 @@ class EmbeddedProblems:
     async def note_followed(self, problem: str, region: str, version: int) -> None:
         """See the port."""
         await self._store.write(lambda tx: _note_followed(tx, problem, region, version))
+
+    async def _charges(self) -> Mapping[str, int]:
+        return (await self.book()).charges
 
     def _write(self, tx: Transaction, changes: int, decision: Decision, by: Administered | None) -> bool:
         """Writes a decision; returns False after another write in between."""

@@ -1,7 +1,8 @@
 """The charges of regions in the registry, as a coordinator knows them between two counts."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 
 class Tally:
@@ -14,10 +15,15 @@ class Tally:
         self._grown = Counter[str]()
         # what was counted, and the growth until the read before it
         self._count: tuple[Mapping[str, int], Mapping[str, int]] | None = None
+        self._turn = asyncio.Lock()  # a count reads much
 
-    def is_stale(self, region: str, most: int) -> bool:
-        """Whether to count: at the start, and once this coordinator has written an eighth of the share of a region."""
-        return self._count is None or self._grown[region] - self._count[1].get(region, 0) > most // 8
+    async def refresh(self, region: str, most: int, count: Callable[[], Awaitable[Mapping[str, int]]]) -> None:
+        """Counts at the start, and once this coordinator has written an eighth of the share of a region."""
+        if self._is_stale(region, most):
+            async with self._turn:
+                if self._is_stale(region, most):
+                    mark = self.mark()
+                    self.take(await count(), mark)
 
     def mark(self) -> Mapping[str, int]:
         """A mark from before a read of the registry, for `take`."""
@@ -36,3 +42,6 @@ class Tally:
         counted, mark = self._count or ({}, {})
         charge = counted.get(region, 0) + self._grown[region] - mark.get(region, 0)
         return growth <= 0 or charge + growth <= most
+
+    def _is_stale(self, region: str, most: int) -> bool:
+        return self._count is None or self._grown[region] - self._count[1].get(region, 0) > most // 8

@@ -1,5 +1,6 @@
 """Room for the cases of a region: ends always have it, and nothing grows beyond the share by ends and reopenings."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -59,14 +60,31 @@ def test_of_a_crowded_region_the_oldest_ended_cases_go() -> None:
 
 def test_a_tally_takes_in_a_count_and_keeps_the_writes_since_its_read() -> None:
     tally = Tally()
-    assert tally.is_stale("sichuan", 80)
     tally.note("sichuan", 20)
     mark = tally.mark()
     tally.note("sichuan", 10)
     tally.take({"sichuan": 70}, mark)
     assert tally.has_room("sichuan", 0, 80)
     assert not tally.has_room("sichuan", 1, 80)
-    assert not tally.is_stale("sichuan", 80)
-    tally.note("sichuan", 1)
-    assert tally.is_stale("sichuan", 80), "more than an eighth of the share"
     assert tally.has_room("henan", 80, 80)
+
+
+def test_a_registry_is_counted_at_the_start_and_after_an_eighth_of_a_share_once_for_all_who_wait() -> None:
+    tally, counts = Tally(), list[int]()
+
+    async def count() -> dict[str, int]:
+        counts.append(1)
+        await asyncio.sleep(0)
+        return {"sichuan": 8}
+
+    async def scenario() -> None:
+        await asyncio.gather(*(tally.refresh("sichuan", 80, count) for _ in range(9)))
+        assert len(counts) == 1
+        tally.note("sichuan", 10)
+        await tally.refresh("sichuan", 80, count)
+        assert len(counts) == 1
+        tally.note("sichuan", 1)
+        await tally.refresh("sichuan", 80, count)
+        assert len(counts) == 2
+
+    asyncio.run(scenario())

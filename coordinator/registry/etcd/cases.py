@@ -1,6 +1,6 @@
 """Cases in etcd: a key each, below `cases/`. No coordinator keeps a copy of them: there may be many."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from coordinator.registry import shares
 from coordinator.registry.case_room import charges_of, growth_of, has_room
@@ -23,9 +23,7 @@ class EtcdCases:
     async def keep(self, header: CaseHeader) -> bool:
         """See the port."""
         key, region = self._ports.keys.case(header.ticket_id), shares.region_of(header.ticket_id)
-        if self._tally.is_stale(region, shares.CASES):
-            mark = self._tally.mark()
-            self._tally.take(charges_of(await self.all()), mark)
+        await self._tally.refresh(region, shares.CASES, self._charges)
         growth, is_kept = 0, True
 
         def decide(found: Found) -> Change | None:
@@ -63,3 +61,6 @@ class EtcdCases:
 
             await self._ports.make(keys, change)
         self._tally.take(charges_of(each for each in kept if self._ports.keys.case(each.ticket_id) not in gone), mark)
+
+    async def _charges(self) -> Mapping[str, int]:
+        return charges_of(await self.all())

@@ -72,9 +72,7 @@ class EtcdProblems:
 
     async def keep_event(self, event: NetworkEvent) -> bool:
         """See the port."""
-        if self._tally.is_stale(shares.region_of(event.id), shares.EVENTS):
-            mark = self._tally.mark()
-            self._tally.take((await self.book()).charges, mark)
+        await self._tally.refresh(shares.region_of(event.id), shares.EVENTS, self._charges)
         key, region = self._ports.keys.network_event(event.id), shares.region_of(event.id)
         growth, has_room = 0, True
 
@@ -134,6 +132,9 @@ class EtcdProblems:
             return Change({key: Put(values.encode_number(version))})
 
         await self._ports.make([key], decide)
+
+    async def _charges(self) -> Mapping[str, int]:
+        return (await self.book()).charges
 
     async def _forget_followers(self, problems: Set[str]) -> None:
         keys = self._ports.keys
