@@ -36,7 +36,7 @@ from gateway.federation.policies import (
     UNREVIEWED_OF_REGION,
     strictest_figure,
 )
-from gateway.federation.policy_rules import limit_problems, looser_problems
+from gateway.federation.policy_rules import business_ways_problems, limit_problems, looser_problems
 
 # The prefix of businesses that read and change nothing; beside joint businesses only they have no steps.
 QUERY = "QRY_"
@@ -73,6 +73,7 @@ def businesses_problems(configuration: Configuration) -> Iterator[str]:
     yield from twice("businesses", (business.code for business in configuration.businesses))
     for business in configuration.businesses:
         yield from _business_problems(business, known)
+        yield from business_ways_problems(f"businesses[{business.code}]", business, configuration.policies)
 
 
 def _business_problems(business: Business, known: _Known) -> Iterator[str]:

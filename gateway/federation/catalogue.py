@@ -18,6 +18,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     Offering,
     Plan,
     Policy,
+    ProofWay,
     Purpose,
     Region,
     RetentionRule,
@@ -33,7 +34,7 @@ from gateway.federation.complaint_classifier import Classifier, Proposal
 from gateway.federation.complaint_rules import CONFIDENCE, LEAD
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.numberplan import NumberPlan
-from gateway.federation.policies import Due, Promise, promises, strictest_figure
+from gateway.federation.policies import Due, Promise, promises, proof_ways, strictest_figure
 from gateway.federation.prepared import PreparedBusiness
 from gateway.time.calendars import WorkingDays, years_without_calendar
 from gateway.time.working_time import WorkingHours, deadline
@@ -182,6 +183,10 @@ class Federation:
     def has_policy(self, name: str) -> bool:
         """Whether there is a policy with this name; one that is newer than the configuration is missing."""
         return name in self._policies
+
+    def proof_ways(self, policies: Iterable[str]) -> frozenset[ProofWay.ValueType]:
+        """The ways of proof of a matter that another region attests, by the names of its policies."""
+        return proof_ways(self._policies[name] for name in policies if name in self._policies)
 
     def agreement_template(self, template: str) -> AgreementTemplate:
         """The terms with this id. Raises `Refused` with AGREEMENT_TEMPLATE_UNKNOWN."""

@@ -12,7 +12,7 @@ MEDIA_TYPES: Mapping[str, bytes] = MappingProxyType(
     {"application/pdf": b"%PDF-", "image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
 )
 """The permitted media types of documents on file, with the first bytes of such files."""
-MATERIALS_OF_THE_MOMENT = frozenset({"FACE", "OTP", "PWD"})
+MATERIALS_OF_THE_MOMENT = frozenset({"FACE", "OTP", "OTP_CONTACT", "PWD"})
 """Materials that prove presence: never taken from the file, whatever the catalogue says."""
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from gateway.api.federation.v1.configuration_pb2 import (
     Figure,
     Policy,
+    ProofWay,
     RegionalLimit,
     RegionalPolicy,
     Stricter,
@@ -15,6 +16,10 @@ from gateway.api.federation.v1.configuration_pb2 import (
 
 COOLING_OFF = "cooling-off"
 """The policy with the hours for which an order waits for the customer's own proof (STEP_VERIFY)."""
+PROOF_OF_CONSENT = "proof-of-consent"
+"""The policy with the ways of proof of a consent on paper that another region has seen."""
+OTHER_CONTACT_SETTLES = "other-contact-settles"
+"""The policy with the hours behind a change of other contacts in which a new one gets no code."""
 SIM_SETTLES = "sim-settles"
 """The policy with the hours behind a change of SIM card in which PRECONDITION_SIM_SETTLED does not hold."""
 MONTH_BEGIN = "month-begin"
@@ -25,6 +30,15 @@ UNREVIEWED_OF_OPERATOR = "unreviewed-of-operator"
 """The same for all such orders of one operator system in a day."""
 UNREVIEWED_OF_REGION = "unreviewed-of-region"
 """The same for all such orders of one region in a day."""
+
+_WAYS_WITHOUT_POLICY = frozenset(
+    {
+        ProofWay.PROOF_WAY_CODE_TO_LINE,
+        ProofWay.PROOF_WAY_PASSWORD,
+        ProofWay.PROOF_WAY_COOLING_OFF,
+        ProofWay.PROOF_WAY_HOME_STAFF,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -60,3 +74,9 @@ def strictest_figure(policy: Policy, regions: Sequence[str]) -> Figure:
     figures = [policy.figure, *(each.figure for each in policy.regional if each.region in regions)]
     strictest = max if policy.stricter == Stricter.STRICTER_HIGHER else min
     return strictest(figures, key=lambda each: each.value)
+
+
+def proof_ways(policies: Iterable[Policy]) -> frozenset[ProofWay.ValueType]:
+    """The ways of proof of the policy that has some; without such a policy all but a code to another contact."""
+    named = next((each for each in policies if each.HasField("ways")), None)
+    return _WAYS_WITHOUT_POLICY if named is None else frozenset(each.way for each in named.ways.ways)

@@ -4,7 +4,15 @@ from collections.abc import Collection, Iterator
 from datetime import timedelta
 
 from gateway.api.federation.v1 import configuration_pb2 as contract
-from gateway.api.federation.v1.configuration_pb2 import Figure, Policy, RegionalPolicy, TimeLimit
+from gateway.api.federation.v1.configuration_pb2 import (
+    Business,
+    Figure,
+    Policy,
+    ProofWay,
+    ProofWays,
+    RegionalPolicy,
+    TimeLimit,
+)
 from gateway.federation.checks import (
     LONGEST,
     duration_problems,
@@ -71,11 +79,15 @@ def policies_problems(policies: Collection[Policy], regions: Collection[str]) ->
 def _national_problems(path: str, policy: Policy) -> Iterator[str]:
     kind = policy.WhichOneof("national")
     if kind is None:
-        yield f"{path}: has no national value: a limit or a figure"
+        yield f"{path}: has no national value: a limit, a figure or ways"
     elif kind == "limit":
         yield from limit_problems(f"{path}.limit", policy.limit)
         if policy.stricter:
             yield f"{path}.stricter: the earlier end of a limit is the stricter; leave it out"
+    elif kind == "ways":
+        yield from _ways_problems(f"{path}.ways.ways", policy.ways)
+        if policy.stricter:
+            yield f"{path}.stricter: regions have no ways of their own; leave it out"
     else:
         yield from _figure_problems(f"{path}.figure", policy.figure)
         yield from enum_problems(f"{path}.stricter", contract.Stricter.DESCRIPTOR, [policy.stricter])
@@ -91,9 +103,28 @@ def _figure_problems(path: str, figure: Figure) -> Iterator[str]:
         yield f"{path}.source: is missing"
 
 
+def _ways_problems(path: str, told: ProofWays) -> Iterator[str]:
+    ways = [each.way for each in told.ways]
+    yield from enum_problems(path, ProofWay.DESCRIPTOR, ways)
+    if ProofWay.PROOF_WAY_COOLING_OFF not in ways:
+        yield f"{path}: lacks PROOF_WAY_COOLING_OFF; a customer whose telephone is lost would be locked out"
+    for each in told.ways:
+        if not each.source.strip():
+            yield f"{path}[{enum_name(ProofWay.DESCRIPTOR, each.way)}].source: is missing"
+
+
+def business_ways_problems(path: str, business: Business, policies: Collection[Policy]) -> Iterator[str]:
+    """Problems in the ways of proof that a business takes."""
+    named = [each for each in policies if each.name in business.policies and each.HasField("ways")]
+    if len(named) > 1:
+        yield f"{path}.policies: {', '.join(each.name for each in named)} have ways of proof; a business takes one"
+
+
 def _regional_problems(path: str, policy: Policy, regional: RegionalPolicy) -> Iterator[str]:
     kind = policy.WhichOneof("national")
-    if kind is not None and regional.WhichOneof("value") != kind:
+    if kind == "ways":
+        yield f"{path}: a region has no ways of its own"
+    elif kind is not None and regional.WhichOneof("value") != kind:
         yield f"{path}: must be a {kind}, like the national value"
     elif kind == "limit":
         yield from limit_problems(f"{path}.limit", regional.limit)

@@ -14,6 +14,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     JointMilestoneKind,
     LegalBasis,
     LineKind,
+    ProofWay,
     SharedField,
     WithoutGrant,
 )
@@ -207,6 +208,7 @@ _ENUMS = {
     "PLANNED_OUTAGE_STATE_": PlannedOutageState,
     "PRODUCT_STATUS_": ProductStatus,
     "PROOF_KIND_": ProofKind,
+    "PROOF_WAY_": ProofWay,
     "QUARANTINE_SOURCE_": QuarantineSource,
     "QUARANTINE_STATE_": QuarantineState,
     "QUOTE_STATE_": QuoteState,

@@ -8,6 +8,7 @@ from gateway.errors import Refused
 from gateway.store import vault
 from gateway.store.port import Transaction
 from region_node.customers.contact_preferences import forget_preferences
+from region_node.customers.other_contacts.rows import forget_other_contacts
 from region_node.customers.rows import CustomerRow, customer_sealing, lines_of_customer, product_sealing
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
@@ -24,6 +25,7 @@ def _require_out_of_service(tx: Transaction, context: RegionContext, customer: C
 def _forget(tx: Transaction, customer_id: str) -> None:
     tx.execute("DELETE FROM identities WHERE customer_id = :id", id=customer_id)
     forget_preferences(tx, customer_id)
+    forget_other_contacts(tx, customer_id)
     tx.execute("UPDATE products SET taken_over_content = NULL WHERE customer_id = :id", id=customer_id)
 
 

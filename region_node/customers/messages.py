@@ -8,12 +8,18 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.time.clock import to_timestamp
+from region_node.customers.other_contacts.rows import contact_messages
+from region_node.customers.other_contacts.rules import OtherContact
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.subscriptions import Subscription
 
 
 def customer_message(
-    customer: CustomerRow, line: Line, subscriptions: Sequence[Subscription], balance: Money
+    customer: CustomerRow,
+    line: Line,
+    subscriptions: Sequence[Subscription],
+    balance: Money,
+    other_contacts: Sequence[OtherContact] = (),
 ) -> api.Customer:
     """A customer with one line, for the own region, and for the region that becomes the home."""
     return api.Customer(
@@ -22,6 +28,7 @@ def customer_message(
         email=customer.email,
         product=product_message(line, subscriptions),
         billing_account=api.BillingAccount(id=line.account_id, balance=balance),
+        other_contacts=contact_messages(other_contacts),
     )
 
 

@@ -16,6 +16,9 @@ from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import OPENING, REFUNDS_DUE, EntryKind, Posting, transfer
 from region_node.customers.contact_preferences import keep_preferences, preferences_of
 from region_node.customers.moved_numbers import has_moved, home_elsewhere, is_home_of
+from region_node.customers.other_contacts.notices import notify_of_change
+from region_node.customers.other_contacts.rows import keep_other_contacts, other_contacts
+from region_node.customers.other_contacts.rules import OtherContact, Wanted, change_contacts
 from region_node.customers.rows import (
     CustomerRow,
     Line,
@@ -45,12 +48,16 @@ SUSPENSION_TIMER = "suspension-end"
 
 @dataclass(frozen=True)
 class KnownCustomer:
-    """A customer with one line: the account's balance (minor units), and the line's subscriptions besides its plan."""
+    """A customer with one line.
+
+    It has the account's balance (minor units), the line's subscriptions besides its plan, and other contacts.
+    """
 
     customer: CustomerRow
     line: Line
     balance: int
     subscriptions: Sequence[Subscription]
+    other_contacts: Sequence[OtherContact] = ()
 
 
 def create(
@@ -80,8 +87,16 @@ def take_over(tx: Transaction, new: Sequence[NewCustomer], currency: str, now: d
     insert_subscriptions(tx, [subscription for each in new for subscription in each.subscriptions])
     ledger.post_all(tx, [_opening(each) for each in new if each.balance], currency, now)
     for each in new:
+        take_over_contacts(tx, each, now)
         if each.line.suspension_end is not None:
             _watch_suspension(tx, each.line)
+
+
+def take_over_contacts(tx: Transaction, new: NewCustomer, now: datetime) -> None:
+    """Stores the other contacts of a new customer; those without a time get codes from now on."""
+    if new.other_contacts:
+        contacts = [OtherContact(number, effective or now) for number, effective in new.other_contacts]
+        keep_other_contacts(tx, new.customer.customer_id, contacts)
 
 
 def read(tx: Transaction, number: str, asked: AuditedCall) -> KnownCustomer:
@@ -118,15 +133,23 @@ def read_page(
     return [_with_customer(tx, line) for line in lines]
 
 
-def change(tx: Transaction, number: str, changes: dict[str, str], asked: AuditedCall) -> KnownCustomer:
-    """Changes name or email. Raises Refused as `read`."""
+def change(
+    tx: Transaction, number: str, changes: dict[str, str], asked: AuditedCall, contacts: Wanted | None = None
+) -> KnownCustomer:
+    """Changes name or email, and other contacts where they are given. Raises Refused as `read`."""
     found = _require(tx, number)
-    changed = replace(found.customer, **changes)
-    if changed != found.customer:
-        update_customer(tx, changed)
-        fields = ", ".join(sorted(changes))
-        asked.record(tx, "UpdateCustomer", changed.customer_id, fields)
-    return replace(found, customer=changed)
+    changed, fields = replace(found, customer=replace(found.customer, **changes)), sorted(changes)
+    if contacts is not None:
+        change = change_contacts(found.other_contacts, contacts)
+        changed, fields = replace(changed, other_contacts=change.contacts), [*fields, "other_contacts"]
+        if change.contacts != found.other_contacts:
+            keep_other_contacts(tx, found.customer.customer_id, change.contacts)
+            notify_of_change(tx, found.line, change, contacts.zone, asked.now)
+    if changed.customer != found.customer:
+        update_customer(tx, changed.customer)
+    if changed != found:
+        asked.record(tx, "UpdateCustomer", found.customer.customer_id, ", ".join(fields))
+    return changed
 
 
 def read_preferences(tx: Transaction, number: str, asked: AuditedCall) -> ContactPreferences:
@@ -250,4 +273,5 @@ def _with_customer(tx: Transaction, line: Line) -> KnownCustomer:
     customer = find_customer(tx, line.customer_id)
     if customer is None:
         raise ValueError(f"line {line.product_id} has no customer")
-    return KnownCustomer(customer, line, ledger.balance(tx, line.account_id), subscriptions_of(tx, line.product_id))
+    balance, subscriptions = ledger.balance(tx, line.account_id), subscriptions_of(tx, line.product_id)
+    return KnownCustomer(customer, line, balance, subscriptions, other_contacts(tx, line.customer_id))

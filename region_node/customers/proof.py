@@ -1,30 +1,32 @@
 """The customer's own proof of what another region attests by papers alone, at the home region.
 
-Papers that a region has seen prove nothing to another one. With the customer's code or password the matter goes on at
-once. A customer without a telephone is not locked out: staff of the home region may decide, and the time runs out.
+Papers that a region has seen prove nothing to another one. By a policy of the matter it goes on at once with a code to
+the line or to another contact, with the service password, or with the word of staff of the home region. A customer
+without a telephone is not locked out: the time runs out.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.federation.v1.configuration_pb2 import ProofWay
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document, LocalizedText
 from gateway.errors import Refused
 from gateway.federation.policies import COOLING_OFF
 from gateway.store.port import Transaction
 from region_node.customers.notices.rows import Notice, tell
-from region_node.customers.rows import Line, lines_after
-from region_node.customers.verification.rules import CHECKED_AT_HOME, is_proven
+from region_node.customers.notified_lines import notified_lines
+from region_node.customers.rows import Line
+from region_node.customers.verification.rules import CHECKED_AT_HOME, proves, way_not_taken
 from region_node.node.context import RegionContext
 
 ORDER_NOTICE = "order-verify"
 """The kind of the notices about an order."""
+_MOST_PROOFS = 2  # a code and a password
 _LARGEST_PROOF = 256  # bytes, far more than one has
-_OTHER_LINES = 3  # of a customer that are told, too: a company may have thousands
 _TO_THE_MINUTE = timedelta(seconds=59)  # the minute that is told is never earlier than the end
 
 
@@ -45,15 +47,24 @@ class Asked:
     text: Told = field(repr=False)
 
 
-def must_ask(context: RegionContext, origin: str, documents: Sequence[Document]) -> bool:
-    """Whether a region's word on a customer of this one needs the customer's own proof; `documents` are verified."""
-    return origin != context.region and not is_proven(documents)
+def must_ask(
+    context: RegionContext, origin: str, documents: Sequence[Document], ways: Collection[ProofWay.ValueType]
+) -> bool:
+    """Whether a region's word on a customer of this one needs one of the ways of proof; `documents` are verified."""
+    return origin != context.region and not proves(documents, ways)
+
+
+def require_word_of_staff(context: RegionContext, policies: Iterable[str]) -> None:
+    """Raises Refused with PROOF_WAY_NOT_TAKEN where staff of this region may not speak for a customer in a matter."""
+    ways = context.federation.proof_ways(policies)
+    if ProofWay.PROOF_WAY_HOME_STAFF not in ways:
+        raise way_not_taken("HOME_STAFF", ways)
 
 
 def require_proofs(documents: Sequence[Document]) -> None:
     """Raises Refused with REQUEST_INVALID unless there are one or two documents that only a home region can attest."""
     is_good = all(each.code in CHECKED_AT_HOME and each.ByteSize() <= _LARGEST_PROOF for each in documents)
-    if not documents or len(documents) > len(CHECKED_AT_HOME) or not is_good:
+    if not 1 <= len(documents) <= _MOST_PROOFS or not is_good:
         problem = f"one or two documents of Verify, each {' or '.join(sorted(CHECKED_AT_HOME))}"
         raise Refused(Reason.REASON_REQUEST_INVALID, field="documents", problem=problem)
 
@@ -75,11 +86,9 @@ def ask_customer(
 
 def notices(tx: Transaction, line: Line, asked: Asked, text: LocalizedText) -> Iterator[Notice]:
     """A notice to the line, and to some more lines of the customer: the telephone of the line may be stolen."""
-    yield Notice(f"{asked.matter}#verify", asked.kind, line.number, text)
-    for other in lines_after(tx, line.customer_id, "", _OTHER_LINES + 1):
-        is_reached = other.customer_id == line.customer_id and other.status == ProductStatus.PRODUCT_STATUS_ACTIVE
-        if is_reached and other.product_id != line.product_id:
-            yield Notice(f"{asked.matter}#verify@{other.product_id}", asked.kind, other.number, text)
+    for each in notified_lines(tx, line):
+        other = "" if each is line else f"@{each.product_id}"
+        yield Notice(f"{asked.matter}#verify{other}", asked.kind, each.number, text)
 
 
 def order_text(business: LocalizedText) -> Told:

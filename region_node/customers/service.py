@@ -1,6 +1,8 @@
 """CustomerService: the region's own customers."""
 
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import grpc
 
@@ -10,6 +12,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused, invalid
 from gateway.federation.numberplan import normalize
+from gateway.federation.policies import OTHER_CONTACT_SETTLES
 from gateway.rpc.pages import decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
@@ -17,6 +20,7 @@ from region_node.customers import imports, operations
 from region_node.customers.contacts_asked import ContactApplication
 from region_node.customers.messages import customer_message
 from region_node.customers.operations import KnownCustomer
+from region_node.customers.other_contacts.rules import Wanted, named_contacts
 from region_node.customers.profiles_asked import ProfileApplication
 from region_node.customers.rows import Line
 from region_node.customers.taking_over import NAME_LIMIT, new_customer, require_own_plan
@@ -28,7 +32,8 @@ from region_node.requests.importing.stream import ImportStream
 _PAGE = "customers"
 _SEPARATOR = "\0"  # between the ids of a customer and a line: neither contains it
 _BATCH_LIMIT = 500
-_CHANGEABLE = frozenset({"name", "email"})
+_CONTACTS = "other_contacts"
+_CHANGEABLE = ("name", "email", _CONTACTS)
 
 
 class CustomerService(CustomerServiceServicer):
@@ -120,15 +125,16 @@ class CustomerService(CustomerServiceServicer):
         """See the contract."""
         asked = audited_call(request.requester, self._clock)
         paths = set(request.update_mask.paths)
-        if not paths or paths - _CHANGEABLE:
-            problem = f"names one or both of {', '.join(sorted(_CHANGEABLE))}"
+        if not paths or paths - {*_CHANGEABLE}:
+            problem = f"names one or more of {', '.join(_CHANGEABLE)}"
             raise Refused(Reason.REASON_REQUEST_INVALID, field="update_mask", problem=problem)
-        changes = {path: str(getattr(request.customer, path)) for path in paths}
+        contacts = self._contacts_wanted(request.customer, asked.now) if _CONTACTS in paths else None
+        changes = {path: str(getattr(request.customer, path)) for path in paths - {_CONTACTS}}
         for path, value in changes.items():
             require_length(path, value, NAME_LIMIT, required=path == "name")
         product = request.customer.product
         named = _named(product.number, "" if product.number else product.id)
-        found = await self._store.write(lambda tx: operations.change(tx, named(tx), changes, asked))
+        found = await self._store.write(lambda tx: operations.change(tx, named(tx), changes, asked, contacts))
         return api.UpdateCustomerResponse(customer=self._message(found))
 
     async def GetContactPreferences(
@@ -149,9 +155,15 @@ class CustomerService(CustomerServiceServicer):
         """See the contract."""
         return api.SetContactPreferencesResponse(preferences=await self._contacts.change(request))
 
+    def _contacts_wanted(self, customer: api.Customer, now: datetime) -> Wanted:
+        """The other contacts of a change; a new one gets codes once the hours of a policy are over."""
+        numbers = named_contacts(f"customer.{_CONTACTS}", (each.number for each in customer.other_contacts))
+        settles = timedelta(hours=self._context.federation.figure(OTHER_CONTACT_SETTLES, (self._context.region,)))
+        return Wanted(numbers, now + settles, ZoneInfo(self._context.time_zone))
+
     def _message(self, known: KnownCustomer) -> api.Customer:
         balance = Money(minor_units=known.balance, currency=self._context.currency)
-        return customer_message(known.customer, known.line, known.subscriptions, balance)
+        return customer_message(known.customer, known.line, known.subscriptions, balance, known.other_contacts)
 
 
 def _named(number: str, product_id: str) -> Callable[[Transaction], str]:

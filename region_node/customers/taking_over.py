@@ -17,6 +17,7 @@ from gateway.federation.numberplan import normalize
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp
 from region_node.customers.accounts.rules import is_of_the_books
+from region_node.customers.other_contacts.rules import named_contacts
 from region_node.customers.rows import (
     CustomerRow,
     Line,
@@ -44,6 +45,8 @@ class NewCustomer:
     line: Line
     balance: int
     subscriptions: tuple[Subscription, ...] = ()
+    other_contacts: tuple[tuple[str, datetime | None], ...] = field(default=(), repr=False)
+    """Numbers in E.164, each with the time from which it gets codes, where that is told."""
     digest: bytes = field(default=b"", repr=False)
     """The digest of all content of the customer; empty for content that nobody will send again."""
 
@@ -85,7 +88,19 @@ def new_customer(customer: api.Customer, currency: str) -> NewCustomer:
     normal.CopyFrom(customer)
     normal.product.number = line.number
     digest = hashlib.sha256(normal.SerializeToString(deterministic=True)).digest()
-    return NewCustomer(row, line, account.balance.minor_units, _subscriptions(product), digest)
+    contacts = _contacts(customer)
+    return NewCustomer(row, line, account.balance.minor_units, _subscriptions(product), contacts, digest)
+
+
+def _contacts(customer: api.Customer) -> tuple[tuple[str, datetime | None], ...]:
+    numbers = named_contacts("other_contacts", (each.number for each in customer.other_contacts))
+    times = [
+        _time(each.effective_time, f"other_contacts[{index}].effective_time")
+        if each.HasField("effective_time")
+        else None
+        for index, each in enumerate(customer.other_contacts)
+    ]
+    return tuple(zip(numbers, times, strict=True))
 
 
 def _subscriptions(product: api.Product) -> tuple[Subscription, ...]:

@@ -1,9 +1,10 @@
 """The verified customer: the condition of calls that only the customer may make (as business QRY_PROFILE requires)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from gateway.api.federation.v1.configuration_pb2 import ProofWay
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document, Requester
@@ -14,7 +15,7 @@ from region_node.customers.documents.rules import require_documents, require_fre
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line
 from region_node.customers.verification.rows import find_key
-from region_node.customers.verification.rules import CHECKED_AT_HOME, OTP, require_verified
+from region_node.customers.verification.rules import CHECKED_AT_HOME, OTP, OTP_CONTACT, require_verified
 from region_node.node.context import RegionContext
 from region_node.requests.checks import Questioner
 
@@ -52,10 +53,12 @@ def verified_line(
     questioner: Questioner,
     now: datetime,
     completed_for: Requester | None = None,
+    ways: Collection[ProofWay.ValueType] = (),
 ) -> Line:
     """The line of a verified customer of this region, also of a restricted one.
 
-    `completed_for`: the requester for whom documents on file complete those of the request; none do without one.
+    `completed_for`: the requester for whom documents on file complete those of the request; none do without one. With
+    a code to another contact among `ways`, such a code counts as one to the line.
 
     Raises Refused as the documents of QRY_PROFILE do, with NOT_VERIFIED, or with SUBSCRIPTION_NOT_FOUND. Raises Moved
     where the number belongs to another region.
@@ -68,7 +71,7 @@ def verified_line(
         business=QRY_PROFILE,
         number=asked.number,
         applicant=asked.applicant,
-        documents=asked.documents,
+        documents=asked.documents if ProofWay.PROOF_WAY_CODE_TO_CONTACT not in ways else _as_to_line(asked.documents),
         requester=completed_for,
     )
     if completed_for is not None:
@@ -93,3 +96,14 @@ def require_present(
         raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=OTP)
     if shown:
         require_fresh(context.federation.prepared(QRY_PROFILE), shown, now)
+
+
+def _as_to_line(documents: Sequence[Document]) -> Sequence[Document]:
+    """Documents of which those for a code to another contact stand for one to the line."""
+    found = []
+    for each in documents:
+        same = Document()
+        same.CopyFrom(each)
+        same.code = OTP if each.code == OTP_CONTACT else each.code
+        found.append(same)
+    return found

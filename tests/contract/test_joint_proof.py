@@ -28,7 +28,7 @@ from region_node.business.orders.rules import ACKNOWLEDGED, VERIFY, enter
 from region_node.customers.known_statuses import keep_known
 from region_node.customers.status import RESTRICTED
 from region_node.customers.verification.rows import key_or
-from region_node.customers.verification.rules import OTP, attest
+from region_node.customers.verification.rules import OTP, OTP_CONTACT, attest
 from region_node.node.unknown_numbers import NumberUnknown, Party
 from region_node.requests.caller import Caller
 from region_node.requests.dealings import hour_of
@@ -79,10 +79,12 @@ def tell(course: Course, order: JointOrder) -> None:
     course.do("update", HOME, lambda tx: working.adopt(tx, context, order, course.now, ""))
 
 
-def code(course: Course, *, key: bytes = KEY, name: str = "", number: str = LINE.number) -> Sequence[Document]:
+def code(
+    course: Course, *, key: bytes = KEY, name: str = "", number: str = LINE.number, material: str = OTP
+) -> Sequence[Document]:
     """A code that a region has checked for a request about a number; by default for this order."""
     subject = f"{LEADER}/counter/{name or course.order_id.rpartition('/')[2]}"
-    return [attest(key, subject, number, OTP, course.now)]
+    return [attest(key, subject, number, material, course.now)]
 
 
 def supplement(course: Course, documents: Sequence[Document], request_id: str = "proof") -> None:
@@ -119,6 +121,16 @@ def test_a_line_is_not_given_away_on_the_word_of_another_region_and_goes_after_t
     course.work(ROOM, "give", "take")
     course.finish()
     assert course.order(OTHER).state == saga.COMPLETED
+
+
+def test_a_code_to_another_contact_gives_no_line_to_another_holder(federation: Federation) -> None:
+    course = taken_in(federation)
+    knows_codes(federation)
+    supplement(course, code(course, material=OTP_CONTACT))
+    for region in (HOME, LEADER):
+        item = give(course, region)
+        told = (item.error.reason, item.HasField("verify_until_time"))
+        assert told == (Reason.REASON_PROOF_WAY_NOT_TAKEN, True), region
 
 
 def test_with_a_code_for_this_very_order_it_goes_on_at_once(federation: Federation) -> None:

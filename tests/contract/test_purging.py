@@ -66,6 +66,8 @@ from region_node.care.surveys.purging import Surveys
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.documents.purging import Documents
 from region_node.customers.operations import keep_customer, keep_line
+from region_node.customers.other_contacts.rows import keep_other_contacts
+from region_node.customers.other_contacts.rules import OtherContact
 from region_node.customers.rows import CustomerRow
 from region_node.customers.sharing.purging import Consents
 from region_node.customers.sharing.rows import SharingRequest, insert_grant, insert_request
@@ -74,7 +76,7 @@ from region_node.customers.status import ACTIVE, ERASED, status_of
 from region_node.lifecycle.erasure.destroying import mark_erased
 from region_node.lifecycle.holds.operations import held_now, hold
 from region_node.lifecycle.registry import Registry
-from region_node.lifecycle.retention.purging_customers import EndedCustomers
+from region_node.lifecycle.retention.purging_customers import EndedContacts, EndedCustomers
 from region_node.lifecycle.retention.purging_envelopes import Envelopes, Requests
 from region_node.network.agreements.purging import Agreements
 from region_node.network.agreements.rows import end_agreement, insert_agreement, insert_statement
@@ -193,6 +195,22 @@ def test_only_customers_whose_last_line_ended_long_ago_are_erased(tx: Transactio
         "in service": ACTIVE,
     }
     assert purge(tx, EndedCustomers(registry)).removed == 0
+
+
+def test_other_contacts_go_in_pages_and_those_without_an_ended_customer_stay(tx: Transaction) -> None:
+    for customer_id, end in (("first", OLD), ("second", OLD + DAY), ("third", None)):
+        keep_customer(tx, CustomerRow(customer_id, "王芳", ""))
+        line = replace(
+            LINE, product_id=customer_id, account_id=customer_id, customer_id=customer_id, number=f"+86{customer_id}"
+        )
+        keep_line(tx, line, OLD - DAY)
+        keep_other_contacts(tx, customer_id, [OtherContact("+8613812341234", OLD)])
+        if end is not None:
+            keep_line(tx, replace(line, status=ProductStatus.PRODUCT_STATUS_TERMINATED), end)
+    assert EndedContacts().oldest(tx) == to_microseconds(OLD)
+    assert purge(tx, EndedContacts(), limit=1).removed == 2
+    assert tx.all(str, "SELECT customer_id FROM other_contacts") == ["third"]
+    assert EndedContacts().oldest(tx) is None
 
 
 def test_content_that_has_not_expired_stays(tx: Transaction) -> None:

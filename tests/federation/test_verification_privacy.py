@@ -104,7 +104,11 @@ async def test_a_question_that_asks_nothing_or_for_another_id_is_refused(
 ) -> None:
     henan, number = Forger(federation, "henan"), await sichuan.new_customer()
     send = SendCodeRequest(request_id="one", number=number, requester=REQUESTER)
+    to_contact = SendCodeRequest(request_id="one", number=number, contact="+86138****1234", requester=REQUESTER)
     for query in (
+        VerificationQuery(subject="henan/counter/one", send_code=to_contact),
+        VerificationQuery(subject="henan/counter/one", send_code_to_contact=send),
+        VerificationQuery(subject="henan/app/one", send_code_to_contact=to_contact),
         VerificationQuery(subject="henan/counter/one"),
         VerificationQuery(subject="henan/counter/another", send_code=send),
         VerificationQuery(subject="henan/app/one", send_code=send),

@@ -139,7 +139,7 @@ def test_every_kind_of_notice_goes_out_as_told_here_by_day_at_night_and_on_the_q
     at_any_hour = {
         *("abnormal-bill", "suspended", "terminated", "resumed", "one-time-code", "password-changed", "password-reset"),
         *("consent-given", "consent-withdrawn", "planned-outage", "network-problem", "fault"),
-        *("joint", "complaint", "support", "move", "order-verify"),
+        *("joint", "complaint", "support", "move", "order-verify", "other-contact"),
     }
     in_the_morning = {
         *("bill", "suspension-ahead", "termination-ahead", "service-credit", "account-corrected", "contact-changed"),

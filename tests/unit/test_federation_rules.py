@@ -151,6 +151,27 @@ def time_for_amount(configuration: Configuration) -> None:
     policy.ClearField("stricter")
 
 
+def ways(
+    *numbers: int,
+    source: str = "x",
+    stricter: contract.Stricter.ValueType = contract.STRICTER_UNSPECIFIED,
+    region: str = "",
+) -> Break:
+    """The ways of proof of a consent."""
+
+    def change(configuration: Configuration) -> None:
+        policy = next(each for each in configuration.policies if each.name == "proof-of-consent")
+        policy.ClearField("ways")
+        for number in numbers:
+            policy.ways.ways.add(way=contract.ProofWay.ValueType(number), source=source)
+        policy.ways.SetInParent()
+        policy.stricter = stricter
+        if region:
+            policy.regional.add(region=region)
+
+    return change
+
+
 def documents(*lines: str, applicant: Applicant.ValueType = Applicant.APPLICANT_HOLDER) -> Break:
     return suspend(documents=[DocumentRequirement(applicant=applicant, all_of=lines)])
 
@@ -204,6 +225,16 @@ TEXT = LocalizedText(zh_cn="文", en="text")
         (suspend(steps=[]), "businesses[SUSPEND].steps: STEP_FULFIL must be the last"),
         (suspend(steps=[5, 2]), "businesses[SUSPEND].steps: STEP_FULFIL must be the last"),
         (suspend(steps=[7, 5]), "businesses[SUSPEND].policies: lacks cooling-off"),
+        (
+            suspend(policies=["proof-of-holder", "proof-of-consent"]),
+            "SUSPEND].policies: proof-of-holder, proof-of-consent",
+        ),
+        (ways(), "policies[proof-of-consent].ways.ways: lacks PROOF_WAY_COOLING_OFF"),
+        (ways(4, 4), "policies[proof-of-consent].ways.ways[PROOF_WAY_COOLING_OFF]: stands here twice"),
+        (ways(4, 0), "policies[proof-of-consent].ways.ways: is missing"),
+        (ways(4, source=" "), "policies[proof-of-consent].ways.ways[PROOF_WAY_COOLING_OFF].source: is missing"),
+        (ways(4, stricter=contract.STRICTER_LOWER), "policies[proof-of-consent].stricter: regions have no ways"),
+        (ways(4, region="henan"), "policies[proof-of-consent].regional[henan]: a region has no ways of its own"),
         (time_for_amount, "businesses[PAY].policies: unreviewed-amount needs a figure in UNIT_MINOR_UNITS"),
         (suspend(steps=[2, 2, 5]), "businesses[SUSPEND].steps[STEP_CONFIRM]: stands here twice"),
         (suspend(steps=[0, 5]), "businesses[SUSPEND].steps: is missing"),

@@ -32,6 +32,8 @@ from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import EntryKind, transfer
 from region_node.customers.documents.files import COMPLETE, REGISTERED, StoredFile, insert_file, note_withdrawal
 from region_node.customers.operations import keep_line
+from region_node.customers.other_contacts.rows import keep_other_contacts, other_contacts
+from region_node.customers.other_contacts.rules import OtherContact
 from region_node.customers.rows import Line, find_customer, insert_line
 from region_node.customers.sharing.rows import (
     SharingRequest,
@@ -373,6 +375,39 @@ def test_a_customer_with_whom_something_is_open_is_never_erased(
     why(kept)
     kept.night(TOMORROW)
     assert status_of(kept.tx, LINE.customer_id) == ACTIVE
+
+
+def give_contact(kept: Archive) -> None:
+    keep_other_contacts(kept.tx, LINE.customer_id, [OtherContact("+8613812341234", OLD)])
+
+
+def test_other_contacts_go_soon_after_the_last_line_ended_and_long_before_the_customer(kept: Archive) -> None:
+    kept.customer()
+    give_contact(kept)
+    end_line(kept, LINE, NOW - timedelta(days=300))
+    kept.night(TOMORROW)
+    assert (other_contacts(kept.tx, LINE.customer_id), status_of(kept.tx, LINE.customer_id)) == ([], ACTIVE)
+    assert kept.report()["DATA_CLASS_OTHER_CONTACTS"].removed == 1
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        lambda kept: insert_line(kept.tx, SECOND),
+        lambda kept: end_line(kept, SECOND, NOW - timedelta(days=3)),
+        lambda kept: holds.hold(
+            kept.tx, LINE.customer_id, "court/1", NOW + timedelta(days=30), AuditedCall("staff", "chen", NOW)
+        ),
+    ],
+    ids=["in service", "ended lately", "held"],
+)
+def test_other_contacts_stay_while_a_line_may_need_them(kept: Archive, why: Callable[[Archive], object]) -> None:
+    kept.customer()
+    give_contact(kept)
+    end_line(kept, LINE, NOW - timedelta(days=300))
+    why(kept)
+    kept.night(TOMORROW)
+    assert len(other_contacts(kept.tx, LINE.customer_id)) == 1
 
 
 def test_a_legal_hold_keeps_customers_consents_and_complaints(kept: Archive) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.api.federation.v1.configuration_pb2 import LegalBasis, SharedField
+from gateway.api.federation.v1.configuration_pb2 import LegalBasis, ProofWay, SharedField
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
@@ -121,11 +121,18 @@ def read(tx: Transaction, number: str = LINE.number, now: datetime = LATER) -> a
     return read_shared(tx, sichuan(), request, SOUTH, now)
 
 
-def confirm(tx: Transaction, *, agreed: bool = True, request_id: str = "S1", **named: str) -> Sequence[str]:
+def confirm(
+    tx: Transaction,
+    *,
+    agreed: bool = True,
+    request_id: str = "S1",
+    federation: Federation = FEDERATION,
+    **named: str,
+) -> Sequence[str]:
     """Staff of Sichuan have spoken with the customer; returns the ids of the grants."""
     asked = api.ConfirmConsentRequest(request_id=request_id, number=LINE.number, agreed=agreed, **named)
     caller = Caller(staff("sichuan", "li"), request_id, "")
-    return confirm_consent(tx, sichuan(), asked, caller, NOW).grant_ids
+    return confirm_consent(tx, sichuan(federation), asked, caller, NOW).grant_ids
 
 
 def states(tx: Transaction, now: datetime = NOW) -> list[str]:
@@ -292,6 +299,20 @@ def test_staff_of_the_home_region_speak_for_the_customer_about_a_paper(tx: Trans
             confirm(tx, agreed=False, request_id=request_id)
         assert raised.value.reason == reason
     audit.verify(audit.rows(tx))
+
+
+def test_staff_whom_the_policy_of_a_consent_does_not_name_take_an_objection_alone(tx: Transaction) -> None:
+    configuration = shipped_configuration()
+    (policy,) = (each for each in configuration.policies if each.name == "proof-of-consent")
+    staff_way = next(each for each in policy.ways.ways if each.way == ProofWay.PROOF_WAY_HOME_STAFF)
+    policy.ways.ways.remove(staff_way)
+    federation = Federation(1, configuration)
+    first = consent(tx)
+    with pytest.raises(Refused) as raised:
+        confirm(tx, federation=federation)
+    assert raised.value.reason == Reason.REASON_PROOF_WAY_NOT_TAKEN
+    assert "HOME_STAFF" not in raised.value.parameters["ways"]
+    assert confirm(tx, agreed=False, federation=federation) == [first]
 
 
 def test_a_customer_who_objects_is_not_read_and_keeps_what_was_in_force(tx: Transaction) -> None:

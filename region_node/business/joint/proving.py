@@ -22,7 +22,7 @@ from region_node.customers.documents.rules import require_fresh
 from region_node.customers.proof import ORDER_NOTICE, Asked, ask_customer, must_ask, order_text, wait_until
 from region_node.customers.rows import find_line
 from region_node.customers.verification.rows import find_key
-from region_node.customers.verification.rules import CHECKED_AT_HOME, Shown, require_verified
+from region_node.customers.verification.rules import CHECKED_AT_HOME, Shown, proves, require_verified, require_way
 from region_node.node.context import RegionContext
 
 VERIFY_TIMER = "joint-verify"  # the customer has not objected in time
@@ -34,15 +34,16 @@ def ask(tx: Transaction, context: RegionContext, order: JointOrder, item: JointI
 
     A proof that came with the request lets the item go on at once. Of one that does not hold, the item says why.
     """
-    if not item.ends_line or not must_ask(context, order.leader_region, ()):
+    if not item.ends_line or not must_ask(context, order.leader_region, (), ()):
         return
     business = context.federation.business(order.request.business)
     found, line = templates.ending(business), find_line(tx, order.request.number)
     if found is None or not found[0].verify or line is None:
         return
     shown = submitted(order)
-    problem = _problem(tx, context, order, shown, now) if shown.is_proven else None
-    if shown.is_proven and problem is None:
+    is_proof = proves(shown.documents, context.federation.proof_ways(business.policies))
+    problem = _problem(tx, context, order, shown, now) if is_proof else None
+    if is_proof and problem is None:
         return
     due = min(wait_until(context, order.leader_region, now), from_timestamp(order.hold_until_time))
     item.verify_until_time.CopyFrom(to_timestamp(due))
@@ -94,7 +95,8 @@ def take_proof(tx: Transaction, context: RegionContext, order: JointOrder, item:
             return False
         rules.note_problem(item, problem, now)
         return True
-    return not must_ask(context, order.leader_region, order.proofs) and rules.prove(item, now)
+    ways = context.federation.proof_ways(context.federation.business(order.request.business).policies)
+    return not must_ask(context, order.leader_region, order.proofs, ways) and rules.prove(item, now)
 
 
 def follow(tx: Transaction, order: JointOrder, item: JointItem) -> None:
@@ -115,11 +117,17 @@ def _shown(order: JointOrder, request_id: str, documents: Sequence[Document]) ->
 
 
 def _problem(tx: Transaction, context: RegionContext, order: JointOrder, shown: Shown, now: datetime) -> Refused | None:
-    """Why documents do not hold: not checked by this region for this very order, too long ago, or shown for another."""
+    """Why documents do not hold.
+
+    They were not checked by this region for this very order, or too long ago, are no way of its policy, or were shown
+    for another order.
+    """
     try:
         require_verified(find_key(tx), shown.subject, shown.number, shown.documents)
-        require_fresh(context.federation.prepared(order.request.business), shown.documents, now)
-        if shown.is_proven:
+        business = context.federation.prepared(order.request.business)
+        require_fresh(business, shown.documents, now)
+        require_way(shown.documents, context.federation.proof_ways(business.business.policies))
+        if CHECKED_AT_HOME.intersection(each.code for each in shown.documents):
             _require_not_shown(tx, order, shown)
     except Refused as refused:
         return refused

@@ -32,6 +32,7 @@ from region_node.business.joint.sending import send_report
 from region_node.business.orders.provisioning_answers import Answer, Asked
 from region_node.customers.known_statuses import require_unrestricted
 from region_node.customers.moved_numbers import home_elsewhere
+from region_node.customers.proof import require_word_of_staff
 from region_node.customers.rows import find_line
 from region_node.customers.status import MOVED, status_of
 from region_node.node.context import RegionContext
@@ -227,6 +228,7 @@ def _do(
         case "reach":
             rules.reach(item, asked.reach, now)
         case "verify":
+            require_word_of_staff(context, context.federation.business(order.request.business).policies)
             if not rules.prove(item, now):
                 rules.require_state(item, "verify")
         case "ask_again":

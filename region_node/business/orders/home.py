@@ -36,8 +36,15 @@ from region_node.business.orders.steps import (
 )
 from region_node.customers.documents.register import require_on_file
 from region_node.customers.documents.rules import paper_use, require_documents, require_fresh
+from region_node.customers.proof import require_word_of_staff
 from region_node.customers.verification.rows import find_key
-from region_node.customers.verification.rules import CHECKED_AT_HOME, is_proven, require_verified
+from region_node.customers.verification.rules import (
+    CHECKED_AT_HOME,
+    is_proven,
+    proves,
+    require_verified,
+    require_way,
+)
 from region_node.requests.checks import require_size
 from region_node.requests.dealings import Dealer, count_failure, count_line
 from region_node.tickets.border import require_caught_up
@@ -140,9 +147,13 @@ def bury(tx: Transaction, context: OrderContext, command: OrderCommand, origin: 
 
 
 def _supplement(tx: Transaction, context: OrderContext, order: Order, command: OrderCommand, now: datetime) -> None:
-    is_proof = order.awaiting.action == rules.VERIFY and is_proven(command.supplement.documents)
-    rules.require_awaiting(order, rules.VERIFY if is_proof else "supplement")
     business = context.node.federation.prepared(order.request.business)
+    is_proof = order.awaiting.action == rules.VERIFY
+    if is_proof:
+        ways = context.node.federation.proof_ways(business.business.policies)
+        require_way(command.supplement.documents, ways)
+        is_proof = proves(command.supplement.documents, ways)
+    rules.require_awaiting(order, rules.VERIFY if is_proof else "supplement")
     brought = {document.code for document in command.supplement.documents}
     missing = [code for code in order.documents_requested if code not in brought]
     if missing:
@@ -229,6 +240,8 @@ def review(
     require_caught_up(context.node, tx, facts(order), now)
     rules.require_other_reviewer(order, reviewer.region, reviewer.name)
     rules.require_decision(order, decision)
+    if order.awaiting.action == rules.VERIFY and decision == ReviewDecision.REVIEW_DECISION_APPROVE:
+        require_word_of_staff(context.node, context.node.federation.business(order.request.business).policies)
     author = f"{context.node.region}/{reviewer.name}"
     if provisioning.is_for_staff(order):
         provisioning.review(tx, context, order, decision, note, now)

@@ -162,7 +162,8 @@ def _told_to_wait(context: OrderContext, order: Order, action: str) -> Order | N
 def _wait_for_proof(tx: Transaction, context: OrderContext, situation: Situation) -> bool:
     """Tells the customer of an order that only another region attests; returns whether it has to wait."""
     order, now = situation.order, situation.now
-    if not must_ask(context.node, order.origin_region, order.request.documents):
+    ways = context.node.federation.proof_ways(situation.business.policies)
+    if not must_ask(context.node, order.origin_region, order.request.documents, ways):
         is_foreign, is_new = order.origin_region != context.node.region, context.told is None
         if not (is_foreign and is_new and context.is_shown(tx, order.id, order.request.number)):
             return False

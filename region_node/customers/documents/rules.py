@@ -18,7 +18,7 @@ from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES, R
 from gateway.federation.prepared import PreparedBusiness
 from gateway.time.clock import from_timestamp, is_dated
 from gateway.values.requesters import SELF_SERVICE
-from region_node.customers.verification.rules import CHECKED_AT_HOME
+from region_node.customers.verification.rules import OF_THE_CUSTOMER
 from region_node.requests.checks import require_length, require_name, require_request_id, require_requester
 
 CHUNK_LIMIT = 64 * 1024
@@ -185,7 +185,7 @@ def may_complete(staff_id: str, brought: Collection[str]) -> bool:
     A paper on file is no sign of the person who acts now. A member of staff sees that person; a customer who acts alone
     shows a code or a password with it.
     """
-    return staff_id != SELF_SERVICE or not CHECKED_AT_HOME.isdisjoint(brought)
+    return staff_id != SELF_SERVICE or not OF_THE_CUSTOMER.isdisjoint(brought)
 
 
 def completed(

@@ -40,6 +40,7 @@ PURPOSES: Mapping[str, Purpose] = {
     "one-time-code": Purpose.URGENT,
     "password-changed": Purpose.URGENT,
     "password-reset": Purpose.URGENT,
+    "other-contact": Purpose.URGENT,
     # PIPL art. 15 and 23: a known consent can be withdrawn.
     "consent-given": Purpose.URGENT,
     "consent-withdrawn": Purpose.URGENT,

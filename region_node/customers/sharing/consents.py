@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, LegalBasis, Purpose
+from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, LegalBasis, ProofWay, Purpose
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2 import ConsentDecision, DisclosureKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
+from gateway.federation.policies import PROOF_OF_CONSENT
 from gateway.federation.sharing_rules import CONSENT_PAPER
 from gateway.store.port import Transaction
 from gateway.store.vault import index_of
@@ -21,7 +22,7 @@ from region_node.customers.disclosures.rows import DisclosureRow, note_disclosur
 from region_node.customers.documents.rows import find_document
 from region_node.customers.documents.rules import require_good
 from region_node.customers.notices.rows import Notice, tell
-from region_node.customers.proof import Asked, Told, ask_customer, must_ask, wait_until
+from region_node.customers.proof import Asked, Told, ask_customer, must_ask, require_word_of_staff, wait_until
 from region_node.customers.rows import Line
 from region_node.customers.sharing import rows
 from region_node.customers.sharing.fields import field_word
@@ -60,7 +61,8 @@ def give_consent(
     if done is not None:
         return _repeated(call, done, digest)
     decided = _waiting(context, _decided(context, asked, purpose, call), asked, call)
-    line = verified_line(tx, context, asked, questioner, now) if asked.documents else None
+    ways = _ways(context)
+    line = verified_line(tx, context, asked, questioner, now, ways=ways) if asked.documents else None
     if line is None:
         line = find_own_line(tx, context, asked.number)
     if decided.granted and asked.paper:
@@ -93,6 +95,7 @@ def confirm_consent(
     if line is None or not held:
         raise Refused(Reason.REASON_CONSENT_NOT_WAITING)
     if asked.agreed:
+        require_word_of_staff(context, [PROOF_OF_CONSENT])
         require_readable(tx, line.customer_id)
     for each in held:
         if asked.agreed:
@@ -191,7 +194,8 @@ def _waiting(context: RegionContext, decided: Decided, asked: api.GiveConsentReq
     A refusal takes effect at once. Raises Refused with REQUEST_INVALID for a grant that ends before the wait is over.
     """
     federation, origin = context.federation, call.questioner.region
-    if not decided.granted or not must_ask(context, origin, asked.documents) or not federation.has_policy(_WAIT):
+    is_asked = decided.granted and must_ask(context, origin, asked.documents, _ways(context))
+    if not is_asked or not federation.has_policy(_WAIT):
         return decided
     start = max(decided.start, wait_until(context, origin, call.now, _WAIT))
     if decided.end is not None and decided.end <= start:
@@ -200,6 +204,10 @@ def _waiting(context: RegionContext, decided: Decided, asked: api.GiveConsentReq
         )
         raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem=problem)
     return replace(decided, start=start, attested=decided.start)
+
+
+def _ways(context: RegionContext) -> frozenset[ProofWay.ValueType]:
+    return context.federation.proof_ways([PROOF_OF_CONSENT])
 
 
 def _instant(asked: api.GiveConsentRequest, name: str) -> datetime | None:

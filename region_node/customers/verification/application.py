@@ -80,12 +80,13 @@ class VerificationApplication:
             raise Refused(Reason.REASON_NOTIFICATION_UNAVAILABLE)
         fresh = Fresh(written_code(self._ports.source.randrange(CODES)), self._ports.source.randbytes(KEY_BYTES))
         begun = await self._write(lambda tx: operations.begin_code(tx, self._ports.context, attempt, fresh))
-        if begun.is_to_be_sent:
-            await self._send(notifier, attempt, fresh.code)
+        if begun.recipient:
+            await self._send(notifier, attempt, begun.recipient, fresh.code)
         elif begun.is_of_nobody:
             await self._pretend(attempt)
         return api.SendCodeResponse(
-            expire_time=to_timestamp(begun.expire_time), masked_number=masked_number(attempt.number)
+            expire_time=to_timestamp(begun.expire_time),
+            masked_number=attempt.contact or masked_number(attempt.number),
         )
 
     async def verify(self, questioner: Questioner, request: api.VerifyRequest) -> api.VerifyResponse:
@@ -112,8 +113,9 @@ class VerificationApplication:
 
     def _attempt(self, action: str, questioner: Questioner, request: Asked) -> Attempt:
         require_form(request)
-        staff_id = request.requester.staff_id
-        return Attempt(action, questioner, request.request_id, request.number, staff_id, self._ports.clock.now())
+        staff_id, now = request.requester.staff_id, self._ports.clock.now()
+        contact = request.contact if isinstance(request, api.SendCodeRequest) else ""
+        return Attempt(action, questioner, request.request_id, request.number, staff_id, now, contact)
 
     async def _answer(
         self,
@@ -188,13 +190,10 @@ class VerificationApplication:
         finally:
             owner.reset(turn)
 
-    async def _send(self, notifier: Notifier, attempt: Attempt, code: str) -> None:
-        text = LocalizedText(
-            zh_cn=f"您的验证码是{code}，仅用于本次办理，请只告诉为您办理的营业员。如非本人操作，请勿告知任何人。",
-            en=f"Your code is {code}. It is for this request; tell nobody but the clerk who serves you.",
-        )
+    async def _send(self, notifier: Notifier, attempt: Attempt, recipient: str, code: str) -> None:
         message_id = f"{attempt.subject}#code@{to_microseconds(attempt.now)}"
-        message = Message(message_id, "one-time-code", attempt.number, text, secret=True)
+        text = _contact_text(masked_number(attempt.number), code) if attempt.contact else _line_text(code)
+        message = Message(message_id, "one-time-code", recipient, text, secret=True)
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
@@ -222,3 +221,20 @@ class VerificationApplication:
         if isinstance(outcome, Refused):
             raise outcome
         return outcome
+
+
+def _line_text(code: str) -> LocalizedText:
+    return LocalizedText(
+        zh_cn=f"您的验证码是{code}，仅用于本次办理，请只告诉为您办理的营业员。如非本人操作，请勿告知任何人。",
+        en=f"Your code is {code}. It is for this request; tell nobody but the clerk who serves you.",
+    )
+
+
+def _contact_text(number: str, code: str) -> LocalizedText:
+    """The text for another contact, who may be another person: it names the line by its mask."""
+    return LocalizedText(
+        zh_cn=f"您是号码{number}的预留联系号码。该号码机主正在办理业务，验证码是{code}。"
+        "请只在与机主本人核实后告诉机主；无法核实的，请勿告知任何人。",
+        en=f"The customer of {number} named you as a contact. The code is {code}. Tell it to nobody but the customer,"
+        " and only once you know that it is the customer.",
+    )

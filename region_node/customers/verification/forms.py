@@ -2,7 +2,8 @@
 
 from gateway.api.region.v1 import verification_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
+from region_node.customers.other_contacts.rules import mask_of
 from region_node.customers.verification.rules import require_strong
 from region_node.requests.checks import require_length, require_request_id, require_requester
 
@@ -15,6 +16,8 @@ def require_form(request: Asked) -> None:
     require_request_id(request.request_id)
     require_requester(request.requester)
     if isinstance(request, api.SendCodeRequest):
+        if request.contact and request.contact != mask_of(request.contact):
+            raise invalid("contact", "not the mask of a number", "不是号码掩码")
         return
     require_length("code", request.code, _LIMIT)
     require_length("password", request.password, _LIMIT)

@@ -16,16 +16,21 @@ from gateway.time.clock import time_in, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.operations import readable_line
+from region_node.customers.other_contacts.notices import notify_of_code
+from region_node.customers.other_contacts.rows import other_contacts
+from region_node.customers.other_contacts.rules import reached
 from region_node.customers.rows import Line
 from region_node.customers.verification import rows
 from region_node.customers.verification.rows import Asker, StoredCode
 from region_node.customers.verification.rules import (
     OTP,
+    OTP_CONTACT,
     PWD,
     HashedPassword,
     attest,
     failures_that_count,
     hash_code,
+    hash_contact,
     is_equal,
 )
 from region_node.node.context import RegionContext
@@ -55,7 +60,10 @@ _NOBODY = frozenset(
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt: its content, its caller, its number, and its request. `action` is the name of the RPC."""
+    """An attempt: its content, its caller, its number, and its request. `action` is the name of the RPC.
+
+    `contact` is the mask of another contact that is to get the code; empty for the line.
+    """
 
     action: str
     questioner: Questioner
@@ -63,6 +71,7 @@ class Attempt:
     number: str
     staff_id: str
     now: datetime
+    contact: str = ""
 
     @property
     def subject(self) -> str:
@@ -91,15 +100,16 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Sent:
-    """A code that is valid until `expire_time`, and whether to send it.
+    """A code that is valid until `expire_time`.
 
-    A repeated request does not send it again. An unknown number has no recipient, but the same answer.
+    A repeated request does not send it again. An unknown number or contact has no recipient, but the same answer.
     """
 
     expire_time: datetime
-    is_to_be_sent: bool
+    recipient: str = field(default="", repr=False)
+    """The number to send it to; empty for none."""
     is_of_nobody: bool = False
-    """Whether the request is the first one, and the number unknown."""
+    """Whether the request is the first one, and the number or its other contact unknown."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +178,7 @@ def begin_code(tx: Transaction, context: RegionContext, attempt: Attempt, fresh:
     """Puts a code in force, which the caller then sends.
 
     Raises Moved. Returns Refused with CODES_ASKED_TOO_OFTEN, VERIFICATION_LOCKED or CODE_SENT_RECENTLY, for assigned
-    and unassigned numbers alike.
+    and unassigned numbers and contacts alike.
     """
     line, now, asker = _line(tx, context, attempt), attempt.now, attempt.asker(tx)
     if (refused := _beyond_rate(tx, context, attempt)) is not None:
@@ -176,19 +186,33 @@ def begin_code(tx: Transaction, context: RegionContext, attempt: Attempt, fresh:
     known, locked = rows.find_code(tx, asker, now), rows.locked_until(tx, asker)
     if locked > now:
         return _refused(tx, attempt, line, _locked(context, locked))
+    key = rows.key_or(tx, fresh.key)
+    contact = hash_contact(key, attempt.number, attempt.contact) if attempt.contact else ""
     if known is not None and now - known.sent < _duration(context, CODE_INTERVAL):
-        if known.subject == attempt.subject:
+        if (known.subject, known.contact) == (attempt.subject, contact):
             attempt.note(tx, line, "on its way")
-            return Sent(known.expire_time, is_to_be_sent=False)
+            return Sent(known.expire_time)
         return _refused(tx, attempt, line, Refused(Reason.REASON_CODE_SENT_RECENTLY))
     expire_time = now + _duration(context, CODE_EXPIRES)
-    key = rows.key_or(tx, fresh.key)
-    if line is None:
+    recipient = _recipient(tx, attempt, line)
+    if not recipient:
         count_failure(tx, attempt.dealer, now)
-    keyed_hash = hash_code(key, attempt.subject, attempt.number, fresh.code)
-    rows.keep_code(tx, asker, StoredCode(attempt.subject, keyed_hash, expire_time, now))
-    attempt.note(tx, line, "accepted" if line is not None else "of nobody")
-    return Sent(expire_time, is_to_be_sent=line is not None, is_of_nobody=line is None)
+    elif line is not None and contact:
+        notify_of_code(tx, line.number, attempt.contact, attempt.subject, now)
+    keyed_hash = hash_code(key, attempt.subject, attempt.number, fresh.code, contact)
+    rows.keep_code(tx, asker, StoredCode(attempt.subject, keyed_hash, expire_time, now, contact))
+    to_contact = "to another contact, " if contact else ""
+    attempt.note(tx, line, to_contact + ("accepted" if recipient else "of nobody"))
+    return Sent(expire_time, recipient, is_of_nobody=not recipient)
+
+
+def _recipient(tx: Transaction, attempt: Attempt, line: Line | None) -> str:
+    """The number that gets the code: the line, or the other contact with the mask; empty for none."""
+    if line is None:
+        return ""
+    if not attempt.contact:
+        return attempt.number
+    return reached(other_contacts(tx, line.customer_id), attempt.contact, attempt.now) or ""
 
 
 def _beyond_rate(tx: Transaction, context: RegionContext, attempt: Attempt) -> Refused | None:
@@ -245,9 +269,12 @@ def verify(
     refused = _judge(tx, context, attempt, line, said)
     if refused is not None:
         return _refused(tx, attempt, line, refused)
-    if said.code:  # used up: only the customer could read it, who may get another one immediately
-        rows.forget_code(tx, attempt.asker(tx))
-    codes = [code for code, was_said in ((OTP, said.code), (PWD, said.has_password)) if was_said]
+    codes = [PWD] if said.has_password else []
+    if said.code and (code := _code(tx, attempt)) is not None:
+        codes.insert(0, OTP_CONTACT if code.contact else OTP)
+        rows.forget_code(
+            tx, attempt.asker(tx)
+        )  # used up: only its reader could say it, who may get another one at once
     key = rows.key_or(tx, fresh_key)
     attempt.note(tx, line, "accepted")
     return [attest(key, attempt.subject, attempt.number, code, attempt.now) for code in codes]
@@ -301,7 +328,7 @@ def _judge(tx: Transaction, context: RegionContext, attempt: Attempt, line: Line
     asker = attempt.asker(tx)
     if (locked := rows.locked_until(tx, asker)) > attempt.now:
         return _locked(context, locked)
-    code = rows.find_code(tx, asker, attempt.now)
+    code = _code(tx, attempt)
     if said.code and (code is None or code.subject != attempt.subject):
         return Refused(Reason.REASON_CODE_EXPIRED)
     return None if _matches(tx, attempt, line, said) else _count_failure(tx, context, attempt)
@@ -318,10 +345,16 @@ def _matches(tx: Transaction, attempt: Attempt, line: Line | None, said: Said) -
 
 
 def _is_code(tx: Transaction, attempt: Attempt, said: str) -> bool:
-    code, key = rows.find_code(tx, attempt.asker(tx), attempt.now), rows.find_key(tx)
+    code, key = _code(tx, attempt), rows.find_key(tx)
     if code is None or code.subject != attempt.subject or key is None:
         return False
-    return is_equal(code.keyed_hash, hash_code(key, attempt.subject, attempt.number, said))
+    return is_equal(code.keyed_hash, hash_code(key, attempt.subject, attempt.number, said, code.contact))
+
+
+def _code(tx: Transaction, attempt: Attempt) -> StoredCode | None:
+    """The valid code of the caller's region; one to another contact sets no password."""
+    code = rows.find_code(tx, attempt.asker(tx), attempt.now)
+    return None if code is not None and code.contact and attempt.action == "ChangePassword" else code
 
 
 def _count_failure(tx: Transaction, context: RegionContext, attempt: Attempt) -> Refused:

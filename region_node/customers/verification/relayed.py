@@ -33,9 +33,12 @@ class VerificationEnvelopes:
 
     async def _answer(self, questioner: Questioner, query: VerificationQuery) -> Message:
         match query.WhichOneof("query"):
-            case "send_code":
-                _require_own(questioner, query.subject, query.send_code.request_id)
-                return await self._application.send_code(questioner, query.send_code)
+            case "send_code" | "send_code_to_contact" as arm:
+                sending = query.send_code if arm == "send_code" else query.send_code_to_contact
+                _require_own(questioner, query.subject, sending.request_id)
+                if bool(sending.contact) != (arm == "send_code_to_contact"):
+                    raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="another contact has an arm of its own")
+                return await self._application.send_code(questioner, sending)
             case "verify":
                 _require_own(questioner, query.subject, query.verify.request_id)
                 return await self._application.verify(questioner, query.verify)

@@ -23,12 +23,16 @@ class Asker:
 
 @dataclass(frozen=True)
 class StoredCode:
-    """The code of a number for a region: its request, and its time of sending."""
+    """The code of a number for a region: its request, its time of sending, and the hash of its contact.
+
+    `contact` is empty for the line.
+    """
 
     subject: str
     keyed_hash: bytes
     expire_time: datetime
     sent: datetime
+    contact: str = ""
 
 
 def find_key(tx: Transaction) -> bytes | None:
@@ -70,7 +74,7 @@ def find_code(tx: Transaction, asker: Asker, now: datetime) -> StoredCode | None
     """The valid code of the caller's region."""
     return tx.first(
         _code,
-        "SELECT subject, keyed_hash, expire_time, sent FROM asked_codes"
+        "SELECT subject, keyed_hash, expire_time, sent, contact FROM asked_codes"
         " WHERE number = :number AND region = :region AND expire_time > :now",
         number=asker.number,
         region=asker.region,
@@ -83,14 +87,15 @@ def keep_code(tx: Transaction, asker: Asker, code: StoredCode) -> None:
     forget_code(tx, asker)
     tx.execute("DELETE FROM asked_codes WHERE expire_time <= :now", now=to_microseconds(code.sent))
     tx.execute(
-        "INSERT INTO asked_codes (number, region, subject, keyed_hash, expire_time, sent)"
-        " VALUES (:number, :region, :subject, :hash, :expires, :sent)",
+        "INSERT INTO asked_codes (number, region, subject, keyed_hash, expire_time, sent, contact)"
+        " VALUES (:number, :region, :subject, :hash, :expires, :sent, :contact)",
         number=asker.number,
         region=asker.region,
         subject=code.subject,
         hash=code.keyed_hash,
         expires=to_microseconds(code.expire_time),
         sent=to_microseconds(code.sent),
+        contact=code.contact,
     )
 
 
@@ -190,8 +195,8 @@ def forget_askers(tx: Transaction, number: str) -> None:
         tx.execute(f"DELETE FROM {table} WHERE number = :number", number=number)  # noqa: S608 - names from above
 
 
-def _code(subject: str, keyed_hash: bytes, expire_time: int, sent: int) -> StoredCode:
-    return StoredCode(subject, keyed_hash, from_microseconds(expire_time), from_microseconds(sent))
+def _code(subject: str, keyed_hash: bytes, expire_time: int, sent: int, contact: str) -> StoredCode:
+    return StoredCode(subject, keyed_hash, from_microseconds(expire_time), from_microseconds(sent), contact)
 
 
 def _wrong_answer(operator: str, time: int) -> WrongAnswer:

@@ -3,20 +3,29 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from gateway.api.federation.v1.configuration_pb2 import ProofWay
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 
 OTP = "OTP"
+OTP_CONTACT = "OTP_CONTACT"
 PWD = "PWD"  # noqa: S105 - a material of the catalogue
-CHECKED_AT_HOME = frozenset({OTP, PWD})
+_WAYS = {
+    OTP: ProofWay.PROOF_WAY_CODE_TO_LINE,
+    OTP_CONTACT: ProofWay.PROOF_WAY_CODE_TO_CONTACT,
+    PWD: ProofWay.PROOF_WAY_PASSWORD,
+}
+CHECKED_AT_HOME = frozenset(_WAYS)
 """The materials that only the home region can attest: it has sent the code, and knows the password."""
+OF_THE_CUSTOMER = frozenset({OTP, PWD})
+"""Those by which a customer acts alone, whatever the matter: another contact may be a contact person's."""
 VERIFIER = "home"
 KEY_BYTES = 32
 SALT_BYTES = 16
@@ -63,9 +72,17 @@ def hash_password(password: str, salt: bytes, cost: int) -> HashedPassword:
     return HashedPassword(salt, cost, found)
 
 
-def hash_code(key: bytes, subject: str, number: str, code: str) -> bytes:
-    """A code as stored: bound to the request and the number."""
-    return _keyed(key, "code", subject, number, code)
+def hash_code(key: bytes, subject: str, number: str, code: str, contact: str = "") -> bytes:
+    """A code as stored: bound to the request, the number, and the hash of the contact that got it; empty for the line.
+
+    A process that knows no other contacts finds a code to one wrong, and attests it for no line.
+    """
+    return _keyed(key, "code", subject, number, code, *([contact] if contact else []))
+
+
+def hash_contact(key: bytes, number: str, mask: str) -> str:
+    """The mask of another contact as stored beside a code, in hexadecimal."""
+    return _keyed(key, "contact", number, mask).hex()
 
 
 def is_equal(one: bytes, other: bytes) -> bool:
@@ -106,7 +123,25 @@ class Shown:
 
 def is_proven(documents: Sequence[Document]) -> bool:
     """Whether a code or password is among documents that `require_verified` has passed."""
-    return any(each.code in CHECKED_AT_HOME for each in documents)
+    return any(each.code in OF_THE_CUSTOMER for each in documents)
+
+
+def proves(documents: Sequence[Document], ways: Collection[ProofWay.ValueType]) -> bool:
+    """Whether one of the ways is among documents that `require_verified` has passed."""
+    return any(_WAYS.get(each.code) in ways for each in documents)
+
+
+def require_way(documents: Sequence[Document], ways: Collection[ProofWay.ValueType]) -> None:
+    """Raises Refused with PROOF_WAY_NOT_TAKEN for codes and passwords of which none is one of the ways."""
+    shown = [each.code for each in documents if each.code in CHECKED_AT_HOME]
+    if shown and not proves(documents, ways):
+        raise way_not_taken(", ".join(shown), ways)
+
+
+def way_not_taken(proof: str, ways: Collection[ProofWay.ValueType]) -> Refused:
+    """The refusal of a proof, with the ways of the policy."""
+    named = ", ".join(ProofWay.Name(each).removeprefix("PROOF_WAY_") for each in sorted(ways))
+    return Refused(Reason.REASON_PROOF_WAY_NOT_TAKEN, proof=proof, ways=named)
 
 
 def is_customers_word(documents: Sequence[Document]) -> bool:

@@ -15,6 +15,7 @@ from gateway.relay.border import Moved
 from gateway.relay.queries import ATTEMPTS
 from gateway.rpc.calls import current_call
 from gateway.rpc.element_counts import parsed
+from region_node.customers.other_contacts.rules import mask_of
 from region_node.customers.verification.application import VerificationApplication
 from region_node.customers.verification.forms import require_form
 from region_node.node.context import RegionContext
@@ -39,9 +40,11 @@ class VerificationService(VerificationServiceServicer):
         context: grpc.aio.ServicerContext[api.SendCodeRequest, api.SendCodeResponse],
     ) -> api.SendCodeResponse:
         """See the contract."""
-        asked, owner = self._read(request)
+        asked, owner = self._read(_with_mask(request))
         if owner is not None:
-            query = VerificationQuery(send_code=asked)
+            query = (
+                VerificationQuery(send_code_to_contact=asked) if asked.contact else VerificationQuery(send_code=asked)
+            )
             return parsed(api.SendCodeResponse, await self._ask(owner, "SendCode", query, ATTEMPTS))
         try:
             return await self._application.send_code(self._questions.questioner, asked)
@@ -98,3 +101,13 @@ class VerificationService(VerificationServiceServicer):
 
 def _not_home(moved: Moved) -> Refused:
     return Refused(Reason.REASON_NOT_HOME, region=moved.region)
+
+
+def _with_mask(request: api.SendCodeRequest) -> api.SendCodeRequest:
+    """The request with the mask of its other contact, whose number leaves this region for no other."""
+    if not request.contact:
+        return request
+    masked = api.SendCodeRequest()
+    masked.CopyFrom(request)
+    masked.contact = mask_of(request.contact)
+    return masked

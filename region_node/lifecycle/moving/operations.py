@@ -29,6 +29,7 @@ from region_node.customers.documents import moved as documents
 from region_node.customers.messages import customer_message
 from region_node.customers.moved_numbers import home_since_move
 from region_node.customers.operations import own_line
+from region_node.customers.other_contacts.rows import other_contacts
 from region_node.customers.preconditions import require_not_promised
 from region_node.customers.rows import Line, find_customer, lines_of_customer
 from region_node.customers.sharing.rows import grants_page
@@ -193,12 +194,13 @@ def _content(tx: Transaction, registry: Registry, move: CustomerMove, lines: lis
     if customer is None:
         raise ValueError(f"move {move.id} has no customer")
     told, seen = CustomerHandOver(move=move, preferences=preferences_of(tx, move.customer_id)), set[str]()
-    at = from_timestamp(move.change_time)
+    at, contacts = from_timestamp(move.change_time), other_contacts(tx, move.customer_id)
     for line in lines:
         owed = 0 if line.account_id in seen else _closing_balance(tx, registry.context, line, at)
         seen.add(line.account_id)
         balance = Money(minor_units=owed, currency=registry.context.currency)
-        told.customers.append(customer_message(customer, line, subscriptions_of(tx, line.product_id), balance))
+        subscriptions = subscriptions_of(tx, line.product_id)
+        told.customers.append(customer_message(customer, line, subscriptions, balance, contacts))
         told.consents.extend(_consents(tx, line, at))
         told.complaints.extend(complaints.to_hand_over(tx, line.number))
         told.agreements.extend(agreements.to_hand_over(tx, line.product_id, at))

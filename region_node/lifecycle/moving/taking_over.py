@@ -20,7 +20,7 @@ from region_node.customers.disclosures.rows import DisclosureRow, note_disclosur
 from region_node.customers.documents import moved as documents
 from region_node.customers.moved_numbers import is_awaited, note_homes
 from region_node.customers.notices.rows import Notice, tell
-from region_node.customers.operations import keep_line
+from region_node.customers.operations import keep_line, take_over_contacts
 from region_node.customers.rows import Line, insert_customer, is_number_in_use
 from region_node.customers.sharing.rows import insert_grant
 from region_node.customers.sharing.rules import Decided
@@ -91,6 +91,7 @@ def take_over(
         if (stale := stale_line(tx, each.line.number, context.federation, context.region)) is not None:
             free_number(tx, stale, context.federation, context.region)
     insert_customer(tx, new[0].customer)
+    take_over_contacts(tx, new[0], moment)
     for each in new:
         keep_line(tx, each.line, moment)
         insert_subscriptions(tx, each.subscriptions)

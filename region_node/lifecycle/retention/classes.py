@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from region_node.lifecycle.registry import Registry
-from region_node.lifecycle.retention.purging_customers import EndedCustomers
+from region_node.lifecycle.retention.purging_customers import EndedContacts, EndedCustomers
 from region_node.lifecycle.retention.purging_envelopes import Envelopes, Requests
 from region_node.lifecycle.retention.purging_rest import AuditTrail, ImpactRecords, Imports
 from region_node.records.purging.port import Purger
@@ -18,6 +18,7 @@ def purgers(registry: Registry) -> Mapping[DataClass.ValueType, Purger]:
         DataClass.DATA_CLASS_REQUESTS: Requests(registry.kinds),
         DataClass.DATA_CLASS_IMPORTS: Imports(),
         DataClass.DATA_CLASS_IMPACT_RECORDS: ImpactRecords(),
+        DataClass.DATA_CLASS_OTHER_CONTACTS: EndedContacts(),
         DataClass.DATA_CLASS_ENDED_CUSTOMERS: EndedCustomers(registry),
         DataClass.DATA_CLASS_AUDIT_TRAIL: AuditTrail(),
     }

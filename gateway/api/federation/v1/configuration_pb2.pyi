@@ -90,6 +90,8 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """Bulletins whose validity is over, with their readings."""
     DATA_CLASS_LOANS: _DataClass.ValueType  # 57
     """Loans between regions."""
+    DATA_CLASS_OTHER_CONTACTS: _DataClass.ValueType  # 69
+    """Other contacts of customers whose last line was terminated."""
     DATA_CLASS_SURVEYS: _DataClass.ValueType  # 60
     """Surveys of customers, with their answers. Counts of marks stay."""
     DATA_CLASS_JOINT_ORDERS: _DataClass.ValueType  # 56
@@ -158,6 +160,8 @@ DATA_CLASS_BULLETINS: DataClass.ValueType  # 68
 """Bulletins whose validity is over, with their readings."""
 DATA_CLASS_LOANS: DataClass.ValueType  # 57
 """Loans between regions."""
+DATA_CLASS_OTHER_CONTACTS: DataClass.ValueType  # 69
+"""Other contacts of customers whose last line was terminated."""
 DATA_CLASS_SURVEYS: DataClass.ValueType  # 60
 """Surveys of customers, with their answers. Counts of marks stay."""
 DATA_CLASS_JOINT_ORDERS: DataClass.ValueType  # 56
@@ -574,8 +578,9 @@ class _StepEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Step.ValueType],
     """
     STEP_VERIFY: _Step.ValueType  # 7
     """Proof to the home region itself that the customer wants the order. It passes at once for an order of the home
-    region, and with a code or password of the customer. Otherwise the customer gets a notice, and the order waits for a
-    code or password, for staff of the home region, or for the hours of the policy `cooling-off`.
+    region, and with a code or password of the customer. Otherwise the customer gets a notice, and the order waits for
+    one of the ways of proof of the policy that the business names. Without such a policy these are a code to the line,
+    the service password, staff of the home region, and the hours of the policy `cooling-off`.
     """
 
 class Step(_Step, metaclass=_StepEnumTypeWrapper):
@@ -599,8 +604,9 @@ Silence accepts.
 """
 STEP_VERIFY: Step.ValueType  # 7
 """Proof to the home region itself that the customer wants the order. It passes at once for an order of the home
-region, and with a code or password of the customer. Otherwise the customer gets a notice, and the order waits for a
-code or password, for staff of the home region, or for the hours of the policy `cooling-off`.
+region, and with a code or password of the customer. Otherwise the customer gets a notice, and the order waits for
+one of the ways of proof of the policy that the business names. Without such a policy these are a code to the line,
+the service password, staff of the home region, and the hours of the policy `cooling-off`.
 """
 Global___Step: _TypeAlias = Step  # noqa: Y015
 
@@ -803,6 +809,42 @@ UNIT_MEBIBYTES: Unit.ValueType  # 9
 UNIT_PERCENT: Unit.ValueType  # 10
 """Hundredths of a whole."""
 Global___Unit: _TypeAlias = Unit  # noqa: Y015
+
+class _ProofWay:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProofWayEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProofWay.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROOF_WAY_UNSPECIFIED: _ProofWay.ValueType  # 0
+    """Never valid."""
+    PROOF_WAY_CODE_TO_LINE: _ProofWay.ValueType  # 1
+    """One-time code to the line."""
+    PROOF_WAY_CODE_TO_CONTACT: _ProofWay.ValueType  # 2
+    """One-time code to another contact on file at the home region."""
+    PROOF_WAY_PASSWORD: _ProofWay.ValueType  # 3
+    """Service password."""
+    PROOF_WAY_COOLING_OFF: _ProofWay.ValueType  # 4
+    """Notice, and no objection within the hours of the policy `cooling-off`, or `consent-cooling-off` for a consent."""
+    PROOF_WAY_HOME_STAFF: _ProofWay.ValueType  # 5
+    """Confirmation by staff of the home region, who have spoken with the customer."""
+
+class ProofWay(_ProofWay, metaclass=_ProofWayEnumTypeWrapper):
+    """Ways by which a customer wants what another region attests by papers alone."""
+
+PROOF_WAY_UNSPECIFIED: ProofWay.ValueType  # 0
+"""Never valid."""
+PROOF_WAY_CODE_TO_LINE: ProofWay.ValueType  # 1
+"""One-time code to the line."""
+PROOF_WAY_CODE_TO_CONTACT: ProofWay.ValueType  # 2
+"""One-time code to another contact on file at the home region."""
+PROOF_WAY_PASSWORD: ProofWay.ValueType  # 3
+"""Service password."""
+PROOF_WAY_COOLING_OFF: ProofWay.ValueType  # 4
+"""Notice, and no objection within the hours of the policy `cooling-off`, or `consent-cooling-off` for a consent."""
+PROOF_WAY_HOME_STAFF: ProofWay.ValueType  # 5
+"""Confirmation by staff of the home region, who have spoken with the customer."""
+Global___ProofWay: _TypeAlias = ProofWay  # noqa: Y015
 
 class _OfferingKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -2280,8 +2322,62 @@ class Figure(_message.Message):
 Global___Figure: _TypeAlias = Figure  # noqa: Y015
 
 @_typing.final
+class SourcedProofWay(_message.Message):
+    """A way, with its source."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAY_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    VERIFIED_FIELD_NUMBER: _builtins.int
+    way: Global___ProofWay.ValueType
+    """The way."""
+    source: _builtins.str
+    """Law, standard or rule by which the way suffices."""
+    verified: _builtins.bool
+    """True if the source was verified in its primary text."""
+    def __init__(
+        self,
+        *,
+        way: Global___ProofWay.ValueType = ...,
+        source: _builtins.str = ...,
+        verified: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["source", b"source", "verified", b"verified", "way", b"way"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SourcedProofWay: _TypeAlias = SourcedProofWay  # noqa: Y015
+
+@_typing.final
+class ProofWays(_message.Message):
+    """Ways of proof, each of which suffices."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAYS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ways(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourcedProofWay]:
+        """The ways; PROOF_WAY_COOLING_OFF is always one of them, so that a lost telephone locks nobody out."""
+
+    def __init__(
+        self,
+        *,
+        ways: _abc.Iterable[Global___SourcedProofWay] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ways", b"ways"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProofWays: _TypeAlias = ProofWays  # noqa: Y015
+
+@_typing.final
 class Policy(_message.Message):
-    """A rule of the trade that is a time or a number: the national value, and stricter regional values."""
+    """A rule of the trade: the national value, and stricter regional values."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2289,6 +2385,7 @@ class Policy(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     FIGURE_FIELD_NUMBER: _builtins.int
+    WAYS_FIELD_NUMBER: _builtins.int
     STRICTER_FIELD_NUMBER: _builtins.int
     REGIONAL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
@@ -2308,6 +2405,10 @@ class Policy(_message.Message):
         """A number."""
 
     @_builtins.property
+    def ways(self) -> Global___ProofWays:
+        """Ways of proof. The businesses that take them name the policy. A region has none of its own."""
+
+    @_builtins.property
     def regional(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionalPolicy]:
         """Values of single regions. A value looser than the national one never counts."""
 
@@ -2318,14 +2419,15 @@ class Policy(_message.Message):
         title: _types_pb2.LocalizedText | None = ...,
         limit: Global___TimeLimit | None = ...,
         figure: Global___Figure | None = ...,
+        ways: Global___ProofWays | None = ...,
         stricter: Global___Stricter.ValueType = ...,
         regional: _abc.Iterable[Global___RegionalPolicy] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["figure", b"figure", "limit", b"limit", "national", b"national", "title", b"title"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["figure", b"figure", "limit", b"limit", "national", b"national", "title", b"title", "ways", b"ways"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["figure", b"figure", "limit", b"limit", "name", b"name", "national", b"national", "regional", b"regional", "stricter", b"stricter", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["figure", b"figure", "limit", b"limit", "name", b"name", "national", b"national", "regional", b"regional", "stricter", b"stricter", "title", b"title", "ways", b"ways"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_national: _TypeAlias = _typing.Literal["limit", "figure"]  # noqa: Y015
+    _WhichOneofReturnType_national: _TypeAlias = _typing.Literal["limit", "figure", "ways"]  # noqa: Y015
     _WhichOneofArgType_national: _TypeAlias = _typing.Literal["national", b"national"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_national) -> _WhichOneofReturnType_national | None: ...
 

@@ -185,6 +185,7 @@ class Customer(_message.Message):
     EMAIL_FIELD_NUMBER: _builtins.int
     PRODUCT_FIELD_NUMBER: _builtins.int
     BILLING_ACCOUNT_FIELD_NUMBER: _builtins.int
+    OTHER_CONTACTS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The region's id of the customer."""
     name: _builtins.str
@@ -199,6 +200,10 @@ class Customer(_message.Message):
     def billing_account(self) -> Global___BillingAccount:
         """The account."""
 
+    @_builtins.property
+    def other_contacts(self) -> _containers.RepeatedCompositeFieldContainer[Global___OtherContact]:
+        """Other contacts, at most five."""
+
     def __init__(
         self,
         *,
@@ -207,14 +212,46 @@ class Customer(_message.Message):
         email: _builtins.str = ...,
         product: Global___Product | None = ...,
         billing_account: Global___BillingAccount | None = ...,
+        other_contacts: _abc.Iterable[Global___OtherContact] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["billing_account", b"billing_account", "product", b"product"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["billing_account", b"billing_account", "email", b"email", "id", b"id", "name", b"name", "product", b"product"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["billing_account", b"billing_account", "email", b"email", "id", b"id", "name", b"name", "other_contacts", b"other_contacts", "product", b"product"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Customer: _TypeAlias = Customer  # noqa: Y015
+
+@_typing.final
+class OtherContact(_message.Message):
+    """A telephone number to which the home region sends a code instead of the line, if the customer says so."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """E.164 number with the plus sign: a further number of the customer, or that of a contact person."""
+    @_builtins.property
+    def effective_time(self) -> _timestamp_pb2.Timestamp:
+        """Time from which it gets codes. Unset of a customer who is created or imported, it gets codes at once. UpdateCustomer
+        ignores it: of a number that was not on file it is the present time and the hours of the policy
+        `other-contact-settles`.
+        """
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+        effective_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OtherContact: _TypeAlias = OtherContact  # noqa: Y015
 
 @_typing.final
 class Product(_message.Message):
@@ -527,7 +564,9 @@ class UpdateCustomerRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change: `name` and `email` are possible."""
+        """Fields to change: `name`, `email` and `other_contacts` are possible. The line gets a notice of other contacts that
+        change, and so does each of them that got codes before.
+        """
 
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:

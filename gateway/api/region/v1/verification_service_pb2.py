@@ -28,7 +28,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0gateway/api/region/v1/verification_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"o\n\x0fSendCodeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"`\n\x10SendCodeResponse\x12/\n\x0b\x65xpire_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\rmasked_number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\"\x99\x01\n\rVerifyRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x12\n\x04\x63ode\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x16\n\x08password\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"C\n\x0eVerifyResponse\x12\x31\n\tdocuments\x18\x01 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\"\xbd\x01\n\x15\x43hangePasswordRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x16\n\x08password\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x1a\n\x0cnew_password\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x12\n\x04\x63ode\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x02\"\x18\n\x16\x43hangePasswordResponse2\xe4\x02\n\x13VerificationService\x12j\n\x08SendCode\x12&.gateway.api.region.v1.SendCodeRequest\x1a\'.gateway.api.region.v1.SendCodeResponse\"\r\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x12\x64\n\x06Verify\x12$.gateway.api.region.v1.VerifyRequest\x1a%.gateway.api.region.v1.VerifyResponse\"\r\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x12{\n\x0e\x43hangePassword\x12,.gateway.api.region.v1.ChangePasswordRequest\x1a-.gateway.api.region.v1.ChangePasswordResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0gateway/api/region/v1/verification_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x86\x01\n\x0fSendCodeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x15\n\x07\x63ontact\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x01\"`\n\x10SendCodeResponse\x12/\n\x0b\x65xpire_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\rmasked_number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\"\x99\x01\n\rVerifyRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x12\n\x04\x63ode\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x16\n\x08password\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"C\n\x0eVerifyResponse\x12\x31\n\tdocuments\x18\x01 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\"\xbd\x01\n\x15\x43hangePasswordRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x16\n\x08password\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x1a\n\x0cnew_password\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x12\n\x04\x63ode\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x02\"\x18\n\x16\x43hangePasswordResponse2\xe4\x02\n\x13VerificationService\x12j\n\x08SendCode\x12&.gateway.api.region.v1.SendCodeRequest\x1a\'.gateway.api.region.v1.SendCodeResponse\"\r\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x12\x64\n\x06Verify\x12$.gateway.api.region.v1.VerifyRequest\x1a%.gateway.api.region.v1.VerifyResponse\"\r\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x12{\n\x0e\x43hangePassword\x12,.gateway.api.region.v1.ChangePasswordRequest\x1a-.gateway.api.region.v1.ChangePasswordResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SENDCODEREQUEST'].fields_by_name['number']._loaded_options = None
   _globals['_SENDCODEREQUEST'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
+  _globals['_SENDCODEREQUEST'].fields_by_name['contact']._loaded_options = None
+  _globals['_SENDCODEREQUEST'].fields_by_name['contact']._serialized_options = b'\270\273\030\001'
   _globals['_SENDCODERESPONSE'].fields_by_name['masked_number']._loaded_options = None
   _globals['_SENDCODERESPONSE'].fields_by_name['masked_number']._serialized_options = b'\270\273\030\001'
   _globals['_VERIFYREQUEST'].fields_by_name['number']._loaded_options = None
@@ -59,18 +61,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFICATIONSERVICE'].methods_by_name['Verify']._serialized_options = b'\220\002\002\252\273\030\002\002\003\320\273\030\001'
   _globals['_VERIFICATIONSERVICE'].methods_by_name['ChangePassword']._loaded_options = None
   _globals['_VERIFICATIONSERVICE'].methods_by_name['ChangePassword']._serialized_options = b'\220\002\002\252\273\030\001\002\320\273\030\001'
-  _globals['_SENDCODEREQUEST']._serialized_start=213
-  _globals['_SENDCODEREQUEST']._serialized_end=324
-  _globals['_SENDCODERESPONSE']._serialized_start=326
-  _globals['_SENDCODERESPONSE']._serialized_end=422
-  _globals['_VERIFYREQUEST']._serialized_start=425
-  _globals['_VERIFYREQUEST']._serialized_end=578
-  _globals['_VERIFYRESPONSE']._serialized_start=580
-  _globals['_VERIFYRESPONSE']._serialized_end=647
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=650
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=839
-  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=841
-  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=865
-  _globals['_VERIFICATIONSERVICE']._serialized_start=868
-  _globals['_VERIFICATIONSERVICE']._serialized_end=1224
+  _globals['_SENDCODEREQUEST']._serialized_start=214
+  _globals['_SENDCODEREQUEST']._serialized_end=348
+  _globals['_SENDCODERESPONSE']._serialized_start=350
+  _globals['_SENDCODERESPONSE']._serialized_end=446
+  _globals['_VERIFYREQUEST']._serialized_start=449
+  _globals['_VERIFYREQUEST']._serialized_end=602
+  _globals['_VERIFYRESPONSE']._serialized_start=604
+  _globals['_VERIFYRESPONSE']._serialized_end=671
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=674
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=863
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=865
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=889
+  _globals['_VERIFICATIONSERVICE']._serialized_start=892
+  _globals['_VERIFICATIONSERVICE']._serialized_end=1248
 # @@protoc_insertion_point(module_scope)

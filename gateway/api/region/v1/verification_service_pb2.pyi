@@ -29,10 +29,15 @@ class SendCodeRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
+    CONTACT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of the later request, as SubmitOrder, SubmitJointOrder, QueryBill or QueryProfile will carry it."""
     number: _builtins.str
     """The customer's number."""
+    contact: _builtins.str
+    """Another contact of the customer that gets the code instead of the line: its number, or the mask of it as the
+    customer says it, `138****1234`. Only the mask leaves this region. Empty for the line.
+    """
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """The requester."""
@@ -43,10 +48,11 @@ class SendCodeRequest(_message.Message):
         request_id: _builtins.str = ...,
         number: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
+        contact: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "number", b"number", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -61,7 +67,7 @@ class SendCodeResponse(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     MASKED_NUMBER_FIELD_NUMBER: _builtins.int
     masked_number: _builtins.str
-    """Receiving number, masked."""
+    """Receiving number, masked. Of another contact it is the mask of the request, whether or not it is on file."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """Expiry time of the code."""
@@ -129,7 +135,7 @@ class VerifyResponse(_message.Message):
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Document]:
-        """`OTP`, `PWD` or both, attested by the home region for this request alone."""
+        """`OTP` or `OTP_CONTACT`, by where the code went, `PWD`, or both; attested by the home region for this request alone."""
 
     def __init__(
         self,
@@ -165,7 +171,7 @@ class ChangePasswordRequest(_message.Message):
     new_password: _builtins.str
     """New password: six digits, not all the same and not in sequence."""
     code: _builtins.str
-    """Code sent for this request; only if there is no present password."""
+    """Code sent to the line for this request; only if there is no present password."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """The requester."""

@@ -31,8 +31,11 @@ class VerificationServiceStub:
     The code is valid only for the request with this id. A new code invalidates the one that the same region requested
     before.
 
-    For a number without a customer the answer is the same, and nothing is sent. The answer therefore never reveals the
-    existence of a customer.
+    For a number without a customer the answer is the same, and nothing is sent. The same holds for another contact that
+    is not on file, or counts only later. The answer therefore never reveals the existence of a customer.
+
+    A code to another contact is attested as `OTP_CONTACT`, and proves what the ways of proof of a business, or of a
+    consent, allow. The line gets a notice. A home region of an earlier version refuses it with UPGRADE_REQUIRED.
 
     The policies `codes-of-an-operator` and `codes-of-a-region` limit the codes per minute. A checked password, or a
     code that was never requested, counts as one of them.
@@ -79,8 +82,11 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         The code is valid only for the request with this id. A new code invalidates the one that the same region requested
         before.
 
-        For a number without a customer the answer is the same, and nothing is sent. The answer therefore never reveals the
-        existence of a customer.
+        For a number without a customer the answer is the same, and nothing is sent. The same holds for another contact that
+        is not on file, or counts only later. The answer therefore never reveals the existence of a customer.
+
+        A code to another contact is attested as `OTP_CONTACT`, and proves what the ways of proof of a business, or of a
+        consent, allow. The line gets a notice. A home region of an earlier version refuses it with UPGRADE_REQUIRED.
 
         The policies `codes-of-an-operator` and `codes-of-a-region` limit the codes per minute. A checked password, or a
         code that was never requested, counts as one of them.

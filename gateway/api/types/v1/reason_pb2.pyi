@@ -799,6 +799,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name a file of scopes by the setting `operators` of the region's nodes, and start them: the first start takes it over."""
     REASON_CONNECTIONS_TOO_MANY: _Reason.ValueType  # 698
     """Use few connections for many calls at a time, and call again once calls on others have ended."""
+    REASON_PROOF_WAY_NOT_TAKEN: _Reason.ValueType  # 699
+    """Prove the wish of the customer by one of the ways that GetBusinessGuide names among the policies of the business, or
+    let the waiting time pass.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1579,6 +1583,10 @@ REASON_OPERATORS_UNSCOPED: Reason.ValueType  # 697
 """Name a file of scopes by the setting `operators` of the region's nodes, and start them: the first start takes it over."""
 REASON_CONNECTIONS_TOO_MANY: Reason.ValueType  # 698
 """Use few connections for many calls at a time, and call again once calls on others have ended."""
+REASON_PROOF_WAY_NOT_TAKEN: Reason.ValueType  # 699
+"""Prove the wish of the customer by one of the ways that GetBusinessGuide names among the policies of the business, or
+let the waiting time pass.
+"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
