@@ -12,6 +12,7 @@ from gateway.api.region.v1.customer_service_pb2 import (
     GetContactPreferencesResponse,
     GetCustomerRequest,
     GetCustomerResponse,
+    OtherContact,
     ProductStatus,
 )
 from gateway.api.region.v1.document_service_pb2 import ListDocumentsRequest, ListDocumentsResponse
@@ -28,6 +29,7 @@ from gateway.web.console.parts import Fact
 from gateway.web.console.ticket import known
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
+from gateway.wording.masking import masked_number
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
@@ -178,6 +180,7 @@ def _line(customer: Customer) -> Content:
         Fact(translated("SIM card replaced"), told_if_set(line.sim_replace_time)),
         Fact(translated("Reason of the suspension"), line.suspension_reason),
         Fact(translated("Suspended until"), told_if_set(line.suspension_end_time)),
+        Fact(translated("Other contacts"), ", ".join(_other_contact(each) for each in customer.other_contacts)),
         Fact(translated("Customer"), customer.id),
     ]
     subscriptions = Table(
@@ -198,6 +201,12 @@ def _line(customer: Customer) -> Content:
         ],
     )
     return Content(known(facts), table=subscriptions)
+
+
+def _other_contact(contact: OtherContact) -> str:
+    """The mask by which staff have a code sent to a contact, and from when."""
+    mask, time = masked_number(contact.number), told_time(contact.effective_time)
+    return translated("{number}, gets codes from {time} on", number=mask, time=time)
 
 
 def _contacts(permitted: ContactPreferences) -> Content:

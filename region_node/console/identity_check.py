@@ -41,12 +41,13 @@ from region_node.console.sharing import consents, disclosures
 from region_node.console.words import CUSTOMERS
 
 PATH = f"{CUSTOMERS}/identity-check"
-_CHECK, _PROOF, _MONTH, _CODE = "check", "proof", "month", "code"
+_CHECK, _PROOF, _MONTH, _CODE, _CONTACT = "check", "proof", "month", "code", "contact"
 _SEND, _VERIFY = "send-code", "verify"
 _MONTHS = 13  # at most; the policy `bills-kept` says which of them there are
 _MOST = 50  # rows of a list that stands here alone
 _LISTED = 10  # orders, and complaints, which have pages of their own
 _DIGITS = 6  # of a code
+_NUMBER_LENGTH = 32  # characters, of a number or its mask
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,10 @@ def _show(visit: Visit, found: _Found | None) -> Shown:
                 " shared records, and other regions' readings of bills, profiles and documents."
             ),
             translated("By the catalogue a bill needs an identity document on file, too."),
+            translated(
+                "A code to another contact shows that the customer calls, and opens neither bills nor consents: by it,"
+                " staff speak for the customer of an order that waits."
+            ),
             translated("Orders are those of all regions, complaints those that this region took in or decides."),
         ],
         entries=_entries(visit),
@@ -149,7 +154,9 @@ def _show(visit: Visit, found: _Found | None) -> Shown:
 
 def _entries(visit: Visit) -> Sequence[Entry]:
     """The forms: a code is sent, and the one that the customer has read out is checked."""
-    send = entry(visit, _SEND, translated("Send a code to the customer"), translated("Send"), ())
+    label = translated("Another contact instead of the line (number, or 138****1234)")
+    contact = Field(_CONTACT, "text", label, longest=_NUMBER_LENGTH, is_required=False)
+    send = entry(visit, _SEND, translated("Send a code to the customer"), translated("Send"), [contact])
     code = Field(_CODE, "number", translated("Code"), longest=_DIGITS)
     check = entry(visit, _VERIFY, translated("Check the code"), translated("Check"), [code])
     is_sent = visit.query.text(_CHECK) and not visit.query.text(_PROOF)
@@ -177,7 +184,12 @@ def _of(visit: Visit, month: str) -> str:
 
 
 def _sending(visit: Visit) -> SendCodeRequest:
-    return SendCodeRequest(request_id=visit.request_id, number=visit.query.text(NUMBER), requester=_requester(visit))
+    return SendCodeRequest(
+        request_id=visit.request_id,
+        number=visit.query.text(NUMBER),
+        requester=_requester(visit),
+        contact=visit.form.text(_CONTACT),
+    )
 
 
 def _sent(_: Visit, answer: SendCodeResponse) -> str:
@@ -215,7 +227,7 @@ VIEW = View.of(
     _show,
     (NUMBER, _CHECK, _PROOF, _MONTH),
     (
-        Form.of(_SEND, rpcs.SEND_CODE, _sending, _sent, (), then=_then_check),
+        Form.of(_SEND, rpcs.SEND_CODE, _sending, _sent, (_CONTACT,), then=_then_check),
         Form.of(_VERIFY, rpcs.VERIFY, _verifying, _verified, (_CODE,), then=_then_show),
     ),
 )

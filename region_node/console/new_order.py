@@ -10,6 +10,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     CharacteristicSpecification,
     Offering,
     Plan,
+    ProofWay,
     Reach,
     ValueType,
 )
@@ -39,6 +40,7 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import named, region_name
 from gateway.wording.times import told_if_set
+from gateway.wording.words import word
 from region_node.business.orders import rules
 from region_node.console import order as order_page
 from region_node.console import papers, rpcs
@@ -211,6 +213,7 @@ def _told(guide: GetBusinessGuideResponse, applicant: int, counted: Papers) -> _
         Fact(translated("Promised"), told_if_set(guide.expected_completion_time)),
         Fact(translated("Price"), in_language(guide.business.tariff)),
         Fact(translated("Handled"), in_language(guide.business.reach_note)),
+        Fact(translated("Proof of the customer's wish in another region"), _ways(guide)),
     ]
     return _Guide(
         heading=translated("Guide"),
@@ -220,6 +223,12 @@ def _told(guide: GetBusinessGuideResponse, applicant: int, counted: Papers) -> _
         required=[_either(line, names) for line in _lines(guide, applicant)],
         hint="" if counted.key is None else hint,  # without a key there is no field for a number
     )
+
+
+def _ways(guide: GetBusinessGuideResponse) -> str:
+    """The ways of proof of the policies of a business, each with its source; empty without such a policy."""
+    ways = [way for each in guide.policies for way in each.ways.ways]
+    return "; ".join(f"{word(ProofWay.Name(each.way), 'PROOF_WAY_')} ({each.source})" for each in ways)
 
 
 def names_of(guide: GetBusinessGuideResponse) -> Mapping[str, str]:

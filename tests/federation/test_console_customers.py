@@ -14,6 +14,7 @@ from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Requester
+from gateway.wording.masking import masked_number
 from tests.federation.archive import Archive, scan
 from tests.federation.browser import ROOT, Browser
 from tests.federation.complainant import Complainant
@@ -106,6 +107,28 @@ async def test_with_the_code_of_the_customer_staff_see_bills_consents_and_who_ha
     stolen = await other.open(address)
     assert (stolen.status, stolen.text.count("NOT_VERIFIED"), "<table" in stolen.text) == (HTTPStatus.OK, 3, False)
     assert (await browser.open(f"{path}&proof=x")).status == HTTPStatus.BAD_REQUEST
+
+
+async def test_staff_send_a_code_to_another_contact_by_its_mask_and_read_no_bill_by_it(
+    federation: Federation, guangdong: Counter
+) -> None:
+    contact, customer = federation.next_number("henan"), guangdong.customer(federation.next_number("guangdong"))
+    customer.other_contacts.add(number=contact)
+    await guangdong.create(customer)
+    number, mask = customer.product.number, masked_number(contact)
+    browser = Browser.of(federation, f"region/guangdong/staff/{federation.next_id()}")
+    await browser.sign_in()
+    shown = (await browser.open(f"customers?number={quote(number)}")).text
+    assert (mask in shown, contact in shown) == (True, False)
+    sent = await browser.fill_in(f"customers/identity-check?number={quote(number)}", "send-code", {"contact": mask})
+    assert sent.status == HTTPStatus.SEE_OTHER, sent.text
+    code = [code_in(text) for text in federation.texts(contact, "guangdong") if text.kind == "one-time-code"][-1]
+    known = await browser.fill_in(sent.headers["location"], "verify", {"code": code})
+    assert known.status == HTTPStatus.SEE_OTHER, known.text
+    page = (await browser.open(known.headers["location"])).text
+    assert page.count("DOCUMENT_MISSING") == 3, "bills, consents and disclosures"
+    guide = (await browser.open("orders/new?business=SIM_REPLACE")).text
+    assert "code to contact (Promise of the federation: the line is often what is lost)" in guide
 
 
 async def test_staff_read_no_bill_without_the_customers_code_guess_no_password_and_ask_no_other_region(

@@ -35,6 +35,7 @@ from tests.federation.test_complaint_remedies import BOOKED, in_review, stands
 from tests.federation.test_complaints import IN_PROGRESS, RESOLVED, staff
 
 MOVED = DisclosureKind.DISCLOSURE_KIND_MOVED
+CONTACT = "+8613812341234"
 CREDIT = 1200  # minor units
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 STAFF = ("--staff-id", "4711")
@@ -142,6 +143,8 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
     old_account = (await sichuan.read(number)).billing_account.id
     wanted = ("--to", "guangdong", "--plan", "guangdong-79", "--request-id")
     await said(federation, "set-contact", number, "--quiet")
+    assert CONTACT in await said(federation, "set-other-contacts", number, CONTACT)
+    contacts = list((await sichuan.read(number)).other_contacts)
     kept = {each: await Archive(each).put(number, scan(mark=each.region)) for each in (sichuan, henan)}
     promised = await Agreements(federation, "sichuan").make(number)
     stays = await sichuan.new_customer()
@@ -191,6 +194,7 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
     assert [tuple(each)[:2] for each in debts[0]] == [("sichuan/counter/m1", "sichuan")]
     assert (due, left) == (-owed, 0), "both regions have booked the same, and nothing is left in the closed account"
     assert await guangdong.balance(number) == owed + 5000
+    assert list((await guangdong.read(number)).other_contacts) == contacts, "a new contact waits no shorter by a move"
     await require_bills(federation, number)
     await require_belongings(federation, number, kept, promised)
     await require_remedied(federation, filed.ticket_id)

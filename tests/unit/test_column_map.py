@@ -207,6 +207,8 @@ def test_a_line_with_other_columns_than_the_header_is_rejected(directory: Path) 
         ({"name": {"column": "A", "otherwise": "x"}}, "customer.name: otherwise goes with a table"),
         ({"product__number": {"range": "other"}}, "customer.product.number: give --numbers other=FIRST-LAST"),
         ({"nickname": "x"}, "customer: unknown: nickname"),
+        ({"other_contacts": {"column": "A"}}, "customer.other_contacts: not a list"),
+        ({"other_contacts": [{"column": "Nobody"}]}, "customer.other_contacts.0: the file has no column 'Nobody'"),
         ({"product__subscriptions": "x"}, "customer.product: unknown: subscriptions"),
     ],
 )
@@ -214,6 +216,15 @@ def test_a_map_that_cannot_be_used_says_where(directory: Path, changes: dict[str
     with pytest.raises(MapUnusable) as raised:
         opened(directory, value_map(**changes))
     assert str(raised.value).startswith(said)
+
+
+def test_other_contacts_come_from_columns_and_empty_ones_are_left_out(directory: Path) -> None:
+    contacts = [{"column": "A"}, {"column": "B"}]
+    taken = [
+        [each.number for each in one(directory, cells, other_contacts=contacts).other_contacts]
+        for cells in ("1,13812341234,+8613912341234", "2,,+8613912341234", "3,,")
+    ]
+    assert taken == [["13812341234", "+8613912341234"], ["+8613912341234"], []]
 
 
 def test_a_date_that_counts_from_a_day_needs_that_day(directory: Path) -> None:

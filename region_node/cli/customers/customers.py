@@ -14,6 +14,7 @@ from region_node.cli.customers.customer_file import CustomerFile
 from region_node.cli.customers.customer_import import customers_to_import
 from region_node.cli.customers.holds import hold, list_holds, release_hold
 from region_node.cli.customers.moves import cancel_move, confirm_move, list_moves, move
+from region_node.cli.customers.other_contacts import other_contacts, set_other_contacts
 from region_node.cli.customers.status import erase, release, restrict
 from region_node.cli.imports.column_map import ColumnMap
 from region_node.cli.imports.import_command import dry_run_option, map_option, opening, rejects_option, run_import
@@ -29,7 +30,7 @@ def customers() -> None:
 
 _HOLDS = (hold, release_hold, list_holds)
 _MOVES = (move, confirm_move, cancel_move, list_moves)
-for _command in (contact, set_contact, erase, restrict, release, *_HOLDS, *_MOVES):
+for _command in (contact, set_contact, other_contacts, set_other_contacts, erase, restrict, release, *_HOLDS, *_MOVES):
     customers.add_command(_command)
 
 
@@ -80,8 +81,9 @@ def import_file(
 
     Amounts are decimal fractions in major units. Dates are 2026-11-01, or as a strptime pattern says; months_before and
     months_after count months from as_of, term_months is the length of a term that begins with the line and whose
-    running one ends then. A plan_id as nearest_rent is an amount: the plan with the nearest rent. An example is in
-    deploy/import/.
+    running one ends then. A plan_id as nearest_rent is an amount: the plan with the nearest rent. other_contacts is a
+    list of fields, each a telephone number that gets codes instead of the line; empty ones are left out. An example is
+    in deploy/import/.
 
     \b
     Examples:

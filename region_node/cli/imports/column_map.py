@@ -37,6 +37,7 @@ _DEPENDENT = frozenset({"plan_id", "contract_end_time"})  # on the kind of line,
 _TEXTS = frozenset({"id", "number", "plan_id", "binding", "suspension_reason", "address"})
 _PRODUCT = _TEXTS | _INSTANTS | frozenset(_ENUMS)
 _CUSTOMER = frozenset({"id", "name", "email"})
+_CONTACTS = "other_contacts."  # before the place of each in the list
 _ACCOUNT = frozenset({"id", "balance"})
 _REQUIRED = ("id", "name", "product.id", "product.number", "product.status", "product.plan_id", "billing_account.id")
 _SOURCES = ("column", "template", "range")
@@ -120,6 +121,7 @@ class Customers:
         self._balance = texts.pop("billing_account.balance", None)
         self._forms = {name: _form(name, value) for name, value in fields.items()}
         self._customer = {name: texts.pop(name) for name in list(texts) if name in _CUSTOMER}
+        self._contacts = [texts.pop(name) for name in list(texts) if name.startswith(_CONTACTS)]
         self._account = texts.pop("billing_account.id")
         product = {name.partition(".")[2]: read for name, read in texts.items()}
         self._product = {name: product[name] for name in sorted(product, key=lambda name: name in _DEPENDENT)}
@@ -142,6 +144,7 @@ class Customers:
             billing_account=api.BillingAccount(
                 id=self._account(cells), balance=Money(minor_units=balance, currency=self._currency)
             ),
+            other_contacts=[api.OtherContact(number=text) for read in self._contacts if (text := read(cells))],
         )
 
     def _product_value(self, name: str, text: str, product: Mapping[str, object]) -> object:
@@ -308,13 +311,17 @@ def _minor_units(text: str, field: str = "billing_account.balance") -> int:
 
 def _flat(told: object) -> dict[str, object]:
     """The values of a map by the path of their field."""
-    top = mapping_at("customer", told, _CUSTOMER | {"product", "billing_account"})
+    top = mapping_at("customer", told, _CUSTOMER | {"product", "billing_account", "other_contacts"})
+    contacts = top.pop("other_contacts", [])
+    if not isinstance(contacts, list):
+        raise MapUnusable(translated("{where}: not a list", where="customer.other_contacts"))
     product = mapping_at("customer.product", top.pop("product", {}), _PRODUCT)
     account = mapping_at("customer.billing_account", top.pop("billing_account", {}), _ACCOUNT)
     return {
         **top,
         **{f"product.{name}": value for name, value in product.items()},
         **{f"billing_account.{name}": value for name, value in account.items()},
+        **{f"{_CONTACTS}{index}": value for index, value in enumerate(contacts)},
     }
 
 

@@ -163,6 +163,9 @@ def read(
     help="Until when: a day, or a time as 2026-12-24T01:00+08:00; as long as the purpose allows unless given.",
 )
 @person_options
+@click.option(
+    "--contact", default="", help="Another contact of the customer that gets the code: its number, or 138****1234."
+)
 @_SIGNED
 def consent(
     asking: Asking,
@@ -174,6 +177,7 @@ def consent(
     until: date | None,
     verify: str,
     applicant: str,
+    contact: str,
     paper: str,
 ) -> None:
     """Record that the customer with NUMBER lets a region read, or declines.
@@ -195,7 +199,7 @@ def consent(
         fields=[_FIELDS[each] for each in fields],
         end_time=None if until is None else to_timestamp(ending(asking.link, until)),
         applicant=APPLICANTS[applicant],
-        documents=_proven(asking, number, verify, paper),
+        documents=_proven(asking, number, verify, paper, contact),
         paper=paper,
     )
     asking.tell(asking.ask(lambda channel: SharingServiceStub(channel).GiveConsent, request), print_consent)
@@ -294,6 +298,6 @@ def disclosures(asking: Asking, number: str, verify: str, applicant: str) -> Non
     asking.show(answer, DISCLOSURES, answer.disclosures)
 
 
-def _proven(asking: Asking, number: str, way: str, paper: str = "") -> Sequence[Document]:
+def _proven(asking: Asking, number: str, way: str, paper: str = "", contact: str = "") -> Sequence[Document]:
     """The home region's verification of the customer for this request; empty for a paper."""
-    return [] if paper else proven(asking, number, way)
+    return [] if paper else proven(asking, number, way, contact)

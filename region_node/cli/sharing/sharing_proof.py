@@ -1,7 +1,7 @@
 """How the customer at hand proves to be the customer: a code that is sent, or the service password."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import click
 import grpc
@@ -24,11 +24,13 @@ class Proof:
     way: str
     request_id: str
     requester: Requester | None
+    contact: str = field(default="", repr=False)
+    """Another contact that gets the code; empty for the line."""
 
 
-def proven(asking: Asking, number: str, way: str) -> list[Document]:
+def proven(asking: Asking, number: str, way: str, contact: str = "") -> list[Document]:
     """The home region's verification of the customer for the request of a command."""
-    proof = Proof(number, way, asking.request_id, asking.requester)
+    proof = Proof(number, way, asking.request_id, asking.requester, contact)
     return asking.link.ask(lambda channel: prove(channel, proof), asking.request_id)
 
 
@@ -40,7 +42,9 @@ async def prove(channel: grpc.aio.Channel, proof: Proof) -> list[Document]:
     stub = VerificationServiceStub(channel)
     request = VerifyRequest(request_id=proof.request_id, number=proof.number, requester=proof.requester)
     if proof.way == "code":
-        sending = SendCodeRequest(request_id=proof.request_id, number=proof.number, requester=proof.requester)
+        sending = SendCodeRequest(
+            request_id=proof.request_id, number=proof.number, requester=proof.requester, contact=proof.contact
+        )
         sent = await stub.SendCode(sending, timeout=_TIMEOUT)
         click.echo(translated("A code was sent to {number}.", number=sent.masked_number), err=True)
         request.code = _said(translated("Code"))
