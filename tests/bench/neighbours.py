@@ -50,6 +50,8 @@ class Beside:
     """Orders of the small operator, which have no latency."""
     flood: Window
     """The calls of the operator at full speed."""
+    at_rest: int
+    """Bytes of the node before the flood."""
     memory: int
     """Bytes by which the node has grown from the first second of the flood to its end."""
     kept: int
@@ -126,7 +128,9 @@ async def measure(
             refused = quiet.refused + flooded.refused + after.refused
             kept = resident_bytes(pid) - at_rest
             found.append(
-                Beside(quiet.latencies, flooded.latencies, after.latencies, refused, window, grown, kept, seconds)
+                Beside(
+                    quiet.latencies, flooded.latencies, after.latencies, refused, window, at_rest, grown, kept, seconds
+                )
             )
     return found
 

@@ -1,9 +1,9 @@
 """A node and a coordinator that are real processes, an honest caller at each port, and another one who means harm."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -25,114 +25,20 @@ from gateway.security.tls import JOINER_STREAMS, MAX_CONCURRENT_STREAMS
 from tests.bench.chain import credentials_in
 from tests.bench.openloop import NEIGHBOUR
 from tests.bench.orders import HOME
-from tests.bench.report import percentile
 from tests.bench.running import running
-from tests.hostile.caller import ENROLMENT, PAUSE, Fate, HonestCaller, dial, dial_without_certificate
+from tests.hostile.caller import ENROLMENT, PAUSE, HonestCaller, dial, dial_without_certificate
 from tests.hostile.frames import Connection
+from tests.hostile.served import KIB, Served, beside
 
-# Of the honest caller: while an attack is held, and alone before and after it, which is what they are compared with.
-HONEST_CALLS = 20
-RECOVERED = 3.0  # the most that half of the calls after an attack may take, in those before it
-PARTS = 20  # of quiet calls, in one of which at the latest the server has recovered: it has the rest of an attack to do
 SECONDS = 600  # that a test may take on a busy machine
 RESTS = 0.2  # seconds between two honest calls beside a flood of calls
 MORE_OFTEN = 20  # how many times as many calls a flood makes as the honest caller beside it
-KIB = 1024
-# Bytes of a node: caches that fill, and pages that its allocator keeps, under any load.
-KEPT = 48 * 1024 * KIB
 OF_STREAM = 20 * KIB  # of an open one, or a call: gRPC, a task, and metadata, which have their limit
 LINES = 128  # of customers at the node
 FLOODING, QUIET = "henan", "guangdong"
 """Regions of the configuration without a node: the one that attacks the coordinator, and the honest one."""
 STRANGE = "127.0.0.2"  # the address of strangers, where the honest joiner has 127.0.0.1
 OF_BOMB = 120_000  # elements
-
-
-@dataclass
-class Served:
-    """The fate of an honest caller's calls, and of the server's memory, while another one attacks."""
-
-    caller: HonestCaller
-    pause: float
-    """Seconds between two calls."""
-    before: Fate
-    """Of calls directly before the attack."""
-    memory: int
-    """Bytes of the server before the attack."""
-    opening: Fate | None = None
-    """Of calls while the attack began; None until it has."""
-    beside: Fate = field(default_factory=Fate)
-    """Of calls while the attack was held."""
-    after: Fate = field(default_factory=Fate)
-    """Of calls after the attack."""
-    kept: int = 0
-    """Bytes by which the server has grown, after the attack."""
-
-    def __str__(self) -> str:
-        return (
-            f"{len(self.beside.waits)} honest calls, p50 {self.waited(0.5):.1f} and p99 {self.waited(0.99):.1f} times"
-            f" as long as quiet ones, half of them in {self.occupied(0.5):.1f} times the processor time, afterwards"
-            f" {self.recovered:.1f}; memory {self.grown / 2**20:+.1f} MiB, afterwards {self.kept / 2**20:+.1f}"
-        )
-
-    @property
-    def grown(self) -> int:
-        """The most bytes by which the server has grown during the attack."""
-        return max(each.memory for each in self.fates if each is not self.before) - self.memory
-
-    @property
-    def fates(self) -> list[Fate]:
-        """Of all calls."""
-        return [self.before, *([self.opening] if self.opening else []), self.beside, self.after]
-
-    @property
-    def recovered(self) -> float:
-        """The median processor time of the calls after the attack, as a multiple of that before it."""
-        return percentile(self.after.processor, 0.5) / percentile(self.before.processor, 0.5)
-
-    def waited(self, share: float) -> float:
-        """A percentile of the times beside the attack, as a multiple of the quiet one."""
-        return percentile(self.beside.waits, share) / percentile(self.before.waits + self.after.waits, share)
-
-    def occupied(self, share: float) -> float:
-        """The same of the processor times of the server."""
-        quiet = self.before.processor + self.after.processor
-        return percentile(self.beside.processor, share) / percentile(quiet, share)
-
-    async def hold(
-        self, *harms: Callable[[], Awaitable[object]], act: Callable[[], Awaitable[object]] | None = None
-    ) -> None:
-        """Holds an attack, and does each harm over and over, while somebody acts and then the honest caller calls."""
-        self.opening = await asyncio.to_thread(self.caller.finish, 0)
-
-        async def call() -> Fate:
-            if act is not None:
-                await act()
-            return await asyncio.to_thread(self.caller.call, HONEST_CALLS, self.pause)
-
-        calls = asyncio.create_task(call())
-
-        async def repeat(harm: Callable[[], Awaitable[object]]) -> None:
-            while not calls.done():
-                await harm()
-                await asyncio.sleep(0)  # a harm that never waits would keep the loop from hearing of the calls
-
-        try:
-            await asyncio.gather(calls, *map(repeat, harms))
-        finally:
-            self.beside = await calls
-
-
-def require_served(served: Served, growth: int) -> None:
-    """Checks that each honest call was answered beside an attack that was held, none refused, and what the attack cost.
-
-    How long the calls waited is printed and not judged: it depends on what else the machine does. The allocator may
-    keep the bytes.
-    """
-    assert len(served.beside.waits) >= HONEST_CALLS
-    assert [failure for each in served.fates for failure in each.failures] == []
-    assert served.recovered < RECOVERED
-    assert max(served.grown, served.kept) < growth
 
 
 @dataclass(frozen=True)
@@ -221,23 +127,9 @@ class Target:
         """A channel of the honest caller, beside its own."""
         return dial(self.endpoint, self.name, self._neighbour)
 
-    @asynccontextmanager
-    async def honest(self, pause: float = PAUSE) -> AsyncIterator[Served]:
+    def honest(self, pause: float = PAUSE) -> AbstractAsyncContextManager[Served]:
         """An honest caller calls while the attack of the context begins and is held, and before and after it."""
-        pause = max(pause, self.port.pause)
-        before = await asyncio.to_thread(self._honest.call, HONEST_CALLS, self.port.pause)
-        served = Served(self._honest, pause, before, resident_bytes(self.pid))
-        self._honest.begin(pause)
-        try:
-            yield served
-        finally:
-            if served.opening is None:  # the attack has failed before it was held
-                await asyncio.to_thread(self._honest.finish, 0)
-        for _ in range(PARTS):
-            served.after = await asyncio.to_thread(self._honest.call, HONEST_CALLS, self.port.pause)
-            if served.recovered < RECOVERED:
-                break
-        served.kept = resident_bytes(self.pid) - served.memory
+        return beside(self._honest, self.pid, max(pause, self.port.pause), self.port.pause)
 
 
 @asynccontextmanager

@@ -22,7 +22,8 @@ from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServ
 from gateway.errors import details_in, from_rpc_error, reason_name, unpacks
 from tests.bench.orders import HOME, all_lines, requester
 from tests.hostile.caller import CALL_SECONDS
-from tests.hostile.conftest import KEPT, LINES, OF_STREAM, RESTS, SECONDS, Served, Target, require_served
+from tests.hostile.conftest import LINES, OF_STREAM, RESTS, SECONDS, Target
+from tests.hostile.served import KEPT, Served, require_served
 
 MOST = 60  # codes and guesses of an operator in a minute: the policy `codes-of-an-operator`
 AT_A_TIME = 32  # calls of each kind

@@ -22,7 +22,7 @@ from gateway.rpc.connections import MOST as MOST_WITHOUT_CALL
 from gateway.security.tls import CONNECTION_IDLE_MS, MAX_CONCURRENT_STREAMS
 from tests.bench.orders import requester
 from tests.hostile.caller import CALL_SECONDS
-from tests.hostile.conftest import KEPT, KIB, OF_STREAM, SECONDS, Served, Target, require_served
+from tests.hostile.conftest import OF_STREAM, SECONDS, Target
 from tests.hostile.frames import (
     CANCEL,
     CONTINUATION,
@@ -36,6 +36,7 @@ from tests.hostile.frames import (
     call_headers,
     frame,
 )
+from tests.hostile.served import KEPT, KIB, Served, require_served
 
 STREAMS = 10_000
 CONNECTIONS = 10

@@ -27,17 +27,8 @@ from gateway.time.clock import to_timestamp
 from tests.bench.orders import HOME
 from tests.contract.coordinators import RegionKeys, join_request
 from tests.hostile.caller import CALL_SECONDS
-from tests.hostile.conftest import (
-    FLOODING,
-    KEPT,
-    OF_STREAM,
-    QUIET,
-    RESTS,
-    SECONDS,
-    Served,
-    Target,
-    require_served,
-)
+from tests.hostile.conftest import FLOODING, OF_STREAM, QUIET, RESTS, SECONDS, Target
+from tests.hostile.served import KEPT, Served, require_served
 
 CALLERS = 64
 CONNECTIONS = 4

@@ -18,7 +18,8 @@ from gateway.rpc.admission import AMONG_OTHERS
 from gateway.rpc.server import LISTENERS
 from tests.bench.orders import HOME
 from tests.hostile.caller import CALL_SECONDS
-from tests.hostile.conftest import KEPT, MORE_OFTEN, OF_STREAM, RESTS, SECONDS, Served, Target, require_served
+from tests.hostile.conftest import MORE_OFTEN, OF_STREAM, RESTS, SECONDS, Target
+from tests.hostile.served import KEPT, Served, require_served
 
 CALLERS = 128  # of the region at full speed: few enough for the door to let them wait, and not refuse them
 CONNECTIONS = 4 * LISTENERS  # of theirs: some at each

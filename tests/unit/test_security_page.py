@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.federation.stolen_administrator import STOLEN
 from tests.federation.stolen_keys import DONE
+from tests.hostile.costs import Cost, shown, told, with_costs
 
 ROOT = Path(__file__).parents[2]
 _TESTS = re.compile(r"\[[^\]]+\]\((tests/[\w/]+\.py)\): ((?:`\w+`(?:, )?)+)")
@@ -72,3 +73,19 @@ def test_the_page_says_of_stolen_keys_what_the_test_that_tries_finds() -> None:
         heading: [[act.what, shown(act.before), shown(act.after)] for act in acts] for heading, acts in STOLEN.items()
     }
     assert stolen((ROOT / "SECURITY.md").read_text("utf-8")) == tried
+
+
+def test_every_test_in_the_table_of_costs_exists() -> None:
+    costs = shown((ROOT / "SECURITY.md").read_text("utf-8"))
+    assert [name for file, name in costs if name not in functions_of(ROOT / file)] == []
+
+
+def test_costs_are_read_from_what_tests_print_and_replace_their_own_rows_alone() -> None:
+    first, second = ("tests/hostile/test_a.py", "test_one"), ("tests/hostile/test_b.py", "test_two")
+    empty = "above\n<!-- costs -->\n<!-- end -->\nbelow\n"
+    page = with_costs(with_costs(empty, {first: Cost(9.0, 1.5), second: Cost(1.2, 1.0)}), {first: Cost(3.0, 1.1)})
+    assert shown(page) == {first: Cost(3.0, 1.1), second: Cost(1.2, 1.0)}
+    assert (page[:6], page[-6:]) == ("above\n", "below\n")
+    printed = told(f"flood: fine\n{Cost(2.5, 1.02)}\n{Cost(2.0, 1.3)}\n")
+    assert printed == [Cost(2.5, 1.02), Cost(2.0, 1.3)]
+    assert printed[0].worst(printed[1]) == Cost(2.5, 1.3)
