@@ -1,4 +1,4 @@
-"""A federation that runs: one coordinator and a node for each region, in this process."""
+"""A federation that runs: one coordinator and a node for each region, by default in this process."""
 
 import asyncio
 import functools
@@ -15,7 +15,6 @@ import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from coordinator.app import start as start_coordinator
 from coordinator.settings import CoordinatorSettings
 from deploy.local.driven_clock import DrivenClock
 from deploy.provider.notification import Phones, Text
@@ -37,13 +36,12 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from gateway.errors import from_rpc_error
 from gateway.federation.suspensions import signed_suspension
-from gateway.process.running import Running
 from gateway.rpc.channels import Dialer
 from gateway.security.identity import server_name
 from gateway.security.provider_settings import IdentityProviderSettings
+from gateway.security.tls import command_options
 from gateway.store.opening import PostgresqlSettings
 from gateway.time.clock import to_timestamp
-from region_node.app.process import start as start_node
 from region_node.care.surveys.following import SURVEY_TIMER
 from region_node.node.settings import (
     NodeWebSettings,
@@ -54,6 +52,8 @@ from region_node.node.settings import (
 from tests.administrators import Administrators
 from tests.federation.certificates import FEDERATION, Certificates, written_document_key
 from tests.federation.databases import Database, Databases
+from tests.federation.members import Member as Started
+from tests.federation.members import Starting, WithinThisProcess
 from tests.federation.receivers import receivers
 from tests.sealing import Sealing
 from tests.shipped import shipped_configuration
@@ -77,7 +77,7 @@ def noon_of_the_tenth(now: datetime) -> datetime:
 class Federation:
     """The members of one federation, their databases, and channels to them."""
 
-    def __init__(self, directory: Path, databases: Databases) -> None:
+    def __init__(self, directory: Path, databases: Databases, *, is_driven: bool = True) -> None:
         self.directory = directory
         self._databases = databases
         self._postgresql: dict[str, PostgresqlSettings | None] = {}
@@ -86,7 +86,8 @@ class Federation:
         self.clock_file = directory / "clock"
         """Of `clock`, for commands beside the federation."""
         self.clock = DrivenClock.create(self.clock_file)
-        self.clock.drive_to(noon_of_the_tenth(self.clock.now()))
+        if is_driven:
+            self.clock.drive_to(noon_of_the_tenth(self.clock.now()))
         self.providers: dict[str, ProviderSettings] = {}
         self.operators: dict[str, Path] = {}
         """The files of scopes of the regions that have one."""
@@ -99,8 +100,10 @@ class Federation:
         self._messaging: dict[str, Provider] = {}  # the own systems of the regions that have any
         self.administrators: Administrators | None = None
         """Who sign each revision; None where no signatures are needed."""
-        self.coordinator: Running | None = None
-        self.nodes: dict[str, Running] = {}
+        self.starting: Starting = WithinThisProcess(self.clock)
+        """How members are started."""
+        self.coordinator: Started | None = None
+        self.nodes: dict[str, Started] = {}
         self._channels: dict[tuple[str, str, str], grpc.aio.Channel] = {}
         self._numbers = itertools.count(1)
 
@@ -142,7 +145,7 @@ class Federation:
 
     async def start(self, regions: Sequence[str] = REGIONS) -> None:
         """Starts everything by the shipped configuration and returns when all know each other."""
-        self.coordinator = await start_coordinator(self._coordinator_settings(), self.clock)
+        self.coordinator = await self.starting.coordinator(self._coordinator_settings())
         await self.apply(shipped_configuration())
         await asyncio.gather(*(self._start_messaging(region) for region in regions))
         await asyncio.gather(*(self.start_node(region) for region in regions))
@@ -223,12 +226,12 @@ class Federation:
 
         `guangdong/1` is the process number 1 of Guangdong, beside number 0, which is called `guangdong`.
         """
-        self.nodes[region] = await start_node(self.region_settings(region), self.clock)
+        self.nodes[region] = await self.starting.node(self.region_settings(region))
 
     async def restart_coordinator(self, port: int) -> None:
         """Starts the coordinator, which was stopped, again where it was."""
         settings = replace(self._coordinator_settings(), listen=f"127.0.0.1:{port}")
-        self.coordinator = await start_coordinator(settings, self.clock)
+        self.coordinator = await self.starting.coordinator(settings)
 
     async def stop_node(self, region: str) -> None:
         """Stops a node."""
@@ -408,7 +411,7 @@ class Federation:
         key = (endpoint, path, self.acting.get(path, ""))
         if key not in self._channels:
             dialer = Dialer(self.certificates.credentials(path), self.clock, self.staff_proof(path))
-            self._channels[key] = dialer.dial(endpoint, name)
+            self._channels[key] = dialer.dial(endpoint, name, command_options)
         return self._channels[key]
 
     def staff_proof(self, path: str) -> str:

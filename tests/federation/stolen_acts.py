@@ -1,15 +1,18 @@
 """What thieves with any kind of key try alike."""
 
+import shutil
 from collections.abc import Sequence
 from datetime import timedelta
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.api.coordinator.v1 import administration_pb2 as admin_api
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     ConfigurationServiceStub,
     MembershipServiceStub,
 )
+from gateway.api.coordinator.v1.renewal_service_pb2 import RenewCertificateRequest
 from gateway.api.coordinator.v1.renewal_service_pb2_grpc import RenewalServiceStub
 from gateway.api.federation.v1.federation_pb2 import JoinRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
@@ -20,20 +23,25 @@ from gateway.api.region.v1.issue_pb2 import IssueRequest
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResult, Envelope, EnvelopeContent
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.suspensions import signed_suspension
+from gateway.rpc.channels import health_of
+from gateway.security.authority import TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import parse
-from gateway.security.renewal_proofs import proof_of_member, proven_request
+from gateway.security.renewal_proofs import proof_of_member, proof_of_region, proven_request
 from gateway.security.sealing import Route
+from gateway.security.signing import Signer
 from gateway.time.clock import to_timestamp
 from tests.federation.certificates import FEDERATION
 from tests.federation.counter import REQUESTER
 from tests.federation.forger import key_of
-from tests.federation.running import CALL_SECONDS
+from tests.federation.running import CALL_SECONDS, until
 from tests.federation.stolen_keys import (
     DONE,
     Scene,
     envelope_outcome,
     outcome,
+    uri_of,
 )
 from tests.sealed_batches import SealedBatch
 from tests.shipped import shipped_configuration
@@ -59,13 +67,43 @@ async def reads_customer(scene: Scene, path: str, node: str, number: str) -> str
     return await outcome(customers.GetCustomer(request, timeout=CALL_SECONDS))
 
 
+def renewal(scene: Scene, path: str, name: str, key: ec.EllipticCurvePrivateKey) -> RenewCertificateRequest:
+    """A request for a certificate of the member with this name, proven by the stolen keys."""
+    federation, identity = scene.federation, parse(uri_of(name), FEDERATION)
+    prove = proof_of_member(federation.certificates.credentials(path), federation.clock)
+    if identity.role == Role.ROLE_REGION:
+        files = federation.certificates.signing(path)
+        prove = proof_of_region(Signer.load(files.key), files.certificate.read_bytes())
+    return proven_request(identity, 0, key, prove, federation.clock.now())
+
+
 async def renews(scene: Scene, path: str, name: str) -> str:
     """A fresh key of the thief for a certificate of the member with this name, proven by the stolen key."""
-    federation, identity = scene.federation, parse(f"spiffe://{FEDERATION}/{name}", FEDERATION)
-    prove = proof_of_member(federation.certificates.credentials(path), federation.clock)
-    request = proven_request(identity, 0, ec.generate_private_key(ec.SECP256R1()), prove, federation.clock.now())
-    service = RenewalServiceStub(federation.dial_coordinator(path))
+    request = renewal(scene, path, name, ec.generate_private_key(ec.SECP256R1()))
+    service = RenewalServiceStub(scene.federation.dial_coordinator(path))
     return await outcome(service.RenewCertificate(request, timeout=CALL_SECONDS))
+
+
+async def works_renewed(scene: Scene, path: str) -> str:
+    """A call by a certificate that the issuing program makes for a fresh key of the thief."""
+    federation, name = scene.federation, f"{path}/renewed"
+    files = federation.certificates.credentials(path).certificate.parent
+    own = files.with_name(name.replace("/", "_"))
+    if not own.exists():
+        key, certificate = ec.generate_private_key(ec.SECP256R1()), list[bytes]()
+        request = renewal(scene, path, path, key)
+        service = RenewalServiceStub(federation.dial_coordinator(path))
+
+        async def is_issued() -> bool:
+            told = await service.RenewCertificate(request, timeout=CALL_SECONDS)
+            certificate[:] = [told.tls_certificate] if told.tls_certificate else []
+            return bool(certificate)
+
+        await until(is_issued, f"the thief has another certificate of {path}")
+        shutil.copytree(files, own)
+        (own / TLS_CERTIFICATE).write_bytes(certificate[0])
+        (own / TLS_KEY).write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return await outcome(health_of(federation.dial_coordinator(name), "", CALL_SECONDS))
 
 
 async def joins(scene: Scene, path: str, region: str) -> str:

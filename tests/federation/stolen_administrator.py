@@ -16,7 +16,17 @@ from gateway.api.region.v1 import issue_oversight_service_pb2 as issues_api
 from gateway.federation.acts import signed_act
 from tests.federation.certificates import FEDERATION
 from tests.federation.running import CALL_SECONDS
-from tests.federation.stolen_acts import DENIED, NO_RENEWAL, applies, issue, joins, reads_customer, renews, suspends
+from tests.federation.stolen_acts import (
+    DENIED,
+    NO_RENEWAL,
+    applies,
+    issue,
+    joins,
+    reads_customer,
+    renews,
+    suspends,
+    works_renewed,
+)
 from tests.federation.stolen_keys import (
     DONE,
     REVOKED,
@@ -68,6 +78,9 @@ ADMINISTRATOR_KEYS: Final = (
     Act("list the orders of all regions, without personal data", DONE, REVOKED, reads_all_orders),
     Act("invite a region, which a second administrator has to approve", DONE, REVOKED, invites),
     Act("ask for its next certificate", DONE, REVOKED, lambda it: renews(it, ADMINISTRATOR, ADMINISTRATOR)),
+    Act(
+        "work by a certificate that it has asked for since", DONE, REVOKED, lambda it: works_renewed(it, ADMINISTRATOR)
+    ),
     Act(
         "ask for a certificate of another administrator",
         NO_RENEWAL,

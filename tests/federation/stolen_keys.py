@@ -1,7 +1,7 @@
 """What a thief tries with each kind of stolen key, before it is revoked and after: the data of SECURITY.md's tables."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from deploy.local.process import LocalProcess, Program
 from gateway.api.coordinator.v1.revocation_service_pb2 import PublishRevocationListRequest
 from gateway.api.coordinator.v1.revocation_service_pb2_grpc import RevocationServiceStub
 from gateway.api.federation.v1.federation_pb2 import RevocationList
@@ -18,15 +19,21 @@ from gateway.api.relay.v1.relay_pb2 import DeliverResult, Outcome, ReceiptConten
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import from_rpc_error, reason_name
 from gateway.rpc.channels import health_of
+from gateway.security.issuing import REVOKED as REVOKED_FILE
+from gateway.security.issuing import IssuerDirectory
+from tests import preloaded
 from tests.administrators import Administrators
 from tests.federation.certificates import FEDERATION, new_authority
+from tests.federation.commands import as_administrator, run_command
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
-from tests.federation.running import CALL_SECONDS, Federation, until
+from tests.federation.own_processes import in_own_processes, settings_file
+from tests.federation.running import CALL_SECONDS, REGIONS, Federation, until
+from tests.promises import OUT_WITHIN_S
 
 DONE: Final = "done"
 REVOKED: Final = "CERTIFICATE_REVOKED"
-REGIONS = ("guangdong", "sichuan", "henan")
+COORDINATOR, REGION_NODE = "coordinator.cli.main", "region_node.cli.main"
 SCOPES = """
 [till]
 services = ["CustomerService", "ErasureService", "OrderService", "SharingService"]
@@ -72,18 +79,56 @@ class Scene:
     """The number of a customer of Sichuan."""
     order: Order
     """An order of Guangdong's counter for the customer of Sichuan."""
+    authority: Path
+    """The directory of the authority."""
+    issuer: Path
+    """The directory of the issuer of Guangdong."""
+    renewing: Path
+    """The directory of the issuer that renews."""
     streams: dict[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
     """How the next message of each open stream is read, by its path."""
     taken_in: str = ""
     """The order that the robbed member of staff has taken in, once there is one."""
-    _revoked: list[int] = field(default_factory=list)
 
-    async def revoke(self, *certificates: Path) -> None:
-        """Publishes the list with these certificates, as an administrator does."""
-        self._revoked += [x509.load_pem_x509_certificate(each.read_bytes()).serial_number for each in certificates]
-        authority, number = self.federation.certificates.authority, len(self._revoked)
-        crl = authority.revocation_list(self._revoked, number, self.federation.clock.now()).public_bytes(Encoding.DER)
-        assert await self.publish("admin/root", RevocationList(crl=crl)) == DONE
+    async def type(self, module: str, *words: str) -> None:
+        """Runs a command of an administrator, which has to succeed."""
+        ended = await run_command(module, *words, environment=as_administrator(self.federation))
+        assert ended.code == 0, ended.err
+
+    async def certify(self, *paths: str) -> None:
+        """Has the issuer of Guangdong, which the authority makes, issue the certificates of its own people."""
+        self.federation.certificates.authority.save(self.authority)
+        await self.type(
+            COORDINATOR, "certificates", "issue-issuer", str(self.authority), "guangdong", "--out", str(self.issuer)
+        )
+        for path in paths:
+            out = str(self.federation.certificates.credentials(path).certificate.parent)
+            await self.type(REGION_NODE, "credentials", "issue", str(self.issuer), uri_of(path), "--out", out)
+
+    async def renew(self, of: str, rest: ExitStack) -> None:
+        """Lets an issuing program renew certificates of nodes, or of coordinators and administrators."""
+        out = str(self.renewing)
+        await self.type(COORDINATOR, "certificates", f"issue-{of}-issuer", str(self.authority), "--out", out)
+        log = self.federation.directory / "issuing.log"
+        program = Program("issuing", COORDINATOR, ("enrolments", "renew", out), log, log.with_suffix(".port"))
+        process = LocalProcess(program, preloaded.launch)
+        rest.callback(process.kill)
+        process.launch(as_administrator(self.federation))
+
+    async def revoke(self, path: str) -> None:
+        """Revokes all certificates of a member by the commands that the documents name."""
+        if path.startswith("region/guangdong/"):
+            settings = str(settings_file(self.federation, "guangdong"))
+            words = (str(self.issuer), uri_of(path), "--settings", settings)
+            await self.type(REGION_NODE, "credentials", "revoke", *words)
+            return
+        files, issued = self.federation.certificates, IssuerDirectory(self.authority)
+        for each in (files.credentials(path).certificate, files.signing(path).certificate):
+            if each.exists():
+                issued.keep(x509.load_pem_x509_certificate(each.read_bytes()))
+        for issuer in (self.authority, self.renewing):
+            await self.type(COORDINATOR, "certificates", "revoke", str(issuer), uri_of(path))
+            await self.type(COORDINATOR, "revocations", "publish", str(issuer / REVOKED_FILE))
 
     async def publish(self, path: str, told: RevocationList) -> str:
         """Publishes a list in the name of a member."""
@@ -100,7 +145,7 @@ class Scene:
             told = [await outcome(health_of(each, "", CALL_SECONDS)) for each in channels]
             return set(told) == {REVOKED}
 
-        await until(holds, f"everybody refuses {path}")
+        await until(holds, f"everybody refuses {path}", OUT_WITHIN_S)
 
 
 async def outcome(call: Awaitable[object]) -> str:
@@ -158,20 +203,29 @@ def false_list() -> RevocationList:
     return RevocationList(crl=crl.public_bytes(Encoding.DER))
 
 
+def uri_of(path: str) -> str:
+    """The name in the certificates of the member at a path."""
+    return f"spiffe://{FEDERATION}/{path}"
+
+
 @asynccontextmanager
-async def robbed(directory: Path, databases: Databases) -> AsyncIterator[Scene]:
-    """A federation with three administrators, of whom two sign, and scopes of the operator systems of Guangdong."""
+async def robbed(directory: Path, databases: Databases, *issued: str, renewed: str = "") -> AsyncIterator[Scene]:
+    """A federation of processes, with three administrators, of whom two sign, and scopes of Guangdong's systems.
+
+    The certificates `issued` are of people of Guangdong, by its own issuer. An issuing program renews those `renewed`:
+    of each `node`, or of each `coordinator` and administrator.
+    """
     people = Administrators(directory, FEDERATION, ("li", "wang", "zhao"), threshold=2)
     scopes = directory / "operators.toml"
     scopes.write_text(SCOPES)
-    federation = Federation(directory / "federation", databases)
-    federation.administrators, federation.operators["guangdong"] = people, scopes
-    try:
-        await federation.start(REGIONS)
+    authority, issuer, renewing = (directory / each for each in ("authority", "issuer", "renewing"))
+    async with in_own_processes(directory / "federation", databases, people, scopes) as federation:
         own = await Counter(federation, "guangdong", "probe").new_customer()
         foreign = await Counter(federation, "sichuan").new_customer()
         order = await Counter(federation, "guangdong", "probe").order("PAY", foreign)
-        yield Scene(federation, people, own, foreign, order)
-    finally:
-        await federation.stop()
-    federation.give_back_databases()
+        scene = Scene(federation, people, own, foreign, order, authority, issuer, renewing)
+        await scene.certify(*issued)
+        with ExitStack() as rest:
+            if renewed:
+                await scene.renew(renewed, rest)
+            yield scene

@@ -44,6 +44,7 @@ from tests.federation.stolen_acts import (
     reads_customer,
     renews,
     suspends,
+    works_renewed,
 )
 from tests.federation.stolen_keys import (
     DONE,
@@ -154,6 +155,7 @@ async def watches_federation(scene: Scene) -> str:
 SIGNATURE = "ENVELOPE_SIGNATURE_INVALID"
 KEYS_OF_A_NODE: Final = (
     Act("join as its region", DONE, REVOKED, lambda it: joins(it, NODE, "henan")),
+    Act("work by a certificate that it has asked for since", DONE, REVOKED, lambda it: works_renewed(it, NODE)),
     Act("follow the federation, on a stream that stays open", DONE, REVOKED, watches_federation),
     Act("order for another region's customer, with invented papers", DONE, REVOKED, hands_in),
     Act("read the bill of another region's customer, with invented papers", DONE, REVOKED, asks_bill),
@@ -264,6 +266,7 @@ COORDINATOR: Final = (
         invents_problem,
     ),
     Act("ask for its next certificate", DONE, REVOKED, lambda it: renews(it, HUB, HUB)),
+    Act("work by a certificate that it has asked for since", DONE, REVOKED, lambda it: works_renewed(it, HUB)),
     Act("ask for a certificate of an administrator", NO_RENEWAL, REVOKED, lambda it: renews(it, HUB, "admin/root")),
     Act("act at a node in an administrator's name", "ADMINISTRATOR_ACT_UNSIGNED", REVOKED, acts_as_administrator),
     Act("read a customer", DENIED, REVOKED, lambda it: reads_customer(it, HUB, "sichuan", it.foreign)),

@@ -19,6 +19,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.rpc.channels import Dialer
 from gateway.security.identity import Identity, server_name
+from gateway.security.tls import command_options
 from tests.federation.certificates import FEDERATION
 from tests.federation.counter import REQUESTER, Approver, Counter, Reviewer
 from tests.federation.refusals import Told, read
@@ -146,7 +147,7 @@ async def acts_through(scene: Scene, proof: str) -> str:
     federation = scene.federation
     name = server_name(Role.ROLE_REGION, "guangdong", FEDERATION)
     dialer = Dialer(federation.certificates.credentials(DESK), federation.clock, proof)
-    async with dialer.dial(federation.endpoint("guangdong"), name) as channel:
+    async with dialer.dial(federation.endpoint("guangdong"), name, command_options) as channel:
         request = order_api.ListOrdersRequest(requester=ALONE)
         return await outcome(OrderServiceStub(channel).ListOrders(request, timeout=CALL_SECONDS))
 
@@ -156,7 +157,7 @@ async def states(scene: Scene, named: str) -> str:
     certificates = scene.federation.certificates
     key = certificates.credentials(ROBBED).key.read_bytes()
     shown = certificates.credentials(f"region/guangdong/staff/{named}").certificate.read_bytes()
-    der = x509.load_pem_x509_certificate(shown).public_bytes(Encoding.DER)
+    chain = [each.public_bytes(Encoding.DER) for each in x509.load_pem_x509_certificates(shown)]
     staff = Identity(FEDERATION, Role.ROLE_STAFF, "guangdong", named).uri
     now = datetime.now(UTC)
     claims = {
@@ -168,7 +169,7 @@ async def states(scene: Scene, named: str) -> str:
         "exp": int((now + timedelta(minutes=5)).timestamp()),
         "jti": scene.federation.next_id(),
     }
-    headers = {"typ": "staff-statement+jwt", "x5c": [base64.b64encode(der).decode()]}
+    headers = {"typ": "staff-statement+jwt", "x5c": [base64.b64encode(each).decode() for each in chain]}
     return await acts_through(scene, jwt.encode(claims, key, "ES256", headers=headers))
 
 

@@ -1,18 +1,30 @@
 """What a thief can do with each kind of stolen key, before and after its revocation: a test that tries."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.security.identity import server_name
+from tests.federation.certificates import FEDERATION
 from tests.federation.databases import Databases
-from tests.federation.running import Federation, until
+from tests.federation.own_processes import OwnProcess
+from tests.federation.running import REGIONS, until
 from tests.federation.stolen_administrator import ADMINISTRATOR, ADMINISTRATOR_KEYS
-from tests.federation.stolen_keys import REGIONS, Act, Scene, robbed
+from tests.federation.stolen_keys import Act, Scene, robbed
 from tests.federation.stolen_members import COORDINATOR, HUB, KEYS_OF_A_NODE, NODE, SIGNATURE, by_a_helper
 from tests.federation.stolen_people import OPERATOR, ROBBED, STAFF, TILL
-from tests.federation.test_forged_configuration import replaced_by_a_false_one
+from tests.federation.test_forged_configuration import (
+    all_are_at,
+    replaced_by_a_false_one,
+    with_another_configuration,
+)
+from tests.hostile.caller import PAUSE, HonestCaller
+from tests.hostile.served import KEPT, Served, beside, require_served
 from tests.shipped import shipped_configuration
 
 pytestmark = [
@@ -27,39 +39,67 @@ async def tried(scene: Scene, acts: Sequence[Act], expected: Callable[[Act], str
     return {what: pair for what, pair in found.items() if pair[0] != pair[1]}
 
 
-async def try_before_and_after(scene: Scene, acts: Sequence[Act], revoke: Callable[[], Awaitable[None]]) -> None:
-    """Tries all acts, revokes the key, and tries them again."""
-    assert await tried(scene, acts, lambda act: act.before) == {}
-    await revoke()
-    assert await tried(scene, acts, lambda act: act.after) == {}
+@asynccontextmanager
+async def beside_an_honest_caller(scene: Scene, server: str) -> AsyncIterator[Served]:
+    """An operator system calls a node, or a region the coordinator, before, beside and after what a thief does."""
+    federation, at_node = scene.federation, server in REGIONS
+    member = federation.nodes[server] if at_node else federation.coordinator
+    path = f"region/{server}/operator/counter" if at_node else "region/sichuan"
+    role = (Role.ROLE_REGION, server) if at_node else (Role.ROLE_COORDINATOR, "")
+    assert isinstance(member, OwnProcess)
+    caller = await asyncio.to_thread(
+        HonestCaller,
+        "node" if at_node else "coordinator",
+        f"127.0.0.1:{member.port}",
+        server_name(*role, FEDERATION),
+        federation.certificates.credentials(path).certificate.parent,
+        member.process.pid,
+        federation.directory / "caller.log",
+    )
+    try:
+        await asyncio.to_thread(caller.call, 1)
+        async with beside(caller, member.process.pid, PAUSE, PAUSE) as served:
+            yield served
+    finally:
+        await asyncio.to_thread(caller.close)
+
+
+async def try_before_and_after(
+    scene: Scene, acts: Sequence[Act], revoke: Callable[[], Awaitable[None]], server: str
+) -> None:
+    """Tries all acts, revokes the key, and tries them again: an honest caller of a server notices nothing."""
+    async with beside_an_honest_caller(scene, server) as served:
+        assert await tried(scene, acts, lambda act: act.before) == {}
+        await revoke()
+        assert await tried(scene, acts, lambda act: act.after) == {}
+        await served.end()
+    require_served(served, KEPT)
 
 
 async def revoked_everywhere(scene: Scene, path: str) -> None:
-    """Revokes the TLS certificate of a member, and waits until every server knows."""
-    await scene.revoke(scene.federation.certificates.credentials(path).certificate)
+    """Revokes a member, whom every server refuses within the promised time."""
+    await scene.revoke(path)
     await scene.until_refused(path)
 
 
 async def test_a_stolen_key_of_an_operator_system(tmp_path: Path, databases: Databases) -> None:
-    async with robbed(tmp_path, databases) as scene:
-        await try_before_and_after(scene, OPERATOR, lambda: revoked_everywhere(scene, TILL))
+    async with robbed(tmp_path, databases, TILL) as scene:
+        await try_before_and_after(scene, OPERATOR, lambda: revoked_everywhere(scene, TILL), "guangdong")
 
 
 async def test_a_stolen_key_of_a_member_of_staff(tmp_path: Path, databases: Databases) -> None:
-    async with robbed(tmp_path, databases) as scene:
-        await try_before_and_after(scene, STAFF, lambda: revoked_everywhere(scene, ROBBED))
+    async with robbed(tmp_path, databases, ROBBED) as scene:
+        await try_before_and_after(scene, STAFF, lambda: revoked_everywhere(scene, ROBBED), "guangdong")
 
 
 async def test_the_stolen_keys_of_a_regions_node(tmp_path: Path, databases: Databases) -> None:
-    async with robbed(tmp_path, databases) as scene:
+    async with robbed(tmp_path, databases, renewed="node") as scene:
 
         async def revoke() -> None:
-            files = scene.federation.certificates
-            await scene.revoke(files.credentials(NODE).certificate, files.signing(NODE).certificate)
-            await scene.until_refused(NODE)
+            await revoked_everywhere(scene, NODE)
             await until(lambda: is_unsigned(scene), "Sichuan believes no envelope of the thief")
 
-        await try_before_and_after(scene, KEYS_OF_A_NODE, revoke)
+        await try_before_and_after(scene, KEYS_OF_A_NODE, revoke, "sichuan")
 
 
 async def is_unsigned(scene: Scene) -> bool:
@@ -68,8 +108,8 @@ async def is_unsigned(scene: Scene) -> bool:
 
 
 async def test_a_stolen_key_of_a_coordinator(tmp_path: Path, databases: Databases) -> None:
-    async with robbed(tmp_path, databases) as scene:
-        await try_before_and_after(scene, COORDINATOR, lambda: revoked_everywhere(scene, HUB))
+    async with robbed(tmp_path, databases, renewed="coordinator") as scene:
+        await try_before_and_after(scene, COORDINATOR, lambda: revoked_everywhere(scene, HUB), "sichuan")
 
 
 async def test_a_server_with_the_stolen_key_of_a_coordinator_gives_no_region_another_configuration(
@@ -78,35 +118,14 @@ async def test_a_server_with_the_stolen_key_of_a_coordinator_gives_no_region_ano
     """Before it is revoked: nodes ask no server with a revoked certificate (`test_revocation`)."""
     async with robbed(tmp_path, databases) as scene:
         federation = scene.federation
-        held = (await federation.members())["sichuan"].federation_revision
-        assert held == 1
-        false, port = await replaced_by_a_false_one(federation, HUB, "false")
-        honest, federation.coordinator = federation.coordinator, false
-        try:
-            await until(lambda: all_have_asked(federation), "every region is a member at the false coordinator")
-            told = {region: each.federation_revision for region, each in (await federation.members()).items()}
-            assert {told[region] for region in REGIONS} == {held}
-        finally:
-            await false.stop()
-            federation.coordinator = honest
-        await federation.restart_coordinator(port)
+        assert await all_are_at(federation, 1)
+        async with replaced_by_a_false_one(federation, "false", with_another_configuration, HUB):
+            assert await all_are_at(federation, 1)
         await federation.until_members(dict.fromkeys(REGIONS, MemberState.MEMBER_STATE_JOINED))
 
 
-async def all_have_asked(federation: Federation) -> bool:
-    """Whether each region has joined."""
-    members = await federation.members()
-    return all(members[region].endpoints for region in REGIONS)
-
-
-async def all_are_at(federation: Federation, revision: int) -> bool:
-    """Whether each region works by a revision."""
-    members = await federation.members()
-    return {members[region].federation_revision for region in REGIONS} == {revision}
-
-
 async def test_the_stolen_keys_of_an_administrator(tmp_path: Path, databases: Databases) -> None:
-    async with robbed(tmp_path, databases) as scene:
+    async with robbed(tmp_path, databases, renewed="coordinator") as scene:
 
         async def revoke() -> None:
             """The list ends the certificate; a revision that the two others sign ends the key."""
@@ -119,4 +138,4 @@ async def test_the_stolen_keys_of_an_administrator(tmp_path: Path, databases: Da
             await until(lambda: all_are_at(federation, 2), "every node has the revision without the thief")
             await revoked_everywhere(scene, ADMINISTRATOR)
 
-        await try_before_and_after(scene, ADMINISTRATOR_KEYS, revoke)
+        await try_before_and_after(scene, ADMINISTRATOR_KEYS, revoke, "coordinator")
