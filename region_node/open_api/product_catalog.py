@@ -1,48 +1,77 @@
 """TMF620 Product Catalog Management v4, to be read: its routes, each an RPC of CatalogueService."""
 
-from gateway.api.region.v1 import catalogue_service_pb2 as api
+from collections.abc import Callable, Collection, Sequence
+
+from gateway.api.region.v1.catalogue_service_pb2 import (
+    GetBusinessGuideRequest,
+    GetBusinessGuideResponse,
+    ListBusinessesRequest,
+    ListBusinessesResponse,
+)
 from gateway.web.refusals import ENGLISH
-from gateway.web.routes import Answer, Api, Asked, Route
+from gateway.web.routes import Answer, Api, Asked, Resource, Route
 from gateway.web.selecting import Selection
-from region_node.open_api.product_offerings import OFFERING, PRODUCT_OFFERING, told_offering
-from region_node.open_api.resources import tokens_of, told_list, told_one
-
-_SERVICE = "/gateway.api.region.v1.CatalogueService"
-
-
-def _list(asked: Asked) -> api.ListBusinessesRequest:
-    return api.ListBusinessesRequest(**tokens_of(asked))
-
-
-def _listed(asked: Asked, response: api.ListBusinessesResponse) -> Answer:
-    guides = [api.GetBusinessGuideResponse(business=each) for each in response.businesses]
-    told = [told_offering(each, asked.root, asked.language, asked.fields) for each in guides]
-    return told_list(asked, OFFERING, told, response.next_page_token, None)
-
-
-def _get(asked: Asked) -> api.GetBusinessGuideRequest:
-    return api.GetBusinessGuideRequest(business=asked.names["id"])
-
-
-def _got(asked: Asked, response: api.GetBusinessGuideResponse) -> Answer:
-    return told_one(asked, told_offering(response, asked.root, asked.language, asked.fields))
-
+from region_node.open_api.extension import resource_of
+from region_node.open_api.product_offerings import (
+    OFFERING,
+    PRICE,
+    PRICE_TYPE,
+    PRODUCT_OFFERING,
+    SPECIFICATION,
+    SPECIFICATION_TYPE,
+    told_offering,
+    told_price,
+    told_specification,
+)
+from region_node.open_api.resources import Json, tokens_of, told_list, told_one
 
 _ROOT = "/tmf-api/productCatalogManagement/v4"
-_RESOURCE = PRODUCT_OFFERING.resource(api.GetBusinessGuideResponse, lambda guide: told_offering(guide, _ROOT, ENGLISH))
+_SERVICE = "/gateway.api.region.v1.CatalogueService"
+_Told = Callable[[GetBusinessGuideResponse, str, str, Collection[str]], Json]
+
+
+def _routes(name: str, resource: Resource, told: _Told) -> Sequence[Route]:
+    """The list of businesses as one resource, and one of them."""
+
+    def list_all(asked: Asked) -> ListBusinessesRequest:
+        return ListBusinessesRequest(**tokens_of(asked))
+
+    def listed(asked: Asked, response: ListBusinessesResponse) -> Answer:
+        guides = [GetBusinessGuideResponse(business=each) for each in response.businesses]
+        found = [told(each, asked.root, asked.language, asked.fields) for each in guides]
+        return told_list(asked, name, found, response.next_page_token, None)
+
+    def get(asked: Asked) -> GetBusinessGuideRequest:
+        return GetBusinessGuideRequest(business=asked.names["id"])
+
+    def got(asked: Asked, response: GetBusinessGuideResponse) -> Answer:
+        return told_one(asked, told(response, asked.root, asked.language, asked.fields))
+
+    ordered = Selection("id")
+    return (
+        Route.of("GET", f"/{name}", f"{_SERVICE}/ListBusinesses", list_all, listed, resource=resource, selection=ordered),
+        Route.of("GET", f"/{name}/{{id}}", f"{_SERVICE}/GetBusinessGuide", get, got, resource=resource),
+    )
+
+
+def _in_english(told: _Told) -> Callable[[GetBusinessGuideResponse], Json]:
+    return lambda guide: told(guide, _ROOT, ENGLISH, ())
+
+
 PRODUCT_CATALOG = Api(
     _ROOT,
     (
-        Route.of(
-            "GET",
-            f"/{OFFERING}",
-            f"{_SERVICE}/ListBusinesses",
-            _list,
-            _listed,
-            resource=_RESOURCE,
-            selection=Selection("id"),
+        *_routes(
+            OFFERING,
+            PRODUCT_OFFERING.resource(GetBusinessGuideResponse, _in_english(told_offering)),
+            told_offering,
         ),
-        Route.of("GET", f"/{OFFERING}/{{id}}", f"{_SERVICE}/GetBusinessGuide", _get, _got, resource=_RESOURCE),
+        *_routes(
+            SPECIFICATION,
+            resource_of(SPECIFICATION_TYPE, GetBusinessGuideResponse, _in_english(told_specification)),
+            told_specification,
+        ),
+        *_routes(PRICE, resource_of(PRICE_TYPE, GetBusinessGuideResponse, _in_english(told_price)), told_price),
     ),
     0,
     (PRODUCT_OFFERING.page(_ROOT, "CatalogueService"),),

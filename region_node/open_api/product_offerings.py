@@ -1,14 +1,20 @@
-"""Businesses of the catalogue as TMF620 ProductOffering (v4). Pure."""
+"""Businesses of the catalogue as TMF620 ProductOffering, ProductSpecification and ProductOfferingPrice (v4). Pure.
+
+Each has the code of its business as its id.
+"""
 
 from collections.abc import Collection
 
+from gateway.api.federation.v1.configuration_pb2 import Business, CharacteristicSpecification, ValueType
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse
 from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.web.enum_words import told_word
 from gateway.web.refusals import CHINESE
 from region_node.open_api.extension import Extension
-from region_node.open_api.resources import Json, href_of, without_empty
+from region_node.open_api.resources import Json, href_of, told_amount, without_empty
 
-OFFERING = "productOffering"
+OFFERING, SPECIFICATION, PRICE = "productOffering", "productSpecification", "productOfferingPrice"
+SPECIFICATION_TYPE, PRICE_TYPE = "ProductSpecification", "ProductOfferingPrice"
 _ACTIVE = "Active"
 PRODUCT_OFFERING = Extension(
     "CrossregionProductOffering",
@@ -36,13 +42,58 @@ def told_offering(guide: GetBusinessGuideResponse, root: str, language: str, fie
     business = guide.business
     steps = [_in(each, language) for each in business.guide]
     told: Json = {
-        "id": business.code,
-        "href": href_of(root, OFFERING, business.code),
-        "name": _in(business.name, language),
+        **_told_business(business, OFFERING, root, language),
         "description": "\n".join(steps),
+        "productSpecification": _told_reference(business, SPECIFICATION, SPECIFICATION_TYPE, root),
+        "productOfferingPrice": [_told_reference(business, PRICE, PRICE_TYPE, root)],
+        **PRODUCT_OFFERING.told(guide, root, fields),
+    }
+    return without_empty(told)
+
+
+def told_specification(guide: GetBusinessGuideResponse, root: str, language: str, _: Collection[str] = ()) -> Json:
+    """The characteristics of a request for a business, as a ProductSpecification."""
+    business = guide.business
+    told: Json = {
+        **_told_business(business, SPECIFICATION, root, language),
+        "productSpecCharacteristic": [_told_characteristic(each, language) for each in business.characteristics],
+        "@type": SPECIFICATION_TYPE,
+    }
+    return without_empty(told)
+
+
+def told_price(guide: GetBusinessGuideResponse, root: str, language: str, _: Collection[str] = ()) -> Json:
+    """The tariff of a business, with its fee where there is one, as a ProductOfferingPrice."""
+    business = guide.business
+    told: Json = {**_told_business(business, PRICE, root, language), "description": _in(business.tariff, language)}
+    if business.HasField("fee"):
+        told |= {"priceType": "oneTime", "price": told_amount(business.fee)}
+    return without_empty({**told, "@type": PRICE_TYPE})
+
+
+def _told_business(business: Business, resource: str, root: str, language: str) -> Json:
+    return {
+        "id": business.code,
+        "href": href_of(root, resource, business.code),
+        "name": _in(business.name, language),
         "isBundle": business.HasField("joint"),
         "lifecycleStatus": _ACTIVE,
-        **PRODUCT_OFFERING.told(guide, root, fields),
+    }
+
+
+def _told_reference(business: Business, resource: str, kind: str, root: str) -> Json:
+    return {"id": business.code, "href": href_of(root, resource, business.code), "@referredType": kind}
+
+
+def _told_characteristic(each: CharacteristicSpecification, language: str) -> Json:
+    told: Json = {
+        "name": each.name,
+        "description": _in(each.description, language),
+        "valueType": told_word(ValueType.DESCRIPTOR, each.value_type),
+        "configurable": True,
+        "minCardinality": int(each.required),
+        "maxCardinality": 1,
+        "productSpecCharacteristicValue": [{"value": choice} for choice in each.choices],
     }
     return without_empty(told)
 
