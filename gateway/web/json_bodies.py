@@ -10,6 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 
 LARGEST_BODY = 256 * 1024  # bytes, as of a request by gRPC
+_BODY = "body"
 _LARGEST_NUMBER = 2**31 - 1
 DEEPEST = 16  # objects and arrays within each other
 # Possessive, and closed by the end as well: no text makes the search look twice at a byte.
@@ -18,16 +19,16 @@ _BRACKETS = re.compile(rb"[][{}]")
 _OPENING = frozenset((b"[", b"{"))
 
 
-def parsed(data: bytes) -> "Attributes":
-    """The object in a body. Raises Refused for a body that is too large, too deep, or no JSON object in UTF-8."""
+def parsed(data: bytes, place: str = "") -> "Attributes":
+    """The object in a body, or at another place. Raises Refused for what is too large, too deep, or no JSON in UTF-8."""
     if len(data) > LARGEST_BODY:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(LARGEST_BODY))
-    _require_shallow(data)
+    _require_shallow(data, place or _BODY)
     try:
         value = json.loads(data.decode(), object_pairs_hook=_object, parse_float=_finite, parse_constant=_no_number)
     except ValueError:  # neither UTF-8 nor JSON, or a number beyond all that can be computed with
-        raise invalid("body", "is no JSON in UTF-8", "不是UTF-8编码的JSON") from None
-    return Attributes(value, "")
+        raise invalid(place or _BODY, "is no JSON in UTF-8", "不是UTF-8编码的JSON") from None
+    return Attributes(value, place)
 
 
 def unsupported(attribute: str, problem: str, problem_zh_cn: str) -> Refused:
@@ -42,7 +43,7 @@ class Attributes:
     def __init__(self, value: object, place: str) -> None:
         """`place` is where it stands in the body; empty for the body itself. Raises Refused for another type."""
         if not isinstance(value, dict):
-            raise invalid(place or "body", "must be an object", "须为对象")
+            raise invalid(place or _BODY, "must be an object", "须为对象")
         self.place = place
         self._values = cast("Mapping[str, object]", value)
         self._read: set[str] = set()
@@ -122,12 +123,12 @@ class Attributes:
         self.require_known(self._read)
 
 
-def _require_shallow(data: bytes) -> None:
+def _require_shallow(data: bytes, place: str) -> None:
     depth = 0
     for bracket in _BRACKETS.findall(_TEXTS.sub(b"", data)):
         depth += 1 if bracket in _OPENING else -1
         if depth > DEEPEST:
-            raise invalid("body", f"is nested more than {DEEPEST} deep", f"嵌套超过{DEEPEST}层")
+            raise invalid(place, f"is nested more than {DEEPEST} deep", f"嵌套超过{DEEPEST}层")
 
 
 def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:

@@ -9,7 +9,7 @@ from gateway.api.types.v1.types_pb2 import Channel
 from gateway.rpc.pages import LARGEST_PAGE_SIZE
 from gateway.web.enum_words import numbers_of
 from gateway.web.refusals import CHINESE, ENGLISH, STATUSES, ErrorBody
-from gateway.web.routes import MERGE_PATCH, STAFF_PROOF, TYPE, TYPE_ATTRIBUTES, Api, Resource, Route
+from gateway.web.routes import IDENTITY_VERIFICATION, MERGE_PATCH, STAFF_PROOF, TYPE, TYPE_ATTRIBUTES, Api, Resource, Route
 from gateway.web.selecting import ALWAYS, FIELDS, LIMIT, SORT, Schema
 
 VERSION = "3.1.0"  # of OpenAPI: the first that can name a certificate as what callers prove themselves by
@@ -19,6 +19,15 @@ _VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}
 _DONE = {"POST": "201", "DELETE": "204"}
 _CALLERS = (("certificate",), ("certificate", "staff"), ("token",), ("token", "staff"))
 """The schemes by which callers prove who they are, each set of them together."""
+_PAPERS: Schema = {
+    "name": IDENTITY_VERIFICATION,
+    "in": "header",
+    "required": True,
+    "description": "The papers of the customer, as base64url of a JSON object with number, applicant and documents in the"
+    " JSON of the contract. Verify of VerificationService gives documents for a code; staff attest a paper.",
+    "schema": {"type": "string", "contentEncoding": "base64url", "contentMediaType": TYPE},
+}
+"""The papers by which a customer's data are read. They count as a password does: no link and no log has them."""
 _TEXT: Schema = {"type": "string"}
 _WORDS: Schema = {"type": "string", "minLength": 1}
 _WHOLE: Schema = {"type": "integer", "minimum": 0}
@@ -160,7 +169,10 @@ def _header_parameters(api: Api, route: Route) -> Iterable[Schema]:
         found["Idempotency-Key"] = _TEXT
     if "wait" in fields and api.longest_wait:
         found["Prefer"] = {"type": "string", "pattern": "^wait=[0-9]{1,9}$"}
-    return [{"name": name, "in": "header", "schema": schema} for name, schema in found.items()]
+    parameters: list[Schema] = [{"name": name, "in": "header", "schema": schema} for name, schema in found.items()]
+    if "documents" in fields and not route.attributes:
+        parameters.append(_PAPERS)
+    return parameters
 
 
 def _fields(route: Route) -> Collection[str]:

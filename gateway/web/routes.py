@@ -36,6 +36,8 @@ TYPE_ATTRIBUTES = ("@type", "@baseType", "@schemaLocation")
 MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
 STAFF_PROOF = "Requester-Proof"
 """The header with the proof of a member of staff behind a call."""
+IDENTITY_VERIFICATION = "Identity-Verification"
+"""The header with the papers of a customer, for routes that read by them and have no body."""
 _DEADLINE = 15.0  # seconds of a call, beside what its caller lets it wait
 _WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,9})"?', re.ASCII | re.IGNORECASE)
 _ONE = Selection()
@@ -71,6 +73,8 @@ class Asked:
     """How long the caller waits for others at most: `Prefer: wait=` (RFC 7240)."""
     body: Attributes = field(repr=False)
     """Empty where the route takes none."""
+    papers: str = field(default="", repr=False)
+    """`IDENTITY_VERIFICATION` as it came; empty without one."""
     within: Mapping[str, Collection[str]] = field(default_factory=dict, repr=False)
     """The values of attributes, by their paths, that select within the page of a list."""
 
@@ -268,6 +272,7 @@ def _asked(root: str, request: web.Request, body: Attributes, wait: int) -> Aske
         request_id=_unquoted(_header(request, "Idempotency-Key")),
         wait=Duration(seconds=wait),
         body=body,
+        papers=_header(request, IDENTITY_VERIFICATION),
     )
 
 

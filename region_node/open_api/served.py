@@ -46,6 +46,7 @@ def served_apis() -> "Sequence[Api]":
     # They need an HTTP server, a large import that other nodes do without.
     from gateway.web.openapi_pages import described  # noqa: PLC0415
     from region_node.open_api.alarm_management import ALARM_MANAGEMENT  # noqa: PLC0415
+    from region_node.open_api.bill_management import BILL_MANAGEMENT  # noqa: PLC0415
     from region_node.open_api.customer_management import CUSTOMER_MANAGEMENT, CUSTOMER_MANAGEMENT_V5  # noqa: PLC0415
     from region_node.open_api.problem_management import PROBLEM_MANAGEMENT  # noqa: PLC0415
     from region_node.open_api.product_catalog import PRODUCT_CATALOG  # noqa: PLC0415
@@ -62,5 +63,6 @@ def served_apis() -> "Sequence[Api]":
         PROBLEM_MANAGEMENT,
         ALARM_MANAGEMENT,
         PRODUCT_CATALOG,
+        BILL_MANAGEMENT,
     )
     return [described(each) for each in served]

@@ -1,8 +1,15 @@
 """A resource of each Open API that is there, made by whoever may make it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 from http import HTTPStatus
 
+from google.protobuf.json_format import MessageToJson
+
+from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
+from gateway.api.types.v1.types_pb2 import Applicant, Document
+from gateway.values import base64url
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.probe import Probe, raised
@@ -10,60 +17,97 @@ from tests.federation.running import Federation
 from tests.federation.test_open_api_orders import product_order
 from tests.federation.test_open_api_problems import PROBLEMS, problem
 from tests.federation.test_open_api_tickets import TICKETS, ticket
-from tests.federation.web_caller import ORDERS, WebCaller
+from tests.federation.web_caller import CANCELLATIONS, ORDERS, WebCaller
+
+BILLS = "/tmf-api/customerBillManagement/v4/customerBill"
 
 
-async def order(federation: Federation, web: WebCaller, guangdong: Counter) -> str:
-    """The id of an order."""
-    body = product_order(guangdong.request("SUSPEND", await guangdong.new_customer()))
+@dataclass(frozen=True)
+class Known:
+    """A resource that is there, and the headers by which it is read."""
+
+    id: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+async def order(
+    federation: Federation, web: WebCaller, guangdong: Counter, **characteristics: str
+) -> Known:
+    """An order."""
+    body = product_order(guangdong.request("SUSPEND", await guangdong.new_customer(), **characteristics))
     return await made(federation, web, ORDERS, body)
 
 
-async def complaint(federation: Federation, web: WebCaller, guangdong: Counter) -> str:
-    """The id of a complaint."""
+async def cancellation(federation: Federation, web: WebCaller, guangdong: Counter) -> Known:
+    """A cancellation, whose id is that of its order."""
+    known = await order(federation, web, guangdong, start=(federation.clock.now() + timedelta(hours=1)).isoformat())
+    body = {"productOrder": {"id": known.id}, "cancellationReason": "no longer wanted"}
+    return await made(federation, web, CANCELLATIONS, body)
+
+
+async def complaint(federation: Federation, web: WebCaller, guangdong: Counter) -> Known:
+    """A complaint."""
     request = Complainant(federation, "guangdong").request("BILL_WRONG", await guangdong.new_customer())
     return await made(federation, web, TICKETS, ticket(request))
 
 
-async def fault(federation: Federation, web: WebCaller, guangdong: Counter) -> str:
-    """The id of a fault."""
+async def fault(federation: Federation, web: WebCaller, guangdong: Counter) -> Known:
+    """A fault."""
     return await made(federation, web, PROBLEMS, problem(await guangdong.new_customer()))
 
 
-async def customer(_: Federation, __: WebCaller, guangdong: Counter) -> str:
-    """The id of a customer, which is that of a line."""
-    return (await guangdong.read(await guangdong.new_customer())).product.id
+async def customer(_: Federation, __: WebCaller, guangdong: Counter) -> Known:
+    """A customer, whose id is that of a line."""
+    return Known((await guangdong.read(await guangdong.new_customer())).product.id)
 
 
-async def alarm(federation: Federation, _: WebCaller, __: Counter) -> str:
-    """The id of an alarm."""
+async def alarm(federation: Federation, _: WebCaller, __: Counter) -> Known:
+    """An alarm."""
     probe = Probe(federation, "guangdong", federation.next_id())
     await probe.report(raised("fuzzing", federation.clock.now()))
     (found,) = await probe.alarms()
-    return found.id
+    return Known(found.id)
 
 
-async def offering(_: Federation, __: WebCaller, ___: Counter) -> str:
-    """The id of an offering."""
-    return "PAY"
+async def business(_: Federation, __: WebCaller, ___: Counter) -> Known:
+    """A business, whose code is the id of its offering, its specification and its price."""
+    return Known("PAY")
 
 
-async def made(federation: Federation, web: WebCaller, path: str, body: Mapping[str, object]) -> str:
-    """Makes a resource, and gives its id."""
+async def bill(_: Federation, __: WebCaller, guangdong: Counter) -> Known:
+    """A bill, which is read by papers."""
+    number = await guangdong.new_customer()
+    found = await guangdong.bill(number)
+    return Known(f"{found.billing_account_id}/{found.month}", papers(number, [guangdong.document("ID_ORIG")]))
+
+
+async def made(federation: Federation, web: WebCaller, path: str, body: Mapping[str, object]) -> Known:
+    """Makes a resource."""
     answer = await web.ask("POST", path, body, Idempotency_Key=federation.next_id(), Prefer="wait=10")
     assert answer.status == HTTPStatus.CREATED, answer.text
-    return str(answer.body["id"])
+    return Known(str(answer.body["id"]))
 
 
-KNOWN: Mapping[str, Callable[[Federation, WebCaller, Counter], Awaitable[str]]] = {
-    "/tmf-api/productOrderingManagement/v4": order,
-    "/tmf-api/troubleTicket/v4": complaint,
-    "/tmf-api/customerManagement/v4": customer,
-    "/tmf-api/serviceProblemManagement/v4": fault,
-    "/tmf-api/alarm/v4": alarm,
-    "/tmf-api/productCatalogManagement/v4": offering,
-    "/tmf-api/productOrdering/v5": order,
-    "/tmf-api/troubleTicket/v5": complaint,
-    "/tmf-api/customerManagement/v5": customer,
+def papers(number: str, documents: Sequence[Document]) -> Mapping[str, str]:
+    """The header with what a customer shows, by the name that `WebCaller.ask` takes."""
+    shown = QueryBillRequest(number=number, applicant=Applicant.APPLICANT_HOLDER, documents=documents)
+    return {"Identity_Verification": base64url.encoded(MessageToJson(shown).encode())}
+
+
+KNOWN: Mapping[str, Callable[[Federation, WebCaller, Counter], Awaitable[Known]]] = {
+    "/tmf-api/productOrderingManagement/v4/productOrder": order,
+    "/tmf-api/productOrderingManagement/v4/cancelProductOrder": cancellation,
+    "/tmf-api/troubleTicket/v4/troubleTicket": complaint,
+    "/tmf-api/customerManagement/v4/customer": customer,
+    "/tmf-api/serviceProblemManagement/v4/serviceProblem": fault,
+    "/tmf-api/alarm/v4/alarm": alarm,
+    "/tmf-api/productCatalogManagement/v4/productOffering": business,
+    "/tmf-api/productCatalogManagement/v4/productSpecification": business,
+    "/tmf-api/productCatalogManagement/v4/productOfferingPrice": business,
+    BILLS: bill,
+    "/tmf-api/productOrdering/v5/productOrder": order,
+    "/tmf-api/productOrdering/v5/cancelProductOrder": cancellation,
+    "/tmf-api/troubleTicket/v5/troubleTicket": complaint,
+    "/tmf-api/customerManagement/v5/customer": customer,
 }
-"""The id of a resource, by the path of its API."""
+"""A resource, by the path of its list."""

@@ -1,6 +1,7 @@
 """Bills of own and of foreign customers, by the same call; and when there is none."""
 
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
@@ -45,6 +46,24 @@ async def test_a_bill_shows_the_months_entries_and_balances(
 async def test_the_origin_region_sees_what_the_home_region_shows(guangdong: Counter, sichuan: Counter) -> None:
     number = await sichuan.new_customer()
     assert await guangdong.bill(number) == await sichuan.bill(number)
+
+
+@pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+async def test_the_present_month_needs_no_name_and_each_bill_says_which_month_goes_before(
+    federation: Federation, guangdong: Counter, home: str
+) -> None:
+    number = await Counter(federation, home).new_customer()
+    request = bill_request(guangdong, number)
+    present = await guangdong.bill(number, request.month)
+    request.month = ""
+    assert (await guangdong.billing.QueryBill(request, timeout=CALL_SECONDS)).bill == present
+    found = [present]
+    while found[-1].previous_month:
+        found.append(await guangdong.bill(number, found[-1].previous_month))
+    assert len(found) == 6, "the present month, and five before"
+    assert {each.billing_account_id for each in found} == {(await Counter(federation, home).read(number)).billing_account.id}
+    for later, earlier in pairwise(found):
+        assert earlier.start_time.ToDatetime() < earlier.end_time.ToDatetime() == later.start_time.ToDatetime()
 
 
 async def test_an_earlier_month_ends_where_the_next_begins(
@@ -158,7 +177,6 @@ def bill_request(counter: Counter, about: str, **changes: object) -> QueryBillRe
         ({"applicant": Applicant.APPLICANT_AGENT}, "APPLICANT_NOT_ALLOWED"),
         ({"documents": None}, "DOCUMENT_MISSING"),
         ({"month": "last month"}, "REQUEST_INVALID"),
-        ({"month": ""}, "REQUEST_INVALID"),
         ({"month": "2019-01"}, "BILL_OUT_OF_RANGE"),
         ({"month": "9999-12"}, "BILL_OUT_OF_RANGE"),
         ({"month": "0001-01"}, "BILL_OUT_OF_RANGE"),

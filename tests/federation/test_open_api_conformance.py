@@ -1,4 +1,7 @@
-"""What TM Forum's conformance kits check, at a real node: statuses, mandatory attributes, `fields`, and filters."""
+"""What TM Forum's conformance kits check, at a real node: statuses, mandatory attributes, `fields`, and filters.
+
+Each resource with a list is checked, in each version in which a node serves it.
+"""
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -6,20 +9,26 @@ from urllib.parse import quote
 
 import pytest
 
-from gateway.web.routes import Api
+from gateway.web.routes import Route
+from region_node.open_api.hub import HUB
 from region_node.open_api.served import served_apis
 from tests.federation.counter import Counter
-from tests.federation.open_api_resources import KNOWN
+from tests.federation.open_api_resources import BILLS, KNOWN
 from tests.federation.running import Federation
 from tests.federation.web_caller import WebCaller, below, web_caller
 
 ALWAYS = {"id", "href", "@type"}
+_ORDER = {"productOrderItem", "relatedParty", "state"}
+_CANCELLATION = {"productOrder", "state"}
+_TICKET = {"description", "severity", "ticketType"}
+_CUSTOMER = {"engagedParty", "name"}
 MANDATORY: Mapping[str, set[str]] = {
-    "/tmf-api/productOrderingManagement/v4": {"productOrderItem", "orderDate", "relatedParty", "state"},
-    "/tmf-api/troubleTicket/v4": {"description", "severity", "ticketType"},
-    "/tmf-api/customerManagement/v4": {"engagedParty", "name"},
-    "/tmf-api/serviceProblemManagement/v4": {"category", "description", "priority", "reason"},
-    "/tmf-api/alarm/v4": {
+    "/tmf-api/productOrderingManagement/v4/productOrder": {*_ORDER, "orderDate"},
+    "/tmf-api/productOrderingManagement/v4/cancelProductOrder": _CANCELLATION,
+    "/tmf-api/troubleTicket/v4/troubleTicket": _TICKET,
+    "/tmf-api/customerManagement/v4/customer": _CUSTOMER,
+    "/tmf-api/serviceProblemManagement/v4/serviceProblem": {"category", "description", "priority", "reason"},
+    "/tmf-api/alarm/v4/alarm": {
         "alarmRaisedTime",
         "alarmType",
         "alarmedObject",
@@ -28,14 +37,24 @@ MANDATORY: Mapping[str, set[str]] = {
         "sourceSystemId",
         "state",
     },
-    "/tmf-api/productCatalogManagement/v4": {"name", "lifecycleStatus"},
-    "/tmf-api/productOrdering/v5": {"productOrderItem", "creationDate", "relatedParty", "state"},
-    "/tmf-api/troubleTicket/v5": {"description", "severity", "ticketType"},
-    "/tmf-api/customerManagement/v5": {"engagedParty", "name"},
+    "/tmf-api/productCatalogManagement/v4/productOffering": {"name", "lifecycleStatus", "productOfferingPrice"},
+    "/tmf-api/productCatalogManagement/v4/productSpecification": {"name", "lifecycleStatus"},
+    "/tmf-api/productCatalogManagement/v4/productOfferingPrice": {"name", "lifecycleStatus"},
+    BILLS: {"billDocument", "state"},
+    "/tmf-api/productOrdering/v5/productOrder": {*_ORDER, "creationDate"},
+    "/tmf-api/productOrdering/v5/cancelProductOrder": _CANCELLATION,
+    "/tmf-api/troubleTicket/v5/troubleTicket": _TICKET,
+    "/tmf-api/customerManagement/v5/customer": _CUSTOMER,
 }
-"""The attributes that the kits want of each resource of an API, by its path, beside those of all."""
+"""The attributes that the kits want of each resource, by the path of its list, beside those of all."""
+LISTS: Mapping[str, Route] = {
+    f"{api.root}{route.path}": route
+    for api in served_apis()
+    for route in api.routes
+    if route.selection.order and route.path != f"/{HUB}"
+}
 pytestmark = pytest.mark.slow
-APIS = pytest.mark.parametrize("api", served_apis(), ids=lambda api: api.root)
+RESOURCES = pytest.mark.parametrize("path", LISTS)
 
 
 @pytest.fixture
@@ -45,10 +64,12 @@ def web(federation: Federation) -> WebCaller:
 
 
 def values(told: object, path: str = "") -> Iterator[tuple[str, str]]:
-    """The texts in what is told, each with its path."""
+    """The texts, numbers and flags in what is told, each with its path."""
     match told:
-        case str():
-            yield path, told
+        case bool():
+            yield path, str(told).lower()
+        case str() | int() | float():
+            yield path, str(told)
         case list():
             for each in told:
                 yield from values(each, path)
@@ -57,44 +78,51 @@ def values(told: object, path: str = "") -> Iterator[tuple[str, str]]:
                 yield from values(each, f"{path}.{name}" if path else name)
 
 
-@APIS
+def test_each_list_is_checked_and_nothing_else_is_named() -> None:
+    assert LISTS.keys() == MANDATORY.keys() == KNOWN.keys()
+
+
+@RESOURCES
 async def test_a_resource_has_what_the_kits_want_and_is_selected_by_each_of_its_attributes(
-    federation: Federation, web: WebCaller, guangdong: Counter, api: Api
+    federation: Federation, web: WebCaller, guangdong: Counter, path: str
 ) -> None:
-    name, route = await KNOWN[api.root](federation, web, guangdong), api.routes[0]
-    resources, wanted = f"{api.root}{route.path}", MANDATORY[api.root] | ALWAYS
-    one = await web.ask("GET", below(resources, name))
+    known, route = await KNOWN[path](federation, web, guangdong), LISTS[path]
+    name, wanted = known.id, MANDATORY[path] | ALWAYS
+    one = await web.ask("GET", below(path, name), **known.headers)
     told = one.body
     assert (one.status, wanted - told.keys(), told["id"]) == (HTTPStatus.OK, set(), name)
-    assert (await web.ask("GET", f"{resources}/{name}")).body["id"] == name, "an id with a slash was not read"
-    listed = await web.ask("GET", f"{resources}?limit=500")
+    slashed = await web.ask("GET", f"{path}/{name}", **known.headers)
+    assert slashed.body["id"] == name, "an id with a slash was not read"
+    listed = await web.ask("GET", f"{path}?limit=500", **known.headers)
     assert (listed.status, [each for each in listed.bodies if wanted - each.keys()]) == (HTTPStatus.OK, [])
     wrong = []
     for attribute in sorted(wanted):
-        few = await web.ask("GET", f"{resources}?fields={attribute}&limit=5")
+        few = await web.ask("GET", f"{path}?fields={attribute}&limit=5", **known.headers)
         if few.status != HTTPStatus.OK or any(set(each) != {*ALWAYS, attribute} for each in few.bodies):
             wrong.append(f"fields={attribute}: {few.text}")
     selecting = {*route.paths, *route.selection.filters}
     (entry,) = (each for each in listed.bodies if each["id"] == name)
-    for path, value in dict(values(entry)).items():
-        if path not in selecting or "," in value:
+    shown = dict(values(entry))
+    for attribute, value in shown.items():
+        if attribute not in selecting or "," in value:
             continue
-        found = await web.ask("GET", f"{resources}?{path}={quote(value)}&fields=id&limit=500")
+        found = await web.ask("GET", f"{path}?{attribute}={quote(value)}&fields=id&limit=500", **known.headers)
         if found.status != HTTPStatus.OK or name not in [each["id"] for each in found.bodies]:
-            wrong.append(f"{path}={value}: {found.text}")
+            wrong.append(f"{attribute}={value}: {found.text}")
     assert not wrong
-    assert {path for path in ("id", "href", "@type", *wanted) if isinstance(told.get(path), str)} <= selecting
+    plain = {each for each in shown if each.partition(".")[0] in wanted}
+    assert plain <= selecting, "an attribute that the kits want selects nothing"
 
 
-@APIS
+@RESOURCES
 async def test_what_is_not_there_is_not_found_and_what_is_no_attribute_selects_nothing(
-    web: WebCaller, api: Api
+    federation: Federation, web: WebCaller, guangdong: Counter, path: str
 ) -> None:
-    resources = f"{api.root}{api.routes[0].path}"
-    missing = await web.ask("GET", below(resources, "guangdong/none"))
+    headers = (await KNOWN[path](federation, web, guangdong)).headers
+    missing = await web.ask("GET", below(path, "guangdong/none"), **headers)
     assert (missing.status, missing.body["@type"]) == (HTTPStatus.NOT_FOUND, "Error")
-    none = await web.ask("GET", f"{resources}?id=guangdong/none")
+    none = await web.ask("GET", f"{path}?id=guangdong/none", **headers)
     assert (none.status, none.bodies) == (HTTPStatus.OK, [])
     for query in ("nonsense=1", "id.nonsense=1"):
-        unknown = await web.ask("GET", f"{resources}?{query}")
+        unknown = await web.ask("GET", f"{path}?{query}", **headers)
         assert (unknown.status, unknown.body["code"]) == (HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED")

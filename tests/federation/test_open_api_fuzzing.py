@@ -153,9 +153,22 @@ def _operation(document: Mapping[str, Any], route: Route) -> dict[str, Any]:
 
 
 async def name_known(federation: Federation, web: WebCaller, guangdong: Counter, api: Api, directory: Path) -> None:
-    """Has requests for one resource ask for one that is there."""
-    known = await KNOWN[api.root](federation, web, guangdong)
-    (directory / "schemathesis.toml").write_text(f'[parameters]\n"path.id" = {json.dumps(known)}\n')
+    """Has requests for one resource ask for one that is there, by its headers."""
+    found = []
+    for route in api.routes:
+        path, _, by_id = route.path.rpartition("/")
+        if by_id == "{id}" and f"{api.root}{path}" in KNOWN:
+            known = await KNOWN[f"{api.root}{path}"](federation, web, guangdong)
+            headers = {f"header.{name.replace('_', '-')}": value for name, value in known.headers.items()}
+            found.append(_parameters(route.path, {"path.id": known.id, **headers}))
+            found += [_parameters(path, headers)] if headers else []
+    (directory / "schemathesis.toml").write_text("\n".join(found))
+
+
+def _parameters(path: str, values: Mapping[str, str]) -> str:
+    """The lines by which requests below a path have these values."""
+    told = ", ".join(f"{json.dumps(name)} = {json.dumps(value)}" for name, value in values.items())
+    return f'[[operations]]\ninclude-path = "{path}"\nparameters = {{ {told} }}\n'
 
 
 FILES: Mapping[str, str] = {
@@ -165,6 +178,7 @@ FILES: Mapping[str, str] = {
     "/tmf-api/serviceProblemManagement/v4": "TMF656-ServiceProblem-v4.0.0.swagger.json",
     "/tmf-api/alarm/v4": "TMF642-Alarm-v4.0.0.swagger.json",
     "/tmf-api/productCatalogManagement/v4": "TMF620-ProductCatalog-v4.0.0.swagger.json",
+    "/tmf-api/customerBillManagement/v4": "TMF678-CustomerBill-v4.0.0.swagger.json",
     "/tmf-api/productOrdering/v5": "TMF622-ProductOrdering-v5.0.0.oas.yaml",
     "/tmf-api/troubleTicket/v5": "TMF621-Trouble_Ticket-v5.0.1.oas.yaml",
     "/tmf-api/customerManagement/v5": "TMF629-Customer_Management-v5.0.1.oas.yaml",

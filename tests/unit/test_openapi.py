@@ -61,6 +61,11 @@ def test_headers_are_described_where_their_rpc_heeds_them() -> None:
     assert told["listProductOffering"] == {"Accept-Language"}
     assert told["retrieveProductOrder"] == told["patchCustomer"] == {"Accept-Language", *person}
     assert told["createProductOrder"] == {"Accept-Language", *person, "Idempotency-Key", "Prefer"}
+    assert told["listCustomerBill"] == {"Accept-Language", *person, "Idempotency-Key", "Identity-Verification"}
+    assert [name for name, headers in told.items() if "Identity-Verification" in headers] == [
+        "listCustomerBill",
+        "retrieveCustomerBill",
+    ]
     assert told["createServiceProblem"] == {"Accept-Language", *person, "Idempotency-Key"}
 
 

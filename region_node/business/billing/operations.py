@@ -66,6 +66,7 @@ def read_bill(
         count_line(tx, Dealer(questioner.region, questioner.caller, asked.requester.staff_id), now)
     bill, former = bill_of(tx, context, line.account_id, month, itemised=asked.itemised), former_home(tx, line, month)
     bill.former_region = "" if former is None else former.region
+    bill.previous_month = "" if Month.at(now, context.time_zone) - month >= kept else month.before(1).name
     return bill
 
 
@@ -101,6 +102,9 @@ def bill_of(tx: Transaction, context: RegionContext, account_id: str, month: Mon
         opening_balance=_money(context, opening),
         closing_balance=_money(context, opening + sum(each.amount for each in entries)),
         usage=usage,
+        billing_account_id=account_id,
+        start_time=to_timestamp(month.start),
+        end_time=to_timestamp(month.end),
     )
     if row is not None:
         bill.total.CopyFrom(_money(context, row.total))

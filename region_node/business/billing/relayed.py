@@ -10,7 +10,7 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.business.billing.operations import QRY_BILL, read_bill
 from region_node.business.billing.readings import BILL_LIMIT
-from region_node.business.billing.rules import is_month
+from region_node.business.billing.rules import asked_month, is_month
 from region_node.customers.disclosures.recording import agreed_answer
 from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.customers.verification.rules import Shown
@@ -31,6 +31,7 @@ class BillingEnvelopes:
 
     def _asked(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         asked = received(QueryBillRequest, content.payload)
+        asked.month = asked_month(asked.month, now, self._context.time_zone)
         require_name("operator", content.operator)
         questioner = Questioner(content.origin, content.operator)
         month = asked.month if is_month(asked.month) else ""  # else the query is refused, and no row holds its text

@@ -81,6 +81,11 @@ def is_month(month: str) -> bool:
     return _MONTH.fullmatch(month) is not None
 
 
+def asked_month(said: str, now: datetime, time_zone: str) -> str:
+    """The month of a question, as it was said; the present one for an empty text."""
+    return said or Month.at(now, time_zone).name
+
+
 def month_bounds(month: str, now: datetime, time_zone: str, kept: int) -> Month:
     """A month with an available bill; `kept` is the policy `bills-kept`.
 

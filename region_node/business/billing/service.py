@@ -18,6 +18,7 @@ from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.business.billing.bulk import answer_bills
 from region_node.business.billing.operations import QRY_BILL, former_question, read_bill, settlements
+from region_node.business.billing.rules import asked_month
 from region_node.business.billing.usage import BATCH_LIMIT, read_usage, record_usage
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
@@ -54,6 +55,7 @@ class BillingService(BillingServiceServicer):
         if owner != self._context.region:
             return api.QueryBillResponse(bill=await self._ask(owner, asked))
         questioner, now = self._questions.questioner, self._clock.now()
+        asked.month = asked_month(asked.month, now, self._context.time_zone)
         try:
             bill = await self._store.write(lambda tx: read_bill(tx, self._context, asked, questioner, now))
         except Moved as moved:

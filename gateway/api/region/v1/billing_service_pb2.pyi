@@ -66,7 +66,9 @@ class QueryBillRequest(_message.Message):
     number: _builtins.str
     """The customer's number."""
     month: _builtins.str
-    """Month, as YYYY-MM, in the home region's time zone; at most five months back."""
+    """Month, as YYYY-MM, in the home region's time zone; at most five months back. Empty for the present one, which earlier
+    versions refuse.
+    """
     applicant: _types_pb2.Applicant.ValueType
     """Kind of applicant."""
     request_id: _builtins.str
@@ -141,6 +143,10 @@ class Bill(_message.Message):
     ABNORMAL_FIELD_NUMBER: _builtins.int
     FORMER_REGION_FIELD_NUMBER: _builtins.int
     FORMER_FIELD_NUMBER: _builtins.int
+    BILLING_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    PREVIOUS_MONTH_FIELD_NUMBER: _builtins.int
     month: _builtins.str
     """Month, as YYYY-MM."""
     region: _builtins.str
@@ -151,6 +157,10 @@ class Bill(_message.Message):
     """
     former_region: _builtins.str
     """The former home with a part of the month, if the customer moved to this region in the month or later. It keeps its bill."""
+    billing_account_id: _builtins.str
+    """The home region's id of the account; unset by earlier versions."""
+    previous_month: _builtins.str
+    """The month before, as YYYY-MM; empty where its bill is no longer kept, and by earlier versions."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___BillLine]:
         """Charges and payments of the month, in order."""
@@ -181,6 +191,14 @@ class Bill(_message.Message):
         home is out of reach.
         """
 
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Start of the month; unset by earlier versions."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """End of the month, which does not belong to it; unset by earlier versions."""
+
     def __init__(
         self,
         *,
@@ -195,10 +213,14 @@ class Bill(_message.Message):
         abnormal: _builtins.bool = ...,
         former_region: _builtins.str = ...,
         former: Global___Bill | None = ...,
+        billing_account_id: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        previous_month: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["closing_balance", b"closing_balance", "former", b"former", "opening_balance", b"opening_balance", "payment_due_time", b"payment_due_time", "total", b"total"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closing_balance", b"closing_balance", "end_time", b"end_time", "former", b"former", "opening_balance", b"opening_balance", "payment_due_time", b"payment_due_time", "start_time", b"start_time", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abnormal", b"abnormal", "closing_balance", b"closing_balance", "former", b"former", "former_region", b"former_region", "lines", b"lines", "month", b"month", "opening_balance", b"opening_balance", "payment_due_time", b"payment_due_time", "region", b"region", "total", b"total", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abnormal", b"abnormal", "billing_account_id", b"billing_account_id", "closing_balance", b"closing_balance", "end_time", b"end_time", "former", b"former", "former_region", b"former_region", "lines", b"lines", "month", b"month", "opening_balance", b"opening_balance", "payment_due_time", b"payment_due_time", "previous_month", b"previous_month", "region", b"region", "start_time", b"start_time", "total", b"total", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

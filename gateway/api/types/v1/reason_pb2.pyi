@@ -803,6 +803,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Prove the wish of the customer by one of the ways that GetBusinessGuide names among the policies of the business, or
     let the waiting time pass.
     """
+    REASON_BILL_NOT_FOUND: _Reason.ValueType  # 701
+    """Read the list of bills with the papers of the customer: it has the ids. A move to another home region changes them."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1587,6 +1589,8 @@ REASON_PROOF_WAY_NOT_TAKEN: Reason.ValueType  # 699
 """Prove the wish of the customer by one of the ways that GetBusinessGuide names among the policies of the business, or
 let the waiting time pass.
 """
+REASON_BILL_NOT_FOUND: Reason.ValueType  # 701
+"""Read the list of bills with the papers of the customer: it has the ids. A move to another home region changes them."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

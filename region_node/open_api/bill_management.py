@@ -1,0 +1,69 @@
+"""TMF678 Customer Bill Management v4, to be read: its routes, each the RPC QueryBill of BillingService."""
+
+from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillRequest, QueryBillResponse
+from gateway.web.routes import Answer, Api, Asked, Route
+from gateway.web.selecting import Selection
+from region_node.open_api.customer_bills import (
+    BILL,
+    CUSTOMER_BILL,
+    MONTH,
+    USAGE,
+    month_of,
+    require_bill,
+    shown_papers,
+    told_bill,
+)
+from region_node.open_api.resources import tokens_of, told_list, told_one
+
+_RPC = "/gateway.api.region.v1.BillingService/QueryBill"
+
+
+def _list(asked: Asked) -> QueryBillRequest:
+    # A page has the bill of one month, and the token of the next page is the month before.
+    token = tokens_of(asked)["page_token"]
+    return _query(asked, asked.query.get(MONTH) or token)
+
+
+def _listed(asked: Asked, response: QueryBillResponse) -> Answer:
+    bill = response.bill
+    token = "" if MONTH in asked.query else bill.previous_month
+    return told_list(asked, BILL, [told_bill(bill, asked.root, asked.fields)], token, None)
+
+
+def _get(asked: Asked) -> QueryBillRequest:
+    return _query(asked, month_of(asked.names["id"]))
+
+
+def _got(asked: Asked, response: QueryBillResponse) -> Answer:
+    require_bill(response.bill, asked.names["id"])
+    return told_one(asked, told_bill(response.bill, asked.root, asked.fields))
+
+
+def _query(asked: Asked, month: str) -> QueryBillRequest:
+    request = shown_papers(asked.papers)
+    request.month, request.request_id = month, asked.request_id
+    request.requester.CopyFrom(asked.requester)
+    request.itemised = USAGE in asked.fields
+    return request
+
+
+_ROOT = "/tmf-api/customerBillManagement/v4"
+_RESOURCE = CUSTOMER_BILL.resource(Bill, lambda bill: told_bill(bill, _ROOT))
+BILL_MANAGEMENT = Api(
+    _ROOT,
+    (
+        Route.of(
+            "GET",
+            f"/{BILL}",
+            _RPC,
+            _list,
+            _listed,
+            resource=_RESOURCE,
+            selection=Selection(f"-{MONTH}", {MONTH: ()}),
+        ),
+        Route.of("GET", f"/{BILL}/{{id}}", _RPC, _get, _got, resource=_RESOURCE),
+    ),
+    0,
+    (CUSTOMER_BILL.page(_ROOT, "BillingService"),),
+    "TMF678 Customer Bill Management",
+)
