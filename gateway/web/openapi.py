@@ -9,7 +9,16 @@ from gateway.api.types.v1.types_pb2 import Channel
 from gateway.rpc.pages import LARGEST_PAGE_SIZE
 from gateway.web.enum_words import numbers_of
 from gateway.web.refusals import CHINESE, ENGLISH, STATUSES, ErrorBody
-from gateway.web.routes import IDENTITY_VERIFICATION, MERGE_PATCH, STAFF_PROOF, TYPE, TYPE_ATTRIBUTES, Api, Resource, Route
+from gateway.web.routes import (
+    IDENTITY_VERIFICATION,
+    MERGE_PATCH,
+    STAFF_PROOF,
+    TYPE,
+    TYPE_ATTRIBUTES,
+    Api,
+    Resource,
+    Route,
+)
 from gateway.web.selecting import ALWAYS, FIELDS, LIMIT, SORT, Schema
 
 VERSION = "3.1.0"  # of OpenAPI: the first that can name a certificate as what callers prove themselves by
@@ -23,8 +32,8 @@ _PAPERS: Schema = {
     "name": IDENTITY_VERIFICATION,
     "in": "header",
     "required": True,
-    "description": "The papers of the customer, as base64url of a JSON object with number, applicant and documents in the"
-    " JSON of the contract. Verify of VerificationService gives documents for a code; staff attest a paper.",
+    "description": "The papers of the customer, as base64url of a JSON object with number, applicant and documents in"
+    " the JSON of the contract. Verify of VerificationService gives documents for a code; staff attest a paper.",
     "schema": {"type": "string", "contentEncoding": "base64url", "contentMediaType": TYPE},
 }
 """The papers by which a customer's data are read. They count as a password does: no link and no log has them."""

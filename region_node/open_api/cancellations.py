@@ -6,15 +6,15 @@ An order has at most one, under its own id.
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.web.json_bodies import Attributes
-from region_node.open_api.product_orders import ORDER
+from gateway.web.json_bodies import Attributes, unsupported
+from region_node.open_api.product_orders import ORDER, PRODUCT_ORDER
 from region_node.open_api.resources import Json, href_of, told_time, without_empty
 from region_node.open_api.versions import Version, version_of
 
 CANCEL = "cancelProductOrder"
 CANCEL_TYPE = "CancelProductOrder"
 _ORDER = "ProductOrder"
-_CANCELLED = OrderState.ORDER_STATE_CANCELLED
+_CANCELLED, _WORD = OrderState.ORDER_STATE_CANCELLED, "cancelled"
 _DECIDING = (OrderState.ORDER_STATE_ASSESSING_CANCELLATION, OrderState.ORDER_STATE_PENDING_CANCELLATION)
 _FAILED = "terminatedWithError"
 STATES = {"done": (_CANCELLED,), "inProgress": _DECIDING}
@@ -30,6 +30,18 @@ def order_to_cancel(body: Attributes, version: Version) -> tuple[str, str]:
     order.text("href")
     version.order.close(order, _ORDER)
     return order_id, body.text("cancellationReason")
+
+
+def cancelled_by(body: Attributes, version: Version) -> str:
+    """The reason of the cancellation that a merge patch of an order is. Raises Refused as `order_request`."""
+    version.require_type(body, *PRODUCT_ORDER.types)
+    if body.text("state") != _WORD:
+        raise unsupported(
+            body.at("state"),
+            f"an order is changed by its cancellation alone: state is {_WORD}",
+            f"订单只能取消：state须为{_WORD}",
+        )
+    return body.text("cancellationReason")
 
 
 def told_cancellation(order: Order, root: str) -> Json:

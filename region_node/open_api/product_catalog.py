@@ -49,7 +49,9 @@ def _routes(name: str, resource: Resource, told: _Told) -> Sequence[Route]:
 
     ordered = Selection("id")
     return (
-        Route.of("GET", f"/{name}", f"{_SERVICE}/ListBusinesses", list_all, listed, resource=resource, selection=ordered),
+        Route.of(
+            "GET", f"/{name}", f"{_SERVICE}/ListBusinesses", list_all, listed, resource=resource, selection=ordered
+        ),
         Route.of("GET", f"/{name}/{{id}}", f"{_SERVICE}/GetBusinessGuide", get, got, resource=resource),
     )
 

@@ -14,6 +14,7 @@ from region_node.open_api.cancellations import (
     CANCELLING,
     STATES,
     answered_cancellation,
+    cancelled_by,
     order_to_cancel,
     told_cancellation,
 )
@@ -89,7 +90,18 @@ def _got_cancellation(asked: Asked, response: order_api.GetOrderResponse) -> Ans
 
 
 def _cancel(asked: Asked) -> order_api.CancelOrderRequest:
-    order_id, reason = order_to_cancel(asked.body, version_of(asked.root))
+    return _cancellation(asked, *order_to_cancel(asked.body, version_of(asked.root)))
+
+
+def _patch(asked: Asked) -> order_api.CancelOrderRequest:
+    return _cancellation(asked, asked.names["id"], cancelled_by(asked.body, version_of(asked.root)))
+
+
+def _patched(asked: Asked, response: order_api.CancelOrderResponse) -> Answer:
+    return told_one(asked, _told(asked, response.order))
+
+
+def _cancellation(asked: Asked, order_id: str, reason: str) -> order_api.CancelOrderRequest:
     return order_api.CancelOrderRequest(
         request_id=asked.request_id, order_id=order_id, reason=reason, requester=asked.requester, wait=asked.wait
     )
@@ -115,56 +127,73 @@ def _answered(
     return told_list(asked, resource, [told(order) for order in response.orders], response.next_page_token, total)
 
 
-def _api(root: str, hub: Sequence[Route]) -> Api:
+def _order_routes(root: str) -> Sequence[Route]:
     version = version_of(root)
     order = PRODUCT_ORDER.resource(Order, lambda order: told_order(order, root, ENGLISH))
+    return (
+        Route.of(
+            "GET",
+            f"/{ORDER}",
+            f"{_SERVICE}/ListOrders",
+            _list,
+            _listed,
+            resource=order,
+            selection=Selection(f"-{version.order_time}", _FILTERS, single=(_PARTY,), is_counted=True),
+        ),
+        Route.of(
+            "POST",
+            f"/{ORDER}",
+            f"{_SERVICE}/SubmitOrder",
+            _post,
+            _posted,
+            resource=order,
+            attributes=version.attributes(
+                version.order_identifier, "channel", "relatedParty", "productOrderItem", "document"
+            ),
+        ),
+        Route.of("GET", f"/{ORDER}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got, resource=order),
+        Route.of(
+            "PATCH",
+            f"/{ORDER}/{{id}}",
+            f"{_SERVICE}/CancelOrder",
+            _patch,
+            _patched,
+            resource=order,
+            attributes=version.attributes(_STATE, "cancellationReason"),
+        ),
+    )
+
+
+def _cancellation_routes(root: str) -> Sequence[Route]:
+    version = version_of(root)
     task = resource_of(CANCEL_TYPE, Order, lambda order: answered_cancellation(order, root))
-    newest_first = f"-{version.order_time}"
+    return (
+        Route.of(
+            "GET",
+            f"/{CANCEL}",
+            f"{_SERVICE}/ListOrders",
+            _get_cancellations,
+            _got_cancellations,
+            resource=task,
+            selection=Selection(f"-{version.order_time}", {_STATE: STATES}, is_counted=True),
+        ),
+        Route.of(
+            "POST",
+            f"/{CANCEL}",
+            f"{_SERVICE}/CancelOrder",
+            _cancel,
+            _cancelled,
+            resource=task,
+            attributes=version.attributes("productOrder", "cancellationReason"),
+        ),
+        Route.of("GET", f"/{CANCEL}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got_cancellation, resource=task),
+    )
+
+
+def _api(root: str, hub: Sequence[Route]) -> Api:
     return Api(
         root,
-        (
-            Route.of(
-                "GET",
-                f"/{ORDER}",
-                f"{_SERVICE}/ListOrders",
-                _list,
-                _listed,
-                resource=order,
-                selection=Selection(newest_first, _FILTERS, single=(_PARTY,), is_counted=True),
-            ),
-            Route.of(
-                "POST",
-                f"/{ORDER}",
-                f"{_SERVICE}/SubmitOrder",
-                _post,
-                _posted,
-                resource=order,
-                attributes=version.attributes(
-                    version.order_identifier, "channel", "relatedParty", "productOrderItem", "document"
-                ),
-            ),
-            Route.of("GET", f"/{ORDER}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got, resource=order),
-            Route.of(
-                "GET",
-                f"/{CANCEL}",
-                f"{_SERVICE}/ListOrders",
-                _get_cancellations,
-                _got_cancellations,
-                resource=task,
-                selection=Selection(newest_first, {_STATE: STATES}, is_counted=True),
-            ),
-            Route.of(
-                "POST",
-                f"/{CANCEL}",
-                f"{_SERVICE}/CancelOrder",
-                _cancel,
-                _cancelled,
-                resource=task,
-                attributes=version.attributes("productOrder", "cancellationReason"),
-            ),
-            Route.of("GET", f"/{CANCEL}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got_cancellation, resource=task),
-            *hub,
-        ),
+        (*_order_routes(root), *_cancellation_routes(root), *hub),
         int(LONGEST_WAIT),
         (PRODUCT_ORDER.page(root, "OrderService"),),
         "TMF622 Product Ordering Management",

@@ -30,9 +30,7 @@ class Known:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-async def order(
-    federation: Federation, web: WebCaller, guangdong: Counter, **characteristics: str
-) -> Known:
+async def order(federation: Federation, web: WebCaller, guangdong: Counter, **characteristics: str) -> Known:
     """An order."""
     body = product_order(guangdong.request("SUSPEND", await guangdong.new_customer(), **characteristics))
     return await made(federation, web, ORDERS, body)

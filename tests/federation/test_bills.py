@@ -61,7 +61,9 @@ async def test_the_present_month_needs_no_name_and_each_bill_says_which_month_go
     while found[-1].previous_month:
         found.append(await guangdong.bill(number, found[-1].previous_month))
     assert len(found) == 6, "the present month, and five before"
-    assert {each.billing_account_id for each in found} == {(await Counter(federation, home).read(number)).billing_account.id}
+    assert {each.billing_account_id for each in found} == {
+        (await Counter(federation, home).read(number)).billing_account.id
+    }
     for later, earlier in pairwise(found):
         assert earlier.start_time.ToDatetime() < earlier.end_time.ToDatetime() == later.start_time.ToDatetime()
 

@@ -14,6 +14,7 @@ from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.security.identity import parse
 from gateway.security.tls import Credentials
+from gateway.web.routes import MERGE_PATCH
 from tests.federation.certificates import FEDERATION, new_authority
 from tests.federation.counter import REQUESTER, Counter, seconds
 from tests.federation.databases import Row
@@ -143,6 +144,32 @@ async def test_an_order_is_cancelled_and_its_cancellation_is_read(
     listed = await web.ask("GET", f"{CANCELLATIONS}?state=done&fields=productOrder")
     assert order.id in [each["id"] for each in listed.bodies]
     assert (await guangdong.get(order.id)).state == OrderState.ORDER_STATE_CANCELLED
+
+
+async def test_a_merge_patch_cancels_an_order_once_and_changes_nothing_else(
+    federation: Federation, web: WebCaller, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    start = (federation.clock.now() + timedelta(hours=1)).isoformat()
+    place = order_path((await guangdong.order("SUSPEND", number, start=start)).id)
+    said = {"Content_Type": MERGE_PATCH, "Idempotency_Key": federation.next_id(), "Prefer": "wait=10"}
+    other: list[tuple[str, dict[str, object]]] = [
+        ("state", {"state": "completed"}),
+        ("state", {"cancellationReason": "changed my mind"}),
+        ("note", {"note": [{"text": "changed my mind"}]}),
+    ]
+    for attribute, body in other:
+        refused = await web.ask("PATCH", place, body, **said)
+        assert (refused.status, refused.body["code"]) == (HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED")
+        assert f"attribute: {attribute}" in str(refused.body["message"])
+    change = {"state": "cancelled", "cancellationReason": "changed my mind"}
+    told = [await web.ask("PATCH", place, change, **said) for _ in range(2)]
+    assert [each.status for each in told] == 2 * [HTTPStatus.OK]
+    assert (told[0].body["state"], told[0].body["cancellationReason"]) == ("cancelled", "changed my mind")
+    assert told[0].body == told[1].body == (await web.ask("GET", place)).body
+    done = order_path((await guangdong.order("SUSPEND", await guangdong.new_customer())).id)
+    late = await web.ask("PATCH", done, change, **{**said, "Idempotency_Key": federation.next_id()})
+    assert (late.status, late.body["code"]) == (HTTPStatus.UNPROCESSABLE_ENTITY, "ORDER_TOO_LATE_TO_CANCEL")
 
 
 async def test_both_doors_refuse_for_the_same_reasons_in_the_same_words(
