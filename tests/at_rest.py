@@ -17,8 +17,9 @@ from gateway.security.region_keys import KeySet
 from gateway.store import vault
 from gateway.store.port import Transaction
 from region_node.business.orders.rows import find_order
+from region_node.customers.listed_lines import lines_after
 from region_node.customers.notices.rows import notices_after
-from region_node.customers.rows import find_customer, lines_after
+from region_node.customers.rows import find_customer
 from region_node.network.faults.rows import find_fault
 from region_node.node.subjects import customer_subject
 

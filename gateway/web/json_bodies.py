@@ -20,7 +20,7 @@ _OPENING = frozenset((b"[", b"{"))
 
 
 def parsed(data: bytes, place: str = "") -> "Attributes":
-    """The object in a body, or at another place. Raises Refused where it is too large, too deep, or no JSON in UTF-8."""
+    """The object in a body, or at another place. Raises Refused where it is too large, too deep, or no JSON."""
     if len(data) > LARGEST_BODY:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(LARGEST_BODY))
     _require_shallow(data, place or _BODY)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.store.port import Transaction
-from region_node.customers.rows import Line, lines_after
+from region_node.customers.listed_lines import lines_after
+from region_node.customers.rows import Line
 
 _OTHER_LINES = 3  # of a customer that get it, too: a company may have thousands
 

@@ -15,6 +15,7 @@ from gateway.store.timers import Timer, cancel_timer, set_timer
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import OPENING, REFUNDS_DUE, EntryKind, Posting, transfer
 from region_node.customers.contact_preferences import keep_preferences, preferences_of
+from region_node.customers.listed_lines import lines_after
 from region_node.customers.moved_numbers import has_moved, home_elsewhere, is_home_of
 from region_node.customers.other_contacts.notices import notify_of_change
 from region_node.customers.other_contacts.rows import keep_other_contacts, other_contacts
@@ -32,7 +33,6 @@ from region_node.customers.rows import (
     insert_lines,
     line_at_rest,
     line_of,
-    lines_after,
     update_customer,
     update_line,
 )
@@ -125,10 +125,13 @@ def number_of(tx: Transaction, product_id: str) -> str:
 
 
 def read_page(
-    tx: Transaction, after_customer: str, after_line: str, limit: int, asked: AuditedCall
+    tx: Transaction, after_customer: str, after_line: str, limit: int, asked: AuditedCall, skip: int = 0
 ) -> list[KnownCustomer]:
-    """At most `limit` lines with their customers, after a customer's line; the reading is audited."""
-    lines = lines_after(tx, after_customer, after_line, limit)
+    """At most `limit` lines with their customers, after a customer's line, the first `skip` passed over.
+
+    The reading is audited.
+    """
+    lines = lines_after(tx, after_customer, after_line, limit, skip)
     asked.record(tx, "ListCustomers", after_customer or "-", f"{len(lines)} read")
     return [_with_customer(tx, line) for line in lines]
 

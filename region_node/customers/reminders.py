@@ -11,8 +11,9 @@ from gateway.relay.border import Border
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, is_set, set_timer
 from gateway.time.clock import to_microseconds
+from region_node.customers.listed_lines import lines_ending
 from region_node.customers.notices.rows import Notice, tell
-from region_node.customers.rows import Line, lines_ending
+from region_node.customers.rows import Line
 
 REMINDER_TIMER = "contract-reminders"
 REMINDERS = ("renewal-reminder-first", "renewal-reminder-second", "renewal-reminder-last")

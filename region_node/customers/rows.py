@@ -26,9 +26,9 @@ from gateway.store.tables import Table, prints_without
 from gateway.time.clock import from_microseconds, to_microseconds
 from gateway.wording.masking import masked_address, masked_email, masked_name, masked_number, masked_text, prints_masked
 from region_node.node.subjects import customer_subject, number_index
-from region_node.records.readable import readable_page
 
-_READABLE = " AND customer_id NOT IN (SELECT customer_id FROM customers WHERE status <> 1)"
+READABLE = " AND customer_id NOT IN (SELECT customer_id FROM customers WHERE status <> 1)"
+"""The condition of SQL on lines of customers whose data may be read."""
 _INSERT_CUSTOMER = "INSERT INTO customers (customer_id, name, email, sealed) VALUES (:customer_id, '', '', :sealed)"
 _CONTENT = "taken-over customer"  # the kind of index that compares contents
 _CUSTOMERS = "SELECT customer_id, sealed FROM customers WHERE customer_id"
@@ -146,13 +146,14 @@ class LineAtRest(NamedTuple):
 _TAKEN_OVER = ("taken_over", "taken_over_content")
 _OPENED = ("customer_id", "account_id", "number", "kind", "start_time", "suspension_reason", "address")
 _LINES = Table("products", LineAtRest, key=("product_id",), fixed=(*_OPENED, *_TAKEN_OVER))
-_ALL_LINES = f"SELECT {', '.join(_LINES.columns)} FROM products"  # noqa: S608 - column names only
+ALL_LINES = f"SELECT {', '.join(_LINES.columns)} FROM products"  # noqa: S608 - column names only
+"""All lines, as SQL selects them."""
 
 
 def find_line(tx: Transaction, number: str) -> Line | None:
     """The line with a number. A commit reads and opens it once."""
     row = next(iter(_numbered(tx, number)), None)
-    return None if row is None else tx.once(vault.KEYS, row, lambda: _opened(tx, [row])[0])
+    return None if row is None else tx.once(vault.KEYS, row, lambda: opened_lines(tx, [row])[0])
 
 
 def is_number_in_use(tx: Transaction, number: str) -> bool:
@@ -163,7 +164,7 @@ def is_number_in_use(tx: Transaction, number: str) -> bool:
 def line_of(tx: Transaction, product_id: str) -> Line | None:
     """The line with an id."""
     row = line_at_rest(tx, product_id)
-    return None if row is None else _opened(tx, [row])[0]
+    return None if row is None else opened_lines(tx, [row])[0]
 
 
 def line_at_rest(tx: Transaction, product_id: str) -> LineAtRest | None:
@@ -288,50 +289,6 @@ def update_customer(tx: Transaction, customer: CustomerRow) -> None:
     tx.execute("UPDATE customers SET sealed = :sealed WHERE customer_id = :id", id=customer.customer_id, sealed=sealed)
 
 
-def lines_after(tx: Transaction, customer_id: str, product_id: str, limit: int) -> list[Line]:
-    """At most `limit` lines that follow a customer's line, by customer id, then by line.
-
-    Lines of customers whose data may not be read are left out.
-    """
-
-    def rows_after(last: LineAtRest | None) -> list[LineAtRest]:
-        return tx.all(
-            LineAtRest,
-            f"{_ALL_LINES} WHERE (customer_id, product_id) > (:customer_id, :product_id)"
-            f"{_READABLE} ORDER BY customer_id, product_id LIMIT :limit",
-            customer_id=last.customer_id if last is not None else customer_id,
-            product_id=last.product_id if last is not None else product_id,
-            limit=limit,
-        )
-
-    return readable_page(rows_after, lambda rows: _opened(tx, rows), limit)
-
-
-def lines_ending(tx: Transaction, start: datetime, end: datetime, after: str, limit: int) -> list[Line]:
-    """At most `limit` lines whose contract ends between two instants, by its end, after the place of another line.
-
-    Lines of customers whose data may not be used are left out.
-
-    The place of a line is the end in microseconds and its id, `1790000000000000 line-1`; empty for the first page.
-    """
-    instant, _, product_id = after.partition(" ")
-
-    def rows_after(last: LineAtRest | None) -> list[LineAtRest]:
-        return tx.all(
-            LineAtRest,
-            f"{_ALL_LINES} WHERE contract_end > :start AND contract_end <= :end"
-            " AND (contract_end > :instant OR (contract_end = :instant AND product_id > :id))"
-            f"{_READABLE} ORDER BY contract_end, product_id LIMIT :limit",
-            start=to_microseconds(start),
-            end=to_microseconds(end),
-            instant=last.contract_end if last is not None else int(instant or 0),
-            id=last.product_id if last is not None else product_id,
-            limit=limit,
-        )
-
-    return readable_page(rows_after, lambda rows: _opened(tx, rows), limit)
-
-
 def customer_numbered(tx: Transaction, number: str) -> str | None:
     """The id of the customer whose line has a number, also of an erased one."""
     return tx.first(str, "SELECT customer_id FROM products WHERE number = :number", number=number_index(tx, number))
@@ -339,8 +296,8 @@ def customer_numbered(tx: Transaction, number: str) -> str | None:
 
 def lines_of_customer(tx: Transaction, customer_id: str) -> list[Line]:
     """All lines of a customer; none of an erased one."""
-    rows = tx.all(LineAtRest, f"{_ALL_LINES} WHERE customer_id = :id ORDER BY product_id", id=customer_id)
-    return [line for line in _opened(tx, rows) if line is not None]
+    rows = tx.all(LineAtRest, f"{ALL_LINES} WHERE customer_id = :id ORDER BY product_id", id=customer_id)
+    return [line for line in opened_lines(tx, rows) if line is not None]
 
 
 def customers_of(tx: Transaction, customer_ids: Sequence[str]) -> Mapping[str, CustomerRow | None]:
@@ -454,7 +411,8 @@ def _customer(customer_id: str, content: bytes) -> CustomerRow:
     return CustomerRow(customer_id, found.name, found.email)
 
 
-def _opened(tx: Transaction, rows: Sequence[LineAtRest]) -> list[Line | None]:
+def opened_lines(tx: Transaction, rows: Sequence[LineAtRest]) -> list[Line | None]:
+    """The lines of rows, each in its place; None for a line whose key was destroyed."""
     contents = vault.open_many(tx, [_line_place(row.customer_id, row.product_id, row.sealed) for row in rows])
     return [None if content is None else _read(row, content) for row, content in zip(rows, contents, strict=True)]
 

@@ -18,6 +18,7 @@ from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.customers import imports, operations
 from region_node.customers.contacts_asked import ContactApplication
+from region_node.customers.listed_lines import count_lines
 from region_node.customers.messages import customer_message
 from region_node.customers.operations import KnownCustomer
 from region_node.customers.other_contacts.rules import Wanted, named_contacts
@@ -25,6 +26,7 @@ from region_node.customers.profiles_asked import ProfileApplication
 from region_node.customers.rows import Line
 from region_node.customers.taking_over import NAME_LIMIT, new_customer, require_own_plan
 from region_node.node.context import RegionContext
+from region_node.records.listing import FAR, Position
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_length
 from region_node.requests.importing.stream import ImportStream
@@ -113,9 +115,16 @@ class CustomerService(CustomerServiceServicer):
         asked = audited_call(request.requester, self._clock)
         size = page_size(request.page_size)
         customer_id, _, product_id = decode_token(_PAGE, request.page_token).partition(_SEPARATOR)
-        found = await self._store.write(lambda tx: operations.read_page(tx, customer_id, product_id, size + 1, asked))
+        position = Position(request.skip, counts=request.show_total_size)
+
+        def read(tx: Transaction) -> tuple[list[KnownCustomer], int | None]:
+            found = operations.read_page(tx, customer_id, product_id, size + 1, asked, position.skip)
+            return found, count_lines(tx, FAR) if position.counts else None
+
+        found, total = await self._store.write(read)
         page, token = first_page(_PAGE, found, size, _place)
-        return api.ListCustomersResponse(customers=[self._message(each) for each in page], next_page_token=token)
+        told = [self._message(each) for each in page]
+        return api.ListCustomersResponse(customers=told, next_page_token=token, total_size=total)
 
     async def UpdateCustomer(
         self,

@@ -27,7 +27,7 @@ from region_node.open_api.alarms import (
 from region_node.open_api.events import EventSource
 from region_node.open_api.extension import resource_of
 from region_node.open_api.hub import hub_routes
-from region_node.open_api.resources import Json, tokens_of, told_created, told_list, told_one
+from region_node.open_api.resources import Json, part_of, told_created, told_list, told_one, total_of
 
 _SERVICE = "/gateway.api.region.v1.AlarmService"
 _Changed = api.AcknowledgeAlarmsResponse | api.ClearAlarmsResponse
@@ -35,13 +35,13 @@ _Changed = api.AcknowledgeAlarmsResponse | api.ClearAlarmsResponse
 
 def _list(asked: Asked) -> api.ListAlarmsRequest:
     request = list_request(asked.query)
-    request.MergeFrom(api.ListAlarmsRequest(**tokens_of(asked)))
+    request.MergeFrom(api.ListAlarmsRequest(**part_of(asked)))
     return request
 
 
 def _listed(asked: Asked, response: api.ListAlarmsResponse) -> Answer:
     told = [told_alarm(each, asked.root, asked.fields) for each in response.alarms]
-    return told_list(asked, ALARM, told, response.next_page_token, None)
+    return told_list(asked, ALARM, told, response.next_page_token, total_of(response))
 
 
 def _get(asked: Asked) -> api.GetAlarmRequest:
@@ -106,6 +106,7 @@ ALARM_MANAGEMENT = Api(
                 },
                 single=(OBJECT_TYPE,),
                 rough=(STATE, ACK_STATE, SEVERITY, OBJECT, OBJECT_TYPE),
+                is_counted=True,
             ),
         ),
         Route.of("GET", f"/{ALARM}/{{id}}", f"{_SERVICE}/GetAlarm", _get, _got, resource=_RESOURCE),

@@ -6,7 +6,7 @@ from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import FIELDS, LIMIT, Selection, require_known
 from region_node.open_api.customers import CUSTOMER, CUSTOMER_TYPE, changed_customer, told_customer
-from region_node.open_api.resources import tokens_of, told_list, told_one
+from region_node.open_api.resources import part_of, tokens_of, told_list, told_one, total_of
 from region_node.open_api.versions import version_of
 
 _SERVICE = "/gateway.api.region.v1.CustomerService"
@@ -19,14 +19,14 @@ def _list(asked: Asked) -> Message:
         require_known(asked.query, (FIELDS, LIMIT, by_line, *asked.within))
         tokens_of(asked)  # refuses a limit that is none
         return api.GetCustomerRequest(number=number, requester=asked.requester)
-    return api.ListCustomersRequest(requester=asked.requester, **tokens_of(asked))
+    return api.ListCustomersRequest(requester=asked.requester, **part_of(asked))
 
 
 def _listed(asked: Asked, response: api.ListCustomersResponse | api.GetCustomerResponse) -> Answer:
     if isinstance(response, api.GetCustomerResponse):
         return told_list(asked, CUSTOMER, [told_customer(response.customer, asked.root, asked.fields)], "", 1)
     told = [told_customer(each, asked.root, asked.fields) for each in response.customers]
-    return told_list(asked, CUSTOMER, told, response.next_page_token, None)
+    return told_list(asked, CUSTOMER, told, response.next_page_token, total_of(response))
 
 
 def _get(asked: Asked) -> api.GetCustomerRequest:
@@ -60,7 +60,7 @@ def _api(root: str) -> Api:
                 _listed,
                 [f"{_SERVICE}/ListCustomers"],
                 resource=customer,
-                selection=Selection("engagedParty.id,id", {version.line_filter: ()}),
+                selection=Selection("engagedParty.id,id", {version.line_filter: ()}, is_counted=True),
             ),
             Route.of("GET", f"/{CUSTOMER}/{{id}}", f"{_SERVICE}/GetCustomer", _get, _got, resource=customer),
             Route.of(

@@ -9,7 +9,7 @@ from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, values_in, words_of
 from region_node.open_api.events import EventSource
 from region_node.open_api.hub import hub_routes
-from region_node.open_api.resources import Json, part_of, told_created, told_list, told_one
+from region_node.open_api.resources import Json, part_of, told_created, told_list, told_one, total_of
 from region_node.open_api.service_problems import (
     CHANGED,
     PROBLEM,
@@ -38,8 +38,7 @@ def _list(asked: Asked) -> api.ListFaultsRequest:
 
 def _listed(asked: Asked, response: api.ListFaultsResponse) -> Answer:
     told = [told_problem(each, asked.root, asked.fields) for each in response.faults]
-    total = response.total_size if response.HasField("total_size") else None
-    return told_list(asked, PROBLEM, told, response.next_page_token, total)
+    return told_list(asked, PROBLEM, told, response.next_page_token, total_of(response))
 
 
 def _get(asked: Asked) -> api.GetFaultRequest:

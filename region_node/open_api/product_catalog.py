@@ -23,7 +23,7 @@ from region_node.open_api.product_offerings import (
     told_price,
     told_specification,
 )
-from region_node.open_api.resources import Json, tokens_of, told_list, told_one
+from region_node.open_api.resources import Json, part_of, told_list, told_one, total_of
 
 _ROOT = "/tmf-api/productCatalogManagement/v4"
 _SERVICE = "/gateway.api.region.v1.CatalogueService"
@@ -34,12 +34,12 @@ def _routes(name: str, resource: Resource, told: _Told) -> Sequence[Route]:
     """The list of businesses as one resource, and one of them."""
 
     def list_all(asked: Asked) -> ListBusinessesRequest:
-        return ListBusinessesRequest(**tokens_of(asked))
+        return ListBusinessesRequest(**part_of(asked))
 
     def listed(asked: Asked, response: ListBusinessesResponse) -> Answer:
         guides = [GetBusinessGuideResponse(business=each) for each in response.businesses]
         found = [told(each, asked.root, asked.language, asked.fields) for each in guides]
-        return told_list(asked, name, found, response.next_page_token, None)
+        return told_list(asked, name, found, response.next_page_token, total_of(response))
 
     def get(asked: Asked) -> GetBusinessGuideRequest:
         return GetBusinessGuideRequest(business=asked.names["id"])
@@ -47,7 +47,7 @@ def _routes(name: str, resource: Resource, told: _Told) -> Sequence[Route]:
     def got(asked: Asked, response: GetBusinessGuideResponse) -> Answer:
         return told_one(asked, told(response, asked.root, asked.language, asked.fields))
 
-    ordered = Selection("id")
+    ordered = Selection("id", is_counted=True)
     return (
         Route.of(
             "GET", f"/{name}", f"{_SERVICE}/ListBusinesses", list_all, listed, resource=resource, selection=ordered

@@ -29,6 +29,7 @@ from region_node.open_api.resources import (
     told_created,
     told_list,
     told_one,
+    total_of,
 )
 from region_node.open_api.versions import version_of
 from region_node.requests.checks import LONGEST_WAIT
@@ -123,8 +124,8 @@ def _page(asked: Asked, states: Sequence[int]) -> order_api.ListOrdersRequest:
 def _answered(
     asked: Asked, response: order_api.ListOrdersResponse, resource: str, told: Callable[[Order], Json]
 ) -> Answer:
-    total = response.total_size if response.HasField("total_size") else None
-    return told_list(asked, resource, [told(order) for order in response.orders], response.next_page_token, total)
+    found = [told(order) for order in response.orders]
+    return told_list(asked, resource, found, response.next_page_token, total_of(response))
 
 
 def _order_routes(root: str) -> Sequence[Route]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Protocol, TypedDict, TypeVar, cast
+from typing import Literal, Protocol, TypedDict, TypeVar, cast
 from urllib.parse import quote
 
 from google.protobuf.descriptor import EnumDescriptor
@@ -34,6 +34,17 @@ class _Timed(Protocol):
     @property
     def time(self) -> Timestamp:
         """When it was."""
+        ...
+
+
+class _Counted(Protocol):
+    @property
+    def total_size(self) -> int:
+        """The number of all entries, where it is set."""
+        ...
+
+    def HasField(self, field_name: Literal["total_size"]) -> bool:  # noqa: N802 - of protobuf
+        """Whether it is set."""
         ...
 
 
@@ -73,6 +84,11 @@ def told_created(asked: Asked, told: Json) -> Answer:
     """The answer with a resource that was just made, and its place, if it has one."""
     headers = {"Location": str(told["href"])} if "href" in told else {}
     return Answer(selected(told, asked.wanted), HTTPStatus.CREATED, headers)
+
+
+def total_of(response: _Counted) -> int | None:
+    """The number of places of a list; None where it was not counted."""
+    return response.total_size if response.HasField("total_size") else None
 
 
 def told_list(asked: Asked, resource: str, told: Sequence[Json], token: str, total: int | None) -> Answer:

@@ -18,6 +18,7 @@ from region_node.open_api.resources import (
     told_created,
     told_list,
     told_one,
+    total_of,
 )
 from region_node.open_api.trouble_tickets import CHANGED, FILED, TICKET, TROUBLE_TICKET, change, filing, told_ticket
 from region_node.open_api.versions import version_of
@@ -50,8 +51,7 @@ def _list(asked: Asked) -> api.ListComplaintsRequest:
 
 def _listed(asked: Asked, response: api.ListComplaintsResponse) -> Answer:
     told = [_told(asked, each) for each in response.complaints]
-    total = response.total_size if response.HasField("total_size") else None
-    return told_list(asked, TICKET, told, response.next_page_token, total)
+    return told_list(asked, TICKET, told, response.next_page_token, total_of(response))
 
 
 def _get(asked: Asked) -> api.GetComplaintRequest:

@@ -68,7 +68,8 @@ BY_TOKEN = Position()
 """The page behind a token alone."""
 
 
-def _too_far(position: Position) -> Refused:
+def too_far(position: Position) -> Refused:
+    """The refusal of a position behind all that its page looks at."""
     scanned = position.scanned
     return invalid(
         "skip",
@@ -169,7 +170,7 @@ class Selection:
         if len(read) > limit:
             end = read[limit - 1][0]
         elif not read and position.skip and end is not None:
-            raise _too_far(position)
+            raise too_far(position)
         total = self._total(tx, last if before is None else self._end(tx, None, FAR)) if position.counts else None
         return Page([each for _, each in read[:limit]], end.key() if end is not None else "", total)
 

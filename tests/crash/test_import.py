@@ -13,7 +13,8 @@ import pytest
 from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.process import wait_until
 from deploy.local.profiles import EMBEDDED, Engine, Placement, Profile
-from region_node.customers.rows import find_customer, lines_after
+from region_node.customers.listed_lines import lines_after
+from region_node.customers.rows import find_customer
 from tests import preloaded
 from tests.crash.records import Records, Row
 from tests.faults.background import Background

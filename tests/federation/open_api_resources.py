@@ -10,6 +10,7 @@ from google.protobuf.json_format import MessageToJson
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.values import base64url
+from gateway.web.routes import IDENTITY_VERIFICATION
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.probe import Probe, raised
@@ -87,9 +88,9 @@ async def made(federation: Federation, web: WebCaller, path: str, body: Mapping[
 
 
 def papers(number: str, documents: Sequence[Document]) -> Mapping[str, str]:
-    """The header with what a customer shows, by the name that `WebCaller.ask` takes."""
+    """The header with what a customer shows."""
     shown = QueryBillRequest(number=number, applicant=Applicant.APPLICANT_HOLDER, documents=documents)
-    return {"Identity_Verification": base64url.encoded(MessageToJson(shown).encode())}
+    return {IDENTITY_VERIFICATION: base64url.encoded(MessageToJson(shown).encode())}
 
 
 KNOWN: Mapping[str, Callable[[Federation, WebCaller, Counter], Awaitable[Known]]] = {

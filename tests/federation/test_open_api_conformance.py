@@ -87,17 +87,18 @@ async def test_a_resource_has_what_the_kits_want_and_is_selected_by_each_of_its_
     federation: Federation, web: WebCaller, guangdong: Counter, path: str
 ) -> None:
     known, route = await KNOWN[path](federation, web, guangdong), LISTS[path]
+    web = web.saying(known.headers)
     name, wanted = known.id, MANDATORY[path] | ALWAYS
-    one = await web.ask("GET", below(path, name), **known.headers)
+    one = await web.ask("GET", below(path, name))
     told = one.body
     assert (one.status, wanted - told.keys(), told["id"]) == (HTTPStatus.OK, set(), name)
-    slashed = await web.ask("GET", f"{path}/{name}", **known.headers)
+    slashed = await web.ask("GET", f"{path}/{name}")
     assert slashed.body["id"] == name, "an id with a slash was not read"
-    listed = await web.ask("GET", f"{path}?limit=500", **known.headers)
+    listed = await web.ask("GET", f"{path}?limit=500")
     assert (listed.status, [each for each in listed.bodies if wanted - each.keys()]) == (HTTPStatus.OK, [])
     wrong = []
     for attribute in sorted(wanted):
-        few = await web.ask("GET", f"{path}?fields={attribute}&limit=5", **known.headers)
+        few = await web.ask("GET", f"{path}?fields={attribute}&limit=5")
         if few.status != HTTPStatus.OK or any(set(each) != {*ALWAYS, attribute} for each in few.bodies):
             wrong.append(f"fields={attribute}: {few.text}")
     selecting = {*route.paths, *route.selection.filters}
@@ -106,7 +107,7 @@ async def test_a_resource_has_what_the_kits_want_and_is_selected_by_each_of_its_
     for attribute, value in shown.items():
         if attribute not in selecting or "," in value:
             continue
-        found = await web.ask("GET", f"{path}?{attribute}={quote(value)}&fields=id&limit=500", **known.headers)
+        found = await web.ask("GET", f"{path}?{attribute}={quote(value)}&fields=id&limit=500")
         if found.status != HTTPStatus.OK or name not in [each["id"] for each in found.bodies]:
             wrong.append(f"{attribute}={value}: {found.text}")
     assert not wrong
@@ -118,11 +119,25 @@ async def test_a_resource_has_what_the_kits_want_and_is_selected_by_each_of_its_
 async def test_what_is_not_there_is_not_found_and_what_is_no_attribute_selects_nothing(
     federation: Federation, web: WebCaller, guangdong: Counter, path: str
 ) -> None:
-    headers = (await KNOWN[path](federation, web, guangdong)).headers
-    missing = await web.ask("GET", below(path, "guangdong/none"), **headers)
+    web = web.saying((await KNOWN[path](federation, web, guangdong)).headers)
+    missing = await web.ask("GET", below(path, "guangdong/none"))
     assert (missing.status, missing.body["@type"]) == (HTTPStatus.NOT_FOUND, "Error")
-    none = await web.ask("GET", f"{path}?id=guangdong/none", **headers)
+    none = await web.ask("GET", f"{path}?id=guangdong/none")
     assert (none.status, none.bodies) == (HTTPStatus.OK, [])
     for query in ("nonsense=1", "id.nonsense=1"):
-        unknown = await web.ask("GET", f"{path}?{query}", **headers)
+        unknown = await web.ask("GET", f"{path}?{query}")
         assert (unknown.status, unknown.body["code"]) == (HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED")
+
+
+@pytest.mark.parametrize("path", [path for path, route in LISTS.items() if route.selection.is_counted])
+async def test_a_list_is_counted_and_a_part_of_it_begins_at_the_number_of_a_place(
+    federation: Federation, web: WebCaller, guangdong: Counter, path: str
+) -> None:
+    for _ in range(2):
+        await KNOWN[path](federation, web, guangdong)
+    whole = await web.ask("GET", f"{path}?limit=500")
+    names = [each["id"] for each in whole.bodies]
+    assert whole.headers["x-total-count"] == str(len(names)), "nothing else is in this federation"
+    part = await web.ask("GET", f"{path}?offset=1&limit=1")
+    assert [each["id"] for each in part.bodies] == names[1:2]
+    assert part.headers["x-total-count"] == str(len(names))

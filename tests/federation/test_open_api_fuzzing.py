@@ -159,7 +159,7 @@ async def name_known(federation: Federation, web: WebCaller, guangdong: Counter,
         path, _, by_id = route.path.rpartition("/")
         if by_id == "{id}" and f"{api.root}{path}" in KNOWN:
             known = await KNOWN[f"{api.root}{path}"](federation, web, guangdong)
-            headers = {f"header.{name.replace('_', '-')}": value for name, value in known.headers.items()}
+            headers = {f"header.{name}": value for name, value in known.headers.items()}
             found.append(_parameters(route.path, {"path.id": known.id, **headers}))
             found += [_parameters(path, headers)] if headers else []
     (directory / "schemathesis.toml").write_text("\n".join(found))

@@ -19,6 +19,7 @@ from gateway.store.port import Transaction
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.timers import due_timers, fire
 from region_node.customers.imports import Candidate, importing
+from region_node.customers.listed_lines import count_lines
 from region_node.customers.operations import (
     SUSPENSION_TIMER,
     change,
@@ -95,6 +96,8 @@ def test_a_customer_with_several_lines_is_listed_with_each_of_them_once(tx: Tran
         found += [known.line.product_id for known in page]
         after = (page[-1].customer.customer_id, page[-1].line.product_id)
     assert found == ["line-1", "line-2", "line-3"]
+    assert [known.line.product_id for known in read_page(tx, "", "", 1, ASKED, 2)] == ["line-3"]
+    assert (count_lines(tx, 3), count_lines(tx, 2)) == (3, None)
 
 
 def test_the_id_of_a_line_names_nobody_else_once_its_number_is_anothers(tx: Transaction) -> None:

@@ -36,8 +36,7 @@ CRITICAL = PerceivedSeverity.PERCEIVED_SEVERITY_CRITICAL
 
 @pytest.fixture(name="kept")
 def an_archive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
-    for module in (listing, alarm_rows):
-        monkeypatch.setattr(module, "SCANNED", BUDGET)
+    monkeypatch.setattr(listing, "SCANNED", BUDGET)
     with archive() as found:
         yield found
 
@@ -236,6 +235,29 @@ def test_a_page_by_the_number_of_its_first_place_is_full_and_counts_the_whole_li
         assert page(0).total is None, "more entries than a page looks at are not counted"
         with pytest.raises(Refused, match="fewer than 10 of the first 60 entries"):
             page(9)
+
+
+def test_alarms_are_counted_and_found_by_the_number_of_their_place(
+    kept: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (listing, alarm_rows):
+        monkeypatch.setattr(module, "FAR", 3 * BUDGET)
+    for number in range(3 * BUDGET - 1):
+        add_alarm(kept, number, number % 10 == 0)
+
+    def page(skip: int, before: int | None = None) -> Page[Alarm]:
+        wanted = AlarmFilter(least_severity=CRITICAL)
+        return list_alarms(kept.tx, wanted, before, PAGE, Position(skip, counts=True))
+
+    whole = [each.id for skip in (0, 3) for each in page(skip).items]
+    assert len(whole) == len(set(whole)) == page(0).total == 6
+    following = page(1, int(page(0).following))
+    assert ([each.id for each in following.items], following.total) == (whole[4:], 6)
+    assert (page(6).items, page(6).following) == ([], "")
+    add_alarm(kept, 3 * BUDGET, True)
+    assert page(0).total is None, "more entries than a page looks at are not counted"
+    with pytest.raises(Refused, match="fewer than 10 of the first 60 entries"):
+        page(9)
 
 
 @pytest.mark.parametrize("skip", [-1, listing.FAR + 1])

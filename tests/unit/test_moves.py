@@ -27,6 +27,7 @@ from region_node.business.billing.charging import lines_billed
 from region_node.business.billing.rules import Month
 from region_node.customers import status
 from region_node.customers.known_statuses import require_takes_complaints, statuses_of
+from region_node.customers.listed_lines import lines_after
 from region_node.customers.moved_numbers import forget_homes, has_moved, home_elsewhere, note_homes, note_named
 from region_node.customers.operations import readable_line
 from region_node.customers.rows import (
@@ -35,7 +36,6 @@ from region_node.customers.rows import (
     insert_customer,
     insert_line,
     is_number_in_use,
-    lines_after,
     update_line,
 )
 from region_node.lifecycle.moving import rules

@@ -19,7 +19,8 @@ from region_node.open_api.samples import filled
 from tests.unit.open_api_schemas import require_own_schema, require_schema
 
 ROOT = "/tmf-api/customerBillManagement/v4"
-PAPERS = {"number": "+8613800138000", "applicant": "APPLICANT_HOLDER", "documents": [{"code": "ID_ORIG"}]}
+NUMBER = "+8613800138000"
+PAPERS = {"number": NUMBER, "applicant": "APPLICANT_HOLDER", "documents": [{"code": "ID_ORIG"}]}
 LIST, GET = BILL_MANAGEMENT.routes
 
 
@@ -62,7 +63,7 @@ def test_what_is_told_has_the_schemas_that_it_names() -> None:
 
 def test_papers_say_whose_bill_it_is_and_the_usage_is_asked_for_by_its_name_alone() -> None:
     request = query_of(GET.request(asked({}, "account-7/2026-10")))
-    assert (request.number, request.applicant) == (PAPERS["number"], Applicant.APPLICANT_HOLDER)
+    assert (request.number, request.applicant) == (NUMBER, Applicant.APPLICANT_HOLDER)
     assert [each.code for each in request.documents] == ["ID_ORIG"]
     assert (request.month, request.request_id, request.itemised) == ("2026-10", "R1", False)
     assert query_of(GET.request(asked({"fields": "usage"}, "2026-10"))).itemised
@@ -117,4 +118,4 @@ def test_papers_of_another_form_are_refused_at_their_header(said: str) -> None:
         shown_papers(said)
     place = told.value.parameters.get("field", told.value.parameters.get("attribute", ""))
     assert place.startswith("Identity-Verification")
-    assert PAPERS["number"] not in str(told.value.parameters)
+    assert NUMBER not in str(told.value.parameters)

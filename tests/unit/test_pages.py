@@ -106,6 +106,11 @@ def test_a_page_of_small_messages_has_the_asked_size_and_reads_one_behind_it() -
 
 def test_a_page_at_hand_is_refused_as_any_other() -> None:
     assert page_after("places", [1], str, 0, "") == ([1], "")
+    assert page_after("places", [1, 2, 3, 4], str, 1, encode_token("places", "1"), 1) == (
+        [3],
+        encode_token("places", "3"),
+    )
+    assert page_after("places", [1], str, 1, "", 1) == ([], "")
     for wrong in ({"requested": 501, "token": ""}, {"requested": 1, "token": "garbage"}):
         with pytest.raises(Refused):
             page_after("places", [1], str, **wrong)  # type: ignore[arg-type]

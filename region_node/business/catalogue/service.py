@@ -54,6 +54,7 @@ from region_node.business.catalogue.usage import mean_usage
 from region_node.business.orders.completed import times_taken
 from region_node.customers.operations import readable_line
 from region_node.customers.rows import Line
+from region_node.records.listing import Position
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_length
 
@@ -77,11 +78,12 @@ class CatalogueService(CatalogueServiceServicer):
         context: grpc.aio.ServicerContext[ListBusinessesRequest, ListBusinessesResponse],
     ) -> ListBusinessesResponse:
         """See the contract."""
-        businesses = self._current.federation.businesses
+        businesses, position = self._current.federation.businesses, Position(request.skip)
         found, token = page_after(
-            "businesses", businesses, lambda each: each.code, request.page_size, request.page_token
+            "businesses", businesses, lambda each: each.code, request.page_size, request.page_token, position.skip
         )
-        return ListBusinessesResponse(businesses=found, next_page_token=token)
+        total = len(businesses) if request.show_total_size else None
+        return ListBusinessesResponse(businesses=found, next_page_token=token, total_size=total)
 
     async def GetBusinessGuide(
         self,

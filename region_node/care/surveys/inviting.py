@@ -18,9 +18,10 @@ from region_node.business.joint.rows import ORDER_RECORDS, own_items
 from region_node.care.surveys import rows
 from region_node.care.surveys.rules import Policy, find_policy, in_sample
 from region_node.customers.contact_preferences import preferences_of
+from region_node.customers.listed_lines import lines_after
 from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.notices.rules import Purpose, is_permitted
-from region_node.customers.rows import Line, find_line, lines_after
+from region_node.customers.rows import Line, find_line
 from region_node.customers.status import ACTIVE, status_of
 from region_node.node.context import RegionContext
 

@@ -1,5 +1,6 @@
 """Alarms as they are stored."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
@@ -9,9 +10,10 @@ from gateway.errors import Refused
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.network.measurements.objects import LINK, SITE, key_of
-from region_node.records.listing import SCANNED, Page
+from region_node.records.listing import BY_TOKEN, FAR, Page, Position, too_far
 
 ALARMS = "alarms/"  # the prefix of notifications to other processes about an alarm
+_UNCLEARED = "clear_time IS NULL"
 _BAD = PerceivedSeverity.PERCEIVED_SEVERITY_CRITICAL
 
 
@@ -28,6 +30,28 @@ class AlarmChanged:
 
 
 @dataclass(frozen=True)
+class _Rows:
+    """Rows of alarms: an SQL condition and its parameters."""
+
+    condition: str
+    parameters: Mapping[str, Value] = field(repr=False)
+
+    def also(self, other: "_Rows") -> "_Rows":
+        """The rows of both."""
+        return _Rows(f"{self.condition} AND {other.condition}", {**self.parameters, **other.parameters})
+
+    def change_at(self, tx: Transaction, place: int) -> int | None:
+        """The change at a place, the latest one first; None where there are fewer rows."""
+        return tx.first(
+            int,
+            f"SELECT change FROM alarms WHERE {self.condition}"  # noqa: S608 - no values
+            " ORDER BY change DESC LIMIT 1 OFFSET :skipped",
+            skipped=place - 1,
+            **self.parameters,
+        )
+
+
+@dataclass(frozen=True)
 class AlarmFilter:
     """A filter of alarms."""
 
@@ -36,6 +60,25 @@ class AlarmFilter:
     about: str = ""
     """The key of an object; empty for all."""
     least_severity: PerceivedSeverity.ValueType = PerceivedSeverity.PERCEIVED_SEVERITY_UNSPECIFIED
+
+    @property
+    def scanned(self) -> _Rows:
+        """The rows that a page looks at, by an index."""
+        if self.about:
+            return _Rows("object = :about", {"about": self.about})
+        return _Rows("1 = 1" if self.include_cleared else _UNCLEARED, {})
+
+    @property
+    def selected(self) -> _Rows:
+        """The rows that the filter selects among these."""
+        found = self.scanned
+        if not self.include_cleared:
+            found = found.also(_Rows(_UNCLEARED, {}))
+        if self.unacknowledged:
+            found = found.also(_Rows("acknowledged = 0", {}))
+        if self.least_severity:  # the enum begins with the worst
+            found = found.also(_Rows("severity <= :severity", {"severity": self.least_severity}))
+        return found
 
 
 _OF_A_STORM = 10_000_000
@@ -124,46 +167,41 @@ def is_cleared(alarm: Alarm) -> bool:
     return alarm.state == AlarmState.ALARM_STATE_CLEARED
 
 
-def list_alarms(tx: Transaction, wanted: AlarmFilter, before: int | None, limit: int) -> Page[Alarm]:
+def list_alarms(
+    tx: Transaction, wanted: AlarmFilter, before: int | None, limit: int, position: Position = BY_TOKEN
+) -> Page[Alarm]:
     """At most `limit` alarms, latest change first, older than the change `before`.
 
-    A page looks at a limited number of rows, like all lists (`region_node/records/listing.py`).
+    A page looks at a limited number of rows, like all lists (`region_node/records/listing.py`). Raises Refused for a
+    position behind all that it looks at.
     """
-    conditions, parameters = ["1 = 1"], dict[str, Value]()
-    if wanted.about:
-        conditions.append("object = :about")
-        parameters["about"] = wanted.about
-    elif not wanted.include_cleared:
-        conditions.append("clear_time IS NULL")
-    if before is not None:
-        conditions.append("change < :before")
-        parameters["before"] = before
-    end = tx.first(
-        int,
-        f"SELECT change FROM alarms WHERE {' AND '.join(conditions)}"  # noqa: S608 - no values
-        " ORDER BY change DESC LIMIT 1 OFFSET :skipped",
-        skipped=SCANNED - 1,
-        **parameters,
-    )
-    if not wanted.include_cleared:
-        conditions.append("clear_time IS NULL")
-    if wanted.unacknowledged:
-        conditions.append("acknowledged = 0")
-    if wanted.least_severity:
-        conditions.append("severity <= :severity")  # the enum begins with the worst
-        parameters["severity"] = wanted.least_severity
+    behind = _Rows("change < :before", {"before": before}) if before is not None else _Rows("1 = 1", {})
+    scanned, selected = wanted.scanned.also(behind), wanted.selected.also(behind)
+    end = scanned.change_at(tx, position.scanned)
     if end is not None:
-        conditions.append("change >= :end")
-        parameters["end"] = end
-    where = " AND ".join(conditions)
+        selected = selected.also(_Rows("change >= :end", {"end": end}))
     found = tx.all(
         _numbered,
-        f"SELECT change, body FROM alarms WHERE {where} ORDER BY change DESC LIMIT :limit",  # noqa: S608 - no values
+        f"SELECT change, body FROM alarms WHERE {selected.condition}"  # noqa: S608 - no values
+        " ORDER BY change DESC LIMIT :limit OFFSET :skip",
         limit=limit + 1,
-        **parameters,
+        skip=position.skip,
+        **selected.parameters,
     )
+    if not found and position.skip and end is not None:
+        raise too_far(position)
     following = found[limit - 1][0] if len(found) > limit else end
-    return Page([alarm for _, alarm in found[:limit]], "" if following is None else str(following))
+    total = _total(tx, wanted) if position.counts else None
+    return Page([alarm for _, alarm in found[:limit]], "" if following is None else str(following), total)
+
+
+def _total(tx: Transaction, wanted: AlarmFilter) -> int | None:
+    """The number of alarms; None where a page would have to look at more rows than it may."""
+    if wanted.scanned.change_at(tx, FAR) is not None:
+        return None
+    selected = wanted.selected
+    sql = f"SELECT COUNT(*) FROM alarms WHERE {selected.condition}"  # noqa: S608 - no values
+    return tx.first(int, sql, **selected.parameters)
 
 
 @dataclass(frozen=True)

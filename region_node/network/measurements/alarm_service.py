@@ -38,6 +38,7 @@ from region_node.network.measurements.streams import (
     require_source,
 )
 from region_node.node.context import RegionContext
+from region_node.records.listing import Position
 from region_node.records.watches import Follower
 from region_node.requests.auditing import audited_call
 from region_node.requests.changes import Changes
@@ -101,9 +102,10 @@ class AlarmService(AlarmServiceServicer):
         wanted = AlarmFilter(
             request.include_cleared, request.unacknowledged, key_of(request.alarmed_object), request.least_severity
         )
-        page = await self._store.read(lambda tx: list_alarms(tx, wanted, before, size))
+        position = Position(request.skip, counts=request.show_total_size)
+        page = await self._store.read(lambda tx: list_alarms(tx, wanted, before, size, position))
         token = encode_token(_PAGE, page.following)
-        return api.ListAlarmsResponse(alarms=page.items, next_page_token=token)
+        return api.ListAlarmsResponse(alarms=page.items, next_page_token=token, total_size=page.total)
 
     async def AcknowledgeAlarms(  # noqa: N802 - named by the contract
         self,

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 
-from region_node.customers.rows import lines_after
+from region_node.customers.listed_lines import lines_after
 from tests.simulation.businesses import LINE_OPENING
 from tests.simulation.evidence import Evidence, StoredOrder
 from tests.simulation.world import configuration, subscribers

@@ -242,6 +242,8 @@ class ListAlarmsRequest(_message.Message):
     UNACKNOWLEDGED_FIELD_NUMBER: _builtins.int
     ALARMED_OBJECT_FIELD_NUMBER: _builtins.int
     LEAST_SEVERITY_FIELD_NUMBER: _builtins.int
+    SKIP_FIELD_NUMBER: _builtins.int
+    SHOW_TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Page size, at most 500; 0 means 50."""
     page_token: _builtins.str
@@ -252,6 +254,10 @@ class ListAlarmsRequest(_message.Message):
     """Only alarms without an acknowledgement."""
     least_severity: _problem_pb2.PerceivedSeverity.ValueType
     """Only alarms of at least this severity; unspecified for all."""
+    skip: _builtins.int
+    """Alarms passed over after the token, at most 4,000; as for ListOrders."""
+    show_total_size: _builtins.bool
+    """True for `total_size`."""
     @_builtins.property
     def alarmed_object(self) -> _alarm_pb2.NetworkObject:
         """Only alarms of this object."""
@@ -265,10 +271,12 @@ class ListAlarmsRequest(_message.Message):
         unacknowledged: _builtins.bool = ...,
         alarmed_object: _alarm_pb2.NetworkObject | None = ...,
         least_severity: _problem_pb2.PerceivedSeverity.ValueType = ...,
+        skip: _builtins.int = ...,
+        show_total_size: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["alarmed_object", b"alarmed_object"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarmed_object", b"alarmed_object", "include_cleared", b"include_cleared", "least_severity", b"least_severity", "page_size", b"page_size", "page_token", b"page_token", "unacknowledged", b"unacknowledged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarmed_object", b"alarmed_object", "include_cleared", b"include_cleared", "least_severity", b"least_severity", "page_size", b"page_size", "page_token", b"page_token", "show_total_size", b"show_total_size", "skip", b"skip", "unacknowledged", b"unacknowledged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -282,11 +290,14 @@ class ListAlarmsResponse(_message.Message):
 
     ALARMS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token for the next page; empty after the last.
 
     A page examines a fixed number of entries. Every page but the last may hold fewer entries than requested, or none.
     """
+    total_size: _builtins.int
+    """Number of all alarms that the filter selects; as for ListOrders."""
     @_builtins.property
     def alarms(self) -> _containers.RepeatedCompositeFieldContainer[_alarm_pb2.Alarm]:
         """The alarms."""
@@ -296,12 +307,15 @@ class ListAlarmsResponse(_message.Message):
         *,
         alarms: _abc.Iterable[_alarm_pb2.Alarm] | None = ...,
         next_page_token: _builtins.str = ...,
+        total_size: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_total_size", b"_total_size", "total_size", b"total_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total_size", b"_total_size", "alarms", b"alarms", "next_page_token", b"next_page_token", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__total_size: _TypeAlias = _typing.Literal["total_size"]  # noqa: Y015
+    _WhichOneofArgType__total_size: _TypeAlias = _typing.Literal["_total_size", b"_total_size"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_size) -> _WhichOneofReturnType__total_size | None: ...
 
 Global___ListAlarmsResponse: _TypeAlias = ListAlarmsResponse  # noqa: Y015
 
