@@ -1,15 +1,36 @@
-"""Words for disclosures of customers' records, as tables and pages show them."""
+"""Words for customers' shared records and their disclosures, as tables and pages show them."""
 
 from collections.abc import Iterable
 
 from gateway.api.federation.v1.configuration_pb2 import SharedField
-from gateway.api.region.v1.sharing_service_pb2 import Disclosure, DisclosureKind
+from gateway.api.region.v1.sharing_service_pb2 import Disclosure, DisclosureKind, MaskReason, SharedValue
+from gateway.values.money import in_major_units
+from gateway.wording.times import told_if_set
 from gateway.wording.words import word
+
+# Fields whose texts are values of an enum of the contract.
+_ENUMS = {SharedField.SHARED_FIELD_STATUS: "PRODUCT_STATUS_", SharedField.SHARED_FIELD_LINE_KIND: "LINE_KIND_"}
 
 
 def shared_fields(fields: Iterable[SharedField.ValueType]) -> str:
     """The names of fields of a record."""
     return ", ".join(word(SharedField.Name(each), "SHARED_FIELD_") for each in fields)
+
+
+def word_of_mask(mask: MaskReason.ValueType) -> str:
+    """The reason for a field's mask; empty for an unmasked one."""
+    return word(MaskReason.Name(mask), "MASK_REASON_") if mask else ""
+
+
+def shared_value(value: SharedValue) -> str:
+    """The value of a field of a record, as far as it is shown."""
+    if value.HasField("amount"):
+        return in_major_units(value.amount.minor_units, value.amount.currency)
+    if value.HasField("time"):
+        return told_if_set(value.time)
+    prefix = _ENUMS.get(value.field)
+    texts = [word(each, prefix) for each in value.texts] if prefix else value.texts
+    return ", ".join(texts) or ("***" if value.masked else "")
 
 
 def disclosed(disclosure: Disclosure) -> str:

@@ -42,6 +42,7 @@ from region_node.console import (
     new_order,
     orders,
     rpcs,
+    shared_record,
     support,
 )
 from region_node.console.lists import NUMBER
@@ -135,6 +136,7 @@ def _links(visit: Visit) -> Sequence[Link]:
         Link(translated("New complaint"), visit.address(new_complaint.PATH, number=number)),
         Link(translated("New fault"), visit.address(new_fault.PATH, number=number)),
         Link(checked, visit.address(identity_check.PATH, number=number)),
+        Link(translated("Shared record, by a grant"), visit.address(shared_record.PATH, number=number)),
     ]
 
 

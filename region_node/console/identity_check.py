@@ -1,4 +1,4 @@
-"""The page of a customer whose identity a code has proven, each part by its RPC.
+"""The page of a customer of any region whose identity a code has proven, each part by its RPC.
 
 It has bills, orders, complaints, consents and disclosures.
 """
@@ -143,7 +143,10 @@ def _show(visit: Visit, found: _Found | None) -> Shown:
                 "A code to another contact shows that the customer calls, and opens neither bills nor consents: by it,"
                 " staff speak for the customer of an order that waits."
             ),
-            translated("Orders are those of all regions, complaints those that this region took in or decides."),
+            translated(
+                "Of a customer of this region, orders are those of all regions; of another one, those that this region"
+                " took in. Complaints are those that this region took in or decides."
+            ),
         ],
         entries=_entries(visit),
         sections=[] if found is None else list(_sections(visit, found)),

@@ -3,7 +3,6 @@
 from gateway.api.region.v1.contact_envelopes_pb2 import ContactPreferencesQuery
 from gateway.api.region.v1.customer_service_pb2 import ContactPreferences, SetContactPreferencesRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.numberplan import normalize
 from gateway.rpc.element_counts import parsed
 from gateway.store.port import Store, Transaction
@@ -53,8 +52,7 @@ class ContactApplication:
         return home_elsewhere(tx, self._context.federation, self._context.region, number, has_line=has_line)
 
     async def _ask(self, owner: str, asked: SetContactPreferencesRequest, call: AuditedCall) -> ContactPreferences:
-        is_staff = self._questions.questioner.is_staff
-        query = ContactPreferencesQuery(request=asked, role=Role.ROLE_STAFF if is_staff else Role.ROLE_OPERATOR)
+        query = ContactPreferencesQuery(request=asked, role=self._questions.questioner.role)
         action, kind = "SetContactPreferences", EnvelopeKind.ENVELOPE_KIND_CONTACT_PREFERENCES
         answer = await self._questions.ask(owner, kind, action, query)
         await self._store.write(lambda tx: call.record(tx, action, "-", f"by {owner}"))

@@ -1,7 +1,7 @@
 """The scopes of a region's operator systems: what each may use, and whether it is believed about its staff.
 
 A file beside the node has those of the first start. An operator system without a scope may do nothing. Scopes also name
-the businesses that staff order without an operator system, and who of them reads the audit chain: none unless one does.
+what staff do without an operator system: businesses, purposes of sharing, and the audit chain; nothing of it otherwise.
 """
 
 import hashlib
@@ -79,7 +79,7 @@ class ScopeFile:
 class OperatorScopes:
     """The scopes in force. Without any file each operator system may do everything, unless the database has scopes.
 
-    Those of members of staff are about the orders that they take in by themselves, and the audit chain, alone.
+    Those of members of staff are about their own orders, their own readings by consent, and the audit chain alone.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -117,7 +117,10 @@ class OperatorScopes:
             _require(operator, self._scope(operator).businesses, business)
 
     def require_purpose(self, operator: str, purpose: str) -> None:
-        """Raises Refused with OPERATOR_SCOPE_MISSING unless an operator system may read for a purpose."""
+        """Raises Refused with OPERATOR_SCOPE_MISSING unless an operator system may read for a purpose.
+
+        `operator` is also `staff/<name>`, for a member of staff who reads by the consent of a customer.
+        """
         if self._scopes is not None:
             _require(operator, self._scope(operator).purposes, purpose)
 
@@ -171,7 +174,7 @@ def operators_of_clients(scopes: Mapping[str, Scope]) -> dict[str, str]:
 
 NOTHING = Scope(amount_a_day=0)
 LISTS = ("services", "businesses", "purposes")
-_KEYS_OF_STAFF = ("services", "businesses", _AMOUNT)
+_KEYS_OF_STAFF = (*LISTS, _AMOUNT)
 
 
 def _require(operator: str, names: frozenset[str], name: str) -> None:

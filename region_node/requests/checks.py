@@ -37,6 +37,17 @@ class Questioner:
         """Its identity, as the audit chain names it."""
         return f"region/{self.region}/{'staff' if self.is_staff else 'operator'}/{self.operator}"
 
+    @classmethod
+    def of_caller(cls, region: str, caller: str) -> "Questioner":
+        """The questioner of a region by its name among the callers there."""
+        name = caller.removeprefix(OF_STAFF)
+        return cls(region, name, is_staff=name != caller)
+
+    @property
+    def role(self) -> Role.ValueType:
+        """The role for the home region: ROLE_STAFF, or unset for an operator system."""
+        return Role.ROLE_STAFF if self.is_staff else Role.ROLE_UNSPECIFIED
+
     @property
     def caller(self) -> str:
         """The caller's name among all callers of a node of its region."""

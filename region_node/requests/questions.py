@@ -49,11 +49,6 @@ class Questions:
             raise Refused(Reason.REASON_NUMBER_UNRESOLVED, number=number_prefix(number))
         return owner
 
-    def require_own_of_staff(self, owner: str) -> None:
-        """Raises Refused with NOT_HOME where a member of staff calls what serves staff for own customers alone."""
-        if self.questioner.is_staff and owner != self._context.region:
-            raise Refused(Reason.REASON_NOT_HOME, region=owner)
-
     async def ask(
         self,
         owner: str,

@@ -42,10 +42,10 @@ async def in_review(guangdong: Counter, sichuan: Counter, **characteristics: str
     return (await sichuan.order("TERMINATE", await guangdong.new_customer(), **characteristics)).id
 
 
-def audited(federation: Federation, path: str) -> list[Row]:
-    """The audit rows of a caller in Guangdong, oldest first."""
+def audited(federation: Federation, path: str, region: str = "guangdong") -> list[Row]:
+    """The audit rows of a caller in a region, oldest first."""
     query = "SELECT action, subject, detail FROM audit WHERE actor = ? ORDER BY sequence"
-    return federation.database("guangdong").rows(query, path)
+    return federation.database(region).rows(query, path)
 
 
 def shown(page: str) -> str:

@@ -21,6 +21,7 @@ from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter, code_in
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation
+from tests.federation.sharing_counter import SharingCounter
 from tests.federation.test_console import STAFF, audited
 
 
@@ -68,6 +69,7 @@ async def test_of_a_customer_of_another_region_the_page_asks_that_region_nothing
     assert f'href="{ROOT}/orders/{order.id}"' in page.text
     assert "CUSTOMER_NOT_FOUND" in page.text
     assert (await browser.open("customers")).status == HTTPStatus.OK
+    assert (await browser.open("customers?format=csv")).status == HTTPStatus.BAD_REQUEST, "it has no table"
     wrong = await browser.open("customers?number=12")
     assert (wrong.status, wrong.text.count("NUMBER_INVALID")) == (HTTPStatus.BAD_REQUEST, 1)
 
@@ -131,39 +133,84 @@ async def test_staff_send_a_code_to_another_contact_by_its_mask_and_read_no_bill
     assert "code to contact (Promise of the federation: the line is often what is lost)" in guide
 
 
-async def test_staff_read_no_bill_without_the_customers_code_guess_no_password_and_ask_no_other_region(
+async def test_with_the_code_of_a_customer_of_another_region_staff_see_what_that_region_tells_and_it_names_them(
+    federation: Federation, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    await Archive(sichuan).put(number, scan(100))
+    name = federation.next_id()
+    staff = f"region/guangdong/staff/{name}"
+    browser = Browser.of(federation, staff)
+    await browser.sign_in()
+    sent = await browser.fill_in(f"customers/identity-check?number={quote(number)}", "send-code", {})
+    assert sent.status == HTTPStatus.SEE_OTHER, sent.text
+    known = await browser.fill_in(sent.headers["location"], "verify", {"code": code_of(federation, number)})
+    assert known.status == HTTPStatus.SEE_OTHER, known.text
+    address = known.headers["location"]
+    page = await browser.open(address)
+    assert (page.status, "NOT_VERIFIED" in page.text, "NOT_HOME" in page.text) == (HTTPStatus.OK, False, False)
+    month = max(re.findall(r"&month=(\d{4}-\d\d)", html.unescape(page.text)))
+    told = await browser.open(f"{address}&format=csv")
+    assert (f"{month},not billed" in told.text, f"staff/{name}" in told.text) == (True, True), told.text
+    looks = {action for action, _, _ in audited(federation, staff, "sichuan")}
+    assert {"SendCode", "Verify", "QueryBill", "ListGrants", "ListDisclosures"} <= looks
+    colleague = Browser.of(federation, f"region/guangdong/staff/{federation.next_id()}")
+    await colleague.sign_in()
+    stolen = await colleague.open(address)
+    assert (stolen.status, stolen.text.count("NOT_VERIFIED"), "<table" in stolen.text) == (HTTPStatus.OK, 3, False)
+
+
+async def test_by_a_grant_staff_see_the_record_of_a_customer_of_another_region_and_its_masks_without_one(
+    federation: Federation, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer(name="张三丰")
+    name = federation.next_id()
+    browser = Browser.of(federation, f"region/guangdong/staff/{name}")
+    await browser.sign_in()
+    path = f"customers/shared-record?number={quote(number)}"
+    assert f'href="{ROOT}/{path}"' in (await browser.open(f"customers?number={quote(number)}")).text
+    assert "<tbody" not in (await browser.open(path)).text
+    masked = await browser.open(f"{path}&purpose=counter-service")
+    assert (masked.status, "张三丰" in masked.text, "***" in masked.text) == (HTTPStatus.OK, False, True), masked.text
+    sharing = SharingCounter.of(federation, "guangdong")
+    grant = await sharing.consent(number, "guangdong", "counter-service")
+    granted = await browser.open(f"{path}&purpose=counter-service")
+    assert (granted.status, "张三丰" in granted.text, grant.grant_id in granted.text) == (HTTPStatus.OK, True, True)
+    assert "张三丰" in (await browser.open(f"{path}&purpose=counter-service&format=csv")).text
+    refused = await browser.open(f"{path}&purpose=installation")
+    assert (refused.status, "SHARING_NOT_GRANTED" in refused.text) == (HTTPStatus.OK, True)
+    assert (await browser.open(f"{path}&purpose=fraud-investigation")).status == HTTPStatus.BAD_REQUEST
+    readers = [each.operator for each in await SharingCounter.of(federation, "sichuan").disclosures(number)]
+    assert readers.count(f"staff/{name}") == 4
+
+
+async def test_staff_read_of_no_region_a_bill_without_the_customers_code_and_guess_no_password(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     channel = federation.dial_node("guangdong", STAFF)
     in_person = Requester(channel=Channel.CHANNEL_COUNTER)
     at_home = await guangdong.new_customer()
+    away = await sichuan.new_customer()
     request = billing_api.QueryBillRequest(
-        number=at_home,
         month=f"{federation.clock.now():%Y-%m}",
         applicant=Applicant.APPLICANT_HOLDER,
         documents=[guangdong.document("ID_ORIG")],
         requester=in_person,
     )
-    bills = BillingServiceStub(channel)
-    assert (await refusal(bills.QueryBill(request, timeout=CALL_SECONDS))).reason == "DOCUMENT_MISSING"
-    away = await sichuan.new_customer()
-    request.number = away
-    assert (await refusal(bills.QueryBill(request, timeout=CALL_SECONDS))).reason == "NOT_HOME"
-    verification = VerificationServiceStub(channel)
-    guess = verification_api.VerifyRequest(
-        request_id=federation.next_id(), number=at_home, password="000000", requester=in_person
-    )
-    told = await refusal(verification.Verify(guess, timeout=CALL_SECONDS))
-    assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "password")
-    code = verification_api.SendCodeRequest(request_id=federation.next_id(), number=away, requester=in_person)
-    assert (await refusal(verification.SendCode(code, timeout=CALL_SECONDS))).reason == "NOT_HOME"
-    assert not federation.texts(away)
     grants = sharing_api.ListGrantsRequest(
         request_id=federation.next_id(),
-        number=away,
         applicant=Applicant.APPLICANT_HOLDER,
         documents=request.documents,
         requester=in_person,
     )
-    listed = SharingServiceStub(channel).ListGrants(grants, timeout=CALL_SECONDS)
-    assert (await refusal(listed)).reason == "NOT_HOME"
+    bills, sharing = BillingServiceStub(channel), SharingServiceStub(channel)
+    verification = VerificationServiceStub(channel)
+    for number in (at_home, away):
+        request.number = grants.number = number
+        assert (await refusal(bills.QueryBill(request, timeout=CALL_SECONDS))).reason == "DOCUMENT_MISSING"
+        assert (await refusal(sharing.ListGrants(grants, timeout=CALL_SECONDS))).reason == "DOCUMENT_MISSING"
+        guess = verification_api.VerifyRequest(
+            request_id=federation.next_id(), number=number, password="000000", requester=in_person
+        )
+        told = await refusal(verification.Verify(guess, timeout=CALL_SECONDS))
+        assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "password")

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from gateway.api.coordinator.v1.administration_pb2 import ReinstateRegionRequest, SuspendRegionRequest
+from gateway.api.federation.v1.configuration_pb2 import SharedField
 from gateway.api.region.v1.fault_pb2 import FaultSeverity
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.web.console import live
@@ -27,6 +28,7 @@ from tests.federation.issue_staff import IssueStaff
 from tests.federation.networks import Network, counted_by
 from tests.federation.probe import Probe, measured, raised
 from tests.federation.running import CALL_SECONDS, Federation, running, until
+from tests.federation.sharing_counter import SharingCounter
 from tests.federation.support_staff import LINK, SupportStaff
 from tests.federation.test_console_customers import code_of
 from tests.federation.test_console_imports import imported
@@ -159,6 +161,7 @@ async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> 
         "customer-away": f"/customers?number=%2B{away.request.number.removeprefix('+')}",
         "identity-check": f"/customers/identity-check?number=%2B{numbers[0].removeprefix('+')}",
         "identity-checked": await checked(federation, guangdong, numbers[0]),
+        "shared-record": await granted(federation, away.request.number),
         "faults": "/faults",
         "new-fault": f"/faults/new?number=%2B{numbers[0].removeprefix('+')}",
         "fault": f"/faults/{fault.id}",
@@ -184,6 +187,13 @@ async def checked(federation: Federation, guangdong: Counter, number: str) -> st
     sent = await staff.fill_in(path, "send-code", {})
     known = await staff.fill_in(sent.headers["location"], "verify", {"code": code_of(federation, number)})
     return known.headers["location"].removeprefix("/console")
+
+
+async def granted(federation: Federation, number: str) -> str:
+    """The path of the page of a customer who lets Guangdong read a part of the record."""
+    fields = (SharedField.SHARED_FIELD_NAME, SharedField.SHARED_FIELD_STATUS)
+    await SharingCounter.of(federation, "guangdong").consent(number, "guangdong", fields=fields)
+    return f"/customers/shared-record?number=%2B{number.removeprefix('+')}&purpose=counter-service"
 
 
 @asynccontextmanager

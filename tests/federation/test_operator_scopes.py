@@ -84,7 +84,7 @@ async def test_an_operator_system_does_what_its_scope_contains_and_nothing_else(
         assert await told(sharing.consent(number, "guangdong", "complaint-handling")) == (MISSING, "complaint-handling")
         assert await told(SharingCounter.of(narrow, "guangdong", "kiosk").read(number)) == (MISSING, "SharingService")
         by_staff = await told(sharing.by_staff().read(number, "complaint-handling"))
-        assert by_staff == ("LEGAL_DUTY_BY_STAFF_ALONE", ""), "staff are refused by the rules of sharing alone"
+        assert by_staff == (MISSING, "complaint-handling")
 
         denied = narrow.database("guangdong").rows("SELECT actor, subject FROM audit WHERE action = 'DENIED'")
         assert (counter.path, "/gateway.api.region.v1.OrderService/SubmitOrder") in denied

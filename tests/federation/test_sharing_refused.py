@@ -198,13 +198,13 @@ async def test_each_wrong_question_is_refused_with_its_reason(
 
 @pytest.mark.parametrize("place", ["guangdong", "sichuan"])
 @pytest.mark.clause("7.2(2)")
-async def test_staff_read_by_a_duty_of_law_alone_where_the_purpose_rests_on_one_and_it_is_named(
+async def test_staff_read_by_no_order_and_by_a_duty_of_law_where_the_purpose_rests_on_one_and_it_is_named(
     federation: Federation, sichuan: Counter, place: str
 ) -> None:
     staff, number = SharingCounter.of(federation, place).by_staff(), await sichuan.new_customer()
     fraud = "fraud-investigation"
     for expected, question in {
-        "LEGAL_DUTY_BY_STAFF_ALONE": staff.question(number),
+        "LEGAL_DUTY_BY_STAFF_ALONE": staff.question(number, basis=ORDER, order_id="O1"),
         "SHARING_NOT_ALLOWED": staff.question(number, "counter-service", DUTY, reference=FILE_NUMBER),
         "REQUEST_INVALID": staff.question(number, fraud, DUTY, reference="because the police rang"),
     }.items():

@@ -72,43 +72,40 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     # What goes to the regulator is for staff of the first contact alone.
     "ExportDossier": row(DENIED),
 }
-STAFF: Mapping[str, Mapping[str, str]] = (
-    {
-        "ExportDossier": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
-        "ListSurveyFollowUps": row(NOTHING),
-        # The order of the own customer has not left the region.
-        "GetOrderProof": row("ORDER_NOT_PROVEN", *["ORDER_NOT_FOUND"] * 6),
-        "GetJointOrder": row(*[SHOWN] * 6, "JOINT_ORDER_NOT_FOUND"),
-        "ListJointOrders": row(*[SHOWN] * 6, NOTHING),
-        "WatchJointOrder": row(*[SHOWN] * 6, "JOINT_ORDER_NOT_FOUND"),
-        # Of customers of the own region alone, with their proof. The request names another member of staff.
-        "ListGrants": row("NOT_VERIFIED", *["NOT_HOME"] * 6),
-        "ListDisclosures": row("NOT_VERIFIED", *["NOT_HOME"] * 6),
-        "QueryBill": row("STAFF_DIFFERS"),
-    }
-    | {
-        rpc: OPERATOR[rpc]
-        for rpc in (
-            "GetContactPreferences",
-            "GetCustomer",
-            "GetOrder",
-            "ListOrders",
-            "WatchOrders",
-            "ListNotices",
-            "ListDocuments",
-            "GetComplaint",
-            "ListComplaints",
-            "WatchComplaint",
-            "GetAttachmentContent",
-            "GetFault",
-            "ListFaults",
-            "WatchFaults",
-            "GetAgreement",
-            "ListAgreements",
-            "GetStatement",
-            "GetSupportRequest",
-            "ListSupportRequests",
-        )
-    }
-    | {"ReadSharedCustomer": row("LEGAL_DUTY_BY_STAFF_ALONE")}
-)
+STAFF: Mapping[str, Mapping[str, str]] = {
+    "ExportDossier": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
+    "ListSurveyFollowUps": row(NOTHING),
+    # The order of the own customer has not left the region.
+    "GetOrderProof": row("ORDER_NOT_PROVEN", *["ORDER_NOT_FOUND"] * 6),
+    "GetJointOrder": row(*[SHOWN] * 6, "JOINT_ORDER_NOT_FOUND"),
+    "ListJointOrders": row(*[SHOWN] * 6, NOTHING),
+    "WatchJointOrder": row(*[SHOWN] * 6, "JOINT_ORDER_NOT_FOUND"),
+    # The request names another member of staff.
+    "QueryBill": row("STAFF_DIFFERS"),
+} | {
+    rpc: OPERATOR[rpc]
+    for rpc in (
+        "ReadSharedCustomer",
+        "ListGrants",
+        "ListDisclosures",
+        "GetContactPreferences",
+        "GetCustomer",
+        "GetOrder",
+        "ListOrders",
+        "WatchOrders",
+        "ListNotices",
+        "ListDocuments",
+        "GetComplaint",
+        "ListComplaints",
+        "WatchComplaint",
+        "GetAttachmentContent",
+        "GetFault",
+        "ListFaults",
+        "WatchFaults",
+        "GetAgreement",
+        "ListAgreements",
+        "GetStatement",
+        "GetSupportRequest",
+        "ListSupportRequests",
+    )
+}

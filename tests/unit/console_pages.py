@@ -13,7 +13,15 @@ from urllib.parse import quote
 import pytest
 from google.protobuf.message import Message
 
-from gateway.api.federation.v1.configuration_pb2 import Offering, Plan, Step, ValueType
+from gateway.api.federation.v1.configuration_pb2 import (
+    LegalBasis,
+    Offering,
+    Plan,
+    Purpose,
+    SharedField,
+    Step,
+    ValueType,
+)
 from gateway.api.federation.v1.network_pb2 import GeographicPoint
 from gateway.api.federation.v1.problem_pb2 import PERCEIVED_SEVERITY_CRITICAL as CRITICAL
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, NetworkObject, QualityFigure
@@ -41,7 +49,13 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import GetOrderProofResponse, GetOrderResponse, ListOrdersResponse
 from gateway.api.region.v1.planned_outage_service_pb2 import ListPlannedOutagesResponse
 from gateway.api.region.v1.proof_pb2 import ProofKind, SignedProof
-from gateway.api.region.v1.sharing_service_pb2 import ListDisclosuresResponse, ListGrantsResponse
+from gateway.api.region.v1.sharing_service_pb2 import (
+    ListDisclosuresResponse,
+    ListGrantsResponse,
+    ListPurposesResponse,
+    MaskReason,
+    ReadSharedCustomerResponse,
+)
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
 from gateway.api.region.v1.support_service_pb2 import GetSupportRequestResponse, ListSupportRequestsResponse
 from gateway.api.region.v1.verification_service_pb2 import VerifyResponse
@@ -125,6 +139,17 @@ def complaint(evil: str = "") -> Complaint:
     found.remedy.awaiting_region, found.remedy.awaiting_action = f"sichuan{evil}", f"review{evil}"
     found.items.add(ticket_id=f"guangdong/20261124-1/1{evil}", region=f"henan{evil}")
     return found
+
+
+def shared(evil: str = "") -> tuple[ListPurposesResponse, ReadSharedCustomerResponse]:
+    """The purposes of sharing, and the record of a customer for one of them; `evil` stands behind each text."""
+    title, bases = text(f"counter{evil}", f"营业厅{evil}"), [LegalBasis.LEGAL_BASIS_CONSENT]
+    found = ReadSharedCustomerResponse()
+    found.record.region, found.record.grant_id = f"sichuan{evil}", f"guangdong/counter/1{evil}"
+    found.record.values.add(field=SharedField.SHARED_FIELD_NAME, texts=[f"陈晓明{evil}"])
+    found.record.values.add(field=SharedField.SHARED_FIELD_PLAN, masked=MaskReason.MASK_REASON_FIELD_NOT_GRANTED)
+    purposes = [Purpose(name="counter-service", title=title, legal_bases=bases)]
+    return ListPurposesResponse(purposes=purposes), found
 
 
 def fault(evil: str = "") -> Fault:
@@ -280,6 +305,8 @@ def proofs(evil: str = "") -> GetOrderProofResponse:
 _PROOF = base64.urlsafe_b64encode(VerifyResponse(documents=[Document(code="OTP")]).SerializeToString()).decode()
 PROVEN = f"number={quote(NUMBER)}&check=R1&proof={quote(_PROOF)}&month=2026-11"
 """The query of the page of a customer who has proven to be one."""
+SHARED = f"number={quote(NUMBER)}&purpose=counter-service"
+"""The query of the page of a shared record."""
 STAFF = Identity("crossregion.example", Role.ROLE_STAFF, "guangdong", "wang")
 
 
@@ -370,6 +397,7 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     yield "customer", written(views["/customers"], *of_customer, query=f"number={quote(NUMBER)}")
     known = (*proven(evil), ListOrdersResponse(orders=[order(evil)]), complaints)
     yield "identity check", written(views["/customers/identity-check"], *known, query=PROVEN)
+    yield "shared record", written(views["/customers/shared-record"], *shared(evil), query=SHARED)
     rows = ListAuditRowsResponse(next_page_token="more")
     rows.rows.add(sequence=7, actor=f"counter{evil}", action="DENIED", subject=f"o-1{evil}", detail=f"staff li{evil}")
     filters = "from=2026-11-01T08:00&actor=wang&only=denied"

@@ -41,10 +41,15 @@ def test_staff_order_what_the_file_names_for_each_or_for_one_of_them_and_nothing
     scopes = OperatorScopes(file)
     with pytest.raises(Refused, match="OPERATOR_SCOPE_MISSING"):
         scopes.require_business("staff/app", "SUSPEND")
-    file.write_text('["staff/*"]\nbusinesses = ["SUSPEND"]\n["staff/li"]\nbusinesses = ["PAY"]\namount_a_day = 5\n')
+    of_li = 'businesses = ["PAY"]\npurposes = ["counter-service"]\namount_a_day = 5\n'
+    file.write_text(f'["staff/*"]\nbusinesses = ["SUSPEND"]\n["staff/li"]\n{of_li}')
     scopes = OperatorScopes(file)
     scopes.require_business("staff/wang", "SUSPEND")
     scopes.require_business("staff/li", "PAY")
+    scopes.require_purpose("staff/li", "counter-service")
+    for name, purpose in (("staff/wang", "counter-service"), ("staff/li", "installation")):
+        with pytest.raises(Refused, match="OPERATOR_SCOPE_MISSING"):
+            scopes.require_purpose(name, purpose)
     for name, business in (("staff/wang", "PAY"), ("staff/li", "SUSPEND"), ("*", "SUSPEND")):
         with pytest.raises(Refused, match="OPERATOR_SCOPE_MISSING"):
             scopes.require_business(name, business)

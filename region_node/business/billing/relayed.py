@@ -5,6 +5,7 @@ from datetime import datetime
 from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillRequest
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.relay.border import Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
@@ -33,13 +34,13 @@ class BillingEnvelopes:
         asked = received(QueryBillRequest, content.payload)
         asked.month = asked_month(asked.month, now, self._context.time_zone)
         require_name("operator", content.operator)
-        questioner = Questioner(content.origin, content.operator)
+        questioner = Questioner(content.origin, content.operator, asked.role == Role.ROLE_STAFF)
         month = asked.month if is_month(asked.month) else ""  # else the query is refused, and no row holds its text
         row = DisclosureRow(
             kind=DisclosureKind.DISCLOSURE_KIND_BILL_READ,
             time=now,
             region=questioner.region,
-            operator=questioner.operator,
+            operator=questioner.caller,
             purpose=QRY_BILL,
             particulars=DisclosureParticulars(requester=asked.requester, record_id=month),
         )

@@ -2,20 +2,16 @@
 
 import click
 
-from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, LegalBasis, Purpose, SharedField, WithoutGrant
+from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, LegalBasis, Purpose, WithoutGrant
 from gateway.api.region.v1 import sharing_service_pb2 as api
-from gateway.api.region.v1.sharing_service_pb2 import GrantState, MaskReason
+from gateway.api.region.v1.sharing_service_pb2 import GrantState
 from gateway.cli.table import Table, TableColumn
 from gateway.errors import reason_name
-from gateway.values.money import in_major_units
 from gateway.wording.languages import in_language, translated
-from gateway.wording.sharing import disclosed, shared_fields, who_looked
+from gateway.wording.sharing import disclosed, shared_fields, shared_value, who_looked, word_of_mask
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import word
-
-# Fields whose texts are values of an enum of the contract.
-_ENUMS = {SharedField.SHARED_FIELD_STATUS: "PRODUCT_STATUS_", SharedField.SHARED_FIELD_LINE_KIND: "LINE_KIND_"}
 
 
 def print_record(answer: api.ReadSharedCustomerResponse) -> None:
@@ -66,21 +62,6 @@ def print_confirmed(answer: api.ConfirmConsentResponse) -> None:
     click.echo(translated("Recorded for:") if answer.grant_ids else translated("Recorded before"))
     for grant_id in answer.grant_ids:
         click.echo(f"  {grant_id}")
-
-
-def word_of_mask(mask: MaskReason.ValueType) -> str:
-    """The reason for a field's mask; empty for an unmasked one."""
-    return word(MaskReason.Name(mask), "MASK_REASON_") if mask else ""
-
-
-def _value(value: api.SharedValue) -> str:
-    if value.HasField("amount"):
-        return in_major_units(value.amount.minor_units, value.amount.currency)
-    if value.HasField("time"):
-        return told_if_set(value.time)
-    prefix = _ENUMS.get(value.field)
-    texts = [word(each, prefix) for each in value.texts] if prefix else value.texts
-    return ", ".join(texts) or ("***" if value.masked else "")
 
 
 def _basis(disclosure: api.Disclosure) -> str:
@@ -138,7 +119,7 @@ DISCLOSURES = Table[api.Disclosure](
 )
 """The table of disclosures."""
 _VALUES = Table[api.SharedValue](
-    TableColumn("field", lambda each: word(SharedField.Name(each.field), "SHARED_FIELD_")),
-    TableColumn("value", _value),
+    TableColumn("field", lambda each: shared_fields([each.field])),
+    TableColumn("value", shared_value),
     TableColumn("why it is masked", lambda each: word_of_mask(each.masked)),
 )

@@ -85,7 +85,7 @@ def agreed_answer(
             return read()
         requester, refused = asked.particulars.requester, Reason.REASON_DATA_AGREEMENT_MISSING
         require_requester(requester)
-        line, path = find_line(tx, shown.number), Questioner(asked.region, asked.operator).path
+        line, path = find_line(tx, shown.number), Questioner.of_caller(asked.region, asked.operator).path
         subject = "-" if line is None else line.customer_id
         AuditedCall(path, requester.staff_id, asked.time).record(tx, action, subject, reason_name(refused))
         raise Refused(refused, region=missing)

@@ -10,7 +10,6 @@ from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.approval_service_pb2 import ApprovalAct
 from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
 from gateway.federation.numberplan import normalize
@@ -27,6 +26,7 @@ from region_node.customers.sharing.rules import Denied, require_basis
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.caller import Caller
+from region_node.requests.checks import Questioner
 from region_node.requests.questions import Questions, is_large
 
 R = TypeVar("R", bound=Message)
@@ -64,15 +64,10 @@ class SharingApplication:
         call = Call(questioner, asked.request_id, asked.requester.staff_id, self._clock.now())
         try:
             require_form(asked)
-            if isinstance(asked, api.ReadSharedCustomerRequest | api.GiveConsentRequest) and not questioner.is_staff:
-                self._context.scopes.require_purpose(questioner.operator, asked.purpose)
-            if isinstance(asked, api.ReadSharedCustomerRequest):
-                require_claimant(asked.legal_basis, questioner)
+            is_of_duty = self._require_ground(questioner, asked)
             asked.number = normalize(asked.number)
             owner = self._questions.owner_of(asked.number)
-            if not isinstance(asked, api.ReadSharedCustomerRequest):
-                self._questions.require_own_of_staff(owner)
-            elif questioner.is_staff:
+            if is_of_duty and isinstance(asked, api.ReadSharedCustomerRequest):
                 asked.approver_staff_id = await self._approver(call, asked)
             if owner == self._context.region:
                 return await self._answer(call, asked, response)
@@ -84,6 +79,19 @@ class SharingApplication:
             what = reason_name(refused.reason)
             await self._store.write(lambda tx: call.record(tx, action, None, what))
             raise
+
+    def _require_ground(self, questioner: Questioner, asked: Asked) -> bool:
+        """Whether a reading is by legal duty, for which no scope of staff names a purpose.
+
+        Raises Refused as `require_claimant`, and with OPERATOR_SCOPE_MISSING.
+        """
+        is_duty = False
+        if isinstance(asked, api.ReadSharedCustomerRequest):
+            require_claimant(asked.legal_basis, questioner)
+            is_duty = asked.legal_basis == LegalBasis.LEGAL_BASIS_LEGAL_DUTY
+        if isinstance(asked, api.ReadSharedCustomerRequest | api.GiveConsentRequest) and not is_duty:
+            self._context.scopes.require_purpose(questioner.caller, asked.purpose)
+        return is_duty
 
     async def _approver(self, call: Call, asked: api.ReadSharedCustomerRequest) -> str:
         """The staff id of the second person who has confirmed a reading by legal duty.
@@ -150,9 +158,7 @@ class SharingApplication:
 
 
 def _query(call: Call, asked: Asked) -> SharingQuery:
-    query = SharingQuery(subject=call.subject)
-    if call.questioner.is_staff:
-        query.role = Role.ROLE_STAFF
+    query = SharingQuery(subject=call.subject, role=call.questioner.role)
     match asked:
         case api.ReadSharedCustomerRequest():
             query.read.CopyFrom(asked)

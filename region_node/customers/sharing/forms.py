@@ -61,8 +61,13 @@ def require_ids(asked: api.WithdrawConsentRequest | api.ConfirmConsentRequest) -
 
 
 def require_claimant(legal_basis: LegalBasis.ValueType, questioner: Questioner) -> None:
-    """Raises Refused with LEGAL_DUTY_BY_STAFF_ALONE for a duty that a system claims, and for staff by other bases."""
-    if questioner.is_staff != (legal_basis == LegalBasis.LEGAL_BASIS_LEGAL_DUTY):
+    """Raises Refused with LEGAL_DUTY_BY_STAFF_ALONE for a duty that a system claims.
+
+    Also for staff who read by neither a duty nor the consent of the customer.
+    """
+    is_duty = legal_basis == LegalBasis.LEGAL_BASIS_LEGAL_DUTY
+    is_for_staff = is_duty or legal_basis == LegalBasis.LEGAL_BASIS_CONSENT
+    if not is_for_staff if questioner.is_staff else is_duty:
         raise Refused(Reason.REASON_LEGAL_DUTY_BY_STAFF_ALONE)
 
 

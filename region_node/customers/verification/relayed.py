@@ -6,6 +6,7 @@ from google.protobuf.message import Message
 
 from gateway.api.region.v1.verification_envelopes_pb2 import VerificationQuery
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.border import Kinds, SlowQuery
@@ -28,7 +29,8 @@ class VerificationEnvelopes:
     async def _asked(self, content: EnvelopeContent, now: datetime) -> Answer:
         query = received(VerificationQuery, content.payload)
         require_name("operator", content.operator)
-        result = await self._answer(Questioner(content.origin, content.operator), query)
+        questioner = Questioner(content.origin, content.operator, query.role == Role.ROLE_STAFF)
+        result = await self._answer(questioner, query)
         return Answer(Outcome.OUTCOME_ACCEPTED, result=result.SerializeToString())
 
     async def _answer(self, questioner: Questioner, query: VerificationQuery) -> Message:

@@ -89,12 +89,12 @@ class VerificationService(VerificationServiceServicer):
         require_form(asked)
         asked.number = normalize(request.number)
         owner = self._questions.owner_of(asked.number)
-        self._questions.require_own_of_staff(owner)
         return asked, None if owner == self._context.region else owner
 
     async def _ask(self, owner: str, action: str, query: VerificationQuery, attempts: int) -> bytes:
         asked = getattr(query, query.WhichOneof("query") or "")
-        query.subject = self._questions.questioner.subject(asked.request_id)
+        questioner = self._questions.questioner
+        query.subject, query.role = questioner.subject(asked.request_id), questioner.role
         kind = EnvelopeKind.ENVELOPE_KIND_VERIFICATION
         return await self._questions.ask(owner, kind, action, query, attempts=attempts, alone=True)
 

@@ -330,7 +330,7 @@ class OperatorScope(_message.Message):
 
     @_builtins.property
     def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Purposes of its reads of shared customers, and of consents; none for staff."""
+        """Purposes of its reads of shared customers, and of consents; of staff those of readings by consent."""
 
     def __init__(
         self,

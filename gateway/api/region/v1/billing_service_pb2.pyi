@@ -5,6 +5,7 @@ Bills, for the region's own customers and for those of other regions."""
 
 from collections import abc as _abc
 from gateway.api.region.v1 import order_pb2 as _order_pb2
+from gateway.api.types.v1 import access_pb2 as _access_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -63,6 +64,7 @@ class QueryBillRequest(_message.Message):
     REQUESTER_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ITEMISED_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
     number: _builtins.str
     """The customer's number."""
     month: _builtins.str
@@ -75,6 +77,10 @@ class QueryBillRequest(_message.Message):
     """Id chosen by the caller, as for SubmitOrder, for which a password or code was verified. Otherwise not required."""
     itemised: _builtins.bool
     """True to list every call, message and use of data."""
+    role: _access_pb2.Role.ValueType
+    """Role of the caller, as admitted by the asking region: ROLE_STAFF, or unset for an operator system. Set by that
+    region's node alone: a caller's own value is ignored.
+    """
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Document]:
         """Attested documents: `ID_ORIG`, or `PWD` and `OTP`."""
@@ -93,10 +99,11 @@ class QueryBillRequest(_message.Message):
         requester: _types_pb2.Requester | None = ...,
         request_id: _builtins.str = ...,
         itemised: _builtins.bool = ...,
+        role: _access_pb2.Role.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applicant", b"applicant", "documents", b"documents", "itemised", b"itemised", "month", b"month", "number", b"number", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applicant", b"applicant", "documents", b"documents", "itemised", b"itemised", "month", b"month", "number", b"number", "request_id", b"request_id", "requester", b"requester", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

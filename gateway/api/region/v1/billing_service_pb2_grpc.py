@@ -64,8 +64,7 @@ class BillingServiceServicer:
     def QueryBill(self, request, context):
         """Returns the bill of one month (business QRY_BILL), from the home region at the time of the request.
 
-        Staff read bills of customers of their own region, against a code that the customer received. It has to be as fresh
-        as for QRY_PROFILE.
+        Staff read bills against a code that the customer received. It has to be as fresh as for QRY_PROFILE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -24,8 +24,7 @@ class BillingServiceStub:
     QueryBill: _aio.UnaryUnaryMultiCallable[_billing_service_pb2.QueryBillRequest, _billing_service_pb2.QueryBillResponse]
     """Returns the bill of one month (business QRY_BILL), from the home region at the time of the request.
 
-    Staff read bills of customers of their own region, against a code that the customer received. It has to be as fresh
-    as for QRY_PROFILE.
+    Staff read bills against a code that the customer received. It has to be as fresh as for QRY_PROFILE.
     """
     QueryBills: _aio.StreamStreamMultiCallable[_billing_service_pb2.QueryBillsRequest, _billing_service_pb2.QueryBillsResponse]
     """Returns many bills on one stream, in any order, at the speed of the reader."""
@@ -57,8 +56,7 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_billing_service_pb2.QueryBillResponse]:
         """Returns the bill of one month (business QRY_BILL), from the home region at the time of the request.
 
-        Staff read bills of customers of their own region, against a code that the customer received. It has to be as fresh
-        as for QRY_PROFILE.
+        Staff read bills against a code that the customer received. It has to be as fresh as for QRY_PROFILE.
         """
 
     @_abc_1.abstractmethod

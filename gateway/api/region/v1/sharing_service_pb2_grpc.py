@@ -97,8 +97,9 @@ class SharingServiceServicer:
         """Returns the fields of a customer's record that a purpose allows, for a customer of any region. A refusal is an
         ordinary answer.
 
-        Only staff may use a legal duty as the basis, and staff may use no other basis. A second member of staff confirms
-        such a reading (ApprovalService): the first request is refused with APPROVAL_AWAITED, and repeated for a day after.
+        Only staff may use a legal duty as the basis; their only other basis is consent. A second member of staff confirms
+        a reading by legal duty (ApprovalService): the first request is refused with APPROVAL_AWAITED, and repeated for a
+        day after.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,7 +143,7 @@ class SharingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListGrants(self, request, context):
-        """Lists the customer's decisions, newest first. Staff list those of customers of their own region.
+        """Lists the customer's decisions, newest first. Staff list them against a code that the customer received.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,7 +154,7 @@ class SharingServiceServicer:
         first.
 
         The list covers readings by this service, and readings by other regions through other services: profiles, bills and
-        documents. Staff list those of customers of their own region.
+        documents. Staff list them against a code that the customer received.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -32,8 +32,9 @@ class SharingServiceStub:
     """Returns the fields of a customer's record that a purpose allows, for a customer of any region. A refusal is an
     ordinary answer.
 
-    Only staff may use a legal duty as the basis, and staff may use no other basis. A second member of staff confirms
-    such a reading (ApprovalService): the first request is refused with APPROVAL_AWAITED, and repeated for a day after.
+    Only staff may use a legal duty as the basis; their only other basis is consent. A second member of staff confirms
+    a reading by legal duty (ApprovalService): the first request is refused with APPROVAL_AWAITED, and repeated for a
+    day after.
     """
     ReadSharedCustomers: _aio.StreamStreamMultiCallable[_sharing_service_pb2.ReadSharedCustomersRequest, _sharing_service_pb2.ReadSharedCustomersResponse]
     """Returns many records on one stream, each checked separately and answered in any order. After the withdrawal of a
@@ -57,13 +58,13 @@ class SharingServiceStub:
     once, or never.
     """
     ListGrants: _aio.UnaryUnaryMultiCallable[_sharing_service_pb2.ListGrantsRequest, _sharing_service_pb2.ListGrantsResponse]
-    """Lists the customer's decisions, newest first. Staff list those of customers of their own region."""
+    """Lists the customer's decisions, newest first. Staff list them against a code that the customer received."""
     ListDisclosures: _aio.UnaryUnaryMultiCallable[_sharing_service_pb2.ListDisclosuresRequest, _sharing_service_pb2.ListDisclosuresResponse]
     """Lists the disclosures of the customer's records: reader, fields, time, reason and grant; also refusals. Newest
     first.
 
     The list covers readings by this service, and readings by other regions through other services: profiles, bills and
-    documents. Staff list those of customers of their own region.
+    documents. Staff list them against a code that the customer received.
     """
 
 @_typing.type_check_only
@@ -105,8 +106,9 @@ class SharingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns the fields of a customer's record that a purpose allows, for a customer of any region. A refusal is an
         ordinary answer.
 
-        Only staff may use a legal duty as the basis, and staff may use no other basis. A second member of staff confirms
-        such a reading (ApprovalService): the first request is refused with APPROVAL_AWAITED, and repeated for a day after.
+        Only staff may use a legal duty as the basis; their only other basis is consent. A second member of staff confirms
+        a reading by legal duty (ApprovalService): the first request is refused with APPROVAL_AWAITED, and repeated for a
+        day after.
         """
 
     @_abc_1.abstractmethod
@@ -160,7 +162,7 @@ class SharingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sharing_service_pb2.ListGrantsRequest,
         context: _aio.ServicerContext[_sharing_service_pb2.ListGrantsRequest, _sharing_service_pb2.ListGrantsResponse],
     ) -> _abc.Awaitable[_sharing_service_pb2.ListGrantsResponse]:
-        """Lists the customer's decisions, newest first. Staff list those of customers of their own region."""
+        """Lists the customer's decisions, newest first. Staff list them against a code that the customer received."""
 
     @_abc_1.abstractmethod
     def ListDisclosures(
@@ -172,7 +174,7 @@ class SharingServiceServicer(metaclass=_abc_1.ABCMeta):
         first.
 
         The list covers readings by this service, and readings by other regions through other services: profiles, bills and
-        documents. Staff list those of customers of their own region.
+        documents. Staff list them against a code that the customer received.
         """
 
 def add_SharingServiceServicer_to_server(servicer: SharingServiceServicer, server: _aio.Server) -> None: ...

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class VerificationServiceStub:
     """Verification of a customer, called at the origin region before a request that requires `OTP` or `PWD`. The home
-    region answers at the time of the request. Staff verify customers of their own region alone, by codes.
+    region answers at the time of the request. Staff verify by codes alone.
 
     No part of it is stored on the way, and no log ever contains a code or password.
     """
@@ -57,7 +57,7 @@ class VerificationServiceStub:
 
 class VerificationServiceServicer:
     """Verification of a customer, called at the origin region before a request that requires `OTP` or `PWD`. The home
-    region answers at the time of the request. Staff verify customers of their own region alone, by codes.
+    region answers at the time of the request. Staff verify by codes alone.
 
     No part of it is stored on the way, and no log ever contains a code or password.
     """
@@ -131,7 +131,7 @@ def add_VerificationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class VerificationService:
     """Verification of a customer, called at the origin region before a request that requires `OTP` or `PWD`. The home
-    region answers at the time of the request. Staff verify customers of their own region alone, by codes.
+    region answers at the time of the request. Staff verify by codes alone.
 
     No part of it is stored on the way, and no log ever contains a code or password.
     """

@@ -16,7 +16,7 @@ GRPC_VERSION: str
 
 class VerificationServiceStub:
     """Verification of a customer, called at the origin region before a request that requires `OTP` or `PWD`. The home
-    region answers at the time of the request. Staff verify customers of their own region alone, by codes.
+    region answers at the time of the request. Staff verify by codes alone.
 
     No part of it is stored on the way, and no log ever contains a code or password.
     """
@@ -66,7 +66,7 @@ class VerificationServiceBlockingStub(VerificationServiceStub):
 
 class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Verification of a customer, called at the origin region before a request that requires `OTP` or `PWD`. The home
-    region answers at the time of the request. Staff verify customers of their own region alone, by codes.
+    region answers at the time of the request. Staff verify by codes alone.
 
     No part of it is stored on the way, and no log ever contains a code or password.
     """

@@ -330,7 +330,9 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     imported by the region that answered them.
     """
     REASON_LEGAL_DUTY_BY_STAFF_ALONE: _Reason.ValueType  # 170
-    """Have a member of staff send the request, with their own certificate. Other callers use another basis."""
+    """Have a member of staff send a request by legal duty, with their own certificate. Staff read by consent, too; for an
+    order in progress an operator system reads.
+    """
     REASON_CONSENT_PAPER_USED: _Reason.ValueType  # 171
     """Have the customer sign for this decision, and put that paper on file."""
     REASON_SHARING_CONSENT_OUTDATED: _Reason.ValueType  # 172
@@ -1116,7 +1118,9 @@ REASON_COMPLAINT_IMPORT_ELSEWHERE: Reason.ValueType  # 166
 imported by the region that answered them.
 """
 REASON_LEGAL_DUTY_BY_STAFF_ALONE: Reason.ValueType  # 170
-"""Have a member of staff send the request, with their own certificate. Other callers use another basis."""
+"""Have a member of staff send a request by legal duty, with their own certificate. Staff read by consent, too; for an
+order in progress an operator system reads.
+"""
 REASON_CONSENT_PAPER_USED: Reason.ValueType  # 171
 """Have the customer sign for this decision, and put that paper on file."""
 REASON_SHARING_CONSENT_OUTDATED: Reason.ValueType  # 172
