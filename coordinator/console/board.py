@@ -199,6 +199,11 @@ def _counted(count: int, *, has_all: bool) -> str:
     return f"{count:,}{'' if has_all else '+'}"
 
 
+def _told_rate(member: Member) -> str:
+    """The orders of a region in the last whole minute; a dash where it tells none."""
+    return f"{member.report.orders_per_minute:,}" if member.report.HasField("orders_per_minute") else "–"
+
+
 def _map(
     visit: Visit,
     network: Network,
@@ -214,9 +219,11 @@ def _map(
             visit.address(path_of(each.region)),
             member_badge(each.state),
             translated(
-                "{region}: {state}; orders in the last hour: {orders}; held: {held}; envelopes that wait: {waiting}",
+                "{region}: {state}; orders per minute: {rate}; orders in the last hour: {orders}; held: {held};"
+                " envelopes that wait: {waiting}",
                 region=region_name(each.region),
                 state=state_word(each.state),
+                rate=_told_rate(each),
                 orders=_counted(work.orders[each.region], has_all=work.has_all_orders),
                 held=_counted(work.held[each.region], has_all=work.has_all_held),
                 waiting=f"{work.waiting[each.region]:,}",
@@ -257,6 +264,7 @@ def _regions(visit: Visit, members: Sequence[Member], work: _Work, troubled: fro
             translated("Region"),
             translated("State"),
             translated("Last heartbeat"),
+            translated("Orders per minute"),
             translated("Orders in the last hour"),
             translated("Held"),
             translated("Waiting"),
@@ -269,6 +277,7 @@ def _regions(visit: Visit, members: Sequence[Member], work: _Work, troubled: fro
                 Cell(region_name(each.region), "row", href=visit.address(path_of(each.region))),
                 member_state_cell(each),
                 Cell(told_age(each.heartbeat_time, visit.now)),
+                Cell(_told_rate(each), style="figure"),
                 Cell(_counted(work.orders[each.region], has_all=work.has_all_orders), style="figure"),
                 Cell(_counted(work.held[each.region], has_all=work.has_all_held), style="figure"),
                 Cell(f"{work.waiting[each.region]:,}", style="figure"),

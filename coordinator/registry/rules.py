@@ -14,7 +14,7 @@ from gateway.api.federation.v1.federation_pb2 import (
 )
 from gateway.federation.capabilities import features_of
 
-_MOST_IN_FLIGHT = 2**32 - 1  # that the field of a destination holds
+_MOST_COUNTED = 2**32 - 1  # that the field of a destination holds
 
 Proves = Callable[[bytes, SealingKey], bool]
 """Whether a signing certificate (PEM) proves a sealing key."""
@@ -135,7 +135,7 @@ class RegionFacts:
     def report(self) -> NodeReport:
         """The last report of a process, with what any live process cannot read.
 
-        It has the disputes of each live process, and the sums of their envelopes in flight.
+        It has the disputes of each live process, and the sums of their envelopes in flight and their orders per minute.
         """
         report = NodeReport()
         if self.last is not None:
@@ -149,6 +149,10 @@ class RegionFacts:
         if self.live:
             del report.in_flight[:]
             report.in_flight.extend(_sums(each.report for each in self.live.values()))
+        report.ClearField("orders_per_minute")
+        counting = [each.report for each in self.live.values() if each.report.HasField("orders_per_minute")]
+        if counting:
+            report.orders_per_minute = min(sum(each.orders_per_minute for each in counting), _MOST_COUNTED)
         return report
 
     def change_since(self, before: "RegionFacts | None") -> str:
@@ -185,4 +189,4 @@ def _sums(reports: Iterable[NodeReport]) -> Iterable[EnvelopesInFlight]:
     for report in reports:
         for each in report.in_flight:
             found[each.destination] += each.count
-    return [EnvelopesInFlight(destination=each, count=min(found[each], _MOST_IN_FLIGHT)) for each in sorted(found)]
+    return [EnvelopesInFlight(destination=each, count=min(found[each], _MOST_COUNTED)) for each in sorted(found)]

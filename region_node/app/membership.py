@@ -20,6 +20,7 @@ from gateway.time.clock import SystemClock, from_timestamp
 from region_node.app import registered
 from region_node.app.metrics import observe_anomalies, observe_work
 from region_node.app.ports import Ports
+from region_node.business.orders.rate import OrderRate
 from region_node.care.anomalies.watching import AnomalyWatch
 from region_node.care.escalations.configurations import raise_dispute
 from region_node.node.context import RegionContext
@@ -50,7 +51,7 @@ def watches_of(ports: Ports, context: RegionContext, meter: Meter) -> Watches:
     return Watches(_revision_watch(ports, context, meter), anomalies, open_work, day_work)
 
 
-def federation_client(ports: Ports, lanes: Lanes, watches: Watches) -> FederationClient:
+def federation_client(ports: Ports, lanes: Lanes, orders: OrderRate, watches: Watches) -> FederationClient:
     """The client by which the node is a member."""
     settings = ports.settings
     node = Node(
@@ -68,6 +69,7 @@ def federation_client(ports: Ports, lanes: Lanes, watches: Watches) -> Federatio
         ports.source,
         lanes.stopped,
         lanes.in_flight,
+        orders.per_minute,
         disputes=lambda: [each for _, each in watches.revisions.disputes],
         anomalies=lambda: watches.anomalies.waiting,
         version=OwnVersion(migrations_of(*PACKAGES), settings.database.engine).found,

@@ -61,6 +61,7 @@ from region_node.app.systems import fulfilment, notifier, sinks_of
 from region_node.business.joint import proving
 from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
+from region_node.business.orders.rate import OrderRate
 from region_node.business.orders.rows import orders_under_way
 from region_node.care.complaints.case_notifier import CaseNotifier
 from region_node.care.complaints.of_problems import count_complaints
@@ -126,7 +127,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         await persistently(partial(migrate_rows, ports.unfenced))
         core = RegionCore(core_ports)
         watches = watches_of(ports, core_ports.context, telemetry.meter)
-        client = federation_client(ports, core.lanes, watches)
+        client = federation_client(ports, core.lanes, OrderRate(ports.store, ports.clock), watches)
         stack.push_async_callback(client.close)
         client.load()
         restored = RestoredCustomers(core_ports.context, ports.unfenced)

@@ -48,6 +48,7 @@ class NodeUnderTest:
         return self.border.keys.verify(region, AUDIT_HEAD, b"word", signer.sign(AUDIT_HEAD, b"word"))
 
 
+ORDERS_PER_MINUTE = 12
 VERSION = OwnVersion(migrations_of("gateway"), "sqlite")
 
 
@@ -76,7 +77,15 @@ async def node(
     store = SqliteStore(data / "node.sqlite", migrations_of("gateway"))
     dialer = Dialer(certificates.credentials(f"region/{REGION}"), CLOCK)
     ports = MembershipPorts(
-        dialer, store, clock, random.Random(1), lambda: breakers, lambda: in_flight, sleep, version=VERSION.found
+        dialer,
+        store,
+        clock,
+        random.Random(1),
+        lambda: breakers,
+        lambda: in_flight,
+        lambda: ORDERS_PER_MINUTE,
+        sleep,
+        version=VERSION.found,
     )
     description = Node(FEDERATION, border, region_keys(REGION), issued.signing.certificate_pem, coordinators, anchor)
     client = FederationClient(description, data, ports)

@@ -20,7 +20,7 @@ from gateway.security.sealing_keys import published
 from gateway.security.signing import Signer
 from gateway.time.clock import from_timestamp
 from region_node.node.membership.last_good import FILE_NAME, LastGood
-from tests.contract.membership_node import ENDPOINT, eventually, node, running, signer_of
+from tests.contract.membership_node import ENDPOINT, ORDERS_PER_MINUTE, eventually, node, running, signer_of
 from tests.contract.small_federation import (
     CLOCK,
     CONFIGURATION,
@@ -153,6 +153,7 @@ def test_a_heartbeat_tells_the_lanes_and_the_end_of_the_certificate_that_is_in_t
             told = (breaker.destination, from_timestamp(breaker.open_time), breaker.failure)
             assert told == (PEER, NOW, "REGION_SUSPENDED")
             assert [(each.destination, each.count) for each in first.in_flight] == sorted(in_flight.items())
+            assert first.orders_per_minute == ORDERS_PER_MINUTE
             credentials = certificates.credentials("region/sichuan")
             assert from_timestamp(first.certificate_end_time) == credentials.end(NOW)
             breakers.clear()

@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 
@@ -222,6 +223,21 @@ async def test_the_pairs_of_regions_have_pages_of_their_compared_days_and_of_the
     page = await browser.open("reconciliation?days=31&show=differing&region=sichuan")
     assert (page.status, f'href="{ROOT}/reconciliation" aria-current="page"' in page.text) == (HTTPStatus.OK, True)
     assert (await browser.open("reconciliation?days=1")).status == HTTPStatus.BAD_REQUEST
+
+
+async def test_the_board_has_the_orders_of_the_last_minute_as_the_nodes_of_both_regions_count_them(
+    federation: Federation, browser: Browser, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    await federation.advance(timedelta(seconds=60 - federation.clock.now().second))  # to the beginning of a minute
+    for business in ("SUSPEND", "RESUME"):
+        await guangdong.order(business, number)
+    await federation.advance(timedelta(minutes=1))
+    await browser.sign_in()
+    board = (await browser.open("board?format=csv")).text
+    table = board[board.index("Region,State") :].splitlines()
+    rows = {row["Region"]: row["Orders per minute"] for row in csv.DictReader(table) if row["Orders per minute"]}
+    assert (rows["guangdong"], rows["sichuan"], rows["henan"]) == ("2", "2", "0")
 
 
 async def test_a_region_is_suspended_and_reinstated_by_forms_in_the_name_of_the_administrator(

@@ -290,6 +290,13 @@ def test_a_count_of_which_there_may_be_more_says_so() -> None:
     assert ("1" in texts, "1+" in texts) == (True, False)
 
 
+def test_a_region_that_tells_no_orders_per_minute_has_a_dash() -> None:
+    told, none = regions(), ListOrderSummariesResponse()
+    told.members[0].report.orders_per_minute = 1234
+    texts = read(written("/board", told, none, none, problems(), outages())).texts
+    assert (texts.count("1,234"), texts.count("–")) == (1, 2)
+
+
 def test_counts_of_problems_and_outages_say_so_too() -> None:
     more, none = problems(), ListOrderSummariesResponse()
     more.next_page_token = "T"

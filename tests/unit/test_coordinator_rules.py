@@ -189,6 +189,20 @@ def test_the_envelopes_in_flight_of_a_region_are_those_of_its_live_processes() -
     assert told(one, hostile, last=one) == {"guangdong": 1, "henan": 2**32 - 1}
 
 
+def test_the_orders_per_minute_of_a_region_are_the_sum_of_its_live_processes_that_count_them() -> None:
+    def told(*rates: int | None, last: int | None = None) -> int | None:
+        beats = [replace(BEAT, report=NodeReport(orders_per_minute=each)) for each in (*rates, last)]
+        live = {str(key): each for key, each in enumerate(beats[:-1])}
+        report = RegionFacts("sichuan", live=live, last=beats[-1]).report()
+        return report.orders_per_minute if report.HasField("orders_per_minute") else None
+
+    assert told(3, 4, None, last=4) == 7
+    assert told(0, last=0) == 0
+    assert told(None, last=None) is None, "an older process counts none"
+    assert told(last=4) is None, "a silent region has none"
+    assert told(1, 2**32 - 1, last=1) == 2**32 - 1
+
+
 def test_a_region_lags_behind_while_any_of_its_processes_does() -> None:
     old, new = (Capabilities(capabilities=[Capability(name="Enum", numbers=numbers)]) for numbers in ([1], [1, 2]))
     lagging = replace(BEAT, capabilities=old, report=NodeReport(unreadable="revision 2"))

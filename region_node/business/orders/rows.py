@@ -68,6 +68,11 @@ class OrderChanged:
         return about_order(self.order.id)
 
 
+@dataclass(frozen=True)
+class OrderAdded:
+    """Published when an order was stored here for the first time."""
+
+
 ORDER_RECORDS = Records(
     table="orders",
     key="order_id",
@@ -147,6 +152,7 @@ def insert_order(tx: Transaction, row: OrderRow, now: datetime, *, promised: dat
     if order.state == COMPLETED:
         note_completed(tx, order, now)
     _note_event(tx, order, FIRST, now)
+    tx.publish(OrderAdded())
     if promised is not None:
         tx.publish(TimerSet(promised))
 

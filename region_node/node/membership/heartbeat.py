@@ -165,6 +165,7 @@ class Heartbeat:
                 EnvelopesInFlight(destination=each, count=count)
                 for each, count in sorted(self._ports.in_flight().items())
             ],
+            orders_per_minute=self._ports.orders_per_minute(),
         )
         if (life := self._certificate.life()) is not None:
             begin, end = life

@@ -36,8 +36,9 @@ class MembershipPorts:
     """The outside ports. `store` supplies the end of the audit chain, and the envelopes that were not accepted.
 
     `breakers` has the destinations that do not respond; `in_flight` the numbers of envelopes without an answer, by
-    destination; `disputes` the regions whose configuration differs; `anomalies` what waits for people. `version` is
-    that of the process, with the schema that a transaction finds.
+    destination; `orders_per_minute` the orders of the last whole minute; `disputes` the regions whose configuration
+    differs; `anomalies` what waits for people. `version` is that of the process, with the schema that a transaction
+    finds.
     """
 
     dialer: Dialer
@@ -46,6 +47,7 @@ class MembershipPorts:
     source: random.Random
     breakers: Callable[[], Mapping[str, Stop]]
     in_flight: Callable[[], Mapping[str, int]]
+    orders_per_minute: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     disputes: Callable[[], Sequence[DisputedRevision]] = tuple
     version: Callable[[Transaction], ProcessVersion] = lambda _: ProcessVersion()

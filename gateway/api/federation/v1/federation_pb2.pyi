@@ -387,9 +387,14 @@ class NodeReport(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     CERTIFICATE_BEGIN_TIME_FIELD_NUMBER: _builtins.int
     IN_FLIGHT_FIELD_NUMBER: _builtins.int
+    ORDERS_PER_MINUTE_FIELD_NUMBER: _builtins.int
     unreadable: _builtins.str
     """First part of the configuration in force that the node cannot read, with its revision. The node uses the revision
     before. Empty if it can read all.
+    """
+    orders_per_minute: _builtins.int
+    """Orders that came to the process in the last whole minute: taken in there, or received from other regions. Unset for
+    0.3.0 and earlier.
     """
     @_builtins.property
     def waiting(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaitingEnvelopes]:
@@ -439,12 +444,15 @@ class NodeReport(_message.Message):
         version: Global___ProcessVersion | None = ...,
         certificate_begin_time: _timestamp_pb2.Timestamp | None = ...,
         in_flight: _abc.Iterable[Global___EnvelopesInFlight] | None = ...,
+        orders_per_minute: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_begin_time", b"certificate_begin_time", "certificate_end_time", b"certificate_end_time", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_orders_per_minute", b"_orders_per_minute", "certificate_begin_time", b"certificate_begin_time", "certificate_end_time", b"certificate_end_time", "orders_per_minute", b"orders_per_minute", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anomalies", b"anomalies", "certificate_begin_time", b"certificate_begin_time", "certificate_end_time", b"certificate_end_time", "disputed_revisions", b"disputed_revisions", "in_flight", b"in_flight", "open_breakers", b"open_breakers", "unreadable", b"unreadable", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_orders_per_minute", b"_orders_per_minute", "anomalies", b"anomalies", "certificate_begin_time", b"certificate_begin_time", "certificate_end_time", b"certificate_end_time", "disputed_revisions", b"disputed_revisions", "in_flight", b"in_flight", "open_breakers", b"open_breakers", "orders_per_minute", b"orders_per_minute", "unreadable", b"unreadable", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__orders_per_minute: _TypeAlias = _typing.Literal["orders_per_minute"]  # noqa: Y015
+    _WhichOneofArgType__orders_per_minute: _TypeAlias = _typing.Literal["_orders_per_minute", b"_orders_per_minute"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__orders_per_minute) -> _WhichOneofReturnType__orders_per_minute | None: ...
 
 Global___NodeReport: _TypeAlias = NodeReport  # noqa: Y015
 
