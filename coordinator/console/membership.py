@@ -7,6 +7,7 @@ from shlex import quote
 from coordinator.console import rpcs
 from coordinator.console.flows import pairs_of
 from coordinator.console.region import REGION, path_of
+from coordinator.console.tables_page import heads
 from coordinator.console.words import member_state_cell
 from coordinator.membership.rules import NOTE_LENGTH
 from coordinator.wording.members import member_of, state_word
@@ -22,7 +23,7 @@ from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.web.console.entries import Entry, Field, entry
 from gateway.web.console.frames import Link
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
-from gateway.web.tables import Cell
+from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 
@@ -70,10 +71,11 @@ def _show(visit: Visit, found: _Found) -> Shown:
     title = (
         translated("Reinstate {region}", region=name) if is_suspended else translated("Suspend {region}", region=name)
     )
+    effects = list(_reinstated(name) if is_suspended else _suspended(name, found))
     page = _Page(
         state=member_state_cell(member),
         effects_heading=translated("Effects"),
-        effects=list(_reinstated(name) if is_suspended else _suspended(name, found)),
+        effects=effects,
         entry=None if found.is_signed else _entry(visit, title, is_suspended=is_suspended),
         signing=translated(
             "An administrator of this federation signs it with a key that stays offline: run the command there."
@@ -81,7 +83,22 @@ def _show(visit: Visit, found: _Found) -> Shown:
         command=_command(member.region, is_suspended=is_suspended),
         back=Link(name, visit.address(path_of(member.region))),
     )
-    return Shown("membership.html.j2", title, page, _TAB)
+    return Shown("membership.html.j2", title, page, _TAB, _files(name, page))
+
+
+def _files(name: str, page: _Page) -> Sequence[Table]:
+    """The state and the effects as tables of a file."""
+    state = Table(
+        label=translated("State"),
+        head=heads(translated("Region"), translated("State")),
+        rows=[[Cell(name, "row"), page.state]],
+    )
+    effects = Table(
+        label=page.effects_heading,
+        head=heads(page.effects_heading),
+        rows=[[Cell(each, "row")] for each in page.effects],
+    )
+    return state, effects
 
 
 def _suspended(name: str, found: _Found) -> Iterator[str]:

@@ -171,7 +171,10 @@ async def test_the_tables_of_a_page_are_files_too_by_the_same_filters(
     none = await browser.open("complaints?category=NONE_SUCH&format=csv")
     assert (none.status, len(list(csv.reader(io.StringIO(none.text))))) == (HTTPStatus.OK, 1)
     assert (await browser.open("complaints?format=xml")).status == HTTPStatus.BAD_REQUEST
-    assert (await browser.open("regions/sichuan/membership?format=csv")).status == HTTPStatus.BAD_REQUEST
+    membership = (await browser.open("regions/sichuan/membership?format=json")).body["tables"]
+    assert isinstance(membership, list)
+    assert membership[0]["rows"][0]["State"]["text"] == "joined"
+    assert "No envelope is routed to sichuan" in str(membership[1]["rows"][0])
 
 
 async def test_issues_risks_the_body_and_the_configuration_have_pages(federation: Federation, browser: Browser) -> None:
