@@ -54,6 +54,7 @@ staff = "named"
 
 ["staff/*"]
 businesses = ["SUSPEND"]
+purposes = ["counter-service"]
 """
 
 

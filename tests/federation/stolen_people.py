@@ -57,15 +57,20 @@ async def reads_order_of_another(scene: Scene) -> str:
     return await outcome(till(scene).get(scene.order.id))
 
 
-async def reads_shared(scene: Scene) -> str:
+async def reads_shared(scene: Scene, sharing: SharingCounter, purpose: str = "counter-service") -> str:
     """The record of another region's customer, who has consented to nothing: why no field of it is told."""
-    sharing, found = SharingCounter.of(scene.federation, "guangdong", "till"), set[str]()
+    found = set[str]()
 
     async def ask() -> None:
-        found.update(masks(await sharing.read(scene.foreign)))
+        found.update(masks(await sharing.read(scene.foreign, purpose)))
 
     told = await outcome(ask())
     return told if told != DONE else ", ".join(sorted(found))
+
+
+async def reads_at_till(scene: Scene) -> str:
+    """The reading of the operator system."""
+    return await reads_shared(scene, SharingCounter.of(scene.federation, "guangdong", "till"))
 
 
 async def restricts(scene: Scene) -> str:
@@ -102,7 +107,7 @@ OPERATOR: Final = (
     ),
     Act("order what its scope lacks", "OPERATOR_SCOPE_MISSING", REVOKED, lambda it: orders(it, "TERMINATE", it.own)),
     Act("read an order of another operator system", "ORDER_NOT_FOUND", REVOKED, reads_order_of_another),
-    Act("read another region's customer, who has consented to nothing", "NOT_GRANTED", REVOKED, reads_shared),
+    Act("read another region's customer, who has consented to nothing", "NOT_GRANTED", REVOKED, reads_at_till),
     Act("restrict a customer of its region to storage", "STAFF_NOT_PROVEN", REVOKED, restricts),
     Act("confirm an act that needs two", DENIED, REVOKED, confirms_as_operator),
     Act("work at the node of another region", DENIED, REVOKED, lambda it: lists_orders(it, TILL, "sichuan")),
@@ -116,9 +121,14 @@ OPERATOR: Final = (
 # --- a member of staff
 
 
+def of_robbed(scene: Scene) -> SharingCounter:
+    """The service of sharing, as the thief calls it."""
+    return SharingCounter.of(scene.federation, "guangdong").by_staff("robbed")
+
+
 async def reads_by_duty(scene: Scene) -> Told | None:
     """A reading of another region's customer by an invented duty of law; None where it is answered."""
-    sharing = SharingCounter.of(scene.federation, "guangdong").by_staff("robbed")
+    sharing = of_robbed(scene)
     question = sharing.question(scene.foreign, "fraud-investigation", DUTY, reference=FILE_NUMBER)
     try:
         await sharing.ask(question)
@@ -212,6 +222,18 @@ STAFF: Final = (
         lambda it: orders_alone(it, "robbed", "TERMINATE"),
     ),
     Act("order in the name of a colleague", "STAFF_DIFFERS", REVOKED, lambda it: orders_alone(it, "wang")),
+    Act(
+        "read another region's customer, who has consented to nothing",
+        "NOT_GRANTED",
+        REVOKED,
+        lambda it: reads_shared(it, of_robbed(it)),
+    ),
+    Act(
+        "read another region's customer for a purpose that the scope of staff lacks",
+        "OPERATOR_SCOPE_MISSING",
+        REVOKED,
+        lambda it: reads_shared(it, of_robbed(it), "installation"),
+    ),
     Act("act through an operator system by a statement", DONE, "STAFF_PROOF_INVALID", lambda it: states(it, "robbed")),
     Act(
         "sign a statement as another member of staff",
