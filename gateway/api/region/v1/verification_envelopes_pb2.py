@@ -26,7 +26,7 @@ from gateway.api.region.v1 import verification_service_pb2 as gateway_dot_api_do
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2gateway/api/region/v1/verification_envelopes.proto\x12\x15gateway.api.region.v1\x1a\x30gateway/api/region/v1/verification_service.proto\x1a!gateway/api/types/v1/access.proto\"\x95\x02\n\x11VerificationQuery\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12;\n\tsend_code\x18\x02 \x01(\x0b\x32&.gateway.api.region.v1.SendCodeRequestH\x00\x12\x36\n\x06verify\x18\x03 \x01(\x0b\x32$.gateway.api.region.v1.VerifyRequestH\x00\x12G\n\x0f\x63hange_password\x18\x04 \x01(\x0b\x32,.gateway.api.region.v1.ChangePasswordRequestH\x00\x12(\n\x04role\x18\x05 \x01(\x0e\x32\x1a.gateway.api.types.v1.RoleB\x07\n\x05queryb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2gateway/api/region/v1/verification_envelopes.proto\x12\x15gateway.api.region.v1\x1a\x30gateway/api/region/v1/verification_service.proto\x1a!gateway/api/types/v1/access.proto\"\xdd\x02\n\x11VerificationQuery\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12;\n\tsend_code\x18\x02 \x01(\x0b\x32&.gateway.api.region.v1.SendCodeRequestH\x00\x12\x36\n\x06verify\x18\x03 \x01(\x0b\x32$.gateway.api.region.v1.VerifyRequestH\x00\x12G\n\x0f\x63hange_password\x18\x04 \x01(\x0b\x32,.gateway.api.region.v1.ChangePasswordRequestH\x00\x12\x46\n\x14send_code_to_contact\x18\x05 \x01(\x0b\x32&.gateway.api.region.v1.SendCodeRequestH\x00\x12(\n\x04role\x18\x06 \x01(\x0e\x32\x1a.gateway.api.types.v1.RoleB\x07\n\x05queryb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,5 +34,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.region.v1.verif
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_VERIFICATIONQUERY']._serialized_start=163
-  _globals['_VERIFICATIONQUERY']._serialized_end=440
+  _globals['_VERIFICATIONQUERY']._serialized_end=512
 # @@protoc_insertion_point(module_scope)

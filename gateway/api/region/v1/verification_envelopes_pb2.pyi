@@ -28,6 +28,7 @@ class VerificationQuery(_message.Message):
     SEND_CODE_FIELD_NUMBER: _builtins.int
     VERIFY_FIELD_NUMBER: _builtins.int
     CHANGE_PASSWORD_FIELD_NUMBER: _builtins.int
+    SEND_CODE_TO_CONTACT_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
     """Scope of the request id: `<origin region>/<operator>/<request id>`; for staff `<origin
@@ -47,6 +48,10 @@ class VerificationQuery(_message.Message):
     def change_password(self) -> _verification_service_pb2.ChangePasswordRequest:
         """Change of the password."""
 
+    @_builtins.property
+    def send_code_to_contact(self) -> _verification_service_pb2.SendCodeRequest:
+        """Sending of a code to another contact. An arm of its own, for a peer without it would send the code to the line."""
+
     def __init__(
         self,
         *,
@@ -54,13 +59,14 @@ class VerificationQuery(_message.Message):
         send_code: _verification_service_pb2.SendCodeRequest | None = ...,
         verify: _verification_service_pb2.VerifyRequest | None = ...,
         change_password: _verification_service_pb2.ChangePasswordRequest | None = ...,
+        send_code_to_contact: _verification_service_pb2.SendCodeRequest | None = ...,
         role: _access_pb2.Role.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change_password", b"change_password", "query", b"query", "send_code", b"send_code", "verify", b"verify"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change_password", b"change_password", "query", b"query", "send_code", b"send_code", "send_code_to_contact", b"send_code_to_contact", "verify", b"verify"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_password", b"change_password", "query", b"query", "role", b"role", "send_code", b"send_code", "subject", b"subject", "verify", b"verify"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_password", b"change_password", "query", b"query", "role", b"role", "send_code", b"send_code", "send_code_to_contact", b"send_code_to_contact", "subject", b"subject", "verify", b"verify"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_query: _TypeAlias = _typing.Literal["send_code", "verify", "change_password"]  # noqa: Y015
+    _WhichOneofReturnType_query: _TypeAlias = _typing.Literal["send_code", "verify", "change_password", "send_code_to_contact"]  # noqa: Y015
     _WhichOneofArgType_query: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_query) -> _WhichOneofReturnType_query | None: ...
 
