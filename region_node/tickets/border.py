@@ -43,6 +43,20 @@ def refile_of(kind: Followed[M, R]) -> Callable[[Transaction, EnvelopeContent, d
     return refile
 
 
+def filed_again(kind: Followed[M, R], tx: Transaction, filed: M) -> Refiled | None:
+    """Looks whether a ticket that this region had filed is here; None where its id is free.
+
+    A region that served from an older database before it could find its loss may have given the id once more. The
+    other ticket with it has another time: the lost one is for people.
+    """
+    facts = kind.facts(filed)
+    if not kind.records.is_known(tx, facts.name):
+        return None
+    known = kind.records.read(tx, facts.name)
+    is_other = known is not None and kind.facts(known).created != facts.created
+    return Refiled.LOST if is_other else Refiled.KNOWN
+
+
 def require_origin(kind: Followed[M, R], name: str, content: EnvelopeContent) -> None:
     """The id is the envelope's subject, and names the sender. Raises Refused with ENVELOPE_KIND_NOT_ALLOWED."""
     if name != content.subject or not name.startswith(f"{content.origin}/{kind.prefix}"):

@@ -152,11 +152,11 @@ class TicketEnvelopes(ABC, Generic[M, C]):
     def _refile_command(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
         """Takes a ticket in again that this region had sent to its owner."""
         kind, command = self.messages.kind, parse(self.command, content.payload)
-        if kind.records.is_known(tx, content.subject):
-            return Refiled.KNOWN
         if self._said(command).said != "open":
-            return Refiled.LOST
+            return border.refile_of(kind)(tx, content, now)
         ticket = self._filed(command)
+        if (found := border.filed_again(kind, tx, ticket)) is not None:
+            return found
         sent = from_timestamp(content.create_time)
         self._insert_again(tx, TicketRow(ticket, content.traceparent), sent)
         self._filed_again(tx, ticket, sent)

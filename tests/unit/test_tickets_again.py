@@ -156,6 +156,17 @@ def test_a_ticket_that_was_filed_elsewhere_is_back_as_filed_and_a_command_on_it_
     assert tickets.is_watched(name)
 
 
+@pytest.mark.parametrize("kind", all_kinds()[:5], ids=lambda kind: kind.name)
+def test_a_lost_ticket_whose_id_another_one_has_by_now_is_left_to_people(kind: Kind) -> None:
+    with archive() as node:
+        tickets, name, (filing, wrap) = Tickets(node, kind), f"{HERE}/{kind.prefix}20311124-7", kind.filing
+        known, lost = (kind.new(name, HERE, owner) for owner in (OWNER, ORIGIN))
+        assert tickets.refiled(filing, wrap(known), name, OWNER) == Refiled.RESTORED
+        getattr(lost, kind.created).seconds -= 1
+        assert tickets.refiled(filing, wrap(lost), name, ORIGIN) == Refiled.LOST
+        assert kind.read(node.tx, name) == known
+
+
 def test_later_versions_of_a_ticket_that_the_other_region_had_refused_come_back_after_it(tickets: Tickets) -> None:
     name = f"{HERE}/{tickets.kind.prefix}20311124-7"
     filing, wrap = tickets.kind.filing

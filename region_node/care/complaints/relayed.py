@@ -79,8 +79,8 @@ class ComplaintEnvelopes:
     def _refile(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
         """Takes a complaint in again that this region had filed; an item of a case comes with the case."""
         complaint = parse(ComplaintFiling, content.payload).complaint
-        if COMPLAINT.records.is_known(tx, complaint.ticket_id):
-            return Refiled.KNOWN
+        if (found := border.filed_again(COMPLAINT, tx, complaint)) is not None:
+            return found
         if complaint.case_id:
             return Refiled.LOST
         handling.take_in_again(tx, ComplaintRow(complaint, content.traceparent), now)

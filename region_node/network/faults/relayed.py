@@ -79,8 +79,8 @@ class FaultEnvelopes:
     def _refile(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
         """Takes a fault in again that this region had reported to its owner."""
         fault = parse(FaultFiling, content.payload).fault
-        if FAULT.records.is_known(tx, fault.id):
-            return Refiled.KNOWN
+        if (found := border.filed_again(FAULT, tx, fault)) is not None:
+            return found
         handling.take_in_again(tx, self._context, FaultRow(fault, content.traceparent), now)
         return Refiled.RESTORED
 
