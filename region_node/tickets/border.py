@@ -17,6 +17,7 @@ from gateway.relay.border import Moved, Reads, Refiled
 from gateway.relay.envelopes import Answer
 from gateway.store.catch_ups import is_awaited
 from gateway.store.port import Transaction
+from gateway.time.agreed_clock import BETWEEN_TRUSTED
 from gateway.time.clock import times_are_dated
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, refusal_of
@@ -24,7 +25,6 @@ from region_node.requests.caller import settle_asked
 from region_node.requests.checks import require_length, require_name
 from region_node.tickets.followed import Facts, Followed, M, R
 
-_CLOCK_ERROR = timedelta(seconds=31)  # between two members whose clocks are trusted
 _OLDEST = timedelta(days=3650)  # as long as a filing may travel
 _log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ def _require_possible(kind: Followed[M, R], told: M, now: datetime) -> None:
 def require_plausible(created: Timestamp, now: datetime) -> None:
     """Raises Refused with ENVELOPE_INVALID for an impossible time of creation of a ticket that arrives now."""
     age = now.timestamp() - created.seconds
-    if not -_CLOCK_ERROR.total_seconds() <= age <= _OLDEST.total_seconds():
+    if not -BETWEEN_TRUSTED.total_seconds() <= age <= _OLDEST.total_seconds():
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no time of filing")
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.sqlite import SqliteTransaction
+from gateway.time.agreed_clock import MAX_CLOCK_ERROR
 from gateway.time.clock import to_timestamp
 from region_node.records.stored import Records
 from region_node.tickets import border
@@ -96,6 +97,12 @@ def new(version: int = 0, state: OrderState.ValueType = OPEN) -> Order:
 
 def store(tx: SqliteTransaction, dispute: Order) -> None:
     DISPUTE.records.insert(tx, dispute.id, dispute, {"made": 1, "owner": dispute.home_region, "traceparent": ""})
+
+
+def test_a_ticket_may_be_as_new_as_another_trusted_clock_says_and_no_newer() -> None:
+    border.require_plausible(to_timestamp(NOW + 2 * MAX_CLOCK_ERROR), NOW)
+    with pytest.raises(Refused, match="ENVELOPE_INVALID"):
+        border.require_plausible(to_timestamp(NOW + 2 * MAX_CLOCK_ERROR + timedelta(seconds=2)), NOW)
 
 
 def test_the_owner_takes_a_ticket_in_once_and_does_what_its_origin_says(tx: SqliteTransaction) -> None:

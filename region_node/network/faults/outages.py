@@ -20,6 +20,7 @@ from gateway.api.region.v1.fault_pb2 import Fault, FaultOutage
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
+from gateway.time.agreed_clock import BETWEEN_TRUSTED
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from gateway.values.money import share_half_up
 from region_node.business.billing.rules import Month
@@ -28,7 +29,6 @@ from region_node.network.faults import rules
 Span = tuple[datetime, datetime]
 """From and until."""
 _MICROSECOND = timedelta(microseconds=1)
-_CLOCK_ERROR = 31_000_000  # microseconds between two members whose clocks are trusted
 
 
 def begin(federation: Federation, fault: Fault, start: datetime) -> None:
@@ -153,7 +153,7 @@ def require_plausible(fault: Fault, now: datetime) -> None:
     Outages begin after the report, follow one another, are late only after the limit, and end in the past.
     """
     last = to_microseconds(from_timestamp(fault.create_time))
-    latest = to_microseconds(now) + _CLOCK_ERROR
+    latest = to_microseconds(now + BETWEEN_TRUSTED)
     for each in fault.outages:
         start, due = (to_microseconds(from_timestamp(time)) for time in (each.start_time, each.due_time))
         ends = to_microseconds(from_timestamp(each.end_time)) if each.HasField("end_time") else latest
