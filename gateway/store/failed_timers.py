@@ -49,14 +49,13 @@ _FAILED = Table("failed_timers", FailedTimer, key=("timer_id",))
 
 def due_attempts(tx: Transaction, now: datetime, of: Collection[str], limit: int = ATTEMPTS_LIMIT) -> list[FailedTimer]:
     """The failed timers of some kinds whose next attempt is due, oldest first, at most `limit`."""
-    listed, kinds = of_kinds(of)
+    listed = of_kinds(of)
     return tx.all(
         FailedTimer,
         "SELECT timer_id, kind, subject, is_row, due_time, fail_time, attempts, retry_time FROM failed_timers"  # noqa: S608
         f" WHERE retry_time <= :now{listed} ORDER BY retry_time, timer_id LIMIT :limit",
         now=to_microseconds(now),
         limit=limit,
-        **kinds,
     )
 
 
