@@ -91,7 +91,7 @@ bench: setup ## measure against a bare gRPC chain; writes build/bench.json
 bench-compare: setup ## measure beside the last release, in turns; fails where something got worse by more than 5 %: COMMIT=other
 	@$(BIN)/python -m tests.bench.against $(COMMIT)
 
-simulate: setup ## run the seeded simulation: SEEDS=n; START=10000 for joint orders, 20000 for reconciliation, 30000 for moves
+simulate: setup ## run the seeded simulation: SEEDS=n; START=5000 for swarms, 6000 with wild clocks, 10000 for joint orders, 20000 for reconciliation, 30000 for moves
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --start $(START)
 
 rolling: setup ## replace every process under load, stopped and killed: SECONDS=n for each

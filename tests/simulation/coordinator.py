@@ -28,6 +28,7 @@ from gateway.federation.numberplan import NumberPlan
 from gateway.relay.transport import BeforeAttempt, Carrier
 from gateway.security.identity import Identity
 from gateway.security.sealing_keys import published
+from gateway.time.agreed_clock import AgreedClock
 from tests.simulation.history import History
 from tests.simulation.network import Network
 from tests.simulation.network_support import Exchange, NetworkSupport
@@ -57,9 +58,11 @@ class ToRegion:
         region = self._region.drawn(self._network.source)
         if before_attempt is not None:
             before_attempt()
-        return await self._network.carry(
-            region.name, request, timeout, lambda: region.process, lambda batch, _: region.serve(batch)
-        )
+
+        def joined() -> Process | None:
+            return region.process if region.has_joined else None
+
+        return await self._network.carry(region.name, request, timeout, joined, lambda batch, _: region.serve(batch))
 
 
 class ToCoordinator:
@@ -132,11 +135,15 @@ class ToCoordinator:
 class Coordinator:
     """A replica: it routes without state; the registry outlives its process."""
 
-    def __init__(self, history: History, network: Network, clock: NodeClock, source: random.Random) -> None:
+    def __init__(self, history: History, network: Network, machine: NodeClock, source: random.Random) -> None:
         self._history = history
         self._network = network
         self._source = source
-        self.clock = clock
+        self.machine = machine
+        self.clock = AgreedClock(machine)
+        """That of the process, or of the last one."""
+        self.hears_clocks = False
+        """Whether regions tell their time in this run: until they do, a process does not rely on its own."""
         self._ways: dict[str, Carrier] = {}
         self._regions: list[Region] = []
         self._members: dict[str, Member] = {}
@@ -164,6 +171,9 @@ class Coordinator:
     def start(self) -> None:
         """Starts a process. It remembers no batch of an earlier one."""
         self.process = Process("coordinator")
+        self.clock = AgreedClock(self.machine)
+        if self.hears_clocks:
+            self.clock.start_from(self.machine.of_people() - self.machine.error)  # the registry has kept it
         self.router = self._new_router()
         self._support = NetworkSupport(self.registry, self.clock, self._current_members, self._channels)
         for loop in self._support.loops():
@@ -233,7 +243,7 @@ class Coordinator:
             await asyncio.sleep(_TELL_INTERVAL)
             for region in self._regions:
                 known = region.knowledge.number if region.knowledge is not None else 0
-                if known < self._number and self._reaches(region) and self._source.random() < 0.5:
+                if known < self._number and self.reaches(region) and self._source.random() < 0.5:
                     region.learn(self.knowledge())
 
     def all_know(self) -> bool:
@@ -255,7 +265,8 @@ class Coordinator:
         self._number += 1
         self._history.note("coordinator", f"revision {self.federation.revision}: {what}")
 
-    def _reaches(self, region: Region) -> bool:
+    def reaches(self, region: Region) -> bool:
+        """Whether both are up, and the link between them is whole."""
         up = self.process is not None and region.node is not None
         return up and region.name not in self._network.cut
 

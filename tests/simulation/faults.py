@@ -41,6 +41,7 @@ KINDS = (
     "crashes of the coordinator",
     "commits failed",
     "clocks stepped",
+    "wild clocks",
     "days passed",
     "weeks passed",
     "months passed",
@@ -94,6 +95,7 @@ class Faults:
         self._leaps = 0
         self.moved: dict[str, list[str]] = {}  # all homes of a number, in their order
         self._tasks: list[asyncio.Task[None]] = []
+        self._spared: Region | None = None
         self._chosen = [kind for kind in self._kinds() if source.random() < 0.6]
         self.joins_late = source.random() < 0.25
         self._plans_last_number = source.random() < 0.6
@@ -125,6 +127,12 @@ class Faults:
         self._start(self._strike())
         if self.joins_late:
             self._start(self._join_late())
+
+    def begin_beside(self, lost: Region) -> None:
+        """Coordinators and other regions are killed, and their links cut, while `lost` loses its database."""
+        self._spared = lost
+        self._chosen = [self._crash_coordinator, self._crash_region, self._cut_link]
+        self._start(self._strike())
 
     async def heal(self) -> None:
         """Everything works from now on, and every region knows how the federation stands."""
@@ -178,7 +186,10 @@ class Faults:
             self._start(self._source.choice(self._chosen)())
 
     async def _crash_region(self) -> None:
-        await self._down(self._source.choice(self._parts.regions))
+        await self._down(self._any_region())
+
+    def _any_region(self) -> Region:
+        return self._source.choice([each for each in self._parts.regions if each is not self._spared])
 
     async def _down(self, region: Region) -> None:
         if region.node is not None:
@@ -229,7 +240,7 @@ class Faults:
             coordinator.start()
 
     async def _cut_link(self) -> None:
-        link, cut = self._source.choice(self._parts.regions).name, self._parts.network.cut
+        link, cut = self._any_region().name, self._parts.network.cut
         if link in cut:
             return
         self._parts.history.count("links cut")

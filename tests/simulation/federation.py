@@ -104,7 +104,7 @@ class Simulation:
             self._regions.append(self._new_region(name))
         self._errands = draw_errands(self._fork(), ERRANDS, FAULTY_SECONDS * 0.9)
         self._network_errands = draw_network_errands(self._fork(), FAULTY_SECONDS * 0.9)
-        self._swarm = Swarm(seed, self.history, self._wall, self._regions)
+        self._swarm = Swarm(seed, self.history, self._wall, self._coordinator, self._regions)
         self._accountants: dict[str, Accountant] = {}
         self._joint_errands = draw_joint_errands(self._fork(), seed, FAULTY_SECONDS * 0.9)
         self._relocations = draw_relocations(random.Random(seed), seed, FAULTY_SECONDS * 0.9)

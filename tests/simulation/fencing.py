@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,6 +49,8 @@ class FencedParts:
     restored: RestoredCustomers
     keys: RegionKeys
     heads: KeptHeads
+    join: Callable[[], None]
+    """From here on coordinators bring it envelopes: they know where it is by its first heartbeat."""
 
 
 async def keep_fence(process: Process, parts: FencedParts) -> None:
@@ -68,6 +70,7 @@ async def keep_fence(process: Process, parts: FencedParts) -> None:
 async def _tell_heads(keeper: FenceKeeper, parts: FencedParts) -> None:
     """Tells the coordinators the end of the chain, for ever; none of a database with an open loss."""
     await keeper.compare_before_joining()
+    parts.join()
     statements = SignedStatements(parts.core.context.border.signer, parts.keys)
     while True:
         head = await parts.store.read(_head)

@@ -1,7 +1,8 @@
 """Runs in which an older database takes the place of a region's own, and the others tell what it lacks.
 
 The region finds that by itself, and serves nothing until people have accepted it. What two regions have of each other
-is then the same, or people are told of it by the list of losses.
+is then the same, or people are told of it by the list of losses. In some seeds this happens beside other faults:
+coordinators and other regions are killed, clocks are wild, regions have a second process, and a crowd comes.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from gateway.store.port import Transaction
 from region_node.approvals.operations import Awaited, decide
 from region_node.lifecycle.recovery.operations import accept, lost_commands
 from region_node.requests.auditing import AuditedCall
+from tests.simulation import swarm
 from tests.simulation.federation import Report, Simulation, simulated
 from tests.simulation.fencing import HEAD_SECONDS
 from tests.simulation.history import Violation
@@ -35,6 +37,7 @@ _BUSY = 40.0  # seconds in which people ask for anything
 _AWAY = (5.0, 15.0)  # seconds, longer than anything is on its way between regions
 _CAUGHT_UP = 120  # seconds, after which every region has told everything
 _FOUND_SECONDS = 20.0  # seconds in which a region finds what it has lost
+_FOUND_BESIDE_FAULTS = 60.0  # the same while coordinators are killed and clocks are wild
 _LOOK = 0.05  # seconds between two looks of this run
 _MOST = 10_000  # lost commands that are looked at
 
@@ -78,8 +81,9 @@ class Losing(Simulation):
         self._lost = self._moments.choice(self._regions)
         self._copied = self._moments.uniform(1.0, _BUSY * 0.6)
         self._worked = self._moments.uniform(0.5, 20.0)
-        for region in self._regions:
-            region.ports.is_fenced = True
+        self._is_beside_faults = swarm.FIRST_SEED <= seed <= swarm.LAST_SEED
+        for each in (each for region in self._regions for each in region.processes):
+            each.ports.is_fenced = True
 
     async def run(self) -> None:
         """Runs everything and compares."""
@@ -92,11 +96,17 @@ class Losing(Simulation):
         self._tasks.append(self._loop.create_task(self._coordinator.tell()))
         self._begin_work()
         offices = [self._loop.create_task(Office(self._line(each)).run()) for each in self._regions]
+        if self._is_beside_faults:
+            self._faults.begin_beside(self._lost)
+            self._swarm.begin()
         await asyncio.sleep(self._copied)
         await self._lose()
         await asyncio.sleep(max(_BUSY - self._copied - self._worked, 5.0))
         for each in offices:
             each.cancel()
+        if self._is_beside_faults:
+            await self._swarm.heal()
+            await self._faults.heal()
         await self._catch_up()
         await self._become_quiet()
         self._compare()
@@ -110,7 +120,8 @@ class Losing(Simulation):
         await asyncio.sleep(self._worked)
         await self._until(lambda: self._told() > copy.head.sequence)  # nobody can find what nobody was told
         end = disk.read(audit.head)
-        self._lost.kill()
+        for each in self._lost.processes:
+            each.kill()
         await asyncio.sleep(self._moments.uniform(*_AWAY))
         disk.put_back(copy.content, copy.commits)
         self._note_lost("databases put back", copy, end)
@@ -138,10 +149,11 @@ class Losing(Simulation):
 
     async def _accept(self) -> None:
         """The region finds its loss, and two members of its staff accept it."""
-        disk, until = self._lost.ports.disk, self._loop.time() + _FOUND_SECONDS
+        within = _FOUND_BESIDE_FAULTS if self._is_beside_faults else _FOUND_SECONDS
+        disk, until = self._lost.ports.disk, self._loop.time() + within
         while not disk.read(losses.has_open):
             if self._loop.time() > until:
-                self.history.broken(FOUND, "-", f"{self._lost.name} has found none after {_FOUND_SECONDS:.0f} s")
+                self.history.broken(FOUND, "-", f"{self._lost.name} has found none after {within:.0f} s")
                 return
             await asyncio.sleep(_LOOK)
         store = self._lost.store

@@ -23,7 +23,6 @@ from gateway.security.identity import Identity
 from gateway.time.agreed_clock import AgreedClock
 from tests.simulation.calls import served
 from tests.simulation.registry import SimulatedRegistry
-from tests.simulation.virtual_time import NodeClock
 
 T = TypeVar("T")
 Exchange = Callable[[bytes, float], Awaitable[bytes]]
@@ -36,14 +35,14 @@ class NetworkSupport:
     def __init__(
         self,
         kept: SimulatedRegistry,
-        clock: NodeClock,
+        clock: AgreedClock,
         members: Callable[[], Mapping[str, Member]],
         ways: Callable[[str], Exchange],
     ) -> None:
         registry = cast("Registry", kept)
         current = CurrentNetwork(registry)
         reports = ReportNotifier(_NobodyReports())
-        self._correlator = Correlator(CorrelatorPorts(registry, current, AgreedClock(clock), reports))
+        self._correlator = Correlator(CorrelatorPorts(registry, current, clock, reports))
         current_members, channels = cast("CurrentMembers", _Members(members)), cast("RegionChannels", _Channels(ways))
         self._following = Following(FollowingPorts(registry, current_members, channels))
         self._correlator.on_change(self._following.note_change)

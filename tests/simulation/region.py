@@ -183,6 +183,8 @@ class Region:
         self.node: Node | None = None
         self.store: SimulatedStore | None = None
         """Behind the fence of the last process, from its first moment on."""
+        self.has_joined = True
+        """Whether coordinators bring envelopes to the process."""
         self._door = Admission()
         self._starts = 0
 
@@ -215,6 +217,7 @@ class Region:
         fence = FencedStore(store) if self.ports.is_fenced else None
         business: Store = store if fence is None else fence
         self.store = store
+        self.has_joined = fence is None
         border = self._border(fence)
         transport = SealedBatchTransport(border, self.ports.carrier)
         source = random.Random(self.ports.source.getrandbits(64))
@@ -225,7 +228,7 @@ class Region:
             await persistently(restored.check)
         if fence is not None:
             heads = self.ports.coordinators
-            await keep_fence(process, FencedParts(core, store, fence, restored, self.ports.keys, heads))
+            await keep_fence(process, FencedParts(core, store, fence, restored, self.ports.keys, heads, self._join))
             self._put_in_force(border)  # people have taken their time
         await core.start()
         self.node = self._node(process, core, store, business)
@@ -236,6 +239,9 @@ class Region:
             lost = LostCustomers(core.context, business, asker, border.clock)
             assign = self.ports.coordinators.assign_number
             process.spawn(MovePlanning(core.context, business, assign, restored, lost).run())
+
+    def _join(self) -> None:
+        self.has_joined = True
 
     def _border(self, fence: FencedStore | None) -> Border:
         shared = keys()

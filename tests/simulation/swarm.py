@@ -1,7 +1,8 @@
 """Further kinds of faults, of which the runs of some seeds draw some each: the other runs stay what they were.
 
 Timers fail by a defect whenever they fire, answers of the database to a COMMIT are lost, regions have a second
-process on their database, which dies and comes back, and a crowd offers a region more than it serves.
+process on their database, which dies and comes back, and a crowd offers a region more than it serves. In later seeds
+the clocks of regions and of the coordinator are wild.
 """
 
 import asyncio
@@ -18,14 +19,17 @@ from region_node.business.reconciliation.nightly import DAY_TIMER
 from region_node.network.agreements.outages import CORRECTION_TIMER
 from tests.simulation import overload
 from tests.simulation.batch import run_batch
+from tests.simulation.coordinator import Coordinator
 from tests.simulation.disk import AFTER, BEFORE
 from tests.simulation.history import POISON, History
 from tests.simulation.overload import Overload
 from tests.simulation.plans import Errand
 from tests.simulation.region import Region, open_envelopes
 from tests.simulation.virtual_time import NodeClock, WallTime
+from tests.simulation.wild_clocks import WildClocks
 
 FIRST_SEED, LAST_SEED = 5_000, 9_999
+WILD_CLOCKS = 6_000  # the first seed with them
 FIRES = "timers fire"
 KINDS = (
     "timers poisoned",
@@ -46,7 +50,9 @@ _LOST_ANSWERS = 0.02  # of all commits
 class Swarm:
     """The further faults of one run."""
 
-    def __init__(self, seed: int, history: History, wall: WallTime, regions: Sequence[Region]) -> None:
+    def __init__(
+        self, seed: int, history: History, wall: WallTime, coordinator: Coordinator, regions: Sequence[Region]
+    ) -> None:
         self._history = history
         self._regions = regions
         self._source = source = random.Random(f"{seed} swarm")
@@ -59,6 +65,8 @@ class Swarm:
             (each, each.share(NodeClock(wall), random.Random(source.getrandbits(64)))) for each in regions if shares
         ]
         self._overload = Overload(history, regions, source) if self._is_on and source.random() < 0.5 else None
+        has_wild_clocks = WILD_CLOCKS <= seed <= LAST_SEED and source.random() < 0.8
+        self._clocks = WildClocks(history, coordinator, regions, source) if has_wild_clocks else None
         self._tasks: list[asyncio.Task[None]] = []
         self._poisoned = 0
 
@@ -79,6 +87,9 @@ class Swarm:
             self._start(self._disturb(region, second))
         if self._overload is not None:
             self._start(self._overload.run())
+        if self._clocks is not None:
+            self._start(self._clocks.run())
+            self._start(self._clocks.tell_for_ever())
         if self._is_on:
             self._start(self._watch())
 
@@ -90,6 +101,8 @@ class Swarm:
         for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
             if isinstance(ended, Exception):
                 raise ended
+        if self._clocks is not None:
+            self._clocks.heal()
         for region in self._regions if self._poisons else ():
             run_batch(region.ports.disk, [_forget_poisoned])
 

@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
 
 import pytest
 
 from gateway.federation.documents import is_ordered_by_nodes
-from tests.simulation import joint_orders, relocating, swarm
+from tests.simulation import joint_orders, relocating, swarm, wild_clocks
 from tests.simulation.accountants import FIRST_RECONCILED
 from tests.simulation.businesses import WANTS
 from tests.simulation.campaign import run_seeds
@@ -75,12 +76,26 @@ def test_two_processes_of_a_region_do_each_thing_once_though_a_crowd_comes() -> 
     assert not missing, "nothing is proven about what never happened"
 
 
+@pytest.mark.guarantee("G3")
+def test_every_guarantee_holds_though_clocks_of_regions_and_of_the_coordinator_are_wild() -> None:
+    report = simulate(swarm.WILD_CLOCKS + 5)
+    assert not report.violations, "\n".join(report.story())
+    missing = [each for each in wild_clocks.KINDS if not report.counts[each]]
+    assert not missing, "nothing is proven about what never happened"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_every_guarantee_holds_though_timers_fail_and_answers_of_databases_are_lost() -> None:
-    summary = run_seeds(range(swarm.FIRST_SEED, swarm.FIRST_SEED + PART), 1, lambda _: None)
+@pytest.mark.parametrize(
+    ("first", "kinds"),
+    [(swarm.FIRST_SEED, swarm.KINDS), (swarm.WILD_CLOCKS, (*swarm.KINDS, *wild_clocks.KINDS))],
+)
+def test_every_guarantee_holds_though_timers_fail_and_answers_of_databases_are_lost(
+    first: int, kinds: Sequence[str]
+) -> None:
+    summary = run_seeds(range(first, first + PART), 1, lambda _: None)
     assert not summary.failed, "\n".join("\n".join(report.story()) for report in summary.failed)
-    assert all(summary.counts[each] for each in swarm.KINDS), "nothing is proven about what never happened"
+    assert all(summary.counts[each] for each in kinds), "nothing is proven about what never happened"
 
 
 @pytest.mark.slow

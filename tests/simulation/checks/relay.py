@@ -1,7 +1,7 @@
 """Non-repudiation (G11): both ends hold the same signed envelope and the same signed receipt of every command."""
 
 from collections import Counter
-from functools import cache
+from functools import cache, lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -19,6 +19,7 @@ from tests.simulation.evidence import Evidence
 from tests.simulation.world import keys
 
 SIGNED, LOST = "non-repudiation", "nothing lost"
+_SIGNATURES = 4_096  # more than those of a run
 
 
 def check(evidence: Evidence) -> None:
@@ -80,10 +81,16 @@ def _both_ends(evidence: Evidence, row: Kept, arrived: list[tuple[str, Kept]]) -
 def _proves_alone(kind: str, signer: str, content: bytes, proof: bytes) -> bool:
     """Whether the script for authorities, which shares no code with the nodes, accepts a signature."""
     try:
-        _key_of(signer).verify(proof[:SIGNATURE], signed_bytes(kind, content, proof)[0])
+        _require_signed(signer, proof[:SIGNATURE], signed_bytes(kind, content, proof)[0])
     except (InvalidSignature, Wrong):
         return False
     return True
+
+
+@lru_cache(_SIGNATURES)
+def _require_signed(signer: str, signature: bytes, signed: bytes) -> None:
+    """Raises InvalidSignature for a wrong signature. That of a commit is verified once for all that it proves."""
+    _key_of(signer).verify(signature, signed)
 
 
 @cache

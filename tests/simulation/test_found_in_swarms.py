@@ -1,0 +1,29 @@
+"""Findings of seeds in which several kinds of fault come together."""
+
+import pytest
+
+from tests.simulation.federation import Report, simulate
+from tests.simulation.losing import lose
+
+
+def require_held(report: Report) -> None:
+    """No guarantee was broken."""
+    assert not report.violations, "\n".join(report.story())
+
+
+@pytest.mark.timeout(300)
+def test_a_ticket_is_listed_whose_id_a_region_gave_again_while_no_coordinator_could_tell_it_of_its_loss() -> None:
+    report = lose(5_002)
+    require_held(report)
+    lost = "guangdong/L20260328-1"
+    assert any(each.about == lost and "lists COMMAND_LOST of henan" in each.what for each in report.events)
+
+
+@pytest.mark.timeout(300)
+def test_an_order_passes_between_regions_whose_trusted_clocks_err_to_either_side() -> None:
+    require_held(simulate(6_007))
+
+
+@pytest.mark.timeout(300)
+def test_the_versions_of_a_fault_reach_regions_whose_trusted_clocks_err_to_the_other_side() -> None:
+    require_held(lose(6_019))
