@@ -21,9 +21,8 @@ PARTS = (
     ("older-database", swarm.WILD_CLOCKS, 15),  # beside other faults
     ("fail-over", 0, PART),
     ("fail-over", joint_orders.FIRST_SEED, 5),
-    ("fail-over", swarm.WILD_CLOCKS, 10),
 )
-"""A hundred restores, and forty fail-overs: the kind of run, the first seed and how many."""
+"""A hundred restores, and thirty fail-overs: the kind of run, the first seed and how many."""
 
 
 def require_same(reports: Sequence[Report]) -> None:
