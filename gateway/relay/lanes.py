@@ -338,6 +338,12 @@ class Lanes:
         """The numbers of envelopes in flight, by destination; without those of none."""
         return {lane.destination: lane.in_flight for lane in self._lanes.values() if lane.in_flight}
 
+    def begin_anew(self) -> None:
+        """Forgets all envelopes, also those in flight: the database may lack them. What it has is added again."""
+        for task in self._tasks:
+            task.cancel()
+        self._lanes.clear()
+
     async def close(self) -> None:
         """Stops sending. Envelopes without a receipt stay in the outbox."""
         for task in self._tasks:

@@ -76,8 +76,9 @@ class Acting:
         One on file tells nothing of the person who names it now: with it the customer says a code or a password.
         """
         said = [each for each in documents if self.staff.is_checked_at_home(each)]
+        is_customers = any(self.staff.is_of_customer(each) for each in said)
         for each in documents:
-            if each not in said and not (said and each.document_id):
+            if each not in said and not (is_customers and each.document_id):
                 problem, chinese = f"nobody of staff has seen {each.code}", f"没有员工查验过{each.code}"
                 raise not_proven(self.operator.path, problem, chinese)
 
@@ -103,13 +104,18 @@ class ActingStaff:
         operators: Operators,
         clock: Clock,
         checked_at_home: Collection[str],
+        of_customer: Collection[str],
     ) -> None:
-        """`clock` is the machine's. `checked_at_home` has the codes of documents that the home region itself checks."""
+        """`clock` is the machine's. `checked_at_home` has the codes of documents that the home region itself checks.
+
+        `of_customer` has those of them by which customers open their documents on file: a contact does not.
+        """
         self._proofs = proofs
         self._access = access
         self._operators = operators
         self._clock = clock
         self._checked_at_home = checked_at_home
+        self._of_customer = of_customer
 
     def acting(self, operator: Identity, method: str, metadata: Metadata) -> Acting | None:
         """The person who acts; None where the operator system is believed and sends no proof.
@@ -140,6 +146,10 @@ class ActingStaff:
     def is_checked_at_home(self, document: Document) -> bool:
         """Whether the home region itself checks what the customer says: a code or a password."""
         return document.code in self._checked_at_home
+
+    def is_of_customer(self, document: Document) -> bool:
+        """Whether the customer alone can say it: a code to the line, or a password."""
+        return document.code in self._of_customer
 
 
 def not_proven(operator: str, problem: str, problem_zh_cn: str) -> Refused:

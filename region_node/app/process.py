@@ -67,7 +67,7 @@ from region_node.care.complaints.case_notifier import CaseNotifier
 from region_node.care.complaints.of_problems import count_complaints
 from region_node.care.quarantine.counting import WaitingWork
 from region_node.console.served import consoles
-from region_node.customers.verification.rules import CHECKED_AT_HOME
+from region_node.customers.verification.rules import CHECKED_AT_HOME, OF_THE_CUSTOMER
 from region_node.lifecycle.erasure.operations import apply_erased
 from region_node.lifecycle.erasure.repeated_erasure import ErasedKeysKeeper
 from region_node.lifecycle.erasure.scrubber import Scrubber
@@ -230,7 +230,8 @@ def _finding(ports: Ports) -> Finding:
 
 async def _fence(ports: Ports, client: FederationClient, older: Older) -> FenceKeeper:
     """The keeper of the fence, which has looked for losses of the database."""
-    own, finding, opens = ports.unfenced, _finding(ports), (older.before_opening, older.core.take_up_again)
+    own, finding, core = ports.unfenced, _finding(ports), older.core
+    opens = core.lanes.begin_anew, older.before_opening, core.take_up_again
     keeper = FenceKeeper(KeeperPorts(ports.border, own, ports.store, ports.clock, finding, client.audit_heads, *opens))
     await persistently(keeper.start)
     return keeper
@@ -339,7 +340,7 @@ def _gate(ports: Ports, services: Sequence[Service], telemetry: Telemetry) -> Bo
         metrics=telemetry.calls,
         denied=DenialLog(ports.store, ports.clock).denied,
         revocations=revocations,
-        staff=ActingStaff(proofs, access, ports.scopes, SystemClock(), CHECKED_AT_HOME),
+        staff=ActingStaff(proofs, access, ports.scopes, SystemClock(), CHECKED_AT_HOME, OF_THE_CUSTOMER),
     )
 
 

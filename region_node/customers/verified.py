@@ -83,6 +83,12 @@ def verified_line(
     return line
 
 
+def require_code_of_staff(questioner: Questioner, documents: Sequence[Document]) -> None:
+    """Raises DOCUMENT_MISSING for staff who call without an operator system, and show no code."""
+    if questioner.is_staff and all(each.code != OTP for each in documents):
+        raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=OTP)
+
+
 def require_present(
     context: RegionContext, questioner: Questioner, documents: Sequence[Document], now: datetime
 ) -> None:
@@ -91,9 +97,8 @@ def require_present(
     That counts whatever business reads: papers count for months, and a code with them would. Staff who call without an
     operator system show a code. Raises DOCUMENT_MISSING or DOCUMENT_STALE. `require_verified` has passed the documents.
     """
+    require_code_of_staff(questioner, documents)
     shown = [each for each in documents if each.code in CHECKED_AT_HOME]
-    if questioner.is_staff and all(each.code != OTP for each in shown):
-        raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=OTP)
     if shown:
         require_fresh(context.federation.prepared(QRY_PROFILE), shown, now)
 

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from gateway.errors import Unreachable
 
 _REMINDER = 60.0  # seconds between two errors in the log about one system
+# Seconds without an attempt, after which nothing waits here: another process delivered it, or nobody wants it any more.
+# Longer than every rest between two attempts.
+_QUIET = 1800.0
 _log = logging.getLogger(__name__)
 
 
@@ -22,11 +25,13 @@ class Deliveries:
         self.seconds = 0.0
         """The time of all of them."""
         self._failing_since: float | None = None
+        self._failed_at = 0.0
         self._reminded = 0.0
 
     def failing(self) -> float:
-        """The seconds for which every delivery has failed; 0 for a system that accepts them."""
-        return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
+        """The seconds for which every delivery has failed; 0 for a system that accepts them, or gets none."""
+        now = time.monotonic()
+        return 0.0 if self._failing_since is None or now - self._failed_at > _QUIET else now - self._failing_since
 
     @contextmanager
     def delivery(self) -> Iterator[None]:
@@ -45,6 +50,9 @@ class Deliveries:
         """Logs the failure, once a minute while it lasts."""
         self.failed += 1
         now = time.monotonic()
+        if now - self._failed_at > _QUIET:
+            self._failing_since = None
+        self._failed_at = now
         if self._failing_since is None:
             self._failing_since = self._reminded = now
             _log.warning("a delivery to the system for %s has failed, and is repeated: %s", self.system, failure)

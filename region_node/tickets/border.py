@@ -52,9 +52,12 @@ def filed_again(kind: Followed[M, R], tx: Transaction, filed: M) -> Refiled | No
     facts = kind.facts(filed)
     if not kind.records.is_known(tx, facts.name):
         return None
-    known = kind.records.read(tx, facts.name)
-    is_other = known is not None and kind.facts(known).created != facts.created
-    return Refiled.LOST if is_other else Refiled.KNOWN
+    return Refiled.LOST if is_other(kind, kind.records.read(tx, facts.name), filed) else Refiled.KNOWN
+
+
+def is_other(kind: Followed[M, R], known: M | None, told: M) -> bool:
+    """Whether a ticket here only has the id of one that was lost."""
+    return known is not None and kind.facts(known).created != kind.facts(told).created
 
 
 def require_origin(kind: Followed[M, R], name: str, content: EnvelopeContent) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import grpc
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from opentelemetry.trace import NoOpTracer
@@ -15,7 +16,7 @@ from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.api.types.v1.types_pb2 import Channel, Document, Requester
 from gateway.errors import Refused, reason_name
 from gateway.process.metrics import UnrecordedCalls
 from gateway.process.tracing import Tracing
@@ -86,7 +87,7 @@ async def serving(directory: Path) -> AsyncIterator[Node]:
 
     access = AccessRules([ORDERS], "sichuan", require_share=node.require_share)
     proofs = StaffProofs(parse(f"spiffe://{FEDERATION}/{NODE}", FEDERATION), node.revocations)
-    staff = ActingStaff(proofs, access, node, node, {"OTP"})
+    staff = ActingStaff(proofs, access, node, node, {"OTP", "OTP_CONTACT"}, {"OTP"})
     tracing, calls = Tracing(NoOpTracer(), records=False), UnrecordedCalls()
     ports = BorderPorts(FEDERATION, access, tracing, calls, denied, node.revocations, staff=staff)
     node.border = BorderInterceptor(ports)
@@ -108,10 +109,14 @@ def order(staff_id: str = "") -> bytes:
 
 async def outcome(channel: grpc.aio.Channel, *authorization: str, staff_id: str = "") -> str:
     """OK, or the reason of the refusal."""
+    return await outcome_of(channel, order(staff_id), *authorization)
+
+
+async def outcome_of(channel: grpc.aio.Channel, request: bytes, *authorization: str) -> str:
     rpc: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(SUBMIT)
     metadata = tuple(("authorization", each) for each in authorization)
     try:
-        await rpc(order(staff_id), timeout=PATIENCE_S, metadata=metadata)
+        await rpc(request, timeout=PATIENCE_S, metadata=metadata)
     except grpc.aio.AioRpcError as error:
         return why(error)
     return "OK"
@@ -163,6 +168,21 @@ def test_a_system_that_is_believed_names_whom_it_likes_until_it_sends_a_proof(tm
                 for nobody in ("self-service", ""):
                     assert await outcome(other, staff_id=nobody) == "OK"
                     assert node.parser.parsed[-1].order.requester.staff_id == "self-service"  # type: ignore[attr-defined]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("said", "expected"), [("OTP", "OK"), ("OTP_CONTACT", "STAFF_NOT_PROVEN")])
+def test_a_document_on_file_counts_without_staff_by_the_word_of_the_customer_and_not_of_a_contact(
+    tmp_path: Path, said: str, expected: str
+) -> None:
+    async def scenario() -> None:
+        async with serving(tmp_path) as node, node.dial() as channel:
+            documents = [Document(code=said), Document(code="ID_ORIG", document_id="sichuan/counter/R1")]
+            request = order_api.SubmitOrderRequest(
+                order=OrderRequest(requester=Requester(channel=Channel.CHANNEL_APP), documents=documents)
+            )
+            assert await outcome_of(channel, request.SerializeToString()) == expected
 
     asyncio.run(scenario())
 

@@ -46,6 +46,7 @@ def keeper(
     heads: Sequence[AuditHead | None],
     before_opening: Callable[[], Awaitable[None]] = nothing,
     after_opening: Callable[[], Awaitable[None]] = nothing,
+    at_closing: Callable[[], None] = lambda: None,
 ) -> FenceKeeper:
     """The keeper of a process, to which the coordinators tell these heads."""
 
@@ -55,7 +56,8 @@ def keeper(
 
     border = Border("sichuan", keys().signers["sichuan"], keys().trusted, CurrentFederation())
     finding = Finding("sichuan", ())
-    return FenceKeeper(KeeperPorts(border, store, fence, FixedClock(), finding, told, before_opening, after_opening))
+    opens = at_closing, before_opening, after_opening
+    return FenceKeeper(KeeperPorts(border, store, fence, FixedClock(), finding, told, *opens))
 
 
 @pytest.fixture
@@ -106,7 +108,7 @@ def test_a_head_that_the_chain_lacks_closes_the_fence_of_every_process_until_the
             seen.append(("after", second.is_open))
             is_taken_up.set()
 
-        waiting = keeper(store, second, [head(9)], before, after)
+        waiting = keeper(store, second, [head(9)], before, after, lambda: seen.append(("closing", second.is_open)))
         await keeper(store, first, [own, head(9)]).start()
         assert not first.is_open
         await waiting.compare_before_joining()
@@ -124,7 +126,9 @@ def test_a_head_that_the_chain_lacks_closes_the_fence_of_every_process_until_the
         assert second.loss is None
         async with asyncio.timeout(PATIENCE_S):
             await is_taken_up.wait()
-        assert seen == [("before", False), ("after", True)], "an older database is mended before business comes in"
+        assert seen == [("closing", False), ("before", False), ("after", True)], (
+            "an older database is mended before business comes in"
+        )
         looking.cancel()
         again = FencedStore(store)
         await keeper(store, again, [head(9)]).start()

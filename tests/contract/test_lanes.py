@@ -13,8 +13,8 @@ from gateway.api.relay.v1.relay_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable
-from gateway.relay.envelopes import BATCH_LIMIT, CONTENT_LIMIT
-from gateway.relay.lanes import BATCH_BYTES, BATCHES_IN_FLIGHT, DELIVER_TIMEOUT, Lane, Lanes
+from gateway.relay.envelopes import BATCH_LIMIT
+from gateway.relay.lanes import BATCHES_IN_FLIGHT, Lane, Lanes
 from gateway.time.clock import SystemClock
 from tests.contract.lane_scene import DESTINATION, ORIGIN, PATIENCE_S, Delivery, Way, quiet, run, sealed, until
 
@@ -43,27 +43,6 @@ def test_what_arrives_while_two_batches_travel_leaves_together_with_the_first_th
         way.batches[1].accept()
         await until(lambda: len(way.sent) == 3)
         assert way.sent[2] == ["a", "b", "c"]
-
-    run(scenario)
-
-
-def test_a_batch_has_a_limit_of_envelopes() -> None:
-    async def scenario(way: Way, lane: Lane) -> None:
-        for number in range(BATCH_LIMIT + 1):
-            lane.add(sealed(f"{number}"))
-        await until(lambda: len(way.sent) == 2)
-        assert [len(batch) for batch in way.sent] == [BATCH_LIMIT, 1]
-
-    run(scenario)
-
-
-def test_a_batch_of_large_envelopes_stays_within_what_a_server_takes() -> None:
-    async def scenario(way: Way, lane: Lane) -> None:
-        for number in range(100):
-            lane.add(sealed(f"{number}", size=CONTENT_LIMIT - 200))
-        await until(lambda: len(way.sent) == 2)
-        assert all(batch.request.ByteSize() < BATCH_BYTES + 2 * CONTENT_LIMIT for batch in way.batches)
-        assert way.sent[0] == [str(number) for number in range(len(way.sent[0]))]
 
     run(scenario)
 
@@ -279,62 +258,6 @@ def test_when_both_batches_fail_the_lane_trips_once_and_every_envelope_is_sent_o
     run(scenario)
 
 
-@pytest.mark.guarantee("G12")
-def test_a_destination_that_is_too_slow_for_whole_batches_gets_everything_in_smaller_ones(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Whatever has no answer in time, the destination does not do."""
-    monkeypatch.setattr("tests.contract.lane_scene.PATIENCE_S", 3_600.0)
-    count, seconds_of_envelope, now = 3 * BATCH_LIMIT, 0.3, 0.0
-
-    async def scenario(way: Way, lane: Lane) -> None:
-        nonlocal now
-        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
-        for number in range(count):
-            lane.add(sealed(f"{number}"))
-        handled, began = 0, list[float]()
-        while len(way.settled) < count:
-            await quiet()
-            began += [now] * (len(way.batches) - len(began))
-            for batch, sent in zip(way.batches[handled:], began[handled:], strict=True):
-                handled += 1
-                end = now + seconds_of_envelope * len(batch.ids)
-                now = min(end, max(now, sent + DELIVER_TIMEOUT))
-                if now < end:
-                    batch.fail(Unreachable("no answer in time", "DEADLINE_EXCEEDED"))
-                else:
-                    batch.accept()
-                await quiet()
-        assert lane.counts.sent < 3 * count
-
-    run(scenario)
-
-
-def test_a_lane_comes_back_to_whole_batches_once_its_destination_is_quick_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = 0.0
-
-    async def scenario(way: Way, lane: Lane) -> None:
-        nonlocal now
-        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
-        for number in range(2 * BATCH_LIMIT):
-            lane.add(sealed(f"{number}"))
-        await until(lambda: len(way.sent) == BATCHES_IN_FLIGHT)
-        now += DELIVER_TIMEOUT
-        way.answers_by_itself = True
-        for batch in list(way.batches):
-            batch.fail(Unreachable("no answer in time", "DEADLINE_EXCEEDED"))
-        await until(lambda: len(way.settled) == 2 * BATCH_LIMIT)
-        assert len(way.sent[BATCHES_IN_FLIGHT]) == BATCH_LIMIT // 2
-        for number in range(2 * BATCH_LIMIT, 8 * BATCH_LIMIT):
-            lane.add(sealed(f"{number}"))
-        await until(lambda: len(way.settled) == 8 * BATCH_LIMIT)
-        assert max(len(batch) for batch in way.sent[BATCHES_IN_FLIGHT:]) == BATCH_LIMIT
-
-    run(scenario)
-
-
 def test_the_other_batch_is_awaited_before_the_lane_probes() -> None:
     async def scenario(way: Way, lane: Lane) -> None:
         lane.add(sealed("1"))
@@ -472,6 +395,27 @@ def test_destinations_have_lanes_of_their_own() -> None:
             await until(lambda: way.sent[2:] == [["3"]])
             assert [lane.destination for lane in lanes.all()] == ["sichuan", "henan"]
             await lanes.close()
+
+    asyncio.run(scenario())
+
+
+def test_after_a_loss_lanes_send_only_what_the_database_has() -> None:
+    async def scenario() -> None:
+        way = Way()
+        lanes = Lanes(way.ports())
+        for name in "abcd":
+            lanes.to(DESTINATION).add(sealed(name, subject="order" if name in "cd" else ""))
+            await quiet()
+        assert way.sent == [["a"], ["b"]], "the others wait"
+        lanes.begin_anew()
+        await quiet()
+        assert all(batch.answer.cancelled() for batch in way.batches)
+        way.answers_by_itself = True
+        lanes.to(DESTINATION).add_perhaps_sent(sealed("c", subject="order"))
+        await until(lambda: len(way.settled) == 1)
+        await quiet()
+        assert (way.settled, lanes.in_flight()) == (["c"], {})
+        await lanes.close()
 
     asyncio.run(scenario())
 

@@ -185,7 +185,7 @@ async def test_by_a_grant_staff_see_the_record_of_a_customer_of_another_region_a
 
 
 async def test_staff_read_of_no_region_a_bill_without_the_customers_code_and_guess_no_password(
-    federation: Federation, guangdong: Counter, sichuan: Counter
+    federation: Federation, guangdong: Counter, sichuan: Counter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     channel = federation.dial_node("guangdong", STAFF)
     in_person = Requester(channel=Channel.CHANNEL_COUNTER)
@@ -214,3 +214,6 @@ async def test_staff_read_of_no_region_a_bill_without_the_customers_code_and_gue
         )
         told = await refusal(verification.Verify(guess, timeout=CALL_SECONDS))
         assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "password")
+    monkeypatch.setattr("region_node.customers.verified.require_code_of_staff", lambda *_: None)
+    told = await refusal(bills.QueryBill(request, timeout=CALL_SECONDS))
+    assert told.reason == "DOCUMENT_MISSING", "a home region of an earlier version asks staff for no code"

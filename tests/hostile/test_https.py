@@ -18,8 +18,9 @@ from gateway.web.json_bodies import LARGEST_BODY
 from gateway.web.server import IDLE_SECONDS, MOST_OF_CALLER
 from tests.bench.openloop import NEIGHBOUR
 from tests.bench.orders import HOME
-from tests.hostile.conftest import KEPT, SECONDS
+from tests.hostile.conftest import SECONDS
 from tests.hostile.doors import ANSWER_SECONDS, Door, Line, statuses
+from tests.hostile.served import KEPT
 
 OFFERINGS = "/tmf-api/productCatalogManagement/v4/productOffering?limit=20"
 ORDERS = "/tmf-api/productOrderingManagement/v4/productOrder"

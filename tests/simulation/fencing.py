@@ -56,7 +56,7 @@ class FencedParts:
 async def keep_fence(process: Process, parts: FencedParts) -> None:
     """Looks for losses of the database, from now on; returns once the region may serve."""
     core, border = parts.core, parts.core.context.border
-    opens = parts.restored.check_again, core.take_up_again
+    opens = core.lanes.begin_anew, parts.restored.check_again, core.take_up_again
     finding = Finding(border.region, COUNTED)
     keeper = FenceKeeper(
         KeeperPorts(border, parts.store, parts.fence, border.clock, finding, parts.heads.audit_heads, *opens)

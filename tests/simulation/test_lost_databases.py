@@ -11,7 +11,7 @@ import pytest
 from tests.simulation import joint_orders, swarm
 from tests.simulation.campaign import run_seeds
 from tests.simulation.federation import Report
-from tests.simulation.losing import PROVEN, lose
+from tests.simulation.losing import PROVEN, fail_over, lose
 
 FIRST = 17
 PART = 25  # restores in one test: enough for everything in `PROVEN` to happen
@@ -62,3 +62,9 @@ def test_a_confirmed_move_that_its_old_home_has_lost_is_listed_for_people() -> N
     require_same([report])
     require_proven(report.counts)
     assert any("#hand-over>" in each.what and "lists COMMAND_LOST" in each.what for each in report.events)
+
+
+@pytest.mark.long("each seed is a federation that lives through a minute")
+@pytest.mark.parametrize("seed", [6_001, 6_003])
+def test_what_a_database_has_lost_in_a_fail_over_leaves_no_lane_of_a_process_that_lives_on(seed: int) -> None:
+    require_same([fail_over(seed)])

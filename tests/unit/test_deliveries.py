@@ -40,6 +40,22 @@ def test_a_system_fails_from_the_first_failure_to_the_next_accepted_delivery(
     assert (found.accepted, found.failed, found.failing()) == (2, 3, 0.0)
 
 
+def test_a_system_that_gets_no_delivery_any_more_fails_no_longer_and_again_from_its_next_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("region_node.node.deliveries.time.monotonic", lambda: now)
+    found = Deliveries("listeners")
+    fail(found)
+    now += 1800.0
+    assert found.failing() == 1800.0
+    now += 1.0
+    assert found.failing() == 0.0, "the listener was removed"
+    fail(found)
+    now += 5.0
+    assert found.failing() == 5.0
+
+
 def test_a_refusal_of_the_store_within_a_delivery_says_nothing_of_the_system() -> None:
     found = Deliveries("notices")
     with pytest.raises(Refused):

@@ -13,7 +13,15 @@ from gateway.errors import Refused
 from gateway.federation.policies import proof_ways
 from gateway.wording.masking import masked_number
 from region_node.customers.other_contacts.rules import OtherContact, Wanted, change_contacts, mask_of, reached
-from region_node.customers.verification.rules import OTP, OTP_CONTACT, PWD, hash_code, is_proven, proves
+from region_node.customers.verification.rules import (
+    OTP,
+    OTP_CONTACT,
+    PWD,
+    hash_code,
+    is_customers_word,
+    is_proven,
+    proves,
+)
 
 NOW = datetime(2030, 6, 15, 4, tzinfo=UTC)
 LATER = NOW + timedelta(days=7)
@@ -62,6 +70,16 @@ def test_a_code_to_a_contact_proves_by_the_policy_alone_and_never_that_the_custo
     assert not is_proven(shown)
     assert proves([Document(code=OTP), *shown], {LINE})
     assert not proves([Document(code=PWD), Document(code="ID_ORIG")], {LINE, CONTACT})
+
+
+def test_papers_are_the_word_of_a_customer_who_acts_alone_only_with_a_code_to_the_line_or_a_password() -> None:
+    on_file = Document(code="ID_ORIG", document_id="sichuan/counter/R1")
+    contact = Document(code=OTP_CONTACT)
+    for said in (OTP, PWD):
+        assert is_customers_word([Document(code=said), on_file, contact])
+        assert not is_customers_word([Document(code=said), Document(code="ID_ORIG")])
+    for documents in ([], [contact], [contact, on_file], [on_file]):
+        assert not is_customers_word(documents)
 
 
 def test_a_federation_without_a_policy_of_ways_takes_those_of_before_and_no_code_to_a_contact() -> None:

@@ -167,6 +167,16 @@ def test_a_lost_ticket_whose_id_another_one_has_by_now_is_left_to_people(kind: K
         assert kind.read(node.tx, name) == known
 
 
+def test_no_version_of_a_lost_ticket_replaces_another_one_that_has_its_id_by_now(tickets: Tickets) -> None:
+    assert tickets.told_again(1) == Refiled.RESTORED
+    kind, wrap = tickets.kind.update
+    for number in (1, 2):
+        lost = tickets.version(number)
+        getattr(lost, tickets.kind.created).seconds -= 1
+        assert tickets.refiled(kind, wrap(lost), tickets.name, ORIGIN) == Refiled.LOST
+    assert tickets.known == tickets.version(1)
+
+
 def test_later_versions_of_a_ticket_that_the_other_region_had_refused_come_back_after_it(tickets: Tickets) -> None:
     name = f"{HERE}/{tickets.kind.prefix}20311124-7"
     filing, wrap = tickets.kind.filing

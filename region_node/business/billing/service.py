@@ -20,6 +20,7 @@ from region_node.business.billing.bulk import answer_bills
 from region_node.business.billing.operations import QRY_BILL, former_question, read_bill, settlements
 from region_node.business.billing.rules import asked_month
 from region_node.business.billing.usage import BATCH_LIMIT, read_usage, record_usage
+from region_node.customers.verified import require_code_of_staff
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import name_requester
@@ -53,6 +54,8 @@ class BillingService(BillingServiceServicer):
         owner = self._questions.owner_of(asked.number)
         asked.role = self._questions.questioner.role
         if owner != self._context.region:
+            # A home region of an earlier version takes staff for an operator system, which needs no code.
+            require_code_of_staff(self._questions.questioner, asked.documents)
             return api.QueryBillResponse(bill=await self._ask(owner, asked))
         questioner, now = self._questions.questioner, self._clock.now()
         asked.month = asked_month(asked.month, now, self._context.time_zone)

@@ -218,10 +218,16 @@ def _require_first_person(
     A name that the scope of an operator system lets it give is no first person of four eyes: its bearer may be the
     second one. A customer who acts alone is, by a code or a password, as where no such name counts.
     """
-    node, request = context.node, order.request
-    if order.home_region != node.region or isinstance(caller, OwnNode) or caller.identity.role != Role.ROLE_OPERATOR:
+    if order.home_region != context.node.region or isinstance(caller, OwnNode) or caller.proof:
         return
-    if caller.proof or not node.scopes.names_staff(caller.operator):
+    if caller.identity.role == Role.ROLE_OPERATOR:
+        _require_no_given_name(tx, context, order, now)
+
+
+def _require_no_given_name(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
+    """As `_require_first_person`, of an order of an operator system that has shown no proof, as far as is known."""
+    node, request = context.node, order.request
+    if not node.scopes.names_staff(order.operator):
         return
     is_alone = request.requester.staff_id == SELF_SERVICE and is_customers_word(request.documents)
     is_reviewed = Step.STEP_REVIEW in node.federation.business(request.business).steps
@@ -230,7 +236,7 @@ def _require_first_person(
             "a proven one takes in what a second one reviews",
             "须经他人审核的订单须由身份经证明的员工受理",
         )
-        raise not_proven(caller.path, problem, chinese)
+        raise not_proven(f"{node.region}/{order.operator}", problem, chinese)
 
 
 def _new_order(
@@ -283,6 +289,7 @@ def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now:
     order.ClearField("error")
     rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.node.region, reason="released")
     try:
+        _require_no_given_name(tx, context, order, now)  # whether there was a proof is not kept
         home.decide(tx, context, order, now, is_taken_in=True)
     except Refused as refused:
         if refused.reason in _ON_THE_WAY:

@@ -145,9 +145,8 @@ def way_not_taken(proof: str, ways: Collection[ProofWay.ValueType]) -> Refused:
 
 
 def is_customers_word(documents: Sequence[Document]) -> bool:
-    """Whether documents rest on nobody of staff: codes and passwords, and with one of them those on file."""
-    is_said = is_proven(documents)
-    return all(each.code in CHECKED_AT_HOME or (is_said and bool(each.document_id)) for each in documents)
+    """Whether documents have a code to the line or a password, and rest on nobody of staff: others are on file."""
+    return is_proven(documents) and all(each.code in CHECKED_AT_HOME or bool(each.document_id) for each in documents)
 
 
 def failures_that_count(failures: Sequence[datetime], now: datetime, window: timedelta) -> list[datetime]:

@@ -39,6 +39,8 @@ class KeeperPorts:
     clock: Clock
     finding: Finding
     heads: Callable[[], AsyncIterator[AuditHead | None]]
+    at_closing: Callable[[], None]
+    """Forgets work that this process holds, and the database may lack."""
     before_opening: Callable[[], Awaitable[None]]
     """Does again what a start does with an older database, before business comes in."""
     after_opening: Callable[[], Awaitable[None]]
@@ -111,9 +113,10 @@ class FenceKeeper:
             await self._closed.wait()
 
     def _note(self) -> None:
-        """Tells of a change in the log."""
+        """Has the process forget its work at a loss, and tells of it in the log."""
         loss = self._ports.fence.loss
         if loss is not None:
+            self._ports.at_closing()
             _log.critical(
                 "the database lacks rows of its audit chain after row %d: %s has seen row %d. Nothing is served until a"
                 " person has looked: region-node recovery show",
