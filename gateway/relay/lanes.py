@@ -339,7 +339,7 @@ class Lanes:
         return {lane.destination: lane.in_flight for lane in self._lanes.values() if lane.in_flight}
 
     def begin_anew(self) -> None:
-        """Forgets all envelopes, also those in flight: the database may lack them. What it has is added again."""
+        """Forgets all envelopes, also those in flight: the caller adds those that the database has after a loss."""
         for task in self._tasks:
             task.cancel()
         self._lanes.clear()

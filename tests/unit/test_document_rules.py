@@ -17,6 +17,7 @@ from gateway.federation import rules as federation_rules
 from gateway.federation.catalogue import Federation
 from gateway.federation.documents import RequiredLine, required_lines
 from gateway.federation.prepared import PreparedBusiness
+from gateway.time.agreed_clock import BETWEEN_TRUSTED
 from gateway.time.clock import to_timestamp
 from region_node.customers.documents import rules
 
@@ -252,3 +253,7 @@ def test_an_order_names_a_document_by_its_document_id_alone() -> None:
     assert rules.is_named_by(order, "henan/crm/R1")
     assert not rules.is_named_by(order, "henan/crm/R2")
     assert not rules.is_named_by(order, "")
+
+
+def test_the_time_of_another_member_counts_as_far_ahead_as_two_trusted_clocks_may_differ() -> None:
+    assert rules.CLOCKS_DIFFER == BETWEEN_TRUSTED

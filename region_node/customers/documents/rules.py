@@ -16,7 +16,6 @@ from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES, RequiredLine, documents_missing
 from gateway.federation.prepared import PreparedBusiness
-from gateway.time.agreed_clock import BETWEEN_TRUSTED
 from gateway.time.clock import from_timestamp, is_dated
 from gateway.values.requesters import SELF_SERVICE
 from region_node.customers.verification.rules import OF_THE_CUSTOMER
@@ -32,8 +31,8 @@ HASH_BYTES = 32
 """Of a document's content by SHA-256, and of its keyed hash by HMAC-SHA-256."""
 IDENTIFYING = frozenset({"ID_ORIG", "BIZ_LIC"})
 """The materials that identify the holder of a line, by their number."""
-CLOCKS_DIFFER = BETWEEN_TRUSTED
-"""So far in the future a time of verification may lie, by the clock of another member."""
+CLOCKS_DIFFER = timedelta(seconds=61)
+"""How far two trusted clocks may differ: so far in the future a time of verification may lie."""
 _IDENTITY_LIMIT = 64  # characters
 _REGISTER_ID = re.compile(r"[a-z][a-z0-9-]*/[A-Za-z0-9._-]{1,64}/[A-Za-z0-9._-]{1,64}")
 _NOT_IN_A_NUMBER = re.compile(r"[\s\-]")
