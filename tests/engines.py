@@ -33,6 +33,7 @@ class Engine:
 
 ETCD = Engine("etcd", etcd.PACKAGE, lambda: etcd.program() is not None)
 POSTGRESQL = Engine("postgresql", postgresql.PACKAGE, lambda: postgresql.programs() is not None)
+PATRONI = Engine("patroni", patroni.PACKAGES, lambda: patroni.program() is not None)
 _NEEDED_BY = {"etcd_cluster": ETCD, "postgresql_server": POSTGRESQL}
 
 
@@ -85,10 +86,8 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loca
 @pytest.fixture(scope="session")
 def patroni_etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEtcd]:
     """An etcd of one member for clusters that Patroni leads, each of the test's own."""
-    for engine in (ETCD, POSTGRESQL):
+    for engine in (ETCD, POSTGRESQL, PATRONI):
         require_engine(engine)
-    if patroni.program() is None:
-        pytest.skip("not there: run deploy/build/services.sh patroni")
     cluster = LocalEtcd(tmp_path_factory.mktemp("patroni-etcd"), 1, gateway=True)
     try:
         cluster.prepare()

@@ -17,6 +17,7 @@ BACKUP_UNITS = (
 )
 EXAMPLE = "backup.example"
 ETCD_SETTINGS = "etcd.service.d/crossregion.conf"
+PATRONI_SETTINGS = "patroni.service.d/crossregion.conf"
 PROGRAMS = "/opt/crossregion/bin/"
 _CREDENTIALS = "/etc/crossregion/"
 _STATE = "/var/lib/"

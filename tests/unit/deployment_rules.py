@@ -1,6 +1,7 @@
 """Rules for each description of the production shape by itself. Each rule yields its findings."""
 
 import re
+import socket
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,8 @@ import click
 
 from coordinator.cli.main import main as coordinator
 from deploy.demo.world import REGIONS
+from deploy.local.patroni import require_program
+from deploy.local.postgresql import require_programs
 from gateway.rpc.server import DRAIN_SECONDS
 from gateway.settings import without_passwords
 from region_node.cli.main import main as region_node
@@ -24,6 +27,7 @@ Rule = Callable[[Path], Iterator[str]]
 ROOT = Path(__file__).resolve().parents[2]
 KUBERNETES = "1.37.0"
 """The newest version whose schemas the checker brings."""
+PATRONI = "postgresql/patroni.yaml"
 MOST_EXPOSED = 20
 """Tenths of a point that `systemd-analyze security` may give a unit, of 100."""
 _PROGRAMS = {"coordinator": coordinator, "region-node": region_node}
@@ -48,7 +52,7 @@ _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET_KEY|API_KEY", re.IGNORECASE)
 def files(deploy: Path) -> Iterator[Path]:
     """All files of the descriptions."""
     yield deploy / deployed_compose.FILE
-    for directory in ("image", "kubernetes", "systemd"):
+    for directory in ("image", "kubernetes", "postgresql", "systemd"):
         yield from sorted(path for path in (deploy / directory).rglob("*") if path.is_file() and path.suffix != ".pyc")
 
 
@@ -102,11 +106,14 @@ def systemd_accepts(deploy: Path) -> Iterator[str]:
         copy.write_text(re.sub(rf"{deployed_systemd.PROGRAMS}[a-z-]+", str(program), text), "utf-8")
         yield from _systemd("verify", copy)
         yield from _systemd("security", "--no-pager", "--offline=true", f"--threshold={MOST_EXPOSED}", copy)
-    # Ours are additions to the unit of Debian's package, which need not be here.
-    etcd = directory / "checked-etcd.service"
-    settings = (directory / deployed_systemd.ETCD_SETTINGS).read_text("utf-8")
-    etcd.write_text(f"{settings}\nExecStart={program}\n", "utf-8")
-    yield from _systemd("verify", etcd)
+    # Ours are additions to the units of Debian's packages, which need not be here.
+    for added, user in ((deployed_systemd.ETCD_SETTINGS, "etcd"), (deployed_systemd.PATRONI_SETTINGS, "postgres")):
+        copy = directory / f"checked-{added.partition('.')[0]}.service"
+        settings = (directory / added).read_text("utf-8")
+        copy.write_text(f"{settings}\nUser={user}\nExecStart={program}\n", "utf-8")
+        yield from _systemd("verify", copy)
+        if added == deployed_systemd.PATRONI_SETTINGS:
+            yield from _systemd("security", "--no-pager", "--offline=true", f"--threshold={MOST_EXPOSED}", copy)
 
 
 def _systemd(verb: str, *arguments: str | Path) -> Iterator[str]:
@@ -115,6 +122,51 @@ def _systemd(verb: str, *arguments: str | Path) -> Iterator[str]:
     # What it ignores it only says.
     if done.returncode or done.stderr:
         yield f"{' '.join(command)}: {done.stderr or done.stdout[-200:]}"
+
+
+def patroni_accepts(deploy: Path) -> Iterator[str]:
+    """The installed Patroni accepts the configuration of a member, at addresses of this machine."""
+    # It looks for the servers of etcd, and for the programs of PostgreSQL.
+    with socket.create_server(("127.0.0.1", 0)) as etcd:
+        text = (deploy / PATRONI).read_text("utf-8")
+        text = re.sub(r"etcd-\d\.guangdong\.example\.net:2379", f"127.0.0.1:{etcd.getsockname()[1]}", text)
+        copy = deploy / "checked-patroni.yaml"
+        copy.write_text(re.sub(r"bin_dir: \S+", f"bin_dir: {require_programs()}", text), "utf-8")
+        command = [require_program(), "--validate-config", "--ignore-listen-port", str(copy)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # It says something and fails for what it does not accept.
+    yield from (done.stdout + done.stderr).splitlines()
+    if done.returncode:
+        yield f"{PATRONI}: Patroni does not accept it"
+
+
+def members_lose_nothing(deploy: Path) -> Iterator[str]:
+    """A member confirms by a standby alone, proves itself everywhere, and yields its lease in time."""
+    (member,) = documents(deploy / PATRONI)
+    kept = member["bootstrap"]["dcs"]
+    expected = (
+        (kept["synchronous_mode"], True),
+        (kept["synchronous_mode_strict"], True),
+        (kept["postgresql"]["parameters"]["wal_log_hints"], "on"),
+        (member["watchdog"]["mode"], "required"),
+        (member["etcd3"]["protocol"], "https"),
+        (member["restapi"]["verify_client"], "required"),
+        *((member["postgresql"]["parameters"][name], "on") for name in ("ssl", "fsync", "synchronous_commit")),
+        *((each["sslmode"], "verify-full") for _, each in member["postgresql"]["authentication"].items()),
+    )
+    for node, value in expected:
+        if node.value != value:
+            yield f"{node.where} is not {value}"
+    for part, names in (("etcd3", "cacert cert key"), ("restapi", "cafile certfile keyfile")):
+        for name in names.split():
+            if not member[part][name].text.startswith("/etc/crossregion/"):
+                yield f"{part}.{name} is elsewhere than certificates are"
+    for line in member["postgresql"].texts("pg_hba"):
+        if not (line.startswith("hostssl ") and line.endswith(" cert clientcert=verify-full")):
+            yield f"{PATRONI}: {line!r} lets somebody in without a certificate"
+    # Patroni itself would shorten the other times, silently.
+    if kept["loop_wait"].number + 2 * kept["retry_timeout"].number > kept["ttl"].number:
+        yield f"{PATRONI}: a primary keeps its lease for less than its attempts to renew it take"
 
 
 def nothing_secret(deploy: Path) -> Iterator[str]:
