@@ -96,8 +96,8 @@ class LocalFederation:
         """`postgresql` is a running shared server; without it an own one is started if needed.
 
         `provided` maps regions to the businesses of their own system. `clock_file` is that of a common clock, instead
-        of the machine's (`driven_clock.py`); `clock_files` are those of regions with their own. `launcher` starts the
-        processes.
+        of the machine's (`driven_clock.py`); `clock_files` are those of regions, or single processes, with their own.
+        `launcher` starts the processes.
         """
         self._clock_file, self._clock_files = clock_file, dict(clock_files or {})
         self._launcher = launcher
@@ -409,7 +409,8 @@ class LocalFederation:
         )
 
     def _replica(self, name: str, number: int, owner: str) -> Replica:
-        clock_file, settings = self._clock_files.get(owner, self._clock_file), str(self.settings_file(name))
+        clock_file = self._clock_files.get(name, self._clock_files.get(owner, self._clock_file))
+        settings = str(self.settings_file(name))
         served = COORDINATOR if owner == COORDINATOR else REGION_NODE
         module, arguments = run_by(clock_file, served, "serve", "--settings", settings)
         program = Program(

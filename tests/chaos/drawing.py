@@ -27,12 +27,15 @@ class FaultKind(Enum):
     """Every chunk of bytes is late."""
     CLOCK = "clock stepped"
     """The time of day of a region is wrong by hours."""
+    COORDINATOR_CLOCK = "coordinator's clock stepped"
+    """The time of day of a coordinator is wrong by hours."""
     FULL = "disk full"
     """A region cannot write."""
     VERSION = "at the last release"
     """Replaced in order by a process of the last release, and by the present one again."""
 
 
+CLOCKS = (FaultKind.CLOCK, FaultKind.COORDINATOR_CLOCK)
 MOST_AT_ONCE = 3
 """Faults at a time, so that something of the system is left."""
 _GAP = (1.0, 6.0)  # seconds from one fault to the next
@@ -74,7 +77,7 @@ def drawn(seed: int, seconds: float, targets: Mapping[FaultKind, Sequence[Target
         kind = FaultKind[next(kinds)]
         name = next(turns[kind])
         target = next(each for each in targets[kind] if each.name == name)
-        hours = source.choice(_HOURS) if kind is FaultKind.CLOCK else 0
+        hours = source.choice(_HOURS) if kind in CLOCKS else 0
         found.append(Planned(at, kind, target, source.uniform(*_LASTS), hours))
         at += source.uniform(*_GAP)
     return found

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Event
 
+from deploy.local.driven_clock import DrivenClock
 from deploy.local.process import ProcessFailed, state_of
 from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
@@ -15,7 +16,7 @@ from gateway.errors import Refused, Unreachable
 from gateway.rpc.channels import Replica, invoke
 from tests.chaos.drawing import FaultKind, Planned
 from tests.chaos.load import MixedLoad
-from tests.chaos.members import CLOCKED, Shape, is_frozen
+from tests.chaos.members import CLOCKED, MISLED, Shape, is_frozen
 from tests.crash.records import PostgresqlDatabase, database_at
 from tests.faults.background import Background
 from tests.faults.full_disk import no_room_for, no_room_in
@@ -29,6 +30,7 @@ _SECONDS = 5.0  # for a call
 _RESTART = 2.0  # seconds between a failure and the next start, as the units say
 _STARTS = 60.0  # seconds for which a member may fail to start
 _NO_ROOM = "STORE_UNAVAILABLE"
+_CONTRADICTED = b"the clock is off by"
 
 
 @dataclass
@@ -59,6 +61,8 @@ class Faults:
                 return self._frozen(name)
             case FaultKind.CLOCK:
                 return self._stepped(timedelta(hours=planned.hours))
+            case FaultKind.COORDINATOR_CLOCK:
+                return self._contradicted(timedelta(hours=planned.hours))
             case FaultKind.FULL:
                 return self._full(name)
             case FaultKind.VERSION:
@@ -114,15 +118,22 @@ class Faults:
     @contextmanager
     def _stepped(self, error: timedelta) -> Iterator[Proof]:
         """The coordinators hear of it by the heartbeats of the region."""
-        self._shape.clock.be_wrong_by(error)
-        heard = self._background.run
-        try:
+        with _wrong(self._shape.clocks[CLOCKED], error):
             yield Proof(
-                lambda: abs(heard(self._clock_error()) - error) < _NEAR,
+                lambda: abs(self._background.run(self._clock_error()) - error) < _NEAR,
                 lambda: f"a coordinator heard of a clock that is off by {error / timedelta(hours=1):+.0f} h",
             )
-        finally:
-            self._shape.clock.be_wrong_by(timedelta(0))
+
+    @contextmanager
+    def _contradicted(self, error: timedelta) -> Iterator[Proof]:
+        """The heartbeats of the regions contradict the coordinator, whose log says so."""
+        log = self._shape.federation.processes[MISLED].log
+        before = log.stat().st_size
+        with _wrong(self._shape.clocks[MISLED], error):
+            yield Proof(
+                lambda: _CONTRADICTED in log.read_bytes()[before:],
+                lambda: f"its log tells of a clock that is off by {error / timedelta(hours=1):+.0f} h",
+            )
 
     @contextmanager
     def _full(self, name: str) -> Iterator[Proof]:
@@ -155,6 +166,16 @@ class Faults:
             return timedelta(0)  # not now
         finally:
             await coordinators.close()
+
+
+@contextmanager
+def _wrong(clock: DrivenClock, error: timedelta) -> Iterator[None]:
+    """The time of day is off by an error."""
+    clock.be_wrong_by(error)
+    try:
+        yield
+    finally:
+        clock.be_wrong_by(timedelta(0))
 
 
 def _begin(member: Member) -> None:

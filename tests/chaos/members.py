@@ -18,8 +18,8 @@ from tests.faults.proxy import FaultProxy
 from tests.rolling.replacing import Member, members
 from tests.rolling.trees import PRESENT, Trees, tree_of
 
-CLOCKED, CROWDED = "sichuan", "henan"
-"""The regions whose clock steps, and whose disk is full."""
+CLOCKED, MISLED, CROWDED = "sichuan", "coordinator-1", "henan"
+"""The region and the coordinator whose clocks step, and the region whose disk is full."""
 _STORE, _REGISTRY = "postgresql", "etcd"
 
 PROFILES = {
@@ -47,13 +47,13 @@ class Shape:
     """The production shape, prepared, with a proxy on each way between a region's processes and the coordinators."""
 
     def __init__(self, directory: Path, engine: Engine, background: Background) -> None:
-        clock_file = directory / "clock"
+        clock_files = {name: directory / f"clock-of-{name}" for name in (CLOCKED, MISLED)}
         self.engine = engine
-        self.clock = DrivenClock.create(clock_file)
+        self.clocks = {name: DrivenClock.create(file) for name, file in clock_files.items()}
         self.release = tree_of(releases()[-1].commit, directory / "release")
         self.trees = Trees(PRESENT)
         self.federation = LocalFederation(
-            directory, REGIONS, PROFILES[engine], clock_files={CLOCKED: clock_file}, launcher=self.trees.launch
+            directory, REGIONS, PROFILES[engine], clock_files=clock_files, launcher=self.trees.launch
         )
         self.links: dict[str, FaultProxy] = {}
         self._background = background
@@ -122,6 +122,7 @@ class Shape:
             FaultKind.ANSWERS: links,
             FaultKind.SLOW: links,
             FaultKind.CLOCK: [Target(CLOCKED, (CLOCKED,))],
+            FaultKind.COORDINATOR_CLOCK: [Target(MISLED, (MISLED,))],
             FaultKind.FULL: [Target(CROWDED, (CROWDED, _STORE))],
         }
 

@@ -26,7 +26,7 @@ class Recovery:
 
     An operation goes through a process of a region that answers it; through a coordinator that lists all regions as
     joined; through a member of etcd that reads with its majority; through PostgreSQL where a region on it answers;
-    over a link, or by a clock, where an order is completed that the region took in or owns.
+    over a link, or by a region's clock, where an order is completed that the region took in or owns.
     """
 
     def __init__(self, shape: Shape, load: MixedLoad, background: Background) -> None:
