@@ -43,6 +43,14 @@ class Stored:
     """Whether it has come as far as it has to: an order is completed, a ticket has been taken by its owner."""
 
 
+@dataclass(frozen=True)
+class Known:
+    """An alarm, as its region or the coordinators know it."""
+
+    version: int
+    is_over: bool
+
+
 @dataclass
 class Facts:
     """What the database of a region says when all is quiet."""
@@ -68,6 +76,8 @@ class Facts:
     """How many disclosures of shared records are noted, by reading region."""
     suspended: set[str] = field(default_factory=set)
     """The numbers that are suspended."""
+    alarms: dict[str, dict[str, Known]] = field(default_factory=dict)
+    """The alarms by their ids at the system, and then by those at the coordinators."""
     quarantined: list[str] = field(default_factory=list)
     """Work that was set aside for people."""
     broken: str = ""
@@ -91,12 +101,37 @@ def check(
     return found
 
 
+def check_alarms(
+    are_over: Mapping[str, Mapping[str, bool]], facts: Mapping[str, Facts], known: Mapping[str, Known]
+) -> Iterator[Violation]:
+    """Each trouble is one alarm in its last state, at its region and at the coordinators.
+
+    `are_over` has the troubles whose reports were accepted, by region and by their ids at the system.
+    """
+    for region, troubles in are_over.items():
+        for trouble, is_over in troubles.items():
+            found = [*facts[region].alarms.get(trouble, {}).values()]
+            if len(found) != 1:
+                yield Violation(DOUBLED if found else LOST, trouble, f"{region} has its alarm {len(found)} times")
+            elif found[0].is_over is not is_over:
+                yield Violation(DIFFERS, trouble, f"{region} has {found[0]}")
+    here = {name: alarm for each in facts.values() for those in each.alarms.values() for name, alarm in those.items()}
+    for name, alarm in here.items():
+        if name not in known:
+            yield Violation(LOST, name, "no coordinator knows the alarm")
+        elif known[name] != alarm:
+            yield Violation(DIFFERS, name, f"the region has {alarm}, the coordinators have {known[name]}")
+    yield from (Violation(UNASKED, name, "no region has the alarm") for name in sorted(known.keys() - here.keys()))
+
+
 def _operations(operations: Sequence[Operation], facts: Mapping[str, Facts]) -> Iterator[Violation]:
     by_id = {region: _by_id(each.records) for region, each in facts.items()}
     for each in operations:
         if each.outcome is Outcome.UNANSWERED:
             yield Violation(WAITS, each.request_id, f"nobody answers the {each.kind.value} at {each.region}")
         elif each.outcome is Outcome.REFUSED:
+            if each.kind is Kind.ALARM:
+                yield Violation(LOST, each.request_id, f"{each.region} refused a report with {each.reason}")
             if (subject := facts[each.region].requests.get(each.request_id)) is not None:
                 yield Violation(DOUBLED, subject, f"the {each.kind.value} was refused with {each.reason}, and is there")
         elif each.kind in RECORDED:

@@ -13,6 +13,7 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.auditing.audit import ChainBroken
 from region_node.business.orders.rules import FINAL
 from tests.bench.sharing import PURPOSE
+from tests.chaos.alarms import stored as alarm
 from tests.chaos.checking import ACTIONS, Facts, Stored
 from tests.crash.records import Records
 from tests.rolling.proof import ENTRIES
@@ -41,6 +42,7 @@ _WAITING = {
     "complaints": f"SELECT ticket_id FROM complaints WHERE NOT {_TAKEN}",
     "faults": f"SELECT fault_id FROM faults WHERE NOT {_TAKEN}",
     "joint orders": "SELECT joint_order_id FROM joint_orders WHERE state NOT IN ({ended})",
+    "alarms and faults that no coordinator was told of": "SELECT event_id FROM network_events_to_tell",
     "timers that are due": "SELECT timer_id FROM timers WHERE due_time < {late}",
 }
 _SHOWN = 3  # ids that are named
@@ -69,6 +71,8 @@ def read(records: Records, numbers: Iterable[str]) -> Facts:
             number for number in numbers if records.line_status(number) == ProductStatus.PRODUCT_STATUS_SUSPENDED
         },
     )
+    for external_id, event_id, known in map(alarm, records.column("SELECT body FROM alarms")):
+        facts.alarms.setdefault(external_id, {})[event_id] = known
     for action in sorted(set(ACTIONS.values())):
         noted = _counts(records, _grouped("subject", "audit", "action = ?"), action)
         facts.actions.update({(action, subject): count for subject, count in noted.items()})

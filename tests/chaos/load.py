@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from deploy.local.federation import LocalFederation
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
@@ -23,6 +24,7 @@ from tests.bench.joint import NOT_YET, steps
 from tests.bench.joint import submission as joint_submission
 from tests.bench.mixed import shuffled
 from tests.bench.sharing import reading_of
+from tests.chaos.alarms import Troubles, send
 from tests.chaos.operations import Kind, Operation, Outcome
 from tests.crash.records import Row
 from tests.rolling.callers import DEADLINE, Call, Caller, may_pass, name_of
@@ -31,7 +33,15 @@ from tests.rolling.proof import entries_of
 
 REGIONS = ("guangdong", "sichuan", "henan")
 STAFF = "li"
-SHARES = {Kind.PAYMENT: 30, Kind.LINE: 20, Kind.COMPLAINT: 15, Kind.FAULT: 10, Kind.READING: 20, Kind.JOINT: 5}
+SHARES = {
+    Kind.PAYMENT: 25,
+    Kind.LINE: 20,
+    Kind.COMPLAINT: 15,
+    Kind.FAULT: 10,
+    Kind.READING: 15,
+    Kind.JOINT: 5,
+    Kind.ALARM: 10,
+}
 """Of the operations, in percent."""
 _PATIENCE = 15.0  # seconds until a caller gives a call up, to ask again at the next turn of its customer
 _AGAIN = 60  # acknowledged operations that are asked for once more in the end
@@ -67,6 +77,7 @@ class MixedLoad(Load):
         """Calls that ended with a defect of a server."""
         self.doubled: list[str] = []
         """Requests that got another record when they were asked for again."""
+        self.troubles = Troubles()
         self._staff = {
             region: Caller(region, federation.region_replicas(region, f"{region}-{STAFF}"), self.journal, _PATIENCE)
             for region in REGIONS
@@ -132,7 +143,7 @@ class MixedLoad(Load):
         kind = Kind[next(self._kinds)]
         if kind is Kind.LINE and line.unsettled:
             kind = Kind.PAYMENT
-        home = way.handling if kind is Kind.JOINT else way.home
+        home = way.handling if kind in (Kind.JOINT, Kind.ALARM) else way.home
         operation = Operation(kind, f"r-{next(self._ids)}", way.handling, home, line.number)
         self.operations.append(operation)
         errand = self._errand(operation, way, line)
@@ -151,6 +162,8 @@ class MixedLoad(Load):
                 return answer.order.id, call
 
             return Errand(operation, submit, line, business)
+        if kind is Kind.ALARM:
+            return Errand(operation, self._reporting(way, number), line)
         return Errand(operation, self._other(kind, request_id, way, number), line)
 
     def _other(self, kind: Kind, request_id: str, way: Way, number: str) -> Ask:
@@ -179,6 +192,17 @@ class MixedLoad(Load):
             return answer.order.id, call
 
         return {Kind.COMPLAINT: file, Kind.FAULT: report, Kind.READING: read, Kind.JOINT: lead}[kind]
+
+    def _reporting(self, way: Way, number: str) -> Ask:
+        """How the next alarm is reported in the stream that goes with a line."""
+        report = self.troubles.next(way.handling, number.removeprefix("+"))
+
+        async def tell(caller: Caller) -> tuple[str, Call]:
+            _, call = await caller.insist(f"alarm, {way.name}", partial(send, report))
+            self.troubles.accepted(report)
+            return report.content.external_id, call
+
+        return tell
 
     async def _do(self, caller: Caller, errand: Errand) -> None:
         """Makes the call, and takes in what the caller was told."""

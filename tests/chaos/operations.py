@@ -14,6 +14,7 @@ class Kind(Enum):
     FAULT = "fault"
     JOINT = "joint order"
     READING = "shared record"
+    ALARM = "alarm"
 
 
 class Outcome(Enum):
@@ -35,13 +36,13 @@ class Operation:
     region: str
     """The region at whose counter it was asked for."""
     home: str
-    """The region of the customer; of a joint order the leading one."""
+    """The region of the customer; of a joint order the leading one, of an alarm its own."""
     number: str = ""
     outcome: Outcome = Outcome.UNANSWERED
     reason: str = ""
     """Why it was refused."""
     record_id: str = ""
-    """The id of the record that it made, as the caller was told."""
+    """The id of the record that it made, as the caller was told; of an alarm that of its system."""
     turns: int = 0
     """How often the caller began anew, after it had given up."""
     seconds: float = 0.0

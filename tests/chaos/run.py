@@ -14,7 +14,8 @@ from threading import Event, Lock, Semaphore
 from deploy.local.process import ProcessFailed, wait_until
 from deploy.local.profiles import Engine
 from gateway.errors import Refused, Unreachable
-from tests.chaos.checking import CALLS, DOUBLED, MONEY, WAITS, Violation, check
+from tests.chaos.alarms import known_to_coordinators
+from tests.chaos.checking import CALLS, DOUBLED, MONEY, WAITS, Violation, check, check_alarms
 from tests.chaos.drawing import MOST_AT_ONCE, FaultKind, Planned, drawn
 from tests.chaos.facts import read, waiting
 from tests.chaos.faults import Faults
@@ -189,6 +190,8 @@ class Chaos:
         }
         facts = {region: read(records, numbers[region]) for region, records in self._regions.items()}
         found = check(load.operations, facts, load.postings(), load.suspended())
+        known = self._background.run(known_to_coordinators(self._shape.etcd))
+        found += check_alarms(load.troubles.are_over, facts, known)
         found += [Violation(DOUBLED, "-", text) for text in load.doubled]
         found += [Violation(CALLS, text, f"{count} times") for text, count in Counter(load.defects).items()]
         found += [Violation(CALLS, "the watch", text) for text in died(load)]

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -23,6 +23,8 @@ _SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 0.5  # seconds before the same request aga
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Rpc = Callable[[grpc.aio.Channel], "grpc.aio.UnaryUnaryMultiCallable[Request, Response]"]
+Send = Callable[[grpc.aio.Channel, float], Awaitable[Response]]
+"""Sends a request once, with the seconds that are left. Raises Refused and Unreachable."""
 
 
 @dataclass
@@ -92,12 +94,16 @@ class Caller:
 
     async def ask(self, way: str, rpc: "Rpc[Request, Response]", request: Request) -> tuple[Response, Call]:
         """The answer, and how it came about. Raises Refused or Unreachable where nothing helped; noted either way."""
+        return await self.insist(way, lambda channel, left: invoke(rpc(channel), request, left))
+
+    async def insist(self, way: str, send: "Send[Response]") -> tuple[Response, Call]:
+        """As `ask`, for any way to send a request."""
         call = Call(way, time.monotonic())
 
         async def attempt(replica: Replica, left: float) -> Response:
             call.tries += 1
             try:
-                answer = await invoke(rpc(replica.channel), request, left)
+                answer = await send(replica.channel, left)
             except (Refused, Unreachable) as failure:
                 call.hindrances[name_of(failure)] += 1
                 raise

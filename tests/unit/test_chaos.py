@@ -6,6 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.chaos.alarms import Troubles
 from tests.chaos.checking import (
     CHAIN,
     DIFFERS,
@@ -15,9 +16,11 @@ from tests.chaos.checking import (
     UNASKED,
     WAITS,
     Facts,
+    Known,
     Stored,
     Violation,
     check,
+    check_alarms,
 )
 from tests.chaos.drawing import CLOCKS, FaultKind, Target, drawn
 from tests.chaos.operations import Kind, Operation, Outcome, summary
@@ -98,6 +101,40 @@ PLANTED: Sequence[tuple[str, Callable[[Scene], object], str, str]] = (
 
 def test_the_checker_finds_nothing_where_all_is_well() -> None:
     assert Scene().check() == []
+
+
+def test_each_trouble_is_one_alarm_in_its_last_state_at_its_region_and_at_the_coordinators() -> None:
+    first, second = f"{HERE}/alarm/1", f"{HERE}/alarm/2"
+    over, lasting = Known(2, is_over=True), Known(1, is_over=False)
+    right = {"x": {first: over}}
+
+    def found(alarms: dict[str, dict[str, Known]], known: dict[str, Known]) -> list[tuple[str, str]]:
+        facts = {HERE: Facts(alarms=alarms)}
+        return [(each.promise, each.subject) for each in check_alarms({HERE: {"x": True}}, facts, known)]
+
+    assert found(right, {first: over}) == []
+    assert found(right, {}) == [(LOST, first)]
+    assert found(right, {first: lasting}) == [(DIFFERS, first)]
+    assert found(right, {first: over, second: over}) == [(UNASKED, second)]
+    assert found({}, {}) == [(LOST, "x")]
+    assert found({"x": {first: lasting}}, {first: lasting}) == [(DIFFERS, "x")]
+    assert found({"x": {first: over, second: over}}, {first: over, second: over}) == [(DOUBLED, "x")]
+
+
+def test_a_report_of_a_trouble_that_is_repeated_after_its_end_does_not_begin_it_anew() -> None:
+    troubles = Troubles()
+    raised, cleared = troubles.next(HERE, "s"), troubles.next(HERE, "s")
+    assert raised.content.external_id == cleared.content.external_id != troubles.next(HERE, "s").content.external_id
+    for report, is_over in ((raised, False), (cleared, True), (raised, True)):
+        troubles.accepted(report)
+        assert troubles.are_over[HERE] == {raised.content.external_id: is_over}
+
+
+def test_a_refused_report_of_an_alarm_is_a_violation() -> None:
+    scene = Scene()
+    refused = Operation(Kind.ALARM, "r-9", HERE, HERE, outcome=Outcome.REFUSED, reason="ALARM_NOT_FOUND")
+    scene.operations.append(refused)
+    assert [(each.promise, each.subject) for each in scene.check()] == [(LOST, "r-9")]
 
 
 def test_the_checker_names_what_was_lost_doubled_or_changed() -> None:
