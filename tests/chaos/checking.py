@@ -9,7 +9,7 @@ from tests.crash.records import Row
 
 LOST, DOUBLED, UNASKED = "lost", "doubled", "nobody asked"
 DIFFERS, WAITS, MONEY, CHAIN, CALLS = "differs", "waits for ever", "money", "audit chain", "calls"
-RECORDED = (Kind.PAYMENT, Kind.LINE, Kind.COMPLAINT, Kind.FAULT, Kind.JOINT)
+RECORDED = (Kind.PAYMENT, Kind.LINE, Kind.COMPLAINT, Kind.FAULT, Kind.JOINT, Kind.CROWD)
 """The kinds that make a record in each region that has to do with them."""
 ACTIONS = {
     Kind.PAYMENT: "SubmitOrder",
@@ -17,6 +17,7 @@ ACTIONS = {
     Kind.COMPLAINT: "FileComplaint",
     Kind.FAULT: "ReportFault",
     Kind.JOINT: "SubmitJointOrder",
+    Kind.CROWD: "SubmitOrder",
 }
 """The action in the audit chain of the region that took an operation in."""
 

@@ -29,6 +29,8 @@ class FaultKind(Enum):
     """The time of day of a region is wrong by hours."""
     COORDINATOR_CLOCK = "coordinator's clock stepped"
     """The time of day of a coordinator is wrong by hours."""
+    CROWD = "overloaded"
+    """An operator offers a process of a region far more than it can do."""
     FULL = "disk full"
     """A region cannot write."""
     VERSION = "at the last release"

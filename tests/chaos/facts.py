@@ -13,6 +13,7 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.auditing.audit import ChainBroken
 from region_node.business.orders.rules import FINAL
 from tests.bench.sharing import PURPOSE
+from tests.chaos import crowd
 from tests.chaos.alarms import stored as alarm
 from tests.chaos.checking import ACTIONS, Facts, Stored
 from tests.crash.records import Records
@@ -45,6 +46,7 @@ _WAITING = {
     "alarms and faults that no coordinator was told of": "SELECT event_id FROM network_events_to_tell",
     "timers that are due": "SELECT timer_id FROM timers WHERE due_time < {late}",
 }
+_REQUESTS = "SELECT request_id, order_id FROM requests WHERE caller IN (?, ?) AND reason = 0"
 _SHOWN = 3  # ids that are named
 
 
@@ -60,7 +62,7 @@ def read(records: Records, numbers: Iterable[str]) -> Facts:
     """The facts of a region. `numbers` are those of its customers."""
     facts = Facts(
         records=[_stored(*row) for sql in _TABLES for row in records.rows(_filled(sql))],
-        requests=_texts(records, "SELECT request_id, order_id FROM requests WHERE caller = ? AND reason = 0", OPERATOR),
+        requests=_texts(records, _REQUESTS, OPERATOR, crowd.OPERATOR),
         completions=_counts(records, _grouped("order_id", "order_events", f"state = {_COMPLETED}")),
         returned=sorted(_returned(records)),
         entries=records.rows(ENTRIES, "%/%#%"),

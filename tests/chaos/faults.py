@@ -14,6 +14,7 @@ from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.errors import Refused, Unreachable
 from gateway.rpc.channels import Replica, invoke
+from tests.chaos.crowd import Crowd
 from tests.chaos.drawing import FaultKind, Planned
 from tests.chaos.load import MixedLoad
 from tests.chaos.members import CLOCKED, MISLED, Shape, is_frozen
@@ -63,6 +64,8 @@ class Faults:
                 return self._stepped(timedelta(hours=planned.hours))
             case FaultKind.COORDINATOR_CLOCK:
                 return self._contradicted(timedelta(hours=planned.hours))
+            case FaultKind.CROWD:
+                return self._crowded(name)
             case FaultKind.FULL:
                 return self._full(name)
             case FaultKind.VERSION:
@@ -134,6 +137,26 @@ class Faults:
                 lambda: _CONTRADICTED in log.read_bytes()[before:],
                 lambda: f"its log tells of a clock that is off by {error / timedelta(hours=1):+.0f} h",
             )
+
+    @contextmanager
+    def _crowded(self, name: str) -> Iterator[Proof]:
+        """Many of the crowd are refused and some are not, while the process goes on answering others."""
+        (region, replica), first = self._shape.nodes[name], len(self._load.journal.calls)
+        crowd = Crowd(self._shape.federation, self._load, region, replica.number)
+        pressing = self._background.start(crowd.press())
+
+        def others() -> int:
+            calls = self._load.journal.calls[first:]
+            return sum(call.through == replica.endpoint and not call.failure for call in calls)
+
+        try:
+            yield Proof(
+                lambda: bool(crowd.refused and crowd.accepted and others()),
+                lambda: f"{crowd.refused.total()} payments refused, {crowd.accepted} accepted, others {others()} times",
+            )
+        finally:
+            crowd.stop()
+            pressing.result()
 
     @contextmanager
     def _full(self, name: str) -> Iterator[Proof]:

@@ -11,6 +11,7 @@ from deploy.local.federation import LocalFederation, Replica
 from deploy.local.process import children_of, state_of
 from deploy.local.profiles import Engine, Placement, Profile
 from deploy.releases import releases
+from tests.chaos import crowd
 from tests.chaos.drawing import FaultKind, Target
 from tests.chaos.load import REGIONS
 from tests.faults.background import Background
@@ -55,6 +56,7 @@ class Shape:
         self.federation = LocalFederation(
             directory, REGIONS, PROFILES[engine], clock_files=clock_files, launcher=self.trees.launch
         )
+        self.federation.operators += (crowd.OPERATOR,)
         self.links: dict[str, FaultProxy] = {}
         self._background = background
 
@@ -121,6 +123,7 @@ class Shape:
             FaultKind.SILENT: links,
             FaultKind.ANSWERS: links,
             FaultKind.SLOW: links,
+            FaultKind.CROWD: [Target(name, (name,)) for name in self.nodes],
             FaultKind.CLOCK: [Target(CLOCKED, (CLOCKED,))],
             FaultKind.COORDINATOR_CLOCK: [Target(MISLED, (MISLED,))],
             FaultKind.FULL: [Target(CROWDED, (CROWDED, _STORE))],

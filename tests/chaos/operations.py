@@ -15,6 +15,7 @@ class Kind(Enum):
     JOINT = "joint order"
     READING = "shared record"
     ALARM = "alarm"
+    CROWD = "payment of a crowd"
 
 
 class Outcome(Enum):
