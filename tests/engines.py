@@ -17,6 +17,7 @@ import pytest
 from deploy.local import etcd, patroni, postgresql
 from deploy.local.etcd import LocalEtcd
 from deploy.local.postgresql import LocalPostgresql
+from tests.faults import primary
 
 _INSTALLER = Path(__file__).parents[1] / "deploy" / "build" / "services.sh"
 _MISSING = "a server is missing"
@@ -88,13 +89,8 @@ def patroni_etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEtcd
     """An etcd of one member for clusters that Patroni leads, each of the test's own."""
     for engine in (ETCD, POSTGRESQL, PATRONI):
         require_engine(engine)
-    cluster = LocalEtcd(tmp_path_factory.mktemp("patroni-etcd"), 1, gateway=True)
-    try:
-        cluster.prepare()
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.remove()
+    with primary.patroni_etcd(tmp_path_factory.mktemp("patroni-etcd")) as etcd_of_patroni:
+        yield etcd_of_patroni
 
 
 @pytest.fixture

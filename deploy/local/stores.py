@@ -59,6 +59,8 @@ class LocalStores:
         self._access = (postgresql or self.postgresql) if needed else None
         self._prefix = f"federation-{secrets.token_hex(4)}-" if needed and postgresql is not None else ""
         self._databases: list[str] = []
+        self.clusters: dict[str, PostgresqlAccess] = {}
+        """Servers that run already for single owners, and end with whoever has started them."""
 
     def prepare(self) -> None:
         """Makes the files of the servers before their start.
@@ -82,16 +84,18 @@ class LocalStores:
         for owner in owners:
             name = self._prefix + owner
             if name not in self._databases:
-                self._access.create_role(name)
-                self._access.create_database(name, owner=name)
+                access = self.clusters.get(owner, self._access)
+                access.create_role(name)
+                access.create_database(name, owner=name)
                 self._databases.append(name)
 
     def conninfo(self, owner: str, process: str) -> str:
         """The connection string of a process to its owner's database, with its own certificate."""
-        if self._access is None:
+        access = self.clusters.get(owner, self._access)
+        if access is None:
             raise ValueError("there is no PostgreSQL in this profile")
         name = self._prefix + owner
-        return self._access.conninfo(name, name, self._prefix + process)
+        return access.conninfo(name, name, self._prefix + process)
 
     def running(self) -> list[Running]:
         """The servers that run here, in the order in which to stop them, without a shared one."""

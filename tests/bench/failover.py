@@ -24,7 +24,7 @@ from rich.table import Table
 
 from deploy.local.etcd import LocalEtcd
 from deploy.local.federation import OPERATOR, LocalFederation
-from deploy.local.patroni import LocalPatroni, require_program
+from deploy.local.patroni import require_program
 from deploy.local.process import ProcessFailed
 from deploy.local.profiles import Engine, Placement, Profile
 from gateway.api.region.v1.customer_service_pb2 import GetCustomerRequest
@@ -42,7 +42,7 @@ from tests.bench.requirements import BUILD, Needs, ready, working_directory
 from tests.bench.results import circumstances, write_report
 from tests.bench.running import running
 from tests.bench.table import console
-from tests.faults.lines import MemberLines
+from tests.faults.primary import FAULTS, Cluster, failing, patroni_cluster, patroni_etcd
 
 PROFILE = Profile("failover", special={HOME: Placement(Engine.POSTGRESQL, 2)})
 """The home region is on PostgreSQL, with two processes; the other one on a file."""
@@ -59,37 +59,10 @@ _MINUTES = 40.0
 
 @dataclass(frozen=True)
 class Scene:
-    """A federation whose home region is on a cluster, and the lines of the cluster's members."""
+    """A federation whose home region is on a cluster."""
 
     federation: LocalFederation
-    cluster: LocalPatroni
-    lines: MemberLines
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A fault of one member, and what ends it; the member is started again after that, if it does not run."""
-
-    begin: Callable[[Scene, int], None]
-    end: Callable[[Scene, int], None] = lambda scene, member: None
-
-
-FAULTS: dict[str, Fault] = {
-    "server": Fault(lambda scene, member: scene.cluster.kill_server(member)),
-    "machine": Fault(lambda scene, member: scene.cluster.kill_member(member)),
-    "network": Fault(
-        lambda scene, member: scene.lines.cut(member),
-        lambda scene, member: scene.lines.heal(member),
-    ),
-    "frozen": Fault(
-        lambda scene, member: scene.cluster.freeze_member(member),
-        lambda scene, member: scene.cluster.thaw_member(member),
-    ),
-    "patroni": Fault(lambda scene, member: scene.cluster.kill_patroni(member)),
-}
-"""PostgreSQL is ended as by kill -9, which Patroni notices at once; both, whose lease has to end; the primary is cut
-off from etcd and the other members, while the region reaches it; its machine halts, and goes on later; or Patroni alone
-is ended, whose server goes on taking connections beside the next primary."""
+    cluster: Cluster
 
 
 @dataclass(frozen=True)
@@ -244,21 +217,15 @@ async def fail_over(scene: Scene, payments: Payments, kind: str) -> Failover:
 
     A fault that is not over in time is ended all the same.
     """
-    cluster, fault = scene.cluster, FAULTS[kind]
     try:
-        await _until(cluster.is_whole, "every member is well")
+        await _until(scene.cluster.servers.is_whole, "every member is well")
         await payments.more(_BETWEEN)
-        if (primary := await asyncio.to_thread(cluster.primary)) is None:
-            return Failover(kind, None, "there is no primary")
-        others = [each for each in cluster.members if each != primary]
         begun = time.monotonic()
-        await asyncio.to_thread(fault.begin, scene, primary)
-        try:
-            await _until(lambda: any(map(cluster.leads, others)), "another member leads")
+        with ExitStack() as stack:
+            another_leads = await asyncio.to_thread(stack.enter_context, failing(scene.cluster, kind))
+            await _until(another_leads, "another member leads")
             await payments.served_since(time.monotonic())
-        finally:
-            await asyncio.to_thread(fault.end, scene, primary)
-            cluster.launch_member(primary)
+            await asyncio.to_thread(stack.close)
     except (TimeoutError, ProcessFailed) as problem:
         return Failover(kind, None, str(problem) or f"waited {_PATIENCE:.0f} s in vain: payments are taken")
     return Failover(kind, payments.longest_silence(begun))
@@ -345,26 +312,9 @@ async def measure(
 def on_patroni(directory: Path, etcd: LocalEtcd) -> Iterator[Scene]:
     """A federation whose home region is on a cluster of three. Both end with the context."""
     with ExitStack() as stack:
-        lines = MemberLines()
-        stack.callback(lines.close)
-        cluster = LocalPatroni(directory / "cluster", etcd, through=lines.through)
-        stack.callback(cluster.remove)
-        cluster.prepare()
-        cluster.start()
-        started = running(directory / "federation", PROFILE, customers=_LINES, postgresql=cluster)
-        yield Scene(stack.enter_context(started), cluster, lines)
-
-
-@contextmanager
-def patroni_etcd(directory: Path) -> Iterator[LocalEtcd]:
-    """An etcd for Patroni alone. It ends with the context."""
-    etcd = LocalEtcd(directory, 1, gateway=True)
-    try:
-        etcd.prepare()
-        etcd.start()
-        yield etcd
-    finally:
-        etcd.remove()
+        cluster = stack.enter_context(patroni_cluster(directory / "cluster", etcd))
+        started = running(directory / "federation", PROFILE, customers=_LINES, postgresql=cluster.servers)
+        yield Scene(stack.enter_context(started), cluster)
 
 
 def shown(outcome: Outcome) -> Table:

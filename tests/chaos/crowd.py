@@ -22,6 +22,7 @@ OPERATOR = "crowd"
 """The name of the operator system."""
 _CALLERS = 600
 _CONNECTIONS = 4
+_INSISTING = 16  # callers at a time
 _PATIENCE = 10.0  # seconds for a call
 _PAUSE = 0.5  # seconds after a refusal: about half of what RetryInfo asks for
 _LONGEST = 20.0  # seconds, after which it stops by itself
@@ -43,6 +44,7 @@ class Crowd:
         self._number = number
         self._certificate = f"{region}-{OPERATOR}"
         self._lines = [line for way in load.ways if way.handling == way.home == region for line in way.lines]
+        self._turns = asyncio.Semaphore(_INSISTING)
         self._is_over = False
 
     def stop(self) -> None:
@@ -86,9 +88,12 @@ class Crowd:
                 operation.seconds = time.monotonic() - begun
 
     async def _insist(self, caller: Caller, operation: Operation, line: Line, request: SubmitOrderRequest) -> None:
-        """Repeats a request of which it is not known what became of it."""
+        """Repeats a request of which it is not known what became of it. Few do so at a time: others have their turn."""
         try:
-            answer, call = await caller.ask(OPERATOR, lambda channel: OrderServiceStub(channel).SubmitOrder, request)
+            async with self._turns:
+                answer, call = await caller.ask(
+                    OPERATOR, lambda channel: OrderServiceStub(channel).SubmitOrder, request
+                )
         except (Refused, Unreachable) as failure:
             if not may_pass(failure):
                 operation.outcome, operation.reason = Outcome.REFUSED, name_of(failure)

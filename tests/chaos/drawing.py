@@ -17,6 +17,8 @@ class FaultKind(Enum):
     """Stopped in order, and started again."""
     FREEZE = "frozen"
     """SIGSTOP, and SIGCONT."""
+    PRIMARY = "failed over"
+    """The primary of a region's PostgreSQL fails, and Patroni makes another member the primary."""
     CUT = "cut"
     """Connections are reset, and new ones too."""
     SILENT = "silent"

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 
 from deploy.local.driven_clock import DrivenClock
-from deploy.local.process import ProcessFailed, state_of
+from deploy.local.process import ProcessFailed, state_of, wait_until
 from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.errors import Refused, Unreachable
@@ -21,6 +21,7 @@ from tests.chaos.members import CLOCKED, MISLED, Shape, is_frozen
 from tests.crash.records import PostgresqlDatabase, database_at
 from tests.faults.background import Background
 from tests.faults.full_disk import no_room_for, no_room_in
+from tests.faults.primary import failing
 from tests.faults.proxy import Connection, FaultProxy
 from tests.rolling.replacing import Ending, Member, NotReplaced
 from tests.rolling.trees import PRESENT
@@ -60,6 +61,8 @@ class Faults:
                 return self._ended(name, Ending.STOP)
             case FaultKind.FREEZE:
                 return self._frozen(name)
+            case FaultKind.PRIMARY:
+                return self._failed_over(name.rpartition(": ")[2])
             case FaultKind.CLOCK:
                 return self._stepped(timedelta(hours=planned.hours))
             case FaultKind.COORDINATOR_CLOCK:
@@ -117,6 +120,14 @@ class Faults:
                 raise NotReplaced(f"{name} went on before its time")
         finally:
             freezable.thaw()
+
+    @contextmanager
+    def _failed_over(self, fault: str) -> Iterator[Proof]:
+        """Begins once a standby may take over without a loss."""
+        cluster = self._shape.cluster
+        wait_until(cluster.servers.is_whole, _STARTS, "every member of the cluster is well")
+        with failing(cluster, fault) as another_leads:
+            yield Proof(another_leads, lambda: "another member leads")
 
     @contextmanager
     def _stepped(self, error: timedelta) -> Iterator[Proof]:

@@ -1,6 +1,7 @@
 """What faults can happen to: the members of the production shape, the links between them, clocks and disks."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,13 +16,16 @@ from tests.chaos import crowd
 from tests.chaos.drawing import FaultKind, Target
 from tests.chaos.load import REGIONS
 from tests.faults.background import Background
+from tests.faults.primary import FAULTS, Cluster, patroni_cluster, patroni_etcd
 from tests.faults.proxy import FaultProxy
 from tests.rolling.replacing import Member, members
 from tests.rolling.trees import PRESENT, Trees, tree_of
 
 CLOCKED, MISLED, CROWDED = "sichuan", "coordinator-1", "henan"
 """The region and the coordinator whose clocks step, and the region whose disk is full."""
-_STORE, _REGISTRY = "postgresql", "etcd"
+CLUSTERED = "guangdong"
+"""The region whose PostgreSQL Patroni leads, where regions are on PostgreSQL."""
+_STORE, _REGISTRY, _CLUSTER = "postgresql", "etcd", "cluster"
 
 PROFILES = {
     Engine.POSTGRESQL: Profile(
@@ -56,6 +60,9 @@ class Shape:
         self.federation = LocalFederation(
             directory, REGIONS, PROFILES[engine], clock_files=clock_files, launcher=self.trees.launch
         )
+        self._held = ExitStack()
+        self._directory = directory
+        self._cluster: Cluster | None = None
         self.federation.operators += (crowd.OPERATOR,)
         self.links: dict[str, FaultProxy] = {}
         self._background = background
@@ -69,6 +76,10 @@ class Shape:
     def build(self) -> None:
         """Starts everything. Raises ProcessFailed."""
         federation = self.federation
+        if self.engine is Engine.POSTGRESQL:
+            etcd = self._held.enter_context(patroni_etcd(self._directory / "etcd-of-patroni"))
+            self._cluster = self._held.enter_context(patroni_cluster(self._directory / "patroni", etcd))
+            federation.stores.clusters[CLUSTERED] = self._cluster.servers
         for region in REGIONS:
             links = [self._link(f"{region} to {each.name}", each) for each in federation.coordinators]
             federation.reached_through[region] = tuple(link.endpoint for link in links)
@@ -82,6 +93,7 @@ class Shape:
         for link in self.links.values():
             link.close()
         self.federation.kill()
+        self._held.close()
 
     def members(self) -> dict[str, Member]:
         """All processes by name."""
@@ -109,6 +121,18 @@ class Shape:
         assert found is not None
         return found
 
+    @property
+    def cluster(self) -> Cluster:
+        """The PostgreSQL that Patroni leads."""
+        assert self._cluster is not None
+        return self._cluster
+
+    def store_of(self, region: str) -> str:
+        """The group of faults that a region's server of PostgreSQL is in; empty for a region without one."""
+        if self.federation.profile.placement(region).engine is Engine.SQLITE:
+            return ""
+        return _CLUSTER if region == CLUSTERED else _STORE
+
     def targets(self) -> Mapping[FaultKind, Sequence[Target]]:
         """What each kind of fault can happen to."""
         processes = [Target(name, (self._group(name),)) for name in self.members()]
@@ -118,6 +142,7 @@ class Shape:
             FaultKind.KILL: processes,
             FaultKind.RESTART: [*own, Target(_STORE, (_STORE,))],
             FaultKind.FREEZE: processes,
+            FaultKind.PRIMARY: self._primaries(),
             FaultKind.VERSION: own,
             FaultKind.CUT: links,
             FaultKind.SILENT: links,
@@ -128,6 +153,10 @@ class Shape:
             FaultKind.COORDINATOR_CLOCK: [Target(MISLED, (MISLED,))],
             FaultKind.FULL: [Target(CROWDED, (CROWDED, _STORE))],
         }
+
+    def _primaries(self) -> list[Target]:
+        """The primary of the cluster, once for each way in which it fails."""
+        return [Target(f"primary of {CLUSTERED}: {fault}", (_CLUSTER,)) for fault in FAULTS] if self._cluster else []
 
     def memory(self) -> dict[str, float]:
         """The proportional memory of each process with its children, in MiB, by name."""

@@ -5,7 +5,6 @@ from itertools import takewhile
 
 from deploy.local.federation import COORDINATOR
 from deploy.local.process import wait_until
-from deploy.local.profiles import Engine
 from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.federation.v1.federation_pb2 import MemberState
@@ -51,17 +50,16 @@ class Recovery:
         if name.startswith(COORDINATOR):
             number = next(each.number for each in shape.federation.coordinators if each.name == name)
             return lambda: self._background.run(self._lists(number))
-        through = {replica.endpoint for each, (_, replica) in shape.nodes.items() if self._is_behind(name, each)}
+        member = planned.target.groups[0]
+        through = {replica.endpoint for each, (_, replica) in shape.nodes.items() if self._is_behind(member, each)}
         if not through:  # a server that coordinators alone use
             return lambda: self._background.run(self._lists(0))
         return lambda: self._any(ended, lambda call: call.through in through)
 
     def _is_behind(self, member: str, node: str) -> bool:
         """Whether a node is the member, or keeps its database there."""
-        if member != "postgresql":
-            return member == node
         region, _ = self._shape.nodes[node]
-        return self._shape.federation.profile.placement(region).engine is Engine.POSTGRESQL
+        return member in (node, self._shape.store_of(region))
 
     def _any(self, since: float, wanted: Callable[[Call], bool]) -> bool:
         recent = takewhile(lambda call: call.ended >= since, reversed(self._load.journal.calls))

@@ -11,7 +11,8 @@ from deploy.local.etcd import LocalEtcd
 from deploy.local.patroni import LocalPatroni
 from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
-from tests.bench.failover import FAULTS, measure, on_patroni
+from tests.bench.failover import measure, on_patroni
+from tests.faults.primary import FAULTS
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.losses import Recovery

@@ -10,6 +10,7 @@ import pytest
 from coordinator.settings import CoordinatorSettings
 from deploy.local import etcd, postgresql
 from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
+from deploy.local.postgresql_access import PostgresqlAccess
 from deploy.local.process import ProcessFailed
 from deploy.local.profiles import EMBEDDED, PRODUCTION, Engine, Placement, Profile
 from deploy.local.settings_files import Settings, write_settings
@@ -87,6 +88,13 @@ def test_all_servers_that_a_shape_needs_and_that_are_not_installed_are_told_befo
         LocalStores(tmp_path, PRODUCTION, ("guangdong", "sichuan")).prepare()
     assert not list(tmp_path.iterdir())
     LocalStores(tmp_path, EMBEDDED, ("guangdong", "sichuan")).prepare()
+
+
+def test_the_cluster_of_one_owner_holds_its_database_alone(tmp_path: Path) -> None:
+    stores = LocalStores(tmp_path, PRODUCTION, ("guangdong", "sichuan"))
+    stores.clusters["guangdong"] = PostgresqlAccess(tmp_path / "cluster", [1, 2, 3])
+    assert " port=1,2,3 " in stores.conninfo("guangdong", "guangdong-0")
+    assert " port=1,2,3 " not in stores.conninfo("coordinator", "coordinator-0")
 
 
 def test_an_operator_system_takes_in_what_a_load_pays_in_a_day(tmp_path: Path) -> None:
