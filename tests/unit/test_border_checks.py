@@ -233,7 +233,7 @@ def test_a_forged_filing_is_refused_alike_of_every_kind(borders: Sequence[Border
         border.destroyed(border.name(ORIGIN))
         return border.filed(as_it_is)
 
-    later = to_timestamp(NOW + timedelta(minutes=1))
+    later = to_timestamp(NOW + timedelta(minutes=2))
     table: Sequence[Row] = (
         ("the subject is not the id", lambda each: each.filed(as_it_is, subject=f"{ORIGIN}/other"), NOT_ALLOWED),
         ("the sender is not in the id", lambda each: each.filed(as_it_is, STRANGER), NOT_ALLOWED),
