@@ -42,6 +42,10 @@ class History:
     timeline: str = ""
     commits: int = 0
     """The position of the last copy; 0 without one."""
+    create_try_time: datetime | None = None
+    archive_try_time: datetime | None = None
+    drill_try_time: datetime | None = None
+    """When the schedule last began a task that has not ended well since, or when it failed."""
 
     @property
     def copied(self) -> Position:
@@ -52,6 +56,25 @@ class History:
     def done(self) -> Mapping[Task, datetime | None]:
         """The time of the last good run of each task."""
         return {Task.CREATE: self.copy_time, Task.ARCHIVE: self.archive_time, Task.DRILL: self.drill_time}
+
+    @property
+    def tried(self) -> Mapping[Task, datetime]:
+        """The time of the last failure of each task of the schedule, or of its begin where its end is not known."""
+        times = {
+            Task.CREATE: self.create_try_time,
+            Task.ARCHIVE: self.archive_try_time,
+            Task.DRILL: self.drill_try_time,
+        }
+        return {task: time for task, time in times.items() if time is not None}
+
+    def with_tried(self, tried: Mapping[Task, datetime]) -> "History":
+        """The same with other failures."""
+        return replace(
+            self,
+            create_try_time=tried.get(Task.CREATE),
+            archive_try_time=tried.get(Task.ARCHIVE),
+            drill_try_time=tried.get(Task.DRILL),
+        )
 
     @classmethod
     def read(cls, data: Path) -> "History":

@@ -93,6 +93,13 @@ def replay(file: Path, archive: Path, moment: Moment) -> datetime | None:
 
     Raises CopyFailed where commits by the moment are missing, or the result is not what the last one says; OSError.
     """
+    try:
+        return _replayed(file, archive, moment)
+    except sqlite3.DatabaseError as error:
+        raise CopyFailed(f"{file}: {error}") from error
+
+
+def _replayed(file: Path, archive: Path, moment: Moment) -> datetime | None:
     with open_read_only(file) as tx:
         start = timeline.position(tx)
     if start is None:

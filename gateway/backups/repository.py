@@ -10,12 +10,14 @@ from pathlib import Path
 
 from gateway.backups.refused import CopyFailed
 from gateway.backups.settings import BackupSettings
+from gateway.process.children import ended
 from gateway.wording.languages import translated
 
 _PROGRAM = "restic"
 _ARCHIVE = "archive"  # the mark of an archive of commits beside that of its member
 # Exit codes of restic 0.17 and later.
 _NO_REPOSITORY, _LOCKED, _WRONG_PASSWORD = 10, 11, 12
+_STOP_SECONDS = 8.0  # containers are killed ten seconds after they were told to end
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,10 @@ class Repository:
             *("--keep-daily", str(kept.keep_daily), "--keep-monthly", str(kept.keep_monthly)),
         )
 
+    def unlock(self) -> None:
+        """Removes the locks of processes that were killed; others stay. Raises CopyFailed."""
+        self._run("unlock", may_end_with=_NO_REPOSITORY)
+
     def _run(self, *arguments: str, directory: Path | None = None, may_end_with: int = 0) -> str | None:
         """The output of restic; None where it ends with this code. Raises CopyFailed for every other one but 0."""
         environment = {
@@ -95,14 +101,18 @@ class Repository:
         }
         command: Sequence[str] = (_PROGRAM, "--json", "--quiet", *arguments)
         try:
-            done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+            restic = subprocess.Popen(
+                command, cwd=directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
         except FileNotFoundError:
             raise CopyFailed(translated("{program} is not installed", program=_PROGRAM)) from None
-        if done.returncode == 0:
-            return done.stdout
-        if done.returncode == may_end_with:
+        with restic, ended(restic, _STOP_SECONDS):  # killed, it would leave its lock in the repository
+            output, errors = restic.communicate()
+        if restic.returncode == 0:
+            return output
+        if restic.returncode == may_end_with:
             return None
-        raise CopyFailed(_told(done.returncode, done.stderr, self._settings))
+        raise CopyFailed(_told(restic.returncode, errors, self._settings))
 
 
 def _tags(told: dict[str, object]) -> Sequence[str]:

@@ -2,7 +2,9 @@
 
 import signal
 import time
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 import click
@@ -12,6 +14,7 @@ from gateway.backups.schedule import due
 from gateway.maintenance.backup_drills import drill
 from gateway.maintenance.backup_member import BackupMember, backup_member, ending, reason_of
 from gateway.maintenance.program import Program, S
+from gateway.process.children import reap
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
 from gateway.wording.languages import translated
@@ -51,19 +54,7 @@ def run_command(program: Program[S]) -> click.Command:
                 _wait(translated("backup: the settings name no repository; nothing is copied"))
             if number not in (None, settings.number):
                 _wait(translated("process {number} of this member makes its backups", number=number))
-            member, failures = backup_member(program, sources), dict[Task, datetime]()
-            wanted = set(Task) if member.place.archive is not None else {Task.CREATE, Task.DRILL}
-            while True:
-                task = due(History.read(member.data), failures, wanted, datetime.now(UTC))
-                if task is None:
-                    time.sleep(_LOOK_SECONDS)
-                    continue
-                try:
-                    _do(member, task)
-                except (StoreUnusable, OSError) as error:
-                    failures[task] = datetime.now(UTC)
-                    told = translated("backups {task}: {problem}", task=task, problem=reason_of(error))
-                    click.echo(told, err=True)
+            _Schedule(backup_member(program, sources)).keep()
 
     return run
 
@@ -75,11 +66,56 @@ def _wait(told: str) -> NoReturn:
         signal.pause()
 
 
-def _do(member: BackupMember, task: Task) -> None:
-    if task == Task.CREATE:
-        done = member.create().id
-    elif task == Task.ARCHIVE:
-        done = member.archive_commits().id
-    else:
-        done = drill(member, "").id
-    click.echo(translated("backups {task}: done, {id}", task=task, id=done))
+@dataclass
+class _Schedule:
+    """The tasks of a member, one at a time."""
+
+    member: BackupMember
+    _ended: dict[Task, float] = field(default_factory=dict)
+    """When this process ended each task well, by a clock that nobody sets."""
+    _may_be_locked: bool = True
+    """Whether a program that was killed may have left its lock in the repository."""
+
+    def keep(self) -> NoReturn:
+        """Makes each task at its time. A failure is known to the next process, also where this one is killed."""
+        failures = dict(History.read(self.member.data).tried)
+        wanted = set(Task) if self.member.place.archive is not None else {Task.CREATE, Task.DRILL}
+        while True:
+            reap()
+            ages = {task: timedelta(seconds=time.monotonic() - end) for task, end in self._ended.items()}
+            task = due(History.read(self.member.data), failures, ages, wanted, datetime.now(UTC))
+            if task is None:
+                time.sleep(_LOOK_SECONDS)
+                continue
+            failures[task] = datetime.now(UTC)
+            self._note(failures)
+            try:
+                self._unlock()
+                done = self._do(task)
+            except (StoreUnusable, OSError) as error:
+                failures[task], self._may_be_locked = datetime.now(UTC), True
+                self._note(failures)
+                told = translated("backups {task}: {problem}", task=task, problem=reason_of(error))
+                click.echo(told, err=True)
+            else:
+                del failures[task]
+                self._ended[task] = time.monotonic()
+                self._note(failures)
+                click.echo(translated("backups {task}: done, {id}", task=task, id=done))
+
+    def _do(self, task: Task) -> str:
+        if task == Task.CREATE:
+            return self.member.create().id
+        return (self.member.archive_commits() if task == Task.ARCHIVE else drill(self.member, "")).id
+
+    def _unlock(self) -> None:
+        if self._may_be_locked:
+            self.member.repository.unlock()
+            self._may_be_locked = False
+
+    def _note(self, failures: Mapping[Task, datetime]) -> None:
+        """Keeps the failures for the next process; on a disk that takes nothing, this one alone knows them."""
+        try:
+            History.read(self.member.data).with_tried(failures).write(self.member.data)
+        except OSError as error:
+            click.echo(reason_of(error), err=True)

@@ -16,7 +16,7 @@ import pytest
 
 from deploy.local.postgresql import LocalPostgresql
 from gateway.auditing import audit
-from gateway.backups.history import History
+from gateway.backups.history import History, Task
 from gateway.process.files import create_file
 from gateway.store.commit_archive import ArchivePlace
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
@@ -238,7 +238,8 @@ def test_a_program_makes_its_backups_by_itself_until_it_is_stopped(node: Install
     assert process.returncode == 128 + signal.SIGTERM
     data = Path(node.settings["data"])
     assert not (data / "backup").exists()
-    assert None not in History.read(data).done.values()
+    history = History.read(data)
+    assert (None in history.done.values(), history.tried) == (False, {})
 
 
 @pytest.mark.slow
@@ -252,6 +253,7 @@ def test_a_schedule_without_a_repository_or_for_another_process_waits_and_one_th
     with scheduled(node, "--number", node.settings.get("number", "0")) as process:
         told = next(told_by(process))
     assert (told.startswith("backups create: "), "missing" in told) == (True, True)
+    assert History.read(Path(node.settings["data"])).tried.keys() == {Task.CREATE}, "the next process rests, too"
     del node.settings["backup.password_file"], node.settings["backup.repository"]
     with scheduled(node) as process:
         assert "name no repository" in next(told_by(process))

@@ -247,6 +247,14 @@ def test_commits_that_are_in_the_log_no_more_are_a_gap_which_is_named(
     asyncio.run(work())
 
 
+def test_a_copy_that_is_no_database_is_refused_as_a_copy(kept: Kept) -> None:
+    kept.run("first")
+    copy = kept.copied()
+    copy.write_bytes(b"no database" * 1000)
+    with pytest.raises(CopyFailed, match="not a database"):
+        replay(copy, kept.archive, EVERYTHING)
+
+
 def test_a_torn_end_is_left_out_and_a_torn_middle_is_a_gap(kept: Kept) -> None:
     kept.run("first")
     copy = kept.copied()

@@ -14,6 +14,7 @@ from etcd3.etcdrpc import rpc_pb2
 from coordinator.registry.etcd.client import ATTEMPT_SECONDS, RANGE, Rejected, Unanswered, ask, channel_options
 from gateway.backups.refused import CopyFailed
 from gateway.backups.server_programs import missing, run
+from gateway.process.children import ended
 from gateway.process.files import start_private
 from gateway.wording.languages import translated
 
@@ -71,15 +72,8 @@ def _running(sockets: Path, output: Path, *cluster: str) -> Iterator["subprocess
             )
         except FileNotFoundError:
             raise missing("setpriv", None) from None
-    try:
+    with ended(process, _STOP_SECONDS):
         yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 async def _await_start(channel: grpc.aio.Channel, process: "subprocess.Popen[bytes]", output: Path) -> None:
