@@ -30,11 +30,10 @@ SOON_MS = 300
 
 
 @asynccontextmanager
-async def serving(certificates: Certificates) -> AsyncIterator[tuple[Server, str]]:
-    """A node at which connections without a call end soon, and its endpoint."""
+async def serving(certificates: Certificates, limit: str) -> AsyncIterator[tuple[Server, str]]:
+    """A node at which connections end soon by one limit, and its endpoint."""
     service = Parser().service(ORDERS)
-    options = [("grpc.max_connection_idle_ms", SOON_MS), ("grpc.server_handshake_timeout_ms", SOON_MS)]
-    server = Server([service], border([service], "sichuan"), reflects=False, options=options)
+    server = Server([service], border([service], "sichuan"), reflects=False, options=[(limit, SOON_MS)])
     port = await server.start("127.0.0.1:0", server_credentials(certificates.credentials(NODE), CLOCK))
     try:
         yield server, f"127.0.0.1:{port}"
@@ -42,15 +41,11 @@ async def serving(certificates: Certificates) -> AsyncIterator[tuple[Server, str
         await server.drain()
 
 
-async def ended(endpoint: str, certificates: Certificates) -> None:
-    """Waits for the ends of a connection without a call, and of one without a handshake."""
-    host, _, port = endpoint.rpartition(":")
-    silent, writer = await asyncio.open_connection(host, int(port))
-    idle = await Connection.open(endpoint, NAME, certificates.credentials(COUNTER))
+async def idle(channel: grpc.aio.Channel) -> None:
+    """Waits until the connection of a channel has ended."""
     async with asyncio.timeout(PATIENCE_S):
-        await asyncio.wait([idle.ended])
-        assert await silent.read() == b""
-    writer.close()
+        while (state := channel.get_state()) == grpc.ChannelConnectivity.READY:
+            await channel.wait_for_state_change(state)
 
 
 def test_a_connection_without_a_call_ends_and_neither_a_watch_nor_the_next_call_of_a_channel_is_lost(
@@ -60,7 +55,7 @@ def test_a_connection_without_a_call_ends_and_neither_a_watch_nor_the_next_call_
 
     async def scenario() -> None:
         async with (
-            serving(certificates) as (server, endpoint),
+            serving(certificates, "grpc.max_connection_idle_ms") as (server, endpoint),
             dial(certificates, NODE, COUNTER, endpoint) as watching,
             dial(certificates, NODE, "region/sichuan/operator/second", endpoint) as calling,
         ):
@@ -72,10 +67,10 @@ def test_a_connection_without_a_call_ends_and_neither_a_watch_nor_the_next_call_
             )
             for _ in range(3):
                 await rpc(b"", timeout=PATIENCE_S)
-                assert calling.get_state() == grpc.ChannelConnectivity.READY
+                await idle(calling)
+                connection = await Connection.open(endpoint, NAME, certificates.credentials(COUNTER))
                 async with asyncio.timeout(PATIENCE_S):
-                    await calling.wait_for_state_change(grpc.ChannelConnectivity.READY)
-                await ended(endpoint, certificates)
+                    await asyncio.wait([connection.ended])
             await server.show(serves=False)
             told = await watch.read()
             assert isinstance(told, bytes)
@@ -85,8 +80,22 @@ def test_a_connection_without_a_call_ends_and_neither_a_watch_nor_the_next_call_
     asyncio.run(scenario())
 
 
+def test_a_connection_without_a_handshake_ends(tmp_path: Path) -> None:
+    certificates = Certificates(tmp_path)
+
+    async def scenario() -> None:
+        async with serving(certificates, "grpc.server_handshake_timeout_ms") as (_, endpoint):
+            host, _, port = endpoint.rpartition(":")
+            silent, writer = await asyncio.open_connection(host, int(port))
+            async with asyncio.timeout(PATIENCE_S):
+                assert await silent.read() == b""
+            writer.close()
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("options", [client_options, member_options, command_options])
 def test_a_channel_ends_an_idle_connection_before_its_server_does(options: Callable[[str], ChannelOptions]) -> None:
-    idle = int(dict(options(NAME))["grpc.client_idle_timeout_ms"])
+    client_idle = int(dict(options(NAME))["grpc.client_idle_timeout_ms"])
     assert dict(server_options())["grpc.max_connection_idle_ms"] == CONNECTION_IDLE_MS
-    assert 2 * idle < CONNECTION_IDLE_MS, "each ends it between the time and twice the time"
+    assert 2 * client_idle < CONNECTION_IDLE_MS, "each ends it between the time and twice the time"
