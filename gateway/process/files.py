@@ -3,8 +3,12 @@
 A reader of a replaced file sees the old content or the new, also after a loss of power.
 """
 
+import errno
 import os
+import shutil
 import tempfile
+from contextlib import ExitStack
+from hashlib import file_digest
 from io import FileIO
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -59,6 +63,27 @@ def create_file(path: Path, content: bytes, mode: int = _PRIVATE) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copies a file into a new one of the owner alone, on disk and read again at return.
+
+    Raises OSError. Broken off, it leaves no new file.
+    """
+    with (
+        source.open("rb") as content,
+        open(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, _PRIVATE), "w+b") as file,
+        ExitStack() as undone,
+    ):
+        undone.callback(target.unlink, missing_ok=True)
+        shutil.copyfileobj(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+        content.seek(0)
+        file.seek(0)
+        if file_digest(content, "sha256").digest() != file_digest(file, "sha256").digest():
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(target))
+        undone.pop_all()
 
 
 def replace_file(path: Path, content: bytes, mode: int = _PRIVATE) -> None:

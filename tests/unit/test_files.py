@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+import resource
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.process.files import go_on_private, make_private, open_private, replace_file
+from gateway.process.files import copy_file, go_on_private, make_private, open_private, replace_file
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 
@@ -112,3 +113,22 @@ def test_a_replaced_file_has_the_new_content_and_leaves_nothing_beside_it(tmp_pa
     replace_file(tmp_path / "port", b"2\n")
     assert (tmp_path / "port").read_bytes() == b"2\n"
     assert [path.name for path in tmp_path.iterdir()] == ["port"]
+
+
+def test_a_copied_file_is_whole_and_its_owners_alone_or_not_there(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(os.urandom(100_000))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            copy_file(source, target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not target.exists()
+    copy_file(source, target)
+    assert (target.read_bytes(), mode(target)) == (source.read_bytes(), 0o600)
+    source.write_bytes(b"another")
+    with pytest.raises(FileExistsError):
+        copy_file(source, target)
+    assert len(target.read_bytes()) == 100_000

@@ -1,7 +1,6 @@
 """`coordinator backups extract-registry`."""
 
 import json
-import shutil
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ from coordinator.cli.asking import json_option
 from coordinator.cli.node.config import COORDINATOR
 from coordinator.registry.etcd.snapshots import SNAPSHOT, verified
 from gateway.maintenance.backup_member import backup_member, ending
-from gateway.process.files import start_private
+from gateway.process.files import copy_file
 from gateway.settings import Sources
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
@@ -43,8 +42,7 @@ def extract_registry(sources: Sources, target: Path, backup_id: str, *, as_json:
             chosen = member.chosen(backup_id)
             member.repository.extract(chosen.id, directory)
             found = verified(directory)
-            with (directory / SNAPSHOT).open("rb") as source, start_private(target) as file:
-                shutil.copyfileobj(source, file)
+            copy_file(directory / SNAPSHOT, target)
     if as_json:
         click.echo(json.dumps({"id": chosen.id, **asdict(found)}, indent=2, default=datetime.isoformat))
         return
