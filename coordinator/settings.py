@@ -89,6 +89,9 @@ class CoordinatorSettings:
     """The database of the coordinators; without it this one keeps one of its own, SQLite, in `data`."""
     backup: BackupSettings | None = field(default=None, metadata=example(_BACKUP))
     """Where `backups create` copies the database to; nowhere without it."""
+    scratch: Path | None = field(default=None, metadata=example(Path("scratch")))
+    """The directory in which backups are made and proven: on a disk with room for three times the stores. In `data`
+    without it."""
     web: WebSettings | None = field(default=None, metadata=example(_WEB))
     """The HTTPS listener, which serves `/metrics`, and the console where it says so; none without it."""
     etcd: EtcdSettings | None = field(default=None, metadata=example(_ETCD))

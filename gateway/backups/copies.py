@@ -16,8 +16,9 @@ from gateway.auditing import audit
 from gateway.backups.encoding import decoded, encoded
 from gateway.backups.refused import CopyFailed
 from gateway.backups.replaying import EVERYTHING, Moment, Reach, replay
+from gateway.backups.room import require_free
 from gateway.backups.server_copies import FILES, CopiedServer, complete, copy_files, served
-from gateway.backups.server_log import ServerLog, lay_out, require_free
+from gateway.backups.server_log import ServerLog, lay_out
 from gateway.backups.server_programs import run
 from gateway.process.files import create_file
 from gateway.store import postgresql_schema, timeline
@@ -200,6 +201,8 @@ def require_same(manifest: Manifest, found: Manifest, place: DatabasePlace) -> N
 
 def _copy_file(place: DatabasePlace, directory: Path, member: str, now: datetime) -> Manifest:
     copied = DatabasePlace(directory / SQLITE_COPY)
+    if place.file.exists():
+        require_free(directory, place.file.stat().st_size)
     create_file(copied.file, b"")
     place.copy_file(copied.file)
     with closing(sqlite3.connect(copied.file)) as copy:
@@ -211,6 +214,7 @@ def _dump(place: DatabasePlace, directory: Path, member: str, now: datetime) -> 
     with place.look() as tx:
         snapshot = tx.first(str, "SELECT pg_export_snapshot()")
         manifest = _manifest(tx, place.engine, member, now)
+        require_free(directory, tx.first(int, "SELECT pg_database_size(current_database())") or 0)
         _dump_rows(place, directory, f"--snapshot={snapshot}")
     return manifest
 

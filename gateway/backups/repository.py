@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.backups.refused import CopyFailed
+from gateway.backups.room import require_free
 from gateway.backups.settings import BackupSettings
 from gateway.process.children import ended
 from gateway.wording.languages import translated
@@ -70,9 +71,10 @@ class Repository:
         snapshots: list[dict[str, object]] = json.loads(found or "[]")
         return sorted(snapshots, key=lambda each: datetime.fromisoformat(str(each["time"])))
 
-    def extract(self, backup_id: str, target: Path) -> None:
-        """Writes the files of a backup into a directory. Raises CopyFailed."""
-        self._run("restore", backup_id, "--tag", self._member, "--target", str(target), "--verify")
+    def extract(self, backup: Backup, target: Path) -> None:
+        """Writes the files of a backup into a directory. Raises CopyFailed, also where its disk has no room."""
+        require_free(target, backup.size)
+        self._run("restore", backup.id, "--tag", self._member, "--target", str(target), "--verify")
 
     def verify(self) -> None:
         """Reads everything that the repository has and compares it with its hashes. Raises CopyFailed."""

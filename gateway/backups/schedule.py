@@ -20,7 +20,7 @@ def due(
 ) -> Task | None:
     """The wanted task that is most overdue by its interval, and whose last failure is not fresh. Times are aware.
 
-    `ended`: the time since this process last ended each task well. A server whose clock is ahead tells no interval.
+    `ended`: the time since this process last ended each task well, because the clock of a server may be ahead.
     A time in the future is that of a clock that was wrong: it holds nothing up.
     """
     late = {task: _intervals(task, history, ended, now) for task in Task if task in wanted}

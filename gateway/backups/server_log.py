@@ -21,8 +21,9 @@ import psycopg
 
 from gateway.backups.refused import ArchiveGap, CopyFailed, LogWithheld
 from gateway.backups.replaying import Reach
+from gateway.backups.room import require_free
 from gateway.backups.server_programs import APPLICATION, ENVIRONMENT, command, missing, run
-from gateway.store.commit_archive import FOREIGN_SECONDS, LEAST_FREE_BYTES, ArchivePlace
+from gateway.store.commit_archive import FOREIGN_SECONDS, ArchivePlace
 from gateway.store.opening import DatabasePlace, DatabaseUnreachable
 from gateway.store.port import Transaction
 from gateway.store.postgresql_connecting import KEEPALIVES, completed, connect, frozen_wait
@@ -370,21 +371,6 @@ def replication_refusal(place: DatabasePlace) -> str | None:
         problem=problem,
         todo=to_permit(),
     )
-
-
-def require_free(directory: Path, size: int) -> None:
-    """Raises CopyFailed where the disk of a directory has no room for so many bytes; OSError."""
-    free = shutil.disk_usage(directory).free
-    if free - size < LEAST_FREE_BYTES:
-        raise CopyFailed(
-            translated(
-                "{directory}: {bytes:,} bytes are to come, of {free:,} that the disk has; {least:,} have to stay free",
-                directory=directory,
-                bytes=size,
-                free=free,
-                least=LEAST_FREE_BYTES,
-            )
-        )
 
 
 def remove(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from gateway.backups.refused import CopyFailed
+from gateway.backups.refused import CopyFailed, ProgramMissing
 from gateway.store.postgresql_connecting import completed
 from gateway.wording.languages import translated
 
@@ -68,11 +68,11 @@ def run(
     return done.stdout
 
 
-def missing(program: str, version: int | None) -> CopyFailed:
+def missing(program: str, version: int | None) -> ProgramMissing:
     """The refusal where a program is not installed."""
     if version is None:
-        return CopyFailed(translated("{program} is not installed", program=program))
-    return CopyFailed(
+        return ProgramMissing(translated("{program} is not installed", program=program))
+    return ProgramMissing(
         translated(
             "{program} is not installed: it comes with the server of PostgreSQL {version} (on Debian: {package})",
             program=program,

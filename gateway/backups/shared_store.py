@@ -26,11 +26,21 @@ class SharedCopy:
 class SharedStore(Protocol):
     """A store that processes share beside their databases."""
 
-    def copy(self, directory: Path, now: datetime) -> None:
-        """Copies the store into the directory of a database's copy. `now` is aware. Raises CopyFailed or OSError."""
+    @property
+    def name(self) -> str:
+        """Its name, for example `etcd`."""
 
-    def prove(self, directory: Path) -> SharedCopy:
+    def require_programs(self) -> None:
+        """Raises ProgramMissing where a program that copies and proves it is not installed."""
+
+    def copy(self, directory: Path, now: datetime) -> None:
+        """Copies the store into the directory of a database's copy. `now` is aware.
+
+        Raises ProgramMissing before anything is copied, CopyFailed, and OSError.
+        """
+
+    def prove(self, directory: Path) -> SharedCopy | None:
         """Restores the copy of a directory into a scratch place there, and compares every entry.
 
-        Raises CopyFailed where something did not come back, or there is no such copy, and OSError.
+        Returns None for a directory without one. Raises CopyFailed where something did not come back, and OSError.
         """

@@ -202,7 +202,7 @@ def _restore(program: Program[S]) -> click.Command:
             with member.scratch() as directory:
                 if backup_id:
                     chosen = member.chosen(backup_id)
-                    member.repository.extract(chosen.id, directory)
+                    member.repository.extract(chosen, directory)
                 else:
                     chosen = member.extract(directory, until)
                 manifest = copies.put_back(directory, member.place, datetime.now(UTC), Moment(until))

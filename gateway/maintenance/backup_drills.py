@@ -7,14 +7,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
+
 from gateway.backups import copies
 from gateway.backups.copies import Manifest
 from gateway.backups.history import History
 from gateway.backups.replaying import EVERYTHING, Moment
+from gateway.backups.room import require_free
 from gateway.backups.server_copies import FILES, empty
 from gateway.backups.shared_store import SharedCopy
 from gateway.maintenance.backup_member import BackupMember
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
+from gateway.wording.languages import translated
+
+_SIZE_OF_DUMP = 2
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ def verify(member: BackupMember, backup_id: str, database: str) -> Proof:
     member.repository.verify()
     chosen, started = member.chosen(backup_id), time.monotonic()
     with member.scratch() as directory:
-        member.repository.extract(chosen.id, directory)
+        member.repository.extract(chosen, directory)
         with _restored(member, directory, database) as (manifest, _):
             shared = _shared(member, directory)
             seconds = time.monotonic() - started
@@ -92,7 +98,16 @@ def _proof(
 
 
 def _shared(member: BackupMember, directory: Path) -> SharedCopy | None:
-    return None if member.shared is None else member.shared.prove(directory)
+    """The proof of the store that processes share; None without a store, and for a copy without one, which is told."""
+    if member.shared is None:
+        return None
+    found = member.shared.prove(directory)
+    if found is None:
+        told = translated(
+            "the copy has no snapshot of {store}: the database alone was proven", store=member.shared.name
+        )
+        click.echo(told, err=True)
+    return found
 
 
 @contextmanager
@@ -106,6 +121,8 @@ def _restored(
             with copies.recovered(directory, moment) as found:
                 yield found
         else:
+            # The server stores what the dump has as tables with indexes.
+            require_free(directory, _SIZE_OF_DUMP * (directory / copies.POSTGRESQL_DUMP).stat().st_size)
             with empty(directory) as scratch:
                 yield copies.put_back(directory, scratch, now), scratch
         return

@@ -17,7 +17,7 @@ import click
 from gateway.backups import copies
 from gateway.backups.copies import Manifest
 from gateway.backups.history import History
-from gateway.backups.refused import ArchiveGap, CopyFailed, LogWithheld
+from gateway.backups.refused import ArchiveGap, CopyFailed, LogWithheld, ProgramMissing
 from gateway.backups.replaying import Gap, Reach, gap_behind
 from gateway.backups.repository import Backup, Repository
 from gateway.backups.server_log import ServerLog, remove
@@ -36,6 +36,7 @@ from gateway.wording.times import told_time
 _ADDED_SECONDS = 5.0
 """Seconds in which a process has added a commit that is in its database, as long as the disk takes it."""
 _LOOK_SECONDS = 0.05
+_SCRATCH = "backup"
 
 
 @dataclass(frozen=True)
@@ -47,19 +48,23 @@ class BackupMember:
     data: Path
     repository: Repository
     shared: SharedStore | None = None
+    scratch_disk: Path | None = None
+    """The directory for what copies and drills need meanwhile, on a disk of its own; `data` without it."""
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """An empty directory in the data of the process, for one command at a time; it is removed afterwards."""
+        """An empty directory for one command of the process at a time; it is removed afterwards."""
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory = self.data / "backup"
+        locked = self.data / _SCRATCH
+        directory = (self.scratch_disk or self.data) / _SCRATCH
         try:
-            lock = FileLock(directory)
+            lock = FileLock(locked)
         except DatabaseInUse:
-            raise CopyFailed(translated("{directory}: another backup is under way", directory=directory)) from None
+            raise CopyFailed(translated("{directory}: another backup is under way", directory=locked)) from None
         try:
-            shutil.rmtree(directory, ignore_errors=True)
-            directory.mkdir(mode=0o700)
+            for left in (locked, directory):
+                shutil.rmtree(left, ignore_errors=True)
+            directory.mkdir(mode=0o700, parents=True)
             yield directory
         finally:
             shutil.rmtree(directory, ignore_errors=True)
@@ -115,9 +120,13 @@ class BackupMember:
                 err=True,
             )
             log, archive = None, None
+        missing: ProgramMissing | None = None
         manifest = copies.take(self.place, directory, self.uri, datetime.now(UTC), log)
         if self.shared is not None:
-            self.shared.copy(directory, datetime.now(UTC))
+            try:
+                self.shared.copy(directory, datetime.now(UTC))
+            except ProgramMissing as error:
+                missing = error  # at the end: better a copy of the database than none
         added = self.repository.add(directory)
         if archive is not None and manifest.timeline:
             if log is None and history.timeline == manifest.timeline:
@@ -134,6 +143,8 @@ class BackupMember:
         )
         told.write(self.data)
         self.repository.forget()
+        if missing is not None:
+            raise CopyFailed(translated("the database was copied, and nothing beside it: {problem}", problem=missing))
         return added
 
     def ship(self, reach: Reach) -> Backup:
@@ -202,7 +213,7 @@ class BackupMember:
         for copy in reversed(self.repository.all()):
             if until is not None and copy.time > until:
                 continue
-            self.repository.extract(copy.id, directory)
+            self.repository.extract(copy, directory)
             if until is None or Manifest.read(directory).time <= until:
                 return copy
             for path in directory.iterdir():
@@ -219,7 +230,7 @@ class BackupMember:
             return copy
         archives = [each for each in self.repository.archives() if each.time >= (until or copy.time)]
         for archive in archives if until is not None else archives[-1:]:
-            self.repository.extract(archive.id, directory / copies.ARCHIVE)
+            self.repository.extract(archive, directory / copies.ARCHIVE)
             reach = Reach.read(directory / copies.ARCHIVE)
             if until is None or reach is None or reach.time >= until:
                 return copy
@@ -241,7 +252,8 @@ def backup_member(program: Program[S], sources: Sources) -> BackupMember:
         raise click.UsageError(translated("backup: is needed in the settings: it names the repository"))
     uri = settings.identity.uri
     repository = Repository(settings.backup, uri, settings.data / "backup-cache")
-    return BackupMember(uri, settings.database, settings.data, repository, program.shared_store(settings))
+    shared = program.shared_store(settings)
+    return BackupMember(uri, settings.database, settings.data, repository, shared, settings.scratch)
 
 
 @contextmanager

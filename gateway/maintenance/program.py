@@ -48,6 +48,10 @@ class ServedSettings(Protocol):
         """The directory of the process."""
 
     @property
+    def scratch(self) -> Path | None:
+        """The directory in which its backups are made and proven, where that is another one than `data`."""
+
+    @property
     def backup(self) -> BackupSettings | None:
         """The repository of its backups."""
 

@@ -246,6 +246,9 @@ class RegionSettings:
     """The region's database; without it the node keeps one of its own, SQLite, in `data`."""
     backup: BackupSettings | None = field(default=None, metadata=example(_BACKUP))
     """Where `backups create` copies the database to; nowhere without it."""
+    scratch: Path | None = field(default=None, metadata=example(Path("scratch")))
+    """The directory in which backups are made and proven: on a disk with room for three times the stores. In `data`
+    without it."""
     web: NodeWebSettings | None = field(default=None, metadata=example(_WEB))
     """The HTTPS listener, which serves `/metrics`, and TM Forum's Open APIs; none without it."""
     listeners: ListenerSettings = field(default_factory=ListenerSettings, metadata=example(_LISTENERS))

@@ -16,6 +16,7 @@ import pytest
 
 from deploy.local.postgresql import LocalPostgresql
 from gateway.auditing import audit
+from gateway.backups import room
 from gateway.backups.history import History, Task
 from gateway.process.files import create_file
 from gateway.store.commit_archive import ArchivePlace
@@ -173,6 +174,20 @@ def test_a_damaged_repository_and_a_copy_that_differs_are_found(node: Installati
     assert damaged.exit_code == 1, damaged.output
     pack.write_bytes(whole)
     assert node.run("backups", "verify").exit_code == 0
+
+
+@pytest.mark.slow
+def test_a_disk_without_room_takes_no_copy_and_restores_none(
+    node: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_rows(node)
+    node.settings["scratch"] = str(node.directory / "scratch")
+    assert node.run("backups", "create").exit_code == 0
+    assert node.run("backups", "verify").exit_code == 0
+    monkeypatch.setattr(room, "LEAST_FREE_BYTES", 1 << 62)
+    for verb in ("create", "verify", "restore"):
+        done = node.run("backups", verb)
+        assert (done.exit_code, f"{node.directory / 'scratch' / 'backup'}: " in done.output) == (1, True), done.output
 
 
 @pytest.mark.slow

@@ -16,9 +16,11 @@ from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.snapshots import SNAPSHOT, EtcdSnapshots, verified
 from deploy.local.etcd import LocalEtcd
 from deploy.local.process import wait_until
+from gateway.backups import room
 from gateway.backups.refused import CopyFailed
 from gateway.errors import Refused
 from tests.contract.coordinators import eventually
+from tests.contract.doctors import checks
 from tests.contract.programs import COORDINATOR, PATIENCE_S, Installation
 from tests.contract.registries import ADMIN, EtcdRegistries, run, state
 from tests.contract.test_backups import commit, with_repository
@@ -133,6 +135,43 @@ def test_a_lost_cluster_is_restored_from_a_copy_and_taken_once_an_administrator_
     assert restored.cluster != former.cluster
 
 
+@restic
+@pytest.mark.slow
+def test_without_the_programs_of_etcd_the_database_is_copied_alone_and_each_command_says_so(
+    etcd_cluster: LocalEtcd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed, programs = installation(etcd_cluster, tmp_path), tmp_path / "programs"
+    programs.mkdir()
+    (programs / "restic").symlink_to(str(shutil.which("restic")))
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(programs))
+        created = installed.run("backups", "create")
+        assert (created.exit_code, "etcdutl is not installed" in created.output) == (1, True), created.output
+        assert checks(installed.run("doctor", "--json"))["copies of etcd"][0] == "bad"
+    assert len(json.loads(installed.run("backups", "list", "--json").stdout)) == 1
+    for verb in ("verify", "drill"):
+        proven = installed.run("backups", verb)
+        assert (proven.exit_code, "no snapshot of etcd" in proven.stderr) == (0, True), proven.output
+    extracted = installed.run("backups", "extract-registry", str(tmp_path / "registry.db"))
+    assert (extracted.exit_code, "no snapshot of etcd" in extracted.output) == (1, True)
+
+
+def test_a_disk_without_room_takes_no_snapshot_and_restores_none(
+    etcd_cluster: LocalEtcd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshots = EtcdSnapshots(EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials()))
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    snapshots.copy(first, datetime.now(UTC))
+    monkeypatch.setattr(room, "LEAST_FREE_BYTES", 1 << 62)
+    with pytest.raises(CopyFailed, match="have to stay free"):
+        snapshots.prove(first)
+    with pytest.raises(CopyFailed, match="have to stay free"):
+        snapshots.copy(second, datetime.now(UTC))
+    assert (second / SNAPSHOT).stat().st_size == 0
+
+
 def test_a_snapshot_that_is_torn_or_differs_from_its_manifest_proves_nothing(
     etcd_cluster: LocalEtcd, tmp_path: Path
 ) -> None:
@@ -140,8 +179,9 @@ def test_a_snapshot_that_is_torn_or_differs_from_its_manifest_proves_nothing(
     snapshots = EtcdSnapshots(EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials()))
     copy = tmp_path / "copy"
     copy.mkdir()
+    assert snapshots.prove(copy) is None, "there is none to prove"
     with pytest.raises(CopyFailed, match="has no snapshot"):
-        snapshots.prove(copy)
+        verified(copy)
     snapshots.copy(copy, datetime.now(UTC))
     manifest = copy / "registry.json"
     told = manifest.read_text()

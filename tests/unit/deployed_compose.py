@@ -7,6 +7,8 @@ from tests.unit.deployed import Broken, Mounted, Node, Process, documents, kinds
 FILE = "compose.yaml"
 BACKUPS = "-backups"
 """The end of the name of a service that makes the backups of another one."""
+SCRATCH = "-scratch"
+"""The end of the name of the volume in which the backups of a service are made."""
 _CREDENTIALS = "${CREDENTIALS:-./credentials}/"
 _OTHERS = ("-migrate", BACKUPS)
 _DONE = "service_completed_successfully"
@@ -37,7 +39,7 @@ def _process(name: str, service: Node, others: dict[str, Node]) -> Process:
             if mode != "ro":
                 raise Broken(f"{name}: certificates can be written")
             certificates |= _mounted(owner, directory, kinds_of(command[0], variables))
-        else:
+        elif not volume.startswith(f"{name}{SCRATCH}:"):
             volume_name, data, *options = volume.split(":")
             if options:
                 raise Broken(f"{name}: its data cannot be written")

@@ -42,6 +42,7 @@ _KINDS: Mapping[str, type[Settings]] = {"coordinator": CoordinatorSettings, "reg
 _FEDERATION = "crossregion.example"
 _SCOPES = ROOT / "deploy" / "operators.toml"
 _NUMBERED = re.compile(r"(.+)-([0-9]+)")
+_OF_CONTAINERS = frozenset({"scratch"})  # machines share their disk between data and backups
 _FILES_OF_CONNINFO = ("sslrootcert", "sslcert", "sslkey")
 
 
@@ -204,7 +205,7 @@ def _facts(process: Process) -> dict[str, str]:
             settings = shown(page_of(process))
         except SettingsError as error:
             return {"settings": str(error)}
-        return found | {each.key: process.common(each.text) for each in settings}
+        return found | {each.key: process.common(each.text) for each in settings if each.key not in _OF_CONTAINERS}
     return found | {
         name: process.common(value) for name, value in process.variables.items() if name.startswith("ETCD_")
     }

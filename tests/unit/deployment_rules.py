@@ -390,6 +390,33 @@ def _run_beside(
             yield f"{name}: its backups have another {key}"
 
 
+def backups_have_a_disk(deploy: Path) -> Iterator[str]:
+    """Copies and drills fill a volume of their own: none that the process which serves needs."""
+    for process in [*deployed_compose.processes(deploy), *deployed_kubernetes.processes(deploy)]:
+        for key, place in process.variables.items():
+            if key.endswith("_SCRATCH") and Path(process.data) in (Path(place), *Path(place).parents):
+                yield f"{process.name}: makes backups in its data"
+    settings = {name_of(each): each.mapping("data") for each in manifests(deploy, "ConfigMap")}
+    for name, service in deployed_compose.services(deploy).items():
+        if name.endswith(deployed_compose.BACKUPS):
+            place = _scratch(service.mapping("environment"))
+            volume = f"{name.removesuffix(deployed_compose.BACKUPS)}{deployed_compose.SCRATCH}:{place}"
+            if volume not in service.texts("volumes"):
+                yield f"{name}: has no volume for backups at {place}"
+    for stateful_set in manifests(deploy, "StatefulSet"):
+        pod = pod_of(stateful_set)
+        own = {each["name"].text for each in pod.nodes("volumes") if each.get("ephemeral") is not None}
+        for container in pod.nodes("containers")[1:]:
+            place = _scratch(settings[container.nodes("envFrom")[0]["configMapRef"]["name"].text])
+            mounts = {each["mountPath"].text: each["name"].text for each in container.nodes("volumeMounts")}
+            if mounts.get(place) not in own:
+                yield f"{name_of(stateful_set)}: has no volume for backups at {place}"
+
+
+def _scratch(variables: Mapping[str, str]) -> str:
+    return next((value for key, value in variables.items() if key.endswith("_SCRATCH")), "")
+
+
 def image_builds(deploy: Path) -> Iterator[str]:
     """The image is of one base without a registry, with hashes, without build tools at the end, and not root's."""
     arguments, stages = deployed_image.stages(deploy)

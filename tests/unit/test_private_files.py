@@ -18,6 +18,7 @@ OWN, ANOTHER = 10001, 20000
 # Files and directories whose settings hold no secret: certificates, public keys, what a process writes.
 OPEN = {
     "data",
+    "scratch",
     "port_file",
     "web.port_file",
     "federation_anchor",

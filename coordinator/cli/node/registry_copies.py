@@ -40,7 +40,7 @@ def extract_registry(sources: Sources, target: Path, backup_id: str, *, as_json:
         member = backup_member(COORDINATOR, sources)
         with member.scratch() as directory:
             chosen = member.chosen(backup_id)
-            member.repository.extract(chosen.id, directory)
+            member.repository.extract(chosen, directory)
             found = verified(directory)
             copy_file(directory / SNAPSHOT, target)
     if as_json:

@@ -109,6 +109,7 @@ REVOKE = Method("/etcdserverpb.Lease/LeaseRevoke", rpc_pb2.LeaseRevokeRequest, r
 KEEP_ALIVE = Method("/etcdserverpb.Lease/LeaseKeepAlive", rpc_pb2.LeaseKeepAliveRequest, rpc_pb2.LeaseKeepAliveResponse)
 WATCH = Method("/etcdserverpb.Watch/Watch", rpc_pb2.WatchRequest, rpc_pb2.WatchResponse)
 SNAPSHOT = Method("/etcdserverpb.Maintenance/Snapshot", rpc_pb2.SnapshotRequest, rpc_pb2.SnapshotResponse)
+STATUS = Method("/etcdserverpb.Maintenance/Status", rpc_pb2.StatusRequest, rpc_pb2.StatusResponse)
 
 Compare = Callable[[rpc_pb2.ResponseHeader], None]
 _Stream = grpc.aio.StreamStreamCall[rpc_pb2.WatchRequest, rpc_pb2.WatchResponse]
@@ -254,9 +255,21 @@ class EtcdClient:
         entries = {pair.key: Entry(pair.value, pair.mod_revision, pair.lease) for pair in found}
         return Read(entries, response.header.revision, response.header.cluster_id)
 
-    async def snapshot(self, take: Callable[[bytes], object], seconds: float = SNAPSHOT_SECONDS) -> None:
-        """Hands on the whole store of one member, part by part. Raises Unanswered, or Rejected."""
+    async def snapshot(
+        self, begin: Callable[[int], object], take: Callable[[bytes], object], seconds: float = SNAPSHOT_SECONDS
+    ) -> None:
+        """Hands on the whole store of one member: first its size in bytes, then part by part.
+
+        Raises Unanswered, or Rejected.
+        """
         member = self._pick()
+        try:
+            status = await ask(member.channel, STATUS, STATUS.request(), ATTEMPT_SECONDS)
+        except Unanswered as error:
+            self._leave_out_after(error, member)
+            raise
+        self._compare(status.header)
+        begin(status.dbSize)
         stream: grpc.aio.UnaryStreamMultiCallable[rpc_pb2.SnapshotRequest, rpc_pb2.SnapshotResponse]
         stream = member.channel.unary_stream(
             SNAPSHOT.path,

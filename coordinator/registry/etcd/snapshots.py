@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import shutil
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
@@ -15,7 +16,8 @@ from coordinator.registry.etcd.client import RANGE, EtcdClient, Rejected, Unansw
 from coordinator.registry.etcd.scratch import served
 from coordinator.registry.etcd.settings import EtcdSettings
 from gateway.backups.encoding import decoded, encoded
-from gateway.backups.refused import CopyFailed
+from gateway.backups.refused import CopyFailed, ProgramMissing
+from gateway.backups.room import require_free
 from gateway.backups.server_programs import run
 from gateway.backups.shared_store import SharedCopy
 from gateway.process.files import create_file, start_private
@@ -27,9 +29,11 @@ SNAPSHOT = "registry.db"
 _MANIFEST = "registry.json"
 _SCRATCH = "registry"
 _STORE = "etcd"
+_PROGRAMS, _PACKAGE = ("etcdutl", "etcd"), "etcd-server"
 _ALL = b"\0"  # as the first key and as the end of a range: every key
 _ENTRIES_AT_ONCE = 500
 _HASH_BYTES = 32  # SHA-256 of what stands before it, at the end of a snapshot
+_LOG_BYTES = 2 * 64_000_000  # an etcd allots its log by files of this size, and one ahead
 _PAGE_BYTES = 512  # the content of a snapshot is a multiple of this
 
 Ask = Callable[[rpc_pb2.RangeRequest], Awaitable[rpc_pb2.RangeResponse]]
@@ -41,17 +45,34 @@ class EtcdSnapshots:
     def __init__(self, settings: EtcdSettings) -> None:
         self._settings = settings
 
+    @property
+    def name(self) -> str:
+        """See SharedStore."""
+        return _STORE
+
+    def require_programs(self) -> None:
+        """See SharedStore."""
+        for program in _PROGRAMS:
+            if shutil.which(program) is None:
+                raise ProgramMissing(
+                    translated("{program} is not installed (on Debian: {package})", program=program, package=_PACKAGE)
+                )
+
     def copy(self, directory: Path, now: datetime) -> None:
         """See SharedStore. The revision of the snapshot is read from etcd once more, and described by that."""
+        self.require_programs()
         try:
             content = asyncio.run(self._copied(directory / SNAPSHOT, now))
         except (Unanswered, Rejected, CredentialsUnusable) as error:
             raise CopyFailed(f"{_STORE}: {error}") from error
         create_file(directory / _MANIFEST, encoded(content))
 
-    def prove(self, directory: Path) -> SharedCopy:
+    def prove(self, directory: Path) -> SharedCopy | None:
         """See SharedStore. An etcd of its own serves the snapshot meanwhile."""
+        if not any((directory / name).exists() for name in (SNAPSHOT, _MANIFEST)):
+            return None
         told = verified(directory)
+        require_free(directory, (directory / SNAPSHOT).stat().st_size + _LOG_BYTES)
         scratch = directory / _SCRATCH
         scratch.mkdir(mode=0o700)
         try:
@@ -69,7 +90,7 @@ class EtcdSnapshots:
         try:
             await client.read([])
             with start_private(file) as target:
-                await self._download(client, target)
+                await self._download(client, file.parent, target)
             revision = await asyncio.to_thread(_revision_of, file)
             entries, content_hash = await _content(partial(client.call, RANGE), revision)
         finally:
@@ -78,13 +99,13 @@ class EtcdSnapshots:
             raise CopyFailed(translated("etcd became another cluster while it was copied"))
         return SharedCopy(_STORE, f"{clusters.pop():x}", revision, entries, content_hash, now)
 
-    async def _download(self, client: EtcdClient, target: FileIO) -> None:
-        """Tries each member once. Raises Unanswered, or Rejected."""
+    async def _download(self, client: EtcdClient, directory: Path, target: FileIO) -> None:
+        """Tries each member once. Raises CopyFailed where the disk has no room, Unanswered, or Rejected."""
         for left in reversed(range(len(self._settings.endpoints))):
             target.seek(0)
             target.truncate()
             try:
-                await client.snapshot(target.write)
+                await client.snapshot(partial(require_free, directory), target.write)
             except Unanswered:
                 if not left:
                     raise

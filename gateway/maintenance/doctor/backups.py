@@ -4,8 +4,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.backups.history import History, Task
+from gateway.backups.refused import ProgramMissing
 from gateway.backups.settings import BackupSettings
-from gateway.maintenance.doctor.findings import Finding, good, warning
+from gateway.backups.shared_store import SharedStore
+from gateway.maintenance.doctor.findings import Finding, bad, good, warning
 from gateway.store.opening import DatabasePlace
 from gateway.wording.languages import translated
 
@@ -29,6 +31,18 @@ def check_backups(backup: BackupSettings | None, place: DatabasePlace, data: Pat
         task=late[0],
     )
     return [warning(name, told, todo)]
+
+
+def check_shared_store(backup: BackupSettings | None, shared: SharedStore | None) -> list[Finding]:
+    """Checks that the programs are there which copy the store that processes share."""
+    if backup is None or shared is None:
+        return []
+    name = translated("copies of {store}", store=shared.name)
+    try:
+        shared.require_programs()
+    except ProgramMissing as error:
+        return [bad(name, str(error), translated("install it: until then copies have the database alone"))]
+    return [good(name, translated("the programs for them are installed"))]
 
 
 def _told(time: datetime | None, now: datetime) -> str:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from gateway.maintenance.doctor.archive import check_archive
-from gateway.maintenance.doctor.backups import check_backups
+from gateway.maintenance.doctor.backups import check_backups, check_shared_store
 from gateway.maintenance.doctor.certificates import check_credentials
 from gateway.maintenance.doctor.database import check_database
 from gateway.maintenance.doctor.findings import Finding, good
@@ -37,4 +37,5 @@ async def check_process(
         *database,
         *archive,
         *check_backups(settings.backup, settings.database, settings.data, clock.now()),
+        *check_shared_store(settings.backup, program.shared_store(settings)),
     ]
