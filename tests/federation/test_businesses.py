@@ -177,7 +177,7 @@ async def test_documents_that_were_verified_too_long_ago_are_refused(handlings: 
     wrong: list[object] = []
     for code in (code for code in CASES if any(each.all_of for each in ELSEWHERE[code].documents)):
         handling = handlings.of(code)
-        age = handling.business.document_freshness.ToTimedelta() + timedelta(minutes=1)
+        age = handling.business.document_freshness.ToTimedelta() + timedelta(minutes=2)
         reason, parameters = await refused(handling.submit(await handling.new_customer(), age=age))
         usual = usual_codes(requirement_of(handling.business, HOLDER))
         if reason != "DOCUMENT_STALE" or parameters["document"] not in usual:
