@@ -99,7 +99,7 @@ async def test_staff_see_a_chart_of_the_billed_months_for_a_quarter_of_an_hour_a
         address = (await browser.fill_in(sent.headers["location"], "verify", code)).headers["location"]
         assert f">{month}: 39.00 CNY</desc>" in (await browser.open(address)).text
         assert f"{month},39.00 CNY," in (await browser.open(f"{address}&month={month}&format=csv")).text
-        federation.clock.advance(timedelta(minutes=16))
+        federation.clock.advance(timedelta(minutes=17))
         stale = (await browser.open(address)).text
         assert (stale.count("DOCUMENT_STALE"), "<table" in stale, "<svg" in stale) == (3, False, False)
 
