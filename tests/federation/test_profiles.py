@@ -81,7 +81,7 @@ async def test_a_profile_is_refused_for_each_document_that_is_missing_stale_or_f
     other = Counter(federation, handling, "app")
     assert (await refusal(profile(other, number, request_id, documents))).reason == "NOT_VERIFIED"
     assert (await refusal(profile(counter, number, "", documents))).reason == "REQUEST_INVALID"
-    await federation.advance(timedelta(minutes=16))
+    await federation.advance(timedelta(minutes=17))
     assert (await refusal(profile(counter, number, request_id, documents))).reason == "DOCUMENT_STALE"
 
 
