@@ -52,6 +52,7 @@ class Coordinator:
         self.events: list[NetworkEvent] = []
         self.counts: list[ReportAffectedRequest] = []
         self.failures: list[Exception] = []
+        self.failures_of_counts: list[Exception] = []
         self.heard = asyncio.Event()
 
     @property
@@ -61,16 +62,16 @@ class Coordinator:
 
     async def _take_event(self, told: NetworkEvent) -> None:
         self.events.append(told)
-        self._answer()
+        self._answer(self.failures)
 
     async def _take_count(self, told: ReportAffectedRequest) -> None:
         self.counts.append(told)
-        self._answer()
+        self._answer(self.failures_of_counts or self.failures)
 
-    def _answer(self) -> None:
+    def _answer(self, failures: list[Exception]) -> None:
         self.heard.set()
-        if self.failures:
-            raise self.failures.pop(0)
+        if failures:
+            raise failures.pop(0)
 
 
 def waiting(tx: Transaction) -> list[NetworkEvent]:
@@ -180,6 +181,28 @@ def test_the_loop_tells_as_soon_as_something_is_to_be_told(adapter: Adapter) -> 
             loop.cancel()
             await asyncio.gather(loop, return_exceptions=True)
             assert coordinator.events == [FIRST]
+
+    run(scenario())
+
+
+def test_alarms_go_before_counts_and_a_failure_of_either_does_not_hold_up_the_other(adapter: Adapter) -> None:
+    async def scenario() -> None:
+        coordinator = Coordinator()
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            notifier = ProblemNotifier(CONTEXT, store, coordinator.port, count_complaints)
+            await store.write(lambda tx: follow(tx, CONTEXT, PROBLEMS.evidence, header(), NOON))
+            await store.write(lambda tx: tell_event(tx, FIRST))
+            coordinator.failures_of_counts = [Unreachable("no answer to the count")]
+            with pytest.raises(Unreachable):
+                await notifier.tell_all()
+            assert (coordinator.events, await store.read(waiting)) == ([FIRST], [])
+            await store.write(lambda tx: tell_event(tx, SECOND))
+            coordinator.failures = [Refused(Reason.REASON_TOO_BUSY)]
+            with pytest.raises(Refused, match="TOO_BUSY"):
+                await notifier.tell_all()
+            assert len(coordinator.counts) == 2
+            assert await store.read(lambda tx: rows.problems_to_count(tx, 10)) == []
+            assert await store.read(waiting) == [SECOND]
 
     run(scenario())
 

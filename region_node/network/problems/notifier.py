@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, is_temporary
+from gateway.errors import Refused, Unreachable, is_temporary
 from gateway.federation.network import NetworkRegistry
 from gateway.process import failpoints
 from gateway.store.port import CommittedElsewhere, Store, Transaction
@@ -91,14 +91,21 @@ class ProblemNotifier:
         await self._telling.run()
 
     async def tell_all(self) -> bool:
-        """Sends the queue; returns whether the rest can wait.
+        """Sends the queue; returns whether the rest can wait. Alarms and faults go before counts.
 
         Raises Refused and Unreachable where nobody responds, and Refused with TOO_BUSY where a coordinator has no room.
         """
-        is_all_told = True
+        failure: Refused | Unreachable | None = None
+        is_all_told = False
+        try:
+            is_all_told = await self._events.tell_pages(self._tell_events)
+        except (Refused, Unreachable) as raised:
+            failure = raised  # a count may have an answer all the same: it needs no room
         for each in await self._store.read(lambda tx: rows.problems_to_count(tx, _AT_ONCE)):
             is_all_told &= await self._tell_affected(each)
-        return await self._events.tell_pages(self._tell_events) and is_all_told
+        if failure is not None:
+            raise failure
+        return is_all_told
 
     async def _tell_events(self, events: Sequence[NetworkEvent]) -> bool:
         """Sends events concurrently; a storm has thousands."""
