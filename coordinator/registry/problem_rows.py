@@ -53,7 +53,7 @@ class EmbeddedProblems:
             mark = self._tally.mark()
             read = await self._store.read(_read)
             decision = await asyncio.to_thread(decide, read.book)
-            if decision.is_empty or await self._store.write(lambda tx: self._write(tx, read.changes, decision, by)):  # noqa: B023
+            if decision.is_empty or await self._store.write(lambda tx: self._write(tx, read, decision, by)):  # noqa: B023
                 after = read.book.after(decision)
                 self._tally.take(await asyncio.to_thread(lambda: after.charges), mark)  # noqa: B023
                 return after
@@ -69,13 +69,16 @@ class EmbeddedProblems:
     async def _charges(self) -> Mapping[str, int]:
         return (await self.book()).charges
 
-    def _write(self, tx: Transaction, changes: int, decision: Decision, by: Administered | None) -> bool:
-        """Writes a decision; returns False after another write in between."""
+    def _write(self, tx: Transaction, read: _Read, decision: Decision, by: Administered | None) -> bool:
+        """Writes a decision about what was read; returns False after another decision in between.
+
+        An event to delete stays where its region has reported a later version.
+        """
         is_ours = tx.execute(
             "INSERT INTO problem_changes (only_one, changes) VALUES (1, :following)"
             " ON CONFLICT (only_one) DO UPDATE SET changes = excluded.changes WHERE problem_changes.changes = :changes",
-            following=changes + 1,
-            changes=changes,
+            following=read.changes + 1,
+            changes=read.changes,
         )
         if not is_ours:
             return False
@@ -84,8 +87,11 @@ class EmbeddedProblems:
             " ON CONFLICT (problem_id) DO UPDATE SET content = excluded.content",
             [{"problem_id": each.header.id, "content": each.SerializeToString()} for each in decision.problems],
         )
-        events = [{"event_id": each} for each in decision.forgotten_events]
-        tx.execute_many("DELETE FROM network_events WHERE event_id = :event_id", events)
+        gone = [read.book.events[each] for each in decision.forgotten_events]
+        tx.execute_many(
+            "DELETE FROM network_events WHERE event_id = :event_id AND version = :version",
+            [{"event_id": each.id, "version": each.version} for each in gone],
+        )
         for table in ("problems", "problem_followers"):
             tx.execute_many(
                 f"DELETE FROM {table} WHERE problem_id = :problem_id",  # noqa: S608 - names from above

@@ -93,6 +93,27 @@ def test_what_is_forgotten_is_gone_with_those_who_followed_it(opened: Registries
     run(scenario())
 
 
+def test_an_event_that_changes_after_the_decision_to_forget_it_stays(opened: Registries) -> None:
+    ended, reopened = (event("sichuan/fault/1", links=LINK, version=each) for each in (1, 2))
+    other = cut()[0]
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            loop = asyncio.get_running_loop()
+            for each in (ended, other):
+                await registry.problems.keep_event(each)
+
+            def decide(_: Book) -> Decision:
+                """A decision is made beside the loop, and the region reports meanwhile."""
+                assert asyncio.run_coroutine_threadsafe(registry.problems.keep_event(reopened), loop).result()
+                return Decision((), [ended.id, other.id])
+
+            await registry.problems.change(decide)
+            assert (await registry.problems.book()).events == {reopened.id: reopened}
+
+    run(scenario())
+
+
 def test_two_coordinators_that_decide_at_once_make_one_problem_of_one_cause(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -106,7 +106,7 @@ class EtcdProblems:
                 decision = await asyncio.to_thread(decide, book)
                 try:
                     for part in self._parts(decision, by):
-                        at = await self._write(part, at)
+                        at = await self._write(part, at, book)
                 except _Moved:
                     continue
                 break
@@ -175,13 +175,22 @@ class EtcdProblems:
         for first in range(0, len(gone), _PUTS_AT_ONCE):
             yield Change(deletes=gone[first : first + _PUTS_AT_ONCE])
 
-    async def _write(self, part: Change, at: int) -> int:
-        """Writes a part if nothing was written since a revision; returns its own. Raises _Moved."""
-        head = self._ports.keys.problem_changes
+    async def _write(self, part: Change, at: int, book: Book) -> int:
+        """Writes a part if no decision was written since a revision; returns its own. Raises _Moved.
+
+        An event to delete stays where its region has reported a later version than that in the book.
+        """
+        head, events = self._ports.keys.problem_changes, self._ports.keys.network_events
+
+        def is_as_decided(key: bytes, found: Found) -> bool:
+            event = values.decode_network_event(found[key].value) if key in found else None
+            return event is None or event == book.events.get(event.id)
 
         def decide(found: Found) -> Change | None:
             if (found[head].revision if head in found else 0) != at:
                 raise _Moved
-            return Change({**part.puts, head: Put(values.encode_number(at))}, part.deletes, part.noted)
+            deletes = [key for key in part.deletes if is_as_decided(key, found)]
+            return Change({**part.puts, head: Put(values.encode_number(at))}, deletes, part.noted)
 
-        return await self._ports.make([head], decide, is_noted=part.noted is not None)
+        told = [key for key in part.deletes if events.holds(key)]
+        return await self._ports.make([head, *told], decide, is_noted=part.noted is not None)
