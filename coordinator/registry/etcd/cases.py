@@ -28,18 +28,17 @@ class EtcdCases:
 
         def decide(found: Found) -> Change | None:
             nonlocal growth, is_kept
-            growth, is_kept = 0, True
+            is_kept = True
             before = values.decode_case(found[key].value) if key in found else None
             if before is not None and before.version >= header.version:
-                return None
+                return None  # an attempt without an answer may have written it, and its growth counts
             is_kept = has_room(self._tally, header, before)
             if not is_kept:
                 return None
             growth = growth_of(header, before)
             return Change({key: Put(values.encode_case(header))})
 
-        await self._ports.make([key], decide)
-        self._tally.note(region, growth)
+        await self._ports.make([key], decide, written=lambda: self._tally.note(region, growth))
         return is_kept
 
     async def all(self) -> Sequence[CaseHeader]:

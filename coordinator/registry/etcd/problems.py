@@ -41,11 +41,29 @@ class ProblemPorts:
     to_the_end: Callable[[Coroutine[object, object, int]], Awaitable[int]]
 
     async def make(
-        self, keys: Sequence[bytes], decide: Callable[[Found], Change | None], *, is_noted: bool = False
+        self,
+        keys: Sequence[bytes],
+        decide: Callable[[Found], Change | None],
+        *,
+        is_noted: bool = False,
+        written: Callable[[], None] = lambda: None,
     ) -> int:
-        """Makes a change to its end, as `Changes.make`."""
-        work = self.changes.make(keys, decide, self.clock.now(), self.patience(), is_noted=is_noted)
-        return await self.to_the_end(work)
+        """Makes a change to its end, as `Changes.make`.
+
+        Calls `written` after each change that was made or may be, even where nobody waits for it any more.
+        """
+
+        async def work() -> int:
+            try:
+                revision = await self.changes.make(keys, decide, self.clock.now(), self.patience(), is_noted=is_noted)
+            except Refused as refused:
+                if refused.reason == Reason.REASON_OUTCOME_UNKNOWN:
+                    written()
+                raise
+            written()
+            return revision
+
+        return await self.to_the_end(work())
 
 
 @contextmanager
@@ -78,10 +96,10 @@ class EtcdProblems:
 
         def decide(found: Found) -> Change | None:
             nonlocal growth, has_room
-            growth, has_room = 0, True
+            has_room = True
             before = values.decode_network_event(found[key].value) if key in found else None
             if before is not None and before.version >= event.version:
-                return None
+                return None  # an attempt without an answer may have written it, and its growth counts
             wanted = growth_of(event, before)
             has_room = self._tally.has_room(region, wanted, shares.EVENTS)
             if not has_room:
@@ -89,8 +107,7 @@ class EtcdProblems:
             growth = wanted
             return Change({key: Put(values.encode_network_event(event))})
 
-        await self._ports.make([key], decide)
-        self._tally.note(region, growth)
+        await self._ports.make([key], decide, written=lambda: self._tally.note(region, growth))
         return has_room
 
     async def book(self) -> Book:
