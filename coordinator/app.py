@@ -37,6 +37,7 @@ from coordinator.planned_outages.service import PlannedOutageRegistryService
 from coordinator.problems.correlator import Correlator, CorrelatorPorts
 from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.following import Following, FollowingPorts
+from coordinator.problems.making_room import RoomMaker
 from coordinator.problems.reports import LogSink, ReportNotifier
 from coordinator.problems.service import ProblemPorts, ProblemService
 from coordinator.registry.age import observe_age
@@ -281,7 +282,7 @@ def _parts(
         presence=presence,
         denial_log=denial_log,
         federation=federation,
-        problems=_problems(registry, clock, telemetry),
+        problems=_problems(registry, members, clock, telemetry),
         auditing=auditing,
         version=OwnVersion(migrations_of(*PACKAGES), settings.database.engine),
         fence=fence,
@@ -294,11 +295,12 @@ def _enrolment_ports(parts: Parts) -> EnrolmentPorts:
     return EnrolmentPorts(settings.federation, parts.registry, parts.clock, lambda: keys.authorities, parts.fence)
 
 
-def _problems(registry: Registry, clock: AgreedClock, telemetry: Telemetry) -> ProblemPorts:
+def _problems(registry: Registry, members: CurrentMembers, clock: AgreedClock, telemetry: Telemetry) -> ProblemPorts:
     reports = ReportNotifier(LogSink())
     reports.observe(telemetry.meter)
-    current = CurrentNetwork(registry)
-    return ProblemPorts(registry, current, Correlator(CorrelatorPorts(registry, current, clock, reports)), clock)
+    current, room = CurrentNetwork(registry), RoomMaker(registry, members)
+    correlator = Correlator(CorrelatorPorts(registry, current, clock, reports, room))
+    return ProblemPorts(registry, current, correlator, room, clock)
 
 
 def _risks(parts: Parts, telemetry: Telemetry) -> RiskWatch:

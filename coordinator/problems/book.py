@@ -21,7 +21,7 @@ from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity, ProblemHeader
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.problems import is_cause_known
-from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 
 _MOST_CHILDREN = 10_000  # children whose ids one problem keeps, the most that it keeps
 
@@ -57,11 +57,11 @@ def correlated(book: Book, view: View) -> list[Problem]:
         if known is not None and (_is_problem(members, window) or not _has_lost(going_on[known].header, book)):
             drafts[known] = _header(known, cluster, members, view)
         elif known is None and _is_problem(members, window):
-            name = _new_id(cluster, book.problems.keys() | drafts.keys())
+            name = _new_id(cluster, book.problems.keys() | drafts.keys(), view.now)
             drafts[name] = _header(name, cluster, members, view)
     cancelled = {name: _cancelled(going_on[name].header, drafts, book) for name in going_on.keys() - drafts.keys()}
     _name_services(drafts, cancelled.values(), book, view)
-    return list(_changed({**drafts, **cancelled}, book))
+    return list(_changed({**drafts, **cancelled}, book, view))
 
 
 def _going_on(book: Book, view: View) -> dict[str, Problem]:
@@ -156,12 +156,15 @@ def _is_problem(members: Sequence[NetworkEvent], window: int) -> bool:
     return is_problem([observed(each) for each in members], window)
 
 
-def _new_id(cluster: Cluster, known: Iterable[str]) -> str:
-    """`problem-<day>-<eight digits>`, determined by the first event, so that all coordinators choose the same id."""
+def _new_id(cluster: Cluster, known: Iterable[str], now: datetime) -> str:
+    """`problem-<day>-<eight digits>`, determined by the first event and the time of the decision.
+
+    A problem may come back once it was removed. Under its former id, regions would ignore its first versions.
+    """
     day = from_microseconds(cluster.start)
     taken, attempt = frozenset(known), 0
     while True:
-        told = f"{cluster.events[0]} {cluster.cause.kind.name} {cluster.cause.id} {attempt}"
+        told = f"{cluster.events[0]} {cluster.cause.kind.name} {cluster.cause.id} {to_microseconds(now)} {attempt}"
         name = f"problem-{day:%Y%m%d}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
         if name not in taken:
             return name
@@ -307,7 +310,7 @@ def _cancelled(header: ProblemHeader, drafts: Mapping[str, ProblemHeader], book:
     return cancelled
 
 
-def _changed(drafts: Mapping[str, ProblemHeader], book: Book) -> Iterable[Problem]:
+def _changed(drafts: Mapping[str, ProblemHeader], book: Book, view: View) -> Iterable[Problem]:
     for name, header in drafts.items():
         before = book.problems.get(name)
         header.version = before.header.version if before is not None else 0
@@ -318,6 +321,7 @@ def _changed(drafts: Mapping[str, ProblemHeader], book: Book) -> Iterable[Proble
         if before is not None:
             problem.CopyFrom(before)
         problem.header.CopyFrom(header)
+        problem.change_time.CopyFrom(to_timestamp(view.now))
         yield problem
 
 

@@ -14,8 +14,8 @@ from coordinator.problems.book import View, correlated, past
 from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.elements import element_of, region_of
 from coordinator.problems.grades import duration_of, graded, thresholds_of
+from coordinator.problems.making_room import RoomMaker
 from coordinator.problems.reports import ReportNotifier
-from coordinator.problems.room import crowded_out
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem
@@ -38,6 +38,7 @@ class CorrelatorPorts:
     current: CurrentNetwork
     clock: AgreedClock
     reports: ReportNotifier
+    room: RoomMaker
 
 
 class Correlator:
@@ -77,7 +78,7 @@ class Correlator:
                 continue
 
     async def look(self) -> None:
-        """Correlates the current events.
+        """Correlates the current events, and makes room for new ones.
 
         Raises Refused where the registry does not respond, or has no configuration.
         """
@@ -89,8 +90,9 @@ class Correlator:
             seen.update(_versions(book))
             return decide(book, is_correlated=(seen, revision) == self._correlated)
 
-        problems = (await registry.change(decide_anew)).problems
+        book = await registry.change(decide_anew)
         self._correlated = seen, revision
+        problems = (await self._ports.room.make(book, now)).problems
         self._ports.reports.take(problems.values(), now)
         for listener in self._listeners:
             listener(problems)
@@ -120,8 +122,7 @@ def decision(current: CurrentNetwork, now: datetime) -> Deciding:
                 changed[name] = after
         forgotten = past(book, now)
         kept = [each for name, each in changed.items() if name not in forgotten.forgotten_problems]
-        first = Decision(kept, forgotten.forgotten_events, forgotten.forgotten_problems)
-        return first.then(crowded_out(book.after(first), now))
+        return Decision(kept, forgotten.forgotten_events, forgotten.forgotten_problems)
 
     return decide
 

@@ -3,7 +3,8 @@
 Pure: the same book gives the same result at every coordinator.
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Mapping, Set
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from coordinator.problems import rules
@@ -12,52 +13,84 @@ from coordinator.registry.problem_port import Book, Decision, cancelled_charges,
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.time.clock import from_timestamp
 
-_REST = timedelta(minutes=10)  # in which regions are told of the end of a problem
+_REST = timedelta(days=1)  # of an ended problem, in which people and systems still ask for it
 
 
-def crowded_out(book: Book, now: datetime) -> Decision:
+@dataclass(frozen=True)
+class Told:
+    """The versions of problems that regions have accepted, by problem and region, and the regions that count."""
+
+    followed: Mapping[tuple[str, str], int]
+    regions: Collection[str]
+
+    def is_known(self, problem: Problem) -> bool:
+        """Whether every region has the last version: without it a region would show the problem for ever."""
+        header = problem.header
+        return all(self.followed.get((header.id, region), 0) >= header.version for region in self.regions)
+
+
+def is_crowded(book: Book) -> bool:
+    """Whether a region has nearly filled its share."""
+    return bool(_crowded(book))
+
+
+def crowded_out(book: Book, told: Told, now: datetime) -> Decision:
     """The data to remove of regions that have nearly filled their share.
 
-    The oldest ended events of such a region go first, those of problems in progress after all others. Problems lose
-    these events, and go with the last one. Where the share is still exceeded, cancelled problems go.
+    The oldest cancelled problems of such a region go first, then its oldest ended events. Problems lose these events,
+    and go with the last one.
     """
-    left = {region: charge for region, charge in book.charges.items() if charge > shares.crowded(shares.EVENTS)}
+    left = _crowded(book)
     if not left:
         return Decision()
+    held = {name: each for name, each in book.problems.items() if not _may_go(each, told, now)}
+    over = set[str]()
+    for problem in sorted(filter(_is_cancelled, book.problems.values()), key=rules.place, reverse=True):
+        charges = cancelled_charges(problem)
+        if problem.header.id not in held and any(_is_above(left, region) for region in charges):
+            over.add(problem.header.id)
+            left = {region: charge - charges.get(region, 0) for region, charge in left.items()}
     gone = set[str]()
-    for event in _ended(book, left.keys(), now):
+    for event in _ended(book, left.keys(), {child for each in held.values() for child in each.header.child_ids}):
         region = shares.region_of(event.id)
-        if left[region] > shares.relieved(shares.EVENTS):
+        if _is_above(left, region):
             gone.add(event.id)
             left[region] -= event_charge(event)
     touched = [each for each in book.problems.values() if not gone.isdisjoint(each.header.child_ids)]
-    over = {each.header.id for each in touched if not _has_event(each, book, gone)}
-    over |= _cancelled_beyond([each for name, each in book.problems.items() if name not in over], left)
+    over |= {each.header.id for each in touched if not _has_event(each, book, gone)}
     trimmed = [_without(each, gone) for each in touched if each.header.id not in over and not _is_cancelled(each)]
     return Decision(trimmed, sorted(gone), sorted(over))
 
 
-def _ended(book: Book, regions: Set[str], now: datetime) -> list[NetworkEvent]:
-    """The ended events of regions in the order in which they go."""
-    problems = [each for each in book.problems.values() if not _is_cancelled(each)]
-    in_progress = {child: _goes_on(each) for each in problems for child in each.header.child_ids}
+def _crowded(book: Book) -> dict[str, int]:
+    """The charges of the regions that have nearly filled their share."""
+    return {region: charge for region, charge in book.charges.items() if charge > shares.crowded(shares.EVENTS)}
 
-    def may_go(event: NetworkEvent) -> bool:
-        is_settled = in_progress.get(event.id, True) or from_timestamp(event.tell_time) < now - _REST
-        return event.HasField("clear_time") and is_settled and shares.region_of(event.id) in regions
 
-    def place(event: NetworkEvent) -> tuple[bool, datetime, str]:
-        return in_progress.get(event.id, False), from_timestamp(event.clear_time), event.id
+def _is_above(left: Mapping[str, int], region: str) -> bool:
+    return left.get(region, 0) > shares.relieved(shares.EVENTS)
 
-    return sorted(filter(may_go, book.events.values()), key=place)
+
+def _may_go(problem: Problem, told: Told, now: datetime) -> bool:
+    """Whether a problem and its events may go: long over, known as such, and no accident to account for."""
+    if problem.header.state == rules.IN_PROGRESS or problem.grades or rules.has_open_reports(problem):
+        return False
+    last = max(from_timestamp(problem.change_time), from_timestamp(problem.header.end_time))
+    return last < now - _REST and told.is_known(problem)
+
+
+def _ended(book: Book, regions: Set[str], held: Set[str]) -> list[NetworkEvent]:
+    """The ended events of regions in the order in which they go, without those that are held."""
+    ended = [
+        each
+        for each in book.events.values()
+        if each.HasField("clear_time") and each.id not in held and shares.region_of(each.id) in regions
+    ]
+    return sorted(ended, key=lambda each: (from_timestamp(each.clear_time), each.id))
 
 
 def _is_cancelled(problem: Problem) -> bool:
     return problem.header.state == rules.CANCELLED
-
-
-def _goes_on(problem: Problem) -> bool:
-    return problem.header.state == rules.IN_PROGRESS
 
 
 def _has_event(problem: Problem, book: Book, gone: Set[str]) -> bool:
@@ -69,15 +102,3 @@ def _without(problem: Problem, gone: Set[str]) -> Problem:
     after.CopyFrom(problem)
     after.header.child_ids[:] = [each for each in problem.header.child_ids if each not in gone]
     return after
-
-
-def _cancelled_beyond(problems: Iterable[Problem], left: Mapping[str, int]) -> set[str]:
-    """The oldest cancelled problems that have to go; `left` are the charges of the regions without ended events."""
-    excess = {region: charge - shares.EVENTS for region, charge in left.items() if charge > shares.EVENTS}
-    found = set[str]()
-    for each in sorted(filter(_is_cancelled, problems), key=rules.place, reverse=True):
-        charges = cancelled_charges(each)
-        if any(excess.get(region, 0) > 0 for region in charges):
-            found.add(each.header.id)
-            excess = {region: beyond - charges.get(region, 0) for region, beyond in excess.items()}
-    return found

@@ -10,9 +10,9 @@ import grpc
 from coordinator.problems import rules
 from coordinator.problems.correlator import Correlator, grading
 from coordinator.problems.current import CurrentNetwork
+from coordinator.problems.making_room import RoomMaker
 from coordinator.problems.outages import outage_key, outages_now
 from coordinator.problems.reports import kind_name
-from coordinator.problems.room import crowded_out
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Administered, Book, Decision
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
@@ -38,6 +38,7 @@ class ProblemPorts:
     registry: Registry
     current: CurrentNetwork
     correlator: Correlator
+    room: RoomMaker
     clock: Clock
 
 
@@ -160,7 +161,7 @@ class ProblemService(ProblemServiceServicer):
             now = self._ports.clock.now()
             if self._room_made is None or now - self._room_made >= _MAKE_ROOM_EVERY:
                 self._room_made = now
-                await self._problems.change(lambda book: crowded_out(book, now))
+                await self._ports.room.make(await self._problems.book(), now)
 
     def _grade(self) -> Callable[[Problem], Problem]:
         return grading(self._ports.current, self._ports.clock.now())

@@ -85,13 +85,6 @@ class Decision:
         """Whether nothing is to be done."""
         return not (self.problems or self.forgotten_events or self.forgotten_problems)
 
-    def then(self, later: "Decision") -> "Decision":
-        """Both decisions as one, where the later one is about the book after this one."""
-        gone = {*self.forgotten_problems, *later.forgotten_problems}
-        problems = {each.header.id: each for each in (*self.problems, *later.problems)}
-        kept = [each for name, each in problems.items() if name not in gone]
-        return Decision(kept, [*self.forgotten_events, *later.forgotten_events], sorted(gone))
-
 
 @dataclass(frozen=True)
 class Administered:

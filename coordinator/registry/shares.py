@@ -6,8 +6,8 @@ record counts by its charge, which is at least its bytes in the registry with it
 
 _KIB = 1024
 _MIB = 1024 * _KIB
-EVENTS = 16 * _MIB
-"""For alarms and faults, with the problems behind them."""
+EVENTS = 56 * _MIB
+"""For alarms and faults, with the problems behind them: a storm of a day, for they stay so long."""
 CASES = 8 * _MIB
 ASSIGNMENTS = 40 * _MIB
 """For numbers given away: they are kept for ever, each with its row in the audit chain."""

@@ -11,6 +11,7 @@ from coordinator.planned_outages.service import PlannedOutageRegistryService
 from coordinator.problems.correlator import Correlator, CorrelatorPorts
 from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.following import Following, FollowingPorts
+from coordinator.problems.making_room import RoomMaker
 from coordinator.problems.reports import ReportNotifier
 from coordinator.problems.service import ProblemPorts, ProblemService
 from coordinator.registry.port import Registry
@@ -42,11 +43,12 @@ class NetworkSupport:
         registry = cast("Registry", kept)
         current = CurrentNetwork(registry)
         reports = ReportNotifier(_NobodyReports())
-        self._correlator = Correlator(CorrelatorPorts(registry, current, clock, reports))
         current_members, channels = cast("CurrentMembers", _Members(members)), cast("RegionChannels", _Channels(ways))
+        room = RoomMaker(registry, current_members)
+        self._correlator = Correlator(CorrelatorPorts(registry, current, clock, reports, room))
         self._following = Following(FollowingPorts(registry, current_members, channels))
         self._correlator.on_change(self._following.note_change)
-        self._problems = ProblemService(ProblemPorts(registry, current, self._correlator, clock))
+        self._problems = ProblemService(ProblemPorts(registry, current, self._correlator, room, clock))
         self._planned = PlannedOutageRegistryService(registry, clock)
 
     def loops(self) -> list[Coroutine[object, object, None]]:

@@ -27,7 +27,7 @@ from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0gateway/api/coordinator/v1/problem_service.proto\x12\x1agateway.api.coordinator.v1\x1a\'gateway/api/federation/v1/problem.proto\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x03\n\x0cNetworkEvent\x12\n\n\x02id\x18\x01 \x01(\t\x12:\n\x04kind\x18\x02 \x01(\x0e\x32,.gateway.api.coordinator.v1.NetworkEventKind\x12\r\n\x05sites\x18\x03 \x03(\t\x12\r\n\x05links\x18\x04 \x03(\t\x12\x10\n\x08services\x18\x05 \x03(\t\x12>\n\x08severity\x18\x06 \x01(\x0e\x32,.gateway.api.federation.v1.PerceivedSeverity\x12.\n\nraise_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclear_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\t \x01(\x03\x12\x12\n\nproblem_id\x18\n \x01(\t\x12-\n\ttell_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tretracted\x18\x0c \x01(\x08\x12\x13\n\x0bof_one_line\x18\r \x01(\x08\x12\x16\n\x0ereported_again\x18\x0f \x01(\x08\x12>\n\tcondition\x18\x0e \x01(\x0e\x32+.gateway.api.federation.v1.NetworkCondition\"\x8f\x01\n\rAffectedCount\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x03\x12\x17\n\x0fproblem_version\x18\x03 \x01(\x04\x12.\n\ncount_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncomplaints\x18\x05 \x01(\x03\"\x8b\x01\n\x0cReachedGrade\x12\x38\n\x05grade\x18\x01 \x01(\x0e\x32).gateway.api.coordinator.v1.AccidentGrade\x12.\n\nreach_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tcustomers\x18\x03 \x01(\x03\"\xf4\x01\n\x0e\x41\x63\x63identReport\x12\x34\n\x04kind\x18\x01 \x01(\x0e\x32&.gateway.api.coordinator.v1.ReportKind\x12\x38\n\x05grade\x18\x02 \x01(\x0e\x32).gateway.api.coordinator.v1.AccidentGrade\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tmake_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\radministrator\x18\x05 \x01(\t\"\xf7\x01\n\x07Problem\x12\x38\n\x06header\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.ProblemHeader\x12;\n\x08\x61\x66\x66\x65\x63ted\x18\x02 \x03(\x0b\x32).gateway.api.coordinator.v1.AffectedCount\x12\x38\n\x06grades\x18\x03 \x03(\x0b\x32(.gateway.api.coordinator.v1.ReachedGrade\x12;\n\x07reports\x18\x04 \x03(\x0b\x32*.gateway.api.coordinator.v1.AccidentReport\"\xd3\x02\n\x06Outage\x12:\n\x07\x65lement\x18\x01 \x01(\x0b\x32).gateway.api.federation.v1.NetworkElement\x12\x0e\n\x06region\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nproblem_id\x18\x04 \x01(\t\x12\x15\n\ris_root_cause\x18\x05 \x01(\x08\x12\x11\n\tcustomers\x18\x06 \x01(\x03\x12\x19\n\x11planned_outage_id\x18\x07 \x01(\t\x12\x34\n\x10planned_end_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\tcondition\x18\t \x01(\x0e\x32+.gateway.api.federation.v1.NetworkCondition\"M\n\x12ReportEventRequest\x12\x37\n\x05\x65vent\x18\x01 \x01(\x0b\x32(.gateway.api.coordinator.v1.NetworkEvent\"\x15\n\x13ReportEventResponse\"k\n\x15ReportAffectedRequest\x12\x12\n\nproblem_id\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x03\x12\x17\n\x0fproblem_version\x18\x03 \x01(\x04\x12\x12\n\ncomplaints\x18\x04 \x01(\x03\"\x18\n\x16ReportAffectedResponse\"~\n\x13ListProblemsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x15\n\rinclude_ended\x18\x02 \x01(\x08\x12\x19\n\x11with_open_reports\x18\x03 \x01(\x08\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"f\n\x14ListProblemsResponse\x12\x35\n\x08problems\x18\x01 \x03(\x0b\x32#.gateway.api.coordinator.v1.Problem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x11GetProblemRequest\x12\x12\n\nproblem_id\x18\x01 \x01(\t\"\x84\x01\n\x12GetProblemResponse\x12\x34\n\x07problem\x18\x01 \x01(\x0b\x32#.gateway.api.coordinator.v1.Problem\x12\x38\n\x06\x65vents\x18\x02 \x03(\x0b\x32(.gateway.api.coordinator.v1.NetworkEvent\";\n\x12ListOutagesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x13ListOutagesResponse\x12\x33\n\x07outages\x18\x01 \x03(\x0b\x32\".gateway.api.coordinator.v1.Outage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"_\n\x13RecordReportRequest\x12\x12\n\nproblem_id\x18\x01 \x01(\t\x12\x34\n\x04kind\x18\x02 \x01(\x0e\x32&.gateway.api.coordinator.v1.ReportKind\"L\n\x14RecordReportResponse\x12\x34\n\x07problem\x18\x01 \x01(\x0b\x32#.gateway.api.coordinator.v1.Problem*r\n\x10NetworkEventKind\x12\"\n\x1eNETWORK_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18NETWORK_EVENT_KIND_ALARM\x10\x01\x12\x1c\n\x18NETWORK_EVENT_KIND_FAULT\x10\x02*\x9d\x01\n\rAccidentGrade\x12\x1e\n\x1a\x41\x43\x43IDENT_GRADE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41\x43\x43IDENT_GRADE_ORDINARY\x10\x01\x12\x19\n\x15\x41\x43\x43IDENT_GRADE_LARGER\x10\x02\x12\x18\n\x14\x41\x43\x43IDENT_GRADE_MAJOR\x10\x03\x12\x1a\n\x16\x41\x43\x43IDENT_GRADE_SPECIAL\x10\x04*q\n\nReportKind\x12\x1b\n\x17REPORT_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10REPORT_KIND_ORAL\x10\x01\x12\x17\n\x13REPORT_KIND_WRITTEN\x10\x02\x12\x17\n\x13REPORT_KIND_MONTHLY\x10\x03\x32\xff\x05\n\x0eProblemService\x12~\n\x0bReportEvent\x12..gateway.api.coordinator.v1.ReportEventRequest\x1a/.gateway.api.coordinator.v1.ReportEventResponse\"\x0e\x90\x02\x02\xaa\xbb\x18\x01\x01\xc0\xbb\x18\x80\x80@\x12\x81\x01\n\x0eReportAffected\x12\x31.gateway.api.coordinator.v1.ReportAffectedRequest\x1a\x32.gateway.api.coordinator.v1.ReportAffectedResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12{\n\x0cListProblems\x12/.gateway.api.coordinator.v1.ListProblemsRequest\x1a\x30.gateway.api.coordinator.v1.ListProblemsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12u\n\nGetProblem\x12-.gateway.api.coordinator.v1.GetProblemRequest\x1a..gateway.api.coordinator.v1.GetProblemResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12x\n\x0bListOutages\x12..gateway.api.coordinator.v1.ListOutagesRequest\x1a/.gateway.api.coordinator.v1.ListOutagesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12{\n\x0cRecordReport\x12/.gateway.api.coordinator.v1.RecordReportRequest\x1a\x30.gateway.api.coordinator.v1.RecordReportResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0gateway/api/coordinator/v1/problem_service.proto\x12\x1agateway.api.coordinator.v1\x1a\'gateway/api/federation/v1/problem.proto\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x03\n\x0cNetworkEvent\x12\n\n\x02id\x18\x01 \x01(\t\x12:\n\x04kind\x18\x02 \x01(\x0e\x32,.gateway.api.coordinator.v1.NetworkEventKind\x12\r\n\x05sites\x18\x03 \x03(\t\x12\r\n\x05links\x18\x04 \x03(\t\x12\x10\n\x08services\x18\x05 \x03(\t\x12>\n\x08severity\x18\x06 \x01(\x0e\x32,.gateway.api.federation.v1.PerceivedSeverity\x12.\n\nraise_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclear_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\t \x01(\x03\x12\x12\n\nproblem_id\x18\n \x01(\t\x12-\n\ttell_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tretracted\x18\x0c \x01(\x08\x12\x13\n\x0bof_one_line\x18\r \x01(\x08\x12\x16\n\x0ereported_again\x18\x0f \x01(\x08\x12>\n\tcondition\x18\x0e \x01(\x0e\x32+.gateway.api.federation.v1.NetworkCondition\"\x8f\x01\n\rAffectedCount\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x03\x12\x17\n\x0fproblem_version\x18\x03 \x01(\x04\x12.\n\ncount_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncomplaints\x18\x05 \x01(\x03\"\x8b\x01\n\x0cReachedGrade\x12\x38\n\x05grade\x18\x01 \x01(\x0e\x32).gateway.api.coordinator.v1.AccidentGrade\x12.\n\nreach_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tcustomers\x18\x03 \x01(\x03\"\xf4\x01\n\x0e\x41\x63\x63identReport\x12\x34\n\x04kind\x18\x01 \x01(\x0e\x32&.gateway.api.coordinator.v1.ReportKind\x12\x38\n\x05grade\x18\x02 \x01(\x0e\x32).gateway.api.coordinator.v1.AccidentGrade\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tmake_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\radministrator\x18\x05 \x01(\t\"\xa8\x02\n\x07Problem\x12\x38\n\x06header\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.ProblemHeader\x12;\n\x08\x61\x66\x66\x65\x63ted\x18\x02 \x03(\x0b\x32).gateway.api.coordinator.v1.AffectedCount\x12\x38\n\x06grades\x18\x03 \x03(\x0b\x32(.gateway.api.coordinator.v1.ReachedGrade\x12;\n\x07reports\x18\x04 \x03(\x0b\x32*.gateway.api.coordinator.v1.AccidentReport\x12/\n\x0b\x63hange_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd3\x02\n\x06Outage\x12:\n\x07\x65lement\x18\x01 \x01(\x0b\x32).gateway.api.federation.v1.NetworkElement\x12\x0e\n\x06region\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nproblem_id\x18\x04 \x01(\t\x12\x15\n\ris_root_cause\x18\x05 \x01(\x08\x12\x11\n\tcustomers\x18\x06 \x01(\x03\x12\x19\n\x11planned_outage_id\x18\x07 \x01(\t\x12\x34\n\x10planned_end_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\tcondition\x18\t \x01(\x0e\x32+.gateway.api.federation.v1.NetworkCondition\"M\n\x12ReportEventRequest\x12\x37\n\x05\x65vent\x18\x01 \x01(\x0b\x32(.gateway.api.coordinator.v1.NetworkEvent\"\x15\n\x13ReportEventResponse\"k\n\x15ReportAffectedRequest\x12\x12\n\nproblem_id\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x03\x12\x17\n\x0fproblem_version\x18\x03 \x01(\x04\x12\x12\n\ncomplaints\x18\x04 \x01(\x03\"\x18\n\x16ReportAffectedResponse\"~\n\x13ListProblemsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x15\n\rinclude_ended\x18\x02 \x01(\x08\x12\x19\n\x11with_open_reports\x18\x03 \x01(\x08\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"f\n\x14ListProblemsResponse\x12\x35\n\x08problems\x18\x01 \x03(\x0b\x32#.gateway.api.coordinator.v1.Problem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x11GetProblemRequest\x12\x12\n\nproblem_id\x18\x01 \x01(\t\"\x84\x01\n\x12GetProblemResponse\x12\x34\n\x07problem\x18\x01 \x01(\x0b\x32#.gateway.api.coordinator.v1.Problem\x12\x38\n\x06\x65vents\x18\x02 \x03(\x0b\x32(.gateway.api.coordinator.v1.NetworkEvent\";\n\x12ListOutagesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x13ListOutagesResponse\x12\x33\n\x07outages\x18\x01 \x03(\x0b\x32\".gateway.api.coordinator.v1.Outage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"_\n\x13RecordReportRequest\x12\x12\n\nproblem_id\x18\x01 \x01(\t\x12\x34\n\x04kind\x18\x02 \x01(\x0e\x32&.gateway.api.coordinator.v1.ReportKind\"L\n\x14RecordReportResponse\x12\x34\n\x07problem\x18\x01 \x01(\x0b\x32#.gateway.api.coordinator.v1.Problem*r\n\x10NetworkEventKind\x12\"\n\x1eNETWORK_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18NETWORK_EVENT_KIND_ALARM\x10\x01\x12\x1c\n\x18NETWORK_EVENT_KIND_FAULT\x10\x02*\x9d\x01\n\rAccidentGrade\x12\x1e\n\x1a\x41\x43\x43IDENT_GRADE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41\x43\x43IDENT_GRADE_ORDINARY\x10\x01\x12\x19\n\x15\x41\x43\x43IDENT_GRADE_LARGER\x10\x02\x12\x18\n\x14\x41\x43\x43IDENT_GRADE_MAJOR\x10\x03\x12\x1a\n\x16\x41\x43\x43IDENT_GRADE_SPECIAL\x10\x04*q\n\nReportKind\x12\x1b\n\x17REPORT_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10REPORT_KIND_ORAL\x10\x01\x12\x17\n\x13REPORT_KIND_WRITTEN\x10\x02\x12\x17\n\x13REPORT_KIND_MONTHLY\x10\x03\x32\xff\x05\n\x0eProblemService\x12~\n\x0bReportEvent\x12..gateway.api.coordinator.v1.ReportEventRequest\x1a/.gateway.api.coordinator.v1.ReportEventResponse\"\x0e\x90\x02\x02\xaa\xbb\x18\x01\x01\xc0\xbb\x18\x80\x80@\x12\x81\x01\n\x0eReportAffected\x12\x31.gateway.api.coordinator.v1.ReportAffectedRequest\x1a\x32.gateway.api.coordinator.v1.ReportAffectedResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12{\n\x0cListProblems\x12/.gateway.api.coordinator.v1.ListProblemsRequest\x1a\x30.gateway.api.coordinator.v1.ListProblemsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12u\n\nGetProblem\x12-.gateway.api.coordinator.v1.GetProblemRequest\x1a..gateway.api.coordinator.v1.GetProblemResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12x\n\x0bListOutages\x12..gateway.api.coordinator.v1.ListOutagesRequest\x1a/.gateway.api.coordinator.v1.ListOutagesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12{\n\x0cRecordReport\x12/.gateway.api.coordinator.v1.RecordReportRequest\x1a\x30.gateway.api.coordinator.v1.RecordReportResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,12 +46,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROBLEMSERVICE'].methods_by_name['ListOutages']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_PROBLEMSERVICE'].methods_by_name['RecordReport']._loaded_options = None
   _globals['_PROBLEMSERVICE'].methods_by_name['RecordReport']._serialized_options = b'\220\002\002\252\273\030\001\005'
-  _globals['_NETWORKEVENTKIND']._serialized_start=2807
-  _globals['_NETWORKEVENTKIND']._serialized_end=2921
-  _globals['_ACCIDENTGRADE']._serialized_start=2924
-  _globals['_ACCIDENTGRADE']._serialized_end=3081
-  _globals['_REPORTKIND']._serialized_start=3083
-  _globals['_REPORTKIND']._serialized_end=3196
+  _globals['_NETWORKEVENTKIND']._serialized_start=2856
+  _globals['_NETWORKEVENTKIND']._serialized_end=2970
+  _globals['_ACCIDENTGRADE']._serialized_start=2973
+  _globals['_ACCIDENTGRADE']._serialized_end=3130
+  _globals['_REPORTKIND']._serialized_start=3132
+  _globals['_REPORTKIND']._serialized_end=3245
   _globals['_NETWORKEVENT']._serialized_start=190
   _globals['_NETWORKEVENT']._serialized_end=696
   _globals['_AFFECTEDCOUNT']._serialized_start=699
@@ -61,35 +61,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCIDENTREPORT']._serialized_start=987
   _globals['_ACCIDENTREPORT']._serialized_end=1231
   _globals['_PROBLEM']._serialized_start=1234
-  _globals['_PROBLEM']._serialized_end=1481
-  _globals['_OUTAGE']._serialized_start=1484
-  _globals['_OUTAGE']._serialized_end=1823
-  _globals['_REPORTEVENTREQUEST']._serialized_start=1825
-  _globals['_REPORTEVENTREQUEST']._serialized_end=1902
-  _globals['_REPORTEVENTRESPONSE']._serialized_start=1904
-  _globals['_REPORTEVENTRESPONSE']._serialized_end=1925
-  _globals['_REPORTAFFECTEDREQUEST']._serialized_start=1927
-  _globals['_REPORTAFFECTEDREQUEST']._serialized_end=2034
-  _globals['_REPORTAFFECTEDRESPONSE']._serialized_start=2036
-  _globals['_REPORTAFFECTEDRESPONSE']._serialized_end=2060
-  _globals['_LISTPROBLEMSREQUEST']._serialized_start=2062
-  _globals['_LISTPROBLEMSREQUEST']._serialized_end=2188
-  _globals['_LISTPROBLEMSRESPONSE']._serialized_start=2190
-  _globals['_LISTPROBLEMSRESPONSE']._serialized_end=2292
-  _globals['_GETPROBLEMREQUEST']._serialized_start=2294
-  _globals['_GETPROBLEMREQUEST']._serialized_end=2333
-  _globals['_GETPROBLEMRESPONSE']._serialized_start=2336
-  _globals['_GETPROBLEMRESPONSE']._serialized_end=2468
-  _globals['_LISTOUTAGESREQUEST']._serialized_start=2470
-  _globals['_LISTOUTAGESREQUEST']._serialized_end=2529
-  _globals['_LISTOUTAGESRESPONSE']._serialized_start=2531
-  _globals['_LISTOUTAGESRESPONSE']._serialized_end=2630
-  _globals['_RECORDREPORTREQUEST']._serialized_start=2632
-  _globals['_RECORDREPORTREQUEST']._serialized_end=2727
-  _globals['_RECORDREPORTRESPONSE']._serialized_start=2729
-  _globals['_RECORDREPORTRESPONSE']._serialized_end=2805
-  _globals['_PROBLEMSERVICE']._serialized_start=3199
-  _globals['_PROBLEMSERVICE']._serialized_end=3966
+  _globals['_PROBLEM']._serialized_end=1530
+  _globals['_OUTAGE']._serialized_start=1533
+  _globals['_OUTAGE']._serialized_end=1872
+  _globals['_REPORTEVENTREQUEST']._serialized_start=1874
+  _globals['_REPORTEVENTREQUEST']._serialized_end=1951
+  _globals['_REPORTEVENTRESPONSE']._serialized_start=1953
+  _globals['_REPORTEVENTRESPONSE']._serialized_end=1974
+  _globals['_REPORTAFFECTEDREQUEST']._serialized_start=1976
+  _globals['_REPORTAFFECTEDREQUEST']._serialized_end=2083
+  _globals['_REPORTAFFECTEDRESPONSE']._serialized_start=2085
+  _globals['_REPORTAFFECTEDRESPONSE']._serialized_end=2109
+  _globals['_LISTPROBLEMSREQUEST']._serialized_start=2111
+  _globals['_LISTPROBLEMSREQUEST']._serialized_end=2237
+  _globals['_LISTPROBLEMSRESPONSE']._serialized_start=2239
+  _globals['_LISTPROBLEMSRESPONSE']._serialized_end=2341
+  _globals['_GETPROBLEMREQUEST']._serialized_start=2343
+  _globals['_GETPROBLEMREQUEST']._serialized_end=2382
+  _globals['_GETPROBLEMRESPONSE']._serialized_start=2385
+  _globals['_GETPROBLEMRESPONSE']._serialized_end=2517
+  _globals['_LISTOUTAGESREQUEST']._serialized_start=2519
+  _globals['_LISTOUTAGESREQUEST']._serialized_end=2578
+  _globals['_LISTOUTAGESRESPONSE']._serialized_start=2580
+  _globals['_LISTOUTAGESRESPONSE']._serialized_end=2679
+  _globals['_RECORDREPORTREQUEST']._serialized_start=2681
+  _globals['_RECORDREPORTREQUEST']._serialized_end=2776
+  _globals['_RECORDREPORTRESPONSE']._serialized_start=2778
+  _globals['_RECORDREPORTRESPONSE']._serialized_end=2854
+  _globals['_PROBLEMSERVICE']._serialized_start=3248
+  _globals['_PROBLEMSERVICE']._serialized_end=4015
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (NetworkEventKind, AccidentGrade, ReportKind,):

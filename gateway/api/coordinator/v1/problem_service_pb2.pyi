@@ -325,6 +325,7 @@ class Problem(_message.Message):
     AFFECTED_FIELD_NUMBER: _builtins.int
     GRADES_FIELD_NUMBER: _builtins.int
     REPORTS_FIELD_NUMBER: _builtins.int
+    CHANGE_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def header(self) -> _problem_pb2.ProblemHeader:
         """The header that regions receive; here with all children."""
@@ -341,6 +342,10 @@ class Problem(_message.Message):
     def reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccidentReport]:
         """Reports required and reports made."""
 
+    @_builtins.property
+    def change_time(self) -> _timestamp_pb2.Timestamp:
+        """Time at which coordinators found this version of the header. Unset if an earlier software version found it."""
+
     def __init__(
         self,
         *,
@@ -348,10 +353,11 @@ class Problem(_message.Message):
         affected: _abc.Iterable[Global___AffectedCount] | None = ...,
         grades: _abc.Iterable[Global___ReachedGrade] | None = ...,
         reports: _abc.Iterable[Global___AccidentReport] | None = ...,
+        change_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change_time", b"change_time", "header", b"header"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected", b"affected", "grades", b"grades", "header", b"header", "reports", b"reports"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected", b"affected", "change_time", b"change_time", "grades", b"grades", "header", b"header", "reports", b"reports"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
