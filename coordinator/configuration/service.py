@@ -1,13 +1,11 @@
 """The federation configuration, for administrators."""
 
 import asyncio
-from collections.abc import Sequence
 
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from coordinator.configuration.assigning import is_next, require_kept, require_proven
-from coordinator.configuration.departures import Departures
 from coordinator.configuration.number_plans import NumberPlans
 from coordinator.configuration.readable import unreadable_by
 from coordinator.membership.members import members_of
@@ -45,7 +43,6 @@ class ConfigurationService(ConfigurationServiceServicer):
         self._registry = registry
         self._keys = keys
         self._plans = NumberPlans()
-        self._departures = Departures(registry.assignments)
         self._federation = federation
         self._clock = clock
 
@@ -165,15 +162,9 @@ class ConfigurationService(ConfigurationServiceServicer):
         snapshot = self._registry.snapshot()
         require_ever_joined(members_of(snapshot), wanted.region)  # no other region can have taken a customer over
         plan = await self._plans.of(snapshot)
-        await self._departures.read_on()
-
-        def decide(kept: Sequence[NumberAssignment]) -> bool:
-            is_new = is_next(plan, kept, wanted)
-            if is_new:
-                self._departures.require_room(wanted)
-            return is_new
-
-        mark = await self._registry.assignments.keep(wanted, request.signing_certificate, decide, actor=identity.path)
+        mark = await self._registry.assignments.keep(
+            wanted, request.signing_certificate, lambda kept: is_next(plan, kept, wanted), actor=identity.path
+        )
         failpoints.reach("number-assigned.after-commit")
         return contract.AssignNumberResponse(mark=mark)
 

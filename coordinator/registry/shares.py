@@ -9,8 +9,6 @@ _MIB = 1024 * _KIB
 EVENTS = 56 * _MIB
 """For alarms and faults, with the problems behind them: a storm of a day, for they stay so long."""
 CASES = 8 * _MIB
-ASSIGNMENTS = 40 * _MIB
-"""For numbers given away: they are kept for ever, each with its row in the audit chain."""
 PLANNED_OUTAGES = 40 * _KIB
 """For planned outages: those of all regions are one value, and etcd takes 1.5 MiB."""
 

@@ -15,8 +15,6 @@ from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Book
-from gateway.api.coordinator.v1.administration_pb2 import AssignNumberRequest
-from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.coordinator.v1.case_service_pb2 import ReportCaseRequest
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import HoldPlannedOutageRequest, PlannedOutageHeader
@@ -26,12 +24,11 @@ from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceSt
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import WorkItem
 from gateway.errors import Refused, reason_name
-from gateway.federation.assignments import Standing, signed_assignment
 from gateway.rpc.channels import invoke
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from gateway.time.clock import to_timestamp
-from tests.contract.coordinators import PATIENCE_S, Federation, RegionKeys, federation, keys_of, run
+from tests.contract.coordinators import PATIENCE_S, Federation, federation, run
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates
 from tests.unit.network_events import CRITICAL, MINOR, event
 
@@ -266,42 +263,6 @@ def test_a_region_that_invents_windows_stays_below_its_share_and_withdrawn_ones_
         assert [(each.id, list(each.links)) for each in held if each.withdrawn] == [
             (f"sichuan/planned/{each}", []) for each in (37, 38, 39)
         ]
-
-    run(scenario())
-
-
-def given(keys: RegionKeys, number: str) -> AssignNumberRequest:
-    made = signed_assignment(
-        number, "guangdong", keys.region, Standing(keys.region, 0), keys.signer, keys.certificate, CLOCK.now()
-    )
-    return AssignNumberRequest(assignment=made, signing_certificate=keys.certificate)
-
-
-async def assign(it: Federation, request: AssignNumberRequest) -> str:
-    stub = ConfigurationServiceStub(it.as_(f"region/{request.assignment.giver}"))
-    return await outcome(invoke(stub.AssignNumber, request, PATIENCE_S))
-
-
-def test_a_region_that_gives_numbers_away_without_end_stays_below_its_share_and_another_one_goes_on(
-    registered: Registered, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shares, "ASSIGNMENTS", 4 * KIB)
-
-    async def scenario() -> None:
-        regions = {each: keys_of(registered.certificates, each) for each in ("sichuan", "guangdong", "henan")}
-        numbers = [f"+861985100009{each}" for each in range(6)]
-        given_away = [given(regions["sichuan"], each) for each in numbers]
-        async with registered.serving() as it:
-            await it.apply()
-            for each in regions.values():
-                await it.join(each)
-            told = [await assign(it, each) for each in given_away]
-            assert told == [""] * 4 + [BUSY] * 2
-            assert await assign(it, given_away[0]) == "", "a repeat"
-        async with registered.serving() as it:
-            assert [await assign(it, each) for each in given_away] == told, "after a restart it is the same"
-        kept = await registered.read(lambda registry: registry.assignments.of(numbers[4]))
-        assert not kept.assignments
 
     run(scenario())
 

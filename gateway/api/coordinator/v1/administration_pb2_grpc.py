@@ -374,7 +374,6 @@ class ConfigurationServiceServicer:
         nothing.
 
         Only the present home of a number can give it away, by its own signature, and only to a region that has ever joined.
-        Refused with TOO_BUSY for a region that has filled its share of the registry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

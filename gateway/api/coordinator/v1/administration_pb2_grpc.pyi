@@ -128,7 +128,6 @@ class ConfigurationServiceStub:
     nothing.
 
     Only the present home of a number can give it away, by its own signature, and only to a region that has ever joined.
-    Refused with TOO_BUSY for a region that has filled its share of the registry.
     """
     GetNumber: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetNumberRequest, _administration_pb2.GetNumberResponse]
     """Returns the home of a number, with the rule of the number plan and the assignments that lead to it."""
@@ -199,7 +198,6 @@ class ConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
         nothing.
 
         Only the present home of a number can give it away, by its own signature, and only to a region that has ever joined.
-        Refused with TOO_BUSY for a region that has filled its share of the registry.
         """
 
     @_abc_1.abstractmethod
