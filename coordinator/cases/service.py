@@ -1,7 +1,7 @@
 """CaseService: regions report the cases that they lead; administrators list them, and assign waiting ones."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -30,7 +30,8 @@ _PAGE = "cases"
 _BY_DUE_TIME = partial(ticket_key, by_due_time=True)
 _ANSWER_SECONDS = 10.0  # for the region that leads the case, which only writes
 _FORGET_EVERY = timedelta(hours=1)
-_MAKE_ROOM_EVERY = timedelta(seconds=5)  # where reports have no room: it reads all cases
+_MAKE_ROOM_EVERY = timedelta(seconds=5)  # where reports of a region have no room: it reads all its cases
+_MAKE_ROOM_AGAIN = timedelta(minutes=2)  # where there was nothing to remove
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,23 @@ class CasePorts:
     clock: Clock
 
 
+@dataclass
+class _Room:
+    """When room was made for a region, and how long until the next time."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """A report without room waits for the room that another one of its region makes."""
+    made: datetime | None = None
+    every: timedelta = _MAKE_ROOM_EVERY
+
+
 class CaseService(CaseServiceServicer):
     """See the contract. Each report of a case also removes cases that ended long ago."""
 
     def __init__(self, ports: CasePorts) -> None:
         self._ports = ports
         self._forgotten: datetime | None = None
-        self._turn = asyncio.Lock()  # a report without room waits for the room that another one makes
+        self._rooms: dict[str, _Room] = {}
 
     async def ReportCase(
         self,
@@ -57,13 +68,16 @@ class CaseService(CaseServiceServicer):
         context: grpc.aio.ServicerContext[contract.ReportCaseRequest, contract.ReportCaseResponse],
     ) -> contract.ReportCaseResponse:
         """See the contract."""
-        rules.require_header(request.header, current_call().identity.region)
+        region = current_call().identity.region
+        rules.require_header(request.header, region)
         own = region_contract.CaseHeader()
         own.CopyFrom(request.header)
         own.DiscardUnknownFields()  # fields of a later version were not checked
-        is_kept = await self._ports.registry.keep_case(own)
-        await self._forget(_FORGET_EVERY if is_kept else _MAKE_ROOM_EVERY)
-        if not is_kept and not await self._ports.registry.keep_case(own):
+        if await self._ports.registry.keep_case(own):
+            await self._forget_past()
+            return contract.ReportCaseResponse()
+        await self._make_room(region)
+        if not await self._ports.registry.keep_case(own):
             raise Refused(Reason.REASON_TOO_BUSY)
         return contract.ReportCaseResponse()
 
@@ -119,10 +133,19 @@ class CaseService(CaseServiceServicer):
     def _body(self) -> Body:
         return Body(self._ports.registry.snapshot().configuration or Configuration())
 
-    async def _forget(self, every: timedelta) -> None:
+    async def _forget_past(self) -> None:
         """Removes cases that ended long ago, at intervals. Without reports their number does not grow."""
-        async with self._turn:
+        now = self._ports.clock.now()
+        if self._forgotten is None or now - self._forgotten >= _FORGET_EVERY:
+            self._forgotten = now
+            await self._ports.registry.forget_cases(lambda kept: past(kept, now))
+
+    async def _make_room(self, region: str) -> None:
+        """Removes the oldest ended cases of a region, at intervals."""
+        room = self._rooms.setdefault(region, _Room())
+        async with room.turn:
             now = self._ports.clock.now()
-            if self._forgotten is None or now - self._forgotten >= every:
-                self._forgotten = now
-                await self._ports.registry.forget_cases(lambda kept: past(kept, now))
+            if room.made is None or now - room.made >= room.every:
+                room.made, room.every = now, _MAKE_ROOM_EVERY
+                if not await self._ports.registry.forget_cases(lambda kept: past(kept, now), region):
+                    room.every = _MAKE_ROOM_AGAIN

@@ -18,6 +18,15 @@ def charges_of(cases: Iterable[CaseHeader]) -> Mapping[str, int]:
     return found
 
 
+def take_left(tally: Tally, left: Iterable[CaseHeader], region: str, mark: Mapping[str, int]) -> None:
+    """Takes the charges of what is left of a region's cases, or of all, read after a mark."""
+    charges = charges_of(left)
+    if region:
+        tally.take_one(region, charges.get(region, 0), mark)
+    else:
+        tally.take(charges, mark)
+
+
 def charge_of(header: CaseHeader) -> int:
     """The charge of a case."""
     return shares.whole(header.ByteSize(), _UNIT)

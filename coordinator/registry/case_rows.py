@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from coordinator.registry import shares
-from coordinator.registry.case_room import charges_of, growth_of, has_room
+from coordinator.registry.case_room import charges_of, growth_of, has_room, take_left
 from coordinator.registry.tally import Tally
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.store.port import Store, Transaction
@@ -36,10 +36,12 @@ class EmbeddedCases:
         """See the port."""
         return await self._store.read(_all)
 
-    async def forget(self, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]]) -> None:
+    async def forget(self, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]], region: str) -> int:
         """See the port."""
         mark = self._tally.mark()
-        self._tally.take(await self._store.write(lambda tx: _forget(tx, decide)), mark)
+        gone, left = await self._store.write(lambda tx: _forget(tx, decide, region))
+        take_left(self._tally, left, region, mark)
+        return gone
 
     async def _charges(self) -> Mapping[str, int]:
         return charges_of(await self.all())
@@ -69,9 +71,17 @@ def _all(tx: Transaction) -> Sequence[CaseHeader]:
     return tx.all(CaseHeader.FromString, "SELECT content FROM cases ORDER BY ticket_id")
 
 
-def _forget(tx: Transaction, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]]) -> Mapping[str, int]:
-    """Removes the cases that `decide` names; returns the charges of the others."""
-    kept = _all(tx)
+def _of(tx: Transaction, region: str) -> Sequence[CaseHeader]:
+    """The cases that a region leads: their ids begin with it and a slash, which the zero follows."""
+    sql = "SELECT content FROM cases WHERE ticket_id > :first AND ticket_id < :behind ORDER BY ticket_id"
+    return tx.all(CaseHeader.FromString, sql, first=f"{region}/", behind=f"{region}0")
+
+
+def _forget(
+    tx: Transaction, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]], region: str
+) -> tuple[int, Sequence[CaseHeader]]:
+    """Removes the cases that `decide` names; returns how many, and the others that were read."""
+    kept = _of(tx, region) if region else _all(tx)
     gone = {each.ticket_id for each in decide(kept)}
     tx.execute_many("DELETE FROM cases WHERE ticket_id = :ticket_id", [{"ticket_id": each} for each in sorted(gone)])
-    return charges_of(each for each in kept if each.ticket_id not in gone)
+    return len(gone), [each for each in kept if each.ticket_id not in gone]

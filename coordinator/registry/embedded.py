@@ -191,9 +191,11 @@ class EmbeddedRegistry:
         """See the port."""
         return await self._cases.all()
 
-    async def forget_cases(self, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]]) -> None:
+    async def forget_cases(
+        self, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]], region: str = ""
+    ) -> int:
         """See the port."""
-        await self._cases.forget(decide)
+        return await self._cases.forget(decide, region)
 
     async def planned_outages(self) -> Sequence[PlannedOutageHeader]:
         """See the port."""

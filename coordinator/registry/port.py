@@ -244,8 +244,13 @@ class Registry(Protocol):
         """All cases that are kept, by ticket id."""
         ...
 
-    async def forget_cases(self, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]]) -> None:
-        """Forgets those of all cases that `decide` returns, unless they have changed since."""
+    async def forget_cases(
+        self, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]], region: str = ""
+    ) -> int:
+        """Forgets those of a region's cases, or of all, that `decide` returns, unless they have changed since.
+
+        Returns how many these are.
+        """
         ...
 
     @property

@@ -33,6 +33,12 @@ class Tally:
         """Takes the charges in the registry, read after the mark: writes since then count in addition."""
         self._count = counted, mark
 
+    def take_one(self, region: str, charge: int, mark: Mapping[str, int]) -> None:
+        """As `take`, of one region."""
+        if self._count is not None:
+            counted, earlier = self._count
+            self._count = {**counted, region: charge}, {**earlier, region: mark.get(region, 0)}
+
     def note(self, region: str, growth: int) -> None:
         """Notes a write of this coordinator."""
         self._grown[region] += growth

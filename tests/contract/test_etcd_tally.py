@@ -18,7 +18,7 @@ from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.errors import Refused
 from gateway.time.clock import SystemClock
 from tests.contract.registries import run
-from tests.contract.test_etcd_changes import Followed, LossyClient, Loss
+from tests.contract.test_etcd_changes import Followed, Loss, LossyClient
 from tests.unit.network_events import event
 
 Keep = Callable[[int], Awaitable[bool]]

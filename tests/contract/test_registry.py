@@ -1,6 +1,7 @@
 """The contract of every registry; written against the port, so that each adapter keeps the same."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -434,7 +435,32 @@ def test_cases_that_are_named_are_forgotten_and_no_others(opened: Registries) ->
             named = [case(f"henan/1-{each}", 1, ended=timedelta()) for each in range(100, 350)]
             for each in (*named, case("henan/2-1", 1)):
                 assert await registry.keep_case(each)
-            await registry.forget_cases(lambda kept: kept[:250])
+            assert await registry.forget_cases(lambda kept: kept[:250]) == 250
             assert await registry.cases() == [case("henan/2-1", 1)]
+
+    run(scenario())
+
+
+def test_the_cases_of_one_region_are_forgotten_without_a_look_at_others(opened: Registries) -> None:
+    names = ("hena/1-1", "henan-2/1-1", "henan/1-1", "henan/1-2", "henana/1-1")
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            for each in names:
+                await registry.keep_case(case(each, 1))
+            seen = list[str]()
+
+            def decide(kept: Sequence[CaseHeader]) -> Sequence[CaseHeader]:
+                seen.extend(each.ticket_id for each in kept)
+                return kept[:1]
+
+            assert await registry.forget_cases(decide, "henan") == 1
+            assert seen == ["henan/1-1", "henan/1-2"]
+            assert [each.ticket_id for each in await registry.cases()] == [
+                "hena/1-1",
+                "henan-2/1-1",
+                "henan/1-2",
+                "henana/1-1",
+            ]
 
     run(scenario())

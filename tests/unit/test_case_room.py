@@ -67,6 +67,9 @@ def test_a_tally_takes_in_a_count_and_keeps_the_writes_since_its_read() -> None:
     assert tally.has_room("sichuan", 0, 80)
     assert not tally.has_room("sichuan", 1, 80)
     assert tally.has_room("henan", 80, 80)
+    tally.take_one("sichuan", 50, tally.mark())
+    assert tally.has_room("sichuan", 30, 80)
+    assert not tally.has_room("sichuan", 31, 80)
 
 
 def test_a_registry_is_counted_at_the_start_and_after_an_eighth_of_a_share_once_for_all_who_wait() -> None:

@@ -1,11 +1,13 @@
 """Cases in etcd: a key each, below `cases/`. No coordinator keeps a copy of them: there may be many."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from coordinator.registry import shares
-from coordinator.registry.case_room import charges_of, growth_of, has_room
+from coordinator.registry.case_room import charges_of, growth_of, has_room, take_left
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.changes import Change, Found, Put
+from coordinator.registry.etcd.keys import KeyRange
 from coordinator.registry.etcd.problems import ProblemPorts, readable
 from coordinator.registry.tally import Tally
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
@@ -43,23 +45,28 @@ class EtcdCases:
 
     async def all(self) -> Sequence[CaseHeader]:
         """See the port."""
-        found = (await self._ports.read([self._ports.keys.cases])).entries
-        with readable():
-            return [values.decode_case(found[key].value) for key in sorted(found)]
+        return await self._read(self._ports.keys.cases)
 
-    async def forget(self, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]]) -> None:
+    async def forget(self, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]], region: str) -> int:
         """See the port."""
-        mark, kept = self._tally.mark(), await self.all()
-        gone = {self._ports.keys.case(each.ticket_id): each for each in decide(kept)}
+        keys = self._ports.keys
+        mark, kept = self._tally.mark(), await self._read(keys.cases_of(region) if region else keys.cases)
+        gone = {keys.case(each.ticket_id): each for each in await asyncio.to_thread(decide, kept)}
         for first in range(0, len(gone), _AT_ONCE):
-            keys = sorted(gone)[first : first + _AT_ONCE]
+            some = sorted(gone)[first : first + _AT_ONCE]
 
-            def change(found: Found, keys: Sequence[bytes] = keys) -> Change | None:
-                unchanged = [key for key in keys if key in found and values.decode_case(found[key].value) == gone[key]]
+            def change(found: Found, some: Sequence[bytes] = some) -> Change | None:
+                unchanged = [key for key in some if key in found and values.decode_case(found[key].value) == gone[key]]
                 return Change(deletes=unchanged) if unchanged else None
 
-            await self._ports.make(keys, change)
-        self._tally.take(charges_of(each for each in kept if self._ports.keys.case(each.ticket_id) not in gone), mark)
+            await self._ports.make(some, change)
+        take_left(self._tally, (each for each in kept if keys.case(each.ticket_id) not in gone), region, mark)
+        return len(gone)
+
+    async def _read(self, cases: KeyRange) -> Sequence[CaseHeader]:
+        found = (await self._ports.read([cases])).entries
+        with readable():
+            return await asyncio.to_thread(lambda: [values.decode_case(found[key].value) for key in sorted(found)])
 
     async def _charges(self) -> Mapping[str, int]:
         return charges_of(await self.all())

@@ -203,6 +203,10 @@ class Keys:
         """All cases of complaints."""
         return _below(f"{self._prefix}cases/")
 
+    def cases_of(self, region: str) -> KeyRange:
+        """The cases that a region leads."""
+        return _below(f"{self._prefix}cases/{region}/")
+
     def network_event(self, event_id: str) -> bytes:
         """The key of an alarm or fault that a region reports."""
         return self._key(f"network-events/{event_id}")

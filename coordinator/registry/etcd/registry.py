@@ -320,9 +320,11 @@ class EtcdRegistry:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
         return await self._cases.all()
 
-    async def forget_cases(self, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]]) -> None:
+    async def forget_cases(
+        self, decide: Callable[[Sequence[CaseHeader]], Sequence[CaseHeader]], region: str = ""
+    ) -> int:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
-        await self._cases.forget(decide)
+        return await self._cases.forget(decide, region)
 
     async def chain_head(self) -> Head:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
