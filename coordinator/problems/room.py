@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from coordinator.problems import rules
+from coordinator.problems.grades import ORDINARY
 from coordinator.registry import shares
 from coordinator.registry.problem_port import Book, Decision, cancelled_charges, event_charge
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
@@ -72,8 +73,13 @@ def _is_above(left: Mapping[str, int], region: str) -> bool:
 
 
 def _may_go(problem: Problem, told: Told, now: datetime) -> bool:
-    """Whether a problem and its events may go: long over, known as such, and no accident to account for."""
-    if problem.header.state == rules.IN_PROGRESS or problem.grades or rules.has_open_reports(problem):
+    """Whether a problem and its events may go: long over, known as such, and no accident to account for.
+
+    An ordinary accident has nothing to account for beyond its reports: whatever affects one customer is one.
+    """
+    if problem.header.state == rules.IN_PROGRESS or rules.has_open_reports(problem):
+        return False
+    if any(each.grade > ORDINARY for each in problem.grades):
         return False
     last = max(from_timestamp(problem.change_time), from_timestamp(problem.header.end_time))
     return last < now - _REST and told.is_known(problem)

@@ -14,7 +14,7 @@ from coordinator.problems import rules
 from coordinator.problems.book import View, correlated
 from coordinator.problems.correlator import Correlator, CorrelatorPorts
 from coordinator.problems.current import CurrentNetwork
-from coordinator.problems.grades import MONTHLY, ORDINARY
+from coordinator.problems.grades import LARGER, MONTHLY
 from coordinator.problems.making_room import RoomMaker
 from coordinator.problems.reports import LogSink, ReportNotifier
 from coordinator.problems.room import Told, crowded_out
@@ -154,7 +154,7 @@ def test_a_problem_and_its_events_stay_until_each_joined_region_has_its_last_ver
 def test_an_accident_and_its_events_stay(state: ProblemState.ValueType) -> None:
     events = [alarm(each) for each in range(16)]
     with_grade, with_report = (problem("accident", state, events) for _ in range(2))
-    with_grade.grades.add(grade=ORDINARY)
+    with_grade.grades.add(grade=LARGER)
     with_report.reports.add(kind=MONTHLY)
     for each in (with_grade, with_report):
         assert removed(book(events, each)).is_empty
