@@ -317,7 +317,7 @@ async def test_a_body_that_is_none_is_refused_by_its_kind(
     ("verb", "path", "status", "code"),
     [
         ("DELETE", ORDERS, HTTPStatus.METHOD_NOT_ALLOWED, "METHOD_UNKNOWN"),
-        ("PATCH", f"{ORDERS}/any", HTTPStatus.METHOD_NOT_ALLOWED, "METHOD_UNKNOWN"),
+        ("DELETE", f"{ORDERS}/any", HTTPStatus.METHOD_NOT_ALLOWED, "METHOD_UNKNOWN"),
         ("GET", f"{ORDERS}s", HTTPStatus.NOT_FOUND, "METHOD_UNKNOWN"),
         ("GET", f"{ORDERS}?note=x", HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED"),
         ("GET", f"{ORDERS}?note.text=", HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),
