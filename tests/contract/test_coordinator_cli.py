@@ -175,7 +175,7 @@ def test_a_second_process_on_the_same_port_says_so(coordinator: Process) -> None
     ("old", "new", "exit_code", "told"),
     [
         ("tls.key", "nowhere.key", 1, "nowhere.key: No such file or directory"),
-        ("tls.key", "tls.crt", 1, "holds no private key that can be read"),
+        ("tls.key", "tls.crt", 1, "tls.crt: others may read this secret"),
         ("port_file", "prot_file", 2, "coordinator.toml: prot_file: unknown key"),
         ("federation =", "federation", 2, "coordinator.toml: is not TOML"),
         ('"data"', '"coordinator.toml"', 1, "coordinator.toml: File exists"),
