@@ -19,7 +19,17 @@ from gateway.store import losses
 from gateway.store.losses import Loss
 from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import to_timestamp
-from tests.contract.membership_node import ENDPOINT, REGION, VERSION, at_once, eventually, node, running, signer_of
+from tests.contract.membership_node import (
+    ENDPOINT,
+    ORDERS_PER_MINUTE,
+    REGION,
+    VERSION,
+    at_once,
+    eventually,
+    node,
+    running,
+    signer_of,
+)
 from tests.contract.small_federation import CLOCK, FEDERATION, NOTHING_LISTENS, Certificates, coordinator
 from tests.keys import region_keys
 
@@ -115,7 +125,12 @@ def test_the_heartbeat_says_what_the_node_is_and_signs_the_end_of_its_audit_chai
             assert join.capabilities == own_capabilities()
             own = certificates.credentials("region/sichuan")
             begin, end = (to_timestamp(each(CLOCK.now())) for each in (own.begin, own.end))
-            told = NodeReport(certificate_begin_time=begin, certificate_end_time=end, version=VERSION.told())
+            told = NodeReport(
+                certificate_begin_time=begin,
+                certificate_end_time=end,
+                version=VERSION.told(),
+                orders_per_minute=ORDERS_PER_MINUTE,
+            )
             assert join.report == told
 
     asyncio.run(story())

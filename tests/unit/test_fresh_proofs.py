@@ -18,7 +18,7 @@ from tests.unit.situations import LINE
 
 NOW = datetime(2030, 6, 15, 4, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
-LATER = QUARTER + timedelta(minutes=1)  # clocks of two regions may differ by less
+LATER = QUARTER + timedelta(minutes=2)  # clocks of two regions may differ by less
 COUNTER = Questioner("henan", "counter")
 
 
