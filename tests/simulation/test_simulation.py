@@ -69,7 +69,7 @@ def test_a_customer_who_moves_has_one_home_at_any_time() -> None:
 
 @pytest.mark.guarantee("G2", "G4")
 def test_two_processes_of_a_region_do_each_thing_once_though_a_crowd_comes() -> None:
-    report = simulate(swarm.FIRST_SEED + 11)
+    report = simulate(swarm.FIRST_SEED + 3)
     assert not report.violations, "\n".join(report.story())
     happens = ("second processes killed", "envelopes taken over", "accepted in a crowd", "turned away: TOO_BUSY")
     missing = [each for each in happens if not report.counts[each]]
