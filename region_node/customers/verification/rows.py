@@ -179,8 +179,8 @@ def codes_asked(tx: Transaction, asker: str, minute: int) -> int:
 
 
 def count_code(tx: Transaction, asker: str, minute: int) -> None:
-    """Counts a requested code. Removes past minutes."""
-    tx.execute("DELETE FROM code_rates WHERE minute < :minute", minute=minute)
+    """Counts a requested code. Removes past minutes but the last: claims of it may still be under way."""
+    tx.execute("DELETE FROM code_rates WHERE minute < :last", last=minute - 1)
     tx.execute(
         "INSERT INTO code_rates (asker, minute, codes) VALUES (:asker, :minute, 1)"
         " ON CONFLICT (asker, minute) DO UPDATE SET codes = code_rates.codes + 1",
