@@ -42,6 +42,7 @@ _NEIGHBOURS = 512  # its lines
 _CALLERS = 128  # who wait for their answers
 _AFTERWARDS = 2.0  # seconds after the end of an offer, when all is to be well again
 _EASY = 0.5  # of the capacity, then
+_LINES_USED = 0.9  # at most, by the orders of one stretch: at 20 times the capacity many of them wait at its end
 _READABLE = 0o644
 
 
@@ -114,7 +115,7 @@ async def measure(
     async with federation.dial_region(HANDLING, f"{HANDLING}-{NEIGHBOUR}") as channel:
         small = Arrivals([channel], all_lines(customers=LINES + _NEIGHBOURS)[LINES:])
 
-        async def offered(capacity: float, share: float) -> Offer:
+        async def offered(capacity: float, share: float, seconds: float) -> Offer:
             intended, number = list(starts(_RATE, seconds, source)), source.randrange(2**32)
             beside = asyncio.create_task(offer(intended, small.submit))
             orders = await asyncio.to_thread(client.offer, share * capacity, seconds, number)
@@ -127,7 +128,8 @@ async def measure(
         for _ in range(rounds):
             capacity = (await asyncio.to_thread(client.wait, _CALLERS, seconds)).throughput
             for share in shares:
-                found[share].append(await offered(capacity, share))
+                lasts = min(seconds, _LINES_USED * LINES / (share * capacity))
+                found[share].append(await offered(capacity, share, lasts))
     return found
 
 
