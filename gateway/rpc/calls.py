@@ -8,6 +8,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.acting import Acting
 from gateway.security.identity import Identity
+from gateway.security.peers import Certificates
 
 HOP_MARGIN = 0.1  # seconds kept back at each hop, so that an answer still travels before the caller gives up
 
@@ -22,6 +23,8 @@ class Call(NamedTuple):
     method: str
     deadline: float | None
     acting: Acting | None = None
+    certificates: Certificates = ()
+    """Of the caller and its issuers; none for one that has proven its identity by something else."""
 
     @property
     def proof(self) -> str:

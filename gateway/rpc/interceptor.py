@@ -331,7 +331,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         identity = call.peer.identity
         if self._ports.staff is not None and identity.role == Role.ROLE_OPERATOR:
             call.acting = self._ports.staff.acting(identity, method.path, context.invocation_metadata() or ())
-        enter(Call(identity, method.path, deadline, call.acting))
+        enter(Call(identity, method.path, deadline, call.acting, call.peer.certificates))
 
     async def _in_turn(
         self, method: _Method, requests: _Requests, context: _Context, call: _OpenCall, deadline: float | None

@@ -44,12 +44,16 @@ class IssuedNumber:
         return cls(certificate.issuer.public_bytes(), certificate.serial_number)
 
 
+Certificates: TypeAlias = Sequence[tuple[IssuedNumber, x509.Certificate]]
+"""The certificates of a peer with their numbers."""
+
+
 @dataclass(frozen=True)
 class Peer:
     """A peer: its identity, and its certificate with those of the region's issuers behind it."""
 
     identity: Identity
-    certificates: Sequence[tuple[IssuedNumber, x509.Certificate]]
+    certificates: Certificates
     """Several may have one number: a peer can send a decoy under that of its issuer."""
     end: datetime
     """The end of these certificates; the first of them counts."""

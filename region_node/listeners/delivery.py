@@ -10,8 +10,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from urllib.parse import SplitResult
 
+from cryptography import x509
+
 from gateway.api.region.v1.listener_service_pb2 import EventFormat
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable, is_temporary, reason_name
 from gateway.process import failpoints
 from gateway.process.running import stop_tasks
@@ -124,7 +127,9 @@ class ListenerDelivery:
         except Unreachable as failure:
             await self._has_failed(told.row, str(failure))
         except Refused as refused:
-            if is_temporary(refused.reason):  # the claim ends by itself
+            if refused.reason == Reason.REASON_CERTIFICATE_REVOKED:
+                await self._has_failed(told.row, reason_name(refused.reason), is_last=True)
+            elif is_temporary(refused.reason):  # the claim ends by itself
                 _log.warning("the listener %s is told later: %s", row.listener.id, refused)
             else:
                 await self._has_failed(told.row, reason_name(refused.reason))
@@ -137,6 +142,7 @@ class ListenerDelivery:
         resource, region = resource_of(listener.resource), ports.context.region
         reader = Identity(ports.federation, Role.ROLE_OPERATOR, region, told.row.operator)
         ports.context.scopes.require_service(reader.name, resource.service)
+        self._require_not_revoked(told.row)
         changes, last = await ports.store.read(
             lambda tx: (resource.after(tx, told.row.position, reader), resource.last(tx))
         )
@@ -146,6 +152,12 @@ class ListenerDelivery:
             told.row = told.row.told(found[-1][0] if found else last)  # no event is left where numbers were left out
         due = ports.clock.now() + _PAUSE
         await self._outgoing.keep(lambda tx: rows.release(tx, told.row, due))
+
+    def _require_not_revoked(self, row: ListenerRow) -> None:
+        """Raises Refused with CERTIFICATE_REVOKED for a listener that a thief may have registered."""
+        revocations = self._ports.context.border.keys.revocations
+        if row.certificates and any(map(revocations.names, x509.load_pem_x509_certificates(row.certificates))):
+            raise Refused(Reason.REASON_CERTIFICATE_REVOKED)
 
     async def _tell_events(self, told: "_Told", events: Sequence[tuple[int, ResourceEvent]]) -> bool:
         """Posts events with the numbers of their changes.
@@ -178,9 +190,9 @@ class ListenerDelivery:
         with self.deliveries.delivery():
             await connection.post(url, headers, body)
 
-    async def _has_failed(self, row: ListenerRow, problem: str) -> None:
+    async def _has_failed(self, row: ListenerRow, problem: str, *, is_last: bool = False) -> None:
         now = self._ports.clock.now()
-        due = now + timedelta(seconds=self._wait.seconds(row.attempts + 1))
+        due = None if is_last else now + timedelta(seconds=self._wait.seconds(row.attempts + 1))
         listener = row.listener
         if not listener.HasField("failure_time"):
             _log.warning("the listener %s of %s has not taken an event: %s", listener.id, row.operator, problem)

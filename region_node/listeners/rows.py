@@ -13,7 +13,7 @@ from region_node.listeners.forms import STOPS_AFTER
 
 ABOUT = "listeners"  # the subject of notifications to other processes
 SHARE = 4  # listeners of one operator system that a process tells at once: its slow callbacks hold nobody else up
-_COLUMNS = "operator, position, attempts, COALESCE(due_time, 0) AS due, body"
+_COLUMNS = "operator, position, attempts, COALESCE(due_time, 0) AS due, body, certificates"
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class ListenerRow:
     attempts: int
     due: int
     listener: Listener = field(repr=False)
+    certificates: bytes = field(default=b"", repr=False)
+    """Of the caller that registered it, with those of its issuers, PEM; empty without any."""
 
     def told(self, position: int) -> "ListenerRow":
         """The row once its callback has taken the changes up to a position."""
@@ -75,17 +77,20 @@ def listeners_of(
     return [row.listener for row in found]
 
 
-def insert(tx: Transaction, operator: str, listener: Listener, position: int, now: datetime) -> None:
-    """Adds a listener, which receives the changes after a position."""
+def insert(
+    tx: Transaction, operator: str, listener: Listener, position: int, now: datetime, certificates: bytes
+) -> None:
+    """Adds a listener, which receives the changes after a position, registered by these certificates."""
     tx.execute(
-        "INSERT INTO listeners (listener_id, operator, resource, position, due_time, attempts, body)"
-        " VALUES (:name, :operator, :resource, :position, :due, 0, :body)",
+        "INSERT INTO listeners (listener_id, operator, resource, position, due_time, attempts, body, certificates)"
+        " VALUES (:name, :operator, :resource, :position, :due, 0, :body, :certificates)",
         name=listener.id,
         operator=operator,
         resource=listener.resource,
         position=position,
         due=to_microseconds(now),
         body=listener.SerializeToString(),
+        certificates=certificates,
     )
     tx.publish(ListenerChanged(), about=ABOUT)
 
@@ -133,8 +138,8 @@ def release(tx: Transaction, row: ListenerRow, due: datetime) -> None:
     tx.publish(ListenerChanged(), about=ABOUT)
 
 
-def note_failure(tx: Transaction, claimed: ListenerRow, problem: str, now: datetime, due: datetime) -> bool:
-    """Counts a failed attempt and sets the next one, unless the claim is over.
+def note_failure(tx: Transaction, claimed: ListenerRow, problem: str, now: datetime, due: datetime | None) -> bool:
+    """Counts a failed attempt and sets the next one, unless the claim is over. There is no next one without `due`.
 
     Returns True for a listener that is stopped thereby.
     """
@@ -145,19 +150,21 @@ def note_failure(tx: Transaction, claimed: ListenerRow, problem: str, now: datet
     listener.problem = problem
     if not listener.HasField("failure_time"):
         listener.failure_time.CopyFrom(to_timestamp(now))
-    is_over = now - from_timestamp(listener.failure_time) >= STOPS_AFTER
-    if is_over:
+    if now - from_timestamp(listener.failure_time) >= STOPS_AFTER:
+        due = None
+    if due is None:
         listener.state = ListenerState.LISTENER_STATE_STOPPED
-    due_time = None if is_over else to_microseconds(due)
+    due_time = None if due is None else to_microseconds(due)
     _update(tx, row, attempts=row.attempts + 1, due_time=due_time, body=listener.SerializeToString())
-    return is_over
+    return due is None
 
 
-def start_again(tx: Transaction, row: ListenerRow, now: datetime) -> Listener:
-    """Has a listener go on after the last change that it has received."""
+def start_again(tx: Transaction, row: ListenerRow, now: datetime, certificates: bytes) -> Listener:
+    """Has a listener go on after the last change that it has received, registered by these certificates."""
     listener = _working(row.listener)
     listener.state = ListenerState.LISTENER_STATE_ACTIVE
-    _update(tx, row, attempts=0, due_time=to_microseconds(now), body=listener.SerializeToString())
+    body = listener.SerializeToString()
+    _update(tx, row, attempts=0, due_time=to_microseconds(now), body=body, certificates=certificates)
     tx.publish(ListenerChanged(), about=ABOUT)
     return listener
 
@@ -199,8 +206,8 @@ def _update(tx: Transaction, row: ListenerRow, **columns: Value) -> bool:
     return tx.execute(sql, name=row.listener.id, held=row.due, **columns) > 0
 
 
-def _row(operator: str, position: int, attempts: int, due: int, body: bytes) -> ListenerRow:
-    return ListenerRow(operator, position, attempts, due, Listener.FromString(body))
+def _row(operator: str, position: int, attempts: int, due: int, body: bytes, certificates: bytes | None) -> ListenerRow:
+    return ListenerRow(operator, position, attempts, due, Listener.FromString(body), certificates or b"")
 
 
 def _due(name: str, operator: str, resource: int, position: int, due_time: int) -> _Due:

@@ -1,6 +1,7 @@
 """ListenerService: gRPC for the listeners of an operator system."""
 
 import grpc
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.api.region.v1 import listener_service_pb2 as api
 from gateway.api.region.v1.listener_service_pb2 import EventFormat, Listener, ListenerResource, ListenerState
@@ -47,7 +48,8 @@ class ListenerService(ListenerServiceServicer):
             raise invalid("format", "names an unknown format", "格式未知")
         request.kinds[:] = known_kinds(request.kinds)
         await self._callbacks.require_callable(callback_of(request.callback))
-        found = await self._store.write(lambda tx: _register(tx, operator, request, call))
+        certificates = b"".join(each.public_bytes(Encoding.PEM) for _, each in current_call().certificates)
+        found = await self._store.write(lambda tx: _register(tx, operator, request, call, certificates))
         return api.RegisterListenerResponse(listener=self._told(found))
 
     async def ListListeners(
@@ -84,7 +86,9 @@ class ListenerService(ListenerServiceServicer):
         return told
 
 
-def _register(tx: Transaction, operator: str, request: api.RegisterListenerRequest, call: AuditedCall) -> Listener:
+def _register(
+    tx: Transaction, operator: str, request: api.RegisterListenerRequest, call: AuditedCall, certificates: bytes
+) -> Listener:
     """The listener, which is added unless the operator system has it."""
     name = listener_id(operator, request)
     known = rows.find(tx, name)
@@ -92,7 +96,7 @@ def _register(tx: Transaction, operator: str, request: api.RegisterListenerReque
         if known.listener.state == ListenerState.LISTENER_STATE_ACTIVE:
             return known.listener
         call.record(tx, "RegisterListener", name)
-        return rows.start_again(tx, known, call.now)
+        return rows.start_again(tx, known, call.now, certificates)
     if len(rows.listeners_of(tx, operator, _ANY, "", LISTENERS)) == LISTENERS:
         raise Refused(Reason.REASON_LISTENERS_TOO_MANY, operator=operator, listeners=str(LISTENERS))
     listener = Listener(
@@ -104,6 +108,6 @@ def _register(tx: Transaction, operator: str, request: api.RegisterListenerReque
         state=ListenerState.LISTENER_STATE_ACTIVE,
         create_time=to_timestamp(call.now),
     )
-    rows.insert(tx, operator, listener, resource_of(request.resource).last(tx), call.now)
+    rows.insert(tx, operator, listener, resource_of(request.resource).last(tx), call.now, certificates)
     call.record(tx, "RegisterListener", name)
     return listener

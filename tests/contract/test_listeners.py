@@ -28,6 +28,8 @@ from gateway.process import failpoints
 from gateway.relay.border import Border
 from gateway.rpc.calls import Call, enter
 from gateway.security.identity import Identity
+from gateway.security.peers import Certificates
+from gateway.security.signing import TrustedKeys
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
@@ -75,9 +77,15 @@ def _rests_little(monkeypatch: pytest.MonkeyPatch) -> None:
 class Region:
     """Sichuan with its store, its clock, and the service of its listeners."""
 
-    def __init__(self, store: Store, settings: ListenerSettings, scopes: OperatorScopes | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: ListenerSettings,
+        scopes: OperatorScopes | None = None,
+        trusted: TrustedKeys | None = None,
+    ) -> None:
         shared = keys()
-        border = Border("sichuan", shared.signers["sichuan"], shared.trusted, CurrentFederation())
+        border = Border("sichuan", shared.signers["sichuan"], trusted or shared.trusted, CurrentFederation())
         self.context = RegionContext(border, scopes=scopes or OperatorScopes())
         self.store = store
         self.clock = FixedClock()
@@ -88,10 +96,14 @@ class Region:
         self._service = ListenerService(self.context, store, self.clock, self.callbacks, "certificate")
 
     async def register(
-        self, callback: str, operator: str = "counter", kinds: Sequence[EventKind.ValueType] = ()
+        self,
+        callback: str,
+        operator: str = "counter",
+        kinds: Sequence[EventKind.ValueType] = (),
+        certificates: Certificates = (),
     ) -> Listener:
         """Registers a listener for orders as an operator system."""
-        calls(operator)
+        calls(operator, certificates)
         request = api.RegisterListenerRequest(resource=ORDERS, callback=callback, kinds=kinds, requester=CLERK)
         call = cast("grpc.aio.ServicerContext[api.RegisterListenerRequest, api.RegisterListenerResponse]", None)
         answer = await self._service.RegisterListener(request, call)
@@ -164,29 +176,36 @@ def has_failed(listener: Listener) -> bool:
     return bool(listener.problem)
 
 
-def calls(operator: str) -> None:
+def calls(operator: str, certificates: Certificates = ()) -> None:
     """The following requests are of an operator system of Sichuan."""
-    enter(Call(Identity("china", Role.ROLE_OPERATOR, "sichuan", operator), "Listen", None))
+    identity = Identity("china", Role.ROLE_OPERATOR, "sichuan", operator)
+    enter(Call(identity, "Listen", None, certificates=certificates))
 
 
 @asynccontextmanager
 async def region(
-    directory: Path, settings: ListenerSettings = HERE, scopes: OperatorScopes | None = None
+    directory: Path,
+    settings: ListenerSettings = HERE,
+    scopes: OperatorScopes | None = None,
+    trusted: TrustedKeys | None = None,
 ) -> AsyncIterator[Region]:
     store = SqliteStore(directory / "node.db", migrations_of(*PACKAGES), region_keys())
     try:
         async with asyncio.timeout(PATIENCE):
-            yield Region(store, settings, scopes)
+            yield Region(store, settings, scopes, trusted)
     finally:
         await store.close()
 
 
 @asynccontextmanager
-async def listening(directory: Path, *answers: int) -> AsyncIterator[tuple[Region, Hook]]:
+async def listening(
+    directory: Path, *answers: int, trusted: TrustedKeys | None = None
+) -> AsyncIterator[tuple[Region, Hook]]:
     """A region, and a receiver on this machine that it may call and whose certificate it trusts."""
     with serving(directory) as hook:
         hook.answers.extend(answers)
-        async with region(directory, ListenerSettings(("127.0.0.0/8",), hook.authority)) as found:
+        settings = ListenerSettings(("127.0.0.0/8",), hook.authority)
+        async with region(directory, settings, trusted=trusted) as found:
             yield found, hook
 
 

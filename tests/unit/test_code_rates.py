@@ -62,7 +62,7 @@ def test_a_region_that_invents_operators_is_stopped_with_all_of_them_until_the_m
         assert [ask(node, "henan", f"o{each}", next(numbers), BEGAN) for each in range(10, 13)] == ["600"] * 3
         assert ask(node, "guangdong", "counter", next(numbers), BEGAN) == ""
         assert ask(node, "henan", "o0", next(numbers), BEGAN + timedelta(minutes=1)) == ""
-        assert ask(node, "henan", "o0", next(numbers), BEGAN) == "60", "claims of the last minute may still be under way"
+        assert ask(node, "henan", "o0", next(numbers), BEGAN) == "60", "claims of that minute may be under way"
         assert ask(node, "henan", "o0", next(numbers), BEGAN + timedelta(minutes=2)) == ""
         assert node.rows("SELECT COUNT(DISTINCT minute) FROM code_rates") == [(2,)], "earlier minutes are forgotten"
 

@@ -60,7 +60,8 @@ class ListenerServiceServicer:
         """Registers a listener for the changes from this time on (TMF630 `POST /hub`). Recorded.
 
         An operator system has one listener for each resource, callback, format and set of kinds: a repeat returns that one. A
-        stopped listener goes on after the last event that its callback has taken.
+        stopped listener goes on after the last event that its callback has taken. It stops once the certificate that
+        registered it is revoked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -25,7 +25,8 @@ class ListenerServiceStub:
     """Registers a listener for the changes from this time on (TMF630 `POST /hub`). Recorded.
 
     An operator system has one listener for each resource, callback, format and set of kinds: a repeat returns that one. A
-    stopped listener goes on after the last event that its callback has taken.
+    stopped listener goes on after the last event that its callback has taken. It stops once the certificate that
+    registered it is revoked.
     """
     ListListeners: _aio.UnaryUnaryMultiCallable[_listener_service_pb2.ListListenersRequest, _listener_service_pb2.ListListenersResponse]
     """Lists the listeners of the calling operator system, by their ids."""
@@ -53,7 +54,8 @@ class ListenerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Registers a listener for the changes from this time on (TMF630 `POST /hub`). Recorded.
 
         An operator system has one listener for each resource, callback, format and set of kinds: a repeat returns that one. A
-        stopped listener goes on after the last event that its callback has taken.
+        stopped listener goes on after the last event that its callback has taken. It stops once the certificate that
+        registered it is revoked.
         """
 
     @_abc_1.abstractmethod
