@@ -310,7 +310,7 @@ class Lanes:
         self._lanes: dict[str, Lane] = {}
         # A lane carries envelopes of all calls: it must not run in the trace of the call that created it.
         self._context = copy_context()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = set[asyncio.Task[None]]()
 
     def to(self, destination: str) -> Lane:
         """The lane to a destination."""
@@ -318,8 +318,8 @@ class Lanes:
         if lane is None:
             lane = self._lanes[destination] = Lane(destination, self._ports)
             running = asyncio.get_running_loop().create_task(lane.run(), context=self._context.copy())
-            running.add_done_callback(_tell_of_end)
-            self._tasks.append(running)
+            running.add_done_callback(self._ended)
+            self._tasks.add(running)
         return lane
 
     def known(self, destination: str) -> Lane | None:
@@ -350,12 +350,12 @@ class Lanes:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.critical("a lane ended; its envelopes wait for the next start", exc_info=task.exception())
+
 
 def _status_of(result: DeliverResult) -> str:
     """The gRPC status for why an envelope has no receipt here. A destination may send any number as its reason."""
     return status_code(result.not_delivered.reason).name if result.HasField("not_delivered") else "DATA_LOSS"
-
-
-def _tell_of_end(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        _log.critical("a lane ended; its envelopes wait for the next start", exc_info=task.exception())

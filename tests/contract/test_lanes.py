@@ -1,6 +1,8 @@
 """Lanes over a transport that the test holds in its hands."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -415,6 +417,24 @@ def test_after_a_loss_lanes_send_only_what_the_database_has() -> None:
         await until(lambda: len(way.settled) == 1)
         await quiet()
         assert (way.settled, lanes.in_flight()) == (["c"], {})
+        await lanes.close()
+
+    asyncio.run(scenario())
+
+
+def test_lanes_keep_nothing_of_before_a_loss() -> None:
+    async def scenario() -> None:
+        way = Way()
+        lanes = Lanes(way.ports())
+        lanes.to(DESTINATION).add(sealed("a"))
+        await quiet()
+        before = [weakref.ref(each) for each in asyncio.all_tasks() if each is not asyncio.current_task()]
+        assert before
+        lanes.begin_anew()
+        await quiet()
+        way.batches.clear()
+        gc.collect()
+        assert [each() for each in before if each() is not None] == []
         await lanes.close()
 
     asyncio.run(scenario())
