@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from gateway.backups.history import Task
+from gateway.maintenance.doctor.backups import OLDEST
 from gateway.process.metrics import RecordedCalls, observe, observe_total
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,6 +63,16 @@ def expressions() -> Iterator[tuple[str, str]]:
 def named(expression: str) -> list[str]:
     """The metrics of an expression."""
     return _METRIC.findall(re.sub(r"\{[^}]*\}|(?:by|on) \([^)]*\)", "", expression))
+
+
+def test_the_doctor_and_the_alerts_have_the_same_limits_of_backups() -> None:
+    tasks = {"copy": Task.CREATE, "archive": Task.ARCHIVE, "drill": Task.DRILL}
+    limits = [
+        (tasks[kind], timedelta(seconds=int(seconds)))
+        for each in ALERTS
+        for kind, seconds in re.findall(r'crossregion_backup_age_seconds\{kind="(\w+)"\}\) > (\d+)', each["expr"])
+    ]
+    assert sorted(limits) == sorted(OLDEST.items())
 
 
 def test_every_metric_of_an_alert_or_a_dashboard_exists() -> None:

@@ -11,8 +11,8 @@ from gateway.maintenance.doctor.findings import Finding, bad, good, warning
 from gateway.store.opening import DatabasePlace
 from gateway.wording.languages import translated
 
-# As the alerts BackupOld and DrillOld have them.
-_OLDEST = {Task.CREATE: timedelta(hours=3), Task.ARCHIVE: timedelta(minutes=15), Task.DRILL: timedelta(days=9)}
+OLDEST = {Task.CREATE: timedelta(hours=3), Task.ARCHIVE: timedelta(minutes=15), Task.DRILL: timedelta(days=9)}
+"""The greatest age of the last good run of each task, as the alerts BackupOld and DrillOld have it."""
 
 
 def check_backups(backup: BackupSettings | None, place: DatabasePlace, data: Path, now: datetime) -> list[Finding]:
@@ -21,7 +21,7 @@ def check_backups(backup: BackupSettings | None, place: DatabasePlace, data: Pat
         return []
     name, done = translated("backups"), History.read(data).done
     kinds = [task for task in Task if task != Task.ARCHIVE or place.archive is not None]
-    late = [task for task in kinds if (time := done[task]) is None or now - time > _OLDEST[task]]
+    late = [task for task in kinds if (time := done[task]) is None or now - time > OLDEST[task]]
     told = ", ".join(f"{task}: {_told(done[task], now)}" for task in kinds)
     if not late:
         return [good(name, told)]
