@@ -27,8 +27,7 @@ from gateway.federation.terms import terms_of
 from gateway.process import failpoints
 from gateway.rpc.calls import current_call
 from gateway.security.signing import TrustedKeys, certificate_hash
-from gateway.time.agreed_clock import MAX_CLOCK_ERROR
-from gateway.time.clock import Clock, to_microseconds
+from gateway.time.clock import BETWEEN_TRUSTED, Clock, to_microseconds
 from gateway.values.choices import first_unknown
 
 _TOLD_CHANGES = 500  # the contract says so
@@ -157,7 +156,7 @@ class ConfigurationService(ConfigurationServiceServicer):
         """See the contract."""
         wanted, identity = request.assignment, current_call().identity
         require_proven(wanted, request.signing_certificate, identity.region, self._keys)
-        if wanted.sign_time_us > to_microseconds(self._clock.now() + MAX_CLOCK_ERROR):
+        if wanted.sign_time_us > to_microseconds(self._clock.now() + BETWEEN_TRUSTED):
             raise Refused(Reason.REASON_CLOCK_UNTRUSTED)
         snapshot = self._registry.snapshot()
         require_ever_joined(members_of(snapshot), wanted.region)  # no other region can have taken a customer over

@@ -33,8 +33,15 @@ from gateway.rpc.calls import current_call
 from gateway.rpc.rates import Rate
 from gateway.security.sealing_keys import prover_of
 from gateway.security.signing import AUDIT_HEAD, TrustedKeys
-from gateway.time.agreed_clock import MAX_CLOCK_ERROR, AgreedClock
-from gateway.time.clock import from_timestamp, times_are_dated, to_microseconds, to_timestamp
+from gateway.time.agreed_clock import AgreedClock
+from gateway.time.clock import (
+    BETWEEN_TRUSTED,
+    MAX_CLOCK_ERROR,
+    from_timestamp,
+    times_are_dated,
+    to_microseconds,
+    to_timestamp,
+)
 
 _ENDPOINT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}", re.ASCII)
 _ENDPOINT_LENGTH = 255
@@ -430,5 +437,5 @@ def _is_misdated(request: federation_pb2.JoinRequest, clock_error: timedelta, no
 
     The key signed last counts, so that one from the future would count for too long.
     """
-    latest = to_microseconds(now + MAX_CLOCK_ERROR)
-    return abs(clock_error) > MAX_CLOCK_ERROR or request.sealing_key.sign_time_us > latest
+    latest = to_microseconds(now + BETWEEN_TRUSTED)
+    return abs(clock_error) > BETWEEN_TRUSTED or request.sealing_key.sign_time_us > latest

@@ -8,8 +8,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.federation.suspensions import ProvenSuspension, proven, require_present
-from gateway.time.agreed_clock import MAX_CLOCK_ERROR
-from gateway.time.clock import to_microseconds
+from gateway.time.clock import BETWEEN_TRUSTED, to_microseconds
 
 
 def required_statement(
@@ -43,7 +42,7 @@ def kept_statement(chain: Chain, signed: SignedSuspension, now: datetime) -> Pro
         found = proven(signed, chain)
     except RevisionRefused as refused:
         raise _unproven(refused) from None
-    if found.statement.sign_time_us > to_microseconds(now + MAX_CLOCK_ERROR):
+    if found.statement.sign_time_us > to_microseconds(now + BETWEEN_TRUSTED):
         raise Refused(Reason.REASON_CLOCK_UNTRUSTED)
     return found
 

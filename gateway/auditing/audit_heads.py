@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from gateway.auditing.audit import Head
-from gateway.time.agreed_clock import MAX_CLOCK_ERROR
+from gateway.time.clock import BETWEEN_TRUSTED
 
 _JOIN_SECONDS = timedelta(seconds=2)  # timeout of a heartbeat at one coordinator
 # Processes of a region share a chain, so a delayed heartbeat may arrive behind a later one. Each coordinator dates the
-# heads that it receives; two coordinator clocks differ by at most the permitted error. The first heartbeat after that
-# time, within a minute, reveals a truncated chain.
-ON_ITS_WAY = MAX_CLOCK_ERROR + _JOIN_SECONDS
+# heads that it receives, and the clocks of two of them may differ. The first heartbeat after that time reveals a
+# truncated chain.
+ON_ITS_WAY = BETWEEN_TRUSTED + _JOIN_SECONDS
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from google.protobuf.message import Message
 from gateway.api.federation.v1.revision_pb2 import AdministratorAct, SignedAct
 from gateway.federation.revisions import Chain, RevisionRefused, parsed
 from gateway.security.signing import ADMINISTRATOR_ACT, Signer, is_signed_by
-from gateway.time.agreed_clock import MAX_CLOCK_ERROR
-from gateway.time.clock import to_microseconds
+from gateway.time.clock import BETWEEN_TRUSTED, to_microseconds
 
 VALID_FOR = timedelta(days=1)
 """The time after its signing for which a node takes an act: a coordinator that keeps it back cannot use it later."""
@@ -64,7 +63,7 @@ def proven_act(signed: SignedAct, chain: Chain, method: str, region: str, reques
         raise RevisionRefused("it is of another kind, or for another region")
     if parsed(type(request), act.request) != _as_signed(request):
         raise RevisionRefused("it says otherwise than the call")
-    if not to_microseconds(now - VALID_FOR) <= act.sign_time_us <= to_microseconds(now + MAX_CLOCK_ERROR):
+    if not to_microseconds(now - VALID_FOR) <= act.sign_time_us <= to_microseconds(now + BETWEEN_TRUSTED):
         raise RevisionRefused("it was not signed within a day")
     proof = f"act {digest.hex()}, key {signed.key.hex()}, signature {signed.signature.hex()}"
     return ProvenAct(people[signed.key], proof, act.sign_time_us)

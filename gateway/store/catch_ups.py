@@ -7,12 +7,10 @@ from typing import NamedTuple
 from gateway.store.losses import Loss, losses
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
-from gateway.time.clock import from_microseconds
+from gateway.time.clock import BETWEEN_TRUSTED, from_microseconds
 
 PATIENCE = timedelta(hours=6)
 """From the acceptance of a loss, before what waits for other regions is left to people."""
-PROCESSES = timedelta(minutes=1)
-"""By which the clocks of a region's processes may differ."""
 MOST_LOST = 10_000
 """Commands of one region that are listed for people after a loss: by then, both regions are looked at as a whole."""
 
@@ -67,7 +65,7 @@ def begun(tx: Transaction) -> list[Loss]:
 
 def loss_of(tx: Transaction, signed: datetime) -> Loss | None:
     """The loss by which this database lacks what its region signed at an instant: the first that was found later."""
-    return next((each for each in begun(tx) if signed <= from_microseconds(each.find_time) + PROCESSES), None)
+    return next((each for each in begun(tx) if signed <= from_microseconds(each.find_time) + BETWEEN_TRUSTED), None)
 
 
 def is_catching_up(tx: Transaction, region: str) -> bool:

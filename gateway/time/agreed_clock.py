@@ -14,15 +14,8 @@ from statistics import median_low
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.time.clock import EPOCH, SteadyClock
+from gateway.time.clock import EPOCH, MAX_CLOCK_ERROR, SteadyClock
 
-MAX_CLOCK_ERROR = timedelta(seconds=30)
-"""The greatest difference between two clocks that is harmless (guarantee G3)."""
-BETWEEN_TRUSTED = 2 * MAX_CLOCK_ERROR + timedelta(seconds=1)
-"""The greatest difference between two members' clocks that both are trusted: each by its difference from the others.
-
-One second more: some instants are told in whole seconds.
-"""
 LISTENING = 10.0  # seconds after a start in which others may answer, before a process goes by its own clock alone
 LONGEST_ALONE = timedelta(days=31)  # since the last agreed time: with nobody to ask, a longer absence is not believed
 OPINION_COUNTS = 600.0  # seconds: far longer than the time between two heartbeats

@@ -15,6 +15,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.values.searches import Found, Search, search_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_CLOCK_ERROR = timedelta(seconds=30)
+"""The greatest difference between two clocks that is harmless (guarantee G3)."""
+BETWEEN_TRUSTED = 2 * MAX_CLOCK_ERROR + timedelta(seconds=1)
+"""The greatest difference between two members' clocks that both are trusted: each by its difference from the others.
+
+One second more: some instants are told in whole seconds.
+"""
 _DAY = 86_400  # seconds
 _NANOS = 1_000_000_000  # in a second
 _MARGIN = timedelta(days=366)  # wider than the offset of any zone, and than a term of weeks

@@ -17,8 +17,7 @@ from gateway.relay.border import Moved, Reads, Refiled
 from gateway.relay.envelopes import Answer
 from gateway.store.catch_ups import is_awaited
 from gateway.store.port import Transaction
-from gateway.time.agreed_clock import BETWEEN_TRUSTED
-from gateway.time.clock import times_are_dated
+from gateway.time.clock import BETWEEN_TRUSTED, times_are_dated
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, refusal_of
 from region_node.requests.caller import settle_asked

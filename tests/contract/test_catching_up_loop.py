@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
+import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
@@ -28,7 +29,7 @@ from gateway.store.catch_ups import CatchUp, LostCommand
 from gateway.store.losses import Loss
 from gateway.store.port import Store, Transaction
 from gateway.store.timers import due_timers
-from gateway.time.clock import to_microseconds
+from gateway.time.clock import BETWEEN_TRUSTED, to_microseconds
 from region_node.business.reconciliation.nightly import DAY_TIMER
 from region_node.lifecycle.recovery.catching_up import LONGEST_PLACE, CatchingUp, CatchUpPorts
 from region_node.lifecycle.recovery.operations import lost_commands
@@ -185,6 +186,23 @@ def test_a_command_that_is_refused_now_or_fails_is_left_to_people_and_the_next_o
         await scene.store.write(lambda tx: tx.execute("DELETE FROM catch_ups"))
         await catch_up(scene, Reporter({"": page(*first)}))
         assert await scene.effects() == ["1", "2"], "what was refused has left nothing behind"
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("further", "effects"), [(timedelta(), ["one"]), (timedelta(microseconds=1), [])], ids=["within", "beyond"]
+)
+def test_a_command_may_have_been_answered_by_a_process_whose_clock_is_ahead_of_the_finding(
+    tmp_path: Path, further: timedelta, effects: list[str]
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent = scene.pair.seal()
+        receipt = await scene.receive(sent)
+        await lose(scene, NOW - HOUR, NOW - BETWEEN_TRUSTED - further)
+        await catch_up(scene, Reporter({"": page((sent, receipt))}))
+        assert await scene.effects() == effects
+        assert [each.failure for each in await lost(scene)] == ["ENVELOPE_FORGOTTEN"][len(effects) :]
 
     play(tmp_path, scenario)
 

@@ -24,7 +24,7 @@ from gateway.rpc.channels import invoke
 from gateway.rpc.ports import PortInUse
 from gateway.security.sealing_keys import published
 from gateway.store.port import DatabaseInUse
-from gateway.time.clock import to_timestamp
+from gateway.time.clock import BETWEEN_TRUSTED, to_timestamp
 from tests.contract.coordinators import (
     ADMIN,
     PATIENCE_S,
@@ -274,7 +274,8 @@ def test_what_is_to_be_sealed_for_a_region_is_told_to_all_and_kept_while_it_is_a
             await it.join(sichuan, invented)
             assert (await it.member("sichuan")).sealing_key == first.sealing_key, "of no clock at all"
             rotated = join_request(sichuan)
-            rotated.sealing_key.CopyFrom(published(keys.rotated(), sichuan.signer, CLOCK.now()))
+            rotated.node_time.FromDatetime(signed := CLOCK.now() + BETWEEN_TRUSTED)
+            rotated.sealing_key.CopyFrom(published(keys.rotated(), sichuan.signer, signed))
             await it.join(sichuan, rotated)
         async with federation(certificates, data) as it:
             assert (await it.member("sichuan")).sealing_key == rotated.sealing_key

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from gateway.api.federation.v1.federation_pb2 import (
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.federation.assignments import Standing, mark_after, signed_assignment
 from gateway.rpc.channels import invoke
+from gateway.time.clock import BETWEEN_TRUSTED
 from tests.contract.coordinators import (
     ADMIN,
     PATIENCE_S,
@@ -129,9 +131,12 @@ def test_of_two_regions_at_the_same_time_the_second_sees_what_the_first_did(open
     assert seen[-1] == 1
 
 
-def given(keys: RegionKeys, region: str, before: Standing, number: str = NUMBER) -> AssignNumberRequest:
-    """The assignment of a number that a region signs."""
-    assignment = signed_assignment(number, region, keys.region, before, keys.signer, keys.certificate, CLOCK.now())
+def given(
+    keys: RegionKeys, region: str, before: Standing, number: str = NUMBER, ahead: timedelta = timedelta()
+) -> AssignNumberRequest:
+    """The assignment of a number that a region signs, whose clock is ahead of the coordinator's."""
+    now = CLOCK.now() + ahead
+    assignment = signed_assignment(number, region, keys.region, before, keys.signer, keys.certificate, now)
     return AssignNumberRequest(assignment=assignment, signing_certificate=keys.certificate)
 
 
@@ -184,6 +189,22 @@ def test_a_coordinator_keeps_what_the_home_signs_changes_no_configuration_and_te
                 regions[NEW].certificate,
             ]
             await require_plans(it)
+
+    run_federation(scenario())
+
+
+def test_an_assignment_may_be_signed_by_any_trusted_clock_and_by_none_that_is_further_ahead(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        home = keys_of(certificates, HOME)
+        async with federation(certificates, tmp_path / "data") as it:
+            await it.apply()
+            for each in (home, keys_of(certificates, NEW)):
+                await it.join(each)
+            future = given(home, NEW, Standing(HOME, 0), ahead=timedelta(minutes=5))
+            assert await refused(assigned(it, future)) == "CLOCK_UNTRUSTED"
+            assert (await assigned(it, given(home, NEW, Standing(HOME, 0), ahead=BETWEEN_TRUSTED))).revision == 1
 
     run_federation(scenario())
 

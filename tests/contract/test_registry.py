@@ -13,8 +13,7 @@ from gateway.api.region.v1.complaint_pb2 import WorkItem
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
-from gateway.time.agreed_clock import MAX_CLOCK_ERROR
-from gateway.time.clock import to_timestamp
+from gateway.time.clock import BETWEEN_TRUSTED, to_timestamp
 from tests.contract.coordinators import eventually
 from tests.contract.large_number_plan import in_two_sizes, with_segments
 from tests.contract.registries import (
@@ -319,9 +318,9 @@ def test_only_a_further_audit_head_replaces_the_one_kept(opened: Registries) -> 
             assert await registry.keep_audit_head("sichuan", kept(5))
             assert not await registry.keep_audit_head("sichuan", kept(5, b"b"))
             assert await registry.keep_audit_head("sichuan", kept(4)), "overtaken by another process's"
-            by_another_clock = kept(4, later=MAX_CLOCK_ERROR)
+            by_another_clock = kept(4, later=BETWEEN_TRUSTED)
             assert await registry.keep_audit_head("sichuan", by_another_clock), "taken in by another coordinator"
-            assert not await registry.keep_audit_head("sichuan", kept(4, later=timedelta(minutes=1)))
+            assert not await registry.keep_audit_head("sichuan", kept(4, later=timedelta(minutes=2)))
             assert await registry.audit_head("sichuan") == kept(5)
             assert await registry.keep_audit_head("sichuan", kept(6))
         async with opened() as registry:

@@ -1,7 +1,7 @@
 """A question whose answer takes more than one transaction: answered like any other, refused like any other."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,8 @@ from gateway.errors import Refused
 from gateway.relay.border import Moved, SlowQuery
 from gateway.relay.envelopes import Answer
 from gateway.relay.inbox import answer_slowly, receive
-from tests.contract.relay_pair import DESTINATION, HOUR, QUERY
+from gateway.time.clock import BETWEEN_TRUSTED
+from tests.contract.relay_pair import DESTINATION, HOUR, NOW, QUERY
 from tests.contract.relay_scene import Scene, play, refusal
 
 JOINED, SUSPENDED = MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_SUSPENDED
@@ -76,6 +77,23 @@ def test_nothing_is_begun_for_a_suspended_region_or_after_its_time(tmp_path: Pat
         told = await refusal(answer_slowly(scene.store, border, query, sent, scene.clock.now()))
         assert told == "REGION_SUSPENDED"
         assert await scene.effects() == []
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("late_by", "outcome"), [(timedelta(0), ACCEPTED), (timedelta(microseconds=1), REFUSED)], ids=["within", "beyond"]
+)
+def test_a_query_slow_or_not_is_answered_however_two_trusted_clocks_differ(
+    tmp_path: Path, late_by: timedelta, outcome: Outcome.ValueType
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        lifetime = timedelta(seconds=10)
+        sent, border = scene.pair.seal(kind=QUERY, lifetime=lifetime), scene.pair.borders[DESTINATION]
+        scene.clock.instant = NOW + lifetime + BETWEEN_TRUSTED + late_by
+        slow = await answer_slowly(scene.store, border, SlowQuery(answering(scene)), sent, scene.clock.now())
+        for receipt in (slow, await scene.receive(sent)):
+            assert scene.opened(receipt, sent).outcome == outcome
 
     play(tmp_path, scenario)
 

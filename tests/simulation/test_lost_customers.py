@@ -3,10 +3,11 @@
 import asyncio
 import random
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 
-from gateway.api.region.v1.customer_move_pb2 import HandOverKept, HandOverWanted
+from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, HandOverKept, HandOverWanted
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -15,6 +16,7 @@ from gateway.relay.border import Border, Query
 from gateway.relay.envelopes import Answer, OutgoingEnvelope
 from gateway.security.signing import ENVELOPE
 from gateway.store.port import Operation, Transaction
+from gateway.time.clock import BETWEEN_TRUSTED, from_timestamp
 from region_node.business.orders.context import OrderContext
 from region_node.customers.accounts import ledger
 from region_node.customers.moved_numbers import is_awaited
@@ -66,6 +68,8 @@ class Both:
     def __init__(self, old: OldHome, new: OneRegion) -> None:
         self.old, self.new = old, new
         self.told: Callable[[OutgoingEnvelope], bytes] = self.asked
+        self.now = START + NEXT_MONTH
+        """The time by Guangdong's clock."""
         self.events: list[object] = []
         """What Guangdong has published."""
 
@@ -85,7 +89,7 @@ class Both:
         """Whether a process of Guangdong that has just started finds every customer."""
         loop = VirtualLoop()
         try:
-            wall = WallTime(loop, START + NEXT_MONTH)
+            wall = WallTime(loop, self.now)
             store = StoreOf(self.new, self.events)
             lost = LostCustomers(self.new.context, store, self, NodeClock(wall))  # type: ignore[arg-type]
 
@@ -196,6 +200,15 @@ def test_a_hand_over_that_is_altered_or_of_another_number_or_region_is_not_taken
         assert not both.recover()
         assert both.reason() == "HAND_OVER_AWAITED"
     assert both.new.run(lambda tx: find_line(tx, NUMBER)) is None
+
+
+def test_a_hand_over_may_be_of_any_trusted_clock_and_of_none_that_is_further_ahead(both: Both) -> None:
+    kept = EnvelopeContent.FromString(HandOverKept.FromString(both.asked(wanted(NUMBER))).hand_over.content)
+    handed_over = from_timestamp(CustomerHandOver.FromString(kept.payload).move.change_time)
+    both.now = handed_over - BETWEEN_TRUSTED - timedelta(seconds=1)
+    assert not both.recover()
+    both.now = handed_over - BETWEEN_TRUSTED
+    assert both.recover()
 
 
 def test_a_former_home_tells_only_the_new_home_and_says_what_it_no_longer_has(both: Both) -> None:

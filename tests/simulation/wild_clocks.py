@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from gateway.time.agreed_clock import MAX_CLOCK_ERROR
+from gateway.time.clock import MAX_CLOCK_ERROR
 from tests.simulation.coordinator import Coordinator
 from tests.simulation.faults import CLOCK_ERROR
 from tests.simulation.history import History

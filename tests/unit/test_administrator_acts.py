@@ -1,6 +1,7 @@
 """An act of an administrator counts by their own signature, for what it says, where it says, and for a day."""
 
 import contextlib
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,14 +14,16 @@ from gateway.api.federation.v1.revision_pb2 import SignedAct
 from gateway.api.region.v1.issue_oversight_service_pb2 import AppointIssueOwnerRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.federation.acts import VALID_FOR, proven_act, signed_act
+from gateway.federation.acts import VALID_FOR, ProvenAct, proven_act, signed_act
 from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.security.signing import REVISION, Signer
-from gateway.time.agreed_clock import MAX_CLOCK_ERROR, AgreedClock
-from gateway.time.clock import SystemClock, to_microseconds
+from gateway.store.sqlite import SqliteTransaction
+from gateway.time.agreed_clock import AgreedClock
+from gateway.time.clock import BETWEEN_TRUSTED, SystemClock, to_microseconds
 from region_node.node.context import RegionContext
-from region_node.requests.administrators import acting
+from region_node.requests.administrators import acting, note_act, require_in_order
 from tests.administrators import Administrators
+from tests.empty_database import empty_database
 from tests.unit.situations import NOW
 
 FEDERATION, METHOD, REGION = "demo.example", "/region.IssueOversightService/AppointIssueOwner", "sichuan"
@@ -78,10 +81,24 @@ def test_an_act_that_was_invented_changed_diverted_or_kept_back_counts_for_nothi
         ("for another region", good, METHOD, "henan", REQUEST, NOW),
         ("for another record", good, METHOD, REGION, changed, NOW),
         ("kept back", good, METHOD, REGION, REQUEST, NOW + VALID_FOR + SECOND),
-        ("of the future", good, METHOD, REGION, REQUEST, NOW - MAX_CLOCK_ERROR - SECOND),
+        ("of the future", good, METHOD, REGION, REQUEST, NOW - BETWEEN_TRUSTED - SECOND),
     ):
         assert not counts(signed, chain, method, region, request, when), case
-    assert proven_act(good, chain, METHOD, REGION, REQUEST, NOW + VALID_FOR).administrator == "li"
+    for when in (NOW + VALID_FOR, NOW - BETWEEN_TRUSTED):
+        assert proven_act(good, chain, METHOD, REGION, REQUEST, when).administrator == "li"
+
+
+def test_the_last_act_is_remembered_as_long_as_a_process_may_take_an_earlier_one() -> None:
+    last, earlier = (ProvenAct("li", "", to_microseconds(each)) for each in (NOW, NOW - SECOND))
+    with closing(empty_database("gateway", "region_node")) as connection:
+        tx = SqliteTransaction(connection)
+        note_act(tx, last, METHOD, "guangdong/I1", NOW)
+        by_another_clock = NOW + VALID_FOR + BETWEEN_TRUSTED
+        note_act(tx, last, METHOD, "guangdong/I2", by_another_clock)
+        with pytest.raises(Refused, match="ADMINISTRATOR_ACT_UNPROVEN"):
+            require_in_order(tx, earlier, METHOD, "guangdong/I1")
+        note_act(tx, last, METHOD, "guangdong/I2", by_another_clock + SECOND)
+        require_in_order(tx, earlier, METHOD, "guangdong/I1")
 
 
 def test_who_is_no_administrator_any_more_does_nothing(people: Administrators, tmp_path: Path) -> None:

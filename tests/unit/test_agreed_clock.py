@@ -10,7 +10,6 @@ from gateway.errors import Refused
 from gateway.time.agreed_clock import (
     LISTENING,
     LONGEST_ALONE,
-    MAX_CLOCK_ERROR,
     OPINION_COUNTS,
     AgreedClock,
     Evidence,
@@ -18,6 +17,7 @@ from gateway.time.agreed_clock import (
     Standing,
     standing,
 )
+from gateway.time.clock import MAX_CLOCK_ERROR
 
 NOW = datetime(2026, 11, 29, 5, tzinfo=UTC)
 SECOND, DAY, YEAR = timedelta(seconds=1), timedelta(days=1), timedelta(days=365)

@@ -17,8 +17,7 @@ from gateway.federation import rules as federation_rules
 from gateway.federation.catalogue import Federation
 from gateway.federation.documents import RequiredLine, required_lines
 from gateway.federation.prepared import PreparedBusiness
-from gateway.time.agreed_clock import BETWEEN_TRUSTED
-from gateway.time.clock import to_timestamp
+from gateway.time.clock import BETWEEN_TRUSTED, to_timestamp
 from region_node.customers.documents import rules
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -84,8 +83,8 @@ def test_a_document_is_fresh_to_the_last_microsecond_and_no_longer(freshness: ti
     wanted = business(freshness)
     assert rules.counts(FEDERATION, wanted, on_file(age=freshness), NOW)
     assert not rules.counts(FEDERATION, wanted, on_file(age=freshness + MICROSECOND), NOW)
-    assert rules.counts(FEDERATION, wanted, on_file(age=-rules.CLOCKS_DIFFER), NOW)
-    assert not rules.counts(FEDERATION, wanted, on_file(age=-rules.CLOCKS_DIFFER - MICROSECOND), NOW)
+    assert rules.counts(FEDERATION, wanted, on_file(age=-BETWEEN_TRUSTED), NOW)
+    assert not rules.counts(FEDERATION, wanted, on_file(age=-BETWEEN_TRUSTED - MICROSECOND), NOW)
 
 
 def test_a_document_counts_until_just_before_it_expires() -> None:
@@ -109,7 +108,7 @@ def test_what_counts_is_reusable_fresh_valid_and_good_and_counts_until_it_says(
     document = on_file(code, age, expires=expires, withdrawn=withdrawn)
     counts = rules.counts(FEDERATION, business(freshness), document, NOW)
     is_good = MATERIALS[code] and not withdrawn and (expires is None or expires > NOW)
-    assert counts == (is_good and -rules.CLOCKS_DIFFER <= age <= freshness)
+    assert counts == (is_good and -BETWEEN_TRUSTED <= age <= freshness)
     if counts:
         assert rules.expire_time(business(freshness), NOW - age, expires) >= NOW
 
@@ -253,7 +252,3 @@ def test_an_order_names_a_document_by_its_document_id_alone() -> None:
     assert rules.is_named_by(order, "henan/crm/R1")
     assert not rules.is_named_by(order, "henan/crm/R2")
     assert not rules.is_named_by(order, "")
-
-
-def test_the_time_of_another_member_counts_as_far_ahead_as_two_trusted_clocks_may_differ() -> None:
-    assert rules.CLOCKS_DIFFER == BETWEEN_TRUSTED

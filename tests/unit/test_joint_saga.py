@@ -18,7 +18,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.files import load
 from gateway.federation.rules import problems
-from gateway.time.clock import from_timestamp
+from gateway.time.clock import BETWEEN_TRUSTED, from_timestamp
 from region_node.business.joint import rules, saga, templates
 
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
@@ -309,7 +309,7 @@ def test_a_region_that_never_answers_is_left_out_and_not_looked_at_again_and_aga
     world.now = from_timestamp(world.order.survey_due_time)
     world.hear(world.reports[-1])
     assert [each.decision for each in world.order.items] == [saga.COMMIT, saga.RELEASE]
-    end = from_timestamp(world.order.hold_until_time) + saga.CLOCK_ERROR
+    end = from_timestamp(world.order.hold_until_time) + BETWEEN_TRUSTED
     world.now = end + timedelta(days=30)
     world.lead()
     assert saga.next_look(world.order, world.now) is None

@@ -24,11 +24,11 @@ from gateway.federation.current import CurrentFederation
 from gateway.federation.numberplan import normalize
 from gateway.federation.prepared import PreparedBusiness
 from gateway.relay.border import Border
-from gateway.time.clock import to_timestamp
+from gateway.time.clock import BETWEEN_TRUSTED, to_timestamp
 from region_node.business.orders import intake, rules
 from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
-from region_node.customers.documents.rules import CLOCKS_DIFFER, require_documents
+from region_node.customers.documents.rules import require_documents
 from region_node.node.context import RegionContext
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION, LINE, NOW
@@ -71,7 +71,7 @@ def read_documents(business: Business, request: OrderRequest, now: datetime) -> 
         return "DOCUMENT_MISSING", {"documents": ", ".join(missing)}
     for each in request.documents:
         age = now - each.verify_time.ToDatetime(UTC)
-        if age < -CLOCKS_DIFFER or age > business.document_freshness.ToTimedelta() + CLOCKS_DIFFER:
+        if age < -BETWEEN_TRUSTED or age > business.document_freshness.ToTimedelta() + BETWEEN_TRUSTED:
             return "DOCUMENT_STALE", {"document": each.code}
     return None
 
@@ -153,8 +153,8 @@ def businesses(draw: st.DrawFn) -> Business:
 
 @st.composite
 def requests(draw: st.DrawFn) -> OrderRequest:
-    edges = [timedelta(0), FRESHNESS + CLOCKS_DIFFER, -CLOCKS_DIFFER]
-    beyond = [FRESHNESS + CLOCKS_DIFFER + timedelta(microseconds=1), -CLOCKS_DIFFER - timedelta(microseconds=1)]
+    edges = [timedelta(0), FRESHNESS + BETWEEN_TRUSTED, -BETWEEN_TRUSTED]
+    beyond = [FRESHNESS + BETWEEN_TRUSTED + timedelta(microseconds=1), -BETWEEN_TRUSTED - timedelta(microseconds=1)]
     return OrderRequest(
         applicant=draw(st.sampled_from(APPLICANTS)),
         documents=[

@@ -8,8 +8,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coordinator.membership.suspensions import kept_statement
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.revision_pb2 import Administration, Anchor, SignedSuspension, SuspensionStatement
+from gateway.errors import Refused
 from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.federation.suspensions import (
     NOTE_LENGTH,
@@ -20,6 +22,7 @@ from gateway.federation.suspensions import (
     signed_suspension,
 )
 from gateway.security.signing import REVISION, SUSPENSION, Signer
+from gateway.time.clock import BETWEEN_TRUSTED
 from tests.administrators import Administrators
 
 FEDERATION = "demo.example"
@@ -54,6 +57,16 @@ def test_one_administrator_of_the_revision_in_force_suspends_a_region(people: Ad
     found = proven(stated(people, chain.place, name="wang"), chain)
     assert (found.administrator, found.statement.region, found.statement.suspended) == ("wang", "henan", True)
     require_present(found, chain)
+
+
+def test_a_coordinator_takes_a_statement_of_any_trusted_clock_and_of_none_that_is_further_ahead(
+    people: Administrators,
+) -> None:
+    chain = chain_of(people)
+    found = kept_statement(chain, stated(people, chain.place, BETWEEN_TRUSTED), NOW)
+    assert found.statement.region == "henan"
+    with pytest.raises(Refused, match="CLOCK_UNTRUSTED"):
+        kept_statement(chain, stated(people, chain.place, BETWEEN_TRUSTED + SECOND), NOW)
 
 
 def test_nothing_else_proves_a_statement(people: Administrators) -> None:

@@ -17,8 +17,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.sqlite import SqliteTransaction
-from gateway.time.agreed_clock import MAX_CLOCK_ERROR
-from gateway.time.clock import to_timestamp
+from gateway.time.clock import MAX_CLOCK_ERROR, to_timestamp
 from region_node.records.stored import Records
 from region_node.tickets import border
 from region_node.tickets.followed import Facts, Followed

@@ -13,7 +13,7 @@ from gateway.maintenance.doctor.machine import PortTaken, try_port
 from gateway.rpc.channels import invoke
 from gateway.security.tls import Credentials, CredentialsUnusable
 from gateway.settings import on_every_interface
-from gateway.time.agreed_clock import MAX_CLOCK_ERROR
+from gateway.time.clock import MAX_CLOCK_ERROR
 from gateway.wording.languages import refusal, translated
 
 ANSWER_SECONDS = 4.0

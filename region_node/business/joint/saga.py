@@ -7,7 +7,7 @@ ProductOrder with productOrderItem.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -25,7 +25,7 @@ from gateway.api.region.v1.joint_order_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused
-from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.clock import BETWEEN_TRUSTED, from_timestamp, to_timestamp
 from region_node.business.joint import rules
 from region_node.requests.checks import error_of
 
@@ -52,7 +52,6 @@ TRANSITIONS: Mapping[JointOrderState.ValueType, frozenset[JointOrderState.ValueT
 DONE = frozenset({COMPLETED, PARTIAL})
 FINAL = DONE | {FAILED, CANCELLED}
 
-CLOCK_ERROR = timedelta(seconds=62)  # between two members, each at most 31 s off
 ORDER_LIMIT = 40 * 1024  # bytes of a new order: an envelope has 64 KiB, and items grow by times and reasons
 _RELIES_ON = JointRelationKind.JOINT_RELATION_KIND_RELIES_ON
 _REPLACED_BY = JointRelationKind.JOINT_RELATION_KIND_REPLACED_BY
@@ -229,7 +228,7 @@ def next_look(order: JointOrder, now: datetime) -> datetime | None:
     if order.state == SURVEYING:
         times.append(from_timestamp(order.survey_due_time))
     elif any(_holds(item) for item in order.items):
-        times.append(from_timestamp(order.hold_until_time) + CLOCK_ERROR)
+        times.append(from_timestamp(order.hold_until_time) + BETWEEN_TRUSTED)
     return min((each for each in times if each > now), default=None)
 
 
@@ -310,16 +309,16 @@ def _enter(order: JointOrder, state: JointOrderState.ValueType) -> None:
 
 def _is_done(order: JointOrder, now: datetime) -> bool:
     """Whether every item is done, or certainly holds no room any more: a reservation ends also in a silent region."""
-    over = now >= from_timestamp(order.hold_until_time) + CLOCK_ERROR
+    over = now >= from_timestamp(order.hold_until_time) + BETWEEN_TRUSTED
     return all(
         item.state == rules.COMPLETED if item.decision == COMMIT else over or not _holds(item) for item in order.items
     )
 
 
 def _is_plausible(order: JointOrder, item: JointItem, told: JointItem, now: datetime) -> bool:
-    since = from_timestamp(order.create_time) - CLOCK_ERROR
+    since = from_timestamp(order.create_time) - BETWEEN_TRUSTED
     is_timely = rules.has_wait_within(told, order.hold_until_time)
-    return is_timely and rules.is_plausible(item, told, since, now + CLOCK_ERROR)
+    return is_timely and rules.is_plausible(item, told, since, now + BETWEEN_TRUSTED)
 
 
 def _has_ended(item: JointItem) -> bool:

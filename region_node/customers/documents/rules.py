@@ -16,7 +16,7 @@ from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES, RequiredLine, documents_missing
 from gateway.federation.prepared import PreparedBusiness
-from gateway.time.clock import from_timestamp, is_dated
+from gateway.time.clock import BETWEEN_TRUSTED, from_timestamp, is_dated
 from gateway.values.requesters import SELF_SERVICE
 from region_node.customers.verification.rules import OF_THE_CUSTOMER
 from region_node.requests.checks import require_length, require_name, require_request_id, require_requester
@@ -31,8 +31,6 @@ HASH_BYTES = 32
 """Of a document's content by SHA-256, and of its keyed hash by HMAC-SHA-256."""
 IDENTIFYING = frozenset({"ID_ORIG", "BIZ_LIC"})
 """The materials that identify the holder of a line, by their number."""
-CLOCKS_DIFFER = timedelta(seconds=61)
-"""How far two trusted clocks may differ: so far in the future a time of verification may lie."""
 _IDENTITY_LIMIT = 64  # characters
 _REGISTER_ID = re.compile(r"[a-z][a-z0-9-]*/[A-Za-z0-9._-]{1,64}/[A-Za-z0-9._-]{1,64}")
 _NOT_IN_A_NUMBER = re.compile(r"[\s\-]")
@@ -159,7 +157,7 @@ def counts(federation: Federation, business: PreparedBusiness, registered: Regis
     except Refused:
         return False
     verified = from_timestamp(registered.verify_time)
-    return verified - CLOCKS_DIFFER <= now <= verified + business.freshness
+    return verified - BETWEEN_TRUSTED <= now <= verified + business.freshness
 
 
 def is_fresh(business: PreparedBusiness, document: Document, now: datetime) -> bool:
@@ -168,7 +166,7 @@ def is_fresh(business: PreparedBusiness, document: Document, now: datetime) -> b
         verified = from_timestamp(document.verify_time)
     except OverflowError:  # a time that no calendar has
         return False
-    return verified - CLOCKS_DIFFER <= now <= verified + business.freshness
+    return verified - BETWEEN_TRUSTED <= now <= verified + business.freshness
 
 
 @dataclass(frozen=True)
@@ -316,7 +314,7 @@ def _require_fresh(business: PreparedBusiness, documents: Sequence[Document], no
             age = now - from_timestamp(document.verify_time)
         except OverflowError:  # a time that no calendar has
             age = timedelta.max
-        if not -CLOCKS_DIFFER <= age <= business.freshness + CLOCKS_DIFFER:
+        if not -BETWEEN_TRUSTED <= age <= business.freshness + BETWEEN_TRUSTED:
             raise Refused(Reason.REASON_DOCUMENT_STALE, document=document.code)
 
 
@@ -337,7 +335,7 @@ def _require_times(upload: DocumentUpload, now: datetime) -> None:
         expires = from_timestamp(upload.expire_time) if upload.HasField("expire_time") else None
     except OverflowError:  # a time that no calendar has
         raise Refused(Reason.REASON_REQUEST_INVALID, field="document.verify_time", problem="out of range") from None
-    if verified > now + CLOCKS_DIFFER:
+    if verified > now + BETWEEN_TRUSTED:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="document.verify_time", problem="in the future")
     if expires is not None and expires <= now:
         raise Refused(Reason.REASON_DOCUMENT_EXPIRED, document=upload.code)

@@ -21,7 +21,7 @@ from gateway.relay.outbox import sent
 from gateway.relay.queries import Asker
 from gateway.security.sealing import Route
 from gateway.store.port import Store, Transaction
-from gateway.time.clock import Clock, from_timestamp, to_microseconds
+from gateway.time.clock import BETWEEN_TRUSTED, Clock, from_timestamp, to_microseconds
 from region_node.customers import status
 from region_node.customers.documents import moved as documents
 from region_node.customers.erased_numbers import is_erased
@@ -41,7 +41,6 @@ _HAND_OVER = EnvelopeKind.ENVELOPE_KIND_CUSTOMER_HAND_OVER
 _PAGE = 500  # numbers in one transaction
 _ANSWER_SECONDS = 10.0
 _LIFETIME = timedelta(minutes=10)  # far more than clocks may differ by
-_CLOCKS = timedelta(minutes=1)  # by which the clocks of two regions may differ
 _log = logging.getLogger(__name__)
 
 
@@ -171,7 +170,7 @@ class LostCustomers:
             told = _told(sealed)
         rules.require_times(told)
         is_about = number in (each.number for each in told.move.lines) and sealed.content.kind == _HAND_OVER
-        if not is_about or from_timestamp(told.move.change_time) > self._clock.now() + _CLOCKS:
+        if not is_about or from_timestamp(told.move.change_time) > self._clock.now() + BETWEEN_TRUSTED:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="not the hand-over of the number")
         return sealed
 

@@ -31,7 +31,15 @@ from gateway.store.catch_ups import CATCH_UPS, CatchUp, LostCommand
 from gateway.store.losses import Loss, LossChanged
 from gateway.store.port import Store, Transaction
 from gateway.store.vault import KeyDestroyed
-from gateway.time.clock import Clock, from_microseconds, from_timestamp, is_dated, to_microseconds, to_timestamp
+from gateway.time.clock import (
+    BETWEEN_TRUSTED,
+    Clock,
+    from_microseconds,
+    from_timestamp,
+    is_dated,
+    to_microseconds,
+    to_timestamp,
+)
 from region_node.business.reconciliation.nightly import compare_between
 from region_node.lifecycle.recovery.telling import CATCH_UP
 from region_node.node.context import RegionContext
@@ -212,7 +220,7 @@ class CatchingUp:
             lifetime=_LIFETIME,
         )
         with _theirs(), UntilUpgraded(region):
-            answer = received(CatchUpAnswer, await self._ports.asker.ask(outgoing, _ANSWER_SECONDS, "", alone=True))
+            answer = await answer_of(self._ports.asker, f"{region}/catch-up", known.region, question, now)
             if answer.next_place and answer.next_place == known.place:
                 raise _invalid("an answer that leads to itself")
             if len(answer.next_place) > LONGEST_PLACE:

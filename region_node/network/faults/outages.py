@@ -20,8 +20,7 @@ from gateway.api.region.v1.fault_pb2 import Fault, FaultOutage
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.time.agreed_clock import BETWEEN_TRUSTED
-from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
+from gateway.time.clock import BETWEEN_TRUSTED, from_timestamp, to_microseconds, to_timestamp
 from gateway.values.money import share_half_up
 from region_node.business.billing.rules import Month
 from region_node.network.faults import rules
