@@ -19,6 +19,7 @@ from gateway.api.relay.v1.relay_pb2 import (
     ReceiptContent,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing.audit import Head
 from gateway.errors import Refused
 from gateway.rpc.element_counts import parsed
 from gateway.rpc.message_checks import require_plain
@@ -166,8 +167,10 @@ def answer_in(receipt: ReceiptContent) -> Answer:
     return Answer(receipt.outcome, receipt.result, receipt.reason, parameters, receipt.moved_to)
 
 
-def unsigned_receipt(sealed: Sealed, answer: Answer, *, now: datetime, revision: int) -> Receipt:
-    """An answer of the envelope's destination, without its signature."""
+def unsigned_receipt(
+    sealed: Sealed, answer: Answer, *, now: datetime, revision: int, row: Head | None = None
+) -> Receipt:
+    """An answer of the envelope's destination, without its signature. `row` is the audit row of a command."""
     content = ReceiptContent(
         envelope_id=sealed.content.id,
         origin=sealed.content.origin,
@@ -181,6 +184,8 @@ def unsigned_receipt(sealed: Sealed, answer: Answer, *, now: datetime, revision:
         federation_revision=revision,
         moved_to=answer.moved_to,
     )
+    if row is not None:
+        content.audit_sequence, content.audit_hash = row.sequence, row.hash
     return Receipt(content=content.SerializeToString())
 
 

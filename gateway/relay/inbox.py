@@ -78,15 +78,16 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     answer = _decide(tx, kind, sealed, now)
     if isinstance(kind, Command):
         _require_unwritten(tx, content, answer)
-    receipt = unsigned_receipt(sealed, answer, now=now, revision=border.current.revision)
-    sign_at_commit(tx, border, RECEIPT, receipt, content.origin)
-    if isinstance(kind, Command):
         if answer.outcome == Outcome.OUTCOME_REFUSED:
             kind.refused(tx, content, answer, now)
-        failpoints.reach("S9.before-commit")
-        _keep(tx, border, sealed, receipt, now)
     if isinstance(kind, Command) or kind.is_noted:
         _note(tx, content, answer, now)
+    audited = audit.head(tx) if isinstance(kind, Command) else None
+    receipt = unsigned_receipt(sealed, answer, now=now, revision=border.current.revision, row=audited)
+    sign_at_commit(tx, border, RECEIPT, receipt, content.origin)
+    if isinstance(kind, Command):
+        failpoints.reach("S9.before-commit")
+        _keep(tx, border, sealed, receipt, now)
     return receipt
 
 

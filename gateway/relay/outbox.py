@@ -301,6 +301,18 @@ def answered_after(tx: Transaction, destination: str, place: tuple[int, str], li
     )
 
 
+def newest_answered(tx: Transaction, destination: str, since: int, limit: int) -> list[str]:
+    """The ids of the envelopes to a region that were answered last, since an instant in microseconds."""
+    return tx.all(
+        str,
+        "SELECT envelope_id FROM outbox WHERE closed IS NOT NULL AND closed >= :since AND destination = :destination"
+        " AND receipt_content IS NOT NULL ORDER BY closed DESC, envelope_id DESC LIMIT :limit",
+        since=since,
+        destination=destination,
+        limit=limit,
+    )
+
+
 def receipt(tx: Transaction, envelope_id: str) -> Receipt | None:
     """The stored receipt of an envelope; None without one, or after the destruction of its key."""
     row, content = tx.find(_OUTBOX, envelope_id), receipt_content(tx, envelope_id)

@@ -77,6 +77,7 @@ from region_node.lifecycle.moving.restored import RestoredCustomers
 from region_node.lifecycle.recovery.catching_up import CatchingUp, CatchUpPorts
 from region_node.lifecycle.recovery.keeper import FenceKeeper, KeeperPorts
 from region_node.lifecycle.recovery.operations import Finding
+from region_node.lifecycle.recovery.receipts import ReceiptComparison, ReceiptPorts
 from region_node.lifecycle.recovery.watching import RecoveryWatch
 from region_node.lifecycle.registry import Registry
 from region_node.listeners.callbacks import Callbacks
@@ -164,7 +165,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             _planning(core_ports, client, restored).run(),
             _listener_delivery(ports, core).run(),
             *await door.open(own, border, stack, server.calls, *_web(ports)),
-            *_of_database(ports, registry, core_ports, core, telemetry.meter),
+            *_of_database(ports, registry, core_ports, core, fence, telemetry.meter),
             *credential_loops(ports, client, telemetry.meter),
         )
         tasks = [looking, *(asyncio.create_task(each) for each in loops)]
@@ -238,13 +239,14 @@ async def _fence(ports: Ports, client: FederationClient, older: Older) -> FenceK
 
 
 def _of_database(
-    ports: Ports, registry: Registry, region: CorePorts, core: RegionCore, meter: Meter
+    ports: Ports, registry: Registry, region: CorePorts, core: RegionCore, fence: FenceKeeper, meter: Meter
 ) -> Sequence[Coroutine[None, None, None]]:
     """The loops by which other regions help to find losses of the database, and to catch up."""
     catching_up = CatchUpPorts(core.context, ports.store, region.asker, ports.clock, core.kinds)
     watch = RecoveryWatch(core.context, ports.store)
     observe_recovery(meter, watch, ports.clock)
-    return _witness_telling(ports, registry).run(), CatchingUp(catching_up).run(), watch.run()
+    receipts = ReceiptComparison(ReceiptPorts(ports.border, region.asker, ports.clock, fence))
+    return _witness_telling(ports, registry).run(), receipts.run(), CatchingUp(catching_up).run(), watch.run()
 
 
 def _access(services: Sequence[Service], ports: Ports) -> AccessRules:

@@ -93,6 +93,39 @@ async def test_a_region_whose_database_lacks_what_others_saw_serves_nothing_unti
         assert federation.database("sichuan").rows(LOST) == [(1,)]
 
 
+@pytest.mark.long("it has a federation of its own, whose database is put back")
+async def test_a_loss_that_no_coordinator_was_told_of_is_found_by_the_receipt_of_another_region(
+    tmp_path: Path, databases: Databases
+) -> None:
+    async with running(tmp_path, databases, ("guangdong", "sichuan")) as federation:
+        guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
+        number = await sichuan.new_customer()
+        await federation.stop_node("sichuan")
+        restore = federation.back_up("sichuan")
+        await federation.start_node("sichuan")
+        lost = await guangdong.order("PAY", number)
+        await guangdong.reaches(lost.id, COMPLETED)
+        paid = await sichuan.balance(number)
+        await federation.stop_node("sichuan")
+        restore()
+        assert federation.coordinator is not None
+        port = federation.coordinator.port
+        await federation.coordinator.stop()
+        # As if the node had ended before its next heartbeat.
+        federation.coordinator_database.change("DELETE FROM audit_heads WHERE region = 'sichuan'")
+        await federation.restart_coordinator(port)
+        await federation.start_node("sichuan")
+        recovery = Recovery(federation, "sichuan")
+        await recovery.accept()
+        (loss,) = (await recovery.found()).losses
+        assert loss.witness == "region/guangdong"
+
+        async def is_paid_again() -> bool:
+            return await sichuan.balance(number) == paid
+
+        await until(is_paid_again, "the other region has reported the payment")
+
+
 @pytest.mark.slow
 @pytest.mark.several_processes
 async def test_all_processes_of_a_region_find_that_their_database_was_put_back_under_them(

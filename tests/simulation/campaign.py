@@ -27,6 +27,7 @@ class Kind:
 RUNS: Mapping[str, Kind] = {
     "federation": Kind(simulate, faults.KINDS),
     "older-database": Kind(losing.lose, losing.PROVEN),
+    "last-seconds": Kind(losing.lose_little, losing.PROVEN),
     "fail-over": Kind(losing.fail_over, losing.PROVEN),
     "coordinators": Kind(replicas.replicate, replicas.KINDS),
 }

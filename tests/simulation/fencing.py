@@ -11,6 +11,7 @@ from gateway.auditing import audit
 from gateway.auditing.audit import Head
 from gateway.errors import Refused, Unreachable
 from gateway.process.starting import persistently
+from gateway.relay.queries import Asker
 from gateway.security.region_keys import RegionKeys
 from gateway.store import losses
 from gateway.store.fenced import FencedStore
@@ -20,6 +21,7 @@ from region_node.app.registered import COUNTED
 from region_node.lifecycle.moving.restored import RestoredCustomers
 from region_node.lifecycle.recovery.keeper import FenceKeeper, KeeperPorts
 from region_node.lifecycle.recovery.operations import Finding
+from region_node.lifecycle.recovery.receipts import ReceiptComparison, ReceiptPorts
 from region_node.node.membership.statements import SignedStatements
 from tests.simulation.disk import SimulatedStore
 from tests.simulation.virtual_time import Process
@@ -44,6 +46,7 @@ class FencedParts:
     """The parts of a process that look after its fence. `store` is the one behind it."""
 
     core: RegionCore
+    asker: Asker
     store: SimulatedStore
     fence: FencedStore
     restored: RestoredCustomers
@@ -64,6 +67,7 @@ async def keep_fence(process: Process, parts: FencedParts) -> None:
     await persistently(keeper.start)
     process.spawn(keeper.run())
     process.spawn(_tell_heads(keeper, parts))
+    process.spawn(ReceiptComparison(ReceiptPorts(border, parts.asker, border.clock, keeper)).run())
     await keeper.opened()
 
 

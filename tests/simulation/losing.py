@@ -8,7 +8,7 @@ coordinators and other regions are killed, clocks are wild, regions have a secon
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
@@ -119,7 +119,10 @@ class Losing(Simulation):
         disk, copy = self._lost.ports.disk, self._copy()
         await asyncio.sleep(self._worked)
         await self._until(lambda: self._told() > copy.head.sequence)  # nobody can find what nobody was told
-        end = disk.read(audit.head)
+        await self._put_back(copy, disk.read(audit.head))
+
+    async def _put_back(self, copy: Copy, end: Head) -> None:
+        disk = self._lost.ports.disk
         for each in self._lost.processes:
             each.kill()
         await asyncio.sleep(self._moments.uniform(*_AWAY))
@@ -193,6 +196,28 @@ class Losing(Simulation):
                     self.history.broken(SAME, found.about, found.text)
 
 
+class LosingLittle(Losing):
+    """The same, where the last seconds alone are lost, of which no coordinator was told.
+
+    Another region has a receipt for a command of that time, and shows it.
+    """
+
+    async def _lose(self) -> None:
+        """See `Losing`."""
+        disk, copy = self._lost.ports.disk, self._copy()
+        known = set(_acted_on(self._lost))
+        while not self._has_receipt(set(_acted_on(self._lost)) - known):
+            await asyncio.sleep(_LOOK)
+            if self._told() > copy.head.sequence:
+                copy, known = self._copy(), set(_acted_on(self._lost))
+        await self._put_back(copy, disk.read(audit.head))
+
+    def _has_receipt(self, commands: Iterable[tuple[str, str]]) -> bool:
+        sql = "SELECT 1 FROM outbox WHERE envelope_id = ? AND receipt_content IS NOT NULL"
+        regions = {each.name: each for each in self._regions}
+        return any(regions[origin].ports.disk.connection.execute(sql, (name,)).fetchone() for origin, name in commands)
+
+
 class FailingOver(Losing):
     """The same, where a standby takes over that lacks the last commits, while the process goes on.
 
@@ -255,9 +280,19 @@ def _owed(region: Region, other: str) -> Counter[str]:
     return owed
 
 
+def _acted_on(region: Region) -> Iterator[tuple[str, str]]:
+    """The commands that a region has executed: origin and id."""
+    yield from region.ports.disk.connection.execute("SELECT origin, envelope_id FROM inbox")
+
+
 def lose(seed: int) -> Report:
     """Runs one seed on a loop of its own."""
     return simulated(seed, Losing, VirtualLoop)
+
+
+def lose_little(seed: int) -> Report:
+    """Runs one seed in which no coordinator was told of the lost rows."""
+    return simulated(seed, LosingLittle, VirtualLoop)
 
 
 def fail_over(seed: int) -> Report:

@@ -227,8 +227,8 @@ class Region:
         if self.ports.has_moves:
             await persistently(restored.check)
         if fence is not None:
-            heads = self.ports.coordinators
-            await keep_fence(process, FencedParts(core, store, fence, restored, self.ports.keys, heads, self._join))
+            told = self.ports.keys, self.ports.coordinators, self._join
+            await keep_fence(process, FencedParts(core, asker, store, fence, restored, *told))
             self._put_in_force(border)  # people have taken their time
         await core.start()
         self.node = self._node(process, core, store, business)

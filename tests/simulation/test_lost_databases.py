@@ -11,7 +11,7 @@ import pytest
 from tests.simulation import joint_orders, swarm
 from tests.simulation.campaign import run_seeds
 from tests.simulation.federation import Report
-from tests.simulation.losing import PROVEN, fail_over, lose
+from tests.simulation.losing import PROVEN, fail_over, lose, lose_little
 
 FIRST = 17
 PART = 25  # restores in one test: enough for everything in `PROVEN` to happen
@@ -19,10 +19,11 @@ PARTS = (
     *(("older-database", first, PART) for first in range(0, 75, PART)),
     ("older-database", joint_orders.FIRST_SEED, 10),  # regions also do orders together
     ("older-database", swarm.WILD_CLOCKS, 15),  # beside other faults
+    ("last-seconds", 0, PART),
     ("fail-over", 0, PART),
     ("fail-over", joint_orders.FIRST_SEED, 5),
 )
-"""A hundred restores, and thirty fail-overs: the kind of run, the first seed and how many."""
+"""A hundred restores, 25 of the last seconds, and thirty fail-overs: the kind of run, the first seed and how many."""
 
 
 def require_same(reports: Sequence[Report]) -> None:
@@ -43,6 +44,13 @@ def test_regions_have_the_same_of_each_other_after_one_has_lost_its_newest_part_
     report = lose(FIRST)
     require_same([report])
     require_proven(report.counts)
+
+
+@pytest.mark.guarantee("G2")
+@pytest.mark.long("each seed is a federation that lives through a minute")
+@pytest.mark.timeout(300)
+def test_a_region_finds_that_it_has_lost_the_last_seconds_alone_by_a_receipt_of_another_one() -> None:
+    require_same([lose_little(FIRST)])
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.recovery_envelopes_pb2 import AnsweredCommand, CatchUpAnswer, CatchUpQuestion
@@ -21,7 +21,7 @@ from gateway.errors import Refused, is_temporary, reason_name
 from gateway.federation.current import FederationState
 from gateway.relay import inbox, outbox
 from gateway.relay.border import Border, Command, DoneOtherwise, Kinds, Refiled
-from gateway.relay.envelopes import OutgoingEnvelope, Sealed, UntilUpgraded, open_envelope, open_receipt, read_content
+from gateway.relay.envelopes import Sealed, UntilUpgraded, open_envelope, open_receipt, read_content
 from gateway.relay.outcomes import outcomes
 from gateway.relay.queries import Asker
 from gateway.rpc.message_checks import require_plain
@@ -41,16 +41,11 @@ from gateway.time.clock import (
     to_timestamp,
 )
 from region_node.business.reconciliation.nightly import compare_between
-from region_node.lifecycle.recovery.telling import CATCH_UP
+from region_node.lifecycle.recovery.asking import AGAIN_SECONDS, Pauses, answer_of
 from region_node.node.context import RegionContext
-from region_node.node.payloads import received
 
 LOOK_SECONDS = 60.0  # between two looks of a process that has heard of no loss
-AGAIN_SECONDS = 2.0  # before a region is asked again that could not answer, twice as many each time
-_ANSWER_SECONDS = 10.0
-_LIFETIME = timedelta(minutes=10)  # far more than clocks may differ by
 LONGEST_PLACE = 512  # characters of a place behind which another region's answer goes on
-_DOUBLINGS = 3  # of the time before a region is asked again
 _ATTEMPTS = 12  # of such a command, also where its region reports it later than that
 _OWN_STATE = frozenset(
     {
@@ -101,29 +96,6 @@ class _Unable(Exception):
         self.refused = refused
 
 
-class _Pauses:
-    """The regions that are not asked for the time being: those that do not answer, longer each time."""
-
-    def __init__(self) -> None:
-        self._times = Counter[str]()
-        self._ends: dict[str, float] = {}
-
-    def has(self, region: str) -> bool:
-        """Whether a region is not asked now."""
-        return asyncio.get_running_loop().time() < self._ends.get(region, 0.0)
-
-    def begin(self, region: str) -> None:
-        """A region is not asked for some time."""
-        seconds = AGAIN_SECONDS * 2 ** min(self._times[region], _DOUBLINGS)
-        self._times[region] += 1
-        self._ends[region] = asyncio.get_running_loop().time() + seconds
-
-    def end(self, region: str) -> None:
-        """A region has answered."""
-        self._times.pop(region, None)
-        self._ends.pop(region, None)
-
-
 class CatchingUp:
     """A loop of each process. Several may do the same: each command is executed once."""
 
@@ -132,7 +104,7 @@ class CatchingUp:
         self._changed = asyncio.Event()
         self._refusals: Counter[str] = Counter()
         self._told: dict[str, str] = {}
-        self._pauses = _Pauses()
+        self._pauses = Pauses()
         ports.store.subscribe(LossChanged, lambda _: self._changed.set())
         ports.border.current.on_update(self._note_state)
 
@@ -210,15 +182,6 @@ class CatchingUp:
         region, now = self._ports.border.region, self._ports.clock.now()
         begin = to_timestamp(from_microseconds(loss.catch_up_from or 0))
         question = CatchUpQuestion(begin_time=begin, place=known.place)
-        outgoing = OutgoingEnvelope(
-            envelope_id=f"{region}/catch-up/{loss.begin_sequence}/{to_microseconds(now)}>{known.region}",
-            destination=known.region,
-            kind=CATCH_UP,
-            payload=question.SerializeToString(),
-            subject=f"{region}/catch-up",
-            operator="",
-            lifetime=_LIFETIME,
-        )
         with _theirs(), UntilUpgraded(region):
             answer = await answer_of(self._ports.asker, f"{region}/catch-up", known.region, question, now)
             if answer.next_place and answer.next_place == known.place:
@@ -385,7 +348,7 @@ def _is_in_lost_part(loss: Loss, instant: datetime) -> bool:
     Nothing was signed from the finding of the loss to its acceptance.
     """
     begin, end = from_microseconds(loss.catch_up_from or 0), from_microseconds(loss.find_time)
-    return begin <= instant <= end + catch_ups.PROCESSES
+    return begin <= instant <= end + BETWEEN_TRUSTED
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.auditing import audit
@@ -56,6 +57,8 @@ class FenceKeeper:
         self._is_to_take_up = False
         self._compare_at, self._is_compared = 0.0, False
         self._is_followed, self._doubted = False, AuditHead()
+        self.last_time: datetime | None = None
+        """The time of the last row of the chain before this process has served anything; None for an empty one."""
         ports.fence.on_change(self._note)
         self._note()
 
@@ -64,6 +67,7 @@ class FenceKeeper:
 
         Without any coordinator the process serves, and compares as soon as one answers.
         """
+        self.last_time = await self._ports.store.read(audit.last_time)
         await self._look()
         await self._compare()
 
@@ -174,7 +178,7 @@ class FenceKeeper:
             if told is None:
                 is_answered = True
             elif self._is_own(told):
-                await self._compare_with(Head(told.sequence, told.hash))
+                await self.compare_with(COORDINATOR, Head(told.sequence, told.hash))
                 is_answered = True
             else:
                 # Once the keys of the region are known, its own verify: a coordinator that invents one delays nothing.
@@ -188,10 +192,11 @@ class FenceKeeper:
             self._doubted = told
             _log.warning("no known key of this region signed the audit head %d that a coordinator keeps", told.sequence)
 
-    async def _compare_with(self, head: Head) -> None:
+    async def compare_with(self, witness: str, head: Head) -> None:
+        """Compares the chain with a row of it that a witness has seen, and this region has signed. Raises Refused."""
         store, finding, now = self._ports.store, self._ports.finding, self._ports.clock.now()
         if await store.read(lambda tx: audit.lacks(tx, head, incarnation(tx))):
-            found = await store.write(lambda tx: finding.seen(tx, COORDINATOR, head, now))
+            found = await store.write(lambda tx: finding.seen(tx, witness, head, now))
             if found is not None:
                 self._ports.fence.note(found)
             else:  # another process has found the same meanwhile

@@ -1,11 +1,14 @@
-"""Reports to a region whose database lost its newest part the commands that both have exchanged, with receipts."""
+"""Reports to a region the commands that both have exchanged, with receipts, or the furthest of its receipts.
+
+Its database may have lost its newest part.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
 from heapq import merge
 
 from gateway.api.region.v1.recovery_envelopes_pb2 import AnsweredCommand, CatchUpAnswer, CatchUpQuestion
-from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, EnvelopeKind, Outcome, Receipt
+from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, EnvelopeKind, Outcome, Receipt, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay import inbox, outbox
@@ -18,6 +21,7 @@ from region_node.node.payloads import received
 CATCH_UP = EnvelopeKind.ENVELOPE_KIND_CATCH_UP
 PAGE = 200  # commands in an answer
 PAGE_BYTES = 1024 * 1024  # of them; the last one may exceed it
+RECEIPTS = 1000  # among which the furthest is looked for: more than two batches bring of each of several processes
 _Place = tuple[int, str]
 
 
@@ -45,10 +49,26 @@ class CatchUpEnvelopes:
             raise Refused(Reason.REASON_TOO_BUSY)
         self._asking.add(region)
         try:
-            answer = await self._store.read(lambda tx: page_of(tx, region, since, question.place))
+            answer = await self._store.read(lambda tx: _answer(tx, region, since, question))
         finally:
             self._asking.discard(region)
         return Answer(Outcome.OUTCOME_ACCEPTED, result=answer.SerializeToString())
+
+
+def _answer(tx: Transaction, region: str, since: int, question: CatchUpQuestion) -> CatchUpAnswer:
+    if question.wants_furthest_receipt:
+        return CatchUpAnswer(furthest_receipt=furthest_receipt(tx, region, since))
+    return page_of(tx, region, since, question.place)
+
+
+def furthest_receipt(tx: Transaction, region: str, since: int) -> Receipt | None:
+    """The kept receipt of a region with the furthest row of its audit chain, since an instant in microseconds."""
+    newest = (outbox.receipt(tx, each) for each in outbox.newest_answered(tx, region, since, RECEIPTS))
+    return max((each for each in newest if each is not None), key=_row_of, default=None)
+
+
+def _row_of(receipt: Receipt) -> int:
+    return ReceiptContent.FromString(receipt.content).audit_sequence
 
 
 def page_of(tx: Transaction, region: str, since: int, place: str) -> CatchUpAnswer:

@@ -9,7 +9,7 @@ from tests.simulation import swarm
 from tests.simulation.accountants import AGREE, FIRST_RECONCILED, NAMED, REPAIRED
 from tests.simulation.federation import Report, simulate
 from tests.simulation.joint_orders import FIRST_SEED
-from tests.simulation.losing import FOUND, SAME, fail_over, lose
+from tests.simulation.losing import FOUND, SAME, fail_over, lose, lose_little
 from tests.simulation.mutants import (
     coordinating,
     joining,
@@ -113,6 +113,7 @@ MUTANTS = (
     Mutant(storing.timer_fired_though_another_process_has, "fires once", first=swarm.FIRST_SEED + 10, within=20),
     Mutant(storing.failing_timers_come_first, swarm.FIRES, first=swarm.FIRST_SEED, within=20),
     Mutant(recovering.older_database_believed, FOUND, within=20, run=lose),
+    Mutant(recovering.receipts_not_asked_for, FOUND, within=20, run=lose_little),
     Mutant(recovering.lost_commits_overwritten, FOUND, within=20, run=fail_over),
     Mutant(recovering.others_not_asked_after_a_loss, SAME, within=20, run=lose),
     Mutant(coordinating.lease_of_a_coordinator_not_proven, HOLDS, within=50, run=replicate),

@@ -2,18 +2,29 @@
 
 import pytest
 
+from gateway.auditing.audit import Head
 from gateway.store.losses import OwnCommits
 from region_node.lifecycle.recovery.catching_up import CatchingUp
 from region_node.lifecycle.recovery.keeper import FenceKeeper
+from region_node.lifecycle.recovery.receipts import ReceiptComparison
 
 
 def older_database_believed(patch: pytest.MonkeyPatch) -> None:
-    """A process compares its chain with nothing that coordinators keep."""
+    """A process compares its chain with nothing that others have seen."""
 
-    async def compare_with_nothing(self: FenceKeeper) -> None:
-        self._is_compared = True
+    async def compare_with_nothing(self: FenceKeeper, witness: str, head: Head) -> None:
+        """Believes the database."""
 
-    patch.setattr(FenceKeeper, "_compare", compare_with_nothing)
+    patch.setattr(FenceKeeper, "compare_with", compare_with_nothing)
+
+
+def receipts_not_asked_for(patch: pytest.MonkeyPatch) -> None:
+    """A process compares its chain with heads of coordinators alone."""
+
+    async def ask_nobody(self: ReceiptComparison) -> bool:
+        return True
+
+    patch.setattr(ReceiptComparison, "compare", ask_nobody)
 
 
 def lost_commits_overwritten(patch: pytest.MonkeyPatch) -> None:

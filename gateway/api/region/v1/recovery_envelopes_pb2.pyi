@@ -28,8 +28,11 @@ class CatchUpQuestion(_message.Message):
 
     BEGIN_TIME_FIELD_NUMBER: _builtins.int
     PLACE_FIELD_NUMBER: _builtins.int
+    WANTS_FURTHEST_RECEIPT_FIELD_NUMBER: _builtins.int
     place: _builtins.str
     """Value of `next_place` in the answer before; empty at first."""
+    wants_furthest_receipt: _builtins.bool
+    """True where only the furthest receipt is wanted, and no command. A region of a former version ignores it."""
     @_builtins.property
     def begin_time(self) -> _timestamp_pb2.Timestamp:
         """Time from which they were answered, by the clock of the answering region."""
@@ -39,10 +42,11 @@ class CatchUpQuestion(_message.Message):
         *,
         begin_time: _timestamp_pb2.Timestamp | None = ...,
         place: _builtins.str = ...,
+        wants_furthest_receipt: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "place", b"place"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "place", b"place", "wants_furthest_receipt", b"wants_furthest_receipt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -57,6 +61,7 @@ class CatchUpAnswer(_message.Message):
     COMMANDS_FIELD_NUMBER: _builtins.int
     NEXT_PLACE_FIELD_NUMBER: _builtins.int
     PURGE_TIME_FIELD_NUMBER: _builtins.int
+    FURTHEST_RECEIPT_FIELD_NUMBER: _builtins.int
     next_place: _builtins.str
     """Place behind which the next answer goes on; empty at the end."""
     @_builtins.property
@@ -67,16 +72,23 @@ class CatchUpAnswer(_message.Message):
     def purge_time(self) -> _timestamp_pb2.Timestamp:
         """Time before which the answering region has purged commands; unset if it has purged none."""
 
+    @_builtins.property
+    def furthest_receipt(self) -> _relay_pb2.Receipt:
+        """Receipt of the asking region with the furthest row of its audit chain. The newest 1000 since `begin_time` count.
+        Unset unless it is wanted.
+        """
+
     def __init__(
         self,
         *,
         commands: _abc.Iterable[Global___AnsweredCommand] | None = ...,
         next_place: _builtins.str = ...,
         purge_time: _timestamp_pb2.Timestamp | None = ...,
+        furthest_receipt: _relay_pb2.Receipt | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["purge_time", b"purge_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["furthest_receipt", b"furthest_receipt", "purge_time", b"purge_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "next_place", b"next_place", "purge_time", b"purge_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "furthest_receipt", b"furthest_receipt", "next_place", b"next_place", "purge_time", b"purge_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

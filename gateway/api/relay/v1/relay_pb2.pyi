@@ -426,7 +426,9 @@ class EnvelopeContent(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Expiry time, after which the destination refuses to act, by its own clock."""
+        """Expiry time, after which the destination refuses to act, by its own clock. A query is answered for 61 s more, by
+        which two trusted clocks may differ.
+        """
 
     def __init__(
         self,
@@ -521,6 +523,8 @@ class ReceiptContent(_message.Message):
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
     FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
     MOVED_TO_FIELD_NUMBER: _builtins.int
+    AUDIT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    AUDIT_HASH_FIELD_NUMBER: _builtins.int
     envelope_id: _builtins.str
     """Id of the answered envelope."""
     origin: _builtins.str
@@ -539,6 +543,12 @@ class ReceiptContent(_message.Message):
     """Federation revision of the decision."""
     moved_to: _builtins.str
     """Region that owns the customer by that revision, for MOVED."""
+    audit_sequence: _builtins.int
+    """Row of the destination's audit chain for this command; unset for a query. A region that keeps the receipt has
+    evidence of the row: an older database that lacks it is found.
+    """
+    audit_hash: _builtins.bytes
+    """Hash of that row, as in AuditHead."""
     @_builtins.property
     def reason_parameters(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Parameters of the reason's text, for example the missing document."""
@@ -561,10 +571,12 @@ class ReceiptContent(_message.Message):
         decide_time: _timestamp_pb2.Timestamp | None = ...,
         federation_revision: _builtins.int = ...,
         moved_to: _builtins.str = ...,
+        audit_sequence: _builtins.int = ...,
+        audit_hash: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_digest", b"content_digest", "decide_time", b"decide_time", "destination", b"destination", "envelope_id", b"envelope_id", "federation_revision", b"federation_revision", "moved_to", b"moved_to", "origin", b"origin", "outcome", b"outcome", "reason", b"reason", "reason_parameters", b"reason_parameters", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_hash", b"audit_hash", "audit_sequence", b"audit_sequence", "content_digest", b"content_digest", "decide_time", b"decide_time", "destination", b"destination", "envelope_id", b"envelope_id", "federation_revision", b"federation_revision", "moved_to", b"moved_to", "origin", b"origin", "outcome", b"outcome", "reason", b"reason", "reason_parameters", b"reason_parameters", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,211 @@
+"""A loss that no heartbeat can show: receipts that another region keeps name rows of the audit chain."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from gateway.api.federation.v1.federation_pb2 import AuditHead
+from gateway.api.region.v1.recovery_envelopes_pb2 import AnsweredCommand, CatchUpAnswer, CatchUpQuestion
+from gateway.api.relay.v1.relay_pb2 import DeliverResult, EnvelopeContent, Outcome, Receipt
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
+from gateway.auditing.audit import Head
+from gateway.auditing.incarnations import BEFORE
+from gateway.errors import Refused
+from gateway.relay.border import SlowQuery
+from gateway.relay.envelopes import Answer, OutgoingEnvelope, unsigned_receipt
+from gateway.relay.queries import Asker
+from gateway.security.signing import RECEIPT
+from gateway.store.fenced import FencedStore
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.lifecycle.recovery.keeper import FenceKeeper, KeeperPorts
+from region_node.lifecycle.recovery.operations import Finding
+from region_node.lifecycle.recovery.receipts import ReceiptComparison, ReceiptPorts
+from region_node.lifecycle.recovery.telling import CATCH_UP, CatchUpEnvelopes
+from tests.contract.relay_pair import DESTINATION, NOW, ORIGIN, QUERY
+from tests.contract.relay_scene import Scene, play
+
+ACCEPTED = Outcome.OUTCOME_ACCEPTED
+
+
+@dataclass
+class Keeping:
+    """Guangdong, as it answers the question for the furthest receipt."""
+
+    answer: CatchUpAnswer
+    refused: Refused | None = None
+    asked: list[CatchUpQuestion] = field(default_factory=list)
+
+    async def ask(self, outgoing: OutgoingEnvelope, *_: object, **__: object) -> bytes:
+        """See Asker."""
+        assert (outgoing.kind, outgoing.destination) == (CATCH_UP, ORIGIN)
+        self.asked.append(CatchUpQuestion.FromString(outgoing.payload))
+        if self.refused is not None:
+            raise self.refused
+        return self.answer.SerializeToString()
+
+
+async def none_kept() -> AsyncIterator[AuditHead | None]:
+    """The heads that coordinators keep: none of the last seconds."""
+    yield None
+
+
+async def started(scene: Scene, keeping: Keeping) -> tuple[FencedStore, ReceiptComparison]:
+    """A process of Sichuan that has just started, and the comparison with what Guangdong keeps."""
+    fence, border = FencedStore(scene.store), scene.pair.borders[DESTINATION]
+    finding = Finding(DESTINATION, ())
+    opens = (lambda: None), no_work, no_work
+    keeper = FenceKeeper(KeeperPorts(border, scene.store, fence, scene.clock, finding, none_kept, *opens))
+    await keeper.start()
+    return fence, ReceiptComparison(ReceiptPorts(border, cast(Asker, keeping), scene.clock, keeper))
+
+
+async def no_work() -> None:
+    """Does nothing around the opening of the fence."""
+
+
+async def lose_after(scene: Scene, kept: Head) -> None:
+    """Sichuan's database is put back to a row of its audit chain."""
+    end = kept.sequence
+    await scene.store.write(lambda tx: tx.execute("DELETE FROM audit WHERE sequence > :end", end=end))
+    await scene.store.write(lambda tx: tx.execute("DELETE FROM inbox WHERE envelope_id = 'last'"))
+
+
+@pytest.mark.guarantee("G2")
+def test_the_receipt_of_a_command_names_its_row_of_the_audit_chain_and_that_of_a_query_none(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        for name in ("1", "2"):
+            sent = scene.pair.seal(envelope_id=name)
+            receipt = scene.opened(await scene.receive(sent), sent)
+            assert Head(receipt.audit_sequence, receipt.audit_hash) == await scene.store.read(audit.head)
+        asked = scene.pair.seal(kind=QUERY, envelope_id="3")
+        answer = scene.opened(await scene.receive(asked), asked)
+        assert (answer.audit_sequence, answer.audit_hash) == (0, b"")
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.guarantee("G2")
+def test_the_loss_of_the_last_commit_alone_is_found_by_its_receipt(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.receive(scene.pair.seal(envelope_id="first"))
+        kept = await scene.store.read(audit.head)
+        receipt = await scene.receive(scene.pair.seal(envelope_id="last"))
+        seen = await scene.store.read(audit.head)
+        await lose_after(scene, kept)
+        fence, comparison = await started(scene, Keeping(CatchUpAnswer(furthest_receipt=receipt)))
+        losses = [fence.loss]
+        assert await comparison.compare()
+        losses.append(fence.loss)
+        found = [each and (each.witness, each.last_sequence, each.seen_sequence) for each in losses]
+        assert found == [None, (f"region/{ORIGIN}", kept.sequence, seen.sequence)], "no coordinator was told of the row"
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.guarantee("G2")
+def test_the_loss_is_found_although_another_command_has_its_row_since(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        kept = await scene.store.read(audit.head)
+        receipt = await scene.receive(scene.pair.seal(envelope_id="last"))
+        await lose_after(scene, kept)
+        fence, comparison = await started(scene, Keeping(CatchUpAnswer(furthest_receipt=receipt)))
+        await scene.receive(scene.pair.seal(envelope_id="later"))
+        await comparison.compare()
+        assert not fence.is_open
+
+    play(tmp_path, scenario)
+
+
+def test_a_receipt_whose_row_is_there_or_that_somebody_else_has_signed_closes_no_fence(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent = scene.pair.seal()
+        receipt = await scene.receive(sent)
+        invented = unsigned_receipt(sent, Answer(ACCEPTED), now=NOW, revision=7, row=Head(99, bytes(32)))
+        invented.signature = scene.pair.borders[ORIGIN].signer.sign(RECEIPT, invented.content)
+        former = unsigned_receipt(sent, Answer(ACCEPTED), now=NOW, revision=7)
+        former.signature = scene.pair.borders[DESTINATION].signer.sign(RECEIPT, former.content)
+        of_a_former_version = CatchUpAnswer(commands=[AnsweredCommand(envelope=sent.envelope, receipt=receipt)])
+        for answer in (
+            CatchUpAnswer(),
+            of_a_former_version,
+            *(CatchUpAnswer(furthest_receipt=each) for each in (receipt, invented, former)),
+        ):
+            keeping = Keeping(answer)
+            fence, comparison = await started(scene, keeping)
+            assert await comparison.compare()
+            assert await comparison.compare()
+            assert fence.is_open
+            assert len(keeping.asked) == 1, "a region that has answered is not asked again"
+
+    play(tmp_path, scenario)
+
+
+def test_a_region_that_cannot_answer_now_is_asked_again_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        kept = await scene.store.read(audit.head)
+        receipt = await scene.receive(scene.pair.seal(envelope_id="last"))
+        await lose_after(scene, kept)
+        busy = Refused(Reason.REASON_REGION_UNREACHABLE, region=ORIGIN)
+        keeping = Keeping(CatchUpAnswer(furthest_receipt=receipt), busy)
+        fence, comparison = await started(scene, keeping)
+        assert not await comparison.compare()
+        assert not await comparison.compare()
+        assert len(keeping.asked) == 1, "not at once"
+        monkeypatch.setattr("region_node.lifecycle.recovery.asking.AGAIN_SECONDS", 0)
+        keeping.refused = None
+        _, later = await started(scene, keeping)
+        assert await later.compare()
+        assert not fence.is_open, "the fence is that of all processes"
+
+    play(tmp_path, scenario)
+
+
+def test_receipts_are_asked_for_since_some_time_before_the_last_row_of_the_start(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.receive(scene.pair.seal(envelope_id="first"))
+        keeping = Keeping(CatchUpAnswer())
+        _, comparison = await started(scene, keeping)
+        scene.clock.instant = NOW + BEFORE
+        await scene.receive(scene.pair.seal(envelope_id="later"))
+        await comparison.compare()
+        assert [from_timestamp(each.begin_time) for each in keeping.asked] == [NOW - BEFORE]
+
+    play(tmp_path, scenario)
+
+
+async def kept_by_guangdong(scene: Scene, name: str, sequence: int, closed: datetime) -> Receipt:
+    """Guangdong keeps a receipt of Sichuan."""
+    sent = await scene.send(name)
+    receipt = unsigned_receipt(sent, Answer(ACCEPTED), now=NOW, revision=7, row=Head(sequence, bytes(32)))
+    receipt.signature = scene.pair.borders[DESTINATION].signer.sign(RECEIPT, receipt.content)
+    scene.clock.instant = closed
+    await scene.settle((sent, DeliverResult(receipt=receipt)))
+    return receipt
+
+
+def test_the_receipt_with_the_furthest_row_is_told_whenever_it_came(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        query = CatchUpEnvelopes(scene.store).kinds()[CATCH_UP]
+        assert isinstance(query, SlowQuery)
+
+        async def told(region: str, since: datetime) -> CatchUpAnswer:
+            question = CatchUpQuestion(begin_time=to_timestamp(since), wants_furthest_receipt=True)
+            content = EnvelopeContent(origin=region, payload=question.SerializeToString())
+            return CatchUpAnswer.FromString((await query.answer(content, scene.clock.now())).result)
+
+        assert await told(DESTINATION, NOW) == CatchUpAnswer()
+        await kept_by_guangdong(scene, "early", 9, NOW - BEFORE)
+        await kept_by_guangdong(scene, "a", 5, NOW)
+        furthest = await kept_by_guangdong(scene, "b", 8, NOW)
+        await kept_by_guangdong(scene, "c", 7, NOW + BEFORE)
+        assert await told(DESTINATION, NOW) == CatchUpAnswer(furthest_receipt=furthest)
+        assert await told("henan", NOW) == CatchUpAnswer()
+
+    play(tmp_path, scenario)
