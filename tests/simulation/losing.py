@@ -172,9 +172,13 @@ class Losing(Simulation):
         return accept(tx, losses.losses(tx)[0].number, "INC-1", call)
 
     async def _catch_up(self) -> None:
+        disk = self._lost.ports.disk
         for _ in range(_CAUGHT_UP):
-            done = self._lost.ports.disk.read(catch_ups.catch_ups)
-            if len([each for each in done if each.finish_time is not None]) == len(REGIONS) - 1:
+            if disk.read(losses.has_open):  # another process has found what it lacks since the first acceptance
+                await self._accept()
+            done, begun = disk.read(catch_ups.catch_ups), disk.read(catch_ups.begun)
+            finished = [each for each in done if each.finish_time is not None]
+            if begun and len(finished) == len(begun) * (len(REGIONS) - 1):
                 self.history.counts["commands done again"] += sum(each.taken for each in done)
                 return
             await asyncio.sleep(1.0)
