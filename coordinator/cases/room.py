@@ -12,10 +12,12 @@ from gateway.time.clock import from_timestamp
 
 def past(kept: Sequence[CaseHeader], now: datetime) -> list[CaseHeader]:
     """The cases to forget: those that ended long ago, and of a region whose share is nearly full the oldest ended."""
-    gone = [each for each in kept if rules.is_past(each, now)]
-    left = dict(charges_of(each for each in kept if not rules.is_past(each, now)))
+    gone, others = list[CaseHeader](), list[CaseHeader]()
+    for each in kept:
+        (gone if rules.is_past(each, now) else others).append(each)
+    left = dict(charges_of(others))
     crowded = {region for region, charge in left.items() if charge > shares.crowded(shares.CASES)}
-    ended = [each for each in kept if each.HasField("end_time") and not rules.is_past(each, now)]
+    ended = [each for each in others if each.HasField("end_time")]
     for each in sorted(ended, key=lambda each: (from_timestamp(each.end_time), each.ticket_id)):
         region = shares.region_of(each.ticket_id)
         if region in crowded and left[region] > shares.relieved(shares.CASES):

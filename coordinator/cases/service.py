@@ -1,7 +1,6 @@
 """CaseService: regions report the cases that they lead; administrators list them, and assign waiting ones."""
 
-import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -11,6 +10,7 @@ from coordinator.cases import rules
 from coordinator.cases.room import past
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.rules import require_configured, require_member, require_reachable
+from coordinator.registry.passes import Passes
 from coordinator.registry.port import Registry
 from coordinator.routing.channels import RegionChannels
 from gateway.api.coordinator.v1 import case_service_pb2 as contract
@@ -30,8 +30,6 @@ _PAGE = "cases"
 _BY_DUE_TIME = partial(ticket_key, by_due_time=True)
 _ANSWER_SECONDS = 10.0  # for the region that leads the case, which only writes
 _FORGET_EVERY = timedelta(hours=1)
-_MAKE_ROOM_EVERY = timedelta(seconds=5)  # where reports of a region have no room: it reads all its cases
-_MAKE_ROOM_AGAIN = timedelta(minutes=2)  # where there was nothing to remove
 
 
 @dataclass(frozen=True)
@@ -44,23 +42,13 @@ class CasePorts:
     clock: Clock
 
 
-@dataclass
-class _Room:
-    """When room was made for a region, and how long until the next time."""
-
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """A report without room waits for the room that another one of its region makes."""
-    made: datetime | None = None
-    every: timedelta = _MAKE_ROOM_EVERY
-
-
 class CaseService(CaseServiceServicer):
     """See the contract. Each report of a case also removes cases that ended long ago."""
 
     def __init__(self, ports: CasePorts) -> None:
         self._ports = ports
         self._forgotten: datetime | None = None
-        self._rooms: dict[str, _Room] = {}
+        self._passes: dict[str, Passes] = {}
 
     async def ReportCase(
         self,
@@ -142,10 +130,8 @@ class CaseService(CaseServiceServicer):
 
     async def _make_room(self, region: str) -> None:
         """Removes the oldest ended cases of a region, at intervals."""
-        room = self._rooms.setdefault(region, _Room())
-        async with room.turn:
-            now = self._ports.clock.now()
-            if room.made is None or now - room.made >= room.every:
-                room.made, room.every = now, _MAKE_ROOM_EVERY
-                if not await self._ports.registry.forget_cases(lambda kept: past(kept, now), region):
-                    room.every = _MAKE_ROOM_AGAIN
+
+        async def remove(now: datetime) -> bool:
+            return await self._ports.registry.forget_cases(lambda kept: past(kept, now), region) > 0
+
+        await self._passes.setdefault(region, Passes(self._ports.clock)).make(remove)

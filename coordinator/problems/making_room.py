@@ -19,7 +19,7 @@ class RoomMaker:
     members: CurrentMembers
 
     async def make(self, book: Book, now: datetime) -> Book:
-        """Removes the data that may go; returns the book after it.
+        """Removes the data that may go; returns the book after it, or the same one where nothing may go.
 
         Raises Refused with REGISTRY_UNAVAILABLE where the registry does not respond.
         """

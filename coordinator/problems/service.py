@@ -1,9 +1,8 @@
 """ProblemService: regions report alarms, faults and affected customers; administrators see the problems."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import grpc
 
@@ -13,6 +12,7 @@ from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.making_room import RoomMaker
 from coordinator.problems.outages import outage_key, outages_now
 from coordinator.problems.reports import kind_name
+from coordinator.registry.passes import Passes
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Administered, Book, Decision
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
@@ -27,7 +27,6 @@ from gateway.time.clock import Clock, from_timestamp, to_timestamp
 
 _PAGE = "problems"
 _LARGEST = 2**63 - 1
-_MAKE_ROOM_EVERY = timedelta(seconds=5)  # where events have no room: it reads all of them
 _MOST_PEOPLE = 10**10  # more than there are, so that no sum overflows
 
 
@@ -48,8 +47,7 @@ class ProblemService(ProblemServiceServicer):
     def __init__(self, ports: ProblemPorts) -> None:
         self._ports = ports
         self._problems = ports.registry.problems
-        self._room_made: datetime | None = None
-        self._turn = asyncio.Lock()  # an event without room waits for the room that another one makes
+        self._passes = Passes(ports.clock)
 
     async def ReportEvent(
         self,
@@ -157,11 +155,12 @@ class ProblemService(ProblemServiceServicer):
 
     async def _make_room(self) -> None:
         """Removes the oldest ended events of regions that have nearly filled their share, at intervals."""
-        async with self._turn:
-            now = self._ports.clock.now()
-            if self._room_made is None or now - self._room_made >= _MAKE_ROOM_EVERY:
-                self._room_made = now
-                await self._ports.room.make(await self._problems.book(), now)
+
+        async def remove(now: datetime) -> bool:
+            book = await self._problems.book()
+            return await self._ports.room.make(book, now) is not book
+
+        await self._passes.make(remove)
 
     def _grade(self) -> Callable[[Problem], Problem]:
         return grading(self._ports.current, self._ports.clock.now())

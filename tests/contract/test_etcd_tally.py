@@ -31,16 +31,16 @@ class Scene:
     def __init__(self, client: LossyClient) -> None:
         self.client = client
         self.writes: asyncio.Queue[asyncio.Task[int]] = asyncio.Queue()
-        self._keys = Keys(f"{uuid4().hex}.example")
+        keys = Keys(f"{uuid4().hex}.example")
+        changes = Changes(client, keys, Followed())
+        self.ports = ProblemPorts(changes, keys, SystemClock(), self._read, lambda: 5.0, self._to_the_end)
 
     def keep(self, records: str) -> Keep:
         """How a record of a kind is stored."""
-        changes = Changes(self.client, self._keys, Followed())
-        ports = ProblemPorts(changes, self._keys, SystemClock(), self._read, lambda: 5.0, self._to_the_end)
-        problems, cases = EtcdProblems(ports), EtcdCases(ports)
+        problems, cases = EtcdProblems(self.ports), EtcdCases(self.ports)
         if records == "events":
             return lambda number: problems.keep_event(event(f"sichuan/alarm/{number}", sites=["chengdu"]))
-        return lambda number: cases.keep(CaseHeader(ticket_id=f"sichuan/20261201-{number}", version=1))
+        return lambda number: cases.keep(case(number))
 
     async def _read(self, ranges: Sequence[KeyRange]) -> Read:
         return await self.client.read(ranges)
@@ -49,6 +49,10 @@ class Scene:
         task = asyncio.create_task(work)
         self.writes.put_nowait(task)
         return await asyncio.shield(task)
+
+
+def case(number: int, *, version: int = 1) -> CaseHeader:
+    return CaseHeader(ticket_id=f"sichuan/20261201-{number}", version=version)
 
 
 @asynccontextmanager
@@ -105,5 +109,27 @@ def test_a_write_of_which_nobody_knows_whether_it_was_made_counts(records: str, 
                 await keep(1)
             it.client.has_rights = True
             assert not await keep(2)
+
+    run(scenario())
+
+
+def test_a_case_that_changes_while_it_is_to_be_forgotten_stays_and_counts(
+    etcd: EtcdSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "CASES", 4 * 1024)
+
+    async def scenario() -> None:
+        async with scene(etcd) as it:
+            cases, loop = EtcdCases(it.ports), asyncio.get_running_loop()
+            assert [await cases.keep(case(each)) for each in (1, 2, 3)] == [True, True, False]
+
+            def decide(kept: Sequence[CaseHeader]) -> Sequence[CaseHeader]:
+                changing = asyncio.run_coroutine_threadsafe(cases.keep(case(1, version=2)), loop)
+                assert changing.result()
+                return kept
+
+            assert await cases.forget(decide, "sichuan") == 1
+            assert await cases.all() == [case(1, version=2)]
+            assert [await cases.keep(case(each)) for each in (4, 5)] == [True, False]
 
     run(scenario())

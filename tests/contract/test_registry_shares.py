@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from coordinator.registry import shares
+from coordinator.registry import passes, shares
 from coordinator.registry.case_room import charges_of
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
@@ -77,9 +77,9 @@ class Registered:
 
 @pytest.fixture(autouse=True)
 def room_is_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the interval between two attempts to make room, which bounds what refused reports cost."""
-    for service in ("cases", "problems"):
-        monkeypatch.setattr(f"coordinator.{service}.service._MAKE_ROOM_EVERY", timedelta(0))
+    """Without the intervals between two attempts to make room, which bound what refused reports cost."""
+    for interval in ("EVERY", "AGAIN"):
+        monkeypatch.setattr(passes, interval, timedelta(0))
 
 
 @pytest.fixture(params=["embedded", "etcd"], name="registered")

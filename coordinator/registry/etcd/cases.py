@@ -52,16 +52,25 @@ class EtcdCases:
         keys = self._ports.keys
         mark, kept = self._tally.mark(), await self._read(keys.cases_of(region) if region else keys.cases)
         gone = {keys.case(each.ticket_id): each for each in await asyncio.to_thread(decide, kept)}
-        for first in range(0, len(gone), _AT_ONCE):
-            some = sorted(gone)[first : first + _AT_ONCE]
-
-            def change(found: Found, some: Sequence[bytes] = some) -> Change | None:
-                unchanged = [key for key in some if key in found and values.decode_case(found[key].value) == gone[key]]
-                return Change(deletes=unchanged) if unchanged else None
-
-            await self._ports.make(some, change)
+        names = sorted(gone)
+        for first in range(0, len(names), _AT_ONCE):
+            for key in await self._delete({key: gone[key] for key in names[first : first + _AT_ONCE]}):
+                del gone[key]
         take_left(self._tally, (each for each in kept if keys.case(each.ticket_id) not in gone), region, mark)
         return len(gone)
+
+    async def _delete(self, cases: Mapping[bytes, CaseHeader]) -> Sequence[bytes]:
+        """Deletes cases by their keys; returns the keys of those that stay, since they have changed."""
+        changed: Sequence[bytes] = ()
+
+        def decide(found: Found) -> Change | None:
+            nonlocal changed
+            changed = [key for key in found if values.decode_case(found[key].value) != cases[key]]
+            unchanged = [key for key in found if key not in changed]
+            return Change(deletes=unchanged) if unchanged else None
+
+        await self._ports.make(list(cases), decide)
+        return changed
 
     async def _read(self, cases: KeyRange) -> Sequence[CaseHeader]:
         found = (await self._ports.read([cases])).entries

@@ -1,0 +1,110 @@
+"""Passes that make room in the registry: one at a time, at intervals, for those who wait."""
+
+import asyncio
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+import pytest
+
+from coordinator.membership.members import CurrentMembers
+from coordinator.problems.correlator import Correlator
+from coordinator.problems.current import CurrentNetwork
+from coordinator.problems.making_room import RoomMaker
+from coordinator.problems.service import ProblemPorts, ProblemService
+from coordinator.registry.passes import Passes
+from coordinator.registry.port import Registry
+from coordinator.registry.problem_port import Book
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportEventRequest
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
+from gateway.security.identity import Identity
+from tests.shipped import shipped_configuration
+from tests.simulation.calls import served
+from tests.simulation.registry import SimulatedRegistry
+from tests.unit.network_events import NOON, event
+
+SECOND = timedelta(seconds=1)
+
+
+@dataclass
+class _Clock:
+    instant: datetime = NOON
+
+    def now(self) -> datetime:
+        """See the port."""
+        return self.instant
+
+
+def test_those_who_come_during_a_pass_wait_for_it_and_make_none() -> None:
+    async def scenario() -> None:
+        passes, may_end, made = Passes(_Clock()), asyncio.Event(), list[datetime]()
+
+        async def remove(now: datetime) -> bool:
+            made.append(now)
+            await may_end.wait()
+            return True
+
+        waiting = [asyncio.create_task(passes.make(remove)) for _ in range(5)]
+        await asyncio.sleep(0)
+        assert not any(each.done() for each in waiting)
+        may_end.set()
+        await asyncio.gather(*waiting)
+        assert made == [NOON]
+
+    asyncio.run(scenario())
+
+
+def test_a_pass_that_fails_is_made_again_after_the_usual_interval() -> None:
+    async def scenario() -> None:
+        clock, made = _Clock(), list[datetime]()
+        passes = Passes(clock)
+
+        async def remove(now: datetime) -> bool:
+            made.append(now)
+            raise OSError
+
+        for after in (0 * SECOND, 4 * SECOND, 5 * SECOND):
+            clock.instant = NOON + after
+            try:
+                await passes.make(remove)
+            except OSError:
+                continue
+        assert made == [NOON, NOON + 5 * SECOND]
+
+    asyncio.run(scenario())
+
+
+class _Full(SimulatedRegistry):
+    """A registry in which the share of a region is full, and nothing of it may go."""
+
+    reads = 0
+
+    async def keep_event(self, event: NetworkEvent) -> bool:
+        """See the port."""
+        return False
+
+    async def book(self) -> Book:
+        """See the port."""
+        self.reads += 1
+        return self.kept
+
+
+def test_the_next_pass_over_the_events_comes_later_where_one_has_removed_nothing() -> None:
+    full, clock = _Full(random.Random(1), lambda: Federation(1, shipped_configuration())), _Clock()
+    registry = cast("Registry", full)
+    room = RoomMaker(registry, cast("CurrentMembers", None))
+
+    async def scenario() -> None:
+        ports = ProblemPorts(registry, CurrentNetwork(registry), cast("Correlator", None), room, clock)
+        service, caller = ProblemService(ports), Identity("crossregion", Role.ROLE_REGION, "sichuan", "")
+        request = ReportEventRequest(event=event("sichuan/alarm/1", sites=["chengdu"]))
+        for after, reads in ((0, 1), (119, 1), (120, 2), (120, 2)):
+            clock.instant = NOON + after * SECOND
+            with pytest.raises(Refused, match="TOO_BUSY"):
+                await served(service.ReportEvent, caller, request)
+            assert full.reads == reads
+
+    asyncio.run(scenario())
