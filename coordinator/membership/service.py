@@ -15,10 +15,12 @@ from google.protobuf.duration_pb2 import Duration
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.registered import trust_registered
 from coordinator.membership.rules import require_configured, require_not_suspended
+from coordinator.registry import shares
 from coordinator.registry.fence import RegistryFence
 from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry
 from coordinator.registry.rules import Heartbeat
+from coordinator.registry.writes import Writes
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -56,6 +58,7 @@ NEWCOMERS_SECONDS = 60.0
 # them.
 KEY_CHANGES = 16  # as a burst
 _KEY_CHANGES_PER_HOUR = 6
+_HEAD_BYTES = 256  # of an audit head in the registry
 KNOWN_CHAINS = 8  # of one request
 _CERTIFICATE_BYTES = 16 * 1024  # each change sends it to every node
 _TOLD_BYTES = 16 * 1024  # of capabilities, and of a report
@@ -92,6 +95,7 @@ class FederationService(FederationServiceServicer):
         self._heartbeats = Rate(_BURST, _BURST / ports.interval.total_seconds())
         self._newcomers = Rate(_BURST, _BURST / NEWCOMERS_SECONDS)
         self._key_changes = Rate(KEY_CHANGES, _KEY_CHANGES_PER_HOUR / 3600)
+        self._head_writes = Writes(shares.HEAD_WRITES)
         self._closed = False
         ports.members.on_change(lambda _: self._wake())
         if ports.fence is not None:
@@ -352,6 +356,8 @@ class FederationService(FederationServiceServicer):
         return self._heads
 
     async def _keep_head(self, region: str, head: KeptHead) -> None:
+        if not self._head_writes.allows(region, _HEAD_BYTES, asyncio.get_running_loop().time()):
+            return  # a later heartbeat brings the next one
         try:
             continues = await self._ports.registry.keep_audit_head(region, head)
         except Refused as refused:

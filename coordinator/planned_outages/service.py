@@ -1,5 +1,6 @@
 """PlannedOutageRegistryService: regions hold planned outages; administrators see them."""
 
+import asyncio
 from collections.abc import Sequence
 
 import grpc
@@ -7,7 +8,9 @@ import grpc
 from coordinator.membership.members import members_of
 from coordinator.membership.rules import require_configured
 from coordinator.planned_outages import rules
+from coordinator.registry import shares
 from coordinator.registry.port import Registry
+from coordinator.registry.writes import Writes
 from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as contract
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import PlannedOutageRegistryServiceServicer
@@ -24,6 +27,7 @@ class PlannedOutageRegistryService(PlannedOutageRegistryServiceServicer):
     def __init__(self, registry: Registry, clock: Clock) -> None:
         self._registry = registry
         self._clock = clock
+        self._writes = Writes(shares.PLANNED_OUTAGE_WRITES)
 
     async def HoldPlannedOutage(
         self,
@@ -36,11 +40,14 @@ class PlannedOutageRegistryService(PlannedOutageRegistryServiceServicer):
         window.DiscardUnknownFields()  # fields of a later version were not checked
         configuration = self._registry.snapshot().configuration
         network = NetworkRegistry(configuration.network if configuration is not None else Network())
-        now = self._clock.now()
-        rules.require_planned_outage(window, current_call().identity.region, network, now)
+        now, seconds, region = self._clock.now(), asyncio.get_running_loop().time(), current_call().identity.region
+        rules.require_planned_outage(window, region, network, now)
 
         def decide(held: Sequence[PlannedOutageHeader]) -> Sequence[PlannedOutageHeader] | None:
-            return rules.held_with(held, window, network, now)
+            after = rules.held_with(held, window, network, now)
+            if after is not None:
+                self._writes.take(region, sum(each.ByteSize() for each in after), seconds)
+            return after
 
         await self._registry.change_planned_outages(decide)
         return contract.HoldPlannedOutageResponse()

@@ -16,17 +16,21 @@ from coordinator.problems.elements import element_of, region_of
 from coordinator.problems.grades import duration_of, graded, thresholds_of
 from coordinator.problems.making_room import RoomMaker
 from coordinator.problems.reports import ReportNotifier
+from coordinator.registry import shares
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.incidents import contained
+from gateway.rpc.rates import Rate
 from gateway.time.agreed_clock import AgreedClock
 
 LOOK = 5.0  # seconds in which a grade may have risen, or another coordinator died with an unprocessed event
+LONGEST_REST = 60.0  # seconds, so that a storm of all regions is followed
 Listener = Callable[[Mapping[str, Problem]], None]
 """A callback that receives all problems, by id, since they may have changed."""
+_OWN = ""
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +54,7 @@ class Correlator:
         self._listeners: list[Listener] = []
         # The events and the configuration of the last correlation: the same input gives nothing new.
         self._correlated: tuple[dict[str, int], int] = {}, 0
+        self._writes = Rate(shares.PROBLEM_WRITES, shares.PROBLEM_WRITES / 3600)
 
     def note_event(self) -> None:
         """Notes the report of an event, or of a count."""
@@ -64,31 +69,38 @@ class Correlator:
         while True:
             await self._ports.clock.settled()
             self._told.clear()
+            rest = 0.0
             try:
                 with contained("the correlation of events"):
-                    await self.look()
+                    rest = await self.look()
             except Refused as refused:
                 # A new federation has no configuration yet, and no problems either.
                 if refused.reason != Reason.REASON_CONFIGURATION_MISSING:
                     _log.info("problems are looked at again soon: %s", refused)
+            await asyncio.sleep(rest)
             try:
                 async with asyncio.timeout(LOOK):
                     await self._told.wait()
             except TimeoutError:
                 continue
 
-    async def look(self) -> None:
+    async def look(self) -> float:
         """Correlates the current events, and makes room for new ones.
 
-        Raises Refused where the registry does not respond, or has no configuration.
+        Returns for how many seconds to rest: a change of one event may write a problem with thousands. Events are taken
+        meanwhile. Raises Refused where the registry does not respond, or has no configuration.
         """
         registry, current, now = self._ports.registry.problems, self._ports.current, self._ports.clock.now()
         decide, revision, seen = decision(current, now), current.federation.revision, dict[str, int]()
+        written = 0
 
         def decide_anew(book: Book) -> Decision:
+            nonlocal written
             seen.clear()
             seen.update(_versions(book))
-            return decide(book, is_correlated=(seen, revision) == self._correlated)
+            found = decide(book, is_correlated=(seen, revision) == self._correlated)
+            written = found.written
+            return found
 
         book = await registry.change(decide_anew)
         self._correlated = seen, revision
@@ -96,6 +108,8 @@ class Correlator:
         self._ports.reports.take(problems.values(), now)
         for listener in self._listeners:
             listener(problems)
+        rest = self._writes.seconds_until(_OWN, asyncio.get_running_loop().time(), written, LONGEST_REST)
+        return rest if rest is not None else LONGEST_REST
 
 
 class Deciding(Protocol):

@@ -1,5 +1,6 @@
 """ProblemService: regions report alarms, faults and affected customers; administrators see the problems."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +13,11 @@ from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.making_room import RoomMaker
 from coordinator.problems.outages import outage_key, outages_now
 from coordinator.problems.reports import kind_name
+from coordinator.registry import shares
 from coordinator.registry.passes import Passes
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Administered, Book, Decision
+from coordinator.registry.writes import Writes
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentReport, NetworkEvent, Problem
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceServicer
@@ -48,6 +51,7 @@ class ProblemService(ProblemServiceServicer):
         self._ports = ports
         self._problems = ports.registry.problems
         self._passes = Passes(ports.clock)
+        self._counts = Writes(shares.COUNT_WRITES)
 
     async def ReportEvent(
         self,
@@ -79,17 +83,20 @@ class ProblemService(ProblemServiceServicer):
                 raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="no count")
         if not 0 < request.problem_version <= _LARGEST:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="problem_version", problem="no version")
-        region, now = current_call().identity.region, self._ports.clock.now()
+        region, now = current_call().identity.region, asyncio.get_running_loop().time()
         told = contract.AffectedCount(
             region=region,
             customers=request.customers,
             problem_version=request.problem_version,
-            count_time=to_timestamp(now),
+            count_time=to_timestamp(self._ports.clock.now()),
             complaints=request.complaints,
         )
 
         def decide(book: Book) -> Decision:
-            return Decision(_with_count(_require(book, request.problem_id), told))
+            found = Decision(_with_count(_require(book, request.problem_id), told))
+            if not found.is_empty:
+                self._counts.take(region, found.written, now)
+            return found
 
         await self._problems.change(decide)
         self._ports.correlator.note_event()

@@ -1,11 +1,13 @@
 """Cases in the embedded registry: one transaction each."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from coordinator.registry import shares
 from coordinator.registry.case_room import charges_of, growth_of, has_room, take_left
 from coordinator.registry.tally import Tally
+from coordinator.registry.writes import Writes
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import from_timestamp, to_microseconds
@@ -25,12 +27,14 @@ class EmbeddedCases:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._tally = Tally()
+        self._writes = Writes(shares.CASE_WRITES)
         store.subscribe(_CaseKept, lambda kept: self._tally.note(kept.region, kept.growth))
 
     async def keep(self, header: CaseHeader) -> bool:
         """See the port."""
         await self._tally.refresh(shares.region_of(header.ticket_id), shares.CASES, self._charges)
-        return await self._store.write(lambda tx: _keep(tx, header, self._tally))
+        now = asyncio.get_running_loop().time()
+        return await self._store.write(lambda tx: self._keep(tx, header, now))
 
     async def all(self) -> Sequence[CaseHeader]:
         """See the port."""
@@ -43,28 +47,29 @@ class EmbeddedCases:
         take_left(self._tally, left, region, mark)
         return gone
 
+    def _keep(self, tx: Transaction, header: CaseHeader, now: float) -> bool:
+        sql = "SELECT content FROM cases WHERE ticket_id = :ticket_id"
+        before = tx.first(CaseHeader.FromString, sql, ticket_id=header.ticket_id)
+        if before is not None and before.version >= header.version:
+            return True
+        if not has_room(self._tally, header, before):
+            return False
+        region = shares.region_of(header.ticket_id)
+        self._writes.take(region, header.ByteSize(), now)
+        tx.execute(
+            "INSERT INTO cases (ticket_id, version, ended, content) VALUES (:ticket_id, :version, :ended, :content)"
+            " ON CONFLICT (ticket_id) DO UPDATE SET version = excluded.version, ended = excluded.ended,"
+            " content = excluded.content",
+            ticket_id=header.ticket_id,
+            version=header.version,
+            ended=to_microseconds(from_timestamp(header.end_time)) if header.HasField("end_time") else None,
+            content=header.SerializeToString(),
+        )
+        tx.publish(_CaseKept(region, growth_of(header, before)))
+        return True
+
     async def _charges(self) -> Mapping[str, int]:
         return charges_of(await self.all())
-
-
-def _keep(tx: Transaction, header: CaseHeader, tally: Tally) -> bool:
-    sql = "SELECT content FROM cases WHERE ticket_id = :ticket_id"
-    before = tx.first(CaseHeader.FromString, sql, ticket_id=header.ticket_id)
-    if before is not None and before.version >= header.version:
-        return True
-    if not has_room(tally, header, before):
-        return False
-    tx.execute(
-        "INSERT INTO cases (ticket_id, version, ended, content) VALUES (:ticket_id, :version, :ended, :content)"
-        " ON CONFLICT (ticket_id) DO UPDATE SET version = excluded.version, ended = excluded.ended,"
-        " content = excluded.content",
-        ticket_id=header.ticket_id,
-        version=header.version,
-        ended=to_microseconds(from_timestamp(header.end_time)) if header.HasField("end_time") else None,
-        content=header.SerializeToString(),
-    )
-    tx.publish(_CaseKept(shares.region_of(header.ticket_id), growth_of(header, before)))
-    return True
 
 
 def _all(tx: Transaction) -> Sequence[CaseHeader]:

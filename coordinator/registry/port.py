@@ -236,7 +236,8 @@ class Registry(Protocol):
     async def keep_case(self, header: CaseHeader) -> bool:
         """Stores the header of a case, unless a version as high is stored. Durable on return.
 
-        Returns False, and stores nothing, where the share of its region has no room for it.
+        Returns False, and stores nothing, where the share of its region has no room for it. Raises Refused with
+        TOO_BUSY where the region has no room for changes.
         """
         ...
 

@@ -85,6 +85,11 @@ class Decision:
         """Whether nothing is to be done."""
         return not (self.problems or self.forgotten_events or self.forgotten_problems)
 
+    @property
+    def written(self) -> int:
+        """The bytes of its problems, with the version of each that every region accepts then."""
+        return sum(_PROBLEM + each.ByteSize() for each in self.problems)
+
 
 @dataclass(frozen=True)
 class Administered:
@@ -109,7 +114,8 @@ class ProblemRegistry(Protocol):
     async def keep_event(self, event: NetworkEvent) -> bool:
         """Stores an alarm or a fault, unless a version as high is stored.
 
-        Returns False, and stores nothing, where the share of its region has no room for it.
+        Returns False, and stores nothing, where the share of its region has no room for it. Raises Refused with
+        TOO_BUSY where the region has no room for changes.
         """
         ...
 

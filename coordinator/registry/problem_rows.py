@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from coordinator.registry import shares
 from coordinator.registry.problem_port import Administered, Book, Decide, Decision, growth_of
 from coordinator.registry.tally import Tally
+from coordinator.registry.writes import Writes
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.auditing import audit
 from gateway.store.port import Store, Transaction
@@ -36,12 +37,14 @@ class EmbeddedProblems:
         self._store = store
         self._clock = clock
         self._tally = Tally()
+        self._writes = Writes(shares.EVENT_WRITES)
         store.subscribe(_EventKept, lambda kept: self._tally.note(kept.region, kept.growth))
 
     async def keep_event(self, event: NetworkEvent) -> bool:
         """See the port."""
         await self._tally.refresh(shares.region_of(event.id), shares.EVENTS, self._charges)
-        return await self._store.write(lambda tx: _keep_event(tx, event, self._tally))
+        now = asyncio.get_running_loop().time()
+        return await self._store.write(lambda tx: self._keep_event(tx, event, now))
 
     async def book(self) -> Book:
         """See the port."""
@@ -68,6 +71,25 @@ class EmbeddedProblems:
 
     async def _charges(self) -> Mapping[str, int]:
         return (await self.book()).charges
+
+    def _keep_event(self, tx: Transaction, event: NetworkEvent, now: float) -> bool:
+        sql = "SELECT content FROM network_events WHERE event_id = :event_id"
+        before = tx.first(NetworkEvent.FromString, sql, event_id=event.id)
+        if before is not None and before.version >= event.version:
+            return True
+        region, growth = shares.region_of(event.id), growth_of(event, before)
+        if not self._tally.has_room(region, growth, shares.EVENTS):
+            return False
+        self._writes.take(region, event.ByteSize(), now)
+        tx.execute(
+            "INSERT INTO network_events (event_id, version, content) VALUES (:event_id, :version, :content)"
+            " ON CONFLICT (event_id) DO UPDATE SET version = excluded.version, content = excluded.content",
+            event_id=event.id,
+            version=event.version,
+            content=event.SerializeToString(),
+        )
+        tx.publish(_EventKept(region, growth))
+        return True
 
     def _write(self, tx: Transaction, read: _Read, decision: Decision, by: Administered | None) -> bool:
         """Writes a decision about what was read; returns False after another decision in between.
@@ -109,25 +131,6 @@ def _read(tx: Transaction) -> _Read:
     changes = tx.first(int, "SELECT changes FROM problem_changes WHERE only_one = 1")
     book = Book({each.id: each for each in events}, {each.header.id: each for each in problems})
     return _Read(book, changes or 0)
-
-
-def _keep_event(tx: Transaction, event: NetworkEvent, tally: Tally) -> bool:
-    sql = "SELECT content FROM network_events WHERE event_id = :event_id"
-    before = tx.first(NetworkEvent.FromString, sql, event_id=event.id)
-    if before is not None and before.version >= event.version:
-        return True
-    region, growth = shares.region_of(event.id), growth_of(event, before)
-    if not tally.has_room(region, growth, shares.EVENTS):
-        return False
-    tx.execute(
-        "INSERT INTO network_events (event_id, version, content) VALUES (:event_id, :version, :content)"
-        " ON CONFLICT (event_id) DO UPDATE SET version = excluded.version, content = excluded.content",
-        event_id=event.id,
-        version=event.version,
-        content=event.SerializeToString(),
-    )
-    tx.publish(_EventKept(region, growth))
-    return True
 
 
 def _followed(tx: Transaction) -> list[tuple[tuple[str, str], int]]:

@@ -11,11 +11,14 @@ class Rate:
         self._slack = burst * self._interval
         self._full_at: dict[str, float] = {}
 
-    def allows(self, caller: str, now: float) -> bool:
-        """Whether the caller may act at `now` (monotonic seconds); an action that is allowed is counted."""
+    def allows(self, caller: str, now: float, count: int = 1) -> bool:
+        """Whether the caller may act at `now` (monotonic seconds); an action that is allowed is counted.
+
+        One that counts as several needs room for one. It may exceed the burst, and the next one waits for longer.
+        """
         has_room = self.has_room(caller, now)
         if has_room:
-            self._keep(caller, self._full_after(caller, now, 1), now)
+            self._keep(caller, self._full_after(caller, now, count), now)
         return has_room
 
     def has_room(self, caller: str, now: float) -> bool:

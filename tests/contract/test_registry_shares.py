@@ -1,6 +1,7 @@
 """No region fills the registry that all share: a real coordinator with each registry, and what it keeps after it."""
 
-from collections.abc import Awaitable, Callable
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +20,12 @@ from gateway.api.coordinator.v1.case_service_pb2 import ReportCaseRequest
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import HoldPlannedOutageRequest, PlannedOutageHeader
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import PlannedOutageRegistryServiceStub
-from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportEventRequest
+from gateway.api.coordinator.v1.problem_service_pb2 import (
+    ListProblemsRequest,
+    NetworkEvent,
+    ReportAffectedRequest,
+    ReportEventRequest,
+)
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import WorkItem
@@ -133,6 +139,21 @@ def case(number: int, *, version: int = 1, ended: bool = False, region: str = "s
     return found
 
 
+def window(number: int, *, version: int = 1, withdrawn: bool = False) -> PlannedOutageHeader:
+    begins = CLOCK.now().replace(minute=0, second=0, microsecond=0) + number * timedelta(hours=2)
+    start, end = to_timestamp(begins), to_timestamp(begins + timedelta(hours=1))
+    key = f"sichuan/planned/{number}"
+    return PlannedOutageHeader(
+        id=key, links=[LINK], start_time=start, end_time=end, version=version, withdrawn=withdrawn
+    )
+
+
+async def hold(it: Federation, wanted: PlannedOutageHeader) -> str:
+    stub = PlannedOutageRegistryServiceStub(it.as_("region/sichuan"))
+    request = HoldPlannedOutageRequest(planned_outage=wanted)
+    return await outcome(invoke(stub.HoldPlannedOutage, request, PATIENCE_S))
+
+
 def test_a_region_that_invents_alarms_stays_below_its_share_and_the_alarms_of_others_are_taken(
     registered: Registered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,19 +254,6 @@ def test_a_region_that_invents_windows_stays_below_its_share_and_withdrawn_ones_
     monkeypatch.setattr(shares, "PLANNED_OUTAGES", 2 * KIB)
     monkeypatch.setattr("coordinator.planned_outages.rules._MOST_WITHDRAWN", 3)
 
-    def window(number: int, *, version: int = 1, withdrawn: bool = False) -> PlannedOutageHeader:
-        begins = CLOCK.now().replace(minute=0, second=0, microsecond=0) + number * timedelta(hours=2)
-        start, end = to_timestamp(begins), to_timestamp(begins + timedelta(hours=1))
-        key = f"sichuan/planned/{number}"
-        return PlannedOutageHeader(
-            id=key, links=[LINK], start_time=start, end_time=end, version=version, withdrawn=withdrawn
-        )
-
-    async def hold(it: Federation, wanted: PlannedOutageHeader) -> str:
-        stub = PlannedOutageRegistryServiceStub(it.as_("region/sichuan"))
-        request = HoldPlannedOutageRequest(planned_outage=wanted)
-        return await outcome(invoke(stub.HoldPlannedOutage, request, PATIENCE_S))
-
     async def scenario() -> None:
         async with registered.serving() as it:
             await it.apply()
@@ -286,5 +294,70 @@ def test_what_a_region_writes_at_two_coordinators_counts_at_both(
         assert book.charges["sichuan"] <= shares.EVENTS * 5 / 4, "each knows the writes of the other by its next look"
         kept = await registered.read(lambda registry: registry.cases())
         assert charges_of(kept)["sichuan"] <= shares.CASES * 5 / 4
+
+    run(scenario())
+
+
+async def count(it: Federation, problem_id: str, customers: int, region: str = "sichuan") -> str:
+    stub = ProblemServiceStub(it.as_(f"region/{region}"))
+    request = ReportAffectedRequest(problem_id=problem_id, customers=customers, problem_version=1)
+    return await outcome(invoke(stub.ReportAffected, request, PATIENCE_S))
+
+
+async def until_refused(change: Callable[[int], Awaitable[str]]) -> int:
+    """How many versions of a record were taken, from the second one on, before the first refusal."""
+    for version in itertools.count(2):
+        if refusal := await change(version):
+            assert refusal == BUSY
+            return version - 2
+    raise AssertionError("the count has no end")
+
+
+def test_a_region_that_changes_its_records_without_end_is_refused_and_others_go_on(
+    registered: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for records in ("EVENT", "CASE", "PLANNED_OUTAGE"):
+        monkeypatch.setattr(shares, f"{records}_WRITES", 4 * KIB)
+
+    async def scenario() -> None:
+        async with registered.serving() as it:
+            await it.apply()
+            assert [await tell(it, alarm(1)), await report(it, case(1)), await hold(it, window(1))] == [""] * 3
+            changes: Sequence[Callable[[int], Awaitable[str]]] = (
+                lambda version: tell(it, alarm(1, version=version)),
+                lambda version: report(it, case(1, version=version)),
+                lambda version: hold(it, window(1, version=version)),
+            )
+            for change in changes:
+                taken = await until_refused(change)
+                assert 4 <= taken <= 16, "each counts with its keys"
+                assert await change(taken + 1) == "", "a repeat"
+                assert await change(taken + 2) == BUSY
+            assert await tell(it, alarm(1, region="guangdong")) == ""
+            assert await report(it, case(1, region="guangdong")) == ""
+
+    run(scenario())
+
+
+def test_counts_of_a_region_without_end_are_refused_and_leave_its_alarms_their_room(
+    registered: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "COUNT_WRITES", 32 * KIB)
+
+    async def scenario() -> None:
+        async with registered.serving() as it:
+            await it.apply()
+            grave = alarm(1)
+            grave.severity = CRITICAL
+            assert await tell(it, grave) == ""
+            stub = ProblemServiceStub(it.as_("admin/root"))
+            while not (found := (await invoke(stub.ListProblems, ListProblemsRequest(), PATIENCE_S)).problems):
+                pass
+            name = found[0].header.id
+            taken = await until_refused(lambda customers: count(it, name, customers))
+            assert 4 <= taken <= 8, "each writes the problem"
+            assert await count(it, name, taken + 1) == "", "a repeat"
+            assert await count(it, name, 1, region="guangdong") == ""
+            assert [await tell(it, alarm(each)) for each in range(2, 6)] == [""] * 4
 
     run(scenario())

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -37,6 +38,7 @@ from tests.simulation.registry import SimulatedRegistry
 from tests.unit.network_events import MINOR, NOON, event
 from tests.unit.test_problem_book import NETWORK, TOPOLOGY
 
+PATIENCE_S = 20.0  # reached only where a test fails
 KIB, MINUTE, HOUR = 1024, timedelta(minutes=1), timedelta(hours=1)
 OF_ONE = 5 * KIB  # the charge of an event that names one site
 NOW = NOON + 24 * HOUR
@@ -253,8 +255,40 @@ def test_each_look_of_a_coordinator_makes_room_without_a_new_event() -> None:
     asyncio.run(scenario())
 
 
+def test_a_coordinator_that_has_written_many_bytes_of_problems_rests_and_another_one_looks_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("coordinator.problems.correlator.LOOK", 0.0)
+    looks = Counter[str]()
+
+    def looking(name: str) -> Correlator:
+        grave = [event("sichuan/alarm/1", sites=["chengdu"], raised=NOW - MINUTE)]
+        registry = SimulatedRegistry(random.Random(1), lambda: Federation(1, shipped_configuration()), book(grave))
+        correlator = correlator_of(registry, {})
+        correlator.on_change(lambda problems: looks.update([name] if problems else []))
+        return correlator
+
+    async def scenario() -> None:
+        other = looking("other")
+        monkeypatch.setattr(shares, "PROBLEM_WRITES", KIB)
+        loops = [asyncio.create_task(each.run()) for each in (looking("resting"), other)]
+        async with asyncio.timeout(PATIENCE_S):
+            while looks["other"] < 5 or not looks["resting"]:  # noqa: ASYNC110 - what it waits for is in another task
+                await asyncio.sleep(0)
+        assert looks["resting"] == 1
+        for each in loops:
+            each.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+
+    asyncio.run(scenario())
+
+
+async def settled() -> None:
+    """The clock is right from the beginning."""
+
+
 def correlator_of(kept: SimulatedRegistry, members: Mapping[str, Member]) -> Correlator:
     registry = cast("Registry", kept)
     room = RoomMaker(registry, cast("CurrentMembers", SimpleNamespace(all=lambda: members)))
-    clock = cast("AgreedClock", SimpleNamespace(now=lambda: NOW))
+    clock = cast("AgreedClock", SimpleNamespace(now=lambda: NOW, settled=settled))
     return Correlator(CorrelatorPorts(registry, CurrentNetwork(registry), clock, ReportNotifier(LogSink()), room))

@@ -19,6 +19,12 @@ def test_a_caller_beyond_its_burst_waits_for_as_long_as_its_rate_takes_and_anoth
     assert rate.seconds_until("a", 60.0, 3, 1.5) == 0.0
 
 
+def test_an_action_that_counts_as_several_needs_room_for_one_and_the_next_one_waits_for_longer() -> None:
+    rate = Rate(burst=3, per_second=2.0)
+    assert [rate.allows("a", 0.0, count) for count in (2, 5, 1)] == [True, True, False]
+    assert [rate.allows("a", later) for later in (2.0, 2.4, 2.5)] == [False, False, True]
+
+
 def test_one_caller_takes_nothing_from_another() -> None:
     rate = Rate(burst=1, per_second=1.0)
     assert rate.allows("a", 0.0)

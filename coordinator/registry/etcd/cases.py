@@ -10,6 +10,7 @@ from coordinator.registry.etcd.changes import Change, Found, Put
 from coordinator.registry.etcd.keys import KeyRange
 from coordinator.registry.etcd.problems import ProblemPorts, readable
 from coordinator.registry.tally import Tally
+from coordinator.registry.writes import Writes
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 
 _AT_ONCE = 100  # etcd takes 128 operations
@@ -21,12 +22,13 @@ class EtcdCases:
     def __init__(self, ports: ProblemPorts) -> None:
         self._ports = ports
         self._tally = Tally()
+        self._writes = Writes(shares.CASE_WRITES)
 
     async def keep(self, header: CaseHeader) -> bool:
         """See the port."""
         key, region = self._ports.keys.case(header.ticket_id), shares.region_of(header.ticket_id)
         await self._tally.refresh(region, shares.CASES, self._charges)
-        growth, is_kept = 0, True
+        growth, is_kept, now = 0, True, asyncio.get_running_loop().time()
 
         def decide(found: Found) -> Change | None:
             nonlocal growth, is_kept
@@ -37,6 +39,7 @@ class EtcdCases:
             is_kept = has_room(self._tally, header, before)
             if not is_kept:
                 return None
+            self._writes.take(region, header.ByteSize(), now)
             growth = growth_of(header, before)
             return Change({key: Put(values.encode_case(header))})
 

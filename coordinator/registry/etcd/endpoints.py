@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from coordinator.registry import shares
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
 from coordinator.registry.etcd.client import EtcdClient, Rejected, Unanswered
@@ -15,6 +16,7 @@ from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.leases import Leases, lease_of
 from coordinator.registry.etcd.watch import Follower
 from coordinator.registry.rules import Heartbeat, RegionFacts
+from coordinator.registry.writes import Writes
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.sealing_keys import is_proven_by
@@ -46,9 +48,14 @@ class EtcdEndpoints:
 
     def __init__(self, ports: EndpointPorts) -> None:
         self._ports = ports
+        self._reports = Writes(shares.HEARTBEAT_WRITES)
+        self._news = Writes(shares.NEWCOMER_WRITES)
 
     async def beat(self, region: str, heartbeat: Heartbeat) -> None:
-        """See the port. Raises Refused with REGISTRY_UNAVAILABLE for a heartbeat with news that did not reach etcd."""
+        """See the port. Raises Refused with REGISTRY_UNAVAILABLE for a heartbeat with news that did not reach etcd.
+
+        Of a region without room for changes, a known process lives on with its report before.
+        """
         facts = self._ports.copy.snapshot.facts(region)
         known = facts.live.get(heartbeat.endpoint)
         is_new = facts.has_news_in(heartbeat, is_proven_by)
@@ -63,7 +70,14 @@ class EtcdEndpoints:
         try:
             since = await self._living_since(region, heartbeat, end - loop.time())
             put = Put(values.encode_living(values.Living(heartbeat, since)), lease)
-            if is_new and facts.joined_by(heartbeat, is_proven_by) != facts:
+            is_join = is_new and facts.joined_by(heartbeat, is_proven_by) != facts
+            if is_join or known is None:
+                self._news.take(region, len(put.value), loop.time())
+            elif not self._reports.allows(region, len(put.value), loop.time()) and await self._ports.leases.extend(
+                lease, _RENEWAL_SECONDS
+            ):
+                return
+            if is_join:
                 await self._ports.leases.extend(put.lease, end - loop.time())
                 await self._ports.contain(self._join(region, heartbeat, key, put, end - loop.time()))
             elif known is None:

@@ -18,6 +18,7 @@ from coordinator.registry.etcd.fields import Unreadable
 from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.problem_port import Administered, Book, Decide, Decision, growth_of
 from coordinator.registry.tally import Tally
+from coordinator.registry.writes import Writes
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -86,13 +87,14 @@ class EtcdProblems:
     def __init__(self, ports: ProblemPorts) -> None:
         self._ports = ports
         self._tally = Tally()
+        self._writes = Writes(shares.EVENT_WRITES)
         self._turn = asyncio.Lock()  # of simultaneous changes of one coordinator only one could succeed
 
     async def keep_event(self, event: NetworkEvent) -> bool:
         """See the port."""
         await self._tally.refresh(shares.region_of(event.id), shares.EVENTS, self._charges)
         key, region = self._ports.keys.network_event(event.id), shares.region_of(event.id)
-        growth, has_room = 0, True
+        growth, has_room, now = 0, True, asyncio.get_running_loop().time()
 
         def decide(found: Found) -> Change | None:
             nonlocal growth, has_room
@@ -104,6 +106,7 @@ class EtcdProblems:
             has_room = self._tally.has_room(region, wanted, shares.EVENTS)
             if not has_room:
                 return None
+            self._writes.take(region, event.ByteSize(), now)
             growth = wanted
             return Change({key: Put(values.encode_network_event(event))})
 

@@ -60,7 +60,8 @@ class CaseServiceServicer:
         """Reports the state of a case that the caller's region leads.
 
         A version that is not higher than the stored one changes nothing. A new case of a region that has filled its share
-        of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY.
+        of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY, as is each change of a
+        region whose changes have written too much within an hour.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

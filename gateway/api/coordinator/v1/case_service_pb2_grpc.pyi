@@ -25,7 +25,8 @@ class CaseServiceStub:
     """Reports the state of a case that the caller's region leads.
 
     A version that is not higher than the stored one changes nothing. A new case of a region that has filled its share
-    of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY.
+    of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY, as is each change of a
+    region whose changes have written too much within an hour.
     """
     ListCases: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ListCasesRequest, _case_service_pb2.ListCasesResponse]
     """Lists open cases, and cases that ended recently, by due time."""
@@ -56,7 +57,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reports the state of a case that the caller's region leads.
 
         A version that is not higher than the stored one changes nothing. A new case of a region that has filled its share
-        of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY.
+        of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY, as is each change of a
+        region whose changes have written too much within an hour.
         """
 
     @_abc_1.abstractmethod

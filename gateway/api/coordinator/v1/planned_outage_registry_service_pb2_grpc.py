@@ -56,7 +56,7 @@ class PlannedOutageRegistryServiceServicer:
 
         Refused if it conflicts with another planned outage at the same time. A conflict leaves a service or a pair of
         sites without a path, though each outage alone leaves one. Refused with TOO_BUSY for a region that has filled its
-        share of the registry.
+        share of the registry, or whose changes have written too much within an hour.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -75,7 +75,8 @@ class ProblemServiceServicer:
         """Reports the state of an alarm or a fault of the caller's region.
 
         A version that is not higher than the stored one changes nothing. A new event of a region that has filled its share
-        of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY.
+        of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY, as is each change of a
+        region whose changes have written too much within an hour.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,7 +84,8 @@ class ProblemServiceServicer:
 
     def ReportAffected(self, request, context):
         """Reports the number of customers of the caller's region that a problem affects, and the number of related
-        complaints. The last report counts.
+        complaints. The last report counts. Refused with TOO_BUSY for a region whose reports have written too much within an
+        hour.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -27,11 +27,13 @@ class ProblemServiceStub:
     """Reports the state of an alarm or a fault of the caller's region.
 
     A version that is not higher than the stored one changes nothing. A new event of a region that has filled its share
-    of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY.
+    of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY, as is each change of a
+    region whose changes have written too much within an hour.
     """
     ReportAffected: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ReportAffectedRequest, _problem_service_pb2.ReportAffectedResponse]
     """Reports the number of customers of the caller's region that a problem affects, and the number of related
-    complaints. The last report counts.
+    complaints. The last report counts. Refused with TOO_BUSY for a region whose reports have written too much within an
+    hour.
     """
     ListProblems: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ListProblemsRequest, _problem_service_pb2.ListProblemsResponse]
     """Lists the problems that are in progress or ended recently, newest first."""
@@ -69,7 +71,8 @@ class ProblemServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reports the state of an alarm or a fault of the caller's region.
 
         A version that is not higher than the stored one changes nothing. A new event of a region that has filled its share
-        of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY.
+        of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY, as is each change of a
+        region whose changes have written too much within an hour.
         """
 
     @_abc_1.abstractmethod
@@ -79,7 +82,8 @@ class ProblemServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_problem_service_pb2.ReportAffectedRequest, _problem_service_pb2.ReportAffectedResponse],
     ) -> _abc.Awaitable[_problem_service_pb2.ReportAffectedResponse]:
         """Reports the number of customers of the caller's region that a problem affects, and the number of related
-        complaints. The last report counts.
+        complaints. The last report counts. Refused with TOO_BUSY for a region whose reports have written too much within an
+        hour.
         """
 
     @_abc_1.abstractmethod
