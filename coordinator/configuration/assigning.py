@@ -11,6 +11,7 @@ from gateway.federation.numberplan import NumberPlan, normalize
 from gateway.security.signing import TrustedKeys
 
 _TOLD_NUMBERS = 20
+_ROWS = 1024  # bytes of a row in the audit chain, of marks and of keys
 
 
 def require_proven(wanted: NumberAssignment, certificate: bytes, caller: str, keys: TrustedKeys) -> None:
@@ -44,6 +45,11 @@ def is_next(plan: NumberPlan, kept: Sequence[NumberAssignment], wanted: NumberAs
     if is_taken or wanted.sequence != standing.sequence + 1 or wanted.sign_time_us <= standing.time:
         raise Refused(Reason.REASON_NUMBER_ASSIGNMENT_OUT_OF_ORDER, sequence=str(standing.sequence))
     return True
+
+
+def written_with(kept: Iterable[NumberAssignment], wanted: NumberAssignment, certificate: bytes) -> int:
+    """The bytes that an assignment writes: itself, all of its number, the certificate and the audit row."""
+    return sum(each.ByteSize() for each in (*kept, wanted, wanted)) + len(certificate) + _ROWS
 
 
 def require_kept(before: NumberPlan, wanted: Configuration, assignments: Iterable[NumberAssignment]) -> None:

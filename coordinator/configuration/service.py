@@ -1,17 +1,21 @@
 """The federation configuration, for administrators."""
 
 import asyncio
+from collections.abc import Sequence
 
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from coordinator.configuration.assigning import is_next, require_kept, require_proven
+from coordinator.configuration.assigning import is_next, require_kept, require_proven, written_with
+from coordinator.configuration.departures import Departures
 from coordinator.configuration.number_plans import NumberPlans
 from coordinator.configuration.readable import unreadable_by
 from coordinator.membership.members import members_of
 from coordinator.membership.rules import require_configured, require_ever_joined
+from coordinator.registry import shares
 from coordinator.registry.port import Registry, Snapshot
 from coordinator.registry.signed import next_chain
+from coordinator.registry.writes import Writes
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceServicer
 from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException
@@ -42,6 +46,8 @@ class ConfigurationService(ConfigurationServiceServicer):
         self._registry = registry
         self._keys = keys
         self._plans = NumberPlans()
+        self._departures = Departures(registry)
+        self._writes = Writes(shares.ASSIGNMENT_WRITES)
         self._federation = federation
         self._clock = clock
 
@@ -160,10 +166,17 @@ class ConfigurationService(ConfigurationServiceServicer):
             raise Refused(Reason.REASON_CLOCK_UNTRUSTED)
         snapshot = self._registry.snapshot()
         require_ever_joined(members_of(snapshot), wanted.region)  # no other region can have taken a customer over
-        plan = await self._plans.of(snapshot)
-        mark = await self._registry.assignments.keep(
-            wanted, request.signing_certificate, lambda kept: is_next(plan, kept, wanted), actor=identity.path
-        )
+        plan, now = await self._plans.of(snapshot), asyncio.get_running_loop().time()
+        await self._departures.read_on()
+
+        def decide(kept: Sequence[NumberAssignment]) -> bool:
+            is_new = is_next(plan, kept, wanted)
+            if is_new:
+                self._departures.require_room(identity.region, snapshot.configuration)
+                self._writes.take(identity.region, written_with(kept, wanted, request.signing_certificate), now)
+            return is_new
+
+        mark = await self._registry.assignments.keep(wanted, request.signing_certificate, decide, actor=identity.path)
         failpoints.reach("number-assigned.after-commit")
         return contract.AssignNumberResponse(mark=mark)
 

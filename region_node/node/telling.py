@@ -51,7 +51,7 @@ class Telling:
 
 
 class Queue(Generic[T]):
-    """Messages that wait for coordinators. A pass over it ends with the first refusal for want of room, TOO_BUSY.
+    """Messages that wait for coordinators. A pass over it ends with the first refusal for want of room.
 
     The next pass begins behind that, so that nothing waits for ever behind what has no room.
     """
@@ -67,7 +67,7 @@ class Queue(Generic[T]):
         self._last = ""
 
     async def tell_pages(self, tell_page: Callable[[Sequence[T]], Awaitable[bool]]) -> bool:
-        """Sends everything queued, page by page; returns whether the rest can wait. Raises Refused with TOO_BUSY."""
+        """Sends everything queued, page by page; returns whether the rest can wait. Raises Refused for want of room."""
         self._last, is_all_told, self._begin = self._begin, not self._begin, ""
         while page := await self._store.read(lambda tx: self._read(tx, self._last)):
             self._last = self._place(page[-1])
@@ -93,4 +93,4 @@ class Queue(Generic[T]):
 
 def is_busy(refused: Refused) -> bool:
     """Whether a coordinator has no room, so that a pause comes before the next message."""
-    return refused.reason == Reason.REASON_TOO_BUSY
+    return refused.reason in (Reason.REASON_TOO_BUSY, Reason.REASON_NUMBERS_GIVEN_TOO_MANY)

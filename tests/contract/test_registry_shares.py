@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import pytest
 
+from coordinator.configuration.departures import GIVEN_AWAY
 from coordinator.registry import passes, shares
 from coordinator.registry.case_room import charges_of
 from coordinator.registry.embedded import EmbeddedRegistry
@@ -16,6 +17,8 @@ from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Book
+from gateway.api.coordinator.v1.administration_pb2 import AssignNumberRequest
+from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.coordinator.v1.case_service_pb2 import ReportCaseRequest
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import HoldPlannedOutageRequest, PlannedOutageHeader
@@ -27,15 +30,18 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
     ReportEventRequest,
 )
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import WorkItem
 from gateway.errors import Refused, reason_name
+from gateway.federation.assignments import Standing, signed_assignment
 from gateway.rpc.channels import invoke
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from gateway.time.clock import to_timestamp
-from tests.contract.coordinators import PATIENCE_S, Federation, federation, run
+from tests.contract.coordinators import PATIENCE_S, Federation, RegionKeys, federation, keys_of, run
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates
+from tests.shipped import shipped_configuration
 from tests.unit.network_events import CRITICAL, MINOR, event
 
 KIB = 1024
@@ -359,5 +365,71 @@ def test_counts_of_a_region_without_end_are_refused_and_leave_its_alarms_their_r
             assert await count(it, name, taken + 1) == "", "a repeat"
             assert await count(it, name, 1, region="guangdong") == ""
             assert [await tell(it, alarm(each)) for each in range(2, 6)] == [""] * 4
+
+    run(scenario())
+
+
+def given(keys: RegionKeys, number: str) -> AssignNumberRequest:
+    """The assignment by which a region gives a number to guangdong."""
+    standing = Standing(keys.region, 0)
+    made = signed_assignment(number, "guangdong", keys.region, standing, keys.signer, keys.certificate, CLOCK.now())
+    return AssignNumberRequest(assignment=made, signing_certificate=keys.certificate)
+
+
+async def assign(it: Federation, request: AssignNumberRequest) -> str:
+    stub = ConfigurationServiceStub(it.as_(f"region/{request.assignment.giver}"))
+    return await outcome(invoke(stub.AssignNumber, request, PATIENCE_S))
+
+
+def permitting(numbers: int) -> Configuration:
+    """The configuration, with so many numbers that each region may give away."""
+    configuration = shipped_configuration()
+    next(each for each in configuration.policies if each.name == GIVEN_AWAY).figure.value = numbers
+    return configuration
+
+
+def test_a_region_gives_away_as_many_numbers_as_the_policy_permits_and_more_once_it_is_raised(
+    registered: Registered,
+) -> None:
+    many = "NUMBERS_GIVEN_TOO_MANY"
+
+    async def scenario() -> None:
+        regions = [keys_of(registered.certificates, each) for each in ("sichuan", "guangdong")]
+        numbers = [f"+861985100009{each}" for each in range(6)]
+        given_away = [given(regions[0], each) for each in numbers]
+        async with registered.serving() as it:
+            await it.apply(permitting(4))
+            for each in regions:
+                await it.join(each)
+            told = [await assign(it, each) for each in given_away]
+            assert told == [""] * 4 + [many] * 2
+            assert await assign(it, given_away[0]) == "", "a repeat"
+        async with registered.serving() as it:
+            assert [await assign(it, each) for each in given_away] == told, "after a restart it is the same"
+            await it.apply(permitting(5))
+            assert [await assign(it, each) for each in given_away] == [""] * 5 + [many]
+        kept = await registered.read(lambda registry: registry.assignments.of(numbers[5]))
+        assert not kept.assignments
+
+    run(scenario())
+
+
+def test_a_region_that_gives_too_many_numbers_away_within_an_hour_waits(
+    registered: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "ASSIGNMENT_WRITES", 8 * KIB)
+
+    async def scenario() -> None:
+        sichuan, guangdong = (keys_of(registered.certificates, each) for each in ("sichuan", "guangdong"))
+        given_away = [given(sichuan, f"+861985100009{each}") for each in range(9)]
+        async with registered.serving() as it:
+            await it.apply()
+            for each in (sichuan, guangdong):
+                await it.join(each)
+            told = [await assign(it, each) for each in given_away]
+            taken = told.count("")
+            assert told == [""] * taken + [BUSY] * (9 - taken)
+            assert 2 <= taken <= 6, "each counts with its certificate"
+            assert await assign(it, given_away[0]) == "", "a repeat"
 
     run(scenario())

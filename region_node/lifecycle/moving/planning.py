@@ -50,8 +50,8 @@ class MovePlanning:
 
         Returns whether the plan in force names all new homes, and no customer is missing.
 
-        Raises Refused where the store does not respond, and with TOO_BUSY where a coordinator has no room. Raises
-        Unreachable where no coordinator does.
+        Raises Refused where the store does not respond, and where a coordinator has no room. Raises Unreachable where
+        no coordinator responds.
         """
         await self._restored.check()
         is_whole = await self._lost.recover()

@@ -374,6 +374,8 @@ class ConfigurationServiceServicer:
         nothing.
 
         Only the present home of a number can give it away, by its own signature, and only to a region that has ever joined.
+        Refused with TOO_BUSY for a region that gives thousands away within an hour, and with NUMBERS_GIVEN_TOO_MANY for one
+        that has given as many as the policy `numbers-given-away` permits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -128,6 +128,8 @@ class ConfigurationServiceStub:
     nothing.
 
     Only the present home of a number can give it away, by its own signature, and only to a region that has ever joined.
+    Refused with TOO_BUSY for a region that gives thousands away within an hour, and with NUMBERS_GIVEN_TOO_MANY for one
+    that has given as many as the policy `numbers-given-away` permits.
     """
     GetNumber: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetNumberRequest, _administration_pb2.GetNumberResponse]
     """Returns the home of a number, with the rule of the number plan and the assignments that lead to it."""
@@ -198,6 +200,8 @@ class ConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
         nothing.
 
         Only the present home of a number can give it away, by its own signature, and only to a region that has ever joined.
+        Refused with TOO_BUSY for a region that gives thousands away within an hour, and with NUMBERS_GIVEN_TOO_MANY for one
+        that has given as many as the policy `numbers-given-away` permits.
         """
 
     @_abc_1.abstractmethod

@@ -807,6 +807,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """
     REASON_BILL_NOT_FOUND: _Reason.ValueType  # 701
     """Read the list of bills with the papers of the customer: it has the ids. A move to another home region changes them."""
+    REASON_NUMBERS_GIVEN_TOO_MANY: _Reason.ValueType  # 702
+    """Let the node repeat the assignment. An administrator asks the region for its moves, and raises the policy
+    `numbers-given-away`, or suspends the region.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1595,6 +1599,10 @@ let the waiting time pass.
 """
 REASON_BILL_NOT_FOUND: Reason.ValueType  # 701
 """Read the list of bills with the papers of the customer: it has the ids. A move to another home region changes them."""
+REASON_NUMBERS_GIVEN_TOO_MANY: Reason.ValueType  # 702
+"""Let the node repeat the assignment. An administrator asks the region for its moves, and raises the policy
+`numbers-given-away`, or suspends the region.
+"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
