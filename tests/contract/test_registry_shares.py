@@ -1,6 +1,5 @@
 """No region fills the registry that all share: a real coordinator with each registry, and what it keeps after it."""
 
-import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
@@ -312,11 +311,11 @@ async def count(it: Federation, problem_id: str, customers: int, region: str = "
 
 async def until_refused(change: Callable[[int], Awaitable[str]]) -> int:
     """How many versions of a record were taken, from the second one on, before the first refusal."""
-    for version in itertools.count(2):
+    for version in range(2, 40):
         if refusal := await change(version):
             assert refusal == BUSY
             return version - 2
-    raise AssertionError("the count has no end")
+    raise AssertionError("each version was taken")
 
 
 def test_a_region_that_changes_its_records_without_end_is_refused_and_others_go_on(
