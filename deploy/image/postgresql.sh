@@ -10,12 +10,8 @@ if [ ! -e "$PGDATA" ]; then
     rm -rf "$PGDATA.making"
     initdb --pgdata="$PGDATA.making" --username=postgres --auth=reject --data-checksums \
         --encoding=UTF8 --locale=C --no-instructions >/dev/null
-    # One SQL statement a line, as the single-user mode has it: the server is not reachable meanwhile.
-    for name in $DATABASES; do
-        printf 'CREATE ROLE "%s" LOGIN\n' "$name"
-        printf 'CREATE DATABASE "%s" OWNER "%s" TEMPLATE template0\n' "$name" "$name"
-        printf 'REVOKE ALL ON DATABASE "%s" FROM PUBLIC\n' "$name"
-    done | postgres --single -D "$PGDATA.making" postgres >/dev/null
+    # By the single-user mode: the server is not reachable meanwhile.
+    sh "$(dirname "$0")/databases.sh" | postgres --single -D "$PGDATA.making" postgres >/dev/null
     mv "$PGDATA.making" "$PGDATA"
 fi
 

@@ -1,23 +1,20 @@
-"""A PostgreSQL of several members on loopback, of which Patroni makes one the primary, by the example of `deploy`."""
+"""A PostgreSQL of several members on loopback, of which Patroni makes one the primary, by the files of `deploy`."""
 
-import contextlib
 import json
 import os
 import secrets
 import shutil
 import signal
-import ssl
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
-from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from deploy.image.ask_patroni import affirms
 from deploy.local.certificates import HOST_NAME
 from deploy.local.etcd import LocalEtcd
 from deploy.local.ports import HeldPort
@@ -38,13 +35,14 @@ from gateway.security.tls import Credentials
 
 PACKAGES = "patroni python3-etcd"
 """The Debian packages that bring Patroni with its client of etcd."""
-EXAMPLE = Path(__file__).parents[1] / "postgresql" / "patroni.yaml"
-"""The configuration of a member, whose addresses, files and times are replaced here."""
+_DEPLOY = Path(__file__).parents[1]
+_MEMBER = _DEPLOY / "postgresql" / "patroni.yaml"
+_CONTAINER = _DEPLOY / "image" / "patroni.yaml"
+_SCRIPTS = "/usr/local/lib/crossregion/"  # where the image has those beside the configuration of a container
 
 _REPLICATOR = "replicator"
 _LEAST_TIMES = {"ttl": 20, "loop_wait": 1, "retry_timeout": 3}  # in seconds; Patroni takes no less
 _ADDRESS = "127.0.0.1"
-_ANSWER_SECONDS = 2.0
 _PRIMARY = "primary"
 _OWNERS_ALONE = 0o700
 
@@ -76,6 +74,10 @@ class _Member:
     def data(self) -> Path:
         return self.home / "data"
 
+    @property
+    def configuration(self) -> Path:
+        return self.home / "configuration"
+
     def servers(self) -> list[int]:
         """The processes of its server, and the tools that copy one."""
         first = marked(str(self.data))
@@ -87,6 +89,7 @@ class LocalPatroni(PostgresqlAccess):
 
     `etcd` is one with a gateway, and runs. `synchronous`: no commit is answered before a standby has it. `through`
     gives the address by which a member reaches an endpoint of etcd, or by which others reach an endpoint of its own.
+    `region`: the members are those of the containers, whose first primary has a role and a database of this name.
     """
 
     def __init__(
@@ -97,8 +100,10 @@ class LocalPatroni(PostgresqlAccess):
         *,
         synchronous: bool = True,
         through: Callable[[int, str], str] | None = None,
+        region: str = "",
     ) -> None:
         self._through = through
+        self._region = region
         self._user = server_user()
         directory.mkdir(parents=True, exist_ok=True)
         self._home = directory / "patroni"
@@ -144,10 +149,10 @@ class LocalPatroni(PostgresqlAccess):
             copied = member.home / "etcd"
             shutil.copytree(self._etcd.credentials("patroni").certificate.parent, copied)
             etcd = Credentials(copied / "authority.crt", copied / "tls.crt", copied / "tls.key")
-            settings = self._settings(member, server, etcd, clients)
+            places = self._places(member, server, etcd, clients)
             if self._through is not None:
-                _lead(settings, partial(self._through, index))
-            (member.home / "patroni.yaml").write_text(json.dumps(settings), "utf-8")  # which is YAML, too
+                _lead(places, partial(self._through, index))
+            self._configure(member, places)
             for path in (member.home, *member.home.rglob("*")):
                 give(path, self._user)
 
@@ -163,8 +168,8 @@ class LocalPatroni(PostgresqlAccess):
         member = self._members[index]
         if not member.process.runs():
             member.process.run(
-                [require_program(), str(member.home / "patroni.yaml")],
-                bare_environment(),
+                [require_program(), str(member.configuration)],
+                bare_environment() | {"DATABASES": self._region},
                 user=self._user,
                 directory=member.home,
             )
@@ -175,7 +180,12 @@ class LocalPatroni(PostgresqlAccess):
 
     def leads(self, index: int) -> bool:
         """Whether a member holds Patroni's lock and takes writes."""
-        return self._affirms(self._members[index], _PRIMARY)
+        return self.affirms(index, _PRIMARY)
+
+    def affirms(self, index: int, question: str) -> bool:
+        """Whether a member's Patroni says yes to a question of its interface."""
+        member = self._members[index]
+        return affirms(question, member.home / "server", member.interface.number)
 
     def is_whole(self) -> bool:
         """Whether every member is there, and one may take over without a loss."""
@@ -222,77 +232,83 @@ class LocalPatroni(PostgresqlAccess):
         shutil.rmtree(self._home, ignore_errors=True)
         shutil.rmtree(self._directory / "clients", ignore_errors=True)
 
-    def _members_at(self, endpoint: str) -> list[int]:
-        """The members whose Patroni says yes to a question of its interface."""
-        return [index for index, member in enumerate(self._members) if self._affirms(member, endpoint)]
+    def _members_at(self, question: str) -> list[int]:
+        return [index for index in self.members if self.affirms(index, question)]
 
-    def _affirms(self, member: _Member, endpoint: str) -> bool:
-        files = member.home / "server"
-        context = ssl.create_default_context(cafile=files / "authority.crt")
-        context.load_cert_chain(files / "tls.crt", files / "tls.key")
-        connection = HTTPSConnection(_ADDRESS, member.interface.number, timeout=_ANSWER_SECONDS, context=context)
-        with contextlib.closing(connection):
-            try:
-                connection.request("GET", f"/{endpoint}")
-                return connection.getresponse().status == HTTPStatus.OK
-            except (OSError, HTTPException):
-                return False
+    def _configure(self, member: _Member, places: Mapping[str, object]) -> None:
+        """Lays down the files that the image has, and behind them, for Patroni to merge, the places of this machine."""
+        member.configuration.mkdir(mode=_OWNERS_ALONE)
+        shutil.copyfile(_MEMBER, member.configuration / "10-member.yaml")
+        if self._region:
+            text = _CONTAINER.read_text("utf-8").replace(_SCRIPTS, f"{_CONTAINER.parent}/")
+            (member.configuration / "20-container.yaml").write_text(text, "utf-8")
+        local = member.configuration / "30-local.yaml"
+        local.write_text(json.dumps(places), "utf-8")  # which is YAML, too
 
-    def _settings(
+    def _places(
         self, member: _Member, server: Credentials, etcd: Credentials, clients: Mapping[str, Credentials]
     ) -> dict[str, Any]:
-        """The example with the places of this machine."""
-        settings: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text("utf-8"))
-        settings |= {"scope": self._scope, "name": member.name}
-        settings["watchdog"]["mode"] = "off"  # it would reset this machine
-        settings["etcd3"] |= {
-            "hosts": ",".join(self._etcd.endpoints),
-            "cacert": str(etcd.authority),
-            "cert": str(etcd.certificate),
-            "key": str(etcd.key),
-        }
+        """The addresses, files and times of this machine, in the place of those in the shipped files."""
+        shipped: dict[str, Any] = yaml.safe_load(_MEMBER.read_text("utf-8"))["postgresql"]
         files = {"certfile": str(server.certificate), "keyfile": str(server.key)}
         interface = f"{_ADDRESS}:{member.interface.number}"
-        settings["restapi"] |= {"listen": interface, "connect_address": interface, "cafile": str(server.authority)}
-        settings["restapi"] |= files
-        settings["ctl"] |= {"cacert": str(server.authority), **files}
-        settings["bootstrap"]["dcs"] |= _LEAST_TIMES
-        settings["bootstrap"]["dcs"] |= {
-            "synchronous_mode": self._synchronous,
-            "synchronous_mode_strict": self._synchronous,
-        }
-        own = settings["postgresql"]
         address = f"{_ADDRESS}:{member.server.number}"
-        own |= {
-            "listen": address,
-            "connect_address": address,
-            "data_dir": str(member.data),
-            "bin_dir": str(require_programs()),
-            "pgpass": str(member.home / "pgpass"),
+        return {
+            "scope": self._scope,
+            "name": member.name,
+            "watchdog": {"mode": "off"},  # it would reset this machine
+            "etcd3": {
+                "hosts": ",".join(self._etcd.endpoints),
+                "cacert": str(etcd.authority),
+                "cert": str(etcd.certificate),
+                "key": str(etcd.key),
+            },
+            "restapi": {
+                "listen": interface,
+                "connect_address": interface,
+                "cafile": str(server.authority),
+                **files,
+            },
+            "ctl": {"cacert": str(server.authority), **files},
+            "bootstrap": {
+                "dcs": {
+                    **_LEAST_TIMES,
+                    "synchronous_mode": self._synchronous,
+                    "synchronous_mode_strict": self._synchronous,
+                }
+            },
+            "postgresql": {
+                "listen": address,
+                "connect_address": address,
+                "data_dir": str(member.data),
+                "bin_dir": str(require_programs()),
+                "pgpass": str(member.home / "pgpass"),
+                "authentication": {
+                    role: {
+                        "sslrootcert": str(held.authority),
+                        "sslcert": str(held.certificate),
+                        "sslkey": str(held.key),
+                    }
+                    for role in shipped["authentication"]
+                    for held in [clients[_REPLICATOR if role == "replication" else ADMINISTRATOR]]
+                },
+                # Here one role owns the databases of all members of a federation.
+                "pg_hba": [*shipped["pg_hba"], f"hostssl all {APPLICATION} all cert clientcert=verify-full"],
+                "parameters": {
+                    "ssl_ca_file": str(server.authority),
+                    "ssl_cert_file": str(server.certificate),
+                    "ssl_key_file": str(server.key),
+                    "shared_buffers": "32MB",
+                    "recovery_init_sync_method": "syncfs",
+                },
+            },
         }
-        for role, client in own["authentication"].items():
-            held = clients[_REPLICATOR if role == "replication" else ADMINISTRATOR]
-            client |= {
-                "sslrootcert": str(held.authority),
-                "sslcert": str(held.certificate),
-                "sslkey": str(held.key),
-            }
-        # Here one role owns the databases of all members of a federation.
-        own["pg_hba"].append(f"hostssl all {APPLICATION} all cert clientcert=verify-full")
-        own["parameters"] |= {
-            "ssl_ca_file": str(server.authority),
-            "ssl_cert_file": str(server.certificate),
-            "ssl_key_file": str(server.key),
-            "shared_buffers": "32MB",
-            "recovery_init_sync_method": "syncfs",
-        }
-        return settings
 
 
-def _lead(settings: dict[str, Any], through: Callable[[str], str]) -> None:
-    """Puts other addresses into a member's settings: those of etcd for itself, and its own for other members."""
-    etcd = settings["etcd3"]
+def _lead(places: dict[str, Any], through: Callable[[str], str]) -> None:
+    """Puts other addresses into a member's places: those of etcd for itself, and its own for other members."""
+    etcd = places["etcd3"]
     etcd["hosts"] = ",".join(through(each) for each in etcd["hosts"].split(","))
     etcd["use_proxies"] = True  # else Patroni asks etcd for the addresses of its members, and uses those
     for part in ("restapi", "postgresql"):
-        settings[part]["connect_address"] = through(settings[part]["connect_address"])
+        places[part]["connect_address"] = through(places[part]["connect_address"])

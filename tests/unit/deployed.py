@@ -113,7 +113,7 @@ class Process:
 
     @property
     def program(self) -> str:
-        """`coordinator`, `region-node`, `etcd` or `postgresql`."""
+        """`coordinator`, `region-node`, `etcd`, `patroni` or `postgresql`."""
         return self.command[0]
 
     def common(self, text: str) -> str:
@@ -134,6 +134,8 @@ def kinds_of(program: str, variables: Mapping[str, str]) -> list[str]:
     """The kinds of certificates that lie in the directory of one process, as deploy/README.md lists them."""
     if program in {"etcd", "postgresql"}:
         return [program]
+    if program == "patroni":
+        return ["etcd", "postgresql"]
     stores = [kind for kind in ("etcd", "postgresql") if any(f"_{kind.upper()}__" in name for name in variables)]
     return ["federation", *stores, *(["keys"] if program == "region-node" else [])]
 

@@ -109,8 +109,15 @@ def _variables(container: Node, shared: Mapping[str, Mapping[str, str]], own: Ma
 def _certificates(pod: Node, mounts: Mapping[str, str]) -> dict[str, Mounted]:
     found: dict[str, Mounted] = {}
     for volume in pod.nodes("volumes"):
-        secret = volume.get("secret")
-        if secret is not None and secret.get("optional") is None:
-            owner, _, kind = secret["secretName"].text.rpartition("-")
+        if secret := _secret(volume):
+            owner, _, kind = secret.rpartition("-")
             found[mounts[volume["name"].text]] = Mounted(owner or kind, kind)
     return found
+
+
+def _secret(volume: Node) -> str:
+    """The first Secret of a volume; empty for one that is none, or need not be there."""
+    secret, projected = volume.get("secret"), volume.get("projected")
+    if projected is not None:
+        return projected.nodes("sources")[0]["secret"]["name"].text
+    return "" if secret is None or secret.get("optional") is not None else secret["secretName"].text

@@ -4,6 +4,7 @@ import functools
 import re
 import shutil
 import subprocess
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,6 +44,7 @@ _FEDERATION = "crossregion.example"
 _SCOPES = ROOT / "deploy" / "operators.toml"
 _NUMBERED = re.compile(r"(.+)-([0-9]+)")
 _OF_CONTAINERS = frozenset({"scratch"})  # machines share their disk between data and backups
+_OF_SERVERS = {"postgresql": {5432}, "patroni": {5432, 8008}}
 _FILES_OF_CONNINFO = ("sslrootcert", "sslcert", "sslkey")
 
 
@@ -183,9 +185,19 @@ def _database(variables: Mapping[str, str]) -> list[str]:
 
 def the_same_everywhere(deploy: Path) -> Iterator[str]:
     """The same processes, with the same commands, settings and ports, in compose, Kubernetes and systemd."""
+    yield from _the_same(descriptions(deploy))
+
+
+def the_same_in_containers(deploy: Path) -> Iterator[str]:
+    """The same processes, with the same commands, settings and ports, in compose and Kubernetes."""
+    found = descriptions(deploy)
+    yield from _the_same({name: found[name] for name in ("compose", "Kubernetes")})
+
+
+def _the_same(found: Mapping[str, Mapping[str, Process]]) -> Iterator[str]:
     facts = {
         description: {name: _facts(process) for name, process in processes.items() if name != "postgresql"}
-        for description, processes in descriptions(deploy).items()
+        for description, processes in found.items()
     }
     first, *others = facts
     for other in others:
@@ -207,7 +219,9 @@ def _facts(process: Process) -> dict[str, str]:
             return {"settings": str(error)}
         return found | {each.key: process.common(each.text) for each in settings if each.key not in _OF_CONTAINERS}
     return found | {
-        name: process.common(value) for name, value in process.variables.items() if name.startswith("ETCD_")
+        name: process.common(value)
+        for name, value in process.variables.items()
+        if name.startswith(("ETCD_", "PATRONI_", "DATABASES"))
     }
 
 
@@ -258,11 +272,11 @@ def dialled(process: Process) -> list[str]:
     """The addresses, `host:port`, that a process dials."""
     found: list[str] = []
     for name, value in process.variables.items():
-        if name.endswith(("_COORDINATORS", "_ENDPOINTS")) and not name.startswith("ETCDCTL_"):
+        if name.endswith(("_COORDINATORS", "_ENDPOINTS", "_ETCD3_HOSTS")) and not name.startswith("ETCDCTL_"):
             found += value.split(",")
         elif name.endswith("_CONNINFO"):
             told = conninfo_to_dict(value)
-            found.append(f"{told['host']}:{told.get('port', 5432)}")
+            found += [f"{host}:{told.get('port', 5432)}" for host in str(told["host"]).split(",")]
         elif name == "ETCD_INITIAL_CLUSTER":
             found += [member.partition("://")[2] for member in value.split(",")]
     return found
@@ -270,14 +284,14 @@ def dialled(process: Process) -> list[str]:
 
 def own_addresses(process: Process) -> list[str]:
     """The own addresses in a process's settings."""
-    names = ("_ADVERTISE", "_ADVERTISE_CLIENT_URLS", "_INITIAL_ADVERTISE_PEER_URLS")
+    names = ("_ADVERTISE", "_ADVERTISE_CLIENT_URLS", "_INITIAL_ADVERTISE_PEER_URLS", "_CONNECT_ADDRESS")
     return [value.removeprefix("https://") for name, value in process.variables.items() if name.endswith(names)]
 
 
 def listened(process: Process) -> set[int]:
     """The ports where a process listens by its settings."""
-    if process.program == "postgresql":
-        return {5432}
+    if process.program in _OF_SERVERS:
+        return _OF_SERVERS[process.program]
     names = ("_LISTEN", "_LISTEN_CLIENT_URLS", "_LISTEN_PEER_URLS")
     return {port_of(value) for name, value in process.variables.items() if name.endswith(names)}
 
@@ -285,7 +299,7 @@ def listened(process: Process) -> set[int]:
 def ports_agree(deploy: Path) -> Iterator[str]:
     """Ports are declared where a process listens, by the image and by the manifests, and nowhere else."""
     _, stages = deployed_image.stages(deploy)
-    exposed: dict[str, set[int]] = {"crossregion": set(), "etcd": set(), "postgresql": set()}
+    exposed: dict[str, set[int]] = defaultdict(set)
     for description, processes in descriptions(deploy).items():
         for process in processes.values():
             listens = listened(process)
@@ -311,15 +325,19 @@ def _asked_where_they_listen(deploy: Path) -> Iterator[str]:
 
 
 def databases_are_made(deploy: Path) -> Iterator[str]:
-    """PostgreSQL makes the databases that are connected to, and no other."""
+    """Each server of PostgreSQL makes the databases that are connected to there, and no other."""
     for description, processes in descriptions(deploy).items():
-        server = processes.get("postgresql")
         told = [
-            value for process in processes.values() for name, value in process.variables.items() if "CONNINFO" in name
+            conninfo_to_dict(value)
+            for process in processes.values()
+            for name, value in process.variables.items()
+            if "CONNINFO" in name
         ]
-        wanted = {conninfo_to_dict(value)["dbname"] for value in told}
-        if server is not None and set(server.variables["DATABASES"].split()) != wanted:
-            yield f"{description}: PostgreSQL makes {server.variables['DATABASES']}"
+        for server in processes.values():
+            if server.program in _OF_SERVERS:
+                wanted = {each["dbname"] for each in told if server.hosts & set(str(each["host"]).split(","))}
+                if set(server.variables["DATABASES"].split()) != wanted:
+                    yield f"{description}: {server.name} makes {server.variables['DATABASES']}"
 
 
 def etcd_knows_its_variables(deploy: Path) -> Iterator[str]:

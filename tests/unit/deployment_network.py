@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.unit import deployed_kubernetes
+from tests.unit import deployed_compose, deployed_kubernetes
 from tests.unit.deployed import Node, Process
 from tests.unit.deployed_kubernetes import labels_of, manifests, name_of
 from tests.unit.deployment_agreement import dialled, listened, own_addresses, port_of
 
 Labels = dict[str, str]
+
+_LEARNT = {("coordinator", "region-node"), ("patroni", "patroni")}
 
 
 def connections_allowed(deploy: Path) -> Iterator[str]:
@@ -34,17 +36,29 @@ def connections_allowed(deploy: Path) -> Iterator[str]:
                     yield f"{caller.name} to {callee.name}:{port}: needed {wanted}, leaves {leaves}, arrives {arrives}"
 
 
+def networks_connect(deploy: Path) -> Iterator[str]:
+    """In Compose, each needed connection has a network, and only Patroni reaches the etcd of a region."""
+    processes = deployed_compose.processes(deploy)
+    services = deployed_compose.services(deploy)
+    networks = {process.name: set(services[process.name].texts("networks")) for process in processes}
+    for caller, callee, port in _needed(processes):
+        if not networks[caller] & networks[callee]:
+            yield f"{caller} has no network with {callee}:{port}"
+    for process in processes:
+        if process.program not in {"etcd", "patroni"} and "guangdong-etcd" in networks[process.name]:
+            yield f"{process.name}: reaches the etcd of Patroni"
+
+
 def _needed(processes: list[Process]) -> Iterator[tuple[str, str, int]]:
-    """Caller, callee and port: what the settings name, and nodes by the coordinators, who learn of them."""
+    """Caller, callee and port: what the settings name, and nodes and members, of which their callers learn."""
     hosts = {host: process.name for process in processes for host in process.hosts}
     for caller in processes:
         for address in dialled(caller):
             yield caller.name, hosts.get(address.rpartition(":")[0], address), port_of(address)
-        if caller.program == "coordinator":
-            for node in processes:
-                if node.program == "region-node":
-                    for address in own_addresses(node):
-                        yield caller.name, node.name, port_of(address)
+        for callee in processes:
+            if (caller.program, callee.program) in _LEARNT:
+                for address in own_addresses(callee):
+                    yield caller.name, callee.name, port_of(address)
 
 
 def _allowed(policies: list[Node], direction: str, pod: Labels, other: Labels, port: int) -> bool:

@@ -1,7 +1,7 @@
 """Rules for each description of the production shape by itself. Each rule yields its findings."""
 
 import re
-import socket
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -12,12 +12,10 @@ import click
 
 from coordinator.cli.main import main as coordinator
 from deploy.demo.world import REGIONS
-from deploy.local.patroni import require_program
-from deploy.local.postgresql import require_programs
 from gateway.rpc.server import DRAIN_SECONDS
 from gateway.settings import without_passwords
 from region_node.cli.main import main as region_node
-from tests.unit import deployed_compose, deployed_image, deployed_kubernetes, deployed_systemd
+from tests.unit import deployed_compose, deployed_failover, deployed_image, deployed_kubernetes, deployed_systemd
 from tests.unit.deployed import Broken, Node, documents
 from tests.unit.deployed_image import Stage
 from tests.unit.deployed_kubernetes import containers, labels_of, manifests, name_of, pod_of, served_in
@@ -27,11 +25,10 @@ Rule = Callable[[Path], Iterator[str]]
 ROOT = Path(__file__).resolve().parents[2]
 KUBERNETES = "1.37.0"
 """The newest version whose schemas the checker brings."""
-PATRONI = "postgresql/patroni.yaml"
 MOST_EXPOSED = 20
 """Tenths of a point that `systemd-analyze security` may give a unit, of 100."""
 _PROGRAMS = {"coordinator": coordinator, "region-node": region_node}
-_TARGETS = ("crossregion", "etcd", "postgresql")
+_TARGETS = ("crossregion", "etcd", "patroni", "postgresql")
 _PINNED_BASE = re.compile(r"debian:13-slim@sha256:[0-9a-f]{64}")
 _BUILD_TOOLS = re.compile(r"\b(?:gcc|g\+\+|make|build-essential|[\w.-]+-dev|python3-(?:pip|setuptools|venv)|git)\b")
 _INSTALL = re.compile(r"\bpip (?:--python \S+ )?install\b")
@@ -51,9 +48,26 @@ _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET_KEY|API_KEY", re.IGNORECASE)
 
 def files(deploy: Path) -> Iterator[Path]:
     """All files of the descriptions."""
-    yield deploy / deployed_compose.FILE
-    for directory in ("image", "kubernetes", "postgresql", "systemd"):
+    yield from (deploy / name for name in (deployed_compose.FILE, deployed_failover.COMPOSE))
+    for directory in ("image", "kubernetes", deployed_failover.DIRECTORY, "postgresql", "systemd"):
         yield from sorted(path for path in (deploy / directory).rglob("*") if path.is_file() and path.suffix != ".pyc")
+
+
+def copy_to(place: Path) -> Path:
+    """Copies the descriptions to a directory, which may be changed, and returns that."""
+    deploy = ROOT / "deploy"
+    for path in files(deploy):
+        copy = place / path.relative_to(deploy)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    return place
+
+
+def damage(path: Path, right: str, wrong: str) -> None:
+    """Replaces what is right in a file, which must be there."""
+    text = path.read_text("utf-8")
+    assert right in text
+    path.write_text(text.replace(right, wrong), "utf-8")
 
 
 def unknown_command(command: Iterable[str]) -> str | None:
@@ -124,51 +138,6 @@ def _systemd(verb: str, *arguments: str | Path) -> Iterator[str]:
         yield f"{' '.join(command)}: {done.stderr or done.stdout[-200:]}"
 
 
-def patroni_accepts(deploy: Path) -> Iterator[str]:
-    """The installed Patroni accepts the configuration of a member, at addresses of this machine."""
-    # It looks for the servers of etcd, and for the programs of PostgreSQL.
-    with socket.create_server(("127.0.0.1", 0)) as etcd:
-        text = (deploy / PATRONI).read_text("utf-8")
-        text = re.sub(r"etcd-\d\.guangdong\.example\.net:2379", f"127.0.0.1:{etcd.getsockname()[1]}", text)
-        copy = deploy / "checked-patroni.yaml"
-        copy.write_text(re.sub(r"bin_dir: \S+", f"bin_dir: {require_programs()}", text), "utf-8")
-        command = [require_program(), "--validate-config", "--ignore-listen-port", str(copy)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    # It says something and fails for what it does not accept.
-    yield from (done.stdout + done.stderr).splitlines()
-    if done.returncode:
-        yield f"{PATRONI}: Patroni does not accept it"
-
-
-def members_lose_nothing(deploy: Path) -> Iterator[str]:
-    """A member confirms by a standby alone, proves itself everywhere, and yields its lease in time."""
-    (member,) = documents(deploy / PATRONI)
-    kept = member["bootstrap"]["dcs"]
-    expected = (
-        (kept["synchronous_mode"], True),
-        (kept["synchronous_mode_strict"], True),
-        (kept["postgresql"]["parameters"]["wal_log_hints"], "on"),
-        (member["watchdog"]["mode"], "required"),
-        (member["etcd3"]["protocol"], "https"),
-        (member["restapi"]["verify_client"], "required"),
-        *((member["postgresql"]["parameters"][name], "on") for name in ("ssl", "fsync", "synchronous_commit")),
-        *((each["sslmode"], "verify-full") for _, each in member["postgresql"]["authentication"].items()),
-    )
-    for node, value in expected:
-        if node.value != value:
-            yield f"{node.where} is not {value}"
-    for part, names in (("etcd3", "cacert cert key"), ("restapi", "cafile certfile keyfile")):
-        for name in names.split():
-            if not member[part][name].text.startswith("/etc/crossregion/"):
-                yield f"{part}.{name} is elsewhere than certificates are"
-    for line in member["postgresql"].texts("pg_hba"):
-        if not (line.startswith("hostssl ") and line.endswith(" cert clientcert=verify-full")):
-            yield f"{PATRONI}: {line!r} lets somebody in without a certificate"
-    # Patroni itself would shorten the other times, silently.
-    if kept["loop_wait"].number + 2 * kept["retry_timeout"].number > kept["ttl"].number:
-        yield f"{PATRONI}: a primary keeps its lease for less than its attempts to renew it take"
-
-
 def nothing_secret(deploy: Path) -> Iterator[str]:
     """No key, password or Secret stands in a description: they are referred to."""
     for path in files(deploy):
@@ -223,9 +192,9 @@ def pods_confined(deploy: Path) -> Iterator[str]:
         if context["fsGroupChangePolicy"].text != "OnRootMismatch":
             yield f"{name}: private files are opened to the group at each start"
         for volume in pod.nodes("volumes"):
-            secret = volume.get("secret")
+            secret = volume.get("secret") or volume.get("projected")
             if secret is not None and secret["defaultMode"].number & 0o037:
-                yield f"{name}: others can read {secret['secretName'].text}"
+                yield f"{name}: others can read {volume['name'].text}"
         for container in containers(pod):
             yield from _container_confined(name, container)
         yield from _probed(name, pod)
@@ -441,7 +410,7 @@ def image_builds(deploy: Path) -> Iterator[str]:
 
 
 def _made_of(stage: Stage, stages: Mapping[str, Stage], deploy: Path) -> Iterator[str]:
-    if stage.base != "${BASE}":
+    if stage.base != "${BASE}" and stage.base not in stages:
         yield f"stage {stage.name}: has a base of its own, {stage.base}"
     for source, taken in stage.copies():
         if source and source not in stages:
@@ -460,7 +429,8 @@ def versions(deploy: Path) -> Iterator[str]:
     for stateful_set in manifests(deploy, "StatefulSet"):
         named += [container["image"].text for container in containers(pod_of(stateful_set))]
     for image in named:
-        if image not in {f"{name}:{version}" for name in ("crossregion", "crossregion-etcd", "crossregion-postgresql")}:
+        name, _, tag = image.removeprefix("crossregion-").partition(":")
+        if name not in _TARGETS or tag != version:
             yield f"{image} is no image of version {version}"
 
 

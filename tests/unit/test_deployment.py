@@ -13,13 +13,11 @@ import pytest
 from packaging.requirements import Requirement
 
 from deploy.image.runtime_lock import needed, runtime_lock
-from tests.engines import ETCD, PATRONI, POSTGRESQL, require_engine
+from tests.engines import ETCD, require_engine
 from tests.unit import deployment_agreement as agreement
 from tests.unit import deployment_rules as rules
-from tests.unit.deployment_network import connections_allowed
-from tests.unit.deployment_rules import ROOT, Rule, found_by
-
-DEPLOY = ROOT / "deploy"
+from tests.unit.deployment_network import connections_allowed, networks_connect
+from tests.unit.deployment_rules import ROOT, Rule, copy_to, damage, found_by
 
 RULES: tuple[Rule, ...] = (
     rules.compose_schema,
@@ -30,7 +28,6 @@ RULES: tuple[Rule, ...] = (
     rules.replicas_disrupted_one_by_one,
     rules.manifests_belong_together,
     rules.units_drain,
-    rules.members_lose_nothing,
     rules.backups_run_as_their_process,
     rules.containers_make_backups,
     rules.backups_have_a_disk,
@@ -45,17 +42,14 @@ RULES: tuple[Rule, ...] = (
     agreement.databases_are_made,
     agreement.stores_have_their_own_authority,
     connections_allowed,
+    networks_connect,
 )
 
 
 @pytest.fixture
 def deploy(tmp_path: Path) -> Path:
     """A copy of the descriptions."""
-    for path in rules.files(DEPLOY):
-        copy = tmp_path / path.relative_to(DEPLOY)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-    return tmp_path
+    return copy_to(tmp_path)
 
 
 @pytest.fixture
@@ -82,24 +76,6 @@ def test_systemd_accepts_the_units_and_finds_them_little_exposed(deploy: Path) -
 def test_the_installed_etcd_knows_each_of_its_variables(deploy: Path) -> None:
     require_engine(ETCD)
     assert not found_by(agreement.etcd_knows_its_variables, deploy)
-
-
-@pytest.fixture
-def patroni_program() -> None:
-    """Patroni's checker and the programs of PostgreSQL: needed in CI, else a reason to skip."""
-    require_engine(POSTGRESQL)
-    require_engine(PATRONI)
-
-
-@pytest.mark.usefixtures("patroni_program")
-def test_the_installed_patroni_accepts_the_configuration_of_a_member(deploy: Path) -> None:
-    assert not found_by(rules.patroni_accepts, deploy)
-
-
-@pytest.mark.usefixtures("patroni_program")
-def test_the_installed_patroni_finds_what_is_broken(deploy: Path) -> None:
-    damage(deploy / rules.PATRONI, "ttl: 30", "ttl: soon")
-    assert any("bootstrap.dcs.ttl soon" in complaint for complaint in found_by(rules.patroni_accepts, deploy))
 
 
 def test_the_image_gets_what_the_programs_need_and_nothing_else() -> None:
@@ -189,18 +165,6 @@ BROKEN: tuple[tuple[Rule, str, str, str, str], ...] = (
         "other ports than its pods",
     ),
     (rules.units_drain, "systemd/coordinator@.service", "Restart=on-failure", "Restart=no", "Service.Restart"),
-    (
-        rules.members_lose_nothing,
-        rules.PATRONI,
-        "synchronous_mode_strict: true",
-        "synchronous_mode_strict: false",
-        "synchronous_mode_strict is not True",
-    ),
-    (rules.members_lose_nothing, rules.PATRONI, "mode: required", "mode: automatic", "watchdog.mode is not required"),
-    (rules.members_lose_nothing, rules.PATRONI, "protocol: https", "protocol: http", "protocol is not https"),
-    (rules.members_lose_nothing, rules.PATRONI, "hostssl sameuser", "host sameuser", "without a certificate"),
-    (rules.members_lose_nothing, rules.PATRONI, "  cert: /etc/crossregion/etcd/tls.crt\n", "", "cert is missing"),
-    (rules.members_lose_nothing, rules.PATRONI, "ttl: 30", "ttl: 20", "keeps its lease"),
     (
         rules.backups_run_as_their_process,
         "systemd/region-node-drill@.service",
@@ -476,10 +440,3 @@ def test_the_rule_finds_what_is_broken(rule: Rule, file: str, right: str, wrong:
 def test_systemd_finds_what_is_broken(file: str, right: str, wrong: str, said: str, deploy: Path) -> None:
     damage(deploy / "systemd" / file, right, wrong)
     assert any(said in complaint for complaint in found_by(rules.systemd_accepts, deploy))
-
-
-def damage(path: Path, right: str, wrong: str) -> None:
-    """Replaces what is right in a file, which must be there."""
-    text = path.read_text("utf-8")
-    assert right in text
-    path.write_text(text.replace(right, wrong), "utf-8")
