@@ -211,7 +211,8 @@ def _observe(parts: Parts, store: Store, telemetry: Telemetry) -> None:
     observe_configuration(meter, parts.registry, clock)
     observe_store(meter, store)
     observe_clock(meter, clock)
-    observe_backups(meter, parts.settings.backup, parts.settings.database, parts.settings.data, clock)
+    settings, has_etcd = parts.settings, parts.settings.etcd is not None
+    observe_backups(meter, settings.backup, settings.database, settings.data, clock, has_shared=has_etcd)
     observe_certificates(meter, {"tls": lambda now: own.in_use(now).certificate}, clock)
     observe_members(meter, parts.members, clock)
     observe_fence(meter, parts.fence)

@@ -38,6 +38,8 @@ class History:
     """When the process began to look at its backups."""
     copy_time: datetime | None = None
     archive_time: datetime | None = None
+    changes_time: datetime | None = None
+    """The time up to which the repository has the changes of a store that processes share."""
     drill_time: datetime | None = None
     timeline: str = ""
     commits: int = 0
@@ -55,7 +57,12 @@ class History:
     @property
     def done(self) -> Mapping[Task, datetime | None]:
         """The time of the last good run of each task."""
-        return {Task.CREATE: self.copy_time, Task.ARCHIVE: self.archive_time, Task.DRILL: self.drill_time}
+        archived = [time for time in (self.archive_time, self.changes_time) if time is not None]
+        return {
+            Task.CREATE: self.copy_time,
+            Task.ARCHIVE: min(archived, default=None),
+            Task.DRILL: self.drill_time,
+        }
 
     @property
     def tried(self) -> Mapping[Task, datetime]:
@@ -90,11 +97,17 @@ class History:
 
 
 def observe_backups(
-    meter: Meter, backup: BackupSettings | None, place: DatabasePlace, data: Path, clock: Clock
+    meter: Meter,
+    backup: BackupSettings | None,
+    place: DatabasePlace,
+    data: Path,
+    clock: Clock,
+    *,
+    has_shared: bool = False,
 ) -> None:
     """Gauges the age of the last good backup of each kind, where the settings name a repository.
 
-    One that was never made is as old as the first look at it.
+    One that was never made is as old as the first look at it. `has_shared`: the process shares a store with others.
     """
     if backup is None:
         return
@@ -108,8 +121,8 @@ def observe_backups(
     def ages() -> Sequence[tuple[float, dict[str, str]]]:
         found, now = History.read(data), clock.now()
         times = {"copy": found.copy_time, "drill": found.drill_time}
-        if place.archive is not None:
-            times["archive"] = found.archive_time
+        if place.archive is not None or has_shared:
+            times["archive"] = found.done[Task.ARCHIVE]
         begun = found.begin_time or start
         return [((now - (time or begun)).total_seconds(), {"kind": kind}) for kind, time in times.items()]
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from gateway.backups.refused import CopyFailed
 from gateway.backups.room import require_free
 from gateway.backups.settings import BackupSettings
+from gateway.backups.shared_store import CHANGES
 from gateway.process.children import ended
 from gateway.wording.languages import translated
 
 _PROGRAM = "restic"
-_ARCHIVE = "archive"  # the mark of an archive of commits beside that of its member
+COMMITS = "archive"
+"""The mark of an archive of commits, beside that of its member."""
 # Exit codes of restic 0.17 and later.
 _NO_REPOSITORY, _LOCKED, _WRONG_PASSWORD = 10, 11, 12
 _STOP_SECONDS = 8.0  # containers are killed ten seconds after they were told to end
@@ -42,13 +44,12 @@ class Repository:
         self._member = member
         self._cache = cache
 
-    def add(self, directory: Path, *, is_archive: bool = False) -> Backup:
-        """Adds the files of a directory, as a copy or as the archive of commits. Raises CopyFailed.
+    def add(self, directory: Path, mark: str = "") -> Backup:
+        """Adds the files of a directory: as a copy, or with the mark of an archive behind copies. Raises CopyFailed.
 
         Makes the repository if there is none.
         """
-        marks = (self._member, _ARCHIVE) if is_archive else (self._member,)
-        tags = [word for mark in marks for word in ("--tag", mark)]
+        tags = [word for each in (self._member, mark) if each for word in ("--tag", each)]
         backup = ("backup", ".", *tags, "--group-by", "tags")
         added = self._run(*backup, directory=directory, may_end_with=_NO_REPOSITORY)
         if added is None:
@@ -60,11 +61,11 @@ class Repository:
 
     def all(self) -> list[Backup]:
         """The copies of the member, oldest first. Raises CopyFailed."""
-        return [_backup(each) for each in self._snapshots() if _ARCHIVE not in _tags(each)]
+        return [_backup(each) for each in self._snapshots() if not {COMMITS, CHANGES} & set(_tags(each))]
 
-    def archives(self) -> list[Backup]:
-        """The archives of commits of the member, oldest first. Raises CopyFailed."""
-        return [_backup(each) for each in self._snapshots() if _ARCHIVE in _tags(each)]
+    def archives(self, mark: str) -> list[Backup]:
+        """The archives of the member with a mark, oldest first. Raises CopyFailed."""
+        return [_backup(each) for each in self._snapshots() if mark in _tags(each)]
 
     def _snapshots(self) -> list[dict[str, object]]:
         found = self._run("snapshots", "--tag", self._member, may_end_with=_NO_REPOSITORY)

@@ -5,6 +5,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+CHANGES = "changes"
+"""The mark of the changes behind a copy in the repository, and the name of their directory."""
+
 
 @dataclass(frozen=True)
 class SharedCopy:
@@ -39,8 +42,21 @@ class SharedStore(Protocol):
         Raises ProgramMissing before anything is copied, CopyFailed, and OSError.
         """
 
+    def begin(self, log: Path, directory: Path) -> None:
+        """Begins a log of changes, in a directory of its own, behind the copy of a directory.
+
+        Raises CopyFailed, and OSError.
+        """
+
+    def extend(self, log: Path) -> None:
+        """Adds to a log all that the store has changed since.
+
+        Raises ArchiveGap where the store has that no more, CopyFailed, and OSError.
+        """
+
     def prove(self, directory: Path) -> SharedCopy | None:
         """Restores the copy of a directory into a scratch place there, and compares every entry.
 
-        Returns None for a directory without one. Raises CopyFailed where something did not come back, and OSError.
+        With a log beside it, its changes are made again, and compared with the store as it was then. Returns None for a
+        directory without a copy. Raises CopyFailed where something did not come back, and OSError.
         """

@@ -48,7 +48,8 @@ _ARCHIVE = """Copy into the repository what was committed since the last copy of
 
 The process of a SQLite database keeps the pages of each commit in `archive` of its data. Of PostgreSQL, the command
 takes the write-ahead log, which a replication slot keeps for it. Run this each minute by a timer of the machine: a lost
-disk costs what came after. Where the archive does not continue the last copy, the database is copied anew.
+disk costs what came after. Where the archive does not continue the last copy, the database is copied anew. Of etcd, it
+takes the changes since the last snapshot.
 
 \b
 Example:
@@ -90,7 +91,7 @@ _DRILL = """Restore everything into a scratch place, and compare it with the dat
 The rows of all tables, the audit chain and the last commit have to be the same. Says what a loss would have cost just
 before (RPO), and how long the way back takes (RTO). Run it each week by a timer of the machine. With --database, what a
 scratch server of PostgreSQL has is loaded there too, as `restore` does. A copy by pg_dump, and a snapshot of etcd, are
-compared with what was read when they were made.
+compared with what was read when they were made. The changes of etcd behind it are made again, and compared with etcd.
 
 \b
 Example:
@@ -144,8 +145,8 @@ def _archive(program: Program[S]) -> click.Command:
     @_json_option
     def archive(sources: Sources, as_json: bool) -> None:
         with ending(program):
-            added = backup_member(program, sources).archive_commits()
-        _show([added], as_json=as_json)
+            added = backup_member(program, sources).archive_all()
+        _show(added, as_json=as_json)
 
     return archive
 

@@ -65,14 +65,20 @@ def drill(member: BackupMember, database: str) -> Proof:
             live = copies.described(member.place, member.uri, now, member.log)
             moment = Moment(commits=live.commits)
             member.ship(member.require_whole_archive())
+        if member.has_changes:
+            member.ship_changes()
         started = time.monotonic()
         copy = member.extract(directory)
+        if member.has_changes:
+            member.extract_changes(directory)
         with _restored(member, directory, database, moment) as (manifest, scratch):
             shared = _shared(member, directory)
             seconds = time.monotonic() - started
         if live is not None:
             copies.require_same(live, manifest, scratch)  # which was compared with the manifest before
     replace(History.read(member.data), drill_time=now).write(member.data)
+    if shared is not None and before.changes_time is not None:
+        shared = replace(shared, time=max(shared.time, before.changes_time))
     saved = max(before.archive_time or copy.time, before.copy_time or copy.time) if live is not None else manifest.time
     return _proof(copy.id, manifest, saved, seconds, shared, now)
 

@@ -5,10 +5,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -19,9 +20,9 @@ from gateway.backups.copies import Manifest
 from gateway.backups.history import History
 from gateway.backups.refused import ArchiveGap, CopyFailed, LogWithheld, ProgramMissing
 from gateway.backups.replaying import Gap, Reach, gap_behind
-from gateway.backups.repository import Backup, Repository
+from gateway.backups.repository import COMMITS, Backup, Repository
 from gateway.backups.server_log import ServerLog, remove
-from gateway.backups.shared_store import SharedStore
+from gateway.backups.shared_store import CHANGES, SharedStore
 from gateway.cli.exits import REFUSED
 from gateway.maintenance.program import Program, S
 from gateway.settings import Sources
@@ -91,6 +92,45 @@ class BackupMember:
         with self.scratch() as directory:
             return self.copy(directory)
 
+    @property
+    def archives(self) -> bool:
+        """Whether anything is archived behind the copies."""
+        return self.place.archive is not None or self.shared is not None
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether a log of the changes of the shared store has begun, as behind each copy of that."""
+        return self.shared is not None and (self.data / CHANGES).is_dir()
+
+    def archive_all(self) -> list[Backup]:
+        """Copies what was committed, and what the shared store has changed. A failure of one holds up no other.
+
+        Raises CopyFailed, and OSError.
+        """
+        works: list[Callable[[], Backup]]
+        works = [self.archive_commits] if self.place.archive is not None or self.shared is None else []
+        if self.shared is not None:
+            works.append(partial(self._archive_changes, self.shared))
+        done: list[Backup] = []
+        failures: list[StoreUnusable | OSError] = []
+        for work in works:
+            try:
+                done.append(work())
+            except (StoreUnusable, OSError) as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+        return done
+
+    def _archive_changes(self, shared: SharedStore) -> Backup:
+        with self.scratch() as directory:
+            try:
+                return self.ship_changes()
+            except ArchiveGap as error:
+                shared.require_programs()  # without them a copy would begin no log
+                click.echo(translated("{problem}; everything is copied", problem=error), err=True)
+                return self.copy(directory)
+
     def archive_commits(self) -> Backup:
         """Copies what was committed since the last copy, or everything behind a gap. Raises CopyFailed, and OSError."""
         _ = self.archive
@@ -128,6 +168,8 @@ class BackupMember:
             except ProgramMissing as error:
                 missing = error  # at the end: better a copy of the database than none
         added = self.repository.add(directory)
+        if self.shared is not None and missing is None:
+            self.shared.begin(self.data / CHANGES, directory)
         if archive is not None and manifest.timeline:
             if log is None and history.timeline == manifest.timeline:
                 goes_on = True
@@ -141,6 +183,8 @@ class BackupMember:
         told = replace(
             History.read(self.data), copy_time=manifest.time, timeline=manifest.timeline, commits=manifest.commits
         )
+        if missing is None:
+            told = replace(told, changes_time=None if self.shared is None else manifest.time)
         told.write(self.data)
         self.repository.forget()
         if missing is not None:
@@ -152,9 +196,33 @@ class BackupMember:
         directory = self.archive.directory
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         reach.write(directory)
-        added = self.repository.add(directory, is_archive=True)
+        added = self.repository.add(directory, COMMITS)
         replace(History.read(self.data), archive_time=reach.time).write(self.data)
         return added
+
+    def ship_changes(self) -> Backup:
+        """Copies the changes of the shared store into the repository.
+
+        Raises ArchiveGap where the store has not all of them since the last copy, CopyFailed, and OSError.
+        """
+        if self.shared is None:
+            raise CopyFailed(translated("there is no store that processes share"))
+        log, now = self.data / CHANGES, datetime.now(UTC)
+        self.shared.extend(log)
+        added = self.repository.add(log, CHANGES)
+        replace(History.read(self.data), changes_time=now).write(self.data)
+        return added
+
+    def extract_changes(self, directory: Path) -> Backup | None:
+        """Writes the newest changes of the shared store into the directory of a copy; None without any.
+
+        Raises CopyFailed.
+        """
+        archives = self.repository.archives(CHANGES)
+        if not archives:
+            return None
+        self.repository.extract(archives[-1], directory / CHANGES)
+        return archives[-1]
 
     def position(self) -> Position:
         """The last commit of a SQLite database. Raises CopyFailed where its process archives none."""
@@ -228,7 +296,7 @@ class BackupMember:
         copy = self._extract_copy(directory, until)
         if self.place.archive is None:
             return copy
-        archives = [each for each in self.repository.archives() if each.time >= (until or copy.time)]
+        archives = [each for each in self.repository.archives(COMMITS) if each.time >= (until or copy.time)]
         for archive in archives if until is not None else archives[-1:]:
             self.repository.extract(archive, directory / copies.ARCHIVE)
             reach = Reach.read(directory / copies.ARCHIVE)

@@ -22,8 +22,9 @@ from gateway.wording.languages import translated
 _LOOK_SECONDS = 1.0
 RUN = """Make the backups by a schedule until the process is stopped: for containers, which have no timers.
 
-A copy each hour; where commits are archived, the archive each minute; a drill after the first copy and each week. The
-text of a failure goes to standard error, and the task is repeated: a copy after five minutes, a drill after six hours.
+A copy each hour; where commits, or changes of etcd, are archived, the archive each minute; a drill after the first
+copy and each week. The text of a failure goes to standard error, and the task is repeated: a copy after five minutes, a
+drill after six hours.
 Times are kept in the data, beside the process that serves. Where there is nothing to make, by the settings or by
 --number, the command says so and waits.
 
@@ -79,7 +80,7 @@ class _Schedule:
     def keep(self) -> NoReturn:
         """Makes each task at its time. A failure is known to the next process, also where this one is killed."""
         failures = dict(History.read(self.member.data).tried)
-        wanted = set(Task) if self.member.place.archive is not None else {Task.CREATE, Task.DRILL}
+        wanted = set(Task) if self.member.archives else {Task.CREATE, Task.DRILL}
         while True:
             reap()
             ages = {task: timedelta(seconds=time.monotonic() - end) for task, end in self._ended.items()}
@@ -106,7 +107,9 @@ class _Schedule:
     def _do(self, task: Task) -> str:
         if task == Task.CREATE:
             return self.member.create().id
-        return (self.member.archive_commits() if task == Task.ARCHIVE else drill(self.member, "")).id
+        if task == Task.ARCHIVE:
+            return ", ".join(each.id for each in self.member.archive_all())
+        return drill(self.member, "").id
 
     def _unlock(self) -> None:
         if self._may_be_locked:

@@ -13,6 +13,7 @@ from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
 from tests.contract.registries import EmbeddedRegistries, EtcdRegistries, Registries
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates
+from tests.engines import ETCD, require_engine
 
 
 @pytest.fixture(name="certificates")
@@ -35,6 +36,19 @@ def empty_registry(etcd_cluster: LocalEtcd) -> Iterator[EtcdSettings]:
     asyncio.run(_empty(settings))
     yield settings
     asyncio.run(_empty(settings))
+
+
+@pytest.fixture
+def etcd_alone(tmp_path: Path) -> Iterator[LocalEtcd]:
+    """A cluster of one member for a test alone: that of the other tests is never lost."""
+    require_engine(ETCD)
+    cluster = LocalEtcd(tmp_path / "etcd", members=1)
+    try:
+        cluster.prepare()
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.remove()
 
 
 async def _empty(etcd: EtcdSettings) -> None:

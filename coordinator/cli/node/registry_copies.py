@@ -1,7 +1,7 @@
 """`coordinator backups extract-registry`."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -9,9 +9,8 @@ import click
 
 from coordinator.cli.asking import json_option
 from coordinator.cli.node.config import COORDINATOR
-from coordinator.registry.etcd.snapshots import SNAPSHOT, verified
+from coordinator.registry.etcd.snapshots import write_snapshot
 from gateway.maintenance.backup_member import backup_member, ending
-from gateway.process.files import copy_file
 from gateway.settings import Sources
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
@@ -23,7 +22,7 @@ from gateway.wording.times import told_time
 @COORDINATOR.settings_options
 @json_option
 def extract_registry(sources: Sources, target: Path, backup_id: str, *, as_json: bool) -> None:
-    """Write the snapshot of etcd out of a copy into a new file: of the newest copy, or that of an id.
+    """Write a snapshot of etcd into a new file: of the newest copy with all changes since, or of the copy with an id.
 
     Verifies its bytes, and names its cluster and revision. On each machine of etcd, `etcdutl snapshot restore` makes
     the data of a member of it: with a new token for all, so that coordinators see another cluster and ask for an
@@ -41,8 +40,10 @@ def extract_registry(sources: Sources, target: Path, backup_id: str, *, as_json:
         with member.scratch() as directory:
             chosen = member.chosen(backup_id)
             member.repository.extract(chosen, directory)
-            found = verified(directory)
-            copy_file(directory / SNAPSHOT, target)
+            changes = None if backup_id else member.extract_changes(directory)
+            found = write_snapshot(directory, target)
+    if changes is not None:
+        found = replace(found, time=max(found.time, changes.time))
     if as_json:
         click.echo(json.dumps({"id": chosen.id, **asdict(found)}, indent=2, default=datetime.isoformat))
         return

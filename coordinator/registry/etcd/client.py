@@ -270,18 +270,11 @@ class EtcdClient:
             raise
         self._compare(status.header)
         begin(status.dbSize)
-        stream: grpc.aio.UnaryStreamMultiCallable[rpc_pb2.SnapshotRequest, rpc_pb2.SnapshotResponse]
-        stream = member.channel.unary_stream(
-            SNAPSHOT.path,
-            request_serializer=SNAPSHOT.request.SerializeToString,
-            response_deserializer=SNAPSHOT.response.FromString,
-        )
         try:
-            async for part in stream(SNAPSHOT.request(), timeout=seconds, metadata=_METADATA):
-                take(part.blob)
-        except grpc.aio.AioRpcError as error:
+            await download(member.channel, take, seconds)
+        except (Unanswered, Rejected):
             self._leave_out(member)
-            raise _meaning(error, seconds) from None
+            raise
 
     async def revision(self, key: bytes, seconds: float) -> int:
         """The current revision of etcd: all members are queried, and the first response counts. Raises Unanswered.
@@ -397,6 +390,21 @@ async def ask(
     )
     try:
         return await rpc(request, timeout=seconds, metadata=_METADATA)
+    except grpc.aio.AioRpcError as error:
+        raise _meaning(error, seconds) from None
+
+
+async def download(channel: grpc.aio.Channel, take: Callable[[bytes], object], seconds: float) -> None:
+    """Hands on a snapshot over one connection, part by part. Raises Unanswered, or Rejected."""
+    stream: grpc.aio.UnaryStreamMultiCallable[rpc_pb2.SnapshotRequest, rpc_pb2.SnapshotResponse]
+    stream = channel.unary_stream(
+        SNAPSHOT.path,
+        request_serializer=SNAPSHOT.request.SerializeToString,
+        response_deserializer=SNAPSHOT.response.FromString,
+    )
+    try:
+        async for part in stream(SNAPSHOT.request(), timeout=seconds, metadata=_METADATA):
+            take(part.blob)
     except grpc.aio.AioRpcError as error:
         raise _meaning(error, seconds) from None
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -26,14 +26,14 @@ _OUTPUT = "scratch.log"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
-_READ_SECONDS = 30.0  # a page of the snapshot, from a disk that is busy
+_MOST_BYTES = 64 << 30  # the disk is the bound: a store at its quota takes its changes again
 
 
 @asynccontextmanager
-async def served(
-    snapshot: Path, directory: Path
-) -> AsyncIterator[Callable[[rpc_pb2.RangeRequest], Awaitable[rpc_pb2.RangeResponse]]]:
-    """Asks an etcd that has what a snapshot has, for as long as the context is. Its data go into the directory.
+async def served(snapshot: Path, directory: Path) -> AsyncIterator[grpc.aio.Channel]:
+    """The connection to an etcd with the entries of a snapshot, for as long as the context is.
+
+    Its data go into the directory.
 
     Raises CopyFailed where it cannot be made, or does not serve.
     """
@@ -52,7 +52,7 @@ async def served(
     ):
         async with grpc.aio.insecure_channel(f"unix:{sockets}/{_CLIENTS}", options=channel_options()) as channel:
             await _await_start(channel, process, directory / _OUTPUT)
-            yield lambda request: ask(channel, RANGE, request, _READ_SECONDS)
+            yield channel
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def _running(sockets: Path, output: Path, *cluster: str) -> Iterator["subprocess
     with start_private(output) as log:
         try:
             process = subprocess.Popen(
-                [*words, *clients, "--unsafe-no-fsync", "--log-level=error"],
+                [*words, *clients, f"--quota-backend-bytes={_MOST_BYTES}", "--unsafe-no-fsync", "--log-level=error"],
                 cwd=sockets,
                 env={"PATH": os.defpath},  # etcd reads settings from its environment
                 stdin=subprocess.DEVNULL,

@@ -1,26 +1,30 @@
-"""Snapshots of etcd beside the copies of a coordinator's database, with the cluster and the revision of each."""
+"""Snapshots of etcd beside the copies of a coordinator's database, and the changes behind the last one."""
 
 import asyncio
 import hashlib
 import json
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from io import FileIO
 from pathlib import Path
 
+import grpc
 from etcd3.etcdrpc import rpc_pb2
+from etcd3.etcdrpc.kv_pb2 import KeyValue
 
-from coordinator.registry.etcd.client import RANGE, EtcdClient, Rejected, Unanswered
+from coordinator.registry.etcd.change_log import ChangeLog, Part, replay
+from coordinator.registry.etcd.client import RANGE, SNAPSHOT_SECONDS, EtcdClient, Rejected, Unanswered, ask, download
 from coordinator.registry.etcd.scratch import served
 from coordinator.registry.etcd.settings import EtcdSettings
 from gateway.backups.encoding import decoded, encoded
 from gateway.backups.refused import CopyFailed, ProgramMissing
 from gateway.backups.room import require_free
 from gateway.backups.server_programs import run
-from gateway.backups.shared_store import SharedCopy
-from gateway.process.files import create_file, start_private
+from gateway.backups.shared_store import CHANGES, SharedCopy
+from gateway.process.files import copy_file, create_file, start_private
 from gateway.security.tls import CredentialsUnusable
 from gateway.time.clock import SystemClock
 from gateway.wording.languages import translated
@@ -28,8 +32,11 @@ from gateway.wording.languages import translated
 SNAPSHOT = "registry.db"
 _MANIFEST = "registry.json"
 _SCRATCH = "registry"
+_REPLAYED = "replayed.db"
+_READ_SECONDS = 30.0  # a page of the snapshot, from a disk that is busy
 _STORE = "etcd"
 _PROGRAMS, _PACKAGE = ("etcdutl", "etcd"), "etcd-server"
+_LATEST = 0  # as the revision of a request: the present one
 _ALL = b"\0"  # as the first key and as the end of a range: every key
 _ENTRIES_AT_ONCE = 500
 _HASH_BYTES = 32  # SHA-256 of what stands before it, at the end of a snapshot
@@ -67,21 +74,57 @@ class EtcdSnapshots:
             raise CopyFailed(f"{_STORE}: {error}") from error
         create_file(directory / _MANIFEST, encoded(content))
 
+    def begin(self, log: Path, directory: Path) -> None:
+        """See SharedStore."""
+        told = _described(directory)
+        ChangeLog(log).begin(int(told.cluster, 16), told.revision)
+
+    def extend(self, log: Path) -> None:
+        """See SharedStore. Tries each member once."""
+        try:
+            asyncio.run(self._extended(ChangeLog(log)))
+        except (Unanswered, Rejected, CredentialsUnusable) as error:
+            raise CopyFailed(f"{_STORE}: {error}") from error
+
     def prove(self, directory: Path) -> SharedCopy | None:
-        """See SharedStore. An etcd of its own serves the snapshot meanwhile."""
+        """See SharedStore. An etcd of its own serves the snapshot meanwhile, and the changes are made again there."""
         if not any((directory / name).exists() for name in (SNAPSHOT, _MANIFEST)):
             return None
         told = verified(directory)
-        require_free(directory, (directory / SNAPSHOT).stat().st_size + _LOG_BYTES)
-        scratch = directory / _SCRATCH
-        scratch.mkdir(mode=0o700)
         try:
-            found = asyncio.run(_restored(directory / SNAPSHOT, scratch, told))
-        except (Unanswered, Rejected) as error:
+            return asyncio.run(self._proven(directory, told))
+        except (Unanswered, Rejected, CredentialsUnusable) as error:
             raise CopyFailed(f"{_STORE}: {error}") from error
-        if found != (told.entries, told.hash):
-            raise CopyFailed(translated("{file}: differs from its manifest", file=SNAPSHOT))
-        return told
+
+    async def _proven(self, directory: Path, told: SharedCopy) -> SharedCopy:
+        parts = _behind(directory, told)
+        async with served(directory / SNAPSHOT, _scratch(directory, parts)) as channel:
+            if await _content(_asking(channel), told.revision) != (told.entries, told.hash):
+                raise CopyFailed(translated("{file}: differs from its manifest", file=SNAPSHOT))
+            if not parts:
+                return told
+            await replay(channel, parts, told.revision)
+            found = await _content(_asking(channel), _LATEST, _lasting)
+        client = EtcdClient(self._settings, SystemClock())
+        try:
+            live = await _content(partial(client.call, RANGE), parts[-1].last, _lasting)
+        finally:
+            await client.close()
+        if found != live:
+            raise CopyFailed(translated("the log of the changes of etcd: gives another content than etcd has"))
+        return replace(told, revision=parts[-1].last, entries=found[0], hash=found[1])
+
+    async def _extended(self, log: ChangeLog) -> None:
+        client = EtcdClient(self._settings, SystemClock())
+        try:
+            for left in reversed(range(len(self._settings.endpoints))):
+                try:
+                    return await log.extend(client)
+                except Unanswered:
+                    if not left:
+                        raise
+        finally:
+            await client.close()
 
     async def _copied(self, file: Path, now: datetime) -> SharedCopy:
         client = EtcdClient(self._settings, SystemClock())
@@ -118,12 +161,7 @@ def verified(directory: Path) -> SharedCopy:
 
     Raises CopyFailed, and OSError.
     """
-    try:
-        told = decoded(SharedCopy, (directory / _MANIFEST).read_bytes())
-    except FileNotFoundError:
-        raise CopyFailed(translated("the copy has no snapshot of etcd")) from None
-    except (ValueError, TypeError) as error:
-        raise CopyFailed(translated("the copy has no manifest that can be read: {error}", error=error)) from error
+    told = _described(directory)
     revision = _revision_of(directory / SNAPSHOT)
     if revision != told.revision:
         raise CopyFailed(
@@ -135,6 +173,64 @@ def verified(directory: Path) -> SharedCopy:
             )
         )
     return told
+
+
+def write_snapshot(directory: Path, target: Path) -> SharedCopy:
+    """Writes a snapshot with all that the directory of a copy has, the log of changes too, into a new file.
+
+    Raises CopyFailed, and OSError.
+    """
+    told = verified(directory)
+    parts = _behind(directory, told)
+    if not parts:
+        copy_file(directory / SNAPSHOT, target)
+        return told
+    try:
+        entries, content_hash = asyncio.run(_replayed(directory, parts, told.revision))
+    except (Unanswered, Rejected) as error:
+        raise CopyFailed(f"{_STORE}: {error}") from error
+    _revision_of(directory / _REPLAYED)
+    copy_file(directory / _REPLAYED, target)
+    return replace(told, revision=parts[-1].last, entries=entries, hash=content_hash)
+
+
+async def _replayed(directory: Path, parts: Sequence[Part], revision: int) -> tuple[int, str]:
+    async with served(directory / SNAPSHOT, _scratch(directory, parts)) as channel:
+        await replay(channel, parts, revision)
+        require_free(directory, (directory / SNAPSHOT).stat().st_size)
+        with start_private(directory / _REPLAYED) as file:
+            await download(channel, file.write, SNAPSHOT_SECONDS)
+        return await _content(_asking(channel), _LATEST, _lasting)
+
+
+def _behind(directory: Path, told: SharedCopy) -> Sequence[Part]:
+    """The changes that a copy has behind its snapshot."""
+    return ChangeLog(directory / CHANGES).behind(int(told.cluster, 16), told.revision)
+
+
+def _described(directory: Path) -> SharedCopy:
+    try:
+        return decoded(SharedCopy, (directory / _MANIFEST).read_bytes())
+    except FileNotFoundError:
+        raise CopyFailed(translated("the copy has no snapshot of etcd")) from None
+    except (ValueError, TypeError) as error:
+        raise CopyFailed(translated("the copy has no manifest that can be read: {error}", error=error)) from error
+
+
+def _scratch(directory: Path, parts: Sequence[Part]) -> Path:
+    """The place of an etcd that serves the snapshot, with the changes once more in its log and in its store.
+
+    Raises CopyFailed where its disk has no room, and OSError.
+    """
+    changes = sum(part.path.stat().st_size for part in parts)
+    require_free(directory, (directory / SNAPSHOT).stat().st_size + 2 * changes + _LOG_BYTES)
+    scratch = directory / _SCRATCH
+    scratch.mkdir(mode=0o700)
+    return scratch
+
+
+def _asking(channel: grpc.aio.Channel) -> Ask:
+    return lambda request: ask(channel, RANGE, request, _READ_SECONDS)
 
 
 def _revision_of(file: Path) -> int:
@@ -156,20 +252,26 @@ def _revision_of(file: Path) -> int:
     return revision
 
 
-async def _restored(snapshot: Path, scratch: Path, told: SharedCopy) -> tuple[int, str]:
-    async with served(snapshot, scratch) as ask:
-        return await _content(ask, told.revision)
+def _whole(entry: KeyValue) -> KeyValue | None:
+    return entry
 
 
-async def _content(ask: Ask, revision: int) -> tuple[int, str]:
+def _lasting(entry: KeyValue) -> KeyValue | None:
+    """Key and value alone, as they come back by a replay; None for an entry that lives by a lease."""
+    return None if entry.lease else KeyValue(key=entry.key, value=entry.value)
+
+
+async def _content(
+    ask: Ask, revision: int, compared: Callable[[KeyValue], KeyValue | None] = _whole
+) -> tuple[int, str]:
     """The number of entries at a revision, and a hash over all of them. Raises Unanswered, or Rejected."""
     found, entries, key = hashlib.sha256(), 0, _ALL
     while True:
         page = await ask(rpc_pb2.RangeRequest(key=key, range_end=_ALL, limit=_ENTRIES_AT_ONCE, revision=revision))
-        for each in page.kvs:
+        for each in filter(None, map(compared, page.kvs)):
             content = each.SerializeToString(deterministic=True)
             found.update(len(content).to_bytes(8) + content)
-        entries += len(page.kvs)
+            entries += 1
         if not page.more:
             return entries, found.hexdigest()
         key = page.kvs[-1].key + b"\0"

@@ -15,12 +15,14 @@ OLDEST = {Task.CREATE: timedelta(hours=3), Task.ARCHIVE: timedelta(minutes=15), 
 """The greatest age of the last good run of each task, as the alerts BackupOld and DrillOld have it."""
 
 
-def check_backups(backup: BackupSettings | None, place: DatabasePlace, data: Path, now: datetime) -> list[Finding]:
+def check_backups(
+    backup: BackupSettings | None, place: DatabasePlace, data: Path, now: datetime, shared: SharedStore | None = None
+) -> list[Finding]:
     """Checks that each kind of backup was made in time. `now` is aware."""
     if backup is None:
         return []
     name, done = translated("backups"), History.read(data).done
-    kinds = [task for task in Task if task != Task.ARCHIVE or place.archive is not None]
+    kinds = [task for task in Task if task != Task.ARCHIVE or place.archive is not None or shared is not None]
     late = [task for task in kinds if (time := done[task]) is None or now - time > OLDEST[task]]
     told = ", ".join(f"{task}: {_told(done[task], now)}" for task in kinds)
     if not late:

@@ -22,6 +22,7 @@ async def check_process(
 ) -> list[Finding]:
     """Looks at the process with these settings, running or not. `files`: findings about further files of it."""
     own, credentials = settings.identity, settings.credentials
+    shared = program.shared_store(settings)
     data, port, database, archive = await asyncio.gather(
         asyncio.to_thread(check_data, settings.data),
         check_port(settings.listen, server_name(own.role, own.region, own.federation), credentials),
@@ -36,6 +37,6 @@ async def check_process(
         port,
         *database,
         *archive,
-        *check_backups(settings.backup, settings.database, settings.data, clock.now()),
-        *check_shared_store(settings.backup, program.shared_store(settings)),
+        *check_backups(settings.backup, settings.database, settings.data, clock.now(), shared),
+        *check_shared_store(settings.backup, shared),
     ]
