@@ -163,7 +163,7 @@ class WebServer:
         self._untaken: Mapping[web.RequestHandler, tuple[int, float]] = {}
         """The bytes of answers that callers have not taken yet, and since when they are as many."""
         self._held: dict[web.RequestHandler, str] = {}
-        """The connections without a certificate, and some that have ended."""
+        """The caller of each connection, empty without a certificate, and of some that have ended."""
         self._turned_away = 0
         self._stamp = credentials.stamp()
 
@@ -223,9 +223,8 @@ class WebServer:
         server = self._runner.server
         if server is not None and len(server.connections) < MOST_CONNECTIONS:
             caller = _named(transport.get_extra_info("peercert"))
-            open_now = set(server.connections)
-            self._held = {each: name for each, name in self._held.items() if each in open_now}
-            held = sum(name == caller for name in self._held.values())
+            self._held = {each: self._held[each] for each in server.connections if each in self._held}
+            held = list(self._held.values()).count(caller)
             if held < (MOST_OF_CALLER if caller else MOST_CONNECTIONS // 2):
                 self._held[handler := server()] = caller
                 return handler
