@@ -47,16 +47,27 @@ def page_size(requested: int, field: str = "page_size") -> int:
 
 
 def page_after(
-    kind: str, items: Iterable[T], key: Callable[[T], str], requested: int, token: str, skip: int = 0
+    kind: str,
+    items: Iterable[T],
+    key: Callable[[T], str],
+    requested: int,
+    token: str,
+    skip: int = 0,
+    *,
+    in_reverse: bool = False,
 ) -> tuple[Sequence[T], str]:
     """A page of a list at hand, which is in the order of its keys, and the token of the next; empty on the last.
 
-    `skip` is the number of items that are passed over behind the token.
+    `skip` is the number of items that are passed over behind the token. In reverse the last item comes first.
 
     Raises Refused as `page_size` and `decode_token`.
     """
     size, after = page_size(requested), decode_token(kind, token)
-    return first_page(kind, [each for each in items if key(each) > after][skip:], size, key)
+    if in_reverse:
+        behind = [each for each in items if not after or key(each) < after][::-1]
+    else:
+        behind = [each for each in items if key(each) > after]
+    return first_page(kind, behind[skip:], size, key)
 
 
 def first_page(kind: str, found: Sequence[T], size: int, key: Callable[[T], str]) -> tuple[Sequence[T], str]:

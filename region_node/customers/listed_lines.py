@@ -5,24 +5,29 @@ from datetime import datetime
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
 from region_node.customers.rows import ALL_LINES, READABLE, Line, LineAtRest, opened_lines
+from region_node.records.listing import Direction
 from region_node.records.readable import readable_page
 
 
-def lines_after(tx: Transaction, customer_id: str, product_id: str, limit: int, skip: int = 0) -> list[Line]:
+def lines_after(
+    tx: Transaction, customer_id: str, product_id: str, limit: int, skip: int = 0, *, in_reverse: bool = False
+) -> list[Line]:
     """At most `limit` lines that follow a customer's line, by customer id, then by line; the first `skip` passed over.
 
-    Lines of customers whose data may not be read are left out.
+    Without a customer the list begins. Lines of customers whose data may not be read are left out.
     """
+    direction = Direction.of(is_rising=not in_reverse)
 
     def rows_after(last: LineAtRest | None) -> list[LineAtRest]:
+        place = (customer_id, product_id) if last is None else (last.customer_id, last.product_id)
+        behind = f"(customer_id, product_id) {direction.later} (:customer_id, :product_id)" if place[0] else "1 = 1"
         return tx.all(
             LineAtRest,
-            f"{ALL_LINES} WHERE (customer_id, product_id) > (:customer_id, :product_id)"
-            f"{READABLE} ORDER BY customer_id, product_id LIMIT :limit OFFSET :skip",
+            f"{ALL_LINES} WHERE {behind}{READABLE}"
+            f" ORDER BY customer_id {direction.word}, product_id {direction.word} LIMIT :limit OFFSET :skip",
             skip=skip if last is None else 0,
-            customer_id=last.customer_id if last is not None else customer_id,
-            product_id=last.product_id if last is not None else product_id,
             limit=limit,
+            **({"customer_id": place[0], "product_id": place[1]} if place[0] else {}),
         )
 
     return readable_page(rows_after, lambda rows: opened_lines(tx, rows), limit)

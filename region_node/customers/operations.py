@@ -125,13 +125,20 @@ def number_of(tx: Transaction, product_id: str) -> str:
 
 
 def read_page(
-    tx: Transaction, after_customer: str, after_line: str, limit: int, asked: AuditedCall, skip: int = 0
+    tx: Transaction,
+    after_customer: str,
+    after_line: str,
+    limit: int,
+    asked: AuditedCall,
+    skip: int = 0,
+    *,
+    in_reverse: bool = False,
 ) -> list[KnownCustomer]:
     """At most `limit` lines with their customers, after a customer's line, the first `skip` passed over.
 
     The reading is audited.
     """
-    lines = lines_after(tx, after_customer, after_line, limit, skip)
+    lines = lines_after(tx, after_customer, after_line, limit, skip, in_reverse=in_reverse)
     asked.record(tx, "ListCustomers", after_customer or "-", f"{len(lines)} read")
     return [_with_customer(tx, line) for line in lines]
 

@@ -118,7 +118,8 @@ class CustomerService(CustomerServiceServicer):
         position = Position(request.skip, counts=request.show_total_size)
 
         def read(tx: Transaction) -> tuple[list[KnownCustomer], int | None]:
-            found = operations.read_page(tx, customer_id, product_id, size + 1, asked, position.skip)
+            after = (customer_id, product_id)
+            found = operations.read_page(tx, *after, size + 1, asked, position.skip, in_reverse=request.in_reverse)
             return found, count_lines(tx, FAR) if position.counts else None
 
         found, total = await self._store.write(read)

@@ -10,6 +10,7 @@ from gateway.api.region.v1.listener_service_pb2 import Listener, ListenerResourc
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from region_node.listeners.forms import STOPS_AFTER
+from region_node.records.listing import Direction
 
 ABOUT = "listeners"  # the subject of notifications to other processes
 SHARE = 4  # listeners of one operator system that a process tells at once: its slow callbacks hold nobody else up
@@ -62,13 +63,21 @@ def find(tx: Transaction, name: str) -> ListenerRow | None:
 
 
 def listeners_of(
-    tx: Transaction, operator: str, resource: ListenerResource.ValueType, after: str, limit: int
+    tx: Transaction,
+    operator: str,
+    resource: ListenerResource.ValueType,
+    after: str,
+    limit: int,
+    *,
+    in_reverse: bool = False,
 ) -> Sequence[Listener]:
     """At most `limit` listeners of an operator system by their ids, after one of them; of any resource for 0."""
+    direction = Direction.of(is_rising=not in_reverse)
     found = tx.all(
         _row,
-        f"SELECT {_COLUMNS} FROM listeners WHERE operator = :operator AND listener_id > :after"  # noqa: S608 - a constant
-        " AND (resource = :resource OR :resource = 0) ORDER BY listener_id LIMIT :limit",
+        f"SELECT {_COLUMNS} FROM listeners WHERE operator = :operator"  # noqa: S608 - constants
+        f" AND (:after = '' OR listener_id {direction.later} :after)"
+        f" AND (resource = :resource OR :resource = 0) ORDER BY listener_id {direction.word} LIMIT :limit",
         operator=operator,
         resource=resource,
         after=after,

@@ -60,7 +60,10 @@ class ListenerService(ListenerServiceServicer):
         """See the contract."""
         operator, size = current_call().identity.name, page_size(request.page_size)
         after = decode_token(_PAGE, request.page_token)
-        found = await self._store.read(lambda tx: rows.listeners_of(tx, operator, request.resource, after, size + 1))
+        wanted, in_reverse = request.resource, request.in_reverse
+        found = await self._store.read(
+            lambda tx: rows.listeners_of(tx, operator, wanted, after, size + 1, in_reverse=in_reverse)
+        )
         page, token = first_page(_PAGE, found, size, lambda each: each.id)
         return api.ListListenersResponse(listeners=[self._told(each) for each in page], next_page_token=token)
 

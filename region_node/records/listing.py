@@ -46,6 +46,23 @@ class Page(Generic[T]):
 
 
 @dataclass(frozen=True)
+class Direction:
+    """The direction of a list in SQL."""
+
+    word: str
+    """Behind each column of the order."""
+    sooner: str
+    """The comparison of a key with one that comes later in the list."""
+    later: str
+    """The comparison of a key with one that comes sooner."""
+
+    @classmethod
+    def of(cls, *, is_rising: bool) -> "Direction":
+        """That of a list whose least key comes first, or whose greatest does."""
+        return cls("ASC", "<", ">") if is_rising else cls("DESC", ">", "<")
+
+
+@dataclass(frozen=True)
 class Position:
     """A page by the number of its first place, for callers who have no token of it."""
 
@@ -100,8 +117,9 @@ class Selection:
         self._table = table
         self._key = key
         self._dated = dated
-        self._order = f"{dated}, {key}" if is_rising else f"{dated} DESC, {key} DESC"
-        self._sooner, self._later = ("<", ">") if is_rising else (">", "<")
+        direction = Direction.of(is_rising=is_rising)
+        self._order = f"{dated} {direction.word}, {key} {direction.word}"
+        self._sooner, self._later = direction.sooner, direction.later
         self._conditions = [shown]
         self._indexed = ""
         self._parameters: dict[str, Value] = {}
@@ -132,7 +150,7 @@ class Selection:
             self.by("number_index = :number_index AND number_index <> ''", number_index=number_index(tx, number))
 
     def until(self, instant: datetime | None) -> None:
-        """Restricts a rising list to dates before an instant: a page looks at no later row. None restricts nothing."""
+        """Restricts a list to dates before an instant: a page looks at no later row. None restricts nothing."""
         if instant is not None:
             condition = f"{self._dated} < :until"
             self._indexed = f"{self._indexed} AND {condition}" if self._indexed else condition

@@ -113,13 +113,13 @@ class Records(Generic[M, R]):
         tx.update(self._rows, self._row({**before, **columns, "body": body}))
         return before
 
-    def listed(self, shown: str) -> Selection:
-        """All records that satisfy an SQL condition, newest first, to be restricted further."""
-        return Selection(self.table, self.key, dated=self.dated, shown=shown)
+    def listed(self, shown: str, *, in_reverse: bool = False) -> Selection:
+        """All records that satisfy an SQL condition, to be restricted further: newest first, or oldest in reverse."""
+        return Selection(self.table, self.key, dated=self.dated, shown=shown, is_rising=in_reverse)
 
-    def listed_by_due_time(self, due: str, shown: str) -> Selection:
+    def listed_by_due_time(self, due: str, shown: str, *, in_reverse: bool = False) -> Selection:
         """As `listed`, the nearest due time first. `due` is the SQL expression of it, which an index has."""
-        return Selection(self.table, self.key, dated=due, shown=shown, is_rising=True)
+        return Selection(self.table, self.key, dated=due, shown=shown, is_rising=not in_reverse)
 
     def page(
         self,

@@ -96,6 +96,11 @@ def test_a_customer_with_several_lines_is_listed_with_each_of_them_once(tx: Tran
         found += [known.line.product_id for known in page]
         after = (page[-1].customer.customer_id, page[-1].line.product_id)
     assert found == ["line-1", "line-2", "line-3"]
+    after = ("", "")
+    while page := read_page(tx, *after, 2, ASKED, in_reverse=True):
+        found += [known.line.product_id for known in page]
+        after = (page[-1].customer.customer_id, page[-1].line.product_id)
+    assert found[3:] == ["line-3", "line-2", "line-1"]
     assert [known.line.product_id for known in read_page(tx, "", "", 1, ASKED, 2)] == ["line-3"]
     assert (count_lines(tx, 3), count_lines(tx, 2)) == (3, None)
 

@@ -1,7 +1,7 @@
 """A page of a list looks at a limited number of rows, whatever the filter, and no row is lost by that."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -57,8 +57,8 @@ def add_order(kept: Archive, number: int, is_wanted: bool) -> None:
     kept.order(f"{number:04}", NOW + timedelta(seconds=number // 2), state)
 
 
-def orders(kept: Archive, key: str) -> tuple[list[str], str]:
-    wanted = OrderFilter(states=[OrderState.ORDER_STATE_REJECTED])
+def orders(kept: Archive, key: str, in_reverse: bool = False) -> tuple[list[str], str]:
+    wanted = OrderFilter(states=[OrderState.ORDER_STATE_REJECTED], in_reverse=in_reverse)
     page = list_orders(kept.tx, wanted, dated_place(key), PAGE)
     return [each.id for each in page.items], page.following
 
@@ -70,8 +70,8 @@ def add_complaint(kept: Archive, number: int, is_wanted: bool) -> None:
     insert_complaint(kept.tx, ComplaintRow(complaint, ""), number, NOW)
 
 
-def complaints(kept: Archive, key: str) -> tuple[list[str], str]:
-    wanted = ComplaintFilter(region="sichuan", states=[ComplaintState.COMPLAINT_STATE_HELD])
+def complaints(kept: Archive, key: str, in_reverse: bool = False) -> tuple[list[str], str]:
+    wanted = ComplaintFilter(region="sichuan", states=[ComplaintState.COMPLAINT_STATE_HELD], in_reverse=in_reverse)
     page = list_complaints(kept.tx, wanted, dated_place(key), PAGE)
     return [each.ticket_id for each in page.items], page.following
 
@@ -84,8 +84,8 @@ def add_fault(kept: Archive, number: int, is_wanted: bool) -> None:
     insert_fault(kept.tx, FaultRow(fault, ""), number, NOW)
 
 
-def faults(kept: Archive, key: str) -> tuple[list[str], str]:
-    wanted = FaultFilter(region="sichuan", states=[FaultState.FAULT_STATE_PENDING])
+def faults(kept: Archive, key: str, in_reverse: bool = False) -> tuple[list[str], str]:
+    wanted = FaultFilter(region="sichuan", states=[FaultState.FAULT_STATE_PENDING], in_reverse=in_reverse)
     page = list_faults(kept.tx, wanted, dated_place(key), PAGE)
     return [each.id for each in page.items], page.following
 
@@ -128,8 +128,9 @@ def add_alarm(kept: Archive, number: int, is_wanted: bool) -> None:
     kept.tx.execute(sql, body=Alarm(id=f"{number:04}").SerializeToString())
 
 
-def alarms(kept: Archive, key: str) -> tuple[list[str], str]:
-    page = list_alarms(kept.tx, AlarmFilter(least_severity=CRITICAL), int(key) if key else None, PAGE)
+def alarms(kept: Archive, key: str, in_reverse: bool = False) -> tuple[list[str], str]:
+    wanted = AlarmFilter(least_severity=CRITICAL, in_reverse=in_reverse)
+    page = list_alarms(kept.tx, wanted, int(key) if key else None, PAGE)
     return [each.id for each in page.items], page.following
 
 
@@ -140,6 +141,13 @@ LISTS = {
     "support requests": Listed(add_support, support),
     "joint orders": Listed(add_joint, joint),
     "alarms": Listed(add_alarm, alarms),
+}
+
+IN_REVERSE: Mapping[str, Callable[[Archive, str, bool], tuple[list[str], str]]] = {
+    "orders": orders,
+    "complaints": complaints,
+    "faults": faults,
+    "alarms": alarms,
 }
 
 
@@ -187,6 +195,22 @@ def test_the_pages_of_a_list_have_every_row_that_is_wanted_once(kept: Archive, n
     assert 0 in sizes, "where nothing was found in so many rows, the page says where to go on"
 
 
+@pytest.mark.parametrize("name", IN_REVERSE)
+def test_a_list_in_reverse_has_every_row_that_is_wanted_once_and_looks_at_as_few(kept: Archive, name: str) -> None:
+    page, wanted = IN_REVERSE[name], {0, 1, 25, 26, 27, 28, 29, 59, 60, 139}
+    for number in range(2 * BUDGET):
+        LISTS[name].add(kept, number, number in wanted)
+    few = work_of(kept, lambda: page(kept, "", True))
+    for number in range(2 * BUDGET, 140):
+        LISTS[name].add(kept, number, number in wanted)
+    assert work_of(kept, lambda: page(kept, "", True)) < 2 * few
+    found, key = page(kept, "", True)
+    while key:
+        names, key = page(kept, key, True)
+        found += names
+    assert [int(each[-4:]) for each in found] == sorted(wanted)
+
+
 @pytest.mark.parametrize("name", ["orders", "complaints"])
 def test_the_nearest_work_of_staff_is_found_at_once_among_very_much(kept: Archive, name: str) -> None:
     def read() -> object:
@@ -204,6 +228,20 @@ def test_the_nearest_work_of_staff_is_found_at_once_among_very_much(kept: Archiv
     few = work_of(kept, read)
     add(range(2 * BUDGET, 10 * BUDGET))
     assert work_of(kept, read) < 2 * few
+
+
+def test_the_farthest_work_of_staff_comes_first_in_reverse_and_a_bound_of_due_times_holds(kept: Archive) -> None:
+    for number in range(4):
+        add_order(kept, number, True)
+    kept.tx.execute("UPDATE orders SET awaiting = 3, state = 5")
+    for wanted in (
+        OrderFilter(staff_of="sichuan"),
+        OrderFilter(staff_of="sichuan", due_before=NOW + timedelta(seconds=1)),
+    ):
+        nearest = [each.id for each in list_orders(kept.tx, wanted, None, 9).items]
+        farthest = list_orders(kept.tx, replace(wanted, in_reverse=True), None, 9).items
+        assert [each.id for each in farthest] == nearest[::-1]
+        assert nearest
 
 
 def test_orders_of_a_business_that_nobody_has_are_none_at_once(kept: Archive) -> None:

@@ -70,17 +70,17 @@ def test_what_never_was_a_token_is_refused(token: str) -> None:
     assert_refused("orders", token)
 
 
-@given(st.sets(st.tuples(st.integers(0, 2**52), st.text("abz-_.9", min_size=1))), st.integers(1, 7))
-def test_pages_of_a_list_at_hand_give_each_item_once(places: set[tuple[int, str]], size: int) -> None:
+@given(st.sets(st.tuples(st.integers(0, 2**52), st.text("abz-_.9", min_size=1))), st.integers(1, 7), st.booleans())
+def test_pages_of_a_list_at_hand_give_each_item_once(places: set[tuple[int, str]], size: int, in_reverse: bool) -> None:
     items = sorted((from_microseconds(time), name) for time, name in places)
     found, token = list[tuple[datetime, str]](), ""
     while True:
-        page, token = page_after("places", items, lambda each: dated_key(*each), size, token)
+        page, token = page_after("places", items, lambda each: dated_key(*each), size, token, in_reverse=in_reverse)
         assert len(page) == size or not token
         found += page
         if not token:
             break
-    assert found == items
+    assert found == (items[::-1] if in_reverse else items)
 
 
 def test_a_page_ends_before_it_grows_too_large_and_each_message_comes_once() -> None:

@@ -80,7 +80,13 @@ class CatalogueService(CatalogueServiceServicer):
         """See the contract."""
         businesses, position = self._current.federation.businesses, Position(request.skip)
         found, token = page_after(
-            "businesses", businesses, lambda each: each.code, request.page_size, request.page_token, position.skip
+            "businesses",
+            businesses,
+            lambda each: each.code,
+            request.page_size,
+            request.page_token,
+            position.skip,
+            in_reverse=request.in_reverse,
         )
         total = len(businesses) if request.show_total_size else None
         return ListBusinessesResponse(businesses=found, next_page_token=token, total_size=total)

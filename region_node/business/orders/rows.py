@@ -213,6 +213,7 @@ class OrderFilter:
     """The region whose staff have to do the next step. Such a list has the nearest due time first."""
     due_before: datetime | None = None
     """The instant before which they have to do it."""
+    in_reverse: bool = False
 
 
 def list_orders(
@@ -227,11 +228,12 @@ def list_orders(
     Erased orders are left out.
     """
     if wanted.staff_of:
-        listed = ORDER_RECORDS.listed_by_due_time(_DUE, f"erased = 0 AND state NOT IN ({_FINAL})")
+        shown = f"erased = 0 AND state NOT IN ({_FINAL})"
+        listed = ORDER_RECORDS.listed_by_due_time(_DUE, shown, in_reverse=wanted.in_reverse)
         listed.by(f"{_FOR_STAFF} AND home_region = :staff_of", staff_of=wanted.staff_of)
         listed.until(wanted.due_before)
     else:
-        listed = ORDER_RECORDS.listed(shown="erased = 0")
+        listed = ORDER_RECORDS.listed("erased = 0", in_reverse=wanted.in_reverse)
     if wanted.operator:  # readers of all orders need no condition: a node stores only orders that it handles or owns
         listed.only(
             "(home_region = :region OR (origin_region = :region AND operator = :operator))",

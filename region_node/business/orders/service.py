@@ -118,6 +118,7 @@ class OrderService(OrderServiceServicer):
             awaiting=request.awaiting,
             staff_of=identity.region if request.for_staff else "",
             due_before=instant_within("due_within", request.due_within, self._clock.now()) if is_limited else None,
+            in_reverse=request.in_reverse,
         )
         before = dated_place(token)
         position = Position(request.skip, counts=request.show_total_size)

@@ -75,6 +75,7 @@ class ComplaintFilter:
     unclassified: bool = False
     for_staff: bool = False
     """Only those that the staff of the region have at work. Such a list has the nearest due time first."""
+    in_reverse: bool = False
 
 
 @dataclass(frozen=True)
@@ -238,11 +239,11 @@ def list_complaints(
     Those of restricted customers are left out.
     """
     if wanted.for_staff:
-        listed = COMPLAINT_RECORDS.listed_by_due_time(_DUE, NOT_RESTRICTED)
+        listed = COMPLAINT_RECORDS.listed_by_due_time(_DUE, NOT_RESTRICTED, in_reverse=wanted.in_reverse)
         listed.by(f"state IN ({_AT_WORK}) AND owner_region = :staff_of", staff_of=wanted.region)
         listed.until(wanted.due_before)
     else:
-        listed = COMPLAINT_RECORDS.listed(shown=NOT_RESTRICTED)
+        listed = COMPLAINT_RECORDS.listed(NOT_RESTRICTED, in_reverse=wanted.in_reverse)
         listed.due_before(wanted.due_before)
     if wanted.operator:
         listed.only(

@@ -81,6 +81,7 @@ class FaultFilter:
     states: Sequence[FaultState.ValueType] = ()
     number: str = ""
     due_before: datetime | None = None
+    in_reverse: bool = False
 
 
 def next_fault_number(tx: Transaction) -> int:
@@ -149,11 +150,11 @@ def list_faults(
     limit: int,
     position: Position = BY_TOKEN,
 ) -> Page[Fault]:
-    """At most `limit` faults, newest first, older than `before` (creation date in microseconds, id).
+    """At most `limit` faults, newest first, behind `before` in the list (creation date in microseconds, id).
 
     Those of restricted customers are left out.
     """
-    listed = FAULT_RECORDS.listed(shown=NOT_RESTRICTED)
+    listed = FAULT_RECORDS.listed(NOT_RESTRICTED, in_reverse=wanted.in_reverse)
     if wanted.operator:
         listed.only(
             "(:region IN (owner_region, home_region) OR operator = :operator)",

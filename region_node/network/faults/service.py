@@ -88,6 +88,7 @@ class FaultService(FaultServiceServicer):
             states=known_states(request.states, FaultState.values()),
             number=normalize(request.number) if request.number else "",
             due_before=instant_within("due_within", request.due_within, now) if is_limited else None,
+            in_reverse=request.in_reverse,
         )
         position = Position(request.skip, counts=request.show_total_size)
 

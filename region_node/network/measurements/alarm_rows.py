@@ -10,7 +10,7 @@ from gateway.errors import Refused
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.network.measurements.objects import LINK, SITE, key_of
-from region_node.records.listing import BY_TOKEN, FAR, Page, Position, too_far
+from region_node.records.listing import BY_TOKEN, FAR, Direction, Page, Position, too_far
 
 ALARMS = "alarms/"  # the prefix of notifications to other processes about an alarm
 _UNCLEARED = "clear_time IS NULL"
@@ -40,12 +40,12 @@ class _Rows:
         """The rows of both."""
         return _Rows(f"{self.condition} AND {other.condition}", {**self.parameters, **other.parameters})
 
-    def change_at(self, tx: Transaction, place: int) -> int | None:
-        """The change at a place, the latest one first; None where there are fewer rows."""
+    def change_at(self, tx: Transaction, place: int, direction: Direction) -> int | None:
+        """The change at a place of the list; None where there are fewer rows."""
         return tx.first(
             int,
             f"SELECT change FROM alarms WHERE {self.condition}"  # noqa: S608 - no values
-            " ORDER BY change DESC LIMIT 1 OFFSET :skipped",
+            f" ORDER BY change {direction.word} LIMIT 1 OFFSET :skipped",
             skipped=place - 1,
             **self.parameters,
         )
@@ -60,6 +60,12 @@ class AlarmFilter:
     about: str = ""
     """The key of an object; empty for all."""
     least_severity: PerceivedSeverity.ValueType = PerceivedSeverity.PERCEIVED_SEVERITY_UNSPECIFIED
+    in_reverse: bool = False
+
+    @property
+    def direction(self) -> Direction:
+        """The latest change comes first, or the earliest in reverse."""
+        return Direction.of(is_rising=self.in_reverse)
 
     @property
     def scanned(self) -> _Rows:
@@ -170,20 +176,22 @@ def is_cleared(alarm: Alarm) -> bool:
 def list_alarms(
     tx: Transaction, wanted: AlarmFilter, before: int | None, limit: int, position: Position = BY_TOKEN
 ) -> Page[Alarm]:
-    """At most `limit` alarms, latest change first, older than the change `before`.
+    """At most `limit` alarms, latest change first, behind the change `before` in the list.
 
     A page looks at a limited number of rows, like all lists (`region_node/records/listing.py`). Raises Refused for a
     position behind all that it looks at.
     """
-    behind = _Rows("change < :before", {"before": before}) if before is not None else _Rows("1 = 1", {})
+    direction, behind = wanted.direction, _Rows("1 = 1", {})
+    if before is not None:
+        behind = _Rows(f"change {direction.later} :before", {"before": before})
     scanned, selected = wanted.scanned.also(behind), wanted.selected.also(behind)
-    end = scanned.change_at(tx, position.scanned)
+    end = scanned.change_at(tx, position.scanned, direction)
     if end is not None:
-        selected = selected.also(_Rows("change >= :end", {"end": end}))
+        selected = selected.also(_Rows(f"change {direction.sooner}= :end", {"end": end}))
     found = tx.all(
         _numbered,
         f"SELECT change, body FROM alarms WHERE {selected.condition}"  # noqa: S608 - no values
-        " ORDER BY change DESC LIMIT :limit OFFSET :skip",
+        f" ORDER BY change {direction.word} LIMIT :limit OFFSET :skip",
         limit=limit + 1,
         skip=position.skip,
         **selected.parameters,
@@ -197,7 +205,7 @@ def list_alarms(
 
 def _total(tx: Transaction, wanted: AlarmFilter) -> int | None:
     """The number of alarms; None where a page would have to look at more rows than it may."""
-    if wanted.scanned.change_at(tx, FAR) is not None:
+    if wanted.scanned.change_at(tx, FAR, wanted.direction) is not None:
         return None
     selected = wanted.selected
     sql = f"SELECT COUNT(*) FROM alarms WHERE {selected.condition}"  # noqa: S608 - no values

@@ -100,7 +100,11 @@ class AlarmService(AlarmServiceServicer):
         if request.least_severity not in PerceivedSeverity.values():
             raise Refused(Reason.REASON_REQUEST_INVALID, field="least_severity", problem="not known")
         wanted = AlarmFilter(
-            request.include_cleared, request.unacknowledged, key_of(request.alarmed_object), request.least_severity
+            request.include_cleared,
+            request.unacknowledged,
+            key_of(request.alarmed_object),
+            request.least_severity,
+            request.in_reverse,
         )
         position = Position(request.skip, counts=request.show_total_size)
         page = await self._store.read(lambda tx: list_alarms(tx, wanted, before, size, position))

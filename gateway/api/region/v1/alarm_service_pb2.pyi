@@ -244,6 +244,7 @@ class ListAlarmsRequest(_message.Message):
     LEAST_SEVERITY_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
     SHOW_TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    IN_REVERSE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Page size, at most 500; 0 means 50."""
     page_token: _builtins.str
@@ -258,6 +259,8 @@ class ListAlarmsRequest(_message.Message):
     """Alarms passed over after the token, at most 4,000; as for ListOrders."""
     show_total_size: _builtins.bool
     """True for `total_size`."""
+    in_reverse: _builtins.bool
+    """True for the reverse order: the earliest change first."""
     @_builtins.property
     def alarmed_object(self) -> _alarm_pb2.NetworkObject:
         """Only alarms of this object."""
@@ -273,10 +276,11 @@ class ListAlarmsRequest(_message.Message):
         least_severity: _problem_pb2.PerceivedSeverity.ValueType = ...,
         skip: _builtins.int = ...,
         show_total_size: _builtins.bool = ...,
+        in_reverse: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["alarmed_object", b"alarmed_object"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarmed_object", b"alarmed_object", "include_cleared", b"include_cleared", "least_severity", b"least_severity", "page_size", b"page_size", "page_token", b"page_token", "show_total_size", b"show_total_size", "skip", b"skip", "unacknowledged", b"unacknowledged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarmed_object", b"alarmed_object", "in_reverse", b"in_reverse", "include_cleared", b"include_cleared", "least_severity", b"least_severity", "page_size", b"page_size", "page_token", b"page_token", "show_total_size", b"show_total_size", "skip", b"skip", "unacknowledged", b"unacknowledged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -35,6 +35,7 @@ class ListBusinessesRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
     SHOW_TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    IN_REVERSE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many, 1 to 500; 0 means 50."""
     page_token: _builtins.str
@@ -43,6 +44,8 @@ class ListBusinessesRequest(_message.Message):
     """Businesses passed over after the token, at most 4,000."""
     show_total_size: _builtins.bool
     """True for `total_size`."""
+    in_reverse: _builtins.bool
+    """True for the reverse order: the last code first."""
     def __init__(
         self,
         *,
@@ -50,10 +53,11 @@ class ListBusinessesRequest(_message.Message):
         page_token: _builtins.str = ...,
         skip: _builtins.int = ...,
         show_total_size: _builtins.bool = ...,
+        in_reverse: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "show_total_size", b"show_total_size", "skip", b"skip"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["in_reverse", b"in_reverse", "page_size", b"page_size", "page_token", b"page_token", "show_total_size", b"show_total_size", "skip", b"skip"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -188,6 +188,7 @@ class ListComplaintsRequest(_message.Message):
     SKIP_FIELD_NUMBER: _builtins.int
     SHOW_TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     FOR_STAFF_FIELD_NUMBER: _builtins.int
+    IN_REVERSE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Page size, at most 500; 0 means 50."""
     page_token: _builtins.str
@@ -207,6 +208,8 @@ class ListComplaintsRequest(_message.Message):
     `expected_resolution_time` comes first, and counts for `due_within`. Complaints without one come last, and so do
     those that wait for the coordinator.
     """
+    in_reverse: _builtins.bool
+    """True for the reverse order, as for ListOrders."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """The reader; not required of staff."""
@@ -244,10 +247,11 @@ class ListComplaintsRequest(_message.Message):
         skip: _builtins.int = ...,
         show_total_size: _builtins.bool = ...,
         for_staff: _builtins.bool = ...,
+        in_reverse: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "due_within", b"due_within", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "category", b"category", "due_within", b"due_within", "for_staff", b"for_staff", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip", "states", b"states", "unclassified", b"unclassified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "category", b"category", "due_within", b"due_within", "for_staff", b"for_staff", "in_reverse", b"in_reverse", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip", "states", b"states", "unclassified", b"unclassified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -500,6 +500,7 @@ class ListCustomersRequest(_message.Message):
     REQUESTER_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
     SHOW_TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    IN_REVERSE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many, 1 to 500; 0 means 50."""
     page_token: _builtins.str
@@ -508,6 +509,8 @@ class ListCustomersRequest(_message.Message):
     """Lines passed over after the token, at most 4,000."""
     show_total_size: _builtins.bool
     """True for `total_size`."""
+    in_reverse: _builtins.bool
+    """True for the reverse order: the last customer first."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """The requester."""
@@ -520,10 +523,11 @@ class ListCustomersRequest(_message.Message):
         requester: _types_pb2.Requester | None = ...,
         skip: _builtins.int = ...,
         show_total_size: _builtins.bool = ...,
+        in_reverse: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["in_reverse", b"in_reverse", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

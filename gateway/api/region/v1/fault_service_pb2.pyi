@@ -142,6 +142,7 @@ class ListFaultsRequest(_message.Message):
     DUE_WITHIN_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
     SHOW_TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    IN_REVERSE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Page size, at most 500; 0 means 50."""
     page_token: _builtins.str
@@ -152,6 +153,8 @@ class ListFaultsRequest(_message.Message):
     """Faults passed over after the token, at most 4,000; as for ListOrders."""
     show_total_size: _builtins.bool
     """True for `total_size`."""
+    in_reverse: _builtins.bool
+    """True for the reverse order, as for ListOrders."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """The reader; not required of staff."""
@@ -175,10 +178,11 @@ class ListFaultsRequest(_message.Message):
         due_within: _duration_pb2.Duration | None = ...,
         skip: _builtins.int = ...,
         show_total_size: _builtins.bool = ...,
+        in_reverse: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within", "in_reverse", b"in_reverse", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/api/region/v1/listener_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\x01\n\x17RegisterListenerRequest\x12\x39\n\x08resource\x18\x01 \x01(\x0e\x32\'.gateway.api.region.v1.ListenerResource\x12\x10\n\x08\x63\x61llback\x18\x02 \x01(\t\x12/\n\x05kinds\x18\x03 \x03(\x0e\x32 .gateway.api.region.v1.EventKind\x12\x32\n\x06\x66ormat\x18\x04 \x01(\x0e\x32\".gateway.api.region.v1.EventFormat\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"M\n\x18RegisterListenerResponse\x12\x31\n\x08listener\x18\x01 \x01(\x0b\x32\x1f.gateway.api.region.v1.Listener\"x\n\x14ListListenersRequest\x12\x39\n\x08resource\x18\x01 \x01(\x0e\x32\'.gateway.api.region.v1.ListenerResource\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"d\n\x15ListListenersResponse\x12\x32\n\tlisteners\x18\x01 \x03(\x0b\x32\x1f.gateway.api.region.v1.Listener\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"`\n\x15RemoveListenerRequest\x12\x13\n\x0blistener_id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\x18\n\x16RemoveListenerResponse\"\x8e\x03\n\x08Listener\x12\n\n\x02id\x18\x01 \x01(\t\x12\x39\n\x08resource\x18\x02 \x01(\x0e\x32\'.gateway.api.region.v1.ListenerResource\x12\x10\n\x08\x63\x61llback\x18\x03 \x01(\t\x12/\n\x05kinds\x18\x04 \x03(\x0e\x32 .gateway.api.region.v1.EventKind\x12\x32\n\x06\x66ormat\x18\x05 \x01(\x0e\x32\".gateway.api.region.v1.EventFormat\x12\x33\n\x05state\x18\x06 \x01(\x0e\x32$.gateway.api.region.v1.ListenerState\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x66\x61ilure_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07problem\x18\t \x01(\t\x12\x1b\n\x13signing_certificate\x18\n \x01(\t*\x95\x02\n\x10ListenerResource\x12!\n\x1dLISTENER_RESOURCE_UNSPECIFIED\x10\x00\x12#\n\x1fLISTENER_RESOURCE_PRODUCT_ORDER\x10\x01\x12$\n LISTENER_RESOURCE_TROUBLE_TICKET\x10\x02\x12\x1b\n\x17LISTENER_RESOURCE_ALARM\x10\x03\x12%\n!LISTENER_RESOURCE_SERVICE_PROBLEM\x10\x04\x12&\n\"LISTENER_RESOURCE_PRODUCT_ORDER_V5\x10\x05\x12\'\n#LISTENER_RESOURCE_TROUBLE_TICKET_V5\x10\x06*\x82\x01\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45VENT_KIND_CREATE\x10\x01\x12\x1b\n\x17\x45VENT_KIND_STATE_CHANGE\x10\x02\x12%\n!EVENT_KIND_ATTRIBUTE_VALUE_CHANGE\x10\x03*J\n\x0b\x45ventFormat\x12\x1c\n\x18\x45VENT_FORMAT_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45VENT_FORMAT_CLOUD_EVENTS\x10\x01*f\n\rListenerState\x12\x1e\n\x1aLISTENER_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15LISTENER_STATE_ACTIVE\x10\x01\x12\x1a\n\x16LISTENER_STATE_STOPPED\x10\x02\x32\x8c\x03\n\x0fListenerService\x12\x81\x01\n\x10RegisterListener\x12..gateway.api.region.v1.RegisterListenerRequest\x1a/.gateway.api.region.v1.RegisterListenerResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12x\n\rListListeners\x12+.gateway.api.region.v1.ListListenersRequest\x1a,.gateway.api.region.v1.ListListenersResponse\"\x0c\x90\x02\x01\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12{\n\x0eRemoveListener\x12,.gateway.api.region.v1.RemoveListenerRequest\x1a-.gateway.api.region.v1.RemoveListenerResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/api/region/v1/listener_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\x01\n\x17RegisterListenerRequest\x12\x39\n\x08resource\x18\x01 \x01(\x0e\x32\'.gateway.api.region.v1.ListenerResource\x12\x10\n\x08\x63\x61llback\x18\x02 \x01(\t\x12/\n\x05kinds\x18\x03 \x03(\x0e\x32 .gateway.api.region.v1.EventKind\x12\x32\n\x06\x66ormat\x18\x04 \x01(\x0e\x32\".gateway.api.region.v1.EventFormat\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"M\n\x18RegisterListenerResponse\x12\x31\n\x08listener\x18\x01 \x01(\x0b\x32\x1f.gateway.api.region.v1.Listener\"\x8c\x01\n\x14ListListenersRequest\x12\x39\n\x08resource\x18\x01 \x01(\x0e\x32\'.gateway.api.region.v1.ListenerResource\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x12\n\nin_reverse\x18\x04 \x01(\x08\"d\n\x15ListListenersResponse\x12\x32\n\tlisteners\x18\x01 \x03(\x0b\x32\x1f.gateway.api.region.v1.Listener\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"`\n\x15RemoveListenerRequest\x12\x13\n\x0blistener_id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\x18\n\x16RemoveListenerResponse\"\x8e\x03\n\x08Listener\x12\n\n\x02id\x18\x01 \x01(\t\x12\x39\n\x08resource\x18\x02 \x01(\x0e\x32\'.gateway.api.region.v1.ListenerResource\x12\x10\n\x08\x63\x61llback\x18\x03 \x01(\t\x12/\n\x05kinds\x18\x04 \x03(\x0e\x32 .gateway.api.region.v1.EventKind\x12\x32\n\x06\x66ormat\x18\x05 \x01(\x0e\x32\".gateway.api.region.v1.EventFormat\x12\x33\n\x05state\x18\x06 \x01(\x0e\x32$.gateway.api.region.v1.ListenerState\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x66\x61ilure_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07problem\x18\t \x01(\t\x12\x1b\n\x13signing_certificate\x18\n \x01(\t*\x95\x02\n\x10ListenerResource\x12!\n\x1dLISTENER_RESOURCE_UNSPECIFIED\x10\x00\x12#\n\x1fLISTENER_RESOURCE_PRODUCT_ORDER\x10\x01\x12$\n LISTENER_RESOURCE_TROUBLE_TICKET\x10\x02\x12\x1b\n\x17LISTENER_RESOURCE_ALARM\x10\x03\x12%\n!LISTENER_RESOURCE_SERVICE_PROBLEM\x10\x04\x12&\n\"LISTENER_RESOURCE_PRODUCT_ORDER_V5\x10\x05\x12\'\n#LISTENER_RESOURCE_TROUBLE_TICKET_V5\x10\x06*\x82\x01\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45VENT_KIND_CREATE\x10\x01\x12\x1b\n\x17\x45VENT_KIND_STATE_CHANGE\x10\x02\x12%\n!EVENT_KIND_ATTRIBUTE_VALUE_CHANGE\x10\x03*J\n\x0b\x45ventFormat\x12\x1c\n\x18\x45VENT_FORMAT_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45VENT_FORMAT_CLOUD_EVENTS\x10\x01*f\n\rListenerState\x12\x1e\n\x1aLISTENER_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15LISTENER_STATE_ACTIVE\x10\x01\x12\x1a\n\x16LISTENER_STATE_STOPPED\x10\x02\x32\x8c\x03\n\x0fListenerService\x12\x81\x01\n\x10RegisterListener\x12..gateway.api.region.v1.RegisterListenerRequest\x1a/.gateway.api.region.v1.RegisterListenerResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12x\n\rListListeners\x12+.gateway.api.region.v1.ListListenersRequest\x1a,.gateway.api.region.v1.ListListenersResponse\"\x0c\x90\x02\x01\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12{\n\x0eRemoveListener\x12,.gateway.api.region.v1.RemoveListenerRequest\x1a-.gateway.api.region.v1.RemoveListenerResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,30 +40,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTENERSERVICE'].methods_by_name['ListListeners']._serialized_options = b'\220\002\001\252\273\030\001\002\320\273\030\001'
   _globals['_LISTENERSERVICE'].methods_by_name['RemoveListener']._loaded_options = None
   _globals['_LISTENERSERVICE'].methods_by_name['RemoveListener']._serialized_options = b'\220\002\002\252\273\030\001\002\320\273\030\001'
-  _globals['_LISTENERRESOURCE']._serialized_start=1260
-  _globals['_LISTENERRESOURCE']._serialized_end=1537
-  _globals['_EVENTKIND']._serialized_start=1540
-  _globals['_EVENTKIND']._serialized_end=1670
-  _globals['_EVENTFORMAT']._serialized_start=1672
-  _globals['_EVENTFORMAT']._serialized_end=1746
-  _globals['_LISTENERSTATE']._serialized_start=1748
-  _globals['_LISTENERSTATE']._serialized_end=1850
+  _globals['_LISTENERRESOURCE']._serialized_start=1281
+  _globals['_LISTENERRESOURCE']._serialized_end=1558
+  _globals['_EVENTKIND']._serialized_start=1561
+  _globals['_EVENTKIND']._serialized_end=1691
+  _globals['_EVENTFORMAT']._serialized_start=1693
+  _globals['_EVENTFORMAT']._serialized_end=1767
+  _globals['_LISTENERSTATE']._serialized_start=1769
+  _globals['_LISTENERSTATE']._serialized_end=1871
   _globals['_REGISTERLISTENERREQUEST']._serialized_start=174
   _globals['_REGISTERLISTENERREQUEST']._serialized_end=429
   _globals['_REGISTERLISTENERRESPONSE']._serialized_start=431
   _globals['_REGISTERLISTENERRESPONSE']._serialized_end=508
-  _globals['_LISTLISTENERSREQUEST']._serialized_start=510
-  _globals['_LISTLISTENERSREQUEST']._serialized_end=630
-  _globals['_LISTLISTENERSRESPONSE']._serialized_start=632
-  _globals['_LISTLISTENERSRESPONSE']._serialized_end=732
-  _globals['_REMOVELISTENERREQUEST']._serialized_start=734
-  _globals['_REMOVELISTENERREQUEST']._serialized_end=830
-  _globals['_REMOVELISTENERRESPONSE']._serialized_start=832
-  _globals['_REMOVELISTENERRESPONSE']._serialized_end=856
-  _globals['_LISTENER']._serialized_start=859
-  _globals['_LISTENER']._serialized_end=1257
-  _globals['_LISTENERSERVICE']._serialized_start=1853
-  _globals['_LISTENERSERVICE']._serialized_end=2249
+  _globals['_LISTLISTENERSREQUEST']._serialized_start=511
+  _globals['_LISTLISTENERSREQUEST']._serialized_end=651
+  _globals['_LISTLISTENERSRESPONSE']._serialized_start=653
+  _globals['_LISTLISTENERSRESPONSE']._serialized_end=753
+  _globals['_REMOVELISTENERREQUEST']._serialized_start=755
+  _globals['_REMOVELISTENERREQUEST']._serialized_end=851
+  _globals['_REMOVELISTENERRESPONSE']._serialized_start=853
+  _globals['_REMOVELISTENERRESPONSE']._serialized_end=877
+  _globals['_LISTENER']._serialized_start=880
+  _globals['_LISTENER']._serialized_end=1278
+  _globals['_LISTENERSERVICE']._serialized_start=1874
+  _globals['_LISTENERSERVICE']._serialized_end=2270
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (ListenerResource, EventKind, EventFormat, ListenerState,):

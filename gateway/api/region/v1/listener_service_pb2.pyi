@@ -208,22 +208,26 @@ class ListListenersRequest(_message.Message):
     RESOURCE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    IN_REVERSE_FIELD_NUMBER: _builtins.int
     resource: Global___ListenerResource.ValueType
     """Only listeners for this resource; unset for all."""
     page_size: _builtins.int
     """At most this many, 1 to 500; 0 means 50."""
     page_token: _builtins.str
     """Token from the page before; empty for the first."""
+    in_reverse: _builtins.bool
+    """True for the reverse order: the last id first."""
     def __init__(
         self,
         *,
         resource: Global___ListenerResource.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        in_reverse: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "resource", b"resource"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["in_reverse", b"in_reverse", "page_size", b"page_size", "page_token", b"page_token", "resource", b"resource"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

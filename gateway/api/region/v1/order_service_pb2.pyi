@@ -362,6 +362,7 @@ class ListOrdersRequest(_message.Message):
     SHOW_TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     FOR_STAFF_FIELD_NUMBER: _builtins.int
     DUE_WITHIN_FIELD_NUMBER: _builtins.int
+    IN_REVERSE_FIELD_NUMBER: _builtins.int
     business: _builtins.str
     """Only this business."""
     number: _builtins.str
@@ -382,6 +383,10 @@ class ListOrdersRequest(_message.Message):
     """True for `total_size`."""
     for_staff: _builtins.bool
     """Only orders whose next step staff of this region have to do, the nearest due time first."""
+    in_reverse: _builtins.bool
+    """True for the reverse order: the oldest first, with `for_staff` the farthest due time. A token leads on in the order
+    of its list.
+    """
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_order_pb2.OrderState.ValueType]:
         """Only these states."""
@@ -408,10 +413,11 @@ class ListOrdersRequest(_message.Message):
         show_total_size: _builtins.bool = ...,
         for_staff: _builtins.bool = ...,
         due_within: _duration_pb2.Duration | None = ...,
+        in_reverse: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "business", b"business", "due_within", b"due_within", "for_staff", b"for_staff", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "business", b"business", "due_within", b"due_within", "for_staff", b"for_staff", "in_reverse", b"in_reverse", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
