@@ -138,7 +138,7 @@ def _query_parameters(route: Route) -> Iterable[Schema]:
     selection = route.selection
     yield _several(FIELDS, ())
     if selection.order:
-        yield _query(SORT, {"type": "string", "enum": [selection.order]})
+        yield _query(SORT, {"type": "string", "enum": list(selection.orders)})
     for name in selection.paging:
         match name:
             case _ if name == LIMIT:

@@ -26,8 +26,9 @@ from gateway.security.peers import Caller, Peer
 from gateway.web.bodies import whole_body
 from gateway.web.enum_words import number_of
 from gateway.web.json_bodies import Attributes, parsed, unsupported
+from gateway.web.listed import Listed, Selecting
 from gateway.web.refusals import http_status, preferred_language, told_error, told_headers
-from gateway.web.selecting import Schema, Selection, fields_of, paths_of, within
+from gateway.web.selecting import Query, Schema, Selection, fields_of, listed_headers, paths_of, selected, within
 from gateway.web.server import READING, Callers, Page
 
 TYPE = "application/json"
@@ -45,6 +46,7 @@ _QUOTED = re.compile(r'"([^"\\]*)"')
 """A text of a structured field (RFC 9651), in which `Idempotency-Key` may stand."""
 
 Response = TypeVar("Response", bound=Message)
+T = TypeVar("T")
 
 
 class Calls(Protocol):
@@ -76,7 +78,9 @@ class Asked:
     papers: str = field(default="", repr=False)
     """`IDENTITY_VERIFICATION` as it came; empty without one."""
     within: Mapping[str, Collection[str]] = field(default_factory=dict, repr=False)
-    """The values of attributes, by their paths, that select within the page of a list."""
+    """The values of attributes, by their paths, that the RPC of a list does not select by."""
+    is_reversed: bool = False
+    """Whether a list is wanted in reverse."""
 
     @cached_property
     def wanted(self) -> Collection[str]:
@@ -119,7 +123,7 @@ class Route:
     """`/package.Service/Method`; of several that which the most callers may call."""
     request: Callable[[Asked], Message]
     """Pure. May raise Refused."""
-    answer: Callable[[Asked, Message], Answer]
+    answer: Callable[[Asked, Message], Answer | Listed]
     """Pure. May raise Refused."""
     others: Sequence[str] = ()
     """The other RPCs, of the same service."""
@@ -137,7 +141,7 @@ class Route:
         path: str,
         rpc: str,
         request: Callable[[Asked], Message],
-        answer: Callable[[Asked, Response], Answer],
+        answer: Callable[[Asked, Response], Answer | Listed],
         others: Sequence[str] = (),
         *,
         resource: Resource,
@@ -145,12 +149,12 @@ class Route:
         attributes: Collection[str] = (),
     ) -> "Route":
         """A route whose `answer` takes the response of its RPC."""
-        told = cast("Callable[[Asked, Message], Answer]", answer)
+        told = cast("Callable[[Asked, Message], Answer | Listed]", answer)
         return cls(verb, path, rpc, request, told, others, selection, attributes, resource)
 
     @cached_property
     def paths(self) -> Collection[str]:
-        """The paths of the attributes that select within a page of the list: those by which the RPC does not select."""
+        """The paths of the attributes of a list by which the RPC does not select."""
         if not self.selection.order or self.resource is None:
             return ()
         properties = cast("Mapping[str, Schema]", self.resource.schema("")[0]["properties"])
@@ -191,31 +195,75 @@ def _handler(
     api: Api, route: Route, calls: Calls, callers: Callers
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
-        asked: Asked | None = None
-        wait = min(_wait(request), api.longest_wait)
-
-        async def read() -> Message:
-            nonlocal asked
-            body = parsed(await _body(request)) if request.can_read_body else Attributes({}, "")
-            if request.method == "PATCH":
-                body.require_nothing_removed()
-            asked = _asked(api.root, request, body, wait)
-            unknown = asked.query.keys() - route.selection.known
-            paths = await asyncio.to_thread(lambda: route.paths) if unknown else ()  # they take long, once
-            asked = replace(asked, within=within(asked.query, route.selection, paths))
-            route.selection.require(asked.query, asked.within)
-            body.require_known((*TYPE_ATTRIBUTES, *route.attributes) if route.attributes else ())
-            made = route.request(asked)
-            body.close()
-            return made
-
-        rpc_of = route.rpc_of if route.others else None
-        caller = callers(request)
-        arrival = Arrival(caller, _metadata(request, caller), _DEADLINE + wait, read, rpc_of)
-        response = await calls.call(route.rpc, arrival)
-        return _answered(route, cast("Asked", asked), response)
+        return await _Serving(api, route, calls, request, callers(request)).answered()
 
     return handle
+
+
+class _Serving:
+    """A request of HTTP, and the calls that answer it: one, or several where a list is selected from its pages."""
+
+    def __init__(self, api: Api, route: Route, calls: Calls, request: web.Request, caller: Caller) -> None:
+        """Raises Refused as `_metadata`."""
+        self._api = api
+        self._route = route
+        self._calls = calls
+        self._request = request
+        self._caller = caller
+        self._metadata = _metadata(request, caller)
+        self._wait = min(_wait(request), api.longest_wait)
+        self._asked: Asked | None = None
+        self._selecting: Selecting | None = None
+
+    async def answered(self) -> web.Response:
+        """The answer. Raises Refused for a wrong request, and as the RPC."""
+        loop, seconds = asyncio.get_running_loop(), _DEADLINE + self._wait
+        ends = loop.time() + seconds
+        response = await self._called(seconds, self._read)
+        asked = cast("Asked", self._asked)
+        told = _answered(self._route, lambda: self._route.answer(asked, response))
+        if not isinstance(told, Listed):
+            return _answered(self._route, lambda: _written(told))
+        listed = told
+        if self._selecting is not None:
+            listed = await self._selecting.page(told, lambda query: self._listed(query, ends - loop.time()))
+        return _answered(self._route, lambda: _written(_part_of_list(asked, listed)))
+
+    async def _read(self) -> Message:
+        """The request of the first call. Raises Refused for anything that the route would not heed."""
+        request, route = self._request, self._route
+        body = parsed(await _body(request)) if request.can_read_body else Attributes({}, "")
+        if request.method == "PATCH":
+            body.require_nothing_removed()
+        asked = _asked(self._api.root, request, body, self._wait)
+        unknown = asked.query.keys() - route.selection.known
+        paths = await asyncio.to_thread(lambda: route.paths) if unknown else ()  # they take long, once
+        chosen = within(asked.query, route.selection, paths)
+        route.selection.require(asked.query, chosen)
+        self._asked = replace(asked, within=chosen, is_reversed=route.selection.is_reversed(asked.query))
+        if chosen:
+            self._selecting = Selecting(asked.query, chosen, is_counted=route.selection.is_counted)
+        body.require_known((*TYPE_ATTRIBUTES, *route.attributes) if route.attributes else ())
+        made = route.request(self._asked if self._selecting is None else self._part(self._selecting.first))
+        body.close()
+        return made
+
+    async def _listed(self, query: Query, seconds: float) -> Listed:
+        """Another page of the same list, within the time that is left."""
+        part = self._part(query)
+
+        async def read() -> Message:
+            return self._route.request(part)
+
+        response = await self._called(seconds, read)
+        return cast("Listed", _answered(self._route, lambda: self._route.answer(part, response)))
+
+    def _part(self, query: Query) -> Asked:
+        return replace(cast("Asked", self._asked), query=query)
+
+    async def _called(self, seconds: float, read: Callable[[], Awaitable[Message]]) -> Message:
+        rpc_of = self._route.rpc_of if self._route.others else None
+        return await self._calls.call(self._route.rpc, Arrival(self._caller, self._metadata, seconds, read, rpc_of))
 
 
 @web.middleware
@@ -238,9 +286,16 @@ async def _refusing(
     return _written(Answer(told_error(refused, language, status), status, headers))
 
 
-def _answered(route: Route, asked: Asked, response: Message) -> web.Response:
+def _part_of_list(asked: Asked, listed: Listed) -> Answer:
+    """The answer with a page of a list."""
+    headers = listed_headers(listed.path, asked.query, len(listed.items), listed.total, listed.token)
+    return Answer([selected(each, asked.wanted) for each in listed.items], headers=headers)
+
+
+def _answered(route: Route, make: Callable[[], T]) -> T:
+    """What is made of an answer. A defect in it is told by its number."""
     try:
-        return _written(route.answer(asked, response))
+        return make()
     except Refused:
         raise
     except Exception as error:

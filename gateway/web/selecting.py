@@ -57,9 +57,11 @@ class Selection:
     single: Collection[str] = ()
     """The filters that take one word, and not several."""
     rough: Collection[str] = ()
-    """The filters by which the RPC may select more than they want; the rest is left out of the page."""
+    """The filters by which the RPC may select more than they want; the rest is left out."""
     is_counted: bool = False
     """Whether places of the list are counted, and `offset` names one."""
+    is_reversible: bool = True
+    """Whether the list comes in reverse, too."""
 
     @property
     def paging(self) -> Sequence[str]:
@@ -69,24 +71,36 @@ class Selection:
         return _PAGING if self.is_counted else _BY_TOKENS
 
     @property
+    def orders(self) -> Sequence[str]:
+        """The orders that `sort` may name; the first is that of the list without it."""
+        reverse = ",".join(each[1:] if each.startswith("-") else f"-{each}" for each in self.order.split(","))
+        return (self.order, reverse) if self.is_reversible else (self.order,)
+
+    @property
     def known(self) -> Set[str]:
         """All parameters of the query."""
         return {FIELDS, *((SORT,) if self.order else ()), *self.paging, *self.filters}
 
     def require(self, query: Query, within: Collection[str] = ()) -> None:
-        """Raises Refused for any other parameter, for another order, and for several values that no RPC would heed.
+        """Raises Refused for any other parameter, and for several values that no RPC would heed.
 
-        `within` are the parameters that select within the page. No place is counted among what they select.
+        `within` are the parameters that the RPC does not select by.
         """
         require_known(query, (*self.known, *within))
-        if within and _OFFSET in query:
-            problem = "an attribute selects within the page; the list is read on by Link"
-            raise unsupported(_OFFSET, problem, "按属性筛选只在本页内进行；请按Link继续读取")
-        if query.get(SORT, self.order) != self.order:
-            raise unsupported(SORT, f"the list has the order {self.order}", f"列表顺序为{self.order}")
         for name, words in self.filters.items():
             if "," in query.get(name, "") and not self.takes_several(name, words):
                 raise unsupported(name, "it takes one value", "仅限一个值")
+
+    def is_reversed(self, query: Query) -> bool:
+        """Whether a query wants the list in reverse. Raises Refused for an order that the list does not have.
+
+        The first attributes of an order name it, too: the others decide between equals.
+        """
+        wanted = [each.strip().removeprefix("+") for each in query.get(SORT, self.order).split(",")]
+        for order in self.orders:
+            if wanted == order.split(",")[: len(wanted)]:
+                return order != self.order
+        raise unsupported(SORT, f"it is {' or '.join(self.orders)}", f"可用值为{'或'.join(self.orders)}")
 
     def takes_several(self, name: str, words: Collection[str]) -> bool:
         """Whether a filter, which has these words, takes several."""
@@ -122,7 +136,7 @@ def _inner(schema: Schema) -> Schema:
 
 
 def within(query: Query, selection: Selection, paths: Collection[str]) -> Mapping[str, Collection[str]]:
-    """The values that select within a page, by the paths of the attributes that may have them.
+    """The values that the RPC does not select by, by the paths of the attributes that may have them.
 
     Commas stand between several values, and may stand in one.
     """
@@ -180,6 +194,12 @@ class Paging:
         offset = _number(query, _OFFSET, 0, range(farthest + 1))
         limit = _number(query, LIMIT, DEFAULT_PAGE_SIZE, range(1, LARGEST_PAGE_SIZE + 1))
         return cls(offset, limit, query.get(_TOKEN, ""))
+
+
+def part_query(query: Query, token: str, limit: int) -> Query:
+    """The query for another part of the same list."""
+    others = {name: value for name, value in query.items() if name not in _PAGING}
+    return {**others, LIMIT: str(limit), **({_TOKEN: token} if token else {})}
 
 
 def listed_headers(path: str, query: Query, count: int, total: int | None, token: str) -> dict[str, str]:

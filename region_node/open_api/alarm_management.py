@@ -8,6 +8,7 @@ from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import alarm_service_pb2 as api
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState
 from gateway.api.region.v1.listener_service_pb2 import ListenerResource
+from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, words_of
 from region_node.open_api.alarm_tasks import ACKNOWLEDGING, CLEARING, AlarmTask, alarm_ids, told_task
@@ -39,7 +40,7 @@ def _list(asked: Asked) -> api.ListAlarmsRequest:
     return request
 
 
-def _listed(asked: Asked, response: api.ListAlarmsResponse) -> Answer:
+def _listed(asked: Asked, response: api.ListAlarmsResponse) -> Listed:
     told = [told_alarm(each, asked.root, asked.fields) for each in response.alarms]
     return told_list(asked, ALARM, told, response.next_page_token, total_of(response))
 

@@ -1,6 +1,7 @@
 """TMF678 Customer Bill Management v4, to be read: its routes, each the RPC QueryBill of BillingService."""
 
 from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillRequest, QueryBillResponse
+from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection
 from region_node.open_api.customer_bills import (
@@ -24,7 +25,7 @@ def _list(asked: Asked) -> QueryBillRequest:
     return _query(asked, asked.query.get(MONTH) or token)
 
 
-def _listed(asked: Asked, response: QueryBillResponse) -> Answer:
+def _listed(asked: Asked, response: QueryBillResponse) -> Listed:
     bill = response.bill
     token = "" if MONTH in asked.query else bill.previous_month
     return told_list(asked, BILL, [told_bill(bill, asked.root, asked.fields)], token, None)
@@ -59,7 +60,7 @@ BILL_MANAGEMENT = Api(
             _list,
             _listed,
             resource=_RESOURCE,
-            selection=Selection(f"-{MONTH}", {MONTH: ()}),
+            selection=Selection(f"-{MONTH}", {MONTH: ()}, is_reversible=False),
         ),
         Route.of("GET", f"/{BILL}/{{id}}", _RPC, _get, _got, resource=_RESOURCE),
     ),

@@ -3,8 +3,9 @@
 from google.protobuf.message import Message
 
 from gateway.api.region.v1 import customer_service_pb2 as api
+from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Api, Asked, Route
-from gateway.web.selecting import FIELDS, LIMIT, Selection, require_known
+from gateway.web.selecting import FIELDS, LIMIT, SORT, Selection, require_known
 from region_node.open_api.customers import CUSTOMER, CUSTOMER_TYPE, changed_customer, told_customer
 from region_node.open_api.resources import part_of, tokens_of, told_list, told_one, total_of
 from region_node.open_api.versions import version_of
@@ -16,13 +17,13 @@ def _list(asked: Asked) -> Message:
     by_line = version_of(asked.root).line_filter
     number = asked.query.get(by_line, "")
     if number:  # of one line at most
-        require_known(asked.query, (FIELDS, LIMIT, by_line, *asked.within))
+        require_known(asked.query, (FIELDS, SORT, LIMIT, by_line, *asked.within))
         tokens_of(asked)  # refuses a limit that is none
         return api.GetCustomerRequest(number=number, requester=asked.requester)
     return api.ListCustomersRequest(requester=asked.requester, **part_of(asked))
 
 
-def _listed(asked: Asked, response: api.ListCustomersResponse | api.GetCustomerResponse) -> Answer:
+def _listed(asked: Asked, response: api.ListCustomersResponse | api.GetCustomerResponse) -> Listed:
     if isinstance(response, api.GetCustomerResponse):
         return told_list(asked, CUSTOMER, [told_customer(response.customer, asked.root, asked.fields)], "", 1)
     told = [told_customer(each, asked.root, asked.fields) for each in response.customers]

@@ -9,6 +9,7 @@ from gateway.api.region.v1.listener_service_pb2 import EventFormat, Listener, Li
 from gateway.errors import invalid
 from gateway.web.enum_words import told_word
 from gateway.web.json_bodies import unsupported
+from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Asked, Route
 from gateway.web.selecting import Selection
 from region_node.open_api.events import CLOUD_EVENTS, EventSource
@@ -46,9 +47,9 @@ def hub_routes(root: str, source: EventSource) -> Sequence[Route]:
         return told_created(asked, told_listener(response.listener, asked.root, source))
 
     def list_all(asked: Asked) -> api.ListListenersRequest:
-        return api.ListListenersRequest(resource=source.resource, **tokens_of(asked))
+        return api.ListListenersRequest(resource=source.resource, in_reverse=asked.is_reversed, **tokens_of(asked))
 
-    def listed(asked: Asked, response: api.ListListenersResponse) -> Answer:
+    def listed(asked: Asked, response: api.ListListenersResponse) -> Listed:
         told = [told_listener(each, asked.root, source) for each in response.listeners]
         return told_list(asked, HUB, told, response.next_page_token, None)
 

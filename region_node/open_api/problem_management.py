@@ -5,6 +5,7 @@ from google.protobuf.message import Message
 from gateway.api.region.v1 import fault_service_pb2 as api
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.api.region.v1.listener_service_pb2 import ListenerResource
+from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, values_in, words_of
 from region_node.open_api.events import EventSource
@@ -36,7 +37,7 @@ def _list(asked: Asked) -> api.ListFaultsRequest:
     )
 
 
-def _listed(asked: Asked, response: api.ListFaultsResponse) -> Answer:
+def _listed(asked: Asked, response: api.ListFaultsResponse) -> Listed:
     told = [told_problem(each, asked.root, asked.fields) for each in response.faults]
     return told_list(asked, PROBLEM, told, response.next_page_token, total_of(response))
 

@@ -8,6 +8,7 @@ from gateway.api.region.v1.catalogue_service_pb2 import (
     ListBusinessesRequest,
     ListBusinessesResponse,
 )
+from gateway.web.listed import Listed
 from gateway.web.refusals import ENGLISH
 from gateway.web.routes import Answer, Api, Asked, Resource, Route
 from gateway.web.selecting import Selection
@@ -36,7 +37,7 @@ def _routes(name: str, resource: Resource, told: _Told) -> Sequence[Route]:
     def list_all(asked: Asked) -> ListBusinessesRequest:
         return ListBusinessesRequest(**part_of(asked))
 
-    def listed(asked: Asked, response: ListBusinessesResponse) -> Answer:
+    def listed(asked: Asked, response: ListBusinessesResponse) -> Listed:
         guides = [GetBusinessGuideResponse(business=each) for each in response.businesses]
         found = [told(each, asked.root, asked.language, asked.fields) for each in guides]
         return told_list(asked, name, found, response.next_page_token, total_of(response))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1.listener_service_pb2 import ListenerResource
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
+from gateway.web.listed import Listed
 from gateway.web.refusals import ENGLISH
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, values_in, words_of
@@ -62,7 +63,7 @@ def _list(asked: Asked) -> order_api.ListOrdersRequest:
     return request
 
 
-def _listed(asked: Asked, response: order_api.ListOrdersResponse) -> Answer:
+def _listed(asked: Asked, response: order_api.ListOrdersResponse) -> Listed:
     return _answered(asked, response, ORDER, lambda order: _told(asked, order))
 
 
@@ -82,7 +83,7 @@ def _get_cancellations(asked: Asked) -> order_api.ListOrdersRequest:
     return _page(asked, values_in(asked.query, _STATE, STATES) or CANCELLING)
 
 
-def _got_cancellations(asked: Asked, response: order_api.ListOrdersResponse) -> Answer:
+def _got_cancellations(asked: Asked, response: order_api.ListOrdersResponse) -> Listed:
     return _answered(asked, response, CANCEL, lambda order: told_cancellation(order, asked.root))
 
 
@@ -123,7 +124,7 @@ def _page(asked: Asked, states: Sequence[int]) -> order_api.ListOrdersRequest:
 
 def _answered(
     asked: Asked, response: order_api.ListOrdersResponse, resource: str, told: Callable[[Order], Json]
-) -> Answer:
+) -> Listed:
     found = [told(order) for order in response.orders]
     return told_list(asked, resource, found, response.next_page_token, total_of(response))
 

@@ -17,8 +17,9 @@ from gateway.errors import invalid
 from gateway.values.json_messages import message_of
 from gateway.web.enum_words import number_of
 from gateway.web.json_bodies import Attributes, unsupported
+from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Asked
-from gateway.web.selecting import Paging, has, listed_headers, selected
+from gateway.web.selecting import Paging, selected
 from region_node.records.listing import FAR
 
 Json = dict[str, object]
@@ -60,13 +61,20 @@ class Part(Tokens):
 
     skip: int
     show_total_size: bool
+    in_reverse: bool
 
 
 def part_of(asked: Asked) -> Part:
     """The part of a list that a query wants. Raises Refused as `Paging.of`."""
     paging = Paging.of(asked.query, FAR)
-    # Whoever follows the list has its size already.
-    return Part(page_size=paging.limit, page_token=paging.token, skip=paging.offset, show_total_size=not paging.token)
+    return Part(
+        page_size=paging.limit,
+        page_token=paging.token,
+        skip=paging.offset,
+        # The size is known to those who follow the list. Where attributes select, it is that of what they select.
+        show_total_size=not paging.token and not asked.within,
+        in_reverse=asked.is_reversed,
+    )
 
 
 def tokens_of(asked: Asked) -> Tokens:
@@ -91,14 +99,9 @@ def total_of(response: _Counted) -> int | None:
     return response.total_size if response.HasField("total_size") else None
 
 
-def told_list(asked: Asked, resource: str, told: Sequence[Json], token: str, total: int | None) -> Answer:
-    """The answer with what the query selects of a page, behind whose token the list continues; empty at its end."""
-    if asked.within:
-        wanted = [(path.split("."), values) for path, values in asked.within.items()]
-        told = [each for each in told if all(has(each, path, values) for path, values in wanted)]
-        total = None
-    headers = listed_headers(f"{asked.root}/{resource}", asked.query, len(told), total, token)
-    return Answer([selected(each, asked.wanted) for each in told], headers=headers)
+def told_list(asked: Asked, resource: str, told: Sequence[Json], token: str, total: int | None) -> Listed:
+    """A page of a list, behind whose token the list continues; empty at its end."""
+    return Listed(f"{asked.root}/{resource}", told, token, total)
 
 
 def request_id_of(asked: Asked, external_id: str, attribute: str) -> str:

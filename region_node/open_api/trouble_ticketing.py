@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from gateway.api.region.v1 import complaint_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.listener_service_pb2 import ListenerResource
+from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, values_in, words_of
 from region_node.open_api.events import EventSource
@@ -49,7 +50,7 @@ def _list(asked: Asked) -> api.ListComplaintsRequest:
     )
 
 
-def _listed(asked: Asked, response: api.ListComplaintsResponse) -> Answer:
+def _listed(asked: Asked, response: api.ListComplaintsResponse) -> Listed:
     told = [_told(asked, each) for each in response.complaints]
     return told_list(asked, TICKET, told, response.next_page_token, total_of(response))
 

@@ -141,3 +141,52 @@ async def test_a_list_is_counted_and_a_part_of_it_begins_at_the_number_of_a_plac
     part = await web.ask("GET", f"{path}?offset=1&limit=1")
     assert [each["id"] for each in part.bodies] == names[1:2]
     assert part.headers["x-total-count"] == str(len(names))
+
+
+@RESOURCES
+async def test_a_list_comes_in_each_of_its_orders_and_the_refusal_of_another_one_names_them(
+    federation: Federation, web: WebCaller, guangdong: Counter, path: str
+) -> None:
+    await KNOWN[path](federation, web, guangdong)
+    known = await KNOWN[path](federation, web, guangdong)
+    web, orders = web.saying(known.headers), LISTS[path].selection.orders
+    names = [each["id"] for each in (await web.ask("GET", f"{path}?limit=500")).bodies]
+    for order, wanted in zip(orders, (names, names[::-1]), strict=False):
+        target = f"{path}?sort={quote(order)}&limit={max(1, len(names) // 2)}&fields=id"
+        found: list[object] = []
+        while target:
+            page = await web.ask("GET", target)
+            found += [each["id"] for each in page.bodies]
+            target = page.headers.get("link", "").partition(">; ")[0].removeprefix("<")
+        if len(orders) > 1:
+            assert found == wanted
+        if LISTS[path].selection.is_counted:
+            part = await web.ask("GET", f"{path}?sort={quote(order)}&offset=1&limit=1")
+            assert [each["id"] for each in part.bodies] == wanted[1:2]
+            assert part.headers["x-total-count"] == str(len(names))
+    refused = await web.ask("GET", f"{path}?sort=nonsense")
+    assert (refused.status, refused.body["code"]) == (HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED")
+    assert all(each in str(refused.body["reason"]) for each in orders)
+
+
+@pytest.mark.parametrize("path", [path for path, route in LISTS.items() if route.selection.is_counted])
+async def test_what_an_attribute_selects_is_all_of_the_list_and_counted_and_fills_pages(
+    federation: Federation, web: WebCaller, guangdong: Counter, path: str
+) -> None:
+    for _ in range(3):
+        await KNOWN[path](federation, web, guangdong)
+    whole = (await web.ask("GET", f"{path}?limit=500")).bodies
+    lasting = {each for each in LISTS[path].paths if each.partition(".")[0] in {"id", *MANDATORY[path]} - {"state"}}
+    held = [{each for each in values(entry) if each[0] in lasting and "," not in each[1]} for entry in whole]
+    name, value = max(set().union(*held), key=lambda each: sum(each in one for one in held) % len(whole))
+    wanted = [each["id"] for each, one in zip(whole, held, strict=True) if (name, value) in one]
+    query = f"{path}?{quote(name)}={quote(value)}"
+    first = await web.ask("GET", f"{query}&limit=1")
+    assert [each["id"] for each in first.bodies] == wanted[:1]
+    assert first.headers["x-total-count"] == str(len(wanted))
+    part = await web.ask("GET", f"{query}&limit=2&offset=1")
+    assert [each["id"] for each in part.bodies] == wanted[1:3]
+    assert part.headers["x-total-count"] == str(len(wanted))
+    if len(wanted) > 1:
+        following = await web.ask("GET", first.headers["link"].partition(">; ")[0].removeprefix("<"))
+        assert [each["id"] for each in following.bodies] == wanted[1:2]

@@ -74,3 +74,19 @@ async def test_both_doors_refuse_an_internal_address_and_an_unknown_listener(
     assert by_grpc.reason == "CALLBACK_REFUSED"
     missing = await web.ask("DELETE", below(HUB, "none"))
     assert (missing.status, missing.body["code"]) == (HTTPStatus.NOT_FOUND, "LISTENER_NOT_FOUND")
+
+
+async def test_the_listeners_of_a_system_come_by_their_ids_and_in_reverse(federation: Federation) -> None:
+    web = web_caller(federation, "region/guangdong/operator/conformance")
+    said = {"callback": "https://127.0.0.1:9/nobody"}
+    made = [
+        await web.ask("POST", HUB, {**said, "query": f"eventType=ProductOrder{kind}Event"})
+        for kind in ("Create", "StateChange")
+    ]
+    names = sorted(str(each.body["id"]) for each in made)
+    for sort, wanted in (("id", names), ("-id", names[::-1])):
+        first = await web.ask("GET", f"{HUB}?sort={sort}&limit=1")
+        second = await web.ask("GET", first.headers["link"].partition(">; ")[0].removeprefix("<"))
+        assert [each["id"] for page in (first, second) for each in page.bodies] == wanted
+    for each in names:
+        assert (await web.ask("DELETE", below(HUB, each))).status == HTTPStatus.NO_CONTENT

@@ -14,6 +14,7 @@ from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.security.identity import parse
 from gateway.security.tls import Credentials
+from gateway.web import listed
 from gateway.web.routes import MERGE_PATCH
 from tests.federation.certificates import FEDERATION, new_authority
 from tests.federation.counter import REQUESTER, Counter, seconds
@@ -124,6 +125,27 @@ async def test_a_list_has_what_its_filter_selects_and_says_how_much_there_is(
     answer = await guangdong.orders.ListOrders(by_grpc, timeout=CALL_SECONDS)
     assert [each.id for each in answer.orders] == [ids[0]]
     assert not answer.HasField("total_size")
+
+
+async def test_a_request_that_selects_by_any_attribute_reads_so_many_orders_and_links_on(
+    federation: Federation, web: WebCaller, guangdong: Counter, sichuan: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = await sichuan.new_customer()
+    ids = [(await guangdong.order("PAY", number, amount=str(100 + index))).id for index in range(7)]
+    monkeypatch.setattr(listed, "LARGEST_PAGE_SIZE", 1)
+    monkeypatch.setattr(listed, "ENTRIES", 4)
+    query = f"productOrderItem.product.realizingResource.id={quote(number)}&fields=id"
+    before = len(audited(federation, guangdong.path))
+    none = await web.ask("GET", f"{ORDERS}?{query}&id={quote(ids[0])}")
+    assert (none.status, none.bodies, "x-total-count" in none.headers) == (HTTPStatus.OK, [], False)
+    assert len(audited(federation, guangdong.path)) - before == 4
+    found = await web.ask("GET", none.headers["link"].partition(">; ")[0].removeprefix("<"))
+    assert [each["id"] for each in found.bodies] == [ids[0]]
+    oldest = await web.ask("GET", f"{ORDERS}?{query}&id={quote(ids[0])}&sort=orderDate&limit=1")
+    assert [each["id"] for each in oldest.bodies] == [ids[0]]
+    far = await web.ask("GET", f"{ORDERS}?{query}&id={quote(ids[0])}&offset=1")
+    assert (far.status, far.body["code"]) == (HTTPStatus.BAD_REQUEST, "REQUEST_INVALID")
+    assert "Link" in str(far.body["reason"])
 
 
 async def test_an_order_is_cancelled_and_its_cancellation_is_read(

@@ -1,0 +1,130 @@
+"""A list is selected by attributes that its RPC does not know: page by page, and within a bound."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import Refused
+from gateway.web import listed
+from gateway.web.listed import Listed, Selecting
+from gateway.web.selecting import Query, listed_headers
+
+SIZE, PAGES = 4, 3
+ENTRIES = SIZE * PAGES
+RED: Query = {"colour": "red"}
+
+
+class Rpc:
+    """An RPC with a list of entries, some of which are red. A page looks at no more than `scanned` entries."""
+
+    def __init__(self, reds: Sequence[bool], scanned: int) -> None:
+        self._entries = [{"id": number, "colour": "red" if is_red else "blue"} for number, is_red in enumerate(reds)]
+        self._scanned = scanned
+        self.reads = 0
+
+    @property
+    def red(self) -> Sequence[Mapping[str, object]]:
+        """All red entries in the order of the list."""
+        return [each for each in self._entries if each["colour"] == "red"]
+
+    async def read(self, query: Query) -> Listed:
+        """A page. The token has the number of the first entry."""
+        self.reads += 1
+        start, size = int(query.get("pageToken", 0)), min(int(query["limit"]), self._scanned)
+        end = start + size
+        token = str(end) if end < len(self._entries) else ""
+        return Listed("/api/entry", self._entries[start:end], token, None)
+
+    async def page(self, query: Query, *, is_counted: bool = True) -> Listed:
+        """The page that a query wants."""
+        selecting = Selecting(query, {"colour": ("red",)}, is_counted=is_counted)
+        return await selecting.page(await self.read(selecting.first), self.read)
+
+
+def page(rpc: Rpc, query: Query, *, is_counted: bool = True) -> Listed:
+    """The page that a query wants, where a request reads few entries."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listed, "LARGEST_PAGE_SIZE", SIZE)
+        patch.setattr(listed, "_PAGES", PAGES)
+        patch.setattr(listed, "ENTRIES", ENTRIES)
+        return asyncio.run(rpc.page(query, is_counted=is_counted))
+
+
+def following(query: Query, told: Listed) -> Query | None:
+    """The query in the link to the next page."""
+    link = listed_headers(told.path, query, len(told.items), told.total, told.token).get("Link", "")
+    return dict(parse_qsl(urlsplit(link.partition(">")[0]).query)) if link else None
+
+
+REDS = st.lists(st.booleans(), max_size=3 * ENTRIES)
+
+
+@given(REDS, st.integers(1, 2 * SIZE), st.integers(1, SIZE), st.booleans())
+def test_the_links_lead_through_all_that_is_selected_once_and_in_order(
+    reds: Sequence[bool], limit: int, scanned: int, is_counted: bool
+) -> None:
+    rpc, found = Rpc(reds, scanned), list[Mapping[str, object]]()
+    query: Query | None = {**RED, "limit": str(limit)}
+    while query is not None:
+        rpc.reads = 0
+        told = page(rpc, query, is_counted=is_counted)
+        assert rpc.reads <= PAGES + 1
+        assert len(told.items) <= limit
+        assert len(told.items) == limit or not told.token or rpc.reads == PAGES, "a page ended before it was full"
+        found += told.items
+        query = following(query, told)
+    assert found == rpc.red
+
+
+@given(REDS, st.integers(1, 2 * SIZE), st.integers(0, ENTRIES))
+def test_a_part_by_the_number_of_its_place_is_that_of_what_is_selected_and_all_of_that_is_counted(
+    reds: Sequence[bool], limit: int, offset: int
+) -> None:
+    rpc, query = Rpc(reds, SIZE), {**RED, "limit": str(limit), "offset": str(offset)}
+    near, is_whole = sum(reds[:ENTRIES]), len(reds) <= ENTRIES
+    if offset and offset >= near and not is_whole:
+        with pytest.raises(Refused, match="read on by Link"):
+            page(rpc, query)
+        return
+    told = page(rpc, query)
+    assert told.items == rpc.red[offset : min(offset + limit, near)]
+    assert told.total == (len(rpc.red) if is_whole else None)
+    if is_whole:
+        assert bool(told.token) == (offset + limit < len(rpc.red))
+
+
+def test_a_list_whose_places_are_not_counted_is_read_no_further_than_its_page() -> None:
+    rpc = Rpc([True] * 3 * ENTRIES, SIZE)
+    told = page(rpc, {**RED, "limit": str(SIZE)}, is_counted=False)
+    assert (len(told.items), told.token, told.total, rpc.reads) == (SIZE, str(SIZE), None, 1)
+
+
+def test_a_page_behind_a_token_counts_nothing_and_ends_where_it_is_full() -> None:
+    rpc = Rpc([True] * ENTRIES, SIZE)
+    told = page(rpc, {**RED, "limit": "2", "pageToken": "1"})
+    assert ([each["id"] for each in told.items], told.token, told.total, rpc.reads) == ([1, 2], "3", None, 2)
+
+
+def test_an_entry_that_changes_while_a_page_is_filled_loses_no_other() -> None:
+    rpc = Rpc([True] * SIZE, SIZE)
+
+    async def changed(query: Query) -> Listed:
+        rpc._entries[0]["colour"] = "blue"
+        return await rpc.read(query)
+
+    async def asked() -> Listed:
+        selecting = Selecting({**RED, "limit": "2"}, {"colour": ("red",)}, is_counted=True)
+        return await selecting.page(await rpc.read({"limit": str(SIZE)}), changed)
+
+    told = asyncio.run(asked())
+    assert ([each["id"] for each in told.items], told.token) == ([1], "2")
+
+
+@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "501"}, {"offset": "2001"}, {"offset": "-1"}])
+def test_a_part_outside_of_what_a_request_reads_is_refused(query: Query) -> None:
+    with pytest.raises(Refused, match="is no whole number"):
+        Selecting({**RED, **query}, {"colour": ("red",)}, is_counted=True)
