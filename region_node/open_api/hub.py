@@ -27,6 +27,7 @@ from region_node.open_api.resources import (
 HUB = "hub"
 _SERVICE = "/gateway.api.region.v1.ListenerService"
 _EVENT_TYPE, _FORMAT = "eventType", "format"
+_LONGEST_TYPE = 64  # characters of a word that a refusal repeats: the names of all events are shorter
 
 
 def hub_routes(root: str, source: EventSource) -> Sequence[Route]:
@@ -113,9 +114,11 @@ def _asked_for(query: str, source: EventSource) -> tuple[Sequence[api.EventKind.
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name == _EVENT_TYPE:
             words = value.split(",")
-            if not set(words) <= numbers.keys():
-                known = list(numbers)
-                raise invalid("query", f"eventType is of {', '.join(known)}", f"eventType可用值为{'、'.join(known)}")
+            unknown = next((each[:_LONGEST_TYPE] for each in words if each not in numbers), None)
+            if unknown is not None:
+                known, english = "、".join(numbers), ", ".join(numbers)
+                told = f'no event "{unknown}" occurs here; eventType is of {english}'
+                raise invalid("query", told, f"本接口不会产生“{unknown}”事件，eventType可用值为{known}")
             kinds += [numbers[each] for each in words]
         elif name == _FORMAT and value == CLOUD_EVENTS:
             form = EventFormat.EVENT_FORMAT_CLOUD_EVENTS

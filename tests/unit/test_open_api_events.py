@@ -132,3 +132,16 @@ def test_version_5_wants_the_type_of_a_listener_and_another_one_is_refused() -> 
 def test_a_query_that_would_not_be_heeded_is_refused(query: str) -> None:
     with pytest.raises(Refused, match="query"):
         registration(ORDER_EVENTS, {"callback": "https://crm.example/x", "query": query})
+
+
+@SOURCES
+def test_an_event_that_never_occurs_is_refused_by_its_name_and_the_others_are_named(
+    source: EventSource, message: Message, file: str
+) -> None:
+    known = source.types[EventKind.EVENT_KIND_CREATE]
+    never = known.replace("Create", "Delete")
+    body: dict[str, object] = {"callback": "https://crm.example/x", "query": f"eventType={known},{never}"}
+    with pytest.raises(Refused) as told:
+        registration(source, {**body, **typed(source, "Hub")})
+    for problem in (told.value.parameters["problem"], told.value.parameters["problem_zh_cn"]):
+        assert all(each in problem for each in (never, *source.types.values()))
