@@ -10,6 +10,7 @@ import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import aiohttp
@@ -173,6 +174,12 @@ class Tab:
         """Types a text into a field, which the Tab key leads to."""
         await self.reach(selector)
         await self.write(text)
+
+    async def attach(self, selector: str, file: Path) -> None:
+        """Chooses a file of this machine for a field."""
+        found = await self.send("Runtime.evaluate", expression=f"document.querySelector({json.dumps(selector)})")
+        assert isinstance(found["result"], dict)
+        await self.send("DOM.setFileInputFiles", files=[str(file)], objectId=found["result"]["objectId"])
 
     async def choose(self, selector: str, value: str) -> None:
         """Chooses a value of a list by the keyboard."""

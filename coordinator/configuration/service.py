@@ -14,7 +14,7 @@ from coordinator.membership.members import members_of
 from coordinator.membership.rules import require_configured, require_ever_joined
 from coordinator.registry import shares
 from coordinator.registry.port import Registry, Snapshot
-from coordinator.registry.signed import next_chain
+from coordinator.registry.signed import next_chain, proposed
 from coordinator.registry.writes import Writes
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceServicer
@@ -87,8 +87,13 @@ class ConfigurationService(ConfigurationServiceServicer):
         context: grpc.aio.ServicerContext[contract.CompareRevisionsRequest, contract.CompareRevisionsResponse],
     ) -> contract.CompareRevisionsResponse:
         """See the contract."""
-        before = await self._kept("from_revision", request.from_revision)
-        after = await self._kept("to_revision", request.to_revision)
+        before, names = await self._kept("from_revision", request.from_revision), list[str]()
+        if request.HasField("proposal"):
+            chain = self._registry.snapshot().chain
+            after, names = await asyncio.to_thread(proposed, chain, request.proposal)
+            await asyncio.to_thread(self._require_valid, after)
+        else:
+            after = await self._kept("to_revision", request.to_revision)
         # Half a million prefixes take seconds: beside the event loop, which has envelopes to forward.
         changes = await asyncio.to_thread(difference, before, after)
         told = changes[:_TOLD_CHANGES]
@@ -98,6 +103,7 @@ class ConfigurationService(ConfigurationServiceServicer):
                 for each in told
             ],
             left_off=len(changes) - len(told),
+            signers=names,
         )
 
     async def _kept(self, field: str, revision: int) -> Configuration:

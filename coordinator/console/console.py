@@ -19,6 +19,7 @@ from coordinator.console import (
     paths,
     problem,
     problems,
+    proposal,
     quality,
     reconciliation,
     region,
@@ -79,6 +80,7 @@ def console(clock: SteadyClock) -> WebConsole:
             settlement.VIEW,
             configuration.VIEW,
             revisions.VIEW,
+            proposal.VIEW,
         ),
         terms_rpc=rpcs.GET_TERMS,
         terms=_terms,
@@ -122,6 +124,7 @@ def _configuration() -> Sequence[Tab]:
     return (
         Tab(configuration.PATH, lambda: translated("Configuration")),
         Tab(revisions.PATH, lambda: translated("Revisions")),
+        Tab(proposal.PATH, lambda: translated("Proposal")),
     )
 
 

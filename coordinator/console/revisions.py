@@ -59,11 +59,12 @@ def _show(visit: Visit, found: _Found) -> Shown:
         answer = CompareRevisionsResponse()
     if count := answer.left_off:
         notes.append(translated("{count} more changes are not shown: choose nearer revisions.", count=f"{count:,}"))
-    page = list_page(visit, PATH, choices, _table(answer.changes), "", notes=notes, commands=_commands())
+    page = list_page(visit, PATH, choices, changes_table(answer.changes), "", notes=notes, commands=_commands())
     return page.shown(translated("Revisions"), PATH)
 
 
-def _table(changes: Sequence[ConfigurationChange]) -> Table:
+def changes_table(changes: Sequence[ConfigurationChange]) -> Table:
+    """The changes of a configuration by path."""
     return Table(
         label=translated("Changes"),
         head=heads(translated("Change"), translated("Before"), translated("After")),

@@ -22,6 +22,11 @@ GET_CONFIGURATION = Rpc(
 COMPARE_REVISIONS = Rpc(
     f"{_SERVICES}.ConfigurationService/CompareRevisions", administration_api.CompareRevisionsResponse
 )
+APPLY_CONFIGURATION = Rpc(
+    f"{_SERVICES}.ConfigurationService/ApplyConfiguration",
+    administration_api.ApplyConfigurationResponse,
+    seconds=60.0,  # for a large number plan on a busy machine
+)
 GET_TERMS = Rpc(f"{_SERVICES}.ConfigurationService/GetTerms", administration_api.GetTermsResponse)
 LIST_ORDER_SUMMARIES = Rpc(
     f"{_SERVICES}.OrderOversightService/ListOrderSummaries", administration_api.ListOrderSummariesResponse

@@ -68,9 +68,14 @@ class RequestReader:
         return message
 
 
+def patience_for(largest: int) -> float:
+    """The seconds in which a request of at most so many bytes has to come."""
+    return PATIENCE + largest / BYTES_PER_SECOND
+
+
 async def arrived(coming: Awaitable[object], largest: int) -> bytes:
     """The bytes of a call's only request, of `largest` bytes at most. Raises Refused where none comes in time."""
-    patience = PATIENCE + largest / BYTES_PER_SECOND
+    patience = patience_for(largest)
     loop, is_late, is_away = asyncio.get_running_loop(), False, False
     timer: asyncio.TimerHandle
     reading, place = cast("asyncio.Task[object]", asyncio.current_task(loop)), current_place()

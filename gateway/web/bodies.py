@@ -1,5 +1,7 @@
 """Bodies of requests as bytes, read up to a limit."""
 
+from collections.abc import AsyncIterable
+
 from aiohttp import web
 
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -7,7 +9,8 @@ from gateway.errors import Refused, invalid
 from gateway.web.json_bodies import LARGEST_BODY
 
 BYTES_OF_STRANGERS = 32 * LARGEST_BODY  # of their forms at a time
-_PART = 64 * 1024  # bytes that are read at a time
+PART = 64 * 1024
+"""Bytes that are read at a time."""
 
 
 class Room:
@@ -28,18 +31,23 @@ class Room:
 
 
 async def whole_body(request: web.Request, room: Room | None = None) -> bytes:
-    """The bytes of a body, which take room until it has come whole.
+    """The bytes of a body. Raises Refused as `whole`."""
+    return await whole(request.content.iter_chunked(PART), LARGEST_BODY, room)
 
-    Raises Refused for one that is too large, for which there is no room, or that has not come whole.
+
+async def whole(parts: AsyncIterable[bytes], largest: int, room: Room | None = None) -> bytes:
+    """The bytes of some parts of a body, which take room until they have come whole.
+
+    Raises Refused for more bytes than `largest`, for which there is no room, or that have not come whole.
     """
     data = bytearray()
     try:
-        async for part in request.content.iter_chunked(_PART):
+        async for part in parts:
             if room is not None:
                 room.take(len(part))
             data += part
-            if len(data) > LARGEST_BODY:
-                raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(LARGEST_BODY))
+            if len(data) > largest:
+                raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(largest))
     except (OSError, web.RequestPayloadError):
         raise invalid("body", "has not come whole", "未完整到达") from None
     finally:

@@ -13,6 +13,7 @@ from tests.federation.web_caller import WebAnswer, WebCaller, web_caller
 
 ROOT = "/console"
 COOKIE = "__Host-crossregion"
+BOUNDARY = "----of-a-form"
 _HIDDEN = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)">')
 
 
@@ -46,6 +47,21 @@ class Browser:
         """Sends a form as browsers do."""
         said = {"Content_Type": "application/x-www-form-urlencoded", "Origin": self.origin, **headers}
         body = urlencode(fields, doseq=True).encode()
+        return self._kept(await self.caller.ask("POST", _below(path), body, **self._with_cookies(said)))
+
+    async def upload(self, path: str, file: bytes, token: str | None = None) -> WebAnswer:
+        """Sends a file to a page as browsers do, with the token of the page unless another one is given."""
+        said = hidden_fields((await self.open(path)).text, "")["token"] if token is None else token
+        body = b"".join(
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'.encode() + content + b"\r\n"
+            for name, more, content in (("token", "", said.encode()), ("file", '; filename="r.bin"', file))
+        )
+        return await self.send_body(path, body + f"--{BOUNDARY}--\r\n".encode())
+
+    async def send_body(self, path: str, body: bytes, **headers: str) -> WebAnswer:
+        """Sends the body of a form with a file, whatever it is."""
+        kind = f"multipart/form-data; boundary={BOUNDARY}"
+        said = {"Content_Type": kind, "Origin": self.origin, **headers}
         return self._kept(await self.caller.ask("POST", _below(path), body, **self._with_cookies(said)))
 
     async def sign_in(self) -> WebAnswer:

@@ -238,6 +238,7 @@ OF_THE_COORDINATOR = {
     "joint-orders": "/joint-orders",
     "configuration": "/configuration?part=policies",
     "revisions": "/configuration/revisions",
+    "proposal-unsigned": "/configuration/proposal",
 }
 
 

@@ -18,6 +18,7 @@ from gateway.api.federation.v1.quality_pb2 import (
     ScorecardFigure,
     ScorecardUnit,
 )
+from gateway.api.federation.v1.revision_pb2 import ProposedRevision, RevisionStatement, SignedRevision
 from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure
 from gateway.api.region.v1.settlement_pb2 import SettlementState
@@ -104,3 +105,15 @@ def revisions(evil: str = "") -> tuple[GetConfigurationResponse, CompareRevision
     found = CompareRevisionsResponse(left_off=1200)
     found.changes.add(changed_path=f"regions[henan].name.en{evil}", old_value=f"Henan{evil}", new_value=f"He Nan{evil}")
     return GetConfigurationResponse(federation_revision=3), found
+
+
+def proposal(evil: str = "") -> tuple[bytes, GetConfigurationResponse, CompareRevisionsResponse]:
+    """The file of a proposal that one of two administrators has signed, with the answers about it."""
+    statement = RevisionStatement(federation=f"crossregion.example{evil}", revision=4)
+    statement.issue_time.CopyFrom(to_timestamp(NOW))
+    statement.end_time.CopyFrom(to_timestamp(NOW + timedelta(days=365)))
+    proposed = ProposedRevision(revision=SignedRevision(statement=statement.SerializeToString()))
+    held, compared = revisions(evil)
+    held.requires_signatures, held.place.administration.threshold = True, 2
+    compared.signers.append(f"li{evil}")
+    return proposed.SerializeToString(), held, compared

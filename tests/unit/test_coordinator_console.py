@@ -61,6 +61,7 @@ from tests.unit.console_pages import NOW, Answering, M, shown_by, visit, written
 from tests.unit.joint_answers import (
     joint_orders,
     joint_trace,
+    proposal,
     quality,
     reconciliation,
     revisions,
@@ -232,6 +233,9 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     yield "settlement", written("/settlement", settlement(evil))
     yield "configuration", written("/configuration", configuration(evil), *answers, query="part=regions")
     yield "revisions", written("/configuration/revisions", *revisions(evil))
+    file, *answers_about_it = proposal(evil)
+    asked = replace(visit("file=F1", ADMIN), file=file)
+    yield "proposal", written_by(CONSOLE, view_of("/configuration/proposal"), asked, Answering(*answers_about_it))
     yield "complaints", written("/complaints", ListComplaintHeadersResponse(complaints=[header(evil)]))
     yield "complaint", written("/complaints/{id:.+}", history(evil), id=f"T1{evil}")
     reported = report(figures.REGION, figures.CATEGORY)

@@ -23,6 +23,7 @@ from gateway.web.console.pages import ACT, Form, View, Visit, WebConsole
 from tests.unit import console_pages as of_region
 from tests.unit import test_coordinator_console as of_coordinator
 from tests.unit.console_pages import NUMBER, Answering, visit, written_by
+from tests.unit.joint_answers import proposal
 from tests.unit.network_answers import problem
 from tests.unit.test_complaint_report import read
 from tests.unit.test_hostile_pages import EVIL, structure
@@ -32,6 +33,7 @@ NOT_ALLOWED = Reason.REASON_CHARACTER_NOT_ALLOWED
 QUERIES = {
     "/orders/new": f"business=SUSPEND&applicant=holder&number={quote(NUMBER)}",
     "/customers/identity-check": f"number={quote(NUMBER)}",
+    "/configuration/proposal": "file=F1",
 }
 RIGHT = {"datetime-local": "2026-12-24T09:00", "date": "2026-12-24", "numeric": "1", "decimal": "12.00"}
 """A text that is right, by the type or the mode of a field."""
@@ -72,7 +74,8 @@ class Typing:
     def visit(self, entered: Mapping[str, str]) -> Visit:
         """The visit that sends the form."""
         asked = visit(QUERIES.get(self.view.path, ""), region="sichuan")
-        return replace(asked, form=Fields({name: [text] for name, text in entered.items()}))
+        form = Fields({name: [text] for name, text in entered.items()})
+        return replace(asked, form=form, file=proposal()[0] if self.view.takes is not None else None)
 
     def refusal(self, entered: Mapping[str, str]) -> Refused | None:
         """Why the form is refused, before an RPC has decided anything. None for one without any of what was typed."""

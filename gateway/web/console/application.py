@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from urllib.parse import quote
 
 from aiohttp import web
 from google.protobuf.message import Message
@@ -23,7 +22,7 @@ from gateway.security.peers import Caller, without_certificate
 from gateway.web.bodies import BYTES_OF_STRANGERS, Room
 from gateway.web.console import assets, sign_in_page
 from gateway.web.console.calling import CallingInProcess
-from gateway.web.console.cookies import COOKIE, LANGUAGE_COOKIE, come_back, forget_way, set_cookie, set_out
+from gateway.web.console.cookies import COOKIE, LANGUAGE_COOKIE, YEAR, come_back, forget_way, set_cookie, set_out
 from gateway.web.console.exports import FORMAT, FORMATS, exported
 from gateway.web.console.fields import Fields
 from gateway.web.console.frames import Frame, Kept, Link, RefusedPage, title_of
@@ -54,10 +53,11 @@ from gateway.web.console.pages import (
     WebConsole,
     unless_refused,
 )
-from gateway.web.console.requests import form_of, is_below, language_of, require_own_origin, see
-from gateway.web.console.saved_filters import SAVED, beyond, changed, cookie_of, filters_in, query_of
+from gateway.web.console.requests import SIGNED_IN, Addresses, form_of, language_of, require_own_origin, see
+from gateway.web.console.saved_filters import SAVED, cookie_of, filters_in, saved
 from gateway.web.console.sessions import NO_CERTIFICATE, Sessions
 from gateway.web.console.sign_in import LONGEST_WAY, SignedInElsewhere
+from gateway.web.console.uploads import FILE, UPLOAD_TYPE, Uploads
 from gateway.web.html_pages import HtmlPages
 from gateway.web.refusals import http_status, told_headers
 from gateway.web.server import READING, Handler, admitted_reader, certificates_of
@@ -66,8 +66,6 @@ from gateway.wording.times import in_shown_zone
 
 NAME = "Console"
 """The name of a console among the pages of a process."""
-_SIGNED_IN = "/signed-in"
-_YEAR = 31_536_000
 _ID_BYTES = 16  # of randomness in a request id
 _SECRET_BYTES = 32  # of randomness in the secret of a browser that sets out to its identity provider
 _NOTHING = Fields({})
@@ -90,6 +88,8 @@ class ConsoleApplication:
         self._streams = Streams()
         self._room = Room(BYTES_OF_STRANGERS)  # for forms of people whom neither a certificate nor a session names
         self._pages = HtmlPages(console.templates, assets.FRAMES)
+        self._addresses = Addresses(console.root, console.root + console.tabs[0].path)
+        self._uploads = Uploads()
         self._names: Terms | None = None
         """The names of the federation as last read."""
         self._style, self._script = assets.style(self._pages), assets.script()
@@ -102,7 +102,7 @@ class ConsoleApplication:
             ("GET", "/", self._home),
             ("GET", SIGN_IN, self._show_sign_in),
             ("POST", SIGN_IN, self._sign_in),
-            *([("GET", _SIGNED_IN, self._come_back)] if self._console.sign_in is not None else []),
+            *([("GET", SIGNED_IN, self._come_back)] if self._console.sign_in is not None else []),
             ("POST", SIGN_OUT, self._sign_out),
             ("GET", f"{LANGUAGE}/{{language:{'|'.join(LANGUAGES)}}}", self._choose_language),
             *((verb, each.path, each.show) for each in (self._style, self._script) for verb in READING),
@@ -117,11 +117,7 @@ class ConsoleApplication:
         return served
 
     async def _home(self, _: web.Request) -> web.StreamResponse:
-        return see(self._home_path)
-
-    @property
-    def _home_path(self) -> str:
-        return self._console.root + self._console.tabs[0].path
+        return see(self._addresses.home)
 
     async def _reader_of(self, caller: Caller) -> Identity:
         """A person who may sign in. Raises Refused for all others."""
@@ -163,17 +159,17 @@ class ConsoleApplication:
 
     async def _show_sign_in(self, request: web.Request) -> web.StreamResponse:
         identity, _ = await self._visitor(request)
-        to = self._within(request.query.get(TO, ""))
+        to = self._addresses.within(request.query.get(TO, ""))
         if identity is None:
             return await self._set_out(request, to)
-        page = partial(sign_in_page.by_certificate, identity.name, self._sign_in_to(to))
+        page = partial(sign_in_page.by_certificate, identity.name, self._addresses.sign_in(to))
         return self._written(request, page, await self._known_terms(request))
 
     async def _set_out(self, request: web.Request, to: str) -> web.StreamResponse:
         """The page that leads to the identity provider. A browser with several such pages has one secret for them."""
         assert self._console.sign_in is not None
         secret = come_back(request)[0] or secrets.token_urlsafe(_SECRET_BYTES)
-        address = self._console.sign_in.address(secret, self._came_back_to(request))
+        address = self._console.sign_in.address(secret, self._addresses.came_back(request))
         page = partial(sign_in_page.by_provider, address)
         answer = self._written(request, page, await self._known_terms(request))
         set_out(answer, secret, to, LONGEST_WAY)
@@ -187,10 +183,10 @@ class ConsoleApplication:
         assert self._console.sign_in is not None
         secret, to = come_back(request)
         query = Fields.parsed(request.rel_url.raw_query_string)
-        came = SignedInElsewhere(query, secret, self._came_back_to(request))
+        came = SignedInElsewhere(query, secret, self._addresses.came_back(request))
         identity = await self._console.sign_in.person(came, self._border.clock.now())
         await self._reader_of(without_certificate(identity))
-        begun, to = self._sessions.begin(identity.path, NO_CERTIFICATE), self._within(to)
+        begun, to = self._sessions.begin(identity.path, NO_CERTIFICATE), self._addresses.within(to)
         page = partial(sign_in_page.back_from_provider, identity.name, to)
         answer = self._written(request, page, await self._known_terms(request))
         answer.headers["Refresh"] = f"0; url={to}"
@@ -198,23 +194,15 @@ class ConsoleApplication:
         set_cookie(answer, COOKIE, begun)
         return answer
 
-    def _came_back_to(self, request: web.Request) -> str:
-        """The address at which a browser comes back, as the identity provider has registered it."""
-        return f"https://{request.host}{self._console.root}{_SIGNED_IN}"
-
     async def _asking_again(self, request: web.Request, to: str, form: Fields, person: Person) -> web.Response:
         """The page that has the form of a person who was not signed in."""
 
         def show() -> Shown:
             kept = self._kept(request, to, form, person)
-            page = RefusedPage(Link(self._console.tabs[0].title(), self._home_path), kept)
+            page = RefusedPage(Link(self._console.tabs[0].title(), self._addresses.home), kept)
             return Shown("console_refused.html.j2", translated("Signed in: nothing is sent yet"), page)
 
         return self._written(request, show, await self._known_terms(request), person=person)
-
-    def _sign_in_to(self, to: str) -> str:
-        """The address that signs in and leads back."""
-        return f"{self._console.root}{SIGN_IN}?{TO}={quote(to, safe='')}"
 
     async def _sign_in(self, request: web.Request) -> web.StreamResponse:
         """Begins a session; one in force goes on: a link from elsewhere comes without its cookie, and leads here.
@@ -222,7 +210,7 @@ class ConsoleApplication:
         A form that had no session is shown with the new one, to be sent again.
         """
         form = await self._own_form(request)
-        to, begun = self._within(request.query.get(TO, "")), ""
+        to, begun = self._addresses.within(request.query.get(TO, "")), ""
         try:
             person = await self._signed_in(request)
         except Refused as refused:
@@ -253,8 +241,8 @@ class ConsoleApplication:
 
     async def _choose_language(self, request: web.Request) -> web.StreamResponse:
         await self._visitor(request)
-        answer = see(self._within(request.query.get(TO, "")))
-        set_cookie(answer, LANGUAGE_COOKIE, request.match_info["language"], _YEAR)
+        answer = see(self._addresses.within(request.query.get(TO, "")))
+        set_cookie(answer, LANGUAGE_COOKIE, request.match_info["language"], YEAR)
         return answer
 
     async def _own_form(self, request: web.Request) -> Fields:
@@ -263,19 +251,6 @@ class ConsoleApplication:
         identity, _ = await self._visitor(request)
         is_stranger = identity is None and not self._sessions.has(request.cookies.get(COOKIE, ""))
         return await form_of(request, self._room if is_stranger else None)
-
-    def _within(self, to: str) -> str:
-        """An address within the console; its home for any other one, and for a way, whose answer counts once."""
-        root = self._console.root
-        return to if is_below(root, to, but=root + _SIGNED_IN) else self._home_path
-
-    def _here(self, request: web.Request) -> str:
-        """The address of the page itself."""
-        return self._within(request.path_qs)
-
-    def _file(self, request: web.Request, form: str) -> str:
-        """The address of the tables of the page as a file."""
-        return self._within(str(request.rel_url.update_query({FORMAT: form})))
 
     def _reading(self, view: View) -> Handler:
         async def read(request: web.Request) -> web.StreamResponse:
@@ -288,6 +263,8 @@ class ConsoleApplication:
         forms = {form.act: form for form in view.forms}
 
         async def send(request: web.Request) -> web.StreamResponse:
+            if view.takes is not None and request.content_type == UPLOAD_TYPE:
+                return await self._keep(request, view, view.takes)
             form = request[_FORM] = await self._own_form(request)
             person = await self._signed_in(request)
             visit = replace(self._visit(request, view, person), form=form)
@@ -309,6 +286,16 @@ class ConsoleApplication:
 
         return send
 
+    async def _keep(self, request: web.Request, view: View, rpc: Rpc[Message]) -> web.StreamResponse:
+        """Keeps the file of a form for its session, and leads to the page that shows it."""
+        require_own_origin(request)
+        person = await self._signed_in(request)
+        try:
+            file = await self._uploads.take(request, person.session, self._border.access.largest_request(rpc.path))
+        except Refused as refused:
+            return await self._viewed(request, view, self._visit(request, view, person), person, refused)
+        return see(f"{self._console.root}{view.path}?{FILE}={self._sessions.keep(person.session, file)}")
+
     def _saving(self, view: View) -> Handler:
         """Saves or deletes a filter of a page in the browser, and leads back to the page."""
 
@@ -319,13 +306,7 @@ class ConsoleApplication:
             form = await self._own_form(request)
             person = await self._signed_in(request)
             person.session.require_token(form.text(TOKEN))
-            cookie, query = cookie_of(person.identity.path, view.path), query_of(form, view.query)
-            kept = changed(filters_in(request.cookies.get(cookie, "")), form, query)
-            answer = see(f"{self._console.root}{view.path}?{query}")
-            set_cookie(answer, cookie, kept, _YEAR if kept else 0)
-            for each in beyond(request.cookies, cookie):
-                set_cookie(answer, each, "", 0)
-            return answer
+            return saved(request, form, cookie_of(person.identity.path, view.path), self._console.root, view)
 
         return save
 
@@ -356,7 +337,7 @@ class ConsoleApplication:
         answer = await self._calling(request, [form.rpc]).ask(form.rpc, message)
         with self._reader(request, terms):
             told = form.done(visit, answer)
-        return told, self._here(request) if form.then is None else form.then(visit, answer)
+        return told, self._addresses.here(request) if form.then is None else form.then(visit, answer)
 
     async def _viewed(
         self, request: web.Request, view: View, visit: Visit, person: Person, refused: Refused | None = None
@@ -381,16 +362,18 @@ class ConsoleApplication:
             return await self._refused(request, [refused, unread], status)
 
     def _visit(self, request: web.Request, view: View, person: Person) -> Visit:
+        query = Fields.parsed(request.rel_url.raw_query_string)
         return Visit(
             root=self._console.root,
             names=dict(request.match_info),
-            query=Fields.parsed(request.rel_url.raw_query_string),
+            query=query,
             form=_NOTHING,
             person=person.identity,
             now=self._console.now(),
             request_id="",
             drawn=secrets.token_hex(_ID_BYTES),
             filters=filters_in(request.cookies.get(cookie_of(person.identity.path, view.path), "")),
+            file=person.session.file_of(query.text(FILE)) if view.takes is not None else None,
         )
 
     def _calling(self, request: web.Request, rpcs: Collection[Rpc[Message]]) -> Calling:
@@ -440,11 +423,11 @@ class ConsoleApplication:
 
     def _frame(self, request: web.Request, shown: Shown, person: Person | None, refused: Sequence[Refused]) -> Frame:
         site = Site(
-            home=self._home_path,
+            home=self._addresses.home,
             style=self._style.path,
             script=self._script.path,
-            here=self._here(request),
-            files=[Link(each.upper(), self._file(request, each)) for each in FORMATS if shown.tables],
+            here=self._addresses.here(request),
+            files=[Link(each.upper(), self._addresses.file(request, each)) for each in FORMATS if shown.tables],
         )
         return framed(self._console, site, shown, person, refused)
 
@@ -466,7 +449,7 @@ class ConsoleApplication:
         except Exception as error:  # noqa: BLE001 - a defect: logged, and shown by its number
             refused = incident(self._console.root, error)
         if refused.reason == Reason.REASON_SESSION_MISSING and request.method in READING:
-            return without_session(request, self._sign_in_to(self._here(request)))
+            return without_session(request, self._addresses.sign_in(self._addresses.here(request)))
         return await self._refused(request, [refused], HTTPStatus(status or http_status(refused.reason)))
 
     async def _unknown(self, request: web.Request, status: int) -> tuple[Refused, int | None]:
@@ -483,13 +466,13 @@ class ConsoleApplication:
         """A page in place of the one that was asked for, with the form that came, which is for the page at `to`."""
         person: Person | None = request.get(_PERSON)
         form: Fields | None = request.get(_FORM)
-        here = to or self._here(request)
+        here = to or self._addresses.here(request)
 
         def show() -> Shown:
             if person is None:
-                way_on = Link(translated("Sign in"), self._sign_in_to(here))
+                way_on = Link(translated("Sign in"), self._addresses.sign_in(here))
             else:
-                way_on = Link(self._console.tabs[0].title(), self._home_path)
+                way_on = Link(self._console.tabs[0].title(), self._addresses.home)
             kept = None if form is None else self._kept(request, here, form, person)
             return Shown("console_refused.html.j2", title_of(status), RefusedPage(way_on, kept))
 
@@ -497,4 +480,4 @@ class ConsoleApplication:
         return self._written(request, show, terms, status, person, refused)
 
     def _kept(self, request: web.Request, to: str, form: Fields, person: Person | None) -> Kept:
-        return kept_form(form, person, to, self._sign_in_to(to), by_certificate=bool(certificates_of(request)))
+        return kept_form(form, person, to, self._addresses.sign_in(to), by_certificate=bool(certificates_of(request)))

@@ -7,6 +7,8 @@ from aiohttp import web
 
 COOKIE = "__Host-crossregion"
 LANGUAGE_COOKIE = "__Host-crossregion-language"
+YEAR = 31_536_000
+"""Seconds for which a browser keeps a choice of its person."""
 _SIGN_IN = "__Host-crossregion-sign-in"
 _LONGEST_PAGE = 2048  # characters: browsers keep no cookie of more than 4096
 _WAY = re.compile(rf"([A-Za-z0-9_-]{{43}})\.(.{{0,{_LONGEST_PAGE}}})", re.ASCII)

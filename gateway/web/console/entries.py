@@ -56,6 +56,16 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Upload:
+    """A form that sends a file to its page."""
+
+    heading: str
+    name: str
+    label: str
+    send: str
+
+
+@dataclass(frozen=True)
 class Group:
     """Forms of which people choose one: each is folded until then."""
 

@@ -76,6 +76,8 @@ class Visit:
     """The refusal of the form that was sent; None where none was refused."""
     filters: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The queries of the person's saved filters of this page, by their names."""
+    file: bytes | None = field(default=None, repr=False)
+    """The file that the address names, where the person has sent it to this page and it is still kept."""
 
     def id_for(self, act: str) -> str:
         """The id of the request by a form of this page: sent twice, it is done once.
@@ -185,6 +187,11 @@ class View:
     live: Live | None = None
     saves_filters: bool = False
     """Whether people save queries of this page by names. Its path has no names, and its query no personal data."""
+    takes: Rpc[Message] | None = None
+    """The RPC for which the page takes a file, at most as large as a request of it. Its path has no names.
+
+    The page shows a file that its address names (`gateway.web.console.uploads.FILE`).
+    """
 
     @classmethod
     def of(
@@ -198,9 +205,11 @@ class View:
         live: Live | None = None,
         *,
         saves_filters: bool = False,
+        takes: Rpc[A] | None = None,
     ) -> "View":
         """A page whose `show` takes what its `read` returns."""
-        return cls(path, rpcs, read, cast("Callable[[Visit, object], Shown]", show), query, forms, live, saves_filters)
+        shows, file = cast("Callable[[Visit, object], Shown]", show), cast("Rpc[Message] | None", takes)
+        return cls(path, rpcs, read, shows, query, forms, live, saves_filters, file)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The requests of browsers at a console: language, origin and form; and the answer that leads them on."""
 
 import asyncio
+from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
@@ -11,9 +12,43 @@ from gateway.errors import Refused, invalid
 from gateway.rpc.request_streams import PATIENCE
 from gateway.web.bodies import Room, whole_body
 from gateway.web.console.cookies import LANGUAGE_COOKIE
+from gateway.web.console.exports import FORMAT
 from gateway.web.console.fields import FORM_TYPE, Fields
+from gateway.web.console.framing import SIGN_IN, TO
 from gateway.web.refusals import CHINESE, preferred_language
 from gateway.wording.languages import LANGUAGES
+
+SIGNED_IN = "/signed-in"
+"""The path below that of the console at which people come back from their identity provider."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """The addresses of a console."""
+
+    root: str
+    home: str
+    """The path of its first page."""
+
+    def within(self, to: str) -> str:
+        """An address within the console; its home for any other one, and for a way, whose answer counts once."""
+        return to if is_below(self.root, to, but=self.root + SIGNED_IN) else self.home
+
+    def here(self, request: web.Request) -> str:
+        """The address of the page itself."""
+        return self.within(request.path_qs)
+
+    def file(self, request: web.Request, form: str) -> str:
+        """The address of the tables of the page as a file."""
+        return self.within(str(request.rel_url.update_query({FORMAT: form})))
+
+    def sign_in(self, to: str) -> str:
+        """The address that signs in and leads back."""
+        return f"{self.root}{SIGN_IN}?{TO}={quote(to, safe='')}"
+
+    def came_back(self, request: web.Request) -> str:
+        """The address at which a browser comes back, as the identity provider has registered it."""
+        return f"https://{request.host}{self.root}{SIGNED_IN}"
 
 
 def see(to: str) -> web.Response:

@@ -8,13 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from aiohttp import web
+
 from gateway.errors import Refused, invalid
 from gateway.values import base64url
+from gateway.web.console.cookies import YEAR, set_cookie
 from gateway.web.console.fields import Fields
 from gateway.web.console.frames import Link
 from gateway.web.console.framing import TOKEN
-from gateway.web.console.pages import ACT, Visit
+from gateway.web.console.pages import ACT, View, Visit
 from gateway.web.console.parts import Choice, Option
+from gateway.web.console.requests import see
 from gateway.wording.languages import translated
 
 SAVED = "/filters"
@@ -67,6 +71,17 @@ def shown_filters(visit: Visit, path: str, names: Sequence[str]) -> SavedFilters
 def cookie_of(person: str, path: str) -> str:
     """The name of the cookie with a person's filters of a page: colleagues at one browser have their own."""
     return f"{_COOKIES}{hashlib.sha256(f'{person}{path}'.encode()).hexdigest()[:16]}"
+
+
+def saved(request: web.Request, form: Fields, cookie: str, root: str, view: View) -> web.Response:
+    """The answer to a form that saves or deletes a filter of a page: it leads back there. Raises Refused."""
+    query = query_of(form, view.query)
+    kept = changed(filters_in(request.cookies.get(cookie, "")), form, query)
+    answer = see(f"{root}{view.path}?{query}")
+    set_cookie(answer, cookie, kept, YEAR if kept else 0)
+    for each in beyond(request.cookies, cookie):
+        set_cookie(answer, each, "", 0)
+    return answer
 
 
 def beyond(cookies: Iterable[str], own: str) -> Sequence[str]:

@@ -22,7 +22,18 @@ LONGEST_SECONDS = 12 * 3_600.0
 MOST_OF_A_PERSON = 8
 NO_CERTIFICATE = b""
 """The proof of a person without a certificate."""
+MOST_FILES = 4
+"""Files of all sessions that a process keeps: an administrator looks at one for some minutes."""
 _BYTES = 32  # of randomness in an id and in a token
+
+
+@dataclass(frozen=True)
+class KeptFile:
+    """A file that a person has sent to a page, and looks at before it is put to use."""
+
+    name: str = field(repr=False)
+    content: bytes = field(repr=False)
+    since: float
 
 
 @dataclass
@@ -37,11 +48,16 @@ class Session:
     seen: float
     notice: str = field(default="", repr=False)
     """A text for the next page: the result of the last form."""
+    file: KeptFile | None = None
 
     def require_token(self, token: str) -> None:
         """Raises Refused with FORM_UNTRUSTED for the form of another session or site."""
         if not hmac.compare_digest(token.encode(), self.token.encode()):
             raise Refused(Reason.REASON_FORM_UNTRUSTED)
+
+    def file_of(self, name: str) -> bytes | None:
+        """The file that was kept by a name; None where it is no longer here."""
+        return self.file.content if self.file is not None and self.file.name == name else None
 
     def take_notice(self) -> str:
         """The text for this page, which no other page shows again."""
@@ -91,6 +107,17 @@ class Sessions:
         """Whether a session of this id is in force for a use."""
         found = self._sessions.get(session_id)
         return found is not None and not _is_over(found, self._steady())
+
+    def keep(self, session: Session, file: bytes) -> str:
+        """Keeps a file for a session in place of the one before, and returns its name. It ends with the session.
+
+        The process forgets the oldest file of all beyond the most that it keeps.
+        """
+        session.file = KeptFile(secrets.token_urlsafe(_BYTES), file, self._steady())
+        found = [(each.file.since, each) for each in self._sessions.values() if each.file is not None]
+        for _, each in sorted(found, key=lambda pair: pair[0])[:-MOST_FILES]:
+            each.file = None
+        return session.file.name
 
     def end(self, session_id: str) -> None:
         """Ends a session, if there is one."""

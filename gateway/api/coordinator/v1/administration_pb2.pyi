@@ -570,19 +570,25 @@ class CompareRevisionsRequest(_message.Message):
 
     FROM_REVISION_FIELD_NUMBER: _builtins.int
     TO_REVISION_FIELD_NUMBER: _builtins.int
+    PROPOSAL_FIELD_NUMBER: _builtins.int
     from_revision: _builtins.int
     """The revision before the changes."""
     to_revision: _builtins.int
-    """The revision after them."""
+    """The revision after them; unset beside `proposal`."""
+    @_builtins.property
+    def proposal(self) -> Global___SignedConfiguration:
+        """The proposal after them. It may lack signatures."""
+
     def __init__(
         self,
         *,
         from_revision: _builtins.int = ...,
         to_revision: _builtins.int = ...,
+        proposal: Global___SignedConfiguration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proposal", b"proposal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_revision", b"from_revision", "to_revision", b"to_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_revision", b"from_revision", "proposal", b"proposal", "to_revision", b"to_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -596,21 +602,27 @@ class CompareRevisionsResponse(_message.Message):
 
     CHANGES_FIELD_NUMBER: _builtins.int
     LEFT_OFF_FIELD_NUMBER: _builtins.int
+    SIGNERS_FIELD_NUMBER: _builtins.int
     left_off: _builtins.int
     """Number of changes that were left off."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConfigurationChange]:
         """The changes by path, at most 500."""
 
+    @_builtins.property
+    def signers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of the administrators who have signed the proposal, of those whose signatures count for it."""
+
     def __init__(
         self,
         *,
         changes: _abc.Iterable[Global___ConfigurationChange] | None = ...,
         left_off: _builtins.int = ...,
+        signers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "left_off", b"left_off"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "left_off", b"left_off", "signers", b"signers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

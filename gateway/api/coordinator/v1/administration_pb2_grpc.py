@@ -342,7 +342,7 @@ class ConfigurationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompareRevisions(self, request, context):
-        """Returns the changes from one revision of the configuration to another.
+        """Returns the changes from one revision of the configuration to another, or to a proposal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

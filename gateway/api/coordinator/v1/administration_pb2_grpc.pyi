@@ -116,7 +116,7 @@ class ConfigurationServiceStub:
     GetConfiguration: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetConfigurationRequest, _administration_pb2.GetConfigurationResponse]
     """Returns the configuration in force."""
     CompareRevisions: _aio.UnaryUnaryMultiCallable[_administration_pb2.CompareRevisionsRequest, _administration_pb2.CompareRevisionsResponse]
-    """Returns the changes from one revision of the configuration to another."""
+    """Returns the changes from one revision of the configuration to another, or to a proposal."""
     GetTerms: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetTermsRequest, _administration_pb2.GetTermsResponse]
     """Returns the names of regions and complaint categories, and the time zones of the regions."""
     GetBody: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetBodyRequest, _administration_pb2.GetBodyResponse]
@@ -164,7 +164,7 @@ class ConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _administration_pb2.CompareRevisionsRequest,
         context: _aio.ServicerContext[_administration_pb2.CompareRevisionsRequest, _administration_pb2.CompareRevisionsResponse],
     ) -> _abc.Awaitable[_administration_pb2.CompareRevisionsResponse]:
-        """Returns the changes from one revision of the configuration to another."""
+        """Returns the changes from one revision of the configuration to another, or to a proposal."""
 
     @_abc_1.abstractmethod
     def GetTerms(
