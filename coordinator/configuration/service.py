@@ -10,7 +10,7 @@ from coordinator.configuration.assigning import is_next, require_kept, require_p
 from coordinator.configuration.departures import Departures
 from coordinator.configuration.number_plans import NumberPlans
 from coordinator.configuration.readable import unreadable_by
-from coordinator.membership.members import members_of
+from coordinator.membership.members import former_regions, members_of
 from coordinator.membership.rules import require_configured, require_ever_joined
 from coordinator.registry import shares
 from coordinator.registry.port import Registry, Snapshot
@@ -120,8 +120,12 @@ class ConfigurationService(ConfigurationServiceServicer):
         context: grpc.aio.ServicerContext[contract.GetTermsRequest, contract.GetTermsResponse],
     ) -> contract.GetTermsResponse:
         """See the contract."""
-        configuration = self._registry.snapshot().configuration
-        return contract.GetTermsResponse(terms=terms_of(configuration) if configuration is not None else None)
+        snapshot = self._registry.snapshot()
+        if snapshot.configuration is None:
+            return contract.GetTermsResponse()
+        terms = terms_of(snapshot.configuration)
+        terms.former_regions.extend(former_regions(snapshot))
+        return contract.GetTermsResponse(terms=terms)
 
     async def GetBody(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from coordinator.console import complaint, rpcs
-from coordinator.console.filters import REGION, region_of
+from coordinator.console.filters import REGION, any_region_of
 from coordinator.console.tables_page import heads
 from coordinator.wording.answers import unanswered_line
 from coordinator.wording.complaints import told_responsible
@@ -61,7 +61,7 @@ def _show(visit: Visit, answer: ListComplaintHeadersResponse) -> Shown:
     choices = [
         chosen_of(visit, _ONLY, translated("Only"), only),
         chosen_of(visit, _LEVEL, translated("Level"), levels),
-        region_of(visit),
+        any_region_of(visit),
         chosen_of(visit, _CATEGORY, translated("Category"), category_options()),
         chosen_of(visit, _ENDED, translated("Ended ones"), [Option(_YES, translated("also"))]),
     ]

@@ -8,6 +8,7 @@ from gateway.web.console.lists import PAGE, chosen_of
 from gateway.web.console.pages import Visit
 from gateway.web.console.parts import Choice, Option, region_options
 from gateway.wording.languages import translated
+from gateway.wording.terms import learned
 
 REGION, MONTH = "region", "month"
 _MONTHS = 24  # to choose from
@@ -17,6 +18,12 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,4}")
 def region_of(visit: Visit) -> Choice:
     """The filter by a region."""
     return chosen_of(visit, REGION, translated("Region"), region_options())
+
+
+def any_region_of(visit: Visit) -> Choice:
+    """The filter by a region, also by one that has left: others have records with it."""
+    left = (Option(each, translated("{region}, which has left", region=each)) for each in learned().former_regions)
+    return chosen_of(visit, REGION, translated("Region"), [*region_options(), *left])
 
 
 def chosen_month(visit: Visit, ago: int = 0) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from coordinator.console import rpcs
-from coordinator.console.filters import REGION, region_of
+from coordinator.console.filters import REGION, any_region_of
 from coordinator.console.tables_page import heads
 from coordinator.wording.ages import told_age
 from coordinator.wording.answers import unanswered_line
@@ -53,7 +53,7 @@ async def _read(visit: Visit, calling: Calling) -> ListJointOrderSummariesRespon
 
 def _show(visit: Visit, answer: ListJointOrderSummariesResponse) -> Shown:
     states = values(JointOrderState.DESCRIPTOR, lambda each: told_state(JointOrderState.ValueType(each)))
-    choices = [chosen_of(visit, _STATE, translated("State"), states), region_of(visit)]
+    choices = [chosen_of(visit, _STATE, translated("State"), states), any_region_of(visit)]
     notes = [unanswered_line(each) for each in answer.unanswered]
     page = list_page(visit, PATH, choices, _table(visit, answer.orders), answer.next_page_token, notes=notes)
     return page.shown(translated("Joint orders"), PATH)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from coordinator.console import order, rpcs
-from coordinator.console.filters import REGION, region_of
+from coordinator.console.filters import REGION, any_region_of
 from coordinator.console.tables_page import heads
 from coordinator.wording.answers import unanswered_line
 from gateway.api.coordinator.v1.administration_pb2 import (
@@ -46,7 +46,7 @@ def _show(visit: Visit, found: ListOrderSummariesResponse | GetOrderTraceRespons
     if isinstance(found, GetOrderTraceResponse):
         return order.page_of(visit, visit.query.text(_ID).strip(), found)
     states = values(OrderState.DESCRIPTOR, lambda each: order_state(OrderState.ValueType(each)))
-    choices = [chosen_of(visit, _STATE, translated("State"), states), region_of(visit)]
+    choices = [chosen_of(visit, _STATE, translated("State"), states), any_region_of(visit)]
     texts = [text_filter(visit, _ID, translated("Order id"))]
     refused = [refusal_of(found).text] if isinstance(found, Refused) else []
     answer = ListOrderSummariesResponse() if isinstance(found, Refused) else found

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from coordinator.console import rpcs
-from coordinator.console.filters import REGION, region_of, rows_before
+from coordinator.console.filters import REGION, any_region_of, rows_before
 from coordinator.console.tables_page import heads
 from coordinator.wording.answers import unanswered_line
 from coordinator.wording.reconciliation import Pair, by_pair, differs, told_day
@@ -50,7 +50,7 @@ def _show(visit: Visit, answer: ReportReconciliationResponse) -> Shown:
     choices = [
         Choice(_DAYS, translated("Back"), periods, _period(visit)),
         chosen_of(visit, _SHOW, translated("Pairs"), options),
-        region_of(visit),
+        any_region_of(visit),
     ]
     pairs, first = _chosen(visit, by_pair(answer.days)), rows_before(visit)
     shown = dict(list(pairs.items())[first : first + _MOST])

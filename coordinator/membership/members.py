@@ -45,6 +45,12 @@ def members_of(snapshot: Snapshot) -> dict[str, Member]:
     return {region: member_of(snapshot.facts(region)) for region in ids}
 
 
+def former_regions(snapshot: Snapshot) -> list[str]:
+    """The regions that have joined once and are no longer in the configuration in force, by id."""
+    members = members_of(snapshot)
+    return sorted(each.region for each in snapshot.regions.values() if each.ever_joined and each.region not in members)
+
+
 class CurrentMembers:
     """The current members, made anew when the registry changes and not for each call."""
 

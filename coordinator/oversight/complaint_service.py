@@ -45,7 +45,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
     ) -> contract.ListComplaintHeadersResponse:
         """See the contract."""
         if request.region:
-            self._regions.require_configured(request.region)
+            self._regions.require_known(request.region)
         size = page_size(request.page_size)
 
         async def ask(channel: grpc.aio.Channel, seconds: float, told: Part[ComplaintHeader]) -> Part[ComplaintHeader]:
@@ -160,7 +160,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
     def _first_contact(self, ticket_id: str) -> str:
         """The origin region. Raises Refused with COMPLAINT_NOT_FOUND for an impossible ticket id."""
         contact = first_contact(ticket_id)
-        if not self._regions.is_configured(contact):
+        if not self._regions.is_known(contact):
             raise Refused(_NOT_FOUND, complaint=ticket_id)
         return contact
 

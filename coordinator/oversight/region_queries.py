@@ -84,6 +84,15 @@ class Regions:
         """Raises Refused with REGION_UNKNOWN unless the federation has such a region."""
         require_configured(self._members.all(), region)
 
+    def is_known(self, region: str) -> bool:
+        """Whether the federation has such a region, or had it: then other regions have records with it."""
+        return self.is_configured(region) or self._members.snapshot().facts(region).ever_joined
+
+    def require_known(self, region: str) -> None:
+        """Raises Refused with REGION_UNKNOWN unless the federation has such a region, or had it."""
+        if not self.is_known(region):
+            self.require_configured(region)
+
     def joined(self) -> list[str]:
         """The regions that ever joined, by id."""
         return [

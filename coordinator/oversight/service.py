@@ -35,7 +35,7 @@ class OrderOversightService(OrderOversightServiceServicer):
     ) -> contract.ListOrderSummariesResponse:
         """See the contract."""
         if request.region:
-            self._regions.require_configured(request.region)
+            self._regions.require_known(request.region)
         size = page_size(request.page_size)
 
         async def ask(channel: grpc.aio.Channel, seconds: float, told: Part[OrderSummary]) -> Part[OrderSummary]:
@@ -59,7 +59,7 @@ class OrderOversightService(OrderOversightServiceServicer):
     ) -> contract.ListJointOrderSummariesResponse:
         """See the contract."""
         if request.region:
-            self._regions.require_configured(request.region)
+            self._regions.require_known(request.region)
         size = page_size(request.page_size)
 
         async def ask(
@@ -85,7 +85,7 @@ class OrderOversightService(OrderOversightServiceServicer):
     ) -> contract.GetOrderTraceResponse:
         """See the contract. Where the origin region does not respond, all others are queried."""
         handling = origin_region(request.order_id)
-        if not self._regions.is_configured(handling):
+        if not self._regions.is_known(handling):
             raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=request.order_id)
         first = await self._regions.ask([handling], _trace_of(request.order_id))
         if handling in first.by_region:

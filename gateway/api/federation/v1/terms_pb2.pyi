@@ -32,6 +32,7 @@ class Terms(_message.Message):
     BUSINESSES_FIELD_NUMBER: _builtins.int
     JOINT_ITEMS_FIELD_NUMBER: _builtins.int
     JOINT_STAFF_CHECKS_FIELD_NUMBER: _builtins.int
+    FORMER_REGIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def regions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionTerm]:
         """All regions, by id."""
@@ -60,6 +61,10 @@ class Terms(_message.Message):
     def joint_staff_checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeTerm]:
         """The checks that staff make before they reserve an item, by business and item. An item without one is left out."""
 
+    @_builtins.property
+    def former_regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The regions that have joined once and are no longer in the configuration, by id. Coordinators alone know them."""
+
     def __init__(
         self,
         *,
@@ -70,10 +75,11 @@ class Terms(_message.Message):
         businesses: _abc.Iterable[Global___CodeTerm] | None = ...,
         joint_items: _abc.Iterable[Global___CodeTerm] | None = ...,
         joint_staff_checks: _abc.Iterable[Global___CodeTerm] | None = ...,
+        former_regions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["businesses", b"businesses", "complaint_categories", b"complaint_categories", "departments", b"departments", "joint_items", b"joint_items", "joint_staff_checks", b"joint_staff_checks", "regions", b"regions", "resolution_causes", b"resolution_causes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["businesses", b"businesses", "complaint_categories", b"complaint_categories", "departments", b"departments", "former_regions", b"former_regions", "joint_items", b"joint_items", "joint_staff_checks", b"joint_staff_checks", "regions", b"regions", "resolution_causes", b"resolution_causes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,93 @@
+"""A region leaves the federation: the others' records with it can still be chosen and read by administrators."""
+
+import html
+from http import HTTPStatus
+from pathlib import Path
+
+from google.protobuf.message import Message
+
+from gateway.api.coordinator.v1 import administration_pb2 as admin_api
+from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
+    GetComplaintHistoryRequest,
+    ListComplaintHeadersRequest,
+)
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from tests.federation.browser import Browser
+from tests.federation.complainant import Complainant
+from tests.federation.counter import Counter
+from tests.federation.databases import Databases
+from tests.federation.refusals import refusal
+from tests.federation.running import CALL_SECONDS, running
+
+GONE = "sichuan"
+
+
+def without(configuration: Configuration, region: str) -> Configuration:
+    """A configuration without a region, and without all that names it."""
+    found = Configuration()
+    found.CopyFrom(configuration)
+    _strip(found, {region})
+    return found
+
+
+def _strip(message: Message, gone: set[str]) -> None:
+    """Takes elements off that name what is gone. Their own ids are gone then, too."""
+    for field in message.DESCRIPTOR.fields:
+        value = getattr(message, field.name)
+        if field.is_repeated and field.message_type is not None and not field.message_type.GetOptions().map_entry:
+            kept = [each for each in value if not _names(each, gone)]
+            gone |= {each.id for each in value if _names(each, gone) and hasattr(each, "id")}
+            del value[:]
+            value.extend(kept)
+            for each in value:
+                _strip(each, gone)
+        elif field.is_repeated and field.message_type is None:
+            kept = [each for each in value if each not in gone]
+            del value[:]
+            value.extend(kept)
+        elif field.message_type is not None and not field.is_repeated and message.HasField(field.name):
+            _strip(value, gone)
+
+
+def _names(message: Message, gone: set[str]) -> bool:
+    return any(
+        getattr(message, field.name) in gone
+        for field in message.DESCRIPTOR.fields
+        if not field.is_repeated and field.type == field.TYPE_STRING
+    )
+
+
+async def test_records_with_a_region_that_has_left_are_chosen_and_read_and_one_that_never_was_is_unknown(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases, ("guangdong", GONE), web=["coordinator"]) as federation:
+        here, there = Counter(federation, "guangdong"), Counter(federation, GONE)
+        order = await here.order("SUSPEND", await there.new_customer())
+        theirs = await there.order("SUSPEND", await here.new_customer())
+        filed = await Complainant(federation, GONE).file("BILL_WRONG", await here.new_customer())
+        await federation.apply(without(await federation.configuration(), GONE))
+        browser = Browser.of(federation, "admin/root", "coordinator")
+        await browser.sign_in()
+        for page, found in (
+            ("orders", (order.id, theirs.id)),
+            ("joint-orders", ()),
+            ("complaints", (filed.ticket_id,)),
+            ("reconciliation", ()),
+        ):
+            answer = await browser.open(f"{page}?region={GONE}")
+            shown = html.unescape(answer.text)
+            assert answer.status == HTTPStatus.OK, page
+            assert f'<option value="{GONE}" selected>{GONE}, which has left</option>' in shown, page
+            assert all(each in shown for each in found), page
+        for path in (f"orders/{theirs.id}", f"complaints/{filed.ticket_id}"):
+            answer = await browser.open(path)
+            assert (answer.status, "guangdong" in answer.text) == (HTTPStatus.OK, True), path
+        request = ListComplaintHeadersRequest(region="nowhere")
+        lists = federation.complaint_oversight.ListComplaintHeaders(request, timeout=CALL_SECONDS)
+        assert (await refusal(lists)).reason == "REGION_UNKNOWN"
+        orders = admin_api.ListOrderSummariesRequest(region="nowhere")
+        listed = federation.oversight.ListOrderSummaries(orders, timeout=CALL_SECONDS)
+        assert (await refusal(listed)).reason == "REGION_UNKNOWN"
+        history = GetComplaintHistoryRequest(ticket_id="nowhere/20261124-1")
+        read = federation.complaint_oversight.GetComplaintHistory(history, timeout=CALL_SECONDS)
+        assert (await refusal(read)).reason == "COMPLAINT_NOT_FOUND"
