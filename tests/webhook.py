@@ -6,17 +6,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
-_DAY = timedelta(days=1)
+from deploy.local.identity_provider import self_signed
 
 
 @dataclass
@@ -80,25 +74,3 @@ def _handler(hook: Hook) -> type[BaseHTTPRequestHandler]:
             """Logs nothing."""
 
     return Handler
-
-
-def self_signed(directory: Path, stem: str) -> tuple[Path, Path]:
-    """The paths of a certificate of 127.0.0.1 and of its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, stem)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - _DAY)
-        .not_valid_after(now + _DAY)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    key_file, path = directory / f"{stem}.key", directory / f"{stem}.crt"
-    key_file.write_bytes(private)
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    return path, key_file

@@ -97,7 +97,10 @@ def _options() -> argparse.Namespace:
 
 def _run(where: Path, profile: Profile, *, keep: bool) -> int:
     stage, federation = Stage(), LocalFederation(where, REGIONS, profile, provided=PROVIDED)
+    federation.staff_rights = ("businesses", "purposes")
     left_running.open_web(federation)
+    if keep:
+        left_running.add_sign_in(federation)
     stage.title(
         "crossregion",
         "A customer's business, done in another region, exactly once · 异地办理，只办一次",
@@ -133,9 +136,10 @@ async def _story(stage: Stage, federation: LocalFederation, *, keep: bool) -> bo
             await chapters.tell(stage, chapter.__name__, partial(chapter, world))
         succeeded = ending.verdict(stage, time.perf_counter() - begin)
         if keep:
-            number = world.people.traveller.product.number
+            number, own = world.people.traveller.product.number, world.people.visitor_in_henan.product.number
             left_running.write_environments(federation, number)
-            left_running.tell(stage, federation, number, world.people.regular.product.number)
+            await asyncio.to_thread(left_running.start_sign_in, federation)
+            left_running.tell(stage, federation, number, world.people.regular.product.number, own)
     directory.note_processes(federation)
     return succeeded
 

@@ -5,22 +5,26 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from urllib.parse import urlencode
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_pem_private_key
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
+from deploy.demo import sign_in
 from deploy.demo.away import WAITS_FOR_REVIEW
 from deploy.demo.everything import PASSWORD
 from deploy.demo.stage import Stage
+from deploy.local.administrator import NAME as ADMINISTRATOR
 from deploy.local.directory import STOP
-from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
+from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation, Replica
 from gateway.process.files import replace_file
 from gateway.security.authority import TLS_CERTIFICATE, TLS_KEY
 
 _COUNTER = f"guangdong-{OPERATOR}"
-_STAFF = "sichuan-zhao.min"
+_MEMBER = "zhao.min"
+_STAFF = f"sichuan-{_MEMBER}"
 _ADMIN = "administrator"
 BROWSER_PASSWORD = "demo"  # noqa: S105 - of files that end with the demo
 """The password of the files for browsers: their folder goes with the demo."""
@@ -40,6 +44,17 @@ def open_web(federation: LocalFederation) -> None:
     )
     for replica, part in served:
         federation.open_web(replica, part)
+
+
+def add_sign_in(federation: LocalFederation) -> None:
+    """Lets people without a certificate sign in at both consoles, as `open_web` has opened them."""
+    sign_in.add(federation, (federation.coordinators[0], federation.nodes["sichuan"][0]))
+
+
+def start_sign_in(federation: LocalFederation) -> None:
+    """Starts what signs them in. Raises ProcessFailed."""
+    for each in federation.beside:
+        each.process.start()
 
 
 def write_environments(federation: LocalFederation, number: str) -> None:
@@ -71,10 +86,11 @@ def write_environments(federation: LocalFederation, number: str) -> None:
     )
 
 
-def tell(stage: Stage, federation: LocalFederation, number: str, known: str) -> None:
+def tell(stage: Stage, federation: LocalFederation, number: str, known: str, own: str) -> None:
     """Prints how to call what runs, how to look into it, and how to stop it.
 
-    `known` is the number of a customer who has a document on file and a service password.
+    `known` is the number of a customer who has a document on file and a service password, `own` that of a customer of
+    Guangdong.
     """
     stage.chapter(
         "It keeps running",
@@ -116,6 +132,7 @@ def tell(stage: Stage, federation: LocalFederation, number: str, known: str) -> 
         f"echo {PASSWORD} | region-node sharing disclosures {known}{_PROOF}",
         f"echo {PASSWORD} | region-node sharing withdraw {known}{_PROOF}",
     )
+    _tell_consent(stage, federation, own)
     _part(
         stage,
         "Be zhao.min of Sichuan's staff, see what waits for a review, and approve it:",
@@ -123,7 +140,7 @@ def tell(stage: Stage, federation: LocalFederation, number: str, known: str) -> 
         """region-node call OrderService.ListOrders --json '{"awaiting": "PARTY_HOME_STAFF"}'""",
         f"region-node call OrderService.ReviewOrder --json '{approval}'",
     )
-    _tell_consoles(stage, federation)
+    _tell_consoles(stage, federation, own)
     _part(
         stage,
         "Be the administrator:",
@@ -140,19 +157,50 @@ def tell(stage: Stage, federation: LocalFederation, number: str, known: str) -> 
     stage.line_to_copy(f"sh {shlex.quote(str(federation.directory / STOP))}")
 
 
-def _tell_consoles(stage: Stage, federation: LocalFederation) -> None:
-    """Prints the addresses of both consoles, and the files by which a browser gets in."""
+def _tell_consent(stage: Stage, federation: LocalFederation, own: str) -> None:
+    """Prints how a customer of Guangdong lets Sichuan's staff read the record, with a paper to put on file."""
+    paper = federation.directory / "consent.pdf"
+    replace_file(paper, b"%PDF-1.7\n%%EOF\n")
+    _part(
+        stage,
+        f"At the same counter: {own} of Guangdong lets Sichuan read, by a signed paper:",
+        f"region-node documents upload {shlex.quote(str(paper))} --number {own} --code SHARING_CONSENT"
+        " --request-id consent-paper --staff-id me",
+        f"region-node sharing consent {own} --reader sichuan --purpose counter-service"
+        f" --paper guangdong/{OPERATOR}/consent-paper --staff-id me",
+    )
+
+
+def _tell_consoles(stage: Stage, federation: LocalFederation, own: str) -> None:
+    """Prints the links and addresses of both consoles, and the files by which a browser gets in."""
+    coordinator, node = federation.coordinators[0], federation.nodes["sichuan"][0]
+    # A browser keeps one session for each host, whatever the port is.
+    people = (
+        sign_in.Link(coordinator.name, ADMINISTRATOR, _console(federation, coordinator, "localhost")),
+        sign_in.Link(node.name, _MEMBER, _console(federation, node, "127.0.0.1")),
+    )
+    told = ("Administrator of the federation", "admin"), (f"{_MEMBER} of Sichuan's staff", _STAFF)
     stage.say("")
     stage.say(
-        f"Consoles in a browser: import the file with the password {BROWSER_PASSWORD}, open the address, choose that"
-        " certificate, and go on past the warning: the browser does not know the authority of the demo."
+        "Consoles in a browser: open a link, which counts once, and go on past the warnings: the browser does not know"
+        " the authorities of the demo."
     )
-    for who, name, replica in (
-        ("Administrator of the federation", "admin", federation.coordinators[0]),
-        ("zhao.min of Sichuan's staff", _STAFF, federation.nodes["sichuan"][0]),
-    ):
+    for (who, _), link in zip(told, sign_in.links(federation, people), strict=True):
+        stage.say(f"{who}:")
+        stage.line_to_copy(link)
+    stage.say(
+        f"Or by a certificate: import the file with the password {BROWSER_PASSWORD}, open the address, and choose it."
+    )
+    for (who, name), person in zip(told, people, strict=True):
         stage.say(f"{who}: {_browser_file(federation, name)}")
-        stage.line_to_copy(f"https://127.0.0.1:{federation.web_port(replica)}/console")
+        stage.line_to_copy(person.console)
+    stage.say("What Sichuan's staff see by the consent above:")
+    query = urlencode({"number": own, "purpose": "counter-service"})
+    stage.line_to_copy(f"{people[1].console}/customers/shared-record?{query}")
+
+
+def _console(federation: LocalFederation, replica: Replica, host: str) -> str:
+    return f"https://{host}:{federation.web_port(replica)}/console"
 
 
 def _part(stage: Stage, title: str, *lines: str) -> None:

@@ -18,7 +18,7 @@ from deploy.local.ports import HeldPort
 from deploy.local.postgresql_access import PostgresqlAccess
 from deploy.local.process import ChildProcess, Launcher, LocalProcess, Program, launch_anew
 from deploy.local.profiles import EMBEDDED, Engine, Placement, Profile
-from deploy.local.programs import REGION_NODE, run_by
+from deploy.local.programs import REGION_NODE, beside, run_by
 from deploy.local.settings_files import Settings, credentials_table, write_scopes, write_settings
 from deploy.local.stores import LocalStores, Running
 from deploy.provider.notification import Phones
@@ -116,6 +116,8 @@ class LocalFederation:
         self.provided = dict(provided or {})
         self.providers = {region: self._provider(region) for region in self.provided}
         self.processes |= {provider.name: provider.process for provider in self.providers.values()}
+        self.beside: list[Replica] = []
+        """Further processes, each with its files in the directory `certificates/<name>`. Their starter starts them."""
         self.reached_through: dict[str, tuple[str, ...]] = {}
         """The addresses at which a region reaches the coordinators, by region, if not directly."""
         self.heartbeat_seconds = HEARTBEAT_SECONDS
@@ -130,6 +132,8 @@ class LocalFederation:
         """The tables `[web]` of the processes that serve HTTPS, by their names."""
         self.operators: tuple[str, ...] = (OPERATOR,)
         """The operator systems of each region, by name: each has a certificate, and a scope with everything."""
+        self.staff_rights: tuple[str, ...] = ("businesses",)
+        """The lists in the scope of staff, each with everything. Version 0.3.0 rejects `purposes`."""
         self.valid = _VALID
         """The validity of certificates. Tests that drive a clock far ahead need a longer one."""
         self.advertised: dict[str, str] = {}
@@ -175,7 +179,7 @@ class LocalFederation:
                     self._issue_tls(authority, identity, replica.name)
             for name in self.operators:
                 self.issue(authority, Identity(FEDERATION, Role.ROLE_OPERATOR, region, name), f"{region}-{name}")
-        write_scopes(self.scopes_file, self.operators)
+        write_scopes(self.scopes_file, self.operators, self.staff_rights)
         for region, provider in self.providers.items():
             self.issue(authority, Identity(FEDERATION, Role.ROLE_PROVIDER, region, PROVIDER), provider.name)
         self.stores.prepare()
@@ -258,7 +262,7 @@ class LocalFederation:
         Raises ProcessFailed.
         """
         nodes = [replica for replicas in self.nodes.values() for replica in replicas]
-        for group in (nodes, self.coordinators, self.providers.values()):
+        for group in (nodes, self.coordinators, (*self.providers.values(), *self.beside)):
             for replica in group:
                 replica.process.tell_to_stop()
             for replica in group:
@@ -267,7 +271,7 @@ class LocalFederation:
 
     def kill(self) -> None:
         """Kills everything, and removes the data of etcd and PostgreSQL."""
-        for process in self.processes.values():
+        for process in (*self.processes.values(), *(each.process for each in self.beside)):
             process.kill()
         self.stores.remove()
 
@@ -277,7 +281,7 @@ class LocalFederation:
         settings = f"{self.directory / 'settings'}/"
         certificates = f"{self.directory / 'certificates'}/"
         marked = [(replica, settings) for replica in (*nodes, *self.coordinators)]
-        marked += [(provider, certificates) for provider in self.providers.values()]
+        marked += [(each, certificates) for each in (*self.providers.values(), *self.beside)]
         return [
             Running(replica.name, replica.process.pid, replica.endpoint, replica.process.log, mark)
             for replica, mark in marked
@@ -425,18 +429,7 @@ class LocalFederation:
     def _provider(self, region: str) -> Replica:
         """The region's own system: the example, in the directory of its certificate."""
         name, port = f"{region}-{PROVIDER}", HeldPort()
-        port_file = self.directory / "data" / f"{name}.port"
-        program = Program(
-            name=name,
-            module="deploy.provider",
-            arguments=(
-                f"--directory={self.directory / 'certificates' / name}",
-                f"--listen=127.0.0.1:{port.number}",
-                f"--port-file={port_file}",
-            ),
-            log=self.directory / "logs" / f"{name}.log",
-            port_file=port_file,
-        )
+        program = beside(self.directory, name, "deploy.provider", f"--listen=127.0.0.1:{port.number}")
         return Replica(name, 0, port, LocalProcess(program, self._launcher))
 
     def _issue_tls(self, authority: Authority, identity: Identity, name: str) -> None:

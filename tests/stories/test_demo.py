@@ -1,5 +1,7 @@
 """The demo as people run it: a process that starts four others, tells its story, and cleans up after itself."""
 
+import asyncio
+import html
 import os
 import re
 import signal
@@ -7,9 +9,12 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
+import aiohttp
 import pytest
+from yarl import URL
 
 from deploy.demo import ending
 from deploy.demo.stage import Stage
@@ -104,6 +109,28 @@ def told(process: subprocess.Popen[str]) -> str:
     return output
 
 
+async def signed_in_by(link: str, page: str) -> str:
+    """A page of the console to which a link of the demo leads a browser without a certificate."""
+    async with browser() as person:
+        way = await person.get(link)
+        (onward,) = re.findall(r'href="(https://[^"]*/authorize[^"]*)"', await way.text())
+        back = await person.get(html.unescape(onward))
+        assert back.status == HTTPStatus.OK, await back.text()
+        return await (await person.get(back.url.join(URL(page)))).text()
+
+
+async def status_of(link: str) -> int:
+    """The status of the answer to a new browser."""
+    async with browser() as person:
+        return (await person.get(link)).status
+
+
+def browser() -> aiohttp.ClientSession:
+    """A browser whose person goes on past the warnings about authorities."""
+    jar = aiohttp.CookieJar(unsafe=True)  # also of addresses without a name
+    return aiohttp.ClientSession(cookie_jar=jar, connector=aiohttp.TCPConnector(ssl=False))
+
+
 def serving(output: str, expected: set[str] = EMBEDDED) -> dict[str, bool]:
     """The processes in the story's output that still listen."""
     ports = {name: int(port) for name, port in SERVES.findall(output)}
@@ -169,6 +196,13 @@ def test_the_story_goes_as_expected_and_kept_running_it_does_what_it_prints_and_
         assert '"id": "guangdong/counter/mine-1"' in pasted.stdout
         assert '"state": "ORDER_STATE_COMPLETED"' in pasted.stdout
         assert "is whole" in pasted.stdout
+        administrator, member = [line for line in printed if "/link/" in line]
+        (record,) = [line for line in printed if "shared-record" in line]
+        read = asyncio.run(signed_in_by(member, record))
+        assert ('"person">zhao.min<' in read, "by the grant guangdong/" in read) == (True, True), read
+        board = asyncio.run(signed_in_by(administrator, "/console/board"))
+        assert '"person">root<' in board
+        assert asyncio.run(status_of(member)) == HTTPStatus.GONE, "a link counts once"
         (stop,) = [line for line in printed if line.startswith("sh ")]
         subprocess.run(stop, shell=True, cwd=tmp_path, check=True, timeout=SECONDS)
         assert not any(serving(output).values())
