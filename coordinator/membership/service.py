@@ -31,6 +31,7 @@ from gateway.auditing.walking import LARGEST_SEQUENCE
 from gateway.errors import Refused
 from gateway.federation import versions
 from gateway.federation.suspensions import ProvenSuspension
+from gateway.process.finishing import Finishing
 from gateway.rpc.calls import current_call
 from gateway.rpc.rates import Rate
 from gateway.security.sealing_keys import prover_of
@@ -89,7 +90,7 @@ class FederationService(FederationServiceServicer):
         self._watching: dict[asyncio.Event, str] = {}
         self._placed: dict[str, Counter[str]] = {}
         """By region: the endpoints whose heartbeats are being written, and how many of each."""
-        self._writing: set[asyncio.Task[None]] = set()
+        self._writing = Finishing()
         self._wrong_clocks: dict[str, frozenset[str]] = {}
         self._heads: dict[str, tuple[datetime, bool]] = {}
         self._heartbeats = Rate(_BURST, _BURST / ports.interval.total_seconds())
@@ -120,10 +121,7 @@ class FederationService(FederationServiceServicer):
         if request.leaving:
             await self._ports.registry.leave(region, heartbeat.endpoint)
         else:
-            writing = asyncio.create_task(self._write(region, heartbeat))
-            self._writing.add(writing)
-            writing.add_done_callback(self._written)
-            await asyncio.shield(writing)
+            await self._writing.run(self._write(region, heartbeat))
             if self._ports.registry.snapshot().facts(region).suspension is None:
                 # By the steady clock of when it came: the registry may have taken long.
                 self._ports.clock.hear(region, from_timestamp(request.node_time), heard)
@@ -285,11 +283,6 @@ class FederationService(FederationServiceServicer):
         with self._place(region, heartbeat.endpoint):
             self._require_calm(region, heartbeat)
             await self._ports.registry.beat(region, heartbeat)
-
-    def _written(self, writing: "asyncio.Task[None]") -> None:
-        self._writing.discard(writing)
-        if not writing.cancelled():
-            writing.exception()  # its caller has it, unless they have gone
 
     @contextmanager
     def _place(self, region: str, endpoint: str) -> Iterator[None]:

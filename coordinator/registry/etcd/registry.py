@@ -51,6 +51,7 @@ from gateway.errors import Refused
 from gateway.federation.revisions import Chain
 from gateway.federation.rules import difference
 from gateway.federation.suspensions import ProvenSuspension
+from gateway.process.finishing import Finishing
 from gateway.process.last_good import LastGoodBroken
 from gateway.rpc.admission import elsewhere
 from gateway.time.clock import Clock, to_microseconds
@@ -128,7 +129,7 @@ class EtcdRegistry:
         self._listeners: list[Callable[[], None]] = []
         self._keeper = LastGoodKeeper(self._copy, self._follower, parts.last_good)
         self._running: list[asyncio.Task[None]] = []
-        self._under_way: set[asyncio.Task[object]] = set()
+        self._finishing = Finishing(_log_defect)
 
     @classmethod
     async def open(
@@ -385,7 +386,7 @@ class EtcdRegistry:
 
     async def close(self) -> None:
         """See the port. This coordinator counts as live no more."""
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._finishing.all_done()
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -433,16 +434,8 @@ class EtcdRegistry:
 
     async def _to_the_end(self, work: Coroutine[object, object, T]) -> T:
         """Completes a coroutine even if its caller is cancelled."""
-        task = asyncio.create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._done)
         with elsewhere():
-            return await asyncio.shield(task)
-
-    def _done(self, task: "asyncio.Task[T]") -> None:
-        self._under_way.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, Refused):
-            _log.error("a change of the registry failed", exc_info=error)
+            return await self._finishing.run(work)
 
     async def _applied(self, key: bytes) -> Applied | None:
         """A configuration with its number plan. Raises Refused with REGISTRY_UNAVAILABLE; of a later version, too."""
@@ -493,3 +486,8 @@ class EtcdRegistry:
 
 async def _nobody_to_ask(_: Collection[Replica]) -> bool:
     return False
+
+
+def _log_defect(error: BaseException) -> None:
+    if not isinstance(error, Refused):
+        _log.error("a change of the registry failed", exc_info=error)

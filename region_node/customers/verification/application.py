@@ -13,6 +13,7 @@ from gateway.api.region.v1 import verification_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused, Unreachable
+from gateway.process.finishing import Finishing
 from gateway.process.turns import owner
 from gateway.relay.workers import Workers
 from gateway.rpc.admission import elsewhere
@@ -68,7 +69,7 @@ class VerificationApplication:
 
     def __init__(self, ports: VerificationPorts) -> None:
         self._ports = ports
-        self._guesses: set[asyncio.Task[object]] = set()
+        self._guesses = Finishing()
         self._last = _Sending()
         self._hashing = Counter[str]()  # the passwords of each asker that are being hashed
 
@@ -137,15 +138,7 @@ class VerificationApplication:
             return await then(Said(code, has_password=True))
         if not found.counts:
             return await self._guess(attempt, request, found, then)
-        guess = asyncio.create_task(self._guess(attempt, request, found, then))
-        self._guesses.add(guess)
-        guess.add_done_callback(self._is_over)
-        return await asyncio.shield(guess)
-
-    def _is_over(self, guess: asyncio.Task[object]) -> None:
-        self._guesses.discard(guess)
-        if not guess.cancelled():
-            guess.exception()  # a wrong guess is no defect where nobody is left to tell
+        return await self._guesses.run(self._guess(attempt, request, found, then))
 
     async def _guess(
         self,
