@@ -18,9 +18,9 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from gateway.process.resident import Growth, give_back, resident_bytes
+from gateway.values.sizes import MIB
 
 _log = logging.getLogger(__name__)
-MIB = 1024 * 1024
 LOOK = 0.25  # seconds between two looks at the memory, each of which costs 50 microseconds
 GROWTH = 64 * MIB  # in ten seconds, from which the connections are looked at: a node grows so in a burst of work
 LARGE = 1024 * MIB  # memory from which they are looked at in any case

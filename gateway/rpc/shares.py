@@ -9,6 +9,7 @@ from gateway.process.limit import Shared
 from gateway.rpc.networks import network_of
 from gateway.rpc.rates import Rate
 from gateway.security.identity import Identity
+from gateway.values.sizes import MIB
 
 ALL_CALLS = 4096
 CALLS = ALL_CALLS // 4  # of one certificate
@@ -16,7 +17,6 @@ CALLS_OF_COORDINATOR = 2 * CALLS  # a coordinator carries the envelopes of all o
 CALLS_OF_STRANGERS = 32  # of all of one region together
 CALLS_OF_JOINERS = 16  # of one network: they have no certificate, and each needs one call at a time
 CONNECTIONS = 256  # of one certificate, with a call at the same time
-MIB = 1024 * 1024
 BYTES = 128 * MIB  # of requests that are being served: 32 of the largest size, or 512 of the usual one
 # Of the requests of a certificate that takes turns: far more than a process does. Requests beyond it wait for a while.
 BYTES_PER_SECOND, BYTES_AT_ONCE = 64 * MIB, 256 * MIB

@@ -11,10 +11,11 @@ import pytest
 
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest, SubmitOrdersRequest
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.rpc.connections import MIB, SETTLED, ConnectionWatch
+from gateway.rpc.connections import SETTLED, ConnectionWatch
 from gateway.rpc.server import Server
 from gateway.security.identity import server_name
 from gateway.security.tls import server_credentials
+from gateway.values.sizes import MIB
 from tests.contract.border_scene import COUNTER, NODE, ORDERS, PATIENCE_S, Parser, dial
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates, border
 from tests.hostile.frames import CONTINUATION, Connection, call_headers, frame

@@ -11,6 +11,7 @@ from gateway.api.region.v1.document_envelopes_pb2 import DocumentContentQuestion
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
 from gateway.time.clock import to_timestamp
+from gateway.values.sizes import MIB
 from region_node.customers.documents.rules import attested
 from tests.federation.archive import CHUNK, REGISTERED, Archive, scan
 from tests.federation.counter import Counter
@@ -18,7 +19,6 @@ from tests.federation.forger import Forger, refused
 from tests.federation.refusals import Told, read, refusal
 from tests.federation.running import CALL_SECONDS, Federation, until
 
-MEBIBYTE = 1024 * 1024
 SECRET = "HENAN-SCAN-0815"
 
 
@@ -84,7 +84,7 @@ async def test_an_upload_that_breaks_off_goes_on_where_it_was_and_a_repeat_chang
 
 
 def _too_large(named: api.DocumentUpload) -> bytes:
-    named.size = 100 * MEBIBYTE
+    named.size = 100 * MIB
     return b""
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from gateway.maintenance.doctor.findings import Finding, bad, good, warning
 from gateway.process.files import existing, require_writable
 from gateway.store.sqlite import WATERMARK_BYTES
+from gateway.values.sizes import MIB
 from gateway.wording.languages import translated
 
 _PLENTY = 4  # times the watermark: less is a warning
-_MEBIBYTE = 1024 * 1024
 _ALL_BUT_OWNER = 0o077
 
 
@@ -64,8 +64,8 @@ def _is_open(path: Path) -> bool:
 
 
 def _room(place: Path, free: int) -> Finding:
-    found = translated("{free} MiB are free at {place}", free=free // _MEBIBYTE, place=place)
-    least = WATERMARK_BYTES // _MEBIBYTE
+    found = translated("{free} MiB are free at {place}", free=free // MIB, place=place)
+    least = WATERMARK_BYTES // MIB
     if free <= WATERMARK_BYTES:
         return bad(
             translated("disk"), found, translated("make room: below {least} MiB no new work is accepted", least=least)

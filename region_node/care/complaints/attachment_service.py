@@ -13,12 +13,13 @@ from gateway.federation.complaint_rules import ATTACHMENT_SIZE
 from gateway.rpc.calls import current_call
 from gateway.store.port import Store
 from gateway.time.clock import Clock
+from gateway.values.sizes import MIB
 from region_node.care.complaints import rules
 from region_node.care.complaints.attaching import MATERIAL, Attaching
 from region_node.care.complaints.attachment_contents import AttachmentReading
 from region_node.customers.documents.files import StoredFile
 from region_node.customers.documents.receiving_stream import ReceivingApplication
-from region_node.customers.documents.rules import MEBIBYTE, require_file
+from region_node.customers.documents.rules import require_file
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
 from region_node.requests.calling import caller_of
@@ -85,7 +86,7 @@ class AttachmentService(AttachmentServiceServicer):
             material = federation.material(MATERIAL)
             if material is None:
                 raise Refused(Reason.REASON_CONFIGURATION_INVALID, problem=f"there is no material {MATERIAL}")
-            limit = federation.figure(ATTACHMENT_SIZE, (self._context.region,)) * MEBIBYTE
+            limit = federation.figure(ATTACHMENT_SIZE, (self._context.region,)) * MIB
             require_file("attachment", named, material, limit)
         except Refused as refused:
             await self._receiving.refuse(attaching, refused)

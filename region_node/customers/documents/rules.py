@@ -26,7 +26,6 @@ CHUNK_LIMIT = 64 * 1024
 PIECE_LIMIT = 48 * 1024
 """Bytes of content in an envelope's answer: with overhead less than the 64 KiB of an envelope."""
 SIZE_POLICY = "document-size"
-MEBIBYTE = 1024 * 1024
 HASH_BYTES = 32
 """Of a document's content by SHA-256, and of its keyed hash by HMAC-SHA-256."""
 IDENTIFYING = frozenset({"ID_ORIG", "BIZ_LIC"})

@@ -16,6 +16,7 @@ from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
 from gateway.store.port import Store
 from gateway.time.clock import Clock
+from gateway.values.sizes import MIB
 from region_node.customers.documents import rules
 from region_node.customers.documents.files import StoredFile
 from region_node.customers.documents.receiving_stream import ReceivingApplication
@@ -80,7 +81,7 @@ class UploadApplication:
         home = federation.number_plan.home_of(named.number)
         if home is None:
             raise Refused(Reason.REASON_NUMBER_UNRESOLVED, number=number_prefix(named.number))
-        limit = federation.figure(rules.SIZE_POLICY, (self._context.region, home)) * rules.MEBIBYTE
+        limit = federation.figure(rules.SIZE_POLICY, (self._context.region, home)) * MIB
         rules.require_upload(named, federation.material(named.code), limit, now)
         return home
 
