@@ -12,6 +12,7 @@ import click
 
 from coordinator.cli.main import main as coordinator
 from deploy.demo.world import REGIONS
+from deploy.image import debian_packages
 from gateway.rpc.server import DRAIN_SECONDS
 from gateway.settings import without_passwords
 from region_node.cli.main import main as region_node
@@ -407,6 +408,8 @@ def image_builds(deploy: Path) -> Iterator[str]:
         yield "packages are installed without the hashes of the lock"
     if (problem := unknown_command(stages["crossregion"].command())) is not None:
         yield f"the image's command: {problem}"
+    if f"-m {debian_packages.__name__} > " not in stages["crossregion"].all("RUN")[-1]:
+        yield "the image has no bill of the Debian packages that it has at the end"
 
 
 def _made_of(stage: Stage, stages: Mapping[str, Stage], deploy: Path) -> Iterator[str]:

@@ -240,6 +240,7 @@ BROKEN: tuple[tuple[Rule, str, str, str, str], ...] = (
     (rules.image_builds, "image/Dockerfile", "BASE=debian", "BASE=registry.example/debian", "without a registry"),
     (rules.image_builds, "image/Dockerfile", "debian:13-slim@sha256:", "debian:13-slim-", "pinned by a digest"),
     (rules.image_builds, "image/Dockerfile", "WORKDIR /source", "WORKDRI /source", "no instruction"),
+    (rules.image_builds, "image/Dockerfile", "-m deploy.image.debian_packages", "-m deploy", "no bill of the Debian"),
     (
         rules.versions,
         "kubernetes/etcd.yaml",
