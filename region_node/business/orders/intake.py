@@ -37,6 +37,7 @@ from region_node.business.orders.rows import (
     OrderRow,
     find_order,
     insert_order,
+    is_proven_intake,
     known_request,
     require_order,
     update_order,
@@ -126,7 +127,8 @@ def submit(
         exposure.take_in(tx, context, order, now)
         book_intake(tx, context, order, now)
         _send_or_hold(tx, context, order, caller.traceparent, now)
-        insert_order(tx, OrderRow(order, caller.traceparent), now, promised=promised_date(order))
+        row = OrderRow(order, caller.traceparent)
+        insert_order(tx, row, now, promised=promised_date(order), is_proven=_is_proven(caller))
     insert_request(tx, key, order.id, settled=True, now=now)
     note(tx, caller, "SubmitOrder", order.id, now)
     return order
@@ -218,14 +220,17 @@ def _require_first_person(
     A name that the scope of an operator system lets it give is no first person of four eyes: its bearer may be the
     second one. A customer who acts alone is, by a code or a password, as where no such name counts.
     """
-    if order.home_region != context.node.region or isinstance(caller, OwnNode) or caller.proof:
-        return
-    if caller.identity.role == Role.ROLE_OPERATOR:
+    if order.home_region == context.node.region and not isinstance(caller, OwnNode) and not _is_proven(caller):
         _require_no_given_name(tx, context, order, now)
 
 
+def _is_proven(caller: Submitter) -> bool:
+    """Whether a member of staff has proven to act: by a certificate, or behind an operator system."""
+    return not isinstance(caller, OwnNode) and (bool(caller.proof) or caller.identity.role == Role.ROLE_STAFF)
+
+
 def _require_no_given_name(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
-    """As `_require_first_person`, of an order of an operator system that has shown no proof, as far as is known."""
+    """As `_require_first_person`, of an order without a proof."""
     node, request = context.node, order.request
     if not node.scopes.names_staff(order.operator):
         return
@@ -289,7 +294,8 @@ def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now:
     order.ClearField("error")
     rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.node.region, reason="released")
     try:
-        _require_no_given_name(tx, context, order, now)  # whether there was a proof is not kept
+        if not is_proven_intake(tx, order.id):
+            _require_no_given_name(tx, context, order, now)
         home.decide(tx, context, order, now, is_taken_in=True)
     except Refused as refused:
         if refused.reason in _ON_THE_WAY:

@@ -77,7 +77,7 @@ ORDER_RECORDS = Records(
     table="orders",
     key="order_id",
     dated="create_time",
-    fixed=("order_id", "origin_region", "operator", "business", "number", "create_time", "is_sealed"),
+    fixed=("order_id", "origin_region", "operator", "business", "number", "create_time", "is_sealed", "is_proven"),
     changing=(
         "home_region",
         "state",
@@ -124,6 +124,11 @@ def require_order(tx: Transaction, order_id: str) -> OrderRow:
     return ORDER_RECORDS.require(tx, order_id)
 
 
+def is_proven_intake(tx: Transaction, order_id: str) -> bool:
+    """Whether a member of staff has proven here to take an order in; False for one of an earlier version."""
+    return ORDER_RECORDS.column(tx, order_id, "is_proven") == 1
+
+
 def known_request(tx: Transaction, key: RequestKey) -> Order | None:
     """The order of a request that was made before. Raises Refused as `done_before`, and with CUSTOMER_ERASED."""
     known = done_before(tx, key)
@@ -134,8 +139,13 @@ def known_request(tx: Transaction, key: RequestKey) -> Order | None:
     return require_order(tx, known).order
 
 
-def insert_order(tx: Transaction, row: OrderRow, now: datetime, *, promised: datetime | None = None) -> None:
-    """Adds an order and its first event. `promised` is the date that this region watches until the order is final."""
+def insert_order(
+    tx: Transaction, row: OrderRow, now: datetime, *, promised: datetime | None = None, is_proven: bool = False
+) -> None:
+    """Adds an order and its first event.
+
+    `promised` is the date that this region watches until the order is final. `is_proven` as `is_proven_intake`.
+    """
     order = row.order
     columns: dict[str, Value] = {
         **_changing(order),
@@ -146,6 +156,7 @@ def insert_order(tx: Transaction, row: OrderRow, now: datetime, *, promised: dat
         "create_time": to_microseconds(from_timestamp(order.create_time)),
         "traceparent": row.traceparent,
         "is_sealed": 1,
+        "is_proven": int(is_proven),
         "due_time": None if promised is None else to_microseconds(promised),
     }
     ORDER_RECORDS.insert(tx, order.id, order, columns)
