@@ -250,7 +250,7 @@ def _of_business(ports: ServicePorts) -> list[Service]:
         Service.of(
             catalogue_service_pb2.DESCRIPTOR.services_by_name["CatalogueService"],
             add_CatalogueServiceServicer_to_server,
-            CatalogueService(context.region, context.border.current, store, clock),
+            CatalogueService(context, store, clock),
         ),
         Service.of(
             verification_service_pb2.DESCRIPTOR.services_by_name["VerificationService"],

@@ -10,7 +10,9 @@ from gateway.time.clock import Clock
 from region_node.customers import operations
 from region_node.customers.contacts import merged, require_mask
 from region_node.customers.moved_numbers import home_elsewhere
+from region_node.customers.own_readings import OwnReadings
 from region_node.customers.rows import find_line
+from region_node.customers.verification.rules import Shown
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall, audited_call
 from region_node.requests.checks import require_request_id, require_size
@@ -23,6 +25,7 @@ class ContactApplication:
     def __init__(self, context: RegionContext, store: Store, questions: Questions, clock: Clock) -> None:
         self._context = context
         self._store = store
+        self._readings = OwnReadings(context, store)
         self._questions = questions
         self._clock = clock
 
@@ -41,7 +44,9 @@ class ContactApplication:
         owner = await self._store.read(lambda tx: self._home_elsewhere(tx, asked.number))
         require_mask(asked.update_mask, is_named=owner is not None)
         if owner is None:
-            return await self._store.write(lambda tx: self._change(tx, asked, call))
+            return await self._readings.write(
+                call.dealer, Shown("", asked.number), call.now, lambda tx: self._change(tx, asked, call)
+            )
         return await self._ask(owner, asked, call)
 
     def _change(self, tx: Transaction, asked: SetContactPreferencesRequest, call: AuditedCall) -> ContactPreferences:

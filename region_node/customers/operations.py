@@ -41,7 +41,6 @@ from region_node.customers.status import MOVED, require_readable, status_of
 from region_node.customers.subscriptions import Subscription, insert_subscriptions, subscriptions_of
 from region_node.customers.taking_over import NewCustomer, Registered
 from region_node.requests.auditing import AuditedCall
-from region_node.requests.dealings import count_line
 
 SUSPENSION_TIMER = "suspension-end"
 
@@ -106,7 +105,6 @@ def read(tx: Transaction, number: str, asked: AuditedCall) -> KnownCustomer:
     """
     found = _require(tx, number)
     asked.record(tx, "GetCustomer", found.customer.customer_id)
-    count_line(tx, asked.dealer, asked.now)
     return found
 
 

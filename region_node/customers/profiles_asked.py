@@ -9,10 +9,13 @@ from gateway.relay.border import Moved
 from gateway.rpc.element_counts import parsed
 from gateway.store.port import Store
 from gateway.time.clock import Clock
+from region_node.customers.own_readings import OwnReadings
 from region_node.customers.profiles import read_profile
+from region_node.customers.verification.rules import Shown
 from region_node.customers.verified import QRY_PROFILE
 from region_node.node.context import RegionContext
 from region_node.requests.checks import require_request_id, require_requester, require_size
+from region_node.requests.dealings import Dealer
 from region_node.requests.questions import Questions
 
 
@@ -21,7 +24,7 @@ class ProfileApplication:
 
     def __init__(self, context: RegionContext, store: Store, questions: Questions, clock: Clock) -> None:
         self._context = context
-        self._store = store
+        self._readings = OwnReadings(context, store)
         self._questions = questions
         self._clock = clock
 
@@ -37,8 +40,12 @@ class ProfileApplication:
         if owner != self._context.region:
             return parsed(Profile, await self._ask(owner, asked))
         questioner, now = self._questions.questioner, self._clock.now()
+        dealer = Dealer(questioner.region, questioner.caller, asked.requester.staff_id)
+        shown = Shown(questioner.subject(asked.request_id), asked.number, asked.documents)
         try:
-            return await self._store.write(lambda tx: read_profile(tx, self._context, asked, questioner, now))
+            return await self._readings.write(
+                dealer, shown, now, lambda tx: read_profile(tx, self._context, asked, questioner, now)
+            )
         except Moved as moved:
             raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
 

@@ -1,7 +1,9 @@
 """CustomerService: the region's own customers."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import grpc
@@ -22,20 +24,42 @@ from region_node.customers.listed_lines import count_lines
 from region_node.customers.messages import customer_message
 from region_node.customers.operations import KnownCustomer
 from region_node.customers.other_contacts.rules import Wanted, named_contacts
+from region_node.customers.own_readings import OwnReadings
 from region_node.customers.profiles_asked import ProfileApplication
 from region_node.customers.rows import Line
 from region_node.customers.taking_over import NAME_LIMIT, new_customer, require_own_plan
+from region_node.customers.verification.rules import Shown
 from region_node.node.context import RegionContext
 from region_node.records.listing import FAR, Position
-from region_node.requests.auditing import audited_call
+from region_node.requests.auditing import AuditedCall, audited_call
 from region_node.requests.checks import require_length
 from region_node.requests.importing.stream import ImportStream
 
+T = TypeVar("T")
 _PAGE = "customers"
 _SEPARATOR = "\0"  # between the ids of a customer and a line: neither contains it
 _BATCH_LIMIT = 500
 _CONTACTS = "other_contacts"
 _CHANGEABLE = ("name", "email", _CONTACTS)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """The line that a request names: by its number in E.164, or by its id."""
+
+    number: str = field(repr=False)
+    product_id: str
+
+    @classmethod
+    def of(cls, number: str, product_id: str) -> "_Named":
+        """Raises Refused where no line is named, or it is named twice."""
+        if number and product_id:
+            raise invalid("product_id", "the number is named as well", "已指明号码")
+        return cls("" if product_id else normalize(number), product_id)
+
+    def number_in(self, tx: Transaction) -> str:
+        """The number of the line. Raises Refused as `number_of`."""
+        return self.number or operations.number_of(tx, self.product_id)
 
 
 class CustomerService(CustomerServiceServicer):
@@ -51,6 +75,7 @@ class CustomerService(CustomerServiceServicer):
     ) -> None:
         self._context = context
         self._store = store
+        self._readings = OwnReadings(context, store)
         self._clock = clock
         self._profiles = profiles
         self._contacts = contacts
@@ -102,8 +127,8 @@ class CustomerService(CustomerServiceServicer):
     ) -> api.GetCustomerResponse:
         """See the contract."""
         asked = audited_call(request.requester, self._clock)
-        named = _named(request.number, request.product_id)
-        found = await self._store.write(lambda tx: operations.read(tx, named(tx), asked))
+        named = _Named.of(request.number, request.product_id)
+        found = await self._counted(named, asked, lambda tx, number: operations.read(tx, number, asked))
         return api.GetCustomerResponse(customer=self._message(found))
 
     async def ListCustomers(
@@ -143,8 +168,10 @@ class CustomerService(CustomerServiceServicer):
         for path, value in changes.items():
             require_length(path, value, NAME_LIMIT, required=path == "name")
         product = request.customer.product
-        named = _named(product.number, "" if product.number else product.id)
-        found = await self._store.write(lambda tx: operations.change(tx, named(tx), changes, asked, contacts))
+        named = _Named.of(product.number, "" if product.number else product.id)
+        found = await self._counted(
+            named, asked, lambda tx, number: operations.change(tx, number, changes, asked, contacts)
+        )
         return api.UpdateCustomerResponse(customer=self._message(found))
 
     async def GetContactPreferences(
@@ -153,8 +180,8 @@ class CustomerService(CustomerServiceServicer):
         context: grpc.aio.ServicerContext[api.GetContactPreferencesRequest, api.GetContactPreferencesResponse],
     ) -> api.GetContactPreferencesResponse:
         """See the contract."""
-        asked, number = audited_call(request.requester, self._clock), normalize(request.number)
-        found = await self._store.write(lambda tx: operations.read_preferences(tx, number, asked))
+        asked, named = audited_call(request.requester, self._clock), _Named.of(request.number, "")
+        found = await self._counted(named, asked, lambda tx, number: operations.read_preferences(tx, number, asked))
         return api.GetContactPreferencesResponse(preferences=found)
 
     async def SetContactPreferences(
@@ -171,19 +198,15 @@ class CustomerService(CustomerServiceServicer):
         settles = timedelta(hours=self._context.federation.figure(OTHER_CONTACT_SETTLES, (self._context.region,)))
         return Wanted(numbers, now + settles, ZoneInfo(self._context.time_zone))
 
+    async def _counted(self, named: _Named, asked: AuditedCall, operation: Callable[[Transaction, str], T]) -> T:
+        """What an operation gives of the line that a request names."""
+        return await self._readings.write(
+            asked.dealer, Shown("", named.number), asked.now, lambda tx: operation(tx, named.number_in(tx))
+        )
+
     def _message(self, known: KnownCustomer) -> api.Customer:
         balance = Money(minor_units=known.balance, currency=self._context.currency)
         return customer_message(known.customer, known.line, known.subscriptions, balance, known.other_contacts)
-
-
-def _named(number: str, product_id: str) -> Callable[[Transaction], str]:
-    """What gives the number of the line that a request names. Raises Refused where it is none, or named twice."""
-    if not product_id:
-        normalized = normalize(number)
-        return lambda _: normalized
-    if number:
-        raise invalid("product_id", "the number is named as well", "已指明号码")
-    return lambda tx: operations.number_of(tx, product_id)
 
 
 def _place(known: KnownCustomer) -> str:

@@ -19,6 +19,7 @@ HOUR = 3600  # seconds
 _DEALINGS = Tally(
     "dealings", key=("hour", "region", "operator", "staff_id"), added=("lines", "failures", "unknown_numbers")
 )
+_OF_NOBODY = frozenset({Reason.REASON_SUBSCRIPTION_NOT_FOUND, Reason.REASON_CUSTOMER_NOT_FOUND})
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,11 @@ def count_failure(
 ) -> None:
     """Counts a refused order or reading, a wrong code or password, or a code for a number that nobody has.
 
-    `refused` is the reason of the refusal: by SUBSCRIPTION_NOT_FOUND the caller learns that nobody has the number.
+    `refused` is the reason of the refusal. By SUBSCRIPTION_NOT_FOUND and CUSTOMER_NOT_FOUND the caller learns that
+    nobody has the number.
     """
     party, hour = counted_as(dealer), hour_of(now)
-    is_unknown = refused == Reason.REASON_SUBSCRIPTION_NOT_FOUND
+    is_unknown = refused in _OF_NOBODY
     _add(tx, party, hour, failures=1, unknown_numbers=int(is_unknown))
     if is_unknown:
         tx.publish(NumberUnknown(party, hour))

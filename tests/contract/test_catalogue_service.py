@@ -24,6 +24,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Border
 from gateway.rpc.channels import Dialer, invoke
 from gateway.rpc.server import Service
 from gateway.security.identity import server_name
@@ -31,9 +32,11 @@ from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.time.clock import Clock
 from region_node.business.catalogue.service import CatalogueService
+from region_node.node.context import RegionContext
 from region_node.schema import PACKAGES
 from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, Certificates, serving
 from tests.contract.stores import SqliteAdapter
+from tests.simulation.world import keys
 
 T = TypeVar("T")
 REGION = "guangdong"
@@ -58,13 +61,14 @@ def asked(
     current = CurrentFederation()
     if is_configured:
         current.update(Federation(1, configuration), [])
+    region = RegionContext(Border(REGION, keys().signers[REGION], keys().trusted, current))
 
     async def ask() -> T:
         dialer = Dialer(certificates.credentials(f"region/{REGION}/operator/crm"), CLOCK)
         name = server_name(Role.ROLE_REGION, REGION, FEDERATION)
         async with SqliteAdapter(directory).open(migrations_of(*PACKAGES)) as store:
             await store.write(known)
-            servicer = CatalogueService(REGION, current, store, clock)
+            servicer = CatalogueService(region, store, clock)
             service = Service(DESCRIPTOR, lambda server: add_CatalogueServiceServicer_to_server(servicer, server))
             async with (
                 serving(certificates, f"region/{REGION}", [service], REGION) as endpoint,

@@ -30,15 +30,18 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Border
 from gateway.rpc.server import Service
 from gateway.store.schema import migrations_of
 from region_node.business.catalogue.service import CatalogueService
+from region_node.node.context import RegionContext
 from region_node.schema import PACKAGES
 from tests import preloaded
 from tests.completing import completed, completed_at_last
 from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, NOTHING_LISTENS, Certificates, serving
 from tests.contract.stores import SqliteAdapter
 from tests.preloaded import Ended
+from tests.simulation.world import keys
 
 T = TypeVar("T")
 REGION = "guangdong"
@@ -116,11 +119,12 @@ def at_the_counter(directory: Path, story: Callable[[Shell, Orders], Coroutine[N
     current = CurrentFederation()
     orders = Orders()  # type: ignore[abstract]  # its other methods are not called
     current.update(Federation(1, CONFIGURATION), [])
+    region = RegionContext(Border(REGION, keys().signers[REGION], keys().trusted, current))
     credentials = certificates.credentials(f"region/{REGION}/operator/crm").certificate.parent
 
     async def run() -> T:
         async with SqliteAdapter(directory).open(migrations_of(*PACKAGES)) as store:
-            catalogue = CatalogueService(REGION, current, store, CLOCK)
+            catalogue = CatalogueService(region, store, CLOCK)
             services = [
                 Service(CATALOGUE, lambda server: add_CatalogueServiceServicer_to_server(catalogue, server)),
                 Service(ORDERS, lambda server: add_OrderServiceServicer_to_server(orders, server)),

@@ -1,20 +1,28 @@
 """A home region counts what others do with its lines; its staff look at anomalies by a command."""
 
 import json
+from collections.abc import Awaitable
 
+from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
+from gateway.api.region.v1.customer_service_pb2 import GetCustomerRequest
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Applicant, Channel, Requester
 from region_node.requests.dealings import hour_of
 from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import Counter
 from tests.federation.databases import Row
 from tests.federation.refusals import refusal
-from tests.federation.running import Federation, until
+from tests.federation.running import CALL_SECONDS, Federation, until
 
 WHO = ("guangdong", "counter", "clerk-7")
 PROBER = "clerk-9"
 NOBODY = "+8619851999999"
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
+
+
+def _requester(staff_id: str) -> Requester:
+    return Requester(staff_id=staff_id, channel=Channel.CHANNEL_COUNTER)
 
 
 async def said(federation: Federation, *words: str, language: str = "en", code: int = 0) -> str:
@@ -73,9 +81,41 @@ async def test_a_home_region_counts_what_another_region_does_with_its_lines_and_
         order = await guangdong.submit(guangdong.request("SUSPEND", each, staff_id=PROBER))
         assert order.state == OrderState.ORDER_STATE_REJECTED
         assert order.error.reason == Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY, "who has a number is told no more"
-        told = await refusal(sichuan.submit(sichuan.request("SUSPEND", each, staff_id=PROBER)))
-        assert (told.reason, told.retry_seconds > 0) == ("UNKNOWN_NUMBERS_TOO_MANY", True)
+        read = GetCustomerRequest(number=each, requester=_requester(PROBER))
+        own = sichuan.customers.GetCustomer(read, timeout=CALL_SECONDS)
+        for asked in (sichuan.submit(sichuan.request("SUSPEND", each, staff_id=PROBER)), own):
+            told = await refusal(asked)
+            assert (told.reason, told.retry_seconds > 0) == ("UNKNOWN_NUMBERS_TOO_MANY", True)
     await guangdong.reaches((await guangdong.order("SUSPEND", number)).id, COMPLETED)
+
+
+async def test_a_home_region_counts_what_its_own_operator_system_reads_of_its_lines(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    reader, number = _requester("clerk-11"), await sichuan.new_customer()
+
+    def rows() -> list[Row]:
+        return federation.database("sichuan").rows(
+            "SELECT region, lines, failures, unknown_numbers FROM dealings WHERE staff_id = 'clerk-11'"
+        )
+
+    def read(of: str) -> Awaitable[object]:
+        return sichuan.customers.GetCustomer(GetCustomerRequest(number=of, requester=reader), timeout=CALL_SECONDS)
+
+    def bill(of: str, *codes: str) -> Awaitable[object]:
+        papers, holder = [sichuan.document(each) for each in codes], Applicant.APPLICANT_HOLDER
+        request = QueryBillRequest(number=of, applicant=holder, documents=papers, requester=reader)
+        return sichuan.billing.QueryBill(request, timeout=CALL_SECONDS)
+
+    await read(number)
+    await bill(number, "ID_ORIG")
+    assert rows() == [("sichuan", 2, 0, 0)]
+    await refusal(read(NOBODY))
+    await refusal(bill(NOBODY, "ID_ORIG"))
+    await refusal(bill(number))
+    assert rows() == [("sichuan", 2, 3, 2)]
+    await refusal(read(await guangdong.new_customer()))
+    assert rows() == [("sichuan", 2, 3, 2)], "a number of another region tells nothing here"
 
 
 async def test_staff_acknowledge_an_anomaly_with_a_finding_and_its_file(federation: Federation) -> None:

@@ -1,4 +1,4 @@
-"""What an operator of another region learns about whether somebody has a number: by every call that takes one."""
+"""What an operator learns about whether somebody has a number: by every call that takes one."""
 
 import copy
 import importlib
@@ -57,6 +57,10 @@ TELLING: Mapping[str, str] = {
     "OrderService.SubmitOrder": "an order is rejected for a number that nobody has, and the customer hears of others",
 }
 """The calls that tell it, each with the reason: docs/sharing.md names them."""
+UNCOUNTED: Mapping[str, str] = {
+    "ComplaintService.FileComplaint": "staff of the region work on each complaint, also about a number that nobody has",
+}
+"""The calls that tell it of numbers of the own region, and do not count them, each with the reason."""
 ELSEWHERE = {
     "CustomerMoveService.ConfirmMove",
     "CustomerService.UpdateCustomer",
@@ -91,9 +95,9 @@ def _numbers(message: Descriptor, above: tuple[str, ...] = ()) -> Iterator[tuple
 
 
 async def outcome(
-    federation: Federation, name: str, method: MethodDescriptor, path: tuple[str, ...], number: str
+    federation: Federation, name: str, method: MethodDescriptor, path: tuple[str, ...], number: str, region: str
 ) -> str:
-    """The answer to Guangdong's counter, without its ids, its times and the number."""
+    """The answer to the counter of a region, without its ids, its times and the number."""
     content = copy.deepcopy(CONTENTS.get(name, {}))
     codes = content.pop("papers", ())
     within = content
@@ -112,8 +116,8 @@ async def outcome(
         content["applicant"] = "APPLICANT_HOLDER"
     message = ParseDict(content, request())
     if codes:
-        message.documents.extend(Counter(federation, "guangdong").document(each) for each in codes)  # type: ignore[attr-defined]
-    channel = federation.dial_node("guangdong", "region/guangdong/operator/counter")
+        message.documents.extend(Counter(federation, region).document(each) for each in codes)  # type: ignore[attr-defined]
+    channel = federation.dial_node(region, f"region/{region}/operator/counter")
     rpc: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
         f"/{method.containing_service.full_name}/{method.name}"
     )
@@ -133,10 +137,28 @@ async def test_no_call_but_those_that_are_named_tells_a_stranger_who_has_a_numbe
         if method.client_streaming:  # each has a twin for one number
             continue
         numbers = (await sichuan.new_customer(name="张三丰"), federation.next_number("sichuan"))
-        first, second = [await outcome(federation, name, method, path, each) for each in numbers]
+        first, second = [await outcome(federation, name, method, path, each, "guangdong") for each in numbers]
         if first != second:
             telling.add(name)
         if first.startswith("REQUEST_INVALID"):
             unread.add(name)
     assert telling == set(TELLING)
     assert unread == ELSEWHERE, "a new call needs a content"
+
+
+async def test_each_call_that_tells_an_operator_who_has_a_number_of_its_own_region_counts_unknown_ones(
+    federation: Federation, sichuan: Counter
+) -> None:
+    def unknown() -> int:
+        rows = federation.database("sichuan").rows("SELECT SUM(unknown_numbers) FROM dealings")
+        return int(str(rows[0][0] or 0))
+
+    silent = set[str]()
+    for name, method, path in taking_numbers():
+        if method.client_streaming:
+            continue
+        numbers, before = (await sichuan.new_customer(name="张三丰"), federation.next_number("sichuan")), unknown()
+        first, second = [await outcome(federation, name, method, path, each, "sichuan") for each in numbers]
+        if first != second and unknown() == before:
+            silent.add(name)
+    assert silent == set(UNCOUNTED)

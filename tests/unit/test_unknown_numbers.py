@@ -1,6 +1,7 @@
 """Who names many numbers that nobody has is told nothing more until the hour is over."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
@@ -23,7 +24,7 @@ from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Request
 from gateway.errors import Refused
 from gateway.relay.envelopes import Answer
 from gateway.security.identity import parse
-from gateway.store.port import Operation, Store
+from gateway.store.port import Operation, Store, Transaction
 from gateway.time.clock import Clock
 from gateway.values.requesters import SELF_SERVICE
 from region_node.business.billing.operations import read_bill
@@ -35,6 +36,7 @@ from region_node.customers.disclosures.recording import noted_answer
 from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.customers.documents.register import take_note
 from region_node.customers.documents.rows import documents_of
+from region_node.customers.own_readings import OwnReadings
 from region_node.customers.profiles import read_profile
 from region_node.customers.verification.rows import key_or
 from region_node.customers.verification.rules import KEY_BYTES, OTP, Shown, attest
@@ -315,6 +317,52 @@ def test_a_process_learns_at_its_next_look_whom_another_one_refuses_and_people_a
             require_few_unknown(node.context, prober, NOW)
         require_few_unknown(node.context, prober, NOW + HOUR)
         assert [each.count for each in watch.waiting] == [2], "failures, and unknown numbers"
+
+
+def test_own_readings_are_counted_as_dealings_and_as_failures_and_unknown_numbers_by_their_refusals() -> None:
+    def refusing(reason: Reason.ValueType) -> Operation[str]:
+        def refuse(tx: Transaction) -> str:
+            raise Refused(reason)
+
+        return refuse
+
+    with books(NOW) as node:
+        readings, own = OwnReadings(node.context, cast("Store", Kept(node))), Dealer("sichuan", "crm", "clerk-1")
+        right = attest(key_or(node.tx, bytes(KEY_BYTES)), "sichuan/crm/1", NOBODYS, OTP, NOW)
+
+        def row_after(shown: Shown, operation: Operation[str]) -> tuple[object, ...]:
+            with contextlib.suppress(Refused):
+                assert asyncio.run(readings.write(own, shown, NOW, operation)) == "read"
+            return node.rows("SELECT SUM(lines), SUM(failures), SUM(unknown_numbers) FROM dealings")[0]
+
+        def read(tx: Transaction) -> str:
+            return "read"
+
+        papers = Shown("", NOBODYS)
+        assert row_after(papers, read) == (1, 0, 0)
+        assert row_after(Shown("sichuan/crm/1", NOBODYS, [right]), read) == (1, 0, 0), "the customer's own reading"
+        assert row_after(papers, refusing(Reason.REASON_DOCUMENT_MISSING)) == (1, 1, 0)
+        assert row_after(papers, refusing(UNKNOWN)) == (1, 2, 1)
+        assert row_after(papers, refusing(Reason.REASON_CUSTOMER_NOT_FOUND)) == (1, 3, 2)
+        for uncounted in (Reason.REASON_REQUEST_INVALID, Reason.REASON_STORE_UNAVAILABLE):
+            assert row_after(papers, refusing(uncounted)) == (1, 3, 2)
+        abroad = Shown("", "+8619844000001")
+        assert row_after(abroad, refusing(Reason.REASON_CUSTOMER_NOT_FOUND)) == (1, 3, 2), "its home counts it"
+
+
+def test_beyond_the_bound_an_own_reading_is_refused_before_its_number_is_looked_up() -> None:
+    def look(tx: Transaction) -> None:
+        raise AssertionError("the number is looked up")
+
+    with books(NOW) as node:
+        readings, own = OwnReadings(node.context, cast("Store", Kept(node))), Dealer("sichuan", "crm", "clerk-1")
+        named(node, own, most(node, "staff") + 1)
+        told(node)
+        before = node.rows("SELECT * FROM dealings")
+        with pytest.raises(Refused) as refused:
+            asyncio.run(readings.write(own, Shown("", NOBODYS), NOW, look))
+        assert refused.value.reason == Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY
+        assert node.rows("SELECT * FROM dealings") == before
 
 
 def test_an_order_for_nobodys_number_keeps_its_reason_where_the_store_cannot_count_it() -> None:

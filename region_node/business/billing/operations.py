@@ -23,12 +23,11 @@ from region_node.customers.operations import readable_line
 from region_node.customers.preconditions import line_situation, require_preconditions
 from region_node.customers.rows import find_line
 from region_node.customers.verification.rows import find_key
-from region_node.customers.verification.rules import is_proven, require_verified
+from region_node.customers.verification.rules import require_verified
 from region_node.customers.verified import require_present
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner, require_requester
-from region_node.requests.dealings import Dealer, count_line
 
 QRY_BILL = "QRY_BILL"
 
@@ -62,8 +61,6 @@ def read_bill(
     require_preconditions(business.preconditions, line_situation(tx, context, line, questioner.region, now))
     call = AuditedCall(questioner.path, asked.requester.staff_id, now, questioner.proof)
     call.record(tx, "QueryBill", line.customer_id, asked.month)
-    if questioner.region == context.region and not is_proven(asked.documents):  # of others by `noted_answer`
-        count_line(tx, Dealer(questioner.region, questioner.caller, asked.requester.staff_id), now)
     bill, former = bill_of(tx, context, line.account_id, month, itemised=asked.itemised), former_home(tx, line, month)
     bill.former_region = "" if former is None else former.region
     bill.previous_month = "" if Month.at(now, context.time_zone) - month >= kept else month.before(1).name

@@ -20,10 +20,13 @@ from region_node.business.billing.bulk import answer_bills
 from region_node.business.billing.operations import QRY_BILL, former_question, read_bill, settlements
 from region_node.business.billing.rules import asked_month
 from region_node.business.billing.usage import BATCH_LIMIT, read_usage, record_usage
+from region_node.customers.own_readings import OwnReadings
+from region_node.customers.verification.rules import Shown
 from region_node.customers.verified import require_code_of_staff
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import name_requester
+from region_node.requests.dealings import Dealer
 from region_node.requests.questions import Questions
 
 _WITHOUT_FORMER = frozenset({Reason.REASON_REGION_UNREACHABLE, Reason.REASON_MOVE_NOT_FOUND})
@@ -35,6 +38,7 @@ class BillingService(BillingServiceServicer):
     def __init__(self, context: RegionContext, store: Store, questions: Questions, clock: Clock) -> None:
         self._context = context
         self._store = store
+        self._readings = OwnReadings(context, store)
         self._questions = questions
         self._clock = clock
 
@@ -59,8 +63,12 @@ class BillingService(BillingServiceServicer):
             return api.QueryBillResponse(bill=await self._ask(owner, asked))
         questioner, now = self._questions.questioner, self._clock.now()
         asked.month = asked_month(asked.month, now, self._context.time_zone)
+        dealer = Dealer(questioner.region, questioner.caller, asked.requester.staff_id)
+        shown = Shown(questioner.subject(asked.request_id), asked.number, asked.documents)
         try:
-            bill = await self._store.write(lambda tx: read_bill(tx, self._context, asked, questioner, now))
+            bill = await self._readings.write(
+                dealer, shown, now, lambda tx: read_bill(tx, self._context, asked, questioner, now)
+            )
         except Moved as moved:
             raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
         if bill.former_region and not questioner.is_staff:

@@ -38,7 +38,6 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.federation.body import asked_instant
-from gateway.federation.current import CurrentFederation
 from gateway.federation.documents import is_ordered_by_nodes
 from gateway.federation.numberplan import normalize
 from gateway.federation.terms import terms_of
@@ -53,7 +52,10 @@ from region_node.business.catalogue.search import Search
 from region_node.business.catalogue.usage import mean_usage
 from region_node.business.orders.completed import times_taken
 from region_node.customers.operations import readable_line
+from region_node.customers.own_readings import OwnReadings
 from region_node.customers.rows import Line
+from region_node.customers.verification.rules import Shown
+from region_node.node.context import RegionContext
 from region_node.records.listing import Position
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_length
@@ -65,9 +67,10 @@ _COMPLAINT_LENGTH = 10_000  # characters
 class CatalogueService(CatalogueServiceServicer):
     """The catalogue as a region's operator systems see it."""
 
-    def __init__(self, region: str, current: CurrentFederation, store: Store, clock: Clock) -> None:
-        self._region = region
-        self._current = current
+    def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
+        self._region = context.region
+        self._current = context.border.current
+        self._readings = OwnReadings(context, store)
         self._store = store
         self._clock = clock
         self._words: tuple[int, Search] | None = None
@@ -154,7 +157,7 @@ class CatalogueService(CatalogueServiceServicer):
             return line, usage
 
         try:
-            return await self._store.write(read)
+            return await self._readings.write(asked.dealer, Shown("", number), asked.now, read)
         except Moved as moved:
             raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
 

@@ -1,8 +1,6 @@
 """The application service of joint orders: the work of the service, without gRPC."""
 
-import contextlib
 from collections.abc import Sequence
-from datetime import datetime
 
 from gateway.api.region.v1.joint_order_pb2 import JointOrder, JointPlace
 from gateway.api.region.v1.joint_order_service_pb2 import (
@@ -19,10 +17,11 @@ from gateway.store.port import CommittedElsewhere, Store
 from gateway.time.clock import Clock
 from region_node.business.joint import leading, working
 from region_node.business.joint.rows import JOINT_SUBJECTS, JointOrderChanged
+from region_node.customers.own_readings import count_apart
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
-from region_node.requests.dealings import Dealer, count_failure
+from region_node.requests.dealings import Dealer
 from region_node.requests.room import Room
 
 
@@ -49,7 +48,7 @@ class JointApplication:
         except Refused as refused:
             if refused.reason == Reason.REASON_SUBSCRIPTION_NOT_FOUND:
                 dealer = Dealer(self._context.region, caller.operator, request.requester.staff_id)
-                await self._count(dealer, now, refused.reason)
+                await count_apart(self._store, dealer, now, refused.reason)
             raise
         failpoints.reach("joint-submitted.after-commit")
         return order
@@ -70,11 +69,6 @@ class JointApplication:
         order = await self._store.write(lambda tx: working.work(tx, self._context, caller, asked, now))
         failpoints.reach("joint-worked.after-commit")
         return order
-
-    async def _count(self, dealer: Dealer, now: datetime, reason: Reason.ValueType) -> None:
-        """Counts a failure, if that can be: the caller learns why the order was refused, not why it was not counted."""
-        with contextlib.suppress(Refused):
-            await self._store.write(lambda tx: count_failure(tx, dealer, now, reason))
 
     def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
         """Another process may have changed a joint order that somebody watches here."""

@@ -11,10 +11,12 @@ from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused
 from gateway.relay.border import Moved
 from gateway.rpc.element_counts import parsed
-from gateway.store.port import Store
+from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.customers.documents import register, rules
 from region_node.customers.documents.rows import MOST_COUNTED
+from region_node.customers.own_readings import OwnReadings
+from region_node.customers.verification.rules import Shown
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.questions import Questions, is_large
@@ -30,18 +32,26 @@ class RegisterApplication:
         self._store = store
         self._clock = clock
         self._questions = questions
+        self._readings = OwnReadings(context, store)
 
-    async def list(self, question: DocumentListQuestion, call: AuditedCall) -> ListDocumentsResponse:
+    async def list(
+        self, question: DocumentListQuestion, call: AuditedCall, *, for_order: bool = False
+    ) -> ListDocumentsResponse:
         """A page of what is on file for the customer of a number in E.164, in whichever region.
 
-        Raises Refused as the home region does, and with REGION_UNREACHABLE where it does not respond.
+        The question of an order counts with that order. Raises Refused as the home region does, and with
+        REGION_UNREACHABLE where it does not respond.
         """
         owner = self._context.federation.number_plan.home_of(question.number)
         if owner == self._context.region:
+
+            def read(tx: Transaction) -> ListDocumentsResponse:
+                return register.list_documents(tx, self._context, question, self._context.region, call)
+
             try:
-                return await self._store.write(
-                    lambda tx: register.list_documents(tx, self._context, question, self._context.region, call)
-                )
+                if for_order:
+                    return await self._store.write(read)
+                return await self._readings.write(call.dealer, Shown("", question.number), call.now, read)
             except Moved as moved:
                 raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
         if owner is None or self._questions is None:
@@ -52,10 +62,12 @@ class RegisterApplication:
         answer = await self._questions.ask(owner, LIST_KIND, "ListDocuments", question, alone=alone)
         return parsed(ListDocumentsResponse, answer)
 
-    async def counting(self, number: str, call: AuditedCall, business: str) -> Sequence[RegisteredDocument]:
+    async def counting(
+        self, number: str, call: AuditedCall, business: str, *, for_order: bool = False
+    ) -> Sequence[RegisteredDocument]:
         """Lists the documents on file that may count for an order of a number's customer. Raises Refused as `list`."""
         question = DocumentListQuestion(number=number, business=business, page_size=MOST_COUNTED)
-        return (await self.list(question, call)).documents
+        return (await self.list(question, call, for_order=for_order)).documents
 
     async def for_order(self, actor: str, request: OrderRequest) -> Sequence[Document]:
         """The documents on file that complete an order's own; none where the register does not respond."""
@@ -85,6 +97,6 @@ class RegisterApplication:
     async def _registered(self, actor: str, staff_id: str, number: str, business: str) -> Sequence[RegisteredDocument]:
         call = AuditedCall(actor, staff_id, self._clock.now())
         try:
-            return await self.counting(number, call, business)
+            return await self.counting(number, call, business, for_order=True)
         except Refused:
             return ()  # the refusal then lists the missing documents as without a register

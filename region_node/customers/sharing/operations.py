@@ -10,6 +10,7 @@ from gateway.api.federation.v1.configuration_pb2 import LegalBasis, LineKind, Sh
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, SharedValue
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused, reason_name, text
 from gateway.relay.border import Moved
@@ -43,6 +44,7 @@ from region_node.customers.subscriptions import subscriptions_of
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner
+from region_node.requests.dealings import Dealer, require_few_unknown
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,13 @@ def read_shared(
 ) -> api.ReadSharedCustomerResponse:
     """The data of one of this region's customers for a purpose.
 
-    The same transaction checks, reads, audits and notes the disclosure. The number is in E.164. Raises Refused for the
-    form, and Moved where the number belongs to another region.
+    The same transaction checks, reads, audits, counts and notes the disclosure. The number is in E.164. Raises Refused
+    for the form, and for an own caller as `require_few_unknown`; Moved where the number belongs to another region.
     """
     require_form(asked)
+    is_own = questioner.region == context.region
+    if is_own:  # another region learns of no number
+        require_few_unknown(context, Dealer(questioner.region, questioner.caller, asked.requester.staff_id), now)
     purpose = context.federation.purpose(asked.purpose)
     require_claimant(asked.legal_basis, questioner)
     require_basis(purpose, asked.legal_basis, asked.order_id, asked.reference)
@@ -109,7 +114,9 @@ def read_shared(
     if asked.legal_basis == LegalBasis.LEGAL_BASIS_LEGAL_DUTY and not reading.without_agreement:
         found = over_limit(tx, context, questioner.region, now) or found
     call = Call(questioner, asked.request_id, asked.requester.staff_id, now)
-    _note_reading(tx, call, asked, line, found)
+    row = _note_reading(tx, call, asked, line, found)
+    is_told = is_own and line is None  # that nobody has the number
+    count(tx, row, refused=Reason.REASON_SUBSCRIPTION_NOT_FOUND if is_told else row.refused)
     if isinstance(found, Denied):
         return api.ReadSharedCustomerResponse(refusal=refusal_of(found))
     values = {} if line is None else _values(tx, context, line, reading_fields)
@@ -173,7 +180,7 @@ def _note_reading(
     asked: api.ReadSharedCustomerRequest,
     line: Line | None,
     found: Shown | Denied,
-) -> None:
+) -> DisclosureRow:
     row = DisclosureRow(
         kind=DisclosureKind.DISCLOSURE_KIND_READ,
         time=call.now,
@@ -197,9 +204,9 @@ def _note_reading(
         outcome = f"{len(shown)} shown, {len(masked)} masked"
     basis = said_basis(LegalBasis.Name(asked.legal_basis), asked)
     call.record(tx, "ReadSharedCustomer", line, f"{asked.purpose}, {basis}: {outcome}")
-    count(tx, row, refused=row.refused)
     if line is not None:
         note_disclosure(tx, line, row)
+    return row
 
 
 def _values(tx: Transaction, context: RegionContext, line: Line, fields: Sequence[Field]) -> dict[Field, SharedValue]:

@@ -1,7 +1,7 @@
 """ErasureService: the end of the region's own customers."""
 
 import hashlib
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import grpc
 
@@ -11,17 +11,20 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
 from gateway.rpc.calls import current_call
-from gateway.store.port import Store
+from gateway.store.port import Operation, Store
 from gateway.time.clock import Clock
 from region_node.approvals.operations import Awaited
+from region_node.customers.own_readings import OwnReadings
 from region_node.customers.status import ACTIVE, RESTRICTED
 from region_node.customers.taking_over import NAME_LIMIT
+from region_node.customers.verification.rules import Shown
 from region_node.lifecycle.erasure import operations
 from region_node.lifecycle.erasure.operations import Named, Request
 from region_node.lifecycle.registry import Registry
-from region_node.requests.auditing import audited_call
+from region_node.requests.auditing import AuditedCall, audited_call
 from region_node.requests.checks import require_length, require_request_id
 
+T = TypeVar("T")
 _Naming: TypeAlias = api.EraseCustomerRequest | api.RestrictCustomerRequest | api.LiftRestrictionRequest
 
 
@@ -31,6 +34,7 @@ class ErasureService(ErasureServiceServicer):
     def __init__(self, registry: Registry, store: Store, clock: Clock) -> None:
         self._registry = registry
         self._store = store
+        self._readings = OwnReadings(registry.context, store)
         self._clock = clock
 
     async def EraseCustomer(
@@ -52,7 +56,7 @@ class ErasureService(ErasureServiceServicer):
             reason=request.reason,
             channel=request.requester.channel,
         )
-        row = await self._store.write(lambda tx: operations.erase(tx, self._registry, asked, call))
+        row = await self._counted(customer, call, lambda tx: operations.erase(tx, self._registry, asked, call))
         if isinstance(row, Awaited):
             raise row.refused
         return api.EraseCustomerResponse(erasure=row.message())
@@ -81,8 +85,8 @@ class ErasureService(ErasureServiceServicer):
         call = audited_call(request.requester, self._clock)
         _require_reason(request.reason)
         customer = _named(request)
-        customer_id = await self._store.write(
-            lambda tx: operations.restrict(tx, self._registry, customer, request.reason, call)
+        customer_id = await self._counted(
+            customer, call, lambda tx: operations.restrict(tx, self._registry, customer, request.reason, call)
         )
         if isinstance(customer_id, Awaited):
             raise customer_id.refused
@@ -96,8 +100,13 @@ class ErasureService(ErasureServiceServicer):
         """See the contract."""
         call = audited_call(request.requester, self._clock)
         customer = _named(request)
-        customer_id = await self._store.write(lambda tx: operations.lift(tx, self._registry, customer, call))
+        customer_id = await self._counted(
+            customer, call, lambda tx: operations.lift(tx, self._registry, customer, call)
+        )
         return api.LiftRestrictionResponse(customer_id=customer_id, status=ACTIVE)
+
+    async def _counted(self, customer: Named, call: AuditedCall, operation: Operation[T]) -> T:
+        return await self._readings.write(call.dealer, Shown("", customer.number), call.now, operation)
 
 
 def _named(request: _Naming) -> Named:

@@ -1,6 +1,6 @@
 """CustomerMoveService: moves of the region's customers to another home region."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable
 
 import grpc
 
@@ -17,6 +17,8 @@ from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
+from region_node.customers.own_readings import OwnReadings
+from region_node.customers.verification.rules import Shown
 from region_node.customers.verified import Verified, verified_line
 from region_node.lifecycle.moving import operations, rules
 from region_node.lifecycle.moving.rows import list_moves
@@ -36,6 +38,7 @@ class CustomerMoveService(CustomerMoveServiceServicer):
     def __init__(self, registry: Registry, store: Store, clock: Clock) -> None:
         self._registry = registry
         self._store = store
+        self._readings = OwnReadings(registry.context, store)
         self._clock = clock
 
     async def StartMove(
@@ -64,7 +67,8 @@ class CustomerMoveService(CustomerMoveServiceServicer):
             call.record(tx, "StartMove", move.id, f"to {move.to_region}")
             return move
 
-        return api.StartMoveResponse(move=await self._write(start))
+        readings, shown = self._readings, Shown("", number)
+        return api.StartMoveResponse(move=await _at_home(readings.write(call.dealer, shown, call.now, start)))
 
     async def ConfirmMove(
         self,
@@ -88,7 +92,7 @@ class CustomerMoveService(CustomerMoveServiceServicer):
             call.record(tx, "ConfirmMove", move.id)
             return move
 
-        return api.ConfirmMoveResponse(move=await self._write(confirm))
+        return api.ConfirmMoveResponse(move=await _at_home(self._store.write(confirm)))
 
     async def CancelMove(
         self,
@@ -122,12 +126,13 @@ class CustomerMoveService(CustomerMoveServiceServicer):
         page, token = first_page(_PAGE, await self._store.write(read), size, _place)
         return api.ListMovesResponse(moves=page, next_page_token=token)
 
-    async def _write(self, act: Callable[[Transaction], CustomerMove]) -> CustomerMove:
-        """The outcome of a transaction. Raises Refused with NOT_HOME where the number belongs to another region."""
-        try:
-            return await self._store.write(act)
-        except Moved as moved:
-            raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
+
+async def _at_home(writing: Awaitable[CustomerMove]) -> CustomerMove:
+    """The outcome of a transaction. Raises Refused with NOT_HOME where the number belongs to another region."""
+    try:
+        return await writing
+    except Moved as moved:
+        raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
 
 
 class _Confirmed(Verified):
