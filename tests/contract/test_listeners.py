@@ -78,11 +78,7 @@ class Region:
     """Sichuan with its store, its clock, and the service of its listeners."""
 
     def __init__(
-        self,
-        store: Store,
-        settings: ListenerSettings,
-        scopes: OperatorScopes | None = None,
-        trusted: TrustedKeys | None = None,
+        self, store: Store, settings: ListenerSettings, scopes: OperatorScopes | None, trusted: TrustedKeys | None
     ) -> None:
         shared = keys()
         border = Border("sichuan", shared.signers["sichuan"], trusted or shared.trusted, CurrentFederation())
