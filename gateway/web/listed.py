@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 
 from gateway.errors import invalid
 from gateway.rpc.pages import LARGEST_PAGE_SIZE
+from gateway.web.json_texts import JsonObject
 from gateway.web.selecting import Paging, Query, has, part_query
 
 _PAGES = 4  # of the RPC, for one request: other work of the region waits meanwhile
 ENTRIES = _PAGES * LARGEST_PAGE_SIZE
 """The number of entries among which one request selects."""
-Item = Mapping[str, object]
-"""A resource as JSON."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Listed:
 
     path: str
     """The path of the list."""
-    items: Sequence[Item] = field(repr=False)
+    items: Sequence[JsonObject] = field(repr=False)
     token: str
     """The token behind which the list continues; empty at its end."""
     total: int | None
@@ -61,7 +60,7 @@ class Selecting:
         Raises Refused where an offset leads behind all that is selected among ENTRIES.
         """
         paging, before = self._paging, self._paging.token
-        last, found, count = paging.offset + paging.limit, list[Item](), 0
+        last, found, count = paging.offset + paging.limit, list[JsonObject](), 0
         full: _Full | None = None
         for number in range(1, _PAGES + 1):
             places = self._places(page)

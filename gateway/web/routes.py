@@ -5,7 +5,6 @@ A route decides nothing. The RPC is called within the process, past the same bor
 """
 
 import asyncio
-import json
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,9 +25,10 @@ from gateway.security.peers import Caller, Peer
 from gateway.web.bodies import whole_body
 from gateway.web.enum_words import number_of
 from gateway.web.json_bodies import Attributes, parsed, unsupported
+from gateway.web.json_texts import JsonText, array_of, text_of
 from gateway.web.listed import Listed, Selecting
 from gateway.web.refusals import http_status, preferred_language, told_error, told_headers
-from gateway.web.selecting import Query, Schema, Selection, fields_of, listed_headers, paths_of, selected, within
+from gateway.web.selecting import Query, Schema, Selection, fields_of, listed_headers, paths_of, within
 from gateway.web.server import READING, Callers, Page
 
 TYPE = "application/json"
@@ -289,7 +289,8 @@ async def _refusing(
 def _part_of_list(asked: Asked, listed: Listed) -> Answer:
     """The answer with a page of a list."""
     headers = listed_headers(listed.path, asked.query, len(listed.items), listed.total, listed.token)
-    return Answer([selected(each, asked.wanted) for each in listed.items], headers=headers)
+    texts = [each.only(asked.wanted).text for each in listed.items]
+    return Answer(JsonText(array_of(texts)), headers=headers)
 
 
 def _answered(route: Route, make: Callable[[], T]) -> T:
@@ -310,7 +311,7 @@ def _written(answer: Answer) -> web.Response:
     if answer.status == HTTPStatus.NO_CONTENT:
         return web.Response(status=answer.status, headers=answer.headers)
     # A path that is no UTF-8 is told as far as it is.
-    body = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    body = text_of(answer.body).encode(errors="replace")
     return web.Response(body=body, status=answer.status, content_type=TYPE, charset="utf-8", headers=answer.headers)
 
 

@@ -113,11 +113,6 @@ def fields_of(query: Query) -> Collection[str]:
     return {*ALWAYS, *named} if named else ()
 
 
-def selected(told: Mapping[str, object], fields: Collection[str]) -> Mapping[str, object]:
-    """The attributes of these names; all without names."""
-    return {name: value for name, value in told.items() if name in fields} if fields else told
-
-
 def attributes_of(properties: Mapping[str, Schema], before: str = "") -> Iterator[tuple[str, Schema]]:
     """The attributes of an object at their paths, and those of the objects in them."""
     for name, schema in properties.items():

@@ -8,6 +8,7 @@ from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import alarm_service_pb2 as api
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState
 from gateway.api.region.v1.listener_service_pb2 import ListenerResource
+from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, words_of
@@ -28,7 +29,7 @@ from region_node.open_api.alarms import (
 from region_node.open_api.events import EventSource
 from region_node.open_api.extension import resource_of
 from region_node.open_api.hub import hub_routes
-from region_node.open_api.resources import Json, part_of, told_created, told_list, told_one, total_of
+from region_node.open_api.resources import part_of, told_created, told_list, told_one, total_of
 
 _SERVICE = "/gateway.api.region.v1.AlarmService"
 _Changed = api.AcknowledgeAlarmsResponse | api.ClearAlarmsResponse
@@ -79,7 +80,7 @@ def _task(task: AlarmTask, rpc: str, ask: Callable[[Sequence[str]], Message]) ->
     )
 
 
-def _whole(alarm: Alarm) -> Json:
+def _whole(alarm: Alarm) -> JsonObject:
     return told_alarm(alarm, _ROOT)
 
 

@@ -11,8 +11,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.region.v1.alarm_pb2 import Alarm
 from gateway.errors import invalid
 from gateway.web.json_bodies import Attributes
+from gateway.web.json_texts import JsonObject, JsonText, array_of
 from region_node.open_api.alarms import ALARM_TYPE, told_alarm
-from region_node.open_api.resources import Json, require_type, told_instant, without_empty
+from region_node.open_api.resources import require_type, told_instant
 
 _PATTERN = "alarmPattern"
 _DONE = "done"
@@ -71,17 +72,17 @@ def alarm_ids(body: Attributes, task: AlarmTask) -> Sequence[str]:
     return [_id_in(each) for each in body.objects(_PATTERN)]
 
 
-def told_task(task: AlarmTask, alarms: Sequence[Alarm], root: str) -> Json:
+def told_task(task: AlarmTask, alarms: Sequence[Alarm], root: str) -> JsonObject:
     """A task that was done to one alarm or more. Its person and time are those of the last change."""
     last = max(alarms, key=lambda each: task.time_of(each).ToNanoseconds())
-    return without_empty(
+    return JsonObject.of(
         {
             "state": _DONE,
             task.system: last.id.partition("/")[0],
             task.user: task.user_of(last),
             task.time: told_instant(task.time_of(last)),
             _PATTERN: [{"id": each.id} for each in alarms],
-            task.done: [told_alarm(each, root) for each in alarms],
+            task.done: JsonText(array_of([told_alarm(each, root).text for each in alarms])),
             "@type": task.type,
         }
     )

@@ -10,9 +10,10 @@ from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState, Al
 from gateway.errors import invalid
 from gateway.web.enum_words import told_word
 from gateway.web.json_bodies import Attributes, unsupported
+from gateway.web.json_texts import JsonObject, without_empty
 from gateway.web.selecting import Query, values_in, words_of
 from region_node.open_api.extension import Extension
-from region_node.open_api.resources import Json, href_of, require_type, told_time, without_empty
+from region_node.open_api.resources import Json, href_of, require_type, told_time
 
 ALARM = "alarm"
 STATE, ACK_STATE, SEVERITY = "state", "ackState", "perceivedSeverity"
@@ -28,7 +29,7 @@ ALARM_TYPE = Extension(
 )
 
 
-def told_alarm(alarm: Alarm, root: str, fields: Collection[str] = ()) -> Json:
+def told_alarm(alarm: Alarm, root: str, fields: Collection[str] = ()) -> JsonObject:
     """An alarm as an Alarm. One that the node has raised has the region as its source system.
 
     `fields` are the attributes that are wanted; all without.
@@ -57,9 +58,9 @@ def told_alarm(alarm: Alarm, root: str, fields: Collection[str] = ()) -> Json:
         "alarmedObjectType": kind or "",
         "affectedService": [{"id": each} for each in alarm.affected_services],
         "crossedThresholdInformation": _told_crossing(alarm),
-        **ALARM_TYPE.told(alarm, root, fields),
+        **ALARM_TYPE.type_at(root),
     }
-    return without_empty(told)
+    return ALARM_TYPE.told(JsonObject.of(told), alarm, fields)
 
 
 def list_request(query: Query) -> api.ListAlarmsRequest:

@@ -7,8 +7,9 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.web.json_bodies import Attributes, unsupported
+from gateway.web.json_texts import JsonObject
 from region_node.open_api.product_orders import ORDER, PRODUCT_ORDER
-from region_node.open_api.resources import Json, href_of, told_time, without_empty
+from region_node.open_api.resources import href_of, told_time
 from region_node.open_api.versions import Version, version_of
 
 CANCEL = "cancelProductOrder"
@@ -44,7 +45,7 @@ def cancelled_by(body: Attributes, version: Version) -> str:
     return body.text("cancellationReason")
 
 
-def told_cancellation(order: Order, root: str) -> Json:
+def told_cancellation(order: Order, root: str) -> JsonObject:
     """The cancellation of an order. Raises Refused with CANCELLATION_NOT_FOUND where there is none."""
     state = _state(order)
     if not state:
@@ -52,14 +53,14 @@ def told_cancellation(order: Order, root: str) -> Json:
     return _told(order, root, state)
 
 
-def answered_cancellation(order: Order, root: str) -> Json:
+def answered_cancellation(order: Order, root: str) -> JsonObject:
     """The cancellation that was just asked for: of an order that has not changed, it came too late."""
     return _told(order, root, _state(order) or _FAILED)
 
 
-def _told(order: Order, root: str, state: str) -> Json:
+def _told(order: Order, root: str, state: str) -> JsonObject:
     reference = version_of(root).order.told(order.id, _ORDER)
-    return without_empty(
+    return JsonObject.of(
         {
             "id": order.id,
             "href": href_of(root, CANCEL, order.id),

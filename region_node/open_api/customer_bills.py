@@ -10,6 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.values import base64url
 from gateway.web.json_bodies import parsed
+from gateway.web.json_texts import JsonObject, without_empty
 from gateway.web.routes import IDENTITY_VERIFICATION, TYPE
 from region_node.business.billing.rules import is_month
 from region_node.open_api.extension import Extension
@@ -22,7 +23,6 @@ from region_node.open_api.resources import (
     told_reference,
     told_references,
     told_time,
-    without_empty,
 )
 
 BILL, MONTH, USAGE = "customerBill", "month", "usage"
@@ -45,7 +45,7 @@ CUSTOMER_BILL = Extension(
 )
 
 
-def told_bill(bill: Bill, root: str, fields: Collection[str] = ()) -> Json:
+def told_bill(bill: Bill, root: str, fields: Collection[str] = ()) -> JsonObject:
     """A bill as a CustomerBill. `fields` are the attributes that are wanted; all without."""
     name = id_of(bill)
     href, is_billed = href_of(root, BILL, name), bill.HasField("total")
@@ -67,9 +67,9 @@ def told_bill(bill: Bill, root: str, fields: Collection[str] = ()) -> Json:
         "relatedParty": told_references(told_reference(bill.region, ORGANIZATION, "issuer")),
         # TM Forum requires a document of each bill: its own address has all that there is.
         "billDocument": [{"id": name, "name": bill.month, "href": href, "mimeType": TYPE, "@type": "Attachment"}],
-        **CUSTOMER_BILL.told(bill, root, fields),
+        **CUSTOMER_BILL.type_at(root),
     }
-    return without_empty(told)
+    return CUSTOMER_BILL.told(JsonObject.of(told), bill, fields)
 
 
 def id_of(bill: Bill) -> str:

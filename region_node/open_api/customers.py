@@ -11,8 +11,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from gateway.api.region.v1.customer_service_pb2 import Customer, Product
 from gateway.errors import invalid
 from gateway.web.json_bodies import Attributes, unsupported
+from gateway.web.json_texts import JsonObject
 from region_node.open_api.extension import Extension
-from region_node.open_api.resources import INDIVIDUAL, Json, href_of, without_empty
+from region_node.open_api.resources import INDIVIDUAL, Json, href_of
 from region_node.open_api.versions import EMAIL, PHONE, Version, version_of
 
 CUSTOMER = "customer"
@@ -26,7 +27,7 @@ CUSTOMER_TYPE = Extension(
 )
 
 
-def told_customer(customer: Customer, root: str, fields: Collection[str] = ()) -> Json:
+def told_customer(customer: Customer, root: str, fields: Collection[str] = ()) -> JsonObject:
     """A customer with one line as a Customer. `fields` are the attributes that are wanted; all without."""
     version, line, account = version_of(root), customer.product, customer.billing_account.id
     media = [(PHONE, "phoneNumber", line.number), (EMAIL, _ADDRESS, customer.email)]
@@ -38,9 +39,9 @@ def told_customer(customer: Customer, root: str, fields: Collection[str] = ()) -
         "engagedParty": {**party, "name": customer.name} if party else {},
         "account": [{**version.account.told(account, _ACCOUNT), "name": account}] if account else [],
         "contactMedium": [_told_medium(kind, {name: value}, version) for kind, name, value in media if value],
-        **CUSTOMER_TYPE.told(customer, root, fields),
+        **CUSTOMER_TYPE.type_at(root),
     }
-    return without_empty(told)
+    return CUSTOMER_TYPE.told(JsonObject.of(told), customer, fields)
 
 
 def changed_customer(body: Attributes, product_id: str, version: Version) -> tuple[Customer, FieldMask]:

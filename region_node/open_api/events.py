@@ -1,6 +1,5 @@
 """Events in the forms for listeners: TM Forum's, and CloudEvents 1.0 in structured JSON. Pure."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, cast
@@ -8,6 +7,7 @@ from typing import TypeVar, cast
 from google.protobuf.message import Message
 
 from gateway.api.region.v1.listener_service_pb2 import EventFormat, EventKind, ListenerResource
+from gateway.web.json_texts import JsonObject
 from gateway.web.routes import TYPE
 from region_node.listeners.events import ResourceEvent
 from region_node.open_api.resources import Json, told_instant
@@ -26,7 +26,7 @@ class EventSource:
     name: str
     """The attribute of `event` that has the resource, for example `productOrder`."""
     types: Mapping[EventKind.ValueType, str]
-    told: Callable[[Message], Json]
+    told: Callable[[Message], JsonObject]
     version: Version
 
     @classmethod
@@ -34,7 +34,7 @@ class EventSource:
         cls,
         resource: ListenerResource.ValueType,
         name: str,
-        told: Callable[[M], Json],
+        told: Callable[[M], JsonObject],
         state: str = "State",
         version: Version = V4,
     ) -> "EventSource":
@@ -45,16 +45,17 @@ class EventSource:
             EventKind.EVENT_KIND_STATE_CHANGE: f"{base}{state}ChangeEvent",
             EventKind.EVENT_KIND_ATTRIBUTE_VALUE_CHANGE: f"{base}AttributeValueChangeEvent",
         }
-        return cls(resource, name, types, cast("Callable[[Message], Json]", told), version)
+        return cls(resource, name, types, cast("Callable[[Message], JsonObject]", told), version)
 
 
 def written(source: EventSource, event: ResourceEvent, form: EventFormat.ValueType, region: str) -> tuple[str, bytes]:
     """The content type and the body of an event. `region` is the URI of the region."""
-    kind, time, held = source.types[event.kind], told_instant(event.time), {source.name: source.told(event.now)}
+    kind, time = source.types[event.kind], told_instant(event.time)
+    held = JsonObject.of({source.name: source.told(event.now)})
     if form != EventFormat.EVENT_FORMAT_CLOUD_EVENTS:
         told: Json = {"eventId": event.id, "eventTime": time, "eventType": kind, "event": held}
         return TYPE, _body(source.version.typed(told, kind))
-    cloud_event = {
+    cloud_event: Json = {
         "specversion": "1.0",
         "id": event.id,
         "source": region,
@@ -67,5 +68,5 @@ def written(source: EventSource, event: ResourceEvent, form: EventFormat.ValueTy
     return _CLOUD_EVENTS_TYPE, _body(cloud_event)
 
 
-def _body(event: Mapping[str, object]) -> bytes:
-    return json.dumps(event, ensure_ascii=False).encode()
+def _body(event: Json) -> bytes:
+    return JsonObject.of(event).text.encode()

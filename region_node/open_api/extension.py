@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from operator import attrgetter
 from typing import TypeVar, cast
 
 from aiohttp import web
@@ -13,18 +12,18 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.web.json_texts import JsonObject, quoted
 from gateway.web.openapi_pages import READERS
 from gateway.web.routes import Resource
 from gateway.web.selecting import Schema
 from gateway.web.server import Page
-from region_node.open_api.messages import Writer, is_map, writer_of
+from region_node.open_api.messages import Reader, is_map, reader_of
 from region_node.open_api.resources import Json
 from region_node.open_api.samples import schema_told
 
 M = TypeVar("M", bound=Message)
 Kind = type[M]
 _HERE = "#/definitions/"
-_Reader = Callable[[Message], object]
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "object", "additionalProperties": _TEXT}
 _TIMES = {
@@ -64,17 +63,13 @@ class Extension:
         """Where the schema is read, below the path of the API."""
         return f"schema/{self.type}.schema.json"
 
-    def told(self, message: Message, root: str, fields: Collection[str]) -> Json:
-        """The attributes of a message of these names, all without names, and those that name the type.
+    def told(self, told: JsonObject, message: Message, fields: Collection[str]) -> JsonObject:
+        """A resource with the attributes of these names, all without names, that a message has."""
+        return told.extended([read(message) for name, read in self._readers if not fields or name in fields])
 
-        None for what is not set.
-        """
-        place = f"{root}/{self.schema_path}"
-        told: Json = {"@type": self.type, "@baseType": self.base, "@schemaLocation": place}
-        for name, read in self._readers:
-            if not fields or name in fields:
-                told[name] = read(message)
-        return told
+    def type_at(self, root: str) -> Json:
+        """The attributes that name the type, in the API at a path."""
+        return {"@type": self.type, "@baseType": self.base, "@schemaLocation": f"{root}/{self.schema_path}"}
 
     def schema(self) -> Mapping[str, object]:
         """The schema: each message of the contract in its JSON (proto3)."""
@@ -87,7 +82,7 @@ class Extension:
             "definitions": definitions,
         }
 
-    def resource(self, kind: Kind[M], told: Callable[[M], Json]) -> Resource:
+    def resource(self, kind: Kind[M], told: Callable[[M], JsonObject]) -> Resource:
         """The resource that a mapping makes of the message, whose class is `kind`."""
         return resource_of(self.type, kind, told, self._properties)
 
@@ -101,8 +96,9 @@ class Extension:
         return Page(f"{root}/{self.schema_path}", service, READERS, show)
 
     @cached_property
-    def _readers(self) -> Sequence[tuple[str, _Reader]]:
-        return [(name, _reader(self.message, path.split("."))) for name, path in self.paths.items()]
+    def _readers(self) -> Sequence[tuple[str, Reader]]:
+        """Each attribute with what writes it, together with its name."""
+        return [(name, _reader(self.message, path.split("."), f"{quoted(name)}:")) for name, path in self.paths.items()]
 
     def _properties(self, place: str) -> tuple[Mapping[str, Schema], Mapping[str, Schema]]:
         definitions: dict[str, Schema] = {}
@@ -117,7 +113,7 @@ def _nothing(_: str) -> tuple[Mapping[str, Schema], Mapping[str, Schema]]:
 def resource_of(
     name: str,
     kind: type[M],
-    told: Callable[[M], Json],
+    told: Callable[[M], JsonObject],
     beyond: Callable[[str], tuple[Mapping[str, Schema], Mapping[str, Schema]]] = _nothing,
 ) -> Resource:
     """The resource that a mapping makes of a message. `beyond` has the attributes in the JSON of the contract."""
@@ -131,18 +127,17 @@ def resource_of(
     return Resource(name, schema)
 
 
-def _reader(kind: Descriptor, path: Sequence[str]) -> _Reader:
-    """Reads the attribute at a path in its JSON; None where it is not set."""
+def _reader(kind: Descriptor, path: Sequence[str], before: str) -> Reader:
+    """Reads the attribute at a path, with a text before it."""
     name, *below = path
     field = kind.fields_by_name[name]
-    held: Writer = attrgetter(name)
     if below:
-        read = _reader(cast("Descriptor", field.message_type), below)
-        return lambda message: read(cast("Message", held(message)))
-    write = writer_of(field)
-    if field.message_type is not None and not field.is_repeated:
-        return lambda message: write(held(message)) if message.HasField(name) else None
-    return lambda message: write(value) if (value := held(message)) else None
+        read = _reader(cast("Descriptor", field.message_type), below, before)
+        return lambda message: read(getattr(message, name))
+    read, nothing = reader_of(field, before), f"{before}{{}}"
+    if field.message_type is None or field.is_repeated:
+        return read
+    return lambda message: "" if (text := read(message)) == nothing else text  # as little as no message at all
 
 
 def _field(message: Descriptor, path: Sequence[str]) -> FieldDescriptor:

@@ -9,6 +9,7 @@ from gateway.api.region.v1.listener_service_pb2 import EventFormat, Listener, Li
 from gateway.errors import invalid
 from gateway.web.enum_words import told_word
 from gateway.web.json_bodies import unsupported
+from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Asked, Route
 from gateway.web.selecting import Selection
@@ -21,7 +22,6 @@ from region_node.open_api.resources import (
     told_created,
     told_list,
     told_time,
-    without_empty,
 )
 
 HUB = "hub"
@@ -78,7 +78,7 @@ def hub_routes(root: str, source: EventSource) -> Sequence[Route]:
     )
 
 
-def told_listener(listener: Listener, root: str, source: EventSource) -> Json:
+def told_listener(listener: Listener, root: str, source: EventSource) -> JsonObject:
     """A listener as an EventSubscription, with its state."""
     kinds = ",".join(source.types[each] for each in listener.kinds)
     is_cloud_events = listener.format == EventFormat.EVENT_FORMAT_CLOUD_EVENTS
@@ -95,7 +95,7 @@ def told_listener(listener: Listener, root: str, source: EventSource) -> Json:
         "signingCertificate": listener.signing_certificate,
         "@type": source.version.listener,
     }
-    return without_empty(told)
+    return JsonObject.of(told)
 
 
 def _remove(asked: Asked) -> api.RemoveListenerRequest:

@@ -1,4 +1,4 @@
-"""Messages in the JSON of the contract (proto3): as protobuf's `MessageToDict` makes it, in half the time. Pure.
+"""Messages in the JSON of the contract (proto3): as protobuf's `MessageToDict` has it, in a fraction of the time. Pure.
 
 All that a descriptor says is looked up once: a list has many messages of few types.
 """
@@ -15,26 +15,41 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from region_node.open_api.resources import Json, told_instant
+from gateway.web.json_texts import JsonText, array_of, object_of, quoted, text_of
+from region_node.open_api.resources import told_instant
 
-Writer = Callable[[Any], object]
+Reader = Callable[[Message], str]
+"""Writes a field of a message; empty where it is not set."""
+_Writer = Callable[[Any], str]
 _OF_PROTOBUF = "google.protobuf."
-_TIMES: Mapping[str, Writer] = {
+_TIMES: Mapping[str, Callable[[Any], str]] = {
     Timestamp.DESCRIPTOR.full_name: told_instant,
     Duration.DESCRIPTOR.full_name: Duration.ToJsonString,
 }
-_NOT_FINITE = {inf: "Infinity", -inf: "-Infinity"}
-_LONG = (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64)
+_NOT_FINITE = {inf: '"Infinity"', -inf: '"-Infinity"'}
 
 
-def json_of(message: Message) -> Json:
+def _double(held: float) -> str:
+    return repr(held) if isfinite(held) else _NOT_FINITE.get(held, '"NaN"')
+
+
+# Whole numbers of 64 bits are texts.
+_SCALARS: Mapping[int, _Writer] = {
+    FieldDescriptor.TYPE_STRING: quoted,
+    FieldDescriptor.TYPE_BYTES: lambda held: f'"{b64encode(held).decode("ascii")}"',
+    FieldDescriptor.TYPE_DOUBLE: _double,
+    FieldDescriptor.TYPE_BOOL: lambda held: "true" if held else "false",
+    FieldDescriptor.TYPE_INT32: str,
+    FieldDescriptor.TYPE_UINT32: str,
+    FieldDescriptor.TYPE_INT64: lambda held: f'"{held}"',
+    FieldDescriptor.TYPE_UINT64: lambda held: f'"{held}"',
+    FieldDescriptor.TYPE_SINT64: lambda held: f'"{held}"',
+}
+
+
+def json_of(message: Message) -> JsonText:
     """The JSON object of a message, without what is not set."""
-    writers = _writers(cast("Descriptor", message.DESCRIPTOR))
-    found: Json = {}
-    for field, value in message.ListFields():
-        name, write = writers[field.number]
-        found[name] = write(value)
-    return found
+    return JsonText(_writer_of_message(cast("Descriptor", message.DESCRIPTOR))(message))
 
 
 def is_map(field: FieldDescriptor) -> bool:
@@ -42,34 +57,53 @@ def is_map(field: FieldDescriptor) -> bool:
     return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
 
 
-def writer_of(field: FieldDescriptor) -> Writer:
-    """Writes the value of a field, as `json_of` has it."""
-    if is_map(field):
-        write = _writer_of_one(cast("Descriptor", field.message_type).fields_by_name["value"])
-        return lambda held: {str(key): write(value) for key, value in held.items()}
-    write = _writer_of_one(field)
-    return (lambda held: [write(each) for each in held]) if field.is_repeated else write
+def reader_of(field: FieldDescriptor, before: str) -> Reader:
+    """Writes a field of a message, as `json_of` has it, behind a text."""
+    name, write = field.name, _writer_of(field, before)
+    if field.has_presence:
+        return lambda message: write(getattr(message, name)) if message.HasField(name) else ""
+    return lambda message: write(held) if (held := getattr(message, name)) else ""
 
 
 @cache
-def _writers(kind: Descriptor) -> Mapping[int, tuple[str, Writer]]:
-    """The name and the writer of each field, by its number."""
-    return {each.number: (each.json_name, writer_of(each)) for each in kind.fields}
+def _writer_of_message(kind: Descriptor) -> _Writer:
+    # Not before the first message, since one may hold itself.
+    writers = cache(lambda: {each: _writer_of(each, f"{quoted(each.json_name)}:") for each in kind.fields})
+
+    def write(message: Message) -> str:
+        known = writers()
+        return object_of([known[field](held) for field, held in message.ListFields()])
+
+    return write
 
 
-def _writer_of_one(field: FieldDescriptor) -> Writer:
+def _writer_of(field: FieldDescriptor, before: str) -> _Writer:
+    """Writes the value of a field behind a text."""
+    if is_map(field):
+        write = _writer_of_one(cast("Descriptor", field.message_type).fields_by_name["value"], "")
+        return lambda held: before + object_of([f"{quoted(str(key))}:{write(held[key])}" for key in held])
+    if field.is_repeated:
+        write = _writer_of_one(field, "")
+        # A list is read faster than what holds the elements.
+        return lambda held: before + array_of([write(each) for each in held[:]])
+    return _writer_of_one(field, before)
+
+
+def _writer_of_one(field: FieldDescriptor, before: str) -> _Writer:
     if field.message_type is not None:
-        name = field.message_type.full_name
-        return _TIMES.get(name) or (MessageToDict if name.startswith(_OF_PROTOBUF) else json_of)
+        return _writer_within(field.message_type, before)
     if field.enum_type is not None:
-        names = {value.number: value.name for value in field.enum_type.values}
-        return lambda held: names.get(held, held)
-    if field.type == FieldDescriptor.TYPE_BYTES:
-        return lambda held: b64encode(held).decode("ascii")
-    if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE:
-        return lambda held: held if isfinite(held) else _NOT_FINITE.get(held, "NaN")
-    return str if field.cpp_type in _LONG else _same
+        names = {value.number: f"{before}{quoted(value.name)}" for value in field.enum_type.values}
+        return lambda held: names.get(held) or f"{before}{held}"
+    write = _SCALARS.get(field.type, text_of)
+    return lambda held: before + write(held)
 
 
-def _same(held: object) -> object:
-    return held
+def _writer_within(kind: Descriptor, before: str) -> _Writer:
+    if kind.full_name in _TIMES:
+        told = _TIMES[kind.full_name]
+        return lambda held: f'{before}"{told(held)}"'
+    if kind.full_name.startswith(_OF_PROTOBUF):
+        return lambda held: before + text_of(MessageToDict(held))
+    write = _writer_of_message(kind)
+    return lambda held: before + write(held)

@@ -5,12 +5,13 @@ from google.protobuf.message import Message
 from gateway.api.region.v1 import fault_service_pb2 as api
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.api.region.v1.listener_service_pb2 import ListenerResource
+from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, values_in, words_of
 from region_node.open_api.events import EventSource
 from region_node.open_api.hub import hub_routes
-from region_node.open_api.resources import Json, part_of, told_created, told_list, told_one, total_of
+from region_node.open_api.resources import part_of, told_created, told_list, told_one, total_of
 from region_node.open_api.service_problems import (
     CHANGED,
     PROBLEM,
@@ -66,7 +67,7 @@ def _patched(asked: Asked, response: _Changed) -> Answer:
     return told_one(asked, told_problem(response.fault, asked.root, asked.fields))
 
 
-def _whole(fault: Fault) -> Json:
+def _whole(fault: Fault) -> JsonObject:
     return told_problem(fault, _ROOT)
 
 

@@ -8,6 +8,7 @@ from gateway.api.region.v1.catalogue_service_pb2 import (
     ListBusinessesRequest,
     ListBusinessesResponse,
 )
+from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
 from gateway.web.refusals import ENGLISH
 from gateway.web.routes import Answer, Api, Asked, Resource, Route
@@ -24,11 +25,11 @@ from region_node.open_api.product_offerings import (
     told_price,
     told_specification,
 )
-from region_node.open_api.resources import Json, part_of, told_list, told_one, total_of
+from region_node.open_api.resources import part_of, told_list, told_one, total_of
 
 _ROOT = "/tmf-api/productCatalogManagement/v4"
 _SERVICE = "/gateway.api.region.v1.CatalogueService"
-_Told = Callable[[GetBusinessGuideResponse, str, str, Collection[str]], Json]
+_Told = Callable[[GetBusinessGuideResponse, str, str, Collection[str]], JsonObject]
 
 
 def _routes(name: str, resource: Resource, told: _Told) -> Sequence[Route]:
@@ -57,7 +58,7 @@ def _routes(name: str, resource: Resource, told: _Told) -> Sequence[Route]:
     )
 
 
-def _in_english(told: _Told) -> Callable[[GetBusinessGuideResponse], Json]:
+def _in_english(told: _Told) -> Callable[[GetBusinessGuideResponse], JsonObject]:
     return lambda guide: told(guide, _ROOT, ENGLISH, ())
 
 

@@ -9,9 +9,10 @@ from gateway.api.federation.v1.configuration_pb2 import Business, Characteristic
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.web.enum_words import told_word
+from gateway.web.json_texts import JsonObject, without_empty
 from gateway.web.refusals import CHINESE
 from region_node.open_api.extension import Extension
-from region_node.open_api.resources import Json, href_of, told_amount, without_empty
+from region_node.open_api.resources import Json, href_of, told_amount
 
 OFFERING, SPECIFICATION, PRICE = "productOffering", "productSpecification", "productOfferingPrice"
 SPECIFICATION_TYPE, PRICE_TYPE = "ProductSpecification", "ProductOfferingPrice"
@@ -34,7 +35,9 @@ PRODUCT_OFFERING = Extension(
 )
 
 
-def told_offering(guide: GetBusinessGuideResponse, root: str, language: str, fields: Collection[str] = ()) -> Json:
+def told_offering(
+    guide: GetBusinessGuideResponse, root: str, language: str, fields: Collection[str] = ()
+) -> JsonObject:
     """A business, with as much of its guide as is known, as a ProductOffering.
 
     `fields` are the attributes that are wanted; all without.
@@ -46,12 +49,14 @@ def told_offering(guide: GetBusinessGuideResponse, root: str, language: str, fie
         "description": "\n".join(steps),
         "productSpecification": _told_reference(business, SPECIFICATION, SPECIFICATION_TYPE, root),
         "productOfferingPrice": [_told_reference(business, PRICE, PRICE_TYPE, root)],
-        **PRODUCT_OFFERING.told(guide, root, fields),
+        **PRODUCT_OFFERING.type_at(root),
     }
-    return without_empty(told)
+    return PRODUCT_OFFERING.told(JsonObject.of(told), guide, fields)
 
 
-def told_specification(guide: GetBusinessGuideResponse, root: str, language: str, _: Collection[str] = ()) -> Json:
+def told_specification(
+    guide: GetBusinessGuideResponse, root: str, language: str, _: Collection[str] = ()
+) -> JsonObject:
     """The characteristics of a request for a business, as a ProductSpecification."""
     business = guide.business
     told: Json = {
@@ -59,16 +64,16 @@ def told_specification(guide: GetBusinessGuideResponse, root: str, language: str
         "productSpecCharacteristic": [_told_characteristic(each, language) for each in business.characteristics],
         "@type": SPECIFICATION_TYPE,
     }
-    return without_empty(told)
+    return JsonObject.of(told)
 
 
-def told_price(guide: GetBusinessGuideResponse, root: str, language: str, _: Collection[str] = ()) -> Json:
+def told_price(guide: GetBusinessGuideResponse, root: str, language: str, _: Collection[str] = ()) -> JsonObject:
     """The tariff of a business, with its fee where there is one, as a ProductOfferingPrice."""
     business = guide.business
     told: Json = {**_told_business(business, PRICE, root, language), "description": _in(business.tariff, language)}
     if business.HasField("fee"):
         told |= {"priceType": "oneTime", "price": told_amount(business.fee)}
-    return without_empty({**told, "@type": PRICE_TYPE})
+    return JsonObject.of({**told, "@type": PRICE_TYPE})
 
 
 def _told_business(business: Business, resource: str, root: str, language: str) -> Json:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1.listener_service_pb2 import ListenerResource
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
+from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
 from gateway.web.refusals import ENGLISH
 from gateway.web.routes import Answer, Api, Asked, Route
@@ -24,7 +25,6 @@ from region_node.open_api.extension import resource_of
 from region_node.open_api.hub import hub_routes
 from region_node.open_api.product_orders import ORDER, PRODUCT_ORDER, order_request, told_order
 from region_node.open_api.resources import (
-    Json,
     part_of,
     request_id_of,
     told_created,
@@ -113,7 +113,7 @@ def _cancelled(asked: Asked, response: order_api.CancelOrderResponse) -> Answer:
     return told_created(asked, answered_cancellation(response.order, asked.root))
 
 
-def _told(asked: Asked, order: Order) -> Json:
+def _told(asked: Asked, order: Order) -> JsonObject:
     return told_order(order, asked.root, asked.language, asked.fields)
 
 
@@ -123,7 +123,7 @@ def _page(asked: Asked, states: Sequence[int]) -> order_api.ListOrdersRequest:
 
 
 def _answered(
-    asked: Asked, response: order_api.ListOrdersResponse, resource: str, told: Callable[[Order], Json]
+    asked: Asked, response: order_api.ListOrdersResponse, resource: str, told: Callable[[Order], JsonObject]
 ) -> Listed:
     found = [told(order) for order in response.orders]
     return told_list(asked, resource, found, response.next_page_token, total_of(response))
@@ -203,7 +203,7 @@ def _api(root: str, hub: Sequence[Route]) -> Api:
 
 
 def _events(root: str, resource: ListenerResource.ValueType) -> EventSource:
-    def in_english(order: Order) -> Json:
+    def in_english(order: Order) -> JsonObject:
         return told_order(order, root, ENGLISH)
 
     return EventSource.of(resource, ORDER, in_english, version=version_of(root))

@@ -6,12 +6,14 @@ a counterpart are refused, never left out.
 """
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from gateway.errors import invalid
 from gateway.web.enum_words import told_word
 from gateway.web.json_bodies import Attributes, unsupported
+from gateway.web.json_texts import HOLE, JsonObject, pattern_of, quoted, text_of, without_empty
 from gateway.web.refusals import CHINESE
 from region_node.open_api.extension import Extension
 from region_node.open_api.resources import (
@@ -27,7 +29,6 @@ from region_node.open_api.resources import (
     told_note,
     told_references,
     told_time,
-    without_empty,
     word_in,
 )
 from region_node.open_api.versions import Version, version_of
@@ -53,30 +54,43 @@ _APPLICANT = "applicant"
 _OF_NODE = "/"
 """A part of the operator of an order that the node has made itself, which no other system has given an id."""
 _TEXT = "string"
+_PARTIAL = OrderState.ORDER_STATE_PARTIAL
+_PATTERNS = 1_024  # that are remembered
 
 
-def told_order(order: Order, root: str, language: str, fields: Collection[str] = ()) -> Json:
+def told_order(order: Order, root: str, language: str, fields: Collection[str] = ()) -> JsonObject:
     """An order as a ProductOrder. `fields` are the attributes that are wanted; all without."""
-    version = version_of(root)
-    external_id = "" if _OF_NODE in order.operator else order.id.rpartition("/")[2]
-    told: Json = {
-        "id": order.id,
-        "href": href_of(root, ORDER, order.id),
-        version.order_identifier: version.told_identifier(external_id),
-        "state": told_word(OrderState.DESCRIPTOR, order.state),
-        version.order_time: told_time(order, "create_time"),
-        "expectedCompletionDate": told_time(order, "expected_completion_time"),
-        "completionDate": told_time(order, "completion_time"),
-        "cancellationDate": told_time(order, "cancellation_time"),
-        "cancellationReason": order.cancellation_reason,
-        "channel": _told_channel(order.request.requester, version),
-        "relatedParty": _told_parties(order, version),
-        "note": [told_note(each.author, each.time, each.text) for each in order.notes],
-        "orderTotalPrice": _told_price(order, language, version),
-        "productOrderItem": [_told_item(order, version)],
-        **PRODUCT_ORDER.told(order, root, fields),
-    }
-    return without_empty(told)
+    request, requester = order.request, order.request.requester
+    characteristics = request.characteristics
+    names = tuple(sorted(characteristics))
+    name = order.id
+    texts = (
+        _text(name),
+        _text(href_of(root, ORDER, name)),
+        "" if _OF_NODE in order.operator else _text(name.rpartition("/")[2]),
+        _text(told_time(order, "create_time")),
+        _text(told_time(order, "expected_completion_time")),
+        _text(told_time(order, "completion_time")),
+        _text(told_time(order, "cancellation_time")),
+        _text(order.cancellation_reason),
+        _text(requester.staff_id),
+        _array([told_note(each.author, each.time, each.text) for each in order.notes[:]]),
+        _array(_told_price(order, language, version_of(root))),
+        _text(order.product_id),
+        *[quoted(characteristics[each]) for each in names],
+        _text(request.number),
+    )
+    pattern = _pattern(
+        root,
+        order.state,
+        request.business,
+        request.applicant,
+        requester.channel,
+        (order.origin_region, order.home_region, order.operator),
+        names,
+        tuple(map(bool, texts)),
+    )
+    return PRODUCT_ORDER.told(JsonObject(pattern % tuple(filter(None, texts))), order, fields)
 
 
 def order_request(body: Attributes, requester: Requester, version: Version) -> OrderRequest:
@@ -102,30 +116,75 @@ def order_request(body: Attributes, requester: Requester, version: Version) -> O
     return request
 
 
-def _told_item(order: Order, version: Version) -> Json:
-    request = order.request
-    characteristics = request.characteristics
-    product = {
-        "id": order.product_id,
-        "name": request.business,
-        "productCharacteristic": [
-            version.typed({"name": name, "value": characteristics[name], "valueType": _TEXT}, version.characteristic)
-            for name in sorted(characteristics)
-        ],
-        "realizingResource": told_references(version.resource.told(request.number, RESOURCE)),
+@lru_cache(_PATTERNS)
+def _pattern(
+    root: str,
+    state: OrderState.ValueType,
+    business: str,
+    applicant: Applicant.ValueType,
+    channel: Channel.ValueType,
+    members: tuple[str, str, str],
+    names: Sequence[str],
+    is_set: Sequence[bool],
+) -> str:
+    """The pattern of orders that differ in other values alone.
+
+    `members` are origin region, home region and operator, `names` those of the characteristics. `is_set` says which of
+    the other values there are, in their order.
+    """
+    version, places = version_of(root), iter(HOLE if each else "" for each in is_set)
+    word = told_word(OrderState.DESCRIPTOR, state)
+    told: Json = {
+        "id": next(places),
+        "href": next(places),
+        version.order_identifier: version.told_identifier(next(places)),
+        "state": word,
+        version.order_time: next(places),
+        "expectedCompletionDate": next(places),
+        "completionDate": next(places),
+        "cancellationDate": next(places),
+        "cancellationReason": next(places),
+        "channel": told_references(version.order_channel.told(told_word(Channel.DESCRIPTOR, channel), "Channel")),
+        "relatedParty": _told_parties(applicant, next(places), members, version),
+        "note": next(places),
+        "orderTotalPrice": next(places),
+        "productOrderItem": [_told_item("" if state == _PARTIAL else word, business, names, list(places), version)],
+        **PRODUCT_ORDER.type_at(root),
     }
-    state = "" if order.state == OrderState.ORDER_STATE_PARTIAL else told_word(OrderState.DESCRIPTOR, order.state)
+    return pattern_of(told)
+
+
+def _told_item(state: str, business: str, names: Sequence[str], values: Sequence[str], version: Version) -> Json:
+    """The item of an order. `values` are the id of the product, those of the characteristics, and the number."""
+    product_id, *characteristics, number = values
+    product = {
+        "id": product_id,
+        "name": business,
+        "productCharacteristic": [
+            version.typed({"name": name, "value": value, "valueType": _TEXT}, version.characteristic)
+            for name, value in zip(names, characteristics, strict=True)
+        ],
+        "realizingResource": told_references(version.resource.told(number, RESOURCE)),
+    }
     item = {
         "id": "1",
         "quantity": 1,
-        "action": MODIFY if request.number else ADD,
+        "action": MODIFY if number else ADD,
         "state": state,
         # Of an order that its cancellation has overtaken, nothing else is known.
-        "productOffering": version.offering.told(request.business, "ProductOffering"),
+        "productOffering": version.offering.told(business, "ProductOffering"),
         "product": version.typed(without_empty(product), "Product"),
         "@type": "ProductOrderItem",
     }
     return without_empty(item)
+
+
+def _text(value: str) -> str:
+    return quoted(value) if value else ""
+
+
+def _array(told: Sequence[Json]) -> str:
+    return text_of(told) if told else ""
 
 
 def _take_item(item: Attributes, request: OrderRequest, version: Version) -> None:
@@ -177,10 +236,6 @@ def _take_characteristic(each: Attributes, request: OrderRequest, version: Versi
     each.close()
 
 
-def _told_channel(requester: Requester, version: Version) -> Sequence[Json]:
-    return told_references(version.order_channel.told(told_word(Channel.DESCRIPTOR, requester.channel), "Channel"))
-
-
 def _take_channel(body: Attributes, requester: Requester, version: Version) -> None:
     channels = body.objects("channel")
     if len(channels) > 1:
@@ -194,14 +249,16 @@ def _take_channel(body: Attributes, requester: Requester, version: Version) -> N
         version.order_channel.close(channel, "Channel")
 
 
-def _told_parties(order: Order, version: Version) -> Sequence[Json]:
-    request, party = order.request, version.party
+def _told_parties(
+    applicant: Applicant.ValueType, staff_id: str, members: tuple[str, str, str], version: Version
+) -> Sequence[Json]:
+    party, (origin, home, operator) = version.party, members
     return told_references(
-        party.told(told_word(Applicant.DESCRIPTOR, request.applicant), INDIVIDUAL, _APPLICANT),
-        party.told(request.requester.staff_id, INDIVIDUAL, REQUESTER),
-        party.told(order.origin_region, ORGANIZATION, "originRegion"),
-        party.told(order.home_region, ORGANIZATION, "homeRegion"),
-        party.told(order.operator, ORGANIZATION, "operator"),
+        party.told(told_word(Applicant.DESCRIPTOR, applicant), INDIVIDUAL, _APPLICANT),
+        party.told(staff_id, INDIVIDUAL, REQUESTER),
+        party.told(origin, ORGANIZATION, "originRegion"),
+        party.told(home, ORGANIZATION, "homeRegion"),
+        party.told(operator, ORGANIZATION, "operator"),
     )
 
 

@@ -1,10 +1,10 @@
 """Shared parts of the resources of all Open APIs: places, types, references, times, and the answers of HTTP. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Literal, Protocol, TypedDict, TypeVar, cast
+from typing import Literal, Protocol, TypedDict, TypeVar
 from urllib.parse import quote
 
 from google.protobuf.descriptor import EnumDescriptor
@@ -17,9 +17,10 @@ from gateway.errors import invalid
 from gateway.values.json_messages import message_of
 from gateway.web.enum_words import number_of
 from gateway.web.json_bodies import Attributes, unsupported
+from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Asked
-from gateway.web.selecting import Paging, selected
+from gateway.web.selecting import Paging
 from region_node.records.listing import FAR
 
 Json = dict[str, object]
@@ -27,7 +28,6 @@ INDIVIDUAL, ORGANIZATION, RESOURCE = "Individual", "Organization", "LogicalResou
 REQUESTER = "requester"
 _NOTE = "Note"
 _PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*", re.ASCII)
-_NUMBERS = (int, float)  # and what is true or false: zero is a value
 M = TypeVar("M", bound=Message)
 
 
@@ -83,15 +83,15 @@ def tokens_of(asked: Asked) -> Tokens:
     return Tokens(page_size=paging.limit, page_token=paging.token)
 
 
-def told_one(asked: Asked, told: Json) -> Answer:
+def told_one(asked: Asked, told: JsonObject) -> Answer:
     """The answer with one resource."""
-    return Answer(selected(told, asked.wanted))
+    return Answer(told.only(asked.wanted))
 
 
-def told_created(asked: Asked, told: Json) -> Answer:
+def told_created(asked: Asked, told: JsonObject) -> Answer:
     """The answer with a resource that was just made, and its place, if it has one."""
     headers = {"Location": str(told["href"])} if "href" in told else {}
-    return Answer(selected(told, asked.wanted), HTTPStatus.CREATED, headers)
+    return Answer(told.only(asked.wanted), HTTPStatus.CREATED, headers)
 
 
 def total_of(response: _Counted) -> int | None:
@@ -99,7 +99,7 @@ def total_of(response: _Counted) -> int | None:
     return response.total_size if response.HasField("total_size") else None
 
 
-def told_list(asked: Asked, resource: str, told: Sequence[Json], token: str, total: int | None) -> Listed:
+def told_list(asked: Asked, resource: str, told: Sequence[JsonObject], token: str, total: int | None) -> Listed:
     """A page of a list, behind whose token the list continues; empty at its end."""
     return Listed(f"{asked.root}/{resource}", told, token, total)
 
@@ -132,7 +132,7 @@ def told_references(*references: Json) -> Sequence[Json]:
 
 def told_time(message: Message, name: str) -> str:
     """A time of a message; empty where it is not set."""
-    return told_instant(cast("Timestamp", getattr(message, name))) if message.HasField(name) else ""
+    return told_instant(getattr(message, name)) if message.HasField(name) else ""
 
 
 def told_instant(time: Timestamp) -> str:
@@ -149,11 +149,6 @@ def told_amount(amount: Money) -> Json:
     """An amount in major units."""
     # Minor units have two digits in all currencies of the contract, and are exact in a number of JSON.
     return {"unit": amount.currency, "value": amount.minor_units / 100}
-
-
-def without_empty(told: Mapping[str, object]) -> Json:
-    """A JSON object without the attributes that have no value."""
-    return {name: value for name, value in told.items() if value or isinstance(value, _NUMBERS)}
 
 
 def require_type(body: Attributes, *names: str, is_required: bool = False) -> None:

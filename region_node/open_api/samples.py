@@ -8,15 +8,15 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.web.json_texts import JsonObject
 from gateway.web.selecting import Schema
-from region_node.open_api.resources import Json
 
 _SECONDS = 1_800_000_000
 _TIME = Timestamp(seconds=_SECONDS).ToJsonString()
 M = TypeVar("M", bound=Message)
 
 
-def schema_told(kind: type[M], told: Callable[[M], Json]) -> Mapping[str, Schema]:
+def schema_told(kind: type[M], told: Callable[[M], JsonObject]) -> Mapping[str, Schema]:
     """The attributes of the resource that a mapping makes of a message, each with the schema of its values.
 
     Each value of the enums, and each field of what is one of several, has a sample of its own.

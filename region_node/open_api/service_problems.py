@@ -23,6 +23,7 @@ from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import invalid
 from gateway.web.enum_words import told_word
 from gateway.web.json_bodies import Attributes, unsupported
+from gateway.web.json_texts import JsonObject
 from region_node.open_api.extension import Extension
 from region_node.open_api.resources import (
     INDIVIDUAL,
@@ -41,7 +42,6 @@ from region_node.open_api.resources import (
     told_reference,
     told_references,
     told_time,
-    without_empty,
 )
 
 PROBLEM = "serviceProblem"
@@ -94,7 +94,7 @@ SERVICE_PROBLEM = Extension(
 )
 
 
-def told_problem(fault: Fault, root: str, fields: Collection[str] = ()) -> Json:
+def told_problem(fault: Fault, root: str, fields: Collection[str] = ()) -> JsonObject:
     """A fault as a ServiceProblem. `fields` are the attributes that are wanted; all without."""
     report, changes = fault.report, fault.state_changes
     last = changes[-1] if changes else None
@@ -125,9 +125,9 @@ def told_problem(fault: Fault, root: str, fields: Collection[str] = ()) -> Json:
         "underlyingAlarm": told_references(told_reference(report.alarm_id, _ALARM)),
         "parentProblem": told_references(told_reference(fault.problem_id, _PROBLEM)),
         "note": [told_note(each.author, each.time, each.text) for each in fault.notes],
-        **SERVICE_PROBLEM.told(fault, root, fields),
+        **SERVICE_PROBLEM.type_at(root),
     }
-    return without_empty(told)
+    return SERVICE_PROBLEM.told(JsonObject.of(told), fault, fields)
 
 
 def report_of(body: Attributes, requester: Requester) -> FaultReport:

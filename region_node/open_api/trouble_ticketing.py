@@ -7,13 +7,13 @@ from google.protobuf.message import Message
 from gateway.api.region.v1 import complaint_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.listener_service_pb2 import ListenerResource
+from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, values_in, words_of
 from region_node.open_api.events import EventSource
 from region_node.open_api.hub import hub_routes
 from region_node.open_api.resources import (
-    Json,
     part_of,
     request_id_of,
     told_created,
@@ -84,7 +84,7 @@ def _patched(asked: Asked, response: _Changed) -> Answer:
     return told_one(asked, _told(asked, response.complaint))
 
 
-def _told(asked: Asked, complaint: Complaint) -> Json:
+def _told(asked: Asked, complaint: Complaint) -> JsonObject:
     return told_ticket(api.GetComplaintResponse(complaint=complaint), asked.root, asked.fields)
 
 
@@ -139,7 +139,7 @@ def _api(root: str, hub: Sequence[Route]) -> Api:
 
 
 def _events(root: str, resource: ListenerResource.ValueType) -> EventSource:
-    def alone(complaint: Complaint) -> Json:
+    def alone(complaint: Complaint) -> JsonObject:
         return told_ticket(api.GetComplaintResponse(complaint=complaint), root)
 
     return EventSource.of(resource, TICKET, alone, "Status", version_of(root))

@@ -25,6 +25,7 @@ from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import invalid
 from gateway.web.enum_words import told_word
 from gateway.web.json_bodies import Attributes, unsupported
+from gateway.web.json_texts import JsonObject, without_empty
 from region_node.open_api.extension import Extension
 from region_node.open_api.resources import (
     INDIVIDUAL,
@@ -41,7 +42,6 @@ from region_node.open_api.resources import (
     told_note,
     told_references,
     told_time,
-    without_empty,
     word_in,
 )
 from region_node.open_api.versions import Version, version_of
@@ -100,7 +100,7 @@ TROUBLE_TICKET = Extension(
 )
 
 
-def told_ticket(held: api.GetComplaintResponse, root: str, fields: Collection[str] = ()) -> Json:
+def told_ticket(held: api.GetComplaintResponse, root: str, fields: Collection[str] = ()) -> JsonObject:
     """A complaint as a TroubleTicket. `fields` are the attributes that are wanted; all without."""
     version, complaint = version_of(root), held.complaint
     changes = complaint.state_changes
@@ -130,9 +130,9 @@ def told_ticket(held: api.GetComplaintResponse, root: str, fields: Collection[st
         ),
         "troubleTicketRelationship": _told_relationships(complaint, root, version),
         "attachment": [_told_attachment(each, version) for each in complaint.attachments],
-        **TROUBLE_TICKET.told(held, root, fields),
+        **TROUBLE_TICKET.type_at(root),
     }
-    return without_empty(told)
+    return TROUBLE_TICKET.told(JsonObject.of(told), held, fields)
 
 
 def filing(body: Attributes, requester: Requester, version: Version) -> ComplaintRequest:

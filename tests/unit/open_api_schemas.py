@@ -37,7 +37,7 @@ def require_own_schema(told: Mapping[str, object], extension: Extension) -> None
     """Fails where what is told beyond TM Forum differs from the schema that it names."""
     jsonschema = pytest.importorskip("jsonschema", reason=DEVELOPMENT)
     validator = jsonschema.Draft7Validator(extension.schema())
-    assert [error.message for error in validator.iter_errors(told)] == []
+    assert [error.message for error in validator.iter_errors(dict(told))] == []
 
 
 def require_schema(file: str, name: str, told: Mapping[str, object], extension: Extension | None) -> None:
@@ -60,7 +60,7 @@ def _require(document: Mapping[str, Any], reference: str, told: Mapping[str, obj
     usual = jsonschema.Draft4Validator
     validator = jsonschema.validators.extend(usual, {"oneOf": usual.VALIDATORS["anyOf"]})
     schema = {**document, "$ref": reference}
-    assert [error.message for error in validator(schema).iter_errors(told)] == []
+    assert [error.message for error in validator(schema).iter_errors(dict(told))] == []
     assert told.keys() <= {*_properties(document, schema), *beyond}, reference
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Refused
 from gateway.web import listed
+from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed, Selecting
 from gateway.web.selecting import Query, listed_headers
 
@@ -22,7 +23,8 @@ class Rpc:
     """An RPC with a list of entries, some of which are red. A page looks at no more than `scanned` entries."""
 
     def __init__(self, reds: Sequence[bool], scanned: int) -> None:
-        self._entries = [{"id": number, "colour": "red" if is_red else "blue"} for number, is_red in enumerate(reds)]
+        told = [{"id": number, "colour": "red" if is_red else "blue"} for number, is_red in enumerate(reds)]
+        self._entries = [JsonObject.of(each) for each in told]
         self._scanned = scanned
         self.reads = 0
 

@@ -56,7 +56,7 @@ def test_a_bill_has_the_id_of_its_account_and_month_and_only_billed_months_have_
 
 
 def test_what_is_told_has_the_schemas_that_it_names() -> None:
-    told = told_bill(filled(Bill()), ROOT)
+    told = dict(told_bill(filled(Bill()), ROOT))
     told["state"] = "new"
     require_own_schema(told, CUSTOMER_BILL)
     require_schema("TMF678-CustomerBill-v4.0.0.swagger.json", "CustomerBill", told, CUSTOMER_BILL)

@@ -5,19 +5,21 @@ import json
 from collections.abc import Mapping
 
 import pytest
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.region.v1.complaint_pb2 import ComplaintClassification
-from gateway.api.region.v1.order_pb2 import Order, OrderError, OrderRequest, OrderState, Party, Quote
+from gateway.api.region.v1.order_pb2 import Note, Order, OrderError, OrderRequest, OrderState, Party, Quote, StateChange
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, LocalizedText, Money, Requester
 from gateway.errors import Refused
+from gateway.web.enum_words import told_word
 from gateway.web.json_bodies import DEEPEST, LARGEST_BODY, Attributes, parsed
 from region_node.open_api.cancellations import answered_cancellation, order_to_cancel, told_cancellation
 from region_node.open_api.product_orders import PRODUCT_ORDER, order_request, told_order
-from region_node.open_api.resources import message_in
+from region_node.open_api.resources import message_in, told_note, told_time
 from region_node.open_api.versions import V4
 from tests.unit.open_api_schemas import require_own_schema, require_schema
 
@@ -44,6 +46,23 @@ requests = st.builds(
     documents=st.lists(documents, max_size=2),
     characteristics=st.dictionaries(texts, texts, max_size=3),
     requester=st.builds(Requester, staff_id=texts, channel=st.sampled_from(Channel.values())),
+)
+times = st.none() | st.builds(Timestamp, seconds=st.integers(0, 2**31), nanos=st.sampled_from([0, 5, 120_000_000]))
+orders = st.builds(
+    Order,
+    id=texts,
+    state=st.sampled_from([each for each in OrderState.values() if each != OrderState.ORDER_STATE_PARTIAL]),
+    request=requests,
+    origin_region=texts,
+    operator=texts,
+    home_region=texts,
+    create_time=times,
+    completion_time=times,
+    cancellation_time=times,
+    cancellation_reason=texts,
+    product_id=texts,
+    notes=st.lists(st.builds(Note, author=texts, text=texts, time=st.just(NOW)), max_size=2),
+    state_changes=st.lists(st.builds(StateChange, region=texts, time=times), max_size=2),
 )
 names = st.sampled_from([*ASKED, "id", "role", "action", "product", "productOffering", "realizingResource", "note"])
 
@@ -129,6 +148,31 @@ def full_order() -> Order:
 @given(requests)
 def test_what_is_told_of_a_request_asks_for_the_same_again(request: OrderRequest) -> None:
     assert read(asked_again(Order(id="guangdong/counter/R1", request=request))) == request
+
+
+@given(orders)
+def test_each_order_is_told_with_its_own_values_whatever_orders_of_its_shape_were_told_before(order: Order) -> None:
+    told = told_order(order, ROOT, "en")
+    assert told.text == json.dumps(dict(told), ensure_ascii=False, separators=(",", ":"))
+    own = {
+        "id": order.id,
+        "state": told_word(OrderState.DESCRIPTOR, order.state),
+        "orderDate": told_time(order, "create_time"),
+        "completionDate": told_time(order, "completion_time"),
+        "cancellationDate": told_time(order, "cancellation_time"),
+        "cancellationReason": order.cancellation_reason,
+        "note": [told_note(each.author, each.time, each.text) for each in order.notes],
+        "stateChange": [MessageToDict(each) for each in order.state_changes],
+    }
+    assert {name: told[name] for name in own if name in told} == {name: value for name, value in own.items() if value}
+    (item,) = attributes(told["productOrderItem"])
+    product = item.get("product", {})
+    assert isinstance(product, dict)
+    assert (product.get("id", ""), item.get("state", "")) == (order.product_id, own["state"])
+    parties = {str(each["role"]): each["id"] for each in attributes(told.get("relatedParty", []))}
+    told_parties = [parties.get(role, "") for role in ("requester", "originRegion", "homeRegion", "operator")]
+    staff = order.request.requester.staff_id
+    assert told_parties == [staff, order.origin_region, order.home_region, order.operator]
 
 
 @given(objects(values))

@@ -62,7 +62,7 @@ filings = st.builds(
 )
 
 
-def told(complaint: Complaint) -> dict[str, object]:
+def told(complaint: Complaint) -> Mapping[str, object]:
     """A complaint as it is told in a list."""
     return told_ticket(api.GetComplaintResponse(complaint=complaint), ROOT)
 

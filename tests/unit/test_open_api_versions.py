@@ -66,7 +66,7 @@ def filed(body: Mapping[str, object]) -> ComplaintRequest:
     return taken(body, lambda said: filing(said, Requester(), V5))
 
 
-def told(complaint: Complaint) -> dict[str, object]:
+def told(complaint: Complaint) -> Mapping[str, object]:
     """A complaint as it is told."""
     return told_ticket(api.GetComplaintResponse(complaint=complaint), TICKETING)
 
@@ -203,7 +203,7 @@ def test_tickets_cancellations_and_patches_name_their_types_too() -> None:
 def test_an_external_id_is_one_object_with_a_type() -> None:
     answer = told_order(full_order(), ORDERING, "en")
     assert answer["externalId"] == [{"id": "R1", "@type": "ExternalIdentifier"}]
-    assert V5.identifier_in(Attributes(answer, ""), "externalId") == "R1"
+    assert V5.identifier_in(Attributes(dict(answer), ""), "externalId") == "R1"
     assert V5.identifier_in(Attributes({}, ""), "externalId") == ""
     two = {"externalId": 2 * objects(answer["externalId"])}
     assert refused(lambda: V5.identifier_in(Attributes(two, ""), "externalId")) == (
