@@ -32,7 +32,7 @@ def may_witness(
     issued to a region; each region shows one when it joins. A silent region stays a witness: it keeps its heads.
     """
     known = {each.id: members[each.id].signing_certificate for each in configuration.regions if each.id in members}
-    return sorted(each for each, pem in known.items() if each not in suspended and is_certified(each, pem))
+    return sorted(each for each, pem in known.items() if pem and each not in suspended and is_certified(each, pem))
 
 
 def _weight(region: str, other: str) -> bytes:

@@ -27,6 +27,7 @@ _NANOS = 1_000_000_000  # in a second
 _MARGIN = timedelta(days=366)  # wider than the offset of any zone, and than a term of weeks
 _FIRST = datetime.min.replace(tzinfo=UTC) + _MARGIN
 _LAST = datetime.max.replace(tzinfo=UTC) - _MARGIN
+_FIRST_SECOND, _LAST_SECOND = ((each - EPOCH) // timedelta(seconds=1) for each in (_FIRST, _LAST))
 
 
 class Clock(Protocol):
@@ -94,11 +95,7 @@ def dated(timestamp: Timestamp) -> datetime:
 
 def is_dated(timestamp: Timestamp) -> bool:
     """Whether `dated` gives the instant of a message: one from outside may lie beyond the calendar, or be none."""
-    try:
-        dated(timestamp)
-    except (OverflowError, ValueError):
-        return False
-    return 0 <= timestamp.nanos < _NANOS
+    return _FIRST_SECOND <= timestamp.seconds <= _LAST_SECOND and 0 <= timestamp.nanos < _NANOS
 
 
 def times_are_dated(message: Message) -> bool:
@@ -111,13 +108,13 @@ def times_are_dated(message: Message) -> bool:
 def _undated(kind: Descriptor) -> Search[Message] | None:
     """The search for an instant that is not dated; None for a kind of message without instants."""
     if kind is Timestamp.DESCRIPTOR:
-        return _as_undated
+        return cast("Search[Message]", _as_undated)
     inner = [(each, each.message_type) for each in kind.fields if each.message_type is not None]
     return search_of((), ((each, _undated(held)) for each, held in inner if not held.GetOptions().map_entry))
 
 
-def _as_undated(message: Message) -> Found[Message] | None:
-    return None if is_dated(cast("Timestamp", message)) else ("", message)
+def _as_undated(timestamp: Timestamp) -> Found[Message] | None:
+    return None if is_dated(timestamp) else ("", timestamp)
 
 
 def time_in(zone: tzinfo, told: datetime | Timestamp, *, timespec: str = "minutes") -> str:

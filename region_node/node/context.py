@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
@@ -60,7 +61,7 @@ class RegionContext:
         """The ports of a command that is done again after a loss: unknown numbers named since do not count."""
         return replace(self, unknown_numbers=UnknownNumbers())
 
-    @property
+    @cached_property
     def region(self) -> str:
         """The region's id."""
         return self.border.region

@@ -151,7 +151,11 @@ class OperatorScopes:
         return operators_of_clients(self._scopes).get(client_id)
 
     def _scope(self, operator: str) -> Scope:
-        return NOTHING if self._scopes is None else effective(self._scopes, operator)
+        if self._scopes is None:
+            return NOTHING
+        # An operator system has its own one, nearly always.
+        own = self._scopes.get(operator)
+        return effective(self._scopes, operator) if own is None else own
 
 
 def scope_name(operator: str) -> str:

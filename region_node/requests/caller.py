@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -30,7 +31,7 @@ class Caller:
     proof: str = ""
     """The proven member of staff behind an operator system, for the audit chain; empty without a proof."""
 
-    @property
+    @cached_property
     def operator(self) -> str:
         """The operator's name; for staff, who call by themselves, a separate one."""
         return caller_name(self.identity)
