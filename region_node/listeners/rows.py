@@ -178,6 +178,13 @@ def start_again(tx: Transaction, row: ListenerRow, now: datetime, certificates: 
     return listener
 
 
+def registered_by(tx: Transaction, row: ListenerRow, certificates: bytes) -> None:
+    """Notes the certificates of a repeated registration: the former ones may be replaced, and revoked."""
+    if certificates != row.certificates:
+        sql = "UPDATE listeners SET certificates = :certificates WHERE listener_id = :name"
+        tx.execute(sql, certificates=certificates, name=row.listener.id)
+
+
 def _working(listener: Listener) -> Listener:
     """The listener without a failure."""
     told = Listener()

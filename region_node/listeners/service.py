@@ -97,6 +97,7 @@ def _register(
     known = rows.find(tx, name)
     if known is not None:
         if known.listener.state == ListenerState.LISTENER_STATE_ACTIVE:
+            rows.registered_by(tx, known, certificates)
             return known.listener
         call.record(tx, "RegisterListener", name)
         return rows.start_again(tx, known, call.now, certificates)

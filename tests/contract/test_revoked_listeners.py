@@ -38,6 +38,7 @@ def test_a_listener_is_told_nothing_more_once_the_certificate_that_registered_it
     async def scenario() -> None:
         async with listening(tmp_path, trusted=trusted) as (here, hook):
             await here.register(hook.url, certificates=shown(stolen))
+            await here.register(hook.url, operator="crm", certificates=shown(stolen))
             await here.register(hook.url, operator="crm", certificates=shown(fresh))
             await here.order(1)
             async with here.telling():

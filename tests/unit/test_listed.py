@@ -115,7 +115,7 @@ def test_an_entry_that_changes_while_a_page_is_filled_loses_no_other() -> None:
     rpc = Rpc([True] * SIZE, SIZE)
 
     async def changed(query: Query) -> Listed:
-        rpc._entries[0]["colour"] = "blue"
+        rpc._entries[0] = JsonObject.of({"id": 0, "colour": "blue"})
         return await rpc.read(query)
 
     async def asked() -> Listed:
