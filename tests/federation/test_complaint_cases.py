@@ -463,7 +463,7 @@ async def test_a_case_is_told_again_until_a_coordinator_has_kept_it(
         asked.set()
         raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
 
-    monkeypatch.setattr("coordinator.registry.case_rows._keep", refuse)
+    monkeypatch.setattr("coordinator.registry.case_rows.EmbeddedCases._keep", refuse)
     filed = await desk.file("NET_CROSS_PATH", federation.next_number("guangdong"))
     await asked.wait()
     waiting = "SELECT version FROM cases_to_tell WHERE ticket_id = ?"
