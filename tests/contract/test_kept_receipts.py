@@ -10,7 +10,7 @@ import pytest
 
 from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.api.region.v1.recovery_envelopes_pb2 import AnsweredCommand, CatchUpAnswer, CatchUpQuestion
-from gateway.api.relay.v1.relay_pb2 import DeliverResult, EnvelopeContent, Outcome, Receipt
+from gateway.api.relay.v1.relay_pb2 import DeliverResult, EnvelopeContent, Outcome, Receipt, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.auditing.audit import Head
@@ -163,6 +163,19 @@ def test_a_region_that_cannot_answer_now_is_asked_again_after_a_while(
         _, later = await started(scene, keeping)
         assert await later.compare()
         assert not fence.is_open, "the fence is that of all processes"
+
+    play(tmp_path, scenario)
+
+
+def test_a_receipt_with_a_choice_of_a_later_version_is_compared_after_an_upgrade(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        later = ReceiptContent(origin=ORIGIN, destination=DESTINATION, audit_sequence=99, audit_hash=bytes(32))
+        later.ParseFromString(later.SerializeToString() + b"\x28\x63")  # the outcome 99
+        receipt = Receipt(content=later.SerializeToString())
+        receipt.signature = scene.pair.borders[DESTINATION].signer.sign(RECEIPT, receipt.content)
+        fence, comparison = await started(scene, Keeping(CatchUpAnswer(furthest_receipt=receipt)))
+        assert not await comparison.compare(), "the region is asked again"
+        assert fence.is_open
 
     play(tmp_path, scenario)
 

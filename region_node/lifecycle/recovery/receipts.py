@@ -13,6 +13,7 @@ from gateway.auditing.incarnations import BEFORE
 from gateway.errors import Refused
 from gateway.federation.current import FederationState
 from gateway.relay.border import Border
+from gateway.relay.envelopes import UntilUpgraded
 from gateway.relay.outcomes import outcomes
 from gateway.relay.queries import Asker
 from gateway.security.signing import RECEIPT
@@ -68,7 +69,8 @@ class ReceiptComparison:
 
     async def _compare_with(self, region: str) -> None:
         try:
-            row = await self._furthest_row(region)
+            with UntilUpgraded(self._ports.border.region):
+                row = await self._furthest_row(region)
             if row is not None:
                 await self._ports.keeper.compare_with(f"region/{region}", row)
         except Refused as refused:
@@ -79,7 +81,7 @@ class ReceiptComparison:
             self._compared.add(region)
 
     async def _furthest_row(self, region: str) -> Head | None:
-        """The row that this region has signed in the receipt; None without one. Raises Refused."""
+        """The row that this region has signed in the receipt; None without one. Raises Refused, and UnknownChoice."""
         border, since = self._ports.border, self._ports.keeper.last_time
         begin = to_timestamp(EPOCH if since is None else max(since - BEFORE, EPOCH))
         question = CatchUpQuestion(begin_time=begin, wants_furthest_receipt=True)
