@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.api.region.v1.recovery_envelopes_pb2 import AnsweredCommand, CatchUpAnswer, CatchUpQuestion
@@ -188,37 +189,56 @@ def test_receipts_are_asked_for_since_some_time_before_the_last_row_of_the_start
         scene.clock.instant = NOW + BEFORE
         await scene.receive(scene.pair.seal(envelope_id="later"))
         await comparison.compare()
-        assert [from_timestamp(each.begin_time) for each in keeping.asked] == [NOW - BEFORE]
+        asked = [(from_timestamp(each.begin_time), from_timestamp(each.start_time)) for each in keeping.asked]
+        assert asked == [(NOW - BEFORE, NOW)], "no receipt of after the start counts"
 
     play(tmp_path, scenario)
 
 
-async def kept_by_guangdong(scene: Scene, name: str, sequence: int, closed: datetime) -> Receipt:
+async def kept_by_guangdong(
+    scene: Scene, name: str, sequence: int, closed: datetime, decided: datetime = NOW
+) -> Receipt:
     """Guangdong keeps a receipt of Sichuan."""
     sent = await scene.send(name)
-    receipt = unsigned_receipt(sent, Answer(ACCEPTED), now=NOW, revision=7, row=Head(sequence, bytes(32)))
+    receipt = unsigned_receipt(sent, Answer(ACCEPTED), now=decided, revision=7, row=Head(sequence, bytes(32)))
     receipt.signature = scene.pair.borders[DESTINATION].signer.sign(RECEIPT, receipt.content)
     scene.clock.instant = closed
     await scene.settle((sent, DeliverResult(receipt=receipt)))
     return receipt
 
 
+async def told(scene: Scene, region: str, since: datetime, start: Timestamp | None = None) -> CatchUpAnswer:
+    """Guangdong's answer to a region whose process has started then."""
+    query = CatchUpEnvelopes(scene.store).kinds()[CATCH_UP]
+    assert isinstance(query, SlowQuery)
+    question = CatchUpQuestion(begin_time=to_timestamp(since), wants_furthest_receipt=True, start_time=start)
+    content = EnvelopeContent(origin=region, payload=question.SerializeToString())
+    return CatchUpAnswer.FromString((await query.answer(content, scene.clock.now())).result)
+
+
 def test_the_receipt_with_the_furthest_row_is_told_whenever_it_came(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
-        query = CatchUpEnvelopes(scene.store).kinds()[CATCH_UP]
-        assert isinstance(query, SlowQuery)
-
-        async def told(region: str, since: datetime) -> CatchUpAnswer:
-            question = CatchUpQuestion(begin_time=to_timestamp(since), wants_furthest_receipt=True)
-            content = EnvelopeContent(origin=region, payload=question.SerializeToString())
-            return CatchUpAnswer.FromString((await query.answer(content, scene.clock.now())).result)
-
-        assert await told(DESTINATION, NOW) == CatchUpAnswer()
+        assert await told(scene, DESTINATION, NOW) == CatchUpAnswer()
         await kept_by_guangdong(scene, "early", 9, NOW - BEFORE)
         await kept_by_guangdong(scene, "a", 5, NOW)
         furthest = await kept_by_guangdong(scene, "b", 8, NOW)
         await kept_by_guangdong(scene, "c", 7, NOW + BEFORE)
-        assert await told(DESTINATION, NOW) == CatchUpAnswer(furthest_receipt=furthest)
-        assert await told("henan", NOW) == CatchUpAnswer()
+        assert await told(scene, DESTINATION, NOW) == CatchUpAnswer(furthest_receipt=furthest)
+        assert await told(scene, "henan", NOW) == CatchUpAnswer()
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.guarantee("G2")
+def test_a_receipt_that_the_region_gave_after_its_start_hides_none_of_before(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        lost = await kept_by_guangdong(scene, "lost", 8, NOW)
+        later = await kept_by_guangdong(scene, "later", 9, NOW, decided=NOW + timedelta(seconds=1))
+        assert await told(scene, DESTINATION, NOW, to_timestamp(NOW)) == CatchUpAnswer(furthest_receipt=lost)
+        assert await told(scene, DESTINATION, NOW) == CatchUpAnswer(furthest_receipt=later), "of a former version"
+        before = to_timestamp(NOW - BEFORE)
+        assert await told(scene, DESTINATION, NOW, before) == CatchUpAnswer(), "all are of after the start"
+        with pytest.raises(Refused, match="a time that is none"):
+            await told(scene, DESTINATION, NOW, Timestamp(nanos=-1))
 
     play(tmp_path, scenario)

@@ -59,6 +59,8 @@ class FenceKeeper:
         self._is_followed, self._doubted = False, AuditHead()
         self.last_time: datetime | None = None
         """The time of the last row of the chain before this process has served anything; None for an empty one."""
+        self.start_time = ports.clock.now()
+        """The time at which that row was looked for. Receipts of this process are later."""
         ports.fence.on_change(self._note)
         self._note()
 
@@ -67,6 +69,7 @@ class FenceKeeper:
 
         Without any coordinator the process serves, and compares as soon as one answers.
         """
+        self.start_time = self._ports.clock.now()
         self.last_time = await self._ports.store.read(audit.last_time)
         await self._look()
         await self._compare()

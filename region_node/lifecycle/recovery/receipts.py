@@ -84,7 +84,8 @@ class ReceiptComparison:
         """The row that this region has signed in the receipt; None without one. Raises Refused, and UnknownChoice."""
         border, since = self._ports.border, self._ports.keeper.last_time
         begin = to_timestamp(EPOCH if since is None else max(since - BEFORE, EPOCH))
-        question = CatchUpQuestion(begin_time=begin, wants_furthest_receipt=True)
+        start = to_timestamp(self._ports.keeper.start_time)
+        question = CatchUpQuestion(begin_time=begin, wants_furthest_receipt=True, start_time=start)
         now, subject = self._ports.clock.now(), f"{border.region}/receipts"
         answer = await answer_of(self._ports.asker, subject, region, question, now)
         if not answer.HasField("furthest_receipt"):

@@ -6,6 +6,9 @@ Its database may have lost its newest part.
 from collections.abc import Iterator
 from datetime import datetime
 from heapq import merge
+from operator import itemgetter
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.recovery_envelopes_pb2 import AnsweredCommand, CatchUpAnswer, CatchUpQuestion
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, EnvelopeKind, Outcome, Receipt, ReceiptContent
@@ -42,8 +45,8 @@ class CatchUpEnvelopes:
         Raises Refused with TOO_BUSY for a region while it is given another page.
         """
         question, region = received(CatchUpQuestion, content.payload), content.origin
-        if not is_dated(question.begin_time):
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a time of beginning that is none")
+        if not is_dated(question.begin_time) or not is_dated(question.start_time):
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a time that is none")
         since = to_microseconds(from_timestamp(question.begin_time))
         if region in self._asking:
             raise Refused(Reason.REASON_TOO_BUSY)
@@ -57,18 +60,24 @@ class CatchUpEnvelopes:
 
 def _answer(tx: Transaction, region: str, since: int, question: CatchUpQuestion) -> CatchUpAnswer:
     if question.wants_furthest_receipt:
-        return CatchUpAnswer(furthest_receipt=furthest_receipt(tx, region, since))
+        until = from_timestamp(question.start_time) if question.HasField("start_time") else None
+        return CatchUpAnswer(furthest_receipt=furthest_receipt(tx, region, since, until))
     return page_of(tx, region, since, question.place)
 
 
-def furthest_receipt(tx: Transaction, region: str, since: int) -> Receipt | None:
-    """The kept receipt of a region with the furthest row of its audit chain, since an instant in microseconds."""
+def furthest_receipt(tx: Transaction, region: str, since: int, until: datetime | None) -> Receipt | None:
+    """The kept receipt of a region with the furthest row of its audit chain, since an instant in microseconds.
+
+    A receipt that the region has decided after `until`, by its own clock, hides none of before.
+    """
     newest = (outbox.receipt(tx, each) for each in outbox.newest_answered(tx, region, since, RECEIPTS))
-    return max((each for each in newest if each is not None), key=_row_of, default=None)
+    read = [(ReceiptContent.FromString(each.content), each) for each in newest if each is not None]
+    rows = ((content.audit_sequence, each) for content, each in read if not _is_after(content.decide_time, until))
+    return max(rows, key=itemgetter(0), default=(0, None))[1]
 
 
-def _row_of(receipt: Receipt) -> int:
-    return ReceiptContent.FromString(receipt.content).audit_sequence
+def _is_after(time: Timestamp, until: datetime | None) -> bool:
+    return until is not None and is_dated(time) and from_timestamp(time) > until
 
 
 def page_of(tx: Transaction, region: str, since: int, place: str) -> CatchUpAnswer:

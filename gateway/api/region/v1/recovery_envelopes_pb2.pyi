@@ -29,6 +29,7 @@ class CatchUpQuestion(_message.Message):
     BEGIN_TIME_FIELD_NUMBER: _builtins.int
     PLACE_FIELD_NUMBER: _builtins.int
     WANTS_FURTHEST_RECEIPT_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
     place: _builtins.str
     """Value of `next_place` in the answer before; empty at first."""
     wants_furthest_receipt: _builtins.bool
@@ -37,16 +38,23 @@ class CatchUpQuestion(_message.Message):
     def begin_time(self) -> _timestamp_pb2.Timestamp:
         """Time from which they were answered, by the clock of the answering region."""
 
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Time at which the asking process has started, by the clock of the asking region. A receipt that it gave later has no
+        part in the search: its row may lie beyond the lost ones. Unset where all receipts count.
+        """
+
     def __init__(
         self,
         *,
         begin_time: _timestamp_pb2.Timestamp | None = ...,
         place: _builtins.str = ...,
         wants_furthest_receipt: _builtins.bool = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "place", b"place", "wants_furthest_receipt", b"wants_furthest_receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "place", b"place", "start_time", b"start_time", "wants_furthest_receipt", b"wants_furthest_receipt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -74,7 +82,8 @@ class CatchUpAnswer(_message.Message):
 
     @_builtins.property
     def furthest_receipt(self) -> _relay_pb2.Receipt:
-        """Receipt of the asking region with the furthest row of its audit chain. The newest 1000 since `begin_time` count.
+        """Receipt of the asking region with the furthest row of its audit chain. The newest 1000 since `begin_time` count,
+        but none that was decided after `start_time`.
         Unset unless it is wanted.
         """
 
