@@ -26,15 +26,17 @@ def begin(
     seen: int,
     commits: int,
     now: datetime,
+    last_time: datetime | None = None,
     skip: Callable[[int], None] = lambda beyond: None,
 ) -> Loss:
     """Stores a loss of the owner's database, and goes on with a row that names the missing ones. Returns the open loss.
 
     `seen` is the furthest row that the witness has seen, `commits` the number of lost commits that a process knows of;
-    `skip` leaves out as many of other numbers as it is given.
+    `last_time` is that of the last row before the lost ones, where rows have come since. `skip` leaves out as many of
+    other numbers as it is given.
     """
     before, last = losses.last_loss(tx), audit.head(tx).sequence
-    since = min(audit.last_time(tx) or now, now) - BEFORE
+    since = min(last_time or now, audit.last_time(tx) or now, now) - BEFORE
     beyond = max(seen - last, 0) + commits * BATCH_LIMIT + MARGIN
     skip(beyond)
     sequence = audit.append_after_loss(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ import pytest
 from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.auditing import audit
 from gateway.auditing.audit import Head
+from gateway.auditing.incarnations import BEFORE
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border
 from gateway.security.signing import AUDIT_HEAD, Signer, TrustedKeys
@@ -18,6 +20,7 @@ from gateway.store.fenced import FencedStore
 from gateway.store.port import Operation, Store
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
+from gateway.time.clock import to_microseconds
 from region_node.lifecycle.recovery.keeper import FenceKeeper, KeeperPorts
 from region_node.lifecycle.recovery.operations import Finding
 from tests.contract.relay_pair import FixedClock
@@ -88,6 +91,24 @@ def test_a_chain_that_has_what_all_saw_and_heads_of_somebody_else_close_no_fence
             fence = FencedStore(store)
             await keeper(store, fence, heads).start()
             assert fence.is_open
+        await store.close()
+
+    run(scenario())
+
+
+def test_others_report_since_the_last_row_of_the_start_what_a_coordinator_shows_later(file: Path) -> None:
+    async def scenario() -> None:
+        store = opened(file)
+        last = NOW - timedelta(hours=1)
+        await store.write(lambda tx: audit.append(tx, now=last, actor="a", action="b", subject="c"))
+        fence, heads = FencedStore(store), list[AuditHead | None]()
+        waiting = keeper(store, fence, heads)
+        await waiting.start()
+        await audited(store)
+        heads.append(head(9))
+        await waiting.compare_before_joining()
+        assert fence.loss is not None
+        assert fence.loss.catch_up_from == to_microseconds(last - BEFORE)
         await store.close()
 
     run(scenario())

@@ -22,7 +22,7 @@ from gateway.relay.envelopes import Answer, OutgoingEnvelope, unsigned_receipt
 from gateway.relay.queries import Asker
 from gateway.security.signing import RECEIPT
 from gateway.store.fenced import FencedStore
-from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.lifecycle.recovery.keeper import FenceKeeper, KeeperPorts
 from region_node.lifecycle.recovery.operations import Finding
 from region_node.lifecycle.recovery.receipts import ReceiptComparison, ReceiptPorts
@@ -109,15 +109,22 @@ def test_the_loss_of_the_last_commit_alone_is_found_by_its_receipt(tmp_path: Pat
 
 
 @pytest.mark.guarantee("G2")
-def test_the_loss_is_found_although_another_command_has_its_row_since(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("first", "begin"), [((), 0), (("first",), to_microseconds(NOW - BEFORE))])
+def test_the_loss_is_found_although_another_command_has_its_row_since(
+    tmp_path: Path, first: tuple[str, ...], begin: int
+) -> None:
     async def scenario(scene: Scene) -> None:
+        for each in first:
+            await scene.receive(scene.pair.seal(envelope_id=each))
         kept = await scene.store.read(audit.head)
         receipt = await scene.receive(scene.pair.seal(envelope_id="last"))
         await lose_after(scene, kept)
         fence, comparison = await started(scene, Keeping(CatchUpAnswer(furthest_receipt=receipt)))
+        scene.clock.instant = NOW + timedelta(hours=1)
         await scene.receive(scene.pair.seal(envelope_id="later"))
         await comparison.compare()
-        assert not fence.is_open
+        assert fence.loss is not None
+        assert fence.loss.catch_up_from == begin, "others report what came after the last row of the start"
 
     play(tmp_path, scenario)
 

@@ -15,7 +15,7 @@ from gateway.security.signing import AUDIT_HEAD
 from gateway.store.fenced import FencedStore
 from gateway.store.losses import incarnation, last_loss
 from gateway.store.port import Store
-from gateway.time.clock import Clock
+from gateway.time.clock import EPOCH, Clock
 from gateway.time.looks import until_look
 from region_node.lifecycle.recovery.operations import Finding
 
@@ -57,8 +57,8 @@ class FenceKeeper:
         self._is_to_take_up = False
         self._compare_at, self._is_compared = 0.0, False
         self._is_followed, self._doubted = False, AuditHead()
-        self.last_time: datetime | None = None
-        """The time of the last row of the chain before this process has served anything; None for an empty one."""
+        self.last_time = EPOCH
+        """The time of the last row of the chain before this process has served anything; 1970 for an empty one."""
         self.start_time = ports.clock.now()
         """The time at which that row was looked for. Receipts of this process are later."""
         ports.fence.on_change(self._note)
@@ -70,7 +70,8 @@ class FenceKeeper:
         Without any coordinator the process serves, and compares as soon as one answers.
         """
         self.start_time = self._ports.clock.now()
-        self.last_time = await self._ports.store.read(audit.last_time)
+        last_time = await self._ports.store.read(audit.last_time)
+        self.last_time = last_time or EPOCH
         await self._look()
         await self._compare()
 
@@ -177,11 +178,12 @@ class FenceKeeper:
     async def _compare(self) -> None:
         """Compares the chain with each coordinator's head. The heads are asked for first, so that it is longer."""
         loop, is_answered = asyncio.get_running_loop(), False
+        last_time = None if self._is_compared else self.last_time  # rows may have come since the start
         async for told in self._ports.heads():
             if told is None:
                 is_answered = True
             elif self._is_own(told):
-                await self.compare_with(COORDINATOR, Head(told.sequence, told.hash))
+                await self.compare_with(COORDINATOR, Head(told.sequence, told.hash), last_time)
                 is_answered = True
             else:
                 # Once the keys of the region are known, its own verify: a coordinator that invents one delays nothing.
@@ -195,11 +197,14 @@ class FenceKeeper:
             self._doubted = told
             _log.warning("no known key of this region signed the audit head %d that a coordinator keeps", told.sequence)
 
-    async def compare_with(self, witness: str, head: Head) -> None:
-        """Compares the chain with a row of it that a witness has seen, and this region has signed. Raises Refused."""
+    async def compare_with(self, witness: str, head: Head, last_time: datetime | None) -> None:
+        """Compares the chain with a row of it that a witness has seen, and this region has signed. Raises Refused.
+
+        `last_time` is that of the last row before the lost ones, where rows may have come since.
+        """
         store, finding, now = self._ports.store, self._ports.finding, self._ports.clock.now()
         if await store.read(lambda tx: audit.lacks(tx, head, incarnation(tx))):
-            found = await store.write(lambda tx: finding.seen(tx, witness, head, now))
+            found = await store.write(lambda tx: finding.seen(tx, witness, head, now, last_time))
             if found is not None:
                 self._ports.fence.note(found)
             else:  # another process has found the same meanwhile

@@ -28,21 +28,32 @@ class Finding:
     region: str
     counted: Sequence[Counted]
 
-    def seen(self, tx: Transaction, witness: str, head: Head, now: datetime) -> Loss | None:
+    def seen(
+        self, tx: Transaction, witness: str, head: Head, now: datetime, last_time: datetime | None = None
+    ) -> Loss | None:
         """Compares the chain with a head that somebody else keeps, as this region has signed it.
 
         Returns the new loss; None where the chain has that row, or what it lacks is known. The head must have been
-        asked for before this transaction began: the chain is then longer, unless rows were lost.
+        asked for before this transaction began: the chain is then longer, unless rows were lost. `last_time` is that
+        of the last row before the lost ones, where rows have come since.
         """
         if not audit.lacks(tx, head, losses.incarnation(tx)):
             return None
-        return self._found(tx, witness, head.sequence, 0, now)
+        return self._found(tx, witness, head.sequence, 0, now, last_time)
 
     def lost_commits(self, tx: Transaction, process: int, commits: int, now: datetime) -> Loss:
         """A process knows of commits that the database lacks. Returns the open loss."""
         return self._found(tx, f"process/{process}", audit.head(tx).sequence, commits, now)
 
-    def _found(self, tx: Transaction, witness: str, seen: int, commits: int, now: datetime) -> Loss:
+    def _found(
+        self,
+        tx: Transaction,
+        witness: str,
+        seen: int,
+        commits: int,
+        now: datetime,
+        last_time: datetime | None = None,
+    ) -> Loss:
         """Begins another incarnation: rows, dockets and other numbers go on behind all that may have been given.
 
         Each number but those of alarms was given with an audit row, so that the missing rows bound the missing numbers.
@@ -53,7 +64,9 @@ class Finding:
                 each.skip(tx, beyond)
 
         owner = f"region/{self.region}"
-        return incarnations.begin(tx, owner, witness=witness, seen=seen, commits=commits, now=now, skip=skip)
+        return incarnations.begin(
+            tx, owner, witness=witness, seen=seen, commits=commits, now=now, last_time=last_time, skip=skip
+        )
 
 
 def accept(tx: Transaction, number: int, reference: str, call: AuditedCall) -> Loss | Awaited:

@@ -72,7 +72,8 @@ class ReceiptComparison:
             with UntilUpgraded(self._ports.border.region):
                 row = await self._furthest_row(region)
             if row is not None:
-                await self._ports.keeper.compare_with(f"region/{region}", row)
+                keeper = self._ports.keeper
+                await keeper.compare_with(f"region/{region}", row, keeper.last_time)
         except Refused as refused:
             _log.info("the receipts that %s keeps are compared later: %s", region, refused)
             self._pauses.begin(region)
@@ -82,9 +83,8 @@ class ReceiptComparison:
 
     async def _furthest_row(self, region: str) -> Head | None:
         """The row that this region has signed in the receipt; None without one. Raises Refused, and UnknownChoice."""
-        border, since = self._ports.border, self._ports.keeper.last_time
-        begin = to_timestamp(EPOCH if since is None else max(since - BEFORE, EPOCH))
-        start = to_timestamp(self._ports.keeper.start_time)
+        border, keeper = self._ports.border, self._ports.keeper
+        begin, start = to_timestamp(max(keeper.last_time - BEFORE, EPOCH)), to_timestamp(keeper.start_time)
         question = CatchUpQuestion(begin_time=begin, wants_furthest_receipt=True, start_time=start)
         now, subject = self._ports.clock.now(), f"{border.region}/receipts"
         answer = await answer_of(self._ports.asker, subject, region, question, now)

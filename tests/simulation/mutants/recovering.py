@@ -1,5 +1,7 @@
 """Defects of a region whose database lacks what others have seen."""
 
+from datetime import datetime
+
 import pytest
 
 from gateway.auditing.audit import Head
@@ -12,7 +14,7 @@ from region_node.lifecycle.recovery.receipts import ReceiptComparison
 def older_database_believed(patch: pytest.MonkeyPatch) -> None:
     """A process compares its chain with nothing that others have seen."""
 
-    async def compare_with_nothing(self: FenceKeeper, witness: str, head: Head) -> None:
+    async def compare_with_nothing(self: FenceKeeper, witness: str, head: Head, last_time: datetime | None) -> None:
         """Believes the database."""
 
     patch.setattr(FenceKeeper, "compare_with", compare_with_nothing)
