@@ -73,7 +73,7 @@ def message_of(operator: str, scope: Scope) -> OperatorScope:
 
 def taken_over(tx: Transaction) -> str | None:
     """The SHA-256 of the file that the first start took over, in hexadecimal; None before."""
-    return tx.first(str, "SELECT sha256 FROM operator_scope_files")
+    return tx.first(str, "SELECT sha256 FROM operator_scope_files ORDER BY sha256 LIMIT 1")
 
 
 def stored_rows(tx: Transaction) -> list[ScopeRow] | None:
