@@ -87,7 +87,7 @@ class ConfigurationService(ConfigurationServiceServicer):
         context: grpc.aio.ServicerContext[contract.CompareRevisionsRequest, contract.CompareRevisionsResponse],
     ) -> contract.CompareRevisionsResponse:
         """See the contract."""
-        before, names = await self._kept("from_revision", request.from_revision), list[str]()
+        before, names = await self._before(request), list[str]()
         if request.HasField("proposal"):
             chain = self._registry.snapshot().chain
             after, names = await asyncio.to_thread(proposed, chain, request.proposal)
@@ -105,6 +105,12 @@ class ConfigurationService(ConfigurationServiceServicer):
             left_off=len(changes) - len(told),
             signers=names,
         )
+
+    async def _before(self, request: contract.CompareRevisionsRequest) -> Configuration:
+        """The configuration before the changes, empty for a proposal while none is in force. Raises as `_kept`."""
+        if request.HasField("proposal") and request.from_revision == self._registry.snapshot().revision == 0:
+            return Configuration()
+        return await self._kept("from_revision", request.from_revision)
 
     async def _kept(self, field: str, revision: int) -> Configuration:
         """A configuration that is or was in force. Raises Refused with REQUEST_INVALID for an unknown revision."""

@@ -9,15 +9,20 @@ import pytest
 
 from coordinator.configuration.service import ConfigurationService
 from coordinator.registry.port import Registry, Snapshot
-from gateway.api.coordinator.v1.administration_pb2 import CompareRevisionsRequest, CompareRevisionsResponse
+from gateway.api.coordinator.v1.administration_pb2 import (
+    ApplyConfigurationRequest,
+    CompareRevisionsRequest,
+    CompareRevisionsResponse,
+)
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.errors import Refused
 from gateway.rpc.channels import invoke
 from gateway.security.signing import TrustedKeys
 from gateway.time.clock import SystemClock
+from tests.administrators import Administrators
 from tests.contract.coordinators import ADMIN, PATIENCE_S, federation, refused, run
-from tests.contract.small_federation import CONFIGURATION, Certificates
+from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, Certificates
 
 
 def test_the_changes_between_two_revisions_are_told_in_either_order_and_an_unknown_revision_is_refused(
@@ -40,6 +45,28 @@ def test_the_changes_between_two_revisions_are_told_in_either_order_and_an_unkno
                 assert (told, answer.left_off) == ([("regions[sichuan].name.en", *values)], 0)
             unknown = CompareRevisionsRequest(from_revision=1, to_revision=3)
             assert await refused(invoke(stub.CompareRevisions, unknown, PATIENCE_S)) == "REQUEST_INVALID"
+
+    run(scenario())
+
+
+def test_a_proposal_is_compared_with_an_empty_configuration_until_a_revision_is_in_force(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    people = Administrators(tmp_path, FEDERATION)
+
+    async def scenario() -> None:
+        async with federation(certificates, tmp_path / "data", anchor=people.anchor_file) as it:
+            stub = ConfigurationServiceStub(it.as_(ADMIN))
+            first = people.signed(people.anchor, CONFIGURATION, CLOCK.now(), ["li"])
+            asked = CompareRevisionsRequest(proposal=first)
+            answer = await invoke(stub.CompareRevisions, asked, PATIENCE_S)
+            told = {each.changed_path: each for each in answer.changes}["administration.threshold"]
+            assert (told.HasField("old_value"), told.new_value, [*answer.signers]) == (False, "2", ["li"])
+            between = CompareRevisionsRequest(from_revision=0, to_revision=0)
+            assert await refused(invoke(stub.CompareRevisions, between, PATIENCE_S)) == "REQUEST_INVALID"
+            whole = ApplyConfigurationRequest(signed=people.signed(people.anchor, CONFIGURATION, CLOCK.now()))
+            await invoke(stub.ApplyConfiguration, whole, PATIENCE_S)
+            assert await refused(invoke(stub.CompareRevisions, asked, PATIENCE_S)) == "REQUEST_INVALID"
 
     run(scenario())
 

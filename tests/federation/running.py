@@ -145,7 +145,7 @@ class Federation:
 
     async def start(self, regions: Sequence[str] = REGIONS) -> None:
         """Starts everything by the shipped configuration and returns when all know each other."""
-        self.coordinator = await self.starting.coordinator(self._coordinator_settings())
+        await self.start_coordinator()
         await self.apply(shipped_configuration())
         await asyncio.gather(*(self._start_messaging(region) for region in regions))
         await asyncio.gather(*(self.start_node(region) for region in regions))
@@ -228,8 +228,8 @@ class Federation:
         """
         self.nodes[region] = await self.starting.node(self.region_settings(region))
 
-    async def restart_coordinator(self, port: int) -> None:
-        """Starts the coordinator, which was stopped, again where it was."""
+    async def start_coordinator(self, port: int = 0) -> None:
+        """Starts the coordinator, or starts it again at the port where it was."""
         settings = replace(self._coordinator_settings(), listen=f"127.0.0.1:{port}")
         self.coordinator = await self.starting.coordinator(settings)
 

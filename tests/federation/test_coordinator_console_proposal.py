@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.api.coordinator.v1 import administration_pb2 as admin_api
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.revision_pb2 import ProposedRevision
 from gateway.api.types.v1 import access_pb2
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -19,6 +20,7 @@ from tests.federation.certificates import FEDERATION
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running
+from tests.shipped import shipped_configuration
 
 ADMIN, COLLEAGUE = "admin/root", "admin/second"
 PAGE = "configuration/proposal"
@@ -44,10 +46,15 @@ async def signed_in(federation: Federation, person: str) -> Browser:
 
 async def proposal(federation: Federation, name: str, signers: Sequence[str]) -> bytes:
     """The file of a proposal that renames Henan, signed by these administrators."""
+    wanted = await federation.configuration()
+    next(each for each in wanted.regions if each.id == "henan").name.en = name
+    return await proposal_of(federation, wanted, signers)
+
+
+async def proposal_of(federation: Federation, wanted: Configuration, signers: Sequence[str]) -> bytes:
+    """The file of a proposal of a configuration, signed by these administrators."""
     assert federation.administrators is not None
     held = await federation.administration.GetConfiguration(admin_api.GetConfigurationRequest(), timeout=CALL_SECONDS)
-    wanted = held.configuration
-    next(each for each in wanted.regions if each.id == "henan").name.en = name
     signed = federation.administrators.signed(held.place, wanted, federation.clock.now(), signers)
     found = ProposedRevision(revision=signed.revision, configuration=signed.content, previous=held.place)
     return found.SerializeToString()
@@ -94,6 +101,28 @@ async def test_a_proposal_is_looked_at_with_one_signature_and_put_in_force_with_
         assert again.status == HTTPStatus.SEE_OTHER, "the same revision again changes nothing"
         late = await browser.send(address, await apply_form(browser))
         assert "no longer kept" in shown(late.text), "a session keeps one file"
+
+
+async def test_the_first_configuration_of_a_federation_is_put_in_force_by_a_proposal(
+    databases: Databases, tmp_path: Path
+) -> None:
+    federation = Federation(tmp_path / "federation", databases)
+    federation.administrators = Administrators(tmp_path, FEDERATION)
+    federation.open_web("coordinator")
+    try:
+        await federation.start_coordinator()
+        browser = await signed_in(federation, ADMIN)
+        file = await proposal_of(federation, shipped_configuration(), ["li", "wang"])
+        address = (await browser.upload(PAGE, file)).headers["location"]
+        page = shown((await browser.open(address)).text)
+        assert all(each in page for each in ("administration.threshold", "2 of 2: li, wang"))
+        assert "cannot be applied" not in page
+        applied = await browser.fill_in(address, "apply", {})
+        assert "Revision 1 is in force." in shown((await browser.open(applied.headers["location"])).text)
+        assert "henan" in {each.id for each in (await federation.configuration()).regions}
+    finally:
+        await federation.stop()
+    federation.give_back_databases()
 
 
 async def test_a_file_is_for_the_session_and_the_console_that_it_was_sent_to_alone(

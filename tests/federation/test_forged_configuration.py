@@ -100,7 +100,7 @@ async def replaced_by_a_false_one(
         yield
     finally:
         await federation.coordinator.stop()
-        await federation.restart_coordinator(port)
+        await federation.start_coordinator(port)
 
 
 async def all_are_at(federation: Federation, revision: int) -> bool:

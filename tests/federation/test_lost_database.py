@@ -113,7 +113,7 @@ async def test_a_loss_that_no_coordinator_was_told_of_is_found_by_the_receipt_of
         await federation.coordinator.stop()
         # As if the node had ended before its next heartbeat.
         federation.coordinator_database.change("DELETE FROM audit_heads WHERE region = 'sichuan'")
-        await federation.restart_coordinator(port)
+        await federation.start_coordinator(port)
         await federation.start_node("sichuan")
         recovery = Recovery(federation, "sichuan")
         await recovery.accept()

@@ -231,7 +231,7 @@ async def test_without_a_coordinator_nothing_is_announced_and_the_same_request_g
         refused = await refusal(node.AnnouncePlannedOutage(request, timeout=CALL_SECONDS))
         assert refused.reason == "REGISTRY_UNAVAILABLE"
         assert federation.database("sichuan").rows("SELECT COUNT(*) FROM service_outages") == [(0,)]
-        await federation.restart_coordinator(port)
+        await federation.start_coordinator(port)
         planned = await announce(federation, "sichuan", request)
         assert planned.state == PlannedOutageState.PLANNED_OUTAGE_STATE_ANNOUNCED
         assert await held(federation) == [planned.id]

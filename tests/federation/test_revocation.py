@@ -109,7 +109,7 @@ async def test_a_stolen_certificate_is_out_on_its_open_calls_and_after_a_restart
         await federation.start_node("guangdong")
         after = OrderServiceStub(federation.dial_node("guangdong", OPERATOR))
         assert await outcome(after) == "CERTIFICATE_REVOKED"
-        await federation.restart_coordinator(port)
+        await federation.start_coordinator(port)
         await until(is_denied, "the coordinator knows it from its database")
 
 

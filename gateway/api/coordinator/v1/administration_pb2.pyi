@@ -572,7 +572,7 @@ class CompareRevisionsRequest(_message.Message):
     TO_REVISION_FIELD_NUMBER: _builtins.int
     PROPOSAL_FIELD_NUMBER: _builtins.int
     from_revision: _builtins.int
-    """The revision before the changes."""
+    """The revision before the changes; 0 beside `proposal` where no revision is in force."""
     to_revision: _builtins.int
     """The revision after them; unset beside `proposal`."""
     @_builtins.property
