@@ -63,7 +63,10 @@ class ReceiptComparison:
         return not self._left()
 
     def _left(self) -> list[str]:
-        members = self._ports.border.current.state().members
+        try:
+            members = self._ports.border.current.state().members
+        except Refused:  # CONFIGURATION_MISSING; the first one wakes the loop
+            return []
         present = (each for each, member in members.items() if member.state != MemberState.MEMBER_STATE_ABSENT)
         return sorted(set(present) - self._compared - {self._ports.border.region})
 
