@@ -183,6 +183,8 @@ class BackupMember:
         told = replace(
             History.read(self.data), copy_time=manifest.time, timeline=manifest.timeline, commits=manifest.commits
         )
+        if self.place.archive is None:
+            told = replace(told, archive_time=None)
         if missing is None:
             told = replace(told, changes_time=None if self.shared is None else manifest.time)
         told.write(self.data)

@@ -141,6 +141,18 @@ def test_an_archive_that_does_not_continue_the_last_copy_is_named_and_the_databa
 
 
 @pytest.mark.slow
+def test_a_copy_without_an_archive_behind_it_ends_the_age_of_the_former_archive(node: Installation) -> None:
+    assert node.run("migrate").exit_code == 0
+    commit(node, "first")
+    assert node.run("backups", "archive").exit_code == 0
+    data = Path(node.settings["data"])
+    assert History.read(data).done[Task.ARCHIVE] is not None
+    node.settings["backup.point_in_time"] = "false"
+    assert node.run("backups", "create").exit_code == 0
+    assert History.read(data).done[Task.ARCHIVE] is None
+
+
+@pytest.mark.slow
 def test_a_further_copy_adds_what_is_new_alone_and_all_stay_that_the_settings_keep(node: Installation) -> None:
     put_rows(node)
     for _ in range(3):
