@@ -56,17 +56,19 @@ def verify(member: BackupMember, backup_id: str, database: str) -> Proof:
 def drill(member: BackupMember, database: str) -> Proof:
     """Restores all that is there, compares it with the database that serves, and notes the time of the drill.
 
-    Raises CopyFailed where something did not come back.
+    Behind a gap in the changes of the shared store everything is copied first. Raises CopyFailed where something did
+    not come back.
     """
+    before = History.read(member.data)
+    if member.has_changes:
+        member.archive_changes()
     with member.scratch() as directory:
-        before, now = History.read(member.data), datetime.now(UTC)
+        now = datetime.now(UTC)
         moment, live = EVERYTHING, None
         if member.place.archive is not None:
             live = copies.described(member.place, member.uri, now, member.log)
             moment = Moment(commits=live.commits)
             member.ship(member.require_whole_archive())
-        if member.has_changes:
-            member.ship_changes()
         started = time.monotonic()
         copy = member.extract(directory)
         if member.has_changes:

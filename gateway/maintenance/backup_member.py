@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -110,7 +109,7 @@ class BackupMember:
         works: list[Callable[[], Backup]]
         works = [self.archive_commits] if self.place.archive is not None or self.shared is None else []
         if self.shared is not None:
-            works.append(partial(self._archive_changes, self.shared))
+            works.append(self.archive_changes)
         done: list[Backup] = []
         failures: list[StoreUnusable | OSError] = []
         for work in works:
@@ -122,12 +121,15 @@ class BackupMember:
             raise failures[0]
         return done
 
-    def _archive_changes(self, shared: SharedStore) -> Backup:
+    def archive_changes(self) -> Backup:
+        """Copies what the shared store has changed, or everything behind a gap. Raises CopyFailed, and OSError."""
+        if self.shared is None:
+            raise CopyFailed(translated("there is no store that processes share"))
         with self.scratch() as directory:
             try:
-                return self.ship_changes()
+                return self._ship_changes(self.shared)
             except ArchiveGap as error:
-                shared.require_programs()  # without them a copy would begin no log
+                self.shared.require_programs()  # without them a copy would begin no log
                 click.echo(translated("{problem}; everything is copied", problem=error), err=True)
                 return self.copy(directory)
 
@@ -202,15 +204,13 @@ class BackupMember:
         replace(History.read(self.data), archive_time=reach.time).write(self.data)
         return added
 
-    def ship_changes(self) -> Backup:
+    def _ship_changes(self, shared: SharedStore) -> Backup:
         """Copies the changes of the shared store into the repository.
 
         Raises ArchiveGap where the store has not all of them since the last copy, CopyFailed, and OSError.
         """
-        if self.shared is None:
-            raise CopyFailed(translated("there is no store that processes share"))
         log, now = self.data / CHANGES, datetime.now(UTC)
-        self.shared.extend(log)
+        shared.extend(log)
         added = self.repository.add(log, CHANGES)
         replace(History.read(self.data), changes_time=now).write(self.data)
         return added

@@ -155,15 +155,16 @@ def test_a_lost_cluster_is_restored_with_what_was_changed_after_the_last_copy(
 
 @restic
 @pytest.mark.long("restic, and an etcd")
+@pytest.mark.parametrize("verb", ["archive", pytest.param("drill", marks=pytest.mark.slow)])
 def test_a_gap_in_the_changes_has_everything_copied_and_the_log_begun_anew(
-    etcd_alone: LocalEtcd, tmp_path: Path
+    etcd_alone: LocalEtcd, tmp_path: Path, verb: str
 ) -> None:
     installed = installation(etcd_alone, tmp_path)
     assert installed.run("backups", "create").exit_code == 0
     log = Path(installed.settings["data"]) / CHANGES
     for part in log.iterdir():
         part.unlink()
-    archived = installed.run("backups", "archive")
-    assert (archived.exit_code, "everything is copied" in archived.stderr) == (0, True), archived.output
+    told = installed.run("backups", verb)
+    assert (told.exit_code, "everything is copied" in told.stderr) == (0, True), told.output
     assert len(json.loads(installed.run("backups", "list", "--json").stdout)) == 2
     assert ChangeLog(log).parts()
