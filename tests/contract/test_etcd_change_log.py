@@ -13,10 +13,11 @@ from coordinator.registry.etcd.change_log import ChangeLog
 from coordinator.registry.etcd.client import DELETE, GRANT, PUT, RANGE, EtcdClient, Method
 from coordinator.registry.etcd.last_good import LastGood
 from coordinator.registry.etcd.settings import EtcdSettings
-from coordinator.registry.etcd.snapshots import EtcdSnapshots
+from coordinator.registry.etcd.snapshots import EtcdSnapshots, write_snapshot
 from deploy.local.etcd import LocalEtcd
 from gateway.backups.history import History
 from gateway.backups.refused import ArchiveGap, CopyFailed
+from gateway.backups.server_programs import run as run_program
 from gateway.backups.shared_store import CHANGES
 from gateway.time.clock import SystemClock
 from tests.contract.registries import EtcdRegistries, run, state
@@ -85,6 +86,17 @@ def test_what_was_changed_behind_a_snapshot_is_made_again_without_entries_that_l
     assert proven.revision == ChangeLog(copied / CHANGES).parts()[-1].last
 
 
+def test_a_written_snapshot_is_told_by_its_own_revision_and_by_the_last_change_in_it(
+    copied: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "written.db"
+    written, changes_up_to = write_snapshot(copied, file)
+    status = json.loads(run_program("etcdutl", "snapshot", "status", str(file), "--write-out=json"))
+    assert written.revision == status["revision"]
+    assert changes_up_to == ChangeLog(copied / CHANGES).parts()[-1].last
+    assert changes_up_to != written.revision, "the removal of many entries takes two transactions"
+
+
 def test_a_log_that_gives_another_content_than_etcd_has_proves_nothing(etcd_alone: LocalEtcd, copied: Path) -> None:
     last = ChangeLog(copied / CHANGES).parts()[-1]
     changes = last.read()
@@ -141,7 +153,7 @@ def test_a_lost_cluster_is_restored_with_what_was_changed_after_the_last_copy(
     assert (after.archive_time != before.archive_time, after.changes_time) == (True, before.changes_time)
     extracted = installed.run("backups", "extract-registry", str(file), "--json")
     assert extracted.exit_code == 0, extracted.output
-    assert json.loads(extracted.stdout)["revision"] == proof["revision"]
+    assert json.loads(extracted.stdout)["changes_up_to"] == proof["revision"]
     etcd_alone.restore(file)
     LastGood(tmp_path / "a").path.unlink()
 

@@ -24,9 +24,9 @@ from gateway.wording.times import told_time
 def extract_registry(sources: Sources, target: Path, backup_id: str, *, as_json: bool) -> None:
     """Write a snapshot of etcd into a new file: of the newest copy with all changes since, or of the copy with an id.
 
-    Verifies its bytes, and names its cluster and revision. On each machine of etcd, `etcdutl snapshot restore` makes
-    the data of a member of it: with a new token for all, so that coordinators see another cluster and ask for an
-    administrator. docs/recovery.md has the steps.
+    Verifies its bytes, and names its own revision, its cluster, and the revision up to which it has changes of that. On
+    each machine of etcd, `etcdutl snapshot restore` makes the data of a member of it: with a new token for all, so that
+    coordinators see another cluster and ask for an administrator. docs/recovery.md has the steps.
 
     \b
     Example:
@@ -41,18 +41,21 @@ def extract_registry(sources: Sources, target: Path, backup_id: str, *, as_json:
             chosen = member.chosen(backup_id)
             member.repository.extract(chosen, directory)
             changes = None if backup_id else member.extract_changes(directory)
-            found = write_snapshot(directory, target)
+            found, changes_up_to = write_snapshot(directory, target)
     if changes is not None:
         found = replace(found, time=max(found.time, changes.time))
     if as_json:
-        click.echo(json.dumps({"id": chosen.id, **asdict(found)}, indent=2, default=datetime.isoformat))
+        told = {"id": chosen.id, **asdict(found), "changes_up_to": changes_up_to}
+        click.echo(json.dumps(told, indent=2, default=datetime.isoformat))
         return
     click.echo(
         translated(
-            "{file}: cluster {cluster} at revision {revision}, as it was at {time}; entries: {entries}",
+            "{file}: at revision {revision}; cluster {cluster} with changes up to its revision {changes_up_to},"
+            " as it was at {time}; entries: {entries}",
             file=target,
             cluster=found.cluster,
             revision=found.revision,
+            changes_up_to=changes_up_to,
             time=told_time(found.time),
             entries=found.entries,
         )

@@ -175,23 +175,24 @@ def verified(directory: Path) -> SharedCopy:
     return told
 
 
-def write_snapshot(directory: Path, target: Path) -> SharedCopy:
+def write_snapshot(directory: Path, target: Path) -> tuple[SharedCopy, int]:
     """Writes a snapshot with all that the directory of a copy has, the log of changes too, into a new file.
 
-    Raises CopyFailed, and OSError.
+    Returns the content of the file at its own revision, and the revision of the cluster up to which it has changes.
+    The two differ where changes were made again. Raises CopyFailed, and OSError.
     """
     told = verified(directory)
     parts = _behind(directory, told)
     if not parts:
         copy_file(directory / SNAPSHOT, target)
-        return told
+        return told, told.revision
     try:
         entries, content_hash = asyncio.run(_replayed(directory, parts, told.revision))
     except (Unanswered, Rejected) as error:
         raise CopyFailed(f"{_STORE}: {error}") from error
-    _revision_of(directory / _REPLAYED)
+    revision = _revision_of(directory / _REPLAYED)
     copy_file(directory / _REPLAYED, target)
-    return replace(told, revision=parts[-1].last, entries=entries, hash=content_hash)
+    return replace(told, revision=revision, entries=entries, hash=content_hash), parts[-1].last
 
 
 async def _replayed(directory: Path, parts: Sequence[Part], revision: int) -> tuple[int, str]:
