@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from etcd3.etcdrpc import rpc_pb2
 
+from coordinator.registry.etcd import client as etcd_client
 from coordinator.registry.etcd.change_log import ChangeLog
-from coordinator.registry.etcd.client import DELETE, GRANT, PUT, RANGE, EtcdClient, Method
+from coordinator.registry.etcd.client import DELETE, GRANT, PUT, RANGE, TRANSACTION, EtcdClient, Method
 from coordinator.registry.etcd.last_good import LastGood
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.snapshots import EtcdSnapshots, write_snapshot
@@ -24,6 +25,7 @@ from tests.contract.registries import EtcdRegistries, run, state
 from tests.contract.test_etcd_backups import installation, restic, suspend
 
 COMPACT = Method("/etcdserverpb.KV/Compact", rpc_pb2.CompactionRequest, rpc_pb2.CompactionResponse)
+FRAGMENT_BYTES = 2 << 20  # of which etcd makes a fragment: its largest request, and 512 KiB
 MANY = 200  # more than etcd takes in one transaction
 
 
@@ -105,6 +107,25 @@ def test_a_log_that_gives_another_content_than_etcd_has_proves_nothing(etcd_alon
     last.path.write_bytes(altered.SerializeToString())
     with pytest.raises(CopyFailed, match="another content"):
         EtcdSnapshots(settings_of(etcd_alone)).prove(copied)
+
+
+def test_changes_that_exceed_a_message_come_in_fragments_and_no_revision_is_cut(
+    etcd_alone: LocalEtcd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(etcd_client, "_MAX_MESSAGE_BYTES", FRAGMENT_BYTES + (FRAGMENT_BYTES >> 2))
+    log, value = ChangeLog(tmp_path / "changes"), bytes(FRAGMENT_BYTES * 2 // 9)
+    keys = [b"large/%d" % number for number in range(3)]
+    puts = [rpc_pb2.RequestOp(request_put=rpc_pb2.PutRequest(key=key, value=value)) for key in keys]
+
+    async def stormy(client: EtcdClient) -> None:
+        present = await client.read([])
+        log.begin(present.cluster, present.revision)
+        for _ in range(2):
+            await client.call(TRANSACTION, rpc_pb2.TxnRequest(success=puts))
+        await log.extend(client)
+
+    at_etcd(etcd_alone, stormy)
+    assert [each.kv.key for part in log.parts() for each in part.read().events] == keys * 2
 
 
 def test_changes_that_etcd_has_compacted_are_a_gap(etcd_alone: LocalEtcd, copied: Path) -> None:

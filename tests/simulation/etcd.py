@@ -280,8 +280,10 @@ class LineToEtcd(EtcdClient):
         return cast("int", await self._carried(lambda: self.etcd.header.revision, seconds))
 
     @asynccontextmanager
-    async def watching(self, keys: KeyRange, start_revision: int) -> AsyncIterator[WatchCall]:
-        """See `EtcdClient`."""
+    async def watching(
+        self, keys: KeyRange, start_revision: int, *, in_fragments: bool = False
+    ) -> AsyncIterator[WatchCall]:
+        """See `EtcdClient`. No answer is divided."""
         watch = Watch(self, keys)
         await self._carried(lambda: self.etcd.watch(watch, start_revision), ATTEMPT_SECONDS)
         self._streams.append(watch)

@@ -11,7 +11,7 @@ from pathlib import Path
 import grpc
 from etcd3.etcdrpc import kv_pb2, rpc_pb2
 
-from coordinator.registry.etcd.client import TRANSACTION, EtcdClient, Unanswered, ask
+from coordinator.registry.etcd.client import TRANSACTION, EtcdClient, Unanswered, ask, is_fragment
 from coordinator.registry.etcd.keys import KeyRange
 from gateway.backups.refused import ArchiveGap
 from gateway.process.files import replace_file
@@ -90,7 +90,7 @@ class ChangeLog:
             raise ArchiveGap(translated("etcd was restored or made anew"))
         if present.revision < start:
             return
-        async with client.watching(_EVERYTHING, start) as stream:
+        async with client.watching(_EVERYTHING, start, in_fragments=True) as stream:
             events: list[kv_pb2.Event] = []
             size = 0
             while start <= present.revision:
@@ -100,8 +100,10 @@ class ChangeLog:
                     raise ArchiveGap(translated("etcd has compacted changes that are not in its log"))
                 if response is None or response.canceled:
                     raise Unanswered("the stream ended")
-                events += response.events  # whole revisions
+                events += response.events
                 size += response.ByteSize()
+                if is_fragment(response):
+                    continue  # its last revision may have further events
                 if events and (events[-1].kv.mod_revision >= present.revision or size >= _PART_BYTES):
                     end = events[-1].kv.mod_revision
                     self._add(start, cluster, end, events)

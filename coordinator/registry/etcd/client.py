@@ -12,6 +12,7 @@ import grpc
 from etcd3.etcdrpc import rpc_pb2
 from etcd3.etcdrpc.kv_pb2 import KeyValue
 from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from coordinator.registry.etcd.copy import Entry
 from coordinator.registry.etcd.keys import KeyRange
@@ -36,6 +37,10 @@ _RECONNECT_MIN_MS = 200
 _RECONNECT_MAX_MS = 1_000
 _MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 _VALUES_AT_ONCE = 500  # of one range in one answer: with values of 64 KiB half of what a message holds
+# The messages of the package lack two fields that etcd has: `fragment = 8` of a request of a watch, here as true, and
+# `fragment = 7` of an answer.
+_IN_FRAGMENTS = b"\x40\x01"
+_FRAGMENT = 7
 # A member without contact to the others then fails immediately, and ends its streams.
 _METADATA = (("hasleader", "true"),)
 # With these errors etcd rejects a request for good. After any other error the outcome is unknown.
@@ -295,8 +300,13 @@ class EtcdClient:
         raise Unanswered("; ".join(problems))
 
     @asynccontextmanager
-    async def watching(self, keys: KeyRange, start_revision: int) -> AsyncIterator[WatchCall]:
-        """A stream of the events of these keys from a revision on, at one member. Raises Unanswered."""
+    async def watching(
+        self, keys: KeyRange, start_revision: int, *, in_fragments: bool = False
+    ) -> AsyncIterator[WatchCall]:
+        """A stream of the events of these keys from a revision on, at one member. Raises Unanswered.
+
+        `in_fragments`: etcd divides an answer of more than about 2 MiB, also within a revision; see `is_fragment`.
+        """
         member = self._pick()
         stream: grpc.aio.StreamStreamMultiCallable[rpc_pb2.WatchRequest, rpc_pb2.WatchResponse]
         stream = member.channel.stream_stream(
@@ -308,6 +318,8 @@ class EtcdClient:
         create = rpc_pb2.WatchCreateRequest(
             key=keys.first, range_end=keys.end, start_revision=start_revision, progress_notify=True
         )
+        if in_fragments:
+            create.MergeFromString(_IN_FRAGMENTS)
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
                 await call.write(rpc_pb2.WatchRequest(create_request=create))
@@ -429,6 +441,13 @@ async def _keep_alive(channel: grpc.aio.Channel, lease: int, seconds: float) -> 
     if not isinstance(response, rpc_pb2.LeaseKeepAliveResponse):
         raise Unanswered("the stream ended without an answer")
     return response
+
+
+def is_fragment(response: rpc_pb2.WatchResponse) -> bool:
+    """Whether the next answer of the watch continues this one, perhaps with the same revision."""
+    unknown = UnknownFieldSet(response)
+    fields = (unknown[place] for place in range(len(unknown)))
+    return any(field.field_number == _FRAGMENT and field.data for field in fields)
 
 
 def _take_any(_: rpc_pb2.ResponseHeader) -> None:
