@@ -16,6 +16,10 @@ T = TypeVar("T")
 _UNCOUNTED = frozenset({Reason.REASON_REQUEST_INVALID, Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY})
 
 
+def _never(tx: Transaction) -> None:
+    """The result of an earlier call of a request that can have none."""
+
+
 class OwnReadings:
     """Readings and changes of one customer of this region, each in a transaction."""
 
@@ -23,17 +27,32 @@ class OwnReadings:
         self._context = context
         self._store = store
 
-    async def write(self, dealer: Dealer, shown: Shown, now: datetime, operation: Operation[T]) -> T:
+    async def write(
+        self,
+        dealer: Dealer,
+        shown: Shown,
+        now: datetime,
+        operation: Operation[T],
+        known: Operation[T | None] = _never,
+    ) -> T:
         """The result of an operation, counted as a dealing with the line unless the customer has proven it.
 
         A dealer that has named too many unknown numbers, and shows no proof of the customer, is refused before anything
         is read. Other lasting refusals but those of the form count as failures. A number of another region counts at
         its home. Raises as the operation, and as `require_few_unknown`.
+
+        `known` is the result of an earlier call with the same request id, else None. A repeat has no bound, and is no
+        dealing.
         """
-        if shown.number and self._context.federation.number_plan.home_of(shown.number) != self._context.region:
-            return await self._store.write(operation)
+        home = self._context.federation.number_plan.home_of(shown.number) if shown.number else self._context.region
+        is_counted = home == self._context.region
 
         def counted(tx: Transaction) -> T:
+            earlier = known(tx)
+            if earlier is not None:
+                return earlier
+            if not is_counted:
+                return operation(tx)
             require_few_unknown(tx, self._context, dealer, shown, now)
             result = operation(tx)
             if not shown.is_proven:
@@ -43,7 +62,7 @@ class OwnReadings:
         try:
             return await self._store.write(counted)
         except Refused as refused:
-            if refused.reason not in _UNCOUNTED and not is_temporary(refused.reason):
+            if is_counted and refused.reason not in _UNCOUNTED and not is_temporary(refused.reason):
                 await count_apart(self._store, dealer, now, refused.reason)
             raise
 

@@ -54,17 +54,20 @@ class Request:
     channel: Channel.ValueType
 
 
-def erase(tx: Transaction, registry: Registry, asked: Request, call: AuditedCall) -> ErasureRow | Awaited:
-    """Destroys the keys of a customer once a second person has confirmed it; a repeat returns its first result.
-
-    Raises Refused with REQUEST_ID_REUSED, CUSTOMER_NOT_FOUND or CUSTOMER_ERASED. Raises Refused with an obstacle
-    (`_require_erasable`), and with STORE_UNAVAILABLE where the ids of the keys cannot be stored.
-    """
+def erased_before(tx: Transaction, asked: Request) -> ErasureRow | None:
+    """The erasure of a repeated request, else None. Raises Refused with REQUEST_ID_REUSED for other content."""
     known = erasure_asked(tx, asked.caller, asked.request_id)
-    if known is not None:
-        if known.digest != asked.digest:
-            raise Refused(Reason.REASON_REQUEST_ID_REUSED)
-        return known
+    if known is not None and known.digest != asked.digest:
+        raise Refused(Reason.REASON_REQUEST_ID_REUSED)
+    return known
+
+
+def erase(tx: Transaction, registry: Registry, asked: Request, call: AuditedCall) -> ErasureRow | Awaited:
+    """Destroys the keys of a customer once a second person has confirmed it.
+
+    `erased_before` knows no erasure of the request. Raises Refused with CUSTOMER_NOT_FOUND or CUSTOMER_ERASED, with an
+    obstacle (`_require_erasable`), and with STORE_UNAVAILABLE where the ids of the keys cannot be stored.
+    """
     customer_id = _require_there(tx, asked.customer)
     customer = customer_of(tx, customer_id)
     _require_erasable(tx, registry, customer, call.now)

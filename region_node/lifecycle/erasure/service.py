@@ -56,7 +56,13 @@ class ErasureService(ErasureServiceServicer):
             reason=request.reason,
             channel=request.requester.channel,
         )
-        row = await self._counted(customer, call, lambda tx: operations.erase(tx, self._registry, asked, call))
+        row = await self._readings.write(
+            call.dealer,
+            Shown("", customer.number),
+            call.now,
+            lambda tx: operations.erase(tx, self._registry, asked, call),
+            known=lambda tx: operations.erased_before(tx, asked),
+        )
         if isinstance(row, Awaited):
             raise row.refused
         return api.EraseCustomerResponse(erasure=row.message())

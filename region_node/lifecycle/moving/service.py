@@ -59,16 +59,17 @@ class CustomerMoveService(CustomerMoveServiceServicer):
         content = f"{number} {request.to_region} {sorted((each.number, each.plan_id) for each in asked.lines)}"
         key = caller.key(content.encode())
 
+        def known(tx: Transaction) -> CustomerMove | None:
+            return None if done_before(tx, key) is None else operations.require_move(tx, move_id)
+
         def start(tx: Transaction) -> CustomerMove:
-            if done_before(tx, key) is not None:
-                return operations.require_move(tx, move_id)
             move = operations.start(tx, self._registry, asked, number, call.now)
             insert_request(tx, key, move_id, settled=True, now=call.now)
             call.record(tx, "StartMove", move.id, f"to {move.to_region}")
             return move
 
-        readings, shown = self._readings, Shown("", number)
-        return api.StartMoveResponse(move=await _at_home(readings.write(call.dealer, shown, call.now, start)))
+        writing = self._readings.write(call.dealer, Shown("", number), call.now, start, known)
+        return api.StartMoveResponse(move=await _at_home(writing))
 
     async def ConfirmMove(
         self,
