@@ -39,7 +39,8 @@ class OwnReadings:
 
         A dealer that has named too many unknown numbers, and shows no proof of the customer, is refused before anything
         is read. Other lasting refusals but those of the form count as failures. A number of another region counts at
-        its home. Raises as the operation, and as `require_few_unknown`.
+        its home. The id of a customer or a product is no number: `shown` has none, and no unknown number is counted.
+        Raises as the operation, and as `require_few_unknown`.
 
         `known` is the result of an earlier call with the same request id, else None. A repeat has no bound, and is no
         dealing.
@@ -63,7 +64,8 @@ class OwnReadings:
             return await self._store.write(counted)
         except Refused as refused:
             if is_counted and refused.reason not in _UNCOUNTED and not is_temporary(refused.reason):
-                await count_apart(self._store, dealer, now, refused.reason)
+                reason = refused.reason if shown.number else Reason.REASON_UNSPECIFIED
+                await count_apart(self._store, dealer, now, reason)
             raise
 
 

@@ -41,8 +41,8 @@ def count_failure(
 ) -> None:
     """Counts a refused order or reading, a wrong code or password, or a code for a number that nobody has.
 
-    `refused` is the reason of the refusal. By SUBSCRIPTION_NOT_FOUND and CUSTOMER_NOT_FOUND the caller learns that
-    nobody has the number.
+    `refused` is the reason of the refusal of a call that names a number. By SUBSCRIPTION_NOT_FOUND and
+    CUSTOMER_NOT_FOUND its caller learns that nobody has the number.
     """
     party, hour = counted_as(dealer), hour_of(now)
     is_unknown = refused in _OF_NOBODY

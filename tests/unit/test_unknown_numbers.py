@@ -348,6 +348,8 @@ def test_own_readings_are_counted_as_dealings_and_as_failures_and_unknown_number
             assert row_after(papers, refusing(uncounted)) == (1, 3, 2)
         abroad = Shown("", "+8619844000001")
         assert row_after(abroad, refusing(Reason.REASON_CUSTOMER_NOT_FOUND)) == (1, 3, 2), "its home counts it"
+        by_id = Shown("", "")
+        assert row_after(by_id, refusing(Reason.REASON_CUSTOMER_NOT_FOUND)) == (1, 4, 2), "an id is no number"
 
 
 def test_beyond_the_bound_an_own_reading_is_refused_before_its_number_is_looked_up() -> None:
