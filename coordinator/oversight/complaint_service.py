@@ -26,6 +26,8 @@ from gateway.time.months import months_between, require_month
 
 COUNT_SECONDS = 30.0  # for one region to count its months: years of complaints, page by page beside its other work
 _NOT_FOUND = Reason.REASON_COMPLAINT_NOT_FOUND
+_AWAY = (Reason.REASON_REGION_UNREACHABLE, Reason.REASON_REGION_SUSPENDED, Reason.REASON_REGION_UNKNOWN)
+"""The refusals of a call to a region that is away; the last one is of a region that has left."""
 
 _History = region_contract.GetComplaintHistoryResponse
 _Months = Mapping[str, region_contract.CountComplaintsResponse]
@@ -192,7 +194,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         """The region to call after the origin region's refusal; empty where the refusal is final."""
         if refused.reason == Reason.REASON_COMPLAINT_NOT_RESPONSIBLE:
             return refused.parameters.get("region", "")
-        if refused.reason not in (Reason.REASON_REGION_UNREACHABLE, Reason.REASON_REGION_SUSPENDED):
+        if refused.reason not in _AWAY:
             return ""
         contact = first_contact(ticket_id)
         others = [region for region in self._regions.joined() if region != contact]

@@ -1,4 +1,4 @@
-"""A region leaves the federation: the others' records with it can still be chosen and read by administrators."""
+"""A region leaves the federation: administrators still choose, read and raise the others' records with it."""
 
 import html
 from http import HTTPStatus
@@ -12,12 +12,14 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
     ListComplaintHeadersRequest,
 )
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.region.v1.complaint_pb2 import ComplaintState
 from tests.federation.browser import Browser
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, running
+from tests.federation.test_complaint_oversight import raised
 
 GONE = "sichuan"
 
@@ -91,3 +93,16 @@ async def test_records_with_a_region_that_has_left_are_chosen_and_read_and_one_t
         history = GetComplaintHistoryRequest(ticket_id="nowhere/20261124-1")
         read = federation.complaint_oversight.GetComplaintHistory(history, timeout=CALL_SECONDS)
         assert (await refusal(read)).reason == "COMPLAINT_NOT_FOUND"
+
+
+async def test_a_complaint_of_a_region_that_has_left_is_raised_at_its_owner(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases, ("guangdong", GONE)) as federation:
+        filed = await Complainant(federation, GONE).file("BILL_WRONG", federation.next_number("guangdong"))
+        owner = Complainant(federation, "guangdong", "staff/wang")
+        await owner.reaches(filed.ticket_id, ComplaintState.COMPLAINT_STATE_IN_PROGRESS)
+        await federation.apply(without(await federation.configuration(), GONE))
+        once = await raised(federation, filed.ticket_id, 3)
+        assert (once.level, once.owner_region) == (3, "guangdong")
+        assert (await refusal(raised(federation, f"{GONE}/20200101-1", 3))).reason == "REGION_UNKNOWN"
