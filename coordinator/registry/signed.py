@@ -7,7 +7,7 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.revision_pb2 import RevisionStatement
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.federation.revisions import Chain, RevisionRefused, parsed, place_of, signers
+from gateway.federation.revisions import Chain, RevisionRefused, parsed, place_of, signers, stated_time
 
 
 def next_chain(chain: Chain | None, signed: SignedConfiguration | None, now: datetime) -> Chain | None:
@@ -42,12 +42,14 @@ def proposed(chain: Chain | None, signed: SignedConfiguration) -> tuple[Configur
 
     Those count whom the revision before it names, and nobody where the chain does not know that one.
     Raises Refused with ANCHOR_MISSING, or CONFIGURATION_SIGNATURES_INVALID where the configuration is not that of the
-    statement. Takes seconds for half a million prefixes.
+    statement, or a time of it is out of range. Takes seconds for half a million prefixes.
     """
     if chain is None:
         raise Refused(Reason.REASON_ANCHOR_MISSING)
     try:
         statement = parsed(RevisionStatement, signed.revision.statement)
+        for each in (statement.issue_time, statement.end_time):
+            stated_time(each)
         standing = Chain(place_of(signed.revision), statement.configuration_digest, (signed.revision,))
         configuration = standing.require(signed.content)
     except RevisionRefused as refused:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import WatchResponse
@@ -198,6 +199,14 @@ def parsed(kind: type[M], content: bytes) -> M:
         raise RevisionRefused(f"there is no {kind.DESCRIPTOR.name} that this version can read") from None
 
 
+def stated_time(stated: Timestamp) -> datetime:
+    """The instant of a statement's time. Raises RevisionRefused for one out of range."""
+    try:
+        return dated(stated)
+    except OverflowError:
+        raise RevisionRefused("a time of the statement is out of range") from None
+
+
 def _require_next(place: Anchor, statement: RevisionStatement) -> None:
     if statement.federation != place.federation:
         raise RevisionRefused(f"the statement is of the federation {statement.federation!r}")
@@ -205,12 +214,9 @@ def _require_next(place: Anchor, statement: RevisionStatement) -> None:
         raise RevisionRefused(f"revision {statement.revision} does not follow revision {place.revision}")
     if statement.previous_digest != place.digest:
         raise RevisionRefused(f"the statement follows another revision {place.revision} than the known one")
-    try:
-        issued, ends = dated(statement.issue_time), dated(statement.end_time)
-        if place.HasField("issue_time") and issued < dated(place.issue_time):
-            raise RevisionRefused("the statement is older than the one before")
-    except OverflowError:
-        raise RevisionRefused("a time of the statement is out of range") from None
+    issued, ends = stated_time(statement.issue_time), stated_time(statement.end_time)
+    if place.HasField("issue_time") and issued < stated_time(place.issue_time):
+        raise RevisionRefused("the statement is older than the one before")
     if ends <= issued:
         raise RevisionRefused("the validity of the statement ends before it begins")
     if wrong := next(administration_problems(statement.administration), None):

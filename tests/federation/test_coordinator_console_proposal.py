@@ -10,7 +10,7 @@ import pytest
 
 from gateway.api.coordinator.v1 import administration_pb2 as admin_api
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.revision_pb2 import ProposedRevision
+from gateway.api.federation.v1.revision_pb2 import ProposedRevision, RevisionStatement
 from gateway.api.types.v1 import access_pb2
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.web.console.sessions import MOST_FILES
@@ -57,6 +57,15 @@ async def proposal_of(federation: Federation, wanted: Configuration, signers: Se
     held = await federation.administration.GetConfiguration(admin_api.GetConfigurationRequest(), timeout=CALL_SECONDS)
     signed = federation.administrators.signed(held.place, wanted, federation.clock.now(), signers)
     found = ProposedRevision(revision=signed.revision, configuration=signed.content, previous=held.place)
+    return found.SerializeToString()
+
+
+def out_of_range(file: bytes, time: str) -> bytes:
+    """The file of a proposal with one time of its statement beyond the calendar."""
+    found = ProposedRevision.FromString(file)
+    statement = RevisionStatement.FromString(found.revision.statement)
+    getattr(statement, time).seconds = 10**12
+    found.revision.statement = statement.SerializeToString()
     return found.SerializeToString()
 
 
@@ -157,8 +166,11 @@ async def apply_form(browser: Browser) -> dict[str, str]:
 
 async def test_what_is_no_proposal_is_refused_in_words_and_keeps_nothing(databases: Databases, tmp_path: Path) -> None:
     async with signing(tmp_path, databases) as (federation, browser):
+        stale = await proposal(federation, "Zhongyuan", ["li", "wang"])
         for content, told in (
             (b"", "CONFIGURATION_SIGNATURES_INVALID"),
+            (out_of_range(stale, "issue_time"), "a time of the statement is out of range"),
+            (out_of_range(stale, "end_time"), "a time of the statement is out of range"),
             (b"\xff\xff", "is no proposal"),
             (bytes(1_000), "is no proposal"),
         ):
@@ -166,7 +178,6 @@ async def test_what_is_no_proposal_is_refused_in_words_and_keeps_nothing(databas
             assert told in shown(page), content
             with pytest.raises(AssertionError, match="no form"):
                 hidden_fields(page, "apply")
-        stale = await proposal(federation, "Zhongyuan", ["li", "wang"])
         await federation.apply(await federation.configuration())
         page = shown((await browser.open((await browser.upload(PAGE, stale)).headers["location"])).text)
         assert ("CONFIGURATION_CHANGED" in page, "Zhongyuan" in page) == (True, True)
