@@ -96,7 +96,7 @@ def add(federation: LocalFederation, replicas: Sequence[Replica]) -> None:
     directory, port = _directory(federation), HeldPort()
     directory.mkdir(parents=True)
     provider = LinkProvider(directory, port=port.number)
-    provider.write(*(each.name for each in replicas))
+    provider.write(*(each.name for each in replicas), valid=federation.valid)
     private = provider.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     replace_file(directory / _KEY, private)
     for each in replicas:

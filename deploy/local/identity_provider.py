@@ -70,9 +70,9 @@ class IdentityProvider:
             authority=self.directory / f"{_NAME}.crt",
         )
 
-    def write(self, *clients: str) -> None:
-        """Writes the certificate, and the files that these clients need."""
-        self_signed(self.directory, _NAME)
+    def write(self, *clients: str, valid: timedelta = _DAY) -> None:
+        """Writes the certificate, which is valid so long, and the files that these clients need."""
+        self_signed(self.directory, _NAME, valid)
         told = jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
         replace_file(self.directory / "keys.json", json.dumps({"keys": [told]}).encode())
         for client in clients:
@@ -176,15 +176,15 @@ def _handler(provider: IdentityProvider) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def self_signed(directory: Path, stem: str) -> tuple[Path, Path]:
-    """The paths of a certificate of 127.0.0.1 and of its key."""
+def self_signed(directory: Path, stem: str, valid: timedelta = _DAY) -> tuple[Path, Path]:
+    """The paths of a certificate of 127.0.0.1, which is valid so long, and of its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, stem)])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - _DAY)
-        .not_valid_after(now + _DAY)
+        .not_valid_after(now + valid)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())

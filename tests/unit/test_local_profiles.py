@@ -6,8 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from coordinator.settings import CoordinatorSettings
+from deploy.demo import sign_in
 from deploy.local import etcd, postgresql
 from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.postgresql_access import PostgresqlAccess
@@ -62,6 +64,15 @@ def test_every_process_verifies_what_the_administrator_signs(tmp_path: Path) -> 
     before = key.read_bytes()
     federation.administrator.prepare()
     assert key.read_bytes() == before, "made anew, it could sign no further revision"
+
+
+def test_people_sign_in_at_a_demo_as_long_as_the_certificates_of_its_federation_are_valid(tmp_path: Path) -> None:
+    federation = LocalFederation(tmp_path, ("sichuan",))
+    federation.open_web(federation.coordinators[0], "console")
+    sign_in.add(federation, federation.coordinators)
+    path = tmp_path / "certificates" / "identity-provider" / "provider.crt"
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    assert certificate.not_valid_after_utc - certificate.not_valid_before_utc >= federation.valid
 
 
 def test_a_settings_file_says_what_it_was_given_and_is_its_owners_alone(tmp_path: Path) -> None:
