@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.errors import invalid
+from gateway.errors import Refused, invalid, is_temporary
 from gateway.rpc.pages import LARGEST_PAGE_SIZE
 from gateway.web.json_texts import JsonObject
 from gateway.web.selecting import Paging, Query, has, part_query
@@ -26,19 +26,6 @@ class Listed:
     """The number of items of the whole list; None where they were not counted."""
 
 
-@dataclass(frozen=True)
-class _Full:
-    """The page of the RPC that has the last item of the caller's page."""
-
-    before: str
-    """The token by which it was read."""
-    page: Listed = field(repr=False)
-    entries: int
-    """The number of its entries up to the last item."""
-    found: int
-    """The number of items before it."""
-
-
 class Selecting:
     """The page of a list that a query wants, filled from pages of an RPC."""
 
@@ -57,31 +44,40 @@ class Selecting:
     async def page(self, page: Listed, read: Callable[[Query], Awaitable[Listed]]) -> Listed:
         """The page. `page` is the first one of the RPC, and `read` gives that of another query.
 
-        Raises Refused where an offset leads behind all that is selected among ENTRIES.
+        It ends early, at a token, where a later page of the RPC is refused for now.
+
+        Raises Refused where an offset leads behind all that is selected among ENTRIES, and as `read` where nothing
+        can be told.
         """
-        paging, before = self._paging, self._paging.token
-        last, found, count = paging.offset + paging.limit, list[JsonObject](), 0
-        full: _Full | None = None
-        for number in range(1, _PAGES + 1):
-            places = self._places(page)
-            missing = last - len(found)
-            if full is None and len(places) >= missing:
-                full = _Full(before, page, places[missing - 1] + 1, len(found))
-            found += [page.items[each] for each in places[:missing]]
-            count += len(places)
-            if number == _PAGES or not page.token or (full is not None and not self._counts):
-                break
-            before = page.token
-            page = await read(self._part(before, LARGEST_PAGE_SIZE))
-        total = count if self._counts and not page.token else None
-        end = page
-        if full is not None and count > last:
-            end = full.page
-            if full.entries < len(end.items):  # the list continues behind the last item, and not behind the whole page
-                end = await read(self._part(full.before, full.entries))
-                found = [*found[: full.found], *(end.items[each] for each in self._places(end))]
-        self._require_near(len(found), end.token)
-        return Listed(page.path, found[paging.offset :], end.token, total)
+        first = before = self._paging.token
+        last, found, count = self._paging.offset + self._paging.limit, list[JsonObject](), 0
+        end: Listed | None = None
+        failed: Refused | None = None
+        try:
+            for number in range(1, _PAGES + 1):
+                places, missing = self._places(page), last - len(found)
+                count += len(places)
+                if end is None and len(places) > missing:
+                    # It continues within this page. Its token comes first, since counting may use up the time.
+                    end = await read(self._part(before, places[missing - 1] + 1))
+                    found += self._selected(end)
+                elif end is None:
+                    found += self._selected(page)
+                    end = page if len(places) == missing else None
+                before = page.token
+                if number == _PAGES or not before or (end is not None and not self._counts):
+                    break
+                page = await read(self._part(before, LARGEST_PAGE_SIZE))
+        except Refused as refused:
+            if before == first or not is_temporary(refused.reason):
+                raise
+            failed = refused
+        token = before if end is None or count <= last else end.token
+        self._require_near(len(found), token, failed)
+        return Listed(page.path, found[self._paging.offset :], token, count if self._counts and not before else None)
+
+    def _selected(self, page: Listed) -> Sequence[JsonObject]:
+        return [page.items[each] for each in self._places(page)]
 
     def _places(self, page: Listed) -> Sequence[int]:
         """The places of the selected items of a page."""
@@ -94,11 +90,11 @@ class Selecting:
     def _part(self, token: str, limit: int) -> Query:
         return part_query(self._query, token, limit)
 
-    def _require_near(self, found: int, token: str) -> None:
-        """Raises Refused for an offset behind what was found, where the list goes on."""
+    def _require_near(self, found: int, token: str, failed: Refused | None) -> None:
+        """Raises Refused for an offset behind what was found, where the list goes on; `failed` where that ended it."""
         offset = self._paging.offset
         if offset and token and found <= offset:
-            raise invalid(
+            raise failed or invalid(
                 "offset",
                 f"fewer than {offset + 1} of the first {ENTRIES} entries are selected; read on by Link",
                 f"前{ENTRIES}条中符合条件的不足{offset + 1}条，请按Link继续读取",

@@ -216,7 +216,7 @@ class _Serving:
         self._selecting: Selecting | None = None
 
     async def answered(self) -> web.Response:
-        """The answer. Raises Refused for a wrong request, and as the RPC."""
+        """The answer. Raises Refused for a wrong request, as the RPC, and as `Selecting.page`."""
         loop, seconds = asyncio.get_running_loop(), _DEADLINE + self._wait
         ends = loop.time() + seconds
         response = await self._called(seconds, self._read)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.web import listed
 from gateway.web.json_texts import JsonObject
@@ -27,6 +28,9 @@ class Rpc:
         self._entries = [JsonObject.of(each) for each in told]
         self._scanned = scanned
         self.reads = 0
+        self.failing = 0
+        """The number of the read that is refused; 0 for none."""
+        self.reason = Reason.REASON_ANSWER_LATE
 
     @property
     def red(self) -> Sequence[Mapping[str, object]]:
@@ -36,6 +40,8 @@ class Rpc:
     async def read(self, query: Query) -> Listed:
         """A page. The token has the number of the first entry."""
         self.reads += 1
+        if self.reads == self.failing:
+            raise Refused(self.reason)
         start, size = int(query.get("pageToken", 0)), min(int(query["limit"]), self._scanned)
         end = start + size
         token = str(end) if end < len(self._entries) else ""
@@ -124,6 +130,68 @@ def test_an_entry_that_changes_while_a_page_is_filled_loses_no_other() -> None:
 
     told = asyncio.run(asked())
     assert ([each["id"] for each in told.items], told.token) == ([1], "2")
+
+
+FULL = [True] * ENTRIES
+SPARSE = [place % SIZE == 0 for place in range(ENTRIES)]
+LATER = [True, *[False] * (SIZE - 1), *[True] * SIZE]
+
+
+@pytest.mark.parametrize(
+    ("reds", "limit", "failing", "ids", "token"),
+    [
+        pytest.param(FULL, 2, 3, [0, 1], "2", id="a page that counts, behind a page that is cut"),
+        pytest.param(FULL, SIZE, 2, [0, 1, 2, 3], "4", id="a page that counts, behind a page that is whole"),
+        pytest.param(SPARSE, 3, 2, [0], "4", id="the second page"),
+        pytest.param(SPARSE, 3, 3, [0, 4], "8", id="the third page"),
+        pytest.param(LATER, 2, 3, [0], "4", id="the second page, where it is cut"),
+        pytest.param([False] * ENTRIES, 2, 2, [], "4", id="the second page, with nothing before"),
+    ],
+)
+@pytest.mark.parametrize("reason", [Reason.REASON_ANSWER_LATE, Reason.REASON_SERVER_CALLS_TOO_MANY])
+def test_a_page_has_what_was_found_where_a_later_read_is_refused_for_now(
+    reds: Sequence[bool], limit: int, failing: int, ids: Sequence[int], token: str, reason: Reason.ValueType
+) -> None:
+    rpc = Rpc(reds, SIZE)
+    rpc.failing, rpc.reason = failing, reason
+    told = page(rpc, {**RED, "limit": str(limit)})
+    assert ([each["id"] for each in told.items], told.token, told.total) == (ids, token, None)
+
+
+@pytest.mark.parametrize(
+    ("reds", "query", "failing", "reason"),
+    [
+        pytest.param(FULL, {"limit": "2"}, 2, Reason.REASON_ANSWER_LATE, id="no token leads to the first page"),
+        pytest.param(SPARSE, {"offset": "1"}, 2, Reason.REASON_ANSWER_LATE, id="nothing at the offset was found"),
+        pytest.param(SPARSE, {}, 2, Reason.REASON_REQUEST_INVALID, id="a refusal that lasts"),
+    ],
+)
+def test_a_list_is_refused_as_its_later_read_where_nothing_can_be_told(
+    reds: Sequence[bool], query: Query, failing: int, reason: Reason.ValueType
+) -> None:
+    rpc = Rpc(reds, SIZE)
+    rpc.failing, rpc.reason = failing, reason
+    with pytest.raises(Refused) as refused:
+        page(rpc, {**RED, **query})
+    assert refused.value.reason == reason
+
+
+@given(REDS, st.integers(1, 2 * SIZE), st.integers(2, PAGES + 1), st.booleans())
+def test_the_links_lead_through_all_that_is_selected_where_reads_are_refused_for_now(
+    reds: Sequence[bool], limit: int, failing: int, is_counted: bool
+) -> None:
+    rpc, found = Rpc(reds, SIZE), list[Mapping[str, object]]()
+    query: Query | None = {**RED, "limit": str(limit)}
+    while query is not None:
+        rpc.reads, rpc.failing = 0, failing
+        try:
+            told = page(rpc, query, is_counted=is_counted)
+        except Refused:
+            rpc.failing = 0
+            told = page(rpc, query, is_counted=is_counted)
+        found += told.items
+        query = following(query, told)
+    assert found == rpc.red
 
 
 @pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "501"}, {"offset": "2001"}, {"offset": "-1"}])
