@@ -6,11 +6,7 @@ from dataclasses import dataclass, field
 from gateway.errors import Refused, invalid, is_temporary
 from gateway.rpc.pages import LARGEST_PAGE_SIZE
 from gateway.web.json_texts import JsonObject
-from gateway.web.selecting import Paging, Query, has, part_query
-
-_PAGES = 4  # of the RPC, for one request: other work of the region waits meanwhile
-ENTRIES = _PAGES * LARGEST_PAGE_SIZE
-"""The number of entries among which one request selects."""
+from gateway.web.selecting import Paging, Query, Selection, has, part_query
 
 
 @dataclass(frozen=True)
@@ -29,11 +25,13 @@ class Listed:
 class Selecting:
     """The page of a list that a query wants, filled from pages of an RPC."""
 
-    def __init__(self, query: Query, within: Mapping[str, Collection[str]], *, is_counted: bool) -> None:
+    def __init__(self, query: Query, within: Mapping[str, Collection[str]], selection: Selection) -> None:
         """`within` has the values that select, by the paths of attributes. Raises Refused as `Paging.of`."""
         self._query = query
-        self._paging = Paging.of(query, ENTRIES)
-        self._counts = is_counted and not self._paging.token
+        self._pages = selection.pages
+        self._entries = selection.pages * LARGEST_PAGE_SIZE
+        self._paging = Paging.of(query, self._entries)
+        self._counts = selection.is_counted and not self._paging.token
         self._wanted = [(path.split("."), values) for path, values in within.items()]
 
     @property
@@ -46,15 +44,15 @@ class Selecting:
 
         It ends early, at a token, where a later page of the RPC is refused for now.
 
-        Raises Refused where an offset leads behind all that is selected among ENTRIES, and as `read` where nothing
-        can be told.
+        Raises Refused where an offset leads behind all that is selected in the pages of the RPC, and as `read`
+        without items or a token to answer with.
         """
         first = before = self._paging.token
         last, found, count = self._paging.offset + self._paging.limit, list[JsonObject](), 0
         end: Listed | None = None
         failed: Refused | None = None
         try:
-            for number in range(1, _PAGES + 1):
+            for number in range(1, self._pages + 1):
                 places, missing = self._places(page), last - len(found)
                 count += len(places)
                 if end is None and len(places) > missing:
@@ -65,7 +63,7 @@ class Selecting:
                     found += self._selected(page)
                     end = page if len(places) == missing else None
                 before = page.token
-                if number == _PAGES or not before or (end is not None and not self._counts):
+                if number == self._pages or not before or (end is not None and not self._counts):
                     break
                 page = await read(self._part(before, LARGEST_PAGE_SIZE))
         except Refused as refused:
@@ -96,6 +94,6 @@ class Selecting:
         if offset and token and found <= offset:
             raise failed or invalid(
                 "offset",
-                f"fewer than {offset + 1} of the first {ENTRIES} entries are selected; read on by Link",
-                f"前{ENTRIES}条中符合条件的不足{offset + 1}条，请按Link继续读取",
+                f"fewer than {offset + 1} of the first {self._entries} entries are selected; read on by Link",
+                f"前{self._entries}条中符合条件的不足{offset + 1}条，请按Link继续读取",
             )

@@ -242,7 +242,7 @@ class _Serving:
         route.selection.require(asked.query, chosen)
         self._asked = replace(asked, within=chosen, is_reversed=route.selection.is_reversed(asked.query))
         if chosen:
-            self._selecting = Selecting(asked.query, chosen, is_counted=route.selection.is_counted)
+            self._selecting = Selecting(asked.query, chosen, route.selection)
         body.require_known((*TYPE_ATTRIBUTES, *route.attributes) if route.attributes else ())
         made = route.request(self._asked if self._selecting is None else self._part(self._selecting.first))
         body.close()

@@ -62,6 +62,8 @@ class Selection:
     """Whether places of the list are counted, and `offset` names one."""
     is_reversible: bool = True
     """Whether the list comes in reverse, too."""
+    pages: int = 4
+    """The most pages of the RPC among which one request selects: other work of the region waits meanwhile."""
 
     @property
     def paging(self) -> Sequence[str]:

@@ -60,7 +60,8 @@ BILL_MANAGEMENT = Api(
             _list,
             _listed,
             resource=_RESOURCE,
-            selection=Selection(f"-{MONTH}", {MONTH: ()}, is_reversible=False),
+            # Each page is a reading by the papers of the customer, and counts as such.
+            selection=Selection(f"-{MONTH}", {MONTH: ()}, is_reversible=False, pages=1),
         ),
         Route.of("GET", f"/{BILL}/{{id}}", _RPC, _get, _got, resource=_RESOURCE),
     ),

@@ -2,6 +2,7 @@
 
 import logging
 from http import HTTPStatus
+from urllib.parse import quote
 
 import pytest
 from google.protobuf.json_format import MessageToDict
@@ -44,6 +45,21 @@ async def test_a_bill_is_read_by_a_document_and_the_list_leads_through_all_month
         assert (await web.ask("GET", str(each["href"]))).body == each
     assert number not in str(found[0]["href"]), "a number gets another holder"
     assert (await web.ask("GET", f"{BILLS}?month={found[1]['month']}")).bodies == [found[1]]
+
+
+async def test_a_request_that_selects_by_any_attribute_is_one_reading_of_a_bill_and_links_on(
+    federation: Federation, web: WebCaller, guangdong: Counter
+) -> None:
+    web = web.saying(papers(await guangdong.new_customer(), [guangdong.document("ID_ORIG")]))
+    latest = await web.ask("GET", BILLS)
+    path = latest.headers["link"].partition(">; ")[0].removeprefix("<")
+    second = (await web.ask("GET", path)).bodies[0]
+    before = len(audited(federation, guangdong.path))
+    none = await web.ask("GET", f"{BILLS}?id={quote(str(second['id']), safe='')}")
+    assert (none.status, none.bodies) == (HTTPStatus.OK, [])
+    assert len(audited(federation, guangdong.path)) - before == 1
+    found = await web.ask("GET", none.headers["link"].partition(">; ")[0].removeprefix("<"))
+    assert found.bodies == [second]
 
 
 async def test_a_code_of_the_customer_counts_for_the_request_whose_key_it_was_sent_for(

@@ -13,7 +13,7 @@ from gateway.errors import Refused
 from gateway.web import listed
 from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed, Selecting
-from gateway.web.selecting import Query, listed_headers
+from gateway.web.selecting import Query, Selection, listed_headers
 
 SIZE, PAGES = 4, 3
 ENTRIES = SIZE * PAGES
@@ -49,7 +49,7 @@ class Rpc:
 
     async def page(self, query: Query, *, is_counted: bool = True) -> Listed:
         """The page that a query wants."""
-        selecting = Selecting(query, {"colour": ("red",)}, is_counted=is_counted)
+        selecting = Selecting(query, {"colour": ("red",)}, Selection("id", is_counted=is_counted, pages=PAGES))
         return await selecting.page(await self.read(selecting.first), self.read)
 
 
@@ -57,8 +57,6 @@ def page(rpc: Rpc, query: Query, *, is_counted: bool = True) -> Listed:
     """The page that a query wants, where a request reads few entries."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listed, "LARGEST_PAGE_SIZE", SIZE)
-        patch.setattr(listed, "_PAGES", PAGES)
-        patch.setattr(listed, "ENTRIES", ENTRIES)
         return asyncio.run(rpc.page(query, is_counted=is_counted))
 
 
@@ -125,7 +123,7 @@ def test_an_entry_that_changes_while_a_page_is_filled_loses_no_other() -> None:
         return await rpc.read(query)
 
     async def asked() -> Listed:
-        selecting = Selecting({**RED, "limit": "2"}, {"colour": ("red",)}, is_counted=True)
+        selecting = Selecting({**RED, "limit": "2"}, {"colour": ("red",)}, Selection("id", is_counted=True))
         return await selecting.page(await rpc.read({"limit": str(SIZE)}), changed)
 
     told = asyncio.run(asked())
@@ -197,4 +195,4 @@ def test_the_links_lead_through_all_that_is_selected_where_reads_are_refused_for
 @pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "501"}, {"offset": "2001"}, {"offset": "-1"}])
 def test_a_part_outside_of_what_a_request_reads_is_refused(query: Query) -> None:
     with pytest.raises(Refused, match="is no whole number"):
-        Selecting({**RED, **query}, {"colour": ("red",)}, is_counted=True)
+        Selecting({**RED, **query}, {"colour": ("red",)}, Selection("id", is_counted=True))
