@@ -53,6 +53,24 @@ def test_a_region_whose_reports_have_written_enough_lives_on_with_the_report_bef
     run(scenario())
 
 
+def test_a_region_whose_reports_have_written_enough_is_heard_with_the_news_of_a_known_process(
+    opened: EtcdRegistries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "HEARTBEAT_WRITES", KIB)
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            await registry.beat("sichuan", heartbeat(reads=[1]))
+            await registry.beat("sichuan", heartbeat("127.0.0.1:2", reads=[1, 2]))
+            for second in range(1, 20):
+                await registry.beat("sichuan", heartbeat(reads=[1], later=timedelta(seconds=second)))
+            upgraded = heartbeat(reads=[1, 2], later=timedelta(seconds=20))
+            await registry.beat("sichuan", upgraded)
+            assert registry.snapshot().facts("sichuan").live[ENDPOINT].capabilities == upgraded.capabilities
+
+    run(scenario())
+
+
 def test_a_region_that_begins_processes_without_end_is_refused_and_another_one_is_not(
     opened: EtcdRegistries, monkeypatch: pytest.MonkeyPatch
 ) -> None:

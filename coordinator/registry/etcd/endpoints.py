@@ -71,7 +71,7 @@ class EtcdEndpoints:
             since = await self._living_since(region, heartbeat, end - loop.time())
             put = Put(values.encode_living(values.Living(heartbeat, since)), lease)
             is_join = is_new and facts.joined_by(heartbeat, is_proven_by) != facts
-            if is_join or known is None:
+            if is_new:
                 self._news.take(region, len(put.value), loop.time())
             elif not self._reports.allows(region, len(put.value), loop.time()) and await self._ports.leases.extend(
                 lease, _RENEWAL_SECONDS
