@@ -48,7 +48,7 @@ class CaseService(CaseServiceServicer):
     def __init__(self, ports: CasePorts) -> None:
         self._ports = ports
         self._forgotten: datetime | None = None
-        self._passes: dict[str, Passes] = {}
+        self._passes = Passes(ports.clock)
 
     async def ReportCase(
         self,
@@ -134,4 +134,4 @@ class CaseService(CaseServiceServicer):
         async def remove(now: datetime) -> bool:
             return await self._ports.registry.forget_cases(lambda kept: past(kept, now), region) > 0
 
-        await self._passes.setdefault(region, Passes(self._ports.clock)).make(remove)
+        await self._passes.make(region, remove)

@@ -59,13 +59,14 @@ class ProblemService(ProblemServiceServicer):
         context: grpc.aio.ServicerContext[contract.ReportEventRequest, contract.ReportEventResponse],
     ) -> contract.ReportEventResponse:
         """See the contract."""
-        rules.require_event(request.event, current_call().identity.region, self._ports.current.federation.network)
+        region = current_call().identity.region
+        rules.require_event(request.event, region, self._ports.current.federation.network)
         own = NetworkEvent()
         own.CopyFrom(request.event)
         rules.take_known(own)
         own.tell_time.CopyFrom(to_timestamp(self._ports.clock.now()))
         if not await self._problems.keep_event(own):
-            await self._make_room()
+            await self._make_room(region)
             if not await self._problems.keep_event(own):
                 raise Refused(Reason.REASON_TOO_BUSY)
         failpoints.reach("network-event-kept.after-commit")
@@ -160,14 +161,14 @@ class ProblemService(ProblemServiceServicer):
         book = await self._problems.change(decide, by)
         return contract.RecordReportResponse(problem=grade(_require(book, request.problem_id)))
 
-    async def _make_room(self) -> None:
-        """Removes the oldest ended events of regions that have nearly filled their share, at intervals."""
+    async def _make_room(self, region: str) -> None:
+        """Removes the oldest ended events of regions that have nearly filled their share, at intervals by region."""
 
         async def remove(now: datetime) -> bool:
             book = await self._problems.book()
             return await self._ports.room.make(book, now) is not book
 
-        await self._passes.make(remove)
+        await self._passes.make(region, remove)
 
     def _grade(self) -> Callable[[Problem], Problem]:
         return grading(self._ports.current, self._ports.clock.now())

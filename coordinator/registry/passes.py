@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.time.clock import Clock
@@ -10,23 +11,31 @@ EVERY = timedelta(seconds=5)  # a pass reads all records
 AGAIN = timedelta(minutes=2)  # where there was nothing to remove
 
 
+@dataclass
+class _Passes:
+    """The passes for one region."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    last: datetime | None = None
+    interval: timedelta = timedelta(0)
+
+
 class Passes:
-    """Passes of one kind: one at a time, at intervals, and later where one has removed nothing."""
+    """Passes of one kind: for each region one at a time, at intervals, and later where one has removed nothing."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._turn = asyncio.Lock()
-        self._last: datetime | None = None
-        self._interval = EVERY
+        self._of: dict[str, _Passes] = {}
 
-    async def make(self, remove: Callable[[datetime], Awaitable[bool]]) -> None:
-        """Makes a pass where one is due; a report without room waits for the one that another report makes.
+    async def make(self, region: str, remove: Callable[[datetime], Awaitable[bool]]) -> None:
+        """Makes a pass for a region where one is due; a report without room waits for that of another report.
 
         `remove` is given the time, and returns whether it has removed anything.
         """
-        async with self._turn:
+        own = self._of.setdefault(region, _Passes())
+        async with own.turn:
             now = self._clock.now()
-            if self._last is None or now - self._last >= self._interval:
-                self._last, self._interval = now, EVERY
+            if own.last is None or now - own.last >= own.interval:
+                own.last, own.interval = now, EVERY
                 if not await remove(now):
-                    self._interval = AGAIN
+                    own.interval = AGAIN

@@ -47,7 +47,7 @@ def test_those_who_come_during_a_pass_wait_for_it_and_make_none() -> None:
             await may_end.wait()
             return True
 
-        waiting = [asyncio.create_task(passes.make(remove)) for _ in range(5)]
+        waiting = [asyncio.create_task(passes.make("sichuan", remove)) for _ in range(5)]
         await asyncio.sleep(0)
         assert not any(each.done() for each in waiting)
         may_end.set()
@@ -69,7 +69,7 @@ def test_a_pass_that_fails_is_made_again_after_the_usual_interval() -> None:
         for after in (0 * SECOND, 4 * SECOND, 5 * SECOND):
             clock.instant = NOON + after
             try:
-                await passes.make(remove)
+                await passes.make("sichuan", remove)
             except OSError:
                 continue
         assert made == [NOON, NOON + 5 * SECOND]
@@ -92,19 +92,45 @@ class _Full(SimulatedRegistry):
         return self.kept
 
 
-def test_the_next_pass_over_the_events_comes_later_where_one_has_removed_nothing() -> None:
-    full, clock = _Full(random.Random(1), lambda: Federation(1, shipped_configuration())), _Clock()
+def _served_from(full: _Full, clock: _Clock) -> ProblemService:
     registry = cast("Registry", full)
     room = RoomMaker(registry, cast("CurrentMembers", None))
+    return ProblemService(
+        ProblemPorts(registry, CurrentNetwork(registry), cast("Correlator", None), room, clock),
+    )
+
+
+async def _report(service: ProblemService, region: str, site: str) -> None:
+    """Reports an alarm for which no room is found."""
+    request = ReportEventRequest(event=event(f"{region}/alarm/1", sites=[site]))
+    with pytest.raises(Refused, match="TOO_BUSY"):
+        await served(service.ReportEvent, Identity("crossregion", Role.ROLE_REGION, region, ""), request)
+
+
+def test_the_next_pass_over_the_events_comes_later_where_one_has_removed_nothing() -> None:
+    full, clock = _Full(random.Random(1), lambda: Federation(1, shipped_configuration())), _Clock()
 
     async def scenario() -> None:
-        ports = ProblemPorts(registry, CurrentNetwork(registry), cast("Correlator", None), room, clock)
-        service, caller = ProblemService(ports), Identity("crossregion", Role.ROLE_REGION, "sichuan", "")
-        request = ReportEventRequest(event=event("sichuan/alarm/1", sites=["chengdu"]))
+        service = _served_from(full, clock)
         for after, reads in ((0, 1), (119, 1), (120, 2), (120, 2)):
             clock.instant = NOON + after * SECOND
-            with pytest.raises(Refused, match="TOO_BUSY"):
-                await served(service.ReportEvent, caller, request)
+            await _report(service, "sichuan", "chengdu")
+            assert full.reads == reads
+
+    asyncio.run(scenario())
+
+
+def test_a_pass_over_the_events_for_one_region_that_has_removed_nothing_postpones_none_for_another() -> None:
+    full = _Full(random.Random(1), lambda: Federation(1, shipped_configuration()))
+
+    async def scenario() -> None:
+        service = _served_from(full, _Clock())
+        for region, site, reads in (
+            ("sichuan", "chengdu", 1),
+            ("guangdong", "guangzhou", 2),
+            ("sichuan", "chengdu", 2),
+        ):
+            await _report(service, region, site)
             assert full.reads == reads
 
     asyncio.run(scenario())
