@@ -189,10 +189,13 @@ class ConfigurationService(ConfigurationServiceServicer):
             is_new = is_next(plan, kept, wanted)
             if is_new:
                 self._departures.require_room(identity.region, snapshot.configuration)
-                self._writes.take(identity.region, written_with(kept, wanted, request.signing_certificate), now)
+                take(written_with(kept, wanted, request.signing_certificate))
             return is_new
 
-        mark = await self._registry.assignments.keep(wanted, request.signing_certificate, decide, actor=identity.path)
+        with self._writes.change(identity.region, now) as take:
+            mark = await self._registry.assignments.keep(
+                wanted, request.signing_certificate, decide, actor=identity.path
+            )
         failpoints.reach("number-assigned.after-commit")
         return contract.AssignNumberResponse(mark=mark)
 

@@ -46,10 +46,11 @@ class PlannedOutageRegistryService(PlannedOutageRegistryServiceServicer):
         def decide(held: Sequence[PlannedOutageHeader]) -> Sequence[PlannedOutageHeader] | None:
             after = rules.held_with(held, window, network, now)
             if after is not None:
-                self._writes.take(region, sum(each.ByteSize() for each in after), seconds)
+                take(sum(each.ByteSize() for each in after))
             return after
 
-        await self._registry.change_planned_outages(decide)
+        with self._writes.change(region, seconds) as take:
+            await self._registry.change_planned_outages(decide)
         return contract.HoldPlannedOutageResponse()
 
     async def ListPlannedOutages(

@@ -96,10 +96,11 @@ class ProblemService(ProblemServiceServicer):
         def decide(book: Book) -> Decision:
             found = Decision(_with_count(_require(book, request.problem_id), told))
             if not found.is_empty:
-                self._counts.take(region, found.written, now)
+                take(found.written)
             return found
 
-        await self._problems.change(decide)
+        with self._counts.change(region, now) as take:
+            await self._problems.change(decide)
         self._ports.correlator.note_event()
         return contract.ReportAffectedResponse()
 

@@ -32,9 +32,10 @@ class EmbeddedCases:
 
     async def keep(self, header: CaseHeader) -> bool:
         """See the port."""
-        await self._tally.refresh(shares.region_of(header.ticket_id), shares.CASES, self._charges)
-        now = asyncio.get_running_loop().time()
-        return await self._store.write(lambda tx: self._keep(tx, header, now))
+        region, now = shares.region_of(header.ticket_id), asyncio.get_running_loop().time()
+        await self._tally.refresh(region, shares.CASES, self._charges)
+        with self._writes.change(region, now) as take:
+            return await self._store.write(lambda tx: self._keep(tx, header, take))
 
     async def all(self) -> Sequence[CaseHeader]:
         """See the port."""
@@ -47,15 +48,14 @@ class EmbeddedCases:
         take_left(self._tally, left, region, mark)
         return gone
 
-    def _keep(self, tx: Transaction, header: CaseHeader, now: float) -> bool:
+    def _keep(self, tx: Transaction, header: CaseHeader, take: Callable[[int], None]) -> bool:
         sql = "SELECT content FROM cases WHERE ticket_id = :ticket_id"
         before = tx.first(CaseHeader.FromString, sql, ticket_id=header.ticket_id)
         if before is not None and before.version >= header.version:
             return True
         if not has_room(self._tally, header, before):
             return False
-        region = shares.region_of(header.ticket_id)
-        self._writes.take(region, header.ByteSize(), now)
+        take(header.ByteSize())
         tx.execute(
             "INSERT INTO cases (ticket_id, version, ended, content) VALUES (:ticket_id, :version, :ended, :content)"
             " ON CONFLICT (ticket_id) DO UPDATE SET version = excluded.version, ended = excluded.ended,"
@@ -65,7 +65,7 @@ class EmbeddedCases:
             ended=to_microseconds(from_timestamp(header.end_time)) if header.HasField("end_time") else None,
             content=header.SerializeToString(),
         )
-        tx.publish(_CaseKept(region, growth_of(header, before)))
+        tx.publish(_CaseKept(shares.region_of(header.ticket_id), growth_of(header, before)))
         return True
 
     async def _charges(self) -> Mapping[str, int]:

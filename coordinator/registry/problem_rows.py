@@ -1,7 +1,7 @@
 """Problems in the embedded registry. Decisions are made beside the store: a storm takes long."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from coordinator.registry import shares
@@ -42,9 +42,10 @@ class EmbeddedProblems:
 
     async def keep_event(self, event: NetworkEvent) -> bool:
         """See the port."""
-        await self._tally.refresh(shares.region_of(event.id), shares.EVENTS, self._charges)
-        now = asyncio.get_running_loop().time()
-        return await self._store.write(lambda tx: self._keep_event(tx, event, now))
+        region, now = shares.region_of(event.id), asyncio.get_running_loop().time()
+        await self._tally.refresh(region, shares.EVENTS, self._charges)
+        with self._writes.change(region, now) as take:
+            return await self._store.write(lambda tx: self._keep_event(tx, event, take))
 
     async def book(self) -> Book:
         """See the port."""
@@ -72,7 +73,7 @@ class EmbeddedProblems:
     async def _charges(self) -> Mapping[str, int]:
         return (await self.book()).charges
 
-    def _keep_event(self, tx: Transaction, event: NetworkEvent, now: float) -> bool:
+    def _keep_event(self, tx: Transaction, event: NetworkEvent, take: Callable[[int], None]) -> bool:
         sql = "SELECT content FROM network_events WHERE event_id = :event_id"
         before = tx.first(NetworkEvent.FromString, sql, event_id=event.id)
         if before is not None and before.version >= event.version:
@@ -80,7 +81,7 @@ class EmbeddedProblems:
         region, growth = shares.region_of(event.id), growth_of(event, before)
         if not self._tally.has_room(region, growth, shares.EVENTS):
             return False
-        self._writes.take(region, event.ByteSize(), now)
+        take(event.ByteSize())
         tx.execute(
             "INSERT INTO network_events (event_id, version, content) VALUES (:event_id, :version, :content)"
             " ON CONFLICT (event_id) DO UPDATE SET version = excluded.version, content = excluded.content",

@@ -4,6 +4,8 @@ A share bounds the space of the records there. Besides, each change leaves a ver
 hour or two later.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -23,15 +25,33 @@ class Writes:
         self._rate = Rate(an_hour, an_hour / 3600)
         self._lock = Lock()  # decisions are made beside the event loop
 
-    def take(self, region: str, size: int, now: float) -> None:
-        """Counts a change that writes so many bytes at `now`, in the seconds of the event loop.
-
-        Raises Refused with TOO_BUSY where the region has no room for it.
-        """
-        if not self.allows(region, size, now):
-            raise Refused(Reason.REASON_TOO_BUSY)
-
     def allows(self, region: str, size: int, now: float) -> bool:
-        """As `take`; False where the region has no room."""
+        """Whether a region may write so many bytes at `now`, in the seconds of the event loop; then they count."""
         with self._lock:
             return self._rate.allows(region, now, size + _PUT)
+
+    @contextmanager
+    def change(self, region: str, now: float) -> Iterator[Callable[[int], None]]:
+        """Counts a change at `now` once, however often it is decided anew.
+
+        Each decision gives its bytes to the function, which count instead of those of the decision before. The function
+        raises Refused with TOO_BUSY where the region has no room. A refused change counts nothing, unless it may have
+        been made.
+        """
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            with self._lock:
+                if not taken and not self._rate.has_room(region, now):
+                    raise Refused(Reason.REASON_TOO_BUSY)
+                self._rate.count(region, now, size + _PUT - taken)
+                taken = size + _PUT
+
+        try:
+            yield take
+        except Refused as refused:
+            if refused.reason != Reason.REASON_OUTCOME_UNKNOWN:
+                with self._lock:
+                    self._rate.count(region, now, -taken)
+            raise

@@ -18,8 +18,12 @@ class Rate:
         """
         has_room = self.has_room(caller, now)
         if has_room:
-            self._keep(caller, self._full_after(caller, now, count), now)
+            self.count(caller, now, count)
         return has_room
+
+    def count(self, caller: str, now: float, count: int) -> None:
+        """Counts actions of a caller without a look at the room; fewer than none give it back."""
+        self._keep(caller, self._full_after(caller, now, count), now)
 
     def has_room(self, caller: str, now: float) -> bool:
         """Whether the caller may act at `now`; nothing is counted."""

@@ -39,6 +39,13 @@ def test_a_caller_asks_whether_it_has_room_without_taking_any() -> None:
     assert [rate.has_room("a", later) for later in (0.0, 0.4, 0.5)] == [False, False, True]
 
 
+def test_an_action_that_was_counted_may_be_given_back() -> None:
+    rate = Rate(burst=3, per_second=2.0)
+    assert rate.allows("a", 0.0, 3)
+    rate.count("a", 0.0, -2)
+    assert [rate.allows("a", 0.0) for _ in range(3)] == [True, True, False]
+
+
 def test_callers_that_have_stopped_are_forgotten_and_those_that_have_not_are_held() -> None:
     rate = Rate(burst=1, per_second=0.01)
     assert rate.allows("held", 50.0)

@@ -39,11 +39,12 @@ class EtcdCases:
             is_kept = has_room(self._tally, header, before)
             if not is_kept:
                 return None
-            self._writes.take(region, header.ByteSize(), now)
+            take(header.ByteSize())
             growth = growth_of(header, before)
             return Change({key: Put(values.encode_case(header))})
 
-        await self._ports.make([key], decide, written=lambda: self._tally.note(region, growth))
+        with self._writes.change(region, now) as take:
+            await self._ports.make([key], decide, written=lambda: self._tally.note(region, growth))
         return is_kept
 
     async def all(self) -> Sequence[CaseHeader]:

@@ -72,7 +72,8 @@ class EtcdEndpoints:
             put = Put(values.encode_living(values.Living(heartbeat, since)), lease)
             is_join = is_new and facts.joined_by(heartbeat, is_proven_by) != facts
             if is_new:
-                self._news.take(region, len(put.value), loop.time())
+                if not self._news.allows(region, len(put.value), loop.time()):
+                    raise Refused(Reason.REASON_TOO_BUSY)
             elif not self._reports.allows(region, len(put.value), loop.time()) and await self._ports.leases.extend(
                 lease, _RENEWAL_SECONDS
             ):

@@ -106,11 +106,12 @@ class EtcdProblems:
             has_room = self._tally.has_room(region, wanted, shares.EVENTS)
             if not has_room:
                 return None
-            self._writes.take(region, event.ByteSize(), now)
+            take(event.ByteSize())
             growth = wanted
             return Change({key: Put(values.encode_network_event(event))})
 
-        await self._ports.make([key], decide, written=lambda: self._tally.note(region, growth))
+        with self._writes.change(region, now) as take:
+            await self._ports.make([key], decide, written=lambda: self._tally.note(region, growth))
         return has_room
 
     async def book(self) -> Book:
