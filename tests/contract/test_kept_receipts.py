@@ -1,7 +1,7 @@
 """A loss that no heartbeat can show: receipts that another region keeps name rows of the audit chain."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -17,7 +17,8 @@ from gateway.auditing import audit
 from gateway.auditing.audit import Head
 from gateway.auditing.incarnations import BEFORE
 from gateway.errors import Refused
-from gateway.relay.border import SlowQuery
+from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Border, SlowQuery
 from gateway.relay.envelopes import Answer, OutgoingEnvelope, unsigned_receipt
 from gateway.relay.queries import Asker
 from gateway.security.signing import RECEIPT
@@ -55,9 +56,11 @@ async def none_kept() -> AsyncIterator[AuditHead | None]:
     yield None
 
 
-async def started(scene: Scene, keeping: Keeping) -> tuple[FencedStore, ReceiptComparison]:
+async def started(
+    scene: Scene, keeping: Keeping, border: Border | None = None
+) -> tuple[FencedStore, ReceiptComparison]:
     """A process of Sichuan that has just started, and the comparison with what Guangdong keeps."""
-    fence, border = FencedStore(scene.store), scene.pair.borders[DESTINATION]
+    fence, border = FencedStore(scene.store), border or scene.pair.borders[DESTINATION]
     finding = Finding(DESTINATION, ())
     opens = (lambda: None), no_work, no_work
     keeper = FenceKeeper(KeeperPorts(border, scene.store, fence, scene.clock, finding, none_kept, *opens))
@@ -149,6 +152,18 @@ def test_a_receipt_whose_row_is_there_or_that_somebody_else_has_signed_closes_no
             assert await comparison.compare()
             assert fence.is_open
             assert len(keeping.asked) == 1, "a region that has answered is not asked again"
+
+    play(tmp_path, scenario)
+
+
+def test_a_process_without_a_configuration_asks_nobody_until_it_has_one(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        keeping = Keeping(CatchUpAnswer())
+        _, comparison = await started(
+            scene, keeping, replace(scene.pair.borders[DESTINATION], current=CurrentFederation())
+        )
+        assert await comparison.compare()
+        assert not keeping.asked
 
     play(tmp_path, scenario)
 
