@@ -45,8 +45,7 @@ class OwnReadings:
         `known` is the result of an earlier call with the same request id, else None. A repeat has no bound, and is no
         dealing.
         """
-        home = self._context.federation.number_plan.home_of(shown.number) if shown.number else self._context.region
-        is_counted = home == self._context.region
+        is_counted = self._is_counted(shown.number)
 
         def counted(tx: Transaction) -> T:
             earlier = known(tx)
@@ -67,6 +66,14 @@ class OwnReadings:
                 reason = refused.reason if shown.number else Reason.REASON_UNSPECIFIED
                 await count_apart(self._store, dealer, now, reason)
             raise
+
+    def _is_counted(self, number: str) -> bool:
+        """Whether a call counts here. Before the first configuration there is no bound."""
+        try:
+            plan = self._context.federation.number_plan
+        except Refused:  # CONFIGURATION_MISSING
+            return False
+        return not number or plan.home_of(number) == self._context.region
 
 
 async def count_apart(store: Store, dealer: Dealer, now: datetime, reason: Reason.ValueType) -> None:

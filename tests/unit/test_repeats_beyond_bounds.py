@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TypeVar, cast
 
@@ -15,12 +16,15 @@ from gateway.api.region.v1.erasure_service_pb2 import EraseCustomerRequest, Eras
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.current import CurrentFederation
 from gateway.rpc.calls import Call, enter
 from gateway.security.identity import Identity
 from gateway.store.port import Operation, Store
 from gateway.time.clock import Clock
 from region_node.approvals.operations import decide
+from region_node.customers.own_readings import OwnReadings
 from region_node.customers.rows import insert_line
+from region_node.customers.verification.rules import Shown
 from region_node.lifecycle.erasure.service import ErasureService
 from region_node.lifecycle.moving.service import CustomerMoveService
 from region_node.lifecycle.registry import Registry
@@ -105,3 +109,11 @@ def test_an_erasure_that_is_requested_again_beyond_the_bound_is_answered_and_cou
     assert dealings(kept) == counted
     request.request_id = "2"
     assert answer(erase, request) == Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY
+
+
+def test_a_process_without_a_configuration_reads_its_own_customers_and_counts_nothing(kept: Archive) -> None:
+    dealer = AuditedCall(WANG.path, WANG.name, NOW).dealer
+    context = replace(kept.context, border=replace(kept.context.border, current=CurrentFederation()))
+    readings = OwnReadings(context, store_of(kept))
+    assert asyncio.run(readings.write(dealer, Shown("", LINE.number), NOW, lambda tx: "read")) == "read"
+    assert kept.tx.all(int, "SELECT 1 FROM dealings") == []

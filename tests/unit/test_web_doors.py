@@ -51,7 +51,7 @@ STATES = {
     "region_node/console/network.py::_alarms": "the name of a person who no longer looks after an alarm is left out",
     "region_node/open_api/alarms.py::list_request": "the states that a query selects, in the words of the RPC",
     "region_node/open_api/cancellations.py::_state": "the state of a task of TM Forum, which the order is here",
-    "region_node/open_api/product_orders.py::_told_item": "a state that TM Forum has for orders, and not for items",
+    "region_node/open_api/product_orders.py::_pattern": "a state that TM Forum has for orders, and not for items",
     "region_node/open_api/service_problems.py::told_problem": "the change whose time TM Forum has as an attribute",
     "region_node/open_api/trouble_tickets.py::told_ticket": "the change whose time TM Forum has as an attribute",
 }
