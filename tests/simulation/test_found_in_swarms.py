@@ -4,6 +4,7 @@ import pytest
 
 from tests.simulation.federation import Report, simulate
 from tests.simulation.losing import lose
+from tests.simulation.mutants.recovering import receipts_not_asked_for
 
 
 def require_held(report: Report) -> None:
@@ -12,7 +13,18 @@ def require_held(report: Report) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_loss_that_no_coordinator_could_tell_a_region_of_breaks_no_guarantee() -> None:
+def test_a_ticket_is_listed_whose_id_a_region_gave_again_while_nobody_could_tell_it_of_its_loss(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    receipts_not_asked_for(monkeypatch)  # as where no other region keeps one
+    report = lose(5_002)
+    require_held(report)
+    lost = "guangdong/L20260328-1"
+    assert any(each.about == lost and "lists COMMAND_LOST of henan" in each.what for each in report.events)
+
+
+@pytest.mark.timeout(300)
+def test_a_loss_that_receipts_alone_can_tell_breaks_no_guarantee() -> None:
     require_held(lose(5_002))
 
 
