@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gateway.api.federation.v1.federation_pb2 import ProcessVersion
 from gateway.store.port import Transaction
 from gateway.store.schema import Migration, newest
-from gateway.store.schema_rows import applied_to
+from gateway.store.schema_rows import applied_to, count_applied
 
 DISTRIBUTION = "crossregion"
 _RELEASE = re.compile(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})")
@@ -25,19 +25,27 @@ class OwnVersion:
         self._wanted = {each.key: each for each in migrations if each.engine in ("", engine)}
         self._engine = engine
         self._told = ProcessVersion(version=importlib.metadata.version(DISTRIBUTION), schema_number=newest(migrations))
+        self._found = (-1, self._told)
+        """What was found in the database, beside the number of its files then: files are only ever added."""
 
     def told(self) -> ProcessVersion:
         """The version, with nothing about the database. A copy."""
-        copy = ProcessVersion()
-        copy.CopyFrom(self._told)
-        return copy
+        return _copy(self._told)
 
     def found(self, tx: Transaction) -> ProcessVersion:
-        """The version, with what a transaction finds in the database."""
-        told, applied = self.told(), applied_to(tx, self._engine).checksums.keys()
-        told.newer_files = len(applied - self._wanted.keys())
-        told.contracting_files = sum(self._wanted[each].is_contracting for each in self._wanted.keys() - applied)
-        return told
+        """The version, with what a transaction finds in the database. A copy."""
+        if (files := count_applied(tx)) != self._found[0]:
+            told, applied = self.told(), applied_to(tx, self._engine).checksums.keys()
+            told.newer_files = len(applied - self._wanted.keys())
+            told.contracting_files = sum(self._wanted[each].is_contracting for each in self._wanted.keys() - applied)
+            self._found = (files, told)
+        return _copy(self._found[1])
+
+
+def _copy(version: ProcessVersion) -> ProcessVersion:
+    copy = ProcessVersion()
+    copy.CopyFrom(version)
+    return copy
 
 
 def release(version: ProcessVersion) -> Release:

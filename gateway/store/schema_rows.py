@@ -13,6 +13,11 @@ def applied_to(tx: Transaction, engine: str) -> Applied:
     return Applied.of(tx.all(_row, APPLIED), expansions)
 
 
+def count_applied(tx: Transaction) -> int:
+    """How many migrations were applied to a database that a process serves from."""
+    return tx.first(int, "SELECT COUNT(*) FROM schema_migrations") or 0
+
+
 def has_table(tx: Transaction, engine: str, name: str) -> bool:
     """Whether the database has a table."""
     if engine == sqlite_schema.ENGINE:

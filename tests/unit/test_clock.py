@@ -1,5 +1,6 @@
 """Instants between Python, columns and messages."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -7,7 +8,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.time.clock import SystemClock, dated, from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.time.clock import (
+    SystemClock,
+    dated,
+    from_microseconds,
+    from_timestamp,
+    times_are_dated,
+    to_microseconds,
+    to_timestamp,
+)
 
 # What a Timestamp can hold: the years 1 to 9999.
 INSTANTS = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=8)), timezone(timedelta(hours=-11))]))
@@ -56,3 +66,25 @@ def test_what_comes_out_is_in_utc() -> None:
 def test_an_instant_without_a_zone_is_a_defect() -> None:
     with pytest.raises(TypeError):
         to_microseconds(datetime(2026, 11, 24))  # noqa: DTZ001 - the defect
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda order, told: order.create_time.CopyFrom(told),
+        lambda order, told: order.request.documents.add().verify_time.CopyFrom(told),
+        lambda order, told: order.notes.add().time.CopyFrom(told),
+        lambda order, told: order.awaiting.due_time.CopyFrom(told),
+    ],
+)
+@pytest.mark.parametrize(
+    "told", [Timestamp(seconds=2**62), Timestamp(seconds=-(2**62)), Timestamp(nanos=-1), Timestamp(nanos=10**9)]
+)
+def test_an_instant_outside_of_the_calendar_is_found_wherever_a_message_has_it(
+    spoil: Callable[[Order, Timestamp], None], told: Timestamp
+) -> None:
+    order = Order(create_time=Timestamp(seconds=1), state=1)
+    order.request.documents.add().verify_time.CopyFrom(Timestamp(seconds=1))
+    assert times_are_dated(order)
+    spoil(order, told)
+    assert not times_are_dated(order)

@@ -26,14 +26,14 @@ def test_the_rate_is_that_of_the_last_whole_minute_and_of_no_earlier_one(tmp_pat
         try:
             rate = OrderRate(store, clock)
             for _ in range(3):
-                await store.write(lambda tx: tx.publish(OrderAdded()))
+                await store.write(lambda tx: tx.publish(OrderAdded(clock.now())))
             assert rate.per_minute() == 0
             clock.time += timedelta(minutes=1)
-            await store.write(lambda tx: tx.publish(OrderAdded()))
+            await store.write(lambda tx: tx.publish(OrderAdded(clock.now())))
             assert (rate.per_minute(), rate.per_minute()) == (3, 3)
             clock.time += timedelta(minutes=1)
             assert rate.per_minute() == 1
-            await store.write(lambda tx: tx.publish(OrderAdded()))
+            await store.write(lambda tx: tx.publish(OrderAdded(clock.now())))
             clock.time += timedelta(minutes=2)
             assert rate.per_minute() == 0
         finally:

@@ -1,10 +1,12 @@
 """The rate at which orders come to this process."""
 
+from datetime import datetime, timedelta
+
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.business.orders.rows import OrderAdded
 
-_SECONDS = 60
+_MINUTE = timedelta(minutes=1)
 
 
 class OrderRate:
@@ -15,25 +17,25 @@ class OrderRate:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._clock = clock
-        self._minute = self._present()
+        self._end = _end_of_minute(clock.now())
         self._count = self._before = 0
-        store.subscribe(OrderAdded, lambda _: self._add())
+        store.subscribe(OrderAdded, self._add)
 
     def per_minute(self) -> int:
         """The orders of the last whole minute."""
-        self._turn()
+        self._turn(self._clock.now())
         return self._before
 
-    def _add(self) -> None:
-        self._turn()
+    def _add(self, added: OrderAdded) -> None:
+        self._turn(added.time)
         self._count += 1
 
-    def _turn(self) -> None:
-        """Begins the present minute where another one was counted."""
-        minute = self._present()
-        if minute != self._minute:
-            self._before = self._count if minute == self._minute + 1 else 0
-            self._minute, self._count = minute, 0
+    def _turn(self, now: datetime) -> None:
+        """Begins the present minute where an earlier one was counted."""
+        if now >= self._end:
+            self._before = self._count if now < self._end + _MINUTE else 0
+            self._end, self._count = _end_of_minute(now), 0
 
-    def _present(self) -> int:
-        return int(self._clock.now().timestamp()) // _SECONDS
+
+def _end_of_minute(now: datetime) -> datetime:
+    return now.replace(second=0, microsecond=0) + _MINUTE

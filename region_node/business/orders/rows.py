@@ -70,7 +70,9 @@ class OrderChanged:
 
 @dataclass(frozen=True)
 class OrderAdded:
-    """Published when an order was stored here for the first time."""
+    """Published when an order was stored here for the first time, at `time`."""
+
+    time: datetime
 
 
 ORDER_RECORDS = Records(
@@ -163,7 +165,7 @@ def insert_order(
     if order.state == COMPLETED:
         note_completed(tx, order, now)
     _note_event(tx, order, FIRST, now)
-    tx.publish(OrderAdded())
+    tx.publish(OrderAdded(now))
     if promised is not None:
         tx.publish(TimerSet(promised))
 
