@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.issue_pb2 import Issue
 from gateway.api.region.v1.loan_pb2 import Loan
+from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.support_request_pb2 import SupportRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -452,10 +453,11 @@ def test_an_answer_tells_of_nothing_but_what_was_sent_there(borders: Sequence[Bo
         return border.stored() is None
 
     def implausible(border: Border) -> bytes:
-        """A fault without an outage, a complaint above every level, an issue that is due at no time."""
+        """A fault without an outage, a complaint above every level, an order or an issue of no time."""
         spoil = {
             "fault": having("outages", None),
             "complaint": having("level", 9),
+            "order": lambda each: cast(Order, each).state_changes.add().time.MergeFrom(Timestamp(seconds=2**60)),
             "loan": lambda each: cast(Loan, each).notices.add().due_time.MergeFrom(Timestamp(seconds=2**60)),
             "issue": lambda each: cast(Issue, each).actions.add().due_time.MergeFrom(Timestamp(seconds=2**60)),
         }.get(border.kind.name)

@@ -73,6 +73,8 @@ def test_an_instant_without_a_zone_is_a_defect() -> None:
     [
         lambda order, told: order.create_time.CopyFrom(told),
         lambda order, told: order.request.documents.add().verify_time.CopyFrom(told),
+        lambda order, told: order.expected_completion_time.CopyFrom(told),
+        lambda order, told: order.state_changes.add().time.CopyFrom(told),
         lambda order, told: order.notes.add().time.CopyFrom(told),
         lambda order, told: order.awaiting.due_time.CopyFrom(told),
     ],

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise, product
 
 import pytest
-from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,12 +16,12 @@ from gateway.api.federation.v1.configuration_pb2 import (
     Step,
     ValueType,
 )
-from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Party, StateChange
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Document, Requester
+from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
 from gateway.federation.prepared import PreparedBusiness
-from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp
 from region_node.business.orders import rules
 from region_node.business.orders.rules import (
     ACKNOWLEDGED,
@@ -425,19 +424,3 @@ def test_any_text_at_all_is_a_time_or_refused(text: str) -> None:
 @pytest.mark.parametrize("year", ["0001", "1969", "3000", "9999"])
 def test_a_time_near_the_ends_of_the_calendar_is_refused(year: str) -> None:
     assert reason_of({"reason": "x", "start": f"{year}-06-15T12:00:00+14:00"}) == "CHARACTERISTIC_INVALID"
-
-
-def test_a_version_with_an_instant_that_no_answer_could_tell_is_not_taken() -> None:
-    good = Order(id="sichuan/counter/R1", create_time=to_timestamp(NOW))
-    good.state_changes.add(time=to_timestamp(NOW))
-    good.request.characteristics["reason"] = "abroad"
-    rules.require_plausible(good, NOW)
-    for spoiled in (Timestamp(seconds=10**12), Timestamp(seconds=-(10**12)), Timestamp(nanos=2_000_000_000)):
-        for told in (
-            Order(expected_completion_time=spoiled),
-            Order(state_changes=[StateChange(time=spoiled)]),
-            Order(request=OrderRequest(documents=[Document(verify_time=spoiled)])),
-        ):
-            with pytest.raises(Refused) as refused:
-                rules.require_plausible(told, NOW)
-            assert refused.value.reason == Reason.REASON_ENVELOPE_INVALID

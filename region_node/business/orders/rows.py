@@ -364,6 +364,5 @@ ORDER: Followed[Order, OrderRow] = Followed(
     first=rules.ACKNOWLEDGED,
     final=rules.FINAL,
     fixed=("id", "origin_region", "operator", "create_time", "home_region"),
-    require_plausible=rules.require_plausible,
     owner_column="home_region",
 )

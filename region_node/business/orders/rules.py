@@ -30,7 +30,7 @@ from gateway.errors import Refused
 from gateway.federation.documents import is_ordered_by_nodes
 from gateway.federation.numberplan import normalize
 from gateway.federation.prepared import PreparedBusiness
-from gateway.time.clock import from_timestamp, times_are_dated, to_timestamp
+from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.values.money import in_major_units
 from gateway.values.requesters import is_same_person
 from region_node.node.rules import OF_STAFF
@@ -96,12 +96,6 @@ Value = str | int | datetime
 def is_final(order: Order) -> bool:
     """Whether the order is in a final state."""
     return order.state in FINAL
-
-
-def require_plausible(order: Order, now: datetime) -> None:
-    """Raises Refused with ENVELOPE_INVALID for an instant outside of the calendar, which no answer could tell."""
-    if not times_are_dated(order):
-        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no instant")
 
 
 def wants_same(first: Order, other: Order) -> bool:
