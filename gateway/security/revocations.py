@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -84,7 +84,8 @@ class Revocations:
     def __init__(self, authority: bytes, federation: str) -> None:
         """`authority` has the certificates (PEM) of the federation's authority. Raises ValueError."""
         self._authorities = x509.load_pem_x509_certificates(authority)
-        self._federation = federation
+        self.federation: Final = federation
+        """The name of the federation."""
         self._lists: dict[str, VerifiedList] = {}
         self._issuers: dict[IssuedNumber, list[x509.Certificate]] = {}
         self._listeners: list[Callable[[], None]] = []
@@ -193,7 +194,7 @@ class Revocations:
         """Raises _Unusable unless the authority has certified this issuer as that of a region."""
         if not any(has_issued(each, issuer) for each in self._authorities):
             raise _Unusable("its issuer is not certified by the authority of the federation")
-        if not signs_certificates(issuer) or not issuing_region(issuer, self._federation):
+        if not signs_certificates(issuer) or not issuing_region(issuer, self.federation):
             raise _Unusable("its signer is no issuer of a region")
 
 

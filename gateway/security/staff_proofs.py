@@ -12,7 +12,8 @@ import json
 import re
 import uuid
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -99,7 +100,7 @@ class StaffProofs:
         if len(token) > LARGEST_PROOF:
             raise invalid(f"it has more than {LARGEST_PROOF} bytes", f"超过{LARGEST_PROOF}字节")
         self._forget_if_trust_changed()
-        digest = hashlib.sha256(token.encode()).hexdigest()
+        digest = _digest(token)
         key = (digest, f"{operator.path} {client_id}")
         proof = self._known.get(key)
         if proof is None:
@@ -118,11 +119,8 @@ class StaffProofs:
             self.require_not_revoked(proof.peer)
 
     def require_not_revoked(self, peer: Peer) -> None:
-        """Raises Refused with STAFF_PROOF_INVALID for a certificate that was revoked."""
-        try:
-            self._revocations.require_in_force(peer)
-        except Refused:
-            raise invalid("the certificate of the member of staff was revoked", "该员工的证书已被吊销") from None
+        """As `require_not_revoked`."""
+        require_not_revoked(self._revocations, peer)
 
     def _forget_if_trust_changed(self) -> None:
         trusted = (self._revocations.authorities, None if self._provider is None else self._provider.keys())
@@ -131,50 +129,19 @@ class StaffProofs:
             self._trusted = trusted
 
     def _verify(self, token: str, digest: str, operator: Identity, client_id: str, now: datetime) -> StaffProof:
-        try:
-            header = jwt.get_unverified_header(token)
-            if header.get("typ") == _TYPE:
-                return self._of_statement(token, digest, header, operator, now)
+        with refusing():
+            if jwt.get_unverified_header(token).get("typ") == _TYPE:
+                return self._of_statement(token, operator, now)
             if self._provider is None:
                 raise invalid("it is no statement, and no identity provider is set", "不是员工声明，且未配置身份提供方")
             return self._of_provider(self._provider, token, digest, client_id, now)
-        except TokenExpired:
-            raise Refused(Reason.REASON_STAFF_PROOF_EXPIRED) from None
-        except TokenInvalid as error:
-            raise invalid(error.problem, error.problem_zh_cn) from error
-        except (
-            *UNREADABLE,
-            x509.DuplicateExtension,
-            x509.ExtensionNotFound,
-            x509.InvalidVersion,
-            x509.UnsupportedGeneralNameType,
-        ) as error:
-            known = unreadable()
-            raise invalid(known.problem, known.problem_zh_cn) from error
 
-    def _of_statement(self, token: str, digest: str, header: Claims, operator: Identity, now: datetime) -> StaffProof:
-        """Raises Refused or TokenInvalid, or ValueError and those of the libraries for what nobody can read."""
-        chain = _chain(header.get("x5c"))
-        try:
-            peer = peer_of_chain(chain, self._revocations.authorities, self._node.federation, now)
-        except ValueError as error:
-            raise invalid(f"its certificate: {error}", "其证书不可信") from error
-        identity = peer.identity
-        if identity.role != Role.ROLE_STAFF or identity.region != self._node.region:
-            raise invalid(f"{identity.path} is no member of this region's staff", f"{identity.path}不是本地区员工")
-        self.require_not_revoked(peer)
-        claims = signed_claims(token, verifying_key(chain[0].public_key()))
-        if {claims.get("iss"), claims.get("sub")} != {identity.uri}:
-            raise invalid("it does not speak for the owner of its certificate", "声明人与证书所有人不一致")
-        if claims.get("aud") not in (self._node.uri, [self._node.uri]):
-            raise invalid("it is made for another node", "该证明是给其他节点的")
+    def _of_statement(self, token: str, operator: Identity, now: datetime) -> StaffProof:
+        """Raises as `proof_of_staff`."""
+        claims, proof = proof_of_staff(token, self._node, self._node.uri, self._revocations, now, LONGEST_STATEMENT)
         if claims.get("azp") != operator.uri:
             raise _of_another_operator()
-        if not _token_id(claims):
-            raise invalid("it has no jti", "缺少jti")
-        issuer = f"certificate {chain[0].serial_number:x}"
-        end = min(end_of(claims, now, LONGEST_STATEMENT), peer.end)
-        return StaffProof(staff_id_of(identity.name), issuer, _token_id(claims), digest, end, peer)
+        return proof
 
     def _of_provider(
         self, provider: IdentityProvider, token: str, digest: str, client_id: str, now: datetime
@@ -189,6 +156,63 @@ class StaffProofs:
         return StaffProof(staff_id, provider.issuer, _token_id(claims), digest, found.end, None)
 
 
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Raises Refused with STAFF_PROOF_INVALID or STAFF_PROOF_EXPIRED for a token that does not count."""
+    try:
+        yield
+    except TokenExpired:
+        raise Refused(Reason.REASON_STAFF_PROOF_EXPIRED) from None
+    except TokenInvalid as error:
+        raise invalid(error.problem, error.problem_zh_cn) from error
+    except (
+        *UNREADABLE,
+        x509.DuplicateExtension,
+        x509.ExtensionNotFound,
+        x509.InvalidVersion,
+        x509.UnsupportedGeneralNameType,
+    ) as error:
+        known = unreadable()
+        raise invalid(known.problem, known.problem_zh_cn) from error
+
+
+def proof_of_staff(
+    token: str, region: Identity, audience: str, revocations: Revocations, now: datetime, longest: timedelta
+) -> tuple[Claims, StaffProof]:
+    """The claims that a member of staff of a region has signed for an audience, and their proof.
+
+    `now` is aware. Raises Refused or TokenInvalid, or ValueError and those of the libraries for what nobody can read.
+    """
+    chain = _chain(jwt.get_unverified_header(token).get("x5c"))
+    try:
+        peer = peer_of_chain(chain, revocations.authorities, region.federation, now)
+    except ValueError as error:
+        raise invalid(f"its certificate: {error}", "其证书不可信") from error
+    identity = peer.identity
+    if identity.role != Role.ROLE_STAFF or identity.region != region.region:
+        path, at = identity.path, region.region
+        raise invalid(f"{path} is no member of the staff of {at}", f"{path}不是{at}员工")
+    require_not_revoked(revocations, peer)
+    claims = signed_claims(token, verifying_key(chain[0].public_key()))
+    if {claims.get("iss"), claims.get("sub")} != {identity.uri}:
+        raise invalid("it does not speak for the owner of its certificate", "声明人与证书所有人不一致")
+    if claims.get("aud") not in (audience, [audience]):
+        raise invalid("it is made for another node", "该证明是给其他节点的")
+    if not _token_id(claims):
+        raise invalid("it has no jti", "缺少jti")
+    issuer = f"certificate {chain[0].serial_number:x}"
+    end = min(end_of(claims, now, longest), peer.end)
+    return claims, StaffProof(staff_id_of(identity.name), issuer, _token_id(claims), _digest(token), end, peer)
+
+
+def require_not_revoked(revocations: Revocations, peer: Peer) -> None:
+    """Raises Refused with STAFF_PROOF_INVALID for a certificate that was revoked."""
+    try:
+        revocations.require_in_force(peer)
+    except Refused:
+        raise invalid("the certificate of the member of staff was revoked", "该员工的证书已被吊销") from None
+
+
 def statement_for(own: Credentials, operator: str, now: datetime, life: timedelta) -> str:
     """A statement of a member of staff, by their certificate and key, for one operator system of their region.
 
@@ -197,27 +221,51 @@ def statement_for(own: Credentials, operator: str, now: datetime, life: timedelt
     """
     if not timedelta(0) < life <= LONGEST_STATEMENT:
         raise ValueError(f"a statement lives {LONGEST_STATEMENT.total_seconds():.0f} seconds at most")
+
+    def claims(staff: Identity) -> Mapping[str, str]:
+        return {
+            "aud": Identity(staff.federation, Role.ROLE_REGION, staff.region, "").uri,
+            "azp": Identity(staff.federation, Role.ROLE_OPERATOR, staff.region, operator).uri,
+        }
+
+    return signed_by_staff(own, _TYPE, claims, now, life)
+
+
+def signed_by_staff(
+    own: Credentials, kind: str, claims: Callable[[Identity], Mapping[str, str]], now: datetime, life: timedelta
+) -> str:
+    """A token of one kind with the claims of a member of staff, by their certificate and key.
+
+    `now` is aware. Raises CredentialsUnusable, and ValueError, as `statement_for`.
+    """
     loaded = own.load(now)
     chain, key = x509.load_pem_x509_certificates(loaded.certificate), pem_key(own.key, loaded.key)
     if not isinstance(key, EllipticCurvePrivateKey | Ed25519PrivateKey):
         raise ValueError("the key is none for EdDSA or ES256")
-    (uri, *_) = (*uris_of(chain[0]), "")
-    staff = parse(uri, uri.removeprefix(SCHEME).partition("/")[0])
+    staff = _owner_of(uris_of(chain[0]))
     if staff.role != Role.ROLE_STAFF:
         raise ValueError(f"{staff.path} is no member of staff")
     begin = int(now.timestamp())
-    claims = {
+    told = {
         "iss": staff.uri,
         "sub": staff.uri,
-        "aud": Identity(staff.federation, Role.ROLE_REGION, staff.region, "").uri,
-        "azp": Identity(staff.federation, Role.ROLE_OPERATOR, staff.region, operator).uri,
+        **claims(staff),
         "iat": begin,
         "exp": begin + int(life.total_seconds()),
         "jti": uuid.uuid4().hex,
     }
     x5c = [base64.b64encode(each.public_bytes(Encoding.DER)).decode() for each in chain]
     algorithm = algorithm_of(verifying_key(key.public_key()))
-    return JWS.encode(json.dumps(claims).encode(), key, algorithm, headers={"typ": _TYPE, "x5c": x5c})
+    return JWS.encode(json.dumps(told).encode(), key, algorithm, headers={"typ": kind, "x5c": x5c})
+
+
+def staff_name(own: Credentials) -> str:
+    """The name of the member of staff whose certificate this is; empty for anybody else. Raises CredentialsUnusable."""
+    try:
+        owner = _owner_of(own.names())
+    except ValueError:
+        return ""
+    return owner.name if owner.role == Role.ROLE_STAFF else ""
 
 
 def staff_id_of(name: object) -> str:
@@ -230,6 +278,16 @@ def staff_id_of(name: object) -> str:
 def invalid(problem: str, problem_zh_cn: str) -> Refused:
     """STAFF_PROOF_INVALID with the problem in both languages."""
     return Refused(Reason.REASON_STAFF_PROOF_INVALID, problem=problem, problem_zh_cn=problem_zh_cn)
+
+
+def _owner_of(uris: Sequence[str]) -> Identity:
+    """The member that a certificate names first, in whatever federation. Raises ValueError."""
+    (uri, *_) = (*uris, "")
+    return parse(uri, uri.removeprefix(SCHEME).partition("/")[0])
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _of_another_operator() -> Refused:
