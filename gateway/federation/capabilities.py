@@ -9,7 +9,12 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability, Feature
 from gateway.values.choices import Choice, first_outside, known_of
 
-FEATURES = (Feature.FEATURE_TREE_SIGNATURES, Feature.FEATURE_SESSION_KEYS, Feature.FEATURE_RECEIPT_DIFFERENCES)
+FEATURES = (
+    Feature.FEATURE_TREE_SIGNATURES,
+    Feature.FEATURE_SESSION_KEYS,
+    Feature.FEATURE_RECEIPT_DIFFERENCES,
+    Feature.FEATURE_DUTY_STATEMENTS,
+)
 """The features of this version."""
 
 _Told = frozenset[tuple[str, frozenset[int]]]

@@ -1,5 +1,7 @@
 """`region-node approvals`: acts of this region that one person asked for and a second one confirms."""
 
+from pathlib import Path
+
 import click
 
 from gateway.api.region.v1 import approval_service_pb2 as api
@@ -7,10 +9,15 @@ from gateway.api.region.v1.approval_service_pb2 import Approval, ApprovalAct, Ap
 from gateway.api.region.v1.approval_service_pb2_grpc import ApprovalServiceStub
 from gateway.api.region.v1.erasure_service_pb2 import ErasureReason
 from gateway.cli.asking import limit_option
+from gateway.cli.exits import REFUSED, leave
 from gateway.cli.table import Table, TableColumn
+from gateway.process.files import replace_file
+from gateway.security.duty_statements import DutyReading
+from gateway.wording.languages import translated
 from gateway.wording.times import told_if_set
 from gateway.wording.words import word
-from region_node.cli.asking import Asking, reads, writes
+from region_node.cli.asking import Asking, reads, repeats, writes
+from region_node.cli.duty_statement import second_statement
 
 
 def _reason(approval: Approval) -> str:
@@ -33,6 +40,9 @@ _APPROVALS = Table[Approval](
     TableColumn("decided by", lambda each: each.decider, only_wide=True),
     TableColumn("decided", lambda each: told_if_set(each.decide_time), only_wide=True),
 )
+
+
+_PAGE = 500
 
 
 @click.group()
@@ -81,6 +91,37 @@ def reject(asking: Asking, approval_id: str) -> None:
       region-node approvals reject approval-1796000000000000
     """
     _decide(asking, api.DecideApprovalRequest(approval_id=approval_id))
+
+
+@approvals.command()
+@repeats(done="made", with_json=False)
+@click.argument("approval_id")
+@click.option("--number", required=True, help="The number in the document that obliges to the reading.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file; standard output without it.")
+def statement(asking: Asking, approval_id: str, number: str, out: Path | None) -> None:
+    """Make the statement of the second person about a reading by legal duty, for the home region of the customer.
+
+    The person who reads hands it in with --approver-statement. It counts for a day, and for that reading alone.
+
+    \b
+    Example:
+      region-node approvals statement approval-1796000000000001 --number +8619851000001 --out zhao.statement
+    """
+    request = api.ListApprovalsRequest(page_size=_PAGE)
+    found = asking.ask_all(lambda channel: ApprovalServiceStub(channel).ListApprovals, request)
+    approval = next((each for each in found.approvals if each.id == approval_id), None)
+    if approval is None or approval.act != ApprovalAct.APPROVAL_ACT_LEGAL_DUTY_READING:
+        leave(translated("{id} is no reading by legal duty that somebody has asked for.", id=approval_id), REFUSED)
+    reading = DutyReading(number, approval.purpose, approval.reference, approval.proposer)
+    token = second_statement(asking.link.server.credentials, reading)
+    if out is None:
+        click.echo(token)
+        return
+    try:
+        replace_file(out, f"{token}\n".encode())
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(translated("The statement is in {file}, valid for a day.", file=out))
 
 
 def _decide(asking: Asking, request: api.DecideApprovalRequest) -> None:

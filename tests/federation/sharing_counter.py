@@ -8,7 +8,10 @@ from gateway.api.federation.v1.configuration_pb2 import LegalBasis, SharedField
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Document
+from gateway.federation.numberplan import normalize
 from gateway.federation.sharing_rules import CONSENT_PAPER
+from gateway.security.duty_statements import LONGEST_OF_SECOND, DutyReading, duty_statement
+from gateway.security.staff_proofs import LONGEST_STATEMENT
 from gateway.time.clock import to_timestamp
 from tests.federation.archive import Archive
 from tests.federation.counter import REQUESTER, Approver, Counter
@@ -88,11 +91,33 @@ class SharingCounter:
         self, request: api.ReadSharedCustomerRequest, second: str = "zhao"
     ) -> api.ReadSharedCustomerResponse:
         """The answer to a reading by legal duty that a second member of staff has confirmed."""
+        await self.confirm_reading(request, second)
+        self.state(request, second)
+        return await self.ask(request)
+
+    async def confirm_reading(self, request: api.ReadSharedCustomerRequest, second: str = "zhao") -> None:
+        """Asks for a reading by legal duty, and a second member of staff confirms it."""
         refused = await refusal(self.ask(request))
         assert refused.reason == "APPROVAL_AWAITED"
         approver = Approver(self.federation, self.counter.region, second)
         await approver.confirm(refused.parameters["approval"], request.number)
-        return await self.ask(request)
+
+    def state(self, request: api.ReadSharedCustomerRequest, second: str = "zhao") -> None:
+        """Both people make their statements about a reading by legal duty."""
+        request.statement, request.approver_statement = (self.statement(request, each) for each in (self.staff, second))
+
+    def statement(
+        self,
+        request: api.ReadSharedCustomerRequest,
+        staff: str,
+        region: str = "",
+        age: timedelta = timedelta(0),
+    ) -> str:
+        """The statement of a member of staff, of this region unless another one is named, about a reading from here."""
+        own = self.federation.certificates.credentials(f"region/{region or self.counter.region}/staff/{staff}")
+        reading = DutyReading(normalize(request.number), request.purpose, request.reference, self.staff)
+        life = LONGEST_STATEMENT if staff == self.staff else LONGEST_OF_SECOND
+        return duty_statement(own, reading, self.federation.clock.now() - age, life)
 
     async def read(self, number: str, purpose: str = "counter-service") -> api.ReadSharedCustomerResponse:
         """The data that the customer's consent permits."""

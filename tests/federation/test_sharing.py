@@ -173,11 +173,16 @@ async def test_a_duty_of_law_is_named_and_the_customer_can_see_it(
     assert (seen.purpose, seen.legal_basis, seen.particulars.reference) == ("fraud-investigation", DUTY, FILE_NUMBER)
     assert SharedField.SHARED_FIELD_NAME in seen.shown
     assert seen.purpose_title.zh_cn
-    for region in ("guangdong", "sichuan"):
+    proof = "by certificate %, token %, SHA-256 "
+    for region, people in {
+        "guangdong": ("staff wang, ", "staff zhao:"),
+        "sichuan": (f"staff wang {proof}%", f"staff zhao {proof}%"),
+    }.items():
+        first, second = people
         audited = federation.database(region).rows(
             "SELECT COUNT(*) FROM audit WHERE actor = 'region/guangdong/staff/wang' AND action = 'ReadSharedCustomer'"
             " AND detail LIKE ? AND detail LIKE ?",
-            f"%LEGAL_BASIS_LEGAL_DUTY {FILE_NUMBER}: confirmed by staff zhao:%",
+            f"{first}%LEGAL_BASIS_LEGAL_DUTY {FILE_NUMBER}: confirmed by {second}%",
             f"%{question.request_id}%",
         )
         assert audited == [(1,)], region
@@ -204,6 +209,7 @@ async def test_a_reading_by_legal_duty_waits_for_a_second_person_who_gives_the_n
         assert (await refusal(second.confirm(approval, wrong))).reason == "APPROVAL_DIFFERS"
     await second.confirm(approval, number)
     assert (await refusal(second.confirm(approval, number))).reason == "APPROVAL_STATE_FORBIDS"
+    staff.state(question)
     assert masks(await staff.ask(question)) == {"UNSPECIFIED"}
     another = south.question(number, "fraud-investigation", DUTY, reference="GD-FRAUD(2026)18")
     assert (await refusal(staff.ask(another))).reason == "APPROVAL_AWAITED", "another file is another reading"

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from subprocess import PIPE, Popen
 
 from tests.completing import completed_at_last
@@ -40,8 +41,12 @@ class Shell:
 
     async def run(self, *arguments: str, language: str = "en") -> Ended:
         """The command from its beginning to its end."""
-        words = ("sharing", *arguments, *STAFF)
-        return await run_command("region_node.cli.main", *words, environment=self._environment(language))
+        return await self.node("sharing", *arguments, *STAFF, language=language)
+
+    async def node(self, *words: str, language: str = "en") -> Ended:
+        """Any command of a node, by the federation's clock."""
+        driven = ("deploy.local.driven", str(self.federation.clock_file), "region-node")
+        return await run_command(*driven, *words, environment=self._environment(language))
 
     async def run_with_code(self, number: str, *arguments: str, language: str = "en") -> Ended:
         """The command, in which the customer says the code that comes."""
@@ -147,7 +152,7 @@ async def test_a_consent_on_paper_names_the_paper_on_file_and_is_confirmed_at_ho
 
 
 async def test_a_duty_of_law_is_claimed_with_the_certificate_of_staff_and_the_customer_sees_its_file_number(
-    federation: Federation, sichuan: Counter
+    federation: Federation, sichuan: Counter, tmp_path: Path
 ) -> None:
     shell, number = Shell(federation), await sichuan.new_customer(name="张三丰")
     asking = ("read", number, "--purpose", "fraud-investigation", "--basis", "legal-duty", "--reference", FILE_NUMBER)
@@ -156,7 +161,15 @@ async def test_a_duty_of_law_is_claimed_with_the_certificate_of_staff_and_the_cu
     wang = Shell(federation, "staff/wang")
     waiting = await wang.run(*asking)
     await confirmed_by_command(federation, "guangdong", (waiting.code, waiting.err), "--number", number)
-    staff = await wang.run(*asking)
+    alone = await wang.run(*asking)
+    assert (alone.code, "LEGAL_DUTY_UNPROVEN" in alone.err) == (1, True), alone
+    zhao, file = Shell(federation, "staff/zhao"), tmp_path / "zhao.statement"
+    (approval,) = {*re.findall(r"approval-\d+", waiting.err)}
+    making = ("approvals", "statement", approval, "--number", number)
+    assert (await zhao.node("approvals", "statement", "approval-1", "--number", number)).code == 1
+    made = await zhao.node(*making, "--out", str(file))
+    assert made.code == 0, made
+    staff = await wang.run(*asking, "--approver-statement", str(file))
     assert (staff.code, "张三丰" in staff.out) == (0, True), staff
     seen = await shell.run_with_code(number, "disclosures", number)
     assert f"legal duty: {FILE_NUMBER}" in seen.out

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from gateway.api.federation.v1.federation_pb2 import Feature, Member
 from gateway.api.region.v1.approval_service_pb2 import (
     ApprovalAct,
     ListApprovalsRequest,
@@ -221,7 +222,14 @@ def test_approvals_go_with_the_customer_and_a_month_after_their_end(kept: Archiv
     assert list_rows(kept.tx, None, 9, NOW, undecided=False) == []
 
 
-def test_a_region_reads_so_often_by_legal_duty_in_a_day_and_the_home_region_is_told_twice(kept: Archive) -> None:
+@pytest.mark.parametrize(
+    ("features", "people"), [([Feature.FEATURE_DUTY_STATEMENTS], ""), ([], "/unproven")], ids=["proven", "unproven"]
+)
+def test_a_region_reads_so_often_by_legal_duty_in_a_day_and_the_home_region_is_told_twice(
+    kept: Archive, features: list[Feature.ValueType], people: str
+) -> None:
+    current = kept.context.border.current
+    current.update(kept.context.federation, [Member(region="guangdong", features=features)])
     limit = kept.context.federation.figure(DUTY_LIMIT.name, ())
     outcomes = [over_limit(kept.tx, kept.context, "guangdong", NOW) for _ in range(limit + 2)]
     assert outcomes[:limit] == [None] * limit
@@ -233,7 +241,7 @@ def test_a_region_reads_so_often_by_legal_duty_in_a_day_and_the_home_region_is_t
         alert = {timer.kind: lambda tx, each, now: readings_are_many(tx, kept.context, DUTY_LIMIT, each, now)}
         fire(kept.tx, timer, alert, NOW)
     alerts = [row.subject for row in audit.rows(kept.tx) if row.action == "AlertOfDutyReadings"]
-    assert alerts == ["duty-readings/guangdong/2031-11-24"] * 2
+    assert alerts == [f"duty-readings/guangdong/2031-11-24{people}"] * 2
     assert over_limit(kept.tx, kept.context, "guangdong", NOW + DAY) is None
     DUTY_LIMIT.forget(kept.tx, NOW + 31 * DAY)
     assert kept.tx.all(str, "SELECT day FROM duty_readings") == ["2031-11-25"]

@@ -13,14 +13,18 @@ from region_node.tickets.followed import Facts
 
 
 def readings_are_many(tx: Transaction, context: RegionContext, limit: DailyLimit, timer: Timer, now: datetime) -> None:
-    """Calls the lead of the matter where the limit of a day is near, and the next level where a reading was denied."""
+    """Calls the lead of the matter where the limit of a day is near, and the next level where a reading was denied.
+
+    The name of the alert ends with `unproven` where nobody has proven the people of the readings.
+    """
     reader, day, what = timer.subject.split("/")
+    name = f"{limit.timer}/{reader}/{day}"
     time = to_timestamp(now)
     escalated = Escalated(
         1 if what == NEAR else 2, EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED, time, due_time=None
     )
     facts = Facts(
-        name=f"{limit.timer}/{reader}/{day}",
+        name=f"{name}/unproven" if limit.is_unproven(context, reader) else name,
         origin=reader,
         owner=context.region,
         operator="",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import ParamSpec
+from typing import IO, ParamSpec
 
 import click
 
@@ -17,6 +17,7 @@ from gateway.time.clock import to_timestamp
 from gateway.wording.languages import translated
 from region_node.cli.asking import Asking, reads, writes
 from region_node.cli.completing import complete_purposes, complete_regions
+from region_node.cli.duty_statement import first_statement
 from region_node.cli.options import APPLICANTS, channel_option, required_staff_option
 from region_node.cli.sharing.sharing_proof import WAYS, proven
 from region_node.cli.sharing.sharing_report import (
@@ -113,15 +114,28 @@ def purposes(asking: Asking) -> None:
 @click.option("--basis", type=click.Choice(list(_BASES)), default="consent", show_default=True, help="By what right.")
 @click.option("--order-id", default="", help="For contract-necessity: the order about NUMBER that is in progress.")
 @click.option("--reference", default="", help="For legal-duty: the file number of what obliges.")
+@click.option(
+    "--approver-statement",
+    type=click.File(encoding="utf-8"),
+    help="For legal-duty and a customer of another region: the file that the second person has made.",
+)
 @_FIELD
 def read(
-    asking: Asking, number: str, purpose: str, basis: str, order_id: str, reference: str, fields: Sequence[str]
+    asking: Asking,
+    number: str,
+    purpose: str,
+    basis: str,
+    order_id: str,
+    reference: str,
+    approver_statement: IO[str] | None,
+    fields: Sequence[str],
 ) -> None:
     """Read what a purpose may see of the customer with NUMBER, clear or masked.
 
     The home region answers, and the customer can see that it was asked. A refusal is an answer too; its exit code
     is 1. A duty of law is claimed with the certificate of a member of staff alone, and a second one confirms it first
-    (`approvals confirm`); then run the same command again.
+    (`approvals confirm`); then run the same command again. For a customer of another region the second one makes a
+    statement, too (`approvals statement`).
 
     \b
     Examples:
@@ -129,7 +143,7 @@ def read(
       region-node sharing read +8619851000001 --purpose installation --basis contract-necessity \\
         --order-id guangdong/crm/R1 --field address --staff-id 4711
       region-node sharing read +8619851000001 --purpose fraud-investigation --basis legal-duty \\
-        --reference 'GD-FRAUD[2026]17' --staff-id 4711 --json
+        --reference 'GD-FRAUD[2026]17' --approver-statement zhao.statement --staff-id 4711 --json
     """
     request = api.ReadSharedCustomerRequest(
         number=number,
@@ -138,7 +152,10 @@ def read(
         order_id=order_id,
         reference=reference,
         fields=[_FIELDS[each] for each in fields],
+        approver_statement="" if approver_statement is None else approver_statement.read().strip(),
     )
+    if request.legal_basis == LegalBasis.LEGAL_BASIS_LEGAL_DUTY:
+        request.statement = first_statement(asking.link.server.credentials, number, purpose, reference)
     answer = asking.ask(lambda channel: SharingServiceStub(channel).ReadSharedCustomer, request)
     asking.tell(answer, print_record)
     if answer.HasField("refusal"):

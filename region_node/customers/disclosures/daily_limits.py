@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from gateway.api.federation.v1.federation_pb2 import Feature
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
@@ -37,11 +38,17 @@ class DailyLimit:
     """The table of the counts, by day of the home region and asking region."""
     alert: str
     """The action of the audit row of an alert."""
+    proven_by: Feature.ValueType = Feature.FEATURE_UNSPECIFIED
+    """The feature of regions whose readings prove their people; unset where no version proves them."""
 
     @property
     def timer(self) -> str:
         """The kind of the timers by which people are alerted."""
         return self.table.replace("_", "-")
+
+    def is_unproven(self, context: RegionContext, reader: str) -> bool:
+        """Whether a region is of a version that proves nobody, though later ones do."""
+        return bool(self.proven_by) and not context.border.current.understands(reader, self.proven_by)
 
     def reached(self, tx: Transaction, context: RegionContext, reader: str, now: datetime) -> Refused | None:
         """The refusal of a reading beyond the limit of the day; None within it. Writes nothing."""

@@ -1,16 +1,25 @@
-"""The limit of readings by legal duty that another region has in a day, at the home region of the customers."""
+"""Readings by legal duty at the home region of the customers: the proofs of both people, and the limit of a day."""
 
 from datetime import datetime
 
+from gateway.api.federation.v1.federation_pb2 import Feature
+from gateway.api.region.v1.sharing_service_pb2 import ReadSharedCustomerRequest
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.federation.body import LEGAL_DUTY_READINGS
+from gateway.security.duty_statements import DutyProofs, DutyReading, DutyStatements, DutyVerifier
 from gateway.store.port import Transaction
 from region_node.customers.disclosures.daily_limits import DailyLimit
 from region_node.customers.sharing.rules import Denied
 from region_node.node.context import RegionContext
+from region_node.requests.checks import Questioner
 
 DUTY_LIMIT = DailyLimit(
-    LEGAL_DUTY_READINGS, Reason.REASON_LEGAL_DUTY_LIMIT_REACHED, "duty_readings", "AlertOfDutyReadings"
+    LEGAL_DUTY_READINGS,
+    Reason.REASON_LEGAL_DUTY_LIMIT_REACHED,
+    "duty_readings",
+    "AlertOfDutyReadings",
+    proven_by=Feature.FEATURE_DUTY_STATEMENTS,
 )
 
 
@@ -19,3 +28,26 @@ def over_limit(tx: Transaction, context: RegionContext, reader: str, now: dateti
     refused = DUTY_LIMIT.reached(tx, context, reader, now)
     DUTY_LIMIT.count(tx, context, reader, now, denied=refused is not None)
     return None if refused is None else Denied(refused.reason, parameters=refused.parameters)
+
+
+def proofs_of(
+    context: RegionContext, asked: ReadSharedCustomerRequest, questioner: Questioner, now: datetime
+) -> DutyProofs | None:
+    """The proofs of both people of another region who read by legal duty; None from a version that sends none.
+
+    Raises Refused with LEGAL_DUTY_UNPROVEN where one is missing, as `DutyVerifier.proofs`, and with STAFF_DIFFERS where
+    the requester is another person than the first one.
+    """
+    if not (asked.statement or asked.approver_statement) and DUTY_LIMIT.is_unproven(context, questioner.region):
+        return None
+    for field in ("statement", "approver_statement"):
+        if not getattr(asked, field):
+            raise Refused(Reason.REASON_LEGAL_DUTY_UNPROVEN, field=field, region=questioner.region)
+    verifier = DutyVerifier(questioner.region, context.border.keys.revocations, now)
+    reading = DutyReading(asked.number, asked.purpose, asked.reference, questioner.operator)
+    statements = DutyStatements(asked.statement, asked.approver_statement)
+    proofs = verifier.proofs(reading, asked.approver_staff_id, statements)
+    named, proven = asked.requester.staff_id, proofs.first.staff_id
+    if named != proven:
+        raise Refused(Reason.REASON_STAFF_DIFFERS, field="requester.staff_id", staff_id=named, proven=proven)
+    return proofs

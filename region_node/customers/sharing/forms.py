@@ -81,11 +81,13 @@ def _require_reference(asked: api.ReadSharedCustomerRequest) -> None:
 
 def _require_approver(asked: api.ReadSharedCustomerRequest) -> None:
     """Requires another person than the first, where a region tells one: older regions tell none."""
+    if asked.legal_basis != LegalBasis.LEGAL_BASIS_LEGAL_DUTY:
+        for field in ("approver_staff_id", "statement", "approver_statement"):
+            if getattr(asked, field):
+                raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="only for a legal duty")
     if not asked.approver_staff_id:
         return
     require_name("approver_staff_id", asked.approver_staff_id)
-    if asked.legal_basis != LegalBasis.LEGAL_BASIS_LEGAL_DUTY:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="approver_staff_id", problem="only for a legal duty")
     require_another(asked.requester.staff_id, asked.approver_staff_id)
 
 

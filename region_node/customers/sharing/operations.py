@@ -14,6 +14,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused, reason_name, text
 from gateway.relay.border import Moved
+from gateway.security.duty_statements import DutyProofs
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from gateway.values.names import name_of
@@ -24,7 +25,7 @@ from region_node.customers.disclosures.rows import DisclosureRow, note_disclosur
 from region_node.customers.moved_numbers import home_elsewhere
 from region_node.customers.rows import Line, find_customer, find_line
 from region_node.customers.sharing import rows
-from region_node.customers.sharing.duty_readings import over_limit
+from region_node.customers.sharing.duty_readings import over_limit, proofs_of
 from region_node.customers.sharing.forms import require_claimant, require_form
 from region_node.customers.sharing.rules import (
     CLEAR,
@@ -94,6 +95,8 @@ def read_shared(
     purpose = context.federation.purpose(asked.purpose)
     require_claimant(asked.legal_basis, questioner)
     require_basis(purpose, asked.legal_basis, asked.order_id, asked.reference)
+    is_duty = asked.legal_basis == LegalBasis.LEGAL_BASIS_LEGAL_DUTY
+    proofs = proofs_of(context, asked, questioner, now) if is_duty and not is_own else None
     reading_fields = asked_fields(purpose, asked.fields)
     line = find_own_line(tx, context, asked.number)
     known = None if line is None else _known(tx, context, asked, questioner, line)
@@ -111,10 +114,14 @@ def read_shared(
         zone=ZoneInfo(context.time_zone),
     )
     found = judge(reading)
-    if asked.legal_basis == LegalBasis.LEGAL_BASIS_LEGAL_DUTY and not reading.without_agreement:
+    if is_duty and not reading.without_agreement:
         found = over_limit(tx, context, questioner.region, now) or found
-    call = Call(questioner, asked.request_id, asked.requester.staff_id, now)
-    row = _note_reading(tx, call, asked, line, found)
+    proven = questioner if proofs is None else replace(questioner, proof=proofs.first.told)
+    call = Call(proven, asked.request_id, asked.requester.staff_id, now)
+    basis = said_basis(LegalBasis.Name(asked.legal_basis), asked, proofs)
+    if is_duty and not is_own and proofs is None:
+        basis = f"{basis}, unproven"
+    row = _note_reading(tx, call, asked, line, found, basis)
     is_told = is_own and line is None  # that nobody has the number
     count(tx, row, refused=Reason.REASON_SUBSCRIPTION_NOT_FOUND if is_told else row.refused)
     if isinstance(found, Denied):
@@ -141,10 +148,11 @@ def version_of(context: RegionContext, purpose: str, reader: str) -> str:
     return ""
 
 
-def said_basis(basis: str, asked: api.ReadSharedCustomerRequest) -> str:
+def said_basis(basis: str, asked: api.ReadSharedCustomerRequest, proofs: DutyProofs | None = None) -> str:
     """The name of a legal basis in the audit chain: for a duty with the file number and the second person."""
     said = f"{basis} {asked.reference}" if asked.reference else basis
-    return f"{said}: confirmed by staff {asked.approver_staff_id}" if asked.approver_staff_id else said
+    second = f"staff {asked.approver_staff_id}" if proofs is None else proofs.second.told
+    return f"{said}: confirmed by {second}" if asked.approver_staff_id else said
 
 
 def refusal_of(denied: Denied) -> api.SharingRefusal:
@@ -180,6 +188,7 @@ def _note_reading(
     asked: api.ReadSharedCustomerRequest,
     line: Line | None,
     found: Shown | Denied,
+    basis: str,
 ) -> DisclosureRow:
     row = DisclosureRow(
         kind=DisclosureKind.DISCLOSURE_KIND_READ,
@@ -202,7 +211,6 @@ def _note_reading(
         masked = [each for each, mask in found.fields.items() if mask != CLEAR]
         row = replace(row, grant_id=found.grant_id, shown=shown, masked=masked)
         outcome = f"{len(shown)} shown, {len(masked)} masked"
-    basis = said_basis(LegalBasis.Name(asked.legal_basis), asked)
     call.record(tx, "ReadSharedCustomer", line, f"{asked.purpose}, {basis}: {outcome}")
     if line is not None:
         note_disclosure(tx, line, row)

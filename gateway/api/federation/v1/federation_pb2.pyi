@@ -40,6 +40,10 @@ class _FeatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feature.Value
     """Reading of receipts that are stored as the difference from their envelope. It concerns the processes of one region
     that share a database.
     """
+    FEATURE_DUTY_STATEMENTS: _Feature.ValueType  # 4
+    """Sending of the statements of both people with each reading by legal duty. A home region refuses a reading without
+    them from a region with this feature.
+    """
 
 class Feature(_Feature, metaclass=_FeatureEnumTypeWrapper):
     """Features of a version. A region uses a feature only towards regions that have it."""
@@ -53,6 +57,10 @@ FEATURE_SESSION_KEYS: Feature.ValueType  # 2
 FEATURE_RECEIPT_DIFFERENCES: Feature.ValueType  # 3
 """Reading of receipts that are stored as the difference from their envelope. It concerns the processes of one region
 that share a database.
+"""
+FEATURE_DUTY_STATEMENTS: Feature.ValueType  # 4
+"""Sending of the statements of both people with each reading by legal duty. A home region refuses a reading without
+them from a region with this feature.
 """
 Global___Feature: _TypeAlias = Feature  # noqa: Y015
 

@@ -264,6 +264,8 @@ class ReadSharedCustomerRequest(_message.Message):
     FIELDS_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     APPROVER_STAFF_ID_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    APPROVER_STATEMENT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id chosen by the caller, 1 to 64 characters of [A-Za-z0-9._-]."""
     number: _builtins.str
@@ -284,6 +286,16 @@ class ReadSharedCustomerRequest(_message.Message):
     """Staff id of the second person of the asking region, who confirmed a reading by legal duty. Set by that region's node
     alone: a caller's own value is ignored.
     """
+    statement: _builtins.str
+    """Statement of the requester about this reading, for a legal duty: a JWT by the key of the member of staff, with the
+    certificate in `x5c`. It has `typ` `duty-reading+jwt`, and lives for ten minutes at most.
+
+    `iss` and `sub` are the URI of the member of staff, `aud` that of the federation. `act` is the SHA-256 in hexadecimal
+    of number (E.164), purpose, reference and staff id of the requester, with a NUL between them. Needed for a customer
+    of another region.
+    """
+    approver_statement: _builtins.str
+    """The same statement by the second person; it lives for a day at most."""
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_configuration_pb2.SharedField.ValueType]:
         """Fields of the purpose to read; all if empty."""
@@ -304,10 +316,12 @@ class ReadSharedCustomerRequest(_message.Message):
         fields: _abc.Iterable[_configuration_pb2.SharedField.ValueType] | None = ...,
         requester: _types_pb2.Requester | None = ...,
         approver_staff_id: _builtins.str = ...,
+        statement: _builtins.str = ...,
+        approver_statement: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver_staff_id", b"approver_staff_id", "fields", b"fields", "legal_basis", b"legal_basis", "number", b"number", "order_id", b"order_id", "purpose", b"purpose", "reference", b"reference", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver_staff_id", b"approver_staff_id", "approver_statement", b"approver_statement", "fields", b"fields", "legal_basis", b"legal_basis", "number", b"number", "order_id", b"order_id", "purpose", b"purpose", "reference", b"reference", "request_id", b"request_id", "requester", b"requester", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

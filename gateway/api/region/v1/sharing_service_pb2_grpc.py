@@ -99,7 +99,7 @@ class SharingServiceServicer:
 
         Only staff may use a legal duty as the basis; their only other basis is consent. A second member of staff confirms
         a reading by legal duty (ApprovalService): the first request is refused with APPROVAL_AWAITED, and repeated for a
-        day after.
+        day after. The home region verifies the statements of both.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

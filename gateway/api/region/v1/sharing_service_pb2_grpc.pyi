@@ -34,7 +34,7 @@ class SharingServiceStub:
 
     Only staff may use a legal duty as the basis; their only other basis is consent. A second member of staff confirms
     a reading by legal duty (ApprovalService): the first request is refused with APPROVAL_AWAITED, and repeated for a
-    day after.
+    day after. The home region verifies the statements of both.
     """
     ReadSharedCustomers: _aio.StreamStreamMultiCallable[_sharing_service_pb2.ReadSharedCustomersRequest, _sharing_service_pb2.ReadSharedCustomersResponse]
     """Returns many records on one stream, each checked separately and answered in any order. After the withdrawal of a
@@ -108,7 +108,7 @@ class SharingServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Only staff may use a legal duty as the basis; their only other basis is consent. A second member of staff confirms
         a reading by legal duty (ApprovalService): the first request is refused with APPROVAL_AWAITED, and repeated for a
-        day after.
+        day after. The home region verifies the statements of both.
         """
 
     @_abc_1.abstractmethod

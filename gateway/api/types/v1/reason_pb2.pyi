@@ -811,6 +811,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Let the node repeat the assignment. An administrator asks the region for its moves, and raises the policy
     `numbers-given-away`, or suspends the region.
     """
+    REASON_LEGAL_DUTY_UNPROVEN: _Reason.ValueType  # 703
+    """Both members of staff make a statement about the reading: the second one by `region-node approvals statement`, the
+    first one by the command that reads.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1602,6 +1606,10 @@ REASON_BILL_NOT_FOUND: Reason.ValueType  # 701
 REASON_NUMBERS_GIVEN_TOO_MANY: Reason.ValueType  # 702
 """Let the node repeat the assignment. An administrator asks the region for its moves, and raises the policy
 `numbers-given-away`, or suspends the region.
+"""
+REASON_LEGAL_DUTY_UNPROVEN: Reason.ValueType  # 703
+"""Both members of staff make a statement about the reading: the second one by `region-node approvals statement`, the
+first one by the command that reads.
 """
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
