@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import uuid
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -303,8 +305,10 @@ def _chain(x5c: object) -> Sequence[x509.Certificate]:
     ):
         raise ValueError("it carries no certificates")
     try:
-        return [x509.load_der_x509_certificate(base64.b64decode(each, validate=True)) for each in x5c]
-    except binascii.Error as error:
+        with warnings.catch_warnings():  # of a serial number that no certificate may have
+            warnings.simplefilter("error", CryptographyDeprecationWarning)
+            return [x509.load_der_x509_certificate(base64.b64decode(each, validate=True)) for each in x5c]
+    except (binascii.Error, CryptographyDeprecationWarning) as error:
         raise ValueError("a certificate cannot be read") from error
 
 
