@@ -46,6 +46,8 @@ class HtmlPages:
 
 def _shown(value: object) -> object:
     """An expression before it is escaped. Markup comes from macros, whose expressions passed here before."""
+    if type(value) is str:
+        return visible(value)
     return value if isinstance(value, Markup) else visible(str(value))
 
 

@@ -23,6 +23,11 @@ class Cell:
     note: str = ""
     """A text below, in smaller letters."""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the cell has nothing but its text."""
+        return not (self.scope or self.style or self.hint or self.href or self.badge or self.note)
+
 
 @dataclass(frozen=True)
 class Table:

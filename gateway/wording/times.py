@@ -74,10 +74,11 @@ def in_shown_zone(instant: datetime) -> datetime:
 
 def region_zone() -> tzinfo:
     """The zone as in `shown_zone`, without the chosen zone."""
-    zones, told = _zones(), {each.region: each.time_zone for each in learned().regions}
-    if zones.region in told:
-        return _zone(told[zones.region])
-    return zones.common or (_zone(Counter(told.values()).most_common(1)[0][0]) if told else UTC)
+    zones, told = _zones(), learned().regions
+    for each in told:  # a page tells hundreds of times
+        if each.region == zones.region:
+            return _zone(each.time_zone)
+    return zones.common or (_zone(Counter(each.time_zone for each in told).most_common(1)[0][0]) if told else UTC)
 
 
 def shown_zone_name() -> str:

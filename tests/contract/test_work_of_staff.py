@@ -1,9 +1,11 @@
 """What waits for the staff of a region is listed by its due time, page by page, and counted; on both engines."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -11,21 +13,27 @@ from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.order_pb2 import Order, Party
 from gateway.rpc.pages import dated_place
 from gateway.store.port import Transaction
+from gateway.store.postgresql_connection import PostgresqlTransaction
 from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteTransaction
+from gateway.store.tables import Parameters
+from gateway.store.unit_of_work import Cursor, UnitTransaction
 from gateway.time.clock import to_timestamp
 from region_node.business.orders import rules as orders
 from region_node.business.orders.kind import ORDERS
 from region_node.business.orders.rows import OrderFilter, OrderRow, find_order, insert_order, list_orders, update_order
 from region_node.care.complaints import rules as complaints
 from region_node.care.complaints.rows import ComplaintFilter, ComplaintRow, insert_complaint, list_complaints
-from region_node.records.listing import Page, Position
+from region_node.records.listing import BY_TOKEN, Page, Position
 from region_node.schema import PACKAGES
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+from tests.federation.test_plans import explained, reads_all
 
 NOW = datetime(2030, 6, 15, 4, tzinfo=UTC)
 OWN, OTHER = "sichuan", "guangdong"
 HOURS = (5, -3, 1, 1, 9)
 """The due times of what waits, from NOW; each has its place in this order as its name."""
+_WAITING = 20
 NEAREST_FIRST = ["1", "2", "3", "0", "4", "undated"]
 
 Listing = Callable[[Transaction, str, datetime | None], tuple[Sequence[str], str, int | None]]
@@ -160,5 +168,48 @@ def test_an_order_has_the_due_time_of_its_present_step_and_that_of_an_older_vers
             assert await store.read(soon) == (["older"], 1)
             assert [await store.write(lambda tx: note_awaited(tx, 2)) for _ in range(2)] == [1, 0]
             assert await store.read(soon) == ([], 0)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("add", [add_order, add_complaint], ids=["orders", "complaints"])
+def test_a_page_of_a_list_takes_four_reads_each_by_an_index_and_sorts_nothing(
+    adapter: Adapter, add: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = list_orders if add is add_order else list_complaints
+    of_staff, of_all = (
+        (OrderFilter(region=OWN, staff_of=OWN), OrderFilter(region=OWN))
+        if add is add_order
+        else (ComplaintFilter(region=OWN, for_staff=True), ComplaintFilter(region=OWN))
+    )
+    reads = list[str]()
+
+    def fill(tx: Transaction) -> None:
+        for number in range(_WAITING):
+            add(tx, f"{number}", NOW + timedelta(hours=number))
+
+    def noted(tx: UnitTransaction, of: Callable[..., Cursor], sql: str, parameters: Parameters) -> Cursor:
+        if isinstance(tx, PostgresqlTransaction):
+            of(tx, "SET LOCAL enable_sort = off", {})
+        reads.append("; ".join(map(str, explained(tx, of, sql, parameters))))
+        return of(tx, sql, parameters)
+
+    def page(tx: Transaction, wanted: object, position: Position) -> int:
+        reads.clear()
+        found: Page[Order] | Page[Complaint] = cast("Callable[..., Page[Order]]", some)(
+            tx, wanted, None, _WAITING // 2, position
+        )
+        return len(found.items)
+
+    async def scenario() -> None:
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            await store.write(fill)
+            for kind in (SqliteTransaction, PostgresqlTransaction):
+                of = kind._run
+                monkeypatch.setattr(kind, "_run", lambda tx, sql, told, of=of: noted(tx, of, sql, told))
+            for wanted, position, most in ((of_staff, Position(counts=True), 4), (of_all, BY_TOKEN, 3)):
+                assert await store.read(partial(page, wanted=wanted, position=position)) == _WAITING // 2
+                assert len(reads) == most, reads
+                assert not [each for each in reads if reads_all(each) or re.search(r"TEMP B-TREE|Sort ", each)]
 
     run(scenario())
