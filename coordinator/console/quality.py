@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from coordinator.console import rpcs
-from coordinator.console.filters import MONTH, REGION, chosen_month, month_of, region_of
+from coordinator.console.filters import MONTH, REGION, any_region_of, chosen_month, month_of
 from coordinator.console.tables_page import heads
 from coordinator.wording.answers import unanswered_line
-from coordinator.wording.scorecards import figure_cell, figure_chart, legend, scorecards_table
+from coordinator.wording.scorecards import figure_cell, figure_chart, legend, name_of, scorecards_table
 from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityRequest, ReportQualityResponse
 from gateway.api.federation.v1.quality_pb2 import ScorecardDefinition, ScorecardFigure
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure, Scorecard
@@ -20,7 +20,6 @@ from gateway.web.enum_words import told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from gateway.wording.scorecards import figure_of
-from gateway.wording.terms import region_name
 
 PATH = "/quality"
 _FIGURE = "figure"
@@ -69,7 +68,7 @@ def _choices(visit: Visit, found: _Found) -> Iterator[Choice]:
     figures = [Option(told_word(_FIGURES, each.figure), in_language(each.name)) for each in found.report.definitions]
     yield month_of(visit, found.month)
     yield chosen_of(visit, _FIGURE, translated("Figure"), figures)
-    yield region_of(visit)
+    yield any_region_of(visit)
 
 
 def _cards(visit: Visit, report: ReportQualityResponse) -> Sequence[Scorecard]:
@@ -96,7 +95,7 @@ def _charts(visit: Visit, found: _Found, definition: ScorecardDefinition) -> Ite
     if visit.query.text(REGION):
         told = [(month, card) for month, report in found.reports.items() for card in _cards(visit, report)]
     else:
-        told = [(region_name(each.region), each) for each in found.report.scorecards]
+        told = [(name_of(each), each) for each in found.report.scorecards]
     figures = [(name, each) for name, card in told if (each := _measured(definition, card)) is not None]
     if any(each.HasField("value") for _, each in figures):
         yield figure_chart(definition, figures)
@@ -109,7 +108,7 @@ def _measured(definition: ScorecardDefinition, card: Scorecard | None) -> Measur
 def _months(visit: Visit, found: _Found, definition: ScorecardDefinition) -> Table:
     """A row for each region, a column for each month."""
     cards = {month: {each.region: each for each in _cards(visit, report)} for month, report in found.reports.items()}
-    regions = sorted({region for by_region in cards.values() for region in by_region})
+    names = {each.region: name_of(each) for by_region in cards.values() for each in by_region.values()}
     return Table(
         label=in_language(definition.name),
         head=[
@@ -118,10 +117,10 @@ def _months(visit: Visit, found: _Found, definition: ScorecardDefinition) -> Tab
         ],
         rows=[
             [
-                Cell(region_name(region), "row", href=_address(visit, found.month, definition, region)),
+                Cell(name, "row", href=_address(visit, found.month, definition, region)),
                 *(figure_cell(definition, _measured(definition, each.get(region))) for each in cards.values()),
             ]
-            for region in regions
+            for region, name in sorted(names.items())
         ],
         caption=legend(),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import grpc
 
 from coordinator.oversight.complaint_rules import first_contact
-from coordinator.oversight.figures import MOST_MONTHS, customers_of, require_groupings, table
+from coordinator.oversight.figures import MOST_MONTHS, customers_of, former_counts, require_groupings, table
 from coordinator.oversight.listings import DUE_COMPLAINTS, NEWEST_COMPLAINTS
 from coordinator.oversight.region_pages import page_of_regions
 from coordinator.oversight.region_queries import Answers, Ask, Regions, readable_answer
@@ -146,15 +146,16 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
     ) -> contract.ReportComplaintsResponse:
         """See the contract."""
         require_groupings(request.groupings)
-        answers = await self._regions.ask(self._regions.joined(), counted(_months(request)), COUNT_SECONDS)
-        counts = answers.by_region
+        former = self._regions.former()
+        answers = await self._regions.ask(self._regions.joined(), counted(_months(request), former), COUNT_SECONDS)
+        counts = {**answers.by_region, **former_counts(former, answers.by_region.values())}
         configuration = self._registry.snapshot().configuration or Configuration()
         categories = {
             each.category for months in counts.values() for answer in months.values() for each in answer.counts
         }
         return contract.ReportComplaintsResponse(
             tables=[table(counts, grouping.by) for grouping in request.groupings],
-            regions=_reported_regions(configuration, customers_of(counts)),
+            regions=_reported_regions(configuration, customers_of(answers.by_region)),
             categories=_reported_categories(configuration, categories),
             unanswered=answers.unanswered(),
         )
@@ -229,15 +230,18 @@ def _months(request: contract.ReportComplaintsRequest) -> Sequence[str]:
     return months
 
 
-def counted(months: Sequence[str]) -> Ask[_Months]:
-    """Queries a region for one month after the other, so that no message grows with the number of months."""
+def counted(months: Sequence[str], former: Sequence[str] = ()) -> Ask[_Months]:
+    """Queries a region for one month after the other, so that no message grows with the number of months.
+
+    The region counts its own complaints, and those of `former` regions that it took in.
+    """
 
     async def ask(channel: grpc.aio.Channel, seconds: float) -> _Months:
         loop = asyncio.get_running_loop()
         ends, stub = loop.time() + seconds, ComplaintOversightServiceStub(channel)
         found = {}
         for month in months:
-            question = region_contract.CountComplaintsRequest(month=month)
+            question = region_contract.CountComplaintsRequest(month=month, former_regions=former)
             found[month] = await readable_answer(stub.CountComplaints, question, max(0.0, ends - loop.time()))
         return found
 

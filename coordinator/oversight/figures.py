@@ -1,5 +1,6 @@
 """The figures of all regions, put together by region, department, category and month. Pure."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -52,6 +53,19 @@ def require_groupings(groupings: Sequence[ComplaintGrouping]) -> None:
             problem = "names a dimension twice, or one that there is not"
     if problem:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="groupings", problem=problem)
+
+
+def former_counts(
+    regions: Iterable[str], told: Iterable[Mapping[str, CountComplaintsResponse]]
+) -> Mapping[str, Mapping[str, CountComplaintsResponse]]:
+    """The counts of regions that have left, by region and month, out of the answers of other regions by month."""
+    found = {region: defaultdict[str, CountComplaintsResponse](CountComplaintsResponse) for region in regions}
+    for months in told:
+        for month, answer in months.items():
+            for each in answer.former:
+                if each.region in found:
+                    found[each.region][month].counts.extend(each.counts)
+    return found
 
 
 def customers_of(counts: Counts) -> Mapping[str, int]:

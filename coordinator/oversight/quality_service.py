@@ -1,6 +1,7 @@
 """The scorecards of all regions, for administrators: queried from the nodes at each call, never stored."""
 
 import math
+from collections.abc import Iterable, Sequence
 from datetime import timedelta, timezone
 
 import grpc
@@ -10,11 +11,13 @@ from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.quality_oversight_service_pb2_grpc import QualityOversightServiceServicer
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.quality_pb2 import ScorecardDefinition
 from gateway.api.region.v1 import quality_service_pb2 as region_contract
-from gateway.api.region.v1.quality_service_pb2 import Scorecard
+from gateway.api.region.v1.quality_service_pb2 import FormerMonth, Scorecard
 from gateway.api.region.v1.quality_service_pb2_grpc import QualityServiceStub
 from gateway.time.clock import Clock
 from gateway.time.months import require_begun, require_month
+from gateway.values.scorecard_figures import Counted, measured
 
 _EARLIEST = timezone(timedelta(hours=14))  # a month that has begun nowhere on earth has begun in no region
 
@@ -24,6 +27,35 @@ def scorecard_of(region: str, month: str, told: Scorecard) -> Scorecard:
     finite = (each for each in told.figures if all(map(math.isfinite, (each.value, each.low, each.high))))
     figures = {each.figure: each for each in finite}
     return Scorecard(region=region, month=month, figures=figures.values())
+
+
+def former_scorecard(
+    region: str, month: str, definitions: Iterable[ScorecardDefinition], told: Iterable[Sequence[FormerMonth]]
+) -> Scorecard | None:
+    """The scorecard of a region that has left, of the counts of each other region; None where no region has a case.
+
+    A part is at most its whole, whatever a region has counted. Pure.
+    """
+    found = [next((each for each in one if each.region == region), FormerMonth()) for one in told]
+    orders, complaints = sum(each.orders for each in found), sum(each.complaints for each in found)
+    timed = min(complaints, sum(each.complaints_timed for each in found))
+    counted = Counted(
+        orders=orders,
+        orders_in_time=min(orders, sum(each.orders_in_time for each in found)),
+        orders_right=min(orders, sum(each.orders_right for each in found)),
+        complaints=complaints,
+        complaints_timed=timed,
+        complaints_in_time=min(timed, sum(each.complaints_in_time for each in found)),
+        complaints_repeated=min(complaints, sum(each.complaints_repeated for each in found)),
+        complaints_appealed=min(complaints, sum(each.complaints_appealed for each in found)),
+        repair_times=sorted(time for each in found for time in each.repair_times),
+        records_compared=sum(each.records_compared for each in found),
+        records_different=sum(each.records_different for each in found),
+    )
+    figures = [measured(each.figure, counted) for each in definitions]
+    if not any(each.denominator for each in figures):
+        return None
+    return Scorecard(region=region, month=month, figures=figures, has_left=True)
 
 
 class QualityOversightService(QualityOversightServiceServicer):
@@ -42,18 +74,22 @@ class QualityOversightService(QualityOversightServiceServicer):
         """See the contract."""
         require_month("month", request.month)
         require_begun("month", request.month, self._clock.now().astimezone(_EARLIEST))
-        question = region_contract.GetScorecardRequest(month=request.month)
+        former = self._regions.former()
+        question = region_contract.GetScorecardRequest(month=request.month, former_regions=former)
 
         async def ask(channel: grpc.aio.Channel, seconds: float) -> region_contract.GetScorecardResponse:
             return await readable_answer(QualityServiceStub(channel).GetScorecard, question, seconds)
 
         answers = await self._regions.ask(self._regions.joined(), ask)
-        configuration = self._registry.snapshot().configuration or Configuration()
+        definitions = (self._registry.snapshot().configuration or Configuration()).quality.figures
+        own = [
+            scorecard_of(region, request.month, answer.scorecard)
+            for region, answer in sorted(answers.by_region.items())
+        ]
+        told = [each.former for each in answers.by_region.values()]
+        left = (former_scorecard(region, request.month, definitions, told) for region in former)
         return contract.ReportQualityResponse(
-            definitions=configuration.quality.figures,
-            scorecards=[
-                scorecard_of(region, request.month, answers.by_region[region].scorecard)
-                for region in sorted(answers.by_region)
-            ],
+            definitions=definitions,
+            scorecards=[*own, *(each for each in left if each is not None)],
             unanswered=answers.unanswered(),
         )

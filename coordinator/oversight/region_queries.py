@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from coordinator.membership.members import CurrentMembers
+from coordinator.membership.members import CurrentMembers, former_regions
 from coordinator.membership.rules import require_configured, require_reachable
 from coordinator.routing.channels import RegionChannels
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
@@ -98,6 +98,10 @@ class Regions:
         return [
             region for region, member in self._members.all().items() if member.state != MemberState.MEMBER_STATE_ABSENT
         ]
+
+    def former(self) -> list[str]:
+        """The regions that have left, by id: the others have records with them."""
+        return former_regions(self._members.snapshot())
 
     async def ask(self, regions: Iterable[str], ask: Ask[Answer], at_most: float = ANSWER_SECONDS) -> Answers[Answer]:
         """Queries regions at the same time, each within the time left of the call, and at most `at_most` seconds."""

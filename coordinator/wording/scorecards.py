@@ -40,6 +40,11 @@ def _bar(definition: ScorecardDefinition, figure: MeasuredFigure) -> Bar:
     )
 
 
+def name_of(card: Scorecard) -> str:
+    """The name of the region of a scorecard, and whether it has left."""
+    return translated("{region}, which has left", region=card.region) if card.has_left else region_name(card.region)
+
+
 def scorecards_table(
     definitions: Sequence[ScorecardDefinition],
     scorecards: Sequence[Scorecard],
@@ -66,7 +71,7 @@ def legend() -> str:
 
 def _row(card: Scorecard, definitions: Sequence[ScorecardDefinition]) -> list[Cell]:
     cells = [figure_cell(each, figure_of(card, each.figure)) for each in definitions]
-    return [Cell(region_name(card.region), "row"), *cells]
+    return [Cell(name_of(card), "row"), *cells]
 
 
 def figure_cell(definition: ScorecardDefinition, figure: MeasuredFigure | None) -> Cell:

@@ -1,7 +1,7 @@
 """ComplaintOversightService: coordinators' view of this region's complaints, and an administrator's escalation."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -106,19 +106,27 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         """See the contract. Each page is a read of its own: the complaints of a month never change their order."""
         require_month("month", request.month)
         month = Month.of(request.month, self._context.time_zone)
+        return api.CountComplaintsResponse(
+            customers=await self._store.read(count_customers),
+            counts=await self._counted(self._context.region, month),
+            former=[
+                api.FormerComplaints(region=each, counts=await self._counted(each, month, origin=self._context.region))
+                for each in request.former_regions
+            ],
+        )
+
+    async def _counted(self, owner: str, month: Month, origin: str = "") -> Sequence[api.ComplaintCount]:
         start, end = to_microseconds(month.start), to_microseconds(month.end)
         zone = ZoneInfo(month.time_zone)
         tally, after = Tally(to_microseconds(self._clock.now()), zone), (start, "")
         while True:
             found = await self._store.read(
-                lambda tx, after=after: counted_page(tx, self._context.region, start, end, after, _PAGE)  # type: ignore[misc]
+                lambda tx, after=after: counted_page(tx, owner, start, end, after, _PAGE, origin)  # type: ignore[misc]
             )
             tally.take(found)
             if len(found) < _PAGE:
-                break
+                return tally.counts()
             after = (found[-1].create_time, found[-1].ticket_id)
-        customers = await self._store.read(count_customers)
-        return api.CountComplaintsResponse(customers=customers, counts=tally.counts())
 
     def _filter(self, request: api.ListComplaintHeadersRequest) -> HeaderFilter:
         within = None

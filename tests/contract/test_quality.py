@@ -1,10 +1,14 @@
 """The scorecard on SQLite and on PostgreSQL: the same counts of the same month."""
 
+from datetime import timedelta
+
 from gateway.api.federation.v1.quality_pb2 import ScorecardFigure
 from gateway.api.region.v1.fault_pb2 import FaultCause, FaultState
+from gateway.api.region.v1.quality_service_pb2 import FormerMonth
 from gateway.store.port import Transaction
+from region_node.care.quality.scorecard import former_month
 from tests.contract.test_purging import a_transaction as a_transaction
-from tests.unit.quality_scene import DAY, HOUR, NUMBER, Region, context
+from tests.unit.quality_scene import DAY, HOUR, MONTH, NUMBER, Region, context
 from tests.unit.situations import NOW
 
 
@@ -27,3 +31,30 @@ def test_the_figures_of_a_month_are_the_same_on_both_engines(tx: Transaction) ->
         ScorecardFigure.SCORECARD_FIGURE_SATISFACTION: 5,
     }
     assert {figure: region.figure(figure).value for figure in values} == values
+
+
+def test_a_region_counts_of_one_that_has_left_what_it_took_in_for_it_and_nothing_else(tx: Transaction) -> None:
+    region, gone = Region(context(), tx), "guangdong"
+    region.order(NOW, home=gone)
+    region.order(NOW, home=gone, promised=NOW - HOUR)
+    region.joint_order(NOW + 2 * DAY)
+    region.complaint(NOW + DAY, owner=gone, level=5)
+    region.complaint(NOW + DAY, owner=gone, origin="henan")
+    region.fault(NOW, (2 * HOUR, FaultState.FAULT_STATE_RESOLVED), owner=gone)
+    region.fault(NOW, (3 * HOUR, FaultState.FAULT_STATE_RESOLVED), owner=gone, origin="henan")
+    tx.execute(
+        "INSERT INTO reconciled_days (region, day, records_here, records_there, digest_here, digest_there,"
+        " open_records, is_settled) VALUES (:gone, '2030-06-15', 3, 4, :digest, :digest, 0, 1),"
+        " ('henan', '2030-06-15', 30, 40, :digest, :digest, 0, 1)",
+        gone=gone,
+        digest=b"",
+    )
+    assert former_month(tx, region.context, gone, MONTH, NOW + 60 * DAY) == FormerMonth(
+        region=gone,
+        orders=2,
+        orders_in_time=1,
+        complaints=1,
+        complaints_appealed=1,
+        repair_times=[2 * HOUR // timedelta(microseconds=1)],
+        records_compared=4,
+    )

@@ -8,10 +8,16 @@ from google.protobuf.message import Message
 
 from gateway.api.coordinator.v1 import administration_pb2 as admin_api
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
+    ComplaintDimension,
+    ComplaintGrouping,
     GetComplaintHistoryRequest,
     ListComplaintHeadersRequest,
+    ReportComplaintsRequest,
 )
+from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityRequest
+from gateway.api.coordinator.v1.quality_oversight_service_pb2_grpc import QualityOversightServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.quality_pb2 import ScorecardFigure
 from gateway.api.region.v1.complaint_pb2 import ComplaintState
 from tests.federation.browser import Browser
 from tests.federation.complainant import Complainant
@@ -75,6 +81,7 @@ async def test_records_with_a_region_that_has_left_are_chosen_and_read_and_one_t
             ("joint-orders", ()),
             ("complaints", (filed.ticket_id,)),
             ("reconciliation", ()),
+            ("quality", (f'<th scope="row">{GONE}, which has left</th>',)),
         ):
             answer = await browser.open(f"{page}?region={GONE}")
             shown = html.unescape(answer.text)
@@ -93,6 +100,33 @@ async def test_records_with_a_region_that_has_left_are_chosen_and_read_and_one_t
         history = GetComplaintHistoryRequest(ticket_id="nowhere/20261124-1")
         read = federation.complaint_oversight.GetComplaintHistory(history, timeout=CALL_SECONDS)
         assert (await refusal(read)).reason == "COMPLAINT_NOT_FOUND"
+
+
+async def test_the_others_give_the_scorecard_and_the_complaints_of_a_region_that_has_left(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases, ("guangdong", GONE)) as federation:
+        here, there = Counter(federation, "guangdong"), Counter(federation, GONE)
+        await here.order("SUSPEND", await there.new_customer())
+        await there.order("SUSPEND", await here.new_customer())
+        for region, number in (("guangdong", await there.new_customer()), (GONE, await here.new_customer())):
+            filed = await Complainant(federation, region).file("BILL_WRONG", number, wait=20.0)
+            assert filed.owner_region != region
+        await federation.apply(without(await federation.configuration(), GONE))
+        channel, month = federation.dial_coordinator("admin/root"), f"{federation.clock.now():%Y-%m}"
+        asked = ReportQualityRequest(month=month)
+        quality = await QualityOversightServiceStub(channel).ReportQuality(asked, timeout=CALL_SECONDS)
+        cards = {each.region: each for each in quality.scorecards}
+        assert {region: each.has_left for region, each in cards.items()} == {"guangdong": False, GONE: True}
+        counted = {each.figure: each.denominator for each in cards[GONE].figures}
+        assert counted[ScorecardFigure.SCORECARD_FIGURE_ORDERS_IN_TIME] == 1
+        assert counted[ScorecardFigure.SCORECARD_FIGURE_COMPLAINTS_REPEATED] == 1
+        by_region = ComplaintGrouping(by=[ComplaintDimension.COMPLAINT_DIMENSION_REGION])
+        report = await federation.complaint_oversight.ReportComplaints(
+            ReportComplaintsRequest(from_month=month, to_month=month, groupings=[by_region]), timeout=CALL_SECONDS
+        )
+        assert {row.region: row.complaints for row in report.tables[0].rows} == {"guangdong": 1, GONE: 1}
+        assert [each.region for each in report.regions] == ["guangdong"]
 
 
 async def test_a_complaint_of_a_region_that_has_left_is_raised_at_its_owner(

@@ -82,10 +82,12 @@ class Region:
         insert_joint_order(self.tx, JointOrderRow(order, ""), self.made, ended)
         note_end(self.tx, order)
 
-    def complaint(self, filed: datetime, number: str = NUMBER, level: int = 0) -> None:
-        """A complaint that this region owns."""
+    def complaint(
+        self, filed: datetime, number: str = NUMBER, level: int = 0, *, owner: str = REGION, origin: str = REGION
+    ) -> None:
+        """A complaint, which this region owns unless another one does."""
         self.made += 1
-        complaint = Complaint(ticket_id=f"{REGION}/{self.made}", version=1, origin_region=REGION, owner_region=REGION)
+        complaint = Complaint(ticket_id=f"{origin}/{self.made}", version=1, origin_region=origin, owner_region=owner)
         complaint.request.number, complaint.request.category = number, "BILL_WRONG"
         complaint.level = level
         complaint.create_time.CopyFrom(to_timestamp(filed))
@@ -97,10 +99,12 @@ class Region:
         reported: datetime,
         *steps: tuple[timedelta, FaultState.ValueType],
         cause: FaultCause.ValueType = FaultCause.FAULT_CAUSE_UNSPECIFIED,
+        owner: str = REGION,
+        origin: str = REGION,
     ) -> None:
         """A fault with its states, by the time after the report."""
         self.made += 1
-        fault = Fault(id=f"{REGION}/fault-{self.made}", origin_region=REGION, owner_region=REGION)
+        fault = Fault(id=f"{origin}/fault-{self.made}", origin_region=origin, owner_region=owner)
         fault.state, fault.report.number = FaultState.FAULT_STATE_ACKNOWLEDGED, NUMBER
         fault.create_time.CopyFrom(to_timestamp(reported))
         fault.outages.add().start_time.CopyFrom(fault.create_time)

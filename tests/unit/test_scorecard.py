@@ -15,8 +15,8 @@ from gateway.federation.quality_rules import quality_problems
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.sqlite import SqliteTransaction
 from gateway.time.clock import to_timestamp
+from gateway.values.scorecard_figures import Counted, measured
 from region_node.business.reconciliation.rows import DayRow, keep_day
-from region_node.care.quality.figures import Counted, measured
 from region_node.care.quality.scorecard import scorecard
 from region_node.network.agreements.outages import keep_outage
 from tests.empty_database import empty_database

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from region_node.care.surveys import statistics
+from gateway.values import statistics
 from region_node.care.surveys.results import results
 from region_node.care.surveys.rows import ANSWERS, Count
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from coordinator.wording.answers import unanswered_line
-from coordinator.wording.scorecards import figure_chart, scorecards_table
+from coordinator.wording.scorecards import figure_chart, name_of, scorecards_table
 from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityResponse
 from gateway.api.federation.v1.quality_pb2 import ScorecardFigure
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure
@@ -16,7 +16,6 @@ from gateway.web.html_pages import HtmlPages
 from gateway.web.tables import Table
 from gateway.wording.languages import in_language, translated
 from gateway.wording.scorecards import Standing, figure_of, standing
-from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
 
 _Figures = Sequence[tuple[str, MeasuredFigure]]
@@ -48,7 +47,7 @@ class _Report:
 
 def page(response: ReportQualityResponse, month: str, now: datetime, language: str) -> str:
     """The page of one month."""
-    regions = ", ".join(region_name(each.region) for each in response.scorecards)
+    regions = ", ".join(name_of(each) for each in response.scorecards if not each.has_left)
     of_regions = [(each, _of(response, each.figure)) for each in response.definitions]
     shown = [(each, found) for each, found in of_regions if any(one.HasField("value") for _, one in found)]
     empty = [in_language(each.name) for each, found in of_regions if (each, found) not in shown]
@@ -68,19 +67,20 @@ def page(response: ReportQualityResponse, month: str, now: datetime, language: s
 
 def _of(response: ReportQualityResponse, figure: ScorecardFigure.ValueType) -> _Figures:
     """A figure of each region that counts it."""
-    found = ((region_name(card.region), figure_of(card, figure)) for card in response.scorecards)
+    found = ((name_of(card), figure_of(card, figure)) for card in response.scorecards)
     return [(name, each) for name, each in found if each is not None]
 
 
 def _tiles(response: ReportQualityResponse) -> list[tuple[str, str]]:
-    asked = len(response.scorecards) + len(response.unanswered)
+    answered = sum(not each.has_left for each in response.scorecards)
+    asked = answered + len(response.unanswered)
     stands = Counter(
         standing(definition, each)
         for definition in response.definitions
         for _, each in _of(response, definition.figure)
     )
     return [
-        (f"{len(response.scorecards)} / {asked}", translated("regions that answered")),
+        (f"{answered} / {asked}", translated("regions that answered")),
         (f"{stands[Standing.MET]:,}", translated("values that meet their target")),
         (f"{stands[Standing.MISSED]:,}", translated("values that miss it")),
         (f"{stands[Standing.DOUBTFUL]:,}", translated("values that miss it, perhaps by chance")),

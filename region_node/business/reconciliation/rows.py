@@ -96,15 +96,20 @@ def list_days(tx: Transaction, region: str, from_day: str, before: str, limit: i
     )
 
 
-def compared_in(tx: Transaction, month: str) -> tuple[int, int]:
-    """The records of this region compared on the days of a month, `YYYY-MM`, and the differences found on them."""
-    within = "WHERE day >= :first AND day <= :last"
+def compared_in(tx: Transaction, month: str, former: str = "") -> tuple[int, int]:
+    """The records of this region compared on the days of a month, `YYYY-MM`, and the differences found on them.
+
+    Those of the region `former` instead, as it was compared with this one, where that is not empty.
+    """
+    within = "WHERE day >= :first AND day <= :last AND (:former = '' OR region = :former)"
+    records = "records_there" if former else "records_here"
     found = tx.first(
         lambda records, differences: (records, differences),
-        f"SELECT (SELECT COALESCE(CAST(SUM(records_here) AS BIGINT), 0) FROM reconciled_days {within}),"  # noqa: S608
+        f"SELECT (SELECT COALESCE(CAST(SUM({records}) AS BIGINT), 0) FROM reconciled_days {within}),"  # noqa: S608
         f" (SELECT COUNT(*) FROM reconciliation_differences {within})",
         first=f"{month}-01",
         last=f"{month}-31",
+        former=former,
     )
     return found or (0, 0)
 

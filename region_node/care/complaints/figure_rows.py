@@ -62,23 +62,27 @@ def keep_figures(tx: Transaction, complaint: Complaint) -> None:
 
 
 def counted_page(
-    tx: Transaction, region: str, start: int, end: int, after: tuple[int, str], limit: int
+    tx: Transaction, region: str, start: int, end: int, after: tuple[int, str], limit: int, origin: str = ""
 ) -> list[Figures]:
     """At most `limit` complaints of an owner region, filed in [start, end), microseconds, in order.
 
     `after` is the filing time and the ticket id of the previous page's last one. The first page takes (start, "").
+    `origin` is the region that took them in; empty for any.
     """
+    taken_in = f"{origin}/" if origin else ""
     return tx.all(
         Figures,
         f"SELECT {', '.join(_FIGURES.columns)} FROM complaint_figures"  # noqa: S608 - column names only
         " WHERE owner_region = :region AND is_item = 0 AND create_time >= :after_date AND create_time < :end"
         " AND create_time >= :start AND (create_time > :after_date OR ticket_id > :after_ticket_id)"
+        " AND (:taken_in = '' OR SUBSTR(ticket_id, 1, LENGTH(:taken_in)) = :taken_in)"
         " ORDER BY create_time, ticket_id LIMIT :limit",
         region=region,
         start=start,
         end=end,
         after_date=after[0],
         after_ticket_id=after[1],
+        taken_in=taken_in,
         limit=limit,
     )
 

@@ -4,8 +4,8 @@ from gateway.api.federation.v1.quality_pb2 import ScorecardDefinition, Scorecard
 from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction, ImprovementEffect
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure
 from gateway.time.clock import from_timestamp
+from gateway.values.scorecard_figures import WITHOUT_INTERVAL
 from region_node.business.billing.rules import Month
-from region_node.care.quality.figures import WITHOUT_INTERVAL
 
 _HIGHER = ScorecardDirection.SCORECARD_DIRECTION_HIGHER
 

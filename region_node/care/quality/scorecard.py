@@ -5,16 +5,16 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from gateway.api.federation.v1.agreement_pb2 import AgreementTemplate
-from gateway.api.region.v1.quality_service_pb2 import Scorecard
+from gateway.api.region.v1.quality_service_pb2 import FormerMonth, Scorecard
 from gateway.api.region.v1.survey_pb2 import SurveyQuestion
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
+from gateway.values.scorecard_figures import Counted, measured
 from region_node.business.billing.rules import Month
 from region_node.business.reconciliation.rows import compared_in
 from region_node.care.complaints.escalation import REGULATOR
 from region_node.care.complaints.figure_rows import count_customers, counted_page
 from region_node.care.complaints.figures import Tally
-from region_node.care.quality.figures import Counted, measured
 from region_node.care.quality.sample_rows import judged_in
 from region_node.care.surveys.rows import counts_between
 from region_node.care.surveys.rules import closing_of, find_policy
@@ -38,9 +38,32 @@ def scorecard(tx: Transaction, context: RegionContext, name: str, now: datetime)
     return Scorecard(region=context.region, month=name, figures=[measured(each.figure, counted) for each in defined])
 
 
+def former_month(tx: Transaction, context: RegionContext, region: str, name: str, now: datetime) -> FormerMonth:
+    """The counts of a region that has left, of the records that this region took in for it, as `scorecard`."""
+    month = Month.of(name, context.time_zone)
+    span = Span(to_microseconds(month.start), to_microseconds(month.end))
+    orders = _orders(tx, region, span, leads_joint=False)
+    complaints = _complaints(tx, region, span, now, origin=context.region)
+    records, differences = compared_in(tx, month.name, former=region)
+    return FormerMonth(
+        region=region,
+        orders=orders.completed,
+        orders_in_time=orders.in_time,
+        orders_right=orders.right,
+        complaints=complaints.filed,
+        complaints_timed=complaints.timed,
+        complaints_in_time=complaints.in_time,
+        complaints_repeated=complaints.repeated,
+        complaints_appealed=complaints.appealed,
+        repair_times=repair_times(tx, region, span.start, span.end, origin=context.region),
+        records_compared=records,
+        records_different=differences,
+    )
+
+
 def _counted(tx: Transaction, context: RegionContext, month: Month, now: datetime) -> Counted:
     span = Span(to_microseconds(month.start), to_microseconds(month.end))
-    orders = _orders(tx, context.region, span)
+    orders = _orders(tx, context.region, span, leads_joint=True)
     complaints = _complaints(tx, context.region, span, now)
     service_time, downtime = _availability(tx, context, span, now)
     policy = find_policy(context.federation, context.region)
@@ -74,11 +97,16 @@ class _Orders(NamedTuple):
     right: int
 
 
-def _orders(tx: Transaction, region: str, span: Span) -> _Orders:
-    """The orders that this home region completed in a month, and the joint orders that it led to an end."""
+def _orders(tx: Transaction, region: str, span: Span, *, leads_joint: bool) -> _Orders:
+    """The orders that a home region completed in a month, and the joint orders that this one led to an end."""
     complained = (
         "EXISTS (SELECT 1 FROM complaints AS c WHERE c.number_index = o.number_index AND c.number_index <> ''"
         " AND c.create_time > o.end_time AND c.create_time <= o.end_time + :within)"
+    )
+    joint = (
+        " UNION ALL SELECT e.end_time, e.is_late, e.is_partial, j.number_index FROM joint_order_ends AS e"
+        " JOIN joint_orders AS j ON j.joint_order_id = e.joint_order_id"
+        " WHERE e.end_time >= :start AND e.end_time < :end"
     )
     found = tx.first(
         _Orders,
@@ -86,9 +114,7 @@ def _orders(tx: Transaction, region: str, span: Span) -> _Orders:
         f" CAST(COALESCE(SUM(CASE WHEN is_wrong = 1 OR {complained} THEN 0 ELSE 1 END), 0) AS BIGINT) FROM ("
         "SELECT completion_time AS end_time, is_late, is_returned AS is_wrong, number AS number_index FROM orders"
         " WHERE completion_time >= :start AND completion_time < :end AND home_region = :region"
-        " UNION ALL SELECT e.end_time, e.is_late, e.is_partial, j.number_index FROM joint_order_ends AS e"
-        " JOIN joint_orders AS j ON j.joint_order_id = e.joint_order_id"
-        " WHERE e.end_time >= :start AND e.end_time < :end) AS o",
+        f"{joint if leads_joint else ''}) AS o",
         region=region,
         start=span.start,
         end=span.end,
@@ -105,10 +131,10 @@ class _Complaints(NamedTuple):
     appealed: int
 
 
-def _complaints(tx: Transaction, region: str, span: Span, now: datetime) -> _Complaints:
+def _complaints(tx: Transaction, region: str, span: Span, now: datetime, origin: str = "") -> _Complaints:
     tally, after = Tally(to_microseconds(now), UTC), (span.start, "")  # days are not told here
     while True:
-        page = counted_page(tx, region, span.start, span.end, after, _PAGE)
+        page = counted_page(tx, region, span.start, span.end, after, _PAGE, origin)
         tally.take(page)
         if len(page) < _PAGE:
             break

@@ -15,7 +15,7 @@ from region_node.business.billing.rules import Month
 from region_node.care.quality import sample_rows, sampling
 from region_node.care.quality.draws import Draw
 from region_node.care.quality.sampling import Judgement, Population
-from region_node.care.quality.scorecard import scorecard
+from region_node.care.quality.scorecard import former_month, scorecard
 from region_node.node.context import RegionContext
 from region_node.requests.caller import done_before, note
 from region_node.requests.calling import caller_of
@@ -42,9 +42,16 @@ class QualityService(QualityServiceServicer):
         require_month("month", request.month)
         now = self._clock.now()
         require_begun("month", request.month, now.astimezone(ZoneInfo(self._context.time_zone)))
-        found = await self._store.read(lambda tx: scorecard(tx, self._context, request.month, now))
         definitions = self._context.federation.configuration.quality.figures
-        return api.GetScorecardResponse(scorecard=found, definitions=definitions)
+
+        def read(tx: Transaction) -> api.GetScorecardResponse:
+            return api.GetScorecardResponse(
+                scorecard=scorecard(tx, self._context, request.month, now),
+                definitions=definitions,
+                former=[former_month(tx, self._context, each, request.month, now) for each in request.former_regions],
+            )
+
+        return await self._store.read(read)
 
     async def DrawSample(
         self,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from gateway.api.region.v1 import survey_service_pb2 as api
 from gateway.api.region.v1.survey_pb2 import SurveyMark, SurveyQuestion
-from region_node.care.surveys import statistics
+from gateway.values import statistics
 from region_node.care.surveys.rows import ANSWERS, INVITATIONS, RECOMMENDATION, Count
 
 _LOWEST, _HIGHEST = SurveyMark.SURVEY_MARK_VERY_DISSATISFIED, SurveyMark.SURVEY_MARK_VERY_SATISFIED

@@ -167,8 +167,10 @@ def list_faults(
     return FAULT_RECORDS.page(tx, listed, before, limit, position)
 
 
-def repair_times(tx: Transaction, region: str, start: int, end: int) -> list[int]:
+def repair_times(tx: Transaction, region: str, start: int, end: int, origin: str = "") -> list[int]:
     """From report to the repair that stands, of repaired faults of an owner region reported in [start, end).
+
+    `origin` is the region that took them in; empty for any.
 
     All in microseconds; ascending. A fault with its cause beyond the network is left out (ETSI EG 202 057-1, 5.5).
     """
@@ -181,12 +183,14 @@ def repair_times(tx: Transaction, region: str, start: int, end: int) -> list[int
             "SELECT MIN(e.time) - f.create_time FROM faults AS f"  # noqa: S608 - numbers of states only
             " JOIN fault_events AS e ON e.fault_id = f.fault_id"
             f" WHERE f.owner_region = :region AND f.state IN ({repaired})"
+            " AND (:origin = '' OR f.origin_region = :origin)"
             " AND f.is_beyond_network = 0"
             " AND f.create_time >= :start AND f.create_time < :end"
             " AND e.sequence > COALESCE((SELECT MAX(u.sequence) FROM fault_events AS u"
             f" WHERE u.fault_id = f.fault_id AND u.state IN ({unrepaired})), 0)"
             " GROUP BY f.fault_id, f.create_time",
             region=region,
+            origin=origin,
             start=start,
             end=end,
         )

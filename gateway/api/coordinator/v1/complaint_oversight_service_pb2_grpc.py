@@ -99,7 +99,7 @@ class ComplaintOversightServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReportComplaints(self, request, context):
-        """Returns the figures of complaints of some months.
+        """Returns the figures of complaints of some months; of a region that has left, of those that others took in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

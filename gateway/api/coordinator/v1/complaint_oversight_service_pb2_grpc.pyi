@@ -36,7 +36,7 @@ class ComplaintOversightServiceStub:
     The same request id with the same content takes effect once.
     """
     ReportComplaints: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ReportComplaintsRequest, _complaint_oversight_service_pb2.ReportComplaintsResponse]
-    """Returns the figures of complaints of some months."""
+    """Returns the figures of complaints of some months; of a region that has left, of those that others took in."""
 
 @_typing.type_check_only
 class ComplaintOversightServiceBlockingStub(ComplaintOversightServiceStub):
@@ -96,6 +96,6 @@ class ComplaintOversightServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _complaint_oversight_service_pb2.ReportComplaintsRequest,
         context: _aio.ServicerContext[_complaint_oversight_service_pb2.ReportComplaintsRequest, _complaint_oversight_service_pb2.ReportComplaintsResponse],
     ) -> _abc.Awaitable[_complaint_oversight_service_pb2.ReportComplaintsResponse]:
-        """Returns the figures of complaints of some months."""
+        """Returns the figures of complaints of some months; of a region that has left, of those that others took in."""
 
 def add_ComplaintOversightServiceServicer_to_server(servicer: ComplaintOversightServiceServicer, server: _aio.Server) -> None: ...

@@ -58,7 +58,7 @@ class ReportQualityResponse(_message.Message):
 
     @_builtins.property
     def scorecards(self) -> _containers.RepeatedCompositeFieldContainer[_quality_service_pb2.Scorecard]:
-        """Scorecards of the regions that answered, by region."""
+        """Scorecards of the regions that answered, by region, and behind them those of regions that have left."""
 
     @_builtins.property
     def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[_administration_pb2.UnansweredRegion]:

@@ -301,10 +301,13 @@ class Scorecard(_message.Message):
     REGION_FIELD_NUMBER: _builtins.int
     MONTH_FIELD_NUMBER: _builtins.int
     FIGURES_FIELD_NUMBER: _builtins.int
+    HAS_LEFT_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """Region id."""
     month: _builtins.str
     """Month, `YYYY-MM`, in the time zone of the region."""
+    has_left: _builtins.bool
+    """True for a region that has left the federation: the other regions have counted the records that they took in for it."""
     @_builtins.property
     def figures(self) -> _containers.RepeatedCompositeFieldContainer[Global___MeasuredFigure]:
         """One entry for each figure that the configuration defines, in its order."""
@@ -315,10 +318,11 @@ class Scorecard(_message.Message):
         region: _builtins.str = ...,
         month: _builtins.str = ...,
         figures: _abc.Iterable[Global___MeasuredFigure] | None = ...,
+        has_left: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["figures", b"figures", "month", b"month", "region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["figures", b"figures", "has_left", b"has_left", "month", b"month", "region", b"region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -384,16 +388,22 @@ class GetScorecardRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MONTH_FIELD_NUMBER: _builtins.int
+    FORMER_REGIONS_FIELD_NUMBER: _builtins.int
     month: _builtins.str
     """Month that has begun, `YYYY-MM`."""
+    @_builtins.property
+    def former_regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Regions that have left the federation, of whose month this region counts its own records."""
+
     def __init__(
         self,
         *,
         month: _builtins.str = ...,
+        former_regions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["month", b"month"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["former_regions", b"former_regions", "month", b"month"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -407,6 +417,7 @@ class GetScorecardResponse(_message.Message):
 
     SCORECARD_FIELD_NUMBER: _builtins.int
     DEFINITIONS_FIELD_NUMBER: _builtins.int
+    FORMER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def scorecard(self) -> Global___Scorecard:
         """The scorecard."""
@@ -415,16 +426,92 @@ class GetScorecardResponse(_message.Message):
     def definitions(self) -> _containers.RepeatedCompositeFieldContainer[_quality_pb2.ScorecardDefinition]:
         """Definitions of its figures, in the same order."""
 
+    @_builtins.property
+    def former(self) -> _containers.RepeatedCompositeFieldContainer[Global___FormerMonth]:
+        """One entry for each former region of the request."""
+
     def __init__(
         self,
         *,
         scorecard: Global___Scorecard | None = ...,
         definitions: _abc.Iterable[_quality_pb2.ScorecardDefinition] | None = ...,
+        former: _abc.Iterable[Global___FormerMonth] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["scorecard", b"scorecard"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitions", b"definitions", "scorecard", b"scorecard"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitions", b"definitions", "former", b"former", "scorecard", b"scorecard"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetScorecardResponse: _TypeAlias = GetScorecardResponse  # noqa: Y015
+
+@_typing.final
+class FormerMonth(_message.Message):
+    """The month of a region that has left the federation, as another region has its records.
+
+    A region counts the orders, complaints and faults that it took in for the former one, so that none counts twice.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    ORDERS_FIELD_NUMBER: _builtins.int
+    ORDERS_IN_TIME_FIELD_NUMBER: _builtins.int
+    ORDERS_RIGHT_FIELD_NUMBER: _builtins.int
+    COMPLAINTS_FIELD_NUMBER: _builtins.int
+    COMPLAINTS_TIMED_FIELD_NUMBER: _builtins.int
+    COMPLAINTS_IN_TIME_FIELD_NUMBER: _builtins.int
+    COMPLAINTS_REPEATED_FIELD_NUMBER: _builtins.int
+    COMPLAINTS_APPEALED_FIELD_NUMBER: _builtins.int
+    REPAIR_TIMES_FIELD_NUMBER: _builtins.int
+    RECORDS_COMPARED_FIELD_NUMBER: _builtins.int
+    RECORDS_DIFFERENT_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """Id of the former region."""
+    orders: _builtins.int
+    """Number of the orders that the former region completed in the month."""
+    orders_in_time: _builtins.int
+    """Number of the orders that were completed by the promised time."""
+    orders_right: _builtins.int
+    """Number of the orders without a return by a review and without a complaint after them."""
+    complaints: _builtins.int
+    """Number of the complaints of the former region that were filed in the month."""
+    complaints_timed: _builtins.int
+    """Number of the complaints that are resolved or late."""
+    complaints_in_time: _builtins.int
+    """Number of the complaints that were resolved within the limit."""
+    complaints_repeated: _builtins.int
+    """Number of the complaints with an earlier one of the same number and category."""
+    complaints_appealed: _builtins.int
+    """Number of the complaints that reached the level of the regulator."""
+    records_compared: _builtins.int
+    """Records of the former region that were compared with the answering one for the days of the month."""
+    records_different: _builtins.int
+    """Differences that were found on the records."""
+    @_builtins.property
+    def repair_times(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Times from report to repair, in microseconds: of faults of the former region that were reported in the month."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        orders: _builtins.int = ...,
+        orders_in_time: _builtins.int = ...,
+        orders_right: _builtins.int = ...,
+        complaints: _builtins.int = ...,
+        complaints_timed: _builtins.int = ...,
+        complaints_in_time: _builtins.int = ...,
+        complaints_repeated: _builtins.int = ...,
+        complaints_appealed: _builtins.int = ...,
+        repair_times: _abc.Iterable[_builtins.int] | None = ...,
+        records_compared: _builtins.int = ...,
+        records_different: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "complaints_appealed", b"complaints_appealed", "complaints_in_time", b"complaints_in_time", "complaints_repeated", b"complaints_repeated", "complaints_timed", b"complaints_timed", "orders", b"orders", "orders_in_time", b"orders_in_time", "orders_right", b"orders_right", "records_compared", b"records_compared", "records_different", b"records_different", "region", b"region", "repair_times", b"repair_times"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FormerMonth: _TypeAlias = FormerMonth  # noqa: Y015

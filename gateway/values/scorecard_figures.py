@@ -11,8 +11,8 @@ from typing import TypeAlias
 from gateway.api.federation.v1.quality_pb2 import ScorecardFigure
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure
 from gateway.api.region.v1.survey_pb2 import SurveyMark
+from gateway.values import statistics
 from gateway.values.percentiles import percentile, percentile_interval
-from region_node.care.surveys import statistics
 
 Number: TypeAlias = ScorecardFigure.ValueType
 WITHOUT_INTERVAL = frozenset({ScorecardFigure.SCORECARD_FIGURE_NETWORK_AVAILABILITY})
