@@ -1,12 +1,17 @@
-"""Pages of lists. An attribute by which an RPC does not select is looked for in the pages that the RPC gives."""
+"""Pages of lists. An attribute by which an RPC does not select or sort is looked for in pages that the RPC gives."""
 
+import re
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.errors import Refused, invalid, is_temporary
-from gateway.rpc.pages import LARGEST_PAGE_SIZE
+from gateway.rpc.pages import LARGEST_PAGE_SIZE, decode_token, encode_token, key_number
 from gateway.web.json_texts import JsonObject
-from gateway.web.selecting import Paging, Query, Selection, has, part_query
+from gateway.web.selecting import SORT, Paging, Query, Selection, has, part_query, values_at
+
+_Read = Callable[[Query], Awaitable["Listed"]]
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+)Z", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,8 @@ class Listed:
     """The number of items of the whole list; None where they were not counted."""
 
 
-class Selecting:
-    """The page of a list that a query wants, filled from pages of an RPC."""
+class Gathering(ABC):
+    """The page of a list that a query wants, made of pages of an RPC."""
 
     def __init__(self, query: Query, within: Mapping[str, Collection[str]], selection: Selection) -> None:
         """`within` has the values that select, by the paths of attributes. Raises Refused as `Paging.of`."""
@@ -31,15 +36,92 @@ class Selecting:
         self._pages = selection.pages
         self._entries = selection.pages * LARGEST_PAGE_SIZE
         self._paging = Paging.of(query, self._entries)
-        self._counts = selection.is_counted and not self._paging.token
         self._wanted = [(path.split("."), values) for path, values in within.items()]
 
     @property
+    @abstractmethod
     def first(self) -> Query:
         """The query of the first page of the RPC."""
+
+    @abstractmethod
+    async def page(self, page: Listed, read: _Read) -> Listed:
+        """The page. `page` is the first one of the RPC, and `read` gives that of another query.
+
+        Raises Refused as `read`, and for a page that the entries of one request do not have.
+        """
+
+    def _selected(self, page: Listed) -> Sequence[JsonObject]:
+        return [page.items[each] for each in self._places(page)]
+
+    def _places(self, page: Listed) -> Sequence[int]:
+        """The places of the selected items of a page."""
+        return [
+            place
+            for place, each in enumerate(page.items)
+            if all(has(each, path, values) for path, values in self._wanted)
+        ]
+
+    def _part(self, token: str, limit: int) -> Query:
+        return part_query(self._query, token, limit)
+
+
+class Sorting(Gathering):
+    """A page in an order by attributes, of a list whose entries one request reads.
+
+    Entries without an attribute come last. Equal ones stay in the order of the list.
+    """
+
+    def __init__(
+        self, query: Query, within: Mapping[str, Collection[str]], selection: Selection, order: Sequence[str]
+    ) -> None:
+        """`order` as `Selection.sorted_by` gives it. Raises Refused as `Gathering`, and for another list's token."""
+        super().__init__(query, within, selection)
+        self._order = [(each.removeprefix("-").split("."), each.startswith("-")) for each in order]
+        self._kind = f"sorted by {','.join(order)}"
+        before = decode_token(self._kind, self._paging.token)
+        self._start = self._paging.offset + (key_number(before) if before else 0)
+        self._is_counted = selection.is_counted
+
+    @property
+    def first(self) -> Query:
+        """See `Gathering`."""
+        return self._part("", LARGEST_PAGE_SIZE)
+
+    async def page(self, page: Listed, read: _Read) -> Listed:
+        """See `Gathering`."""
+        found = list(self._selected(page))
+        for _ in range(1, self._pages):
+            if not page.token:
+                break
+            page = await read(self._part(page.token, LARGEST_PAGE_SIZE))
+            found += self._selected(page)
+        if page.token:
+            raise invalid(
+                SORT,
+                f"the list has more than the {self._entries} entries that are sorted; select fewer by filters",
+                f"列表超过可排序的{self._entries}条，请用筛选条件缩小范围",
+            )
+        for path, is_falling in reversed(self._order):
+            found.sort(key=lambda each: _rank(each, path, is_falling=is_falling), reverse=is_falling)
+        end = self._start + self._paging.limit
+        token = encode_token(self._kind, str(end)) if end < len(found) else ""
+        return Listed(page.path, found[self._start : end], token, len(found) if self._is_counted else None)
+
+
+class Selecting(Gathering):
+    """A page filled with what is selected in pages of an RPC."""
+
+    def __init__(self, query: Query, within: Mapping[str, Collection[str]], selection: Selection) -> None:
+        """See `Gathering`."""
+        super().__init__(query, within, selection)
+        self._counts = selection.is_counted and not self._paging.token
+
+    @property
+    def first(self) -> Query:
+        """See `Gathering`."""
         return self._part(self._paging.token, LARGEST_PAGE_SIZE)
 
-    async def page(self, page: Listed, read: Callable[[Query], Awaitable[Listed]]) -> Listed:
+    async def page(self, page: Listed, read: _Read) -> Listed:
         """The page. `page` is the first one of the RPC, and `read` gives that of another query.
 
         It ends early, at a token, where a later page of the RPC is refused for now.
@@ -74,20 +156,6 @@ class Selecting:
         self._require_near(len(found), token, failed)
         return Listed(page.path, found[self._paging.offset :], token, count if self._counts and not before else None)
 
-    def _selected(self, page: Listed) -> Sequence[JsonObject]:
-        return [page.items[each] for each in self._places(page)]
-
-    def _places(self, page: Listed) -> Sequence[int]:
-        """The places of the selected items of a page."""
-        return [
-            place
-            for place, each in enumerate(page.items)
-            if all(has(each, path, values) for path, values in self._wanted)
-        ]
-
-    def _part(self, token: str, limit: int) -> Query:
-        return part_query(self._query, token, limit)
-
     def _require_near(self, found: int, token: str, failed: Refused | None) -> None:
         """Raises Refused for an offset behind what was found, where the list goes on; `failed` where that ended it."""
         offset = self._paging.offset
@@ -97,3 +165,18 @@ class Selecting:
                 f"fewer than {offset + 1} of the first {self._entries} entries are selected; read on by Link",
                 f"前{self._entries}条中符合条件的不足{offset + 1}条，请按Link继续读取",
             )
+
+
+def _rank(item: JsonObject, path: Sequence[str], *, is_falling: bool) -> tuple[bool, tuple[int, float | str]]:
+    """The place of an item by an attribute: of several values the one that comes first. Numbers come before texts."""
+    values = [_comparable(each) for each in values_at(item, path) if each is not None]
+    if not values:
+        return not is_falling, (0, "")
+    return is_falling, max(values) if is_falling else min(values)
+
+
+def _comparable(value: object) -> tuple[int, float | str]:
+    if isinstance(value, int | float):
+        return 0, value
+    time = _TIME.fullmatch(str(value))  # with digits behind the second it comes later, though `.` is less than `Z`
+    return 1, time[1] if time else str(value)

@@ -138,7 +138,8 @@ def _query_parameters(route: Route) -> Iterable[Schema]:
     selection = route.selection
     yield _several(FIELDS, ())
     if selection.order:
-        yield _query(SORT, {"type": "string", "enum": list(selection.orders)})
+        attributes = [*selection.attributes, *route.paths] if selection.is_sortable else []
+        yield _several(SORT, [word for each in attributes for word in (each, f"-{each}")] or selection.orders)
     for name in selection.paging:
         match name:
             case _ if name == LIMIT:

@@ -26,7 +26,7 @@ from gateway.web.bodies import whole_body
 from gateway.web.enum_words import number_of
 from gateway.web.json_bodies import Attributes, parsed, unsupported
 from gateway.web.json_texts import JsonText, array_of, text_of
-from gateway.web.listed import Listed, Selecting
+from gateway.web.listed import Gathering, Listed, Selecting, Sorting
 from gateway.web.refusals import http_status, preferred_language, told_error, told_headers
 from gateway.web.selecting import Query, Schema, Selection, fields_of, listed_headers, paths_of, within
 from gateway.web.server import READING, Callers, Page
@@ -81,6 +81,8 @@ class Asked:
     """The values of attributes, by their paths, that the RPC of a list does not select by."""
     is_reversed: bool = False
     """Whether a list is wanted in reverse."""
+    sorted_by: Sequence[str] = ()
+    """The attributes by which a list is wanted, as `Selection.sorted_by`; none for an order of its RPC."""
 
     @cached_property
     def wanted(self) -> Collection[str]:
@@ -89,8 +91,14 @@ class Asked:
 
     @cached_property
     def fields(self) -> Collection[str]:
-        """The attributes that are needed of a resource, to select as well; empty where all are."""
-        return {*self.wanted, *(path.partition(".")[0] for path in self.within)} if self.wanted else ()
+        """The attributes that are needed of a resource, to select and sort as well; empty where all are."""
+        paths = (*self.within, *(each.removeprefix("-") for each in self.sorted_by))
+        return {*self.wanted, *(path.partition(".")[0] for path in paths)} if self.wanted else ()
+
+    @property
+    def is_gathered(self) -> bool:
+        """Whether a list is selected or sorted out of pages of the RPC."""
+        return bool(self.within or self.sorted_by)
 
 
 @dataclass(frozen=True)
@@ -201,7 +209,7 @@ def _handler(
 
 
 class _Serving:
-    """A request of HTTP, and the calls that answer it: one, or several where a list is selected from its pages."""
+    """A request of HTTP, and the calls that answer it: one, or several where a list is gathered from its pages."""
 
     def __init__(self, api: Api, route: Route, calls: Calls, request: web.Request, caller: Caller) -> None:
         """Raises Refused as `_metadata`."""
@@ -213,10 +221,10 @@ class _Serving:
         self._metadata = _metadata(request, caller)
         self._wait = min(_wait(request), api.longest_wait)
         self._asked: Asked | None = None
-        self._selecting: Selecting | None = None
+        self._gathering: Gathering | None = None
 
     async def answered(self) -> web.Response:
-        """The answer. Raises Refused for a wrong request, as the RPC, and as `Selecting.page`."""
+        """The answer. Raises Refused for a wrong request, as the RPC, and as `Gathering.page`."""
         loop, seconds = asyncio.get_running_loop(), _DEADLINE + self._wait
         ends = loop.time() + seconds
         response = await self._called(seconds, self._read)
@@ -225,8 +233,8 @@ class _Serving:
         if not isinstance(told, Listed):
             return _answered(self._route, lambda: _written(told))
         listed = told
-        if self._selecting is not None:
-            listed = await self._selecting.page(told, lambda query: self._listed(query, ends - loop.time()))
+        if self._gathering is not None:
+            listed = await self._gathering.page(told, lambda query: self._listed(query, ends - loop.time()))
         return _answered(self._route, lambda: _written(_part_of_list(asked, listed)))
 
     async def _read(self) -> Message:
@@ -236,15 +244,21 @@ class _Serving:
         if request.method == "PATCH":
             body.require_nothing_removed()
         asked = _asked(self._api.root, request, body, self._wait)
-        unknown = asked.query.keys() - route.selection.known
-        paths = await asyncio.to_thread(lambda: route.paths) if unknown else ()  # they take long, once
-        chosen = within(asked.query, route.selection, paths)
-        route.selection.require(asked.query, chosen)
-        self._asked = replace(asked, within=chosen, is_reversed=route.selection.is_reversed(asked.query))
-        if chosen:
-            self._selecting = Selecting(asked.query, chosen, route.selection)
+        selection = route.selection
+        order = selection.order_in(asked.query)
+        needs_paths = order is None or asked.query.keys() - selection.known
+        paths = await asyncio.to_thread(lambda: route.paths) if needs_paths else ()  # they take long, once
+        chosen = within(asked.query, selection, paths)
+        selection.require(asked.query, chosen)
+        by = selection.sorted_by(asked.query, paths)
+        is_reversed = order is not None and order != selection.order
+        self._asked = replace(asked, within=chosen, is_reversed=is_reversed, sorted_by=by)
+        if by:
+            self._gathering = Sorting(asked.query, chosen, selection, by)
+        elif chosen:
+            self._gathering = Selecting(asked.query, chosen, selection)
         body.require_known((*TYPE_ATTRIBUTES, *route.attributes) if route.attributes else ())
-        made = route.request(self._asked if self._selecting is None else self._part(self._selecting.first))
+        made = route.request(self._asked if self._gathering is None else self._part(self._gathering.first))
         body.close()
         return made
 

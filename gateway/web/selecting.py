@@ -60,8 +60,8 @@ class Selection:
     """The filters by which the RPC may select more than they want; the rest is left out."""
     is_counted: bool = False
     """Whether places of the list are counted, and `offset` names one."""
-    is_reversible: bool = True
-    """Whether the list comes in reverse, too."""
+    is_sortable: bool = True
+    """Whether the list comes in reverse, and in an order by any attribute, too."""
     pages: int = 4
     """The most pages of the RPC among which one request selects: other work of the region waits meanwhile."""
 
@@ -74,9 +74,9 @@ class Selection:
 
     @property
     def orders(self) -> Sequence[str]:
-        """The orders that `sort` may name; the first is that of the list without it."""
+        """The orders that the RPC has; the first is that of the list without `sort`."""
         reverse = ",".join(each[1:] if each.startswith("-") else f"-{each}" for each in self.order.split(","))
-        return (self.order, reverse) if self.is_reversible else (self.order,)
+        return (self.order, reverse) if self.is_sortable else (self.order,)
 
     @property
     def known(self) -> Set[str]:
@@ -93,16 +93,35 @@ class Selection:
             if "," in query.get(name, "") and not self.takes_several(name, words):
                 raise unsupported(name, "it takes one value", "仅限一个值")
 
-    def is_reversed(self, query: Query) -> bool:
-        """Whether a query wants the list in reverse. Raises Refused for an order that the list does not have.
+    def order_in(self, query: Query) -> str | None:
+        """The order of the RPC that a query wants; None for another one.
 
         The first attributes of an order name it, too: the others decide between equals.
         """
-        wanted = [each.strip().removeprefix("+") for each in query.get(SORT, self.order).split(",")]
-        for order in self.orders:
-            if wanted == order.split(",")[: len(wanted)]:
-                return order != self.order
-        raise unsupported(SORT, f"it is {' or '.join(self.orders)}", f"可用值为{'或'.join(self.orders)}")
+        wanted = self._wanted(query)
+        return next((each for each in self.orders if wanted == each.split(",")[: len(wanted)]), None)
+
+    def sorted_by(self, query: Query, paths: Collection[str]) -> Sequence[str]:
+        """The attributes by which a list is to be sorted, `-` before one that falls; none where the RPC has the order.
+
+        `paths` are those of attributes that the RPC does not select by. Raises Refused for any other attribute.
+        """
+        if self.order_in(query) is not None:
+            return ()
+        wanted = self._wanted(query)
+        if not self.is_sortable or not {each.removeprefix("-") for each in wanted} <= {*self.attributes, *paths}:
+            more, chinese = (" or attributes", "或属性") if self.is_sortable else ("", "")
+            orders, either = " or ".join(self.orders), "或".join(self.orders)
+            raise unsupported(SORT, f"it is {orders}{more}", f"可用值为{either}{chinese}")
+        return wanted
+
+    @property
+    def attributes(self) -> Sequence[str]:
+        """The attributes of its order, and those that the RPC selects by."""
+        return list(dict.fromkeys([*(each.removeprefix("-") for each in self.order.split(",")), *self.filters]))
+
+    def _wanted(self, query: Query) -> Sequence[str]:
+        return [each.strip().removeprefix("+") for each in query.get(SORT, self.order).split(",")]
 
     def takes_several(self, name: str, words: Collection[str]) -> bool:
         """Whether a filter, which has these words, takes several."""
@@ -141,13 +160,21 @@ def within(query: Query, selection: Selection, paths: Collection[str]) -> Mappin
     return {**found, **{name: {query[name].strip(), *_words(query, name)} for name in query if name in paths}}
 
 
+def values_at(told: object, path: Sequence[str]) -> Iterator[object]:
+    """The values of JSON at a path: of several places, where arrays lead there."""
+    if isinstance(told, list):
+        for each in told:
+            yield from values_at(each, path)
+    elif isinstance(told, Mapping):
+        if path and path[0] in told:
+            yield from values_at(told[path[0]], path[1:])
+    elif not path:
+        yield told
+
+
 def has(told: object, path: Sequence[str], values: Collection[str]) -> bool:
     """Whether JSON has one of these values at a path: in one place at least, where arrays lead to several."""
-    if isinstance(told, list):
-        return any(has(each, path, values) for each in told)
-    if isinstance(told, Mapping):
-        return bool(path) and path[0] in told and has(told[path[0]], path[1:], values)
-    return not path and any(_reads(told, value) for value in values)
+    return any(_reads(each, value) for each in values_at(told, path) for value in values)
 
 
 def _reads(told: object, value: str) -> bool:

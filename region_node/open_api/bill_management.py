@@ -61,7 +61,7 @@ BILL_MANAGEMENT = Api(
             _listed,
             resource=_RESOURCE,
             # Each page is a reading by the papers of the customer, and counts as such.
-            selection=Selection(f"-{MONTH}", {MONTH: ()}, is_reversible=False, pages=1),
+            selection=Selection(f"-{MONTH}", {MONTH: ()}, is_sortable=False, pages=1),
         ),
         Route.of("GET", f"/{BILL}/{{id}}", _RPC, _get, _got, resource=_RESOURCE),
     ),

@@ -72,7 +72,7 @@ def part_of(asked: Asked) -> Part:
         page_token=paging.token,
         skip=paging.offset,
         # The size is known to those who follow the list. Where attributes select, it is that of what they select.
-        show_total_size=not paging.token and not asked.within,
+        show_total_size=not paging.token and not asked.is_gathered,
         in_reverse=asked.is_reversed,
     )
 

@@ -169,6 +169,23 @@ async def test_a_list_comes_in_each_of_its_orders_and_the_refusal_of_another_one
     assert all(each in str(refused.body["reason"]) for each in orders)
 
 
+@pytest.mark.parametrize("path", [path for path, route in LISTS.items() if route.selection.is_sortable])
+async def test_a_list_comes_by_any_attribute_by_which_it_is_selected_and_fills_pages(
+    federation: Federation, web: WebCaller, guangdong: Counter, path: str
+) -> None:
+    await KNOWN[path](federation, web, guangdong)
+    web = web.saying((await KNOWN[path](federation, web, guangdong)).headers)
+    names = [str(each["id"]) for each in (await web.ask("GET", f"{path}?limit=500")).bodies]
+    for order, wanted in (("@type,-id", sorted(names, reverse=True)), ("@type", names)):
+        target, found = f"{path}?sort={quote(order)}&limit={max(1, len(names) // 2)}&fields=href", list[str]()
+        while target:
+            page = await web.ask("GET", target)
+            assert page.headers["x-total-count"] == str(len(names))
+            found += [str(each["id"]) for each in page.bodies]
+            target = page.headers.get("link", "").partition(">; ")[0].removeprefix("<")
+        assert found == wanted
+
+
 @pytest.mark.parametrize("path", [path for path, route in LISTS.items() if route.selection.is_counted])
 async def test_what_an_attribute_selects_is_all_of_the_list_and_counted_and_fills_pages(
     federation: Federation, web: WebCaller, guangdong: Counter, path: str

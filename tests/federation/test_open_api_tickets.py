@@ -188,7 +188,7 @@ async def test_both_doors_refuse_for_the_same_reasons_and_write_the_same_audit_r
     [
         ("DELETE", "/any", None, HTTPStatus.METHOD_NOT_ALLOWED, "METHOD_UNKNOWN"),
         ("GET", "?severe=s1", None, HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED"),
-        ("GET", "?sort=severity", None, HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED"),
+        ("GET", "?sort=severe", None, HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED"),
         ("GET", "?status=lost", None, HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),
         ("GET", "?offset=4001", None, HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),
         (

@@ -12,7 +12,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.web import listed
 from gateway.web.json_texts import JsonObject
-from gateway.web.listed import Listed, Selecting
+from gateway.web.listed import Listed, Selecting, Sorting
 from gateway.web.selecting import Query, Selection, listed_headers
 
 SIZE, PAGES = 4, 3
@@ -196,3 +196,76 @@ def test_the_links_lead_through_all_that_is_selected_where_reads_are_refused_for
 def test_a_part_outside_of_what_a_request_reads_is_refused(query: Query) -> None:
     with pytest.raises(Refused, match="is no whole number"):
         Selecting({**RED, **query}, {"colour": ("red",)}, Selection("id", is_counted=True))
+
+
+NAMES = st.lists(st.sampled_from(["a", "b", "c", None]), max_size=ENTRIES)
+
+
+@given(NAMES, st.integers(1, 2 * SIZE), st.booleans())
+def test_the_links_lead_through_a_sorted_list_once_with_its_total_and_equal_entries_in_their_order(
+    names: Sequence[str | None], limit: int, is_falling: bool
+) -> None:
+    entries = [
+        JsonObject.of({"id": number, "name": name} if name else {"id": number}) for number, name in enumerate(names)
+    ]
+    found = list[object]()
+    query: Query | None = {"limit": str(limit)}
+    while query is not None:
+        told = sorted_page(entries, query, "-name" if is_falling else "name")
+        assert told.total == len(names)
+        found += [each["id"] for each in told.items]
+        query = following(query, told)
+    named = [number for number, name in enumerate(names) if name]
+    named.sort(key=lambda each: str(names[each]), reverse=is_falling)
+    assert found == [*named, *(number for number, name in enumerate(names) if not name)]
+
+
+def test_a_part_of_a_sorted_list_goes_by_its_place_behind_an_offset_and_among_what_is_selected() -> None:
+    entries = [JsonObject.of({"id": number, "colour": "red", "at": {"n": -number}}) for number in range(ENTRIES)]
+    entries[0] = JsonObject.of({"id": 0, "colour": "blue", "at": {"n": 0}})
+    told = sorted_page(entries, {"offset": "1", "limit": "2"}, "at.n", within={"colour": ("red",)})
+    assert ([each["id"] for each in told.items], told.total) == ([ENTRIES - 2, ENTRIES - 3], ENTRIES - 1)
+
+
+def test_several_attributes_sort_in_turn_and_times_by_their_instant_and_the_first_of_several_values_counts() -> None:
+    times = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.500Z", "2025-12-31T23:59:59.999Z")
+    entries = [
+        JsonObject.of({"id": number, "time": time, "at": [{"n": 9}, {"n": number % 2}]})
+        for number, time in enumerate(times)
+    ]
+    for order, wanted in ((("time",), [2, 0, 1]), (("-time",), [1, 0, 2]), (("at.n", "-time"), [0, 2, 1])):
+        assert [each["id"] for each in sorted_page(entries, {}, *order).items] == wanted
+
+
+def test_a_list_with_more_entries_than_one_request_reads_is_not_sorted() -> None:
+    entries = [JsonObject.of({"id": number}) for number in range(ENTRIES + 1)]
+    with pytest.raises(Refused, match=f"more than the {ENTRIES} entries") as refused:
+        sorted_page(entries, {}, "id")
+    assert (refused.value.reason, refused.value.parameters["field"]) == (Reason.REASON_REQUEST_INVALID, "sort")
+
+
+def test_the_token_of_one_order_is_none_of_another() -> None:
+    entries = [JsonObject.of({"id": number}) for number in range(2)]
+    token = sorted_page(entries, {"limit": "1"}, "id").token
+    with pytest.raises(Refused) as refused:
+        sorted_page(entries, {"pageToken": token}, "-id")
+    assert refused.value.reason == Reason.REASON_TOKEN_INVALID
+
+
+def sorted_page(
+    entries: Sequence[JsonObject], query: Query, *order: str, within: Mapping[str, Sequence[str]] | None = None
+) -> Listed:
+    """A page of entries in an order, where a request reads few of them."""
+
+    async def read(asked: Query) -> Listed:
+        start = int(asked.get("pageToken", 0))
+        end = start + int(asked["limit"])
+        return Listed("/api/entry", entries[start:end], str(end) if end < len(entries) else "", None)
+
+    async def gathered() -> Listed:
+        sorting = Sorting(query, within or {}, Selection("id", is_counted=True, pages=PAGES), order)
+        return await sorting.page(await read(sorting.first), read)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listed, "LARGEST_PAGE_SIZE", SIZE)
+        return asyncio.run(gathered())

@@ -166,16 +166,27 @@ def test_a_merge_patch_removes_nothing_by_null_at_any_depth(body: bytes) -> None
     ],
 )
 def test_a_list_comes_in_its_order_and_in_reverse(order: str, said: str | None, is_reversed: bool) -> None:
-    assert Selection(order).is_reversed({} if said is None else {"sort": said}) == is_reversed
+    listed, query = Selection(order), {} if said is None else {"sort": said}
+    assert listed.order_in(query) == listed.orders[is_reversed]
+    assert not listed.sorted_by(query, ())
 
 
-@pytest.mark.parametrize("said", ["severity", "-severity", "--party.id", "party.id,-id", "id", "party.id,id,name", ","])
-def test_another_order_is_refused_and_the_refusal_names_those_of_the_list(said: str) -> None:
-    for listed in (Selection("party.id,id"), Selection("party.id,id", is_reversible=False)):
+@pytest.mark.parametrize("said", ["severity,+party.id", "-severity", "party.id,-id", "-state", "id"])
+def test_a_list_is_sorted_by_the_attributes_by_which_it_is_selected(said: str) -> None:
+    listed = Selection("party.id,id", {"state": ()})
+    assert listed.order_in({"sort": said}) is None
+    assert listed.sorted_by({"sort": said}, ("severity",)) == said.replace("+", "").split(",")
+
+
+@pytest.mark.parametrize("said", ["severity", "-severity", "--party.id", "party.id,id,name", ","])
+def test_an_order_by_another_attribute_is_refused_and_the_refusal_names_those_of_the_list(said: str) -> None:
+    for listed in (Selection("party.id,id"), Selection("party.id,id", is_sortable=False)):
         with pytest.raises(Refused) as told:
-            listed.is_reversed({"sort": said})
+            listed.sorted_by({"sort": said}, ("state",))
         for problem in (told.value.parameters["problem"], told.value.parameters["problem_zh_cn"]):
-            assert [each in problem for each in ("party.id,id", "-party.id,-id")] == [True, listed.is_reversible]
+            assert [each in problem for each in ("party.id,id", "-party.id,-id")] == [True, listed.is_sortable]
+    with pytest.raises(Refused):
+        Selection("-month", is_sortable=False).sorted_by({"sort": "state"}, ("state",))
 
 
 def test_an_attribute_has_a_value_where_one_of_several_objects_has_it() -> None:
