@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -44,6 +44,12 @@ class History:
     timeline: str = ""
     commits: int = 0
     """The position of the last copy; 0 without one."""
+    copy_begin_time: datetime | None = None
+    """When the last copy was begun."""
+    archive_begin_time: datetime | None = None
+    """The time before which nothing was committed of what the archive has; None where nobody knows."""
+    kept: Mapping[str, int] = field(default_factory=dict)
+    """The same of each backup in the repository, by id, in microseconds since 1970; 0 where nobody knows."""
     create_try_time: datetime | None = None
     archive_try_time: datetime | None = None
     drill_try_time: datetime | None = None
@@ -90,6 +96,11 @@ class History:
             return decoded(cls, (data / _FILE).read_bytes())
         except (OSError, ValueError, TypeError):
             return cls()
+
+    @classmethod
+    def is_damaged(cls, data: Path) -> bool:
+        """Whether there is a history that cannot be read."""
+        return (data / _FILE).exists() and cls.read(data) == cls()
 
     def write(self, data: Path) -> None:
         """Replaces the history in the directory of a process. Raises OSError."""

@@ -67,6 +67,10 @@ class Repository:
         """The archives of the member with a mark, oldest first. Raises CopyFailed."""
         return [_backup(each) for each in self._snapshots() if mark in _tags(each)]
 
+    def everything(self) -> list[Backup]:
+        """The copies and archives of the member, oldest first. Raises CopyFailed."""
+        return [_backup(each) for each in self._snapshots()]
+
     def _snapshots(self) -> list[dict[str, object]]:
         found = self._run("snapshots", "--tag", self._member, may_end_with=_NO_REPOSITORY)
         snapshots: list[dict[str, object]] = json.loads(found or "[]")
@@ -82,13 +86,15 @@ class Repository:
         self._run("check", "--read-data")
 
     def forget(self) -> None:
-        """Removes the backups that the settings do not keep. Raises CopyFailed."""
+        """Removes the backups that the settings do not keep, with all that they alone had. Raises CopyFailed."""
         kept = self._settings
         self._run(
-            *("forget", "--tag", self._member, "--group-by", "tags", "--prune", "--keep-last", "1"),
+            *("forget", "--tag", self._member, "--group-by", "tags", "--keep-last", "1"),
             *("--keep-hourly", str(kept.keep_hourly)),
             *("--keep-daily", str(kept.keep_daily), "--keep-monthly", str(kept.keep_monthly)),
         )
+        # By itself restic leaves a part that no backup needs, and after a broken run it would look for none.
+        self._run("prune", "--max-unused", "0")
 
     def unlock(self) -> None:
         """Removes the locks of processes that were killed; others stay. Raises CopyFailed."""

@@ -8,6 +8,9 @@ from gateway.settings import example
 from gateway.store.commit_archive import ArchivePlace
 from gateway.wording.languages import translated
 
+ARCHIVE = "archive"
+"""The directory of the archive of commits, in that of a process."""
+
 
 @dataclass(frozen=True)
 class BackupSettings:
@@ -40,4 +43,4 @@ class BackupSettings:
 
     def archive(self, data: Path) -> ArchivePlace | None:
         """The archive of commits of the process with this directory; None where there is to be none."""
-        return ArchivePlace(data / "archive", self.archive_mebibytes * 1024 * 1024) if self.point_in_time else None
+        return ArchivePlace(data / ARCHIVE, self.archive_mebibytes * 1024 * 1024) if self.point_in_time else None

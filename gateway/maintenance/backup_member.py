@@ -18,25 +18,27 @@ from gateway.backups import copies
 from gateway.backups.copies import Manifest
 from gateway.backups.history import History
 from gateway.backups.refused import ArchiveGap, CopyFailed, LogWithheld, ProgramMissing
+from gateway.backups.remains import SCRATCH
 from gateway.backups.replaying import Gap, Reach, gap_behind
 from gateway.backups.repository import COMMITS, Backup, Repository
 from gateway.backups.server_log import ServerLog, remove
+from gateway.backups.settings import ARCHIVE
 from gateway.backups.shared_store import CHANGES, SharedStore
 from gateway.cli.exits import REFUSED
 from gateway.maintenance.program import Program, S
 from gateway.settings import Sources
-from gateway.store.commit_archive import ArchivePlace, prune
+from gateway.store.commit_archive import ArchivePlace, begun, prune
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import DatabaseInUse, StoreUnusable
 from gateway.store.sqlite import FileLock
 from gateway.store.timeline import Position
+from gateway.time.clock import to_microseconds
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 
 _ADDED_SECONDS = 5.0
 """Seconds in which a process has added a commit that is in its database, as long as the disk takes it."""
 _LOOK_SECONDS = 0.05
-_SCRATCH = "backup"
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class BackupMember:
     def scratch(self) -> Iterator[Path]:
         """An empty directory for one command of the process at a time; it is removed afterwards."""
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        locked = self.data / _SCRATCH
-        directory = (self.scratch_disk or self.data) / _SCRATCH
+        locked = self.data / SCRATCH
+        directory = (self.scratch_disk or self.data) / SCRATCH
         try:
             lock = FileLock(locked)
         except DatabaseInUse:
@@ -154,6 +156,7 @@ class BackupMember:
         Raises CopyFailed.
         """
         log, history, archive, goes_on = self.log, History.read(self.data), self.place.archive, False
+        begin = datetime.now(UTC)
         try:
             goes_on = log is not None and log.prepare(history.copied)
         except LogWithheld as error:
@@ -183,7 +186,11 @@ class BackupMember:
             else:
                 log.prune(kept)
         told = replace(
-            History.read(self.data), copy_time=manifest.time, timeline=manifest.timeline, commits=manifest.commits
+            History.read(self.data),
+            copy_time=manifest.time,
+            copy_begin_time=begin,
+            timeline=manifest.timeline,
+            commits=manifest.commits,
         )
         if self.place.archive is None:
             told = replace(told, archive_time=None)
@@ -191,9 +198,35 @@ class BackupMember:
             told = replace(told, changes_time=None if self.shared is None else manifest.time)
         told.write(self.data)
         self.repository.forget()
+        is_known = goes_on or self.place.archive is None
+        self._note_kept(history, self._archive_begin(history, begin, goes_on=goes_on), is_known=is_known)
         if missing is not None:
             raise CopyFailed(translated("the database was copied, and nothing beside it: {problem}", problem=missing))
         return added
+
+    def _archive_begin(self, history: History, begin: datetime, *, goes_on: bool) -> datetime | None:
+        """The time before which nothing was committed of what the archive has; None where nobody knows.
+
+        `history` is that before a copy, and `begin` the time of its begin. `goes_on`: the archive reaches over two.
+        """
+        directory, own = self.data / ARCHIVE, History.read(self.data).timeline
+        if self.place.postgresql is None:
+            return begun(directory) or begin
+        if any(each.parent.name != own for each in directory.glob("*/*")):
+            return history.archive_begin_time
+        # At the end of a copy the server begins another file of its log: no file of the archive begins before.
+        return history.copy_begin_time if goes_on else begin
+
+    def _note_kept(self, history: History, archive_begin: datetime | None, *, is_known: bool) -> None:
+        """Keeps since when each backup that is left in the repository has commits.
+
+        What came since the copy before, this one too, begins no earlier than the archive did then. `is_known`: the
+        archive has not begun anew since, which it does amid a file of PostgreSQL's log.
+        """
+        begin = history.archive_begin_time if is_known else None
+        first = 0 if begin is None else to_microseconds(begin)
+        kept = {each.id: history.kept.get(each.id, first) for each in self.repository.everything()}
+        replace(History.read(self.data), archive_begin_time=archive_begin, kept=kept).write(self.data)
 
     def ship(self, reach: Reach) -> Backup:
         """Copies the archive of commits into the repository, with what it has to have. Raises CopyFailed."""

@@ -14,6 +14,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from io import FileIO
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import BinaryIO
 
 from gateway.process.files import start_private
 from gateway.store.timeline import Position
+from gateway.time.clock import from_microseconds
 
 LEAST_FREE_BYTES = 1024 * 1024 * 1024
 """Free bytes of the disk below which nothing is archived: accepted work needs what is left."""
@@ -87,6 +89,12 @@ def segments(directory: Path) -> list[Segment]:
     """The files of an archive, those of a timeline in their order. Raises OSError."""
     found = [_segment(path) for path in directory.glob(f"*{_SUFFIX}")]
     return sorted(filter(None, found), key=lambda each: (each.timeline, each.first, each.path.name))
+
+
+def begun(directory: Path) -> datetime | None:
+    """When the oldest file of an archive was begun; None without any. Raises OSError."""
+    names = (each.path.stem.rpartition("-")[2] for each in segments(directory))
+    return min((from_microseconds(int(each, 16) // 1000) for each in names), default=None)
 
 
 def commits(segment: Segment) -> Iterator[Commit]:

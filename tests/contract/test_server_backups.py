@@ -21,6 +21,7 @@ from deploy.local.process import wait_until
 from gateway.auditing import audit
 from gateway.backups import copies, server_copies
 from gateway.backups.refused import CopyFailed
+from gateway.backups.remains import oldest_content
 from gateway.backups.server_copies import FILES
 from gateway.backups.server_log import ServerLog, segments
 from gateway.maintenance.doctor.archive import check_archive
@@ -32,6 +33,7 @@ from gateway.store.postgresql_connection import SERIAL_LOCK
 from gateway.store.timeline import Position
 from tests.contract.postgresql_scene import opened
 from tests.contract.programs import COORDINATOR, REGION_NODE, Installation, tables_of
+from tests.contract.repository_content import content_of, make_readable
 from tests.contract.small_federation import FEDERATION
 from tests.contract.test_backups import with_repository
 from tests.engines import POSTGRESQL, require_engine
@@ -250,6 +252,36 @@ def test_an_archive_without_room_begins_anew_behind_a_copy(archived: Archived) -
     (history,) = (path for path in (Path(program.settings["data"]) / "archive").iterdir() if path.is_dir())
     assert len(segments(history)) <= 2
     assert program.run("backups", "drill").exit_code == 0
+
+
+@of_a_node
+def test_archive_and_repository_lose_the_log_of_before_an_erasure(archived: Archived) -> None:
+    program, text = archived.program, uuid4().hex
+    repository, password = program.directory / "repository", Path(program.settings["backup.password_file"])
+    make_readable(repository, password)
+    program.settings.update({f"backup.keep_{each}": "1" for each in ("hourly", "daily", "monthly")})
+    data = Path(program.settings["data"])
+
+    def created() -> datetime:
+        done = program.run("backups", "create")
+        assert done.exit_code == 0, done.output
+        return oldest_content(data, (), datetime.now(UTC))
+
+    def is_found() -> bool:
+        files = (path.read_bytes() for path in (data / "archive").rglob("*") if path.is_file())
+        return text.encode() in b"".join((*files, content_of(repository, password)))
+
+    created()
+    with psycopg.connect(program.conninfo, autocommit=True) as connection:
+        connection.execute("CREATE TABLE erased (text TEXT)")
+        connection.execute("INSERT INTO erased VALUES (%s)", [text])
+        connection.execute("DROP TABLE erased")
+    erased, copies = datetime.now(UTC), 1
+    while created() < erased:
+        assert is_found() or copies > 1, "the search finds what is there"
+        copies += 1
+    assert not is_found()
+    assert copies <= 4, "of an hour each"
 
 
 @of_a_node
