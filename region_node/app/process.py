@@ -14,6 +14,8 @@ from opentelemetry.metrics import Meter
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.auditing.denial_log import DenialLog
 from gateway.backups.history import observe_backups
+from gateway.backups.remains import keep_bounded, oldest_content
+from gateway.backups.settings import ARCHIVE
 from gateway.federation.current import CurrentFederation
 from gateway.federation.validity import observe_validity
 from gateway.maintenance.rotation import KeyFile, Rotation
@@ -155,7 +157,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             keeper.run(),
             waiting_work.run(),
             AgreedTimeKeeper(ports.store, clock).run(),
-            Scrubber(registry, ports.store, clock, moved_file(settings.database.file)).run(),
+            *_behind_erasures(ports, registry),
             readiness.run(server),
             work(core, begun),
             *(each.run() for each in watches),
@@ -176,6 +178,16 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         _log.info("region %s of %s serves on %s", settings.region, settings.federation, endpoint)
         return Running(port, tasks, stack.pop_all())
     raise AssertionError("the block above returns or raises")
+
+
+def _behind_erasures(ports: Ports, registry: Registry) -> Sequence[Coroutine[None, None, None]]:
+    """The loops that remove the rests of erased data. Of several processes on a database number 0 has the backups."""
+    settings = ports.settings
+    disks = () if settings.scratch is None else (settings.scratch,)
+    knows = settings.number == 0 or not ports.store.is_shared
+    oldest = partial(oldest_content, settings.data, disks) if knows else None
+    scrubber = Scrubber(registry, ports.store, ports.clock, moved_file(settings.database.file), oldest)
+    return scrubber.run(), keep_bounded(settings.data / ARCHIVE, ports.clock)
 
 
 async def _keepers(ports: Ports, registry: Registry) -> tuple[ErasedKeysKeeper, ScopeKeeper]:

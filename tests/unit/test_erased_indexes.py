@@ -31,7 +31,15 @@ from region_node.lifecycle.erasure.indexes import (
     status_is_due,
 )
 from region_node.lifecycle.erasure.operations import apply_erased
-from region_node.lifecycle.erasure.scrub_rows import Scrub, begin_scrub, due_scrub, is_scrub_due, keep_attempt
+from region_node.lifecycle.erasure.scrub_rows import (
+    Scrub,
+    begin_scrub,
+    due_scrub,
+    end_scrubs,
+    first_waiting,
+    is_scrub_due,
+    keep_attempt,
+)
 from region_node.lifecycle.erasure.scrubber import Scrubber, tables_to_scrub
 from region_node.node.subjects import customer_subject, number_index
 from region_node.schema import PACKAGES
@@ -138,6 +146,7 @@ def test_a_destruction_counts_for_the_scrub_that_has_not_begun(kept: Archive) ->
     assert scrub == Scrub(1, "")
     assert due_scrub(tx) == 2, "the first one may have passed its place"
     keep_attempt(tx, scrub, "", NOW)
+    end_scrubs(tx, NOW, NOW)
     assert scrub_rows.scrubbed_at(tx, 1) == NOW
     assert scrub_rows.scrubbed_at(tx, 2) is None
     assert scrub_rows.scrubbed_at(tx, 0) == NOW, "an erasure of an earlier version"
@@ -155,7 +164,28 @@ def test_an_attempt_that_failed_or_was_killed_is_made_again_and_not_at_once(kept
     assert second == Scrub(1, "16384")
     assert scrub_rows.scrubbed_at(tx, 1) is None
     keep_attempt(tx, second, "", NOW + MONTH)
+    end_scrubs(tx, NOW + MONTH, NOW + MONTH)
     assert scrub_rows.scrubbed_at(tx, 1) == NOW + MONTH
+
+
+def test_a_scrub_ends_once_archive_and_backups_have_nothing_of_before_it(kept: Archive) -> None:
+    tx, hour = kept.tx, timedelta(hours=1)
+    for number in range(2):
+        due_scrub(tx)
+        scrub = begin_scrub(tx, NOW)
+        assert scrub is not None
+        keep_attempt(tx, scrub, "", NOW + number * hour)
+    keep_attempt(tx, Scrub(1, ""), "16384", NOW + hour)
+    assert first_waiting(tx) == NOW, "a late attempt changes nothing"
+    assert not is_scrub_due(tx, NOW + MONTH), "the tables are done"
+    end_scrubs(tx, NOW - timedelta(microseconds=1), NOW + MONTH)
+    assert scrub_rows.scrubbed_at(tx, 1) is None
+    end_scrubs(tx, NOW, NOW + MONTH)
+    assert [scrub_rows.scrubbed_at(tx, number) for number in (1, 2)] == [NOW + MONTH, None]
+    assert first_waiting(tx) == NOW + hour
+    end_scrubs(tx, NOW + hour, NOW + 2 * MONTH)
+    assert [scrub_rows.scrubbed_at(tx, number) for number in (1, 2)] == [NOW + MONTH, NOW + 2 * MONTH]
+    assert first_waiting(tx) is None
 
 
 def test_no_scrub_is_done_while_the_file_of_before_a_move_has_the_keys(
@@ -174,9 +204,10 @@ def test_no_scrub_is_done_while_the_file_of_before_a_move_has_the_keys(
 
     async def scenario() -> None:
         store: Store = SqliteStore(tmp_path / "node.db", migrations_of(*PACKAGES), region_keys())
-        clock = Clock()
+        clock, oldest = Clock(), NOW
         try:
-            scrubber = Scrubber(kept.registry, store, clock, moved)
+            scrubber = Scrubber(kept.registry, store, clock, moved, lambda _: oldest)
+            elsewhere = Scrubber(kept.registry, store, clock, moved, None)
             await store.write(due)
             moved.touch()
             with caplog.at_level(logging.WARNING):
@@ -186,6 +217,12 @@ def test_no_scrub_is_done_while_the_file_of_before_a_move_has_the_keys(
             moved.unlink()
             clock.at += scrub_rows.RETRY
             await scrubber.scrub()
+            oldest = clock.at - timedelta(microseconds=1)
+            await scrubber.end()
+            await elsewhere.end()
+            assert await store.read(lambda tx: scrub_rows.scrubbed_at(tx, 1)) is None, "a backup is older"
+            oldest = clock.at
+            await scrubber.end()
             assert await store.read(lambda tx: scrub_rows.scrubbed_at(tx, 1)) == clock.at
         finally:
             await store.close()

@@ -1,6 +1,7 @@
-"""When nothing of erased data was left in the files of the database, as stored.
+"""When nothing of erased data was left in the files of the database, its archive and its backups, as stored.
 
-A destruction counts for the scrub that has not begun. Once begun, later destructions count for the next one.
+A destruction counts for the scrub that has not begun. Once begun, later destructions count for the next one. A scrub
+of the tables ends once archive and backups have nothing of before it.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_microseconds
 
 RETRY = timedelta(minutes=10)  # between two attempts, of whichever process
+_TABLES_DONE = 2**62
+"""The begin time of a scrub whose tables are done, at which no version attempts it; `since` has the time of that."""
+_DIGITS = 20  # of that time in microseconds: such texts have the order of the times
 
 
 def due_scrub(tx: Transaction) -> int:
@@ -46,12 +50,34 @@ def begin_scrub(tx: Transaction, now: datetime) -> Scrub | None:
 
 
 def keep_attempt(tx: Transaction, scrub: Scrub, since: str, now: datetime) -> None:
-    """Stores the result of an attempt: its end, or the text for the next attempt."""
+    """Stores the result of an attempt: the end of its tables, or the text for the next attempt."""
     tx.execute(
-        "UPDATE scrubs SET since = :since, end_time = :end WHERE number = :number AND end_time IS NULL",
-        since=since,
-        end=None if since else to_microseconds(now),
+        "UPDATE scrubs SET since = :since, begin_time = COALESCE(:begin, begin_time)"
+        " WHERE number = :number AND end_time IS NULL AND begin_time < :never",
+        since=since or _text(now),
+        begin=None if since else _TABLES_DONE,
+        never=_TABLES_DONE,
         number=scrub.number,
+    )
+
+
+def first_waiting(tx: Transaction) -> datetime | None:
+    """When the tables of the oldest scrub were done that waits for archive and backups; None where none waits."""
+    since = tx.first(
+        str,
+        "SELECT since FROM scrubs WHERE end_time IS NULL AND begin_time = :never ORDER BY since LIMIT 1",
+        never=_TABLES_DONE,
+    )
+    return None if since is None else from_microseconds(int(since))
+
+
+def end_scrubs(tx: Transaction, oldest: datetime, now: datetime) -> None:
+    """Ends the scrubs whose tables were done by the time of the oldest content of archive and backups."""
+    tx.execute(
+        "UPDATE scrubs SET end_time = :now WHERE end_time IS NULL AND begin_time = :never AND since <= :oldest",
+        now=to_microseconds(now),
+        never=_TABLES_DONE,
+        oldest=_text(oldest),
     )
 
 
@@ -63,6 +89,10 @@ def scrubbed_at(tx: Transaction, number: int) -> datetime | None:
         number=number,
     )
     return None if end is None else from_microseconds(end)
+
+
+def _text(time: datetime) -> str:
+    return f"{to_microseconds(time):0{_DIGITS}}"
 
 
 def _due(tx: Transaction, now: datetime) -> Scrub | None:

@@ -1,8 +1,12 @@
-"""Scrubs the database after erasures, until nothing of their keys and indexes is left in its files."""
+"""Scrubs the database after erasures, until nothing of their keys and indexes is left in its files.
+
+Archive and backups lose by themselves what is old; the scrub ends once they have nothing of before it.
+"""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,7 +16,13 @@ from gateway.store import vault
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from gateway.time.looks import until_look
-from region_node.lifecycle.erasure.scrub_rows import begin_scrub, is_scrub_due, keep_attempt
+from region_node.lifecycle.erasure.scrub_rows import (
+    begin_scrub,
+    end_scrubs,
+    first_waiting,
+    is_scrub_due,
+    keep_attempt,
+)
 from region_node.lifecycle.registry import Registry
 from region_node.records.kinds import RecordKind
 
@@ -35,13 +45,25 @@ def tables_to_scrub(kinds: Sequence[RecordKind]) -> Sequence[str]:
 class Scrubber:
     """The loop of one process. Of several processes on a database, one makes each attempt."""
 
-    def __init__(self, registry: Registry, store: Store, clock: Clock, moved: Path) -> None:
-        """`moved` is the former file of a database that was moved to another engine, with the keys of that time."""
+    def __init__(
+        self,
+        registry: Registry,
+        store: Store,
+        clock: Clock,
+        moved: Path,
+        oldest: Callable[[datetime], datetime] | None,
+    ) -> None:
+        """`moved` is the former file of a database that was moved to another engine, with the keys of that time.
+
+        `oldest` gives the age of archive and backups at a time: since when they have commits. Without it another
+        process ends scrubs.
+        """
         self._context = registry.context
         self._tables = tables_to_scrub(registry.kinds)
         self._store = store
         self._clock = clock
         self._moved = moved
+        self._oldest = oldest
 
     async def run(self) -> None:
         """Scrubs whenever something was destroyed. Never returns."""
@@ -49,6 +71,7 @@ class Scrubber:
             await asyncio.sleep(until_look(LOOK_SECONDS))
             try:
                 await self.scrub()
+                await self.end()
             except Refused as refused:
                 _log.warning("what erasures have left is removed later: %s", refused)
 
@@ -64,6 +87,15 @@ class Scrubber:
             return
         since = await self._store.scrub(self._tables, since=scrub.since, is_quiet=self._is_quiet())
         await self._store.write(partial(keep_attempt, scrub=scrub, since=since, now=self._clock.now()))
+
+    async def end(self) -> None:
+        """Ends the scrubs of which archive and backups have nothing more. Raises Refused."""
+        if self._oldest is None or (waiting := await self._store.read(first_waiting)) is None:
+            return
+        now = self._clock.now()
+        oldest = await asyncio.to_thread(self._oldest, now)
+        if waiting <= oldest:
+            await self._store.write(partial(end_scrubs, oldest=oldest, now=now))
 
     def _is_quiet(self) -> bool:
         try:

@@ -117,10 +117,12 @@ class Erasure(_message.Message):
 
     @_builtins.property
     def unrecoverable_time(self) -> _timestamp_pb2.Timestamp:
-        """Time from which no file of the region's database held any rest of the destroyed keys. Set by GetErasure alone, once
-        it is known.
+        """Time from which no file of the region's database, of its archive of commits and of its repository of backups held
+        any rest of the destroyed keys. Set by GetErasure alone, once it is known: with backups, when the oldest one that is
+        kept is younger than the erasure.
 
-        Indexes of the numbers follow 30 days later. Copies outside of the database are not meant: archived logs, backups.
+        Indexes of the numbers follow 30 days later in the database. Other copies are not meant: the write-ahead log that a
+        PostgreSQL server itself keeps, its standbys, copies by other programs.
         """
 
     def __init__(
