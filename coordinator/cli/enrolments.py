@@ -13,19 +13,32 @@ from google.protobuf.message import DecodeError
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
+from coordinator.cli.federation.in_force import apply, in_force
+from coordinator.cli.federation.proposals import (
+    DEFAULT_DAYS,
+    add_signature,
+    keys_option,
+    signed_configuration,
+    signer_of,
+    write_proposal,
+)
+from coordinator.cli.federation.signing import proposed_of, sign_shown, tell_proposal
 from coordinator.cli.issuing import Issuing
 from coordinator.cli.lives import lives, lives_options
 from coordinator.cli.output import titled
 from gateway.api.coordinator.v1 import enrolment_service_pb2 as contract
+from gateway.api.coordinator.v1.administration_pb2 import ApplyConfigurationRequest
 from gateway.api.coordinator.v1.enrolment_service_pb2 import Enrolment, EnrolmentState
 from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import EnrolmentServiceStub
 from gateway.api.coordinator.v1.renewal_service_pb2 import RenewCertificateRequest
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.exits import NotDone
 from gateway.cli.issuers import DIRECTORY, opened
 from gateway.cli.table import Table, TableColumn
-from gateway.errors import Refused
+from gateway.errors import Refused, unknown
+from gateway.federation.revisions import parsed
 from gateway.security.enrolling import Invitation, RequestedKeys, token_hash
 from gateway.security.identity import Identity
 from gateway.security.issuing import RENEWED_LIFE
@@ -59,16 +72,31 @@ def enrolments() -> None:
 @click.option(
     "--hours", type=click.IntRange(1, _MOST_HOURS), default=_HOURS, show_default=True, help="How long the token counts."
 )
-def invite(asking: Asking, region: str, hours: int) -> None:
-    """Invite REGION, which is in the configuration, and print the token for `region-node join`.
+@click.option(
+    "--propose",
+    metavar="DIRECTORY FILE",
+    type=(click.Path(path_type=Path, exists=True, file_okay=False), click.Path(path_type=Path, dir_okay=False)),
+    help="Write a proposal FILE of the configuration in DIRECTORY, which names REGION.",
+)
+@keys_option
+def invite(asking: Asking, region: str, hours: int, propose: tuple[Path, Path] | None, keys: Sequence[Path]) -> None:
+    """Invite REGION, and print the token for `region-node join`.
 
     The token counts once. It holds a secret, whose hash alone the coordinator gets, and the certificate of the
     authority, by which the joiner verifies the coordinator. Send it to the region on a way that others do not read.
 
+    A REGION that the configuration in force does not name needs --propose. --key signs the proposal, and the
+    administrator who approves puts it in force.
+
     \b
-    Example:
+    Examples:
       coordinator enrolments invite sichuan --hours 4
+      coordinator enrolments invite hunan --propose deploy/federation revision.bin --key li.key
     """
+    if keys and propose is None:
+        raise click.UsageError(translated("--key signs what --propose writes"))
+    named = in_force(asking.link).configuration if propose is None else _proposed(asking, *propose, keys)
+    _require_named(region, named)
     authority = asking.link.credentials.authority
     try:
         invitation = Invitation.new(region, authority.read_bytes())
@@ -110,6 +138,13 @@ def list_enrolments(asking: Asking) -> None:
 @click.option("--authority", type=DIRECTORY, required=True, help="The directory of the authority, with its key.")
 @lives_options
 @click.option("--dns-name", "dns_names", multiple=True, help="A further DNS name of the node; may be repeated.")
+@click.option(
+    "--revision",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Put the proposal of `invite --propose` in force first.",
+)
+@keys_option
+@click.option("--yes", is_flag=True, help="Sign without a question.")
 def approve(
     asking: Asking,
     enrolment_id: str,
@@ -118,34 +153,37 @@ def approve(
     days: int | None,
     tls_hours: float | None,
     dns_names: Sequence[str],
+    revision: Path | None,
+    keys: Sequence[Path],
+    yes: bool,
 ) -> None:
     """Approve the enrolment ID, if its keys have the FINGERPRINT, and certify them with the authority.
 
     The person who joins reads the fingerprint from `region-node join`, and tells it by telephone for example. Nobody
     approves an own invitation. The certificates are signed here; no coordinator has the key.
 
+    A region that the configuration in force does not name needs --revision: the command shows what the proposal
+    changes, signs it with --key, and puts it in force before the approval.
+
     \b
-    Example:
+    Examples:
       coordinator enrolments approve 5f1c0a9b3d7e2468 9c1a:...:04d2 --authority authority
+      coordinator enrolments approve 5f1c0a9b3d7e2468 9c1a:...:04d2 --authority authority \
+          --revision revision.bin --key wang.key
     """
+    if keys and revision is None:
+        raise click.UsageError(translated("--key signs the proposal of --revision"))
     request = contract.ListEnrolmentsRequest(enrolment_id=enrolment_id)
     (found,) = asking.ask(lambda channel: EnrolmentServiceStub(channel).ListEnrolments, request).enrolments
-    keys = _waiting_keys(asking, found)
-    if _digits(fingerprint) != _digits(keys.fingerprint):
-        raise NotDone(
-            [
-                translated(
-                    "the keys of {enrolment} have the fingerprint {fingerprint}: another one was told to you, and"
-                    " somebody else may have used the token. To do: `coordinator enrolments reject`, and invite anew.",
-                    enrolment=found.id,
-                    fingerprint=keys.fingerprint,
-                )
-            ]
-        )
+    requested = _waiting_keys(asking, found)
+    _require_told(found, fingerprint, requested)
     issuer, identity = opened(authority), _node(found, asking.link.federation)
     life, tls_life = lives(days, tls_hours)
+    if revision is not None:
+        signed = signed_configuration(sign_shown(revision, keys, yes=yes, err=True))
+        apply(asking.link, ApplyConfigurationRequest(signed=signed))
     try:
-        tls, signing = issuer.certify(identity, keys, datetime.now(UTC), life, dns_names, tls_life)
+        tls, signing = issuer.certify(identity, requested, datetime.now(UTC), life, dns_names, tls_life)
         end = x509.load_pem_x509_certificate(tls).not_valid_after_utc
     except (OSError, ValueError) as error:
         raise NotDone([str(error)]) from error
@@ -232,6 +270,38 @@ def certify(asking: Asking, issuer: Path, request: TextIO, hours: float) -> None
     member, certificate = Issuing(asking, opened(issuer), timedelta(hours=hours)).certify(asked)
     click.echo(translated("{member} has a new certificate", member=member), err=True)
     click.echo(certificate, nl=False)
+
+
+def _proposed(asking: Asking, directory: Path, file: Path, keys: Sequence[Path]) -> Configuration:
+    """The configuration of a directory, whose proposal is written into a file, signed by keys."""
+    proposed, signers = proposed_of(asking.link, directory, DEFAULT_DAYS), [signer_of(key) for key in keys]
+    for signer in signers:
+        add_signature(proposed, signer)
+    write_proposal(file, proposed)
+    tell_proposal(file, proposed, err=True)
+    return parsed(Configuration, proposed.configuration)
+
+
+def _require_named(region: str, configuration: Configuration) -> None:
+    """Ends the command for a region that a configuration does not name."""
+    known = [each.id for each in configuration.regions]
+    if region not in known:
+        raise NotDone([refusal(unknown(Reason.REASON_REGION_UNKNOWN, known, region=region))])
+
+
+def _require_told(found: Enrolment, fingerprint: str, requested: RequestedKeys) -> None:
+    """Ends the command where the joiner has told another fingerprint than that of the keys."""
+    if _digits(fingerprint) != _digits(requested.fingerprint):
+        raise NotDone(
+            [
+                translated(
+                    "the keys of {enrolment} have the fingerprint {fingerprint}: another one was told to you, and"
+                    " somebody else may have used the token. To do: `coordinator enrolments reject`, and invite anew.",
+                    enrolment=found.id,
+                    fingerprint=requested.fingerprint,
+                )
+            ]
+        )
 
 
 def _waiting_keys(asking: Asking, found: Enrolment) -> RequestedKeys:

@@ -63,9 +63,13 @@ def require_room(known: Sequence[Enrolment], now: datetime) -> None:
 
 
 def invited(
-    before: Enrolment | None, request: contract.InviteRegionRequest, actor: str, now: datetime
+    before: Enrolment | None, request: contract.InviteRegionRequest, actor: str, federation: str, now: datetime
 ) -> Enrolment | None:
     """The enrolment of an invitation; None for a repeated request. Raises Refused with REQUEST_INVALID."""
+    try:
+        _ = _node(request.region, federation)
+    except ValueError as error:
+        raise _invalid("region", str(error)) from None
     if len(request.token_hash) != _HASH_BYTES:
         raise _invalid("token_hash", f"it does not have {_HASH_BYTES} bytes")
     if not 1 <= request.hours <= MOST_HOURS:
@@ -171,12 +175,16 @@ def rejected(
 
 def node_of(enrolment: Enrolment, federation: str) -> Identity:
     """The node that an enrolment is for."""
-    return Identity(federation, Role.ROLE_REGION, enrolment.region, "")
+    return _node(enrolment.region, federation)
 
 
 def requested_keys(enrolment: Enrolment, federation: str) -> RequestedKeys:
     """The keys of an enrolment's requests. Raises ValueError without them."""
     return RequestedKeys.of(enrolment.tls_request, enrolment.signing_request, node_of(enrolment, federation))
+
+
+def _node(region: str, federation: str) -> Identity:
+    return Identity(federation, Role.ROLE_REGION, region, "")
 
 
 def _found(enrolment: Enrolment | None, name: str) -> Enrolment:

@@ -91,7 +91,6 @@ class EnrolmentService(EnrolmentServiceServicer):
         context: grpc.aio.ServicerContext[contract.InviteRegionRequest, contract.InviteRegionResponse],
     ) -> contract.InviteRegionResponse:
         """See the contract."""
-        require_configured(members_of(self._ports.registry.snapshot()), request.region)
         actor, now = current_call().identity.path, self._ports.clock.now()
         name = enrolment_id(request.token_hash)
         known = await self._enrolments.all()
@@ -99,7 +98,7 @@ class EnrolmentService(EnrolmentServiceServicer):
             decisions.require_room(known, now)
         stored = await self._enrolments.change(
             name,
-            lambda before: decisions.invited(before, request, actor, now),
+            lambda before: decisions.invited(before, request, actor, self._ports.federation, now),
             Administered(actor, "ENROLMENT_INVITED", f"region/{request.region}", f"enrolment/{name}"),
         )
         for each in known:
@@ -128,12 +127,16 @@ class EnrolmentService(EnrolmentServiceServicer):
     ) -> contract.ApproveEnrolmentResponse:
         """See the contract."""
         ports, actor, name = self._ports, current_call().identity.path, request.enrolment_id
-        authorities, now = ports.authorities(), ports.clock.now()
-        stored = await self._enrolments.change(
-            name,
-            lambda before: decisions.approved(before, request, actor, authorities, ports.federation, now),
-            Administered(actor, "ENROLMENT_APPROVED", f"enrolment/{name}"),
-        )
+        authorities, now, members = ports.authorities(), ports.clock.now(), members_of(ports.registry.snapshot())
+
+        def decide(before: Enrolment | None) -> Enrolment | None:
+            after = decisions.approved(before, request, actor, authorities, ports.federation, now)
+            if after is not None:
+                require_configured(members, after.region)
+            return after
+
+        by = Administered(actor, "ENROLMENT_APPROVED", f"enrolment/{name}")
+        stored = await self._enrolments.change(name, decide, by)
         return contract.ApproveEnrolmentResponse(enrolment=stored)
 
     async def RejectEnrolment(

@@ -42,6 +42,7 @@ from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certif
 from tests.federation.refusals import read
 from tests.hostile.frames import CONTINUATION, Connection, call_headers, frame
 from tests.preloaded import Ended
+from tests.shipped import shipped_configuration, without
 from tests.tokens import PIN, Token
 
 ENROL = "coordinator.v1.JoiningService/Enrol"
@@ -244,6 +245,22 @@ def test_certificates_of_another_authority_are_published_by_nobody(tmp_path: Pat
                 at.joining = f"127.0.0.1:{port.number}"
                 told = await at.join(token)
                 assert (told.code, "has to prove" in told.err) == (3, True), told.err
+
+    run(scenario())
+
+
+@pytest.mark.slow  # commands
+def test_a_region_that_the_configuration_in_force_does_not_name_is_not_approved(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            token = await at.invited()
+            await at.running.apply(without("hunan", shipped_configuration()))
+            fingerprint = fingerprint_in(await at.join(token))
+            refused = await at.approve("wang", fingerprint)
+            assert (refused.code, "There is no region hunan" in refused.err) == (1, True), refused.err
+            await at.running.apply()
+            approved = await at.approve("wang", fingerprint)
+            assert approved.code == 0, approved.err
 
     run(scenario())
 

@@ -195,3 +195,24 @@ def test_one_administrator_suspends_a_region_and_another_one_reinstates_it(signi
         assert regions("reinstate", "henan")[0] == 1
         assert regions("reinstate", "henan", "--key", "wang.key")[0] == 0
         assert "under suspicion" not in regions("list", "--json")[1]
+
+
+@pytest.mark.slow
+def test_a_region_that_the_configuration_does_not_name_is_invited_with_a_proposal_that_names_it(
+    signing: Signing,
+) -> None:
+    def invited(region: str, *words: str) -> tuple[int, str]:
+        ended = signing.process.command("enrolments", "invite", region, *[signing.path(word) for word in words])
+        return ended.exit_code, ended.output
+
+    proposing = ("--propose", "wanted", "one.bin", "--key", "li.key")
+    with serving(signing):
+        for region, words in (("hunan", ()), ("nowhere", proposing)):
+            code, told = invited(region, *words)
+            assert (code, f"There is no region {region} in the configuration" in told) == (1, True), told
+        assert "--key signs what --propose writes" in invited("hunan", *proposing[3:])[1]
+        code, told = invited("hunan", *proposing)
+        assert (code, "signed by 1 of 2: li" in told, "\nhunan." in told) == (0, True, True), told
+        signing.done("sign", "one.bin", "--key", "wang.key", "--yes")
+        assert "revision 1 is in force" in signing.done("apply", "one.bin")
+        assert invited("hunan")[0] == 0

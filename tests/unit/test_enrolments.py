@@ -74,7 +74,7 @@ NODE, THIEF = Node.new(), Node.new()
 
 def invited(hours: int = 4) -> Enrolment:
     request = InviteRegionRequest(region="hunan", token_hash=HASH, hours=hours)
-    found = decisions.invited(None, request, LI, NOW)
+    found = decisions.invited(None, request, LI, FEDERATION, NOW)
     assert found is not None
     return found
 
@@ -193,13 +193,17 @@ def test_what_waits_for_no_decision_is_not_decided(late: bool) -> None:
 
 def test_an_invitation_is_repeated_by_its_own_administrator_alone_and_ends_by_itself() -> None:
     request = InviteRegionRequest(region="hunan", token_hash=HASH, hours=4)
-    assert decisions.invited(invited(), request, LI, NOW) is None
+    assert decisions.invited(invited(), request, LI, FEDERATION, NOW) is None
     for other, actor in ((request, WANG), (InviteRegionRequest(region="henan", token_hash=HASH, hours=4), LI)):
         with pytest.raises(Refused):
-            decisions.invited(invited(), other, actor, NOW)
+            decisions.invited(invited(), other, actor, FEDERATION, NOW)
     for hours, hashed in ((0, HASH), (73, HASH), (4, b"short")):
+        unfit = InviteRegionRequest(region="hunan", token_hash=hashed, hours=hours)
         with pytest.raises(Refused):
-            decisions.invited(None, InviteRegionRequest(region="hunan", token_hash=hashed, hours=hours), LI, NOW)
+            decisions.invited(None, unfit, LI, FEDERATION, NOW)
+    with pytest.raises(Refused) as refused:
+        decisions.invited(None, InviteRegionRequest(region="hu/nan", token_hash=HASH, hours=4), LI, FEDERATION, NOW)
+    assert (reason(refused), refused.value.parameters["field"]) == ("REQUEST_INVALID", "region")
     assert decisions.stands(invited(), NOW + 5 * HOUR).state == decisions.ENDED
     decisions.require_room([invited()] * decisions.MOST_OPEN, NOW + 5 * HOUR)
     with pytest.raises(Refused) as refused:

@@ -1,11 +1,13 @@
 """`coordinator federation`: keys of administrators, anchors, proposals and their signatures."""
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from coordinator.cli.asking import Asking, asks
+from coordinator.cli.connection import Connection
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.differences import print_changes
 from coordinator.cli.federation.directories import read_valid, require_kept_plan, wanted_of, warn
@@ -130,19 +132,9 @@ def propose(asking: Asking, directory: Path, file: Path, days: int, replace_numb
     Example:
       coordinator federation propose deploy/federation revision.bin
     """
-    response = content_in_force(asking.link)
-    if not response.requires_signatures:
-        raise NotDone([translated("the coordinator has no anchor: give every coordinator its federation_anchor first")])
-    before = parsed(Configuration, response.content)
-    wanted = wanted_of(directory, before)
-    if not replace_number_plan:
-        require_kept_plan(before, wanted)
-    proposed = proposal(response.place, wanted, days)
-    proposed.previous_configuration = response.content
-    proposed.previous_statement = response.statement
+    proposed = proposed_of(asking.link, directory, days, replace_number_plan=replace_number_plan)
     write_proposal(file, proposed)
-    _tell(file, proposed)
-    warn(administration_warnings(wanted.administration))
+    tell_proposal(file, proposed)
 
 
 @click.command(epilog=EPILOG)
@@ -158,18 +150,50 @@ def sign(file: Path, key: Path, yes: bool) -> None:
     Example:
       coordinator federation sign revision.bin --key li.key
     """
-    proposed, signer = read_proposal(file), signer_of(key)
+    sign_shown(file, (key,), yes=yes)
+
+
+def proposed_of(
+    connection: Connection, directory: Path, days: int, *, replace_number_plan: bool = False
+) -> ProposedRevision:
+    """The proposal, without signatures, to put the configuration in a directory in force; warns of its administration.
+
+    Raises as `Connection.ask`, and NotDone where it cannot be applied.
+    """
+    response = content_in_force(connection)
+    if not response.requires_signatures:
+        raise NotDone([translated("the coordinator has no anchor: give every coordinator its federation_anchor first")])
+    before = parsed(Configuration, response.content)
+    wanted = wanted_of(directory, before)
+    if not replace_number_plan:
+        require_kept_plan(before, wanted)
+    proposed = proposal(response.place, wanted, days)
+    proposed.previous_configuration = response.content
+    proposed.previous_statement = response.statement
+    warn(administration_warnings(wanted.administration))
+    return proposed
+
+
+def sign_shown(file: Path, keys: Sequence[Path], *, yes: bool, err: bool = False) -> ProposedRevision:
+    """Signs the proposal of a file by keys, once the administrator has seen its changes and agrees.
+
+    The file has the signatures, too. `err` shows the changes on standard error. Raises NotDone.
+    """
+    proposed, signers = read_proposal(file), [signer_of(key) for key in keys]
     before = parsed(Configuration, proposed.previous_configuration)
-    print_changes(difference(before, parsed(Configuration, proposed.configuration)))
-    _tell(file, proposed)
-    if not yes:
-        click.confirm(translated("Sign this revision?"), abort=True)
-    name = add_signature(proposed, signer)
+    print_changes(difference(before, parsed(Configuration, proposed.configuration)), err=err)
+    tell_proposal(file, proposed, err=err)
+    if signers and not yes:
+        click.confirm(translated("Sign this revision?"), abort=True, err=err)
+    for signer in signers:
+        name = add_signature(proposed, signer)
+        click.echo(translated("{name} has signed", name=name), err=err)
     write_proposal(file, proposed)
-    click.echo(translated("{name} has signed", name=name))
+    return proposed
 
 
-def _tell(file: Path, proposed: ProposedRevision) -> None:
+def tell_proposal(file: Path, proposed: ProposedRevision, *, err: bool = False) -> None:
+    """Prints the revision of a proposal, and the names of those who have signed it."""
     statement, names = statement_of(proposed), signed_by(proposed)
     click.echo(
         translated(
@@ -181,5 +205,6 @@ def _tell(file: Path, proposed: ProposedRevision) -> None:
             count=len(names),
             threshold=proposed.previous.administration.threshold,
             names=", ".join(names) or "-",
-        )
+        ),
+        err=err,
     )

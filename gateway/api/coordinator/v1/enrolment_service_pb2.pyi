@@ -216,7 +216,7 @@ class InviteRegionRequest(_message.Message):
     TOKEN_HASH_FIELD_NUMBER: _builtins.int
     HOURS_FIELD_NUMBER: _builtins.int
     region: _builtins.str
-    """A region of the configuration in force."""
+    """The region, as the configuration in force names it at the approval."""
     token_hash: _builtins.bytes
     """SHA-256 of the token's secret."""
     hours: _builtins.int

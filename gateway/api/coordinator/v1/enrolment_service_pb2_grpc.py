@@ -143,8 +143,8 @@ class EnrolmentServiceServicer:
     """
 
     def InviteRegion(self, request, context):
-        """Invites a region of the configuration. The token stays with the administrator; the coordinator gets its hash. A hash
-        that is known changes nothing. Too many open invitations are refused with ENROLMENTS_TOO_MANY.
+        """Invites a region. The token stays with the administrator; the coordinator gets its hash. A hash that is known
+        changes nothing. Too many open invitations are refused with ENROLMENTS_TOO_MANY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -162,7 +162,7 @@ class EnrolmentServiceServicer:
 
         The administrator who invited is refused with ENROLMENT_NEEDS_ANOTHER_ADMINISTRATOR, certificates for other keys or
         names, or by another authority, with CERTIFICATE_UNFIT. An enrolment that is decided, ended, or without keys is
-        refused with ENROLMENT_NOT_WAITING.
+        refused with ENROLMENT_NOT_WAITING, a region that the configuration in force does not name with REGION_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

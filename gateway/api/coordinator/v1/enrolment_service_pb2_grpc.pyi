@@ -64,8 +64,8 @@ class EnrolmentServiceStub:
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> EnrolmentServiceBlockingStub: ...
     InviteRegion: _aio.UnaryUnaryMultiCallable[_enrolment_service_pb2.InviteRegionRequest, _enrolment_service_pb2.InviteRegionResponse]
-    """Invites a region of the configuration. The token stays with the administrator; the coordinator gets its hash. A hash
-    that is known changes nothing. Too many open invitations are refused with ENROLMENTS_TOO_MANY.
+    """Invites a region. The token stays with the administrator; the coordinator gets its hash. A hash that is known
+    changes nothing. Too many open invitations are refused with ENROLMENTS_TOO_MANY.
     """
     ListEnrolments: _aio.UnaryUnaryMultiCallable[_enrolment_service_pb2.ListEnrolmentsRequest, _enrolment_service_pb2.ListEnrolmentsResponse]
     """Lists enrolments by the time of their invitation."""
@@ -74,7 +74,7 @@ class EnrolmentServiceStub:
 
     The administrator who invited is refused with ENROLMENT_NEEDS_ANOTHER_ADMINISTRATOR, certificates for other keys or
     names, or by another authority, with CERTIFICATE_UNFIT. An enrolment that is decided, ended, or without keys is
-    refused with ENROLMENT_NOT_WAITING.
+    refused with ENROLMENT_NOT_WAITING, a region that the configuration in force does not name with REGION_UNKNOWN.
     """
     RejectEnrolment: _aio.UnaryUnaryMultiCallable[_enrolment_service_pb2.RejectEnrolmentRequest, _enrolment_service_pb2.RejectEnrolmentResponse]
     """Rejects an enrolment that waits, or withdraws an invitation. A rejected one stays so."""
@@ -98,8 +98,8 @@ class EnrolmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _enrolment_service_pb2.InviteRegionRequest,
         context: _aio.ServicerContext[_enrolment_service_pb2.InviteRegionRequest, _enrolment_service_pb2.InviteRegionResponse],
     ) -> _abc.Awaitable[_enrolment_service_pb2.InviteRegionResponse]:
-        """Invites a region of the configuration. The token stays with the administrator; the coordinator gets its hash. A hash
-        that is known changes nothing. Too many open invitations are refused with ENROLMENTS_TOO_MANY.
+        """Invites a region. The token stays with the administrator; the coordinator gets its hash. A hash that is known
+        changes nothing. Too many open invitations are refused with ENROLMENTS_TOO_MANY.
         """
 
     @_abc_1.abstractmethod
@@ -120,7 +120,7 @@ class EnrolmentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         The administrator who invited is refused with ENROLMENT_NEEDS_ANOTHER_ADMINISTRATOR, certificates for other keys or
         names, or by another authority, with CERTIFICATE_UNFIT. An enrolment that is decided, ended, or without keys is
-        refused with ENROLMENT_NOT_WAITING.
+        refused with ENROLMENT_NOT_WAITING, a region that the configuration in force does not name with REGION_UNKNOWN.
         """
 
     @_abc_1.abstractmethod
