@@ -1,22 +1,23 @@
-"""A fourth region joins a running federation, works, renews its certificate while calls run, and is revoked."""
+"""A fourth region joins a running federation, works, renews its certificates, and is revoked, all while calls run."""
 
 import asyncio
+import itertools
 import os
+import shutil
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 import grpc
 import pytest
 from cryptography import x509
-from google.protobuf.duration_pb2 import Duration
 
-from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
+from deploy.local.federation import FEDERATION, FEDERATION_FILES, OPERATOR, LocalFederation
 from deploy.local.ports import HeldPort
 from deploy.local.process import LocalProcess, Program, wait_until
 from deploy.local.settings_files import credentials_table, write_settings
@@ -26,20 +27,11 @@ from gateway.api.federation.v1.federation_pb2 import JoinRequest, MemberState, W
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
 from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
-from gateway.api.region.v1.customer_service_pb2 import (
-    BatchCreateCustomersRequest,
-    BillingAccount,
-    Customer,
-    Product,
-    ProductStatus,
-)
-from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
-from gateway.api.region.v1.order_pb2 import OrderRequest, OrderState
-from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
+from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
-from gateway.errors import from_rpc_error, reason_name
+from gateway.api.types.v1.types_pb2 import Applicant, Document
+from gateway.federation import files
 from gateway.rpc.channels import Dialer
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity, server_name
@@ -48,16 +40,29 @@ from gateway.time.clock import SystemClock, to_timestamp
 from region_node.business.orders.rules import is_final
 from tests import preloaded
 from tests.promises import OUT_WITHIN_S
+from tests.shipped import without
+from tests.stories.payments import (
+    CLERK,
+    COMPLETED,
+    PATIENCE,
+    Caller,
+    Load,
+    name_of,
+    number_of,
+    paid,
+    payment,
+    take_over,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
 REGIONS = ("guangdong", "sichuan", "henan")
-JOINER, NUMBER = "hunan", "+8619843000001"  # of nobody
-CUSTOMERS = {JOINER: "+8619843000002", "sichuan": "+8619851000002"}
-CLERK = Requester(staff_id="probe", channel=Channel.CHANNEL_COUNTER)
-LIFE = timedelta(seconds=36)
-PATIENCE = 60.0
-COMPLETED, REVOKED = "ORDER_STATE_COMPLETED", "CERTIFICATE_REVOKED"
+JOINER = "hunan"
+ADMINISTRATORS = ("li", "wang")
+CALLERS = 8  # between other regions, and as many from and to the joiner
+JOINING, RENEWING, LEAVING = "joining", "renewing", "leaving"
+LIFE = timedelta(seconds=48)
+REVOKED = "CERTIFICATE_REVOKED"
 COORDINATOR, NODE = "coordinator.cli.main", "region_node.cli.main"
 
 
@@ -71,20 +76,36 @@ class Story:
         self.port = HeldPort()
         self.out = directory / "node"
         self.data = directory / "data" / JOINER
+        self.wanted = directory / "wanted"
+        """The configuration with the joiner."""
         self._stack = stack
 
     def start(self) -> None:
-        """Starts three regions, and a coordinator that serves enrolment."""
+        """Starts three regions of a configuration without the joiner, and a coordinator that serves enrolment."""
         self.federation.prepare()
         authority = Authority.load(self.directory / "authority")
-        for name in ("li", "wang"):
+        for name in ADMINISTRATORS:
             self.federation.issue(authority, Identity(FEDERATION, Role.ROLE_ADMIN, "", name), name)
         operator = Identity(FEDERATION, Role.ROLE_OPERATOR, JOINER, OPERATOR)
         self.federation.issue(authority, operator, f"{JOINER}-{OPERATOR}")
         with self.federation.settings_file("coordinator").open("a", encoding="utf-8") as settings:
             settings.write(f'\n[enrolment]\nlisten = "127.0.0.1:{self.joining.number}"\n')
         self._stack.callback(self.federation.kill)
-        self.federation.start()
+        keys = [self.typed(COORDINATOR, "federation", "create-key", self.key(name)) for name in ADMINISTRATORS]
+        listed = "".join(f"  - {{name: {name}, key: {key}}}\n" for name, key in zip(ADMINISTRATORS, keys, strict=True))
+        shutil.copytree(FEDERATION_FILES, self.wanted)
+        (self.wanted / "administration.yaml").write_text(f"administration:\n  administrators:\n{listed}", "utf-8")
+        present = self.directory / "present"
+        present.mkdir()
+        for name, text in files.dump(without(JOINER, files.load(self.wanted))).items():
+            (present / name).write_text(text, "utf-8")
+        self.federation.start(configuration=present)
+        # From here on both administrators sign, where the one of the local federation signed alone.
+        self.typed(COORDINATOR, "federation", "apply", str(present), "--key", str(self.federation.administrator.key))
+
+    def key(self, name: str) -> str:
+        """The file of an administrator's key."""
+        return str(self.directory / f"{name}.key")
 
     def typed(self, module: str, *words: str, by: str = "li") -> str:
         """A command that has to succeed, and its output."""
@@ -101,16 +122,19 @@ class Story:
         return process
 
     def enrolled(self) -> None:
-        """Three commands: an invitation, the joiner's, and an approval."""
-        token = self.typed(COORDINATOR, "enrolments", "invite", JOINER).strip()
+        """Three commands: an invitation, the joiner's, and an approval. Two of them sign the configuration with it."""
+        revision = str(self.directory / "revision.bin")
+        proposing = ("--propose", str(self.wanted), revision, "--key", self.key("li"))
+        token = self.typed(COORDINATOR, "enrolments", "invite", JOINER, *proposing).strip()
         coordinator = f"127.0.0.1:{self.joining.number}"
         join = self.launched("join", NODE, "join", token, "--coordinator", coordinator, "--out", str(self.out))
         told = "who approves: "
         wait_until(lambda: told in join.last_lines(), PATIENCE, "the joiner tells its id and fingerprint")
         approved = join.last_lines().partition(told)[2].split()[:2]
         words = ("--authority", str(self.directory / "authority"), "--days", "2")
-        hours = str(LIFE / timedelta(hours=1))
-        self.typed(COORDINATOR, "enrolments", "approve", *approved, *words, "--tls-hours", hours, by="wang")
+        hours = ("--tls-hours", str(LIFE / timedelta(hours=1)))
+        signing = ("--revision", revision, "--key", self.key("wang"), "--yes")
+        self.typed(COORDINATOR, "enrolments", "approve", *approved, *words, *hours, *signing, by="wang")
         assert join.wait_for_end() == 0, join.last_lines()
 
     def node(self) -> LocalProcess:
@@ -149,6 +173,10 @@ class Story:
         """The credentials of the joiner's node, as it was enrolled or renewed since."""
         return RenewedCredentials.of(Credentials.within(self.out), self.data / "renewed")
 
+    def dial_at(self, region: str) -> grpc.aio.Channel:
+        """The operator system of a region, at its node."""
+        return self.dial() if region == JOINER else self.federation.dial_region(region, f"{region}-{OPERATOR}")
+
     def dial(self) -> grpc.aio.Channel:
         """The operator system of the joiner, at its node."""
         directory = self.directory / "certificates" / f"{JOINER}-{OPERATOR}"
@@ -164,62 +192,33 @@ class Story:
         }
 
 
+def callers(story: Story, ways: Sequence[tuple[str, str]]) -> list[Caller]:
+    """The callers of these ways, from an origin to a home, one after the other; half of them connect for each order."""
+    turns = itertools.islice(itertools.cycle(ways), CALLERS)
+    return [
+        Caller(origin, home, index, partial(story.dial_at, origin), index % 2 == 0)
+        for index, (origin, home) in enumerate(turns)
+    ]
+
+
 @pytest.fixture(name="story")
 def with_all_ended(tmp_path: Path) -> Iterator[Story]:
     with ExitStack() as stack:
         yield Story(tmp_path, stack)
 
 
-async def bill(channel: grpc.aio.Channel, number: str) -> str:
-    """How a question about a bill is answered: a node that serves knows no such customer."""
+async def bill(channel: grpc.aio.Channel, region: str) -> str:
+    """How a question about the bill of a region's customer is answered."""
     now = datetime.now(UTC)
     paper = Document(code="ID_ORIG", verifier="probe", verify_time=to_timestamp(now), keyed_hash=bytes(32))
     request = QueryBillRequest(
-        number=number,
+        number=number_of(region),
         month=f"{now:%Y-%m}",
         applicant=Applicant.APPLICANT_HOLDER,
         documents=[paper],
         requester=CLERK,
     )
     return await outcome(BillingServiceStub(channel).QueryBill(request, timeout=10.0))
-
-
-async def take_over(channel: grpc.aio.Channel, region: str) -> None:
-    """Gives a region its customer."""
-    number = CUSTOMERS[region]
-    line = Product(id="product-1", number=number, plan_id=f"{region}-29", status=ProductStatus.PRODUCT_STATUS_ACTIVE)
-    line.start_time.FromDatetime(datetime.now(UTC) - timedelta(days=400))
-    account = BillingAccount(id="account-1", balance=Money(currency="CNY"))
-    customer = Customer(id="customer-1", name="Li Wei", product=line, billing_account=account)
-    request = BatchCreateCustomersRequest(customers=[customer], requester=CLERK)
-    await CustomerServiceStub(channel).BatchCreateCustomers(request, timeout=10.0)
-
-
-def payment(region: str) -> SubmitOrderRequest:
-    """A new order for the customer of a region."""
-    order = OrderRequest(
-        business="PAY",
-        number=CUSTOMERS[region],
-        applicant=Applicant.APPLICANT_HOLDER,
-        characteristics={"amount": "1"},
-        requester=CLERK,
-    )
-    return SubmitOrderRequest(request_id=uuid4().hex, order=order, wait=Duration(seconds=5))
-
-
-async def paid(channel: grpc.aio.Channel, region: str) -> str:
-    """How a payment at a counter ends. As any client, this one repeats its request until the order is final."""
-    request, told = payment(region), ""
-    async with asyncio.timeout(PATIENCE):
-        while told in ("", "UNAVAILABLE"):
-            try:
-                answer = await OrderServiceStub(channel).SubmitOrder(request, timeout=10.0)
-            except grpc.aio.AioRpcError as error:
-                told = name_of(error)
-            else:
-                told = OrderState.Name(answer.order.state) if is_final(answer.order) else ""
-            await asyncio.sleep(0.02)
-    return told
 
 
 async def outcome(call: Awaitable[object]) -> str:
@@ -230,36 +229,25 @@ async def outcome(call: Awaitable[object]) -> str:
     return "OK"
 
 
-def name_of(error: grpc.aio.AioRpcError) -> str:
-    """The reason of a refusal; the status of a call without an answer."""
-    refused = from_rpc_error(error)
-    return error.code().name if refused is None else reason_name(refused.reason)
-
-
 async def works(story: Story) -> None:
     """An order for a customer of the joiner, and one of the joiner for a customer of another region."""
-    guangdong, sichuan = (story.federation.dial_region(each, f"{each}-{OPERATOR}") for each in ("guangdong", "sichuan"))
-    async with story.dial() as own, guangdong, sichuan:
-        await take_over(own, JOINER)
-        await take_over(sichuan, "sichuan")
-        assert await paid(guangdong, JOINER) == COMPLETED
-        assert await paid(own, "sichuan") == COMPLETED
+    async with story.dial() as own, story.dial_at("guangdong") as guangdong:
+        await take_over(own, JOINER, CALLERS)
+        assert await paid(guangdong, number_of(JOINER)) == COMPLETED
+        assert await paid(own, number_of("sichuan")) == COMPLETED
 
 
 async def renewed_twice(story: Story) -> Counter[str]:
-    """Makes calls until the certificate was renewed twice; returns how they were answered.
+    """Asks until the certificate was renewed twice; returns how questions were answered.
 
     They are asked at the joiner over one connection and over new ones, and by another region across the federation.
     """
     answers: Counter[str] = Counter()
     serials, end = {story.serial()}, time.monotonic() + 4 * LIFE.total_seconds()
-    guangdong = story.federation.dial_region("guangdong", f"guangdong-{OPERATOR}")
-    async with story.dial() as lasting, guangdong:
+    async with story.dial() as lasting, story.dial_at("guangdong") as guangdong:
         while len(serials) < 3 and time.monotonic() < end:
             async with story.dial() as fresh:
-                calls = (bill(each, CUSTOMERS[JOINER]) for each in (lasting, fresh, guangdong))
-                orders = (paid(guangdong, JOINER), paid(fresh, "sichuan"))
-                answers.update(await asyncio.gather(*calls, *orders))
+                answers.update(await asyncio.gather(*(bill(each, JOINER) for each in (lasting, fresh, guangdong))))
             serials.add(story.serial())
     assert len(serials) == 3, f"renewed {len(serials) - 1} times"
     return answers
@@ -275,9 +263,9 @@ async def until_joined(story: Story) -> None:
 
 
 async def until_served(story: Story) -> None:
-    """Returns once another region has an answer of the joiner."""
-    async with story.federation.dial_region("guangdong", f"guangdong-{OPERATOR}") as channel, asyncio.timeout(PATIENCE):
-        while await bill(channel, NUMBER) != "SUBSCRIPTION_NOT_FOUND":  # noqa: ASYNC110 - of other processes
+    """Returns once another region has an answer of the joiner, which has no customer yet."""
+    async with story.dial_at("guangdong") as channel, asyncio.timeout(PATIENCE):
+        while await bill(channel, JOINER) != "SUBSCRIPTION_NOT_FOUND":  # noqa: ASYNC110 - of other processes
             await asyncio.sleep(0.1)
 
 
@@ -324,16 +312,16 @@ async def connected(story: Story) -> AsyncIterator[Connected]:
         yield Connected(service, stream)
 
 
-async def revoked(story: Story, directories: Sequence[str]) -> None:
+async def revoked(story: Story, directories: Sequence[str], load: Load) -> None:
     """Revokes the joiner: within the promised time nobody hears it and nobody asks it any more.
 
     Prints the seconds of each part since the last command.
     """
     uri = Identity(FEDERATION, Role.ROLE_REGION, JOINER, "").uri
-    guangdong = story.federation.dial_region("guangdong", f"guangdong-{OPERATOR}")
-    async with connected(story) as joiner, story.dial() as own, guangdong:
+    async with connected(story) as joiner, story.dial() as own, story.dial_at("guangdong") as guangdong:
         for channel, region in ((guangdong, JOINER), (own, "sichuan")):
-            assert await bill(channel, CUSTOMERS[region]) == "OK", "it asks and answers to the last"
+            assert await bill(channel, region) == "OK", "it asks and answers to the last"
+        load.phase = LEAVING
         for directory in directories:
             await asyncio.to_thread(story.typed, COORDINATOR, "certificates", "revoke", directory, uri)
             crl = os.path.join(directory, "revoked.crl")
@@ -354,26 +342,61 @@ async def revoked(story: Story, directories: Sequence[str]) -> None:
         called, streamed, *_ = await asyncio.gather(
             in_time("a call on the open connection", joiner.joins()),
             in_time("the open stream", joiner.ended()),
-            in_time("a question to its node", until_told(guangdong, CUSTOMERS[JOINER], "SEALING_KEY_MISSING")),
-            in_time("a question of its node", until_told(own, CUSTOMERS["sichuan"], REVOKED)),
+            in_time("a question to its node", until_told(guangdong, JOINER, "SEALING_KEY_MISSING")),
+            in_time("a question of its node", until_told(own, "sichuan", REVOKED)),
         )
     assert (called, streamed) == (REVOKED, REVOKED)
 
 
-async def until_told(channel: grpc.aio.Channel, number: str, wanted: str) -> str:
+async def until_told(channel: grpc.aio.Channel, region: str, wanted: str) -> str:
     """Returns once a question about a bill is refused so; those before may be answered, or be lost on their way."""
-    while (told := await bill(channel, number)) != wanted:
+    while (told := await bill(channel, region)) != wanted:
         pass
     return told
 
 
 async def nothing_passes(story: Story) -> None:
     """Orders of both directions wait."""
-    guangdong = story.federation.dial_region("guangdong", f"guangdong-{OPERATOR}")
-    async with story.dial() as own, guangdong:
+    async with story.dial() as own, story.dial_at("guangdong") as guangdong:
         for channel, region in ((guangdong, JOINER), (own, "sichuan")):
-            answer = await OrderServiceStub(channel).SubmitOrder(payment(region), timeout=20.0)
+            answer = await OrderServiceStub(channel).SubmitOrder(payment(number_of(region)), timeout=20.0)
             assert not is_final(answer.order), OrderState.Name(answer.order.state)
+
+
+async def life(story: Story) -> None:
+    """The joiner from its invitation to its end, while operator systems of all regions order."""
+    issuer, authority = str(story.directory / "issuer"), str(story.directory / "authority")
+    hours, load = str(LIFE / timedelta(hours=1)), Load(JOINING)
+    for region in REGIONS:
+        async with story.dial_at(region) as channel:
+            await take_over(channel, region, CALLERS)
+    others = callers(story, list(itertools.permutations(REGIONS, 2)))
+    with_joiner = callers(story, [way for each in REGIONS for way in ((each, JOINER), (JOINER, each))])
+    load.begin(others)
+    issuing = story.launched("issuing", COORDINATOR, "enrolments", "renew", issuer, "--hours", hours)
+    await asyncio.to_thread(story.enrolled)
+    node = await asyncio.to_thread(story.node)
+    await until_joined(story)
+    await until_served(story)
+    await works(story)
+    load.begin(with_joiner)
+    load.phase = RENEWING
+    answers = await renewed_twice(story)
+    assert set(answers) == {"OK"}, f"{answers}\n{node.last_lines(40)}\n{issuing.last_lines()}"
+    issuing.kill()
+    # The next certificate lasts: thereafter the joiner goes out by its revocation alone.
+    before = story.serial()
+    last = story.launched("last", COORDINATOR, "enrolments", "renew", issuer, "--hours", "1")
+    await asyncio.to_thread(wait_until, lambda: story.serial() != before, PATIENCE, "the last certificate is renewed")
+    last.kill()
+    await revoked(story, (authority, issuer), load)
+    await load.cut(with_joiner)
+    await nothing_passes(story)
+    await until_lost(story)
+    await load.stop()
+    load.require_completed(others, (JOINING, RENEWING, LEAVING))
+    load.require_completed(with_joiner, (RENEWING,))
+    node.kill()
 
 
 def test_a_fourth_region_joins_renews_twice_under_load_and_is_out_once_revoked(story: Story) -> None:
@@ -381,23 +404,5 @@ def test_a_fourth_region_joins_renews_twice_under_load_and_is_out_once_revoked(s
     # All that takes time on a busy machine comes before the first certificate, whose life is short.
     issuer, authority = str(story.directory / "issuer"), str(story.directory / "authority")
     story.typed(COORDINATOR, "certificates", "issue-node-issuer", authority, "--out", issuer, "--days", "20")
-    hours = str(LIFE / timedelta(hours=1))
-    issuing = story.launched("issuing", COORDINATOR, "enrolments", "renew", issuer, "--hours", hours)
-    story.enrolled()
-    node = story.node()
-    asyncio.run(until_joined(story))
-    asyncio.run(until_served(story))
-    asyncio.run(works(story))
-    answers = asyncio.run(renewed_twice(story))
-    told = f"{answers}\n{node.last_lines(40)}\n{issuing.last_lines()}"
-    assert set(answers) == {"OK", COMPLETED}, told
-    issuing.kill()
-    # What follows shows a revocation, and not the end of a certificate.
-    before = story.serial()
-    last = story.launched("last", COORDINATOR, "enrolments", "renew", issuer, "--hours", "1")
-    wait_until(lambda: story.serial() != before, PATIENCE, "the last certificate is renewed")
-    last.kill()
-    asyncio.run(revoked(story, (authority, issuer)))
-    asyncio.run(nothing_passes(story))
-    asyncio.run(until_lost(story))
-    node.kill()
+    assert JOINER not in story.typed(COORDINATOR, "federation", "show")
+    asyncio.run(life(story))
