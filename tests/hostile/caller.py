@@ -6,12 +6,15 @@ It calls from when it is told to begin until it has made so many calls more, and
 import asyncio
 import dataclasses
 import json
+import ssl
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 
 import click
@@ -32,10 +35,11 @@ from gateway.security.tls import Credentials, client_credentials, client_options
 from tests.bench.chain import credentials_in
 from tests.bench.load import ClientProcess
 from tests.bench.processor_time import processor_seconds
+from tests.hostile.lines import client_context, dial_https, request_of, statuses
 
 CALL_SECONDS = 200.0  # reached only where a call is not served
 PAUSE = 0.02  # seconds between two calls
-Call = Callable[[grpc.aio.Channel], Awaitable[object]]
+Call = Callable[[], Awaitable[object]]
 
 
 @dataclass
@@ -65,7 +69,10 @@ class HonestCaller(ClientProcess):
     """An honest caller, as the tests see it."""
 
     def __init__(self, kind: str, endpoint: str, name: str, certificate: Path, server: int, log: Path) -> None:
-        """`kind` is that of a call in `CALLS`, `server` the process id of the server."""
+        """`kind` is that of a call, `server` the process id of the server.
+
+        `name` is that of the server; of one that speaks HTTPS it is the path of a page.
+        """
         arguments = [kind, endpoint, name, str(certificate), str(server)]
         super().__init__("tests.hostile.caller", arguments, log)
 
@@ -119,11 +126,35 @@ async def ask_to_enrol(channel: grpc.aio.Channel) -> None:
             raise
 
 
-ENROLMENT = "enrolment"
-CALLS: dict[str, Call] = {"node": ask_node, "coordinator": ask_coordinator, ENROLMENT: ask_to_enrol}
+async def read_page(port: int, path: str, context: ssl.SSLContext) -> None:
+    """A request of a page, on a connection of its own. Raises OSError where it is not answered with OK."""
+    async with asyncio.timeout(CALL_SECONDS):
+        line = await dial_https(port, context)
+        await line.send(request_of(path, "Connection: close"))
+        found = statuses(await line.rest())
+    line.cut()
+    if found != [HTTPStatus.OK]:
+        raise OSError(f"the page is answered with {found}")
 
 
-async def _obey(call: Callable[[], Awaitable[object]], server: int) -> None:
+ENROLMENT, HTTPS = "enrolment", "https"
+
+
+@asynccontextmanager
+async def _calling(kind: str, endpoint: str, name: str, credentials: Credentials) -> AsyncIterator[Call]:
+    """Gives the call of a kind."""
+    if kind == HTTPS:
+        yield partial(read_page, int(endpoint.rpartition(":")[2]), name, client_context(credentials))
+        return
+    connect = dial_without_certificate if kind == ENROLMENT else dial
+    async with connect(endpoint, name, credentials) as channel:
+        yield partial(_RPCS[kind], channel)
+
+
+_RPCS = {"node": ask_node, "coordinator": ask_coordinator, ENROLMENT: ask_to_enrol}
+
+
+async def _obey(call: Call, server: int) -> None:
     async def told() -> str:
         return await asyncio.to_thread(sys.stdin.readline)
 
@@ -132,9 +163,7 @@ async def _obey(call: Callable[[], Awaitable[object]], server: int) -> None:
         print(json.dumps(dataclasses.asdict(fate)), flush=True)
 
 
-async def _fate_until(
-    last: asyncio.Task[str], call: Callable[[], Awaitable[object]], server: int, pause: float
-) -> Fate:
+async def _fate_until(last: asyncio.Task[str], call: Call, server: int, pause: float) -> Fate:
     fate = Fate()
 
     async def note() -> None:
@@ -154,12 +183,14 @@ async def _fate_of(call: Awaitable[object], server: int) -> Fate:
         await call
     except grpc.aio.AioRpcError as error:
         failures.append(f"{error.code().name}: {error.details()}")
+    except OSError as error:
+        failures.append(str(error) or type(error).__name__)
     waited = time.perf_counter() - began
     return Fate([waited], [processor_seconds([server]) - processor], resident_bytes(server), failures)
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(sorted(CALLS)))
+@click.argument("kind", type=click.Choice(sorted([*_RPCS, HTTPS])))
 @click.argument("endpoint")
 @click.argument("name")
 @click.argument("certificate", type=click.Path(path_type=Path))
@@ -168,9 +199,8 @@ def main(kind: str, endpoint: str, name: str, certificate: Path, server: int) ->
     """Calls a server as it is told."""
 
     async def run() -> None:
-        connect = dial_without_certificate if kind == ENROLMENT else dial
-        async with connect(endpoint, name, credentials_in(certificate)) as channel:
-            await _obey(partial(CALLS[kind], channel), server)
+        async with _calling(kind, endpoint, name, credentials_in(certificate)) as call:
+            await _obey(call, server)
 
     uvloop.run(run())
 

@@ -135,8 +135,7 @@ def test_a_region_that_names_the_keys_or_the_process_of_another_one_takes_nothin
 ) -> None:
     own, others = keys_of(federation, FLOODING), keys_of(federation, HOME)
 
-    async def scenario() -> None:
-        await federation.wait_joined([HOME])
+    async def forge() -> None:
         async with coordinator.dial() as channel:
             before = (await members(federation))[HOME]
             for field, forged in forgeries(own, others).items():
@@ -153,4 +152,11 @@ def test_a_region_that_names_the_keys_or_the_process_of_another_one_takes_nothin
                     await asyncio.sleep(LOOK)
             assert told == "SEALING_KEY_UNKNOWN", "the region itself has answered"
 
-    asyncio.run(scenario())
+    async def scenario() -> Served:
+        await federation.wait_joined([HOME])
+        async with coordinator.honest() as served:
+            await forge()
+            await served.end()
+        return served
+
+    require_served(asyncio.run(scenario()), KEPT)
