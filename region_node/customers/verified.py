@@ -79,7 +79,7 @@ def verified_line(
     require_documents(business, request, now)
     require_materials(context.federation.material_codes, asked.documents)
     line = own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
-    require_on_file(tx, context, request.documents, line, now)
+    require_on_file(tx, context, request.documents, line.customer_id, now)
     return line
 
 

@@ -19,7 +19,13 @@ HOUR = 3600  # seconds
 _DEALINGS = Tally(
     "dealings", key=("hour", "region", "operator", "staff_id"), added=("lines", "failures", "unknown_numbers")
 )
-_OF_NOBODY = frozenset({Reason.REASON_SUBSCRIPTION_NOT_FOUND, Reason.REASON_CUSTOMER_NOT_FOUND})
+_OF_NOBODY = frozenset(
+    {
+        Reason.REASON_SUBSCRIPTION_NOT_FOUND,
+        Reason.REASON_CUSTOMER_NOT_FOUND,
+        Reason.REASON_PROOF_NOT_OF_NUMBER,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,8 @@ def count_failure(
     """Counts a refused order or reading, a wrong code or password, or a code for a number that nobody has.
 
     `refused` is the reason of the refusal of a call that names a number. By SUBSCRIPTION_NOT_FOUND and
-    CUSTOMER_NOT_FOUND its caller learns that nobody has the number.
+    CUSTOMER_NOT_FOUND its caller learns that nobody has the number. PROOF_NOT_OF_NUMBER leaves that open. It
+    counts alike for all numbers, so that no bound reveals it.
     """
     party, hour = counted_as(dealer), hour_of(now)
     is_unknown = refused in _OF_NOBODY

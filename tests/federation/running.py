@@ -183,7 +183,7 @@ class Federation:
                 await billing.QueryBill(request, timeout=CALL_SECONDS)
             except grpc.aio.AioRpcError as error:
                 refused = from_rpc_error(error)
-                return refused is not None and refused.reason == Reason.REASON_SUBSCRIPTION_NOT_FOUND
+                return refused is not None and refused.reason == Reason.REASON_PROOF_NOT_OF_NUMBER
             raise AssertionError("a customer that nobody created has a bill")
 
         await until(holds, f"{asking} and {asked} know each other")

@@ -208,7 +208,7 @@ async def test_no_bill_of_a_closed_line_or_of_one_whose_card_was_just_replaced(
 
 
 async def test_no_bill_where_nobody_can_answer(federation: Federation, guangdong: Counter) -> None:
-    expected = {"": "NUMBER_UNRESOLVED", NOT_JOINED: "REGION_NOT_JOINED", "sichuan": "SUBSCRIPTION_NOT_FOUND"}
+    expected = {"": "NUMBER_UNRESOLVED", NOT_JOINED: "REGION_NOT_JOINED", "sichuan": "PROOF_NOT_OF_NUMBER"}
     for home, reason in expected.items():
         assert (await refusal(guangdong.bill(federation.next_number(home)))).reason == reason
 

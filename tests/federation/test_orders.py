@@ -144,8 +144,12 @@ def as_created(customer: Customer) -> Customer:
 
 async def test_a_line_that_nobody_has_is_rejected(federation: Federation, guangdong: Counter) -> None:
     for home in ("guangdong", "sichuan"):
-        order = await guangdong.order("SUSPEND", federation.next_number(home))
-        assert (order.state, order.error.reason) == (REJECTED, Reason.REASON_SUBSCRIPTION_NOT_FOUND)
+        for business, reason in (
+            ("SUSPEND", Reason.REASON_PROOF_NOT_OF_NUMBER),
+            ("PAY", Reason.REASON_SUBSCRIPTION_NOT_FOUND),  # without any proof
+        ):
+            order = await guangdong.order(business, federation.next_number(home))
+            assert (order.state, order.error.reason) == (REJECTED, reason)
 
 
 @pytest.mark.parametrize(

@@ -265,7 +265,7 @@ async def until_joined(story: Story) -> None:
 async def until_served(story: Story) -> None:
     """Returns once another region has an answer of the joiner, which has no customer yet."""
     async with story.dial_at("guangdong") as channel, asyncio.timeout(PATIENCE):
-        while await bill(channel, JOINER) != "SUBSCRIPTION_NOT_FOUND":  # noqa: ASYNC110 - of other processes
+        while await bill(channel, JOINER) != "PROOF_NOT_OF_NUMBER":  # noqa: ASYNC110 - of other processes
             await asyncio.sleep(0.1)
 
 

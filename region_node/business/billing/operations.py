@@ -17,9 +17,8 @@ from region_node.business.billing.usage import list_usage
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.ledger import LedgerEntry
 from region_node.customers.accounts.rules import payable, receivable, settled
-from region_node.customers.documents.register import require_on_file, with_file
+from region_node.customers.documents.register import proven_line, with_file
 from region_node.customers.documents.rules import require_documents, require_materials
-from region_node.customers.operations import readable_line
 from region_node.customers.preconditions import line_situation, require_preconditions
 from region_node.customers.rows import find_line
 from region_node.customers.verification.rows import find_key
@@ -56,8 +55,7 @@ def read_bill(
     require_materials(context.federation.material_codes, asked.documents)
     kept = context.federation.figure("bills-kept", (questioner.region, context.region))
     month = month_bounds(asked.month, now, context.time_zone, kept)
-    line = readable_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
-    require_on_file(tx, context, request.documents, line, now)
+    line = proven_line(tx, context, asked.number, request.documents, now, asking=questioner.region)
     require_preconditions(business.preconditions, line_situation(tx, context, line, questioner.region, now))
     call = AuditedCall(questioner.path, asked.requester.staff_id, now, questioner.proof)
     call.record(tx, "QueryBill", line.customer_id, asked.month)

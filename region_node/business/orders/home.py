@@ -67,8 +67,6 @@ def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime, 
     require_documents(prepared, order.request, now)
     require_verified(find_key(tx), order.id, order.request.number, order.request.documents)
     situation = first_situation(tx, context, prepared, order, now)
-    line = None if context.rule(business).opens_line else situation.line
-    require_on_file(tx, context.node, order.request.documents, line, now)
     require_possible(context, situation)
     order.home_region = region
     order.paper_use = paper_use(federation, order.request.documents)
@@ -165,7 +163,7 @@ def _supplement(tx: Transaction, context: OrderContext, order: Order, command: O
         raise Refused(Reason.REASON_NOT_VERIFIED, documents=", ".join(sorted(proofs)))
     require_size(order.ByteSize() + command.ByteSize())
     situation = situation_of(tx, context, order, now)
-    require_on_file(tx, context.node, command.supplement.documents, situation.line, now)
+    require_on_file(tx, context.node, command.supplement.documents, situation.line.customer_id, now)
     order.request.documents.extend(command.supplement.documents)
     order.paper_use = paper_use(context.node.federation, order.request.documents)
     if command.supplement.note:

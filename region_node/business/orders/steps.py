@@ -18,7 +18,8 @@ from region_node.business.orders.business import Effects, Situation, chosen_regi
 from region_node.business.orders.charged import fix_handling_fee
 from region_node.business.orders.context import OrderContext, require_amounts
 from region_node.customers.accounts.rules import FEES, EntryKind, transfer
-from region_node.customers.operations import readable_line, require_usable
+from region_node.customers.documents.register import proven_line, require_on_file
+from region_node.customers.operations import require_usable
 from region_node.customers.preconditions import require_preconditions
 from region_node.customers.proof import ORDER_NOTICE, Asked, ask_customer, must_ask, order_text, wait_until
 from region_node.customers.rows import Line, line_of
@@ -32,14 +33,16 @@ def first_situation(
 ) -> Situation:
     """The input of the first decision on an order, with the existing line or the one to open.
 
-    Raises Refused, or Moved where the line belongs to another region.
+    Raises Refused, also for documents on file that do not count, or Moved where the line belongs to another region.
     """
     business, federation, region = prepared.business, context.node.federation, context.node.region
     values = rules.read_characteristics(prepared, order.request)
     require_amounts(context.node, prepared, values, (order.origin_region, region))
     if not context.rule(business).opens_line:
-        line = readable_line(tx, federation, region, order.request.number, asking=order.origin_region)
+        number, documents = order.request.number, order.request.documents
+        line = proven_line(tx, context.node, number, documents, now, asking=order.origin_region)
     elif chosen_region(federation, business, values) == region:
+        require_on_file(tx, context.node, order.request.documents, None, now)
         line = line_to_open(order)
     else:
         raise Refused(Reason.REASON_NOT_HOME, region=region)

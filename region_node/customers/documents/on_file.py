@@ -46,7 +46,8 @@ class RegisterApplication:
         if owner == self._context.region:
 
             def read(tx: Transaction) -> ListDocumentsResponse:
-                return register.list_documents(tx, self._context, question, self._context.region, call)
+                own = self._context.region
+                return register.list_documents(tx, self._context, question, own, call, for_order=for_order)
 
             try:
                 if for_order:

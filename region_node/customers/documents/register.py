@@ -25,7 +25,7 @@ from region_node.customers.documents.rows import (
     is_same_person,
     withdraw_document,
 )
-from region_node.customers.operations import own_line, readable_line
+from region_node.customers.operations import own_line, readable_line, require_usable
 from region_node.customers.rows import Line, find_line
 from region_node.customers.status import RESTRICTED, status_of
 from region_node.node.context import RegionContext
@@ -33,6 +33,7 @@ from region_node.requests.auditing import AuditedCall
 
 _PAGE = "documents"
 CONTENT, IDENTITY = "document content", "identity document"  # kinds of indexes
+_NOBODY = ""  # the id of no customer
 
 
 def take_note(tx: Transaction, context: RegionContext, told: DocumentNotification, region: str, now: datetime) -> str:
@@ -58,19 +59,25 @@ def take_note(tx: Transaction, context: RegionContext, told: DocumentNotificatio
 
 
 def list_documents(
-    tx: Transaction, context: RegionContext, question: DocumentListQuestion, asking: str, asked: AuditedCall
+    tx: Transaction,
+    context: RegionContext,
+    question: DocumentListQuestion,
+    asking: str,
+    asked: AuditedCall,
+    *,
+    for_order: bool = False,
 ) -> ListDocumentsResponse:
-    """Returns a page of the documents on file of a customer of this region, for another region, and audits the reading.
+    """Returns a page of the documents on file of a customer of this region, for any region, and audits the reading.
 
-    Other regions get an empty list for a restricted or unknown customer. Raises Refused with DATA_AGREEMENT_MISSING, at
-    home with CUSTOMER_RESTRICTED or SUBSCRIPTION_NOT_FOUND; or Moved.
+    Other regions, and orders that lack documents, get an empty list for a restricted or unknown customer. Raises
+    Refused with DATA_AGREEMENT_MISSING, at home with CUSTOMER_RESTRICTED or SUBSCRIPTION_NOT_FOUND; or Moved.
     """
     size, after = page_size(question.page_size), dated_place(decode_token(_PAGE, question.page_token))
     number, purpose = question.number, f" for {question.business}" if question.business else ""
     missing = context.federation.without_agreement((asking, context.region), asked.now)
     if missing and asking != context.region:
         raise Refused(Reason.REASON_DATA_AGREEMENT_MISSING, region=missing)
-    if asking != context.region and _tells_nothing(tx, context, number):
+    if (for_order or asking != context.region) and _tells_nothing(tx, context, number):
         asked.record(tx, "ListDocuments", "-", f"0 read{purpose}")
         return ListDocumentsResponse()
     line = readable_line(tx, context.federation, context.region, number, asking=asking)
@@ -117,14 +124,35 @@ def with_file(
     return more
 
 
-def require_on_file(
-    tx: Transaction, context: RegionContext, documents: Sequence[Document], line: Line | None, now: datetime
-) -> None:
-    """Checks an order's documents on file against the register, the only authority for them.
+def proven_line(
+    tx: Transaction, context: RegionContext, number: str, documents: Sequence[Document], now: datetime, *, asking: str
+) -> Line:
+    """The line as `readable_line`, to whose customer the documents on file among those of a request belong.
 
-    `line` is None where the order opens one. Raises Refused with DOCUMENT_NOT_ON_FILE for a missing or different
-    document, or one of another person. Raises Refused with DOCUMENT_WITHDRAWN, DOCUMENT_EXPIRED or
-    DOCUMENT_NOT_REUSABLE.
+    Documents for a number that nobody has are refused as those of another customer, after the same reads. Their check
+    comes before that of the customer's status, so that no refusal reveals who has a number. Raises as `readable_line`
+    and `require_on_file`.
+    """
+    try:
+        line = own_line(tx, context.federation, context.region, number, asking=asking)
+    except Refused as refused:
+        if refused.reason != Reason.REASON_SUBSCRIPTION_NOT_FOUND or not documents:
+            raise
+        require_on_file(tx, context, documents, _NOBODY, now)
+        raise _not_of_number(documents) from None
+    require_on_file(tx, context, documents, line.customer_id, now)
+    require_usable(tx, context.federation, context.region, line.customer_id)
+    return line
+
+
+def require_on_file(
+    tx: Transaction, context: RegionContext, documents: Sequence[Document], customer_id: str | None, now: datetime
+) -> None:
+    """Checks the documents on file of a request against the register, the only authority for them.
+
+    `customer_id` is None where an order opens the line. Raises Refused with PROOF_NOT_OF_NUMBER for a missing or
+    different document, or one of another person; with DOCUMENT_NOT_ON_FILE where there is no customer yet. Raises
+    Refused with DOCUMENT_WITHDRAWN, DOCUMENT_EXPIRED or DOCUMENT_NOT_REUSABLE.
     """
     rules.require_reusable(context.federation, documents)
     for document in documents:
@@ -132,13 +160,20 @@ def require_on_file(
             continue
         row = find_document(tx, document.document_id)
         is_named_rightly = row is not None and rules.attested(row.message()) == document
-        if row is None or not is_named_rightly or not _is_of(tx, row, line):
-            raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=document.code)
+        if row is None or not is_named_rightly or not _is_of(tx, row, customer_id):
+            if customer_id is None:
+                raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=document.code)
+            raise _not_of_number(documents)
         rules.require_good(row.message(), now)
 
 
-def _is_of(tx: Transaction, row: DocumentRow, line: Line | None) -> bool:
-    return line is None or is_same_person(tx, line.customer_id, row.customer_id)
+def _is_of(tx: Transaction, row: DocumentRow, customer_id: str | None) -> bool:
+    return customer_id is None or is_same_person(tx, customer_id, row.customer_id)
+
+
+def _not_of_number(documents: Sequence[Document]) -> Refused:
+    codes = ", ".join(sorted({each.code for each in documents}))
+    return Refused(Reason.REASON_PROOF_NOT_OF_NUMBER, documents=codes)
 
 
 def _register(

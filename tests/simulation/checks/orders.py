@@ -125,7 +125,7 @@ def _is_fair(evidence: Evidence, errand: Errand, reason: Reason.ValueType) -> bo
         return by_line[reason]
     business, counts = described(errand.business), evidence.history.counts
     match reason:
-        case Reason.REASON_SUBSCRIPTION_NOT_FOUND:
+        case Reason.REASON_SUBSCRIPTION_NOT_FOUND | Reason.REASON_PROOF_NOT_OF_NUMBER:
             return errand.number == NOBODYS
         case Reason.REASON_ORDER_EXPIRED:
             passed = counts["weeks passed"]

@@ -815,6 +815,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Both members of staff make a statement about the reading: the second one by `region-node approvals statement`, the
     first one by the command that reads.
     """
+    REASON_PROOF_NOT_OF_NUMBER: _Reason.ValueType  # 705
+    """Check the number and the papers with the customer, and send both again with a new request id. ListDocuments has the
+    documents that are on file for a number. A number that nobody has is refused for the same reason.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1610,6 +1614,10 @@ REASON_NUMBERS_GIVEN_TOO_MANY: Reason.ValueType  # 702
 REASON_LEGAL_DUTY_UNPROVEN: Reason.ValueType  # 703
 """Both members of staff make a statement about the reading: the second one by `region-node approvals statement`, the
 first one by the command that reads.
+"""
+REASON_PROOF_NOT_OF_NUMBER: Reason.ValueType  # 705
+"""Check the number and the papers with the customer, and send both again with a new request id. ListDocuments has the
+documents that are on file for a number. A number that nobody has is refused for the same reason.
 """
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
