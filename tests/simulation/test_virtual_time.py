@@ -1,6 +1,9 @@
 """Processes that stand still on virtual time."""
 
 import asyncio
+import contextlib
+import random
+import selectors
 
 from gateway.process.turns import owner
 from tests.simulation.virtual_time import FreezingLoop, Process, VirtualLoop
@@ -56,3 +59,49 @@ def test_work_in_a_process_has_nothing_of_the_context_of_whoever_asks_for_it() -
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         assert runner.run(scenario()) == ""
+
+
+class PassingSelector(selectors.SelectSelector):
+    """Lets time pass instead of waiting, for a loop of asyncio."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.now += max(timeout or 0.0, 0.0)
+        return []
+
+
+class ShippedLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self.passing = PassingSelector()
+        super().__init__(self.passing)
+
+    def time(self) -> float:
+        return self.passing.now
+
+
+def lived(loop: asyncio.AbstractEventLoop) -> list[tuple[str, float]]:
+    """Everything that happens to many who sleep, give up, and cancel each other, often at the same instants."""
+    done, source = list[tuple[str, float]](), random.Random(1)
+
+    async def live(name: str) -> None:
+        for _ in range(20):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(source.choice((0.0, 0.1, 0.3, 1.0, 50.0))):
+                    await asyncio.sleep(source.choice((0.0, 0.1, 0.1 + 0.2, 0.3, 0.7)))
+            done.append((name, loop.time()))
+
+    async def all_live() -> None:
+        tasks = [loop.create_task(live(f"{each}")) for each in range(100)]
+        await asyncio.sleep(2.0)
+        for task in tasks[::3]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    with contextlib.closing(loop):
+        loop.run_until_complete(all_live())
+    return done
+
+
+def test_a_loop_on_virtual_time_does_everything_in_the_order_of_a_loop_of_asyncio() -> None:
+    assert lived(VirtualLoop()) == lived(ShippedLoop())

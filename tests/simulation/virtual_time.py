@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import selectors
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from asyncio.base_events import BaseEventLoop
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from _typeshed import FileDescriptorLike
+from heapq import heapify, heappop, heappush
+from typing import TypeVar
 
 T = TypeVar("T")
 
 _LONGEST = 3600.0  # seconds; the longest run takes a tenth of them
+_RESOLUTION = 1e-9  # seconds: timers that are no further apart are due together
+_MANY = 100  # timers, from which on those that are cancelled go before they are due
 
 
 class Stalled(Exception):
     """Nothing is left to do and nothing will ever happen, or it goes on without end: the simulation hangs."""
-
-
-class _Selector(selectors.BaseSelector):
-    """Waits for no file: lets virtual time pass instead."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self._keys: dict[FileDescriptorLike, selectors.SelectorKey] = {}
-
-    def register(self, fileobj: FileDescriptorLike, events: int, data: object = None) -> selectors.SelectorKey:
-        self._keys[fileobj] = selectors.SelectorKey(fileobj, 0, events, data)
-        return self._keys[fileobj]
-
-    def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
-        return self._keys.pop(fileobj)
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or self.now > _LONGEST:
-            raise Stalled(f"after {self.now:.0f} s")
-        self.now += max(timeout, 0.0)
-        return []
-
-    def get_map(self) -> Mapping[FileDescriptorLike, selectors.SelectorKey]:
-        return self._keys
 
 
 class Process:
@@ -101,16 +78,53 @@ def running_process() -> Process | None:
     return _process.get()
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time jumps to the next timer whenever nothing else is left to do."""
+class _Timer(asyncio.TimerHandle):
+    """A callback that is due at an instant."""
+
+    __slots__ = ("is_waiting",)
+
+    def __init__(
+        self,
+        instant: float,
+        callback: Callable[..., object],
+        args: Sequence[object],
+        loop: VirtualLoop,
+        context: contextvars.Context | None,
+    ) -> None:
+        super().__init__(instant, callback, args, loop, context)
+        self.is_waiting = True
+
+
+class _Instant(float):
+    """The instant of a timer: a heap compares it as a number, several times for each timer."""
+
+    __slots__ = ("timer",)
+
+    timer: _Timer
+
+
+class VirtualLoop(BaseEventLoop):
+    """An event loop whose time jumps to the next timer whenever nothing else is left to do.
+
+    It waits for no file and no thread. Its order is that of asyncio's own loops, also among timers of one instant.
+    """
 
     def __init__(self) -> None:
-        self._passing = _Selector()
-        super().__init__(self._passing)
+        super().__init__()
+        self._now = 0.0
+        self._due_now: deque[asyncio.Handle] = deque()
+        self._instants: list[_Instant] = []
+        self._cancelled = 0  # timers among them
+
+    def close(self) -> None:
+        """See asyncio. Lets go of all that would have come."""
+        super().close()
+        self._due_now.clear()
+        self._instants.clear()
 
     def time(self) -> float:
         """Virtual seconds since the start."""
-        return self._passing.now
+        return self._now
 
     def create_task(
         self,
@@ -125,6 +139,64 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if process is not None:
             process.take_in(task)
         return task
+
+    def call_soon(
+        self, callback: Callable[..., object], *args: object, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        """See asyncio."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._due_now.append(handle)
+        return handle
+
+    call_soon_threadsafe = call_soon
+
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: object, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """See asyncio."""
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: object, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """See asyncio."""
+        instant = _Instant(when)
+        instant.timer = timer = _Timer(when, callback, args, self, context)
+        heappush(self._instants, instant)
+        return timer
+
+    def _timer_handle_cancelled(self, handle: _Timer) -> None:
+        """Is called by asyncio."""
+        self._cancelled += handle.is_waiting
+
+    def _run_once(self) -> None:
+        """Is called by asyncio: all that is due now, or at the next instant at which anything is."""
+        self._drop_cancelled()
+        due, instants = self._due_now, self._instants
+        if self._now > _LONGEST or not (due or instants):
+            raise Stalled(f"after {self._now:.0f} s")
+        if not due:
+            self._now += max(instants[0] - self._now, 0.0)
+        end = self._now + _RESOLUTION
+        while instants and instants[0] < end:
+            timer = heappop(instants).timer
+            timer.is_waiting = False
+            due.append(timer)
+        for _ in range(len(due)):
+            handle = due.popleft()
+            if not handle.cancelled():
+                handle._run()
+
+    def _drop_cancelled(self) -> None:
+        instants = self._instants
+        if len(instants) > _MANY and self._cancelled * 2 > len(instants):
+            self._instants = [each for each in instants if not each.timer.cancelled()]
+            heapify(self._instants)
+            self._cancelled = 0
+            return
+        while instants and instants[0].timer.cancelled():
+            heappop(instants)
+            self._cancelled -= 1
 
 
 class FreezingLoop(VirtualLoop):
@@ -193,15 +265,20 @@ class WallTime:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, start: datetime) -> None:
         self._loop = loop
-        self._start = start
+        self._start = self._now = start
+        self._read_at = 0.0
 
     def now(self) -> datetime:
-        """The true instant."""
-        return self._start + timedelta(seconds=self._loop.time())
+        """The true instant. Much happens in one: it is counted once."""
+        seconds = self._loop.time()
+        if seconds != self._read_at:
+            self._read_at, self._now = seconds, self._start + timedelta(seconds=seconds)
+        return self._now
 
     def leap(self, duration: timedelta) -> None:
         """Lets a time pass in which no message travels."""
         self._start += duration
+        self._now += duration
 
 
 class NodeClock:
