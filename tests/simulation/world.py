@@ -11,7 +11,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity
 from gateway.security.region_keys import KeySet, RegionKeys
-from gateway.security.signing import Signer, TrustedKeys
+from gateway.security.signing import TrustedKeys
 from gateway.store.port import Transaction
 from gateway.store.sqlite import SqliteDatabase
 from region_node.business.billing.bills import BillLineRow, BillRow, insert_bill
@@ -30,6 +30,7 @@ from region_node.requests.auditing import AuditedCall
 from tests.empty_database import empty_image
 from tests.shipped import shipped_configuration
 from tests.simulation.batch import run_batch
+from tests.simulation.signatures import KnownKeys, NotingSigner
 
 START = datetime(2026, 3, 28, 3, 0, tzinfo=UTC)  # three days before a billing cycle in Asia/Shanghai
 REGIONS = ("guangdong", "sichuan", "henan")
@@ -145,7 +146,7 @@ def drawn_keys(region: str, source: random.Random) -> RegionKeys:
 class Keys:
     """The signing keys of the regions, made once per process: no run depends on them."""
 
-    signers: dict[str, Signer]
+    signers: dict[str, NotingSigner]
     certificates: dict[str, bytes]
     trusted: TrustedKeys
 
@@ -155,12 +156,12 @@ def keys() -> Keys:
     """Signing keys and certificates of one authority."""
     federation = configuration().federation
     authority = Authority.create(federation, START - _VALID, START + _VALID)
-    signers, certificates = {}, {}
-    trusted = TrustedKeys(authority.certificate_pem, federation)
+    signers, certificates = dict[str, NotingSigner](), {}
+    trusted = KnownKeys(authority.certificate_pem, federation, lambda region: signers[region].verifying)
     for region in REGIONS:
         identity = Identity(federation, Role.ROLE_REGION, region, "")
         issued = authority.issue_signing(identity, START - _VALID, START + _VALID)
-        signers[region] = Signer(issued.key)  # type: ignore[arg-type]  # signing keys are Ed25519
+        signers[region] = NotingSigner(issued.key)  # type: ignore[arg-type]  # signing keys are Ed25519
         certificates[region] = issued.certificate_pem
         trusted.accept(region, issued.certificate_pem, START)
     return Keys(signers, certificates, trusted)

@@ -1,11 +1,8 @@
 """Non-repudiation (G11): both ends hold the same signed envelope and the same signed receipt of every command."""
 
 from collections import Counter
-from functools import cache, lru_cache
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.x509 import load_pem_x509_certificate
 
 from deploy.audit.check_proof import SIGNATURE, Wrong, signed_bytes
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultMoved
@@ -19,7 +16,6 @@ from tests.simulation.evidence import Evidence
 from tests.simulation.world import keys
 
 SIGNED, LOST = "non-repudiation", "nothing lost"
-_SIGNATURES = 4_096  # more than those of a run
 
 
 def check(evidence: Evidence) -> None:
@@ -81,23 +77,10 @@ def _both_ends(evidence: Evidence, row: Kept, arrived: list[tuple[str, Kept]]) -
 def _proves_alone(kind: str, signer: str, content: bytes, proof: bytes) -> bool:
     """Whether the script for authorities, which shares no code with the nodes, accepts a signature."""
     try:
-        _require_signed(signer, proof[:SIGNATURE], signed_bytes(kind, content, proof)[0])
+        keys().signers[signer].verifying.verify(proof[:SIGNATURE], signed_bytes(kind, content, proof)[0])
     except (InvalidSignature, Wrong):
         return False
     return True
-
-
-@lru_cache(_SIGNATURES)
-def _require_signed(signer: str, signature: bytes, signed: bytes) -> None:
-    """Raises InvalidSignature for a wrong signature. That of a commit is verified once for all that it proves."""
-    _key_of(signer).verify(signature, signed)
-
-
-@cache
-def _key_of(region: str) -> Ed25519PublicKey:
-    key = load_pem_x509_certificate(keys().certificates[region]).public_key()
-    assert isinstance(key, Ed25519PublicKey)
-    return key
 
 
 def _trace(evidence: Evidence, row: Kept) -> str:
