@@ -3,12 +3,14 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.values.money import share_half_up
 
+_MONTHS = 256  # that are kept: each look for due bills asks for the same two or three
 _MONTH = re.compile(r"(?!0000)\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
 
@@ -33,17 +35,13 @@ class Month:
     @classmethod
     def of(cls, name: str, time_zone: str) -> "Month":
         """The month with a name. Raises ValueError for another form than YYYY-MM."""
-        if not is_month(name):
-            raise ValueError(f"no month: {name}")
-        first = datetime(int(name[:4]), int(name[5:]), 1, tzinfo=ZoneInfo(time_zone))
-        after = next_month(first)
-        days = (after.date() - first.date()).days
-        return cls(name, first.astimezone(UTC), after.astimezone(UTC), days, time_zone)
+        return _month(name, time_zone)
 
     @classmethod
     def at(cls, instant: datetime, time_zone: str) -> "Month":
         """The month of an instant."""
-        return cls.of(f"{instant.astimezone(ZoneInfo(time_zone)):%Y-%m}", time_zone)
+        local = instant.astimezone(ZoneInfo(time_zone))
+        return cls.of(f"{local.year:04}-{local.month:02}", time_zone)
 
     @property
     def last_instant(self) -> datetime:
@@ -64,6 +62,16 @@ class Month:
     def __sub__(self, other: "Month") -> int:
         """How many months lie between."""
         return _number(self.name) - _number(other.name)
+
+
+@lru_cache(_MONTHS)
+def _month(name: str, time_zone: str) -> Month:
+    if not is_month(name):
+        raise ValueError(f"no month: {name}")
+    first = datetime(int(name[:4]), int(name[5:]), 1, tzinfo=ZoneInfo(time_zone))
+    after = next_month(first)
+    days = (after.date() - first.date()).days
+    return Month(name, first.astimezone(UTC), after.astimezone(UTC), days, time_zone)
 
 
 def _number(month: str) -> int:
