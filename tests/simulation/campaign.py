@@ -12,7 +12,6 @@ from functools import partial
 from tests.simulation import faults, losing, replicas
 from tests.simulation.federation import Report, simulate
 
-_CHUNK = 10  # seeds that a process runs before it tells
 _GARBAGE = 100_000  # objects, about those of a second of work: what a run leaves is let go of at its end anyway
 
 
@@ -46,14 +45,13 @@ class Summary:
     seconds: float = 0.0
     """From the start of the first run to the end of the last."""
 
-    def take_in(self, reports: Sequence[Report]) -> None:
-        """Adds runs."""
-        for report in reports:
-            self.seeds += 1
-            self.counts.update(report.counts)
-            self.cpu_seconds += report.cpu_seconds
-            if report.violations:
-                self.failed.append(report)
+    def take_in(self, report: Report) -> None:
+        """Adds a run."""
+        self.seeds += 1
+        self.counts.update(report.counts)
+        self.cpu_seconds += report.cpu_seconds
+        if report.violations:
+            self.failed.append(report)
 
     @property
     def never_happened(self) -> list[str]:
@@ -74,22 +72,24 @@ class Summary:
 
 
 def run_seeds(seeds: range, jobs: int, told: Callable[[Summary], None], kind: str = "federation") -> Summary:
-    """Runs seeds of a kind, in `jobs` processes; reports the progress after every few."""
-    chunks = [seeds[index : index + _CHUNK] for index in range(0, len(seeds), _CHUNK)]
+    """Runs seeds of a kind, in `jobs` processes; reports the progress after each.
+
+    A process that is done takes the next seed: none is idle while another has several left.
+    """
     run, summary, begun = partial(_run, kind), Summary(RUNS[kind].happens), time.monotonic()
 
-    def take_in(reports: Sequence[Report]) -> None:
-        summary.take_in(reports)
+    def take_in(report: Report) -> None:
+        summary.take_in(report)
         summary.seconds = time.monotonic() - begun
         told(summary)
 
     if jobs == 1:
-        for chunk in chunks:
-            take_in(run(chunk))
+        for seed in seeds:
+            take_in(run(seed))
         return summary
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare) as pool:
-        for reports in pool.map(run, chunks):
-            take_in(reports)
+        for report in pool.map(run, seeds):
+            take_in(report)
     return summary
 
 
@@ -99,5 +99,6 @@ def _prepare() -> None:
     gc.set_threshold(_GARBAGE)
 
 
-def _run(kind: str, seeds: Sequence[int]) -> list[Report]:
-    return [report if report.violations else report.without_events() for report in map(RUNS[kind].run, seeds)]
+def _run(kind: str, seed: int) -> Report:
+    report = RUNS[kind].run(seed)
+    return report if report.violations else report.without_events()
