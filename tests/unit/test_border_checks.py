@@ -12,7 +12,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.issue_pb2 import Issue
 from gateway.api.region.v1.loan_pb2 import Loan
-from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.support_request_pb2 import SupportRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -379,6 +378,9 @@ def test_a_forged_or_stale_version_changes_nothing_of_any_kind(borders: Sequence
     def other_words(border: Border) -> str:
         return border.told(having("state", border.kind.final))
 
+    def nonsense(border: Border) -> str:
+        return border.arrives(border.kind.update[0], b"\xff", border.name(HERE), OWNER)
+
     earlier = to_timestamp(NOW - timedelta(minutes=1))
     no, invalid, taken = (NOT_ALLOWED, True), (INVALID, True), ("ACCEPTED", True)
     table: Sequence[Row] = (
@@ -394,11 +396,7 @@ def test_a_forged_or_stale_version_changes_nothing_of_any_kind(borders: Sequence
         ("of what has ended", ended, taken),
         ("of what is unreadable", unreadable, taken),
         ("of what is unreadable, by a stranger", unreadable_by_a_stranger, no),
-        (
-            "no message",
-            after(lambda each: each.arrives(each.kind.update[0], b"\xff", each.name(HERE), OWNER)),
-            invalid,
-        ),
+        ("no message", after(nonsense), invalid),
     )
     assert wrong(borders, table) == []
 
@@ -457,7 +455,7 @@ def test_an_answer_tells_of_nothing_but_what_was_sent_there(borders: Sequence[Bo
         spoil = {
             "fault": having("outages", None),
             "complaint": having("level", 9),
-            "order": lambda each: cast(Order, each).state_changes.add().time.MergeFrom(Timestamp(seconds=2**60)),
+            "order": having("cancellation_time", Timestamp(seconds=2**60)),
             "loan": lambda each: cast(Loan, each).notices.add().due_time.MergeFrom(Timestamp(seconds=2**60)),
             "issue": lambda each: cast(Issue, each).actions.add().due_time.MergeFrom(Timestamp(seconds=2**60)),
         }.get(border.kind.name)

@@ -85,7 +85,7 @@ def test_an_instant_without_a_zone_is_a_defect() -> None:
 def test_an_instant_outside_of_the_calendar_is_found_wherever_a_message_has_it(
     spoil: Callable[[Order, Timestamp], None], told: Timestamp
 ) -> None:
-    order = Order(create_time=Timestamp(seconds=1), state=1)
+    order = Order(create_time=Timestamp(seconds=1))
     order.request.documents.add().verify_time.CopyFrom(Timestamp(seconds=1))
     assert times_are_dated(order)
     spoil(order, told)
