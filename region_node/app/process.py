@@ -60,6 +60,7 @@ from region_node.app.row_migrations import migrate_rows
 from region_node.app.services import ServicePorts
 from region_node.app.services import services as node_services
 from region_node.app.systems import fulfilment, notifier, sinks_of
+from region_node.business.catalogue.changes import CatalogueChanges
 from region_node.business.joint import proving
 from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
@@ -165,7 +166,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             CaseNotifier(ports.store, client.tell_case).run(),
             ProblemNotifier(core_ports.context, ports.store, tellers, count_complaints).run(),
             _planning(core_ports, client, restored).run(),
-            _listener_delivery(ports, core).run(),
+            *_of_listeners(ports, core),
             *await door.open(own, border, stack, server.calls, *_web(ports)),
             *_of_database(ports, registry, core_ports, core, fence, telemetry.meter),
             *credential_loops(ports, client, telemetry.meter),
@@ -220,12 +221,12 @@ def _services(
     return node_services(ServicePorts(core, *told, questions, client.hold_planned_outage, *listeners, scopes))
 
 
-def _listener_delivery(ports: Ports, core: RegionCore) -> ListenerDelivery:
+def _of_listeners(ports: Ports, core: RegionCore) -> Sequence[Coroutine[None, None, None]]:
     settings, uri = ports.settings, ports.settings.identity.uri
     outside = (ports.store, ports.clock, core.changes, ports.callbacks, ports.source, event_writer(uri))
     delivery = ListenerDelivery(DeliveryPorts(core.context, settings.federation, *outside))
     core.deliveries.append(delivery.deliveries)
-    return delivery
+    return delivery.run(), CatalogueChanges(core.context, ports.store).run()
 
 
 def _web(ports: Ports) -> "tuple[Sequence[Api], Sequence[WebConsole], AccessTokens | None]":

@@ -7,7 +7,9 @@ from gateway.api.region.v1.fault_pb2 import FaultState
 from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.relay import at_rest
 from region_node.approvals.kind import APPROVALS
+from region_node.business.billing import bill_events
 from region_node.business.billing.kind import ACCOUNTS
+from region_node.business.catalogue import offerings
 from region_node.business.joint import rows as joint_rows
 from region_node.business.joint.settled import SETTLED_ITEMS, SETTLED_JOINT
 from region_node.business.orders import rows as order_rows
@@ -34,6 +36,7 @@ from region_node.care.loans.kind import LOANS
 from region_node.care.loans.rows import LOAN_ROWS
 from region_node.care.quality.kind import SAMPLES
 from region_node.care.surveys.kind import SURVEYS
+from region_node.customers import events as customer_events
 from region_node.customers.documents.kind import DOCUMENTS
 from region_node.customers.kind import CUSTOMERS
 from region_node.customers.notices.kind import NOTICES
@@ -124,6 +127,9 @@ COUNTED: Sequence[Counted] = (
     bulletin_rows.NUMBERS,
     agreement_rows.NUMBERS,
     improvements.NUMBERS,
+    customer_events.EVENTS,
+    offerings.EVENTS,
+    bill_events.EVENTS,
     AlarmNumbers(),
 )
 """All numbers of records and of their changes, which go on behind those that a lost part of the database has given."""

@@ -8,6 +8,7 @@ from gateway.errors import Refused
 from gateway.store import vault
 from gateway.store.port import Transaction
 from region_node.customers.contact_preferences import forget_preferences
+from region_node.customers.events import forget_events
 from region_node.customers.other_contacts.rows import forget_other_contacts
 from region_node.customers.rows import CustomerRow, customer_sealing, lines_of_customer, product_sealing
 from region_node.node.context import RegionContext
@@ -26,6 +27,7 @@ def _forget(tx: Transaction, customer_id: str) -> None:
     tx.execute("DELETE FROM identities WHERE customer_id = :id", id=customer_id)
     forget_preferences(tx, customer_id)
     forget_other_contacts(tx, customer_id)
+    forget_events(tx, customer_id)
     tx.execute("UPDATE products SET taken_over_content = NULL WHERE customer_id = :id", id=customer_id)
 
 

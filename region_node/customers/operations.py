@@ -15,6 +15,7 @@ from gateway.store.timers import Timer, cancel_timer, set_timer
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import OPENING, REFUNDS_DUE, EntryKind, Posting, transfer
 from region_node.customers.contact_preferences import keep_preferences, preferences_of
+from region_node.customers.events import note_attributes, note_changed_line, note_new_lines
 from region_node.customers.listed_lines import lines_after
 from region_node.customers.moved_numbers import has_moved, home_elsewhere, is_home_of
 from region_node.customers.other_contacts.notices import notify_of_change
@@ -83,6 +84,7 @@ def take_over(tx: Transaction, new: Sequence[NewCustomer], currency: str, now: d
     """Stores customers that `Registered` has admitted, with their lines and opening entries."""
     insert_customers(tx, [each.customer for each in new])
     insert_lines(tx, [each.line for each in new], now, [each.digest for each in new])
+    note_new_lines(tx, [each.line for each in new], now)
     insert_subscriptions(tx, [subscription for each in new for subscription in each.subscriptions])
     ledger.post_all(tx, [_opening(each) for each in new if each.balance], currency, now)
     for each in new:
@@ -156,6 +158,7 @@ def change(
     if changed.customer != found.customer:
         update_customer(tx, changed.customer)
     if changed != found:
+        note_attributes(tx, found.customer.customer_id, asked.now)
         asked.record(tx, "UpdateCustomer", found.customer.customer_id, ", ".join(fields))
     return changed
 
@@ -224,12 +227,14 @@ def _require_not_erased(tx: Transaction, number: str) -> None:
 
 
 def keep_line(tx: Transaction, line: Line, now: datetime) -> None:
-    """Stores a new or changed line and the start of its state. A timer ends a suspension with an agreed end."""
+    """Stores a new or changed line, and notes the change and its state. A timer ends an agreed suspension."""
     before = line_at_rest(tx, line.product_id)
     if before is None:
         insert_line(tx, line)
+        note_new_lines(tx, [line], now)
     else:
         update_line(tx, line)
+        note_changed_line(tx, before, line, now)
     note_state(tx, before, line, now)
     if line.suspension_end is not None or (before is not None and before.suspension_end is not None):
         _watch_suspension(tx, line)

@@ -29,10 +29,11 @@ from region_node.listeners.callbacks import Callbacks, Connection
 from region_node.listeners.events import ResourceEvent, event_for
 from region_node.listeners.forms import callback_of
 from region_node.listeners.resources import last_change, resource_of
-from region_node.listeners.rows import ABOUT, ListenerChanged, ListenerRow
+from region_node.listeners.rows import ListenerRow
 from region_node.node.context import RegionContext
 from region_node.node.deliveries import Deliveries
 from region_node.node.outgoing import Outgoing, Queue
+from region_node.records.listened import ABOUT, ListenerChanged
 from region_node.requests.changes import Changes
 
 LONGEST_REST = 300.0  # seconds: a repaired callback is told within this time
@@ -141,7 +142,8 @@ class ListenerDelivery:
         ports, listener = self._ports, told.row.listener
         resource, region = resource_of(listener.resource), ports.context.region
         reader = Identity(ports.federation, Role.ROLE_OPERATOR, region, told.row.operator)
-        ports.context.scopes.require_service(reader.name, resource.service)
+        for service in resource.services:
+            ports.context.scopes.require_service(reader.name, service)
         self._require_not_revoked(told.row)
         changes, last = await ports.store.read(
             lambda tx: (resource.after(tx, told.row.position, reader), resource.last(tx))

@@ -11,6 +11,7 @@ from gateway.time.clock import from_microseconds, to_timestamp
 from region_node.records.watches import Change, ChangeKind
 
 _KINDS: Mapping[ChangeKind, EventKind.ValueType] = {
+    ChangeKind.DELETED: EventKind.EVENT_KIND_DELETE,
     ChangeKind.CREATED: EventKind.EVENT_KIND_CREATE,
     ChangeKind.STATE: EventKind.EVENT_KIND_STATE_CHANGE,
     ChangeKind.ATTRIBUTE: EventKind.EVENT_KIND_ATTRIBUTE_VALUE_CHANGE,

@@ -44,9 +44,11 @@ def port_of(url: SplitResult) -> int:
     return url.port or _HTTPS
 
 
-def known_kinds(kinds: Sequence[EventKind.ValueType]) -> Sequence[EventKind.ValueType]:
-    """The kinds of events, each once, in order; none for all. Raises Refused for an unknown one."""
-    if not set(kinds) <= set(EventKind.values()) - {EventKind.EVENT_KIND_UNSPECIFIED}:
+def known_kinds(
+    kinds: Sequence[EventKind.ValueType], known: Collection[EventKind.ValueType]
+) -> Sequence[EventKind.ValueType]:
+    """The kinds of events, each once, in order; none for all. Raises Refused for any but the `known` ones."""
+    if not set(kinds) <= set(known):
         raise invalid("kinds", "names an unknown kind", "含有未知的事件类型")
     return sorted(set(kinds))
 

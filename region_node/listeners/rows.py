@@ -10,16 +10,11 @@ from gateway.api.region.v1.listener_service_pb2 import Listener, ListenerResourc
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from region_node.listeners.forms import STOPS_AFTER
+from region_node.records.listened import ABOUT, ListenerChanged
 from region_node.records.listing import Direction
 
-ABOUT = "listeners"  # the subject of notifications to other processes
 SHARE = 4  # listeners of one operator system that a process tells at once: its slow callbacks hold nobody else up
 _COLUMNS = "operator, position, attempts, COALESCE(due_time, 0) AS due, body, certificates"
-
-
-@dataclass(frozen=True)
-class ListenerChanged:
-    """Published when changes may wait for a listener."""
 
 
 @dataclass(frozen=True)

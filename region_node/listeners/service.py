@@ -43,10 +43,12 @@ class ListenerService(ListenerServiceServicer):
     ) -> api.RegisterListenerResponse:
         """See the contract."""
         operator, call = current_call().identity.name, audited_call(request.requester, self._clock)
-        self._context.scopes.require_service(operator, resource_of(request.resource).service)
+        resource = resource_of(request.resource)
+        for service in resource.services:
+            self._context.scopes.require_service(operator, service)
         if request.format not in EventFormat.values():
             raise invalid("format", "names an unknown format", "格式未知")
-        request.kinds[:] = known_kinds(request.kinds)
+        request.kinds[:] = known_kinds(request.kinds, resource.kinds)
         await self._callbacks.require_callable(callback_of(request.callback))
         certificates = b"".join(each.public_bytes(Encoding.PEM) for _, each in current_call().certificates)
         found = await self._store.write(lambda tx: _register(tx, operator, request, call, certificates))

@@ -1,6 +1,8 @@
-"""TMF678 Customer Bill Management v4, to be read: its routes, each the RPC QueryBill of BillingService."""
+"""TMF678 Customer Bill Management v4, to be read: its routes, each the RPC QueryBill, or one of ListenerService."""
 
 from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillRequest, QueryBillResponse
+from gateway.api.region.v1.listener_service_pb2 import EventKind, ListenerResource
+from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection
@@ -14,6 +16,8 @@ from region_node.open_api.customer_bills import (
     shown_papers,
     told_bill,
 )
+from region_node.open_api.events import REFERENCE, EventSource
+from region_node.open_api.hub import hub_routes
 from region_node.open_api.resources import tokens_of, told_list, told_one
 
 _RPC = "/gateway.api.region.v1.BillingService/QueryBill"
@@ -48,8 +52,15 @@ def _query(asked: Asked, month: str) -> QueryBillRequest:
     return request
 
 
+def _named(bill: Bill) -> JsonObject:
+    return told_bill(bill, _ROOT, REFERENCE).only(REFERENCE)
+
+
 _ROOT = "/tmf-api/customerBillManagement/v4"
 _RESOURCE = CUSTOMER_BILL.resource(Bill, lambda bill: told_bill(bill, _ROOT))
+BILL_EVENTS = EventSource.of(
+    ListenerResource.LISTENER_RESOURCE_CUSTOMER_BILL, BILL, _named, kinds=(EventKind.EVENT_KIND_CREATE,)
+)
 BILL_MANAGEMENT = Api(
     _ROOT,
     (
@@ -64,6 +75,7 @@ BILL_MANAGEMENT = Api(
             selection=Selection(f"-{MONTH}", {MONTH: ()}, is_sortable=False, pages=1),
         ),
         Route.of("GET", f"/{BILL}/{{id}}", _RPC, _get, _got, resource=_RESOURCE),
+        *hub_routes(_ROOT, BILL_EVENTS),
     ),
     0,
     (CUSTOMER_BILL.page(_ROOT, "BillingService"),),

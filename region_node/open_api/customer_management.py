@@ -1,12 +1,19 @@
 """TMF629 Customer Management v4 and v5: its routes, each an RPC of CustomerService."""
 
+from collections.abc import Sequence
+
 from google.protobuf.message import Message
 
 from gateway.api.region.v1 import customer_service_pb2 as api
+from gateway.api.region.v1.customer_service_pb2 import Customer
+from gateway.api.region.v1.listener_service_pb2 import EventKind, ListenerResource
+from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import FIELDS, LIMIT, SORT, Selection, require_known
 from region_node.open_api.customers import CUSTOMER, CUSTOMER_TYPE, changed_customer, told_customer
+from region_node.open_api.events import OF_A_RECORD, REFERENCE, EventSource
+from region_node.open_api.hub import hub_routes
 from region_node.open_api.resources import part_of, tokens_of, told_list, told_one, total_of
 from region_node.open_api.versions import version_of
 
@@ -47,7 +54,15 @@ def _patched(asked: Asked, response: api.UpdateCustomerResponse) -> Answer:
     return told_one(asked, told_customer(response.customer, asked.root, asked.fields))
 
 
-def _api(root: str) -> Api:
+def _events(root: str, resource: ListenerResource.ValueType) -> EventSource:
+    def named(customer: Customer) -> JsonObject:
+        return told_customer(customer, root, REFERENCE).only(REFERENCE)
+
+    kinds = (*OF_A_RECORD, EventKind.EVENT_KIND_DELETE)
+    return EventSource.of(resource, CUSTOMER, named, version=version_of(root), kinds=kinds)
+
+
+def _api(root: str, hub: Sequence[Route]) -> Api:
     version = version_of(root)
     customer = CUSTOMER_TYPE.resource(api.Customer, lambda customer: told_customer(customer, root))
     return Api(
@@ -73,6 +88,7 @@ def _api(root: str) -> Api:
                 resource=customer,
                 attributes=version.attributes("name", "contactMedium"),
             ),
+            *hub,
         ),
         0,
         (CUSTOMER_TYPE.page(root, "CustomerService"),),
@@ -80,5 +96,8 @@ def _api(root: str) -> Api:
     )
 
 
-CUSTOMER_MANAGEMENT = _api("/tmf-api/customerManagement/v4")
-CUSTOMER_MANAGEMENT_V5 = _api("/tmf-api/customerManagement/v5")
+_V4, _V5 = "/tmf-api/customerManagement/v4", "/tmf-api/customerManagement/v5"
+CUSTOMER_EVENTS = _events(_V4, ListenerResource.LISTENER_RESOURCE_CUSTOMER)
+CUSTOMER_EVENTS_V5 = _events(_V5, ListenerResource.LISTENER_RESOURCE_CUSTOMER_V5)
+CUSTOMER_MANAGEMENT = _api(_V4, hub_routes(_V4, CUSTOMER_EVENTS))
+CUSTOMER_MANAGEMENT_V5 = _api(_V5, hub_routes(_V5, CUSTOMER_EVENTS_V5))

@@ -1,6 +1,6 @@
 """Events in the forms for listeners: TM Forum's, and CloudEvents 1.0 in structured JSON. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -15,6 +15,13 @@ from region_node.open_api.versions import V4, Version
 
 CLOUD_EVENTS = "cloudevents"
 _CLOUD_EVENTS_TYPE = "application/cloudevents+json"
+REFERENCE = ("id", "href", "@type", "@baseType", "@schemaLocation")
+"""The attributes of a resource that tell which one it is, and nothing of it."""
+OF_A_RECORD = (
+    EventKind.EVENT_KIND_CREATE,
+    EventKind.EVENT_KIND_STATE_CHANGE,
+    EventKind.EVENT_KIND_ATTRIBUTE_VALUE_CHANGE,
+)
 M = TypeVar("M", bound=Message)
 
 
@@ -37,21 +44,27 @@ class EventSource:
         told: Callable[[M], JsonObject],
         state: str = "State",
         version: Version = V4,
+        kinds: Collection[EventKind.ValueType] = OF_A_RECORD,
     ) -> "EventSource":
-        """A source whose resource is made by `told`. `state` is what TM Forum calls its state."""
+        """A source whose resource is made by `told`. `state` is what TM Forum calls its state; `kinds` occur."""
         base = f"{name[0].upper()}{name[1:]}"
         types = {
             EventKind.EVENT_KIND_CREATE: f"{base}CreateEvent",
             EventKind.EVENT_KIND_STATE_CHANGE: f"{base}{state}ChangeEvent",
             EventKind.EVENT_KIND_ATTRIBUTE_VALUE_CHANGE: f"{base}AttributeValueChangeEvent",
+            EventKind.EVENT_KIND_DELETE: f"{base}DeleteEvent",
         }
+        types = {kind: word for kind, word in types.items() if kind in kinds}
         return cls(resource, name, types, cast("Callable[[Message], JsonObject]", told), version)
 
 
 def written(source: EventSource, event: ResourceEvent, form: EventFormat.ValueType, region: str) -> tuple[str, bytes]:
     """The content type and the body of an event. `region` is the URI of the region."""
     kind, time = source.types[event.kind], told_instant(event.time)
-    held = JsonObject.of({source.name: source.told(event.now)})
+    resource = source.told(event.now)
+    if event.kind == EventKind.EVENT_KIND_DELETE:
+        resource = resource.only(REFERENCE)
+    held = JsonObject.of({source.name: resource})
     if form != EventFormat.EVENT_FORMAT_CLOUD_EVENTS:
         told: Json = {"eventId": event.id, "eventTime": time, "eventType": kind, "event": held}
         return TYPE, _body(source.version.typed(told, kind))

@@ -80,7 +80,8 @@ def hub_routes(root: str, source: EventSource) -> Sequence[Route]:
 
 def told_listener(listener: Listener, root: str, source: EventSource) -> JsonObject:
     """A listener as an EventSubscription, with its state."""
-    kinds = ",".join(source.types[each] for each in listener.kinds)
+    # Of a kind that the resource has in a later version, no event occurs here.
+    kinds = ",".join(source.types[each] for each in listener.kinds if each in source.types)
     is_cloud_events = listener.format == EventFormat.EVENT_FORMAT_CLOUD_EVENTS
     parts = ((_EVENT_TYPE, kinds), (_FORMAT, CLOUD_EVENTS if is_cloud_events else ""))
     told: Json = {

@@ -1,19 +1,23 @@
-"""TMF620 Product Catalog Management v4, to be read: its routes, each an RPC of CatalogueService."""
+"""TMF620 Product Catalog Management v4, to be read: its routes, each an RPC of CatalogueService or ListenerService."""
 
 from collections.abc import Callable, Collection, Sequence
 
+from gateway.api.federation.v1.configuration_pb2 import Business
 from gateway.api.region.v1.catalogue_service_pb2 import (
     GetBusinessGuideRequest,
     GetBusinessGuideResponse,
     ListBusinessesRequest,
     ListBusinessesResponse,
 )
+from gateway.api.region.v1.listener_service_pb2 import EventKind, ListenerResource
 from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
 from gateway.web.refusals import ENGLISH
 from gateway.web.routes import Answer, Api, Asked, Resource, Route
 from gateway.web.selecting import Selection
+from region_node.open_api.events import EventSource
 from region_node.open_api.extension import resource_of
+from region_node.open_api.hub import hub_routes
 from region_node.open_api.product_offerings import (
     OFFERING,
     PRICE,
@@ -62,6 +66,20 @@ def _in_english(told: _Told) -> Callable[[GetBusinessGuideResponse], JsonObject]
     return lambda guide: told(guide, _ROOT, ENGLISH, ())
 
 
+def _changed(business: Business) -> JsonObject:
+    return told_offering(GetBusinessGuideResponse(business=business), _ROOT, ENGLISH)
+
+
+OFFERING_EVENTS = EventSource.of(
+    ListenerResource.LISTENER_RESOURCE_PRODUCT_OFFERING,
+    OFFERING,
+    _changed,
+    kinds=(
+        EventKind.EVENT_KIND_CREATE,
+        EventKind.EVENT_KIND_ATTRIBUTE_VALUE_CHANGE,
+        EventKind.EVENT_KIND_DELETE,
+    ),
+)
 PRODUCT_CATALOG = Api(
     _ROOT,
     (
@@ -76,6 +94,7 @@ PRODUCT_CATALOG = Api(
             told_specification,
         ),
         *_routes(PRICE, resource_of(PRICE_TYPE, GetBusinessGuideResponse, _in_english(told_price)), told_price),
+        *hub_routes(_ROOT, OFFERING_EVENTS),
     ),
     0,
     (PRODUCT_OFFERING.page(_ROOT, "CatalogueService"),),

@@ -33,11 +33,15 @@ def event_writer(region: str) -> Written:
 @cache
 def _sources() -> "Mapping[ListenerResource.ValueType, EventSource]":
     from region_node.open_api.alarm_management import ALARM_EVENTS  # noqa: PLC0415
+    from region_node.open_api.bill_management import BILL_EVENTS  # noqa: PLC0415
+    from region_node.open_api.customer_management import CUSTOMER_EVENTS, CUSTOMER_EVENTS_V5  # noqa: PLC0415
     from region_node.open_api.problem_management import PROBLEM_EVENTS  # noqa: PLC0415
+    from region_node.open_api.product_catalog import OFFERING_EVENTS  # noqa: PLC0415
     from region_node.open_api.product_ordering import ORDER_EVENTS, ORDER_EVENTS_V5  # noqa: PLC0415
     from region_node.open_api.trouble_ticketing import TICKET_EVENTS, TICKET_EVENTS_V5  # noqa: PLC0415
 
-    sources = (ORDER_EVENTS, ORDER_EVENTS_V5, TICKET_EVENTS, TICKET_EVENTS_V5, ALARM_EVENTS, PROBLEM_EVENTS)
+    of_records = (ORDER_EVENTS, ORDER_EVENTS_V5, TICKET_EVENTS, TICKET_EVENTS_V5, ALARM_EVENTS, PROBLEM_EVENTS)
+    sources = (*of_records, CUSTOMER_EVENTS, CUSTOMER_EVENTS_V5, OFFERING_EVENTS, BILL_EVENTS)
     return {each.resource: each for each in sources}
 
 

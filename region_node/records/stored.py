@@ -196,6 +196,8 @@ class StateEvent(Event):
 
 FIRST = 0
 """The former state of a record's first event."""
+GONE = -1
+"""The state of the last event of a record that is gone."""
 _LAST = "last"
 
 

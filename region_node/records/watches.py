@@ -8,7 +8,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from gateway.store.port import Store, Transaction
-from region_node.records.stored import FIRST, Events, StateEvent
+from region_node.records.stored import FIRST, GONE, Events, StateEvent
 from region_node.requests.changes import Changes
 
 K = TypeVar("K", bound=Hashable)
@@ -52,6 +52,7 @@ class SharedReads(Generic[K, P]):
 class ChangeKind(Enum):
     """The part of a record that has changed."""
 
+    DELETED = auto()
     CREATED = auto()
     STATE = auto()
     ATTRIBUTE = auto()
@@ -92,11 +93,15 @@ def changes_after(
 def _kinds(events: Sequence[StateEvent]) -> Sequence[ChangeKind]:
     """What events have changed; any kind, but rather another state, for an event of an older version."""
     known = {_kind(each) for each in events if each.former_state is not None}
+    if ChangeKind.DELETED in known:  # nothing else counts any more
+        return [ChangeKind.DELETED]
     kinds = [kind for kind in ChangeKind if kind in known]
     return kinds if all(each.former_state is not None for each in events) else [*kinds, *_ANY]
 
 
 def _kind(event: StateEvent) -> ChangeKind:
+    if event.state == GONE:
+        return ChangeKind.DELETED
     if event.former_state == FIRST:
         return ChangeKind.CREATED
     return ChangeKind.ATTRIBUTE if event.former_state == event.state else ChangeKind.STATE

@@ -97,10 +97,11 @@ class Region:
         operator: str = "counter",
         kinds: Sequence[EventKind.ValueType] = (),
         certificates: Certificates = (),
+        resource: ListenerResource.ValueType = ORDERS,
     ) -> Listener:
-        """Registers a listener for orders as an operator system."""
+        """Registers a listener for a resource as an operator system."""
         calls(operator, certificates)
-        request = api.RegisterListenerRequest(resource=ORDERS, callback=callback, kinds=kinds, requester=CLERK)
+        request = api.RegisterListenerRequest(resource=resource, callback=callback, kinds=kinds, requester=CLERK)
         call = cast("grpc.aio.ServicerContext[api.RegisterListenerRequest, api.RegisterListenerResponse]", None)
         answer = await self._service.RegisterListener(request, call)
         return answer.listener

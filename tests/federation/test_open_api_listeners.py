@@ -1,8 +1,10 @@
 """Listeners at a real node: registered by HTTP, told what happens to orders, and removed."""
 
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -12,13 +14,22 @@ from tests.federation.counter import REQUESTER, Counter
 from tests.federation.receivers import receiving
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, until
-from tests.federation.web_caller import API, below, order_path, web_caller
+from tests.federation.web_caller import API, WebCaller, below, order_path, web_caller
 from tests.unit.test_message_signatures import verify
 from tests.webhook import Hook
 
 HUB = f"{API}/hub"
 HUB_V5 = "/tmf-api/productOrdering/v5/hub"
+CUSTOMERS = "/tmf-api/customerManagement/v4"
+READ = ("productCatalogManagement/v4", "customerBillManagement/v4")
 ORDERS = ListenerResource.LISTENER_RESOURCE_PRODUCT_ORDER
+
+
+@pytest.fixture(scope="module", name="hook")
+def the_receiver_of_the_federation(federation: Federation) -> Iterator[Hook]:
+    """The one receiver that its nodes trust."""
+    with receiving(federation.directory) as hook:
+        yield hook
 
 
 def events_of(hook: Hook, order_id: str) -> list[dict[str, Any]]:
@@ -27,7 +38,7 @@ def events_of(hook: Hook, order_id: str) -> list[dict[str, Any]]:
 
 
 async def test_a_listener_is_told_of_orders_until_it_is_removed(
-    federation: Federation, guangdong: Counter, sichuan: Counter
+    federation: Federation, hook: Hook, guangdong: Counter, sichuan: Counter
 ) -> None:
     web = web_caller(federation, guangdong.path)
 
@@ -37,21 +48,20 @@ async def test_a_listener_is_told_of_orders_until_it_is_removed(
         told = [each["data"]["productOrder"]["state"] for each in events_of(hook, order.id)]
         return told[-1:] == of_order[-1:] == ["completed"]
 
-    with receiving(federation.directory) as hook:
-        said = {"callback": hook.url, "query": "format=cloudevents"}
-        made = await web.ask("POST", HUB, said)
-        assert (made.status, made.headers["location"]) == (HTTPStatus.CREATED, below(HUB, str(made.body["id"])))
-        assert said.items() <= made.body.items()
-        made_v5 = await web.ask("POST", HUB_V5, {"@type": "Hub", "callback": hook.url})
-        assert (made_v5.status, made_v5.body["@type"]) == (HTTPStatus.CREATED, "Hub")
-        order = await guangdong.order("SUSPEND", await sichuan.new_customer())
-        await until(is_told, "the listener is told that the order is completed")
-        (listed,) = (await web.ask("GET", HUB)).bodies
-        assert (listed, listed["state"]) == (made.body, "active")
-        removed = await web.ask("DELETE", below(HUB, str(made.body["id"])))
-        assert (removed.status, removed.text) == (HTTPStatus.NO_CONTENT, "")
-        assert (await web.ask("GET", HUB)).bodies == []
-        await web.ask("DELETE", below(HUB_V5, str(made_v5.body["id"])))
+    said = {"callback": hook.url, "query": "format=cloudevents"}
+    made = await web.ask("POST", HUB, said)
+    assert (made.status, made.headers["location"]) == (HTTPStatus.CREATED, below(HUB, str(made.body["id"])))
+    assert said.items() <= made.body.items()
+    made_v5 = await web.ask("POST", HUB_V5, {"@type": "Hub", "callback": hook.url})
+    assert (made_v5.status, made_v5.body["@type"]) == (HTTPStatus.CREATED, "Hub")
+    order = await guangdong.order("SUSPEND", await sichuan.new_customer())
+    await until(is_told, "the listener is told that the order is completed")
+    (listed,) = (await web.ask("GET", HUB)).bodies
+    assert (listed, listed["state"]) == (made.body, "active")
+    removed = await web.ask("DELETE", below(HUB, str(made.body["id"])))
+    assert (removed.status, removed.text) == (HTTPStatus.NO_CONTENT, "")
+    assert (await web.ask("GET", HUB)).bodies == []
+    await web.ask("DELETE", below(HUB_V5, str(made_v5.body["id"])))
     events = events_of(hook, order.id)
     assert {each["data"]["productOrder"]["href"] for each in events} == {order_path(order.id)}
     assert events[0]["type"] == "ProductOrderCreateEvent"
@@ -60,6 +70,43 @@ async def test_a_listener_is_told_of_orders_until_it_is_removed(
     assert isinstance(key, Ed25519PublicKey)
     for headers, raw in zip(hook.headers, hook.raw, strict=True):
         verify(key, hook.url, headers, raw)
+
+
+async def test_a_change_of_a_customer_is_told_by_an_id_by_which_a_named_person_reads_it(
+    federation: Federation, hook: Hook, guangdong: Counter
+) -> None:
+    web = web_caller(federation, guangdong.path)
+    customer = await guangdong.read(await guangdong.new_customer())
+
+    async def is_told() -> bool:
+        return bool(events_of(hook, customer.product.id))
+
+    query = "eventType=CustomerAttributeValueChangeEvent&format=cloudevents"
+    made = await web.ask("POST", f"{CUSTOMERS}/hub", {"callback": hook.url, "query": query})
+    assert made.status == HTTPStatus.CREATED
+    place = below(f"{CUSTOMERS}/customer", customer.product.id)
+    changed = await web.ask("PATCH", place, {"name": "another"}, Content_Type="application/merge-patch+json")
+    assert changed.status == HTTPStatus.OK
+    await until(is_told, "the listener is told that the customer has changed")
+    await web.ask("DELETE", below(f"{CUSTOMERS}/hub", str(made.body["id"])))
+    (event,) = events_of(hook, customer.product.id)
+    told = event["data"]["customer"]
+    assert (event["type"], told["href"]) == ("CustomerAttributeValueChangeEvent", place)
+    assert told.keys() == {"id", "href", "@type", "@baseType", "@schemaLocation"}
+    assert (await web.ask("GET", told["href"])).body["name"] == "another"
+    unnamed = WebCaller(web.port_file, web.authority, web.credentials, {})
+    assert (await unnamed.ask("GET", told["href"])).status == HTTPStatus.BAD_REQUEST
+
+
+@pytest.mark.parametrize("api", ["customerManagement/v4", "customerManagement/v5", *READ])
+async def test_the_description_of_each_api_with_listeners_names_its_hub(
+    federation: Federation, guangdong: Counter, api: str
+) -> None:
+    described = (await web_caller(federation, guangdong.path).ask("GET", f"/tmf-api/{api}/openapi.json")).body
+    paths = described["paths"]
+    assert isinstance(paths, dict)
+    assert {"get", "post"} <= paths["/hub"].keys()
+    assert "delete" in paths["/hub/{id}"]
 
 
 async def test_both_doors_refuse_an_internal_address_and_an_unknown_listener(

@@ -178,11 +178,11 @@ def test_an_order_is_held_while_the_customer_of_the_region_that_took_it_in_is_on
 def test_an_order_is_held_while_its_customer_is_still_marked_as_moved_by_an_older_plan(counter: Counter) -> None:
     counter.plan(OWN, "sichuan")
     order, context = counter.pay(OWN), counter.context
-    counter.run(lambda tx: mark_moved(tx, [OWN], context.federation, context.region))
+    counter.run(lambda tx: mark_moved(tx, [OWN], context.federation, context.region, START))
     counter.plan(OWN, "guangdong")
     counter.answer(order, SUBMIT, _moved("guangdong"))
     assert counter.order(order).state == OrderState.ORDER_STATE_HELD
-    counter.run(lambda tx: unmark(tx, context.federation, context.region))
+    counter.run(lambda tx: unmark(tx, context.federation, context.region, START))
     counter.run(lambda tx: intake.release(tx, counter.orders, order.id, START))
     assert counter.order(order).state == OrderState.ORDER_STATE_COMPLETED
 

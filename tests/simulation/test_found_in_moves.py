@@ -170,7 +170,7 @@ def test_a_customer_comes_back_to_a_region_whose_older_database_has_its_number_s
     home.plan(MOVER.number, "guangdong")
     federation = home.context.federation
     if is_marked:
-        home.run(lambda tx: mark_moved(tx, [MOVER.number], federation, home.context.region))
+        home.run(lambda tx: mark_moved(tx, [MOVER.number], federation, home.context.region, START))
     told = CustomerHandOver(move=CustomerMove(id=BACK, from_region="guangdong", to_region="sichuan"))
     told.move.state = MoveState.MOVE_STATE_MOVING
     told.move.lines.add(number=MOVER.number, plan_id="sichuan-59")

@@ -10,7 +10,7 @@ from region_node.network.measurements.alarm_rows import keep
 from region_node.records.watches import ChangeKind
 from tests.empty_database import empty_database
 
-CREATED, STATE, ATTRIBUTE = ChangeKind
+CREATED, STATE, ATTRIBUTE = ChangeKind.CREATED, ChangeKind.STATE, ChangeKind.ATTRIBUTE
 
 
 def test_an_alarm_that_was_raised_and_changed_since_was_created_too_and_one_known_before_was_not() -> None:

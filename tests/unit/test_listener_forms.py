@@ -58,8 +58,9 @@ def test_a_listener_is_known_by_its_content() -> None:
     assert len({name, *others}) == 4
 
 
-def test_kinds_are_those_of_the_contract() -> None:
-    assert known_kinds([STATE, CREATE, STATE]) == [CREATE, STATE]
-    for unknown in (EventKind.EVENT_KIND_UNSPECIFIED, EventKind.ValueType(99)):
+def test_kinds_are_those_of_the_resource() -> None:
+    assert known_kinds([STATE, CREATE, STATE], (CREATE, STATE)) == [CREATE, STATE]
+    never = EventKind.EVENT_KIND_DELETE
+    for unknown in (EventKind.EVENT_KIND_UNSPECIFIED, never, EventKind.ValueType(99)):
         with pytest.raises(Refused, match="kinds"):
-            known_kinds([unknown])
+            known_kinds([unknown], (CREATE, STATE))

@@ -205,20 +205,20 @@ def test_a_customer_of_a_restored_database_is_marked_as_moved_until_the_plan_nam
         insert_customer(tx, CustomerRow(customer, "陈静", "chen@example.com"))
         insert_line(tx, LINE)
         insert_line(tx, second)
-        assert mark_moved(tx, ["+8619851000003"], moved, HOME) == 0, "an exception for a number of nobody here"
-        assert mark_moved(tx, [NUMBER, second.number], moved, HOME) == 1
+        assert mark_moved(tx, ["+8619851000003"], moved, HOME, NOW) == 0, "an exception for a number of nobody here"
+        assert mark_moved(tx, [NUMBER, second.number], moved, HOME, NOW) == 1
         assert status.status_of(tx, customer) == status.MOVED
         with pytest.raises(Refused) as refused:
             status.require_readable(tx, customer)
         assert refused.value.reason == Reason.REASON_CUSTOMER_MOVED
         assert lines_after(tx, "", "", 10) == [], "no list, reminder or survey has it"
         assert lines_billed(tx, LINE.account_id, Month.at(NOW, "Asia/Shanghai")) == [], "the new home bills it"
-        assert mark_moved(tx, [NUMBER], moved, HOME) == 0, "a repeat changes nothing"
-        unmark(tx, moved, HOME)
+        assert mark_moved(tx, [NUMBER], moved, HOME, NOW) == 0, "a repeat changes nothing"
+        unmark(tx, moved, HOME, NOW)
         assert status.status_of(tx, customer) == status.MOVED
-        unmark(tx, FEDERATION, HOME)
+        unmark(tx, FEDERATION, HOME, NOW)
         assert status.status_of(tx, customer) == status.MOVED, "a process with an older copy of the plan takes no mark"
-        unmark(tx, Federation(3, FEDERATION.configuration), HOME)
+        unmark(tx, Federation(3, FEDERATION.configuration), HOME, NOW)
         assert len(lines_billed(tx, LINE.account_id, Month.at(NOW, "Asia/Shanghai"))) == 2
         assert status.status_of(tx, customer) == status.ACTIVE, "the exception was an error, and is corrected"
 
@@ -233,7 +233,7 @@ def test_a_customer_who_came_back_after_the_plan_is_marked_only_by_one_that_know
             insert_line(tx, LINE)
             came_back(tx, plans[1], plans[2] if is_planned else None)
             for plan in plans[:2]:
-                assert mark_moved(tx, [NUMBER], plan, HOME) == 0, "the plan is from before the move"
+                assert mark_moved(tx, [NUMBER], plan, HOME, NOW) == 0, "the plan is from before the move"
             ruled = Federation(4, exception, book=plans[2 if is_planned else 1].number_plan.book)
             assert [moved_away(tx, [NUMBER], each, HOME) for each in (plans[3], ruled)] == [{LINE.customer_id}] * 2
 
@@ -243,8 +243,8 @@ def test_a_customer_who_came_by_a_move_of_which_nothing_is_known_is_marked_until
         insert_customer(tx, CustomerRow(LINE.customer_id, "陈静", "chen@example.com"))
         insert_line(tx, LINE)
         note_homes(tx, [NUMBER], HOME, LINE.customer_id)
-        assert mark_moved(tx, [NUMBER], Federation(2, with_exception(NEW)), HOME) == 1
-        unmark(tx, Federation(3, with_exception(HOME)), HOME)
+        assert mark_moved(tx, [NUMBER], Federation(2, with_exception(NEW)), HOME, NOW) == 1
+        unmark(tx, Federation(3, with_exception(HOME)), HOME, NOW)
         assert status.status_of(tx, LINE.customer_id) == status.ACTIVE
 
 
@@ -265,10 +265,10 @@ def test_a_marked_customer_whom_the_plan_names_again_is_refused_for_the_moment_u
         insert_customer(tx, CustomerRow(LINE.customer_id, "陈静", "chen@example.com"))
         for line in (LINE, second):
             insert_line(tx, line)
-        mark_moved(tx, [NUMBER], moved, HOME)
+        mark_moved(tx, [NUMBER], moved, HOME, NOW)
         assert why_refused(tx, moved, second.number) == Reason.REASON_CUSTOMER_MOVED, "as long as one number is away"
         assert why_refused(tx, back, second.number) == Reason.REASON_CUSTOMER_MOVING
-        unmark(tx, back, HOME)
+        unmark(tx, back, HOME, NOW)
         assert readable_line(tx, back, HOME, NUMBER, asking=THIRD) == LINE
 
 
@@ -290,7 +290,7 @@ def test_only_an_active_customer_with_a_line_in_service_is_marked_and_one_who_ha
             insert_customer(tx, CustomerRow(line.customer_id, "陈静", "chen@example.com"))
             insert_line(tx, line)
             status.keep_status(tx, line.customer_id, before)
-            assert mark_moved(tx, [NUMBER], Federation(2, with_exception(NEW)), HOME) == 0, name
+            assert mark_moved(tx, [NUMBER], Federation(2, with_exception(NEW)), HOME, NOW) == 0, name
             status.keep_status(tx, line.customer_id, status.MOVED)
             update_line(tx, line.terminated())
             give_up_number(tx, line.terminated())
@@ -346,10 +346,10 @@ def test_a_customer_comes_back_to_a_region_with_an_older_database_that_has_its_n
             insert_line(tx, LINE)
             assert stale_line(tx, NUMBER, FEDERATION, HOME) is None, "its home is here"
             if is_marked:
-                mark_moved(tx, [NUMBER], moved, HOME)
+                mark_moved(tx, [NUMBER], moved, HOME, NOW)
             stale = stale_line(tx, NUMBER, moved, HOME)
             assert stale is not None
-            free_number(tx, stale, moved, HOME)
+            free_number(tx, stale, moved, HOME, NOW)
             assert not is_number_in_use(tx, NUMBER)
             assert status.status_of(tx, LINE.customer_id) == status.MOVED
             assert marked_at_home(tx, Federation(3, FEDERATION.configuration), HOME) == [], "it is another customer now"

@@ -5,6 +5,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.values.money import in_major_units
+from region_node.business.billing.bill_events import forget_bill_events
 from region_node.business.billing.purging import UsageAndBills
 from region_node.business.billing.readings import BILL_LIMIT
 from region_node.business.billing.usage import seal_clear_usage
@@ -22,7 +23,7 @@ def _require_settled(tx: Transaction, context: RegionContext, customer: Customer
 
 ACCOUNTS = RecordKind(
     "account",
-    ErasurePort(require_erasable=_require_settled),
+    ErasurePort(require_erasable=_require_settled, forget={"customer": forget_bill_events}),
     retention=RetentionPort(purgers={DataClass.DATA_CLASS_USAGE_AND_BILLS: UsageAndBills()}, forget=BILL_LIMIT.forget),
     row_migrations={"usage_records": seal_clear_usage},
 )

@@ -14,6 +14,7 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
 from gateway.values.money import in_major_units
 from region_node.business.billing import wording
+from region_node.business.billing.bill_events import note_bill
 from region_node.business.billing.bills import BillLineRow, BillRow, find_bill, forget_before, insert_bill
 from region_node.business.billing.charging import (
     CYCLE,
@@ -199,6 +200,7 @@ def _write_bill(
     is_unpaid = total > 0 and ledger.balance_before(tx, account, month.end) < 0
     due = end_of_day(day, context.time_zone) if is_postpaid and is_unpaid else None
     insert_bill(tx, BillRow(account, month.name, total, due, abnormal), found)
+    note_bill(tx, account, month.name, now)
     amount = in_major_units(total, context.currency)
     if total > 0:
         last_day = day.isoformat() if due is not None else ""

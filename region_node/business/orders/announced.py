@@ -9,6 +9,7 @@ from gateway.store.port import Transaction
 from gateway.store.reading_ahead import Wanted
 from region_node.business.orders.rows import ORDER_RECORDS
 from region_node.customers.accounts.ledger import balance_wanted
+from region_node.customers.events import EVENTS
 from region_node.customers.rows import LineAtRest, line_wanted
 from region_node.customers.states import former_states_wanted
 from region_node.customers.status import status_wanted
@@ -35,4 +36,5 @@ def _decided(tx: Transaction, order_id: str, number: str) -> list[Wanted]:
 
 
 def _of_line(line: LineAtRest) -> Iterable[Wanted]:
-    return status_wanted(line.customer_id), balance_wanted(line.account_id), former_states_wanted(line)
+    own = status_wanted(line.customer_id), balance_wanted(line.account_id), former_states_wanted(line)
+    return *own, *EVENTS.heard_wanted()

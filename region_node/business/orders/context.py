@@ -16,6 +16,7 @@ from region_node.business.orders.business import BusinessRule, Effects, Situatio
 from region_node.business.orders.records import StoredRecords
 from region_node.business.orders.rules import Value
 from region_node.customers.accounts import ledger
+from region_node.customers.events import note_attributes
 from region_node.customers.identities import note_identity
 from region_node.customers.notices.rows import tell
 from region_node.customers.operations import keep_customer, keep_line
@@ -40,10 +41,13 @@ class OwnRecords:
         """See the port: changes customer, line and subscriptions, books the postings, writes the notices."""
         if effects.customer is not None:
             keep_customer(tx, effects.customer)
+            note_attributes(tx, effects.customer.customer_id, situation.now)
         if effects.line != situation.line:
             keep_line(tx, effects.line, situation.now)
         for subscription in effects.subscriptions:
             keep_subscription(tx, subscription)
+        if effects.subscriptions:
+            note_attributes(tx, effects.line.customer_id, situation.now)
         ledger.post_all(tx, effects.postings, situation.currency, situation.now)
         for notice in effects.notices:
             tell(tx, notice, situation.now)

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from gateway.store import vault
 from gateway.store.port import Transaction
-from region_node.customers.status import ERASED, keep_status
+from region_node.customers.events import enter_status
+from region_node.customers.status import ERASED
 from region_node.lifecycle.erasure.indexes import forget_indexes_later
 from region_node.lifecycle.erasure.scrub_rows import due_scrub
 from region_node.lifecycle.registry import Registry
@@ -42,7 +43,7 @@ def mark_erased(tx: Transaction, registry: Registry, subjects: Sequence[str], no
     for subject in subjects:
         word, _, name = subject.partition("/")
         if word == "customer":
-            keep_status(tx, name, ERASED)
+            enter_status(tx, name, ERASED, now)
             forget_indexes_later(tx, name, now)
         for kind in registry.kinds:
             if word in kind.erasure.forget:

@@ -14,8 +14,9 @@ from gateway.store import vault
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.approvals.operations import Act, Awaited, approval_of, use
+from region_node.customers.events import enter_status
 from region_node.customers.rows import customer_numbered, lines_of_customer
-from region_node.customers.status import ACTIVE, ERASED, RESTRICTED, keep_status, require_at_home, status_of
+from region_node.customers.status import ACTIVE, ERASED, RESTRICTED, require_at_home, status_of
 from region_node.lifecycle.customers import customer_of
 from region_node.lifecycle.erasure.destroying import destroy, mark_erased
 from region_node.lifecycle.erasure.relayed import tell_region
@@ -215,7 +216,7 @@ def _stand(
     tx: Transaction, context: RegionContext, customer_id: str, status: api.CustomerStatus.ValueType, now: datetime
 ) -> None:
     numbers = [line.number for line in lines_of_customer(tx, customer_id)]
-    keep_status(tx, customer_id, status)
+    enter_status(tx, customer_id, status, now)
     send_status(tx, context, customer_key(tx, customer_id), numbers, status, now)
 
 

@@ -26,6 +26,7 @@ from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import balance_of
 from region_node.customers.contact_preferences import preferences_of
 from region_node.customers.documents import moved as documents
+from region_node.customers.events import enter_status
 from region_node.customers.messages import customer_message
 from region_node.customers.moved_numbers import home_since_move
 from region_node.customers.operations import own_line
@@ -93,7 +94,7 @@ def confirm(tx: Transaction, registry: Registry, move_id: str, now: datetime, tr
     lines = _require_movable(tx, registry, move, now)
     move.change_time.CopyFrom(to_timestamp(now))
     told = _content(tx, registry, move, lines)
-    status.keep_status(tx, move.customer_id, status.MOVING)
+    enter_status(tx, move.customer_id, status.MOVING, now)
     cancel_timer(tx, _timer(move.id))
     keep_move(tx, move, move.customer_id)
     note_assignments(tx, move, move.customer_id, registry.context.federation)

@@ -15,14 +15,15 @@ from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.business.billing.charging import final_charges
 from region_node.care.complaints import moved as complaints
 from region_node.care.surveys.moving import end_follow_ups
-from region_node.customers import status
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import payable
 from region_node.customers.documents import moved as documents
+from region_node.customers.events import enter_status
 from region_node.customers.moved_lines import MovedLine, note_moved_line
 from region_node.customers.moved_numbers import note_homes
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import Line, give_up_number, line_of
+from region_node.customers.status import ACTIVE, MOVED
 from region_node.customers.taking_over import NewCustomer
 from region_node.lifecycle.moving import rules
 from region_node.lifecycle.moving.books import book_moved, book_rest, note_moved
@@ -85,7 +86,7 @@ class MoveEnvelopes:
         else:
             rules.enter(move, rules.REFUSED)
             move.reason = receipt.reason
-            status.keep_status(tx, move.customer_id, status.ACTIVE)
+            enter_status(tx, move.customer_id, ACTIVE, now)
         keep_move(tx, move, move.customer_id)
         tx.publish(MoveEnded())
         failpoints.reach("customer-handed-over.before-commit")
@@ -115,7 +116,7 @@ class MoveEnvelopes:
                 give_up_number(tx, line.terminated())
                 note_moved_line(tx, _moved_line(tx, move, line, place, moment))
         end_follow_ups(tx, move.customer_id, now)
-        status.keep_status(tx, move.customer_id, status.MOVED)
+        enter_status(tx, move.customer_id, MOVED, now)
         note_homes(tx, [each.number for each in move.lines], move.to_region, move.customer_id)
 
     def _close_account(self, tx: Transaction, move: CustomerMove, line: Line, amount: int, now: datetime) -> None:

@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.federation.catalogue import Federation
 from gateway.store.port import Store, Transaction
 from region_node.customers import status
+from region_node.customers.events import enter_status
 from region_node.customers.known_statuses import forget_restrictions, has_restrictions
 from region_node.customers.moved_numbers import home_since_move, is_home_of, note_homes
 from region_node.customers.rows import Line, give_up_number, line_at_rest, line_of, lines_numbered
@@ -51,7 +53,7 @@ class RestoredCustomers:
         if known == self._checked:
             return
         federation, region = self._context.federation, self._context.region
-        plan = federation.number_plan
+        plan, now = federation.number_plan, self._context.border.clock.now()
         revision, count = self._checked
         told = list(plan.book.arrived_after(count) if revision == current.revision else plan.exceptional())
         await self._forget_restrictions(federation, told)
@@ -59,14 +61,14 @@ class RestoredCustomers:
         marked = 0
         for begin in range(0, len(numbers), _PAGE):
             page = numbers[begin : begin + _PAGE]
-            about = page, federation, region
-            if await self._store.read(lambda tx, about=about: moved_away(tx, *about)):  # type: ignore[misc]
-                marked += await self._store.write(lambda tx, about=about: mark_moved(tx, *about))  # type: ignore[misc]
+            if await self._store.read(partial(moved_away, numbers=page, federation=federation, region=region)):
+                mark = partial(mark_moved, numbers=page, federation=federation, region=region, now=now)
+                marked += await self._store.write(mark)
         if marked:
             _log.warning("%d customers are marked as moved: the number plan names other homes", marked)
         at_home = partial(marked_at_home, federation=federation, region=region)
         if await self._store.read(at_home):
-            await self._store.write(partial(unmark, federation=federation, region=region))
+            await self._store.write(partial(unmark, federation=federation, region=region, now=now))
         self._checked = known
 
     async def _forget_restrictions(self, federation: Federation, numbers: Sequence[str]) -> None:
@@ -94,7 +96,7 @@ def moved_away(tx: Transaction, numbers: Sequence[str], federation: Federation, 
     return found
 
 
-def mark_moved(tx: Transaction, numbers: Sequence[str], federation: Federation, region: str) -> int:
+def mark_moved(tx: Transaction, numbers: Sequence[str], federation: Federation, region: str, now: datetime) -> int:
     """Marks the customers of numbers that have another home, as `moved_away` finds them; returns their count.
 
     The homes are noted with the plan that names them: an older copy of it takes no mark away.
@@ -105,7 +107,7 @@ def mark_moved(tx: Transaction, numbers: Sequence[str], federation: Federation, 
         if each.customer_id in found and home is not None:
             note_homes(tx, [each.number], home, each.customer_id, named_by=federation)
     for customer_id in found:
-        status.keep_status(tx, customer_id, status.MOVED)
+        enter_status(tx, customer_id, status.MOVED, now)
     return len(found)
 
 
@@ -130,9 +132,9 @@ def stale_line(tx: Transaction, number: str, federation: Federation, region: str
     return None
 
 
-def free_number(tx: Transaction, line: Line, federation: Federation, region: str) -> None:
+def free_number(tx: Transaction, line: Line, federation: Federation, region: str, now: datetime) -> None:
     """Takes its number from a line of a customer who has moved, whose account the new home goes on to charge."""
-    mark_moved(tx, [line.number], federation, region)
+    mark_moved(tx, [line.number], federation, region, now)
     give_up_number(tx, line)
 
 
@@ -142,8 +144,8 @@ def marked_at_home(tx: Transaction, federation: Federation, region: str) -> list
     return [each for each in marked if is_home_of(tx, federation, region, each)]
 
 
-def unmark(tx: Transaction, federation: Federation, region: str) -> None:
+def unmark(tx: Transaction, federation: Federation, region: str, now: datetime) -> None:
     """Serves customers again whose numbers have their home here."""
     for each in marked_at_home(tx, federation, region):
-        status.keep_status(tx, each, status.ACTIVE)
+        enter_status(tx, each, status.ACTIVE, now)
         tx.publish(MoveEnded())  # orders that are held for it can be decided

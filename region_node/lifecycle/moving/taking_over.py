@@ -89,7 +89,7 @@ def take_over(
     move, customer_id, moment = told.move, new[0].customer.customer_id, from_timestamp(told.move.change_time)
     for each in new:
         if (stale := stale_line(tx, each.line.number, context.federation, context.region)) is not None:
-            free_number(tx, stale, context.federation, context.region)
+            free_number(tx, stale, context.federation, context.region, now)
     insert_customer(tx, new[0].customer)
     take_over_contacts(tx, new[0], moment)
     for each in new:

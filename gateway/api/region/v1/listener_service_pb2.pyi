@@ -41,6 +41,16 @@ class _ListenerResourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_List
     """As PRODUCT_ORDER, in the form of version 5."""
     LISTENER_RESOURCE_TROUBLE_TICKET_V5: _ListenerResource.ValueType  # 6
     """As TROUBLE_TICKET, in the form of version 5."""
+    LISTENER_RESOURCE_CUSTOMER: _ListenerResource.ValueType  # 7
+    """TMF629 Customer, of CustomerService. An event has the id of the line alone: a read names a person."""
+    LISTENER_RESOURCE_CUSTOMER_V5: _ListenerResource.ValueType  # 8
+    """As CUSTOMER, in the form of version 5."""
+    LISTENER_RESOURCE_PRODUCT_OFFERING: _ListenerResource.ValueType  # 9
+    """TMF620 ProductOffering, of CatalogueService: the businesses of the configuration in force."""
+    LISTENER_RESOURCE_CUSTOMER_BILL: _ListenerResource.ValueType  # 10
+    """TMF678 CustomerBill, of BillingService: the bills of ended months. An event has the id of the bill alone, with that of the
+    account: so the scope of the operator system has CustomerService, too.
+    """
 
 class ListenerResource(_ListenerResource, metaclass=_ListenerResourceEnumTypeWrapper):
     """A resource of an Open API with listeners. Without another version its events have the form of version 4."""
@@ -59,6 +69,16 @@ LISTENER_RESOURCE_PRODUCT_ORDER_V5: ListenerResource.ValueType  # 5
 """As PRODUCT_ORDER, in the form of version 5."""
 LISTENER_RESOURCE_TROUBLE_TICKET_V5: ListenerResource.ValueType  # 6
 """As TROUBLE_TICKET, in the form of version 5."""
+LISTENER_RESOURCE_CUSTOMER: ListenerResource.ValueType  # 7
+"""TMF629 Customer, of CustomerService. An event has the id of the line alone: a read names a person."""
+LISTENER_RESOURCE_CUSTOMER_V5: ListenerResource.ValueType  # 8
+"""As CUSTOMER, in the form of version 5."""
+LISTENER_RESOURCE_PRODUCT_OFFERING: ListenerResource.ValueType  # 9
+"""TMF620 ProductOffering, of CatalogueService: the businesses of the configuration in force."""
+LISTENER_RESOURCE_CUSTOMER_BILL: ListenerResource.ValueType  # 10
+"""TMF678 CustomerBill, of BillingService: the bills of ended months. An event has the id of the bill alone, with that of the
+account: so the scope of the operator system has CustomerService, too.
+"""
 Global___ListenerResource: _TypeAlias = ListenerResource  # noqa: Y015
 
 class _EventKind:
@@ -75,6 +95,8 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """Another state."""
     EVENT_KIND_ATTRIBUTE_VALUE_CHANGE: _EventKind.ValueType  # 3
     """Another attribute, in the same state."""
+    EVENT_KIND_DELETE: _EventKind.ValueType  # 4
+    """The resource is gone: an erased customer, or a business that left the catalogue. Others have no such event."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """The kind of a change."""
@@ -87,6 +109,8 @@ EVENT_KIND_STATE_CHANGE: EventKind.ValueType  # 2
 """Another state."""
 EVENT_KIND_ATTRIBUTE_VALUE_CHANGE: EventKind.ValueType  # 3
 """Another attribute, in the same state."""
+EVENT_KIND_DELETE: EventKind.ValueType  # 4
+"""The resource is gone: an erased customer, or a business that left the catalogue. Others have no such event."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 class _EventFormat:
@@ -145,14 +169,14 @@ class RegisterListenerRequest(_message.Message):
     FORMAT_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     resource: Global___ListenerResource.ValueType
-    """The resource with the changes. The scope of the operator system has the service of this resource, too."""
+    """The resource with the changes. The scope of the operator system has the services of this resource, too."""
     callback: _builtins.str
     """Address for a POST of each event: `https://`, at most 2,048 characters of ASCII, without user and fragment."""
     format: Global___EventFormat.ValueType
     """Form of the events."""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___EventKind.ValueType]:
-        """The kinds of events that it receives; empty for all."""
+        """The kinds of events that it receives, of those of its resource; empty for all."""
 
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
