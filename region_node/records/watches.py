@@ -92,16 +92,15 @@ def changes_after(
 
 def _kinds(events: Sequence[StateEvent]) -> Sequence[ChangeKind]:
     """What events have changed; any kind, but rather another state, for an event of an older version."""
-    known = {_kind(each) for each in events if each.former_state is not None}
-    if ChangeKind.DELETED in known:  # nothing else counts any more
+    if events[-1].state == GONE:  # nothing else counts any more
         return [ChangeKind.DELETED]
+    # A record that was gone and has come back is new.
+    known = {_kind(each) for each in events if each.former_state is not None and each.state != GONE}
     kinds = [kind for kind in ChangeKind if kind in known]
     return kinds if all(each.former_state is not None for each in events) else [*kinds, *_ANY]
 
 
 def _kind(event: StateEvent) -> ChangeKind:
-    if event.state == GONE:
-        return ChangeKind.DELETED
     if event.former_state == FIRST:
         return ChangeKind.CREATED
     return ChangeKind.ATTRIBUTE if event.former_state == event.state else ChangeKind.STATE

@@ -39,7 +39,7 @@ from region_node.listeners import callbacks, forms, rows
 from region_node.listeners.callbacks import Callbacks
 from region_node.listeners.delivery import DeliveryPorts, ListenerDelivery, Written
 from region_node.listeners.events import ResourceEvent
-from region_node.listeners.resources import last_change
+from region_node.listeners.resources import RESOURCES, last_change
 from region_node.listeners.service import ListenerService
 from region_node.node import outgoing
 from region_node.node.context import RegionContext
@@ -313,7 +313,7 @@ def test_a_listener_is_told_what_its_operator_system_may_watch_and_the_kinds_tha
 def test_a_listener_of_one_kind_misses_nothing_of_it_though_several_changes_in_a_row_are_one(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with listening(tmp_path) as (here, hook):
-            for kind in EventKind.values()[1:]:
+            for kind in RESOURCES[ORDERS].kinds:
                 await here.register(hook.url, kinds=[kind])
             order_id = await here.order(1)
             await here.note(order_id)

@@ -87,6 +87,19 @@ def test_a_business_that_comes_changes_or_leaves_is_told_once_and_the_first_cata
     asyncio.run(scenario())
 
 
+def test_a_business_that_left_and_came_back_meanwhile_is_told_as_new(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with listening(tmp_path) as (here, hook):
+            await here.register(hook.url, resource=OFFERINGS)
+            for federation in (revision(1, PAY, SUSPEND), revision(2, SUSPEND), revision(3, PAY, SUSPEND)):
+                await here.store.write(lambda tx, each=federation: note_offerings(tx, each, NOW))  # type: ignore[misc]
+            async with here.telling():
+                await here.until(lambda: bool(hook.bodies))
+            assert types(hook) == [("Create", "PAY")]
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("older", [revision(2, RESUME), revision(3, RESUME)])
 def test_a_process_with_an_older_configuration_changes_nothing(tmp_path: Path, older: Federation) -> None:
     def noted(tx: Transaction) -> Sequence[object]:
