@@ -11,7 +11,6 @@ import hashlib
 import json
 import re
 import uuid
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -305,11 +304,12 @@ def _chain(x5c: object) -> Sequence[x509.Certificate]:
     ):
         raise ValueError("it carries no certificates")
     try:
-        with warnings.catch_warnings():  # of a serial number that no certificate may have
-            warnings.simplefilter("error", CryptographyDeprecationWarning)
-            return [x509.load_der_x509_certificate(base64.b64decode(each, validate=True)) for each in x5c]
-    except (binascii.Error, CryptographyDeprecationWarning) as error:
+        chain = [x509.load_der_x509_certificate(base64.b64decode(each, validate=True)) for each in x5c]
+    except (binascii.Error, CryptographyDeprecationWarning) as error:  # the latter where warnings are errors
         raise ValueError("a certificate cannot be read") from error
+    if any(each.serial_number <= 0 for each in chain):
+        raise ValueError("a certificate has a serial number that none may have")
+    return chain
 
 
 def _token_id(claims: Claims) -> str:

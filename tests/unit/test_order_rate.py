@@ -36,6 +36,12 @@ def test_the_rate_is_that_of_the_last_whole_minute_and_of_no_earlier_one(tmp_pat
             await store.write(lambda tx: tx.publish(OrderAdded(clock.now())))
             clock.time += timedelta(minutes=2)
             assert rate.per_minute() == 0
+            await store.write(lambda tx: tx.publish(OrderAdded(clock.now())))
+            clock.time -= timedelta(hours=1)
+            assert rate.per_minute() == 0
+            await store.write(lambda tx: tx.publish(OrderAdded(clock.now())))
+            clock.time += timedelta(minutes=1)
+            assert rate.per_minute() == 1
         finally:
             await store.close()
 

@@ -23,7 +23,11 @@ class OrderRate:
 
     def per_minute(self) -> int:
         """The orders of the last whole minute."""
-        self._turn(self._clock.now())
+        now = self._clock.now()
+        if now < self._end - 2 * _MINUTE:  # the clock was set back: no minute of it is known
+            self._end = _end_of_minute(now)
+            self._count = self._before = 0
+        self._turn(now)
         return self._before
 
     def _add(self, added: OrderAdded) -> None:
