@@ -79,7 +79,10 @@ class VerifiedList:
 
 
 class Revocations:
-    """The lists in force in this process. Used on one event loop."""
+    """The lists in force in this process.
+
+    One event loop puts lists in force; any thread may ask about certificates meanwhile, as the writing one of a store.
+    """
 
     def __init__(self, authority: bytes, federation: str) -> None:
         """`authority` has the certificates (PEM) of the federation's authority. Raises ValueError."""
@@ -161,11 +164,13 @@ class Revocations:
         found = read(told)
         if (former := self._lists.get(found.issuer_id)) is not None:
             found.require_may_replace(former.told)
-        self._lists[found.issuer_id] = found
-        self._issuers = {}
-        for each in self._lists.values():
+        lists = {**self._lists, found.issuer_id: found}
+        issuers: dict[IssuedNumber, list[x509.Certificate]] = {}
+        for each in lists.values():
             for number in each.revoked:
-                self._issuers.setdefault(number, []).append(each.issuer)
+                issuers.setdefault(number, []).append(each.issuer)
+        # Other threads read what is assigned: it is whole by then, so that no revoked certificate counts in between.
+        self._lists, self._issuers = lists, issuers
         for listener in self._listeners:
             listener()
         return found

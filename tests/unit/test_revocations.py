@@ -1,7 +1,8 @@
 """Revocation lists: whose they may name, and that what is revoked stays revoked."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from gateway.relay.retry import FullJitter
 from gateway.security.authority import Authority, Issued
 from gateway.security.identity import parse
 from gateway.security.issuing import IssuerDirectory, list_as_pem, read_list
-from gateway.security.peers import Peer, peer_of
+from gateway.security.peers import IssuedNumber, Peer, peer_of
 from gateway.security.revocations import LARGEST_LIST, Revocations
 from gateway.security.signing import ENVELOPE, Signer, TrustedKeys
 from gateway.security.tls import member_options
@@ -120,6 +121,26 @@ def test_the_list_in_force_comes_again_without_a_change() -> None:
     kept.take(told)
     kept.take(told)
     assert changes == [1]
+
+
+class Asking(frozenset[IssuedNumber]):
+    """Numbers that ask something whenever somebody goes through them."""
+
+    ask: Callable[[], None]
+
+    def __iter__(self) -> Iterator[IssuedNumber]:
+        self.ask()
+        return super().__iter__()
+
+
+def test_what_is_revoked_stays_revoked_for_other_threads_while_another_list_comes_into_force() -> None:
+    kept, revoked = revocations(), issued(HENAN)
+    found, meanwhile = kept.take(signed(HENAN, 1, revoked.certificate.serial_number)), list[bool]()
+    numbers = Asking(found.revoked)
+    numbers.ask = lambda: meanwhile.append(is_refused(kept, peer(revoked, HENAN)))
+    kept._lists[found.issuer_id] = replace(found, revoked=numbers)
+    kept.take(signed(SICHUAN, 1, 5))
+    assert meanwhile == [True]
 
 
 STRANGER = Authority.create(FEDERATION, NOW - YEAR, NOW + YEAR)
