@@ -33,16 +33,18 @@ def over_limit(tx: Transaction, context: RegionContext, reader: str, now: dateti
 def proofs_of(
     context: RegionContext, asked: ReadSharedCustomerRequest, questioner: Questioner, now: datetime
 ) -> DutyProofs | None:
-    """The proofs of both people of another region who read by legal duty; None from a version that sends none.
+    """The proofs of both people of another region who read by legal duty.
 
-    Raises Refused with LEGAL_DUTY_UNPROVEN where one is missing, as `DutyVerifier.proofs`, and with STAFF_DIFFERS where
-    the requester is another person than the first one.
+    None where a statement is missing and the version of that region promises none.
+
+    Raises Refused with LEGAL_DUTY_UNPROVEN where the version promises both, as `DutyVerifier.proofs`, and with
+    STAFF_DIFFERS where the requester is another person than the first one.
     """
-    if not (asked.statement or asked.approver_statement) and DUTY_LIMIT.is_unproven(context, questioner.region):
+    missing = next((each for each in ("statement", "approver_statement") if not getattr(asked, each)), None)
+    if missing is not None:
+        if context.border.current.understands(questioner.region, Feature.FEATURE_DUTY_STATEMENTS):
+            raise Refused(Reason.REASON_LEGAL_DUTY_UNPROVEN, field=missing, region=questioner.region)
         return None
-    for field in ("statement", "approver_statement"):
-        if not getattr(asked, field):
-            raise Refused(Reason.REASON_LEGAL_DUTY_UNPROVEN, field=field, region=questioner.region)
     verifier = DutyVerifier(questioner.region, context.border.keys.revocations, now)
     reading = DutyReading(asked.number, asked.purpose, asked.reference, questioner.operator)
     statements = DutyStatements(asked.statement, asked.approver_statement)
