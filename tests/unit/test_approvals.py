@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from gateway.api.federation.v1.federation_pb2 import Feature, Member
 from gateway.api.region.v1.approval_service_pb2 import (
     ApprovalAct,
     ListApprovalsRequest,
@@ -37,6 +36,7 @@ from region_node.approvals.rows import ApprovalRow, forget_customer, forget_expi
 from region_node.approvals.service import ApprovalService
 from region_node.care.escalations.daily_readings import readings_are_many
 from region_node.customers.sharing.duty_readings import DUTY_LIMIT, over_limit
+from region_node.customers.sharing.rules import Denied
 from region_node.node.operator_scopes import ScopeFile
 from region_node.node.stored_scopes import take_over
 from region_node.node.subjects import number_index
@@ -223,25 +223,35 @@ def test_approvals_go_with_the_customer_and_a_month_after_their_end(kept: Archiv
 
 
 @pytest.mark.parametrize(
-    ("features", "people"), [([Feature.FEATURE_DUTY_STATEMENTS], ""), ([], "/unproven")], ids=["proven", "unproven"]
+    ("unproven", "people"),
+    [(range(0), ""), (range(1), "/unproven"), (range(1000), "/unproven")],
+    ids=["proven", "one unproven", "unproven"],
 )
 def test_a_region_reads_so_often_by_legal_duty_in_a_day_and_the_home_region_is_told_twice(
-    kept: Archive, features: list[Feature.ValueType], people: str
+    kept: Archive, unproven: range, people: str
 ) -> None:
-    current = kept.context.border.current
-    current.update(kept.context.federation, [Member(region="guangdong", features=features)])
+    def read(region: str = "guangdong", now: datetime = NOW, *, proven: bool = True) -> Denied | None:
+        return over_limit(kept.tx, kept.context, region, now, proven=proven)
+
     limit = kept.context.federation.figure(DUTY_LIMIT.name, ())
-    outcomes = [over_limit(kept.tx, kept.context, "guangdong", NOW) for _ in range(limit + 2)]
+    outcomes = [read(proven=each not in unproven) for each in range(limit + 2)]
     assert outcomes[:limit] == [None] * limit
     assert [each.reason for each in outcomes[limit:] if each] == [Reason.REASON_LEGAL_DUTY_LIMIT_REACHED] * 2
-    assert over_limit(kept.tx, kept.context, "henan", NOW) is None, "each region has a limit of its own"
-    assert over_limit(kept.tx, kept.context, "sichuan", NOW) is None, "the home region has none at itself"
+    assert read("henan") is None, "each region has a limit of its own"
+    assert read("sichuan") is None, "the home region has none at itself"
     told = [timer for timer in due_timers(kept.tx, NOW) if timer.kind == DUTY_LIMIT.timer]
     for timer in told:
         alert = {timer.kind: lambda tx, each, now: readings_are_many(tx, kept.context, DUTY_LIMIT, each, now)}
         fire(kept.tx, timer, alert, NOW)
     alerts = [row.subject for row in audit.rows(kept.tx) if row.action == "AlertOfDutyReadings"]
     assert alerts == [f"duty-readings/guangdong/2031-11-24{people}"] * 2
-    assert over_limit(kept.tx, kept.context, "guangdong", NOW + DAY) is None
+    assert read(now=NOW + DAY) is None
     DUTY_LIMIT.forget(kept.tx, NOW + 31 * DAY)
     assert kept.tx.all(str, "SELECT day FROM duty_readings") == ["2031-11-25"]
+
+
+def test_readings_that_a_version_without_proofs_has_counted_are_unproven(kept: Archive) -> None:
+    over_limit(kept.tx, kept.context, "guangdong", NOW, proven=True)
+    assert not DUTY_LIMIT.has_unproven(kept.tx, "guangdong", "2031-11-24")
+    kept.tx.execute("UPDATE duty_readings SET readings = readings + 1")
+    assert DUTY_LIMIT.has_unproven(kept.tx, "guangdong", "2031-11-24")

@@ -1,15 +1,18 @@
 """Statements about readings by legal duty: what the home region of the customer takes for a proof of both people."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.api.federation.v1.configuration_pb2 import LegalBasis
 from gateway.api.federation.v1.federation_pb2 import Feature, Member, RevocationList
 from gateway.api.region.v1.sharing_service_pb2 import ReadSharedCustomerRequest
-from gateway.api.types.v1.types_pb2 import Requester
+from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import Refused, reason_name
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border
@@ -19,17 +22,36 @@ from gateway.security.identity import parse
 from gateway.security.signing import Signer, TrustedKeys
 from gateway.security.staff_proofs import LONGEST_STATEMENT, staff_name, statement_for
 from gateway.security.tls import Credentials
+from gateway.store.sqlite import SqliteTransaction
 from region_node.customers.sharing.duty_readings import DUTY_LIMIT, proofs_of
+from region_node.customers.sharing.operations import read_shared
 from region_node.node.context import RegionContext
 from region_node.requests.checks import Questioner
+from tests.empty_database import empty_database
+from tests.keys import region_keys
 from tests.unit.situations import FEDERATION as CONFIGURATION
 
 FEDERATION = "crossregion.example"
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
 READING = DutyReading("+8619851000001", "fraud-investigation", "GD(2031)7", "wang")
+WANG = Questioner("guangdong", "wang", is_staff=True)
 PROVEN = ["wang", "zhao"]
 INVALID, EXPIRED, UNPROVEN = "STAFF_PROOF_INVALID", "STAFF_PROOF_EXPIRED", "LEGAL_DUTY_UNPROVEN"
+
+
+def question(first: str, second: str, approver: str = "zhao", requester: str = "wang") -> ReadSharedCustomerRequest:
+    return ReadSharedCustomerRequest(
+        request_id="R1",
+        number=READING.number,
+        purpose=READING.purpose,
+        legal_basis=LegalBasis.LEGAL_BASIS_LEGAL_DUTY,
+        reference=READING.reference,
+        statement=first,
+        approver_statement=second,
+        approver_staff_id=approver,
+        requester=Requester(staff_id=requester, channel=Channel.CHANNEL_COUNTER),
+    )
 
 
 class Home:
@@ -76,15 +98,7 @@ class Home:
     def proofs(
         self, first: str, second: str, approver: str = "zhao", operator: str = "wang", requester: str = "wang"
     ) -> DutyProofs | None:
-        asked = ReadSharedCustomerRequest(
-            number=READING.number,
-            purpose=READING.purpose,
-            reference=READING.reference,
-            statement=first,
-            approver_statement=second,
-            approver_staff_id=approver,
-            requester=Requester(staff_id=requester),
-        )
+        asked = question(first, second, approver, requester)
         return proofs_of(self.context, asked, Questioner("guangdong", operator, is_staff=True), NOW)
 
     def told(
@@ -167,10 +181,25 @@ def test_a_region_tells_no_statement_only_as_long_as_its_version_promises_none(h
         assert home.told(*statements) == UNPROVEN
     home.hear([])
     assert home.told("", "") == home.told("", "", approver="") == []
-    assert DUTY_LIMIT.is_unproven(home.context, "guangdong")
     assert home.told(first, "") == home.told("", second) == [], "half of a proof is none"
     assert home.told(first, home.said("zhao", region="henan")) == INVALID
     assert home.told(first, second) == PROVEN
+
+
+@pytest.mark.parametrize("unproven", [None, 0, 1, 2], ids=["none", "the first", "the second", "the last"])
+def test_readings_of_a_day_are_unproven_once_one_was_whatever_the_version_promises_then_or_later(
+    home: Home, unproven: int | None
+) -> None:
+    with closing(empty_database("gateway", "region_node")) as connection:
+        tx = SqliteTransaction(connection, region_keys())
+        home.hear([])
+        for each in range(3):
+            statements = ("", "") if each == unproven else (home.said("wang"), home.said("zhao"))
+            read_shared(tx, home.context, question(*statements), WANG, NOW)
+        for features in ([], [Feature.FEATURE_DUTY_STATEMENTS]):
+            home.hear(features)
+            day = NOW.astimezone(ZoneInfo(home.context.time_zone)).date().isoformat()
+            assert DUTY_LIMIT.has_unproven(tx, "guangdong", day) == (unproven is not None)
 
 
 def _serial(home: Home, name: str) -> str:

@@ -15,7 +15,7 @@ from region_node.tickets.followed import Facts
 def readings_are_many(tx: Transaction, context: RegionContext, limit: DailyLimit, timer: Timer, now: datetime) -> None:
     """Calls the lead of the matter where the limit of a day is near, and the next level where a reading was denied.
 
-    The name of the alert ends with `unproven` where nobody has proven the people of the readings.
+    The name of the alert ends with `unproven` where a reading of the day had no proofs of its people.
     """
     reader, day, what = timer.subject.split("/")
     name = f"{limit.timer}/{reader}/{day}"
@@ -24,7 +24,7 @@ def readings_are_many(tx: Transaction, context: RegionContext, limit: DailyLimit
         1 if what == NEAR else 2, EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED, time, due_time=None
     )
     facts = Facts(
-        name=f"{name}/unproven" if limit.is_unproven(context, reader) else name,
+        name=f"{name}/unproven" if limit.has_unproven(tx, reader, day) else name,
         origin=reader,
         owner=context.region,
         operator="",

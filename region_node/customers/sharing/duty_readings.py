@@ -19,14 +19,14 @@ DUTY_LIMIT = DailyLimit(
     Reason.REASON_LEGAL_DUTY_LIMIT_REACHED,
     "duty_readings",
     "AlertOfDutyReadings",
-    proven_by=Feature.FEATURE_DUTY_STATEMENTS,
+    asks_proofs=True,
 )
 
 
-def over_limit(tx: Transaction, context: RegionContext, reader: str, now: datetime) -> Denied | None:
+def over_limit(tx: Transaction, context: RegionContext, reader: str, now: datetime, *, proven: bool) -> Denied | None:
     """Counts a reading by legal duty of another region; returns the denial beyond its limit of the day."""
     refused = DUTY_LIMIT.reached(tx, context, reader, now)
-    DUTY_LIMIT.count(tx, context, reader, now, denied=refused is not None)
+    DUTY_LIMIT.count(tx, context, reader, now, denied=refused is not None, proven=proven)
     return None if refused is None else Denied(refused.reason, parameters=refused.parameters)
 
 

@@ -115,7 +115,7 @@ def read_shared(
     )
     found = judge(reading)
     if is_duty and not reading.without_agreement:
-        found = over_limit(tx, context, questioner.region, now) or found
+        found = over_limit(tx, context, questioner.region, now, proven=proofs is not None) or found
     proven = questioner if proofs is None else replace(questioner, proof=proofs.first.told)
     call = Call(proven, asked.request_id, asked.requester.staff_id, now)
     basis = said_basis(LegalBasis.Name(asked.legal_basis), asked, proofs)
