@@ -28,6 +28,7 @@ from region_node.business.orders.rules import is_final
 CLERK = Requester(staff_id="probe", channel=Channel.CHANNEL_COUNTER)
 PATIENCE = 60.0
 COMPLETED = "ORDER_STATE_COMPLETED"
+_NOT_KNOWN = ("", "UNAVAILABLE", "DEADLINE_EXCEEDED")  # the order may have been taken, or not
 _PACE = 0.1  # seconds between two orders of one caller, who is a person at a counter
 _LOOK = 0.02
 _PLANS = {"guangdong": "guangdong-39", "sichuan": "sichuan-29", "henan": "henan-29", "hunan": "hunan-29"}
@@ -73,7 +74,7 @@ async def paid(channel: grpc.aio.Channel, number: str) -> str:
     """How a payment at a counter ends. As any client, this one repeats its request until the order is final."""
     request, told = payment(number), ""
     async with asyncio.timeout(PATIENCE):
-        while told in ("", "UNAVAILABLE"):
+        while told in _NOT_KNOWN:
             try:
                 answer = await OrderServiceStub(channel).SubmitOrder(request, timeout=10.0)
             except grpc.aio.AioRpcError as error:
