@@ -13,25 +13,27 @@ from google.protobuf.message import DecodeError
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
+from coordinator.cli.federation.directories import warn
 from coordinator.cli.federation.in_force import apply, in_force
 from coordinator.cli.federation.proposals import (
     DEFAULT_DAYS,
-    add_signature,
     keys_option,
+    read_proposal,
     signed_configuration,
     signer_of,
-    write_proposal,
 )
-from coordinator.cli.federation.signing import proposed_of, sign_shown, tell_proposal
+from coordinator.cli.federation.signing import proposed_of, show_proposal, sign_proposal, tell_proposal
 from coordinator.cli.issuing import Issuing
 from coordinator.cli.lives import lives, lives_options
 from coordinator.cli.output import titled
 from gateway.api.coordinator.v1 import enrolment_service_pb2 as contract
-from gateway.api.coordinator.v1.administration_pb2 import ApplyConfigurationRequest
+from gateway.api.coordinator.v1.administration_pb2 import ApplyConfigurationRequest, ListRegionsRequest
+from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.coordinator.v1.enrolment_service_pb2 import Enrolment, EnrolmentState
 from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import EnrolmentServiceStub
 from gateway.api.coordinator.v1.renewal_service_pb2 import RenewCertificateRequest
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.revision_pb2 import ProposedRevision
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.exits import NotDone
@@ -41,7 +43,7 @@ from gateway.errors import Refused, unknown
 from gateway.federation.revisions import parsed
 from gateway.security.enrolling import Invitation, RequestedKeys, token_hash
 from gateway.security.identity import Identity
-from gateway.security.issuing import RENEWED_LIFE
+from gateway.security.issuing import RENEWED_LIFE, IssuerDirectory
 from gateway.security.tls import CredentialsUnusable
 from gateway.time.clock import from_timestamp
 from gateway.values import base64url
@@ -144,7 +146,7 @@ def list_enrolments(asking: Asking) -> None:
     help="Put the proposal of `invite --propose` in force first.",
 )
 @keys_option
-@click.option("--yes", is_flag=True, help="Sign without a question.")
+@click.option("--yes", is_flag=True, help="Certify, and sign, without a question.")
 def approve(
     asking: Asking,
     enrolment_id: str,
@@ -160,10 +162,12 @@ def approve(
     """Approve the enrolment ID, if its keys have the FINGERPRINT, and certify them with the authority.
 
     The person who joins reads the fingerprint from `region-node join`, and tells it by telephone for example. Nobody
-    approves an own invitation. The certificates are signed here; no coordinator has the key.
+    approves an own invitation. The certificates are signed here; no coordinator has the key. The question names the
+    region: it has to be the one of the person who told the fingerprint.
 
     A region that the configuration in force does not name needs --revision: the command shows what the proposal
-    changes, signs it with --key, and puts it in force before the approval.
+    changes, signs it with --key, and puts it in force before the approval. A proposal that does not add the region of
+    the enrolment is refused.
 
     \b
     Examples:
@@ -179,9 +183,16 @@ def approve(
     _require_told(found, fingerprint, requested)
     issuer, identity = opened(authority), _node(found, asking.link.federation)
     life, tls_life = lives(days, tls_hours)
-    if revision is not None:
-        signed = signed_configuration(sign_shown(revision, keys, yes=yes, err=True))
-        apply(asking.link, ApplyConfigurationRequest(signed=signed))
+    named, signers = in_force(asking.link).configuration, [signer_of(key) for key in keys]
+    proposed = None if revision is None else _adding(found.region, revision, named)
+    if proposed is None:
+        _require_named(found.region, named)
+    _warn_of_takeover(asking, issuer, identity)
+    if not yes:
+        click.confirm(_question(found, requested, adds=proposed is not None), abort=True, err=True)
+    if revision is not None and proposed is not None:
+        sign_proposal(revision, proposed, signers, err=True)
+        apply(asking.link, ApplyConfigurationRequest(signed=signed_configuration(proposed)))
     try:
         tls, signing = issuer.certify(identity, requested, datetime.now(UTC), life, dns_names, tls_life)
         end = x509.load_pem_x509_certificate(tls).not_valid_after_utc
@@ -275,9 +286,7 @@ def certify(asking: Asking, issuer: Path, request: TextIO, hours: float) -> None
 def _proposed(asking: Asking, directory: Path, file: Path, keys: Sequence[Path]) -> Configuration:
     """The configuration of a directory, whose proposal is written into a file, signed by keys."""
     proposed, signers = proposed_of(asking.link, directory, DEFAULT_DAYS), [signer_of(key) for key in keys]
-    for signer in signers:
-        add_signature(proposed, signer)
-    write_proposal(file, proposed)
+    sign_proposal(file, proposed, signers, err=True)
     tell_proposal(file, proposed, err=True)
     return parsed(Configuration, proposed.configuration)
 
@@ -287,6 +296,62 @@ def _require_named(region: str, configuration: Configuration) -> None:
     known = [each.id for each in configuration.regions]
     if region not in known:
         raise NotDone([refusal(unknown(Reason.REASON_REGION_UNKNOWN, known, region=region))])
+
+
+def _adding(region: str, file: Path, named: Configuration) -> ProposedRevision:
+    """The proposal of a file, whose changes are shown; ends the command unless the proposal adds the region.
+
+    `named` is the configuration in force: the file may leave out the one before.
+    """
+    proposed = read_proposal(file)
+    _require_named(region, parsed(Configuration, proposed.configuration))
+    before = parsed(Configuration, proposed.previous_configuration)
+    if any(each.id == region for configuration in (before, named) for each in configuration.regions):
+        raise NotDone(
+            [
+                translated(
+                    "{path} does not add {region}, which is a region of the federation already: nothing is signed. To"
+                    " do: ask the region whether it wants further keys, and leave out --revision if it does.",
+                    path=file,
+                    region=region,
+                )
+            ]
+        )
+    show_proposal(file, proposed, err=True)
+    return proposed
+
+
+def _warn_of_takeover(asking: Asking, issuer: IssuerDirectory, identity: Identity) -> None:
+    """Warns where a region has certificates in force, by the word of the issuer or of the coordinator."""
+    response = asking.ask(lambda channel: MembershipServiceStub(channel).ListRegions, ListRegionsRequest())
+    members = [each for each in response.members if each.region == identity.region and each.signing_certificate]
+    now = datetime.now(UTC)
+    try:
+        found = [x509.load_pem_x509_certificate(each.signing_certificate) for each in members]
+        is_certified = issuer.has_certified(identity.uri, now) or any(each.not_valid_after_utc > now for each in found)
+    except (OSError, ValueError) as error:
+        raise NotDone([str(error)]) from error
+    if is_certified:
+        told = translated(
+            "the region {region} has certificates in force already: these keys are of a further process, or somebody"
+            " takes the region over. Ask the region itself.",
+            region=identity.region,
+        )
+        warn([told])
+
+
+def _question(found: Enrolment, requested: RequestedKeys, *, adds: bool) -> str:
+    """The question before anything is signed. It has the id of the region, which certificates name."""
+    fingerprint, region = requested.fingerprint, found.region
+    if not adds:
+        return translated(
+            "Certify the keys {fingerprint} for the region {region}?", fingerprint=fingerprint, region=region
+        )
+    return translated(
+        "Put this revision in force, and certify the keys {fingerprint} for its new region {region}?",
+        fingerprint=fingerprint,
+        region=region,
+    )
 
 
 def _require_told(found: Enrolment, fingerprint: str, requested: RequestedKeys) -> None:

@@ -120,6 +120,10 @@ class IssuerDirectory:
             key=lambda each: (each.end, each.uri, each.serial),
         )
 
+    def has_certified(self, uri: str, now: datetime) -> bool:
+        """Whether a certificate for a name is in force that the issuer has issued. Raises as `issued`."""
+        return any(each.uri == uri and each.end > now and not each.is_revoked for each in self.issued())
+
     def revoke(self, serials: Sequence[int], now: datetime) -> RevocationList:
         """Signs a list with further serial numbers, and keeps it in the directory. `now` is aware.
 
@@ -153,8 +157,7 @@ class IssuerDirectory:
         issuer = renewing_issuer(identity.role)
         if self.authority.region == issuer:
             return True
-        uri = RENEWING[issuer].uri(self.authority.federation)
-        return any(each.uri == uri and each.end > now and not each.is_revoked for each in self.issued())
+        return self.has_certified(RENEWING[issuer].uri(self.authority.federation), now)
 
     def _begin(self, now: datetime, life: timedelta) -> datetime:
         """The begin of a certificate: a little earlier than now, by no more than a tenth of its life."""

@@ -15,12 +15,19 @@ from cryptography import x509
 
 from coordinator.enrolments import rates
 from deploy.local.ports import HeldPort
-from gateway.api.coordinator.v1.enrolment_service_pb2 import EnrolRequest
-from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import JoiningServiceStub
+from gateway.api.coordinator.v1.enrolment_service_pb2 import (
+    ApproveEnrolmentRequest,
+    EnrolRequest,
+    ListEnrolmentsRequest,
+)
+from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import EnrolmentServiceStub, JoiningServiceStub
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import WatchRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
+from gateway.api.federation.v1.revision_pb2 import Anchor, ProposedRevision, SignedRevision
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused, from_rpc_error, reason_name
+from gateway.federation.revisions import digest, statement_after
 from gateway.rpc.channels import Dialer, health_of, invoke
 from gateway.rpc.connections import MOST
 from gateway.security.authority import (
@@ -30,15 +37,16 @@ from gateway.security.authority import (
     SIGNING_KEY,
     Authority,
 )
-from gateway.security.enrolling import SECRET_BYTES
-from gateway.security.identity import server_name
+from gateway.security.enrolling import SECRET_BYTES, RequestedKeys
+from gateway.security.identity import parse, server_name
+from gateway.security.issuing import IssuerDirectory
 from gateway.security.private_keys import open_key
 from gateway.security.region_keys import KeySet
 from gateway.security.signing import REVISION, Signer, TrustedKeys
 from gateway.security.tls import Credentials, client_options, joiner_credentials
 from tests import preloaded
-from tests.contract.coordinators import PATIENCE_S, Federation, federation, run
-from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates
+from tests.contract.coordinators import PATIENCE_S, Federation, federation, keys_of, run
+from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, HOUR, NOW, Certificates
 from tests.federation.refusals import read
 from tests.hostile.frames import CONTINUATION, Connection, call_headers, frame
 from tests.preloaded import Ended
@@ -57,7 +65,7 @@ class Scene:
     joining: str
     directory: Path
 
-    async def administrator(self, name: str, *words: str, language: str = "en") -> Ended:
+    async def administrator(self, name: str, *words: str, language: str = "en", typed: str = "") -> Ended:
         """Runs a command of an administrator."""
         files = self.running.certificates.credentials(f"admin/{name}").certificate.parent
         environment = {
@@ -67,12 +75,12 @@ class Scene:
             "CROSSREGION_LANG": language,
         }
         return await asyncio.to_thread(
-            preloaded.run, "coordinator.cli.main", "enrolments", *words, environment=environment
+            preloaded.run, "coordinator.cli.main", "enrolments", *words, environment=environment, typed=typed
         )
 
-    async def invited(self, *words: str) -> str:
-        """The token of a fresh invitation of Hunan."""
-        ended = await self.administrator("li", "invite", "hunan", *words)
+    async def invited(self, region: str = "hunan") -> str:
+        """The token of a fresh invitation."""
+        ended = await self.administrator("li", "invite", region)
         assert ended.code == 0, ended.err
         return ended.out.strip()
 
@@ -91,17 +99,37 @@ class Scene:
         return await asyncio.to_thread(preloaded.run, "coordinator.cli.main", *words, *out, environment={})
 
     async def id(self) -> str:
-        """The id of the only enrolment."""
+        """The id of the last enrolment."""
         listed = await self.administrator("wang", "list", "--json")
-        (found,) = cast("list[dict[str, str]]", listed.summary["enrolments"])
-        return found["id"]
+        return cast("list[dict[str, str]]", listed.summary["enrolments"])[-1]["id"]
 
-    async def approve(self, name: str, fingerprint: str, authority: str = "authority") -> Ended:
-        """Approves the only enrolment."""
-        directory = str(self.directory / authority)
+    async def approve(
+        self, name: str, fingerprint: str, *words: str, authority: str = "authority", typed: str = "y"
+    ) -> Ended:
+        """Answers the question whether to approve the last enrolment."""
+        files = ("--authority", str(self.directory / authority), "--days", "3")
         return await self.administrator(
-            name, "approve", await self.id(), fingerprint, "--authority", directory, "--days", "3"
+            name, "approve", await self.id(), fingerprint, *files, *words, typed=f"{typed}\n"
         )
+
+    def certified(self) -> list[str]:
+        """The regions that the authority has certified by commands."""
+        return sorted({each.uri.rpartition("/")[2] for each in IssuerDirectory(self.directory / "authority").issued()})
+
+    def proposal(self, file: Path, after: Configuration, *, shows_before: bool = True) -> None:
+        """Writes a proposal of Li, whose key is beside it, that a configuration follows the one that applied first."""
+        before = CONFIGURATION.SerializeToString(deterministic=True)
+        place = Anchor(federation=FEDERATION, revision=1, digest=digest(before))
+        place.administration.threshold = 1
+        place.administration.administrators.add(name="li", key=Signer.create(file.with_suffix(".key")).public_key)
+        after.administration.CopyFrom(place.administration)
+        content = after.SerializeToString(deterministic=True)
+        revision = SignedRevision(statement=statement_after(place, content, NOW, NOW + HOUR))
+        shown = before if shows_before else b""
+        proposed = ProposedRevision(
+            revision=revision, configuration=content, previous=place, previous_configuration=shown
+        )
+        file.write_bytes(proposed.SerializeToString())
 
 
 def hours_of(file: Path) -> int:
@@ -236,7 +264,7 @@ def test_certificates_of_another_authority_are_published_by_nobody(tmp_path: Pat
             long_authority().save(tmp_path / "other")
             token = await at.invited()
             joining = await at.join(token)
-            refused = await at.approve("wang", fingerprint_in(joining), "other")
+            refused = await at.approve("wang", fingerprint_in(joining), authority="other")
             assert (refused.code, "another authority" in refused.err) == (1, True), refused.err
             # A joiner trusts the authority of its token, and no server of another one.
             false = Certificates(tmp_path / "false")
@@ -245,6 +273,57 @@ def test_certificates_of_another_authority_are_published_by_nobody(tmp_path: Pat
                 at.joining = f"127.0.0.1:{port.number}"
                 told = await at.join(token)
                 assert (told.code, "has to prove" in told.err) == (3, True), told.err
+
+    run(scenario())
+
+
+def test_the_question_before_an_approval_names_the_region_and_warns_of_a_takeover(tmp_path: Path) -> None:
+    warning = "warning: the region {} has certificates in force already"
+
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            fingerprint = fingerprint_in(await at.join(await at.invited(), "first"))
+            question = f"Certify the keys {fingerprint} for the region hunan?"
+            declined = await at.approve("wang", fingerprint, typed="n")
+            assert (declined.code, question in declined.err, at.certified()) == (1, True, []), declined.err
+            approved = await at.approve("wang", fingerprint)
+            assert (approved.code, warning.format("hunan") in approved.err) == (0, False), approved.err
+            again = fingerprint_in(await at.join(await at.invited(), "again"))
+            declined = await at.approve("wang", again, typed="n")
+            assert warning.format("hunan") in declined.err, "by the word of the issuer"
+            await at.running.join(keys_of(at.running.certificates, "sichuan"))
+            further = fingerprint_in(await at.join(await at.invited("sichuan"), "further"))
+            declined = await at.approve("wang", further, typed="n")
+            assert warning.format("sichuan") in declined.err, "by the word of the coordinator"
+            assert at.certified() == ["hunan"]
+
+    run(scenario())
+
+
+def test_a_revision_that_does_not_add_the_region_of_the_enrolment_is_neither_signed_nor_in_force(
+    tmp_path: Path,
+) -> None:
+    renamed, lesser = shipped_configuration(), without("sichuan", shipped_configuration())
+    renamed.regions[0].name.en = "another"
+
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            fingerprint = fingerprint_in(await at.join(await at.invited("sichuan")))
+            for name, after, shows_before, problem in (
+                ("other", renamed, True, "does not add sichuan"),
+                ("silent", renamed, False, "does not add sichuan"),
+                ("lesser", lesser, True, "There is no region sichuan"),
+            ):
+                file = tmp_path / f"{name}.bin"
+                at.proposal(file, after, shows_before=shows_before)
+                written = file.read_bytes()
+                words = ("--revision", str(file), "--key", str(file.with_suffix(".key")), "--yes")
+                refused = await at.approve("wang", fingerprint, *words)
+                assert (refused.code, problem in refused.err) == (1, True), refused.err
+                assert (file.read_bytes(), at.certified()) == (written, []), "nothing is signed"
+            assert await at.running.apply(without("hunan", shipped_configuration())) == 2, (
+                "no revision came in force meanwhile"
+            )
 
     run(scenario())
 
@@ -258,6 +337,17 @@ def test_a_region_that_the_configuration_in_force_does_not_name_is_not_approved(
             fingerprint = fingerprint_in(await at.join(token))
             refused = await at.approve("wang", fingerprint)
             assert (refused.code, "There is no region hunan" in refused.err) == (1, True), refused.err
+            assert at.certified() == [], "the command asks before it certifies"
+            by_another_program = EnrolmentServiceStub(at.running.as_("admin/wang"))
+            listed = await invoke(by_another_program.ListEnrolments, ListEnrolmentsRequest(), PATIENCE_S)
+            (found,) = listed.enrolments
+            node = parse(f"spiffe://{FEDERATION}/region/hunan", FEDERATION)
+            keys = RequestedKeys.of(found.tls_request, found.signing_request, node)
+            tls, signing = IssuerDirectory(tmp_path / "authority").certify(node, keys, NOW, HOUR)
+            approval = ApproveEnrolmentRequest(enrolment_id=found.id, tls_certificate=tls, signing_certificate=signing)
+            with pytest.raises(Refused, match="hunan") as told:
+                await invoke(by_another_program.ApproveEnrolment, approval, PATIENCE_S)
+            assert reason_name(told.value.reason) == "REGION_UNKNOWN"
             await at.running.apply()
             approved = await at.approve("wang", fingerprint)
             assert approved.code == 0, approved.err

@@ -39,6 +39,7 @@ from gateway.security.tls import Credentials, RenewedCredentials
 from gateway.time.clock import SystemClock, to_timestamp
 from region_node.business.orders.rules import is_final
 from tests import preloaded
+from tests.preloaded import Ended
 from tests.promises import OUT_WITHIN_S
 from tests.shipped import without
 from tests.stories.payments import (
@@ -109,9 +110,13 @@ class Story:
 
     def typed(self, module: str, *words: str, by: str = "li") -> str:
         """A command that has to succeed, and its output."""
-        ended = preloaded.run(module, *words, environment=self._environment(by))
+        return self.answered("", module, *words, by=by).out
+
+    def answered(self, answer: str, module: str, *words: str, by: str) -> Ended:
+        """A command that has to succeed, once its question has this answer."""
+        ended = preloaded.run(module, *words, environment=self._environment(by), typed=f"{answer}\n")
         assert ended.code == 0, ended.err
-        return ended.out
+        return ended
 
     def launched(self, name: str, module: str, *words: str, by: str = "li") -> LocalProcess:
         """A command that goes on beside the test."""
@@ -133,8 +138,11 @@ class Story:
         approved = join.last_lines().partition(told)[2].split()[:2]
         words = ("--authority", str(self.directory / "authority"), "--days", "2")
         hours = ("--tls-hours", str(LIFE / timedelta(hours=1)))
-        signing = ("--revision", revision, "--key", self.key("wang"), "--yes")
-        self.typed(COORDINATOR, "enrolments", "approve", *approved, *words, *hours, *signing, by="wang")
+        signing = ("--revision", revision, "--key", self.key("wang"))
+        command = ("enrolments", "approve", *approved, *words, *hours, *signing)
+        asked = self.answered("y", COORDINATOR, *command, by="wang").err
+        assert f"certify the keys {approved[1]} for its new region {JOINER}?" in asked
+        assert "certificates in force already" not in asked
         assert join.wait_for_end() == 0, join.last_lines()
 
     def node(self) -> LocalProcess:

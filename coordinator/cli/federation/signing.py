@@ -1,7 +1,7 @@
 """`coordinator federation`: keys of administrators, anchors, proposals and their signatures."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -150,7 +150,11 @@ def sign(file: Path, key: Path, yes: bool) -> None:
     Example:
       coordinator federation sign revision.bin --key li.key
     """
-    sign_shown(file, (key,), yes=yes)
+    proposed, signer = read_proposal(file), signer_of(key)
+    show_proposal(file, proposed)
+    if not yes:
+        click.confirm(translated("Sign this revision?"), abort=True)
+    sign_proposal(file, proposed, (signer,))
 
 
 def proposed_of(
@@ -174,22 +178,19 @@ def proposed_of(
     return proposed
 
 
-def sign_shown(file: Path, keys: Sequence[Path], *, yes: bool, err: bool = False) -> ProposedRevision:
-    """Signs the proposal of a file by keys, once the administrator has seen its changes and agrees.
-
-    The file has the signatures, too. `err` shows the changes on standard error. Raises NotDone.
-    """
-    proposed, signers = read_proposal(file), [signer_of(key) for key in keys]
+def show_proposal(file: Path, proposed: ProposedRevision, *, err: bool = False) -> None:
+    """Prints what the proposal of a file changes, and who has signed it; on standard error with `err`."""
     before = parsed(Configuration, proposed.previous_configuration)
     print_changes(difference(before, parsed(Configuration, proposed.configuration)), err=err)
     tell_proposal(file, proposed, err=err)
-    if signers and not yes:
-        click.confirm(translated("Sign this revision?"), abort=True, err=err)
+
+
+def sign_proposal(file: Path, proposed: ProposedRevision, signers: Iterable[Signer], *, err: bool = False) -> None:
+    """Signs a proposal, and writes it into its file. `err` names the signers on standard error. Raises NotDone."""
     for signer in signers:
         name = add_signature(proposed, signer)
         click.echo(translated("{name} has signed", name=name), err=err)
     write_proposal(file, proposed)
-    return proposed
 
 
 def tell_proposal(file: Path, proposed: ProposedRevision, *, err: bool = False) -> None:
