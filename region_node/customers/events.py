@@ -35,13 +35,19 @@ def note_new_lines(tx: Transaction, lines: Sequence[Line], now: datetime) -> Non
 def note_changed_line(tx: Transaction, before: LineAtRest, after: Line, now: datetime) -> None:
     """Notes the change of a line, unless nobody may read it, or it is a promise of its end, which no reader sees."""
     is_promise = after.promised_to != before.promised_to and after.status == before.status
-    if not is_promise and EVENTS.is_heard(tx) and status_of(tx, after.customer_id) == ACTIVE:
+    if not is_promise and _is_told(tx, after.customer_id):
         EVENTS.note_states(tx, [StateChange(after.product_id, after.status, before.status)], now)
+
+
+def note_subscriptions(tx: Transaction, line: Line, now: datetime) -> None:
+    """Notes that subscriptions of a line have changed, unless nobody may read it."""
+    if _is_told(tx, line.customer_id):
+        EVENTS.note_states(tx, [StateChange(line.product_id, line.status, line.status)], now)
 
 
 def note_attributes(tx: Transaction, customer_id: str, now: datetime) -> None:
     """Notes a change of a customer that leaves the state of each line as it is, unless nobody may read it."""
-    if EVENTS.is_heard(tx) and status_of(tx, customer_id) == ACTIVE:
+    if _is_told(tx, customer_id):
         lines = _lines(tx, customer_id)
         EVENTS.note_states(tx, [StateChange(each.product_id, each.status, each.status) for each in lines], now)
 
@@ -65,6 +71,10 @@ def forget_events(tx: Transaction, customer_id: str) -> None:
         gone=GONE,
         id=customer_id,
     )
+
+
+def _is_told(tx: Transaction, customer_id: str) -> bool:
+    return EVENTS.is_heard(tx) and status_of(tx, customer_id) == ACTIVE
 
 
 def _lines(tx: Transaction, customer_id: str) -> list[_LineState]:

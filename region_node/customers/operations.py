@@ -226,8 +226,11 @@ def _require_not_erased(tx: Transaction, number: str) -> None:
         raise Refused(Reason.REASON_CUSTOMER_ERASED)
 
 
-def keep_line(tx: Transaction, line: Line, now: datetime) -> None:
-    """Stores a new or changed line, and notes the change and its state. A timer ends an agreed suspension."""
+def keep_line(tx: Transaction, line: Line, now: datetime, *, since: datetime | None = None) -> None:
+    """Stores a new or changed line, and notes the change and its state. A timer ends an agreed suspension.
+
+    `since` is the begin of its state where that is not `now`, the time of the change.
+    """
     before = line_at_rest(tx, line.product_id)
     if before is None:
         insert_line(tx, line)
@@ -235,7 +238,7 @@ def keep_line(tx: Transaction, line: Line, now: datetime) -> None:
     else:
         update_line(tx, line)
         note_changed_line(tx, before, line, now)
-    note_state(tx, before, line, now)
+    note_state(tx, before, line, since or now)
     if line.suspension_end is not None or (before is not None and before.suspension_end is not None):
         _watch_suspension(tx, line)
 

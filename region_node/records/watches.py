@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 from gateway.store.port import Store, Transaction
@@ -79,15 +81,19 @@ def changes_after(
 ) -> Sequence[Change[T]]:
     """Changes after a sequence number, each with the state of `now`; of all records for an empty id.
 
-    All events of a record read the same row, so only its last one here yields a change.
+    Events of a record in a row are one change. It is left out where later changes of the record are of all its kinds,
+    since all of them read the same row. A reader that stops between two changes misses no kind thereby.
     """
-    found: dict[str, list[StateEvent]] = {}
-    for event in events.states_after(tx, sequence, name, _EVENTS_AT_ONCE):
-        found.setdefault(event.name, []).append(event)
-    return [
-        Change(each[-1].sequence, of, now(of), _kinds(each), each[-1].time)
-        for of, each in sorted(found.items(), key=lambda item: item[1][-1].sequence)
-    ]
+    found, later, states = list[Change[T]](), dict[str, set[ChangeKind]](), dict[str, T | None]()
+    in_rows = groupby(events.states_after(tx, sequence, name, _EVENTS_AT_ONCE), attrgetter("name"))
+    for of, each in reversed([(of, list(row)) for of, row in in_rows]):
+        kinds, known = _kinds(each), later.setdefault(of, set())
+        if not known >= {*kinds} and ChangeKind.DELETED not in known:
+            if of not in states:
+                states[of] = now(of)
+            found.append(Change(each[-1].sequence, of, states[of], kinds, each[-1].time))
+            known.update(kinds)
+    return found[::-1]
 
 
 def _kinds(events: Sequence[StateEvent]) -> Sequence[ChangeKind]:

@@ -11,11 +11,14 @@ from gateway.api.region.v1.listener_service_pb2 import EventKind, ListenerResour
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.app.registered import registry
+from region_node.business.orders.business import Effects
+from region_node.business.orders.context import OwnRecords
 from region_node.customers import operations
-from region_node.customers.events import enter_status, note_attributes
+from region_node.customers.events import EVENTS, enter_status, note_attributes
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.status import ACTIVE, MOVED, RESTRICTED
+from region_node.customers.subscriptions import Subscription
 from region_node.customers.taking_over import NewCustomer
 from region_node.lifecycle.erasure.destroying import mark_erased
 from region_node.node.operator_scopes import OperatorScopes
@@ -25,7 +28,7 @@ from region_node.requests.auditing import AuditedCall
 from tests.contract.relay_pair import NOW
 from tests.contract.test_listeners import Region, listening, region
 from tests.contract.test_listeners import _rests_little as _rests_little
-from tests.unit.situations import LINE
+from tests.unit.situations import LINE, situation
 from tests.webhook import Hook, serving
 
 CUSTOMERS = ListenerResource.LISTENER_RESOURCE_CUSTOMER
@@ -218,6 +221,77 @@ def test_no_more_changes_are_kept_than_the_bound(tmp_path: Path, monkeypatch: py
             assert [number for number, _ in found] == list(range(911, 1_011))
 
     monkeypatch.setattr(listened, "MOST", 100)
+    asyncio.run(scenario())
+
+
+def test_the_changes_of_before_a_loss_of_the_database_are_kept_for_a_listener_that_is_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with listening(tmp_path) as (here, hook):
+            await here.register(hook.url, resource=CUSTOMERS)
+            await opens(here, LINE)
+            await here.store.write(lambda tx: EVENTS.skip(tx, 10_000))
+            await keeps(here, replace(LINE, plan_id="sichuan-99"))
+            numbers = [number for number, _ in await here.store.read(rows_of)]
+            assert (len(numbers), numbers[0]) == (2, 1)
+            assert numbers[1] > listened.MOST
+
+    monkeypatch.setattr(listened, "MOST", 100)
+    monkeypatch.setattr(listened, "_PAGE", 1)  # each change removes the oldest
+    asyncio.run(scenario())
+
+
+def test_an_order_about_a_subscription_changes_its_line_alone(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with listening(tmp_path) as (here, hook):
+            await opens(here, LINE, OTHER)
+            await here.register(hook.url, resource=CUSTOMERS)
+            effects = Effects(LINE, subscriptions=(Subscription("s1", LINE.product_id, "tones", NOW, None),))
+            await here.store.write(lambda tx: OwnRecords().carry_out(tx, situation("SUSPEND"), effects))
+            async with here.telling():
+                await here.until(lambda: bool(hook.bodies))
+            assert types(hook) == [("AttributeValueChange", LINE.product_id)]
+            assert len(await here.store.read(rows_of)) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_turn_that_ends_between_two_changes_loses_none_though_a_record_has_changed_before_and_behind(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with listening(tmp_path, 200, 503) as (here, hook):
+            await here.register(hook.url, resource=CUSTOMERS)
+            await opens(here, LINE, OTHER)
+            await keeps(here, replace(LINE, plan_id="sichuan-99"))
+            async with here.telling():
+                await here.until(lambda: ("AttributeValueChange", LINE.product_id) in types(hook))
+            posted = types(hook)
+            del posted[1]  # which was not taken
+            assert posted == [
+                ("Create", LINE.product_id),
+                ("Create", OTHER.product_id),
+                ("AttributeValueChange", LINE.product_id),
+            ]
+            assert [each["eventId"][-1] for each in hook.bodies] == ["1", "2", "2", "3"]
+
+    asyncio.run(scenario())
+
+
+def test_of_changes_of_one_kind_the_last_one_alone_is_told_though_another_customer_has_changed_in_between(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with listening(tmp_path) as (here, hook):
+            await opens(here, LINE, OTHER)
+            await here.register(hook.url, resource=CUSTOMERS)
+            for plan in ("sichuan-9", "sichuan-99", "sichuan-199"):
+                await keeps(here, replace(LINE, plan_id=plan), replace(OTHER, plan_id=plan))
+            async with here.telling():
+                await here.until(lambda: len(hook.bodies) == 2)
+            assert [each["eventId"][-1] for each in hook.bodies] == ["5", "6"]
+
     asyncio.run(scenario())
 
 

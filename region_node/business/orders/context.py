@@ -16,7 +16,7 @@ from region_node.business.orders.business import BusinessRule, Effects, Situatio
 from region_node.business.orders.records import StoredRecords
 from region_node.business.orders.rules import Value
 from region_node.customers.accounts import ledger
-from region_node.customers.events import note_attributes
+from region_node.customers.events import note_attributes, note_subscriptions
 from region_node.customers.identities import note_identity
 from region_node.customers.notices.rows import tell
 from region_node.customers.operations import keep_customer, keep_line
@@ -47,7 +47,7 @@ class OwnRecords:
         for subscription in effects.subscriptions:
             keep_subscription(tx, subscription)
         if effects.subscriptions:
-            note_attributes(tx, effects.line.customer_id, situation.now)
+            note_subscriptions(tx, effects.line, situation.now)
         ledger.post_all(tx, effects.postings, situation.currency, situation.now)
         for notice in effects.notices:
             tell(tx, notice, situation.now)

@@ -93,7 +93,7 @@ def take_over(
     insert_customer(tx, new[0].customer)
     take_over_contacts(tx, new[0], moment)
     for each in new:
-        keep_line(tx, each.line, moment)
+        keep_line(tx, each.line, now, since=moment)
         insert_subscriptions(tx, each.subscriptions)
         owed, account = receivable(move.from_region), each.line.account_id
         book_moved(tx, move.id, account, each.balance, owed, context.currency, moment)
