@@ -14,6 +14,7 @@ FEATURES = (
     Feature.FEATURE_SESSION_KEYS,
     Feature.FEATURE_RECEIPT_DIFFERENCES,
     Feature.FEATURE_DUTY_STATEMENTS,
+    Feature.FEATURE_LISTENED_CHANGES,
 )
 """The features of this version."""
 

@@ -103,6 +103,8 @@ class ListenerDelivery:
         return rows.next_due(tx, last_change, self._running()) if len(self._turns) < _TOLD_AT_ONCE else None
 
     def _claim(self, tx: Transaction, now: datetime) -> Sequence[ListenerRow]:
+        for unused in rows.remove_unused(tx, now):
+            _log.warning("the stopped listener %s of %s is removed", unused.listener.id, unused.operator)
         room = _TOLD_AT_ONCE - len(self._turns)
         return rows.claim(tx, last_change, self._running(), now, room, now + _CLAIM)
 

@@ -13,6 +13,8 @@ from gateway.errors import Refused, invalid
 LISTENERS = 16  # of one operator system
 STOPS_AFTER = timedelta(days=3)
 """A listener whose callback has taken nothing for this time is stopped."""
+REMOVED_AFTER = timedelta(days=7)
+"""A listener that has been stopped for this time is removed."""
 LONGEST_CALLBACK = 2_048  # characters
 _HTTPS = 443
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address

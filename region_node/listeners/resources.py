@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
+from gateway.api.federation.v1.federation_pb2 import Feature
 from gateway.api.region.v1.listener_service_pb2 import EventKind, ListenerResource
 from gateway.errors import invalid
 from gateway.security.identity import Identity
@@ -25,6 +26,7 @@ from region_node.records.watches import Change, Feed
 M = TypeVar("M", bound=Message)
 _Kinds = Collection[EventKind.ValueType]
 _CREATED, _CHANGED = EventKind.EVENT_KIND_CREATE, EventKind.EVENT_KIND_ATTRIBUTE_VALUE_CHANGE
+_DELETED = EventKind.EVENT_KIND_DELETE
 _OF_A_RECORD: _Kinds = (_CREATED, EventKind.EVENT_KIND_STATE_CHANGE, _CHANGED)
 
 
@@ -42,6 +44,8 @@ class Resource:
     """The changes after a number, in order. They have no state where a reader sees none."""
     kinds: _Kinds
     """The kinds of its events."""
+    noted_by: Feature.ValueType = Feature.FEATURE_UNSPECIFIED
+    """The feature of processes that note its changes; unset where each version does."""
 
 
 def resource_of(number: ListenerResource.ValueType) -> Resource:
@@ -68,6 +72,7 @@ def _resource(
     feed: Feed[M],
     is_visible: Callable[[M, Identity], bool] = _everybody,
     kinds: _Kinds = _OF_A_RECORD,
+    noted_by: Feature.ValueType = Feature.FEATURE_UNSPECIFIED,
 ) -> Resource:
     def after(tx: Transaction, sequence: int, reader: Identity) -> Sequence[Change[Message]]:
         def seen(now: M | None) -> M | None:
@@ -76,14 +81,17 @@ def _resource(
         found = feed.after(tx, sequence, "")
         return [Change(each.sequence, each.name, seen(each.now), each.kinds, each.time) for each in found]
 
-    return Resource(name, services, feed.last, after, kinds)
+    return Resource(name, services, feed.last, after, kinds, noted_by)
+
+
+def _listened(name: str, services: Sequence[str], feed: Feed[M], kinds: _Kinds) -> Resource:
+    """A resource whose changes are noted for listeners alone."""
+    return _resource(name, services, feed, kinds=kinds, noted_by=Feature.FEATURE_LISTENED_CHANGES)
 
 
 _ORDER = _resource("productOrder", ("OrderService",), ORDER_FEED, orders.is_visible)
 _TICKET = _resource("troubleTicket", ("ComplaintService",), COMPLAINT_FEED, complaints.is_visible)
-_CUSTOMER = _resource(
-    "customer", ("CustomerService",), CUSTOMER_FEED, kinds=(*_OF_A_RECORD, EventKind.EVENT_KIND_DELETE)
-)
+_CUSTOMER = _listened("customer", ("CustomerService",), CUSTOMER_FEED, (*_OF_A_RECORD, _DELETED))
 RESOURCES: Mapping[ListenerResource.ValueType, Resource] = {
     ListenerResource.LISTENER_RESOURCE_PRODUCT_ORDER: _ORDER,
     ListenerResource.LISTENER_RESOURCE_PRODUCT_ORDER_V5: _ORDER,
@@ -95,13 +103,10 @@ RESOURCES: Mapping[ListenerResource.ValueType, Resource] = {
     ),
     ListenerResource.LISTENER_RESOURCE_CUSTOMER: _CUSTOMER,
     ListenerResource.LISTENER_RESOURCE_CUSTOMER_V5: _CUSTOMER,
-    ListenerResource.LISTENER_RESOURCE_PRODUCT_OFFERING: _resource(
-        "productOffering",
-        ("CatalogueService",),
-        OFFERING_FEED,
-        kinds=(_CREATED, _CHANGED, EventKind.EVENT_KIND_DELETE),
+    ListenerResource.LISTENER_RESOURCE_PRODUCT_OFFERING: _listened(
+        "productOffering", ("CatalogueService",), OFFERING_FEED, (_CREATED, _CHANGED, _DELETED)
     ),
-    ListenerResource.LISTENER_RESOURCE_CUSTOMER_BILL: _resource(
-        "customerBill", ("BillingService", "CustomerService"), BILL_FEED, kinds=(_CREATED,)
+    ListenerResource.LISTENER_RESOURCE_CUSTOMER_BILL: _listened(
+        "customerBill", ("BillingService", "CustomerService"), BILL_FEED, (_CREATED,)
     ),
 }

@@ -9,7 +9,7 @@ from itertools import islice
 from gateway.api.region.v1.listener_service_pb2 import Listener, ListenerResource, ListenerState
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
-from region_node.listeners.forms import STOPS_AFTER
+from region_node.listeners.forms import REMOVED_AFTER, STOPS_AFTER
 from region_node.records.listened import ABOUT, ListenerChanged
 from region_node.records.listing import Direction
 
@@ -111,11 +111,14 @@ def is_any(tx: Transaction) -> bool:
 
 
 def next_due(tx: Transaction, last: Last, told: Told) -> datetime | None:
-    """When the next listener is due for which changes wait; None without one.
+    """When the next listener is due for which changes wait, or is to be removed; None without one.
 
-    It leaves out the listeners of a turn that runs, and all of an operator system whose share is in use.
+    Those of a turn that runs are not due, nor are all of an operator system whose share is in use.
     """
-    return next((each.due for each in _within_shares(_behind(tx, last, told), told)), None)
+    due = (each.due for each in _within_shares(_behind(tx, last, told), told))
+    stopped = "SELECT COALESCE(stop_time, 0) AS stopped FROM listeners WHERE due_time IS NULL ORDER BY stopped LIMIT 1"
+    removals = (from_microseconds(each) + REMOVED_AFTER for each in tx.all(int, stopped))
+    return min((*islice(due, 1), *removals), default=None)
 
 
 def claim(tx: Transaction, last: Last, told: Told, now: datetime, limit: int, until: datetime) -> Sequence[ListenerRow]:
@@ -129,6 +132,20 @@ def claim(tx: Transaction, last: Last, told: Told, now: datetime, limit: int, un
     for row in claimed:
         _update(tx, row, due_time=to_microseconds(until))
     return [replace(row, due=to_microseconds(until)) for row in claimed]
+
+
+def remove_unused(tx: Transaction, now: datetime) -> Sequence[ListenerRow]:
+    """Removes and returns the listeners that were stopped long ago: changes are noted as long as they stay.
+
+    Of one that a version before has stopped the time counts from here on.
+    """
+    noted = "UPDATE listeners SET stop_time = :now WHERE due_time IS NULL AND stop_time IS NULL"
+    tx.execute(noted, now=to_microseconds(now))
+    stopped = f"SELECT {_COLUMNS} FROM listeners WHERE due_time IS NULL AND stop_time <= :end"  # noqa: S608 - a constant
+    unused = tx.all(_row, stopped, end=to_microseconds(now - REMOVED_AFTER))
+    for row in unused:
+        remove(tx, row.operator, row.listener.id)
+    return unused
 
 
 def note_told(tx: Transaction, row: ListenerRow) -> bool:
@@ -158,8 +175,9 @@ def note_failure(tx: Transaction, claimed: ListenerRow, problem: str, now: datet
         due = None
     if due is None:
         listener.state = ListenerState.LISTENER_STATE_STOPPED
-    due_time = None if due is None else to_microseconds(due)
-    _update(tx, row, attempts=row.attempts + 1, due_time=due_time, body=listener.SerializeToString())
+    due_time, stop_time = (None, to_microseconds(now)) if due is None else (to_microseconds(due), None)
+    body = listener.SerializeToString()
+    _update(tx, row, attempts=row.attempts + 1, due_time=due_time, stop_time=stop_time, body=body)
     return due is None
 
 

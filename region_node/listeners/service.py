@@ -15,7 +15,7 @@ from gateway.time.clock import Clock, to_timestamp
 from region_node.listeners import rows
 from region_node.listeners.callbacks import Callbacks
 from region_node.listeners.forms import LISTENERS, callback_of, known_kinds, listener_id
-from region_node.listeners.resources import resource_of
+from region_node.listeners.resources import Resource, resource_of
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall, audited_call
 
@@ -46,6 +46,7 @@ class ListenerService(ListenerServiceServicer):
         resource = resource_of(request.resource)
         for service in resource.services:
             self._context.scopes.require_service(operator, service)
+        self._require_noted(resource)
         if request.format not in EventFormat.values():
             raise invalid("format", "names an unknown format", "格式未知")
         request.kinds[:] = known_kinds(request.kinds, resource.kinds)
@@ -84,6 +85,12 @@ class ListenerService(ListenerServiceServicer):
 
         await self._store.write(remove)
         return api.RemoveListenerResponse()
+
+    def _require_noted(self, resource: Resource) -> None:
+        """Raises Refused with LISTENERS_AWAIT_UPGRADE where a live process may note no changes of a resource."""
+        region, current = self._context.region, self._context.border.current
+        if resource.noted_by and not current.understands(region, resource.noted_by):
+            raise Refused(Reason.REASON_LISTENERS_AWAIT_UPGRADE, region=region, resource=resource.name)
 
     def _told(self, listener: Listener) -> Listener:
         told = Listener(signing_certificate=self._certificate)

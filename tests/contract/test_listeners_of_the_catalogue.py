@@ -15,7 +15,7 @@ from gateway.store.port import Transaction
 from region_node.business.catalogue.changes import CatalogueChanges
 from region_node.business.catalogue.offerings import EVENTS, known_revision, note_offerings
 from tests.contract.relay_pair import NOW
-from tests.contract.test_listeners import Region, listening
+from tests.contract.test_listeners import UPGRADED, Region, listening
 from tests.contract.test_listeners import _rests_little as _rests_little
 from tests.webhook import Hook
 
@@ -57,7 +57,7 @@ async def processes(here: Region, count: int) -> AsyncIterator[None]:
 
 async def comes_into_force(here: Region, federation: Federation) -> None:
     """A revision comes into force, and is known to the region."""
-    here.context.border.current.update(federation, ())
+    here.context.border.current.update(federation, UPGRADED)
     known = 0
     while known < federation.revision:
         await asyncio.sleep(0.005)

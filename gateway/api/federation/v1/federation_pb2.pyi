@@ -44,6 +44,10 @@ class _FeatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feature.Value
     """Sending of the statements of both people with each reading by legal duty. A home region refuses a reading without
     them from a region with this feature.
     """
+    FEATURE_LISTENED_CHANGES: _Feature.ValueType  # 5
+    """Noting of the changes of customers, bills and the catalogue for listeners. It concerns the processes of one region that
+    share a database.
+    """
 
 class Feature(_Feature, metaclass=_FeatureEnumTypeWrapper):
     """Features of a version. A region uses a feature only towards regions that have it."""
@@ -61,6 +65,10 @@ that share a database.
 FEATURE_DUTY_STATEMENTS: Feature.ValueType  # 4
 """Sending of the statements of both people with each reading by legal duty. A home region refuses a reading without
 them from a region with this feature.
+"""
+FEATURE_LISTENED_CHANGES: Feature.ValueType  # 5
+"""Noting of the changes of customers, bills and the catalogue for listeners. It concerns the processes of one region that
+share a database.
 """
 Global___Feature: _TypeAlias = Feature  # noqa: Y015
 

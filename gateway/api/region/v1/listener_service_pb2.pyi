@@ -144,7 +144,7 @@ class _ListenerStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Listene
     LISTENER_STATE_ACTIVE: _ListenerState.ValueType  # 1
     """The listener receives changes."""
     LISTENER_STATE_STOPPED: _ListenerState.ValueType  # 2
-    """The callback has taken nothing for three days. Register it again after its repair."""
+    """The callback has taken nothing for three days. Register it again after its repair: after seven days more it is removed."""
 
 class ListenerState(_ListenerState, metaclass=_ListenerStateEnumTypeWrapper):
     """The state of a listener."""
@@ -154,7 +154,7 @@ LISTENER_STATE_UNSPECIFIED: ListenerState.ValueType  # 0
 LISTENER_STATE_ACTIVE: ListenerState.ValueType  # 1
 """The listener receives changes."""
 LISTENER_STATE_STOPPED: ListenerState.ValueType  # 2
-"""The callback has taken nothing for three days. Register it again after its repair."""
+"""The callback has taken nothing for three days. Register it again after its repair: after seven days more it is removed."""
 Global___ListenerState: _TypeAlias = ListenerState  # noqa: Y015
 
 @_typing.final

@@ -819,6 +819,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Check the number and the papers with the customer, and send both again with a new request id. ListDocuments has the
     documents that are on file for a number. A number that nobody has is refused for the same reason.
     """
+    REASON_LISTENERS_AWAIT_UPGRADE: _Reason.ValueType  # 706
+    """Register the listener again once each process of the region is of the present version; `coordinator upgrade plan` names the
+    regions that are not.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1618,6 +1622,10 @@ first one by the command that reads.
 REASON_PROOF_NOT_OF_NUMBER: Reason.ValueType  # 705
 """Check the number and the papers with the customer, and send both again with a new request id. ListDocuments has the
 documents that are on file for a number. A number that nobody has is refused for the same reason.
+"""
+REASON_LISTENERS_AWAIT_UPGRADE: Reason.ValueType  # 706
+"""Register the listener again once each process of the region is of the present version; `coordinator upgrade plan` names the
+regions that are not.
 """
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
