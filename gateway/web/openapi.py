@@ -19,7 +19,7 @@ from gateway.web.routes import (
     Resource,
     Route,
 )
-from gateway.web.selecting import ALWAYS, FIELDS, LIMIT, SORT, Schema
+from gateway.web.selecting import ALWAYS, FIELDS, LIMIT, MOST_ATTRIBUTES, SORT, Schema
 
 VERSION = "3.1.0"  # of OpenAPI: the first that can name a certificate as what callers prove themselves by
 _SCHEMAS = "#/components/schemas/"
@@ -138,8 +138,9 @@ def _query_parameters(route: Route) -> Iterable[Schema]:
     selection = route.selection
     yield _several(FIELDS, ())
     if selection.order:
-        attributes = [*selection.attributes, *route.paths] if selection.is_sortable else []
-        yield _several(SORT, [word for each in attributes for word in (each, f"-{each}")] or selection.orders)
+        attributes = dict.fromkeys([*selection.attributes, *route.paths]) if selection.is_sortable else ()
+        orders = [word for each in attributes for word in (each, f"-{each}")] or selection.orders
+        yield _several(SORT, orders, maxItems=MOST_ATTRIBUTES, uniqueItems=True)
     for name in selection.paging:
         match name:
             case _ if name == LIMIT:
@@ -158,9 +159,9 @@ def _query(name: str, schema: Schema) -> Schema:
     return {"name": name, "in": "query", "schema": schema}
 
 
-def _several(name: str, words: Collection[str]) -> Schema:
+def _several(name: str, words: Collection[str], **more: object) -> Schema:
     """A parameter of several values with commas between."""
-    schema: Schema = {"type": "array", "items": _one_of(words), "minItems": 1}
+    schema: Schema = {"type": "array", "items": _one_of(words), "minItems": 1, **more}
     return {**_query(name, schema), "style": "form", "explode": False}
 
 

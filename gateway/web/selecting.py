@@ -20,6 +20,8 @@ from gateway.web.json_bodies import unsupported
 FIELDS = "fields"
 SORT = "sort"
 LIMIT = "limit"
+MOST_ATTRIBUTES = 8
+"""The most attributes by which one request sorts a list."""
 _OFFSET, _TOKEN = "offset", "pageToken"
 _BY_TOKENS = (LIMIT, _TOKEN)
 _PAGING = (_OFFSET, *_BY_TOKENS)
@@ -104,15 +106,21 @@ class Selection:
     def sorted_by(self, query: Query, paths: Collection[str]) -> Sequence[str]:
         """The attributes by which a list is to be sorted, `-` before one that falls; none where the RPC has the order.
 
-        `paths` are those of attributes that the RPC does not select by. Raises Refused for any other attribute.
+        `paths` are those of attributes that the RPC does not select by. Raises Refused for any other attribute, which
+        entries may lack; for one named twice; and for too many, since the list is sorted once for each.
         """
         if self.order_in(query) is not None:
             return ()
         wanted = self._wanted(query)
-        if not self.is_sortable or not {each.removeprefix("-") for each in wanted} <= {*self.attributes, *paths}:
+        names = [each.removeprefix("-") for each in wanted]
+        if not self.is_sortable or not set(names) <= {*self.filters, *paths}:
             more, chinese = (" or attributes", "或属性") if self.is_sortable else ("", "")
             orders, either = " or ".join(self.orders), "或".join(self.orders)
             raise unsupported(SORT, f"it is {orders}{more}", f"可用值为{either}{chinese}")
+        if len(set(names)) != len(names):
+            raise invalid(SORT, "names an attribute twice", "同一属性出现两次")
+        if len(names) > MOST_ATTRIBUTES:
+            raise invalid(SORT, f"names more than {MOST_ATTRIBUTES} attributes", f"属性超过{MOST_ATTRIBUTES}个")
         return wanted
 
     @property

@@ -17,7 +17,9 @@ from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Localiz
 from gateway.errors import Refused
 from gateway.web.enum_words import told_word
 from gateway.web.json_bodies import DEEPEST, LARGEST_BODY, Attributes, parsed
+from gateway.web.routes import Api
 from region_node.open_api.cancellations import answered_cancellation, order_to_cancel, told_cancellation
+from region_node.open_api.product_ordering import PRODUCT_ORDERING, PRODUCT_ORDERING_V5
 from region_node.open_api.product_orders import PRODUCT_ORDER, order_request, told_order
 from region_node.open_api.resources import message_in, told_note, told_time
 from region_node.open_api.versions import V4
@@ -330,3 +332,12 @@ def test_attributes_of_the_contract_that_nobody_wants_are_not_written() -> None:
     assert {name: told[name] for name in ("id", "state", "stateChange")}.items() <= told_order(
         order, ROOT, "en"
     ).items()
+
+
+@pytest.mark.parametrize(("api", "time"), [(PRODUCT_ORDERING, "orderDate"), (PRODUCT_ORDERING_V5, "creationDate")])
+def test_cancellations_are_sorted_beside_other_attributes_by_no_time_that_they_do_not_tell(api: Api, time: str) -> None:
+    (listed,) = [each for each in api.routes if (each.verb, each.path) == ("GET", "/cancelProductOrder")]
+    assert not listed.selection.sorted_by({"sort": f"-{time}"}, listed.paths)
+    with pytest.raises(Refused) as told:
+        listed.selection.sorted_by({"sort": f"state,{time}"}, listed.paths)
+    assert told.value.reason == Reason.REASON_ATTRIBUTE_UNSUPPORTED

@@ -11,12 +11,24 @@ from google.protobuf.message import Message
 
 from gateway.api.region.v1.complaint_service_pb2 import RespondToComplaintRequest, WithdrawComplaintRequest
 from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
 from gateway.rpc.in_process import Arrival
 from gateway.web.json_bodies import Attributes, parsed
 from gateway.web.routes import Answer, Api, Asked, Route, application
-from gateway.web.selecting import Paging, Schema, Selection, has, paths_of, require_known, values_in, within, words_of
+from gateway.web.selecting import (
+    MOST_ATTRIBUTES,
+    Paging,
+    Schema,
+    Selection,
+    has,
+    paths_of,
+    require_known,
+    values_in,
+    within,
+    words_of,
+)
 from region_node.open_api.product_ordering import PRODUCT_ORDERING
 
 WORDS = words_of(OrderState.DESCRIPTOR)
@@ -175,7 +187,7 @@ def test_a_list_comes_in_its_order_and_in_reverse(order: str, said: str | None, 
 def test_a_list_is_sorted_by_the_attributes_by_which_it_is_selected(said: str) -> None:
     listed = Selection("party.id,id", {"state": ()})
     assert listed.order_in({"sort": said}) is None
-    assert listed.sorted_by({"sort": said}, ("severity",)) == said.replace("+", "").split(",")
+    assert listed.sorted_by({"sort": said}, ("severity", "party.id", "id")) == said.replace("+", "").split(",")
 
 
 @pytest.mark.parametrize("said", ["severity", "-severity", "--party.id", "party.id,id,name", ","])
@@ -187,6 +199,24 @@ def test_an_order_by_another_attribute_is_refused_and_the_refusal_names_those_of
             assert [each in problem for each in ("party.id,id", "-party.id,-id")] == [True, listed.is_sortable]
     with pytest.raises(Refused):
         Selection("-month", is_sortable=False).sorted_by({"sort": "state"}, ("state",))
+
+
+def test_an_attribute_of_the_order_that_entries_lack_sorts_by_no_index_beside_another_one() -> None:
+    listed = Selection("-orderDate", {"state": ()})
+    assert not listed.sorted_by({"sort": "orderDate"}, ("id",))
+    with pytest.raises(Refused) as told:
+        listed.sorted_by({"sort": "state,orderDate"}, ("id",))
+    assert told.value.reason == Reason.REASON_ATTRIBUTE_UNSUPPORTED
+
+
+def test_a_list_is_sorted_by_few_attributes_and_by_each_of_them_once() -> None:
+    paths = [f"p{number}" for number in range(MOST_ATTRIBUTES + 1)]
+    listed = Selection("id")
+    assert listed.sorted_by({"sort": ",".join(paths[1:])}, paths) == paths[1:]
+    for said in (",".join(paths), "p0,p0", "p0,-p0", "p0,+p0"):
+        with pytest.raises(Refused) as told:
+            listed.sorted_by({"sort": said}, paths)
+        assert (told.value.reason, told.value.parameters["field"]) == (Reason.REASON_REQUEST_INVALID, "sort")
 
 
 def test_an_attribute_has_a_value_where_one_of_several_objects_has_it() -> None:
