@@ -35,5 +35,7 @@ def test_a_percentile_lies_in_its_interval(values: list[int], percent: int) -> N
 def test_an_interval_of_nothing_and_of_many_cases() -> None:
     assert percentile_interval([], 50) is None
     assert percentile_interval(range(100_000), 95) == pytest.approx((95_000, 95_000), abs=150)
+    many = 10**9  # a look at each of them would not end
+    assert percentile_interval(range(many), 50) == pytest.approx((many // 2, many // 2), abs=50_000)
     with pytest.raises(ValueError, match="percent"):
         percentile_interval([1], 100)
