@@ -1,15 +1,28 @@
 """Complaints across regions, for administrators: queried from the nodes at each call, and never stored."""
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 import grpc
 
 from coordinator.oversight.complaint_rules import first_contact
-from coordinator.oversight.figures import MOST_MONTHS, customers_of, former_counts, require_groupings, table
+from coordinator.oversight.figures import (
+    MOST_MONTHS,
+    FormerMonth,
+    customers_of,
+    former_counts,
+    require_groupings,
+    table,
+)
 from coordinator.oversight.listings import DUE_COMPLAINTS, NEWEST_COMPLAINTS
 from coordinator.oversight.region_pages import page_of_regions
-from coordinator.oversight.region_queries import Answers, Ask, Regions, readable_answer
+from coordinator.oversight.region_queries import (
+    Answers,
+    Ask,
+    Regions,
+    answers_in_turn,
+    readable_answer,
+    require_asked,
+)
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceServicer
@@ -19,6 +32,7 @@ from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeade
 from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
+from gateway.federation.former_regions import in_questions
 from gateway.rpc.calls import current_call
 from gateway.rpc.merged_pages import Part
 from gateway.rpc.pages import page_size
@@ -146,18 +160,22 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
     ) -> contract.ReportComplaintsResponse:
         """See the contract."""
         require_groupings(request.groupings)
-        former = self._regions.former()
-        answers = await self._regions.ask(self._regions.joined(), counted(_months(request), former), COUNT_SECONDS)
-        counts = {**answers.by_region, **former_counts(former, answers.by_region.values())}
+        months, former = _months(request), self._regions.former()
+        answers = await self._regions.ask(self._regions.joined(), counted(months), COUNT_SECONDS)
+        others = await self._regions.ask_besides(
+            answers.by_region if former else (), _former_counted(months, former), COUNT_SECONDS
+        )
+        left = former_counts(former, others.by_region.values())
+        counts = {**answers.by_region, **left}
         configuration = self._registry.snapshot().configuration or Configuration()
         categories = {
-            each.category for months in counts.values() for answer in months.values() for each in answer.counts
+            each.category for by_month in counts.values() for answer in by_month.values() for each in answer.counts
         }
         return contract.ReportComplaintsResponse(
-            tables=[table(counts, grouping.by) for grouping in request.groupings],
+            tables=[table(counts, grouping.by, left) for grouping in request.groupings],
             regions=_reported_regions(configuration, customers_of(answers.by_region)),
             categories=_reported_categories(configuration, categories),
-            unanswered=answers.unanswered(),
+            unanswered=answers.without(others.refusals).unanswered(),
         )
 
     def _first_contact(self, ticket_id: str) -> str:
@@ -230,20 +248,35 @@ def _months(request: contract.ReportComplaintsRequest) -> Sequence[str]:
     return months
 
 
-def counted(months: Sequence[str], former: Sequence[str] = ()) -> Ask[_Months]:
-    """Queries a region for one month after the other, so that no message grows with the number of months.
-
-    The region counts its own complaints, and those of `former` regions that it took in.
-    """
+def counted(months: Sequence[str]) -> Ask[_Months]:
+    """Queries a region for one month after the other, so that no message grows with the number of months."""
+    questions = [region_contract.CountComplaintsRequest(month=month) for month in months]
 
     async def ask(channel: grpc.aio.Channel, seconds: float) -> _Months:
-        loop = asyncio.get_running_loop()
-        ends, stub = loop.time() + seconds, ComplaintOversightServiceStub(channel)
-        found = {}
-        for month in months:
-            question = region_contract.CountComplaintsRequest(month=month, former_regions=former)
-            found[month] = await readable_answer(stub.CountComplaints, question, max(0.0, ends - loop.time()))
-        return found
+        rpc = ComplaintOversightServiceStub(channel).CountComplaints
+        return dict(zip(months, await answers_in_turn(rpc, questions, seconds), strict=True))
+
+    return ask
+
+
+def _former_counted(months: Sequence[str], former: Sequence[str]) -> Ask[Sequence[FormerMonth]]:
+    """Queries a region for the complaints of regions that have left, as `counted`."""
+    questions = [
+        region_contract.CountFormerComplaintsRequest(month=month, regions=some)
+        for month in months
+        for some in in_questions(former)
+    ]
+
+    async def ask(channel: grpc.aio.Channel, seconds: float) -> Sequence[FormerMonth]:
+        rpc = ComplaintOversightServiceStub(channel).CountFormerComplaints
+        answers = await answers_in_turn(rpc, questions, seconds)
+        for question, answer in zip(questions, answers, strict=True):
+            require_asked(answer.former, question.regions)
+        return [
+            (question.month, each)
+            for question, answer in zip(questions, answers, strict=True)
+            for each in answer.former
+        ]
 
     return ask
 

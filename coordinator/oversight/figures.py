@@ -1,7 +1,7 @@
 """The figures of all regions, put together by region, department, category and month. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
@@ -10,7 +10,11 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
     ComplaintGrouping,
     ComplaintTable,
 )
-from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintCount, CountComplaintsResponse
+from gateway.api.region.v1.complaint_oversight_service_pb2 import (
+    ComplaintCount,
+    CountComplaintsResponse,
+    FormerComplaints,
+)
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
@@ -27,6 +31,9 @@ _LEVELS = 6  # L0 to L5
 Counts = Mapping[str, Mapping[str, CountComplaintsResponse]]
 """The counts of regions, by region and month."""
 
+FormerMonth = tuple[str, FormerComplaints]
+"""A month, and its complaints of a region that has left, as another region tells them."""
+
 _Names = tuple[str, ...]
 """The names of a group by its dimensions; for a department its English and its Chinese name."""
 
@@ -40,6 +47,8 @@ class _Group:
     category: str = ""
     month: str = ""
     counts: list[ComplaintCount] = field(default_factory=list)
+    has_former: bool = False
+    """Whether a complaint is of a region that has left: nobody knows how many customers it has."""
 
 
 def require_groupings(groupings: Sequence[ComplaintGrouping]) -> None:
@@ -55,16 +64,12 @@ def require_groupings(groupings: Sequence[ComplaintGrouping]) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="groupings", problem=problem)
 
 
-def former_counts(
-    regions: Iterable[str], told: Iterable[Mapping[str, CountComplaintsResponse]]
-) -> Mapping[str, Mapping[str, CountComplaintsResponse]]:
-    """The counts of regions that have left, by region and month, out of the answers of other regions by month."""
+def former_counts(regions: Iterable[str], told: Iterable[Iterable[FormerMonth]]) -> Counts:
+    """The counts of regions that have left, out of the answers of other regions about them."""
     found = {region: defaultdict[str, CountComplaintsResponse](CountComplaintsResponse) for region in regions}
-    for months in told:
-        for month, answer in months.items():
-            for each in answer.former:
-                if each.region in found:
-                    found[each.region][month].counts.extend(each.counts)
+    for answer in told:
+        for month, each in answer:
+            found[each.region][month].counts.extend(each.counts)
     return found
 
 
@@ -73,8 +78,11 @@ def customers_of(counts: Counts) -> Mapping[str, int]:
     return {region: max((each.customers for each in months.values()), default=0) for region, months in counts.items()}
 
 
-def table(counts: Counts, by: Sequence[ComplaintDimension.ValueType]) -> ComplaintTable:
-    """The figures of each group with a complaint, in the order of its dimensions; without any, one row of all."""
+def table(counts: Counts, by: Sequence[ComplaintDimension.ValueType], former: Collection[str] = ()) -> ComplaintTable:
+    """The figures of each group with a complaint, in the order of its dimensions; without any, one row of all.
+
+    `former` are the regions that have left. A group with complaints of theirs has no number of customers.
+    """
     groups: dict[_Names, _Group] = {}
     if not by:
         groups[()] = _Group()
@@ -89,9 +97,11 @@ def table(counts: Counts, by: Sequence[ComplaintDimension.ValueType]) -> Complai
                 month=month if MONTH in by else "",
             )
         group.counts.append(each)
+        group.has_former |= region in former
     customers = customers_of(counts)
     everybody = sum(customers.values())
-    rows = [_figures(groups[names], customers.get(groups[names].region, everybody)) for names in sorted(groups)]
+    found = [groups[names] for names in sorted(groups)]
+    rows = [_figures(each, 0 if each.has_former else customers.get(each.region, everybody)) for each in found]
     return ComplaintTable(by=by, rows=rows)
 
 

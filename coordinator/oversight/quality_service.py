@@ -6,7 +6,14 @@ from datetime import timedelta, timezone
 
 import grpc
 
-from coordinator.oversight.region_queries import Regions, readable_answer
+from coordinator.oversight.region_queries import (
+    Ask,
+    Regions,
+    UnreadableAnswer,
+    answers_in_turn,
+    readable_answer,
+    require_asked,
+)
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.quality_oversight_service_pb2_grpc import QualityOversightServiceServicer
@@ -15,11 +22,14 @@ from gateway.api.federation.v1.quality_pb2 import ScorecardDefinition
 from gateway.api.region.v1 import quality_service_pb2 as region_contract
 from gateway.api.region.v1.quality_service_pb2 import FormerMonth, Scorecard
 from gateway.api.region.v1.quality_service_pb2_grpc import QualityServiceStub
+from gateway.federation.former_regions import in_questions
 from gateway.time.clock import Clock
 from gateway.time.months import require_begun, require_month
 from gateway.values.scorecard_figures import Counted, measured
 
 _EARLIEST = timezone(timedelta(hours=14))  # a month that has begun nowhere on earth has begun in no region
+MOST_REPAIR_TIMES = 100_000
+"""The most repair times in one answer, more than the faults of a month between two regions."""
 
 
 def scorecard_of(region: str, month: str, told: Scorecard) -> Scorecard:
@@ -58,6 +68,21 @@ def former_scorecard(
     return Scorecard(region=region, month=month, figures=figures, has_left=True)
 
 
+def former_months(month: str, former: Sequence[str]) -> Ask[Sequence[FormerMonth]]:
+    """Queries a region for the month of regions that have left."""
+    questions = [region_contract.GetFormerMonthsRequest(month=month, regions=some) for some in in_questions(former)]
+
+    async def ask(channel: grpc.aio.Channel, seconds: float) -> Sequence[FormerMonth]:
+        answers = await answers_in_turn(QualityServiceStub(channel).GetFormerMonths, questions, seconds)
+        for question, answer in zip(questions, answers, strict=True):
+            require_asked(answer.months, question.regions)
+            if sum(len(each.repair_times) for each in answer.months) > MOST_REPAIR_TIMES:
+                raise UnreadableAnswer(f"it has more than {MOST_REPAIR_TIMES} repair times")
+        return [each for answer in answers for each in answer.months]
+
+    return ask
+
+
 class QualityOversightService(QualityOversightServiceServicer):
     """Queries the nodes."""
 
@@ -74,22 +99,25 @@ class QualityOversightService(QualityOversightServiceServicer):
         """See the contract."""
         require_month("month", request.month)
         require_begun("month", request.month, self._clock.now().astimezone(_EARLIEST))
-        former = self._regions.former()
-        question = region_contract.GetScorecardRequest(month=request.month, former_regions=former)
+        question = region_contract.GetScorecardRequest(month=request.month)
 
         async def ask(channel: grpc.aio.Channel, seconds: float) -> region_contract.GetScorecardResponse:
             return await readable_answer(QualityServiceStub(channel).GetScorecard, question, seconds)
 
         answers = await self._regions.ask(self._regions.joined(), ask)
+        former = self._regions.former()
+        months = await self._regions.ask_besides(
+            answers.by_region if former else (), former_months(request.month, former)
+        )
         definitions = (self._registry.snapshot().configuration or Configuration()).quality.figures
         own = [
             scorecard_of(region, request.month, answer.scorecard)
             for region, answer in sorted(answers.by_region.items())
         ]
-        told = [each.former for each in answers.by_region.values()]
+        told = months.by_region.values()
         left = (former_scorecard(region, request.month, definitions, told) for region in former)
         return contract.ReportQualityResponse(
             definitions=definitions,
             scorecards=[*own, *(each for each in left if each is not None)],
-            unanswered=answers.unanswered(),
+            unanswered=answers.without(months.refusals).unanswered(),
         )

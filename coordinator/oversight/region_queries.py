@@ -1,7 +1,7 @@
 """Queries the nodes of regions, all at the same time, and lists those without a response, with the reason."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -13,6 +13,8 @@ from coordinator.membership.rules import require_configured, require_reachable
 from coordinator.routing.channels import RegionChannels
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.complaint_oversight_service_pb2 import FormerComplaints
+from gateway.api.region.v1.quality_service_pb2 import FormerMonth
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable
 from gateway.rpc.calls import current_call
@@ -49,6 +51,21 @@ async def readable_answer(
     return answer
 
 
+async def answers_in_turn(
+    rpc: "grpc.aio.UnaryUnaryMultiCallable[Question, Told]", questions: Iterable[Question], seconds: float
+) -> list[Told]:
+    """The readable answers to one question after the other, all within so many seconds."""
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + seconds
+    return [await readable_answer(rpc, each, max(0.0, ends - loop.time())) for each in questions]
+
+
+def require_asked(told: "Sequence[FormerMonth] | Sequence[FormerComplaints]", asked: Sequence[str]) -> None:
+    """Raises UnreadableAnswer unless an answer names regions of the question alone, each at most once."""
+    if len(told) > len(asked) or len({each.region for each in told} & set(asked)) < len(told):
+        raise UnreadableAnswer("it names other regions than the question, or one of them twice")
+
+
 @dataclass(frozen=True)
 class Answers(Generic[Answer]):
     """The responses of regions, and the reasons of those without one."""
@@ -63,6 +80,10 @@ class Answers(Generic[Answer]):
             for region, refused in sorted(self.refusals.items())
             if refused.reason not in but
         ]
+
+    def without(self, more: dict[str, Refused]) -> "Answers[Answer]":
+        """The same responses, of which these refusals of further queries have kept a part back."""
+        return Answers(self.by_region, self.refusals | more)
 
     def __or__(self, more: "Answers[Answer]") -> "Answers[Answer]":
         """The responses of both."""
@@ -106,6 +127,12 @@ class Regions:
     async def ask(self, regions: Iterable[str], ask: Ask[Answer], at_most: float = ANSWER_SECONDS) -> Answers[Answer]:
         """Queries regions at the same time, each within the time left of the call, and at most `at_most` seconds."""
         return await self.ask_within(regions, ask, current_call().seconds_left(at_most))
+
+    async def ask_besides(
+        self, regions: Iterable[str], ask: Ask[Answer], at_most: float = ANSWER_SECONDS
+    ) -> Answers[Answer]:
+        """As `ask`, for a part of a response that may be missing: without time left, no region answers."""
+        return await self.ask_within(regions, ask, current_call().patience(at_most))
 
     async def require(self, region: str, ask: Ask[Answer]) -> Answer:
         """The response of one region. Raises Refused where it gives none."""

@@ -223,7 +223,10 @@ def meanings() -> Sequence[tuple[str, str]]:
         ),
         (
             translated("per 10,000 customers"),
-            translated("All complaints of the time asked about, for the customers that the regions have now."),
+            translated(
+                "All complaints of the time asked about, for the customers that the regions have now. Without a value"
+                " where complaints of a region that has left are among them: its customers are unknown."
+            ),
         ),
         (
             translated("in time"),

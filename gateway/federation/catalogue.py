@@ -32,6 +32,7 @@ from gateway.federation.assignments import NO_ASSIGNMENTS, AssignmentBook
 from gateway.federation.body import Body
 from gateway.federation.complaint_classifier import Classifier, Proposal
 from gateway.federation.complaint_rules import CONFIDENCE, LEAD
+from gateway.federation.former_regions import require_former
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.numberplan import NumberPlan
 from gateway.federation.policies import Due, Promise, promises, proof_ways, strictest_figure
@@ -97,6 +98,10 @@ class Federation:
         if found is None:
             raise unknown(Reason.REASON_REGION_UNKNOWN, self._regions, region=region)
         return found
+
+    def require_former(self, field: str, regions: Sequence[str], own: str) -> None:
+        """Raises Refused as `require_former`, for the region `own` and for those of this revision."""
+        require_former(field, regions, {own, *self._regions})
 
     def working_hours(self, region: str) -> WorkingHours:
         """When a region's departments work. Raises `Refused` with REGION_UNKNOWN."""

@@ -14,6 +14,12 @@ _NAMES = tuple(f"p{index}" for index in range(_MOST))
 _LISTS = {size: ", ".join(f":{name}" for name in _NAMES[:size]) for size in _SIZES}
 
 
+def among(values: Sequence[str]) -> tuple[str, dict[str, Value]]:
+    """The named parameters of values for SQL, and the values by these names: each number of them is a statement."""
+    parameters: dict[str, Value] = {f"p{index}": each for index, each in enumerate(values)}
+    return ", ".join(f":{name}" for name in parameters), parameters
+
+
 def rows_among(tx: Transaction, shape: Callable[..., T], query: str, values: Sequence[str]) -> list[T]:
     """The rows of `query`, which ends with the column that is to have one of the values."""
     found: list[T] = []

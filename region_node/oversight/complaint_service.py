@@ -109,10 +109,23 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         return api.CountComplaintsResponse(
             customers=await self._store.read(count_customers),
             counts=await self._counted(self._context.region, month),
+        )
+
+    async def CountFormerComplaints(  # noqa: N802 - named by the contract
+        self,
+        request: api.CountFormerComplaintsRequest,
+        context: grpc.aio.ServicerContext[api.CountFormerComplaintsRequest, api.CountFormerComplaintsResponse],
+    ) -> api.CountFormerComplaintsResponse:
+        """See the contract. It reads pages, as CountComplaints."""
+        require_month("month", request.month)
+        own = self._context.region
+        self._context.federation.require_former("regions", request.regions, own)
+        month = Month.of(request.month, self._context.time_zone)
+        return api.CountFormerComplaintsResponse(
             former=[
-                api.FormerComplaints(region=each, counts=await self._counted(each, month, origin=self._context.region))
-                for each in request.former_regions
-            ],
+                api.FormerComplaints(region=each, counts=await self._counted(each, month, origin=own))
+                for each in request.regions
+            ]
         )
 
     async def _counted(self, owner: str, month: Month, origin: str = "") -> Sequence[api.ComplaintCount]:

@@ -1,15 +1,19 @@
 """The scorecard on SQLite and on PostgreSQL: the same counts of the same month."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from gateway.api.federation.v1.quality_pb2 import ScorecardFigure
 from gateway.api.region.v1.fault_pb2 import FaultCause, FaultState
 from gateway.api.region.v1.quality_service_pb2 import FormerMonth
-from gateway.store.port import Transaction
-from region_node.care.quality.scorecard import former_month
+from gateway.store.port import Transaction, Value
+from region_node.care.quality.scorecard import former_months
 from tests.contract.test_purging import a_transaction as a_transaction
 from tests.unit.quality_scene import DAY, HOUR, MONTH, NUMBER, Region, context
 from tests.unit.situations import NOW
+
+T = TypeVar("T")
 
 
 def test_the_figures_of_a_month_are_the_same_on_both_engines(tx: Transaction) -> None:
@@ -49,12 +53,40 @@ def test_a_region_counts_of_one_that_has_left_what_it_took_in_for_it_and_nothing
         gone=gone,
         digest=b"",
     )
-    assert former_month(tx, region.context, gone, MONTH, NOW + 60 * DAY) == FormerMonth(
-        region=gone,
-        orders=2,
-        orders_in_time=1,
-        complaints=1,
-        complaints_appealed=1,
-        repair_times=[2 * HOUR // timedelta(microseconds=1)],
-        records_compared=4,
-    )
+    two_hours = 2 * HOUR // timedelta(microseconds=1)
+    region.order(NOW, home="hunan", number="+8619851000002")
+    region.fault(NOW, (2 * HOUR, FaultState.FAULT_STATE_RESOLVED), owner="hunan")
+    expected = [
+        FormerMonth(
+            region=gone,
+            orders=2,
+            orders_in_time=1,
+            complaints=1,
+            complaints_appealed=1,
+            repair_times=[two_hours],
+            records_compared=4,
+        ),
+        FormerMonth(region="hunan", orders=1, orders_in_time=1, orders_right=1, repair_times=[two_hours]),
+        FormerMonth(region="nowhere"),
+    ]
+    looks = Looks(tx)
+    asked = [gone, "hunan", "nowhere"]
+    assert former_months(looks, region.context, asked, MONTH, NOW + 60 * DAY) == expected  # type: ignore[arg-type]
+    for table in ("FROM orders", "FROM faults"):
+        assert sum(table in each for each in looks.statements) == 1
+
+
+class Looks:
+    """A transaction that notes what it looks for."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self.statements: list[str] = []
+        self._tx = tx
+
+    def all(self, shape: Callable[..., T], sql: str, **parameters: Value) -> list[T]:
+        self.statements.append(sql)
+        return self._tx.all(shape, sql, **parameters)
+
+    def first(self, shape: Callable[..., T], sql: str, **parameters: Value) -> T | None:
+        self.statements.append(sql)
+        return self._tx.first(shape, sql, **parameters)

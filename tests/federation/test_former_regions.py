@@ -4,9 +4,11 @@ import html
 from http import HTTPStatus
 from pathlib import Path
 
+import pytest
 from google.protobuf.message import Message
 
 from gateway.api.coordinator.v1 import administration_pb2 as admin_api
+from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
     ComplaintDimension,
     ComplaintGrouping,
@@ -18,13 +20,20 @@ from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQuali
 from gateway.api.coordinator.v1.quality_oversight_service_pb2_grpc import QualityOversightServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.quality_pb2 import ScorecardFigure
+from gateway.api.region.v1.complaint_oversight_service_pb2 import CountFormerComplaintsRequest
+from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.api.region.v1.complaint_pb2 import ComplaintState
+from gateway.api.region.v1.quality_service_pb2 import GetFormerMonthsRequest
+from gateway.api.region.v1.quality_service_pb2_grpc import QualityServiceStub
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation import catalogue
 from tests.federation.browser import Browser
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
-from tests.federation.running import CALL_SECONDS, running
+from tests.federation.running import CALL_SECONDS, Federation, running, until
 from tests.federation.test_complaint_oversight import raised
 
 GONE = "sichuan"
@@ -36,6 +45,16 @@ def without(configuration: Configuration, region: str) -> Configuration:
     found.CopyFrom(configuration)
     _strip(found, {region})
     return found
+
+
+async def leave(federation: Federation) -> None:
+    """A region leaves the federation, and the others know: until then they count nothing of it."""
+    revision = await federation.apply(without(await federation.configuration(), GONE))
+
+    async def is_known() -> bool:
+        return (await federation.members())["guangdong"].federation_revision == revision
+
+    await until(is_known, "the node works by the configuration")
 
 
 def _strip(message: Message, gone: set[str]) -> None:
@@ -73,7 +92,7 @@ async def test_records_with_a_region_that_has_left_are_chosen_and_read_and_one_t
         order = await here.order("SUSPEND", await there.new_customer())
         theirs = await there.order("SUSPEND", await here.new_customer())
         filed = await Complainant(federation, GONE).file("BILL_WRONG", await here.new_customer())
-        await federation.apply(without(await federation.configuration(), GONE))
+        await leave(federation)
         browser = Browser.of(federation, "admin/root", "coordinator")
         await browser.sign_in()
         for page, found in (
@@ -112,7 +131,7 @@ async def test_the_others_give_the_scorecard_and_the_complaints_of_a_region_that
         for region, number in (("guangdong", await there.new_customer()), (GONE, await here.new_customer())):
             filed = await Complainant(federation, region).file("BILL_WRONG", number, wait=20.0)
             assert filed.owner_region != region
-        await federation.apply(without(await federation.configuration(), GONE))
+        await leave(federation)
         channel, month = federation.dial_coordinator("admin/root"), f"{federation.clock.now():%Y-%m}"
         asked = ReportQualityRequest(month=month)
         quality = await QualityOversightServiceStub(channel).ReportQuality(asked, timeout=CALL_SECONDS)
@@ -127,6 +146,54 @@ async def test_the_others_give_the_scorecard_and_the_complaints_of_a_region_that
         )
         assert {row.region: row.complaints for row in report.tables[0].rows} == {"guangdong": 1, GONE: 1}
         assert [each.region for each in report.regions] == ["guangdong"]
+
+
+async def test_the_own_figures_of_a_region_stand_where_it_does_not_count_those_of_one_that_has_left(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path, databases, ("guangdong", GONE)) as federation:
+        filed = await Complainant(federation, GONE).file(
+            "BILL_WRONG", await Counter(federation, "guangdong").new_customer()
+        )
+        owner = Complainant(federation, "guangdong", "staff/wang")
+        await owner.reaches(filed.ticket_id, ComplaintState.COMPLAINT_STATE_IN_PROGRESS)
+        await leave(federation)
+        monkeypatch.setattr(catalogue, "require_former", too_many)
+        channel, month = federation.dial_coordinator("admin/root"), f"{federation.clock.now():%Y-%m}"
+        quality = await QualityOversightServiceStub(channel).ReportQuality(
+            ReportQualityRequest(month=month), timeout=CALL_SECONDS
+        )
+        report = await federation.complaint_oversight.ReportComplaints(
+            ReportComplaintsRequest(from_month=month, to_month=month, groupings=[ComplaintGrouping()]),
+            timeout=CALL_SECONDS,
+        )
+        assert [each.region for each in quality.scorecards] == ["guangdong"]
+        assert [row.complaints for row in report.tables[0].rows] == [1]
+        for unanswered in (quality.unanswered, report.unanswered):
+            assert list(unanswered) == [UnansweredRegion(region="guangdong", reason=Reason.REASON_CALLS_TOO_MANY)]
+
+
+def too_many(*_: object) -> None:
+    raise Refused(Reason.REASON_CALLS_TOO_MANY)
+
+
+async def test_coordinators_alone_have_few_regions_counted_that_have_left(databases: Databases, tmp_path: Path) -> None:
+    async with running(tmp_path, databases, ("guangdong", GONE)) as federation:
+        month = f"{federation.clock.now():%Y-%m}"
+        for path, regions, reason in (
+            ("region/guangdong/staff/wang", ["gone"], "PERMISSION_DENIED"),
+            ("coordinator/0", [GONE], "REQUEST_INVALID"),
+            ("coordinator/0", ["guangdong"], "REQUEST_INVALID"),
+            ("coordinator/0", ["gone"] * 2, "REQUEST_INVALID"),
+        ):
+            node = federation.dial_node("guangdong", path)
+            months = GetFormerMonthsRequest(month=month, regions=regions)
+            complaints = CountFormerComplaintsRequest(month=month, regions=regions)
+            for call in (
+                QualityServiceStub(node).GetFormerMonths(months, timeout=CALL_SECONDS),
+                ComplaintOversightServiceStub(node).CountFormerComplaints(complaints, timeout=CALL_SECONDS),
+            ):
+                assert (await refusal(call)).reason == reason
 
 
 async def test_a_complaint_of_a_region_that_has_left_is_raised_at_its_owner(

@@ -11,12 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.oversight import figures
+from coordinator.wording.complaint_figures import per_customers
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
     ComplaintDimension,
     ComplaintFigures,
     ComplaintGrouping,
 )
-from gateway.api.region.v1.complaint_oversight_service_pb2 import CountComplaintsResponse
+from gateway.api.region.v1.complaint_oversight_service_pb2 import (
+    ComplaintCount,
+    CountComplaintsResponse,
+    FormerComplaints,
+)
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.errors import Refused
 from gateway.store.sqlite import SqliteTransaction
@@ -241,6 +246,21 @@ def test_without_a_complaint_there_is_no_row_but_that_of_all() -> None:
     assert not figures.table(counts, [figures.REGION]).rows
     (row,) = figures.table(counts, []).rows
     assert (row.complaints, row.customers, row.resolved, row.resolution_95) == (0, 500, 0, 0)
+
+
+def test_complaints_of_a_region_that_has_left_count_and_leave_their_groups_without_a_number_of_customers() -> None:
+    mine = ComplaintCount(category="NET_SPEED", complaints=2)
+    theirs = ComplaintCount(category="BILL_WRONG", complaints=3)
+    counts = {"guangdong": {"2026-09": CountComplaintsResponse(customers=500, counts=[mine])}}
+    told = [[("2026-09", FormerComplaints(region="sichuan", counts=[theirs]))]] * 2
+    left = figures.former_counts(["sichuan", "henan"], told)
+    for by, expected in (
+        ((), [(8, 0, None)]),
+        ((figures.REGION,), [(2, 500, 40.0), (6, 0, None)]),
+        ((figures.CATEGORY,), [(6, 0, None), (2, 500, 40.0)]),
+    ):
+        rows = figures.table({**counts, **left}, by, left).rows
+        assert [(row.complaints, row.customers, per_customers(row)) for row in rows] == expected
 
 
 def test_groupings_name_known_dimensions_once() -> None:

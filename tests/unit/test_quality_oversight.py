@@ -2,9 +2,14 @@
 
 import math
 
+import pytest
+
 from coordinator.oversight.quality_service import former_scorecard, scorecard_of
 from gateway.api.federation.v1.quality_pb2 import ScorecardDefinition, ScorecardFigure
 from gateway.api.region.v1.quality_service_pb2 import FormerMonth, MeasuredFigure, Scorecard
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.former_regions import require_former
 
 
 def test_a_region_reports_of_itself_alone_and_what_is_no_number_is_left_out() -> None:
@@ -35,6 +40,14 @@ def test_the_others_give_the_scorecard_of_a_region_that_has_left_whatever_one_of
     assert (in_time.numerator, in_time.denominator, in_time.value) == (8, 8, 1.0)
     assert figures[ScorecardFigure.SCORECARD_FIGURE_REPAIR_TIME_MEDIAN].denominator == 3
     assert not figures[ScorecardFigure.SCORECARD_FIGURE_COMPLAINTS_IN_TIME].HasField("value")
+
+
+@pytest.mark.parametrize("wrong", [[], ["gone", "gone"], ["gone", ""], ["here"], [f"{each}" for each in range(65)]])
+def test_a_question_names_few_regions_that_have_left_and_each_of_them_once(wrong: list[str]) -> None:
+    require_former("regions", [f"{each}" for each in range(64)], ["here"])
+    with pytest.raises(Refused) as told:
+        require_former("regions", wrong, ["here"])
+    assert (told.value.reason, told.value.parameters["field"]) == (Reason.REASON_REQUEST_INVALID, "regions")
 
 
 def test_a_region_that_has_left_has_no_scorecard_of_a_month_of_which_nobody_has_a_record() -> None:

@@ -33,6 +33,6 @@ def test_faults_of_the_version_before_have_repair_times_and_it_goes_on_writing()
         apply(connection, migrations)
         repaired(2, 9)
         tx = SqliteTransaction(connection, RegionKeys(KeySet.new()))
-        assert repair_times(tx, "sichuan", 0, 1) == [7, 9]
+        assert repair_times(tx, ["sichuan"], 0, 1) == {"sichuan": [7, 9]}
         connection.execute("UPDATE faults SET is_beyond_network = 1 WHERE fault_number = 1")
-        assert repair_times(tx, "sichuan", 0, 1) == [9]
+        assert repair_times(tx, ["sichuan"], 0, 1) == {"sichuan": [9]}

@@ -72,15 +72,15 @@ def _of(response: ReportQualityResponse, figure: ScorecardFigure.ValueType) -> _
 
 
 def _tiles(response: ReportQualityResponse) -> list[tuple[str, str]]:
-    answered = sum(not each.has_left for each in response.scorecards)
-    asked = answered + len(response.unanswered)
+    answered = {each.region for each in response.scorecards if not each.has_left}
+    asked = answered | {each.region for each in response.unanswered}
     stands = Counter(
         standing(definition, each)
         for definition in response.definitions
         for _, each in _of(response, definition.figure)
     )
     return [
-        (f"{answered} / {asked}", translated("regions that answered")),
+        (f"{len(answered)} / {len(asked)}", translated("regions that answered")),
         (f"{stands[Standing.MET]:,}", translated("values that meet their target")),
         (f"{stands[Standing.MISSED]:,}", translated("values that miss it")),
         (f"{stands[Standing.DOUBTFUL]:,}", translated("values that miss it, perhaps by chance")),

@@ -1,10 +1,10 @@
 """The complaints that belong to a network problem, for the lists and counts of problems."""
 
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
+from gateway.store.batched_lookup import among
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.network.problems.complaints import categories_about_network
-from region_node.network.problems.rows import among
 from region_node.node.context import RegionContext
 
 

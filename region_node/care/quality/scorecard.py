@@ -1,12 +1,14 @@
 """The scorecard of a region's month, of plain columns that its parts keep. It opens no sealed record."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from gateway.api.federation.v1.agreement_pb2 import AgreementTemplate
 from gateway.api.region.v1.quality_service_pb2 import FormerMonth, Scorecard
 from gateway.api.region.v1.survey_pb2 import SurveyQuestion
+from gateway.store.batched_lookup import among
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
 from gateway.values.scorecard_figures import Counted, measured
@@ -38,32 +40,40 @@ def scorecard(tx: Transaction, context: RegionContext, name: str, now: datetime)
     return Scorecard(region=context.region, month=name, figures=[measured(each.figure, counted) for each in defined])
 
 
-def former_month(tx: Transaction, context: RegionContext, region: str, name: str, now: datetime) -> FormerMonth:
-    """The counts of a region that has left, of the records that this region took in for it, as `scorecard`."""
+def former_months(
+    tx: Transaction, context: RegionContext, regions: Sequence[str], name: str, now: datetime
+) -> list[FormerMonth]:
+    """The counts of regions that have left, of the records that this region took in for them, as `scorecard`."""
     month = Month.of(name, context.time_zone)
     span = Span(to_microseconds(month.start), to_microseconds(month.end))
-    orders = _orders(tx, region, span, leads_joint=False)
-    complaints = _complaints(tx, region, span, now, origin=context.region)
-    records, differences = compared_in(tx, month.name, former=region)
-    return FormerMonth(
-        region=region,
-        orders=orders.completed,
-        orders_in_time=orders.in_time,
-        orders_right=orders.right,
-        complaints=complaints.filed,
-        complaints_timed=complaints.timed,
-        complaints_in_time=complaints.in_time,
-        complaints_repeated=complaints.repeated,
-        complaints_appealed=complaints.appealed,
-        repair_times=repair_times(tx, region, span.start, span.end, origin=context.region),
-        records_compared=records,
-        records_different=differences,
-    )
+    # One look at the orders and the faults of the month for all regions: no index has these by region.
+    orders = _orders(tx, regions, span)
+    times = repair_times(tx, regions, span.start, span.end, origin=context.region)
+    found = []
+    for region in regions:
+        completed, complaints = orders.get(region, _Orders()), _complaints(tx, region, span, now, origin=context.region)
+        records, differences = compared_in(tx, month.name, former=region)
+        one = FormerMonth(
+            region=region,
+            orders=completed.completed,
+            orders_in_time=completed.in_time,
+            orders_right=completed.right,
+            complaints=complaints.filed,
+            complaints_timed=complaints.timed,
+            complaints_in_time=complaints.in_time,
+            complaints_repeated=complaints.repeated,
+            complaints_appealed=complaints.appealed,
+            repair_times=times.get(region, ()),
+            records_compared=records,
+            records_different=differences,
+        )
+        found.append(one)
+    return found
 
 
 def _counted(tx: Transaction, context: RegionContext, month: Month, now: datetime) -> Counted:
     span = Span(to_microseconds(month.start), to_microseconds(month.end))
-    orders = _orders(tx, context.region, span, leads_joint=True)
+    orders = _orders(tx, [context.region], span, leader=context.region).get(context.region, _Orders())
     complaints = _complaints(tx, context.region, span, now)
     service_time, downtime = _availability(tx, context, span, now)
     policy = find_policy(context.federation, context.region)
@@ -79,7 +89,7 @@ def _counted(tx: Transaction, context: RegionContext, month: Month, now: datetim
         complaints_in_time=complaints.in_time,
         complaints_repeated=complaints.repeated,
         complaints_appealed=complaints.appealed,
-        repair_times=repair_times(tx, context.region, span.start, span.end),
+        repair_times=repair_times(tx, [context.region], span.start, span.end).get(context.region, ()),
         service_time=service_time,
         downtime=downtime,
         marks={} if policy is None or now < closing_of(month.name, month.time_zone, policy) else _marks(tx, month.name),
@@ -92,35 +102,43 @@ def _counted(tx: Transaction, context: RegionContext, month: Month, now: datetim
 
 
 class _Orders(NamedTuple):
-    completed: int
-    in_time: int
-    right: int
+    completed: int = 0
+    in_time: int = 0
+    right: int = 0
 
 
-def _orders(tx: Transaction, region: str, span: Span, *, leads_joint: bool) -> _Orders:
-    """The orders that a home region completed in a month, and the joint orders that this one led to an end."""
+def _orders(tx: Transaction, regions: Sequence[str], span: Span, leader: str = "") -> Mapping[str, _Orders]:
+    """The orders that home regions completed in a month, by region.
+
+    Those of `leader`, which is this region, have the joint orders that it led to an end.
+    """
     complained = (
         "EXISTS (SELECT 1 FROM complaints AS c WHERE c.number_index = o.number_index AND c.number_index <> ''"
         " AND c.create_time > o.end_time AND c.create_time <= o.end_time + :within)"
     )
     joint = (
-        " UNION ALL SELECT e.end_time, e.is_late, e.is_partial, j.number_index FROM joint_order_ends AS e"
+        " UNION ALL SELECT CAST(:leader AS TEXT), e.end_time, e.is_late, e.is_partial, j.number_index"
+        " FROM joint_order_ends AS e"
         " JOIN joint_orders AS j ON j.joint_order_id = e.joint_order_id"
         " WHERE e.end_time >= :start AND e.end_time < :end"
     )
-    found = tx.first(
-        _Orders,
-        "SELECT COUNT(*), CAST(COALESCE(SUM(1 - is_late), 0) AS BIGINT),"  # noqa: S608 - no values
+    named, parameters = among(regions)
+    if leader:
+        parameters["leader"] = leader
+    found = tx.all(
+        lambda region, *counts: (str(region), _Orders(*counts)),
+        "SELECT o.region, COUNT(*), CAST(COALESCE(SUM(1 - is_late), 0) AS BIGINT),"  # noqa: S608 - no values
         f" CAST(COALESCE(SUM(CASE WHEN is_wrong = 1 OR {complained} THEN 0 ELSE 1 END), 0) AS BIGINT) FROM ("
-        "SELECT completion_time AS end_time, is_late, is_returned AS is_wrong, number AS number_index FROM orders"
-        " WHERE completion_time >= :start AND completion_time < :end AND home_region = :region"
-        f"{joint if leads_joint else ''}) AS o",
-        region=region,
+        "SELECT home_region AS region, completion_time AS end_time, is_late, is_returned AS is_wrong,"
+        " number AS number_index FROM orders"
+        f" WHERE completion_time >= :start AND completion_time < :end AND home_region IN ({named})"
+        f"{joint if leader else ''}) AS o GROUP BY o.region",
         start=span.start,
         end=span.end,
         within=COMPLAINED_WITHIN // timedelta(microseconds=1),
+        **parameters,
     )
-    return found or _Orders(0, 0, 0)
+    return dict(found)
 
 
 class _Complaints(NamedTuple):

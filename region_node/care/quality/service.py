@@ -1,5 +1,6 @@
 """QualityService: gRPC for the quality of the region."""
 
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import grpc
@@ -15,7 +16,7 @@ from region_node.business.billing.rules import Month
 from region_node.care.quality import sample_rows, sampling
 from region_node.care.quality.draws import Draw
 from region_node.care.quality.sampling import Judgement, Population
-from region_node.care.quality.scorecard import former_month, scorecard
+from region_node.care.quality.scorecard import former_months, scorecard
 from region_node.node.context import RegionContext
 from region_node.requests.caller import done_before, note
 from region_node.requests.calling import caller_of
@@ -39,19 +40,36 @@ class QualityService(QualityServiceServicer):
         context: grpc.aio.ServicerContext[api.GetScorecardRequest, api.GetScorecardResponse],
     ) -> api.GetScorecardResponse:
         """See the contract. One transaction, so that all figures belong to the same moment."""
-        require_month("month", request.month)
-        now = self._clock.now()
-        require_begun("month", request.month, now.astimezone(ZoneInfo(self._context.time_zone)))
+        now = self._now_in(request.month)
         definitions = self._context.federation.configuration.quality.figures
 
         def read(tx: Transaction) -> api.GetScorecardResponse:
             return api.GetScorecardResponse(
                 scorecard=scorecard(tx, self._context, request.month, now),
                 definitions=definitions,
-                former=[former_month(tx, self._context, each, request.month, now) for each in request.former_regions],
             )
 
         return await self._store.read(read)
+
+    async def GetFormerMonths(
+        self,
+        request: api.GetFormerMonthsRequest,
+        context: grpc.aio.ServicerContext[api.GetFormerMonthsRequest, api.GetFormerMonthsResponse],
+    ) -> api.GetFormerMonthsResponse:
+        """See the contract. One transaction, as GetScorecard."""
+        now = self._now_in(request.month)
+        self._context.federation.require_former("regions", request.regions, self._context.region)
+        months = await self._store.read(
+            lambda tx: former_months(tx, self._context, request.regions, request.month, now)
+        )
+        return api.GetFormerMonthsResponse(months=months)
+
+    def _now_in(self, month: str) -> datetime:
+        """The present time. Raises Refused for no month, and for one that has not begun."""
+        require_month("month", month)
+        now = self._clock.now()
+        require_begun("month", month, now.astimezone(ZoneInfo(self._context.time_zone)))
+        return now
 
     async def DrawSample(
         self,

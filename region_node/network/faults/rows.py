@@ -3,6 +3,7 @@
 The region that reports a fault is its origin, the region in which it is owns it.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +11,7 @@ from datetime import datetime
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.store.batched_lookup import among
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
@@ -167,8 +169,10 @@ def list_faults(
     return FAULT_RECORDS.page(tx, listed, before, limit, position)
 
 
-def repair_times(tx: Transaction, region: str, start: int, end: int, origin: str = "") -> list[int]:
-    """From report to the repair that stands, of repaired faults of an owner region reported in [start, end).
+def repair_times(
+    tx: Transaction, regions: Sequence[str], start: int, end: int, origin: str = ""
+) -> Mapping[str, Sequence[int]]:
+    """From report to the repair that stands, of repaired faults of owner regions reported in [start, end), by region.
 
     `origin` is the region that took them in; empty for any.
 
@@ -177,24 +181,27 @@ def repair_times(tx: Transaction, region: str, start: int, end: int, origin: str
     unrepaired, repaired = (
         ", ".join(str(int(state)) for state in sorted(states)) for states in (rules.UNREPAIRED, rules.REPAIRED)
     )
-    return sorted(
-        tx.all(
-            int,
-            "SELECT MIN(e.time) - f.create_time FROM faults AS f"  # noqa: S608 - numbers of states only
-            " JOIN fault_events AS e ON e.fault_id = f.fault_id"
-            f" WHERE f.owner_region = :region AND f.state IN ({repaired})"
-            " AND (:origin = '' OR f.origin_region = :origin)"
-            " AND f.is_beyond_network = 0"
-            " AND f.create_time >= :start AND f.create_time < :end"
-            " AND e.sequence > COALESCE((SELECT MAX(u.sequence) FROM fault_events AS u"
-            f" WHERE u.fault_id = f.fault_id AND u.state IN ({unrepaired})), 0)"
-            " GROUP BY f.fault_id, f.create_time",
-            region=region,
-            origin=origin,
-            start=start,
-            end=end,
-        )
+    named, parameters = among(regions)
+    times = tx.all(
+        lambda region, time: (str(region), int(time)),
+        "SELECT f.owner_region, MIN(e.time) - f.create_time FROM faults AS f"  # noqa: S608 - numbers and names
+        " JOIN fault_events AS e ON e.fault_id = f.fault_id"
+        f" WHERE f.owner_region IN ({named}) AND f.state IN ({repaired})"
+        " AND (:origin = '' OR f.origin_region = :origin)"
+        " AND f.is_beyond_network = 0"
+        " AND f.create_time >= :start AND f.create_time < :end"
+        " AND e.sequence > COALESCE((SELECT MAX(u.sequence) FROM fault_events AS u"
+        f" WHERE u.fault_id = f.fault_id AND u.state IN ({unrepaired})), 0)"
+        " GROUP BY f.fault_id, f.owner_region, f.create_time",
+        origin=origin,
+        start=start,
+        end=end,
+        **parameters,
     )
+    found = defaultdict[str, list[int]](list)
+    for region, time in sorted(times):
+        found[region].append(time)
+    return found
 
 
 def forget_waivers(tx: Transaction, fault_id: str) -> None:

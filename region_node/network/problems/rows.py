@@ -7,6 +7,7 @@ from datetime import datetime
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
 from gateway.api.federation.v1.problem_pb2 import PROBLEM_STATE_CANCELLED, ProblemHeader
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.store.batched_lookup import among
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
 
@@ -322,12 +323,6 @@ def note_complaint(tx: Transaction, number_index: str) -> None:
     )
     if affected:
         tx.publish(MessageQueued(), about=ABOUT)
-
-
-def among(services: Sequence[str]) -> tuple[str, dict[str, Value]]:
-    """The named parameters of services for SQL, and their values."""
-    parameters: dict[str, Value] = {f"service{number}": each for number, each in enumerate(services)}
-    return ", ".join(f":{name}" for name in parameters), parameters
 
 
 def _followed(

@@ -421,7 +421,9 @@ class ReportComplaintsResponse(_message.Message):
 
     @_builtins.property
     def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[_administration_pb2.UnansweredRegion]:
-        """Regions that could not be queried; no figure includes them."""
+        """Regions that could not be queried, for their own complaints or for those of regions that have left. No figure
+        includes what they did not tell.
+        """
 
     def __init__(
         self,
@@ -559,7 +561,9 @@ class ComplaintFigures(_message.Message):
     month: _builtins.str
     """The month, `YYYY-MM`."""
     customers: _builtins.int
-    """Present number of customers of the group's regions. Without the dimension region: of all regions that answered."""
+    """Present number of customers of the group's regions. Without the dimension region: of all regions that answered.
+    Zero for a group with complaints of a region that has left, since its customers are unknown.
+    """
     complaints: _builtins.int
     """Number of complaints filed."""
     timed: _builtins.int

@@ -62,7 +62,9 @@ class ReportQualityResponse(_message.Message):
 
     @_builtins.property
     def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[_administration_pb2.UnansweredRegion]:
-        """Regions that could not be queried: their figures are unknown, and not zero."""
+        """Regions that could not be queried, for their own figures or for those of regions that have left: what they did not
+        tell is unknown, and not zero.
+        """
 
     def __init__(
         self,

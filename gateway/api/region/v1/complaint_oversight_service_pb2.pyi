@@ -499,22 +499,16 @@ class CountComplaintsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MONTH_FIELD_NUMBER: _builtins.int
-    FORMER_REGIONS_FIELD_NUMBER: _builtins.int
     month: _builtins.str
     """Month, `YYYY-MM`: the month of filing, in the time zone of the owner region."""
-    @_builtins.property
-    def former_regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Regions that have left the federation, whose complaints this region counts, too, as far as it took them in."""
-
     def __init__(
         self,
         *,
         month: _builtins.str = ...,
-        former_regions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["former_regions", b"former_regions", "month", b"month"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["month", b"month"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -528,31 +522,77 @@ class CountComplaintsResponse(_message.Message):
 
     CUSTOMERS_FIELD_NUMBER: _builtins.int
     COUNTS_FIELD_NUMBER: _builtins.int
-    FORMER_FIELD_NUMBER: _builtins.int
     customers: _builtins.int
     """Present number of customers of the region."""
     @_builtins.property
     def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplaintCount]:
         """One entry for each category and department with a complaint."""
 
-    @_builtins.property
-    def former(self) -> _containers.RepeatedCompositeFieldContainer[Global___FormerComplaints]:
-        """One entry for each former region of the request."""
-
     def __init__(
         self,
         *,
         customers: _builtins.int = ...,
         counts: _abc.Iterable[Global___ComplaintCount] | None = ...,
-        former: _abc.Iterable[Global___FormerComplaints] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "customers", b"customers", "former", b"former"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "customers", b"customers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CountComplaintsResponse: _TypeAlias = CountComplaintsResponse  # noqa: Y015
+
+@_typing.final
+class CountFormerComplaintsRequest(_message.Message):
+    """The month and the regions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MONTH_FIELD_NUMBER: _builtins.int
+    REGIONS_FIELD_NUMBER: _builtins.int
+    month: _builtins.str
+    """Month, `YYYY-MM`: the month of filing, in the time zone of the counting region."""
+    @_builtins.property
+    def regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Regions that have left the federation: 1 to 64, each once, and none of the configuration in force."""
+
+    def __init__(
+        self,
+        *,
+        month: _builtins.str = ...,
+        regions: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["month", b"month", "regions", b"regions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountFormerComplaintsRequest: _TypeAlias = CountFormerComplaintsRequest  # noqa: Y015
+
+@_typing.final
+class CountFormerComplaintsResponse(_message.Message):
+    """The counts of the regions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def former(self) -> _containers.RepeatedCompositeFieldContainer[Global___FormerComplaints]:
+        """One entry for each region of the request."""
+
+    def __init__(
+        self,
+        *,
+        former: _abc.Iterable[Global___FormerComplaints] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["former", b"former"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountFormerComplaintsResponse: _TypeAlias = CountFormerComplaintsResponse  # noqa: Y015
 
 @_typing.final
 class FormerComplaints(_message.Message):

@@ -60,6 +60,11 @@ class ComplaintOversightServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.CountComplaintsRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.CountComplaintsResponse.FromString,
                 _registered_method=True)
+        self.CountFormerComplaints = channel.unary_unary(
+                '/gateway.api.region.v1.ComplaintOversightService/CountFormerComplaints',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.CountFormerComplaintsRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.CountFormerComplaintsResponse.FromString,
+                _registered_method=True)
 
 
 class ComplaintOversightServiceServicer:
@@ -108,6 +113,14 @@ class ComplaintOversightServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CountFormerComplaints(self, request, context):
+        """Counts the complaints of one month that regions which have left the federation owned, as far as this region took
+        them in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ComplaintOversightServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -135,6 +148,11 @@ def add_ComplaintOversightServiceServicer_to_server(servicer, server):
                     servicer.CountComplaints,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.CountComplaintsRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.CountComplaintsResponse.SerializeToString,
+            ),
+            'CountFormerComplaints': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountFormerComplaints,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.CountFormerComplaintsRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.CountFormerComplaintsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -273,6 +291,33 @@ class ComplaintOversightService:
             '/gateway.api.region.v1.ComplaintOversightService/CountComplaints',
             gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.CountComplaintsRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.CountComplaintsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountFormerComplaints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.ComplaintOversightService/CountFormerComplaints',
+            gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.CountFormerComplaintsRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.CountFormerComplaintsResponse.FromString,
             options,
             channel_credentials,
             insecure,

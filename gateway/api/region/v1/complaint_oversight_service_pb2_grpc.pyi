@@ -42,6 +42,10 @@ class ComplaintOversightServiceStub:
     """
     CountComplaints: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.CountComplaintsRequest, _complaint_oversight_service_pb2.CountComplaintsResponse]
     """Counts the complaints of one month that this region owns, by category and department."""
+    CountFormerComplaints: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.CountFormerComplaintsRequest, _complaint_oversight_service_pb2.CountFormerComplaintsResponse]
+    """Counts the complaints of one month that regions which have left the federation owned, as far as this region took
+    them in.
+    """
 
 @_typing.type_check_only
 class ComplaintOversightServiceBlockingStub(ComplaintOversightServiceStub):
@@ -53,6 +57,7 @@ class ComplaintOversightServiceBlockingStub(ComplaintOversightServiceStub):
     RaiseComplaint: _grpc.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.RaiseComplaintRequest, _complaint_oversight_service_pb2.RaiseComplaintResponse]
     ReclassifyComplaint: _grpc.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ReclassifyComplaintRequest, _complaint_oversight_service_pb2.ReclassifyComplaintResponse]
     CountComplaints: _grpc.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.CountComplaintsRequest, _complaint_oversight_service_pb2.CountComplaintsResponse]
+    CountFormerComplaints: _grpc.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.CountFormerComplaintsRequest, _complaint_oversight_service_pb2.CountFormerComplaintsResponse]
 
 class ComplaintOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Complaints of a region, served by its nodes to coordinators."""
@@ -105,5 +110,15 @@ class ComplaintOversightServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_complaint_oversight_service_pb2.CountComplaintsRequest, _complaint_oversight_service_pb2.CountComplaintsResponse],
     ) -> _abc.Awaitable[_complaint_oversight_service_pb2.CountComplaintsResponse]:
         """Counts the complaints of one month that this region owns, by category and department."""
+
+    @_abc_1.abstractmethod
+    def CountFormerComplaints(
+        self,
+        request: _complaint_oversight_service_pb2.CountFormerComplaintsRequest,
+        context: _aio.ServicerContext[_complaint_oversight_service_pb2.CountFormerComplaintsRequest, _complaint_oversight_service_pb2.CountFormerComplaintsResponse],
+    ) -> _abc.Awaitable[_complaint_oversight_service_pb2.CountFormerComplaintsResponse]:
+        """Counts the complaints of one month that regions which have left the federation owned, as far as this region took
+        them in.
+        """
 
 def add_ComplaintOversightServiceServicer_to_server(servicer: ComplaintOversightServiceServicer, server: _aio.Server) -> None: ...

@@ -388,22 +388,16 @@ class GetScorecardRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MONTH_FIELD_NUMBER: _builtins.int
-    FORMER_REGIONS_FIELD_NUMBER: _builtins.int
     month: _builtins.str
     """Month that has begun, `YYYY-MM`."""
-    @_builtins.property
-    def former_regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Regions that have left the federation, of whose month this region counts its own records."""
-
     def __init__(
         self,
         *,
         month: _builtins.str = ...,
-        former_regions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["former_regions", b"former_regions", "month", b"month"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["month", b"month"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -417,7 +411,6 @@ class GetScorecardResponse(_message.Message):
 
     SCORECARD_FIELD_NUMBER: _builtins.int
     DEFINITIONS_FIELD_NUMBER: _builtins.int
-    FORMER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def scorecard(self) -> Global___Scorecard:
         """The scorecard."""
@@ -426,24 +419,71 @@ class GetScorecardResponse(_message.Message):
     def definitions(self) -> _containers.RepeatedCompositeFieldContainer[_quality_pb2.ScorecardDefinition]:
         """Definitions of its figures, in the same order."""
 
-    @_builtins.property
-    def former(self) -> _containers.RepeatedCompositeFieldContainer[Global___FormerMonth]:
-        """One entry for each former region of the request."""
-
     def __init__(
         self,
         *,
         scorecard: Global___Scorecard | None = ...,
         definitions: _abc.Iterable[_quality_pb2.ScorecardDefinition] | None = ...,
-        former: _abc.Iterable[Global___FormerMonth] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["scorecard", b"scorecard"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitions", b"definitions", "former", b"former", "scorecard", b"scorecard"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitions", b"definitions", "scorecard", b"scorecard"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetScorecardResponse: _TypeAlias = GetScorecardResponse  # noqa: Y015
+
+@_typing.final
+class GetFormerMonthsRequest(_message.Message):
+    """See GetFormerMonths."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MONTH_FIELD_NUMBER: _builtins.int
+    REGIONS_FIELD_NUMBER: _builtins.int
+    month: _builtins.str
+    """Month that has begun, `YYYY-MM`."""
+    @_builtins.property
+    def regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Regions that have left the federation: 1 to 64, each once, and none of the configuration in force."""
+
+    def __init__(
+        self,
+        *,
+        month: _builtins.str = ...,
+        regions: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["month", b"month", "regions", b"regions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFormerMonthsRequest: _TypeAlias = GetFormerMonthsRequest  # noqa: Y015
+
+@_typing.final
+class GetFormerMonthsResponse(_message.Message):
+    """See GetFormerMonths."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MONTHS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def months(self) -> _containers.RepeatedCompositeFieldContainer[Global___FormerMonth]:
+        """One entry for each region of the request."""
+
+    def __init__(
+        self,
+        *,
+        months: _abc.Iterable[Global___FormerMonth] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["months", b"months"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFormerMonthsResponse: _TypeAlias = GetFormerMonthsResponse  # noqa: Y015
 
 @_typing.final
 class FormerMonth(_message.Message):
@@ -490,7 +530,9 @@ class FormerMonth(_message.Message):
     """Differences that were found on the records."""
     @_builtins.property
     def repair_times(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Times from report to repair, in microseconds: of faults of the former region that were reported in the month."""
+        """Times from report to repair, in microseconds: of faults of the former region that were reported in the month.
+        At most 100,000 in one answer: a coordinator takes no answer with more.
+        """
 
     def __init__(
         self,

@@ -40,6 +40,11 @@ class QualityServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetScorecardRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetScorecardResponse.FromString,
                 _registered_method=True)
+        self.GetFormerMonths = channel.unary_unary(
+                '/gateway.api.region.v1.QualityService/GetFormerMonths',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetFormerMonthsRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetFormerMonthsResponse.FromString,
+                _registered_method=True)
         self.DrawSample = channel.unary_unary(
                 '/gateway.api.region.v1.QualityService/DrawSample',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.DrawSampleRequest.SerializeToString,
@@ -63,6 +68,13 @@ class QualityServiceServicer:
 
     def GetScorecard(self, request, context):
         """Returns the scorecard of the region for one month.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFormerMonths(self, request, context):
+        """Counts one month of regions that have left the federation, of the records that this region took in for them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,6 +110,11 @@ def add_QualityServiceServicer_to_server(servicer, server):
                     servicer.GetScorecard,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetScorecardRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetScorecardResponse.SerializeToString,
+            ),
+            'GetFormerMonths': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFormerMonths,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetFormerMonthsRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetFormerMonthsResponse.SerializeToString,
             ),
             'DrawSample': grpc.unary_unary_rpc_method_handler(
                     servicer.DrawSample,
@@ -143,6 +160,33 @@ class QualityService:
             '/gateway.api.region.v1.QualityService/GetScorecard',
             gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetScorecardRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetScorecardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFormerMonths(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.QualityService/GetFormerMonths',
+            gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetFormerMonthsRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetFormerMonthsResponse.FromString,
             options,
             channel_credentials,
             insecure,

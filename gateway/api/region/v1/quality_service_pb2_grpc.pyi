@@ -23,6 +23,8 @@ class QualityServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> QualityServiceBlockingStub: ...
     GetScorecard: _aio.UnaryUnaryMultiCallable[_quality_service_pb2.GetScorecardRequest, _quality_service_pb2.GetScorecardResponse]
     """Returns the scorecard of the region for one month."""
+    GetFormerMonths: _aio.UnaryUnaryMultiCallable[_quality_service_pb2.GetFormerMonthsRequest, _quality_service_pb2.GetFormerMonthsResponse]
+    """Counts one month of regions that have left the federation, of the records that this region took in for them."""
     DrawSample: _aio.UnaryUnaryMultiCallable[_quality_service_pb2.DrawSampleRequest, _quality_service_pb2.DrawSampleResponse]
     """Draws a random sample of the records handled in one month, stratified by business or category."""
     ListSamples: _aio.UnaryUnaryMultiCallable[_quality_service_pb2.ListSamplesRequest, _quality_service_pb2.ListSamplesResponse]
@@ -39,6 +41,7 @@ class QualityServiceBlockingStub(QualityServiceStub):
 
     def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
     GetScorecard: _grpc.UnaryUnaryMultiCallable[_quality_service_pb2.GetScorecardRequest, _quality_service_pb2.GetScorecardResponse]
+    GetFormerMonths: _grpc.UnaryUnaryMultiCallable[_quality_service_pb2.GetFormerMonthsRequest, _quality_service_pb2.GetFormerMonthsResponse]
     DrawSample: _grpc.UnaryUnaryMultiCallable[_quality_service_pb2.DrawSampleRequest, _quality_service_pb2.DrawSampleResponse]
     ListSamples: _grpc.UnaryUnaryMultiCallable[_quality_service_pb2.ListSamplesRequest, _quality_service_pb2.ListSamplesResponse]
     JudgeSampledRecord: _grpc.UnaryUnaryMultiCallable[_quality_service_pb2.JudgeSampledRecordRequest, _quality_service_pb2.JudgeSampledRecordResponse]
@@ -53,6 +56,14 @@ class QualityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_quality_service_pb2.GetScorecardRequest, _quality_service_pb2.GetScorecardResponse],
     ) -> _abc.Awaitable[_quality_service_pb2.GetScorecardResponse]:
         """Returns the scorecard of the region for one month."""
+
+    @_abc_1.abstractmethod
+    def GetFormerMonths(
+        self,
+        request: _quality_service_pb2.GetFormerMonthsRequest,
+        context: _aio.ServicerContext[_quality_service_pb2.GetFormerMonthsRequest, _quality_service_pb2.GetFormerMonthsResponse],
+    ) -> _abc.Awaitable[_quality_service_pb2.GetFormerMonthsResponse]:
+        """Counts one month of regions that have left the federation, of the records that this region took in for them."""
 
     @_abc_1.abstractmethod
     def DrawSample(
