@@ -188,6 +188,28 @@ def test_a_scrub_ends_once_archive_and_backups_have_nothing_of_before_it(kept: A
     assert first_waiting(tx) is None
 
 
+def test_no_look_at_scrubs_goes_through_those_that_wait_for_archive_and_backups(kept: Archive) -> None:
+    tx, statements = kept.tx, list[str]()
+    kept.connection.set_trace_callback(statements.append)
+    for operation in (
+        lambda: due_scrub(tx),
+        lambda: is_scrub_due(tx, NOW),
+        lambda: keep_attempt(tx, begin_scrub(tx, NOW) or Scrub(0, ""), "", NOW),
+        lambda: first_waiting(tx),
+        lambda: end_scrubs(tx, NOW, NOW),
+    ):
+        operation()
+    kept.connection.set_trace_callback(None)
+    of_rows = [each for each in statements if "INSERT" not in each]
+    plans = {each: str(kept.connection.execute(f"EXPLAIN QUERY PLAN {each}").fetchall()) for each in of_rows}
+    assert len(plans) >= 7
+    for sql, plan in plans.items():
+        by_number = "SCAN scrubs" in plan and "ORDER BY number DESC LIMIT 1" in sql
+        has_bound = "scrubs_waiting (begin_time" in plan or "INTEGER PRIMARY KEY (rowid=?)" in plan
+        assert by_number or has_bound, (sql, plan)
+        assert "TEMP B-TREE" not in plan, (sql, plan)
+
+
 def test_no_scrub_is_done_while_the_file_of_before_a_move_has_the_keys(
     kept: Archive, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -18,9 +18,9 @@ _DIGITS = 20  # of that time in microseconds: such texts have the order of the t
 
 def due_scrub(tx: Transaction) -> int:
     """The number of the scrub that counts for a destruction in this transaction."""
-    waiting = tx.first(int, "SELECT number FROM scrubs WHERE end_time IS NULL AND begin_time IS NULL")
+    waiting = _without_attempt(tx)
     if waiting is not None:
-        return waiting
+        return waiting.number
     number = (tx.first(int, "SELECT number FROM scrubs ORDER BY number DESC LIMIT 1") or 0) + 1
     tx.execute("INSERT INTO scrubs (number, since) VALUES (:number, '')", number=number)
     return number
@@ -40,7 +40,7 @@ def is_scrub_due(tx: Transaction, now: datetime) -> bool:
 
 
 def begin_scrub(tx: Transaction, now: datetime) -> Scrub | None:
-    """Takes the oldest due scrub for an attempt; None where `is_scrub_due` says no."""
+    """Takes for an attempt the due scrub whose last one is the oldest; None where `is_scrub_due` says no."""
     scrub = _due(tx, now)
     if scrub is not None:
         tx.execute(
@@ -96,9 +96,14 @@ def _text(time: datetime) -> str:
 
 
 def _due(tx: Transaction, now: datetime) -> Scrub | None:
-    return tx.first(
+    # Two queries: for one with OR an engine goes through all scrubs that wait for archive and backups.
+    again = tx.first(
         Scrub,
-        "SELECT number, since FROM scrubs WHERE end_time IS NULL AND (begin_time IS NULL OR begin_time <= :before)"
-        " ORDER BY number LIMIT 1",
+        "SELECT number, since FROM scrubs WHERE end_time IS NULL AND begin_time <= :before ORDER BY begin_time LIMIT 1",
         before=to_microseconds(now - RETRY),
     )
+    return again or _without_attempt(tx)
+
+
+def _without_attempt(tx: Transaction) -> Scrub | None:
+    return tx.first(Scrub, "SELECT number, since FROM scrubs WHERE end_time IS NULL AND begin_time IS NULL LIMIT 1")
