@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.auditing import audit
@@ -21,7 +21,7 @@ from gateway.backups.server_copies import FILES, CopiedServer, complete, copy_fi
 from gateway.backups.server_log import ServerLog, lay_out
 from gateway.backups.server_programs import run
 from gateway.process.files import create_file
-from gateway.store import postgresql_schema, timeline
+from gateway.store import agreed_time, postgresql_schema, timeline
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
 from gateway.store.sqlite import FileLock
@@ -156,6 +156,17 @@ def position_of(place: DatabasePlace) -> Position | None:
     """The last commit of a database that archives its commits. Raises DatabaseMoved or DatabaseUnreachable."""
     with place.look() as tx:
         return timeline.position(tx) if timeline.TABLE in _tables(tx, place.engine) else None
+
+
+def agreed_now(place: DatabasePlace) -> datetime:
+    """The time of this machine, or the last that the processes of a database have agreed on, which is earlier.
+
+    Raises DatabaseMoved or DatabaseUnreachable.
+    """
+    now = datetime.now(UTC)
+    with place.look() as tx:
+        agreed = agreed_time.last_agreed(tx) if agreed_time.TABLE in _tables(tx, place.engine) else None
+    return now if agreed is None else min(now, agreed)
 
 
 def _brought_to(moment: Moment, manifest: Manifest, directory: Path) -> Manifest:

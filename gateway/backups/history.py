@@ -98,9 +98,9 @@ class History:
             return cls()
 
     @classmethod
-    def is_damaged(cls, data: Path) -> bool:
-        """Whether there is a history that cannot be read."""
-        return (data / _FILE).exists() and cls.read(data) == cls()
+    def is_begun(cls, data: Path) -> bool:
+        """Whether there is a history, also one that cannot be read."""
+        return (data / _FILE).exists()
 
     def write(self, data: Path) -> None:
         """Replaces the history in the directory of a process. Raises OSError."""

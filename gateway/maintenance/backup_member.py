@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
@@ -27,7 +27,7 @@ from gateway.backups.shared_store import CHANGES, SharedStore
 from gateway.cli.exits import REFUSED
 from gateway.maintenance.program import Program, S
 from gateway.settings import Sources
-from gateway.store.commit_archive import ArchivePlace, begun, prune
+from gateway.store.commit_archive import SEGMENT_SECONDS, ArchivePlace, begun, prune, segments
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import DatabaseInUse, StoreUnusable
 from gateway.store.sqlite import FileLock
@@ -156,7 +156,7 @@ class BackupMember:
         Raises CopyFailed.
         """
         log, history, archive, goes_on = self.log, History.read(self.data), self.place.archive, False
-        begin = datetime.now(UTC)
+        begin = copies.agreed_now(self.place)
         try:
             goes_on = log is not None and log.prepare(history.copied)
         except LogWithheld as error:
@@ -198,7 +198,7 @@ class BackupMember:
             told = replace(told, changes_time=None if self.shared is None else manifest.time)
         told.write(self.data)
         self.repository.forget()
-        is_known = goes_on or self.place.archive is None
+        is_known = goes_on or archive is None
         self._note_kept(history, self._archive_begin(history, begin, goes_on=goes_on), is_known=is_known)
         if missing is not None:
             raise CopyFailed(translated("the database was copied, and nothing beside it: {problem}", problem=missing))
@@ -211,8 +211,10 @@ class BackupMember:
         """
         directory, own = self.data / ARCHIVE, History.read(self.data).timeline
         if self.place.postgresql is None:
-            return begun(directory) or begin
-        if any(each.parent.name != own for each in directory.glob("*/*")):
+            found = begun(directory) or begin
+            # A file that seems to be newer than the copy has its name of a clock that was ahead.
+            return found if found <= begin else begin - timedelta(seconds=SEGMENT_SECONDS)
+        if segments(directory) or any(each.parent.name != own for each in directory.glob("*/*")):
             return history.archive_begin_time
         # At the end of a copy the server begins another file of its log: no file of the archive begins before.
         return history.copy_begin_time if goes_on else begin

@@ -11,6 +11,7 @@ from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import from_microseconds, to_microseconds
 from gateway.time.looks import until_look
 
+TABLE = "agreed_time"
 KEEP_EVERY = 600.0  # seconds between two writes: a start tells days from years by them, not minutes
 _log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 from gateway.process.files import start_private
 from gateway.store.timeline import Position
-from gateway.time.clock import from_microseconds
+from gateway.time.clock import BETWEEN_TRUSTED, EPOCH, from_microseconds
 
 LEAST_FREE_BYTES = 1024 * 1024 * 1024
 """Free bytes of the disk below which nothing is archived: accepted work needs what is left."""
@@ -84,6 +84,11 @@ class Segment:
     first: int
     """The number of its first commit."""
 
+    @property
+    def begin_time(self) -> datetime:
+        """When it was begun, by the machine's clock."""
+        return from_microseconds(int(self.path.stem.rpartition("-")[2], 16) // 1000)
+
 
 def segments(directory: Path) -> list[Segment]:
     """The files of an archive, those of a timeline in their order. Raises OSError."""
@@ -92,9 +97,22 @@ def segments(directory: Path) -> list[Segment]:
 
 
 def begun(directory: Path) -> datetime | None:
-    """When the oldest file of an archive was begun; None without any. Raises OSError."""
-    names = (each.path.stem.rpartition("-")[2] for each in segments(directory))
-    return min((from_microseconds(int(each, 16) // 1000) for each in names), default=None)
+    """When the oldest file of an archive was begun, by the machine's clock; None without any. Raises OSError.
+
+    It is 1970 where nobody knows, because the clock was set back between two files.
+    """
+    found = segments(directory)
+    for each, following in pairwise(found):
+        if each.timeline == following.timeline and following.begin_time + BETWEEN_TRUSTED < each.begin_time:
+            return EPOCH
+    return min((each.begin_time for each in found), default=None)
+
+
+def newest(directory: Path) -> frozenset[Path]:
+    """The newest file of each timeline, with others that begin by the same commit. Raises OSError."""
+    found = segments(directory)
+    last = {each.timeline: each.first for each in found}
+    return frozenset(each.path for each in found if each.first == last[each.timeline])
 
 
 def commits(segment: Segment) -> Iterator[Commit]:

@@ -186,9 +186,11 @@ def _behind_erasures(ports: Ports, registry: Registry) -> Sequence[Coroutine[Non
     settings = ports.settings
     disks = () if settings.scratch is None else (settings.scratch,)
     knows = settings.number == 0 or not ports.store.is_shared
-    oldest = partial(oldest_content, settings.data, disks) if knows else None
-    scrubber = Scrubber(registry, ports.store, ports.clock, moved_file(settings.database.file), oldest)
-    return scrubber.run(), keep_bounded(settings.data / ARCHIVE, ports.clock)
+    is_backed_up, database = settings.backup is not None, settings.database
+    oldest = partial(oldest_content, settings.data, disks, is_backed_up=is_backed_up) if knows else None
+    is_written = database.archive is not None and database.postgresql is None
+    scrubber = Scrubber(registry, ports.store, ports.clock, moved_file(database.file), oldest)
+    return scrubber.run(), keep_bounded(settings.data / ARCHIVE, ports.clock, is_written=is_written)
 
 
 async def _keepers(ports: Ports, registry: Registry) -> tuple[ErasedKeysKeeper, ScopeKeeper]:

@@ -8,18 +8,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
 
-from gateway.backups import remains
-from gateway.backups.history import History
+from gateway.backups import copies, remains
+from gateway.backups.history import History, Task, observe_backups
 from gateway.backups.remains import MOST_AGE, SCRATCH, oldest_content, remove_old
-from gateway.backups.repository import Repository
+from gateway.backups.repository import Backup, Repository
 from gateway.backups.settings import BackupSettings
+from gateway.maintenance import backup_schedule
+from gateway.maintenance.backup_member import BackupMember
 from gateway.store import vault
-from gateway.store.commit_archive import SEGMENT_SECONDS, ArchivePlace
+from gateway.store.agreed_time import keep_agreed
+from gateway.store.commit_archive import SEGMENT_SECONDS, ArchivePlace, begun
+from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.port import Operation
+from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from gateway.store.timers import cancel_timer, set_timer
-from gateway.time.clock import to_microseconds
+from gateway.time.agreed_clock import AgreedClock
+from gateway.time.clock import BETWEEN_TRUSTED, EPOCH, to_microseconds
 from tests.at_rest import WrappedKey, recovered_subjects, wrapped_keys
 from tests.contract.postgresql_scene import until
 from tests.contract.programs import REGION_NODE, Installation
@@ -98,20 +105,27 @@ class Node:
 
     def oldest(self) -> datetime:
         """Since when archive and repository have commits."""
-        return oldest_content(self.data, (), datetime.now(UTC))
+        return oldest_content(self.data, (), datetime.now(UTC), is_backed_up=True) + BETWEEN_TRUSTED
 
 
 class Clock:
-    """A clock that stands."""
+    """A clock that stands, or is set."""
+
+    at = NOW
 
     def now(self) -> datetime:
-        return NOW
+        return self.at
 
     def steady(self) -> float:
         return 0.0
 
 
-def failing(archive: Path, now: datetime) -> int:
+def unnamed(data: Path) -> datetime:
+    """Since when an archive has commits whose settings name no repository."""
+    return oldest_content(data, (), NOW, is_backed_up=False)
+
+
+def failing(archive: Path, now: datetime, *, is_written: bool) -> int:
     raise OSError(f"{archive}: has a disk that fails at {now}")
 
 
@@ -157,20 +171,85 @@ def test_nobody_with_all_keys_finds_an_erased_customer_in_archive_or_repository_
     assert (node.found(), node.oldest() < erased) == (set(), False)
 
 
+def test_a_copy_by_a_clock_that_is_ahead_counts_by_the_agreed_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Repository, "add", lambda *_: Backup("a", NOW, 0, 0))
+    monkeypatch.setattr(Repository, "forget", lambda _: None)
+    monkeypatch.setattr(Repository, "everything", lambda _: [])
+    place = DatabasePlace(tmp_path / "node.db", archive=ArchivePlace(tmp_path / "archive", 1 << 30))
+    backup = BackupSettings("repository", tmp_path / "password")
+    member = BackupMember("member", place, tmp_path, Repository(backup, "member", tmp_path / "cache"))
+    agreed = datetime.now(UTC) - timedelta(days=4)
+
+    async def work() -> None:
+        store = SqliteStore(place.file, migrations_of("gateway"), region_keys(), place.archive)
+        await store.write(lambda tx: keep_agreed(tx, agreed))
+        member.create()
+        await store.write(lambda tx: keep_agreed(tx, datetime.now(UTC) + timedelta(days=4)))
+        assert copies.agreed_now(place) <= datetime.now(UTC), "of two clocks the earlier one counts"
+        await store.close()
+
+    asyncio.run(work())
+    history = History.read(tmp_path)
+    assert history.copy_begin_time == agreed
+    assert history.archive_begin_time == agreed - timedelta(seconds=SEGMENT_SECONDS), "of a file with a later name"
+
+
+def test_files_of_the_engine_before_a_move_count_in_the_archive(tmp_path: Path) -> None:
+    place = DatabasePlace(tmp_path / "node.db", PostgresqlSettings("dbname=none"))
+    backup = BackupSettings("repository", tmp_path / "password")
+    member = BackupMember("member", place, tmp_path, Repository(backup, "member", tmp_path / "cache"))
+    before, archive = History(copy_begin_time=NOW, archive_begin_time=NOW - MOST_AGE), tmp_path / "archive"
+    archive.mkdir()
+    (archive / "archived").touch()
+    assert member._archive_begin(before, NOW, goes_on=True) == NOW
+    (archive / "a-1-1.commits").touch()
+    assert member._archive_begin(before, NOW, goes_on=True) == NOW - MOST_AGE
+
+
 def test_an_archive_of_which_no_copy_is_made_loses_its_files_after_three_days(tmp_path: Path) -> None:
     archive, old = tmp_path / "archive", (NOW - MOST_AGE).timestamp()
     (archive / "history").mkdir(parents=True)
     for name, written in {"a.commits": old - 1, "b.commits": old + 1, "history/0001": old - 1}.items():
         (archive / name).write_bytes(b"pages")
         os.utime(archive / name, (written, written))
-    begun = datetime.fromtimestamp(old - 1 - SEGMENT_SECONDS, UTC)
-    assert oldest_content(tmp_path, (), NOW) == begun, "a file may have taken commits for an hour"
-    assert remove_old(archive, NOW) == 2
+    oldest = datetime.fromtimestamp(old - 1 - SEGMENT_SECONDS, UTC) - BETWEEN_TRUSTED
+    assert unnamed(tmp_path) == oldest, "a file may have taken commits for an hour"
+    assert remove_old(archive, NOW, is_written=False) == 2
     assert [path.name for path in archive.glob("*.commits")] == ["b.commits"]
-    assert oldest_content(tmp_path, (), NOW) == begun + timedelta(seconds=2)
-    assert remove_old(archive, NOW + timedelta(seconds=2)) == 1
-    assert oldest_content(tmp_path, (), NOW) == NOW, "there is nothing"
-    assert remove_old(tmp_path / "none", NOW) == 0
+    assert unnamed(tmp_path) == oldest + timedelta(seconds=2)
+    assert remove_old(archive, NOW + timedelta(seconds=2), is_written=False) == 1
+    assert unnamed(tmp_path) == NOW, "there is nothing"
+    assert remove_old(tmp_path / "none", NOW, is_written=True) == 0
+
+
+def test_an_archive_that_is_written_keeps_the_newest_file_of_each_timeline(tmp_path: Path) -> None:
+    old, names = (NOW - 2 * MOST_AGE).timestamp(), ("a-1-3", "a-2-3", "a-7-2", "a-7-1", "b-1-1")
+    for name in names:
+        (tmp_path / f"{name}.commits").write_bytes(b"pages")
+        os.utime(tmp_path / f"{name}.commits", (old, old))
+    assert remove_old(tmp_path, NOW, is_written=True) == 2
+    assert {path.stem for path in tmp_path.iterdir()} == {"a-7-2", "a-7-1", "b-1-1"}, "of either writing may go on"
+    assert remove_old(tmp_path, NOW, is_written=False) == 3
+
+
+def test_files_that_seem_to_be_of_the_future_have_no_known_age(tmp_path: Path) -> None:
+    ahead = (NOW + 2 * BETWEEN_TRUSTED).timestamp()
+    for name, written in {"a": NOW.timestamp(), "b": ahead}.items():
+        (tmp_path / "archive").mkdir(exist_ok=True)
+        (tmp_path / "archive" / name).write_bytes(b"pages")
+        os.utime(tmp_path / "archive" / name, (written, written))
+    assert unnamed(tmp_path) == EPOCH
+
+
+def test_the_begin_of_an_archive_is_unknown_where_its_clock_was_set_back(tmp_path: Path) -> None:
+    day = 86_400_000_000_000
+    for name in (f"a-1-{5 * day:x}", f"a-2-{5 * day - 1:x}", f"b-1-{4 * day:x}"):
+        (tmp_path / f"{name}.commits").touch()
+    assert begun(tmp_path) == EPOCH + timedelta(days=4), "no clock is set back between two timelines, or by as little"
+    (tmp_path / f"a-3-{day:x}.commits").touch()
+    assert begun(tmp_path) == EPOCH
 
 
 def test_a_process_removes_the_old_files_again_and_again_and_goes_on_behind_a_failure(
@@ -185,7 +264,7 @@ def test_a_process_removes_the_old_files_again_and_again_and_goes_on_behind_a_fa
         os.utime(file, (old, old))
 
     async def scenario() -> None:
-        running = asyncio.create_task(remains.keep_bounded(file.parent, Clock()))
+        running = asyncio.create_task(remains.keep_bounded(file.parent, AgreedClock(Clock()), is_written=False))
         put()
         await until(lambda: not file.exists())
         with monkeypatch.context() as patched:
@@ -199,19 +278,66 @@ def test_a_process_removes_the_old_files_again_and_again_and_goes_on_behind_a_fa
     assert "has lost 1 files" in caplog.text
 
 
+@pytest.mark.parametrize("days", [-4, 4])
+def test_a_wrong_clock_of_the_machine_makes_no_file_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, days: int
+) -> None:
+    monkeypatch.setattr(remains, "_LOOK_SECONDS", 0.01)
+    clock, wrong = Clock(), NOW + timedelta(days=days)
+    agreed = AgreedClock(clock)
+    clock.at = wrong
+    written = min(NOW, wrong).timestamp()
+    for name, time in {"written": written, "old": written - 2 * MOST_AGE.total_seconds()}.items():
+        (tmp_path / name).write_bytes(b"pages")
+        os.utime(tmp_path / name, (time, time))
+
+    async def scenario() -> None:
+        running = asyncio.create_task(remains.keep_bounded(tmp_path, agreed, is_written=False))
+        await until(lambda: "has lost" in caplog.text)
+        running.cancel()
+
+    run(scenario())
+    assert [path.name for path in tmp_path.iterdir()] == ["written"]
+
+
 def test_nobody_knows_how_old_backups_are_without_their_history_or_while_a_copy_is_under_way(tmp_path: Path) -> None:
-    unknown = datetime.fromtimestamp(0, UTC)
+    unknown = EPOCH
     data, disk = tmp_path / "data", tmp_path / "disk"
     data.mkdir()
     known = History(copy_time=NOW, archive_begin_time=NOW, kept={"a": to_microseconds(NOW) + 1})
     known.write(data)
-    assert oldest_content(data, (disk,), NOW + timedelta(days=1)) == NOW
+    assert oldest_content(data, (disk,), NOW + timedelta(days=1), is_backed_up=True) == NOW - BETWEEN_TRUSTED
     (disk / SCRATCH).mkdir(parents=True)
-    assert oldest_content(data, (disk,), NOW) == unknown
+    assert oldest_content(data, (disk,), NOW, is_backed_up=True) == unknown
     (disk / SCRATCH).rmdir()
     History(copy_time=NOW, archive_begin_time=NOW, kept={"a": 0}).write(data)
-    assert oldest_content(data, (disk,), NOW) == unknown, "a backup of an older version"
+    assert oldest_content(data, (disk,), NOW, is_backed_up=True) == unknown, "a backup of an older version"
     History(copy_time=NOW).write(data)
-    assert oldest_content(data, (disk,), NOW) == unknown
+    assert oldest_content(data, (disk,), NOW, is_backed_up=True) == unknown
     (data / "backups.json").write_bytes(b"torn")
-    assert oldest_content(data, (disk,), NOW) == unknown
+    assert oldest_content(data, (disk,), NOW, is_backed_up=True) == unknown
+
+
+def test_a_repository_of_which_this_machine_has_no_copy_noted_has_content_of_unknown_age(tmp_path: Path) -> None:
+    assert unnamed(tmp_path) == NOW, "there is no repository"
+    assert oldest_content(tmp_path, (), NOW, is_backed_up=True) == EPOCH, "a new disk has no history"
+    backup = BackupSettings("repository", tmp_path / "password")
+    place, meter = DatabasePlace(tmp_path / "node.db"), MeterProvider().get_meter("test")
+    observe_backups(meter, backup, place, tmp_path, Clock())
+    assert oldest_content(tmp_path, (), NOW, is_backed_up=True) == EPOCH
+    assert unnamed(tmp_path) == EPOCH, "the settings have named one"
+
+
+def test_a_torn_history_that_is_written_anew_makes_no_backup_younger(tmp_path: Path) -> None:
+    backup, history = BackupSettings("repository", tmp_path / "password"), tmp_path / "backups.json"
+    place, meter = DatabasePlace(tmp_path / "node.db"), MeterProvider().get_meter("test")
+    member = BackupMember("member", place, tmp_path, Repository(backup, "member", tmp_path / "cache"))
+
+    def start() -> None:
+        observe_backups(meter, backup, place, tmp_path, Clock())
+
+    for write in (start, lambda: backup_schedule._Schedule(member)._note({Task.CREATE: NOW})):
+        history.write_bytes(b"torn")
+        write()
+        assert history.read_bytes() != b"torn"
+        assert (unnamed(tmp_path), oldest_content(tmp_path, (), NOW, is_backed_up=True)) == (EPOCH, EPOCH)

@@ -31,6 +31,7 @@ from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.port import Operation, Transaction
 from gateway.store.postgresql_connection import SERIAL_LOCK
 from gateway.store.timeline import Position
+from gateway.time.clock import BETWEEN_TRUSTED
 from tests.contract.postgresql_scene import opened
 from tests.contract.programs import COORDINATOR, REGION_NODE, Installation, tables_of
 from tests.contract.repository_content import content_of, make_readable
@@ -48,6 +49,11 @@ WHERE application_name = 'crossregion-backup' AND wait_event_type = 'Lock'"""
 MEMBER = f"spiffe://{FEDERATION}/region/sichuan"
 _SLOTS = "SELECT slot_name FROM pg_replication_slots WHERE slot_name LIKE 'crossregion%'"
 of_a_node = pytest.mark.parametrize("archived", [REGION_NODE], indirect=True)
+
+
+def oldest(data: Path) -> datetime:
+    """Since when archive and repository have commits, by the one clock of this machine."""
+    return oldest_content(data, (), datetime.now(UTC), is_backed_up=True) + BETWEEN_TRUSTED
 
 
 class Archived:
@@ -265,7 +271,7 @@ def test_archive_and_repository_lose_the_log_of_before_an_erasure(archived: Arch
     def created() -> datetime:
         done = program.run("backups", "create")
         assert done.exit_code == 0, done.output
-        return oldest_content(data, (), datetime.now(UTC))
+        return oldest(data)
 
     def is_found() -> bool:
         files = (path.read_bytes() for path in (data / "archive").rglob("*") if path.is_file())
@@ -370,6 +376,18 @@ def test_a_server_whose_start_is_broken_off_goes_with_the_command(
     with pytest.raises(SystemExit), copies.recovered(whole):
         pass
     wait_until(lambda: has_ended(started[0]), 60, "the server has ended")
+
+
+@of_a_node
+def test_dumps_of_a_server_that_gives_its_log_to_nobody_replace_those_of_before_an_erasure(archived: Archived) -> None:
+    program = archived.program
+    archived.administer(sql.SQL("ALTER ROLE {} NOREPLICATION").format(sql.Identifier(archived.role)))
+    program.settings.update({f"backup.keep_{each}": "1" for each in ("hourly", "daily", "monthly")})
+    assert program.run("backups", "create").exit_code == 0
+    erased = datetime.now(UTC)
+    for _ in range(2):
+        assert program.run("backups", "create").exit_code == 0
+    assert oldest(Path(program.settings["data"])) >= erased
 
 
 @of_a_node
