@@ -22,7 +22,7 @@ from tests.unit.open_api_schemas import require_own_schema, require_schema
 ROOT = "/tmf-api/customerBillManagement/v4"
 NUMBER = "+8613800138000"
 PAPERS = {"number": NUMBER, "applicant": "APPLICANT_HOLDER", "documents": [{"code": "ID_ORIG"}]}
-LIST, GET = BILL_MANAGEMENT.routes
+LIST, GET, *_ = BILL_MANAGEMENT.routes
 
 
 def header(said: object) -> str:
