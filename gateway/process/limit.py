@@ -6,6 +6,7 @@ seconds.
 """
 
 from collections import Counter
+from collections.abc import Container
 
 ROUND = 16  # pieces of work whose mean counts: fewer would follow chance
 _MOST_GROWTH = 1.5  # in one round; what a longer wait would bring is not known
@@ -75,6 +76,10 @@ class Shared:
     def of(self, owner: str) -> int:
         """How many of an owner are under way."""
         return self._of[owner]
+
+    def of_all(self, owners: Container[str]) -> int:
+        """How many of several owners are under way."""
+        return sum(count for owner, count in self._of.items() if owner in owners)
 
     def has_room(self, owner: str, most: int, size: int = 1) -> bool:
         """Whether so many more of an owner may begin: there is room, or the owner has less than its share."""

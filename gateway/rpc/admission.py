@@ -1,9 +1,11 @@
 """The door of a server: how many calls are served at a time, in which order they begin, and which are refused.
 
 The number for one owner finds itself (`gateway.process.limit`), by the time for which calls occupy this process; among
-several it is small. A call that waits for somebody else occupies nothing. Calls beyond the number wait here, and begin
-in turns between owners: operator systems at a node, regions at a coordinator. So a call waits for few others, however
-many another owner has sent. A call that would wait too long is refused at once, before anything of it is read.
+several it is small. Beside an owner with few calls, those with many take the fewest places, and while such a call is
+served, no more of them than it takes. A call that waits for somebody else occupies nothing. Calls beyond the number wait
+here, and begin in turns between owners: operator systems at a node, regions at a coordinator. So a call waits for few
+others, however many another owner has sent. A call that would wait too long is refused at once, before anything of it is
+read.
 """
 
 import asyncio
@@ -14,6 +16,7 @@ from contextvars import ContextVar
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process.limit import Limit, Shared
+from gateway.process.small_owners import SmallOwners
 from gateway.process.turns import Turns
 
 MOST = 1024  # calls served at a time
@@ -22,7 +25,11 @@ LEAST_ALONE = 32  # however long they take: commits are large
 # Fewer make commits of SQLite small. More make another owner wait; of calls that cost little, gRPC then brings no more
 # than are served at once, so that all others wait within gRPC, in their order.
 AMONG_OTHERS = 8
-# Seconds for which a call may occupy the process; among others they only say which refused calls are worth counting.
+FEW = 4  # calls of an owner at a time: a small operator has so many by chance, and more are a flood
+# Of all owners with many calls, beside one with few: fewer leave the process idle during a commit, and with more the
+# calls of the other one wait for longer. On PostgreSQL calls take so long that two are left.
+LEAST_BESIDE_FEW, MOST_BESIDE_FEW = 2, 3
+# Seconds for which a call may occupy the process; among equal owners they only say which refused calls are worth counting.
 GOAL_ALONE, GOAL_AMONG_OTHERS = 0.3, 0.012
 PATIENCE = 0.3  # seconds for which a call may wait for its turn: beyond it, it would be done too late for its caller
 
@@ -43,7 +50,10 @@ class Admission:
         self._served = Shared()
         self._alone = Limit(GOAL_ALONE, least=LEAST_ALONE, first=FIRST_ALONE, most=MOST)
         self._among_others = Limit(GOAL_AMONG_OTHERS, least=AMONG_OTHERS, first=AMONG_OTHERS, most=AMONG_OTHERS)
+        fewest, most = LEAST_BESIDE_FEW, MOST_BESIDE_FEW
+        self._beside_few = Limit(GOAL_AMONG_OTHERS, least=fewest, first=most, most=most)
         self._limit = self._alone
+        self._small = SmallOwners(FEW)
         self._looks = self._quiet = 0
         self._is_looking = False
 
@@ -59,7 +69,7 @@ class Admission:
 
     @property
     def places(self) -> int:
-        """How many calls may occupy it at a time, by the last call that came."""
+        """How many calls may occupy it at a time, by the last call that came; beside few calls those of all others."""
         return self._limit.value
 
     async def begin(self, owner: str, calls: int) -> "Place":
@@ -69,9 +79,10 @@ class Admission:
         """
         loop = asyncio.get_running_loop()
         self._quiet = 0
-        limit = self._limit = self._among_others if self._waiting.is_shared(owner, loop.time()) else self._alone
-        if self._waiting.of(owner) or not self._served.has_room(owner, limit.value):
-            if self._waiting.ahead_of(owner) > PATIENCE * limit.rate:
+        self._note_caller(owner, loop.time())
+        most = AMONG_OTHERS if self._limit is self._beside_few and owner in self._small else self._most()
+        if self._waiting.of(owner) or not self._served.has_room(owner, most):
+            if self._waiting.ahead_of(owner) > PATIENCE * self._limit.rate:
                 raise Refused(Reason.REASON_CALLS_TOO_MANY, caller=owner, calls=str(calls))
             turn = loop.create_future()
             self._waiting.put(owner, (owner, turn))
@@ -106,8 +117,22 @@ class Admission:
         note = self._limit.note_refused if is_refused else self._limit.note
         note(began, seconds, self._served.count, now)
 
+    def _note_caller(self, owner: str, now: float) -> None:
+        self._small.note(owner, self._waiting.of(owner) + self._served.of(owner) + 1, now)
+        if not self._waiting.is_shared(owner, now):
+            self._limit = self._alone
+        else:
+            self._limit = self._beside_few if self._small else self._among_others
+
+    def _most(self) -> int:
+        """How many calls may be served at a time before another one of the queue begins."""
+        if self._limit is not self._beside_few:
+            return self._limit.value
+        few = self._served.of_all(self._small)
+        return min(AMONG_OTHERS, few + min(few or MOST_BESIDE_FEW, self._limit.value))
+
     def _may_begin(self) -> bool:
-        return bool(self._waiting) and self._served.count < self._limit.value
+        return bool(self._waiting) and self._served.count < self._most()
 
     def _let_begin(self, most: int = MOST) -> None:
         while self._may_begin() and self._served.count < most:

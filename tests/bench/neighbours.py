@@ -2,12 +2,16 @@
 
 All orders are of the node's own customers, so that nothing but this node decides how long they take. The small operator
 sends at a given rate, whether or not its orders are done; its latency counts from the intended start of each.
+
+The servers have one half of the processors and the clients the other, in the quiet parts, too: else the latency is that
+of the wait for a processor beside the flooding client.
 """
 
 import asyncio
+import os
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +21,7 @@ from rich.table import Table
 
 from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.postgresql_access import PostgresqlAccess
+from deploy.local.process import children_of, marked
 from deploy.local.profiles import Engine, Placement, Profile
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.process.resident import resident_bytes
@@ -86,6 +91,37 @@ def beside(directory: Path, engine: Engine, postgresql: PostgresqlAccess | None 
         directory, on(engine), customers=lines, regions=(HOME,), operators=operators, postgresql=postgresql
     ) as federation:
         yield federation
+
+
+@contextmanager
+def processors_apart(federation: LocalFederation) -> Iterator[None]:
+    """Servers and clients have processors of their own until the context ends, where there are several.
+
+    Clients are this process, and those that it starts in the context.
+    """
+    all_processors = sorted(os.sched_getaffinity(0))
+    half = len(all_processors) // 2
+    if not half:
+        yield
+        return
+    servers = set(marked(str(federation.directory)))
+    while further := set(children_of(servers)) - servers:
+        servers |= further
+    for each in servers:
+        _bind(each, all_processors[:half])
+    _bind(os.getpid(), all_processors[half:])
+    try:
+        yield
+    finally:
+        _bind(os.getpid(), all_processors)
+
+
+def _bind(process: int, processors: Sequence[int]) -> None:
+    """Keeps all threads of a process, and those that they start, on processors."""
+    with suppress(FileNotFoundError):  # a worker of PostgreSQL, or a thread, that has ended
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread.name), processors)
 
 
 def flood_client(federation: LocalFederation) -> LoadClient:
@@ -193,7 +229,7 @@ def main(
         directory = stack.enter_context(working_directory(output.parent, "neighbours"))
         conditions = circumstances(directory, others, rounds=rounds, seconds=seconds, rate=rate, callers=callers)
         for engine in chosen:
-            with beside(directory / engine.value, engine) as federation:
+            with beside(directory / engine.value, engine) as federation, processors_apart(federation):
                 flood = flood_client(federation)
                 try:
                     found[engine.value] = uvloop.run(measure(federation, flood, rounds, seconds, rate, callers))

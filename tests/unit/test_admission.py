@@ -11,7 +11,9 @@ from gateway.process.limit import ROUND
 from gateway.rpc.admission import (
     AMONG_OTHERS,
     BUSY,
+    FEW,
     LOOK,
+    MOST_BESIDE_FEW,
     PATIENCE,
     Admission,
     Place,
@@ -51,6 +53,12 @@ class Scene:
         return [asyncio.get_running_loop().create_task(self.call(owner)) for _ in range(count)]
 
 
+@pytest.fixture
+def nobody_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call is many: the owners of a scene have equal shares."""
+    monkeypatch.setattr("gateway.rpc.admission.FEW", 0)
+
+
 def run(scenario: Callable[[Scene], Awaitable[None]]) -> None:
     async def ran() -> None:
         async with asyncio.timeout(PATIENCE_S):
@@ -81,6 +89,7 @@ def test_the_calls_of_one_owner_begin_at_once() -> None:
     run(scenario)
 
 
+@pytest.mark.usefixtures("nobody_is_small")
 def test_the_door_tells_how_many_calls_wait_are_served_and_may_be() -> None:
     async def scenario(scene: Scene) -> None:
         calls = [*scene.come("small"), *scene.come("big", FLOOD)]
@@ -113,6 +122,47 @@ def test_a_call_of_another_owner_begins_at_once_beside_a_flood_that_came_before_
     run(scenario)
 
 
+def test_a_flood_beside_few_calls_has_few_places_and_as_many_as_they_have_while_they_are_served() -> None:
+    async def scenario(scene: Scene) -> None:
+        small = await scene.admission.begin("small", 1)
+        calls = scene.come("big", FLOOD)
+        await quiet()
+        assert scene.begun == ["big"] * FEW, "before they are many"
+        scene.may_end.set()
+        await until(lambda: len(scene.begun) > FLOOD // 2)
+        scene.may_end.clear()
+        await quiet()
+        assert scene.admission.served == 1 + 1
+        small.close()
+        await quiet()
+        assert scene.admission.served == MOST_BESIDE_FEW
+        begun = len(scene.begun)
+        calls += scene.come("small", FEW)
+        await quiet()
+        assert scene.begun[begun:] == ["small"] * FEW, "few calls begin at once"
+        scene.may_end.set()
+        await asyncio.gather(*calls)
+        assert scene.refused == []
+
+    run(scenario)
+
+
+def test_two_floods_share_all_places_of_several_owners() -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.admission.begin("one", 1)
+        calls = [*scene.come("one", FLOOD), *scene.come("two", FLOOD)]
+        await until(lambda: scene.admission.waiting + scene.admission.served > 2 * FLOOD)
+        for each in ("one", "two"):
+            calls += scene.come(each)
+        await quiet()
+        assert scene.admission.places == AMONG_OTHERS
+        scene.may_end.set()
+        await asyncio.gather(*calls)
+
+    run(scenario)
+
+
+@pytest.mark.usefixtures("nobody_is_small")
 def test_calls_that_keep_coming_hold_up_those_that_wait_for_a_short_time_alone() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.admission.begin("small", 1)
@@ -133,6 +183,7 @@ def test_calls_that_keep_coming_hold_up_those_that_wait_for_a_short_time_alone()
     run(scenario)
 
 
+@pytest.mark.usefixtures("nobody_is_small")
 def test_while_the_door_looks_few_calls_begin_so_that_the_process_is_never_idle(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -154,6 +205,7 @@ def test_while_the_door_looks_few_calls_begin_so_that_the_process_is_never_idle(
     run(scenario)
 
 
+@pytest.mark.usefixtures("nobody_is_small")
 def test_calls_that_go_away_while_they_wait_or_just_then_hold_nobody_up() -> None:
     async def scenario(scene: Scene) -> None:
         calls = scene.come("one") + scene.come("two", FLOOD)
@@ -196,6 +248,7 @@ def test_a_call_that_would_wait_too_long_is_refused_at_once_and_one_of_another_o
     run(scenario)
 
 
+@pytest.mark.usefixtures("nobody_is_small")
 def test_beside_another_owner_too_no_call_waits_longer_than_its_caller_has_patience() -> None:
     async def scenario(scene: Scene) -> None:
         admission, now = scene.admission, asyncio.get_running_loop().time()
@@ -263,6 +316,7 @@ def test_calls_show_how_busy_the_process_is_and_so_do_streams_that_are_refused_a
     run(scenario)
 
 
+@pytest.mark.usefixtures("nobody_is_small")
 def test_a_stream_has_a_place_at_its_beginning_alone() -> None:
     async def scenario(scene: Scene) -> None:
         async def stream() -> None:
@@ -297,6 +351,7 @@ def test_a_stream_that_has_ended_gives_its_place_back_at_once(monkeypatch: pytes
     run(scenario)
 
 
+@pytest.mark.usefixtures("nobody_is_small")
 def test_what_goes_on_behind_a_call_that_has_ended_takes_no_place() -> None:
     async def scenario(scene: Scene) -> None:
         may_go_on = asyncio.Event()
