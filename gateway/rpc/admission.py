@@ -1,11 +1,12 @@
 """The door of a server: how many calls are served at a time, in which order they begin, and which are refused.
 
 The number for one owner finds itself (`gateway.process.limit`), by the time for which calls occupy this process; among
-several it is small. Beside an owner with few calls, those with many take the fewest places, and while such a call is
-served, no more of them than it takes. A call that waits for somebody else occupies nothing. Calls beyond the number wait
-here, and begin in turns between owners: operator systems at a node, regions at a coordinator. So a call waits for few
-others, however many another owner has sent. A call that would wait too long is refused at once, before anything of it is
-read.
+several it is small. Beside an owner with few calls, those with many have the fewest places, and while such a call is
+served, no more of them than it takes. A call that waits for somebody else occupies nothing.
+
+Calls beyond the number wait here, and begin in turns between owners: operator systems at a node, regions at a
+coordinator. So a call waits for few others, however many another owner has sent. A call that would wait too long is
+refused at once, before anything of it is read.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ FEW = 4  # calls of an owner at a time: a small operator has so many by chance, 
 # Of all owners with many calls, beside one with few: fewer leave the process idle during a commit, and with more the
 # calls of the other one wait for longer. On PostgreSQL calls take so long that two are left.
 LEAST_BESIDE_FEW, MOST_BESIDE_FEW = 2, 3
-# Seconds for which a call may occupy the process; among equal owners they only say which refused calls are worth counting.
+# Seconds for which a call may occupy the process; among equals they only say which refused calls are worth counting.
 GOAL_ALONE, GOAL_AMONG_OTHERS = 0.3, 0.012
 PATIENCE = 0.3  # seconds for which a call may wait for its turn: beyond it, it would be done too late for its caller
 

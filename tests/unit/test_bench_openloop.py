@@ -5,9 +5,12 @@ import io
 import json
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 from xml.etree import ElementTree
@@ -149,3 +152,15 @@ def test_refused_orders_of_a_small_operator_are_told_beside_the_latencies_that_l
 
     found = neighbours.spreads(asyncio.run(measured()))
     assert found["refused"].median == 3 * FEW.refused
+
+
+def test_servers_and_clients_have_processors_of_their_own_until_the_end(tmp_path: Path) -> None:
+    before = os.sched_getaffinity(0)
+    command = [sys.executable, "-c", "input()", str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as server:
+        with neighbours.processors_apart(cast("LocalFederation", SimpleNamespace(directory=tmp_path))):
+            clients, servers = os.sched_getaffinity(0), os.sched_getaffinity(server.pid)
+        server.communicate(b"\n")
+    assert clients | servers == before
+    assert clients.isdisjoint(servers) or len(before) == 1
+    assert os.sched_getaffinity(0) == before

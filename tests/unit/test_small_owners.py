@@ -3,7 +3,7 @@
 from gateway.process.small_owners import BURST, PRESENT, SmallOwners
 
 FEW = 4
-SOON = 0.1  # seconds
+SOON = 0.5  # seconds
 
 
 def test_an_owner_with_few_pieces_at_a_time_is_small_until_it_is_silent_for_a_while() -> None:
