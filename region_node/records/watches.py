@@ -122,6 +122,15 @@ class Feed(Generic[T]):
     """The sequence number of the last change."""
 
 
+def _last_of_each(changes: Sequence[Change[T]]) -> Sequence[Change[T]]:
+    """The last change of each record: a watch tells the state, which all of them read."""
+    last = dict[str, Change[T]]()
+    for each in changes:
+        last.pop(each.name, None)
+        last[each.name] = each
+    return list(last.values())
+
+
 class Follower(Generic[T]):
     """Distributes the changes of one kind to all watchers."""
 
@@ -130,7 +139,7 @@ class Follower(Generic[T]):
         self._changes = changes
         self._feed = feed
         self._shared: SharedReads[int, Sequence[Change[T]]] = SharedReads(
-            store, changes, lambda tx, sequence: feed.after(tx, sequence, "")
+            store, changes, lambda tx, sequence: _last_of_each(feed.after(tx, sequence, ""))
         )
 
     async def follow(self, changed: asyncio.Event, sequence: int, name: str = "") -> AsyncIterator[Change[T]]:
@@ -156,5 +165,5 @@ class Follower(Generic[T]):
                 await changed.wait()
 
     def _behind(self, tx: Transaction, sequence: int, name: str) -> tuple[Sequence[Change[T]], int]:
-        seen = self._feed.after(tx, sequence, name)
+        seen = _last_of_each(self._feed.after(tx, sequence, name))
         return seen, max(sequence, self._feed.last(tx))
