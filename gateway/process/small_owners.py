@@ -1,6 +1,7 @@
 """Owners who lately had few pieces of work at a time. Pure: times are monotonic, in seconds."""
 
-PRESENT = 5.0  # for which an owner counts as small: one with a piece a second hardly ever is away
+# For which an owner counts as small. Longer, and one that brings a piece now and then slows the others all the time.
+PRESENT = 1.0
 BURST = 1.0  # for which one with many pieces does not: a small one may have many by chance, after a halt of the process
 
 

@@ -156,8 +156,10 @@ def test_refused_orders_of_a_small_operator_are_told_beside_the_latencies_that_l
 
 def test_servers_and_clients_have_processors_of_their_own_until_the_end(tmp_path: Path) -> None:
     before = os.sched_getaffinity(0)
-    command = [sys.executable, "-c", "input()", str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as server:
+    command = [sys.executable, "-c", "print(flush=True); input()", str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline(), "it runs"
         with neighbours.processors_apart(cast("LocalFederation", SimpleNamespace(directory=tmp_path))):
             clients, servers = os.sched_getaffinity(0), os.sched_getaffinity(server.pid)
         server.communicate(b"\n")
