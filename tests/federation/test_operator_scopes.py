@@ -188,6 +188,7 @@ async def test_each_process_of_a_region_knows_a_narrower_scope(databases: Databa
         await until_taken_over(narrow)
         other, crm = Counter(narrow, "guangdong", number=1), Counter(narrow, "guangdong", "crm")
         number = await crm.new_customer()
+        await until_configured(other, number)
         assert (await other.read(number)).product.number == number
         await scopes_command(narrow, "remove", "counter")
 
@@ -207,3 +208,18 @@ async def until_taken_over(federation: Federation) -> None:
         return bool(federation.database("guangdong").rows("SELECT sha256 FROM operator_scope_files"))
 
     await until(is_taken_over, "a file is taken over soon after the first start")
+
+
+async def until_configured(counter: Counter, number: str) -> None:
+    """Waits until the process of a counter has the configuration: another one of the region had it before."""
+
+    async def is_configured() -> bool:
+        try:
+            await counter.read(number)
+        except grpc.aio.AioRpcError as error:
+            if error.code() == grpc.StatusCode.UNAVAILABLE:
+                return False
+            raise
+        return True
+
+    await until(is_configured, "a process of the region has the configuration")
