@@ -17,12 +17,12 @@ from gateway.errors import Refused
 from gateway.security.identity import Identity, trust_domain
 from gateway.security.revocations import Revocations
 from gateway.security.staff_proofs import (
-    LARGEST_PROOF,
     LONGEST_STATEMENT,
     StaffProof,
     invalid,
     proof_of_staff,
     refusing,
+    require_size,
     signed_by_staff,
 )
 from gateway.security.tls import Credentials
@@ -106,8 +106,7 @@ class DutyVerifier:
         return found
 
     def _proof(self, token: str, reading: DutyReading, longest: timedelta) -> StaffProof:
-        if len(token) > LARGEST_PROOF:
-            raise invalid(f"it has more than {LARGEST_PROOF} bytes", f"超过{LARGEST_PROOF}字节")
+        require_size(token)
         with refusing():
             if jwt.get_unverified_header(token).get("typ") != _TYPE:
                 raise invalid("it is no statement about a reading by legal duty", "不是关于履行法定职责查阅的声明")

@@ -98,8 +98,7 @@ class StaffProofs:
         `client_id` is the operator system's name at the identity provider. `now` is aware. Raises Refused with
         STAFF_PROOF_INVALID or STAFF_PROOF_EXPIRED.
         """
-        if len(token) > LARGEST_PROOF:
-            raise invalid(f"it has more than {LARGEST_PROOF} bytes", f"超过{LARGEST_PROOF}字节")
+        require_size(token)
         self._forget_if_trust_changed()
         digest = _digest(token)
         key = (digest, f"{operator.path} {client_id}")
@@ -204,6 +203,12 @@ def proof_of_staff(
     issuer = f"certificate {chain[0].serial_number:x}"
     end = min(end_of(claims, now, longest), peer.end)
     return claims, StaffProof(staff_id_of(identity.name), issuer, _token_id(claims), _digest(token), end, peer)
+
+
+def require_size(token: str) -> None:
+    """Raises Refused with STAFF_PROOF_INVALID for a token of more than LARGEST_PROOF bytes."""
+    if len(token) > LARGEST_PROOF:
+        raise invalid(f"it has more than {LARGEST_PROOF} bytes", f"超过{LARGEST_PROOF}字节")
 
 
 def require_not_revoked(revocations: Revocations, peer: Peer) -> None:

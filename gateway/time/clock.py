@@ -126,10 +126,8 @@ def _among(names: Sequence[str]) -> Search[Message]:
 
     def first(message: Message) -> Found[Message] | None:
         for name in names:
-            if message.HasField(name):
-                told: Timestamp = getattr(message, name)
-                if not (_FIRST_SECOND <= told.seconds <= _LAST_SECOND and 0 <= told.nanos < _NANOS):
-                    return name, told
+            if message.HasField(name) and not is_dated(told := getattr(message, name)):
+                return name, told
         return None
 
     return first

@@ -37,10 +37,10 @@ def note_offerings(tx: Transaction, federation: Federation, now: datetime) -> No
 
     The first revision is no change.
     """
-    rows = tx.all(_Known, "SELECT business, revision, body FROM known_offerings")
-    known = {each.business: each.body for each in rows}
     if known_revision(tx) >= federation.revision:
         return
+    rows = tx.all(_Known, "SELECT business, revision, body FROM known_offerings")
+    known = {each.business: each.body for each in rows}
     offered = {each.code: each.SerializeToString(deterministic=True) for each in federation.businesses}
     for code, body in offered.items():
         tx.keep(_KNOWN, _Known(code, federation.revision, body))
