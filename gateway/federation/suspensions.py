@@ -30,6 +30,10 @@ class ProvenSuspension:
         """Whether it counts more than a former statement about the region."""
         return former is None or former.statement.sign_time_us < self.statement.sign_time_us
 
+    def was_signed_until(self, latest: datetime | None) -> bool:
+        """Whether it was signed until an instant; None for any."""
+        return latest is None or self.statement.sign_time_us <= to_microseconds(latest)
+
 
 def signed_suspension(
     signer: Signer, place: Anchor, region: str, now: datetime, *, suspended: bool, note: str = ""
@@ -71,15 +75,24 @@ def require_present(found: ProvenSuspension, chain: Chain) -> None:
 
 
 def later(
-    known: Mapping[str, ProvenSuspension], told: Iterable[SignedSuspension], chain: Chain
+    known: Mapping[str, ProvenSuspension],
+    told: Iterable[SignedSuspension],
+    chain: Chain,
+    latest: datetime | None = None,
 ) -> tuple[dict[str, ProvenSuspension], list[RevisionRefused]]:
-    """The statement in force about each region after some more, and why others of them are not proven."""
-    found, refused = dict(known), list[RevisionRefused]()
+    """The statement in force about each region after some more, and why others of them are not proven.
+
+    A statement with a time after `latest` counts for nothing, also a known one: no honest one could ever replace it.
+    """
+    found = {region: each for region, each in known.items() if each.was_signed_until(latest)}
+    refused = list[RevisionRefused]()
     for each in told:
         if any(each == former.signed for former in found.values()):
             continue
         try:
             one = proven(each, chain)
+            if not one.was_signed_until(latest):
+                raise RevisionRefused(f"it is dated ahead, {one.statement.sign_time_us} us after 1970")
         except RevisionRefused as problem:
             refused.append(problem)
             continue

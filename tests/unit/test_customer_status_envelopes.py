@@ -1,6 +1,6 @@
 """A region's erasure on another one's report: of that region's customers only, and without held data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -269,6 +269,23 @@ def test_a_complaint_under_a_hold_is_erased_once_that_has_ended(kept: Archive) -
     hold(kept, "sichuan/1", 2, NOW)
     later(kept, NOW + DAY)
     assert not has_key(kept, complaint_subject("sichuan/1"))
+
+
+def test_an_erasure_that_waited_is_done_later_where_its_keys_cannot_be_noted_yet(
+    kept: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Sequence[bytes]) -> None:
+        raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+
+    document_id, subject = document(kept, "paper"), number_subject(kept.tx, THEIRS)
+    hold(kept, f"document/{document_id}", 1)
+    say(kept, "guangdong", f"document/{document_id}", OrderErasure())
+    hold(kept, f"document/{document_id}", 2, NOW)
+    with monkeypatch.context() as patched:
+        patched.setattr(kept.context.erased_keys, "add", fail)
+        with pytest.raises(Refused, match="STORE_UNAVAILABLE"):
+            later(kept, NOW + DAY)
+    assert has_key(kept, subject)
 
 
 def test_an_erasure_that_waited_is_not_done_for_a_region_that_is_no_longer_the_home(

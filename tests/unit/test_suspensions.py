@@ -23,6 +23,7 @@ from gateway.federation.suspensions import (
 )
 from gateway.security.signing import REVISION, SUSPENSION, Signer
 from gateway.time.clock import BETWEEN_TRUSTED
+from region_node.node.membership.suspensions import SuspensionKeeper
 from tests.administrators import Administrators
 
 FEDERATION = "demo.example"
@@ -127,6 +128,22 @@ def test_an_earlier_statement_never_counts_again(people: Administrators) -> None
     known, refused = later({}, [ended, first, SignedSuspension()], chain)
     assert (known["henan"].signed, len(refused)) == (ended, 1)
     assert later(known, [first, ended], chain) == (known, [])
+
+
+def test_a_statement_dated_ahead_counts_for_nothing_and_is_kept_no_longer_by_a_clock_that_is_trusted(
+    people: Administrators,
+) -> None:
+    chain, keeper = chain_of(people), SuspensionKeeper()
+    ahead = stated(people, chain.place, timedelta(days=365 * 7_000))
+    ended = stated(people, chain.place, 2 * SECOND, name="wang", ends=True)
+    keeper.take([ahead], chain, None)
+    keeper.take([ended], chain, None)
+    assert keeper.signed() == [ahead], "by no clock that is trusted"
+    keeper.take([ahead, ended], chain, NOW + BETWEEN_TRUSTED)
+    assert keeper.signed() == [ended]
+    at_the_end = stated(people, chain.place, BETWEEN_TRUSTED)
+    keeper.take([at_the_end], chain, NOW + BETWEEN_TRUSTED)
+    assert keeper.signed() == [at_the_end]
 
 
 @settings(max_examples=40, deadline=None)

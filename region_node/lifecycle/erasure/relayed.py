@@ -1,11 +1,10 @@
 """Erasure across regions: the home region reports it to every region with data of the customer."""
 
-import contextlib
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer, OutgoingEnvelope
 from gateway.relay.outbox import send
@@ -63,11 +62,15 @@ class ErasureEnvelopes:
 
 
 def erasure_is_due(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> None:
-    """Checks data again that a hold, or the home region's silence, has kept after another region's erasure."""
+    """Checks data again that a hold, or the home region's silence, has kept after another region's erasure.
+
+    Raises Refused where it may succeed later.
+    """
     origin, _, subject = timer.subject.partition(" ")
-    # the data has another home since, or the customer continues: that region reports it itself then
-    with contextlib.suppress(Refused):
+    try:
         _erase_told(tx, registry, origin, subject, now)
+    except Refused as refused:
+        lasting(refused)  # the data has another home since, or the customer continues: that region reports it itself
 
 
 def _erase_told(tx: Transaction, registry: Registry, origin: str, subject: str, now: datetime) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 from gateway.api.federation.v1.federation_pb2 import ChainHead, Member, MemberState, RevocationList, WatchResponse
@@ -12,7 +13,7 @@ from gateway.federation.catalogue import Federation
 from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.federation.rules import problems
 from gateway.process.last_good import LastGoodBroken
-from gateway.time.clock import Clock
+from gateway.time.clock import BETWEEN_TRUSTED, Clock
 from gateway.values.choices import first_unknown
 from region_node.node.membership.assignments import AssignmentKeeper
 from region_node.node.membership.last_good import LastGood
@@ -43,6 +44,7 @@ class StateKeeper:
         self._sealing_keys = node.border.sealing_keys
         self._keys.on_distrust(self._forget_unproven)
         self._clock = clock
+        self._agreed = node.border.clock
         self._last_good = last_good
         self._assignments = assignments
         self._anchor = Chain.of(node.anchor) if node.anchor is not None else None
@@ -72,7 +74,7 @@ class StateKeeper:
             federation = self._held(state)
             if federation is None:
                 federation, self._in_force = self._built(state, None)
-            self.suspensions.take(state.suspensions, self._chain)
+            self.suspensions.take(state.suspensions, self._chain, self._latest())
         except (LastGoodBroken, StateUnusable) as error:
             _log.error("%s is ignored: %s", self._last_good.path, error)
             return
@@ -100,7 +102,7 @@ class StateKeeper:
             else:
                 self._unreadable_revision, self._current.unreadable = 0, ""
         # Behind the configuration, which may name the administrators who signed.
-        self.suspensions.take(response.suspensions, self._chain)
+        self.suspensions.take(response.suspensions, self._chain, self._latest())
         if response.HasField("number_assignments"):
             federation = await self._assignments.take(response.number_assignments, federation)
         members = self._trusted(response.members, federation)
@@ -257,6 +259,10 @@ class StateKeeper:
             return False
         self._cannot_save = False
         return True
+
+    def _latest(self) -> datetime | None:
+        """The latest time of a trusted clock; None while this node does not trust its own."""
+        return self._agreed.now() + BETWEEN_TRUSTED if self._agreed.is_settled() else None
 
     def _to_save(self, federation: Federation, members: list[Member]) -> "_Saved":
         lists, suspensions = self._keys.revocations.lists(), self.suspensions.signed()

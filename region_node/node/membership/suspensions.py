@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
@@ -20,11 +21,14 @@ class SuspensionKeeper:
         self._refused: set[str] = set()
         self._disbelieved: set[str] = set()
 
-    def take(self, told: Iterable[SignedSuspension], chain: Chain | None) -> None:
-        """Takes over proven statements that are later than those known. Any other is logged once, and ignored."""
+    def take(self, told: Iterable[SignedSuspension], chain: Chain | None, latest: datetime | None) -> None:
+        """Takes over proven statements that are later than those known. Any other is logged once, and ignored.
+
+        None is kept that was signed after `latest`, where that is known.
+        """
         if chain is None:
             return
-        self._known, refused = later(self._known, told, chain)
+        self._known, refused = later(self._known, told, chain, latest)
         for problem in (str(each) for each in refused):
             if problem not in self._refused:
                 _log.error("a statement about a region is not proven: %s", problem)
