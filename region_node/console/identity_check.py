@@ -41,7 +41,7 @@ from region_node.console.sharing import consents, disclosures
 from region_node.console.words import CUSTOMERS
 
 PATH = f"{CUSTOMERS}/identity-check"
-_CHECK, _PROOF, _MONTH, _CODE, _CONTACT = "check", "proof", "month", "code", "contact"
+_CHECK, _PROOF, _MONTH, _LOOKS, _CODE, _CONTACT = "check", "proof", "month", "looks", "code", "contact"
 _SEND, _VERIFY = "send-code", "verify"
 _MONTHS = 13  # at most; the policy `bills-kept` says which of them there are
 _MOST = 50  # rows of a list that stands here alone
@@ -100,7 +100,13 @@ async def _read(visit: Visit, calling: Calling) -> _Found | None:
         request_id=check, number=number, applicant=holder, documents=documents, requester=requester, page_size=_MOST
     )
     looks = ListDisclosuresRequest(
-        request_id=check, number=number, applicant=holder, documents=documents, requester=requester, page_size=_MOST
+        request_id=check,
+        number=number,
+        applicant=holder,
+        documents=documents,
+        requester=requester,
+        page_size=_MOST,
+        page_token=visit.query.text(_LOOKS),
     )
     return _Found(
         await _bills(visit, calling, bill),
@@ -114,7 +120,10 @@ async def _read(visit: Visit, calling: Calling) -> _Found | None:
 
 
 async def _bills(visit: Visit, calling: Calling, request: QueryBillRequest) -> Sequence[Bill] | Refused:
-    """The bills from the present month back to the oldest that is kept, or the refusal of one."""
+    """The bills from the present month back to the oldest that is kept, or the refusal of one.
+
+    A question too many counts as a failure of the person at home: only a home that names no month before needs it.
+    """
     month = Month.at(visit.now, await zone_of(visit, calling))
     found: list[Bill] = []
     for _ in range(_MONTHS):
@@ -124,6 +133,8 @@ async def _bills(visit: Visit, calling: Calling, request: QueryBillRequest) -> S
             is_end = found and answer.reason == Reason.REASON_BILL_OUT_OF_RANGE
             return found if is_end else answer
         found.append(answer.bill)
+        if found[0].previous_month and not answer.bill.previous_month:
+            return found
         month = month.before(1)
     return found
 
@@ -167,7 +178,9 @@ def _entries(visit: Visit) -> Sequence[Entry]:
 
 
 def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
-    yield section(translated("Bills"), found.bills, lambda each: bills_by_month(each, lambda month: _of(visit, month)))
+    yield section(
+        translated("Bills"), found.bills, lambda each: bills_by_month(each, lambda month: _address(visit, month=month))
+    )
     chosen = visit.query.text(_MONTH)
     heading = translated("Bill of {month}", month=chosen)
     for bill in () if isinstance(found.bills, Refused) else found.bills:
@@ -177,13 +190,19 @@ def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
     yield orders.of_number(visit, number, found.orders)
     yield complaints.of_number(visit, number, found.complaints)
     yield section(translated("Consents to sharing"), found.grants, lambda each: Content(table=consents(each)))
-    yield section(translated("Disclosures"), found.disclosures, lambda each: Content(table=disclosures(each)))
+    yield section(translated("Disclosures"), found.disclosures, lambda each: _looks(visit, each))
 
 
-def _of(visit: Visit, month: str) -> str:
-    """The address of this page with the bill of a month."""
+def _looks(visit: Visit, answer: ListDisclosuresResponse) -> Content:
+    token = answer.next_page_token
+    following = Link(translated("The next page"), _address(visit, looks=token)) if token else None
+    return Content(table=disclosures(answer), onward=following)
+
+
+def _address(visit: Visit, **further: str) -> str:
+    """The address of this page, with a month whose bill is shown, or with a later page of disclosures."""
     query = {name: visit.query.text(name) for name in (NUMBER, _CHECK, _PROOF)}
-    return visit.address(PATH, **query, month=month)
+    return visit.address(PATH, **query, **further)
 
 
 def _sending(visit: Visit) -> SendCodeRequest:
@@ -228,7 +247,7 @@ VIEW = View.of(
     (rpcs.GET_TERMS, rpcs.QUERY_BILL, rpcs.LIST_ORDERS, rpcs.LIST_COMPLAINTS, rpcs.LIST_GRANTS, rpcs.LIST_DISCLOSURES),
     _read,
     _show,
-    (NUMBER, _CHECK, _PROOF, _MONTH),
+    (NUMBER, _CHECK, _PROOF, _MONTH, _LOOKS),
     (
         Form.of(_SEND, rpcs.SEND_CODE, _sending, _sent, (_CONTACT,), then=_then_check),
         Form.of(_VERIFY, rpcs.VERIFY, _verifying, _verified, (_CODE,), then=_then_show),

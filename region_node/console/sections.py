@@ -26,13 +26,13 @@ class Content:
     legend: str = ""
     """The meaning of the colours of the map."""
     table: Table | None = None
-    all_of_it: Link | None = None
-    """The list that has all, beside a table that has rows."""
+    onward: Link | None = None
+    """The list that has all, or the next page, beside a table that has rows."""
 
 
 def listed(visit: Visit, path: str, number: str, table: Table) -> Content:
     """The first rows of a list about a number, with a link to the page at a path, which has all."""
-    return Content(table=table, all_of_it=Link(translated("All of them"), visit.address(path, number=number)))
+    return Content(table=table, onward=Link(translated("All of them"), visit.address(path, number=number)))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from gateway.api.federation.v1.terms_pb2 import RegionTerm, Terms
 from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillRequest, QueryBillResponse
 from gateway.api.region.v1.catalogue_service_pb2 import GetTermsResponse
+from gateway.api.region.v1.sharing_service_pb2 import Disclosure, ListDisclosuresResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
@@ -20,13 +21,16 @@ LATE = datetime(2026, 11, 30, 17, tzinfo=UTC)
 
 
 class Billing(Answering):
-    """The RPCs of a region with bills since October; a month before is refused for a reason."""
+    """The RPCs of a region with bills since October; a month before is refused for a reason.
 
-    def __init__(self, reason: Reason.ValueType) -> None:
+    A home `names` the month before each bill, or is of a version that does not.
+    """
+
+    def __init__(self, reason: Reason.ValueType, *, names: bool = False) -> None:
         region = RegionTerm(region="guangdong", time_zone="Asia/Shanghai")
         super().__init__(GetTermsResponse(terms=Terms(regions=[region])))
         self.asked: list[str] = []
-        self._reason = reason
+        self._reason, self._names = reason, names
 
     async def ask(self, rpc: Rpc[M], request: Message) -> M:
         """As `Answering`; with the bill of a month."""
@@ -36,6 +40,8 @@ class Billing(Answering):
         if request.month < "2026-10":
             raise Refused(self._reason)
         bill = Bill(month=request.month)
+        if self._names and request.month > "2026-10":
+            bill.previous_month = "an earlier one"
         if request.month < "2026-12":
             bill.total.CopyFrom(Money(minor_units=5_990, currency="CNY"))
         answer = QueryBillResponse(bill=bill)
@@ -58,3 +64,18 @@ def test_bills_are_shown_by_the_months_of_the_region_back_to_the_oldest_that_is_
     assert "披露记录指对共享资料的读取" in page, "an empty list does not say that nobody of this region has looked"
     empty = ["orders", "complaints", "consents", "disclosures", *(["lines of the chosen bill"] if shown else [])]
     assert page.count("没有记录。") == len(empty)
+
+
+def test_no_month_is_asked_for_beyond_the_oldest_of_which_its_home_has_a_bill() -> None:
+    calling = Billing(Reason.REASON_BILL_OUT_OF_RANGE, names=True)
+    written_by(CONSOLE, view_of("/customers/identity-check"), replace(visit(PROVEN), now=LATE), calling)
+    assert calling.asked == ["2026-12", "2026-11", "2026-10"]
+
+
+def test_the_page_leads_to_the_disclosures_before_those_that_it_has() -> None:
+    region = RegionTerm(region="guangdong", time_zone="Asia/Shanghai")
+    disclosure = Disclosure(region="henan", purpose="billing")
+    answers = ListDisclosuresResponse(disclosures=[disclosure], next_page_token="a/b")
+    calling = Answering(GetTermsResponse(terms=Terms(regions=[region])), answers)
+    page = written_by(CONSOLE, view_of("/customers/identity-check"), replace(visit(PROVEN), now=LATE), calling)
+    assert "looks=a%2Fb" in page
