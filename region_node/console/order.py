@@ -1,12 +1,14 @@
 """The page of an order: its state, what came with it, its way hop by hop, and its review."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.api.federation.v1.configuration_pb2 import CharacteristicSpecification, ValueType
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideRequest, GetBusinessGuideResponse
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.order_service_pb2 import (
@@ -109,6 +111,8 @@ class _Page:
     """A text where the order has more envelopes than the page; empty without."""
     timeline: Sequence[Event]
     review: _Review | None
+    review_of_others: str
+    """Why this person does not decide, where another member of staff does; else empty."""
     commands: Group
 
 
@@ -127,6 +131,8 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
     order, names = found.order, _material_names(found.guide)
     pages = [] if isinstance(found.proofs, Refused) else found.proofs
     signed = [each for page in pages for each in page.proofs]
+    person = visit.person
+    waits_here, is_own = rules.is_work_of(order, person.region), rules.had_part(order, person.region, person.name)
     page = _Page(
         state=order_state_cell(order),
         business=business_name(order.request.business),
@@ -138,7 +144,7 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
         facts=_facts(visit, order),
         quote_heading=translated("Quote"),
         quote=_quote(order) if order.HasField("quote") else (),
-        tables=filled(_tables(order, names)),
+        tables=filled(_tables(order, names, found.guide)),
         timeline_heading=translated("Course"),
         hops=_hops(visit, order),
         hops_refused=refusal_of(found.proofs) if isinstance(found.proofs, Refused) else None,
@@ -146,7 +152,8 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
         if pages and pages[-1].next_page_token
         else "",
         timeline=_timeline(order, signed),
-        review=_review_form(visit, order, names) if rules.is_work_of(order, visit.person.region) else None,
+        review=_review_form(visit, order, names) if waits_here and not is_own else None,
+        review_of_others=_of_others() if waits_here and is_own else "",
         commands=order_commands.group(visit, counted, order, names),
     )
     return Shown("order.html.j2", order.id, page, _TAB, _file(page), _lacking(page))
@@ -206,10 +213,10 @@ def _quote(order: Order) -> Sequence[Fact]:
     return known(facts)
 
 
-def _tables(order: Order, names: Mapping[str, str]) -> Iterator[Table]:
+def _tables(order: Order, names: Mapping[str, str], guide: GetBusinessGuideResponse | Refused) -> Iterator[Table]:
     yield _documents(order.request.documents, names)
-    yield _pairs(translated("Requested"), order.request.characteristics)
-    yield _pairs(translated("Results"), order.results)
+    yield facts_table(translated("Requested"), _characteristics(order.request.characteristics, guide))
+    yield facts_table(translated("Results"), [Fact(name, order.results[name]) for name in sorted(order.results)])
 
 
 def _documents(documents: Sequence[Document], names: Mapping[str, str]) -> Table:
@@ -231,8 +238,23 @@ def _documents(documents: Sequence[Document], names: Mapping[str, str]) -> Table
     )
 
 
-def _pairs(label: str, values: Mapping[str, str]) -> Table:
-    return facts_table(label, [Fact(name, values[name]) for name in sorted(values)])
+def _characteristics(values: Mapping[str, str], guide: GetBusinessGuideResponse | Refused) -> Sequence[Fact]:
+    """The values of an order by their labels in the catalogue, in its order; then those that it has no more."""
+    known_ones = () if isinstance(guide, Refused) else guide.business.characteristics
+    kinds = {each.name: each for each in known_ones if each.name in values}
+    named = [Fact(in_language(each.description) or name, _value(each, values[name])) for name, each in kinds.items()]
+    return [*named, *(Fact(name, values[name]) for name in sorted(values.keys() - kinds.keys()))]
+
+
+def _value(characteristic: CharacteristicSpecification, value: str) -> str:
+    """A value for people. An amount is in minor units, as its label says."""
+    match characteristic.value_type:
+        case ValueType.VALUE_TYPE_REGION:
+            return region_name(value)
+        case ValueType.VALUE_TYPE_TIME:
+            with suppress(ValueError):  # the catalogue had another type for it when it was entered
+                return told_time(datetime.fromisoformat(value))
+    return value
 
 
 def _hops(visit: Visit, order: Order) -> Link:
@@ -300,6 +322,10 @@ def _titles(action: str) -> Mapping[ReviewDecision.ValueType, str]:
         ReviewDecision.REVIEW_DECISION_RETURN: translated("Return: the origin region brings more documents"),
         reject: translated("Reject: the order fails"),
     }
+
+
+def _of_others() -> str:
+    return translated("You have submitted this order, or a paper of it: a colleague decides.")
 
 
 def _review_form(visit: Visit, order: Order, names: Mapping[str, str]) -> _Review:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from deploy.clients.python.client import seen
+from gateway.api.federation.v1.configuration_pb2 import ValueType
 from gateway.api.region.v1.order_pb2 import Order, OrderState
-from gateway.api.region.v1.order_service_pb2 import GetOrderResponse
+from gateway.api.region.v1.order_service_pb2 import GetOrderResponse, ListOrdersResponse
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Document, Requester
@@ -86,6 +87,33 @@ def test_an_order_of_staff_offers_the_commands_that_it_waits_for_and_no_other_or
     for operator, origin in (("counter", "guangdong"), ("staff/wang", "sichuan"), ("node/complaints", "guangdong")):
         found.operator, found.origin_region = operator, origin
         assert acts(written(view, GetOrderResponse(order=found), guide())) == []
+
+
+@pytest.mark.parametrize("part", ["submitted the order", "entered a paper", "verified it earlier", "of another region"])
+def test_nobody_is_offered_the_review_of_an_order_in_which_that_person_had_a_part(part: str) -> None:
+    found = order()
+    found.origin_region = "sichuan" if part == "of another region" else "guangdong"
+    had_part = part in ("submitted the order", "entered a paper")
+    found.request.requester.staff_id = "clerk-7" if "paper" in part or "earlier" in part else "WANG"
+    for paper in found.request.documents:
+        paper.verifier, paper.document_id = "wang", "" if part == "entered a paper" else "guangdong/counter/1"
+    page = written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), guide())
+    assert ("review" in acts(page), "由同事决定" in page) == (not had_part, had_part)
+    work = written(view_of("/work"), ListOrdersResponse(orders=[found]))
+    assert ("由同事" in work) == had_part
+
+
+def test_an_order_shows_what_was_requested_in_the_words_of_the_catalogue() -> None:
+    found, business = order(), guide()
+    region, time = (ValueType.Name(each) for each in (ValueType.VALUE_TYPE_REGION, ValueType.VALUE_TYPE_TIME))
+    for each in business.business.characteristics:
+        each.description.zh_cn = f"项目{each.name}"
+    found.request.characteristics.clear()
+    found.request.characteristics.update({time: "2026-12-24T01:00:00Z", region: "sichuan", "former": "value"})
+    told = read(written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), business)).texts
+    page = [text for text in told if text.strip()]
+    after = {each: page[page.index(each) + 1] for each in (f"项目{time}", f"项目{region}", "former")}
+    assert after == {f"项目{time}": "2026-12-24 01:00 +00:00", f"项目{region}": "sichuan", "former": "value"}
 
 
 def test_a_final_order_takes_no_command_and_one_that_nobody_has_decided_is_only_cancelled() -> None:

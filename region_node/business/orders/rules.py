@@ -264,14 +264,19 @@ def told_open(order: Order) -> str:
     return f"{order.id} ({', '.join(filter(None, told))})"
 
 
-def require_other_reviewer(order: Order, reviewer_region: str, reviewer: str) -> None:
-    """Four eyes: raises Refused with REVIEWER_IS_SUBMITTER where the reviewer has submitted the order, or a paper.
+def had_part(order: Order, region: str, person: str) -> bool:
+    """Whether a person of a region has submitted the order, or a paper.
 
     A document on file was verified for an earlier business.
     """
     papers = (each.verifier for each in order.request.documents if not each.document_id)
-    had_part = any(is_same_person(reviewer, each) for each in (order.request.requester.staff_id, *papers))
-    if order.origin_region == reviewer_region and had_part:
+    named = (order.request.requester.staff_id, *papers)
+    return order.origin_region == region and any(is_same_person(person, each) for each in named)
+
+
+def require_other_reviewer(order: Order, reviewer_region: str, reviewer: str) -> None:
+    """Four eyes: raises Refused with REVIEWER_IS_SUBMITTER where the reviewer `had_part`."""
+    if had_part(order, reviewer_region, reviewer):
         raise Refused(Reason.REASON_REVIEWER_IS_SUBMITTER)
 
 
