@@ -46,6 +46,11 @@ def current_language() -> str:
     return "zh" if os.environ.get("LANGUAGE") == "zh" else "en"
 
 
+def has_reader() -> bool:
+    """Whether the text is for a person who reads a page: a command's output goes into other commands, too."""
+    return _reader() is not None
+
+
 def in_language(told: LocalizedText) -> str:
     """A text of the contract in the language of the command."""
     return told.zh_cn if current_language() == "zh" else told.en

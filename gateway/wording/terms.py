@@ -6,7 +6,7 @@ import click
 
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, Terms
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.wording.languages import current_language, in_language, translated
+from gateway.wording.languages import current_language, has_reader, in_language, translated
 
 _META = "crossregion.terms"
 
@@ -32,7 +32,7 @@ def region_name(region: str) -> str:
 
 
 def category_name(code: str) -> str:
-    """A complaint category's printed name: in Chinese its name and its code, which options take."""
+    """A complaint category's name and its code, which options take; in a command in English the code alone."""
     return _named(code, learned().complaint_categories)
 
 
@@ -57,8 +57,8 @@ def joint_staff_check(business: str, item_id: str) -> str:
 
 
 def department_name(code: str) -> str:
-    """A department's printed name: its Chinese name in Chinese, else its code, which is of English words."""
-    return (_known(code, learned().departments) if current_language() == "zh" else "") or code
+    """A department's name in Chinese, and on a page; else its code, which is of English words."""
+    return (_known(code, learned().departments) if _tells_names() else "") or code
 
 
 def _of_joint_item(business: str, item_id: str, terms: Sequence[CodeTerm]) -> str:
@@ -82,4 +82,8 @@ def _with_code(code: str, name: str) -> str:
 
 
 def _named(code: str, terms: Iterable[CodeTerm]) -> str:
-    return _with_code(code, _known(code, terms)) if current_language() == "zh" else code
+    return _with_code(code, _known(code, terms)) if _tells_names() else code
+
+
+def _tells_names() -> bool:
+    return has_reader() or current_language() == "zh"

@@ -16,7 +16,6 @@ from gateway.api.region.v1.order_pb2 import Party
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
 from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest, ListSupportRequestsResponse
 from gateway.errors import Refused, invalid
-from gateway.security.identity import Identity
 from gateway.time.clock import to_timestamp
 from gateway.web.console.frames import Link, Refusal, refusal_of
 from gateway.web.console.lists import chosen_word
@@ -203,7 +202,7 @@ def _kinds(visit: Visit, found: _Lists) -> Sequence[_Kind]:
     region, within = visit.person.region, _within(visit)
     until = None if within is None else to_timestamp(visit.now + within)
     return [
-        _nearest("reviews", translated("Reviews"), found.orders, partial(_reviews, person=visit.person)),
+        _nearest("reviews", translated("Reviews"), found.orders, partial(_reviews, visit=visit)),
         _nearest("complaints", translated("Complaints"), found.complaints, partial(_complaints, region=region)),
         _kind("faults", translated("Faults"), found.faults, partial(_faults, region=region)),
         _kind("support", translated("Support requests"), found.support, partial(_support, region=region, until=until)),
@@ -236,12 +235,12 @@ def _is_due(due: Timestamp, until: Timestamp | None) -> bool:
     return until is None or by_due(due) <= by_due(until)
 
 
-def _reviews(answer: ListOrdersResponse, person: Identity) -> Iterator[_Waiting]:
+def _reviews(answer: ListOrdersResponse, visit: Visit) -> Iterator[_Waiting]:
     for each in answer.orders:
         about, why = business_name(each.request.business), in_language(each.error.message)
         what = translated("{business}: {reason}", business=about, reason=why) if why else about
         awaiting = translated(each.awaiting.action) or order_state(each.state)
-        if orders.had_part(each, person.region, person.name):
+        if orders.had_part(each, visit.person.region, visit.person.name):
             awaiting = translated("{action}, by a colleague", action=awaiting)
         yield _Waiting(each.id, what, awaiting, each.origin_region, each.awaiting.due_time, order.path_of(each.id))
 

@@ -127,7 +127,7 @@ async def test_a_complaint_is_found_by_its_filters_and_its_page_tells_its_course
     assert href not in (await browser.open("complaints?only=overdue")).text
     assert (await browser.open("complaints?level=9")).status == HTTPStatus.BAD_REQUEST
     page = shown((await browser.open(f"complaints/{filed.ticket_id}")).text)
-    assert ("filed as BILL_WRONG" in page, "charged twice" in page) == (True, False)
+    assert ("filed as Charged wrongly or twice (BILL_WRONG)" in page, "charged twice" in page) == (True, False)
 
 
 async def test_the_report_of_complaints_counts_those_of_the_months_in_the_address_in_charts_and_files(

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import cast
 from unittest.mock import Mock
 
+import click
 import pytest
 from aiohttp.streams import StreamReader
 from aiohttp.test_utils import make_mocked_request
@@ -25,6 +26,7 @@ from gateway.api.region.v1.fault_service_pb2 import ListFaultsResponse
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.order_service_pb2 import GetOrderResponse, ListOrdersResponse
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
 from gateway.rpc.in_process import InProcess
 from gateway.rpc.interceptor import BorderPorts
@@ -38,6 +40,7 @@ from gateway.web.console.parts import due_cell, span
 from gateway.web.console.requests import form_of
 from gateway.web.console.sessions import Session, Sessions
 from gateway.wording.languages import current_language, for_reader, translated
+from gateway.wording.terms import category_name, learn
 from region_node.console.console import console
 from tests.unit.console_pages import (
     CONSOLE,
@@ -189,6 +192,17 @@ def test_a_reader_has_a_language_of_its_own_and_the_process_keeps_its_own() -> N
             assert (current_language(), translated("Work list")) == ("en", "Work list")
         assert current_language() == "zh"
     assert current_language() == before
+
+
+def test_a_page_in_english_has_the_names_of_categories_beside_their_codes_and_a_command_the_codes() -> None:
+    known = Terms(complaint_categories=[CodeTerm(code="NET_SPEED", name=LocalizedText(en="slow", zh_cn="慢"))])
+    with click.Context(click.Command(None)).scope():
+        learn(known)
+        assert category_name("NET_SPEED") == "NET_SPEED"
+    for language, told in (("en", "slow (NET_SPEED)"), ("zh", "慢（NET_SPEED）")):
+        with for_reader(language, TEXTS):
+            learn(known)
+            assert category_name("NET_SPEED") == told
 
 
 def test_hostile_texts_change_no_element_and_no_attribute_of_a_page() -> None:
