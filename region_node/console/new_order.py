@@ -174,6 +174,10 @@ def _businesses(visit: Visit, businesses: Sequence[Business]) -> Table:
             for each in businesses
             if rules.takes_orders(each)
         ],
+        caption=translated(
+            "Orders of several regions, such as leased lines, are submitted by {command}.",
+            command="region-node joint submit",
+        ),
     )
 
 

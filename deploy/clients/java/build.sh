@@ -3,7 +3,7 @@
 # Usage: build.sh PROTOS TARGET. PROTOS is the folder `protos` of this project; TARGET a folder to make.
 set -eu
 
-packages="openjdk-17-jdk-headless protobuf-compiler libprotobuf-dev libprotobuf-java protobuf-compiler-grpc-java-plugin
+packages="default-jdk-headless protobuf-compiler libprotobuf-dev libprotobuf-java protobuf-compiler-grpc-java-plugin
     libgrpc-java libnetty-tcnative-java"
 jars="grpc-api grpc-context grpc-core grpc-netty grpc-protobuf grpc-protobuf-lite grpc-stub protobuf guava
     perfmark-api geronimo-annotation-1.3-spec netty-tcnative netty-buffer netty-codec netty-codec-http netty-codec-http2
