@@ -13,7 +13,7 @@ from coordinator.console.tables_page import heads
 from coordinator.console.words import member_badge, member_state_cell, problem_state_cell
 from coordinator.problems.rules import customers
 from coordinator.wording.ages import told_age
-from coordinator.wording.answers import unanswered_line
+from coordinator.wording.answers import unanswered_lines
 from coordinator.wording.members import has_beaten, registry_warnings, state_word, waiting_lines
 from gateway.api.coordinator.v1.administration_pb2 import (
     ListOrderSummariesRequest,
@@ -174,8 +174,7 @@ def _troubled(found: _Found) -> frozenset[str]:
 
 def _warnings(visit: Visit, found: _Found) -> Iterator[str]:
     yield from registry_warnings(found.regions, visit.now)
-    told = {each.region: each for each in (*found.orders.unanswered, *found.held.unanswered)}
-    yield from map(unanswered_line, told.values())
+    yield from unanswered_lines([*found.orders.unanswered, *found.held.unanswered])
     yield from waiting_lines(found.regions.members)
 
 

@@ -1,12 +1,13 @@
 """The list of complaints across regions, with its filters in the address: no customer, and no text."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from coordinator.console import complaint, rpcs
 from coordinator.console.filters import REGION, any_region_of
 from coordinator.console.tables_page import heads
-from coordinator.wording.answers import unanswered_line
+from coordinator.wording.answers import unanswered_lines
 from coordinator.wording.complaints import told_responsible
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
     ListComplaintHeadersRequest,
@@ -18,6 +19,8 @@ from gateway.web.console.complaint_parts import complaint_state_cell
 from gateway.web.console.lists import PAGE, chosen_of, chosen_word, list_page
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, category_options, due_cell
+from gateway.web.console.sorting import Column, Columns, Found, Part
+from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import category_name, region_name
@@ -34,7 +37,7 @@ _HIGH = 3  # the level from which the coordination body has it
 _MOST = 50  # complaints of a page
 
 
-async def _read(visit: Visit, calling: Calling) -> ListComplaintHeadersResponse:
+def _request(visit: Visit, part: Part) -> ListComplaintHeadersRequest:
     only = chosen_word(visit, _ONLY, (_OVERDUE, _SOON, _UNCLASSIFIED))
     request = ListComplaintHeadersRequest(
         overdue=only == _OVERDUE,
@@ -43,15 +46,25 @@ async def _read(visit: Visit, calling: Calling) -> ListComplaintHeadersResponse:
         region=visit.query.text(REGION),
         category=visit.query.text(_CATEGORY),
         include_ended=bool(chosen_word(visit, _ENDED, (_YES,))),
-        page_size=_MOST,
-        page_token=visit.query.text(PAGE),
+        page_size=part.size,
+        page_token=part.token,
     )
     if only == _SOON:
         request.due_within.FromTimedelta(_DUE_WITHIN)
-    return await calling.ask(rpcs.LIST_COMPLAINT_HEADERS, request)
+    return request
 
 
-def _show(visit: Visit, answer: ListComplaintHeadersResponse) -> Shown:
+async def _read(visit: Visit, calling: Calling) -> Found[ListComplaintHeadersResponse]:
+    return await _columns(visit).read(
+        visit,
+        _MOST,
+        lambda part: calling.ask(rpcs.LIST_COMPLAINT_HEADERS, _request(visit, part)),
+        lambda each: each.complaints,
+    )
+
+
+def _show(visit: Visit, found: Found[ListComplaintHeadersResponse]) -> Shown:
+    answer = found.answer
     only = [
         Option(_OVERDUE, translated("overdue")),
         Option(_SOON, translated("due within a day")),
@@ -65,9 +78,9 @@ def _show(visit: Visit, answer: ListComplaintHeadersResponse) -> Shown:
         chosen_of(visit, _CATEGORY, translated("Category"), category_options()),
         chosen_of(visit, _ENDED, translated("Ended ones"), [Option(_YES, translated("also"))]),
     ]
-    notes = [unanswered_line(each) for each in answer.unanswered]
-    table = _table(visit, answer.complaints)
-    page = list_page(visit, PATH, choices, table, answer.next_page_token, notes=notes)
+    notes = unanswered_lines(answer.unanswered)
+    table = _columns(visit).headed(visit, PATH, _table(visit, answer.complaints))
+    page = list_page(visit, PATH, choices, table, answer.next_page_token, notes=notes, refused=found.refused)
     return page.shown(translated("Complaints"), PATH)
 
 
@@ -106,4 +119,25 @@ def _table(visit: Visit, complaints: Sequence[ComplaintHeader]) -> Table:
     )
 
 
-VIEW = View.of(PATH, (rpcs.LIST_COMPLAINT_HEADERS,), _read, _show, (_ONLY, _LEVEL, REGION, _CATEGORY, _ENDED, PAGE))
+def _columns(visit: Visit) -> Columns[ComplaintHeader]:
+    """The columns, with the order of the list: with a filter by time another one."""
+    is_about_time = visit.query.text(_ONLY) in (_OVERDUE, _SOON)
+    return replace(_COLUMNS, order="due_time") if is_about_time else _COLUMNS
+
+
+_COLUMNS = Columns[ComplaintHeader](
+    "-create_time",
+    [
+        Column("id", lambda each: each.ticket_id),
+        Column("state", lambda each: each.state),
+        Column("level", lambda each: each.level),
+        Column("severity", lambda each: each.severity or ""),
+        Column("due_time", lambda each: each.due_time),
+        Column("owner_region", lambda each: each.owner_region),
+        Column("origin_region", lambda each: each.origin_region),
+        Column("create_time", lambda each: each.create_time),
+    ],
+)
+VIEW = View.of(
+    PATH, (rpcs.LIST_COMPLAINT_HEADERS,), _read, _show, (_ONLY, _LEVEL, REGION, _CATEGORY, _ENDED, SORT, PAGE)
+)

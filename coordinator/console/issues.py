@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from coordinator.console import rpcs
 from coordinator.console.tables_page import heads
-from coordinator.wording.answers import unanswered_line
+from coordinator.wording.answers import unanswered_lines
 from coordinator.wording.issues import told_level, told_owner
 from gateway.api.coordinator.v1.issue_service_pb2 import (
     CountIssuesRequest,
@@ -19,6 +19,8 @@ from gateway.api.region.v1.issue_pb2 import IssueState
 from gateway.web.console.lists import PAGE, list_page
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import due_cell
+from gateway.web.console.sorting import Column, Columns, Found, Part
+from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.body import told_duty
 from gateway.wording.languages import translated
@@ -33,30 +35,35 @@ _MOST = 50  # issues of a page
 class _Found:
     """The answers of which the page is made."""
 
-    issues: ListIssueHeadersResponse
+    issues: Found[ListIssueHeadersResponse]
     counts: CountIssuesResponse
 
 
+def _request(part: Part) -> ListIssueHeadersRequest:
+    return ListIssueHeadersRequest(page_size=part.size, page_token=part.token)
+
+
 async def _read(visit: Visit, calling: Calling) -> _Found:
-    request = ListIssueHeadersRequest(page_size=_MOST, page_token=visit.query.text(PAGE))
     return _Found(
-        await calling.ask(rpcs.LIST_ISSUE_HEADERS, request),
+        await _COLUMNS.read(
+            visit, _MOST, lambda part: calling.ask(rpcs.LIST_ISSUE_HEADERS, _request(part)), lambda each: each.issues
+        ),
         await calling.ask(rpcs.COUNT_ISSUES, CountIssuesRequest()),
     )
 
 
 def _show(visit: Visit, found: _Found) -> Shown:
-    answer = found.issues
+    answer = found.issues.answer
     duties = {each.issue_id: each.on_duty for each in answer.duties}
-    unanswered = {each.region: each for each in (*answer.unanswered, *found.counts.unanswered)}
     page = list_page(
         visit,
         PATH,
         (),
-        _table(visit, answer.issues, duties),
+        _COLUMNS.headed(visit, PATH, _table(visit, answer.issues, duties)),
         answer.next_page_token,
-        notes=list(map(unanswered_line, unanswered.values())),
+        notes=unanswered_lines([*answer.unanswered, *found.counts.unanswered]),
         above=[_counts(found.counts)],
+        refused=found.issues.refused,
     )
     return page.shown(translated("Issues"), PATH)
 
@@ -110,8 +117,21 @@ def _table(visit: Visit, issues: Sequence[IssueHeader], duties: Mapping[str, OnD
             ]
             for each in issues
         ],
-        caption=translated("The first due first."),
+        order=translated("The first due first."),
     )
 
 
-VIEW = View.of(PATH, (rpcs.LIST_ISSUE_HEADERS, rpcs.COUNT_ISSUES), _read, _show, (PAGE,))
+_COLUMNS = Columns[IssueHeader](
+    "due_time",
+    [
+        Column("id", lambda each: each.id),
+        Column("state", lambda each: each.state),
+        Column("owner_region", lambda each: each.owner_region),
+        Column("due_time", lambda each: each.due_time),
+        Column("open_actions", lambda each: each.open_actions),
+        Column("escalations", lambda each: each.escalations),
+        None,
+        None,
+    ],
+)
+VIEW = View.of(PATH, (rpcs.LIST_ISSUE_HEADERS, rpcs.COUNT_ISSUES), _read, _show, (SORT, PAGE))

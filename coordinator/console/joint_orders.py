@@ -7,7 +7,7 @@ from coordinator.console import rpcs
 from coordinator.console.filters import REGION, any_region_of
 from coordinator.console.tables_page import heads
 from coordinator.wording.ages import told_age
-from coordinator.wording.answers import unanswered_line
+from coordinator.wording.answers import unanswered_lines
 from coordinator.wording.joint_orders import (
     in_jeopardy,
     next_limit,
@@ -27,6 +27,8 @@ from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, 
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, list_page, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import due_cell
+from gateway.web.console.sorting import Column, Columns, Found, Part
+from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import business_name, region_name
@@ -42,20 +44,31 @@ _BADGES: Mapping[JointOrderState.ValueType, str] = {
 }
 
 
-async def _read(visit: Visit, calling: Calling) -> ListJointOrderSummariesResponse:
+def _request(visit: Visit, part: Part) -> ListJointOrderSummariesRequest:
     request = ListJointOrderSummariesRequest(
-        region=visit.query.text(REGION), page_size=_MOST, page_token=visit.query.text(PAGE)
+        region=visit.query.text(REGION), page_size=part.size, page_token=part.token
     )
     if state := chosen_value(visit, _STATE, JointOrderState.DESCRIPTOR):
         request.states.append(JointOrderState.ValueType(state))
-    return await calling.ask(rpcs.LIST_JOINT_ORDER_SUMMARIES, request)
+    return request
 
 
-def _show(visit: Visit, answer: ListJointOrderSummariesResponse) -> Shown:
+async def _read(visit: Visit, calling: Calling) -> Found[ListJointOrderSummariesResponse]:
+    return await _COLUMNS.read(
+        visit,
+        _MOST,
+        lambda part: calling.ask(rpcs.LIST_JOINT_ORDER_SUMMARIES, _request(visit, part)),
+        lambda each: each.orders,
+    )
+
+
+def _show(visit: Visit, found: Found[ListJointOrderSummariesResponse]) -> Shown:
+    answer = found.answer
     states = values(JointOrderState.DESCRIPTOR, lambda each: told_state(JointOrderState.ValueType(each)))
     choices = [chosen_of(visit, _STATE, translated("State"), states), any_region_of(visit)]
-    notes = [unanswered_line(each) for each in answer.unanswered]
-    page = list_page(visit, PATH, choices, _table(visit, answer.orders), answer.next_page_token, notes=notes)
+    table = _COLUMNS.headed(visit, PATH, _table(visit, answer.orders))
+    notes = unanswered_lines(answer.unanswered)
+    page = list_page(visit, PATH, choices, table, answer.next_page_token, notes=notes, refused=found.refused)
     return page.shown(translated("Joint orders"), PATH)
 
 
@@ -85,7 +98,7 @@ def _table(visit: Visit, orders: Sequence[JointOrderSummary]) -> Table:
             ]
             for each in orders
         ],
-        caption=translated("The newest first."),
+        order=translated("The newest first."),
     )
 
 
@@ -152,4 +165,17 @@ def _milestones(items: Sequence[JointItemSummary]) -> Table:
     )
 
 
-VIEW = View.of(PATH, (rpcs.LIST_JOINT_ORDER_SUMMARIES,), _read, _show, (_STATE, REGION, PAGE))
+_COLUMNS = Columns[JointOrderSummary](
+    "-create_time",
+    [
+        Column("id", lambda each: each.id),
+        Column("state", lambda each: each.state),
+        Column("leader_region", lambda each: each.leader_region),
+        None,
+        None,
+        Column("due_time", next_limit),
+        None,
+        Column("expected_completion_time", lambda each: each.expected_completion_time),
+    ],
+)
+VIEW = View.of(PATH, (rpcs.LIST_JOINT_ORDER_SUMMARIES,), _read, _show, (_STATE, REGION, SORT, PAGE))

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from coordinator.console import problem, rpcs
 from coordinator.console.filters import REGION, region_of
 from coordinator.console.tables_page import heads
@@ -14,6 +16,8 @@ from gateway.api.coordinator.v1.problem_service_pb2 import ListProblemsRequest, 
 from gateway.web.console.lists import PAGE, chosen_of, chosen_word, list_page
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell, severity_cell
+from gateway.web.console.sorting import Column, Columns, Found, Part
+from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
@@ -23,25 +27,32 @@ _SHOW, _ALL, _REPORTS = "show", "all", "reports"
 _MOST = 50  # problems of a page
 
 
-async def _read(visit: Visit, calling: Calling) -> ListProblemsResponse:
+def _request(visit: Visit, part: Part) -> ListProblemsRequest:
     shown = chosen_word(visit, _SHOW, (_ALL, _REPORTS))
-    request = ListProblemsRequest(
+    return ListProblemsRequest(
         region=visit.query.text(REGION),
         include_ended=shown == _ALL,
         with_open_reports=shown == _REPORTS,
-        page_size=_MOST,
-        page_token=visit.query.text(PAGE),
+        page_size=part.size,
+        page_token=part.token,
     )
-    return await calling.ask(rpcs.LIST_PROBLEMS, request)
 
 
-def _show(visit: Visit, answer: ListProblemsResponse) -> Shown:
+async def _read(visit: Visit, calling: Calling) -> Found[ListProblemsResponse]:
+    return await _COLUMNS.read(
+        visit, _MOST, lambda part: calling.ask(rpcs.LIST_PROBLEMS, _request(visit, part)), lambda each: each.problems
+    )
+
+
+def _show(visit: Visit, found: Found[ListProblemsResponse]) -> Shown:
+    answer = found.answer
     options = [
         Option(_REPORTS, translated("with a report to make")),
         Option(_ALL, translated("also ended ones")),
     ]
     choices = [chosen_of(visit, _SHOW, translated("Problems"), options), region_of(visit)]
-    page = list_page(visit, PATH, choices, _table(visit, answer.problems), answer.next_page_token)
+    table = _COLUMNS.headed(visit, PATH, _table(visit, answer.problems))
+    page = list_page(visit, PATH, choices, table, answer.next_page_token, refused=found.refused)
     return page.shown(translated("Problems of the network"), PATH)
 
 
@@ -75,7 +86,7 @@ def _table(visit: Visit, problems: Sequence[Problem]) -> Table:
             ]
             for each in problems
         ],
-        caption=translated("The newest first."),
+        order=translated("The newest first."),
     )
 
 
@@ -87,4 +98,24 @@ def _due(visit: Visit, problem: Problem) -> Cell:
     return replace(cell, note=f"{told_report(report)} {cell.note}")
 
 
-VIEW = View.of(PATH, (rpcs.LIST_PROBLEMS,), _read, _show, (_SHOW, REGION, PAGE))
+def _due_time(problem: Problem) -> Timestamp:
+    report = next_report(problem)
+    return Timestamp() if report is None else report.due_time
+
+
+_COLUMNS = Columns[Problem](
+    "-start_time",
+    [
+        Column("id", lambda each: each.header.id),
+        Column("state", lambda each: each.header.state),
+        Column("severity", lambda each: each.header.severity or ""),
+        None,
+        None,
+        Column("customers", customers),
+        Column("complaints", complaints),
+        Column("start_time", lambda each: each.header.start_time),
+        None,
+        Column("due_time", _due_time),
+    ],
+)
+VIEW = View.of(PATH, (rpcs.LIST_PROBLEMS,), _read, _show, (_SHOW, REGION, SORT, PAGE))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from coordinator.console import rpcs
 from coordinator.console.filters import MONTH, REGION, any_region_of, chosen_month, month_of
 from coordinator.console.tables_page import heads
-from coordinator.wording.answers import unanswered_line
+from coordinator.wording.answers import unanswered_lines
 from coordinator.wording.scorecards import figure_cell, figure_chart, legend, name_of, scorecards_table
 from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityRequest, ReportQualityResponse
 from gateway.api.federation.v1.quality_pb2 import ScorecardDefinition, ScorecardFigure
@@ -51,14 +51,13 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
 
 def _show(visit: Visit, found: _Found) -> Shown:
     definition = next((each for each in found.report.definitions if each.figure == found.figure), None)
-    unanswered = {each.region: each for report in found.reports.values() for each in report.unanswered}
     page = list_page(
         visit,
         PATH,
         list(_choices(visit, found)),
         _scorecards(visit, found) if definition is None else _months(visit, found, definition),
         "",
-        notes=list(map(unanswered_line, unanswered.values())),
+        notes=unanswered_lines(each for report in found.reports.values() for each in report.unanswered),
         figures=() if definition is None else list(_charts(visit, found, definition)),
     )
     return page.shown(translated("Quality in {month}", month=found.month), PATH)

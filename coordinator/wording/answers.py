@@ -1,5 +1,7 @@
 """Reasons of regions: why one did not answer, and why one has not taken an envelope."""
 
+from collections.abc import Iterable, Sequence
+
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
@@ -28,3 +30,8 @@ def unanswered_line(unanswered: UnansweredRegion) -> str:
         return translated("{region} could not be asked: it runs an older version, upgrade it first", region=region)
     problem = told_reason(unanswered.reason, region=region)
     return translated("{region} could not be asked: {problem}", region=region, problem=problem)
+
+
+def unanswered_lines(unanswered: Iterable[UnansweredRegion]) -> Sequence[str]:
+    """A line about each region that did not respond to all of several calls."""
+    return list(map(unanswered_line, {each.region: each for each in unanswered}.values()))

@@ -19,11 +19,11 @@ from gateway.web.json_bodies import unsupported
 
 FIELDS = "fields"
 SORT = "sort"
-LIMIT = "limit"
+LIMIT, TOKEN = "limit", "pageToken"
 MOST_ATTRIBUTES = 8
 """The most attributes by which one request sorts a list."""
-_OFFSET, _TOKEN = "offset", "pageToken"
-_BY_TOKENS = (LIMIT, _TOKEN)
+_OFFSET = "offset"
+_BY_TOKENS = (LIMIT, TOKEN)
 _PAGING = (_OFFSET, *_BY_TOKENS)
 ALWAYS = ("id", "href", "@type")
 """The attributes that every answer with a resource has, whatever is selected."""
@@ -64,6 +64,8 @@ class Selection:
     """Whether places of the list are counted, and `offset` names one."""
     is_sortable: bool = True
     """Whether the list comes in reverse, and in an order by any attribute, too."""
+    has_reverse: bool = True
+    """Whether the RPC gives the list in reverse; else a list in reverse is sorted."""
     pages: int = 4
     """The most pages of the RPC among which one request selects: other work of the region waits meanwhile."""
 
@@ -78,7 +80,7 @@ class Selection:
     def orders(self) -> Sequence[str]:
         """The orders that the RPC has; the first is that of the list without `sort`."""
         reverse = ",".join(each[1:] if each.startswith("-") else f"-{each}" for each in self.order.split(","))
-        return (self.order, reverse) if self.is_sortable else (self.order,)
+        return (self.order, reverse) if self.is_sortable and self.has_reverse else (self.order,)
 
     @property
     def known(self) -> Set[str]:
@@ -225,13 +227,13 @@ class Paging:
         """That of a query. Raises Refused for an offset beyond `farthest`, and for more or less than a page."""
         offset = _number(query, _OFFSET, 0, range(farthest + 1))
         limit = _number(query, LIMIT, DEFAULT_PAGE_SIZE, range(1, LARGEST_PAGE_SIZE + 1))
-        return cls(offset, limit, query.get(_TOKEN, ""))
+        return cls(offset, limit, query.get(TOKEN, ""))
 
 
 def part_query(query: Query, token: str, limit: int) -> Query:
     """The query for another part of the same list."""
     others = {name: value for name, value in query.items() if name not in _PAGING}
-    return {**others, LIMIT: str(limit), **({_TOKEN: token} if token else {})}
+    return {**others, LIMIT: str(limit), **({TOKEN: token} if token else {})}
 
 
 def listed_headers(path: str, query: Query, count: int, total: int | None, token: str) -> dict[str, str]:
@@ -240,7 +242,7 @@ def listed_headers(path: str, query: Query, count: int, total: int | None, token
     if total is not None:
         headers["X-Total-Count"] = str(total)
     if token:
-        following = {**{name: value for name, value in query.items() if name != _OFFSET}, _TOKEN: token}
+        following = {**{name: value for name, value in query.items() if name != _OFFSET}, TOKEN: token}
         headers["Link"] = f'<{path}?{urlencode(following)}>; rel="next"'
     return headers
 

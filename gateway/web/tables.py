@@ -22,6 +22,8 @@ class Cell:
     """The class of a badge around the text."""
     note: str = ""
     """A text below, in smaller letters."""
+    sort: Literal["", "ascending", "descending"] = ""
+    """The direction in which the rows come by this heading of a column; empty for another order."""
 
     @property
     def is_plain(self) -> bool:
@@ -38,5 +40,7 @@ class Table:
     head: Sequence[Cell]
     rows: Sequence[Sequence[Cell]]
     caption: str = ""
+    order: str = ""
+    """The order of its rows, as a sentence behind the caption."""
     style: str = ""
     """Classes of the style sheet, with spaces between."""

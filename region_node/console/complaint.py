@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
     ComplaintChannel,
@@ -56,7 +58,12 @@ def path_of(ticket_id: str) -> str:
 
 def due(complaint: Complaint, now: datetime) -> Cell:
     """How near the promised answer is; nothing where none is due, or the customer has to answer first."""
-    return due_cell(complaint.expected_resolution_time, now) if rules.owes_answer(complaint) else Cell("")
+    return due_cell(due_time(complaint), now)
+
+
+def due_time(complaint: Complaint) -> Timestamp:
+    """Until when an answer is promised; unset where `due` shows nothing."""
+    return complaint.expected_resolution_time if rules.owes_answer(complaint) else Timestamp()
 
 
 async def _read(visit: Visit, calling: Calling) -> GetComplaintResponse:

@@ -12,6 +12,8 @@ from gateway.web.console.frames import Link
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, list_page, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, category_options
+from gateway.web.console.sorting import Column, Columns, Found, Part
+from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
 from gateway.wording.languages import in_language, translated
@@ -27,23 +29,34 @@ _OVERDUE, _UNCLASSIFIED = "overdue", "unclassified"
 _MOST = 50  # complaints of a page
 
 
-async def _read(visit: Visit, calling: Calling) -> ListComplaintsResponse:
+def _request(visit: Visit, part: Part) -> ListComplaintsRequest:
     only = chosen_word(visit, _ONLY, (_OVERDUE, _UNCLASSIFIED))
     request = ListComplaintsRequest(
         category=visit.query.text(_CATEGORY),
         number=visit.query.text(NUMBER),
         unclassified=only == _UNCLASSIFIED,
-        page_size=_MOST,
-        page_token=visit.query.text(PAGE),
+        page_size=part.size,
+        page_token=part.token,
+        in_reverse=part.in_reverse,
     )
     if only == _OVERDUE:
         request.due_within.FromTimedelta(timedelta())
     if state := chosen_value(visit, _STATE, ComplaintState.DESCRIPTOR):
         request.states.append(ComplaintState.ValueType(state))
-    return await calling.ask(rpcs.LIST_COMPLAINTS, request)
+    return request
 
 
-def _show(visit: Visit, answer: ListComplaintsResponse) -> Shown:
+async def _read(visit: Visit, calling: Calling) -> Found[ListComplaintsResponse]:
+    return await _COLUMNS.read(
+        visit,
+        _MOST,
+        lambda part: calling.ask(rpcs.LIST_COMPLAINTS, _request(visit, part)),
+        lambda each: each.complaints,
+    )
+
+
+def _show(visit: Visit, found: Found[ListComplaintsResponse]) -> Shown:
+    answer = found.answer
     states = values(ComplaintState.DESCRIPTOR, lambda each: state_word(ComplaintState.ValueType(each)))
     only = [Option(_OVERDUE, translated("overdue")), Option(_UNCLASSIFIED, translated("not classified"))]
     choices = [
@@ -51,7 +64,9 @@ def _show(visit: Visit, answer: ListComplaintsResponse) -> Shown:
         chosen_of(visit, _CATEGORY, translated("Category"), category_options()),
         chosen_of(visit, _ONLY, translated("Only"), only),
     ]
-    page = list_page(visit, PATH, choices, table(visit, answer.complaints), answer.next_page_token, [number_of(visit)])
+    shown = _COLUMNS.headed(visit, PATH, table(visit, answer.complaints))
+    texts = [number_of(visit)]
+    page = list_page(visit, PATH, choices, shown, answer.next_page_token, texts, refused=found.refused)
     lead = Link(translated("New complaint"), visit.address(new_complaint.PATH, number=visit.query.text(NUMBER)))
     return replace(page, leads=[lead]).shown(translated("Complaints"), PATH)
 
@@ -92,8 +107,21 @@ def table(visit: Visit, complaints: Sequence[Complaint]) -> Table:
             ]
             for each in complaints
         ],
-        caption=translated("The newest first."),
+        order=translated("The newest first."),
     )
 
 
-VIEW = View.of(PATH, (rpcs.LIST_COMPLAINTS,), _read, _show, (_STATE, _CATEGORY, NUMBER, _ONLY, PAGE))
+_COLUMNS = Columns[Complaint](
+    "-create_time",
+    [
+        Column("id", lambda each: each.ticket_id),
+        Column("number", lambda each: each.request.number),
+        Column("state", lambda each: each.state),
+        Column("level", lambda each: each.level),
+        Column("due_time", complaint.due_time),
+        Column("owner_region", lambda each: each.owner_region),
+        Column("create_time", lambda each: each.create_time),
+    ],
+    has_reverse=True,
+)
+VIEW = View.of(PATH, (rpcs.LIST_COMPLAINTS,), _read, _show, (_STATE, _CATEGORY, NUMBER, _ONLY, SORT, PAGE))

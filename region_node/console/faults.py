@@ -10,6 +10,8 @@ from gateway.web.console.frames import Link
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, list_page, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell
+from gateway.web.console.sorting import Column, Columns, Found, Part
+from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
@@ -24,22 +26,33 @@ _STATE, _ONLY, _OVERDUE = "state", "only", "overdue"
 _MOST = 50  # faults of a page
 
 
-async def _read(visit: Visit, calling: Calling) -> ListFaultsResponse:
-    request = ListFaultsRequest(number=visit.query.text(NUMBER), page_size=_MOST, page_token=visit.query.text(PAGE))
+def _request(visit: Visit, part: Part) -> ListFaultsRequest:
+    request = ListFaultsRequest(
+        number=visit.query.text(NUMBER), page_size=part.size, page_token=part.token, in_reverse=part.in_reverse
+    )
     if chosen_word(visit, _ONLY, (_OVERDUE,)):
         request.due_within.FromTimedelta(timedelta())
     if state := chosen_value(visit, _STATE, FaultState.DESCRIPTOR):
         request.states.append(FaultState.ValueType(state))
-    return await calling.ask(rpcs.LIST_FAULTS, request)
+    return request
 
 
-def _show(visit: Visit, answer: ListFaultsResponse) -> Shown:
+async def _read(visit: Visit, calling: Calling) -> Found[ListFaultsResponse]:
+    return await _COLUMNS.read(
+        visit, _MOST, lambda part: calling.ask(rpcs.LIST_FAULTS, _request(visit, part)), lambda each: each.faults
+    )
+
+
+def _show(visit: Visit, found: Found[ListFaultsResponse]) -> Shown:
+    answer = found.answer
     states = values(FaultState.DESCRIPTOR, lambda each: fault_state(FaultState.ValueType(each)))
     choices = [
         chosen_of(visit, _STATE, translated("State"), states),
         chosen_of(visit, _ONLY, translated("Only"), [Option(_OVERDUE, translated("overdue"))]),
     ]
-    page = list_page(visit, PATH, choices, table(visit, answer.faults), answer.next_page_token, [number_of(visit)])
+    shown = _COLUMNS.headed(visit, PATH, table(visit, answer.faults))
+    texts = [number_of(visit)]
+    page = list_page(visit, PATH, choices, shown, answer.next_page_token, texts, refused=found.refused)
     lead = Link(translated("New fault"), visit.address(new_fault.PATH, number=visit.query.text(NUMBER)))
     return replace(page, leads=[lead]).shown(translated("Faults"), PATH)
 
@@ -69,8 +82,21 @@ def table(visit: Visit, faults: Sequence[Fault]) -> Table:
             ]
             for each in faults
         ],
-        caption=translated("The newest first."),
+        order=translated("The newest first."),
     )
 
 
-VIEW = View.of(PATH, (rpcs.LIST_FAULTS,), _read, _show, (_STATE, _ONLY, NUMBER, PAGE))
+_COLUMNS = Columns[Fault](
+    "-create_time",
+    [
+        Column("id", lambda each: each.id),
+        Column("number", lambda each: each.report.number),
+        Column("state", lambda each: each.state),
+        Column("severity", lambda each: each.severity or ""),
+        Column("due_time", fault_due),
+        Column("owner_region", lambda each: each.owner_region),
+        Column("create_time", lambda each: each.create_time),
+    ],
+    has_reverse=True,
+)
+VIEW = View.of(PATH, (rpcs.LIST_FAULTS,), _read, _show, (_STATE, _ONLY, NUMBER, SORT, PAGE))

@@ -7,6 +7,8 @@ from gateway.api.region.v1.issue_service_pb2 import ListIssuesRequest, ListIssue
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, list_page, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell
+from gateway.web.console.sorting import Column, Columns, Found, Part
+from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
@@ -22,22 +24,30 @@ _STATE, _ONLY, _OVERDUE = "state", "only", "overdue"
 _MOST = 50  # issues of a page
 
 
-async def _read(visit: Visit, calling: Calling) -> ListIssuesResponse:
+def _request(visit: Visit, part: Part) -> ListIssuesRequest:
     request = ListIssuesRequest(
-        overdue=bool(chosen_word(visit, _ONLY, (_OVERDUE,))), page_size=_MOST, page_token=visit.query.text(PAGE)
+        overdue=bool(chosen_word(visit, _ONLY, (_OVERDUE,))), page_size=part.size, page_token=part.token
     )
     if state := chosen_value(visit, _STATE, IssueState.DESCRIPTOR):
         request.states.append(IssueState.ValueType(state))
-    return await calling.ask(rpcs.LIST_ISSUES, request)
+    return request
 
 
-def _show(visit: Visit, answer: ListIssuesResponse) -> Shown:
+async def _read(visit: Visit, calling: Calling) -> Found[ListIssuesResponse]:
+    return await _COLUMNS.read(
+        visit, _MOST, lambda part: calling.ask(rpcs.LIST_ISSUES, _request(visit, part)), lambda each: each.issues
+    )
+
+
+def _show(visit: Visit, found: Found[ListIssuesResponse]) -> Shown:
+    answer = found.answer
     states = values(IssueState.DESCRIPTOR, lambda each: issue_state(IssueState.ValueType(each)))
     choices = [
         chosen_of(visit, _STATE, translated("State"), states),
         chosen_of(visit, _ONLY, translated("Only"), [Option(_OVERDUE, translated("overdue"))]),
     ]
-    page = list_page(visit, PATH, choices, _table(visit, answer.issues), answer.next_page_token)
+    table = _COLUMNS.headed(visit, PATH, _table(visit, answer.issues))
+    page = list_page(visit, PATH, choices, table, answer.next_page_token, refused=found.refused)
     return page.shown(translated("Issues"), PATH)
 
 
@@ -65,8 +75,20 @@ def _table(visit: Visit, issues: Sequence[Issue]) -> Table:
             ]
             for each in issues
         ],
-        caption=translated("The newest first."),
+        order=translated("The newest first."),
     )
 
 
-VIEW = View.of(PATH, (rpcs.LIST_ISSUES,), _read, _show, (_STATE, _ONLY, PAGE))
+_COLUMNS = Columns[Issue](
+    "-create_time",
+    [
+        Column("id", lambda each: each.id),
+        Column("state", lambda each: each.state),
+        Column("due_time", lambda each: due_time(rules.next_due(each))),
+        Column("origin_region", lambda each: each.origin_region),
+        Column("owner_region", lambda each: each.owner_region),
+        Column("open_actions", lambda each: len(rules.open_actions(each))),
+        Column("create_time", lambda each: each.create_time),
+    ],
+)
+VIEW = View.of(PATH, (rpcs.LIST_ISSUES,), _read, _show, (_STATE, _ONLY, SORT, PAGE))

@@ -11,6 +11,8 @@ from gateway.web.console.lists import PAGE, chosen_of, chosen_value, list_page, 
 from gateway.web.console.order_parts import order_state, order_state_cell, waits_for, way_of
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell
+from gateway.web.console.sorting import Column, Columns, Found, Part
+from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import business_name, learned
@@ -25,20 +27,28 @@ _STATE, _AWAITING, _BUSINESS = "state", "awaiting", "business"
 _MOST = 50  # orders of a page
 
 
-async def _read(visit: Visit, calling: Calling) -> ListOrdersResponse:
+def _request(visit: Visit, part: Part) -> ListOrdersRequest:
     request = ListOrdersRequest(
         business=visit.query.text(_BUSINESS),
         number=visit.query.text(NUMBER),
-        page_size=_MOST,
-        page_token=visit.query.text(PAGE),
+        page_size=part.size,
+        page_token=part.token,
+        in_reverse=part.in_reverse,
     )
     if state := chosen_value(visit, _STATE, OrderState.DESCRIPTOR):
         request.states.append(OrderState.ValueType(state))
     request.awaiting = Party.ValueType(chosen_value(visit, _AWAITING, Party.DESCRIPTOR))
-    return await calling.ask(rpcs.LIST_ORDERS, request)
+    return request
 
 
-def _show(visit: Visit, answer: ListOrdersResponse) -> Shown:
+async def _read(visit: Visit, calling: Calling) -> Found[ListOrdersResponse]:
+    return await _COLUMNS.read(
+        visit, _MOST, lambda part: calling.ask(rpcs.LIST_ORDERS, _request(visit, part)), lambda each: each.orders
+    )
+
+
+def _show(visit: Visit, found: Found[ListOrdersResponse]) -> Shown:
+    answer = found.answer
     states = values(OrderState.DESCRIPTOR, lambda each: order_state(OrderState.ValueType(each)))
     parties = values(Party.DESCRIPTOR, lambda each: word(Party.Name(Party.ValueType(each)), "PARTY_"))
     businesses = [Option(each.code, business_name(each.code)) for each in learned().businesses]
@@ -47,7 +57,9 @@ def _show(visit: Visit, answer: ListOrdersResponse) -> Shown:
         chosen_of(visit, _AWAITING, translated("Waits for"), parties),
         chosen_of(visit, _BUSINESS, translated("Business"), businesses),
     ]
-    page = list_page(visit, PATH, choices, table(visit, answer.orders), answer.next_page_token, [number_of(visit)])
+    shown = _COLUMNS.headed(visit, PATH, table(visit, answer.orders))
+    texts = [number_of(visit)]
+    page = list_page(visit, PATH, choices, shown, answer.next_page_token, texts, refused=found.refused)
     leads = [Link(translated("New order"), visit.address(new_order.PATH, number=visit.query.text(NUMBER)))]
     return replace(page, leads=leads).shown(translated("Orders"), PATH)
 
@@ -87,8 +99,21 @@ def table(visit: Visit, orders: Sequence[Order]) -> Table:
             ]
             for each in orders
         ],
-        caption=translated("The newest first."),
+        order=translated("The newest first."),
     )
 
 
-VIEW = View.of(PATH, (rpcs.LIST_ORDERS,), _read, _show, (_STATE, _AWAITING, _BUSINESS, NUMBER, PAGE))
+_COLUMNS = Columns[Order](
+    "-create_time",
+    [
+        Column("id", lambda each: each.id),
+        Column("number", lambda each: each.request.number),
+        Column("state", lambda each: each.state),
+        None,
+        Column("due_time", lambda each: each.awaiting.due_time),
+        None,
+        Column("create_time", lambda each: each.create_time),
+    ],
+    has_reverse=True,
+)
+VIEW = View.of(PATH, (rpcs.LIST_ORDERS,), _read, _show, (_STATE, _AWAITING, _BUSINESS, NUMBER, SORT, PAGE))

@@ -6,6 +6,8 @@ from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportSta
 from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest, ListSupportRequestsResponse
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, list_page, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
+from gateway.web.console.sorting import Column, Columns, Found, Part
+from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
@@ -19,19 +21,29 @@ _STATE = "state"
 _MOST = 50  # support requests of a page
 
 
-async def _read(visit: Visit, calling: Calling) -> ListSupportRequestsResponse:
-    request = ListSupportRequestsRequest(
-        number=visit.query.text(NUMBER), page_size=_MOST, page_token=visit.query.text(PAGE)
-    )
+def _request(visit: Visit, part: Part) -> ListSupportRequestsRequest:
+    request = ListSupportRequestsRequest(number=visit.query.text(NUMBER), page_size=part.size, page_token=part.token)
     if state := chosen_value(visit, _STATE, SupportState.DESCRIPTOR):
         request.states.append(SupportState.ValueType(state))
-    return await calling.ask(rpcs.LIST_SUPPORT_REQUESTS, request)
+    return request
 
 
-def _show(visit: Visit, answer: ListSupportRequestsResponse) -> Shown:
+async def _read(visit: Visit, calling: Calling) -> Found[ListSupportRequestsResponse]:
+    return await _COLUMNS.read(
+        visit,
+        _MOST,
+        lambda part: calling.ask(rpcs.LIST_SUPPORT_REQUESTS, _request(visit, part)),
+        lambda each: each.requests,
+    )
+
+
+def _show(visit: Visit, found: Found[ListSupportRequestsResponse]) -> Shown:
+    answer = found.answer
     states = values(SupportState.DESCRIPTOR, lambda each: support_state(SupportState.ValueType(each)))
     choices = [chosen_of(visit, _STATE, translated("State"), states)]
-    page = list_page(visit, PATH, choices, table(visit, answer.requests), answer.next_page_token, [number_of(visit)])
+    shown = _COLUMNS.headed(visit, PATH, table(visit, answer.requests))
+    texts = [number_of(visit)]
+    page = list_page(visit, PATH, choices, shown, answer.next_page_token, texts, refused=found.refused)
     return page.shown(translated("Support requests"), PATH)
 
 
@@ -63,8 +75,19 @@ def table(visit: Visit, requests: Sequence[SupportRequest]) -> Table:
             ]
             for each in requests
         ],
-        caption=translated("The newest first."),
+        order=translated("The newest first."),
     )
 
 
-VIEW = View.of(PATH, (rpcs.LIST_SUPPORT_REQUESTS,), _read, _show, (_STATE, NUMBER, PAGE))
+_COLUMNS = Columns[SupportRequest](
+    "-create_time",
+    [
+        Column("id", lambda each: each.id),
+        Column("number", lambda each: each.inquiry.number),
+        Column("state", lambda each: each.state),
+        Column("service", lambda each: each.inquiry.service),
+        Column("owner_region", lambda each: each.owner_region),
+        Column("create_time", lambda each: each.create_time),
+    ],
+)
+VIEW = View.of(PATH, (rpcs.LIST_SUPPORT_REQUESTS,), _read, _show, (_STATE, NUMBER, SORT, PAGE))

@@ -16,7 +16,9 @@ from gateway.api.coordinator.v1.administration_pb2 import ReinstateRegionRequest
 from gateway.api.federation.v1.configuration_pb2 import SharedField
 from gateway.api.region.v1.fault_pb2 import FaultSeverity
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
+from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.web.console import live
+from gateway.web.enum_words import told_word
 from tests.chromium import PROGRAM, Door, Tab, browser_tab, certified_door
 from tests.federation.archive import Archive
 from tests.federation.browser import Browser
@@ -418,3 +420,30 @@ async def test_a_saved_filter_is_not_deleted_before_its_button_is_pressed(federa
         chosen = "document.querySelector('form[method=post] select')"
         await tab.evaluate(f"{chosen}.dispatchEvent(new Event('change'))")
         assert await tab.evaluate(f"[{chosen}.value, {chosen}.form.dataset.sent ?? '']") == ["soon", ""]
+
+
+@pytest.mark.parametrize("person", [STAFF, ADMIN])
+async def test_a_list_is_sorted_by_the_keyboard_alone_and_its_filters_keep_the_order(
+    federation: Federation, guangdong: Counter, sichuan: Counter, person: str
+) -> None:
+    orders = [await sichuan.order("TERMINATE", await guangdong.new_customer()) for _ in range(3)]
+    rows = "[...document.querySelectorAll('tbody th a')].map(each => each.textContent)"
+    sorted_by = "[...document.querySelectorAll('th[aria-sort]')].map(each => `${each.textContent} ${each.ariaSort}`)"
+    async with signed_in(federation, "en", person) as (tab, console):
+        await tab.go(f"{console}/orders")
+        for sort, is_falling, direction in (("id", False, "ascending"), ("-id", True, "descending")):
+            await tab.reach(f"th a[href$='?sort={sort}']")
+            async with tab.loading():
+                await tab.press("Enter")
+            ids = await tab.evaluate(rows)
+            assert isinstance(ids, list)
+            assert (len(ids) >= len(orders), ids) == (True, sorted(ids, reverse=is_falling))
+            assert await tab.evaluate(sorted_by) == [f"Order {direction}"]
+            assert [await found_barriers(tab, scheme) for scheme in ("dark", "light")] == [[], []]
+        await tab.choose("#state", told_word(OrderState.DESCRIPTOR, orders[0].state))
+        await tab.reach(".filters button")
+        async with tab.loading():
+            await tab.press("Enter")
+        assert await tab.evaluate("new URLSearchParams(location.search).get('sort')") == "-id"
+        assert await tab.evaluate(sorted_by) == ["Order descending"]
+        assert not [each for each in tab.problems if "404" not in each]

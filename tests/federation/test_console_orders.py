@@ -2,6 +2,8 @@
 
 import hashlib
 import hmac
+import json
+import re
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -138,3 +140,27 @@ async def order_at(federation: Federation, address: str) -> Order:
     reviewer = Reviewer(federation, "guangdong", "wang")
     request = order_api.GetOrderRequest(order_id=address.removeprefix(f"{ROOT}/orders/"))
     return (await reviewer.orders.GetOrder(request, timeout=CALL_SECONDS)).order
+
+
+async def test_a_list_of_orders_is_sorted_by_a_column_in_its_page_and_its_file_and_an_unknown_column_is_refused(
+    browser: Browser, guangdong: Counter, sichuan: Counter
+) -> None:
+    await browser.sign_in()
+    number = await guangdong.new_customer()
+    taken = [(await sichuan.order(each, number)).id for each in ("PAY", "SUSPEND", "RESUME")]
+    for sort, expected in (
+        ("id", sorted(taken)),
+        ("-id", sorted(taken, reverse=True)),
+        ("create_time", taken),
+        ("state,-id", None),
+    ):
+        query = f"orders?number={quote(number)}&sort={sort}"
+        page = await browser.open(query)
+        rows = re.findall(rf'href="{ROOT}/orders/(sichuan[^"]*)"', page.text)
+        file = json.loads((await browser.open(f"{query}&format=json")).text)
+        assert rows == [next(iter(each.values()))["text"] for each in file["tables"][0]["rows"]]
+        assert rows == expected or (expected is None and sorted(rows) == sorted(taken))
+        assert f'<input type="hidden" name="sort" value="{sort}">' in page.text, "the filters keep it"
+    for unknown in ("price", "awaiting"):
+        answer = await browser.open(f"orders?sort={unknown}")
+        assert (answer.status, "ATTRIBUTE_UNSUPPORTED" in answer.text) == (HTTPStatus.BAD_REQUEST, True)

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 from google.protobuf.descriptor import EnumDescriptor
 
-from gateway.errors import invalid
+from gateway.errors import Refused, invalid
 from gateway.web.charts import Figure
-from gateway.web.console.frames import Link
+from gateway.web.console.frames import Link, refusal_of
 from gateway.web.console.pages import Shown, Visit
 from gateway.web.console.parts import Choice, Commands, Option
 from gateway.web.enum_words import number_of, numbers_of
+from gateway.web.selecting import SORT
 from gateway.web.tables import Table
 from gateway.wording.languages import translated
 
@@ -42,8 +43,11 @@ class ListPage:
     apply: str
     table: Table
     empty: str
+    """The sentence in place of a table without a row; none where a note says why."""
     pages: Sequence[Link]
     """The links to the first and to the next page."""
+    sort: str = ""
+    """The order that the address names, which the filters keep."""
     notes: Sequence[str] = ()
     """The parts that the list does not have, each with the reason."""
     above: Sequence[Table] = ()
@@ -113,9 +117,14 @@ def list_page(
     above: Sequence[Table] = (),
     figures: Sequence[Figure] = (),
     commands: Commands | None = None,
+    refused: Refused | None = None,
 ) -> ListPage:
-    """The page of a list at a path. `following` is the token of its next page; empty at its end."""
-    chosen = {**{each.name: each.chosen for each in choices}, **{each.name: each.text for each in texts}}
+    """The page of a list at a path. `following` is the token of its next page; empty at its end.
+
+    A list without rows, since they are `refused`, has the reason among its notes.
+    """
+    sort = visit.query.text(SORT)
+    chosen = {**{each.name: each.chosen for each in choices}, **{each.name: each.text for each in texts}, SORT: sort}
     links = []
     if visit.query.text(PAGE):
         links.append(Link(translated("The first page"), visit.address(path, **chosen)))
@@ -126,9 +135,10 @@ def list_page(
         texts=texts,
         apply=translated("Show"),
         table=table,
-        empty=translated("Nothing here."),
+        empty=translated("Nothing here.") if refused is None else "",
         pages=links,
-        notes=notes,
+        sort=sort,
+        notes=[*notes, *([] if refused is None else [refusal_of(refused).text])],
         above=above,
         figures=figures,
         commands=commands,

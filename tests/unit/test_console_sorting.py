@@ -1,0 +1,275 @@
+"""Lists of the consoles in the order of a column: headings that lead there, and pages out of the whole list."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import cast
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.coordinator.v1.administration_pb2 import ListOrderSummariesResponse
+from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import ListComplaintHeadersResponse
+from gateway.api.coordinator.v1.issue_service_pb2 import ListIssueHeadersResponse
+from gateway.api.coordinator.v1.problem_service_pb2 import ListProblemsResponse
+from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsResponse
+from gateway.api.region.v1.fault_service_pb2 import ListFaultsResponse
+from gateway.api.region.v1.issue_service_pb2 import ListIssuesResponse
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
+from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsResponse
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.rpc.pages import page_after
+from gateway.time.clock import to_timestamp
+from gateway.web.console.exports import exported
+from gateway.web.console.lists import ListPage
+from gateway.web.console.pages import Calling, Rpc, Shown, View, WebConsole
+from gateway.web.tables import Table
+from gateway.wording.languages import for_reader
+from tests.unit.console_pages import (
+    CONSOLE,
+    NOW,
+    STAFF,
+    Answering,
+    M,
+    complaint,
+    fault,
+    issue,
+    order,
+    refused,
+    shown_by,
+    support_request,
+    view_of,
+    visit,
+    written_by,
+)
+from tests.unit.joint_answers import joint_orders
+from tests.unit.network_answers import problem
+from tests.unit.test_complaint_report import read
+from tests.unit.test_coordinator_console import ADMIN
+from tests.unit.test_coordinator_console import CONSOLE as OF_COORDINATOR
+
+ORDERS = view_of("/orders")
+MOST = 2_000  # entries that are sorted
+
+
+class Listing(Calling):
+    """An RPC with a list of orders, the newest first, and all that was asked of it."""
+
+    def __init__(self, orders: Sequence[Order]) -> None:
+        self._orders = orders
+        self.asked: list[ListOrdersRequest] = []
+
+    async def ask(self, rpc: Rpc[M], request: Message) -> M:
+        assert isinstance(request, ListOrdersRequest)
+        self.asked.append(request)
+        page, token = page_after(
+            "orders",
+            self._orders,
+            lambda each: each.id,
+            request.page_size,
+            request.page_token,
+            in_reverse=request.in_reverse,
+        )
+        return cast("M", ListOrdersResponse(orders=page, next_page_token=token))
+
+
+def orders(dues: Sequence[int | None]) -> Sequence[Order]:
+    """Orders that are due after so many minutes, in the order of their list; None for one without a due time."""
+    found = []
+    for number, minutes in enumerate(dues):
+        found.append(Order(id=f"O{number:04}"))
+        if minutes is not None:
+            found[-1].awaiting.due_time.CopyFrom(to_timestamp(NOW + timedelta(minutes=minutes)))
+    return found
+
+
+def page_of(calling: Calling, query: str) -> Shown:
+    """A page of the list of orders."""
+    return shown_by(CONSOLE, ORDERS, visit(query), calling)
+
+
+def ids(shown: Shown) -> list[str]:
+    """The orders of a page."""
+    return [row[0].text for row in shown.tables[-1].rows]
+
+
+def query_of(address: str) -> str:
+    """The query of an address."""
+    return urlsplit(address).query
+
+
+def directions(table: Table) -> dict[str, str]:
+    """The headings by which the rows of a table come, each with its direction."""
+    return {each.text: each.sort for each in table.head if each.sort}
+
+
+def test_a_list_is_sorted_by_a_column_through_all_its_pages_and_entries_without_a_value_come_last() -> None:
+    dues = [(number * 37) % 120 if number % 10 else None for number in range(120)]
+    calling = Listing(orders(dues))
+    due = [number for number, minutes in enumerate(dues) if minutes is not None]
+    without = [number for number, minutes in enumerate(dues) if minutes is None]
+    for sort, is_falling in (("due_time", False), ("-due_time", True)):
+        found, query = list[str](), f"sort={sort}&state=held"
+        while query:
+            shown = page_of(calling, query)
+            found += ids(shown)
+            links = [query_of(each.href) for each in cast("ListPage", shown.page).pages]
+            query = next((each for each in links if "page=" in each), "")
+            assert all({"sort": [sort], "state": ["held"]}.items() <= parse_qs(each).items() for each in links)
+        due.sort(key=lambda each: dues[each] or 0, reverse=is_falling)
+        assert found == [f"O{number:04}" for number in (*due, *without)]
+
+
+@pytest.mark.parametrize(
+    ("query", "in_reverse"), [("", False), ("sort=-create_time", False), ("sort=create_time", True)]
+)
+def test_a_page_in_an_order_of_the_rpc_is_one_call_for_its_rows_alone(query: str, in_reverse: bool) -> None:
+    calling = Listing(orders([None] * (MOST + 100)))
+    assert len(ids(page_of(calling, query))) == 50
+    assert [(each.page_size, each.in_reverse) for each in calling.asked] == [(50, in_reverse)]
+
+
+def test_a_list_that_is_too_long_to_be_sorted_says_how_to_narrow_it_and_keeps_its_order_beside_its_filters() -> None:
+    most, calling = Listing(orders([None] * MOST)), Listing(orders([None] * (MOST + 1)))
+    assert [len(ids(page_of(each, "sort=due_time"))) for each in (most, calling)] == [50, 0]
+    assert [len(each.asked) for each in (most, calling)] == [4, 4]
+    page = written_by(CONSOLE, ORDERS, visit("sort=due_time"), calling)
+    told = read(page)
+    assert [each for each in told.texts if "2000" in each and "请用筛选条件缩小范围" in each]
+    assert {"name": "sort", "value": "due_time", "type": "hidden"} in [each for _, each in told.seen]
+    assert "没有记录" not in page
+    with for_reader("en", CONSOLE.texts):
+        data = asyncio.run(_data(calling, "sort=due_time"))
+        assert "select fewer by filters" in (exported(ORDERS.show(visit("sort=due_time"), data), "csv").text or "")
+
+
+async def _data(calling: Calling, query: str) -> object:
+    return await ORDERS.read(visit(query), calling)
+
+
+@pytest.mark.parametrize("sort", ["awaiting", "due_time,awaiting", "--due_time", "due_time,-due_time", ","])
+def test_an_unknown_column_is_refused_before_anything_is_read(sort: str) -> None:
+    calling = Listing(orders([1]))
+    expected = Reason.REASON_REQUEST_INVALID if sort.count("due_time") > 1 else Reason.REASON_ATTRIBUTE_UNSUPPORTED
+    assert refused(lambda: page_of(calling, f"sort={sort}")) == expected
+    assert not calling.asked
+
+
+def test_a_refusal_of_the_rpc_is_that_of_the_page_in_any_order() -> None:
+    class Refusing(Calling):
+        async def ask(self, rpc: Rpc[M], request: Message) -> M:
+            raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+
+    assert refused(lambda: page_of(Refusing(), "")) == Reason.REASON_STORE_UNAVAILABLE
+    assert refused(lambda: page_of(Refusing(), "sort=due_time")) == Reason.REASON_STORE_UNAVAILABLE
+
+
+def test_a_heading_leads_to_its_order_then_to_the_reverse_and_keeps_the_filters_but_not_the_page() -> None:
+    calling = Listing(orders([3, 1, 2]))
+    first = page_of(calling, "state=held").tables[-1]
+    assert list(directions(first).values()) == ["descending"], "the newest first"
+    for sort, direction, following in (("due_time", "ascending", "-due_time"), ("-due_time", "descending", "due_time")):
+        shown = page_of(calling, f"sort={sort}&state=held")
+        table = shown.tables[-1]
+        assert list(directions(table).values()) == [direction]
+        assert parse_qs(query_of(table.head[4].href)) == {"state": ["held"], "sort": [following]}
+        assert not table.order, "it would speak of another order"
+    assert [bool(each.href) for each in first.head] == [True, True, True, False, True, False, True]
+    page = read(written_by(CONSOLE, ORDERS, visit("sort=-due_time"), calling))
+    assert [each.get("scope") for _, each in page.seen if each.get("aria-sort") == "descending"] == ["col"]
+
+
+def test_files_have_the_rows_of_the_page_in_its_order() -> None:
+    shown = page_of(Listing(orders([3, 1, 2])), "sort=due_time&format=csv")
+    lines = (exported(shown, "csv").text or "").splitlines()
+    assert [each.split(",")[0].split(";")[0] for each in lines[1:4]] == ["O0001", "O0002", "O0000"]
+
+
+def coordinator_order() -> ListOrderSummariesResponse:
+    """The summary of an order."""
+    found = ListOrderSummariesResponse()
+    found.orders.add(id="sichuan/counter/R1")
+    return found
+
+
+def headers() -> ListComplaintHeadersResponse:
+    """The header of a complaint."""
+    found = ListComplaintHeadersResponse()
+    found.complaints.add(ticket_id="C1")
+    return found
+
+
+def issue_headers() -> ListIssueHeadersResponse:
+    """The header of an issue."""
+    found = ListIssueHeadersResponse()
+    found.issues.add(id="I1")
+    return found
+
+
+LISTS: Sequence[tuple[WebConsole, str, Callable[[], Message]]] = [
+    (CONSOLE, "/orders", lambda: ListOrdersResponse(orders=[order()])),
+    (CONSOLE, "/complaints", lambda: ListComplaintsResponse(complaints=[complaint()])),
+    (CONSOLE, "/faults", lambda: ListFaultsResponse(faults=[fault()])),
+    (CONSOLE, "/support", lambda: ListSupportRequestsResponse(requests=[support_request()])),
+    (CONSOLE, "/issues", lambda: ListIssuesResponse(issues=[issue()])),
+    (OF_COORDINATOR, "/orders", coordinator_order),
+    (OF_COORDINATOR, "/joint-orders", joint_orders),
+    (OF_COORDINATOR, "/complaints", headers),
+    (OF_COORDINATOR, "/problems", lambda: ListProblemsResponse(problems=[problem().problem])),
+    (OF_COORDINATOR, "/issues", issue_headers),
+]
+
+
+@pytest.mark.parametrize(("served", "path", "answer"), LISTS, ids=[f"{each.brand()} {path}" for each, path, _ in LISTS])
+def test_each_heading_that_is_a_link_sorts_its_list_in_both_directions(
+    served: WebConsole, path: str, answer: Callable[[], Message]
+) -> None:
+    view: View = next(each for each in served.views if each.path == path)
+
+    def table_of(query: str) -> Table:
+        person = STAFF if served is CONSOLE else ADMIN
+        return shown_by(served, view, visit(query, person), Answering(answer())).tables[-1]
+
+    links = {each.text: each.href for each in table_of("").head if each.href}
+    assert len(links) >= 4
+    for title, href in links.items():
+        query, found = query_of(href), []
+        for _ in range(2):
+            table = table_of(query)
+            assert table.rows
+            found.append(directions(table))
+            query = query_of(next(each.href for each in table.head if each.text == title))
+        assert sorted(each[title] for each in found) == ["ascending", "descending"]
+        assert all(len(each) == 1 for each in found)
+
+
+def test_a_list_filtered_by_time_has_the_order_of_that_filter() -> None:
+    view: View = next(each for each in OF_COORDINATOR.views if each.path == "/complaints")
+    found = [
+        list(directions(shown_by(OF_COORDINATOR, view, visit(query, ADMIN), Answering(headers())).tables[-1]).values())
+        for query in ("only=unclassified", "only=overdue", "only=soon")
+    ]
+    assert found == [["descending"], ["ascending"], ["ascending"]]
+
+
+def test_a_region_that_has_not_answered_is_named_once_for_a_list_of_several_pages() -> None:
+    first, second = ListOrderSummariesResponse(next_page_token="more"), ListOrderSummariesResponse()
+    for each in (first, second):
+        each.orders.add(id="sichuan/counter/R1").create_time.CopyFrom(Timestamp(seconds=1))
+        each.unanswered.add(region="henan", reason=Reason.REASON_REGION_SUSPENDED)
+    view: View = next(each for each in OF_COORDINATOR.views if each.path == "/orders")
+    shown = shown_by(OF_COORDINATOR, view, visit("sort=state", ADMIN), Answering(first, second))
+    assert (len(shown.tables[-1].rows), len(shown.notes)) == (2, 1)
+
+
+def test_a_list_that_its_rpc_does_not_give_in_reverse_is_sorted_in_reverse() -> None:
+    answer = ListOrderSummariesResponse()
+    for second in (3, 2, 1):
+        answer.orders.add(id=f"R{second}").create_time.CopyFrom(Timestamp(seconds=second))
+    view: View = next(each for each in OF_COORDINATOR.views if each.path == "/orders")
+    shown = shown_by(OF_COORDINATOR, view, visit("sort=create_time", ADMIN), Answering(answer))
+    assert ids(shown) == ["R1", "R2", "R3"]
