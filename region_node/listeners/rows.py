@@ -137,8 +137,9 @@ def claim(tx: Transaction, last: Last, told: Told, now: datetime, limit: int, un
 def remove_unused(tx: Transaction, now: datetime) -> Sequence[ListenerRow]:
     """Removes and returns the listeners that were stopped long ago: changes are noted as long as they stay.
 
-    Of one that a version before has stopped the time counts from here on.
+    Of one that a version before has stopped the time counts from here on, and of one that it has started none is left.
     """
+    tx.execute("UPDATE listeners SET stop_time = NULL WHERE due_time IS NOT NULL AND stop_time IS NOT NULL")
     noted = "UPDATE listeners SET stop_time = :now WHERE due_time IS NULL AND stop_time IS NULL"
     tx.execute(noted, now=to_microseconds(now))
     stopped = f"SELECT {_COLUMNS} FROM listeners WHERE due_time IS NULL AND stop_time <= :end"  # noqa: S608 - a constant
@@ -186,7 +187,8 @@ def start_again(tx: Transaction, row: ListenerRow, now: datetime, certificates: 
     listener = _working(row.listener)
     listener.state = ListenerState.LISTENER_STATE_ACTIVE
     body = listener.SerializeToString()
-    _update(tx, row, attempts=0, due_time=to_microseconds(now), body=body, certificates=certificates)
+    due = to_microseconds(now)
+    _update(tx, row, attempts=0, due_time=due, stop_time=None, body=body, certificates=certificates)
     tx.publish(ListenerChanged(), about=ABOUT)
     return listener
 

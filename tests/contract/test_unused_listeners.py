@@ -13,6 +13,9 @@ from tests.contract.test_listeners_of_customers import CUSTOMERS, opens
 from tests.unit.situations import LINE
 
 WEEK, SECOND, MONTH = timedelta(days=7), timedelta(seconds=1), timedelta(days=30)
+STOPS = "SELECT stop_time FROM listeners WHERE stop_time IS NOT NULL"
+STARTED_BEFORE = "UPDATE listeners SET stop_time = 1"  # a version before has started it, and leaves the time
+STOPPED_BEFORE = "UPDATE listeners SET due_time = NULL"
 
 
 async def stops(here: Region) -> None:
@@ -60,5 +63,21 @@ def test_a_listener_that_a_version_before_has_stopped_is_removed_a_week_after_th
                 assert (due <= now) == (now in (first, first + WEEK)), now
                 removed = await here.store.write(lambda tx, now=now: rows.remove_unused(tx, now))  # type: ignore[misc]
                 assert len(removed) == count, now
+
+    asyncio.run(scenario())
+
+
+def test_a_listener_that_was_started_again_stays_a_week_after_it_stops_anew(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with listening(tmp_path, *[503] * 10) as (here, hook):
+            await here.register(hook.url, resource=CUSTOMERS)
+            await opens(here, LINE)
+            await stops(here)
+            later = here.clock.now() + MONTH
+            await here.register(hook.url, resource=CUSTOMERS)
+            assert await here.store.read(lambda tx: tx.all(int, STOPS)) == []
+            for statement in (STARTED_BEFORE, STOPPED_BEFORE):
+                await here.store.write(lambda tx, sql=statement: tx.execute(sql))  # type: ignore[misc]
+                assert await here.store.write(lambda tx: rows.remove_unused(tx, later)) == []
 
     asyncio.run(scenario())
