@@ -161,10 +161,8 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         """See the contract."""
         require_groupings(request.groupings)
         months, former = _months(request), self._regions.former()
-        answers = await self._regions.ask(self._regions.joined(), counted(months), COUNT_SECONDS)
-        others = await self._regions.ask_besides(
-            answers.by_region if former else (), _former_counted(months, former), COUNT_SECONDS
-        )
+        besides = _former_counted(months, former) if former else None
+        answers, others = await self._regions.ask_besides(counted(months), besides, COUNT_SECONDS)
         left = former_counts(former, others.by_region.values())
         counts = {**answers.by_region, **left}
         configuration = self._registry.snapshot().configuration or Configuration()

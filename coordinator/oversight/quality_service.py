@@ -104,11 +104,9 @@ class QualityOversightService(QualityOversightServiceServicer):
         async def ask(channel: grpc.aio.Channel, seconds: float) -> region_contract.GetScorecardResponse:
             return await readable_answer(QualityServiceStub(channel).GetScorecard, question, seconds)
 
-        answers = await self._regions.ask(self._regions.joined(), ask)
         former = self._regions.former()
-        months = await self._regions.ask_besides(
-            answers.by_region if former else (), former_months(request.month, former)
-        )
+        besides = former_months(request.month, former) if former else None
+        answers, months = await self._regions.ask_besides(ask, besides)
         definitions = (self._registry.snapshot().configuration or Configuration()).quality.figures
         own = [
             scorecard_of(region, request.month, answer.scorecard)

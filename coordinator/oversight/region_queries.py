@@ -1,7 +1,7 @@
 """Queries the nodes of regions, all at the same time, and lists those without a response, with the reason."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -26,6 +26,7 @@ from gateway.values.choices import first_unknown
 ANSWER_SECONDS = 5.0  # for one region: a region that hangs must not delay the responses of all others
 
 Answer = TypeVar("Answer")
+More = TypeVar("More")
 Question = TypeVar("Question", bound=Message)
 Told = TypeVar("Told", bound=Message)
 Ask = Callable[[grpc.aio.Channel, float], Awaitable[Answer]]
@@ -81,6 +82,12 @@ class Answers(Generic[Answer]):
             if refused.reason not in but
         ]
 
+    @classmethod
+    def of(cls, found: Mapping[str, Answer | Refused]) -> "Answers[Answer]":
+        """The responses among those found, and the reasons of the other regions."""
+        by_region = {region: answer for region, answer in found.items() if not isinstance(answer, Refused)}
+        return cls(by_region, {region: answer for region, answer in found.items() if isinstance(answer, Refused)})
+
     def without(self, more: dict[str, Refused]) -> "Answers[Answer]":
         """The same responses, of which these refusals of further queries have kept a part back."""
         return Answers(self.by_region, self.refusals | more)
@@ -129,10 +136,26 @@ class Regions:
         return await self.ask_within(regions, ask, current_call().seconds_left(at_most))
 
     async def ask_besides(
-        self, regions: Iterable[str], ask: Ask[Answer], at_most: float = ANSWER_SECONDS
-    ) -> Answers[Answer]:
-        """As `ask`, for a part of a response that may be missing: without time left, no region answers."""
-        return await self.ask_within(regions, ask, current_call().patience(at_most))
+        self, ask: Ask[Answer], besides: Ask[More] | None, at_most: float = ANSWER_SECONDS
+    ) -> tuple[Answers[Answer], Answers[More]]:
+        """Queries all regions that joined, as `ask`, and each that answers for a further part, which may be missing.
+
+        Each query has its own time, and no region waits for another: else one that hangs takes the time of all further
+        parts. A region without time left gives none.
+        """
+        seconds = current_call().seconds_left(at_most)
+
+        async def both(region: str) -> tuple[Answer | Refused, dict[str, More | Refused]]:
+            answer = await self._ask_one(region, ask, seconds)
+            if besides is None or isinstance(answer, Refused):
+                return answer, {}
+            return answer, {region: await self._ask_one(region, besides, current_call().patience(at_most))}
+
+        regions = self.joined()
+        found = await asyncio.gather(*(both(region) for region in regions))
+        answers = {region: answer for region, (answer, _) in zip(regions, found, strict=True)}
+        more = {region: answer for _, further in found for region, answer in further.items()}
+        return Answers.of(answers), Answers.of(more)
 
     async def require(self, region: str, ask: Ask[Answer]) -> Answer:
         """The response of one region. Raises Refused where it gives none."""
@@ -144,14 +167,8 @@ class Regions:
     async def ask_within(self, regions: Iterable[str], ask: Ask[Answer], seconds: float) -> Answers[Answer]:
         """Queries regions at the same time, also outside of a call."""
         asked = list(regions)
-        answers: Answers[Answer] = Answers({}, {})
         found = await asyncio.gather(*(self._ask_one(region, ask, seconds) for region in asked))
-        for region, answer in zip(asked, found, strict=True):
-            if isinstance(answer, Refused):
-                answers.refusals[region] = answer
-            else:
-                answers.by_region[region] = answer
-        return answers
+        return Answers.of(dict(zip(asked, found, strict=True)))
 
     async def _ask_one(self, region: str, ask: Ask[Answer], seconds: float) -> Answer | Refused:
         try:

@@ -1,12 +1,15 @@
 """A region leaves the federation: administrators still choose, read and raise the others' records with it."""
 
+import asyncio
 import html
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 from google.protobuf.message import Message
 
+from coordinator.oversight.region_queries import ANSWER_SECONDS
 from gateway.api.coordinator.v1 import administration_pb2 as admin_api
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
@@ -28,6 +31,8 @@ from gateway.api.region.v1.quality_service_pb2_grpc import QualityServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation import catalogue
+from region_node.care.quality.service import QualityService
+from region_node.oversight.complaint_service import ComplaintOversightService
 from tests.federation.browser import Browser
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
@@ -36,7 +41,8 @@ from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 from tests.federation.test_complaint_oversight import raised
 
-GONE = "sichuan"
+GONE, HANGING = "sichuan", "henan"
+Method = Callable[..., Awaitable[object]]
 
 
 def without(configuration: Configuration, region: str) -> Configuration:
@@ -171,6 +177,43 @@ async def test_the_own_figures_of_a_region_stand_where_it_does_not_count_those_o
         assert [row.complaints for row in report.tables[0].rows] == [1]
         for unanswered in (quality.unanswered, report.unanswered):
             assert list(unanswered) == [UnansweredRegion(region="guangdong", reason=Reason.REASON_CALLS_TOO_MANY)]
+
+
+async def test_a_region_that_hangs_keeps_back_nothing_that_the_others_know_of_one_that_has_left(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorecard, count = QualityService.GetScorecard, ComplaintOversightService.CountComplaints
+    monkeypatch.setattr(QualityService, "GetScorecard", hanging(scorecard))
+    monkeypatch.setattr(ComplaintOversightService, "CountComplaints", hanging(count))
+    async with running(tmp_path, databases, ("guangdong", HANGING, GONE)) as federation:
+        here, there = Counter(federation, "guangdong"), Counter(federation, GONE)
+        await here.order("SUSPEND", await there.new_customer())
+        filed = await Complainant(federation, "guangdong").file("BILL_WRONG", await there.new_customer(), wait=20.0)
+        assert filed.owner_region == GONE
+        await leave(federation)
+        channel, month = federation.dial_coordinator("admin/root"), f"{federation.clock.now():%Y-%m}"
+        quality = await QualityOversightServiceStub(channel).ReportQuality(
+            ReportQualityRequest(month=month), timeout=ANSWER_SECONDS
+        )
+        by_region = ComplaintGrouping(by=[ComplaintDimension.COMPLAINT_DIMENSION_REGION])
+        report = await federation.complaint_oversight.ReportComplaints(
+            ReportComplaintsRequest(from_month=month, to_month=month, groupings=[by_region]), timeout=ANSWER_SECONDS
+        )
+        assert [(each.region, each.has_left) for each in quality.scorecards] == [("guangdong", False), (GONE, True)]
+        assert {row.region: row.complaints for row in report.tables[0].rows} == {GONE: 1}
+        for unanswered in (quality.unanswered, report.unanswered):
+            assert list(unanswered) == [UnansweredRegion(region=HANGING, reason=Reason.REASON_REGION_UNREACHABLE)]
+
+
+def hanging(method: Method) -> Method:
+    """A method of a service of nodes which never answers at one of them."""
+
+    async def answer(self: QualityService | ComplaintOversightService, request: Message, context: object) -> object:
+        if self._context.region == HANGING:
+            await asyncio.Event().wait()
+        return await method(self, request, context)
+
+    return answer
 
 
 def too_many(*_: object) -> None:
