@@ -19,13 +19,14 @@ HOUR = 3600  # seconds
 _DEALINGS = Tally(
     "dealings", key=("hour", "region", "operator", "staff_id"), added=("lines", "failures", "unknown_numbers")
 )
-_OF_NOBODY = frozenset(
+OF_NOBODY = frozenset(
     {
         Reason.REASON_SUBSCRIPTION_NOT_FOUND,
         Reason.REASON_CUSTOMER_NOT_FOUND,
         Reason.REASON_PROOF_NOT_OF_NUMBER,
     }
 )
+"""The refusals of numbers that nobody has, and of proofs that may name one."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def count_failure(
     counts alike for all numbers, so that no bound reveals it.
     """
     party, hour = counted_as(dealer), hour_of(now)
-    is_unknown = refused in _OF_NOBODY
+    is_unknown = refused in OF_NOBODY
     _add(tx, party, hour, failures=1, unknown_numbers=int(is_unknown))
     if is_unknown:
         tx.publish(NumberUnknown(party, hour))

@@ -11,13 +11,17 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus, Suspension
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
 from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused, reason_name
 from gateway.store import vault
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
 from region_node.business.joint import items, rules, saga
 from region_node.business.joint.rows import forget_items
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import OPENING, REFUNDS_DUE, EntryKind, transfer
+from region_node.customers.documents.rows import DocumentRow, insert_document
+from region_node.customers.documents.rules import attested
 from region_node.customers.moved_numbers import note_homes
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import CustomerRow, Line, find_line, insert_customer, insert_line
@@ -60,6 +64,35 @@ def give_line(federation: Federation, balance: int = BALANCE) -> None:
     Course(federation).read(HOME, create)
 
 
+def on_file(course: Course, customer_id: str, code: str = "BIZ_LIC") -> Document:
+    """A paper of a customer that is on file at the home of the line, as an order names it."""
+    row = DocumentRow(
+        document_id=f"{HOME}/counter/{customer_id}",
+        customer_id=customer_id,
+        code=code,
+        region=HOME,
+        verifier="clerk",
+        verify_time=to_microseconds(NOW),
+        expire_time=None,
+        withdraw_time=None,
+        media_type="image/png",
+        size=1,
+        content_hash="00" * 32,
+        identity_hash="",
+        register_time=to_microseconds(NOW),
+    )
+    course.read(HOME, lambda tx: insert_document(tx, row))
+    return attested(row.message())
+
+
+def elsewhere(document: Document) -> Document:
+    """A paper as another one, on file under an id that the home of the line does not know."""
+    found = Document()
+    found.CopyFrom(document)
+    found.document_id = f"{OTHER}/counter/none"
+    return found
+
+
 def _credit(tx: Transaction, amount: int) -> None:
     debit, credit = (OPENING, LINE.account_id) if amount > 0 else (LINE.account_id, OPENING)
     posting = transfer(f"opening-{amount}", EntryKind.OPENING, abs(amount), debit=debit, credit=credit)
@@ -97,7 +130,7 @@ REFUSALS: Mapping[str, tuple[Change, Reason.ValueType]] = {
     "has moved": (_has_moved, Reason.REASON_CUSTOMER_MOVED),
     "is erased": (
         lambda tx, line: vault.destroy(tx, [customer_subject(line.customer_id)]),
-        Reason.REASON_SUBSCRIPTION_NOT_FOUND,
+        Reason.REASON_PROOF_NOT_OF_NUMBER,
     ),
 }
 
@@ -127,10 +160,36 @@ def test_nobodys_line_and_a_line_of_another_place_are_refused(federation: Federa
         with pytest.raises(Refused) as refused:
             order_of(federation).submit(number, regions)
         found.append(reason_name(refused.value.reason))
-    assert found == ["NUMBER_INVALID", "NUMBER_UNRESOLVED", "JOINT_LINE_ELSEWHERE", "SUBSCRIPTION_NOT_FOUND"]
+    assert found == ["NUMBER_INVALID", "NUMBER_UNRESOLVED", "JOINT_LINE_ELSEWHERE", "PROOF_NOT_OF_NUMBER"]
     course = order_of(federation)
     course.submit()
-    assert _item(course.order(), "give").error.reason == Reason.REASON_SUBSCRIPTION_NOT_FOUND
+    assert _item(course.order(), "give").error.reason == Reason.REASON_PROOF_NOT_OF_NUMBER
+
+
+def test_a_paper_of_the_holder_on_file_counts_for_its_customer_alone_and_stops_nothing_once_it_has_counted(
+    federation: Federation,
+) -> None:
+    give_line(federation)
+    course, other, invented = (order_of(federation, "BB_MOVE") for _ in range(3))
+    own, foreign = on_file(course, LINE.customer_id), on_file(course, "somebody-else")
+    course.submit(code=[own])
+    course.read(HOME, lambda tx: tx.execute("UPDATE documents SET withdraw_time = verify_time"))
+    course.work(ROOM, "remove")
+    assert _item(course.order(), "remove").state == rules.RESERVED
+    other.submit(code=[foreign])
+    invented.submit(code=[elsewhere(own)])
+    for each in (other, invented):
+        assert _item(each.order(), "remove").error.reason == Reason.REASON_PROOF_NOT_OF_NUMBER
+
+
+def test_a_paper_of_the_new_place_that_the_old_home_does_not_have_on_file_stops_no_order(
+    federation: Federation,
+) -> None:
+    give_line(federation)
+    course = order_of(federation, "BB_MOVE")
+    course.submit(code=[elsewhere(on_file(course, "somebody-else", "ADDR"))])
+    course.work(ROOM, "install", "remove")
+    assert _item(course.order(), "remove").state == rules.COMMITTED
 
 
 def test_at_its_own_node_too_an_operator_system_that_names_many_unknown_numbers_is_told_nothing_more(
@@ -143,7 +202,7 @@ def test_at_its_own_node_too_an_operator_system_that_names_many_unknown_numbers_
     for number in ("+8619844000001", "+8619844000002"):
         with pytest.raises(Refused) as refused:
             course.submit(number, (LEADER, OTHER))
-        assert refused.value.reason == Reason.REASON_SUBSCRIPTION_NOT_FOUND
+        assert refused.value.reason == Reason.REASON_PROOF_NOT_OF_NUMBER
     unknown = NumberUnknown(Party(LEADER, "counter", "clerk-7"), hour_of(course.now))
     for _ in range(most + 1):
         context.unknown_numbers.note(unknown)

@@ -367,7 +367,7 @@ def test_a_home_refuses_a_wrong_code_at_its_own_counter_as_for_an_order_of_one_c
     assert refused.value.reason == Reason.REASON_NOT_VERIFIED
     with pytest.raises(Refused) as refused:
         course.submit(number, (LEADER, OTHER), code(course, name=course.request_id, number=number))
-    assert refused.value.reason == Reason.REASON_SUBSCRIPTION_NOT_FOUND, "the code holds"
+    assert refused.value.reason == Reason.REASON_PROOF_NOT_OF_NUMBER, "the code holds"
 
 
 def test_an_old_code_proves_nothing(federation: Federation) -> None:

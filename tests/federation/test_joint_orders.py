@@ -67,7 +67,7 @@ async def test_at_its_own_node_an_operator_system_is_counted_that_names_a_number
     federation: Federation, staff: Staff
 ) -> None:
     request = staff["guangdong"].request("BB_MOVE", ["guangdong", "henan"], federation.next_number("guangdong"))
-    assert (await refusal(staff["guangdong"].submits(request))).reason == "SUBSCRIPTION_NOT_FOUND"
+    assert (await refusal(staff["guangdong"].submits(request))).reason == "PROOF_NOT_OF_NUMBER"
     counted = "SELECT failures, unknown_numbers FROM dealings WHERE region = 'guangdong'"
     assert federation.database("guangdong").rows(counted) == [(1, 1)]
 

@@ -10,7 +10,6 @@ from gateway.api.region.v1.joint_order_service_pb2 import (
 )
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import CommittedElsewhere, Store
@@ -21,7 +20,7 @@ from region_node.customers.own_readings import count_apart
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
-from region_node.requests.dealings import Dealer
+from region_node.requests.dealings import OF_NOBODY, Dealer
 from region_node.requests.room import Room
 
 
@@ -38,7 +37,7 @@ class JointApplication:
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def submit(self, caller: Caller, request: OrderRequest, places: Sequence[JointPlace]) -> JointOrder:
-        """Accepts a joint order. A refusal since nobody has the number, which is of this region, is counted."""
+        """Accepts a joint order. A refusal that may name a number of this region which nobody has is counted."""
         if caller.identity.role == Role.ROLE_OPERATOR:
             self._context.scopes.require_business(caller.operator, request.business)
         self._room.require(caller.operator, number=request.number, regions=[each.region for each in places])
@@ -46,7 +45,7 @@ class JointApplication:
         try:
             order = await self._store.write(lambda tx: leading.submit(tx, self._context, caller, request, places, now))
         except Refused as refused:
-            if refused.reason == Reason.REASON_SUBSCRIPTION_NOT_FOUND:
+            if refused.reason in OF_NOBODY:
                 dealer = Dealer(self._context.region, caller.operator, request.requester.staff_id)
                 await count_apart(self._store, dealer, now, refused.reason)
             raise

@@ -10,6 +10,7 @@ from datetime import datetime
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointPlace
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
 from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.relay.border import Moved
@@ -17,7 +18,9 @@ from gateway.store.port import Transaction
 from region_node.business.billing.charging import closing, final_charges
 from region_node.business.joint import openings, rules, templates
 from region_node.customers.accounts import ledger
-from region_node.customers.operations import keep_line, readable_line
+from region_node.customers.documents.register import proven_line
+from region_node.customers.documents.rules import identifying
+from region_node.customers.operations import keep_line
 from region_node.customers.preconditions import line_situation, require_preconditions
 from region_node.customers.rows import Line, find_line
 from region_node.customers.verification.bounds import require_few_unknown
@@ -51,7 +54,7 @@ def require_place(
     """Checks at the leading region that the item which ends a line is at the home of the number.
 
     Raises Refused with NUMBER_INVALID, NUMBER_UNRESOLVED, JOINT_LINE_ELSEWHERE, and where this region is the home with
-    UNKNOWN_NUMBERS_TOO_MANY, NOT_VERIFIED, and as that says of the line.
+    UNKNOWN_NUMBERS_TOO_MANY, NOT_VERIFIED, PROOF_NOT_OF_NUMBER, and as that says of the line.
     """
     found = templates.ending(context.federation.business(request.business))
     if found is None:
@@ -69,7 +72,7 @@ def require_place(
         shown = Shown(caller.subject(context.region), request.number, request.documents)
         require_few_unknown(tx, context, dealer, shown, now)
         require_verified(find_key(tx), shown.subject, shown.number, shown.documents)
-        _require_possible(tx, context, request, context.region, place, now)
+        _require_possible(tx, context, request, identifying(request.documents), context.region, place, now)
 
 
 def is_ending(context: RegionContext, order: JointOrder, item: JointItem) -> bool:
@@ -86,14 +89,16 @@ def problem_of(
 ) -> Refused | None:
     """The reason why the line cannot be opened, or its end promised, now; None where it can, or the item has no line.
 
-    A held item is committed: where nothing is left to end, it goes on.
+    Papers that identify the holder of the ended line have to be good as the item is taken in. The others are of the new
+    place. A held item is committed: where nothing is left to end, it goes on.
     """
     if item.opens_line:
         return openings.problem_of(tx, context, order, item, now)
     if not item.ends_line:
         return None
+    proofs = identifying(order.request.documents) if item.state == rules.ACKNOWLEDGED else ()
     try:
-        _require_possible(tx, context, order.request, order.leader_region, item.place, now)
+        _require_possible(tx, context, order.request, proofs, order.leader_region, item.place, now)
     except Refused as refused:
         is_idle = item.state == rules.HELD and refused.reason in _GONE
         return None if is_idle else refused
@@ -122,16 +127,30 @@ def follow(tx: Transaction, context: RegionContext, order: JointOrder, item: Joi
 
 
 def _require_possible(
-    tx: Transaction, context: RegionContext, request: OrderRequest, asking: str, place: int, now: datetime
+    tx: Transaction,
+    context: RegionContext,
+    request: OrderRequest,
+    proofs: Sequence[Document],
+    asking: str,
+    place: int,
+    now: datetime,
 ) -> None:
-    line = _require_line(tx, context, request.number, asking, place)
+    line = _require_line(tx, context, request.number, proofs, asking, place, now)
     business = context.federation.business(request.business)
     require_preconditions(business.preconditions, line_situation(tx, context, line, asking, now))
 
 
-def _require_line(tx: Transaction, context: RegionContext, number: str, asking: str, place: int) -> Line:
+def _require_line(
+    tx: Transaction,
+    context: RegionContext,
+    number: str,
+    proofs: Sequence[Document],
+    asking: str,
+    place: int,
+    now: datetime,
+) -> Line:
     try:
-        return readable_line(tx, context.federation, context.region, number, asking=asking)
+        return proven_line(tx, context, number, proofs, now, asking=asking)
     except Moved as moved:
         raise Refused(Reason.REASON_JOINT_LINE_ELSEWHERE, region=moved.region, place=str(place)) from moved
 
@@ -139,7 +158,7 @@ def _require_line(tx: Transaction, context: RegionContext, number: str, asking: 
 def _end(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> None:
     """Ends the line of an item that is done. One that has ended otherwise is left as it is."""
     try:
-        line = _require_line(tx, context, order.request.number, context.region, item.place)
+        line = _require_line(tx, context, order.request.number, (), context.region, item.place, now)
     except Refused as refused:
         if refused.reason in _GONE:
             return

@@ -132,6 +132,11 @@ def is_reusable(federation: Federation, code: str) -> bool:
     return code not in MATERIALS_OF_THE_MOMENT and federation.is_reusable(code)
 
 
+def identifying(documents: Sequence[Document]) -> list[Document]:
+    """Those of some documents that identify the holder of a line."""
+    return [each for each in documents if each.code in IDENTIFYING]
+
+
 def require_good(registered: RegisteredDocument, now: datetime) -> None:
     """Raises Refused for a document on file that was withdrawn or has expired."""
     if registered.HasField("withdraw_time"):
