@@ -12,22 +12,21 @@ _AT_ONCE = 100  # changes that a watch reads at a time
 
 
 def _changes_after(tx: Transaction, sequence: int, _name: str) -> list[Change[Alarm]]:
-    """The alarms that changed after a change, each in its current state."""
-    return [_told(each, sequence) for each in changes_after(tx, sequence, _AT_ONCE)]
+    """The creations and last changes of alarms after a change, each with the alarm in its current state."""
+    return [_told(each) for each in changes_after(tx, sequence, _AT_ONCE)]
 
 
-def _told(change: AlarmChange, after: int) -> Change[Alarm]:
+def _told(change: AlarmChange) -> Change[Alarm]:
     alarm = change.alarm
-    time = alarm.change_time if alarm.HasField("change_time") else alarm.raise_time
-    return Change(change.number, alarm.id, alarm, _kinds(change, after), to_microseconds(from_timestamp(time)))
+    time = alarm.raise_time if change.is_creation else alarm.change_time
+    return Change(change.number, alarm.id, alarm, _kinds(change), to_microseconds(from_timestamp(time)))
 
 
-def _kinds(change: AlarmChange, after: int) -> Sequence[ChangeKind]:
-    """What may have changed in an alarm after a change: of its changes the last one is kept alone."""
-    is_first = change.alarm.version == 1
-    created = (ChangeKind.CREATED,) if is_first or (change.first or 0) > after else ()
-    state = (ChangeKind.STATE,) if is_cleared(change.alarm) else ()
-    return (*created, *state, *(() if is_first else (ChangeKind.ATTRIBUTE,)))
+def _kinds(change: AlarmChange) -> Sequence[ChangeKind]:
+    """What may have changed: of the changes since the creation the last one is kept alone."""
+    if change.is_creation:
+        return (ChangeKind.CREATED,)
+    return (ChangeKind.STATE, ChangeKind.ATTRIBUTE) if is_cleared(change.alarm) else (ChangeKind.ATTRIBUTE,)
 
 
 ALARM_FEED = Feed(_changes_after, last_change)

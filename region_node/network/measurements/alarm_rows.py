@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState
@@ -214,18 +215,23 @@ def _total(tx: Transaction, wanted: AlarmFilter) -> int | None:
 
 @dataclass(frozen=True)
 class AlarmChange:
-    """The last change of an alarm."""
+    """The creation or the last change of an alarm, which is in its present state."""
 
     number: int
-    first: int | None
-    """The number of its first change. None for an alarm of an older version."""
     alarm: Alarm = field(repr=False)
+    is_creation: bool
 
 
 def changes_after(tx: Transaction, change: int, limit: int) -> list[AlarmChange]:
-    """At most `limit` alarms that changed after a change, by their last change, the first first."""
-    sql = "SELECT change, first_change, body FROM alarms WHERE change > :change ORDER BY change LIMIT :limit"
-    return tx.all(_change, sql, change=change, limit=limit)
+    """At most `limit` creations and last changes of alarms after a change, the first first.
+
+    An alarm that has changed since its creation has both, so that no reader passes the creation over.
+    """
+    created = "SELECT first_change, body FROM alarms WHERE first_change > :change AND first_change < change"
+    creations = tx.all(_creation, f"{created} ORDER BY first_change LIMIT :limit", change=change, limit=limit)
+    last = "SELECT change, body FROM alarms WHERE change > :change ORDER BY change LIMIT :limit"
+    changes = tx.all(_change, last, change=change, limit=limit)
+    return sorted([*creations, *changes], key=attrgetter("number"))[:limit]
 
 
 def last_change(tx: Transaction) -> int:
@@ -245,8 +251,13 @@ def _numbered(change: int, body: bytes) -> tuple[int, Alarm]:
     return change, Alarm.FromString(body)
 
 
-def _change(number: int, first: int | None, body: bytes) -> AlarmChange:
-    return AlarmChange(number, first, Alarm.FromString(body))
+def _creation(number: int, body: bytes) -> AlarmChange:
+    return AlarmChange(number, Alarm.FromString(body), is_creation=True)
+
+
+def _change(number: int, body: bytes) -> AlarmChange:
+    alarm = Alarm.FromString(body)
+    return AlarmChange(number, alarm, is_creation=alarm.version == 1)
 
 
 def _counted(tx: Transaction, *, alarms: int, changes: int) -> _Numbers:
