@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.cli.federation.proposals import read_proposal, write_proposal
+from coordinator.cli.federation.proposals import read_proposal, statement_of, write_proposal
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.security.private_keys import open_key
 from gateway.security.signing import Signer
@@ -140,6 +140,12 @@ def test_nobody_signs_what_is_shown_otherwise(signing: Signing) -> None:
         write_proposal(path, false)
         assert "is no proposal" in (told := signing.refused("sign", "one.bin", "--key", "li.key", "--yes")), problem
         assert problem in told or field == "previous_statement"
+    absurd, false = statement_of(right), type(right)()
+    false.CopyFrom(right)
+    absurd.end_time.seconds = 2**62
+    false.revision.statement = absurd.SerializeToString()
+    write_proposal(path, false)
+    assert "out of range" in signing.refused("sign", "one.bin", "--key", "li.key", "--yes")
     write_proposal(path, right)
     signing.done("create-key", "other.key")
     assert "none of the administrators" in signing.refused("sign", "one.bin", "--key", "other.key", "--yes")

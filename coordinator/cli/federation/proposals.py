@@ -19,7 +19,15 @@ from gateway.api.federation.v1.revision_pb2 import (
 )
 from gateway.cli.clock import command_clock
 from gateway.cli.exits import NotDone
-from gateway.federation.revisions import RevisionRefused, digest, parsed, signature_of, signers, statement_after
+from gateway.federation.revisions import (
+    RevisionRefused,
+    digest,
+    parsed,
+    signature_of,
+    signers,
+    stated_time,
+    statement_after,
+)
 from gateway.process.files import replace_file
 from gateway.security.private_keys import KeyUnusable
 from gateway.security.signing import Signer
@@ -54,6 +62,7 @@ def read_proposal(path: Path) -> ProposedRevision:
     try:
         proposed = ProposedRevision.FromString(path.read_bytes())
         statement = statement_of(proposed)
+        stated_time(statement.end_time)  # it is shown before anybody signs
         if digest(proposed.configuration) != statement.configuration_digest:
             raise RevisionRefused(translated("its configuration is not the one of its statement"))
         if statement.previous_digest != proposed.previous.digest:

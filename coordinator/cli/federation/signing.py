@@ -28,7 +28,7 @@ from gateway.api.federation.v1.revision_pb2 import Administration, Anchor, Propo
 from gateway.cli.exits import NotDone
 from gateway.federation.administration_rules import administration_warnings
 from gateway.federation.anchors import anchor_text
-from gateway.federation.revisions import parsed
+from gateway.federation.revisions import parsed, stated_time
 from gateway.federation.rules import difference
 from gateway.process.files import replace_file
 from gateway.security.private_keys import is_in_token
@@ -202,7 +202,7 @@ def tell_proposal(file: Path, proposed: ProposedRevision, *, err: bool = False) 
             path=file,
             revision=statement.revision,
             federation=statement.federation,
-            end=f"{statement.end_time.ToDatetime():%Y-%m-%d}",
+            end=f"{stated_time(statement.end_time):%Y-%m-%d}",
             count=len(names),
             threshold=proposed.previous.administration.threshold,
             names=", ".join(names) or "-",
