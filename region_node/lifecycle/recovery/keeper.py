@@ -59,8 +59,8 @@ class FenceKeeper:
         self._is_followed, self._doubted = False, AuditHead()
         self.last_time = EPOCH
         """The time of the last row of the chain before this process has served anything; 1970 for an empty one."""
-        self.start_time = ports.clock.now()
-        """The time at which that row was looked for. Receipts of this process are later."""
+        self.start_time = EPOCH
+        """The time at which `start` looked for that row. Receipts of this process are later."""
         ports.fence.on_change(self._note)
         self._note()
 
