@@ -60,8 +60,8 @@ def submit(
     """
     order = JointOrder(request=request, places=places)
     key = caller.key(b"joint\0" + order.SerializeToString(deterministic=True))
-    require_unrestricted(tx, request.number)
     if (known := known_request(JOINT, tx, key)) is not None:
+        require_unrestricted(tx, request.number)
         return known
     _check(tx, context, caller, request, places, now)
     number = next_joint_number(tx)

@@ -20,6 +20,7 @@ from region_node.business.joint import openings, rules, templates
 from region_node.customers.accounts import ledger
 from region_node.customers.documents.register import proven_line
 from region_node.customers.documents.rules import identifying
+from region_node.customers.known_statuses import require_unrestricted
 from region_node.customers.operations import keep_line
 from region_node.customers.preconditions import line_situation, require_preconditions
 from region_node.customers.rows import Line, find_line
@@ -53,11 +54,14 @@ def require_place(
 ) -> None:
     """Checks at the leading region that the item which ends a line is at the home of the number.
 
-    Raises Refused with NUMBER_INVALID, NUMBER_UNRESOLVED, JOINT_LINE_ELSEWHERE, and where this region is the home with
-    UNKNOWN_NUMBERS_TOO_MANY, NOT_VERIFIED, PROOF_NOT_OF_NUMBER, and as that says of the line.
+    Where this region is the home, it checks the proof before the status of the customer. Elsewhere, nothing proves the
+    customer here. Raises Refused with NUMBER_INVALID, NUMBER_UNRESOLVED, JOINT_LINE_ELSEWHERE, CUSTOMER_RESTRICTED, and
+    where this region is the home with UNKNOWN_NUMBERS_TOO_MANY, NOT_VERIFIED, PROOF_NOT_OF_NUMBER, and as that says of
+    the line.
     """
     found = templates.ending(context.federation.business(request.business))
     if found is None:
+        require_unrestricted(tx, request.number)
         return
     _, place = found
     if not request.number:
@@ -67,12 +71,14 @@ def require_place(
         raise Refused(Reason.REASON_NUMBER_UNRESOLVED, number=request.number)
     if places[place - 1].region != home:
         raise Refused(Reason.REASON_JOINT_LINE_ELSEWHERE, region=home, place=str(place))
-    if home == context.region:
-        dealer = Dealer(context.region, caller.operator, request.requester.staff_id)
-        shown = Shown(caller.subject(context.region), request.number, request.documents)
-        require_few_unknown(tx, context, dealer, shown, now)
-        require_verified(find_key(tx), shown.subject, shown.number, shown.documents)
-        _require_possible(tx, context, request, identifying(request.documents), context.region, place, now)
+    if home != context.region:
+        require_unrestricted(tx, request.number)
+        return
+    dealer = Dealer(context.region, caller.operator, request.requester.staff_id)
+    shown = Shown(caller.subject(context.region), request.number, request.documents)
+    require_few_unknown(tx, context, dealer, shown, now)
+    require_verified(find_key(tx), shown.subject, shown.number, shown.documents)
+    _require_possible(tx, context, request, identifying(request.documents), context.region, place, now)
 
 
 def is_ending(context: RegionContext, order: JointOrder, item: JointItem) -> bool:
