@@ -93,7 +93,7 @@ def _operations(document: Schema) -> Iterator[Section]:
 def _types(document: Schema) -> Iterator[Section]:
     schemas = cast("Mapping[str, Mapping[str, Schema]]", document["components"])["schemas"]
     for name, schema in cast("Mapping[str, Mapping[str, Mapping[str, Schema]]]", schemas).items():
-        rows = [(path, "", each) for path, each in attributes_of(schema["properties"])]
+        rows = [(path, "", each) for path, each in attributes_of(schema["properties"], {})]
         yield Section(name, "", [_table("Attributes", rows)])
 
 

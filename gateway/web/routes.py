@@ -165,8 +165,9 @@ class Route:
         """The paths of the attributes of a list by which the RPC does not select."""
         if not self.selection.order or self.resource is None:
             return ()
-        properties = cast("Mapping[str, Schema]", self.resource.schema("")[0]["properties"])
-        return [path for path in paths_of(properties) if path not in self.selection.known]
+        told, definitions = self.resource.schema("")
+        properties = cast("Mapping[str, Schema]", told["properties"])
+        return [path for path in paths_of(properties, definitions) if path not in self.selection.known]
 
     def rpc_of(self, message: Message) -> str:
         """The RPC that takes a message: requests have the name of their RPC."""

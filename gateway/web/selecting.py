@@ -144,17 +144,25 @@ def fields_of(query: Query) -> Collection[str]:
     return {*ALWAYS, *named} if named else ()
 
 
-def attributes_of(properties: Mapping[str, Schema], before: str = "") -> Iterator[tuple[str, Schema]]:
-    """The attributes of an object at their paths, and those of the objects in them."""
+def attributes_of(
+    properties: Mapping[str, Schema], schemas: Mapping[str, Schema], before: str = ""
+) -> Iterator[tuple[str, Schema]]:
+    """The attributes of an object at their paths, and those of the objects in them.
+
+    `schemas` are those of the objects, by their references. An object within itself ends the path.
+    """
     for name, schema in properties.items():
-        place = f"{before}{name}"
+        place, held = f"{before}{name}", _inner(schema)
         yield place, schema
-        yield from attributes_of(cast("Mapping[str, Schema]", _inner(schema).get("properties", {})), f"{place}.")
+        reference = held.get("$ref")
+        inner = held if reference is None else schemas.get(str(reference), {})
+        others = {each: found for each, found in schemas.items() if each != reference}
+        yield from attributes_of(cast("Mapping[str, Schema]", inner.get("properties", {})), others, f"{place}.")
 
 
-def paths_of(properties: Mapping[str, Schema]) -> Sequence[str]:
-    """The paths of all texts, numbers and flags of an object."""
-    return [path for path, schema in attributes_of(properties) if _inner(schema).get("type") in _SIMPLE]
+def paths_of(properties: Mapping[str, Schema], schemas: Mapping[str, Schema]) -> Sequence[str]:
+    """The paths of all texts, numbers and flags of an object. `schemas` as of `attributes_of`."""
+    return [path for path, schema in attributes_of(properties, schemas) if _inner(schema).get("type") in _SIMPLE]
 
 
 def _inner(schema: Schema) -> Schema:

@@ -29,6 +29,8 @@ class Known:
 
     id: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    created: Mapping[str, object] = field(default_factory=dict)
+    """The answer to its `POST`; empty where it was made otherwise."""
 
 
 async def order(federation: Federation, web: WebCaller, guangdong: Counter, **characteristics: str) -> Known:
@@ -84,7 +86,7 @@ async def made(federation: Federation, web: WebCaller, path: str, body: Mapping[
     """Makes a resource."""
     answer = await web.ask("POST", path, body, Idempotency_Key=federation.next_id(), Prefer="wait=10")
     assert answer.status == HTTPStatus.CREATED, answer.text
-    return Known(str(answer.body["id"]))
+    return Known(str(answer.body["id"]), created=answer.body)
 
 
 def papers(number: str, documents: Sequence[Document]) -> Mapping[str, str]:

@@ -242,8 +242,10 @@ def test_the_paths_of_a_resource_lead_to_texts_numbers_and_flags_alone() -> None
     text: Schema = {"type": "string"}
     inner: Schema = {"type": "array", "items": {"type": "object", "properties": {"role": text}}}
     names: Schema = {"type": "array", "items": text}
-    properties: Mapping[str, Schema] = {"id": text, "party": inner, "name": names, "other": {"$ref": "#/other"}}
-    assert paths_of(properties) == ["id", "party.role", "name"]
+    node: Schema = {"type": "object", "properties": {"at": text, "below": {"type": "array", "items": {"$ref": "node"}}}}
+    held: Mapping[str, Schema] = {"node": {"$ref": "node"}, "other": {"$ref": "other"}}
+    properties: Mapping[str, Schema] = {"id": text, "party": inner, "name": names, **held}
+    assert paths_of(properties, {"node": node}) == ["id", "party.role", "name", "node.at"]
 
 
 def test_a_door_selects_by_what_the_rpc_does_not_select_by_or_only_roughly() -> None:
