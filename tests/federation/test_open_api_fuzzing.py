@@ -33,6 +33,8 @@ CHECKS = (
     "response_schema_conformance",
 )
 SLOW = "--suppress-health-check=all"  # bodies of TM Forum's schemas take long to make up
+LARGE = "/tmf-api/productOrdering"
+"""Paths with this start have bodies, by TM Forum's files, of which one run has no time for the phase `coverage`."""
 APIS = pytest.mark.parametrize("api", served_apis(), ids=lambda api: api.root)
 
 
@@ -115,7 +117,8 @@ async def test_answers_have_the_form_of_the_files_of_tm_forum(
     schema.write_text(json.dumps(document))
     await name_known(federation, web, guangdong, api, tmp_path)
     served = [f"--include-name={route.verb} {route.path}" for route in api.routes if _operation(document, route)]
-    await require_conforming(web, schema, api.root, "--phases=fuzzing", "--mode=positive", SLOW, *served)
+    phases = "fuzzing" if api.root.startswith(LARGE) else "coverage,fuzzing"
+    await require_conforming(web, schema, api.root, f"--phases={phases}", "--mode=positive", SLOW, *served)
 
 
 @APIS
