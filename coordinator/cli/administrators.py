@@ -13,8 +13,10 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.cli.exits import CannotReach, NotDone
 from gateway.security.certificate_renewal import NotRenewed, install_answer
 from gateway.security.identity import Identity, parse
-from gateway.security.renewal_proofs import proof_of_member, proven_request
+from gateway.security.member_proofs import proof_of_member
+from gateway.security.renewal_proofs import proven_request
 from gateway.security.renewing import RenewedFiles
+from gateway.security.signing import RENEWAL
 from gateway.security.tls import Credentials, CredentialsUnusable
 from gateway.time.clock import SystemClock
 from gateway.wording.languages import translated
@@ -51,7 +53,7 @@ def renew(asking: Asking, wait: int) -> None:
         files.complete()
         files.require_writable()
         identity = _administrator(credentials, federation)
-        prove = proof_of_member(credentials, clock)
+        prove = proof_of_member(credentials, clock, RENEWAL)
         request = proven_request(identity, 0, files.fresh_key(), prove, clock.now())
         answer = _answered(asking, request, wait)
         authorities = x509.load_pem_x509_certificates(credentials.authority.read_bytes())

@@ -17,8 +17,9 @@ from gateway.errors import Refused
 from gateway.security.enrolling import RequestedRenewal
 from gateway.security.issuers import RENEWING
 from gateway.security.issuing import IssuerDirectory
+from gateway.security.member_proofs import MemberProof
 from gateway.security.private_keys import KeyUnusable
-from gateway.security.renewal_proofs import RenewalProof, require_member_proof
+from gateway.security.renewal_proofs import require_member_proof
 from gateway.security.signing import RENEWAL, TrustedKeys
 from gateway.wording.languages import refusal, translated
 
@@ -113,7 +114,7 @@ class Issuing:
         """Raises ValueError or Refused unless the member has signed its statement."""
         certificate, region = renewal.signing_certificate, asked.identity.region
         if not region:
-            proof = RenewalProof(certificate, renewal.signature)
+            proof = MemberProof(certificate, renewal.signature)
             require_member_proof(asked, renewal.statement, proof, self._keys, now)
             return
         self._keys.accept(region, certificate, now)

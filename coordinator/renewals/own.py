@@ -10,8 +10,8 @@ from coordinator.routing.channels import RegionChannels
 from coordinator.settings import CoordinatorSettings
 from gateway.security.authority_file import follow_authority
 from gateway.security.certificate_renewal import CertificateRenewal, RenewalPorts
-from gateway.security.renewal_proofs import proof_of_member
-from gateway.security.signing import TrustedKeys
+from gateway.security.member_proofs import proof_of_member
+from gateway.security.signing import RENEWAL, TrustedKeys
 from gateway.security.tls import RenewedCredentials
 from gateway.time.clock import SystemClock
 
@@ -39,7 +39,7 @@ def _renewal(
             credentials=credentials,
             identity=settings.identity,
             process=0,
-            prove=proof_of_member(credentials, clock),
+            prove=proof_of_member(credentials, clock, RENEWAL),
             authorities=lambda: keys.authorities,
             ask=partial(service.renew, caller=settings.identity),
             clock=clock,

@@ -19,7 +19,8 @@ from gateway.rpc.calls import current_call
 from gateway.rpc.rates import Rate
 from gateway.security.enrolling import LONGEST_AGE, PROCESSES, RequestedRenewal
 from gateway.security.identity import Identity
-from gateway.security.renewal_proofs import RenewalProof, require_member_proof
+from gateway.security.member_proofs import MemberProof
+from gateway.security.renewal_proofs import require_member_proof
 from gateway.security.signing import RENEWAL, TrustedKeys
 from gateway.time.clock import Clock, from_timestamp
 
@@ -98,7 +99,7 @@ class RenewalService(RenewalServiceServicer):
     def _asked(self, request: contract.RenewCertificateRequest, caller: Identity) -> RequestedRenewal:
         """The renewal that a member asks for. Raises Refused, mostly with CERTIFICATE_REQUEST_INVALID."""
         now, statement = self._clock.now(), request.statement
-        proof = RenewalProof(request.signing_certificate, request.signature)
+        proof = MemberProof(request.signing_certificate, request.signature)
         try:
             asked = RequestedRenewal.parse(statement, self._federation)
             if asked.identity != caller:

@@ -20,7 +20,8 @@ from gateway.errors import Refused, Unreachable
 from gateway.process.metrics import observe
 from gateway.security.enrolling import UNREADABLE, RequestedRenewal
 from gateway.security.identity import Identity
-from gateway.security.renewal_proofs import Prove, proven_request
+from gateway.security.member_proofs import Prove
+from gateway.security.renewal_proofs import proven_request
 from gateway.security.renewing import RenewedFiles, due_at, further_names, remove_ended
 from gateway.security.tls import CredentialsUnusable, RenewedCredentials
 from gateway.time.clock import Clock

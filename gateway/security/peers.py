@@ -24,7 +24,7 @@ from gateway.security.issuers import issuer_of, may_issue
 _CERTIFICATE = "x509_pem_cert"
 _CHAIN = "x509_pem_cert_chain"
 # A chain has one issuer, and perhaps the authority; what is longer is no chain of this federation.
-_LONGEST_CHAIN = 16 * 1024  # bytes of PEM
+LONGEST_CHAIN = 16 * 1024  # bytes of PEM
 _REMEMBERED = 1024
 # RFC 5280, 4.2: a certificate with a critical extension that the reader does not process must be refused.
 _PROCESSED = (x509.BasicConstraints.oid, x509.KeyUsage.oid, x509.SubjectAlternativeName.oid)
@@ -79,7 +79,7 @@ def peer_of(auth_context: Mapping[str, Iterable[bytes]], federation: str) -> Pee
     """
     identity = from_auth_context(auth_context, federation)
     chain = b"".join(auth_context.get(_CHAIN, ()))
-    if len(chain) > _LONGEST_CHAIN:
+    if len(chain) > LONGEST_CHAIN:
         raise Refused(Reason.REASON_UNAUTHENTICATED)
     try:
         return _proven(identity, b"".join(auth_context.get(_CERTIFICATE, ())), chain)

@@ -277,7 +277,7 @@ class TrustedKeys:
 
     def __init__(self, authority: bytes, federation: str) -> None:
         self._authorities = _authorities(authority)
-        self._federation = federation
+        self.federation: Final = federation
         self.revocations: Final = Revocations(authority, federation)
         """The revoked certificates, by lists under the same authority. Such a certificate's key is dropped."""
         self.revocations.on_change(self._drop_distrusted)
@@ -417,7 +417,7 @@ class TrustedKeys:
         if issuer is None:
             raise ValueError("not issued by the authority of the federation")
         require_signing(certificate)
-        owner = Identity(self._federation, Role.ROLE_REGION, region, "")
+        owner = Identity(self.federation, Role.ROLE_REGION, region, "")
         if uris_of(certificate) != [owner.uri]:
             raise ValueError(f"not issued to {owner.uri} alone")
         return _Accepted(certificate.public_bytes(Encoding.PEM), certificate, issuer, _ed25519(certificate))

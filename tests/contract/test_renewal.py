@@ -40,7 +40,8 @@ from gateway.security.enrolling import RequestedRenewal, certificate_request
 from gateway.security.identity import parse, server_name
 from gateway.security.issuers import COORDINATORS, NODES
 from gateway.security.issuing import IssuerDirectory
-from gateway.security.renewal_proofs import proof_of_member, proven_request
+from gateway.security.member_proofs import proof_of_member
+from gateway.security.renewal_proofs import proven_request
 from gateway.security.signing import RENEWAL
 from gateway.security.tls import Credentials, CredentialsUnusable, RenewedCredentials
 from gateway.time.clock import to_timestamp
@@ -310,7 +311,7 @@ def test_what_a_member_has_not_signed_by_its_own_certificate_in_force_is_no_rene
             def asked(path: str, by: Credentials, late: timedelta = timedelta(0)) -> RenewCertificateRequest:
                 identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
                 key = ec.generate_private_key(ec.SECP256R1())
-                return proven_request(identity, 0, key, proof_of_member(by, CLOCK), now() + late)
+                return proven_request(identity, 0, key, proof_of_member(by, CLOCK, RENEWAL), now() + late)
 
             altered = asked("admin/li", li)
             altered.signature = asked("admin/li", li).signature

@@ -28,9 +28,10 @@ from gateway.federation.suspensions import signed_suspension
 from gateway.rpc.channels import health_of
 from gateway.security.authority import TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import parse
-from gateway.security.renewal_proofs import proof_of_member, proof_of_region, proven_request
+from gateway.security.member_proofs import proof_of_member
+from gateway.security.renewal_proofs import proof_of_region, proven_request
 from gateway.security.sealing import Route
-from gateway.security.signing import Signer
+from gateway.security.signing import RENEWAL, Signer
 from gateway.time.clock import to_timestamp
 from tests.federation.certificates import FEDERATION
 from tests.federation.counter import REQUESTER
@@ -70,7 +71,7 @@ async def reads_customer(scene: Scene, path: str, node: str, number: str) -> str
 def renewal(scene: Scene, path: str, name: str, key: ec.EllipticCurvePrivateKey) -> RenewCertificateRequest:
     """A request for a certificate of the member with this name, proven by the stolen keys."""
     federation, identity = scene.federation, parse(uri_of(name), FEDERATION)
-    prove = proof_of_member(federation.certificates.credentials(path), federation.clock)
+    prove = proof_of_member(federation.certificates.credentials(path), federation.clock, RENEWAL)
     if identity.role == Role.ROLE_REGION:
         files = federation.certificates.signing(path)
         prove = proof_of_region(Signer.load(files.key), files.certificate.read_bytes())
