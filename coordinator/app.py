@@ -117,6 +117,7 @@ from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
+from gateway.auditing.chain_heads import HeadSigner
 from gateway.auditing.denial_log import DenialLog
 from gateway.backups.history import observe_backups
 from gateway.federation.versions import OwnVersion
@@ -128,9 +129,10 @@ from gateway.process.starting import persistently
 from gateway.process.telemetry import Telemetry
 from gateway.rpc.channels import Dialer, OwnCertificate
 from gateway.rpc.server import LISTENERS, Service
+from gateway.security.member_proofs import proof_of_member
 from gateway.security.metrics import observe_certificates
 from gateway.security.renewing import completed
-from gateway.security.signing import TrustedKeys
+from gateway.security.signing import COORDINATOR_HEAD, TrustedKeys
 from gateway.security.tls import server_credentials
 from gateway.store.agreed_time import AgreedTimeKeeper, last_agreed
 from gateway.store.metrics import observe_store
@@ -256,7 +258,8 @@ def _parts(
     channels.update(members.all())  # channels to the members of the stored registry, which may stay unchanged for long
     denial_log = DenialLog(store, clock)
     follow_registry(registry, keys.revocations)
-    own_chains = OwnChains(settings.name, store, registry if settings.etcd is not None else None)
+    signer = HeadSigner(proof_of_member(settings.own_credentials, clock, COORDINATOR_HEAD), clock)
+    own_chains = OwnChains(settings.name, store, registry if settings.etcd is not None else None, signer)
     federation = FederationService(
         FederationPorts(
             registry,

@@ -7,10 +7,11 @@ from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKi
 
 
 def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[int, RequestedRow]) -> None:
-    """Adds sightings to a verdict, and a problem for each sighting that disagrees with the region's chain.
+    """Adds sightings to a verdict, and a problem for each signed one that disagrees with the chain.
 
     `told` maps row numbers to rows: the last row of the chain, and the rows at the sightings. Behind a break the rest
-    of the chain is unknown; a sighting there disagrees only where rows differ.
+    of the chain is unknown; a sighting there disagrees only where rows differ. A head that nobody has signed may be
+    invented by its witness: it accuses nobody.
     """
     is_walked = not verdict.problems
     end = told.get(verdict.head.sequence)
@@ -18,7 +19,9 @@ def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[
         found = told.get(sighting.head.sequence)
         sighting.agrees = sighting.head.sequence == 0 or (found is not None and found.head.hash == sighting.head.hash)
         verdict.sightings.append(sighting)
-        if found is not None and not sighting.agrees:
+        if sighting.agrees or not sighting.signer:
+            continue
+        if found is not None:
             verdict.problems.append(
                 ChainProblem(
                     kind=ChainProblemKind.CHAIN_PROBLEM_KIND_REWRITTEN,
@@ -27,7 +30,7 @@ def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[
                     witness=sighting.witness,
                 )
             )
-        elif not sighting.agrees and is_walked:
+        elif is_walked:
             verdict.problems.append(
                 ChainProblem(
                     kind=ChainProblemKind.CHAIN_PROBLEM_KIND_CUT,

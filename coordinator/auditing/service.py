@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -30,22 +30,26 @@ from gateway.api.region.v1.audit_service_pb2 import (
     RequestedRow,
     VerifyChainRequest,
     VerifyChainResponse,
+    WitnessedHead,
 )
 from gateway.api.region.v1.audit_service_pb2_grpc import AuditServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing.audit import Head
+from gateway.auditing.chain_heads import head_signer
 from gateway.auditing.walking import MOST_SEQUENCES, verified_part
 from gateway.errors import Refused, Unreachable
 from gateway.federation.witnesses import may_witness, witnesses_of
 from gateway.rpc.channels import invoke
 from gateway.rpc.incidents import contained
 from gateway.security.signing import AUDIT_HEAD, TrustedKeys
-from gateway.time.clock import Clock, to_timestamp
+from gateway.time.clock import Clock, from_microseconds, to_timestamp
 
 ANSWER_SECONDS = 10.0  # for one part of one chain
 LONGEST_WALK = 1800.0  # seconds, through all parts of one chain
 LONGEST_KNOWN_WALK = 4 * LONGEST_WALK  # through one whose heads others have seen
 _AT_ONCE = 4  # chains that are read at the same time, beside all other work of their regions
+# Of one region: the two chains at each of many addresses. A region that tells more has invented them.
+_MOST_CHAIN_HEADS = 64
 _COORDINATOR = "coordinator"
 Answer = TypeVar("Answer")
 AskPart = Callable[[VerifyChainRequest], Awaitable[VerifyChainResponse | Refused]]
@@ -117,15 +121,29 @@ class AuditOversightService(AuditOversightServiceServicer):
         for witness, answer in zip(asked, answers, strict=True):
             if not isinstance(answer, Refused):
                 for each in answer.heads:
-                    sighting = Sighting(
-                        witness=f"region/{witness}", head=each.head, time=each.time, endpoint=each.endpoint
-                    )
-                    if each.chain:
-                        if (key := _chain_key(each.chain)) in seen:
-                            seen[key].append(sighting)
-                    else:
-                        self._add(seen, each.region, sighting)
+                    if not each.chain:
+                        self._add(
+                            seen, each.region, Sighting(witness=f"region/{witness}", head=each.head, time=each.time)
+                        )
+                own = [each for each in answer.heads if each.chain and _chain_key(each.chain) in seen]
+                for each in own[:_MOST_CHAIN_HEADS]:
+                    seen[_chain_key(each.chain)] += self._of_coordinators(f"region/{witness}", each)
         return seen
+
+    def _of_coordinators(self, witness: str, kept: WitnessedHead) -> Iterator[Sighting]:
+        """The last head that a coordinator has signed itself, and the kept one where that is another."""
+        signed, unsigned = kept.signed, AuditHead(sequence=kept.head.sequence, hash=kept.head.hash)
+        signer = head_signer(signed, self._ports.keys) if signed.chain == kept.chain else ""
+        if signer:
+            yield Sighting(
+                witness=witness,
+                head=AuditHead(sequence=signed.sequence, hash=signed.hash, signature=signed.signature),
+                time=to_timestamp(from_microseconds(signed.sign_time_us)),
+                endpoint=kept.endpoint,
+                signer=signer,
+            )
+        if not signer or (signed.sequence, signed.hash) != (unsigned.sequence, unsigned.hash):
+            yield Sighting(witness=witness, head=unsigned, time=kept.time, endpoint=kept.endpoint)
 
     def _add(self, seen: dict[str, list[Sighting]], region: str, sighting: Sighting) -> None:
         """Adds a sighting that the region itself has signed: an invented head must accuse nobody."""
@@ -133,6 +151,7 @@ class AuditOversightService(AuditOversightServiceServicer):
         if region not in seen:
             return
         if self._ports.keys.verify(region, AUDIT_HEAD, head.signed_bytes(), sighting.head.signature):
+            sighting.signer = f"region/{region}"
             seen[region].append(sighting)
         else:
             _log.warning("%s keeps a head of %s that its key did not sign", sighting.witness, region)
@@ -148,7 +167,7 @@ class AuditOversightService(AuditOversightServiceServicer):
             return await judged(verdict, seen, lambda request: self._call(region, _verify_part(request)))
 
     async def _own_verdict(self, chain: str, seen: list[Sighting]) -> ChainVerdict:
-        """The verdict on a chain of the coordinators. Its heads are not signed: each names who told it to whom."""
+        """The verdict on a chain of the coordinators."""
         own = self._ports.own
 
         async def part(request: VerifyChainRequest) -> VerifyChainResponse | Refused:

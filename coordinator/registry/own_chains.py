@@ -7,9 +7,8 @@ from coordinator.registry.port import Registry
 from gateway.api.federation.v1.federation_pb2 import ChainHead, GetChainHeadsRequest, GetChainHeadsResponse
 from gateway.auditing import audit
 from gateway.auditing.audit import AuditRow, Head
+from gateway.auditing.chain_heads import REGISTRY, HeadSigner
 from gateway.store.port import Store
-
-REGISTRY = "registry"  # the name of the chain of the registry's changes
 
 
 @dataclass(frozen=True)
@@ -21,6 +20,7 @@ class OwnChains:
     store: Store
     shared: Registry | None
     """The registry with a chain of its own; None for the embedded one."""
+    signer: HeadSigner
 
     def names(self) -> Sequence[str]:
         """The names of the chains."""
@@ -33,15 +33,18 @@ class OwnChains:
         return await self.store.read(lambda tx: audit.page(tx, after))
 
     async def told(self, request: GetChainHeadsRequest) -> GetChainHeadsResponse:
-        """The heads of the chains, and the known rows as the chains have them. Raises Refused without the registry."""
+        """The signed heads of the chains, and the known rows as the chains have them.
+
+        Raises Refused without the registry.
+        """
         response = GetChainHeadsResponse()
         for known in request.known:
             if known.chain in self.names() and known.sequence:
                 found = await self._head_at(known.chain, known.sequence)
                 if found is not None:
-                    response.known.append(_message(known.chain, found))
+                    response.known.append(ChainHead(chain=known.chain, sequence=found.sequence, hash=found.hash))
         for name in self.names():
-            response.heads.append(_message(name, await self._head(name)))
+            response.heads.append(self.signer.signed(name, await self._head(name)))
         return response
 
     async def _head_at(self, chain: str, sequence: int) -> Head | None:
@@ -55,7 +58,3 @@ class OwnChains:
         if self.shared is not None and chain == REGISTRY:
             return await self.shared.chain_head()
         return await self.store.read(audit.head)
-
-
-def _message(chain: str, head: Head) -> ChainHead:
-    return ChainHead(chain=chain, sequence=head.sequence, hash=head.hash)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from gateway.auditing.audit import Head
-from gateway.time.clock import BETWEEN_TRUSTED
+from gateway.time.clock import BETWEEN_TRUSTED, to_microseconds
 
 _JOIN_SECONDS = timedelta(seconds=2)  # timeout of a heartbeat at one coordinator
 # Processes of a region share a chain, so a delayed heartbeat may arrive behind a later one. Each coordinator dates the
@@ -21,6 +21,14 @@ class KeptHead:
     head: Head
     signature: bytes
     time: datetime
+
+
+def dated_bytes(owner: str, head: Head, time: datetime) -> bytes:
+    """The bytes that are signed of the head of an owner's chain at a time.
+
+    The owner and a zero byte, the time (microseconds in 8 bytes big-endian), and the head.
+    """
+    return owner.encode() + b"\0" + to_microseconds(time).to_bytes(8, "big") + head.signed_bytes()
 
 
 class Continuation(Enum):

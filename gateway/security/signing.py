@@ -48,6 +48,7 @@ RENEWAL = b"crossregion.renewal.v1"
 SUSPENSION = b"crossregion.suspension.v1"
 ADMINISTRATOR_ACT = b"crossregion.administrator-act.v1"
 ISSUE_OWNERSHIP = b"crossregion.issue-ownership.v1"
+COORDINATOR_HEAD = b"crossregion.coordinator-head.v1"
 # The domain of a tree's root, by the domain of its contents.
 _TREE_DOMAINS = {ENVELOPE: b"crossregion.envelope-tree.v1", RECEIPT: b"crossregion.receipt-tree.v1"}
 

@@ -162,7 +162,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             readiness.run(server),
             work(core, begun),
             *(each.run() for each in watches),
-            CoordinatorWitness(ports.store, clock, ports.source, client.chain_heads).run(),
+            CoordinatorWitness(ports.store, ports.border.keys, clock, ports.source, client.chain_heads).run(),
             CaseNotifier(ports.store, client.tell_case).run(),
             ProblemNotifier(core_ports.context, ports.store, tellers, count_complaints).run(),
             _planning(core_ports, client, restored).run(),

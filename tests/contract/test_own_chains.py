@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.auditing.watch import ChainWatch
-from coordinator.registry.own_chains import REGISTRY, OwnChains
+from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry
 from deploy.local.etcd import LocalEtcd
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict
@@ -17,7 +17,10 @@ from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKi
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.auditing.audit import GENESIS, Head
+from gateway.auditing.chain_heads import REGISTRY, HeadSigner, head_signer
 from gateway.auditing.denial_log import DenialLog
+from gateway.security.member_proofs import proof_of_member
+from gateway.security.signing import COORDINATOR_HEAD, TrustedKeys
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from gateway.time.clock import SystemClock
@@ -30,6 +33,7 @@ from tests.contract.registries import (
     audit_rows,
     configuration,
 )
+from tests.contract.small_federation import FEDERATION, Certificates
 
 NAME = "coordinator/0"
 CUT = ChainProblem(kind=ChainProblemKind.CHAIN_PROBLEM_KIND_CUT, sequence=7, witness="region/henan")
@@ -48,16 +52,26 @@ async def add_row(store: SqliteStore) -> None:
     await store.write(lambda tx: audit.append(tx, now=NOW, actor=ADMIN, action="DENIED", subject="-", detail=""))
 
 
-async def told(chains: OwnChains, *known: ChainHead) -> tuple[dict[str, int], Sequence[ChainHead]]:
-    """The last row of each chain, and the known rows."""
+def chains_of(directory: Path, store: SqliteStore, shared: Registry | None) -> tuple[OwnChains, TrustedKeys]:
+    """The chains of a coordinator with a certificate, and the keys of a region beside it."""
+    certificates, clock = Certificates(directory), SystemClock()
+    own = certificates.credentials(NAME)
+    signer = HeadSigner(proof_of_member(own, clock, COORDINATOR_HEAD), clock)
+    return OwnChains(NAME, store, shared, signer), TrustedKeys(own.authority.read_bytes(), FEDERATION)
+
+
+async def told(of: tuple[OwnChains, TrustedKeys], *known: ChainHead) -> tuple[dict[str, int], Sequence[ChainHead]]:
+    """The last row of each chain, which the coordinator has signed, and the known rows."""
+    chains, keys = of
     answer = await chains.told(GetChainHeadsRequest(known=known))
+    assert {head_signer(each, keys) for each in answer.heads} == {NAME}
     return {each.chain: each.sequence for each in answer.heads}, answer.known
 
 
 def test_a_coordinator_tells_the_end_of_its_chain_and_the_rows_that_others_keep(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with opened_store(tmp_path) as store:
-            chains = OwnChains(NAME, store, None)
+            chains = chains_of(tmp_path, store, None)
             for _ in range(3):
                 await add_row(store)
             first, second, _ = await store.read(lambda tx: list(audit.rows(tx)))
@@ -76,7 +90,7 @@ def test_the_chain_of_a_shared_registry_is_told_beside_the_coordinators_own(
 ) -> None:
     async def scenario() -> None:
         async with opened_store(tmp_path) as store, EtcdRegistries.of(etcd_cluster, tmp_path)() as registry:
-            chains = OwnChains(NAME, store, registry)
+            chains = chains_of(tmp_path, store, registry)
             await registry.apply(configuration("sichuan"), expected_revision=0, actor=ADMIN)
             await registry.suspend("sichuan", note="a test", actor=ADMIN)
             head = await registry.chain_head()

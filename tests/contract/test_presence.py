@@ -25,11 +25,13 @@ from coordinator.routing.deliveries import Deliveries
 from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest, WatchResponse
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing.chain_heads import HeadSigner
 from gateway.auditing.denial_log import DenialLog
 from gateway.errors import Refused
 from gateway.rpc.calls import Call, enter
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity
+from gateway.security.member_proofs import MemberProof
 from gateway.security.signing import TrustedKeys
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
@@ -251,7 +253,8 @@ async def watched(registry: RegistryUnderTest, store: SqliteStore) -> AsyncItera
     authority = Authority.create(FEDERATION, clock.now() - LONG, clock.now() + LONG)
     keys = TrustedKeys(authority.certificate_pem, FEDERATION)
     members, denial_log = CurrentMembers(registry), DenialLog(store, clock)
-    chains, interval = OwnChains("coordinator/0", store, None), timedelta(seconds=2)
+    signer = HeadSigner(lambda _: MemberProof(b"", b""), clock)
+    chains, interval = OwnChains("coordinator/0", store, None, signer), timedelta(seconds=2)
     service = FederationService(FederationPorts(registry, members, keys, denial_log, clock, interval, chains))
     await registry.apply(configuration("sichuan"), expected_revision=0, actor=ADMIN)
     enter(Call(Identity(FEDERATION, Role.ROLE_REGION, "henan", ""), "Watch", None))

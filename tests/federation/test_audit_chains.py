@@ -16,9 +16,12 @@ from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind, VerifyChainRequest
 from gateway.api.region.v1.audit_service_pb2_grpc import AuditServiceStub as RegionAuditServiceStub
 from gateway.auditing import audit
+from gateway.auditing.audit import Head
+from gateway.auditing.chain_heads import HeadSigner
 from gateway.federation.witnesses import witnesses_of
+from gateway.security.member_proofs import proof_of_member
 from gateway.security.region_keys import KeySet, RegionKeys
-from gateway.security.signing import Signer
+from gateway.security.signing import COORDINATOR_HEAD, Signer
 from region_node.cli.node import audit_witnesses
 from region_node.cli.node.audit_export import Proof, Wanted, export, written
 from tests.federation.certificates import FEDERATION
@@ -131,7 +134,8 @@ async def test_every_region_is_a_witness_of_the_coordinators_chain_and_a_cut_one
             return {each.witness for each in seen if each.head.sequence} == {f"region/{each}" for each in REGIONS}
 
         await until(is_witnessed, "every region keeps a head of the coordinator's chain")
-        assert all(each.agrees and each.endpoint for each in (await verdicts(federation))[COORDINATOR].sightings)
+        sightings = (await verdicts(federation))[COORDINATOR].sightings
+        assert all(each.agrees and each.endpoint and each.signer == COORDINATOR for each in sightings)
         rows = read_chain(federation.coordinator_database)
         write_chain(federation.coordinator_database, [])
         verdict = (await verdicts(federation))[COORDINATOR]
@@ -141,6 +145,34 @@ async def test_every_region_is_a_witness_of_the_coordinators_chain_and_a_cut_one
         assert ended.code == 1
         assert "coordinator/0: the tail was cut: row 1" in ended.err
         write_chain(federation.coordinator_database, rows)
+
+
+@pytest.mark.parametrize("signer", ["", "region/henan", "coordinator/1"])
+async def test_a_head_that_a_coordinator_has_not_signed_itself_accuses_it_of_nothing(
+    tmp_path: Path, databases: Databases, signer: str
+) -> None:
+    async with running(tmp_path, databases) as federation:
+        henan, invented = federation.database("henan"), Head(900_000, bytes(32))
+
+        async def keeps_a_head() -> bool:
+            return henan.rows("SELECT 1 FROM witnessed_chains") != []
+
+        await until(keeps_a_head, "the region keeps a head of the coordinator's chain")
+        signed = "NULL"
+        if signer:
+            own = federation.certificates.credentials(signer)
+            by = HeadSigner(proof_of_member(own, federation.clock, COORDINATOR_HEAD), federation.clock)
+            signed = henan.blob(by.signed(COORDINATOR, invented).SerializeToString())
+        henan.change(
+            f"UPDATE witnessed_chains SET sequence = {invented.sequence}, hash = {henan.blob(invented.hash)},"
+            f" signed = {signed}"
+        )
+        verdict = (await verdicts(federation))[COORDINATOR]
+        (told,) = [each for each in verdict.sightings if each.head.sequence == invented.sequence]
+        assert (told.witness, told.signer, told.agrees) == ("region/henan", "", False)
+        assert list(verdict.problems) == []
+        ended = await run_command("coordinator.cli.main", *verify_command(federation), environment={})
+        assert (ended.code, "unsigned" in ended.out) == (0, True), ended
 
 
 @pytest.mark.clause("7.3(3)", "11.1")

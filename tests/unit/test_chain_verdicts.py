@@ -24,7 +24,7 @@ def verdict(end: int, told: Sequence[int], *seen: tuple[str, AuditHead]) -> Chai
     part = VerifyChainResponse(head=row(end), is_end=True, end_time=THEN)
     part.requested_rows.extend(RequestedRow(head=row(each), time=THEN) for each in told)
     take_part(found, part, rows)
-    compare(found, [Sighting(witness=witness, head=head) for witness, head in seen], rows)
+    compare(found, [Sighting(witness=witness, head=head, signer="region/sichuan") for witness, head in seen], rows)
     return found
 
 
@@ -38,7 +38,7 @@ def test_of_a_tail_that_was_cut_the_time_of_the_last_row_is_told() -> None:
 def test_of_a_chain_that_is_gone_there_is_no_time() -> None:
     found, rows = ChainVerdict(region="sichuan"), dict[int, RequestedRow]()
     take_part(found, VerifyChainResponse(head=AuditHead(), is_end=True), rows)
-    compare(found, [Sighting(witness="coordinator", head=row(2))], rows)
+    compare(found, [Sighting(witness="coordinator", head=row(2), signer="region/sichuan")], rows)
     assert not found.problems[0].HasField("row_time")
     assert "this is the first" in told_problems(found.problems)[0]
 
@@ -56,6 +56,15 @@ def test_what_differs_at_different_rows_is_told_row_by_row() -> None:
         True,
         True,
     ]
+
+
+@pytest.mark.parametrize("seen", [row(3, b"x"), row(12)], ids=["another row", "a row behind the end"])
+def test_a_head_that_nobody_has_signed_is_shown_and_accuses_nobody(seen: AuditHead) -> None:
+    for signer, kinds in (("", 0), ("coordinator/0", 1)):
+        found = ChainVerdict(chain="coordinator/0", head=row(9))
+        told = {each: RequestedRow(head=row(each), time=THEN) for each in (3, 9)}
+        compare(found, [Sighting(witness="region/henan", head=seen, signer=signer)], told)
+        assert (len(found.problems), [each.agrees for each in found.sightings]) == (kinds, [False])
 
 
 @pytest.mark.parametrize("number", [3, 9])

@@ -95,12 +95,18 @@ def _known(verdict: ChainVerdict, told: str) -> str:
 
 
 def _seen(sighting: Sighting) -> str:
-    return translated(
+    told = translated(
         "{witness}: row {row}, {time}",
         witness=sighting.witness,
         row=sighting.head.sequence,
         time=told_if_set(sighting.time),
-    ) + (f" ({sighting.endpoint})" if sighting.endpoint else "")
+    )
+    if not sighting.endpoint:
+        return told
+    signed = translated("unsigned")
+    if sighting.signer:
+        signed = translated("signed by {signer}", signer=sighting.signer)
+    return f"{told} ({sighting.endpoint}, {signed})"
 
 
 def _silent(verdict: ChainVerdict) -> list[str]:

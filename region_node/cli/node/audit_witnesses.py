@@ -15,6 +15,7 @@ from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, Enve
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.auditing import audit as chain
+from gateway.auditing.audit_heads import dated_bytes
 from gateway.errors import Refused, Unreachable
 from gateway.federation.current import CurrentFederation
 from gateway.federation.suspensions import claimed
@@ -35,7 +36,6 @@ from gateway.time.clock import Clock, SystemClock, from_timestamp, to_microsecon
 from gateway.wording.languages import refusal, translated
 from region_node.node.membership.last_good import LastGood
 from region_node.node.settings import RegionSettings
-from region_node.node.witnessing.witness import witnessed_bytes
 
 _TIMEOUT = 5.0  # seconds for the answer of a coordinator, or of a region through one
 _LIFETIME = timedelta(seconds=30)
@@ -186,7 +186,7 @@ class Witnesses:
         region = self._settings.region
         if not self._keys.verify(region, AUDIT_HEAD, head.signed_bytes(), answer.kept.signature):
             return translated("Region {region} keeps a head that this region's key did not sign.", region=member.region)
-        if not self._keys.verify(member.region, WITNESSED_HEAD, witnessed_bytes(region, head, time), answer.signature):
+        if not self._keys.verify(member.region, WITNESSED_HEAD, dated_bytes(region, head, time), answer.signature):
             return translated("Region {region} did not sign what it keeps.", region=member.region)
         return Countersigned(member.region, head, to_microseconds(time), answer.signature, member.signing_certificate)
 

@@ -20,7 +20,10 @@ _UNSIGNED = b""
 
 
 class ChainRow(NamedTuple):
-    """The furthest head of a chain at a coordinator, its time in microseconds, and whether it was contradicted."""
+    """The furthest head of a chain at a coordinator, its time in microseconds, and whether it was contradicted.
+
+    `signed` is the last head with the coordinator's signature, as ChainHead; None for none.
+    """
 
     chain: str
     endpoint: str
@@ -28,11 +31,17 @@ class ChainRow(NamedTuple):
     hash: bytes
     told: int
     contradicted: int
+    signed: bytes | None
 
     @property
     def kept(self) -> KeptHead:
         """The head with the time of the answer."""
         return KeptHead(Head(self.sequence, self.hash), _UNSIGNED, from_microseconds(self.told))
+
+    @property
+    def signed_head(self) -> ChainHead:
+        """The last signed head; an empty one for none."""
+        return ChainHead.FromString(self.signed or b"")
 
 
 _CHAINS = Table("witnessed_chains", ChainRow, key=("chain", "endpoint"))
@@ -56,6 +65,7 @@ def witnessed_chains(tx: Transaction) -> Sequence[WitnessedHead]:
             head=AuditHead(sequence=row.sequence, hash=row.hash),
             time=to_timestamp(row.kept.time),
             contradicted=bool(row.contradicted),
+            signed=row.signed_head if row.signed else None,
         )
         for row in _rows(tx)
     ]
@@ -67,12 +77,11 @@ def keep_chains(
     """Stores the answer of one coordinator about its chains, unless it contradicts the kept heads.
 
     The first contradiction of a chain is a row in this region's own chain and an error in the log. A malformed head is
-    left out.
+    left out. The caller has verified the signatures.
     """
     for told in response.heads[:CHAINS_AT_ONCE]:
         if _is_head(told):
-            head = KeptHead(Head(told.sequence, told.hash), _UNSIGNED, now)
-            _keep(tx, told.chain, endpoint, head, _lost(told.chain, request, response))
+            _keep(tx, endpoint, told, _lost(told.chain, request, response), now)
 
 
 def _lost(chain: str, request: GetChainHeadsRequest, response: GetChainHeadsResponse) -> ChainHead | None:
@@ -81,23 +90,39 @@ def _lost(chain: str, request: GetChainHeadsRequest, response: GetChainHeadsResp
     return None if asked is None or asked in response.known else asked
 
 
-def _keep(tx: Transaction, chain: str, endpoint: str, told: KeptHead, lost: ChainHead | None) -> None:
-    before = tx.find(_CHAINS, chain, endpoint)
-    found = continuation(before.kept if before is not None else None, told)
+def _keep(tx: Transaction, endpoint: str, told: ChainHead, lost: ChainHead | None, now: datetime) -> None:
+    before, further = tx.find(_CHAINS, told.chain, endpoint), KeptHead(Head(told.sequence, told.hash), _UNSIGNED, now)
+    found = continuation(before.kept if before is not None else None, further)
     # A row that another process of this region has replaced since the request proves nothing.
     is_lost = lost is not None and before is not None and (lost.sequence, lost.hash) == (before.sequence, before.hash)
-    if before is not None and (
-        found is Continuation.CONTRADICTING or (is_lost and told.head.sequence >= before.sequence)
-    ):
+    if before is not None and (found is Continuation.CONTRADICTING or (is_lost and told.sequence >= before.sequence)):
         if not before.contradicted:
-            alarm(tx, f"chain/{chain}", before.kept, told, at=endpoint)
+            alarm(tx, f"chain/{told.chain}", before.kept, further, at=endpoint)
             tx.keep(_CHAINS, before._replace(contradicted=1))
-    elif found is Continuation.FURTHER:
-        tx.keep(_CHAINS, _row(chain, endpoint, told, contradicted=before.contradicted if before is not None else 0))
+    elif found is Continuation.FURTHER or (before is not None and _is_newly_signed(before, told)):
+        tx.keep(_CHAINS, _row(endpoint, told, before, now))
 
 
-def _row(chain: str, endpoint: str, kept: KeptHead, *, contradicted: int) -> ChainRow:
-    return ChainRow(chain, endpoint, kept.head.sequence, kept.head.hash, to_microseconds(kept.time), contradicted)
+def _is_newly_signed(before: ChainRow, told: ChainHead) -> bool:
+    """Whether the kept head is told with a signature that it had not, or under another certificate than then."""
+    kept, is_same = before.signed_head, (told.sequence, told.hash) == (before.sequence, before.hash)
+    differs = (kept.sequence, kept.certificate) != (told.sequence, told.certificate)
+    return is_same and bool(told.signature) and differs
+
+
+def _row(endpoint: str, told: ChainHead, before: ChainRow | None, now: datetime) -> ChainRow:
+    """The row with a head. One without a signature leaves the last signed head in its place."""
+    contradicted, signed = (0, None) if before is None else (before.contradicted, before.signed)
+    if told.signature:
+        signed = ChainHead(
+            chain=told.chain,
+            sequence=told.sequence,
+            hash=told.hash,
+            sign_time_us=told.sign_time_us,
+            signature=told.signature,
+            certificate=told.certificate,
+        ).SerializeToString()
+    return ChainRow(told.chain, endpoint, told.sequence, told.hash, to_microseconds(now), contradicted, signed)
 
 
 def _is_head(told: ChainHead) -> bool:

@@ -19,6 +19,7 @@ from gateway.api.region.v1.witnessing_pb2 import WitnessAnswer, WitnessStatement
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.auditing import audit
 from gateway.auditing.audit import Head
+from gateway.auditing.audit_heads import dated_bytes
 from gateway.errors import Refused
 from gateway.federation.witnesses import may_witness, witnesses_of
 from gateway.relay.border import Border
@@ -36,7 +37,7 @@ from region_node.node.erased_keys import KEY_ID
 from region_node.node.witnessing import rows
 from region_node.node.witnessing.revisions import Known, hear
 from region_node.node.witnessing.rows import WitnessRow
-from region_node.node.witnessing.witness import IDS_AT_ONCE, witnessed_bytes
+from region_node.node.witnessing.witness import IDS_AT_ONCE
 
 LOOK_AGAIN = 1.0  # seconds: a stepped clock is noticed after at most this
 ANSWER_SECONDS = 5.0
@@ -145,7 +146,7 @@ class WitnessNotifier:
             hear(tx, Known.of(border.current), before.witness, answer.held_revision, now)
         head, time = Head(answer.kept.sequence, answer.kept.hash), from_timestamp(answer.tell_time)
         is_own = border.keys.verify(border.region, AUDIT_HEAD, head.signed_bytes(), answer.kept.signature)
-        signed = witnessed_bytes(border.region, head, time)
+        signed = dated_bytes(border.region, head, time)
         if not is_own or not border.keys.verify(before.witness, WITNESSED_HEAD, signed, answer.signature):
             _log.error("the witness %s answers with a head that is not signed by both regions", before.witness)
             return

@@ -9,7 +9,7 @@ from gateway.api.region.v1.audit_service_pb2 import WitnessedHead
 from gateway.api.region.v1.witnessing_pb2 import WitnessAnswer, WitnessStatement
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing.audit import GENESIS, Head
-from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
+from gateway.auditing.audit_heads import Continuation, KeptHead, continuation, dated_bytes
 from gateway.auditing.walking import LARGEST_SEQUENCE
 from gateway.errors import Refused
 from gateway.relay.border import Border
@@ -74,13 +74,8 @@ def _answer(
     if kept is not None:
         answer.kept.CopyFrom(_message(kept))
         answer.tell_time.CopyFrom(to_timestamp(kept.time))
-        answer.signature = border.signer.sign(WITNESSED_HEAD, witnessed_bytes(region, kept.head, kept.time))
+        answer.signature = border.signer.sign(WITNESSED_HEAD, dated_bytes(region, kept.head, kept.time))
     return answer
-
-
-def witnessed_bytes(region: str, head: Head, time: datetime) -> bytes:
-    """The bytes that a witness signs: the region, the time (microseconds in 8 bytes big-endian), and the head."""
-    return region.encode() + b"\0" + to_microseconds(time).to_bytes(8, "big") + head.signed_bytes()
 
 
 def witnessed_heads(tx: Transaction) -> list[WitnessedHead]:

@@ -1122,19 +1122,24 @@ class Sighting(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     AGREES_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
+    SIGNER_FIELD_NUMBER: _builtins.int
     witness: _builtins.str
     """`coordinator`, or `region/<id>`."""
     agrees: _builtins.bool
     """True if the chain has the same row."""
     endpoint: _builtins.str
     """Address of the coordinator behind a head of the coordinators, `host:port`; empty for a region's chain."""
+    signer: _builtins.str
+    """Member that has signed the head: the region that owns the chain, as `region/<id>`, or a coordinator, as `coordinator/0`.
+    Empty for an unsigned head of the coordinators: it may be invented, and is no problem of the chain.
+    """
     @_builtins.property
     def head(self) -> _federation_pb2.AuditHead:
-        """The head, signed by the region that owns the chain. A head of the coordinators has no signature."""
+        """The head, with the signature of `signer`."""
 
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """Time of reception, by the witness's clock."""
+        """Time of reception, by the witness's clock; for a signed head of the coordinators, the time of the signature."""
 
     def __init__(
         self,
@@ -1144,10 +1149,11 @@ class Sighting(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         agrees: _builtins.bool = ...,
         endpoint: _builtins.str = ...,
+        signer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agrees", b"agrees", "endpoint", b"endpoint", "head", b"head", "time", b"time", "witness", b"witness"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agrees", b"agrees", "endpoint", b"endpoint", "head", b"head", "signer", b"signer", "time", b"time", "witness", b"witness"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -114,6 +114,9 @@ class ChainHead(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     HASH_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
+    SIGN_TIME_US_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
     chain: _builtins.str
     """Name of the chain: `coordinator/0`, or `registry` for the changes of the registry that several coordinators share."""
     sequence: _builtins.int
@@ -124,6 +127,17 @@ class ChainHead(_message.Message):
     """HMAC-SHA256 of the coordinator over this row, by which it knows its own word again; nobody else can make or verify it.
     Only beside a federation state.
     """
+    sign_time_us: _builtins.int
+    """Time of the signature in microseconds since 1970. This field and the next two are set in the heads for witnesses."""
+    signature: _builtins.bytes
+    """ECDSA signature (SHA-256, DER) of a coordinator by the key of its TLS certificate; empty from earlier versions. A
+    coordinator signs for its own chain and for the registry's.
+
+    It covers `crossregion.coordinator-head.v1`, a zero byte, the name of the chain and a zero byte. Then the time and the
+    sequence, each in 8 bytes big-endian, and the hash.
+    """
+    certificate: _builtins.bytes
+    """TLS certificate (PEM) of that key, with the certificate of its issuer behind it; at most 16 KiB."""
     def __init__(
         self,
         *,
@@ -131,10 +145,13 @@ class ChainHead(_message.Message):
         sequence: _builtins.int = ...,
         hash: _builtins.bytes = ...,
         proof: _builtins.bytes = ...,
+        sign_time_us: _builtins.int = ...,
+        signature: _builtins.bytes = ...,
+        certificate: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "hash", b"hash", "proof", b"proof", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "chain", b"chain", "hash", b"hash", "proof", b"proof", "sequence", b"sequence", "sign_time_us", b"sign_time_us", "signature", b"signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -174,7 +191,7 @@ class GetChainHeadsResponse(_message.Message):
     KNOWN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def heads(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChainHead]:
-        """Last row of each chain."""
+        """Last row of each chain, signed."""
 
     @_builtins.property
     def known(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChainHead]:

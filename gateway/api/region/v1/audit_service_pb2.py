@@ -27,7 +27,7 @@ from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)gateway/api/region/v1/audit_service.proto\x12\x15gateway.api.region.v1\x1a*gateway/api/federation/v1/federation.proto\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1b\n\x19ListWitnessedHeadsRequest\"Q\n\x1aListWitnessedHeadsResponse\x12\x33\n\x05heads\x18\x01 \x03(\x0b\x32$.gateway.api.region.v1.WitnessedHead\"\xb4\x01\n\rWitnessedHead\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63ontradicted\x18\x04 \x01(\x08\x12\r\n\x05\x63hain\x18\x05 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x06 \x01(\t\"j\n\x12VerifyChainRequest\x12\x33\n\x05\x61\x66ter\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x0c\n\x04rows\x18\x02 \x01(\r\x12\x11\n\tsequences\x18\x03 \x03(\x04\"\xfa\x01\n\x13VerifyChainResponse\x12\x32\n\x04head\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x0e\n\x06is_end\x18\x02 \x01(\x08\x12\x34\n\x07problem\x18\x03 \x01(\x0b\x32#.gateway.api.region.v1.ChainProblem\x12;\n\x0erequested_rows\x18\x04 \x03(\x0b\x32#.gateway.api.region.v1.RequestedRow\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"l\n\x0cRequestedRow\x12\x32\n\x04head\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x96\x01\n\x0c\x43hainProblem\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32\'.gateway.api.region.v1.ChainProblemKind\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12,\n\x08row_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07witness\x18\x04 \x01(\t\"\xdb\x01\n\x14ListAuditRowsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x06 \x01(\t\x12\x0f\n\x07subject\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65nied\x18\x08 \x01(\x08\"_\n\x15ListAuditRowsResponse\x12-\n\x04rows\x18\x01 \x03(\x0b\x32\x1f.gateway.api.region.v1.AuditRow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x86\x01\n\x08\x41uditRow\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t*\xb4\x01\n\x10\x43hainProblemKind\x12\"\n\x1e\x43HAIN_PROBLEM_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43HAIN_PROBLEM_KIND_MISSING\x10\x01\x12\x1e\n\x1a\x43HAIN_PROBLEM_KIND_ALTERED\x10\x02\x12\x1a\n\x16\x43HAIN_PROBLEM_KIND_CUT\x10\x03\x12 \n\x1c\x43HAIN_PROBLEM_KIND_REWRITTEN\x10\x04\x32\xfb\x02\n\x0c\x41uditService\x12\x84\x01\n\x12ListWitnessedHeads\x12\x30.gateway.api.region.v1.ListWitnessedHeadsRequest\x1a\x31.gateway.api.region.v1.ListWitnessedHeadsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x04\x01\x12n\n\x0bVerifyChain\x12).gateway.api.region.v1.VerifyChainRequest\x1a*.gateway.api.region.v1.VerifyChainResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x12t\n\rListAuditRows\x12+.gateway.api.region.v1.ListAuditRowsRequest\x1a,.gateway.api.region.v1.ListAuditRowsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)gateway/api/region/v1/audit_service.proto\x12\x15gateway.api.region.v1\x1a*gateway/api/federation/v1/federation.proto\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1b\n\x19ListWitnessedHeadsRequest\"Q\n\x1aListWitnessedHeadsResponse\x12\x33\n\x05heads\x18\x01 \x03(\x0b\x32$.gateway.api.region.v1.WitnessedHead\"\xea\x01\n\rWitnessedHead\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63ontradicted\x18\x04 \x01(\x08\x12\r\n\x05\x63hain\x18\x05 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x06 \x01(\t\x12\x34\n\x06signed\x18\x07 \x01(\x0b\x32$.gateway.api.federation.v1.ChainHead\"j\n\x12VerifyChainRequest\x12\x33\n\x05\x61\x66ter\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x0c\n\x04rows\x18\x02 \x01(\r\x12\x11\n\tsequences\x18\x03 \x03(\x04\"\xfa\x01\n\x13VerifyChainResponse\x12\x32\n\x04head\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x0e\n\x06is_end\x18\x02 \x01(\x08\x12\x34\n\x07problem\x18\x03 \x01(\x0b\x32#.gateway.api.region.v1.ChainProblem\x12;\n\x0erequested_rows\x18\x04 \x03(\x0b\x32#.gateway.api.region.v1.RequestedRow\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"l\n\x0cRequestedRow\x12\x32\n\x04head\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x96\x01\n\x0c\x43hainProblem\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32\'.gateway.api.region.v1.ChainProblemKind\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12,\n\x08row_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07witness\x18\x04 \x01(\t\"\xdb\x01\n\x14ListAuditRowsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x06 \x01(\t\x12\x0f\n\x07subject\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65nied\x18\x08 \x01(\x08\"_\n\x15ListAuditRowsResponse\x12-\n\x04rows\x18\x01 \x03(\x0b\x32\x1f.gateway.api.region.v1.AuditRow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x86\x01\n\x08\x41uditRow\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t*\xb4\x01\n\x10\x43hainProblemKind\x12\"\n\x1e\x43HAIN_PROBLEM_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43HAIN_PROBLEM_KIND_MISSING\x10\x01\x12\x1e\n\x1a\x43HAIN_PROBLEM_KIND_ALTERED\x10\x02\x12\x1a\n\x16\x43HAIN_PROBLEM_KIND_CUT\x10\x03\x12 \n\x1c\x43HAIN_PROBLEM_KIND_REWRITTEN\x10\x04\x32\xfb\x02\n\x0c\x41uditService\x12\x84\x01\n\x12ListWitnessedHeads\x12\x30.gateway.api.region.v1.ListWitnessedHeadsRequest\x1a\x31.gateway.api.region.v1.ListWitnessedHeadsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x04\x01\x12n\n\x0bVerifyChain\x12).gateway.api.region.v1.VerifyChainRequest\x1a*.gateway.api.region.v1.VerifyChainResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x12t\n\rListAuditRows\x12+.gateway.api.region.v1.ListAuditRowsRequest\x1a,.gateway.api.region.v1.ListAuditRowsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,30 +40,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDITSERVICE'].methods_by_name['VerifyChain']._serialized_options = b'\220\002\001\252\273\030\001\004'
   _globals['_AUDITSERVICE'].methods_by_name['ListAuditRows']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['ListAuditRows']._serialized_options = b'\220\002\001\252\273\030\001\003'
-  _globals['_CHAINPROBLEMKIND']._serialized_start=1556
-  _globals['_CHAINPROBLEMKIND']._serialized_end=1736
+  _globals['_CHAINPROBLEMKIND']._serialized_start=1610
+  _globals['_CHAINPROBLEMKIND']._serialized_end=1790
   _globals['_LISTWITNESSEDHEADSREQUEST']._serialized_start=180
   _globals['_LISTWITNESSEDHEADSREQUEST']._serialized_end=207
   _globals['_LISTWITNESSEDHEADSRESPONSE']._serialized_start=209
   _globals['_LISTWITNESSEDHEADSRESPONSE']._serialized_end=290
   _globals['_WITNESSEDHEAD']._serialized_start=293
-  _globals['_WITNESSEDHEAD']._serialized_end=473
-  _globals['_VERIFYCHAINREQUEST']._serialized_start=475
-  _globals['_VERIFYCHAINREQUEST']._serialized_end=581
-  _globals['_VERIFYCHAINRESPONSE']._serialized_start=584
-  _globals['_VERIFYCHAINRESPONSE']._serialized_end=834
-  _globals['_REQUESTEDROW']._serialized_start=836
-  _globals['_REQUESTEDROW']._serialized_end=944
-  _globals['_CHAINPROBLEM']._serialized_start=947
-  _globals['_CHAINPROBLEM']._serialized_end=1097
-  _globals['_LISTAUDITROWSREQUEST']._serialized_start=1100
-  _globals['_LISTAUDITROWSREQUEST']._serialized_end=1319
-  _globals['_LISTAUDITROWSRESPONSE']._serialized_start=1321
-  _globals['_LISTAUDITROWSRESPONSE']._serialized_end=1416
-  _globals['_AUDITROW']._serialized_start=1419
-  _globals['_AUDITROW']._serialized_end=1553
-  _globals['_AUDITSERVICE']._serialized_start=1739
-  _globals['_AUDITSERVICE']._serialized_end=2118
+  _globals['_WITNESSEDHEAD']._serialized_end=527
+  _globals['_VERIFYCHAINREQUEST']._serialized_start=529
+  _globals['_VERIFYCHAINREQUEST']._serialized_end=635
+  _globals['_VERIFYCHAINRESPONSE']._serialized_start=638
+  _globals['_VERIFYCHAINRESPONSE']._serialized_end=888
+  _globals['_REQUESTEDROW']._serialized_start=890
+  _globals['_REQUESTEDROW']._serialized_end=998
+  _globals['_CHAINPROBLEM']._serialized_start=1001
+  _globals['_CHAINPROBLEM']._serialized_end=1151
+  _globals['_LISTAUDITROWSREQUEST']._serialized_start=1154
+  _globals['_LISTAUDITROWSREQUEST']._serialized_end=1373
+  _globals['_LISTAUDITROWSRESPONSE']._serialized_start=1375
+  _globals['_LISTAUDITROWSRESPONSE']._serialized_end=1470
+  _globals['_AUDITROW']._serialized_start=1473
+  _globals['_AUDITROW']._serialized_end=1607
+  _globals['_AUDITSERVICE']._serialized_start=1793
+  _globals['_AUDITSERVICE']._serialized_end=2172
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (ChainProblemKind,):

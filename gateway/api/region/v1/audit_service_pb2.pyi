@@ -108,6 +108,7 @@ class WitnessedHead(_message.Message):
     CONTRADICTED_FIELD_NUMBER: _builtins.int
     CHAIN_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region of the chain; empty for a chain of the coordinators."""
     contradicted: _builtins.bool
@@ -118,11 +119,17 @@ class WitnessedHead(_message.Message):
     """Address of the coordinator behind the head, `host:port`; empty for the chain of a region."""
     @_builtins.property
     def head(self) -> _federation_pb2.AuditHead:
-        """Head of the chain, signed by that region. A head of the coordinators has no signature."""
+        """Head of the chain, signed by that region. Of a chain of the coordinators it has no signature: see `signed`."""
 
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """Time of reception, by the witness's clock."""
+
+    @_builtins.property
+    def signed(self) -> _federation_pb2.ChainHead:
+        """Last head of a chain of the coordinators with a signature, as the coordinator at this address has signed it. Unset
+        where no signed head was received.
+        """
 
     def __init__(
         self,
@@ -133,10 +140,11 @@ class WitnessedHead(_message.Message):
         contradicted: _builtins.bool = ...,
         chain: _builtins.str = ...,
         endpoint: _builtins.str = ...,
+        signed: _federation_pb2.ChainHead | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "signed", b"signed", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "contradicted", b"contradicted", "endpoint", b"endpoint", "head", b"head", "region", b"region", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "contradicted", b"contradicted", "endpoint", b"endpoint", "head", b"head", "region", b"region", "signed", b"signed", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
