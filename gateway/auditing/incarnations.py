@@ -36,7 +36,7 @@ def begin(
     other numbers as it is given.
     """
     before, last = losses.last_loss(tx), audit.head(tx).sequence
-    since = min(last_time or now, audit.last_time(tx) or now, now) - BEFORE
+    since = max(to_microseconds(min(last_time or now, audit.last_time(tx) or now, now) - BEFORE), 0)
     beyond = max(seen - last, 0) + commits * BATCH_LIMIT + MARGIN
     skip(beyond)
     sequence = audit.append_after_loss(
@@ -49,12 +49,14 @@ def begin(
     )
     if before is not None and before.is_open:  # one loss for people, whose decision names its newest row
         loss = before._replace(
-            seen_sequence=max(seen, before.seen_sequence), commits=before.commits + commits, begin_sequence=sequence
+            seen_sequence=max(seen, before.seen_sequence),
+            commits=before.commits + commits,
+            begin_sequence=sequence,
+            catch_up_from=min(since, since if before.catch_up_from is None else before.catch_up_from),
         )
     else:
         number = 1 if before is None else before.number + 1
-        loss = Loss(number, to_microseconds(now), witness, last, seen, commits, sequence)
-        loss = loss._replace(catch_up_from=max(to_microseconds(since), 0))
+        loss = Loss(number, to_microseconds(now), witness, last, seen, commits, sequence, catch_up_from=since)
     losses.keep(tx, loss)
     return loss
 

@@ -135,7 +135,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         stack.push_async_callback(client.close)
         client.load()
         restored = RestoredCustomers(core_ports.context, ports.unfenced)
-        fence = await _fence(ports, client, Older(keeper, restored, core))
+        fence, receipts = await _fence(ports, client, Older(keeper, restored, core), core_ports.asker)
         looking = asyncio.create_task(fence.run())
         stack.push_async_callback(stop_tasks, [looking])
         await persistently(restored.check)
@@ -168,7 +168,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             _planning(core_ports, client, restored).run(),
             *_of_listeners(ports, core),
             *await door.open(own, border, stack, server.calls, *_web(ports)),
-            *_of_database(ports, registry, core_ports, core, fence, telemetry.meter),
+            *_of_database(ports, registry, core_ports, core, receipts, telemetry.meter),
             *credential_loops(ports, client, telemetry.meter),
         )
         tasks = [looking, *(asyncio.create_task(each) for each in loops)]
@@ -244,23 +244,26 @@ def _finding(ports: Ports) -> Finding:
     return Finding(ports.settings.region, registered.COUNTED)
 
 
-async def _fence(ports: Ports, client: FederationClient, older: Older) -> FenceKeeper:
-    """The keeper of the fence, which has looked for losses of the database."""
+async def _fence(
+    ports: Ports, client: FederationClient, older: Older, asker: Asker
+) -> tuple[FenceKeeper, ReceiptComparison]:
+    """The keeper of the fence, which has looked for losses of the database, and what it has still to ask of others."""
     own, finding, core = ports.unfenced, _finding(ports), older.core
     opens = core.lanes.begin_anew, older.before_opening, core.take_up_again
     keeper = FenceKeeper(KeeperPorts(ports.border, own, ports.store, ports.clock, finding, client.audit_heads, *opens))
     await persistently(keeper.start)
-    return keeper
+    receipts = ReceiptComparison(ReceiptPorts(ports.border, own, asker, ports.clock, keeper))
+    await persistently(receipts.keep_questions)
+    return keeper, receipts
 
 
 def _of_database(
-    ports: Ports, registry: Registry, region: CorePorts, core: RegionCore, fence: FenceKeeper, meter: Meter
+    ports: Ports, registry: Registry, region: CorePorts, core: RegionCore, receipts: ReceiptComparison, meter: Meter
 ) -> Sequence[Coroutine[None, None, None]]:
     """The loops by which other regions help to find losses of the database, and to catch up."""
     catching_up = CatchUpPorts(core.context, ports.store, region.asker, ports.clock, core.kinds)
     watch = RecoveryWatch(core.context, ports.store)
     observe_recovery(meter, watch, ports.clock)
-    receipts = ReceiptComparison(ReceiptPorts(ports.border, region.asker, ports.clock, fence))
     return _witness_telling(ports, registry).run(), receipts.run(), CatchingUp(catching_up).run(), watch.run()
 
 

@@ -56,16 +56,16 @@ async def none_kept() -> AsyncIterator[AuditHead | None]:
     yield None
 
 
-async def started(
-    scene: Scene, keeping: Keeping, border: Border | None = None
-) -> tuple[FencedStore, ReceiptComparison]:
+async def started(scene: Scene, keeping: object, border: Border | None = None) -> tuple[FencedStore, ReceiptComparison]:
     """A process of Sichuan that has just started, and the comparison with what Guangdong keeps."""
     fence, border = FencedStore(scene.store), border or scene.pair.borders[DESTINATION]
     finding = Finding(DESTINATION, ())
     opens = (lambda: None), no_work, no_work
     keeper = FenceKeeper(KeeperPorts(border, scene.store, fence, scene.clock, finding, none_kept, *opens))
     await keeper.start()
-    return fence, ReceiptComparison(ReceiptPorts(border, cast(Asker, keeping), scene.clock, keeper))
+    comparison = ReceiptComparison(ReceiptPorts(border, scene.store, cast(Asker, keeping), scene.clock, keeper))
+    await comparison.keep_questions()
+    return fence, comparison
 
 
 async def no_work() -> None:

@@ -13,11 +13,12 @@ from gateway.errors import Refused
 from gateway.relay.border import Border
 from gateway.security.signing import AUDIT_HEAD
 from gateway.store.fenced import FencedStore
-from gateway.store.losses import incarnation, last_loss
-from gateway.store.port import Store
+from gateway.store.losses import Loss, incarnation, last_loss
+from gateway.store.port import Operation, Store
 from gateway.time.clock import EPOCH, Clock
 from gateway.time.looks import until_look
 from region_node.lifecycle.recovery.operations import Finding
+from region_node.lifecycle.recovery.questions import ReceiptQuestion
 
 LOOK_SECONDS = 1.0  # between two looks at the database that processes share
 COMPARE_SECONDS = 60.0  # between two comparisons with the coordinators' heads
@@ -183,7 +184,7 @@ class FenceKeeper:
             if told is None:
                 is_answered = True
             elif self._is_own(told):
-                await self.compare_with(COORDINATOR, Head(told.sequence, told.hash), last_time)
+                await self._compare_with(Head(told.sequence, told.hash), last_time)
                 is_answered = True
             else:
                 # Once the keys of the region are known, its own verify: a coordinator that invents one delays nothing.
@@ -197,18 +198,27 @@ class FenceKeeper:
             self._doubted = told
             _log.warning("no known key of this region signed the audit head %d that a coordinator keeps", told.sequence)
 
-    async def compare_with(self, witness: str, head: Head, last_time: datetime | None) -> None:
-        """Compares the chain with a row of it that a witness has seen, and this region has signed. Raises Refused.
+    async def compare_receipt(self, question: ReceiptQuestion, row: Head | None) -> None:
+        """Compares the chain with the row of a receipt, if there is one, and ends the question. Raises Refused."""
+        finding, now = self._ports.finding, self._ports.clock.now()
+        await self._find(lambda tx: finding.answered(tx, question, row, now))
+
+    async def _compare_with(self, head: Head, last_time: datetime | None) -> None:
+        """Compares the chain with a row of it that a coordinator has seen, and this region has signed.
 
         `last_time` is that of the last row before the lost ones, where rows may have come since.
         """
         store, finding, now = self._ports.store, self._ports.finding, self._ports.clock.now()
         if await store.read(lambda tx: audit.lacks(tx, head, incarnation(tx))):
-            found = await store.write(lambda tx: finding.seen(tx, witness, head, now, last_time))
-            if found is not None:
-                self._ports.fence.note(found)
-            else:  # another process has found the same meanwhile
-                await self._look()
+            await self._find(lambda tx: finding.seen(tx, COORDINATOR, head, now, last_time))
+
+    async def _find(self, operation: Operation[Loss | None]) -> None:
+        """Closes the fence for a loss that an operation finds."""
+        found = await self._ports.store.write(operation)
+        if found is not None:
+            self._ports.fence.note(found)
+        else:  # another process may have found the same meanwhile
+            await self._look()
 
     def _is_own(self, told: AuditHead) -> bool:
         """Whether this region has signed a head: nobody else can close its fence."""

@@ -8,12 +8,16 @@ from gateway.api.region.v1.approval_service_pb2 import ApprovalAct
 from gateway.api.relay.v1.relay_pb2 import Outcome, ReceiptContent
 from gateway.auditing import audit, incarnations
 from gateway.auditing.audit import Head
+from gateway.auditing.incarnations import BEFORE
 from gateway.relay import outbox
 from gateway.store import catch_ups, losses
 from gateway.store.catch_ups import LostCommand
 from gateway.store.losses import Loss
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.approvals.operations import Act, Awaited, approval_of, use
+from region_node.lifecycle.recovery import questions
+from region_node.lifecycle.recovery.questions import ReceiptQuestion
 from region_node.records.numbers import Counted
 from region_node.requests.auditing import AuditedCall
 
@@ -41,6 +45,18 @@ class Finding:
             return None
         return self._found(tx, witness, head.sequence, 0, now, last_time)
 
+    def answered(self, tx: Transaction, question: ReceiptQuestion, row: Head | None, now: datetime) -> Loss | None:
+        """Compares the chain with the row of the receipt that answers a question, which ends.
+
+        Returns the new loss; None without a receipt, where the chain has that row, or others report again all that the
+        question is about.
+        """
+        questions.end(tx, question)
+        last_time = from_microseconds(question.last_time)
+        if row is None or not audit.lacks(tx, row, _reported_before(tx, last_time)):
+            return None
+        return self._found(tx, f"region/{question.region}", row.sequence, 0, now, last_time)
+
     def lost_commits(self, tx: Transaction, process: int, commits: int, now: datetime) -> Loss:
         """A process knows of commits that the database lacks. Returns the open loss."""
         return self._found(tx, f"process/{process}", audit.head(tx).sequence, commits, now)
@@ -67,6 +83,13 @@ class Finding:
         return incarnations.begin(
             tx, owner, witness=witness, seen=seen, commits=commits, now=now, last_time=last_time, skip=skip
         )
+
+
+def _reported_before(tx: Transaction, last_time: datetime) -> int:
+    """The audit row before which others report again what was lost after an instant, by losses that are known."""
+    since = max(to_microseconds(last_time - BEFORE), 0)
+    known = (each.begin_sequence for each in losses.losses(tx) if (each.catch_up_from or 0) <= since)
+    return max(known, default=0)
 
 
 def accept(tx: Transaction, number: int, reference: str, call: AuditedCall) -> Loss | Awaited:

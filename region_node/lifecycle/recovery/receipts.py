@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.region.v1.recovery_envelopes_pb2 import CatchUpQuestion
 from gateway.api.relay.v1.relay_pb2 import ReceiptContent
 from gateway.auditing.audit import Head
@@ -17,9 +19,12 @@ from gateway.relay.envelopes import UntilUpgraded
 from gateway.relay.outcomes import outcomes
 from gateway.relay.queries import Asker
 from gateway.security.signing import RECEIPT
-from gateway.time.clock import EPOCH, Clock, to_timestamp
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import EPOCH, Clock, from_microseconds, to_timestamp
+from region_node.lifecycle.recovery import questions
 from region_node.lifecycle.recovery.asking import AGAIN_SECONDS, Pauses, answer_of
 from region_node.lifecycle.recovery.keeper import FenceKeeper
+from region_node.lifecycle.recovery.questions import ReceiptQuestion
 from region_node.node.payloads import received
 
 _log = logging.getLogger(__name__)
@@ -27,21 +32,26 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ReceiptPorts:
-    """The ports of the loop."""
+    """The ports of the loop. `store` is the one behind the fence."""
 
     border: Border
+    store: Store
     asker: Asker
     clock: Clock
     keeper: FenceKeeper
 
 
 class ReceiptComparison:
-    """A loop of each process: every other region shows once the furthest receipt of this region that it keeps."""
+    """A loop of each process: every other region shows the furthest receipt of this region that it keeps.
+
+    Call `keep_questions` before anything is served, then run `run` as a task.
+    """
 
     def __init__(self, ports: ReceiptPorts) -> None:
         self._ports = ports
         self._changed = asyncio.Event()
-        self._compared = set[str]()
+        self._asked = set[str]()
+        """The regions to which this process has kept a question about its start."""
         self._pauses = Pauses()
         ports.border.current.on_update(self._note_state)
 
@@ -49,56 +59,92 @@ class ReceiptComparison:
         """Runs until cancelled."""
         while True:
             self._changed.clear()
-            seconds = None if await self.compare() else AGAIN_SECONDS
+            seconds: float | None = AGAIN_SECONDS
+            try:
+                if await self.compare():
+                    seconds = None
+            except Refused as refused:
+                _log.warning("receipts that others keep are compared later: %s", refused)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._changed.wait()
 
+    async def keep_questions(self) -> None:
+        """Keeps the questions about this start to all regions that are known by now. Raises Refused without a store."""
+        members = self._members()
+        self._asked &= members.keys()
+        keeper, new = self._ports.keeper, sorted(_present(members) - self._asked - {self._ports.border.region})
+        if new:
+            await self._ports.store.write(lambda tx: questions.ask(tx, new, keeper.start_time, keeper.last_time))
+            self._asked.update(new)
+
     async def compare(self) -> bool:
-        """Asks the regions that have not answered; returns whether none is left."""
-        due = [each for each in self._left() if not self._pauses.has(each)]
-        for each in await outcomes([self._compare_with(region) for region in due]):
+        """Asks the regions that have not answered; returns whether none is left. Raises Refused without a store."""
+        await self.keep_questions()
+        left = await self._left()
+        due = [each for each in left if not self._pauses.has(each)]
+        found = await outcomes([self._compare_with(each, left[each]) for each in due])
+        for each in found:
             if isinstance(each, Exception):
                 raise each
-        return not self._left()
+        return len(due) == len(left) and all(found)
 
-    def _left(self) -> list[str]:
+    def _members(self) -> Mapping[str, Member]:
         try:
-            members = self._ports.border.current.state().members
+            return self._ports.border.current.state().members
         except Refused:  # CONFIGURATION_MISSING; the first one wakes the loop
-            return []
-        present = (each for each, member in members.items() if member.state != MemberState.MEMBER_STATE_ABSENT)
-        return sorted(set(present) - self._compared - {self._ports.border.region})
+            return {}
 
-    async def _compare_with(self, region: str) -> None:
+    async def _left(self) -> Mapping[str, Sequence[ReceiptQuestion]]:
+        """The questions without an answer, by region. Those to regions that have left the federation end."""
+        members, found = self._members(), await self._ports.store.read(questions.left)
+        gone = [each for each in found if members and each.region not in members]
+        if gone:
+            await self._ports.store.write(lambda tx: _end(tx, gone))
+        left, present = defaultdict[str, list[ReceiptQuestion]](list), _present(members)
+        for each in found:
+            if each.region in present:
+                left[each.region].append(each)
+        return left
+
+    async def _compare_with(self, region: str, asked: Sequence[ReceiptQuestion]) -> bool:
+        """Asks a region one question after the other: it answers one at a time. Returns whether it has answered all."""
         try:
-            with UntilUpgraded(self._ports.border.region):
-                row = await self._furthest_row(region)
-            if row is not None:
-                keeper = self._ports.keeper
-                await keeper.compare_with(f"region/{region}", row, keeper.last_time)
+            for question in asked:
+                with UntilUpgraded(self._ports.border.region):
+                    row = await self._furthest_row(question)
+                await self._ports.keeper.compare_receipt(question, row)
         except Refused as refused:
             _log.info("the receipts that %s keeps are compared later: %s", region, refused)
             self._pauses.begin(region)
-        else:
-            self._pauses.end(region)
-            self._compared.add(region)
+            return False
+        self._pauses.end(region)
+        return True
 
-    async def _furthest_row(self, region: str) -> Head | None:
+    async def _furthest_row(self, asked: ReceiptQuestion) -> Head | None:
         """The row that this region has signed in the receipt; None without one. Raises Refused, and UnknownChoice."""
-        border, keeper = self._ports.border, self._ports.keeper
-        begin, start = to_timestamp(max(keeper.last_time - BEFORE, EPOCH)), to_timestamp(keeper.start_time)
+        border, last_time = self._ports.border, from_microseconds(asked.last_time)
+        begin, start = to_timestamp(max(last_time - BEFORE, EPOCH)), to_timestamp(from_microseconds(asked.start_time))
         question = CatchUpQuestion(begin_time=begin, wants_furthest_receipt=True, start_time=start)
         now, subject = self._ports.clock.now(), f"{border.region}/receipts"
-        answer = await answer_of(self._ports.asker, subject, region, question, now)
+        answer = await answer_of(self._ports.asker, subject, asked.region, question, now)
         if not answer.HasField("furthest_receipt"):
             return None
         receipt = answer.furthest_receipt
         if not border.keys.verify(border.region, RECEIPT, receipt.content, receipt.signature):
-            _log.warning("no known key of this region signed the receipt that %s shows", region)
+            _log.warning("no known key of this region signed the receipt that %s shows", asked.region)
             return None
         content = received(ReceiptContent, receipt.content)
         return Head(content.audit_sequence, content.audit_hash)
 
     def _note_state(self, _: FederationState) -> None:
         self._changed.set()
+
+
+def _present(members: Mapping[str, Member]) -> set[str]:
+    return {each for each, member in members.items() if member.state != MemberState.MEMBER_STATE_ABSENT}
+
+
+def _end(tx: Transaction, gone: Sequence[ReceiptQuestion]) -> None:
+    for each in gone:
+        questions.end(tx, each)

@@ -1,31 +1,34 @@
 """Defects of a region whose database lacks what others have seen."""
 
-from datetime import datetime
-
 import pytest
 
+from gateway.auditing import audit
 from gateway.auditing.audit import Head
 from gateway.store.losses import OwnCommits
+from gateway.store.port import Transaction
 from region_node.lifecycle.recovery.catching_up import CatchingUp
-from region_node.lifecycle.recovery.keeper import FenceKeeper
 from region_node.lifecycle.recovery.receipts import ReceiptComparison
 
 
 def older_database_believed(patch: pytest.MonkeyPatch) -> None:
     """A process compares its chain with nothing that others have seen."""
 
-    async def compare_with_nothing(self: FenceKeeper, witness: str, head: Head, last_time: datetime | None) -> None:
-        """Believes the database."""
+    def lacks_nothing(tx: Transaction, seen: Head, incarnation: int) -> bool:
+        return False
 
-    patch.setattr(FenceKeeper, "compare_with", compare_with_nothing)
+    patch.setattr(audit, "lacks", lacks_nothing)
 
 
 def receipts_not_asked_for(patch: pytest.MonkeyPatch) -> None:
     """A process compares its chain with heads of coordinators alone."""
 
+    async def keep_none(self: ReceiptComparison) -> None:
+        """Has nothing to ask."""
+
     async def ask_nobody(self: ReceiptComparison) -> bool:
         return True
 
+    patch.setattr(ReceiptComparison, "keep_questions", keep_none)
     patch.setattr(ReceiptComparison, "compare", ask_nobody)
 
 

@@ -40,8 +40,8 @@ class CatchUpQuestion(_message.Message):
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Time at which the asking process has started, by the clock of the asking region. A receipt that it gave later has no
-        part in the search: its row may lie beyond the lost ones. Unset where all receipts count.
+        """Time of the start of a process that the question is about, by the clock of the asking region. A receipt that this
+        region gave later has no part in the search: its row may lie beyond the lost ones. Unset where all receipts count.
         """
 
     def __init__(
