@@ -40,6 +40,7 @@ from gateway.auditing.walking import MOST_SEQUENCES, verified_part
 from gateway.errors import Refused, Unreachable
 from gateway.federation.witnesses import may_witness, witnesses_of
 from gateway.rpc.channels import invoke
+from gateway.rpc.few_at_once import FewAtOnce
 from gateway.rpc.incidents import contained
 from gateway.security.signing import AUDIT_HEAD, TrustedKeys
 from gateway.time.clock import Clock, from_microseconds, to_timestamp
@@ -47,6 +48,7 @@ from gateway.time.clock import Clock, from_microseconds, to_timestamp
 ANSWER_SECONDS = 10.0  # for one part of one chain
 LONGEST_WALK = 1800.0  # seconds, through all parts of one chain
 LONGEST_KNOWN_WALK = 4 * LONGEST_WALK  # through one whose heads others have seen
+PATIENCE = 10.0  # seconds for which a verification waits for another one at this coordinator
 _AT_ONCE = 4  # chains that are read at the same time, beside all other work of their regions
 # Of one region: the two chains at each of many addresses. A region that tells more has invented them.
 _MOST_CHAIN_HEADS = 64
@@ -74,6 +76,7 @@ class AuditOversightService(AuditOversightServiceServicer):
 
     def __init__(self, ports: AuditPorts) -> None:
         self._ports = ports
+        self._verifying = FewAtOnce(1, PATIENCE)
 
     async def VerifyChains(
         self,
@@ -84,8 +87,9 @@ class AuditOversightService(AuditOversightServiceServicer):
         members = self._ports.members.all()
         if request.region:
             require_configured(members, request.region)
-        async for verdict in self.verdicts(request.region, is_coordinator_only=request.is_coordinator_only):
-            yield VerifyChainsResponse(verdict=verdict)
+        async with self._verifying.place():
+            async for verdict in self.verdicts(request.region, is_coordinator_only=request.is_coordinator_only):
+                yield VerifyChainsResponse(verdict=verdict)
 
     async def verdicts(self, region: str = "", *, is_coordinator_only: bool = False) -> AsyncIterator[ChainVerdict]:
         """The verdict on each chain as it becomes available: of one region, or of all and this coordinator."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -25,15 +26,17 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.federation.body import Body, asked_instant
 from gateway.federation.numberplan import normalize
-from gateway.federation.revisions import RevisionRefused, digest, parsed
-from gateway.federation.rules import difference, problems, problems_not_in_force
+from gateway.federation.revisions import digest
+from gateway.federation.rules import Change, difference, problems, problems_not_in_force
 from gateway.federation.terms import terms_of
 from gateway.process import failpoints
 from gateway.rpc.calls import current_call
+from gateway.rpc.few_at_once import FewAtOnce
 from gateway.security.signing import TrustedKeys, certificate_hash
 from gateway.time.clock import BETWEEN_TRUSTED, Clock, to_microseconds
 from gateway.values.choices import first_unknown
 
+PATIENCE = 30.0  # seconds for which a configuration waits until another one is examined, which takes several
 _TOLD_CHANGES = 500  # the contract says so
 _TOLD_PROBLEMS = 20  # a status travels in headers, which have a limit; `federation validate` shows all
 
@@ -50,6 +53,7 @@ class ConfigurationService(ConfigurationServiceServicer):
         self._writes = Writes(shares.ASSIGNMENT_WRITES)
         self._federation = federation
         self._clock = clock
+        self._examining = FewAtOnce(1, PATIENCE)
 
     async def GetConfiguration(
         self,
@@ -87,15 +91,7 @@ class ConfigurationService(ConfigurationServiceServicer):
         context: grpc.aio.ServicerContext[contract.CompareRevisionsRequest, contract.CompareRevisionsResponse],
     ) -> contract.CompareRevisionsResponse:
         """See the contract."""
-        before, names = await self._before(request), list[str]()
-        if request.HasField("proposal"):
-            chain = self._registry.snapshot().chain
-            after, names = await asyncio.to_thread(proposed, chain, request.proposal)
-            await asyncio.to_thread(self._require_valid, after)
-        else:
-            after = await self._kept("to_revision", request.to_revision)
-        # Half a million prefixes take seconds: beside the event loop, which has envelopes to forward.
-        changes = await asyncio.to_thread(difference, before, after)
+        changes, names = await self._examining.whole(partial(self._compared, request))
         told = changes[:_TOLD_CHANGES]
         return contract.CompareRevisionsResponse(
             changes=[
@@ -105,6 +101,18 @@ class ConfigurationService(ConfigurationServiceServicer):
             left_off=len(changes) - len(told),
             signers=names,
         )
+
+    async def _compared(self, request: contract.CompareRevisionsRequest) -> tuple[list[Change], list[str]]:
+        """The changes, and who has signed the proposal. Raises as `_before`, `proposed` and `_require_valid`."""
+        before, names = await self._before(request), list[str]()
+        if request.HasField("proposal"):
+            chain = self._registry.snapshot().chain
+            after, names = await asyncio.to_thread(proposed, chain, request.proposal)
+            await asyncio.to_thread(self._require_valid, after)
+        else:
+            after = await self._kept("to_revision", request.to_revision)
+        # Half a million prefixes take seconds: beside the event loop, which has envelopes to forward.
+        return await asyncio.to_thread(difference, before, after), names
 
     async def _before(self, request: contract.CompareRevisionsRequest) -> Configuration:
         """The configuration before the changes, empty for a proposal while none is in force. Raises as `_kept`."""
@@ -152,13 +160,8 @@ class ConfigurationService(ConfigurationServiceServicer):
         context: grpc.aio.ServicerContext[contract.ApplyConfigurationRequest, contract.ApplyConfigurationResponse],
     ) -> contract.ApplyConfigurationResponse:
         """See the contract."""
-        # Half a million prefixes take seconds: beside the event loop, which has envelopes to forward.
         signed = request.signed if request.HasField("signed") else None
-        wanted = request.configuration if signed is None else await asyncio.to_thread(_signed_content, signed)
-        await asyncio.to_thread(self._require_valid, wanted)
-        if not request.allow_unreadable:
-            self._require_readable(wanted)
-        await self._require_assignments(wanted)
+        wanted = await self._examining.whole(partial(self._examined, request, signed))
         if request.validate_only:
             revision = await asyncio.to_thread(self._check, wanted, signed, request.expected_revision)
             return contract.ApplyConfigurationResponse(federation_revision=revision)
@@ -169,6 +172,25 @@ class ConfigurationService(ConfigurationServiceServicer):
             signed=signed,
         )
         return contract.ApplyConfigurationResponse(federation_revision=revision)
+
+    async def _examined(
+        self, request: contract.ApplyConfigurationRequest, signed: contract.SignedConfiguration | None
+    ) -> Configuration:
+        """The configuration to put in force. Raises Refused where it may not be: first for want of signatures.
+
+        Whoever lacks those of other administrators may send as many configurations as they like.
+        """
+        # Half a million prefixes take seconds: beside the event loop, which has envelopes to forward.
+        if signed is not None or not request.validate_only:
+            await asyncio.to_thread(next_chain, self._registry.snapshot().chain, signed, self._clock.now())
+        wanted = request.configuration
+        if signed is not None:
+            wanted = await asyncio.to_thread(Configuration.FromString, signed.content)
+        await asyncio.to_thread(self._require_valid, wanted)
+        if not request.allow_unreadable:
+            self._require_readable(wanted)
+        await self._require_assignments(wanted)
+        return wanted
 
     async def AssignNumber(
         self,
@@ -261,7 +283,6 @@ class ConfigurationService(ConfigurationServiceServicer):
         """The revision in force. Raises Refused where applying would, but for the signatures that are still missing."""
         snapshot = self._registry.snapshot()
         if signed is not None:
-            next_chain(snapshot.chain, signed, self._clock.now())
             return snapshot.revision
         changes = difference(snapshot.configuration or Configuration(), wanted)
         if changes and expected_revision != snapshot.revision:
@@ -280,10 +301,3 @@ class ConfigurationService(ConfigurationServiceServicer):
             digest=digest(snapshot.content),
             administration=snapshot.configuration.administration,
         )
-
-
-def _signed_content(signed: contract.SignedConfiguration) -> Configuration:
-    try:
-        return parsed(Configuration, signed.content)
-    except RevisionRefused as refused:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="signed", problem=str(refused)) from None

@@ -88,13 +88,13 @@ class Places:
         self._free = count
         self._waiting: Turns[asyncio.Future[None]] = Turns()
 
-    async def acquire(self) -> None:
-        """Takes a place for the current task's owner, once there is one."""
+    async def acquire(self, by: str = "") -> None:
+        """Takes a place for an owner, by default that of the current task, once there is one."""
         if self._free:
             self._free -= 1
             return
         place = asyncio.get_running_loop().create_future()
-        self._waiting.put(owner.get(), place)
+        self._waiting.put(by or owner.get(), place)
         try:
             await place
         except asyncio.CancelledError:

@@ -8,6 +8,7 @@ from gateway.api.types.v1.types_pb2 import Requester
 from gateway.auditing import audit
 from gateway.auditing.walking import verified_part
 from gateway.rpc.calls import current_call
+from gateway.rpc.few_at_once import FewAtOnce
 from gateway.rpc.pages import decode_token, encode_token, key_number, page_of_bytes, page_size
 from gateway.store.port import Store
 from gateway.time.clock import Clock
@@ -18,6 +19,8 @@ from region_node.node.witnessing.witness import witnessed_heads
 from region_node.oversight.audit_rows import Wanted, message_of, rows_before
 from region_node.requests.auditing import audited_call
 
+WALKS = 2  # through the chain at a time, each of which reads all of its rows
+PATIENCE = 5.0  # seconds for which another one waits: less than a coordinator does for an answer
 _PAGE = "audit-rows"
 
 
@@ -30,6 +33,7 @@ class AuditService(AuditServiceServicer):
         self._fenced = fenced
         self._scopes = scopes
         self._clock = clock
+        self._walking = FewAtOnce(WALKS, PATIENCE)
 
     async def ListWitnessedHeads(  # noqa: N802 - named by the contract
         self,
@@ -46,10 +50,8 @@ class AuditService(AuditServiceServicer):
         context: grpc.aio.ServicerContext[api.VerifyChainRequest, api.VerifyChainResponse],
     ) -> api.VerifyChainResponse:
         """See the contract."""
-        return await verified_part(
-            lambda after: self._store.read(lambda tx: audit.page(tx, after)),
-            request,
-        )
+        async with self._walking.place():
+            return await verified_part(lambda after: self._store.read(lambda tx: audit.page(tx, after)), request)
 
     async def ListAuditRows(  # noqa: N802 - named by the contract
         self,

@@ -1,6 +1,7 @@
 """Two revisions of the configuration are compared by a real coordinator."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +18,10 @@ from gateway.api.coordinator.v1.administration_pb2 import (
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.errors import Refused
+from gateway.federation.rules import Change, difference
+from gateway.rpc.calls import Call, enter
 from gateway.rpc.channels import invoke
+from gateway.security.identity import parse
 from gateway.security.signing import TrustedKeys
 from gateway.time.clock import SystemClock
 from tests.administrators import Administrators
@@ -71,6 +75,43 @@ def test_a_proposal_is_compared_with_an_empty_configuration_until_a_revision_is_
     run(scenario())
 
 
+async def is_answered(stub: ConfigurationServiceStub, request: CompareRevisionsRequest) -> bool:
+    """Asks once; False where the coordinator was too busy."""
+    call = stub.CompareRevisions(request, timeout=PATIENCE_S)
+    return await call.code() == grpc.StatusCode.OK
+
+
+def test_configurations_are_examined_one_at_a_time_and_one_whose_caller_has_gone_keeps_its_place(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
+    def compared(old: Configuration, new: Configuration) -> list[Change]:
+        begun.release()
+        assert may_end.wait(PATIENCE_S)
+        return difference(old, new)
+
+    async def scenario() -> None:
+        async with federation(certificates, tmp_path / "data") as it:
+            stub, second = (ConfigurationServiceStub(it.as_(each)) for each in (ADMIN, "admin/second"))
+            await it.apply()
+            monkeypatch.setattr("coordinator.configuration.service.difference", compared)
+            request = CompareRevisionsRequest(from_revision=1, to_revision=1)
+            gone = stub.CompareRevisions(request, timeout=PATIENCE_S)
+            assert await asyncio.to_thread(begun.acquire, timeout=PATIENCE_S)
+            gone.cancel()
+            asked = [asyncio.ensure_future(invoke(second.CompareRevisions, request, PATIENCE_S)) for _ in range(3)]
+            assert [await refused(each) for each in asked] == 3 * ["TOO_BUSY"]
+            assert not begun.acquire(blocking=False)
+            may_end.set()
+            async with asyncio.timeout(PATIENCE_S):
+                while not await is_answered(second, request):
+                    pass  # the work ends in its thread
+
+    monkeypatch.setattr("coordinator.configuration.service.PATIENCE", 0.2)
+    run(scenario())
+
+
 def test_a_revision_of_the_store_that_is_not_in_force_is_compared_with_none() -> None:
     class WithUnverified:
         def snapshot(self) -> Snapshot:
@@ -85,6 +126,7 @@ def test_a_revision_of_the_store_that_is_not_in_force_is_compared_with_none() ->
         "grpc.aio.ServicerContext[CompareRevisionsRequest, CompareRevisionsResponse]",
         None,
     )
+    enter(Call(parse(f"spiffe://{FEDERATION}/{ADMIN}", FEDERATION), "CompareRevisions", None))
     known = CompareRevisionsRequest(from_revision=1, to_revision=1)
     assert not asyncio.run(service.CompareRevisions(known, context)).changes
     with pytest.raises(Refused, match="to_revision"):

@@ -24,6 +24,7 @@ from gateway.errors import Refused, reason_name
 from gateway.federation.anchors import anchor_text, load_anchor
 from gateway.federation.files import dump
 from gateway.federation.revisions import place_of
+from gateway.federation.rules import problems
 from gateway.federation.suspensions import signed_suspension
 from gateway.rpc.channels import invoke
 from gateway.security.tls import CredentialsUnusable
@@ -99,7 +100,7 @@ def test_a_coordinator_applies_what_enough_administrators_have_signed_and_nothin
                     reason = await refused(apply(it, signed, validate_only=validate_only))
                     assert reason == "CONFIGURATION_SIGNATURES_INVALID"
             assert await refused(it.apply(CONFIGURATION)) == "CONFIGURATION_UNSIGNED"
-            assert await refused(apply(it, SignedConfiguration(content=b"\xff"))) == "REQUEST_INVALID"
+            assert await refused(apply(it, SignedConfiguration(content=b"\xff"))) == "CONFIGURATION_CHANGED"
             assert (await apply(it, first)).federation_revision == 1
             assert (await apply(it, first)).federation_revision == 1, "repeated after a lost answer"
             renewed = people.signed(await place(it), CONFIGURATION, now)
@@ -109,6 +110,31 @@ def test_a_coordinator_applies_what_enough_administrators_have_signed_and_nothin
         async with federation(certificates, data, anchor=people.anchor_file) as it:
             assert await place(it) == at, "after a restart"
             assert (await apply(it, people.signed(at, changed("next"), now))).federation_revision == 3
+
+    asyncio.run(story())
+
+
+def test_a_configuration_without_the_signatures_of_enough_administrators_is_refused_before_it_is_examined(
+    certificates: Certificates, tmp_path: Path, people: Administrators, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examined: list[Configuration] = []
+
+    def examine(each: Configuration) -> list[str]:
+        examined.append(each)
+        return problems(each)
+
+    monkeypatch.setattr("coordinator.configuration.service.problems", examine)
+
+    async def story() -> None:
+        async with federation(certificates, tmp_path / "data", anchor=people.anchor_file) as it:
+            now = CLOCK.now()
+            assert await refused(apply(it, people.signed(people.anchor, CONFIGURATION, now, ["li"]))) == (
+                "CONFIGURATION_SIGNATURES_INVALID"
+            )
+            assert await refused(it.apply(CONFIGURATION)) == "CONFIGURATION_UNSIGNED"
+            assert examined == []
+            await apply(it, people.signed(people.anchor, CONFIGURATION, now))
+            assert len(examined) == 1
 
     asyncio.run(story())
 
