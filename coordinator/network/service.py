@@ -1,21 +1,21 @@
 """PathService: the quality of paths between regions, for administrators."""
 
 import asyncio
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import grpc
 
 from coordinator.network.figures import down_links, measured_links
-from coordinator.network.paths import LinkGraph, Measured, Path, Quality, Ways, budget, main_sites, upgraded
+from coordinator.network.matrices import Basis, KeptMatrices, pair_of
+from coordinator.network.paths import LinkGraph, Measured, main_sites, upgraded
 from coordinator.oversight.region_queries import Answers, Regions, readable_answer
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.coordinator.v1.path_service_pb2_grpc import PathServiceServicer
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.network_pb2 import Link, Network, QualityClass
+from gateway.api.federation.v1.network_pb2 import Link, Network
 from gateway.api.region.v1.measurement_service_pb2 import ReportLinksRequest, ReportLinksResponse
 from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -27,12 +27,10 @@ _MOST_CHANGES = 200  # links in one question
 
 
 @dataclass(frozen=True)
-class _Basis:
-    """The network now and after the changes, and the class of the comparison."""
+class _Asked:
+    """What paths are computed from, the links that are down, and the regions without an answer."""
 
-    now: LinkGraph
-    changed: LinkGraph | None
-    allowed: QualityClass | None
+    basis: Basis
     down: Sequence[str]
     unanswered: Sequence[UnansweredRegion]
 
@@ -43,6 +41,7 @@ class PathService(PathServiceServicer):
     def __init__(self, regions: Regions, registry: Registry) -> None:
         self._regions = regions
         self._registry = registry
+        self._matrices = KeptMatrices()
 
     async def FindPaths(
         self,
@@ -54,14 +53,14 @@ class PathService(PathServiceServicer):
         start, end = _site(network, request.start), _site(network, request.end)
         if start == end:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="end", problem="is the start, too")
-        basis = await self._basis(request.basis)
+        asked = await self._asked(request.basis)
         # In a thread: in a large network it takes longer than envelopes may wait.
-        found = await asyncio.to_thread(_pair, start, end, basis)
+        found = await asyncio.to_thread(pair_of, start, end, asked.basis)
         return contract.FindPathsResponse(
             paths=found.paths,
             changed=found.changed if found.HasField("changed") else None,
-            down=basis.down,
-            unanswered=basis.unanswered,
+            down=asked.down,
+            unanswered=asked.unanswered,
         )
 
     async def GetPathMatrix(
@@ -70,14 +69,13 @@ class PathService(PathServiceServicer):
         context: grpc.aio.ServicerContext[contract.GetPathMatrixRequest, contract.GetPathMatrixResponse],
     ) -> contract.GetPathMatrixResponse:
         """See the contract."""
-        basis, configuration = await self._basis(request.basis), self._configuration()
+        asked, configuration = await self._asked(request.basis), self._configuration()
         sites = main_sites(configuration.network)
-        # In a thread: with many sites it takes longer than envelopes may wait.
-        pairs = await asyncio.to_thread(_pairs, sites, basis)
+        pairs = await self._matrices.pairs(sites, asked.basis)
         return contract.GetPathMatrixResponse(
             pairs=pairs,
-            down=basis.down,
-            unanswered=basis.unanswered,
+            down=asked.down,
+            unanswered=asked.unanswered,
             regions=[
                 contract.NamedRegion(region=each.id, name=each.name)
                 for each in configuration.regions
@@ -88,7 +86,7 @@ class PathService(PathServiceServicer):
     def _configuration(self) -> Configuration:
         return self._registry.snapshot().configuration or Configuration()
 
-    async def _basis(self, asked: contract.PathBasis) -> _Basis:
+    async def _asked(self, asked: contract.PathBasis) -> _Asked:
         configuration = self._configuration()
         network = configuration.network
         registry = NetworkRegistry(network)
@@ -98,13 +96,9 @@ class PathService(PathServiceServicer):
         answers = Answers[ReportLinksResponse]({}, {}) if asked.by_design else await self._reports()
         down = wanted_down | down_links(network, answers.by_region)
         measured = measured_links(network, answers.by_region)
-        return _Basis(
-            LinkGraph(network, measured, down),
-            _graph_after(after, asked.changed_links, measured, down) if after is not None else None,
-            allowed,
-            sorted(down),
-            answers.unanswered(),
-        )
+        now = LinkGraph(network, measured, down)
+        changed = _graph_after(after, asked.changed_links, measured, down) if after is not None else None
+        return _Asked(Basis(now, changed, allowed), sorted(down), answers.unanswered())
 
     async def _reports(self) -> Answers[ReportLinksResponse]:
         return await self._regions.ask(
@@ -146,60 +140,3 @@ def _graph_after(
     """The measurements of a link do not hold after its change."""
     new = {link.id for link in changes}
     return LinkGraph(network, {link: told for link, told in measured.items() if link not in new}, down)
-
-
-def _pairs(sites: Mapping[str, str], basis: _Basis) -> list[contract.RegionPaths]:
-    found = []
-    for start, end in itertools.combinations(sites, 2):
-        pair = _pair(sites[start], sites[end], basis)
-        pair.start, pair.end = start, end
-        found.append(pair)
-    return found
-
-
-def _pair(start: str, end: str, basis: _Basis) -> contract.RegionPaths:
-    """The paths between two sites, without the names of their regions."""
-    return contract.RegionPaths(
-        paths=_told(start, end, basis.now, basis.allowed),
-        changed=_told(start, end, basis.changed, basis.allowed) if basis.changed is not None else None,
-    )
-
-
-def _told(start: str, end: str, graph: LinkGraph, allowed: QualityClass | None) -> contract.SitePaths:
-    ways: Ways = graph.ways(start, end)
-    return contract.SitePaths(
-        start=start,
-        end=end,
-        best=_path(ways.best, allowed) if ways.best is not None else None,
-        alternative=_path(ways.alternative, allowed) if ways.alternative is not None else None,
-        shared_links=ways.shared_links,
-        shared_sites=ways.shared_sites,
-        apart=[_path(each, allowed) for each in ways.apart],
-    )
-
-
-def _path(path: Path, allowed: QualityClass | None) -> contract.NetworkPath:
-    hops = [
-        contract.PathHop(
-            link=hop.link, start=hop.start, end=hop.end, quality=_quality(hop.quality), measured=hop.is_measured
-        )
-        for hop in path.hops
-    ]
-    told = contract.NetworkPath(hops=hops, quality=_quality(path.quality))
-    if allowed is not None:
-        left = budget(path.quality, allowed)
-        told.budget.CopyFrom(
-            contract.QualityBudget(
-                kept=left.is_kept,
-                delay_us=left.delay_us,
-                delay_variation_us=left.delay_variation_us,
-                loss_ppb=left.loss_ppb,
-            )
-        )
-    return told
-
-
-def _quality(quality: Quality) -> contract.PathQuality:
-    return contract.PathQuality(
-        delay_us=quality.delay_us, delay_variation_us=quality.delay_variation_us, loss_ppb=quality.loss_ppb
-    )
