@@ -25,7 +25,7 @@ from region_node.business.billing.rules import Month
 from region_node.care.complaints import handling, rules
 from region_node.care.complaints.classifying import Classification, classify
 from region_node.care.complaints.escalation import REGULATOR, AdministratorsWish
-from region_node.care.complaints.figure_rows import count_customers, counted_page
+from region_node.care.complaints.figure_rows import Filed, count_customers, counted_page
 from region_node.care.complaints.figures import Tally
 from region_node.care.complaints.headers import HeaderFilter, header_of, list_headers
 from region_node.care.complaints.history import history
@@ -129,12 +129,12 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         )
 
     async def _counted(self, owner: str, month: Month, origin: str = "") -> Sequence[api.ComplaintCount]:
-        start, end = to_microseconds(month.start), to_microseconds(month.end)
-        zone = ZoneInfo(month.time_zone)
-        tally, after = Tally(to_microseconds(self._clock.now()), zone), (start, "")
+        now, start = to_microseconds(self._clock.now()), to_microseconds(month.start)
+        filed = Filed(owner, start, to_microseconds(month.end), now, origin)
+        tally, after = Tally(ZoneInfo(month.time_zone)), (start, "")
         while True:
             found = await self._store.read(
-                lambda tx, after=after: counted_page(tx, owner, start, end, after, _PAGE, origin)  # type: ignore[misc]
+                lambda tx, after=after: counted_page(tx, filed, after, _PAGE)  # type: ignore[misc]
             )
             tally.take(found)
             if len(found) < _PAGE:

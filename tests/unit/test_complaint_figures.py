@@ -29,8 +29,9 @@ from gateway.time.clock import to_microseconds, to_timestamp
 from gateway.time.months import month_before, months_between, require_month
 from gateway.values.percentiles import percentile
 from region_node.business.billing.rules import Month
-from region_node.care.complaints import rules
-from region_node.care.complaints.figure_rows import Figures, counted_page, keep_figures
+from region_node.care.complaints import figure_rows, rules
+from region_node.care.complaints.escalation import REGULATOR
+from region_node.care.complaints.figure_rows import keep_figures
 from region_node.care.complaints.figures import Tally
 from region_node.schema import PACKAGES
 from tests.empty_database import empty_database
@@ -138,12 +139,21 @@ def counted(tx: SqliteTransaction, region: str, name: str, size: int) -> CountCo
     """A region's counts of a month, in pages."""
     month = Month.of(name, ZONE)
     start, end = to_microseconds(month.start), to_microseconds(month.end)
-    tally, after = Tally(to_microseconds(moment(NOW)), ZoneInfo(ZONE)), (start, "")
-    while page := counted_page(tx, region, start, end, after, size):
+    filed = figure_rows.Filed(region, start, end, to_microseconds(moment(NOW)))
+    tally, after = Tally(ZoneInfo(ZONE)), (start, "")
+    while page := figure_rows.counted_page(tx, filed, after, size):
         assert len(page) <= size
         tally.take(page)
         after = (page[-1].create_time, page[-1].ticket_id)
-    return CountComplaintsResponse(customers=1000 if region == "sichuan" else 500, counts=tally.counts())
+    counts = tally.counts()
+    assert figure_rows.totals(tx, filed) == (
+        sum(each.complaints for each in counts),
+        sum(each.timed for each in counts),
+        sum(each.in_time for each in counts),
+        sum(each.repeats for each in counts),
+        sum(each.reached[REGULATOR] for each in counts),
+    )
+    return CountComplaintsResponse(customers=1000 if region == "sichuan" else 500, counts=counts)
 
 
 def nearest_rank(values: Sequence[int], percent: int) -> int:
@@ -307,10 +317,8 @@ def test_an_estimated_end_is_counted_and_is_neither_a_duration_nor_in_time_or_la
 
 
 def test_the_complaints_of_each_day_are_counted_by_the_time_zone_of_the_region() -> None:
-    tally = Tally(to_microseconds(START), ZoneInfo(ZONE))
+    tally = Tally(ZoneInfo(ZONE))
     before_midnight = datetime(2026, 9, 2, 15, 59, tzinfo=UTC)
     for instant in (before_midnight, before_midnight + timedelta(minutes=1), before_midnight + timedelta(minutes=2)):
-        zeros = dict.fromkeys(("is_item", "state", "level", "repeats", "refusals", "contacts", "rating"), 0)
-        texts = dict.fromkeys(("ticket_id", "owner_region", "category", "department_zh", "department_en"), "")
-        tally.take([Figures(create_time=to_microseconds(instant), due_time=None, resolved=None, **zeros, **texts)])  # type: ignore[arg-type]
+        tally.take([figure_rows.Counted("", "", "", "", to_microseconds(instant), None, 0, 0, 0, 0, 0, 0, 0)])
     assert [list(each.days) for each in tally.counts()] == [[0, 1, 2]]

@@ -14,7 +14,7 @@ from gateway.store.sqlite import SqliteTransaction
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import meet
-from region_node.care.complaints.figure_rows import counted_page
+from region_node.care.complaints.figure_rows import Filed, counted_page
 from region_node.care.complaints.headers import HeaderFilter, header_of, list_headers
 from region_node.care.complaints.keeping import add_complaint, change_complaint
 from region_node.care.complaints.rows import (
@@ -134,7 +134,7 @@ def test_what_nobody_can_read_any_more_stays_counted(tx: SqliteTransaction) -> N
     tx.subject_keys.clear()
     assert find_complaint(tx, found.ticket_id) is None
     start = to_microseconds(NOW - DAY)
-    (counted,) = counted_page(tx, "sichuan", start, to_microseconds(NOW), (start, ""), 10)
+    (counted,) = counted_page(tx, Filed("sichuan", start, to_microseconds(NOW)), (start, ""), 10)
     assert (counted.ticket_id, counted.category, counted.level) == (found.ticket_id, "BILL_WRONG", 1)
     assert ticket_ids(tx, HeaderFilter(NOW)) == [found.ticket_id]
     (header,) = list_headers(tx, HeaderFilter(NOW), None, 1)

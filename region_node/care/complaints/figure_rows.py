@@ -1,13 +1,15 @@
 """The stored figures of each complaint: plain columns without personal data, which outlive the complaint."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
-from gateway.store.port import Transaction
+from gateway.store.port import Transaction, Value
 from gateway.store.tables import Table
 from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
+from region_node.care.complaints.escalation import REGULATOR
 from region_node.care.complaints.ledger import is_estimated
 from region_node.customers.status import ERASED
 
@@ -32,6 +34,13 @@ class Figures(NamedTuple):
     rating: int
 
 
+_FILED = (
+    "FROM complaint_figures WHERE owner_region = :region AND is_item = 0 AND create_time >= :start"
+    " AND create_time < :end AND (:taken_in = '' OR SUBSTR(ticket_id, 1, LENGTH(:taken_in)) = :taken_in)"
+)
+_OPEN = f"state NOT IN ({', '.join(map(str, sorted(rules.FINAL)))})"
+_TIMED = f"CASE WHEN resolved IS NOT NULL OR ({_OPEN} AND due_time < :now) THEN 1 ELSE 0 END"
+_IN_TIME = "CASE WHEN resolved <= COALESCE(due_time, resolved) THEN 1 ELSE 0 END"
 _FIGURES = Table("complaint_figures", Figures, key=("ticket_id",), fixed=("is_item", "create_time"))
 
 
@@ -61,30 +70,90 @@ def keep_figures(tx: Transaction, complaint: Complaint) -> None:
     tx.keep(_FIGURES, figures)
 
 
-def counted_page(
-    tx: Transaction, region: str, start: int, end: int, after: tuple[int, str], limit: int, origin: str = ""
-) -> list[Figures]:
-    """At most `limit` complaints of an owner region, filed in [start, end), microseconds, in order.
+@dataclass(frozen=True)
+class Filed:
+    """The complaints of an owner region that were filed in [start, end), as they stand at `now`, in microseconds."""
+
+    region: str
+    start: int
+    end: int
+    now: int = 0
+    """Open complaints past their time then are late."""
+    origin: str = ""
+    """The region that took them in; empty for any."""
+
+    @property
+    def parameters(self) -> dict[str, Value]:
+        """The parameters of _FILED and _TIMED."""
+        taken_in = f"{self.origin}/" if self.origin else ""
+        return {"region": self.region, "start": self.start, "end": self.end, "now": self.now, "taken_in": taken_in}
+
+
+class Counted(NamedTuple):
+    """A complaint as figures count it; instants in microseconds."""
+
+    ticket_id: str
+    category: str
+    department_zh: str
+    department_en: str
+    create_time: int
+    resolved: int | None
+    level: int
+    repeats: int
+    refusals: int
+    contacts: int
+    rating: int
+    timed: int
+    """1 where the time to the resolution is over, or the deadline."""
+    in_time: int
+    """1 where it was resolved within its deadline."""
+
+
+class Totals(NamedTuple):
+    """The numbers of complaints."""
+
+    filed: int
+    timed: int
+    in_time: int
+    repeated: int
+    appealed: int
+    """Those that have reached the regulator."""
+
+
+def counted_page(tx: Transaction, filed: Filed, after: tuple[int, str], limit: int) -> list[Counted]:
+    """At most `limit` complaints, in the order of their filing.
 
     `after` is the filing time and the ticket id of the previous page's last one. The first page takes (start, "").
-    `origin` is the region that took them in; empty for any.
     """
-    taken_in = f"{origin}/" if origin else ""
     return tx.all(
-        Figures,
-        f"SELECT {', '.join(_FIGURES.columns)} FROM complaint_figures"  # noqa: S608 - column names only
-        " WHERE owner_region = :region AND is_item = 0 AND create_time >= :after_date AND create_time < :end"
-        " AND create_time >= :start AND (create_time > :after_date OR ticket_id > :after_ticket_id)"
-        " AND (:taken_in = '' OR SUBSTR(ticket_id, 1, LENGTH(:taken_in)) = :taken_in)"
+        Counted,
+        f"SELECT {', '.join(Counted._fields[:-2])}, {_TIMED}, {_IN_TIME} {_FILED}"
+        " AND create_time >= :after_date AND (create_time > :after_date OR ticket_id > :after_ticket_id)"
         " ORDER BY create_time, ticket_id LIMIT :limit",
-        region=region,
-        start=start,
-        end=end,
+        **filed.parameters,
         after_date=after[0],
         after_ticket_id=after[1],
-        taken_in=taken_in,
         limit=limit,
     )
+
+
+def totals(tx: Transaction, filed: Filed) -> Totals:
+    """The numbers of all of them: each part as the pages have it."""
+    counted = (
+        "COUNT(*)",
+        *(
+            f"CAST(COALESCE(SUM({each}), 0) AS BIGINT)"
+            for each in (
+                _TIMED,
+                _IN_TIME,
+                "CASE WHEN repeats > 0 THEN 1 ELSE 0 END",
+                f"CASE WHEN level >= {REGULATOR} THEN 1 ELSE 0 END",
+            )
+        ),
+    )
+    found = tx.first(Totals, f"SELECT {', '.join(counted)} {_FILED}", **filed.parameters)
+    assert found is not None
+    return found
 
 
 def count_customers(tx: Transaction) -> int:

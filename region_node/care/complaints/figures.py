@@ -13,8 +13,7 @@ from datetime import tzinfo
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintCount
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.time.clock import from_microseconds
-from region_node.care.complaints import rules
-from region_node.care.complaints.figure_rows import Figures
+from region_node.care.complaints.figure_rows import Counted
 
 LEVELS = 6  # L0 to L5
 _MINUTE = 60_000_000  # microseconds
@@ -36,8 +35,8 @@ class _Group:
     minutes: list[int] = field(default_factory=list)
     days: Counter[int] = field(default_factory=Counter)
 
-    def take(self, each: Figures, now: int, zone: tzinfo) -> None:
-        """Counts a complaint; `now` in microseconds."""
+    def take(self, each: Counted, zone: tzinfo) -> None:
+        """Counts a complaint."""
         self.complaints += 1
         self.days[from_microseconds(each.create_time).astimezone(zone).day] += 1
         self.repeats += each.repeats > 0
@@ -46,29 +45,26 @@ class _Group:
             self.reached[level] += 1
         self.ratings += each.rating > 0
         self.rating_sum += each.rating
+        self.timed += each.timed
+        self.in_time += each.in_time
         if each.resolved is not None:
-            self.timed += 1
-            self.in_time += each.due_time is None or each.resolved <= each.due_time
             self.first_contact += not each.contacts
             self.minutes.append(max(0, -((each.create_time - each.resolved) // _MINUTE)))
-        elif each.state not in rules.FINAL and each.due_time is not None and each.due_time < now:
-            self.timed += 1
 
 
 class Tally:
     """Counts complaints page by page."""
 
-    def __init__(self, now: int, zone: tzinfo) -> None:
-        """`now` in microseconds: open complaints past their time then are late. Days are those of `zone`."""
-        self._now = now
+    def __init__(self, zone: tzinfo) -> None:
+        """Days are those of `zone`."""
         self._zone = zone
         self._groups: dict[tuple[str, str, str], _Group] = {}
 
-    def take(self, page: Iterable[Figures]) -> None:
+    def take(self, page: Iterable[Counted]) -> None:
         """Some complaints more."""
         for each in page:
             key = (each.category, each.department_en, each.department_zh)
-            self._groups.setdefault(key, _Group()).take(each, self._now, self._zone)
+            self._groups.setdefault(key, _Group()).take(each, self._zone)
 
     def counts(self) -> Sequence[ComplaintCount]:
         """The counts, by category and department."""

@@ -17,7 +17,7 @@ from gateway.time.clock import to_microseconds, to_timestamp
 from gateway.values.requesters import is_same_person
 from region_node.business.billing.rules import Month
 from region_node.business.orders.rows import completed_page, require_order
-from region_node.care.complaints.figure_rows import counted_page
+from region_node.care.complaints.figure_rows import Filed, counted_page
 from region_node.care.complaints.rows import require_complaint
 from region_node.care.quality import sample_rows
 from region_node.care.quality.draws import Draw
@@ -54,7 +54,7 @@ class Population:
             for each in orders:
                 draw.take(each.business, each.order_id)
             return (orders[-1].completion_time, orders[-1].order_id) if len(orders) == PAGE else None
-        complaints = counted_page(tx, self.region, start, end, after, PAGE)
+        complaints = counted_page(tx, Filed(self.region, start, end), after, PAGE)
         for complaint in complaints:
             if complaint.resolved is not None:
                 draw.take(complaint.category, complaint.ticket_id)

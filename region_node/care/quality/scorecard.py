@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gateway.api.federation.v1.agreement_pb2 import AgreementTemplate
@@ -14,9 +14,7 @@ from gateway.time.clock import to_microseconds
 from gateway.values.scorecard_figures import Counted, measured
 from region_node.business.billing.rules import Month
 from region_node.business.reconciliation.rows import compared_in
-from region_node.care.complaints.escalation import REGULATOR
-from region_node.care.complaints.figure_rows import count_customers, counted_page
-from region_node.care.complaints.figures import Tally
+from region_node.care.complaints.figure_rows import Filed, count_customers, totals
 from region_node.care.quality.sample_rows import judged_in
 from region_node.care.surveys.rows import counts_between
 from region_node.care.surveys.rules import closing_of, find_policy
@@ -30,7 +28,6 @@ from region_node.node.context import RegionContext
 
 COMPLAINED_WITHIN = timedelta(days=30)
 """After its completion, a complaint about the number counts against an order."""
-_PAGE = 500
 
 
 def scorecard(tx: Transaction, context: RegionContext, name: str, now: datetime) -> Scorecard:
@@ -51,7 +48,8 @@ def former_months(
     times = repair_times(tx, regions, span.start, span.end, origin=context.region)
     found = []
     for region in regions:
-        completed, complaints = orders.get(region, _Orders()), _complaints(tx, region, span, now, origin=context.region)
+        completed = orders.get(region, _Orders())
+        complaints = totals(tx, Filed(region, span.start, span.end, to_microseconds(now), origin=context.region))
         records, differences = compared_in(tx, month.name, former=region)
         one = FormerMonth(
             region=region,
@@ -74,7 +72,7 @@ def former_months(
 def _counted(tx: Transaction, context: RegionContext, month: Month, now: datetime) -> Counted:
     span = Span(to_microseconds(month.start), to_microseconds(month.end))
     orders = _orders(tx, [context.region], span, leader=context.region).get(context.region, _Orders())
-    complaints = _complaints(tx, context.region, span, now)
+    complaints = totals(tx, Filed(context.region, span.start, span.end, to_microseconds(now)))
     service_time, downtime = _availability(tx, context, span, now)
     policy = find_policy(context.federation, context.region)
     records, differences = compared_in(tx, month.name)
@@ -139,32 +137,6 @@ def _orders(tx: Transaction, regions: Sequence[str], span: Span, leader: str = "
         **parameters,
     )
     return dict(found)
-
-
-class _Complaints(NamedTuple):
-    filed: int
-    timed: int
-    in_time: int
-    repeated: int
-    appealed: int
-
-
-def _complaints(tx: Transaction, region: str, span: Span, now: datetime, origin: str = "") -> _Complaints:
-    tally, after = Tally(to_microseconds(now), UTC), (span.start, "")  # days are not told here
-    while True:
-        page = counted_page(tx, region, span.start, span.end, after, _PAGE, origin)
-        tally.take(page)
-        if len(page) < _PAGE:
-            break
-        after = (page[-1].create_time, page[-1].ticket_id)
-    counts = tally.counts()
-    return _Complaints(
-        filed=sum(each.complaints for each in counts),
-        timed=sum(each.timed for each in counts),
-        in_time=sum(each.in_time for each in counts),
-        repeated=sum(each.repeats for each in counts),
-        appealed=sum(each.reached[REGULATOR] for each in counts),
-    )
 
 
 def _availability(tx: Transaction, context: RegionContext, month: Span, now: datetime) -> tuple[int, int]:
