@@ -89,23 +89,29 @@ class MergedList(Generic[Item]):
         """
         begins = {region: places.get(region, Place()) for region in parts}
         every = {region: part.items() for region, part in parts.items()}
+        keys = {id(each): self.key(each) for items in every.values() for each in items}
+
+        def key(item: Item) -> str:
+            """The key of an item that a region has told, made once; or of one that is made of these."""
+            return keys[id(item)] if id(item) in keys else self.key(item)
+
         found = {
-            region: [each for each in items if self._is_behind(self.key(each), begins[region].told)]
+            region: [each for each in items if self._is_behind(key(each), begins[region].told)]
             for region, items in every.items()
         }
         ends = {region: self._end(every[region], part.looked) for region, part in parts.items() if part.following}
         end = "" if "" in ends.values() else (max if self.descending else min)(ends.values(), default="")
         if ends:
             found = {
-                region: [each for each in items if end and not self._is_behind(self.key(each), end)]
+                region: [each for each in items if end and not self._is_behind(key(each), end)]
                 for region, items in found.items()
             }
-        told = sorted(self.chosen(found), key=self.key, reverse=self.descending)
+        told = sorted(self.chosen(found), key=key, reverse=self.descending)
         if len(told) > size:
             end = self.key(told[size - 1])
         elif not ends:
             return MergedPage(told, "", [])
-        following = {region: self._place_after(part, begins[region], end) for region, part in parts.items()}
+        following = {region: self._place_after(part, begins[region], end, key) for region, part in parts.items()}
         going_on = {region: place for region, place in following.items() if place is not None}
         waiting = {region: place for region, place in places.items() if region not in parts}
         token = self._token(going_on | waiting) if going_on else ""
@@ -121,11 +127,11 @@ class MergedList(Generic[Item]):
         known = (self.key(items[-1]) if items else "", looked)
         return (min if self.descending else max)(filter(None, known), default="")
 
-    def _place_after(self, part: Part[Item], begin: Place, end: str) -> Place | None:
+    def _place_after(self, part: Part[Item], begin: Place, end: str, key: Callable[[Item], str]) -> Place | None:
         """Where a region goes on after what was told up to a key; None after its end."""
         told = end if self._is_behind(end, begin.told) else begin.told
         for token, items in part.pages:
-            if any(self._is_behind(self.key(each), told) for each in items):
+            if any(self._is_behind(key(each), told) for each in items):
                 return Place(token, told)
         return Place(part.following) if part.following else None
 
