@@ -7,7 +7,10 @@ from itertools import pairwise
 from typing import cast
 
 import pytest
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.test_utils import make_mocked_request
 from google.protobuf.message import Message
+from multidict import CIMultiDict
 
 from coordinator.console import board
 from coordinator.console.console import console
@@ -22,11 +25,21 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.time.clock import SystemClock
 from gateway.web.console.assets import FRAMES
-from gateway.web.console.live import LOOK_SECONDS, WHOLE_SECONDS, Answers, Event, Feed, Watcher
+from gateway.web.console.live import (
+    COMMENT_SECONDS,
+    LOOK_SECONDS,
+    WHOLE_SECONDS,
+    Answers,
+    Event,
+    Feed,
+    Streams,
+    Watcher,
+)
 from gateway.web.console.pages import Calling, Rpc
 from gateway.web.html_pages import HtmlPages
 from region_node.console import rpcs
 from region_node.console.lists import pages_of
+from tests.simulation.virtual_time import VirtualLoop
 from tests.unit.console_pages import M, visit
 from tests.unit.test_console import Seconds
 from tests.unit.test_coordinator_console import ADMIN, orders, regions
@@ -200,3 +213,57 @@ def test_a_defect_while_a_page_is_read_is_told_once_and_the_page_goes_on() -> No
         assert (await scene.newest()).name == "message"
 
     asyncio.run(watch())
+
+
+class Sent(AbstractStreamWriter):
+    """The bytes that a browser is sent, each piece with its time. It goes away after so many pieces."""
+
+    def __init__(self, most: float = float("inf")) -> None:
+        self._most = most
+        self.pieces: list[tuple[float, bytes]] = []
+
+    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        if len(self.pieces) >= self._most:
+            raise ConnectionResetError
+        self.pieces.append((asyncio.get_running_loop().time(), bytes(chunk)))
+
+    async def write_eof(self, chunk: bytes = b"") -> None: ...
+
+    async def drain(self) -> None: ...
+
+    def enable_compression(self, encoding: str = "deflate", strategy: int | None = None) -> None: ...
+
+    def enable_chunking(self) -> None: ...
+
+    async def write_headers(self, status_line: str, headers: CIMultiDict[str]) -> None: ...
+
+
+def followed(sent: Sent, seconds: float) -> float:
+    """How long a stream of a board that does not change goes on, of a session that lasts so many seconds."""
+
+    async def follow() -> float:
+        loop, scene = asyncio.get_running_loop(), Scene()
+        begun = loop.time()
+
+        async def is_open() -> bool:
+            return loop.time() - begun < seconds
+
+        watcher = Watcher("admin/root", "en", "", visit("", ADMIN), scene.calling, is_open)
+        await Streams().follow(make_mocked_request("GET", "/board/events", writer=sent), scene.feed, watcher)
+        return loop.time() - begun
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(follow())
+
+
+def test_a_stream_without_a_change_has_comments_so_that_no_proxy_ends_it() -> None:
+    sent = Sent()
+    followed(sent, 4 * COMMENT_SECONDS)
+    kinds = [data.partition(b"\n")[0] for _, data in sent.pieces]
+    assert kinds == [b"retry: 1000", b"event: message", b":", b":", b":", b"event: ended"]
+    times = [time for time, data in sent.pieces if not data.startswith(b"event: ended")][1:]
+    assert all(COMMENT_SECONDS <= later - before < COMMENT_SECONDS + 1 for before, later in pairwise(times))
+
+
+def test_a_browser_that_has_gone_is_found_by_a_comment_and_keeps_no_place() -> None:
+    assert followed(Sent(most=2), 100 * COMMENT_SECONDS) < 2 * COMMENT_SECONDS

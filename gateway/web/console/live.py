@@ -32,6 +32,7 @@ LOOK_SECONDS = 0.5  # between two looks for a change
 WHOLE_SECONDS = 10.0  # between two readings of the whole page
 MOST_OF_A_PERSON = 4  # streams: a browser has six connections to an origin, and needs some for pages
 MOST = 64  # streams of a console
+COMMENT_SECONDS = 15.0  # without an event: proxies end idle streams, and only what is sent finds a browser gone
 _AGAIN_MS = 1_000  # after which a browser comes back
 _DIGITS = 16  # of the SHA-256 in an id
 _STREAM = "text/event-stream"
@@ -53,6 +54,7 @@ class Event:
 
 
 _ENDED = Event("ended", "ended")
+_COMMENT = b":\n\n"
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,12 @@ class Answers(Calling):
         return cast("A", found)
 
     async def renew(self, calling: Calling, is_wanted: Callable[[str], bool]) -> None:
-        """Asks the RPCs anew whose paths are wanted."""
-        for key, (rpc, request, _) in list(self._kept.items()):
-            if is_wanted(rpc.path) and key in self._kept:
-                self._kept[key] = (rpc, request, await unless_refused(calling.ask(rpc, request)))
+        """Asks the RPCs anew whose paths are wanted, at once: several may wait for the same region."""
+        wanted = {key: each[:2] for key, each in self._kept.items() if is_wanted(key[0])}
+        answers = await asyncio.gather(*(unless_refused(calling.ask(*each)) for each in wanted.values()))
+        for (key, (rpc, request)), answer in zip(wanted.items(), answers, strict=True):
+            if key in self._kept:
+                self._kept[key] = (rpc, request, answer)
 
     async def renew_first(self, calling: Calling, path: str) -> None:
         """Renews the first answer of an RPC, and forgets its other ones, such as further pages of a list."""
@@ -236,11 +240,15 @@ class Streams:
         self, stream: web.StreamResponse, feed: Feed, watcher: Watcher, event: Event, known: str
     ) -> None:
         """`known` is the id of the event that the browser has."""
-        written = None
+        loop = asyncio.get_running_loop()
+        written, last = None, loop.time()
         while not self._stopping.is_set():
             if event != written and (not known or event.id != known):
                 await _write(stream, event.encoded())
-                written, known = event, ""
+                written, known, last = event, "", loop.time()
+            elif loop.time() - last >= COMMENT_SECONDS:
+                await _write(stream, _COMMENT)
+                last = loop.time()
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._stopping.wait()
