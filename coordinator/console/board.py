@@ -1,5 +1,6 @@
 """The board: all regions with their states and their work, the flows between them, problems and outages."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +39,8 @@ from gateway.time.clock import from_timestamp
 from gateway.web.console.frames import Link
 from gateway.web.console.lists import chosen_word
 from gateway.web.console.pages import EVENTS, Calling, Live, Shown, View, Visit
-from gateway.web.console.parts import severity_cell
+from gateway.web.console.parts import Fact, severity_cell
+from gateway.web.console.ticket import facts_table
 from gateway.web.maps import Drawing, Line, Place, Position, drawing
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
@@ -100,26 +102,28 @@ class _Work:
 async def _read(visit: Visit, calling: Calling) -> _Found:
     chosen_word(visit, _SHOW, (_ALL,))
     held = ListOrderSummariesRequest(states=[OrderState.ORDER_STATE_HELD], page_size=_MOST)
-    return _Found(
-        await calling.ask(rpcs.LIST_REGIONS, ListRegionsRequest()),
-        await calling.ask(rpcs.LIST_ORDER_SUMMARIES, ListOrderSummariesRequest(page_size=_MOST)),
-        await calling.ask(rpcs.LIST_ORDER_SUMMARIES, held),
-        await calling.ask(rpcs.LIST_PROBLEMS, ListProblemsRequest(page_size=_MOST)),
-        await calling.ask(rpcs.LIST_OUTAGES, ListOutagesRequest(page_size=_MOST)),
-        await network_of(calling),
+    found = await asyncio.gather(
+        calling.ask(rpcs.LIST_REGIONS, ListRegionsRequest()),
+        calling.ask(rpcs.LIST_ORDER_SUMMARIES, ListOrderSummariesRequest(page_size=_MOST)),
+        calling.ask(rpcs.LIST_ORDER_SUMMARIES, held),
+        calling.ask(rpcs.LIST_PROBLEMS, ListProblemsRequest(page_size=_MOST)),
+        calling.ask(rpcs.LIST_OUTAGES, ListOutagesRequest(page_size=_MOST)),
+        network_of(calling),
     )
+    return _Found(*found)
 
 
 def _show(visit: Visit, found: _Found) -> Shown:
-    work = _work(visit, found)
+    present = _present(visit, found.orders)
+    work = _work(found, present)
     members = sorted(found.regions.members, key=lambda each: each.state == MemberState.MEMBER_STATE_ABSENT)
     joined = [each for each in members if each.state != MemberState.MEMBER_STATE_ABSENT]
     is_whole = visit.query.text(_SHOW) == _ALL
     troubled = _troubled(found)
-    pairs = pairs_of(_present(visit, found.orders), members)
+    pairs = pairs_of(present, members)
     tables = [
         (translated("Regions"), _regions(visit, members if is_whole else joined, work, troubled)),
-        (translated("Flows"), _flows(visit, pairs)),
+        (translated("Flows"), _flows(visit, pairs, has_all=work.has_all_orders)),
         (translated("Problems of the network"), _problems(visit, found.problems.problems)),
         (translated("Outages"), _outages(visit, found.outages.outages)),
     ]
@@ -141,7 +145,9 @@ def _show(visit: Visit, found: _Found) -> Shown:
         tables=tables,
         others=_others(visit, len(members) - len(joined), is_whole=is_whole),
     )
-    return Shown("board.html.j2", translated("Board"), page, PATH, [table for _, table in tables], page.warnings)
+    title = translated("Board")
+    counts = facts_table(title, (Fact(name, figure) for figure, name in page.tiles))
+    return Shown("board.html.j2", title, page, PATH, [counts, *(table for _, table in tables)], page.warnings)
 
 
 def _present(visit: Visit, orders: ListOrderSummariesResponse) -> Sequence[tuple[str, str]]:
@@ -153,8 +159,7 @@ def _present(visit: Visit, orders: ListOrderSummariesResponse) -> Sequence[tuple
     ]
 
 
-def _work(visit: Visit, found: _Found) -> _Work:
-    present = _present(visit, found.orders)
+def _work(found: _Found, present: Sequence[tuple[str, str]]) -> _Work:
     return _Work(
         orders=Counter(region for pair in present for region in {*pair} if region),
         waiting=Counter(
@@ -231,7 +236,9 @@ def _map(
         )
         for each in joined
     ]
-    flows = [Line(each.regions, each.orders, each.style, _told_pair(each)) for each in pairs]
+    flows = [
+        Line(each.regions, each.orders, each.style, _told_pair(each, has_all=work.has_all_orders)) for each in pairs
+    ]
     description = "; ".join([*(each.hint for each in places), *(each.hint for each in flows)])
     title = translated("Regions and the flows between them")
     return drawing(title, description, places, flows, _positions(network))
@@ -246,12 +253,12 @@ def _positions(network: Network) -> Mapping[str, Position]:
     return found
 
 
-def _told_pair(pair: Pair) -> str:
+def _told_pair(pair: Pair, *, has_all: bool) -> str:
     return translated(
         "{first} and {second}: orders in the last hour: {orders}; envelopes that wait: {waiting}",
         first=region_name(pair.regions[0]),
         second=region_name(pair.regions[1]),
-        orders=f"{pair.orders:,}",
+        orders=_counted(pair.orders, has_all=has_all),
         waiting=f"{pair.waiting:,}",
     )
 
@@ -289,7 +296,7 @@ def _regions(visit: Visit, members: Sequence[Member], work: _Work, troubled: fro
     )
 
 
-def _flows(visit: Visit, pairs: Sequence[Pair]) -> Table:
+def _flows(visit: Visit, pairs: Sequence[Pair], *, has_all: bool) -> Table:
     return Table(
         label=translated("Flows"),
         head=heads(
@@ -302,7 +309,7 @@ def _flows(visit: Visit, pairs: Sequence[Pair]) -> Table:
         rows=[
             [
                 Cell(" · ".join(map(region_name, each.regions)), "row"),
-                Cell(f"{each.orders:,}", style="figure"),
+                Cell(_counted(each.orders, has_all=has_all), style="figure"),
                 Cell(f"{each.waiting:,}", style="figure"),
                 Cell(told_age(each.oldest, visit.now)),
                 Cell(told_if_set(each.open_time), badge="late" if each.is_open else ""),
