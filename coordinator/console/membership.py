@@ -23,6 +23,7 @@ from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.web.console.entries import Entry, Field, entry
 from gateway.web.console.frames import Link
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
+from gateway.web.console.ticket import lines_table
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
@@ -93,12 +94,7 @@ def _files(name: str, page: _Page) -> Sequence[Table]:
         head=heads(translated("Region"), translated("State")),
         rows=[[Cell(name, "row"), page.state]],
     )
-    effects = Table(
-        label=page.effects_heading,
-        head=heads(page.effects_heading),
-        rows=[[Cell(each, "row")] for each in page.effects],
-    )
-    return state, effects
+    return state, lines_table(page.effects_heading, page.effects)
 
 
 def _suspended(name: str, found: _Found) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The page of a region: its membership, processes and certificates, and the envelopes that wait there."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cryptography import x509
@@ -31,7 +31,7 @@ from gateway.web.console.frames import Link
 from gateway.web.console.lists import chosen_word
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Fact, due_cell
-from gateway.web.console.ticket import known
+from gateway.web.console.ticket import known, state_and_facts
 from gateway.web.enum_words import told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
@@ -101,9 +101,9 @@ def _show(visit: Visit, found: _Found) -> Shown:
         facts=known(_facts(visit.now, member)),
         tables=tables,
     )
-    return Shown(
-        "region.html.j2", region_name(member.region), page, _TAB, [table for _, table in tables], page.warnings
-    )
+    about = state_and_facts(page.facts_heading, replace(page.state, note=page.note), page.result, page.facts)
+    files = [about, *(table for _, table in tables)]
+    return Shown("region.html.j2", region_name(member.region), page, _TAB, files, page.warnings)
 
 
 def _result(member: Member, tested: ListOrderSummariesResponse | None) -> Cell:

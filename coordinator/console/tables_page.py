@@ -7,6 +7,7 @@ from gateway.web.charts import Figure
 from gateway.web.console.frames import Link
 from gateway.web.console.pages import Shown
 from gateway.web.console.parts import Commands, Fact
+from gateway.web.console.ticket import facts_table, filled
 from gateway.web.tables import Cell, Table
 
 
@@ -27,7 +28,7 @@ class TablesPage:
 
     def shown(self, title: str, tab: str) -> Shown:
         """The page below its title."""
-        tables = [table for _, table in self.tables if table.rows]
+        tables = filled([facts_table(title, self.facts), *(table for _, table in self.tables)])
         return Shown("tables.html.j2", title, self, tab, tables, self.warnings)
 
 

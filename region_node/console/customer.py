@@ -26,7 +26,7 @@ from gateway.values.money import in_major_units
 from gateway.web.console.frames import Link
 from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import Fact
-from gateway.web.console.ticket import known
+from gateway.web.console.ticket import known, state_and_facts
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from gateway.wording.masking import masked_number
@@ -123,6 +123,8 @@ def _show(visit: Visit, found: _Found | None) -> Shown:
         links=_links(visit),
     )
     tables, notes = tables_of(page.sections), notes_of(page.sections)
+    if page.status.text:
+        tables = [state_and_facts(translated("Customer"), page.status, Cell(""), ()), *tables]
     return Shown("customer.html.j2", translated("Customer"), page, CUSTOMERS, tables, notes)
 
 

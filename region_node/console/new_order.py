@@ -34,7 +34,7 @@ from gateway.web.console.lists import TextFilter, chosen_value, text_filter
 from gateway.web.console.order_parts import order_state
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
 from gateway.web.console.parts import Choice, Fact, Option, region_options
-from gateway.web.console.ticket import known
+from gateway.web.console.ticket import facts_table, filled, known, lines_table
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
@@ -144,7 +144,17 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
         missing="" if guide is None or is_ready or not guide.offered_here else _missing(guide),
     )
     title = translated("New order") if guide is None else named(guide.business.code, guide.business.name)
-    return Shown("new_order.html.j2", title, page, _TAB, [] if table is None else [table])
+    tables = [] if table is None else [table]
+    return Shown("new_order.html.j2", title, page, _TAB, [*tables, *filled(_files(page.guide))], page.warnings)
+
+
+def _files(guide: _Guide | None) -> Iterator[Table]:
+    """The guide as tables of a file."""
+    if guide is None:
+        return
+    yield facts_table(guide.heading, guide.facts)
+    yield lines_table(translated("Steps"), guide.steps)
+    yield lines_table(guide.required_heading, guide.required)
 
 
 def _businesses(visit: Visit, businesses: Sequence[Business]) -> Table:

@@ -1,6 +1,6 @@
 """Sections of a page that are read one by one: facts and a table, or the reason of a refusal."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -9,6 +9,7 @@ from gateway.web.charts import Figure
 from gateway.web.console.frames import Link, Refusal, refusal_of
 from gateway.web.console.pages import Shown, Visit
 from gateway.web.console.parts import Fact
+from gateway.web.console.ticket import facts_table
 from gateway.web.maps import Drawing
 from gateway.web.tables import Table
 from gateway.wording.languages import translated
@@ -69,8 +70,15 @@ class SectionsPage:
 
 
 def tables_of(sections: Iterable[Section]) -> Sequence[Table]:
-    """The tables of sections, which files of the page have also without a row."""
-    return [table for each in sections if (table := each.content.table) is not None]
+    """The facts and the tables of sections; files of the page have a table also without a row."""
+    return [table for each in sections for table in _tables(each.heading, each.content)]
+
+
+def _tables(heading: str, content: Content) -> Iterator[Table]:
+    if content.facts:
+        yield facts_table(heading, content.facts)
+    if content.table is not None:
+        yield content.table
 
 
 def notes_of(sections: Iterable[Section]) -> Sequence[str]:

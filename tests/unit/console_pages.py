@@ -41,6 +41,7 @@ from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse, Re
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultState, QuoteState
 from gateway.api.region.v1.fault_service_pb2 import FindPlacesResponse, FoundPlace, GetFaultResponse, ListFaultsResponse
 from gateway.api.region.v1.followed_problem_service_pb2 import ListFollowedProblemsResponse
+from gateway.api.region.v1.import_service_pb2 import Import, ListImportsResponse
 from gateway.api.region.v1.issue_pb2 import Issue, IssueLinkKind, IssueState
 from gateway.api.region.v1.issue_service_pb2 import GetIssueResponse, ListIssuesResponse
 from gateway.api.region.v1.measurement_service_pb2 import ListQualityResponse
@@ -414,6 +415,8 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
         "support request",
         written(views["/support/{id:.+}"], GetSupportRequestResponse(request=support_request(evil))),
     )
+    imports = ListImportsResponse(imports=[Import(sha256=b"\x0a" * 32, lines=200, processed=50)])
+    yield "imports", written(views["/imports"], imports)
     yield "issues", written(views["/issues"], issues)
     yield "issue", written(views["/issues/{id:.+}"], GetIssueResponse(issue=issue(evil)))
 

@@ -51,6 +51,11 @@ def facts_table(label: str, facts: Iterable[Fact]) -> Table:
     )
 
 
+def lines_table(label: str, lines: Iterable[str]) -> Table:
+    """Lines of text as a table with one column."""
+    return Table(label=label, head=[Cell(label, "col")], rows=[[Cell(each, "row")] for each in lines])
+
+
 def state_and_facts(label: str, state: Cell, due: Cell, facts: Iterable[Fact]) -> Table:
     """The state with what stands beside it on a page, then the facts, as the first table of a file."""
     table = facts_table(label, facts)
