@@ -35,7 +35,7 @@ class _Key(NamedTuple):
 
 
 class KeptMatrices:
-    """The matrices that were asked for last. A report or a revision with other figures leads to another matrix."""
+    """The last matrices. A report or a revision with other figures leads to another matrix."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[_Key, Sequence[contract.RegionPaths]] = OrderedDict()

@@ -92,7 +92,7 @@ class MergedList(Generic[Item]):
         keys = {id(each): self.key(each) for items in every.values() for each in items}
 
         def key(item: Item) -> str:
-            """The key of an item that a region has told, made once; or of one that is made of these."""
+            """The key of an item, which is made once for an item of a region."""
             return keys[id(item)] if id(item) in keys else self.key(item)
 
         found = {
