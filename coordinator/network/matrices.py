@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from coordinator.network.paths import LinkGraph, Path, Ways, budget
-from coordinator.network.searches import Hop, Quality
+from coordinator.network.paths import Hop, LinkGraph, Path, Quality, Ways, budget
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.federation.v1.network_pb2 import QualityClass
 

@@ -5,16 +5,28 @@ never too low: quantiles of independent links add up to less. The closer rule of
 link than a bound. Delivery ratios are multiplied.
 """
 
+import itertools
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from coordinator.network.searches import Arc, Avoided, Hop, Priced, Quality, Rows, is_reached, least_paths, two_units
+import networkx as nx
+
 from gateway.api.federation.v1.network_pb2 import Link, Network, QualityClass
 
 _ALL = 1_000_000_000  # the denominator of a share of packets
 _ROOM = 1 << 64  # the room of each figure in a cost: more than the sum of any path
+_ONCE, _AGAIN = "12"  # suffixes of a link's id: for its first unit of flow, and for a shared one
 _SITE, _LINK = _ROOM**3, _ROOM**4  # the costs of sharing: more than all figures, more than all sites
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One-way figures: delays in microseconds, lost packets of 1,000,000,000."""
+
+    delay_us: int
+    delay_variation_us: int
+    loss_ppb: int
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,17 @@ class Measured:
     def is_anything(self) -> bool:
         """Whether any figure was measured."""
         return (self.delay_us, self.delay_variation_us, self.loss_ppb) != (None, None, None)
+
+
+@dataclass(frozen=True)
+class Hop:
+    """A link in the direction of a path, with its figures."""
+
+    link: str
+    start: str
+    end: str
+    quality: Quality
+    is_measured: bool
 
 
 @dataclass(frozen=True)
@@ -146,47 +169,79 @@ class LinkGraph:
     """The links of a network that are up, with their figures: measured, or else by design."""
 
     def __init__(self, network: Network, measured: Mapping[str, Measured], down: Collection[str]) -> None:
-        rows: dict[str, dict[str, list[Priced]]] = {site.id: {} for site in network.sites}
+        self._graph: nx.MultiGraph[str] = nx.MultiGraph()
+        self._graph.add_nodes_from(site.id for site in network.sites)
+        self._links: dict[str, Link] = {}
+        self._figures: dict[str, Quality] = {}
+        self._measured: set[str] = set()
         for link in sorted(network.links, key=lambda each: each.id):
             if link.id in down:
                 continue
             told = measured.get(link.id, Measured())
-            quality = Quality(
+            self._links[link.id] = link
+            self._figures[link.id] = Quality(
                 link.delay_us if told.delay_us is None else told.delay_us,
                 link.delay_variation_us if told.delay_variation_us is None else told.delay_variation_us,
                 link.loss_ppb if told.loss_ppb is None else told.loss_ppb,
             )
-            for one, other in ((link.site_a, link.site_b), (link.site_b, link.site_a)):
-                hop = Hop(link.id, one, other, quality, told.is_anything)
-                rows.setdefault(one, {}).setdefault(other, []).append((_cost(quality), hop))
-        self._rows: Rows = rows
-        self._trees: dict[str, Mapping[str, Hop]] = {}
-        """The best paths from a site to all others, by that site."""
+            if told.is_anything:
+                self._measured.add(link.id)
+            self._graph.add_edge(link.site_a, link.site_b, link.id)
 
     @property
     def hops(self) -> tuple[Hop, ...]:
-        """All that its ways depend on, between sites of the network."""
-        return tuple(hop for row in self._rows.values() for between in row.values() for _, hop in between)
+        """All that its ways depend on, between sites of the network: each link in one direction."""
+        links = self._links.values()
+        return tuple(Hop(each.id, each.site_a, each.site_b, *self._told(each.id)) for each in links)
 
     def ways(self, start: str, end: str) -> Ways:
         """The ways between two sites of the network."""
-        if start not in self._trees:
-            self._trees[start] = least_paths(self._rows, start)
-        best = _path_to(self._trees[start], start, end)
+        best = self._shortest(start, end, None)
         if best is None:
             return Ways(None, None)
-        avoided = Avoided(frozenset(best.links), _LINK, frozenset(best.sites), _SITE)
-        other = _path_to(least_paths(self._rows, start, end, avoided), start, end)
-        if other is None or avoided.links == frozenset(other.links):
+        other = self._shortest(start, end, best)
+        if other is None or frozenset(best.links) == frozenset(other.links):
             return Ways(best, None)
         links, sites = _shared(best, other)
-        if all(not is_reached(self._rows, start, end, link=each) for each in links) and all(
-            not is_reached(self._rows, start, end, site=each) for each in sites
+        if all(self._is_needed(start, end, link=each) for each in links) and all(
+            self._is_needed(start, end, site=each) for each in sites
         ):
             return Ways(best, other)
         # The best path may block two others that share less; then every alternative is too close to it.
         apart = self._apart(start, end)
         return Ways(best, other, apart if _amounts(*apart) < (len(links), len(sites)) else ())
+
+    def _is_needed(self, start: str, end: str, *, link: str = "", site: str = "") -> bool:
+        """Whether every way between two sites goes over a link, or through a site."""
+        found = self._links.get(link)
+        without_links = [(found.site_a, found.site_b, link)] if found is not None else []
+        rest = nx.restricted_view(self._graph, [site] if site else [], without_links)
+        return not nx.has_path(rest, start, end)
+
+    def _cost(self, link: str) -> int:
+        figures = self._figures[link]
+        return figures.delay_us * _ROOM**2 + figures.delay_variation_us * _ROOM + figures.loss_ppb
+
+    def _shortest(self, start: str, end: str, avoided: Path | None) -> Path | None:
+        """The path that shares the fewest links with `avoided`, then the fewest sites.
+
+        Of those the one with the least delay, then variation, then loss.
+        """
+        links = frozenset(avoided.links if avoided is not None else ())
+        sites = frozenset(avoided.sites if avoided is not None else ())
+
+        def cost(link: str) -> int:
+            return self._cost(link) + (_LINK if link in links else 0)
+
+        def weight(site: str, other: str, between: Mapping[str, object]) -> int:
+            return min(map(cost, between)) + (_SITE if other in sites else 0)
+
+        try:
+            way: list[str] = nx.dijkstra_path(self._graph, start, end, weight)
+        except nx.NetworkXNoPath:
+            return None
+        hops = [(min(self._graph[site][other], key=cost), site, other) for site, other in itertools.pairwise(way)]
+        return self._path(hops) if hops else None
 
     def _apart(self, start: str, end: str) -> tuple[Path, Path]:
         """The two paths that share the fewest links, then the fewest sites, and of those have the least sum.
@@ -194,42 +249,47 @@ class LinkGraph:
         Two units of flow at the least cost; the second unit costs extra over a shared link or site. A path has to
         exist.
         """
-        arcs: list[Arc[tuple[str, bool], Priced | None]] = []
-        for site, row in self._rows.items():  # comes in at False, goes out at True
-            extra = 0 if site in (start, end) else _SITE
-            arcs += [Arc((site, False), (site, True), each * _ROOM, None) for each in (0, extra)]
-            for other, between in row.items():
-                for cost, hop in between:
-                    # The extra cost of one prevents flow in circles.
-                    costs = (cost * _ROOM + 1, (cost + _LINK) * _ROOM + 1)
-                    arcs += [Arc((site, True), (other, False), each, (cost, hop)) for each in costs]
-        used = [arc.carries for arc in two_units(arcs, (start, False), (end, True)) if arc.carries is not None]
-        first, second = _taken(used, start, end), _taken(used, start, end)
+        flow: nx.MultiDiGraph[tuple[str, bool]] = nx.MultiDiGraph()
+        for site in self._graph:  # comes in at False, goes out at True
+            for again in (False, True):
+                extra = _SITE if again and site not in (start, end) else 0
+                flow.add_edge((site, False), (site, True), capacity=1, weight=extra * _ROOM)
+        for link in self._links.values():
+            # The extra cost of one prevents flow in circles.
+            weight = self._cost(link.id) * _ROOM + 1
+            for one, other in ((link.site_a, link.site_b), (link.site_b, link.site_a)):
+                for again in (False, True):
+                    extra = _LINK * _ROOM if again else 0
+                    unit = f"{link.id}{_AGAIN if again else _ONCE}"
+                    flow.add_edge((one, True), (other, False), unit, capacity=1, weight=weight + extra)
+        flow.nodes[start, False]["demand"], flow.nodes[end, True]["demand"] = -2, 2
+        _, flowing = nx.network_simplex(flow)
+        used: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+        for (one, goes_out), targets in flowing.items():
+            for (other, _), amounts in targets.items() if goes_out else ():
+                used.add_edges_from((one, other, key) for key, amount in amounts.items() if amount)
+        first, second = self._taken(used, start, end), self._taken(used, start, end)
         return first, second
 
+    def _taken(self, used: "nx.MultiDiGraph[str]", start: str, end: str) -> Path:
+        """Removes the best path from the used links, and returns it."""
 
-def _cost(quality: Quality) -> int:
-    return quality.delay_us * _ROOM**2 + quality.delay_variation_us * _ROOM + quality.loss_ppb
+        def cost(unit: str) -> int:
+            return self._cost(unit[:-1])
 
+        def weight(site: str, other: str, between: Mapping[str, object]) -> int:
+            return min(map(cost, between))
 
-def _path_to(tree: Mapping[str, Hop], start: str, end: str) -> Path | None:
-    """The path to `end` in a tree of paths from `start`; None where it does not reach it."""
-    hops: list[Hop] = []
-    while end != start:
-        if end not in tree:
-            return None
-        hops.append(tree[end])
-        end = hops[-1].start
-    return Path(hops[::-1]) if hops else None
+        hops = []
+        for site, other in itertools.pairwise(nx.dijkstra_path(used, start, end, weight)):
+            unit = min(used[site][other], key=lambda each: (cost(each), each))
+            used.remove_edge(site, other, unit)
+            hops.append((unit[:-1], site, other))
+        return self._path(hops)
 
+    def _path(self, hops: Iterable[tuple[str, str, str]]) -> Path:
+        return Path([Hop(link, start, end, *self._told(link)) for link, start, end in hops])
 
-def _taken(used: list[Priced], start: str, end: str) -> Path:
-    """Removes the best path from the used links, and returns it."""
-    rows: dict[str, dict[str, list[Priced]]] = {}
-    for priced in sorted(used, key=lambda each: each[1].link):
-        rows.setdefault(priced[1].start, {}).setdefault(priced[1].end, []).append(priced)
-    path = _path_to(least_paths(rows, start, end), start, end)
-    assert path is not None
-    for hop in path.hops:
-        used.remove((_cost(hop.quality), hop))
-    return path
+    def _told(self, link: str) -> tuple[Quality, bool]:
+        """The figures of a link, and whether any of them was measured."""
+        return self._figures[link], link in self._measured

@@ -14,17 +14,16 @@ from coordinator.network.paths import (
     LinkGraph,
     Measured,
     Path,
+    Quality,
     added_up,
     budget,
     main_sites,
     upgraded,
 )
-from coordinator.network.searches import Quality
 from gateway.api.federation.v1.network_pb2 import Link, Network, QualityClass, Site
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.network_ways import Parts, cut_together
 from tests.shipped import shipped_configuration
-from tests.unit.searched_paths import SearchedPaths, amounts_of
 
 SHIPPED = shipped_configuration().network
 CLASSES = {each.name: each for each in SHIPPED.quality_classes}
@@ -208,28 +207,6 @@ def test_two_windows_conflict_where_they_leave_no_path_that_each_of_them_alone_l
         if is_cut:
             taken = one | other
             assert all(taken.intersection(way.links) for way in (ways.best, ways.alternative, *ways.apart) if way)
-
-
-@given(small_networks, st.data())
-def test_the_ways_are_those_that_a_library_of_graphs_finds(links: list[Link], data: st.DataObject) -> None:
-    whole = Network(sites=[Site(id=site) for site in SITES], links=links)
-    named = [each.id for each in links]
-    down = data.draw(st.frozensets(st.sampled_from(named), max_size=2))
-    delays = data.draw(st.dictionaries(st.sampled_from(named), st.integers(0, 5)))
-    measured = {each: Measured(delay_us=delay) for each, delay in delays.items()}
-    graph, searched = LinkGraph(whole, measured, down), SearchedPaths(whole, measured, down)
-    start, end = data.draw(st.sampled_from(list(itertools.permutations(SITES, 2))))
-    ways, others = graph.ways(start, end), searched.ways(start, end)
-    assert (ways.best, ways.alternative) == (others.best, others.alternative)
-    assert bool(ways.apart) == bool(others.apart)
-    if ways.apart:  # of several pairs with the least sum any may be found
-        assert amounts_of(*ways.apart) == amounts_of(*others.apart)
-        assert _sum_of(ways.apart) == _sum_of(others.apart)
-
-
-def _sum_of(paths: Sequence[Path]) -> tuple[int, int]:
-    qualities = [each.quality for each in paths]
-    return sum(each.delay_us for each in qualities), sum(each.delay_variation_us for each in qualities)
 
 
 TRAP = (link("ab", "ab", 1), link("bc", "bc", 1), link("cd", "cd", 1), link("ac", "ac", 5), link("bd", "bd", 5))
