@@ -4,7 +4,7 @@ A statement is proven by the administrators of the revision that it names, in th
 about a region, the one signed later counts, so that no earlier one ever counts again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from gateway.time.clock import to_microseconds
 
 NOTE_LENGTH = 256
 LATEST_US = 2**63 - 1
+MOST_KEPT = 16
 
 
 @dataclass(frozen=True)
@@ -75,30 +76,48 @@ def require_present(found: ProvenSuspension, chain: Chain) -> None:
 
 
 def later(
-    known: Mapping[str, ProvenSuspension],
-    told: Iterable[SignedSuspension],
-    chain: Chain,
-    latest: datetime | None = None,
+    known: Mapping[str, ProvenSuspension], told: Iterable[SignedSuspension], chain: Chain
 ) -> tuple[dict[str, ProvenSuspension], list[RevisionRefused]]:
-    """The statement in force about each region after some more, and why others of them are not proven.
+    """The statement in force about each region after some more, and why others of them are not proven."""
+    found = dict(known)
+    further, refused = proven_each(told, chain, found.values())
+    for each in further:
+        if each.replaces(found.get(each.statement.region)):
+            found[each.statement.region] = each
+    return found, refused
 
-    A statement with a time after `latest` counts for nothing, also a known one: no honest one could ever replace it.
-    """
-    found = {region: each for region, each in known.items() if each.was_signed_until(latest)}
-    refused = list[RevisionRefused]()
+
+def proven_each(
+    told: Iterable[SignedSuspension], chain: Chain, known: Iterable[ProvenSuspension]
+) -> tuple[list[ProvenSuspension], list[RevisionRefused]]:
+    """The statements beyond those known that are proven, and why others of them are not."""
+    former = [each.signed for each in known]
+    found, refused = list[ProvenSuspension](), list[RevisionRefused]()
     for each in told:
-        if any(each == former.signed for former in found.values()):
+        if each in former:
             continue
         try:
-            one = proven(each, chain)
-            if not one.was_signed_until(latest):
-                raise RevisionRefused(f"it is dated ahead, {one.statement.sign_time_us} us after 1970")
+            found.append(proven(each, chain))
         except RevisionRefused as problem:
             refused.append(problem)
-            continue
-        if one.replaces(found.get(one.statement.region)):
-            found[one.statement.region] = one
     return found, refused
+
+
+def in_force(told: Sequence[ProvenSuspension], latest: datetime | None) -> ProvenSuspension | None:
+    """Of statements about one region, oldest first, the one that counts while nobody can have signed after `latest`.
+
+    No honest end ever replaces a suspension dated far ahead, so that none of the future counts. None for any time.
+    """
+    return next((each for each in reversed(told) if each.was_signed_until(latest)), None)
+
+
+def worth_keeping(told: Iterable[ProvenSuspension], latest: datetime | None) -> list[ProvenSuspension]:
+    """Of statements about one region those that count now, or may later; oldest first. At most `MOST_KEPT`."""
+    ordered = sorted(told, key=lambda each: each.statement.sign_time_us)
+    if latest is None:
+        return ordered[-MOST_KEPT:]
+    past = [each for each in ordered if each.was_signed_until(latest)]
+    return [*past[-1:], *ordered[len(past) :][: MOST_KEPT - 1]]
 
 
 def claimed(signed: SignedSuspension) -> SuspensionStatement:

@@ -34,7 +34,7 @@ from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import business_name, region_name
-from gateway.wording.times import told_if_set, told_time
+from gateway.wording.times import instant_of, told_if_set, told_time
 from gateway.wording.words import word
 from region_node.business.orders import rules
 from region_node.console import order_commands, rpcs
@@ -252,8 +252,8 @@ def _value(characteristic: CharacteristicSpecification, value: str) -> str:
         case ValueType.VALUE_TYPE_REGION:
             return region_name(value)
         case ValueType.VALUE_TYPE_TIME:
-            with suppress(ValueError):  # the catalogue had another type for it when it was entered
-                return told_time(datetime.fromisoformat(value))
+            with suppress(ValueError, OverflowError):  # a region that does not check it may have sent any text
+                return told_time(instant_of(value))
     return value
 
 

@@ -116,6 +116,13 @@ def test_an_order_shows_what_was_requested_in_the_words_of_the_catalogue() -> No
     assert after == {f"项目{time}": "2026-12-24 01:00 +00:00", f"项目{region}": "sichuan", "former": "value"}
 
 
+@pytest.mark.parametrize("value", ["9999-12-31T23:00:00-05:00", "2026-12-24T01:00", "soon"])
+def test_an_order_shows_a_time_that_is_none_as_it_came(value: str) -> None:
+    found = order()
+    found.request.characteristics[ValueType.Name(ValueType.VALUE_TYPE_TIME)] = value
+    assert value in written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), guide())
+
+
 def test_a_final_order_takes_no_command_and_one_that_nobody_has_decided_is_only_cancelled() -> None:
     found = taken_in("")
     found.version = 0

@@ -14,12 +14,16 @@ from gateway.api.federation.v1.revision_pb2 import Administration, Anchor, Signe
 from gateway.errors import Refused
 from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.federation.suspensions import (
+    MOST_KEPT,
     NOTE_LENGTH,
     ProvenSuspension,
+    claimed,
+    in_force,
     later,
     proven,
     require_present,
     signed_suspension,
+    worth_keeping,
 )
 from gateway.security.signing import REVISION, SUSPENSION, Signer
 from gateway.time.clock import BETWEEN_TRUSTED
@@ -130,20 +134,38 @@ def test_an_earlier_statement_never_counts_again(people: Administrators) -> None
     assert later(known, [first, ended], chain) == (known, [])
 
 
-def test_a_statement_dated_ahead_counts_for_nothing_and_is_kept_no_longer_by_a_clock_that_is_trusted(
-    people: Administrators,
-) -> None:
+def test_a_statement_dated_ahead_counts_for_nothing_by_a_clock_that_is_trusted(people: Administrators) -> None:
     chain, keeper = chain_of(people), SuspensionKeeper()
     ahead = stated(people, chain.place, timedelta(days=365 * 7_000))
     ended = stated(people, chain.place, 2 * SECOND, name="wang", ends=True)
     keeper.take([ahead], chain, None)
     keeper.take([ended], chain, None)
     assert keeper.signed() == [ahead], "by no clock that is trusted"
-    keeper.take([ahead, ended], chain, NOW + BETWEEN_TRUSTED)
+    assert keeper.choose(NOW + BETWEEN_TRUSTED), "though nobody tells it again"
     assert keeper.signed() == [ended]
-    at_the_end = stated(people, chain.place, BETWEEN_TRUSTED)
-    keeper.take([at_the_end], chain, NOW + BETWEEN_TRUSTED)
-    assert keeper.signed() == [at_the_end]
+    assert not keeper.choose(NOW + BETWEEN_TRUSTED)
+
+
+def test_a_statement_that_comes_early_counts_once_its_time_has_come(people: Administrators) -> None:
+    chain, keeper = chain_of(people), SuspensionKeeper()
+    early = stated(people, chain.place, BETWEEN_TRUSTED + SECOND)
+    keeper.take([stated(people, chain.place, ends=True), early], chain, NOW + BETWEEN_TRUSTED)
+    assert [each.suspended for each in map(claimed, keeper.signed())] == [False]
+    assert keeper.choose(NOW + BETWEEN_TRUSTED + SECOND)
+    assert keeper.signed() == [early]
+
+
+@settings(max_examples=20, deadline=None)
+@given(ahead=st.integers(0, 2 * MOST_KEPT))
+def test_however_many_statements_are_dated_ahead_the_last_one_before_counts_and_few_are_kept(
+    people: Administrators, ahead: int
+) -> None:
+    chain = chain_of(people)
+    told = [proven(stated(people, chain.place, at * SECOND), chain) for at in range(-2, ahead)]
+    kept = worth_keeping(told, NOW - SECOND)
+    assert in_force(kept, NOW - SECOND) is told[1]
+    assert kept == told[1 : 1 + MOST_KEPT]
+    assert in_force(worth_keeping(told, None), None) is told[-1]
 
 
 @settings(max_examples=40, deadline=None)

@@ -50,6 +50,8 @@ class StateKeeper:
         self._anchor = Chain.of(node.anchor) if node.anchor is not None else None
         self.suspensions: Final = SuspensionKeeper()
         """The signed statements about regions."""
+        self._members: Sequence[Member] = ()
+        """As a coordinator, or the file, has told them last."""
         self._in_force: Verified | None = None
         self._saved: _Saved | None = None
         self.registry_head: ChainHead | None = None
@@ -78,7 +80,8 @@ class StateKeeper:
         except (LastGoodBroken, StateUnusable) as error:
             _log.error("%s is ignored: %s", self._last_good.path, error)
             return
-        members = self._trusted(state.members, federation)
+        self._members = state.members
+        members = self._trusted(self._members, federation)
         self._current.update(federation, members, self._in_force.chain if self._in_force is not None else None)
         self._saved = self._to_save(federation, members)
         _log.info("working by revision %d of the configuration, as last kept on disk", federation.revision)
@@ -105,7 +108,8 @@ class StateKeeper:
         self.suspensions.take(response.suspensions, self._chain, self._latest())
         if response.HasField("number_assignments"):
             federation = await self._assignments.take(response.number_assignments, federation)
-        members = self._trusted(response.members, federation)
+        self._members = response.members
+        members = self._trusted(self._members, federation)
         if response.HasField("registry_head"):
             self.registry_head = ChainHead()  # a copy: a part of a message keeps the whole of it in memory
             self.registry_head.CopyFrom(response.registry_head)
@@ -200,10 +204,13 @@ class StateKeeper:
         self._sealing_keys.forget_proven_by(lambda certificate: not self._keys.vouches_for(certificate))
 
     def trust_again(self) -> None:
-        """Looks anew at the certificates that are refused: a wrong clock may have taken them for expired."""
+        """Looks anew at what a wrong clock may have refused: certificates, and statements about regions."""
         for region in list(self._refused_certificates):
             if (member := self._current.state().members.get(region)) is not None:
                 self._trust(member)
+        if self.suspensions.choose(self._latest()):
+            state = self._current.state()
+            self._current.update(state.federation, self._trusted(self._members, state.federation), state.chain)
 
     def _seal_to(self, member: Member) -> None:
         """Takes over the member's sealing key, if the region itself has signed it."""
@@ -261,8 +268,11 @@ class StateKeeper:
         return True
 
     def _latest(self) -> datetime | None:
-        """The latest time of a trusted clock; None while this node does not trust its own."""
-        return self._agreed.now() + BETWEEN_TRUSTED if self._agreed.is_settled() else None
+        """The latest time of a statement that a coordinator takes; None while this node does not trust its clock.
+
+        A coordinator allows for the clock of who has signed, and this node for that of the coordinator.
+        """
+        return self._agreed.now() + 2 * BETWEEN_TRUSTED if self._agreed.is_settled() else None
 
     def _to_save(self, federation: Federation, members: list[Member]) -> "_Saved":
         lists, suspensions = self._keys.revocations.lists(), self.suspensions.signed()

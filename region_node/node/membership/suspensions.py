@@ -1,5 +1,6 @@
 """The signed statements about regions that this node knows: no coordinator suspends or reinstates a region alone."""
 
+import itertools
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -7,7 +8,7 @@ from datetime import datetime
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.federation.revisions import Chain
-from gateway.federation.suspensions import ProvenSuspension, claimed, later
+from gateway.federation.suspensions import ProvenSuspension, claimed, in_force, proven_each, worth_keeping
 
 _SUSPENDED = MemberState.MEMBER_STATE_SUSPENDED
 _log = logging.getLogger(__name__)
@@ -17,6 +18,8 @@ class SuspensionKeeper:
     """The statement in force about each region that has one. A node without an anchor knows none."""
 
     def __init__(self) -> None:
+        self._told: dict[str, list[ProvenSuspension]] = {}
+        """Those that count, or may later: a coordinator tells each once in a stream."""
         self._known: dict[str, ProvenSuspension] = {}
         self._refused: set[str] = set()
         self._disbelieved: set[str] = set()
@@ -24,15 +27,26 @@ class SuspensionKeeper:
     def take(self, told: Iterable[SignedSuspension], chain: Chain | None, latest: datetime | None) -> None:
         """Takes over proven statements that are later than those known. Any other is logged once, and ignored.
 
-        None is kept that was signed after `latest`, where that is known.
+        `latest` as in `choose`.
         """
         if chain is None:
             return
-        self._known, refused = later(self._known, told, chain, latest)
+        found, refused = proven_each(told, chain, itertools.chain(*self._told.values()))
+        for each in found:
+            self._told.setdefault(each.statement.region, []).append(each)
         for problem in (str(each) for each in refused):
             if problem not in self._refused:
                 _log.error("a statement about a region is not proven: %s", problem)
         self._refused = {str(each) for each in refused}
+        self.choose(latest)
+
+    def choose(self, latest: datetime | None) -> bool:
+        """Lets those count that nobody has signed after `latest`, where that is known; whether others count than before."""
+        before = self._known
+        self._told = {region: worth_keeping(told, latest) for region, told in self._told.items()}
+        chosen = {region: in_force(told, latest) for region, told in self._told.items()}
+        self._known = {region: each for region, each in chosen.items() if each is not None}
+        return self._known != before
 
     def signed(self) -> Sequence[SignedSuspension]:
         """All statements, by region."""
