@@ -95,10 +95,21 @@ class CustomerService(CustomerServiceServicer):
         def require_new(line: Line) -> None:
             require_own_plan(line, federation, region)
 
-        created = await self._store.write(
-            lambda tx: operations.create(tx, batch, self._context.currency, asked, require_new)
+        def create(tx: Transaction) -> int:
+            return operations.create(tx, batch, self._context.currency, asked, require_new)
+
+        if not request.show_customer:
+            created = await self._store.write(create)
+            return api.BatchCreateCustomersResponse(created=created, existing=len(batch) - created)
+        if len(batch) != 1:
+            raise invalid("show_customer", "the batch has not one customer", "该批次的客户不是一个")
+        named = _Named(batch[0].line.number, "")
+        created, shown = await self._counted(
+            named, asked, lambda tx, number: (create(tx), operations.read(tx, number, asked))
         )
-        return api.BatchCreateCustomersResponse(created=created, existing=len(batch) - created)
+        return api.BatchCreateCustomersResponse(
+            created=created, existing=len(batch) - created, customer=self._message(shown)
+        )
 
     async def ImportCustomers(
         self,

@@ -11,10 +11,17 @@ from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import FIELDS, LIMIT, SORT, Selection, require_known
-from region_node.open_api.customers import CUSTOMER, CUSTOMER_TYPE, changed_customer, told_customer
+from region_node.open_api.customers import (
+    CREATED,
+    CUSTOMER,
+    CUSTOMER_TYPE,
+    changed_customer,
+    created_customer,
+    told_customer,
+)
 from region_node.open_api.events import OF_A_RECORD, REFERENCE, EventSource
 from region_node.open_api.hub import hub_routes
-from region_node.open_api.resources import part_of, tokens_of, told_list, told_one, total_of
+from region_node.open_api.resources import part_of, tokens_of, told_created, told_list, told_one, total_of
 from region_node.open_api.versions import version_of
 
 _SERVICE = "/gateway.api.region.v1.CustomerService"
@@ -43,6 +50,15 @@ def _get(asked: Asked) -> api.GetCustomerRequest:
 
 def _got(asked: Asked, response: api.GetCustomerResponse) -> Answer:
     return told_one(asked, told_customer(response.customer, asked.root, asked.fields))
+
+
+def _post(asked: Asked) -> api.BatchCreateCustomersRequest:
+    customer = created_customer(asked.body, version_of(asked.root))
+    return api.BatchCreateCustomersRequest(customers=[customer], requester=asked.requester, show_customer=True)
+
+
+def _posted(asked: Asked, response: api.BatchCreateCustomersResponse) -> Answer:
+    return told_created(asked, told_customer(response.customer, asked.root, asked.fields))
 
 
 def _patch(asked: Asked) -> api.UpdateCustomerRequest:
@@ -77,6 +93,15 @@ def _api(root: str, hub: Sequence[Route]) -> Api:
                 [f"{_SERVICE}/ListCustomers"],
                 resource=customer,
                 selection=Selection("engagedParty.id,id", {version.line_filter: ()}, is_counted=True),
+            ),
+            Route.of(
+                "POST",
+                f"/{CUSTOMER}",
+                f"{_SERVICE}/BatchCreateCustomers",
+                _post,
+                _posted,
+                resource=customer,
+                attributes=version.attributes(*CREATED),
             ),
             Route.of("GET", f"/{CUSTOMER}/{{id}}", f"{_SERVICE}/GetCustomer", _get, _got, resource=customer),
             Route.of(

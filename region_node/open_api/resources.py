@@ -106,9 +106,14 @@ def told_list(asked: Asked, resource: str, told: Sequence[JsonObject], token: st
 
 def request_id_of(asked: Asked, external_id: str, attribute: str) -> str:
     """The request id of a new resource: its external id, or `Idempotency-Key`. Raises Refused where they differ."""
-    if external_id and asked.request_id not in ("", external_id):
-        raise invalid(attribute, "differs from Idempotency-Key", "与Idempotency-Key不一致")
-    return external_id or asked.request_id
+    return agreed(external_id, asked.request_id, attribute, "Idempotency-Key")
+
+
+def agreed(said: str, known: str, place: str, other: str) -> str:
+    """The text that stands in two places, or in one of them. Raises Refused where they differ."""
+    if said and known and said != known:
+        raise invalid(place, f"differs from {other}", f"与{other}不一致")
+    return said or known
 
 
 def href_of(root: str, resource: str, name: str) -> str:
@@ -172,10 +177,7 @@ def require_reference(reference: Attributes, kind: str) -> None:
 
 def take_requester(party: Attributes, requester: Requester) -> None:
     """Takes a party as the requester. Raises Refused for another one than the headers name."""
-    name = party.text("id")
-    if requester.staff_id not in ("", name):
-        raise invalid(party.at("id"), "differs from Requester-Staff-Id", "与Requester-Staff-Id不一致")
-    requester.staff_id = name
+    requester.staff_id = agreed(party.text("id"), requester.staff_id, party.at("id"), "Requester-Staff-Id")
 
 
 def word_in(body: Attributes, name: str, enum: EnumDescriptor, what: str, what_zh_cn: str) -> int:

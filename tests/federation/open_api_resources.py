@@ -15,6 +15,7 @@ from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.probe import Probe, raised
 from tests.federation.running import Federation
+from tests.federation.test_open_api_customers import CUSTOMERS, new_customer
 from tests.federation.test_open_api_orders import product_order
 from tests.federation.test_open_api_problems import PROBLEMS, problem
 from tests.federation.test_open_api_tickets import TICKETS, ticket
@@ -57,9 +58,10 @@ async def fault(federation: Federation, web: WebCaller, guangdong: Counter) -> K
     return await made(federation, web, PROBLEMS, problem(await guangdong.new_customer()))
 
 
-async def customer(_: Federation, __: WebCaller, guangdong: Counter) -> Known:
+async def customer(federation: Federation, web: WebCaller, guangdong: Counter) -> Known:
     """A customer, whose id is that of a line."""
-    return Known((await guangdong.read(await guangdong.new_customer())).product.id)
+    body = new_customer(guangdong.customer(federation.next_number("guangdong")))
+    return await made(federation, web, CUSTOMERS, body)
 
 
 async def alarm(federation: Federation, _: WebCaller, __: Counter) -> Known:

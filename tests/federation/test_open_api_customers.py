@@ -4,8 +4,9 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 import pytest
+from google.protobuf.json_format import MessageToDict
 
-from gateway.api.region.v1.customer_service_pb2 import GetCustomerRequest
+from gateway.api.region.v1.customer_service_pb2 import BatchCreateCustomersRequest, Customer, GetCustomerRequest
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation
@@ -27,6 +28,78 @@ def by_id(product_id: str, number: str = "") -> GetCustomerRequest:
     return GetCustomerRequest(product_id=product_id, number=number, requester=REQUESTER)
 
 
+def mail(address: str) -> dict[str, object]:
+    """A mail address among the contact media."""
+    return {"mediumType": "email", "characteristic": {"emailAddress": address}}
+
+
+def new_customer(customer: Customer) -> dict[str, object]:
+    """A customer as the body of a caller who names the number and the account by the line."""
+    return {
+        "name": customer.name,
+        "engagedParty": {"id": customer.id, "@referredType": "Individual"},
+        "contactMedium": [mail(customer.email)] if customer.email else [],
+        "product": MessageToDict(customer.product),
+        "billingAccount": MessageToDict(customer.billing_account),
+    }
+
+
+async def test_a_customer_is_created_once_and_told_as_read_by_the_place_that_the_answer_names(
+    federation: Federation, web: WebCaller, guangdong: Counter
+) -> None:
+    customer = guangdong.customer(federation.next_number("guangdong"))
+    customer.email = "li@example.com"
+    body = new_customer(customer)
+    before = len(audited(federation, guangdong.path))
+    made = await web.ask("POST", CUSTOMERS, body)
+    assert made.status == HTTPStatus.CREATED, made.text
+    rows = audited(federation, guangdong.path)[before:]
+    assert [row[0] for row in rows] == ["BatchCreateCustomers", "GetCustomer"]
+    place = below(CUSTOMERS, customer.product.id)
+    assert made.headers["location"] == made.body["href"] == place
+    assert made.body == (await web.ask("GET", place)).body
+    customer.product.emergency_calls_allowed = True
+    assert await guangdong.read(customer.product.number) == customer
+    change = {"name": "Li Na"}
+    changed = await web.ask("PATCH", place, change, Content_Type=MERGE)
+    again = await web.ask("POST", f"{CUSTOMERS}?fields=name", body)
+    assert (again.status, again.body["name"], again.headers["location"]) == (HTTPStatus.CREATED, "Li Na", place)
+    assert (await web.ask("GET", place)).body == changed.body, "a repeat changes nothing"
+    other = await web.ask("POST", CUSTOMERS, {**body, **change})
+    assert (other.status, other.body["code"]) == (HTTPStatus.CONFLICT, "CUSTOMER_EXISTS")
+
+
+async def test_a_customer_is_created_by_a_typed_body_and_both_versions_tell_it(
+    federation: Federation, web: WebCaller, guangdong: Counter
+) -> None:
+    customer = guangdong.customer(federation.next_number("guangdong"))
+    before, after = CUSTOMERS, CUSTOMERS.replace("/v4/", "/v5/")
+    party = {"id": customer.id, "@type": "PartyRef"}
+    body = {**new_customer(customer), "engagedParty": party, "@type": "Customer"}
+    made = await web.ask("POST", after, body)
+    assert made.status == HTTPStatus.CREATED, made.text
+    assert made.body == (await web.ask("GET", below(after, customer.product.id))).body
+    assert (await web.ask("GET", below(before, customer.product.id))).body["product"] == made.body["product"]
+    untyped = await web.ask("POST", after, {**body, "@type": None})
+    assert (untyped.status, untyped.body["code"]) == (HTTPStatus.BAD_REQUEST, "REQUEST_INVALID")
+
+
+async def test_a_customer_whom_nobody_may_read_is_not_shown_by_creating_the_same_again(
+    federation: Federation, web: WebCaller, guangdong: Counter
+) -> None:
+    customer = guangdong.customer(federation.next_number("guangdong"))
+    body = new_customer(customer)
+    assert (await web.ask("POST", CUSTOMERS, body)).status == HTTPStatus.CREATED
+    await guangdong.restrict(customer.product.number)
+    refused = await web.ask("POST", CUSTOMERS, body)
+    assert refused.body["code"] == "CUSTOMER_RESTRICTED"
+    two = [guangdong.customer(federation.next_number("guangdong")) for _ in range(2)]
+    request = BatchCreateCustomersRequest(customers=two, requester=REQUESTER, show_customer=True)
+    told = await refusal(guangdong.customers.BatchCreateCustomers(request, timeout=CALL_SECONDS))
+    assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "show_customer")
+    assert (await refusal(guangdong.read(two[0].product.number))).reason == "CUSTOMER_NOT_FOUND"
+
+
 async def test_a_customer_is_found_by_number_read_by_the_id_of_the_line_and_changed(
     web: WebCaller, guangdong: Counter
 ) -> None:
@@ -41,7 +114,7 @@ async def test_a_customer_is_found_by_number_read_by_the_id_of_the_line_and_chan
     assert (read.status, read.body, found["href"]) == (HTTPStatus.OK, found, place)
     asked = by_id(customer.product.id)
     assert (await guangdong.customers.GetCustomer(asked, timeout=CALL_SECONDS)).customer == customer
-    change = {"contactMedium": [{"mediumType": "email", "characteristic": {"emailAddress": "new@example.com"}}]}
+    change = {"contactMedium": [mail("new@example.com")]}
     told = [await web.ask("PATCH", place, change, Content_Type=MERGE) for _ in range(2)]
     assert [each.status for each in told] == 2 * [HTTPStatus.OK]
     assert told[0].body == told[1].body
@@ -94,7 +167,8 @@ async def test_both_doors_refuse_for_the_same_reasons_and_write_the_same_audit_r
 @pytest.mark.parametrize(
     ("verb", "path", "body", "status", "code"),
     [
-        ("POST", "", b"{}", HTTPStatus.METHOD_NOT_ALLOWED, "METHOD_UNKNOWN"),
+        ("POST", "", b"{}", HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),
+        ("POST", "", b'{"status": "active"}', HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED"),
         ("DELETE", "/any", None, HTTPStatus.METHOD_NOT_ALLOWED, "METHOD_UNKNOWN"),
         ("GET", "?names=Wang", None, HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED"),
         ("GET", "?contactMedium.characteristic.phoneNumber=1&limit=0", None, HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),

@@ -9,12 +9,13 @@ from gateway.api.region.v1.customer_service_pb2 import BillingAccount, Customer,
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.web.json_bodies import parsed
-from region_node.open_api.customers import CUSTOMER_TYPE, changed_customer, told_customer
+from region_node.open_api.customers import CUSTOMER_TYPE, changed_customer, created_customer, told_customer
 from region_node.open_api.samples import filled
-from region_node.open_api.versions import V4
+from region_node.open_api.versions import V4, version_of
 from tests.unit.open_api_schemas import require_own_schema, require_schema
 
 ROOT = "/tmf-api/customerManagement/v4"
+ROOTS = (ROOT, "/tmf-api/customerManagement/v5")
 LINE = "line-1"
 
 
@@ -24,6 +25,14 @@ def changed(body: Mapping[str, object]) -> tuple[Customer, list[str]]:
     customer, mask = changed_customer(attributes, LINE, V4)
     attributes.close()
     return customer, list(mask.paths)
+
+
+def created(body: Mapping[str, object], root: str = ROOT) -> Customer:
+    """The customer that a body makes, of which nothing is left over."""
+    attributes = parsed(json.dumps(body).encode())
+    customer = created_customer(attributes, version_of(root))
+    attributes.close()
+    return customer
 
 
 def mail(address: str) -> dict[str, object]:
@@ -84,6 +93,69 @@ def test_a_medium_without_an_address_removes_none(medium: Mapping[str, object]) 
     with pytest.raises(Refused, match="is missing") as refused:
         changed({"contactMedium": [medium]})
     assert refused.value.parameters["field"] == "contactMedium[0].characteristic.emailAddress"
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_what_is_told_of_a_customer_makes_the_same_again(root: str) -> None:
+    for number in range(1, 6):
+        customer = filled(Customer(), number)
+        customer.ClearField("other_contacts")  # they are not told
+        told = told_customer(customer, root)
+        assert created({name: told[name] for name in told if name not in ("id", "href")}, root) == customer
+
+
+def test_the_number_and_the_account_of_a_new_customer_stand_where_tm_forum_has_them_or_with_the_line() -> None:
+    phone = {"mediumType": "phone", "characteristic": {"phoneNumber": "+8619851000001"}}
+    for body in (
+        {"account": [{"id": "A1"}], "contactMedium": [phone]},
+        {"billingAccount": {"id": "A1"}, "product": {"number": "+8619851000001"}},
+    ):
+        customer = created(body)
+        assert (customer.billing_account.id, customer.product.number) == ("A1", "+8619851000001")
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"name": "Wang", "engagedParty": {"id": "C1", "name": "Li"}}, "engagedParty.name"),
+        ({"account": [{"id": "A1"}], "billingAccount": {"id": "A2"}}, "account"),
+        (
+            {
+                "contactMedium": [{"mediumType": "phone", "characteristic": {"phoneNumber": "1"}}],
+                "product": {"number": "2"},
+            },
+            "contactMedium",
+        ),
+        ({"product": {"colour": "red"}}, "product"),
+        ({"billingAccount": []}, "billingAccount"),
+    ],
+)
+def test_a_new_customer_who_is_described_in_two_ways_or_in_none_of_the_contract_is_refused_by_the_place(
+    body: Mapping[str, object], place: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        created(body)
+    assert refused.value.reason == Reason.REASON_REQUEST_INVALID
+    assert refused.value.parameters["field"] == place
+
+
+@pytest.mark.parametrize(
+    ("body", "attribute"),
+    [
+        ({"status": "active"}, "status"),
+        ({"id": LINE}, "id"),
+        ({"account": [{"id": "A1"}, {"id": "A2"}]}, "account"),
+        ({"account": [{"id": "A1", "description": "old"}]}, "account[0].description"),
+        ({"engagedParty": {"id": "C1", "@referredType": "Organization"}}, "engagedParty.@referredType"),
+        ({"contactMedium": [mail("a@b"), mail("a@b")]}, "contactMedium"),
+        ({"contactMedium": [{"mediumType": "fax"}]}, "contactMedium[0].mediumType"),
+    ],
+)
+def test_what_a_new_customer_does_not_have_is_refused_by_its_name(body: Mapping[str, object], attribute: str) -> None:
+    with pytest.raises(Refused) as refused:
+        created(body)
+    assert refused.value.reason == Reason.REASON_ATTRIBUTE_UNSUPPORTED
+    assert refused.value.parameters["attribute"] == attribute
 
 
 def test_what_is_told_has_the_schemas_that_it_names() -> None:

@@ -385,6 +385,12 @@ class BatchCreateCustomersRequest(_message.Message):
 
     CUSTOMERS_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
+    SHOW_CUSTOMER_FIELD_NUMBER: _builtins.int
+    show_customer: _builtins.bool
+    """True for `customer` in the response; of a batch with one customer.
+
+    This reading is counted, recorded and refused as that of GetCustomer; a refusal stores nothing.
+    """
     @_builtins.property
     def customers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Customer]:
         """The customers, at most 500."""
@@ -398,10 +404,11 @@ class BatchCreateCustomersRequest(_message.Message):
         *,
         customers: _abc.Iterable[Global___Customer] | None = ...,
         requester: _types_pb2.Requester | None = ...,
+        show_customer: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "requester", b"requester", "show_customer", b"show_customer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -415,19 +422,25 @@ class BatchCreateCustomersResponse(_message.Message):
 
     CREATED_FIELD_NUMBER: _builtins.int
     EXISTING_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
     created: _builtins.int
     """Number of new entries."""
     existing: _builtins.int
     """Number of customers that existed already with the same content."""
+    @_builtins.property
+    def customer(self) -> Global___Customer:
+        """The customer as in the response of GetCustomer; with `show_customer`."""
+
     def __init__(
         self,
         *,
         created: _builtins.int = ...,
         existing: _builtins.int = ...,
+        customer: Global___Customer | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "existing", b"existing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "customer", b"customer", "existing", b"existing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
