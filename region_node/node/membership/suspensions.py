@@ -41,7 +41,7 @@ class SuspensionKeeper:
         self.choose(latest)
 
     def choose(self, latest: datetime | None) -> bool:
-        """Lets those count that were not signed after `latest`, where that is known; whether others count than before."""
+        """Lets those count that were not signed after `latest`, where that is known; whether it changed anything."""
         before = self._known
         self._told = {region: worth_keeping(told, latest) for region, told in self._told.items()}
         chosen = {region: in_force(told, latest) for region, told in self._told.items()}
