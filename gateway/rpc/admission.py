@@ -2,7 +2,8 @@
 
 The number for one owner finds itself (`gateway.process.limit`), by the time for which calls occupy this process; among
 several it is small. Beside an owner with few calls, those with many have the fewest places, and while such a call is
-served, no more of them than it takes. A call that waits for somebody else occupies nothing.
+served, no more of them than it takes. A call that lasts takes nothing from others: its owner is not small, and its
+place comes on top of theirs. A call that waits for somebody else occupies nothing.
 
 Calls beyond the number wait here, and begin in turns between owners: operator systems at a node, regions at a
 coordinator. So a call waits for few others, however many another owner has sent. A call that would wait too long is
@@ -27,6 +28,7 @@ LEAST_ALONE = 32  # however long they take: commits are large
 # than are served at once, so that all others wait within gRPC, in their order.
 AMONG_OTHERS = 8
 FEW = 4  # calls of an owner at a time: a small operator has so many by chance, and more are a flood
+LONG = 0.25  # seconds for which no call of a small operator occupies the process: orders take far less, late lists more
 # Of all owners with many calls, beside one with few: fewer leave the process idle during a commit, and with more the
 # calls of the other one wait for longer. On PostgreSQL calls take so long that two are left.
 LEAST_BESIDE_FEW, MOST_BESIDE_FEW = 2, 3
@@ -55,6 +57,8 @@ class Admission:
         self._beside_few = Limit(GOAL_AMONG_OTHERS, least=fewest, first=most, most=most)
         self._limit = self._alone
         self._small = SmallOwners(FEW)
+        self._held: dict[Place, float] = {}  # since when; the oldest is the first
+        self._is_watching = False
         self._looks = self._quiet = 0
         self._is_looking = False
 
@@ -91,18 +95,27 @@ class Admission:
                 await turn
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():  # given in the moment in which the caller went away
-                    self.leave(owner)
+                    self._give_back(owner)
                 raise
         else:
             self._served.enter(owner)
-        return Place(self, owner)
+        place = Place(self, owner)
+        self._hold(place)
+        return place
 
-    def enter(self, owner: str) -> None:
+    def enter(self, place: "Place") -> None:
         """Takes a place for a call that goes on, whether or not there is one."""
-        self._served.enter(owner)
+        self._served.enter(place.owner)
+        self._hold(place)
 
-    def leave(self, owner: str) -> None:
+    def leave(self, place: "Place") -> None:
         """Gives a place back; a call that waits begins."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._held.pop(place) + LONG:
+            self._note_long(place.owner, now)
+        self._give_back(place.owner)
+
+    def _give_back(self, owner: str) -> None:
         self._served.leave(owner)
         if self._limit is self._alone:
             self._let_begin()
@@ -118,6 +131,32 @@ class Admission:
         note = self._limit.note_refused if is_refused else self._limit.note
         note(began, seconds, self._served.count, now)
 
+    def _hold(self, place: "Place") -> None:
+        loop = asyncio.get_running_loop()
+        self._held[place] = loop.time()
+        if not self._is_watching:
+            self._is_watching = True
+            loop.call_later(LONG, self._watch)
+
+    def _watch(self) -> None:
+        """Notes the calls that last, while any is served. One timer for all: one for each call would cost it more."""
+        loop = asyncio.get_running_loop()
+        now, pause = loop.time(), LONG
+        for place, since in self._held.items():
+            if since + LONG > now:
+                pause = since + LONG - now
+                break
+            self._note_long(place.owner, now)
+        self._let_begin(BUSY)
+        self._is_watching = bool(self._held)
+        if self._is_watching:
+            loop.call_later(pause, self._watch)
+
+    def _note_long(self, owner: str, now: float) -> None:
+        self._small.note(owner, self._waiting.of(owner) + self._served.of(owner), now, is_long=True)
+        if self._limit is self._beside_few and not self._small:
+            self._limit = self._among_others
+
     def _note_caller(self, owner: str, now: float) -> None:
         self._small.note(owner, self._waiting.of(owner) + self._served.of(owner) + 1, now)
         if not self._waiting.is_shared(owner, now):
@@ -129,8 +168,8 @@ class Admission:
         """How many calls may be served at a time before another one of the queue begins."""
         if self._limit is not self._beside_few:
             return self._limit.value
-        few = self._served.of_all(self._small)
-        return min(AMONG_OTHERS, few + min(few or MOST_BESIDE_FEW, self._limit.value))
+        few, slow = self._served.of_all(self._small), self._served.of_all(self._small.slow)
+        return min(AMONG_OTHERS, slow + few + min(few or MOST_BESIDE_FEW, self._limit.value))
 
     def _may_begin(self) -> bool:
         return bool(self._waiting) and self._served.count < self._most()
@@ -156,8 +195,8 @@ class Place:
     """A call's place among those that are served, from its making to `close`; not while it waits for somebody else."""
 
     def __init__(self, admission: Admission, owner: str) -> None:
+        self.owner = owner
         self._admission = admission
-        self._owner = owner
         self._began = self._since = asyncio.get_running_loop().time()
         self._seconds = 0.0
         self._waits = 0
@@ -174,7 +213,7 @@ class Place:
             return
         self._is_closed = True
         if not self._waits:
-            self._admission.leave(self._owner)
+            self._admission.leave(self)
 
     @contextmanager
     def at_its_beginning(self) -> Iterator[None]:
@@ -198,14 +237,14 @@ class Place:
         self._waits += 1
         if self._waits == 1 and not self._is_closed:
             self._seconds += asyncio.get_running_loop().time() - self._since
-            self._admission.leave(self._owner)
+            self._admission.leave(self)
 
     def resume(self) -> None:
         """Takes the place again."""
         self._waits -= 1
         if not self._waits and not self._is_closed:
             self._since = asyncio.get_running_loop().time()
-            self._admission.enter(self._owner)
+            self._admission.enter(self)
 
 
 _place: ContextVar[Place | None] = ContextVar("crossregion_place", default=None)

@@ -149,6 +149,43 @@ def test_a_flood_beside_few_calls_has_few_places_and_as_many_as_they_have_while_
     run(scenario)
 
 
+def test_one_call_after_the_other_that_lasts_holds_up_no_flood() -> None:
+    async def scenario(scene: Scene) -> None:
+        slow = await scene.admission.begin("slow", 1)
+        calls = scene.come("big", FLOOD)
+        await quiet()
+        scene.may_end.set()
+        await until(lambda: len(scene.begun) > FLOOD // 2)
+        scene.may_end.clear()
+        await quiet()
+        assert scene.admission.served == 1 + 1, "its owner has few calls"
+        await until(lambda: scene.admission.served > MOST_BESIDE_FEW)
+        slow.close()
+        slow = await scene.admission.begin("slow", 1)
+        assert scene.admission.places == AMONG_OTHERS, "the next one is none of few calls from its beginning"
+        scene.may_end.set()
+        await asyncio.gather(*calls)
+        assert scene.refused == []
+
+    run(scenario)
+
+
+def test_calls_that_last_take_no_places_from_a_flood_beside_few_other_calls() -> None:
+    async def scenario(scene: Scene) -> None:
+        for _ in range(FEW):
+            await scene.admission.begin("slow", 1)
+        calls = scene.come("big", FLOOD)
+        await until(lambda: scene.admission.places == AMONG_OTHERS)
+        scene.may_end.set()
+        while scene.admission.waiting:
+            (await scene.admission.begin("small", 1)).close()
+            await quiet()
+        await asyncio.gather(*calls)
+        assert scene.refused == []
+
+    run(scenario)
+
+
 def test_two_floods_share_all_places_of_several_owners() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.admission.begin("one", 1)

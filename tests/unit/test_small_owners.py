@@ -1,4 +1,4 @@
-"""Owners are small while they bring few pieces of work at a time."""
+"""Owners are small while they bring few pieces of work at a time, and short ones."""
 
 from gateway.process.small_owners import BURST, PRESENT, SmallOwners
 
@@ -25,3 +25,21 @@ def test_an_owner_that_had_many_pieces_at_a_time_is_small_again_soon() -> None:
     assert not small
     small.note("a", 1, BURST + 2 * SOON)
     assert "a" in small
+
+
+def test_an_owner_with_a_long_piece_is_slow_and_small_again_soon() -> None:
+    small = SmallOwners(FEW)
+    small.note("a", 1, 0.0)
+    small.note("a", 1, SOON, is_long=True)
+    small.note("a", 1, BURST + SOON)
+    assert ("a" in small, "a" in small.slow) == (False, True)
+    small.note("a", 1, BURST + 2 * SOON)
+    assert ("a" in small, "a" in small.slow) == (True, False)
+
+
+def test_an_owner_with_many_long_pieces_is_not_slow() -> None:
+    small = SmallOwners(FEW)
+    small.note("a", 1, 0.0, is_long=True)
+    small.note("a", FEW + 1, 0.0, is_long=True)
+    small.note("a", 1, SOON, is_long=True)
+    assert ("a" in small, "a" in small.slow) == (False, False)
