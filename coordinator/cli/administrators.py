@@ -7,17 +7,16 @@ from cryptography import x509
 
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.exit_codes import EPILOG
+from coordinator.cli.own_certificate import administrator
 from gateway.api.coordinator.v1.renewal_service_pb2 import RenewCertificateRequest, RenewCertificateResponse
 from gateway.api.coordinator.v1.renewal_service_pb2_grpc import RenewalServiceStub
-from gateway.api.types.v1.access_pb2 import Role
 from gateway.cli.exits import CannotReach, NotDone
 from gateway.security.certificate_renewal import NotRenewed, install_answer
-from gateway.security.identity import Identity, parse
 from gateway.security.member_proofs import proof_of_member
 from gateway.security.renewal_proofs import proven_request
 from gateway.security.renewing import RenewedFiles
 from gateway.security.signing import RENEWAL
-from gateway.security.tls import Credentials, CredentialsUnusable
+from gateway.security.tls import CredentialsUnusable
 from gateway.time.clock import SystemClock
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
@@ -52,7 +51,7 @@ def renew(asking: Asking, wait: int) -> None:
     try:
         files.complete()
         files.require_writable()
-        identity = _administrator(credentials, federation)
+        identity = administrator(credentials, federation)
         prove = proof_of_member(credentials, clock, RENEWAL)
         request = proven_request(identity, 0, files.fresh_key(), prove, clock.now())
         answer = _answered(asking, request, wait)
@@ -63,15 +62,6 @@ def renew(asking: Asking, wait: int) -> None:
         raise NotDone([str(error)]) from error
     told = translated("{member} has a new certificate, in force until {end}", member=identity.path, end=told_time(end))
     click.echo(told)
-
-
-def _administrator(credentials: Credentials, federation: str) -> Identity:
-    """The owner of the certificate. Ends the command for anybody else; raises ValueError or CredentialsUnusable."""
-    (uri, *_) = (*credentials.names(), "")
-    identity = parse(uri, federation)
-    if identity.role != Role.ROLE_ADMIN:
-        raise NotDone([translated("{member} is no administrator", member=identity.path)])
-    return identity
 
 
 def _answered(asking: Asking, request: RenewCertificateRequest, wait: int) -> RenewCertificateResponse:

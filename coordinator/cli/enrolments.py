@@ -26,6 +26,7 @@ from coordinator.cli.federation.signing import proposed_of, show_proposal, sign_
 from coordinator.cli.issuing import Issuing
 from coordinator.cli.lives import lives, lives_options
 from coordinator.cli.output import titled
+from coordinator.cli.own_certificate import OwnCertificate
 from gateway.api.coordinator.v1 import enrolment_service_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2 import ApplyConfigurationRequest, ListRegionsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
@@ -236,15 +237,18 @@ def renew(asking: Asking, issuer: Path, hours: float, once: bool) -> None:
 
     It listens nowhere and asks the coordinators every few seconds. Each request is signed by its region, or by the
     present key of a coordinator or an administrator: no coordinator can make one up. Run one for each issuer on a
-    machine of the administrators, under an account of its own, with a certificate of an administrator.
+    machine of the administrators, under an account of its own, with a certificate of an administrator. The program
+    renews that one, too, in the last third of its life: the next pair stands in `renewed` of ISSUER, and takes over.
 
     \b
     Examples:
       coordinator enrolments renew node-issuer --hours 48
       coordinator enrolments renew coordinator-issuer --hours 48
     """
-    issuing = Issuing(asking, opened(issuer), timedelta(hours=hours))
+    directory, own = opened(issuer), OwnCertificate(asking, issuer)
+    issuing = Issuing(own.asking, directory, timedelta(hours=hours))
     while True:
+        own.look()
         try:
             for renewed in issuing.look():
                 click.echo(translated("{member} has a new certificate", member=renewed))

@@ -12,6 +12,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.process.files import create_file, existing, replace_file, require_writable
 from gateway.security.alternative_names import dns_names_of
 from gateway.security.identity import Identity, server_name
@@ -124,8 +125,11 @@ def further_names(chain: bytes, identity: Identity) -> list[str]:
 
     Raises ValueError.
     """
+    names = dns_names_of(x509.load_pem_x509_certificate(chain))
+    if identity.role == Role.ROLE_ADMIN:  # no server
+        return names
     role = server_name(identity.role, identity.region, identity.federation)
-    return [name for name in dns_names_of(x509.load_pem_x509_certificate(chain)) if name != role]
+    return [name for name in names if name != role]
 
 
 def _beside(path: Path) -> Path:
