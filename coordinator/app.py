@@ -218,6 +218,7 @@ def _observe(parts: Parts, store: Store, telemetry: Telemetry) -> None:
     observe_certificates(meter, {"tls": lambda now: own.in_use(now).certificate}, clock)
     observe_members(meter, parts.members, clock)
     observe_fence(meter, parts.fence)
+    parts.chain_watch.observe(meter, parts.federation.audit_heads)
 
 
 async def serve(settings: CoordinatorSettings, clock: SteadyClock | None = None) -> None:

@@ -1,9 +1,22 @@
-"""Compares a region's chain, as reported, with the heads that other members keep of it. Pure."""
+"""The turns of coordinators, and a chain, as reported, beside the heads that other members keep of it. Pure."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting
 from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind, RequestedRow, VerifyChainResponse
+
+TURN = timedelta(hours=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def has_turn(name: str, coordinators: Iterable[str], now: datetime) -> bool:
+    """Whether a coordinator verifies the chains of all in this hour: one live coordinator after the other, by name.
+
+    With the same one always, nobody would notice that it verifies nothing. `now` is aware.
+    """
+    names = sorted(coordinators) or [name]
+    return names[(now - _EPOCH) // TURN % len(names)] == name
 
 
 def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[int, RequestedRow]) -> None:

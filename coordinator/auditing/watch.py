@@ -1,20 +1,25 @@
-"""Verifies the audit chains by itself every hour: the first live coordinator all, every other one its own."""
+"""Verifies the audit chains by itself every hour: one live coordinator in turn all, every other one its own."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
+from opentelemetry.metrics import Meter
+
+from coordinator.auditing.rules import TURN, has_turn
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict
 from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind
 from gateway.auditing.denial_log import DenialLog
+from gateway.auditing.metrics import observe_broken
 from gateway.errors import Refused
+from gateway.process.metrics import observe
 from gateway.rpc.incidents import contained
 from gateway.time.clock import Clock
 
-INTERVAL = 3600.0  # seconds between two verifications
+INTERVAL = TURN.total_seconds()  # between two verifications
 _FIRST = 300.0  # seconds after a start: by then the regions have joined
 _log = logging.getLogger(__name__)
 
@@ -38,6 +43,26 @@ class ChainWatch:
         self._denial_log = denial_log
         self._clock = clock
         self._broken: dict[str, ChainProblem] = {}
+        # The last time, or the first look without a result. The own chain counts from here, if no look succeeds at all.
+        self._verified = {f"chain/{name}": clock.now()}
+
+    def observe(self, meter: Meter, heads: Callable[[], Mapping[str, tuple[datetime, bool]]]) -> None:
+        """Registers the metrics of broken chains, and of the seconds since each was verified to its end.
+
+        `heads` are those of `FederationService.audit_heads`: a contradicted one breaks the chain of its region, too.
+        """
+
+        def broken() -> Mapping[str, bool]:
+            contradicted = {f"region/{region}" for region, (_, continues) in heads().items() if not continues}
+            return dict.fromkeys(self._verified, False) | dict.fromkeys({*self._broken, *contradicted}, True)
+
+        def ages() -> Iterator[tuple[float, dict[str, str]]]:
+            now = self._clock.now()
+            for chain, time in dict(self._verified).items():
+                yield max(0.0, (now - time).total_seconds()), {"chain": chain}
+
+        observe_broken(meter, broken)
+        observe(meter, "crossregion.audit.verification.age", "s", ages)
 
     async def run(self) -> None:
         """Runs until cancelled. A verification without the registry is done an hour later."""
@@ -52,12 +77,22 @@ class ChainWatch:
 
     async def look(self) -> None:
         """Verifies once. The first problem of a chain is an audit row and an error in the log. Raises Refused."""
-        is_first = min(self._registry.snapshot().replicas, default=self._name) == self._name
-        async for verdict in self._verdicts(is_coordinator_only=not is_first):
+        verifies_all = has_turn(self._name, self._registry.snapshot().replicas, self._clock.now())
+        known: set[str] = set()
+        async for verdict in self._verdicts(is_coordinator_only=not verifies_all):
             subject = f"chain/{verdict.chain}" if verdict.chain else f"region/{verdict.region}"
+            known.add(subject)
+            now = self._clock.now()
+            if not verdict.reason:
+                self._verified[subject] = now
+            self._verified.setdefault(subject, now)
             if verdict.problems:
                 await self._note(subject, verdict.problems[0])
             elif not verdict.reason:
+                self._broken.pop(subject, None)
+        if verifies_all:  # a region that has left has no chain
+            for subject in self._verified.keys() - known:
+                del self._verified[subject]
                 self._broken.pop(subject, None)
 
     def broken_regions(self) -> Mapping[str, tuple[datetime, bool]]:

@@ -26,6 +26,7 @@ from region_node.care.escalations.configurations import raise_dispute
 from region_node.node.context import RegionContext
 from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
+from region_node.node.witnessing.broken import BrokenChains
 from region_node.node.witnessing.revisions import RevisionWatch
 from region_node.requests.day_work import DayWorkWatch
 from region_node.requests.open_work import OpenWorkWatch
@@ -39,6 +40,7 @@ class Watches(NamedTuple):
     anomalies: AnomalyWatch
     open_work: OpenWorkWatch
     day_work: DayWorkWatch
+    broken: BrokenChains
 
 
 def watches_of(ports: Ports, context: RegionContext, meter: Meter) -> Watches:
@@ -48,7 +50,8 @@ def watches_of(ports: Ports, context: RegionContext, meter: Meter) -> Watches:
     observe_work(meter, context.open_work, context.day_work)
     open_work = OpenWorkWatch(context, ports.store, registered.OPEN)
     day_work = DayWorkWatch(context, ports.store, ports.clock)
-    return Watches(_revision_watch(ports, context, meter), anomalies, open_work, day_work)
+    broken = BrokenChains(ports.store, ports.border.region, meter)
+    return Watches(_revision_watch(ports, context, meter), anomalies, open_work, day_work, broken)
 
 
 def federation_client(ports: Ports, lanes: Lanes, orders: OrderRate, watches: Watches) -> FederationClient:

@@ -4,9 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import Gauge, InMemoryMetricReader
 
+from coordinator.auditing.rules import TURN, has_turn
 from coordinator.auditing.watch import ChainWatch
 from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry
@@ -23,7 +27,7 @@ from gateway.security.member_proofs import proof_of_member
 from gateway.security.signing import COORDINATOR_HEAD, TrustedKeys
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
-from gateway.time.clock import SystemClock
+from gateway.time.clock import Clock, SystemClock
 from tests.contract.registries import (
     ADMIN,
     NOW,
@@ -136,9 +140,12 @@ class Verifier:
 
 
 @asynccontextmanager
-async def watch_of(directory: Path, verifier: Verifier) -> AsyncIterator[tuple[ChainWatch, SqliteStore, Registry]]:
+async def watch_of(
+    directory: Path, verifier: Verifier, clock: Clock | None = None
+) -> AsyncIterator[tuple[ChainWatch, SqliteStore, Registry]]:
+    clock = clock or SystemClock()
     async with EmbeddedRegistries(directory)() as registry, opened_store(directory) as store:
-        yield ChainWatch(NAME, registry, verifier, DenialLog(store, SystemClock()), SystemClock()), store, registry
+        yield ChainWatch(NAME, registry, verifier, DenialLog(store, clock), clock), store, registry
 
 
 async def alarms(store: SqliteStore) -> list[tuple[str, str, str]]:
@@ -170,15 +177,57 @@ def test_a_broken_chain_is_one_alarm_until_it_is_whole_again(tmp_path: Path) -> 
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(("first", "is_own_alone"), [(NAME, False), ("coordinator/-", True)])
-def test_the_first_live_coordinator_verifies_all_chains_and_every_other_one_its_own(
-    tmp_path: Path, first: str, is_own_alone: bool
+@pytest.mark.parametrize(("live", "is_own_alone"), [(NAME, False), ("coordinator/-", True)])
+def test_the_coordinator_whose_turn_it_is_verifies_all_chains_and_every_other_one_its_own(
+    tmp_path: Path, live: str, is_own_alone: bool
 ) -> None:
     async def scenario() -> None:
         verifier = Verifier()
         async with watch_of(tmp_path, verifier) as (watch, _, registry):
-            await registry.enter(first, "127.0.0.1:1")
+            await registry.enter(live, "127.0.0.1:1")
             await watch.look()
             assert verifier.asked == [is_own_alone]
 
     asyncio.run(scenario())
+
+
+def test_each_live_coordinator_has_its_turn_for_an_hour() -> None:
+    names = [f"coordinator/{number}" for number in range(3)]
+    turns = [[each for each in names if has_turn(each, names, NOW + hour * TURN)] for hour in range(6)]
+    assert sorted(turns[:3]) == [[each] for each in names]
+    assert turns[3:] == turns[:3]
+    assert all(has_turn(NAME, (), NOW + hour * TURN) for hour in range(3)), "before any is known as live"
+
+
+def test_the_gauges_name_broken_chains_and_those_that_nobody_has_verified_for_long(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        verifier, clock, reader = Verifier(), SimpleNamespace(now=lambda: NOW), InMemoryMetricReader()
+        heads = {"hunan": (NOW, False), "henan": (NOW, True)}
+        async with watch_of(tmp_path, verifier, clock) as (watch, _, _):
+            watch.observe(MeterProvider([reader]).get_meter("test"), lambda: heads)
+            assert gauges(reader, "crossregion.audit.verification.age") == {f"chain/{NAME}": 0.0}
+            verifier.verdicts = [
+                ChainVerdict(region="henan"),
+                ChainVerdict(region="sichuan", problems=[CUT]),
+                ChainVerdict(region="zhejiang", reason=Reason.REASON_PERMISSION_DENIED),
+                ChainVerdict(chain=NAME),
+            ]
+            await watch.look()
+            clock.now = lambda: NOW + TURN
+            verifier.verdicts = verifier.verdicts[1:]
+            await watch.look()
+            regions = {"region/sichuan": 0.0, "region/zhejiang": 3600.0}
+            assert gauges(reader, "crossregion.audit.verification.age") == {f"chain/{NAME}": 0.0, **regions}
+            broken = {"region/sichuan": 1.0, "region/hunan": 1.0, "region/zhejiang": 0.0}
+            assert gauges(reader, "crossregion.audit.broken") == {f"chain/{NAME}": 0.0, **broken}
+
+    asyncio.run(scenario())
+
+
+def gauges(reader: InMemoryMetricReader, name: str) -> dict[object, float]:
+    """The values of a metric, by chain."""
+    read = reader.get_metrics_data()
+    assert read is not None
+    data = [each.data for each in read.resource_metrics[0].scope_metrics[0].metrics if each.name == name]
+    points = [point for each in data if isinstance(each, Gauge) for point in each.data_points]
+    return {(point.attributes or {})["chain"]: float(point.value) for point in points}

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import random
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,8 +25,10 @@ from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore, SqliteTransaction
 from gateway.time.clock import SystemClock
+from region_node.node.witnessing.broken import broken_chains
 from region_node.node.witnessing.chain_rows import CHAINS_AT_ONCE, keep_chains, known_chains, witnessed_chains
 from region_node.node.witnessing.coordinators import CoordinatorWitness, KnownChains
+from region_node.node.witnessing.rows import claim, update
 from tests.empty_database import empty_database
 from tests.keys import region_keys
 
@@ -86,6 +89,18 @@ def test_a_cut_chain_is_one_alarm_and_the_head_from_before_is_kept(tx: Transacti
         hear(tx, minutes * MINUTE, row(5))
     assert kept(tx) == [(CHAIN, 7, True)]
     assert alarms(tx) == [f"chain/{CHAIN}"]
+
+
+def test_the_chains_that_a_witness_has_found_broken_are_named(tx: Transaction) -> None:
+    hear(tx, 0 * MINUTE, row(7), row(5, chain="registry"))
+    whole = {"region/henan": False, f"chain/{CHAIN}": False, "chain/registry": False}
+    assert broken_chains(tx, "henan") == whole
+    hear(tx, 1 * MINUTE, row(9))
+    assert broken_chains(tx, "henan") == {**whole, f"chain/{CHAIN}": True}
+    claimed = claim(tx, "sichuan", NOW)
+    assert claimed is not None
+    update(tx, replace(claimed, contradicted=True))
+    assert broken_chains(tx, "henan")["region/henan"]
 
 
 def test_a_chain_that_was_written_anew_and_is_longer_is_an_alarm(tx: Transaction) -> None:
