@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.time.clock import from_microseconds
 from region_node.network.problems.rows import find_followed
@@ -50,7 +51,10 @@ FAULTY_SECONDS = 40.0
 HEALING_SECONDS = 60.0  # guarantee G4: after the last fault heals
 QUIET_SECONDS = 8  # longer than anybody waits between two looks at an order
 LONGEST_SETTLING = 240  # seconds: a run that is not quiet then never will be
-LEAPS = 10
+FEW_LEAPS, MANY_LEAPS = 2, 10
+"""The leaps in which the days at the end of a run pass."""
+_MANY = 0.125  # of all runs have many: the nights then come one by one
+_BEYOND = timedelta(hours=200)  # the most that all leaps of a run pass beyond the timers that they reach
 _PACKAGES = ("gateway", "region_node", "coordinator")
 
 
@@ -108,6 +112,7 @@ class Simulation:
         self._accountants: dict[str, Accountant] = {}
         self._joint_errands = draw_joint_errands(self._fork(), seed, FAULTY_SECONDS * 0.9)
         self._relocations = draw_relocations(random.Random(seed), seed, FAULTY_SECONDS * 0.9)
+        self._leaps = leaps_of(seed)
         self._tasks: list[asyncio.Task[None]] = []
         self._comparing: list[asyncio.Task[None]] = []
 
@@ -257,18 +262,24 @@ class Simulation:
         return Line(region, self.history, self._fork(), self._manners, share)
 
     async def _require_healing(self) -> None:
-        """Every call that waited at the end of the faults has a response soon after."""
-        open_before = {(region.name, each) for region in self._regions for each in open_envelopes(region)}
-        problems = [each.header for each in self._coordinator.registry.kept.problems.values()]
-        await asyncio.sleep(HEALING_SECONDS)
-        for region in self._regions:
-            for envelope in open_envelopes(region):
-                if (region.name, envelope) in open_before:
-                    self.history.broken("nothing lost", envelope, "no answer a minute after healing")
-            for header in problems:
-                followed = region.ports.disk.read(lambda tx, name=header.id: find_followed(tx, name))  # type: ignore[misc]
-                if followed is None or followed.header.version < header.version:
-                    self.history.broken("problems are followed", header.id, f"{region.name} is behind after a minute")
+        """Every call that waits at the end of the faults has a response soon after.
+
+        What has come stays: an answer to an envelope, a version that a region knows. The wait is for the others alone.
+        """
+        waiting = {(region.name, each) for region in self._regions for each in open_envelopes(region)}
+        headers = [each.header for each in self._coordinator.registry.kept.problems.values()]
+        behind = [(region, header) for region in self._regions for header in headers]
+        until = self._loop.time() + HEALING_SECONDS
+        while True:
+            waiting &= {(region.name, each) for region in self._regions for each in open_envelopes(region)}
+            behind = [each for each in behind if _is_behind(*each)]
+            if not (waiting or behind) or self._loop.time() >= until:
+                break
+            await asyncio.sleep(1.0)
+        for _, envelope in sorted(waiting):
+            self.history.broken("nothing lost", envelope, "no answer a minute after healing")
+        for region, header in behind:
+            self.history.broken("problems are followed", header.id, f"{region.name} is behind after a minute")
 
     async def _live_on(self) -> None:
         """Waits until all is quiet, then lets days pass until no timer is left, or enough have passed.
@@ -282,13 +293,13 @@ class Simulation:
             await self._become_quiet()
 
     async def _pass_days(self) -> None:
-        for _ in range(LEAPS):
+        for _ in range(self._leaps):
             if not await self._become_quiet():
                 return
             due = self._next_due()
             if due is None:
                 return
-            ahead = due - self._wall.now() + timedelta(hours=self._source.uniform(0.0, 20.0))
+            ahead = due - self._wall.now() + self._source.random() * _BEYOND / self._leaps
             self._wall.leap(max(ahead, timedelta(0)))
         await self._become_quiet()
 
@@ -340,6 +351,19 @@ class Simulation:
                 process.kill()
         self._coordinator.kill()
         await asyncio.sleep(0.1)
+
+
+def leaps_of(seed: int) -> int:
+    """In how many leaps days pass at the end of a run.
+
+    Nodes work in each night and people look at their orders after it: many leaps take more time than all the faults.
+    """
+    return MANY_LEAPS if random.Random(f"{seed} leaps").random() < _MANY else FEW_LEAPS
+
+
+def _is_behind(region: Region, header: ProblemHeader) -> bool:
+    followed = region.ports.disk.read(lambda tx: find_followed(tx, header.id))
+    return followed is None or followed.header.version < header.version
 
 
 def asks_provider(region: Region) -> bool:

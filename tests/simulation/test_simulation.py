@@ -15,7 +15,7 @@ from tests.simulation.accountants import FIRST_RECONCILED
 from tests.simulation.businesses import WANTS
 from tests.simulation.campaign import run_seeds
 from tests.simulation.disk import AFTER, BEFORE
-from tests.simulation.federation import simulate
+from tests.simulation.federation import FEW_LEAPS, MANY_LEAPS, leaps_of, simulate
 from tests.simulation.world import configuration
 
 ROOT = Path(__file__).parents[2]
@@ -119,6 +119,13 @@ def test_people_ask_for_every_business_of_the_shipped_catalogue_that_is_an_order
     assert set(WANTS) == {
         each.code for each in configuration().businesses if each.steps and not is_ordered_by_nodes(each)
     }
+
+
+def test_days_pass_in_few_leaps_in_most_runs_and_in_many_in_some_of_any_campaign() -> None:
+    for first in (0, swarm.FIRST_SEED, joint_orders.FIRST_SEED, FIRST_RECONCILED, relocating.FIRST_SEED):
+        drawn = [leaps_of(seed) for seed in range(first, first + PART)]
+        assert 0 < drawn.count(MANY_LEAPS) < PART / 4, first
+        assert drawn.count(FEW_LEAPS) + drawn.count(MANY_LEAPS) == PART
 
 
 seventh = cache(partial(simulate, 7))
