@@ -70,7 +70,7 @@ MUTANTS = (
     Mutant(signing.path_of_a_wrong_tree_accepted, "non-repudiation"),
     Mutant(signing.one_signature_for_the_receipts_of_two_commits, "non-repudiation"),
     Mutant(storing.answer_before_the_commit, "durable", first=1),
-    Mutant(storing.failed_commit_told_as_done, "same answer"),
+    Mutant(storing.failed_commit_told_as_done, "same answer", first=23),
     Mutant(storing.lost_answer_told_as_done, "nothing lost", first=swarm.FIRST_SEED + 2, within=20),
     Mutant(storing.audit_after_an_await, "audit", first=19),
     Mutant(storing.requests_not_remembered, "same answer"),
