@@ -17,7 +17,6 @@ from gateway.federation.suspensions import (
     MOST_KEPT,
     NOTE_LENGTH,
     ProvenSuspension,
-    claimed,
     in_force,
     later,
     proven,
@@ -146,11 +145,22 @@ def test_a_statement_dated_ahead_counts_for_nothing_by_a_clock_that_is_trusted(p
     assert not keeper.choose(NOW + BETWEEN_TRUSTED)
 
 
+def test_of_two_statements_of_one_time_the_first_one_counts_however_often_they_are_told(
+    people: Administrators,
+) -> None:
+    chain, keeper = chain_of(people), SuspensionKeeper()
+    first, other = stated(people, chain.place), stated(people, chain.place, ends=True)
+    for told in ([first], [other], [first], [other]):
+        keeper.take(told, chain, NOW + BETWEEN_TRUSTED)
+        assert keeper.signed() == [first]
+
+
 def test_a_statement_that_comes_early_counts_once_its_time_has_come(people: Administrators) -> None:
     chain, keeper = chain_of(people), SuspensionKeeper()
     early = stated(people, chain.place, BETWEEN_TRUSTED + SECOND)
-    keeper.take([stated(people, chain.place, ends=True), early], chain, NOW + BETWEEN_TRUSTED)
-    assert [each.suspended for each in map(claimed, keeper.signed())] == [False]
+    ended = stated(people, chain.place, ends=True)
+    keeper.take([ended, early], chain, NOW + BETWEEN_TRUSTED)
+    assert (keeper.signed(), keeper.kept()) == ([ended], [ended, early])
     assert keeper.choose(NOW + BETWEEN_TRUSTED + SECOND)
     assert keeper.signed() == [early]
 

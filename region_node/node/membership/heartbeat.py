@@ -91,13 +91,17 @@ class Heartbeat:
             response = await self._send(coordinator, request, JOIN_TIMEOUT)
         except _FAILURES as error:
             self._contact(coordinator).failed(error)
+            self._trust_again()
             raise
         if response.HasField("coordinator_time"):
             self._hear_clock(coordinator, response, started)
-        if clock.is_settled():
-            self._keeper.trust_again()
+        self._trust_again()
         self._contact(coordinator).well("joined")
         return response
+
+    def _trust_again(self) -> None:
+        if self._node.border.clock.is_settled():
+            self._keeper.trust_again()
 
     def _hear_clock(self, coordinator: Replica, response: JoinResponse, started: float) -> None:
         """Notes the time of a coordinator, assuming that it read its clock halfway.

@@ -45,6 +45,7 @@ class StateKeeper:
         self._keys.on_distrust(self._forget_unproven)
         self._clock = clock
         self._agreed = node.border.clock
+        self._knows_time = False
         self._last_good = last_good
         self._assignments = assignments
         self._anchor = Chain.of(node.anchor) if node.anchor is not None else None
@@ -116,6 +117,7 @@ class StateKeeper:
         if self._to_save(federation, members) != self._saved:
             await self._save(federation, members)
         await self._save_head()  # behind the state: a node that is killed between both names less than it has
+        members = self._trusted(self._members, federation)  # meanwhile the clock may have been settled
         self._current.update(federation, members, self._in_force.chain if self._in_force is not None else None)
         if not response.number_assignments.has_more:
             self.told.set()
@@ -205,6 +207,8 @@ class StateKeeper:
 
     def trust_again(self) -> None:
         """Looks anew at what a wrong clock may have refused: certificates, and statements about regions."""
+        if not self._current.revision:
+            return
         for region in list(self._refused_certificates):
             if (member := self._current.state().members.get(region)) is not None:
                 self._trust(member)
@@ -268,12 +272,13 @@ class StateKeeper:
         return True
 
     def _latest(self) -> datetime | None:
-        """The latest time of a statement that a coordinator takes; None while this node does not trust its clock.
+        """The latest time of a statement that a coordinator takes; None before this process trusts a clock at all.
 
         A coordinator allows for the clock of who has signed, and this node for that of the coordinator.
         """
-        return self._agreed.now() + 2 * BETWEEN_TRUSTED if self._agreed.is_settled() else None
+        self._knows_time = self._knows_time or self._agreed.is_settled()
+        return self._agreed.now() + 2 * BETWEEN_TRUSTED if self._knows_time else None
 
     def _to_save(self, federation: Federation, members: list[Member]) -> "_Saved":
-        lists, suspensions = self._keys.revocations.lists(), self.suspensions.signed()
+        lists, suspensions = self._keys.revocations.lists(), self.suspensions.kept()
         return federation.revision, members, lists, suspensions

@@ -33,7 +33,10 @@ class SuspensionKeeper:
             return
         found, refused = proven_each(told, chain, itertools.chain(*self._told.values()))
         for each in found:
-            self._told.setdefault(each.statement.region, []).append(each)
+            kept = self._told.setdefault(each.statement.region, [])
+            # Of two with the same time the first one counts, so that none of them ever counts again.
+            if all(each.statement.sign_time_us != other.statement.sign_time_us for other in kept):
+                kept.append(each)
         for problem in (str(each) for each in refused):
             if problem not in self._refused:
                 _log.error("a statement about a region is not proven: %s", problem)
@@ -49,8 +52,12 @@ class SuspensionKeeper:
         return self._known != before
 
     def signed(self) -> Sequence[SignedSuspension]:
-        """All statements, by region."""
+        """The statements that count, by region."""
         return [self._known[region].signed for region in sorted(self._known)]
+
+    def kept(self) -> Sequence[SignedSuspension]:
+        """All statements that count, or may later, by region."""
+        return [each.signed for region in sorted(self._told) for each in self._told[region]]
 
     def lacking(self, told: Iterable[SignedSuspension]) -> list[SignedSuspension]:
         """The statements that a coordinator has lost, by all those that it has."""
