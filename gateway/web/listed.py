@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from gateway.errors import Refused, invalid, is_temporary
 from gateway.rpc.pages import LARGEST_PAGE_SIZE, decode_token, encode_token, key_number
 from gateway.web.json_texts import JsonObject
-from gateway.web.selecting import SORT, Paging, Query, Selection, has, part_query, values_at
+from gateway.web.selecting import (
+    DURATION,
+    INT64,
+    SORT,
+    Paging,
+    Query,
+    Schema,
+    Selection,
+    has,
+    part_query,
+    values_at,
+)
 
 _Read = Callable[[Query], Awaitable["Listed"]]
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+)Z", re.ASCII)
@@ -30,13 +41,25 @@ class Listed:
 class Gathering(ABC):
     """The page of a list that a query wants, made of pages of an RPC."""
 
-    def __init__(self, query: Query, within: Mapping[str, Collection[str]], selection: Selection) -> None:
-        """`within` has the values that select, by the paths of attributes. Raises Refused as `Paging.of`."""
+    def __init__(
+        self,
+        query: Query,
+        within: Mapping[str, Collection[str]],
+        selection: Selection,
+        schemas: Mapping[str, Schema],
+    ) -> None:
+        """`within` has the values that select, and `schemas` those of attributes, both by their paths.
+
+        Raises Refused as `Paging.of`.
+        """
         self._query = query
         self._pages = selection.pages
+        self._is_counted = selection.is_counted
         self._entries = selection.pages * LARGEST_PAGE_SIZE
         self._paging = Paging.of(query, self._entries)
-        self._wanted = [(path.split("."), values) for path, values in within.items()]
+        self._wanted = [
+            (path.split("."), values, schemas.get(path, {}).get("default")) for path, values in within.items()
+        ]
 
     @property
     @abstractmethod
@@ -58,7 +81,7 @@ class Gathering(ABC):
         return [
             place
             for place, each in enumerate(page.items)
-            if all(has(each, path, values) for path, values in self._wanted)
+            if all(has(each, path, values, default) for path, values, default in self._wanted)
         ]
 
     def _part(self, token: str, limit: int) -> Query:
@@ -72,15 +95,20 @@ class Sorting(Gathering):
     """
 
     def __init__(
-        self, query: Query, within: Mapping[str, Collection[str]], selection: Selection, order: Sequence[str]
+        self,
+        query: Query,
+        within: Mapping[str, Collection[str]],
+        selection: Selection,
+        schemas: Mapping[str, Schema],
+        order: Sequence[str],
     ) -> None:
         """`order` as `Selection.sorted_by` gives it. Raises Refused as `Gathering`, and for another list's token."""
-        super().__init__(query, within, selection)
-        self._order = [(each.removeprefix("-").split("."), each.startswith("-")) for each in order]
+        super().__init__(query, within, selection, schemas)
+        self._order = [(each.removeprefix("-"), each.startswith("-")) for each in order]
+        self._schemas = schemas
         self._kind = f"sorted by {','.join(order)}"
         before = decode_token(self._kind, self._paging.token)
         self._start = self._paging.offset + (key_number(before) if before else 0)
-        self._is_counted = selection.is_counted
 
     @property
     def first(self) -> Query:
@@ -101,8 +129,9 @@ class Sorting(Gathering):
                 f"the list has more than the {self._entries} entries that are sorted; select fewer by filters",
                 f"列表超过可排序的{self._entries}条，请用筛选条件缩小范围",
             )
-        for path, is_falling in reversed(self._order):
-            found.sort(key=lambda each: _rank(each, path, is_falling=is_falling), reverse=is_falling)
+        for name, is_falling in reversed(self._order):
+            place, schema = name.split("."), self._schemas.get(name, {})
+            found.sort(key=lambda each: _rank(each, place, schema, is_falling=is_falling), reverse=is_falling)
         end = self._start + self._paging.limit
         token = encode_token(self._kind, str(end)) if end < len(found) else ""
         return Listed(page.path, found[self._start : end], token, len(found) if self._is_counted else None)
@@ -110,11 +139,6 @@ class Sorting(Gathering):
 
 class Selecting(Gathering):
     """A page filled with what is selected in pages of an RPC."""
-
-    def __init__(self, query: Query, within: Mapping[str, Collection[str]], selection: Selection) -> None:
-        """See `Gathering`."""
-        super().__init__(query, within, selection)
-        self._counts = selection.is_counted and not self._paging.token
 
     @property
     def first(self) -> Query:
@@ -130,6 +154,7 @@ class Selecting(Gathering):
         without items or a token to answer with.
         """
         first = before = self._paging.token
+        counts = self._is_counted and not first
         last, found, count = self._paging.offset + self._paging.limit, list[JsonObject](), 0
         end: Listed | None = None
         failed: Refused | None = None
@@ -145,7 +170,7 @@ class Selecting(Gathering):
                     found += self._selected(page)
                     end = page if len(places) == missing else None
                 before = page.token
-                if number == self._pages or not before or (end is not None and not self._counts):
+                if number == self._pages or not before or (end is not None and not counts):
                     break
                 page = await read(self._part(before, LARGEST_PAGE_SIZE))
         except Refused as refused:
@@ -154,7 +179,7 @@ class Selecting(Gathering):
             failed = refused
         token = before if end is None or count <= last else end.token
         self._require_near(len(found), token, failed)
-        return Listed(page.path, found[self._paging.offset :], token, count if self._counts and not before else None)
+        return Listed(page.path, found[self._paging.offset :], token, count if counts and not before else None)
 
     def _require_near(self, found: int, token: str, failed: Refused | None) -> None:
         """Raises Refused for an offset behind what was found, where the list goes on; `failed` where that ended it."""
@@ -167,16 +192,23 @@ class Selecting(Gathering):
             )
 
 
-def _rank(item: JsonObject, path: Sequence[str], *, is_falling: bool) -> tuple[bool, tuple[int, float | str]]:
+def _rank(
+    item: JsonObject, path: Sequence[str], schema: Schema, *, is_falling: bool
+) -> tuple[bool, tuple[int, float | str]]:
     """The place of an item by an attribute: of several values the one that comes first. Numbers come before texts."""
-    values = [_comparable(each) for each in values_at(item, path) if each is not None]
+    held = values_at(item, path, schema.get("default"))
+    values = [_comparable(each, schema.get("format")) for each in held if each is not None]
     if not values:
         return not is_falling, (0, "")
     return is_falling, max(values) if is_falling else min(values)
 
 
-def _comparable(value: object) -> tuple[int, float | str]:
+def _comparable(value: object, form: object) -> tuple[int, float | str]:
     if isinstance(value, int | float):
         return 0, value
+    if form == INT64:
+        return 0, int(str(value))
+    if form == DURATION:
+        return 0, float(str(value).removesuffix("s"))
     time = _TIME.fullmatch(str(value))  # with digits behind the second it comes later, though `.` is less than `Z`
     return 1, time[1] if time else str(value)

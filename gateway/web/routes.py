@@ -118,6 +118,8 @@ class Resource:
     """For example `ProductOrder`."""
     schema: Callable[[str], tuple[Schema, Mapping[str, Schema]]]
     """The JSON Schema of its attributes, and the schemas that it refers to, below the place in the document."""
+    unlisted: Collection[str] = ()
+    """The attributes that no entry of its list has."""
 
 
 @dataclass(frozen=True)
@@ -161,13 +163,16 @@ class Route:
         return cls(verb, path, rpc, request, told, others, selection, attributes, resource)
 
     @cached_property
-    def paths(self) -> Collection[str]:
-        """The paths of the attributes of a list by which the RPC does not select."""
-        if not self.selection.order or self.resource is None:
-            return ()
-        told, definitions = self.resource.schema("")
+    def paths(self) -> Mapping[str, Schema]:
+        """The attributes of a list by which the RPC does not select, by their paths."""
+        resource = self.resource
+        if not self.selection.order or resource is None:
+            return {}
+        told, definitions = resource.schema("")
         properties = cast("Mapping[str, Schema]", told["properties"])
-        return [path for path in paths_of(properties, definitions) if path not in self.selection.known]
+        listed = {name: each for name, each in properties.items() if name not in resource.unlisted}
+        found = paths_of(listed, definitions)
+        return {path: each for path, each in found.items() if path not in self.selection.known}
 
     def rpc_of(self, message: Message) -> str:
         """The RPC that takes a message: requests have the name of their RPC."""
@@ -248,16 +253,16 @@ class _Serving:
         selection = route.selection
         order = selection.order_in(asked.query)
         needs_paths = order is None or asked.query.keys() - selection.known
-        paths = await asyncio.to_thread(lambda: route.paths) if needs_paths else ()  # they take long, once
+        paths = await asyncio.to_thread(lambda: route.paths) if needs_paths else {}  # they take long, once
         chosen = within(asked.query, selection, paths)
         selection.require(asked.query, chosen)
         by = selection.sorted_by(asked.query, paths)
         is_reversed = order is not None and order != selection.order
         self._asked = replace(asked, within=chosen, is_reversed=is_reversed, sorted_by=by)
         if by:
-            self._gathering = Sorting(asked.query, chosen, selection, by)
+            self._gathering = Sorting(asked.query, chosen, selection, paths, by)
         elif chosen:
-            self._gathering = Selecting(asked.query, chosen, selection)
+            self._gathering = Selecting(asked.query, chosen, selection, paths)
         body.require_known((*TYPE_ATTRIBUTES, *route.attributes) if route.attributes else ())
         made = route.request(self._asked if self._gathering is None else self._part(self._gathering.first))
         body.close()

@@ -29,6 +29,8 @@ ALWAYS = ("id", "href", "@type")
 """The attributes that every answer with a resource has, whatever is selected."""
 _NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
 _SIMPLE = ("string", "number", "integer", "boolean")
+INT64, DURATION = "int64", "google-duration"
+"""The formats of texts that are numbers: of 64 bits, and of seconds with an `s` behind (registry of OpenAPI)."""
 Query = Mapping[str, str]
 Schema = Mapping[str, object]
 """JSON Schema."""
@@ -160,9 +162,10 @@ def attributes_of(
         yield from attributes_of(cast("Mapping[str, Schema]", inner.get("properties", {})), others, f"{place}.")
 
 
-def paths_of(properties: Mapping[str, Schema], schemas: Mapping[str, Schema]) -> Sequence[str]:
-    """The paths of all texts, numbers and flags of an object. `schemas` as of `attributes_of`."""
-    return [path for path, schema in attributes_of(properties, schemas) if _inner(schema).get("type") in _SIMPLE]
+def paths_of(properties: Mapping[str, Schema], schemas: Mapping[str, Schema]) -> Mapping[str, Schema]:
+    """The texts, numbers and flags of an object, by their paths. `schemas` as of `attributes_of`."""
+    found = ((path, _inner(schema)) for path, schema in attributes_of(properties, schemas))
+    return {path: schema for path, schema in found if schema.get("type") in _SIMPLE}
 
 
 def _inner(schema: Schema) -> Schema:
@@ -178,21 +181,29 @@ def within(query: Query, selection: Selection, paths: Collection[str]) -> Mappin
     return {**found, **{name: {query[name].strip(), *_words(query, name)} for name in query if name in paths}}
 
 
-def values_at(told: object, path: Sequence[str]) -> Iterator[object]:
-    """The values of JSON at a path: of several places, where arrays lead there."""
+def values_at(told: object, path: Sequence[str], default: object = None) -> Iterator[object]:
+    """The values of JSON at a path: of several places, where arrays lead there.
+
+    An object without the attribute has its `default`, unless that is None.
+    """
     if isinstance(told, list):
         for each in told:
-            yield from values_at(each, path)
+            yield from values_at(each, path, default)
     elif isinstance(told, Mapping):
         if path and path[0] in told:
-            yield from values_at(told[path[0]], path[1:])
+            yield from values_at(told[path[0]], path[1:], default)
+        elif len(path) == 1 and default is not None:
+            yield default
     elif not path:
         yield told
 
 
-def has(told: object, path: Sequence[str], values: Collection[str]) -> bool:
-    """Whether JSON has one of these values at a path: in one place at least, where arrays lead to several."""
-    return any(_reads(each, value) for each in values_at(told, path) for value in values)
+def has(told: object, path: Sequence[str], values: Collection[str], default: object = None) -> bool:
+    """Whether JSON has one of these values at a path: in one place at least, where arrays lead to several.
+
+    `default` as of `values_at`.
+    """
+    return any(_reads(each, value) for each in values_at(told, path, default) for value in values)
 
 
 def _reads(told: object, value: str) -> bool:

@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.web.json_texts import JsonObject, quoted
 from gateway.web.openapi_pages import READERS
 from gateway.web.routes import Resource
-from gateway.web.selecting import Schema
+from gateway.web.selecting import DURATION, INT64, Schema
 from gateway.web.server import Page
 from region_node.open_api.messages import Reader, is_map, reader_of
 from region_node.open_api.resources import Json
@@ -28,16 +28,20 @@ _TEXT = {"type": "string"}
 _TEXTS = {"type": "object", "additionalProperties": _TEXT}
 _TIMES = {
     Timestamp.DESCRIPTOR.full_name: {"type": "string", "format": "date-time"},
-    Duration.DESCRIPTOR.full_name: _TEXT,
+    Duration.DESCRIPTOR.full_name: {"type": "string", "format": DURATION},
 }
 # Texts, bytes in base64, the names of enums, and whole numbers of 64 bits are texts.
-_TYPES = {
-    FieldDescriptor.CPPTYPE_BOOL: "boolean",
-    FieldDescriptor.CPPTYPE_INT32: "integer",
-    FieldDescriptor.CPPTYPE_UINT32: "integer",
-    FieldDescriptor.CPPTYPE_DOUBLE: "number",
-    FieldDescriptor.CPPTYPE_FLOAT: "number",
+_TYPES: Mapping[int, Schema] = {
+    FieldDescriptor.CPPTYPE_BOOL: {"type": "boolean"},
+    FieldDescriptor.CPPTYPE_INT32: {"type": "integer"},
+    FieldDescriptor.CPPTYPE_UINT32: {"type": "integer"},
+    FieldDescriptor.CPPTYPE_INT64: {"type": "string", "format": INT64},
+    FieldDescriptor.CPPTYPE_UINT64: {"type": "string", "format": INT64},
+    FieldDescriptor.CPPTYPE_DOUBLE: {"type": "number"},
+    FieldDescriptor.CPPTYPE_FLOAT: {"type": "number"},
 }
+# The JSON of the contract leaves these values out.
+_DEFAULTS: Mapping[str, object] = {"boolean": False, "integer": 0, "number": 0, "string": "0"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class Extension:
     """The attributes, each with its field: the names from the message on, with points between."""
     asked: Mapping[str, FieldDescriptor] = field(default_factory=dict)
     """The attributes that only requests have."""
+    listed: str = ""
+    """The one field of the message that the entries of a list have; empty where they have all of them."""
 
     @property
     def types(self) -> Sequence[str]:
@@ -84,7 +90,8 @@ class Extension:
 
     def resource(self, kind: Kind[M], told: Callable[[M], JsonObject]) -> Resource:
         """The resource that a mapping makes of the message, whose class is `kind`."""
-        return resource_of(self.type, kind, told, self._properties)
+        others = [name for name, path in self.paths.items() if self.listed not in ("", path.partition(".")[0])]
+        return resource_of(self.type, kind, told, self._properties, (*others, *self.asked))
 
     def page(self, root: str, service: str) -> Page:
         """The schema below the path of the API, for the callers of a service."""
@@ -115,8 +122,12 @@ def resource_of(
     kind: type[M],
     told: Callable[[M], JsonObject],
     beyond: Callable[[str], tuple[Mapping[str, Schema], Mapping[str, Schema]]] = _nothing,
+    unlisted: Collection[str] = (),
 ) -> Resource:
-    """The resource that a mapping makes of a message. `beyond` has the attributes in the JSON of the contract."""
+    """The resource that a mapping makes of a message. `beyond` has the attributes in the JSON of the contract.
+
+    `unlisted` as of `Resource`.
+    """
 
     own = cache(lambda: schema_told(kind, told))  # takes long: of each value of each enum
 
@@ -124,7 +135,7 @@ def resource_of(
         extended, definitions = beyond(place)
         return {"type": "object", "properties": {**own(), **extended}}, definitions
 
-    return Resource(name, schema)
+    return Resource(name, schema, unlisted)
 
 
 def _reader(kind: Descriptor, path: Sequence[str], before: str) -> Reader:
@@ -150,8 +161,11 @@ def _of_field(field: FieldDescriptor, definitions: dict[str, Schema], place: str
     if is_map(field):
         return _TEXTS
     kind = field.message_type
-    one = {"type": _TYPES.get(field.cpp_type, "string")} if kind is None else _of_message(kind, definitions, place)
-    return {"type": "array", "items": one} if field.is_repeated else one
+    one = _TYPES.get(field.cpp_type, _TEXT) if kind is None else _of_message(kind, definitions, place)
+    if field.is_repeated:
+        return {"type": "array", "items": one}
+    has_default = field.cpp_type in _TYPES and not field.has_presence
+    return {**one, "default": _DEFAULTS[str(one["type"])]} if has_default else one
 
 
 def _of_message(kind: Descriptor, definitions: dict[str, Schema], place: str) -> Schema:

@@ -32,6 +32,7 @@ PRODUCT_OFFERING = Extension(
         "timeTaken": "time_taken",
         "calendarMissing": "calendar_missing",
     },
+    listed="business",
 )
 
 

@@ -97,6 +97,7 @@ TROUBLE_TICKET = Extension(
         "networkProblem": "network_problems",
     },
     asked={"toRegulator": api.RefuseResolutionRequest.DESCRIPTOR.fields_by_name["to_regulator"]},
+    listed="complaint",
 )
 
 

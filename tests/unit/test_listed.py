@@ -13,7 +13,7 @@ from gateway.errors import Refused
 from gateway.web import listed
 from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed, Selecting, Sorting
-from gateway.web.selecting import Query, Selection, listed_headers
+from gateway.web.selecting import DURATION, INT64, Query, Schema, Selection, listed_headers
 
 SIZE, PAGES = 4, 3
 ENTRIES = SIZE * PAGES
@@ -49,7 +49,7 @@ class Rpc:
 
     async def page(self, query: Query, *, is_counted: bool = True) -> Listed:
         """The page that a query wants."""
-        selecting = Selecting(query, {"colour": ("red",)}, Selection("id", is_counted=is_counted, pages=PAGES))
+        selecting = Selecting(query, {"colour": ("red",)}, Selection("id", is_counted=is_counted, pages=PAGES), {})
         return await selecting.page(await self.read(selecting.first), self.read)
 
 
@@ -123,7 +123,7 @@ def test_an_entry_that_changes_while_a_page_is_filled_loses_no_other() -> None:
         return await rpc.read(query)
 
     async def asked() -> Listed:
-        selecting = Selecting({**RED, "limit": "2"}, {"colour": ("red",)}, Selection("id", is_counted=True))
+        selecting = Selecting({**RED, "limit": "2"}, {"colour": ("red",)}, Selection("id", is_counted=True), {})
         return await selecting.page(await rpc.read({"limit": str(SIZE)}), changed)
 
     told = asyncio.run(asked())
@@ -195,7 +195,7 @@ def test_the_links_lead_through_all_that_is_selected_where_reads_are_refused_for
 @pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "501"}, {"offset": "2001"}, {"offset": "-1"}])
 def test_a_part_outside_of_what_a_request_reads_is_refused(query: Query) -> None:
     with pytest.raises(Refused, match="is no whole number"):
-        Selecting({**RED, **query}, {"colour": ("red",)}, Selection("id", is_counted=True))
+        Selecting({**RED, **query}, {"colour": ("red",)}, Selection("id", is_counted=True), {})
 
 
 NAMES = st.lists(st.sampled_from(["a", "b", "c", None]), max_size=ENTRIES)
@@ -237,6 +237,44 @@ def test_several_attributes_sort_in_turn_and_times_by_their_instant_and_the_firs
         assert [each["id"] for each in sorted_page(entries, {}, *order).items] == wanted
 
 
+def test_numbers_that_json_has_as_texts_sort_as_numbers_and_one_that_is_left_out_is_zero() -> None:
+    schemas: Mapping[str, Schema] = {
+        "at.n": {"type": "string", "format": INT64, "default": "0"},
+        "took": {"type": "string", "format": DURATION},
+    }
+    held: Sequence[Mapping[str, object]] = (
+        {"at": {"n": "10"}, "took": "30s"},
+        {"at": {"n": "9"}, "took": "4.500s"},
+        {"at": {"n": "-1"}, "took": "100s"},
+        {"at": {"m": 1}, "took": "0s"},
+        {},
+    )
+    entries = [JsonObject.of({"id": number, **each}) for number, each in enumerate(held)]
+    for order, wanted in (("at.n", [2, 3, 1, 0, 4]), ("-at.n", [0, 1, 3, 2, 4]), ("took", [3, 1, 0, 2, 4])):
+        assert [each["id"] for each in sorted_page(entries, {}, order, schemas=schemas).items] == wanted
+
+
+def test_a_value_that_json_leaves_out_selects_where_the_object_that_would_have_it_is_there() -> None:
+    schemas: Mapping[str, Schema] = {
+        "at.n": {"type": "integer", "default": 0},
+        "line.open": {"type": "boolean", "default": False},
+    }
+    held: Sequence[Mapping[str, object]] = (
+        {"at": {"m": 1}, "line": [{"open": True}, {"id": "2"}]},
+        {"at": {"n": 1}, "line": [{"open": True}]},
+        {},
+    )
+    entries = [JsonObject.of({"id": number, **each}) for number, each in enumerate(held)]
+    for name, value, wanted in (
+        ("at.n", "0", [0]),
+        ("at.n", "1", [1]),
+        ("line.open", "false", [0]),
+        ("line.open", "true", [0, 1]),
+    ):
+        told = sorted_page(entries, {}, "id", within={name: (value,)}, schemas=schemas)
+        assert [each["id"] for each in told.items] == wanted
+
+
 def test_a_list_with_more_entries_than_one_request_reads_is_not_sorted() -> None:
     entries = [JsonObject.of({"id": number}) for number in range(ENTRIES + 1)]
     with pytest.raises(Refused, match=f"more than the {ENTRIES} entries") as refused:
@@ -253,7 +291,11 @@ def test_the_token_of_one_order_is_none_of_another() -> None:
 
 
 def sorted_page(
-    entries: Sequence[JsonObject], query: Query, *order: str, within: Mapping[str, Sequence[str]] | None = None
+    entries: Sequence[JsonObject],
+    query: Query,
+    *order: str,
+    within: Mapping[str, Sequence[str]] | None = None,
+    schemas: Mapping[str, Schema] | None = None,
 ) -> Listed:
     """A page of entries in an order, where a request reads few of them."""
 
@@ -263,7 +305,7 @@ def sorted_page(
         return Listed("/api/entry", entries[start:end], str(end) if end < len(entries) else "", None)
 
     async def gathered() -> Listed:
-        sorting = Sorting(query, within or {}, Selection("id", is_counted=True, pages=PAGES), order)
+        sorting = Sorting(query, within or {}, Selection("id", is_counted=True, pages=PAGES), schemas or {}, order)
         return await sorting.page(await read(sorting.first), read)
 
     with pytest.MonkeyPatch.context() as patch:

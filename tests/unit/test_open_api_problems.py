@@ -15,6 +15,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
 from gateway.web.json_bodies import parsed
+from gateway.web.selecting import DURATION, INT64
+from region_node.open_api.problem_management import PROBLEM_MANAGEMENT
 from region_node.open_api.samples import filled
 from region_node.open_api.service_problems import SERVICE_PROBLEM, change, report_of, told_problem
 from tests.unit.open_api_schemas import require_own_schema, require_schema
@@ -152,6 +154,21 @@ def test_a_merge_patch_that_no_rpc_makes_is_refused_by_its_name(body: Mapping[st
         changed(body)
     assert refused.value.reason == Reason.REASON_ATTRIBUTE_UNSUPPORTED
     assert refused.value.parameters["attribute"] == attribute
+
+
+def test_flags_and_numbers_of_problems_select_and_sort_where_the_contract_leaves_them_out() -> None:
+    paths = PROBLEM_MANAGEMENT.routes[0].paths
+    assert {
+        name: paths[name].get("default") for name in ("terminalCaused", "reopenings", "repair.parts.inWarranty")
+    } == {
+        "terminalCaused": False,
+        "reopenings": 0,
+        "repair.parts.inWarranty": False,
+    }
+    amount, limit = paths["outage.waiver.amount.minorUnits"], paths["outage.limit.duration"]
+    assert (amount["format"], amount["default"]) == (INT64, "0")
+    assert (limit["format"], limit.get("default")) == (DURATION, None)
+    assert "default" not in paths["place.address"], "an empty text selects nothing"
 
 
 def test_what_is_told_has_the_schemas_that_it_names() -> None:

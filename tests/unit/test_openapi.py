@@ -3,20 +3,32 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from google.protobuf.descriptor_pool import Default
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message_factory import GetMessageClass
 
+from gateway.api.types.v1.types_pb2 import Requester
+from gateway.errors import Refused
 from gateway.web.html_pages import HtmlPages
+from gateway.web.json_bodies import Attributes
+from gateway.web.listed import Listed
 from gateway.web.openapi import openapi
 from gateway.web.openapi_pages import HTML_PATH
-from gateway.web.routes import TYPE_ATTRIBUTES, Api
+from gateway.web.routes import TYPE_ATTRIBUTES, Api, Asked, Route
+from region_node.open_api.samples import filled
 from region_node.open_api.served import served_apis
 from tests.unit.open_api_schemas import DEVELOPMENT
 
 APIS = pytest.mark.parametrize("api", served_apis(), ids=lambda api: api.root)
+
+
+LISTS = [(api, route) for api in served_apis() for route in api.routes if route.selection.order]
 
 
 def documented(api: Api) -> Mapping[str, Any]:
@@ -48,6 +60,20 @@ def test_each_route_is_described_with_its_parameters_and_no_other_is(api: Api) -
     assert (document["servers"], document["info"]["title"]) == ([{"url": api.root}], api.title)
     ids = [each["operationId"] for operations in document["paths"].values() for each in operations.values()]
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(("api", "route"), LISTS, ids=[f"{api.root}{route.path}" for api, route in LISTS])
+def test_a_list_is_selected_and_sorted_by_attributes_alone_that_its_entries_have(api: Api, route: Route) -> None:
+    service, method = route.rpc.split("/")[1:]
+    kind = GetMessageClass(Default().FindServiceByName(service).methods_by_name[method].output_type)
+    asked = Asked(api.root, {}, {}, "en", Requester(), "", Duration(), Attributes({}, ""))
+    had = set[str]()
+    for number in range(1, 60):  # the states of an order among them
+        with suppress(Refused):  # of orders in most states there is no cancellation
+            listed = route.answer(asked, filled(kind(), number))
+            assert isinstance(listed, Listed)
+            had |= {name for each in listed.items for name in each}
+    assert {path.partition(".")[0] for path in route.paths} <= had
 
 
 def test_headers_are_described_where_their_rpc_heeds_them() -> None:

@@ -245,7 +245,7 @@ def test_the_paths_of_a_resource_lead_to_texts_numbers_and_flags_alone() -> None
     node: Schema = {"type": "object", "properties": {"at": text, "below": {"type": "array", "items": {"$ref": "node"}}}}
     held: Mapping[str, Schema] = {"node": {"$ref": "node"}, "other": {"$ref": "other"}}
     properties: Mapping[str, Schema] = {"id": text, "party": inner, "name": names, **held}
-    assert paths_of(properties, {"node": node}) == ["id", "party.role", "name", "node.at"]
+    assert list(paths_of(properties, {"node": node})) == ["id", "party.role", "name", "node.at"]
 
 
 def test_a_door_selects_by_what_the_rpc_does_not_select_by_or_only_roughly() -> None:

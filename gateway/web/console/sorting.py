@@ -110,7 +110,7 @@ class Columns(Generic[E]):
             found.extend(entries(answer))
             return Listed("", items, answer.next_page_token, None)
 
-        sorting = Sorting(query, {}, self._selection, by)
+        sorting = Sorting(query, {}, self._selection, {}, by)
         chosen, refused = Listed("", (), "", None), None
         try:
             chosen = await sorting.page(await page(sorting.first), page)
