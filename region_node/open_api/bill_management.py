@@ -48,7 +48,7 @@ def _query(asked: Asked, month: str) -> QueryBillRequest:
     request = shown_papers(asked.papers)
     request.month, request.request_id = month, asked.request_id
     request.requester.CopyFrom(asked.requester)
-    request.itemised = USAGE in asked.fields
+    request.itemised = USAGE in asked.fields or any(USAGE in path.split(".") for path in asked.within)
     return request
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -127,3 +128,11 @@ def test_papers_of_another_form_are_refused_at_their_header(said: str) -> None:
     place = told.value.parameters.get("field", told.value.parameters.get("attribute", ""))
     assert place.startswith("Identity-Verification")
     assert NUMBER not in str(told.value.parameters)
+
+
+@pytest.mark.parametrize("path", ["usage.otherNumber", "former.usage.otherNumber"])
+def test_a_bill_is_itemised_where_an_attribute_of_its_usage_selects(path: str) -> None:
+    assert {path, "line.time"} <= LIST.paths.keys()
+    for fields in ({}, {"fields": "id"}):
+        made = [query_of(LIST.request(replace(asked(fields), within={each: ("1",)}))) for each in (path, "line.time")]
+        assert [each.itemised for each in made] == [True, False]
