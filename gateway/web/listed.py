@@ -1,5 +1,6 @@
 """Pages of lists. An attribute by which an RPC does not select or sort is looked for in pages that the RPC gives."""
 
+import asyncio
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -22,6 +23,10 @@ from gateway.web.selecting import (
 )
 
 _Read = Callable[[Query], Awaitable["Listed"]]
+_SORTED_PAGES = 32
+"""The most pages of an RPC that one request sorts: a page may look at many rows and hold few of them."""
+_SORTED_SECONDS = 8.0
+"""The time within which one request begins to read the last of them."""
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+)Z", re.ASCII)
 
 
@@ -117,24 +122,36 @@ class Sorting(Gathering):
 
     async def page(self, page: Listed, read: _Read) -> Listed:
         """See `Gathering`."""
-        found = list(self._selected(page))
-        for _ in range(1, self._pages):
-            if not page.token:
-                break
-            page = await read(self._part(page.token, LARGEST_PAGE_SIZE))
-            found += self._selected(page)
-        if page.token:
-            raise invalid(
-                SORT,
-                f"the list has more than the {self._entries} entries that are sorted; select fewer by filters",
-                f"列表超过可排序的{self._entries}条，请用筛选条件缩小范围",
-            )
+        found, path = await self._all(page, read), page.path
         for name, is_falling in reversed(self._order):
             place, schema = name.split("."), self._schemas.get(name, {})
             found.sort(key=lambda each: _rank(each, place, schema, is_falling=is_falling), reverse=is_falling)
         end = self._start + self._paging.limit
         token = encode_token(self._kind, str(end)) if end < len(found) else ""
-        return Listed(page.path, found[self._start : end], token, len(found) if self._is_counted else None)
+        return Listed(path, found[self._start : end], token, len(found) if self._is_counted else None)
+
+    async def _all(self, page: Listed, read: _Read) -> list[JsonObject]:
+        """What is selected of the whole list. Raises Refused for a list that is too long, and as `read`."""
+        clock = asyncio.get_running_loop()
+        ends, pages, count, found = clock.time() + _SORTED_SECONDS, 1, len(page.items), list(self._selected(page))
+        while page.token and count <= self._entries:
+            if pages >= _SORTED_PAGES or clock.time() >= ends:
+                raise invalid(
+                    SORT,
+                    "one request did not look at all entries of the list; select fewer by filters, or leave it out",
+                    "列表过长，未能查看全部条目，请用筛选条件缩小范围，或取消排序",
+                )
+            # One entry more shows that there are too many.
+            page = await read(self._part(page.token, min(LARGEST_PAGE_SIZE, self._entries + 1 - count)))
+            pages, count = pages + 1, count + len(page.items)
+            found += self._selected(page)
+        if count > self._entries:
+            raise invalid(
+                SORT,
+                f"the list has more than the {self._entries} entries that are sorted; select fewer by filters",
+                f"列表超过可排序的{self._entries}条，请用筛选条件缩小范围",
+            )
+        return found
 
 
 class Selecting(Gathering):

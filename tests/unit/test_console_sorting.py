@@ -136,15 +136,28 @@ def test_a_page_in_an_order_of_the_rpc_is_one_call_for_its_rows_alone(query: str
 def test_a_list_that_is_too_long_to_be_sorted_says_how_to_narrow_it_and_keeps_its_order_beside_its_filters() -> None:
     most, calling = Listing(orders([None] * MOST)), Listing(orders([None] * (MOST + 1)))
     assert [len(ids(page_of(each, "sort=due_time"))) for each in (most, calling)] == [50, 0]
-    assert [len(each.asked) for each in (most, calling)] == [4, 4]
-    page = written_by(CONSOLE, ORDERS, visit("sort=due_time"), calling)
+    assert [[each.page_size for each in one.asked] for one in (most, calling)] == [4 * [500], [*4 * [500], 1]]
+    page = written_by(CONSOLE, ORDERS, visit("sort=due_time&state=held"), calling)
     told = read(page)
     assert [each for each in told.texts if "2000" in each and "请用筛选条件缩小范围" in each]
     assert {"name": "sort", "value": "due_time", "type": "hidden"} in [each for _, each in told.seen]
     assert "没有记录" not in page
+    links = [query_of(str(each["href"])) for tag, each in told.seen if tag == "a" and "href" in each]
+    assert "state=held" in links, "the list in its own order, with the same filters"
     with for_reader("en", CONSOLE.texts):
         data = asyncio.run(_data(calling, "sort=due_time"))
         assert "select fewer by filters" in (exported(ORDERS.show(visit("sort=due_time"), data), "csv").text or "")
+
+
+def test_a_list_is_sorted_where_most_pages_of_its_rpc_have_few_rows() -> None:
+    class Sparse(Calling):
+        async def ask(self, rpc: Rpc[M], request: Message) -> M:
+            assert isinstance(request, ListOrdersRequest)
+            place = int(request.page_token or 0)
+            found = orders([None, None, 2, None, 1, None])[place : place + 1] if place % 2 == 0 else ()
+            return cast("M", ListOrdersResponse(orders=found, next_page_token=str(place + 1) if place < 5 else ""))
+
+    assert ids(page_of(Sparse(), "sort=due_time&state=failed")) == ["O0004", "O0002", "O0000"]
 
 
 async def _data(calling: Calling, query: str) -> object:

@@ -275,6 +275,41 @@ def test_a_value_that_json_leaves_out_selects_where_the_object_that_would_have_i
         assert [each["id"] for each in told.items] == wanted
 
 
+@given(REDS, st.integers(1, SIZE), st.integers(0, SIZE))
+def test_a_list_is_sorted_however_few_of_its_entries_a_page_of_the_rpc_has(
+    reds: Sequence[bool], scanned: int, empty: int
+) -> None:
+    rpc, pages = Rpc(reds, scanned), 0
+
+    async def read(query: Query) -> Listed:
+        nonlocal pages
+        pages += 1
+        return Listed("/api/entry", (), "0", None) if pages <= empty else await rpc.read(query)
+
+    async def gathered() -> Listed:
+        sorting = Sorting({"limit": "500"}, {}, Selection("id", is_counted=True, pages=PAGES), {}, ("-id",))
+        return await sorting.page(await read(sorting.first), read)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listed, "LARGEST_PAGE_SIZE", SIZE)
+        if len(reds) > ENTRIES:
+            with pytest.raises(Refused, match=f"more than the {ENTRIES} entries"):
+                asyncio.run(gathered())
+            return
+        assert [each["id"] for each in asyncio.run(gathered()).items] == [*reversed(range(len(reds)))]
+
+
+@pytest.mark.parametrize("bound", ["_SORTED_PAGES", "_SORTED_SECONDS"])
+def test_a_list_that_pages_or_time_do_not_end_is_not_sorted_and_the_refusal_says_why(
+    monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    monkeypatch.setattr(listed, bound, 0)
+    entries = [JsonObject.of({"id": number}) for number in range(SIZE + 1)]
+    with pytest.raises(Refused, match="did not look at all entries") as refused:
+        sorted_page(entries, {}, "id")
+    assert (refused.value.reason, refused.value.parameters["field"]) == (Reason.REASON_REQUEST_INVALID, "sort")
+
+
 def test_a_list_with_more_entries_than_one_request_reads_is_not_sorted() -> None:
     entries = [JsonObject.of({"id": number}) for number in range(ENTRIES + 1)]
     with pytest.raises(Refused, match=f"more than the {ENTRIES} entries") as refused:

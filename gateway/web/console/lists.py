@@ -50,6 +50,8 @@ class ListPage:
     """The order that the address names, which the filters keep."""
     notes: Sequence[str] = ()
     """The parts that the list does not have, each with the reason."""
+    unsorted: Sequence[Link] = ()
+    """The link to the same list in its own order, where the wanted one is refused."""
     above: Sequence[Table] = ()
     """Tables above the list."""
     leads: Sequence[Link] = ()
@@ -130,6 +132,7 @@ def list_page(
         links.append(Link(translated("The first page"), visit.address(path, **chosen)))
     if following:
         links.append(Link(translated("The next page"), visit.address(path, **chosen, page=following)))
+    in_own_order = Link(translated("The list in its own order"), visit.address(path, **{**chosen, SORT: ""}))
     return ListPage(
         choices=choices,
         texts=texts,
@@ -139,6 +142,7 @@ def list_page(
         pages=links,
         sort=sort,
         notes=[*notes, *([] if refused is None else [refusal_of(refused).text])],
+        unsorted=[] if refused is None else [in_own_order],
         above=above,
         figures=figures,
         commands=commands,
