@@ -64,13 +64,13 @@ def give_line(federation: Federation, balance: int = BALANCE) -> None:
     Course(federation).read(HOME, create)
 
 
-def on_file(course: Course, customer_id: str, code: str = "BIZ_LIC") -> Document:
-    """A paper of a customer that is on file at the home of the line, as an order names it."""
+def on_file(course: Course, customer_id: str, code: str = "BIZ_LIC", region: str = HOME) -> Document:
+    """A paper of a customer that is on file at a region, the home of the line by default, as an order names it."""
     row = DocumentRow(
-        document_id=f"{HOME}/counter/{customer_id}",
+        document_id=f"{region}/counter/{customer_id}",
         customer_id=customer_id,
         code=code,
-        region=HOME,
+        region=region,
         verifier="clerk",
         verify_time=to_microseconds(NOW),
         expire_time=None,
@@ -81,7 +81,7 @@ def on_file(course: Course, customer_id: str, code: str = "BIZ_LIC") -> Document
         identity_hash="",
         register_time=to_microseconds(NOW),
     )
-    course.read(HOME, lambda tx: insert_document(tx, row))
+    course.read(region, lambda tx: insert_document(tx, row))
     return attested(row.message())
 
 

@@ -11,6 +11,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointItem
 from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
+from gateway.federation import catalogue
 from gateway.store.port import Transaction
 from region_node.business.joint import rules, saga, working
 from region_node.customers.identities import customer_known_by, note_identity
@@ -18,7 +19,7 @@ from region_node.customers.rows import CustomerRow, Line, find_customer, insert_
 from region_node.customers.rows import line_of as line_with_id
 from region_node.customers.status import ACTIVE as ACTIVE_CUSTOMER
 from region_node.customers.status import RESTRICTED, keep_status
-from tests.contract.test_joint_lines import HOME, OTHER, give_line, line_of
+from tests.contract.test_joint_lines import HOME, OTHER, give_line, line_of, on_file
 from tests.contract.test_joint_steps import LEADER, MORE_ROOM, ROOM, Course, Federation, a_federation
 from tests.simulation.plans import documents
 from tests.simulation.world import START as NOW
@@ -146,6 +147,30 @@ def test_a_cancelled_order_opens_no_line_and_one_without_a_plan_leaves_it_to_sta
     by_hand.finish()
     assert (cancelled.order().state, by_hand.order().state) == (saga.CANCELLED, saga.COMPLETED)
     assert opened(by_hand) == []
+
+
+@pytest.mark.clause("10.1(2)")
+def test_a_holder_whose_paper_is_on_file_at_the_old_home_has_a_new_line_by_it(federation: Federation) -> None:
+    give_line(federation)
+    course = order_of(federation, "BB_MOVE")
+    course.submit(code=[on_file(course, LINE.customer_id)])
+    course.work(ROOM, "install", "remove")
+    course.finish()
+    assert (course.order().state, len(opened(course))) == (saga.COMPLETED, 1)
+
+
+def test_a_paper_other_than_the_one_on_file_opens_no_line_and_that_of_a_new_owner_has_to_be_on_file(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue.Federation, "is_reusable", lambda *_: True)  # as a catalogue may have it
+    give_line(federation)
+    moved, transferred = order_of(federation, "BB_MOVE"), order_of(federation)
+    forged = on_file(moved, "somebody-else", region=OTHER)
+    forged.verifier = "another-clerk"
+    moved.submit(code=[forged])
+    transferred.submit(code=[on_file(transferred, "li-si", "NEW_OWNER_ID")])
+    for course in (moved, transferred):
+        assert _item(course, ITEMS[course.business][0]).error.reason == Reason.REASON_DOCUMENT_NOT_ON_FILE
 
 
 @pytest.mark.slow

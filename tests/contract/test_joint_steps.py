@@ -144,13 +144,14 @@ class Course:
         return outcome.result
 
     def submit(self, number: str = LINE.number, regions: Sequence[str] = PLACES, code: Sequence[Document] = ()) -> None:
-        """An order with a place in each of the regions, and a code; Guangdong leads it."""
+        """An order with a place in each of the regions, and with codes or papers on file; Guangdong leads it."""
         papers, values = BUSINESSES[self.business]
+        handed_in = [each for each in papers if each not in {named.code for named in code}]
         request = OrderRequest(
             business=self.business,
             number=number,
             applicant=Applicant.APPLICANT_ENTERPRISE,
-            documents=[*documents(papers, self.now, ""), *code],
+            documents=[*documents(handed_in, self.now, ""), *code],
             characteristics={**values, **self.values},
             requester=CLERK,
         )

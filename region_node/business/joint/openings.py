@@ -11,7 +11,7 @@ from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind, Join
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointPlace
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Applicant, LocalizedText
+from gateway.api.types.v1.types_pb2 import Applicant, Document, LocalizedText
 from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.store.port import Transaction
@@ -30,6 +30,7 @@ from region_node.business.orders.new_lines import (
 )
 from region_node.business.orders.rules import read_characteristics
 from region_node.customers.documents.register import require_on_file
+from region_node.customers.documents.rows import find_document
 from region_node.customers.documents.rules import require_documents
 from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.rows import line_at_rest, line_of
@@ -144,10 +145,21 @@ def _require_possible(
         origin_region=order.leader_region,
         create_time=order.create_time,
     )
-    require_on_file(tx, context, [holder_document(opening.request)], None, now)
+    paper = holder_document(opening.request)
+    if not _is_checked_by_other_home(tx, context, order.request, new_line, paper):
+        require_on_file(tx, context, [paper], None, now)
     situation = OrderContext(context, {}).situation(tx, opening, values, line_to_open(opening), now)
     require_openable(situation, new_line.kind)
     return situation, new_line.kind
+
+
+def _is_checked_by_other_home(
+    tx: Transaction, context: RegionContext, request: OrderRequest, new_line: JointNewLine, paper: Document
+) -> bool:
+    """Whether the paper is for the home of the line that the order ends: of the same holder, and not on file here."""
+    business = context.federation.business(request.business)
+    is_of_both = templates.ending(business) is not None and not new_line.holder_document
+    return is_of_both and find_document(tx, paper.document_id) is None
 
 
 def _request_of_holder(request: OrderRequest, new_line: JointNewLine) -> OrderRequest:
