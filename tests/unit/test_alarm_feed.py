@@ -10,9 +10,11 @@ from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.port import Transaction
 from gateway.store.sqlite import SqliteTransaction
 from region_node.network.measurements.alarm_feed import ALARM_FEED
-from region_node.network.measurements.alarm_rows import keep
+from region_node.network.measurements.alarm_rows import changes_after, keep
 from region_node.records.watches import ChangeKind
 from tests.empty_database import empty_database
+from tests.unit.purging import archive
+from tests.unit.test_lists import work_of
 
 CREATED, STATE, ATTRIBUTE = ChangeKind.CREATED, ChangeKind.STATE, ChangeKind.ATTRIBUTE
 
@@ -68,3 +70,17 @@ def test_a_reader_that_stops_after_any_change_is_told_once_of_each_alarm_that_it
             change(tx, alarms[-1])
             change(tx, alarms[1])
     assert created == [each.id for each in alarms]
+
+
+def test_a_reader_looks_at_as_few_rows_before_a_storm_of_alarms_that_have_not_changed_since() -> None:
+    with archive() as kept:
+
+        def work() -> int:
+            return work_of(kept, lambda: changes_after(kept.tx, 0, 10))
+
+        for number in range(20):
+            raised(kept.tx, f"ALM-{number}")
+        few = work()
+        for number in range(20, 400):
+            raised(kept.tx, f"ALM-{number}")
+        assert work() < 2 * few

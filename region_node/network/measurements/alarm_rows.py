@@ -227,10 +227,16 @@ def changes_after(tx: Transaction, change: int, limit: int) -> list[AlarmChange]
 
     An alarm that has changed since its creation has both, so that no reader passes the creation over.
     """
-    created = "SELECT first_change, body FROM alarms WHERE first_change > :change AND first_change < change"
-    creations = tx.all(_creation, f"{created} ORDER BY first_change LIMIT :limit", change=change, limit=limit)
     last = "SELECT change, body FROM alarms WHERE change > :change ORDER BY change LIMIT :limit"
     changes = tx.all(_change, last, change=change, limit=limit)
+    if not changes:
+        return []
+    # A creation comes before the last change of its alarm. The bound spares those that have not changed since.
+    created = (
+        "SELECT first_change, body FROM alarms WHERE first_change > :change AND first_change < :end"
+        " AND first_change < change ORDER BY first_change LIMIT :limit"
+    )
+    creations = tx.all(_creation, created, change=change, end=changes[-1].number, limit=limit)
     return sorted([*creations, *changes], key=attrgetter("number"))[:limit]
 
 
