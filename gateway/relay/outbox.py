@@ -301,13 +301,18 @@ def answered_after(tx: Transaction, destination: str, place: tuple[int, str], li
     )
 
 
-def newest_answered(tx: Transaction, destination: str, since: int, limit: int) -> list[str]:
-    """The ids of the envelopes to a region that were answered last, since an instant in microseconds."""
+def newest_answered(
+    tx: Transaction, destination: str, since: int, before: tuple[int, str], limit: int
+) -> list[tuple[int, str]]:
+    """The envelopes to a region that were answered last before a place, since an instant; as `answered_after`."""
     return tx.all(
-        str,
-        "SELECT envelope_id FROM outbox WHERE closed IS NOT NULL AND closed >= :since AND destination = :destination"
-        " AND receipt_content IS NOT NULL ORDER BY closed DESC, envelope_id DESC LIMIT :limit",
+        _place,
+        "SELECT closed, envelope_id FROM outbox WHERE closed IS NOT NULL AND closed >= :since"
+        " AND (closed, envelope_id) < (:closed, :id) AND destination = :destination AND receipt_content IS NOT NULL"
+        " ORDER BY closed DESC, envelope_id DESC LIMIT :limit",
         since=since,
+        closed=before[0],
+        id=before[1],
         destination=destination,
         limit=limit,
     )

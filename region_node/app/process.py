@@ -252,7 +252,7 @@ async def _fence(
     opens = core.lanes.begin_anew, older.before_opening, core.take_up_again
     keeper = FenceKeeper(KeeperPorts(ports.border, own, ports.store, ports.clock, finding, client.audit_heads, *opens))
     await persistently(keeper.start)
-    receipts = ReceiptComparison(ReceiptPorts(ports.border, own, asker, ports.clock, keeper))
+    receipts = ReceiptComparison(ReceiptPorts(ports.border, own, asker, ports.clock, keeper, client.is_told))
     await persistently(receipts.keep_questions)
     return keeper, receipts
 

@@ -31,7 +31,8 @@ from gateway.store.port import Store, Transaction
 from gateway.store.timers import due_timers
 from gateway.time.clock import BETWEEN_TRUSTED, to_microseconds
 from region_node.business.reconciliation.nightly import DAY_TIMER
-from region_node.lifecycle.recovery.catching_up import LONGEST_PLACE, CatchingUp, CatchUpPorts
+from region_node.lifecycle.recovery.asking import LONGEST_PLACE
+from region_node.lifecycle.recovery.catching_up import CatchingUp, CatchUpPorts
 from region_node.lifecycle.recovery.operations import lost_commands
 from region_node.lifecycle.recovery.telling import CATCH_UP, CatchUpEnvelopes
 from region_node.node.context import RegionContext

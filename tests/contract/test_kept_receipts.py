@@ -24,6 +24,7 @@ from gateway.relay.queries import Asker
 from gateway.security.signing import RECEIPT
 from gateway.store.fenced import FencedStore
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
+from region_node.lifecycle.recovery import questions
 from region_node.lifecycle.recovery.keeper import FenceKeeper, KeeperPorts
 from region_node.lifecycle.recovery.operations import Finding
 from region_node.lifecycle.recovery.receipts import ReceiptComparison, ReceiptPorts
@@ -41,6 +42,8 @@ class Keeping:
     answer: CatchUpAnswer
     refused: Refused | None = None
     asked: list[CatchUpQuestion] = field(default_factory=list)
+    by_start: dict[int, CatchUpAnswer] = field(default_factory=dict)
+    """Other answers, to the questions about some starts in microseconds."""
 
     async def ask(self, outgoing: OutgoingEnvelope, *_: object, **__: object) -> bytes:
         """See Asker."""
@@ -48,7 +51,17 @@ class Keeping:
         self.asked.append(CatchUpQuestion.FromString(outgoing.payload))
         if self.refused is not None:
             raise self.refused
-        return self.answer.SerializeToString()
+        start = to_microseconds(from_timestamp(self.asked[-1].start_time))
+        return self.by_start.get(start, self.answer).SerializeToString()
+
+
+class Endless(Keeping):
+    """Guangdong, each of whose pages names a further one."""
+
+    async def ask(self, outgoing: OutgoingEnvelope, *_: object, **__: object) -> bytes:
+        """See Asker."""
+        self.asked.append(CatchUpQuestion.FromString(outgoing.payload))
+        return CatchUpAnswer(next_place=f"{len(self.asked)} a").SerializeToString()
 
 
 async def none_kept() -> AsyncIterator[AuditHead | None]:
@@ -56,14 +69,17 @@ async def none_kept() -> AsyncIterator[AuditHead | None]:
     yield None
 
 
-async def started(scene: Scene, keeping: object, border: Border | None = None) -> tuple[FencedStore, ReceiptComparison]:
+async def started(
+    scene: Scene, keeping: object, border: Border | None = None, *, is_told: bool = True
+) -> tuple[FencedStore, ReceiptComparison]:
     """A process of Sichuan that has just started, and the comparison with what Guangdong keeps."""
     fence, border = FencedStore(scene.store), border or scene.pair.borders[DESTINATION]
     finding = Finding(DESTINATION, ())
     opens = (lambda: None), no_work, no_work
     keeper = FenceKeeper(KeeperPorts(border, scene.store, fence, scene.clock, finding, none_kept, *opens))
     await keeper.start()
-    comparison = ReceiptComparison(ReceiptPorts(border, scene.store, cast(Asker, keeping), scene.clock, keeper))
+    ports = ReceiptPorts(border, scene.store, cast(Asker, keeping), scene.clock, keeper, lambda: is_told)
+    comparison = ReceiptComparison(ports)
     await comparison.keep_questions()
     return fence, comparison
 
@@ -132,19 +148,17 @@ def test_the_loss_is_found_although_another_command_has_its_row_since(
     play(tmp_path, scenario)
 
 
-def test_a_receipt_whose_row_is_there_or_that_somebody_else_has_signed_closes_no_fence(tmp_path: Path) -> None:
+def test_a_receipt_whose_row_is_there_closes_no_fence(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         sent = scene.pair.seal()
         receipt = await scene.receive(sent)
-        invented = unsigned_receipt(sent, Answer(ACCEPTED), now=NOW, revision=7, row=Head(99, bytes(32)))
-        invented.signature = scene.pair.borders[ORIGIN].signer.sign(RECEIPT, invented.content)
         former = unsigned_receipt(sent, Answer(ACCEPTED), now=NOW, revision=7)
         former.signature = scene.pair.borders[DESTINATION].signer.sign(RECEIPT, former.content)
         of_a_former_version = CatchUpAnswer(commands=[AnsweredCommand(envelope=sent.envelope, receipt=receipt)])
         for answer in (
             CatchUpAnswer(),
             of_a_former_version,
-            *(CatchUpAnswer(furthest_receipt=each) for each in (receipt, invented, former)),
+            *(CatchUpAnswer(furthest_receipt=each) for each in (receipt, former)),
         ):
             keeping = Keeping(answer)
             fence, comparison = await started(scene, keeping)
@@ -152,6 +166,48 @@ def test_a_receipt_whose_row_is_there_or_that_somebody_else_has_signed_closes_no
             assert await comparison.compare()
             assert fence.is_open
             assert len(keeping.asked) == 1, "a region that has answered is not asked again"
+
+    play(tmp_path, scenario)
+
+
+def test_a_receipt_that_somebody_else_has_signed_closes_no_fence_and_leaves_its_question_alone_open(
+    tmp_path: Path,
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        invented = unsigned_receipt(scene.pair.seal(), Answer(ACCEPTED), now=NOW, revision=7, row=Head(99, bytes(32)))
+        invented.signature = scene.pair.borders[ORIGIN].signer.sign(RECEIPT, invented.content)
+        keeping = Keeping(CatchUpAnswer(furthest_receipt=invented))
+        fence, comparison = await started(scene, keeping)
+        assert not await comparison.compare()
+        assert not await comparison.compare()
+        assert fence.is_open
+        assert len(keeping.asked) == 1, "not at once"
+        [open_question] = await scene.store.read(questions.left)
+        await scene.receive(scene.pair.seal())
+        scene.clock.instant = NOW + timedelta(minutes=1)
+        keeping.by_start = {open_question.start_time: keeping.answer}
+        keeping.answer = CatchUpAnswer()
+        _, later = await started(scene, keeping)
+        assert not await later.compare()
+        assert await scene.store.read(questions.left) == [open_question], "the later one has its answer"
+        keeping.by_start = {}
+        _, knowing = await started(scene, keeping)
+        assert await knowing.compare()
+        assert await scene.store.read(questions.left) == []
+
+    play(tmp_path, scenario)
+
+
+def test_a_region_whose_pages_never_end_is_left_and_asked_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        monkeypatch.setattr("region_node.lifecycle.recovery.receipts.PAGES", 3)
+        keeping = Endless(CatchUpAnswer())
+        _, comparison = await started(scene, keeping)
+        assert not await comparison.compare()
+        assert [each.place for each in keeping.asked] == ["", "1 a", "2 a"]
+        assert len(await scene.store.read(questions.left)) == 1
 
     play(tmp_path, scenario)
 
@@ -229,11 +285,14 @@ async def kept_by_guangdong(
     return receipt
 
 
-async def told(scene: Scene, region: str, since: datetime, start: Timestamp | None = None) -> CatchUpAnswer:
+async def told(
+    scene: Scene, region: str, since: datetime, start: Timestamp | None = None, place: str = ""
+) -> CatchUpAnswer:
     """Guangdong's answer to a region whose process has started then."""
     query = CatchUpEnvelopes(scene.store).kinds()[CATCH_UP]
     assert isinstance(query, SlowQuery)
-    question = CatchUpQuestion(begin_time=to_timestamp(since), wants_furthest_receipt=True, start_time=start)
+    begin = to_timestamp(since)
+    question = CatchUpQuestion(begin_time=begin, wants_furthest_receipt=True, start_time=start, place=place)
     content = EnvelopeContent(origin=region, payload=question.SerializeToString())
     return CatchUpAnswer.FromString((await query.answer(content, scene.clock.now())).result)
 
@@ -262,5 +321,31 @@ def test_a_receipt_that_the_region_gave_after_its_start_hides_none_of_before(tmp
         assert await told(scene, DESTINATION, NOW, before) == CatchUpAnswer(), "all are of after the start"
         with pytest.raises(Refused, match="a time that is none"):
             await told(scene, DESTINATION, NOW, Timestamp(nanos=-1))
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.guarantee("G2")
+def test_a_page_of_receipts_of_after_the_start_leads_to_those_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        monkeypatch.setattr("region_node.lifecycle.recovery.telling.RECEIPTS", 2)
+        start, after = to_timestamp(NOW), NOW + timedelta(seconds=1)
+        await kept_by_guangdong(scene, "0", 6, NOW)
+        lost = await kept_by_guangdong(scene, "1", 9, NOW)
+        await kept_by_guangdong(scene, "2", 8, NOW)
+        near = await kept_by_guangdong(scene, "3", 7, NOW)
+        for name in ("4", "5", "6"):
+            await kept_by_guangdong(scene, name, 20, NOW, decided=after)
+        newest = await told(scene, DESTINATION, NOW, start)
+        assert not newest.HasField("furthest_receipt")
+        mixed = await told(scene, DESTINATION, NOW, start, newest.next_place)
+        assert mixed.furthest_receipt == near
+        last = await told(scene, DESTINATION, NOW, start, mixed.next_place)
+        assert last == CatchUpAnswer(furthest_receipt=lost), "a whole page of before the start is the last"
+        for place in ("1", "1 a 1 a", "x a", f"{10**30} a"):
+            with pytest.raises(Refused, match="no place of an answer"):
+                await told(scene, DESTINATION, NOW, start, place)
 
     play(tmp_path, scenario)

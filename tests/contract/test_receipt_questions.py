@@ -16,6 +16,7 @@ from gateway.auditing.incarnations import BEFORE
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
+from gateway.relay import inbox
 from gateway.relay.border import SlowQuery
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.store import losses
@@ -180,7 +181,7 @@ def test_a_question_ends_with_the_membership_of_its_region_and_stays_while_that_
         assert await comparison.compare(), "nobody is to be asked"
         assert await peer.left() == [(ORIGIN, NOW + MINUTE)]
         unknowing = replace(scene.pair.borders[DESTINATION], current=CurrentFederation())
-        _, without_members = await started(scene, peer, unknowing)
+        _, without_members = await started(scene, peer, unknowing, is_told=False)
         assert await without_members.compare()
         assert await peer.left() == [(ORIGIN, NOW + MINUTE)], "without a configuration nobody is known to have left"
         know_alone(scene)
@@ -224,6 +225,90 @@ def test_what_a_known_loss_has_reported_anyway_is_no_further_loss(tmp_path: Path
         peer.is_away = False
         await peer.restart()
         assert await store.read(losses.losses) == [known]
+
+    play_both(tmp_path, scenario)
+
+
+@pytest.mark.guarantee("G2")
+def test_a_region_shows_a_lost_row_behind_more_receipts_of_after_the_start_than_a_page_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(peer: Guangdong) -> None:
+        monkeypatch.setattr("region_node.lifecycle.recovery.telling.RECEIPTS", 2)
+        await peer.lose_last()
+        await peer.restart()
+        await peer.exchange("1", "2", "3", "4", "5")
+        peer.is_away = False
+        fence, _ = await peer.restart()
+        assert fence.loss is not None
+
+    play_both(tmp_path, scenario)
+
+
+@pytest.mark.guarantee("G2")
+def test_a_start_by_a_clock_that_was_ahead_takes_no_question_about_a_later_start(tmp_path: Path) -> None:
+    async def scenario(peer: Guangdong) -> None:
+        peer.sichuan.clock.instant = ahead = NOW + timedelta(hours=2)
+        await started(peer.sichuan, peer)
+        peer.sichuan.clock.instant = NOW
+        await peer.restart()
+        await peer.restart()
+        assert await peer.left() == [(ORIGIN, NOW + 3 * MINUTE), (ORIGIN, ahead)]
+
+    play_both(tmp_path, scenario)
+
+
+def test_a_region_that_a_list_of_members_lacks_keeps_its_question_as_long_as_the_configuration_names_it(
+    tmp_path: Path,
+) -> None:
+    async def scenario(peer: Guangdong) -> None:
+        _, comparison = await peer.restart()
+        scene = peer.sichuan
+        current = scene.pair.borders[DESTINATION].current
+        current.update(current.federation, [Member(region=DESTINATION, state=MemberState.MEMBER_STATE_JOINED)])
+        assert await comparison.compare(), "nobody is to be asked"
+        assert await peer.left() == [(ORIGIN, NOW + MINUTE)]
+
+    play_both(tmp_path, scenario)
+
+
+def test_the_last_file_of_the_configuration_ends_no_question_before_a_coordinator_has_answered(tmp_path: Path) -> None:
+    async def scenario(peer: Guangdong) -> None:
+        await peer.restart()
+        know_alone(peer.sichuan)
+        _, untold = await started(peer.sichuan, peer, is_told=False)
+        assert await untold.compare()
+        assert await peer.left() == [(ORIGIN, NOW + MINUTE)]
+        _, told = await started(peer.sichuan, peer)
+        assert await told.compare()
+        assert await peer.left() == []
+
+    play_both(tmp_path, scenario)
+
+
+def test_a_start_widens_no_question_that_its_look_at_the_inbox_has_not_found(tmp_path: Path) -> None:
+    async def scenario(peer: Guangdong) -> None:
+        store, start = peer.sichuan.store, NOW + MINUTE
+        found = await store.read(lambda tx: questions.quiet(tx, [ORIGIN], start))
+        await store.write(lambda tx: questions.ask(tx, [ORIGIN], NOW, NOW, ()))
+        await store.write(lambda tx: questions.ask(tx, [ORIGIN], start, NOW, found))
+        assert await peer.left() == [(ORIGIN, NOW), (ORIGIN, start)], "another process has asked meanwhile"
+
+    play_both(tmp_path, scenario)
+
+
+def test_no_writer_waits_for_the_look_at_the_inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(peer: Guangdong) -> None:
+        await peer.restart()
+        looks = list[int | None]()
+
+        def look(tx: Transaction, *_: object) -> list[tuple[int, str]]:
+            looks.append(tx.first(int, "PRAGMA query_only"))
+            return []
+
+        monkeypatch.setattr(inbox, "received_after", look)
+        await peer.restart()
+        assert looks == [1], "by the connection that reads"
 
     play_both(tmp_path, scenario)
 

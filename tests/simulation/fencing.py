@@ -65,7 +65,7 @@ async def keep_fence(process: Process, parts: FencedParts) -> None:
         KeeperPorts(border, parts.store, parts.fence, border.clock, finding, parts.heads.audit_heads, *opens)
     )
     await persistently(keeper.start)
-    receipts = ReceiptComparison(ReceiptPorts(border, parts.store, parts.asker, border.clock, keeper))
+    receipts = ReceiptComparison(ReceiptPorts(border, parts.store, parts.asker, border.clock, keeper, lambda: True))
     await persistently(receipts.keep_questions)
     process.spawn(keeper.run())
     process.spawn(_tell_heads(keeper, parts))

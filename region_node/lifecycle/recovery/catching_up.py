@@ -45,7 +45,6 @@ from region_node.lifecycle.recovery.asking import AGAIN_SECONDS, Pauses, answer_
 from region_node.node.context import RegionContext
 
 LOOK_SECONDS = 60.0  # between two looks of a process that has heard of no loss
-LONGEST_PLACE = 512  # characters of a place behind which another region's answer goes on
 _ATTEMPTS = 12  # of such a command, also where its region reports it later than that
 _OWN_STATE = frozenset(
     {
@@ -184,10 +183,6 @@ class CatchingUp:
         question = CatchUpQuestion(begin_time=begin, place=known.place)
         with _theirs(), UntilUpgraded(region):
             answer = await answer_of(self._ports.asker, f"{region}/catch-up", known.region, question, now)
-            if answer.next_place and answer.next_place == known.place:
-                raise _invalid("an answer that leads to itself")
-            if len(answer.next_place) > LONGEST_PLACE:
-                raise _invalid(f"a place of more than {LONGEST_PLACE} characters")
             if answer.HasField("purge_time") and not is_dated(answer.purge_time):
                 raise _invalid("a time of purging that is none")
         return answer

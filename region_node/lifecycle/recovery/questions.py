@@ -1,6 +1,6 @@
 """The questions for receipts that other regions have still to answer: a later start goes on with those left."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -24,20 +24,36 @@ class ReceiptQuestion(NamedTuple):
 RECEIPT_QUESTIONS = Table("receipt_questions", ReceiptQuestion, key=("region", "start_time"))
 
 
-def ask(tx: Transaction, regions: Iterable[str], start_time: datetime, last_time: datetime) -> None:
+def quiet(tx: Transaction, regions: Iterable[str], start_time: datetime) -> set[ReceiptQuestion]:
+    """The last question of before a start to each region, where the region was given no receipt since.
+
+    The look at the inbox may take long: it comes before the write that keeps questions.
+    """
+    asked = left(tx)
+    last = (_last_before(asked, each, to_microseconds(start_time)) for each in regions)
+    return {each for each in last if each is not None and not _has_sent_since(tx, each)}
+
+
+def ask(
+    tx: Transaction,
+    regions: Iterable[str],
+    start_time: datetime,
+    last_time: datetime,
+    widened: Collection[ReceiptQuestion],
+) -> None:
     """Keeps a question to each region about a start. `last_time` is that of the last row before it.
 
-    One question serves for several starts between which the region was given no receipt: none hides a lost one.
+    One question serves for several starts between which the region was given no receipt: none hides a lost one. These
+    are `widened`, as `quiet` has found them. A question about a later start, by a clock that was ahead, stays apart.
     """
     asked = left(tx)
     for region in regions:
         question = ReceiptQuestion(region, to_microseconds(start_time), to_microseconds(last_time))
-        earlier = [each for each in asked if each.region == region]
-        if earlier and (len(earlier) == MOST or not _has_sent_since(tx, earlier[-1])):
-            last = earlier[-1]
+        last = _last_before(asked, region, question.start_time)
+        is_full = sum(each.region == region for each in asked) >= MOST
+        if last is not None and (is_full or last in widened):
             end(tx, last)
-            start, end_of_chain = max(last.start_time, question.start_time), min(last.last_time, question.last_time)
-            question = ReceiptQuestion(region, start, end_of_chain)
+            question = question._replace(last_time=min(last.last_time, question.last_time))
         tx.keep(RECEIPT_QUESTIONS, question)
 
 
@@ -51,6 +67,11 @@ def end(tx: Transaction, question: ReceiptQuestion) -> None:
     """Removes a question, unless another start has widened it meanwhile."""
     if tx.find(RECEIPT_QUESTIONS, question.region, question.start_time) == question:
         tx.remove(RECEIPT_QUESTIONS, question.region, question.start_time)
+
+
+def _last_before(asked: Sequence[ReceiptQuestion], region: str, start_time: int) -> ReceiptQuestion | None:
+    earlier = [each for each in asked if each.region == region and each.start_time <= start_time]
+    return earlier[-1] if earlier else None
 
 
 def _has_sent_since(tx: Transaction, question: ReceiptQuestion) -> bool:

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
-from gateway.api.region.v1.recovery_envelopes_pb2 import CatchUpQuestion
-from gateway.api.relay.v1.relay_pb2 import ReceiptContent
+from gateway.api.region.v1.recovery_envelopes_pb2 import CatchUpAnswer, CatchUpQuestion
+from gateway.api.relay.v1.relay_pb2 import Receipt, ReceiptContent
 from gateway.auditing.audit import Head
 from gateway.auditing.incarnations import BEFORE
 from gateway.errors import Refused
@@ -22,11 +23,12 @@ from gateway.security.signing import RECEIPT
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import EPOCH, Clock, from_microseconds, to_timestamp
 from region_node.lifecycle.recovery import questions
-from region_node.lifecycle.recovery.asking import AGAIN_SECONDS, Pauses, answer_of
+from region_node.lifecycle.recovery.asking import AGAIN_SECONDS, LONG_DOUBLINGS, Pauses, answer_of
 from region_node.lifecycle.recovery.keeper import FenceKeeper
 from region_node.lifecycle.recovery.questions import ReceiptQuestion
 from region_node.node.payloads import received
 
+PAGES = 1000  # of receipts that a region looks through for one question
 _log = logging.getLogger(__name__)
 
 
@@ -39,6 +41,8 @@ class ReceiptPorts:
     asker: Asker
     clock: Clock
     keeper: FenceKeeper
+    is_told: Callable[[], bool]
+    """Whether a coordinator's state of the federation is in force, and not that of the last file."""
 
 
 class ReceiptComparison:
@@ -75,7 +79,9 @@ class ReceiptComparison:
         self._asked &= members.keys()
         keeper, new = self._ports.keeper, sorted(_present(members) - self._asked - {self._ports.border.region})
         if new:
-            await self._ports.store.write(lambda tx: questions.ask(tx, new, keeper.start_time, keeper.last_time))
+            start, last = keeper.start_time, keeper.last_time
+            quiet = await self._ports.store.read(lambda tx: questions.quiet(tx, new, start))
+            await self._ports.store.write(lambda tx: questions.ask(tx, new, start, last, quiet))
             self._asked.update(new)
 
     async def compare(self) -> bool:
@@ -97,42 +103,72 @@ class ReceiptComparison:
 
     async def _left(self) -> Mapping[str, Sequence[ReceiptQuestion]]:
         """The questions without an answer, by region. Those to regions that have left the federation end."""
-        members, found = self._members(), await self._ports.store.read(questions.left)
-        gone = [each for each in found if members and each.region not in members]
+        found = await self._ports.store.read(questions.left)
+        gone = [each for each in found if self._has_left(each.region)]
         if gone:
             await self._ports.store.write(lambda tx: _end(tx, gone))
-        left, present = defaultdict[str, list[ReceiptQuestion]](list), _present(members)
+        left, present = defaultdict[str, list[ReceiptQuestion]](list), _present(self._members())
         for each in found:
             if each.region in present:
                 left[each.region].append(each)
         return left
 
+    def _has_left(self, region: str) -> bool:
+        """Whether the present configuration, which is signed, does not name a region: a list of members may lack it."""
+        if not self._ports.is_told():
+            return False
+        configuration = self._ports.border.current.federation.configuration
+        return all(each.id != region for each in configuration.regions)
+
     async def _compare_with(self, region: str, asked: Sequence[ReceiptQuestion]) -> bool:
         """Asks a region one question after the other: it answers one at a time. Returns whether it has answered all."""
         try:
-            for question in asked:
-                with UntilUpgraded(self._ports.border.region):
-                    row = await self._furthest_row(question)
-                await self._ports.keeper.compare_receipt(question, row)
+            answered = [await self._has_answered(each) for each in asked]
         except Refused as refused:
             _log.info("the receipts that %s keeps are compared later: %s", region, refused)
             self._pauses.begin(region)
             return False
+        if not all(answered):
+            self._pauses.begin(region, LONG_DOUBLINGS)
+            return False
         self._pauses.end(region)
         return True
 
-    async def _furthest_row(self, asked: ReceiptQuestion) -> Head | None:
-        """The row that this region has signed in the receipt; None without one. Raises Refused, and UnknownChoice."""
+    async def _has_answered(self, asked: ReceiptQuestion) -> bool:
+        """Compares the furthest row that a region shows, which ends the question. Raises Refused.
+
+        False for a receipt that cannot be verified here: another process may know its key.
+        """
+        rows, place = list[Head](), ""
+        for _ in range(PAGES):
+            with UntilUpgraded(self._ports.border.region):
+                answer = await self._answer(asked, place)
+                if answer.HasField("furthest_receipt"):
+                    row = self._row_of(answer.furthest_receipt)
+                    if row is None:
+                        _log.warning("no known key of this region signed the receipt that %s shows", asked.region)
+                        return False
+                    rows.append(row)
+            place = answer.next_place
+            if not place:
+                furthest = max(rows, key=attrgetter("sequence"), default=None)
+                await self._ports.keeper.compare_receipt(asked, furthest)
+                return True
+        _log.warning("%s does not come to the end of the receipts that it keeps", asked.region)
+        return False
+
+    async def _answer(self, asked: ReceiptQuestion, place: str) -> CatchUpAnswer:
+        """A page of the answer of a region. Raises Refused."""
         border, last_time = self._ports.border, from_microseconds(asked.last_time)
         begin, start = to_timestamp(max(last_time - BEFORE, EPOCH)), to_timestamp(from_microseconds(asked.start_time))
-        question = CatchUpQuestion(begin_time=begin, wants_furthest_receipt=True, start_time=start)
+        question = CatchUpQuestion(begin_time=begin, place=place, wants_furthest_receipt=True, start_time=start)
         now, subject = self._ports.clock.now(), f"{border.region}/receipts"
-        answer = await answer_of(self._ports.asker, subject, asked.region, question, now)
-        if not answer.HasField("furthest_receipt"):
-            return None
-        receipt = answer.furthest_receipt
+        return await answer_of(self._ports.asker, subject, asked.region, question, now)
+
+    def _row_of(self, receipt: Receipt) -> Head | None:
+        """The row that this region has signed in a receipt; None without a known key. Raises UnknownChoice."""
+        border = self._ports.border
         if not border.keys.verify(border.region, RECEIPT, receipt.content, receipt.signature):
-            _log.warning("no known key of this region signed the receipt that %s shows", asked.region)
             return None
         content = received(ReceiptContent, receipt.content)
         return Head(content.audit_sequence, content.audit_hash)

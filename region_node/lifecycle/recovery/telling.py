@@ -24,8 +24,9 @@ from region_node.node.payloads import received
 CATCH_UP = EnvelopeKind.ENVELOPE_KIND_CATCH_UP
 PAGE = 200  # commands in an answer
 PAGE_BYTES = 1024 * 1024  # of them; the last one may exceed it
-RECEIPTS = 1000  # among which the furthest is looked for: more than two batches bring of each of several processes
+RECEIPTS = 1000  # of a page, the last of which are of before the start: more than batches bring of several processes
 _Place = tuple[int, str]
+_NEWEST: _Place = (2**63 - 1, "")
 
 
 class CatchUpEnvelopes:
@@ -61,19 +62,26 @@ class CatchUpEnvelopes:
 def _answer(tx: Transaction, region: str, since: int, question: CatchUpQuestion) -> CatchUpAnswer:
     if question.wants_furthest_receipt:
         until = from_timestamp(question.start_time) if question.HasField("start_time") else None
-        return CatchUpAnswer(furthest_receipt=furthest_receipt(tx, region, since, until))
+        return furthest_receipt(tx, region, since, until, question.place)
     return page_of(tx, region, since, question.place)
 
 
-def furthest_receipt(tx: Transaction, region: str, since: int, until: datetime | None) -> Receipt | None:
-    """The kept receipt of a region with the furthest row of its audit chain, since an instant in microseconds.
+def furthest_receipt(tx: Transaction, region: str, since: int, until: datetime | None, place: str) -> CatchUpAnswer:
+    """The kept receipt of a region with the furthest row of its audit chain, of a page since an instant.
 
-    A receipt that the region has decided after `until`, by its own clock, hides none of before.
+    The instant is in microseconds. The newest page comes first. A receipt that the region has decided after `until`, by
+    its own clock, hides none of before: the search goes on behind a page with one. Raises Refused as `page_of`.
     """
-    newest = (outbox.receipt(tx, each) for each in outbox.newest_answered(tx, region, since, RECEIPTS))
-    read = [(ReceiptContent.FromString(each.content), each) for each in newest if each is not None]
-    rows = ((content.audit_sequence, each) for content, each in read if not _is_after(content.decide_time, until))
-    return max(rows, key=itemgetter(0), default=(0, None))[1]
+    [before] = _places(place, 1) if place else [_NEWEST]
+    page = outbox.newest_answered(tx, region, since, before, RECEIPTS)
+    kept = [each for _, name in page if (each := outbox.receipt(tx, name)) is not None]
+    read = [(ReceiptContent.FromString(each.content), each) for each in kept]
+    rows = [(content.audit_sequence, each) for content, each in read if not _is_after(content.decide_time, until)]
+    answer = CatchUpAnswer(furthest_receipt=max(rows, key=itemgetter(0), default=(0, None))[1])
+    if len(page) == RECEIPTS and (not rows or len(rows) < len(kept)):
+        time, name = page[-1]
+        answer.next_place = f"{time} {name}"
+    return answer
 
 
 def _is_after(time: Timestamp, until: datetime | None) -> bool:
@@ -86,7 +94,7 @@ def page_of(tx: Transaction, region: str, since: int, place: str) -> CatchUpAnsw
     They have the order in which they were answered. Raises Refused with ENVELOPE_INVALID for a place that is
     none.
     """
-    taken, sent = _places(place) if place else ((since, ""), (since, ""))
+    taken, sent = _places(place, 2) if place else ((since, ""), (since, ""))
     of_theirs = inbox.received_after(tx, region, taken, PAGE)
     of_ours = outbox.answered_after(tx, region, sent, PAGE)
     answer, left, count = CatchUpAnswer(), PAGE_BYTES, 0
@@ -110,13 +118,17 @@ def _marked(found: list[_Place], is_ours: int) -> Iterator[tuple[int, int, str]]
     return ((time, is_ours, name) for time, name in found)
 
 
-def _places(place: str) -> tuple[_Place, _Place]:
+def _places(place: str, count: int) -> list[_Place]:
     try:
-        taken, taken_id, sent, sent_id = place.split(" ")
-        from_microseconds(int(taken)), from_microseconds(int(sent))  # no number beyond those of a column
-        return (int(taken), taken_id), (int(sent), sent_id)
+        words = place.split(" ")
+        found = [(int(time), name) for time, name in zip(words[::2], words[1::2], strict=True)]
+        for time, _ in found:
+            from_microseconds(time)  # no number beyond those of a column
     except (ValueError, OverflowError):
-        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no place of an answer") from None
+        found = []
+    if len(found) != count:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no place of an answer")
+    return found
 
 
 def _ours(tx: Transaction, envelope_id: str) -> AnsweredCommand | None:

@@ -92,6 +92,10 @@ class FederationClient:
             async with asyncio.timeout(CATCH_UP_SECONDS):
                 await self._keeper.told.wait()
 
+    def is_told(self) -> bool:
+        """Whether a coordinator's state of the federation is in force."""
+        return self._keeper.told.is_set()
+
     async def stay_joined(self, endpoint: str) -> None:
         """Sends heartbeats until it is cancelled. `endpoint` is this process's address for coordinators."""
         await self._heartbeat.stay_joined(endpoint)

@@ -82,9 +82,9 @@ class CatchUpAnswer(_message.Message):
 
     @_builtins.property
     def furthest_receipt(self) -> _relay_pb2.Receipt:
-        """Receipt of the asking region with the furthest row of its audit chain. The newest 1000 since `begin_time` count,
-        but none that was decided after `start_time`.
-        Unset unless it is wanted.
+        """Receipt of the asking region with the furthest row of its audit chain, of a page of 1000 since `begin_time`.
+        The newest page comes first. None that was decided after `start_time` counts: behind a page with one, the answer
+        goes on at `next_place`. Unset unless it is wanted.
         """
 
     def __init__(
