@@ -2,9 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting
-from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind, RequestedRow, VerifyChainResponse
+from gateway.api.region.v1.audit_service_pb2 import (
+    ChainProblem,
+    ChainProblemKind,
+    RequestedRow,
+    VerifyChainRequest,
+    VerifyChainResponse,
+)
+
+Told: TypeAlias = dict[int, RequestedRow | None]
+"""Rows of a chain by their numbers; None for a requested row that the chain does not have."""
 
 TURN = timedelta(hours=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,12 +29,12 @@ def has_turn(name: str, coordinators: Iterable[str], now: datetime) -> bool:
     return names[(now - _EPOCH) // TURN % len(names)] == name
 
 
-def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[int, RequestedRow]) -> None:
+def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[int, RequestedRow | None]) -> None:
     """Adds sightings to a verdict, and a problem for each signed one that disagrees with the chain.
 
-    `told` maps row numbers to rows: the last row of the chain, and the rows at the sightings. Behind a break the rest
-    of the chain is unknown; a sighting there disagrees only where rows differ. A head that nobody has signed may be
-    invented by its witness: it accuses nobody.
+    `told` has the last row of the chain, and the requested rows at the sightings. A row that was not requested accuses
+    nobody before the end of the chain. Behind a break the rest of the chain is unknown; a sighting there disagrees only
+    where rows differ. A head that nobody has signed may be invented by its witness: it accuses nobody.
     """
     is_walked = not verdict.problems
     end = told.get(verdict.head.sequence)
@@ -43,7 +53,7 @@ def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[
                     witness=sighting.witness,
                 )
             )
-        elif is_walked:
+        elif is_walked and (sighting.head.sequence in told or sighting.head.sequence > verdict.head.sequence):
             verdict.problems.append(
                 ChainProblem(
                     kind=ChainProblemKind.CHAIN_PROBLEM_KIND_CUT,
@@ -54,11 +64,26 @@ def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[
             )
 
 
-def take_part(verdict: ChainVerdict, part: VerifyChainResponse, told: dict[int, RequestedRow]) -> None:
-    """Adds a part of a region's report on its own chain to the verdict."""
-    verdict.head.CopyFrom(part.head)
+def take_part(
+    verdict: ChainVerdict,
+    request: VerifyChainRequest,
+    part: VerifyChainResponse,
+    sightings: Iterable[Sighting],
+    told: Told,
+) -> bool:
+    """Adds a part of a region's report on its own chain to the verdict. False where the part has to be read again.
+
+    A row that names missing ones may carry an honest part over rows of signed heads that were not requested yet. A
+    region might hide a rewritten row so: the rows of such a part count, and its end does not.
+    """
+    told.update(dict.fromkeys(each for each in request.sequences if each <= part.head.sequence))
     told.update({row.head.sequence: row for row in part.requested_rows})
+    passed = range(request.after.sequence + 1, part.head.sequence + 1)
+    if any(each.signer and each.head.sequence in passed and each.head.sequence not in told for each in sightings):
+        return False
+    verdict.head.CopyFrom(part.head)
     if part.HasField("end_time"):
         told[part.head.sequence] = RequestedRow(head=part.head, time=part.end_time)
     if part.HasField("problem"):
         verdict.problems.append(part.problem)
+    return True

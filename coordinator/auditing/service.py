@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import grpc
 
-from coordinator.auditing.rules import compare, take_part
+from coordinator.auditing.rules import Told, compare, take_part
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.registered import trust_registered
 from coordinator.membership.rules import require_configured, require_reachable
@@ -27,7 +27,6 @@ from gateway.api.federation.v1.federation_pb2 import AuditHead, MemberState
 from gateway.api.region.v1.audit_service_pb2 import (
     ListWitnessedHeadsRequest,
     ListWitnessedHeadsResponse,
-    RequestedRow,
     VerifyChainRequest,
     VerifyChainResponse,
     WitnessedHead,
@@ -36,7 +35,7 @@ from gateway.api.region.v1.audit_service_pb2_grpc import AuditServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing.audit import Head
 from gateway.auditing.chain_heads import head_signer
-from gateway.auditing.walking import MOST_SEQUENCES, verified_part
+from gateway.auditing.walking import MOST_SEQUENCES, ROWS, verified_part
 from gateway.errors import Refused, Unreachable
 from gateway.federation.witnesses import may_witness, witnesses_of
 from gateway.rpc.channels import invoke
@@ -196,10 +195,10 @@ class AuditOversightService(AuditOversightServiceServicer):
 
 async def judged(verdict: ChainVerdict, seen: list[Sighting], ask: AskPart) -> ChainVerdict:
     """Completes a verdict by the chain, read part by part, and by the heads that others keep of it."""
-    told: dict[int, RequestedRow] = {}
+    told: Told = {}
     refused: Refused | None = Refused(Reason.REASON_INTERNAL)
     with contained(f"the verification of the chain of {verdict.region or verdict.chain}"):
-        walked = await _walk(verdict, {each.head.sequence for each in seen}, told, ask)
+        walked = await _walk(verdict, seen, told, ask)
         if walked is None:
             compare(verdict, seen, told)
         refused = walked
@@ -210,28 +209,44 @@ async def judged(verdict: ChainVerdict, seen: list[Sighting], ask: AskPart) -> C
     return verdict
 
 
-async def _walk(
-    verdict: ChainVerdict, sequences: set[int], told: dict[int, RequestedRow], ask: AskPart
-) -> Refused | None:
+async def _walk(verdict: ChainVerdict, seen: Sequence[Sighting], told: Told, ask: AskPart) -> Refused | None:
     """Reads a chain part by part. Returns the refusal that ended the reading early, if any.
 
     A region that invents ever more rows does not hold up the verification of the others.
     """
     loop = asyncio.get_running_loop()
     # A head that others have seen is signed by the region, which may have invented it, too.
-    end = loop.time() + (LONGEST_KNOWN_WALK if sequences else LONGEST_WALK)
+    end = loop.time() + (LONGEST_KNOWN_WALK if seen else LONGEST_WALK)
     while loop.time() < end:
-        wanted = sorted(each for each in sequences if each > verdict.head.sequence)[:MOST_SEQUENCES]
-        request = VerifyChainRequest(after=verdict.head if verdict.HasField("head") else None, sequences=wanted)
+        request = next_part(verdict, seen, told)
         part = await ask(request)
         if isinstance(part, Refused):
             return part
-        take_part(verdict, part, told)
+        if not take_part(verdict, request, part, seen, told):
+            continue
         if part.is_end or part.HasField("problem"):
             return None
         if part.head.sequence <= request.after.sequence:
             return Refused(Reason.REASON_ENVELOPE_INVALID, problem="the chain is told without going on")
     return Refused(Reason.REASON_ENVELOPE_INVALID, problem="the chain is told without an end")
+
+
+def next_part(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Told) -> VerifyChainRequest:
+    """The request for the next part of a chain, with numbers of rows that others have seen: of signed heads first.
+
+    Where a call cannot request all rows of signed heads, the part ends at the last requested one. Numbers that a
+    witness invents do not shorten a part.
+    """
+    after = verdict.head.sequence
+    ahead = [each for each in sightings if each.head.sequence > after and each.head.sequence not in told]
+    signed = sorted({each.head.sequence for each in ahead if each.signer})
+    unsigned = sorted({each.head.sequence for each in ahead}.difference(signed))
+    wanted = [*signed, *unsigned][:MOST_SEQUENCES]
+    return VerifyChainRequest(
+        after=verdict.head if after else None,
+        rows=min(wanted[-1] - after, ROWS) if len(signed) > MOST_SEQUENCES else ROWS,
+        sequences=wanted,
+    )
 
 
 def _chain_key(chain: str) -> str:

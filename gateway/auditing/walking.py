@@ -13,7 +13,8 @@ from gateway.time.clock import from_microseconds, to_timestamp
 
 LARGEST_SEQUENCE = 2**63 - 1
 _MOST_ROWS = 100_000
-_ROWS = 20_000
+ROWS = 20_000
+"""The number of rows of a part, where a call does not name another."""
 MOST_SEQUENCES = 256
 """The largest number of rows whose hash one call requests."""
 
@@ -66,7 +67,7 @@ def _start(request: VerifyChainRequest) -> tuple[Head | None, int]:
     if after.sequence > LARGEST_SEQUENCE or (after.sequence and len(after.hash) != len(GENESIS)):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="after", problem="not a sequence number with a SHA-256 hash")
     head = Head(after.sequence, after.hash) if after.sequence else None
-    return head, request.rows or _ROWS
+    return head, request.rows or ROWS
 
 
 def _told(row: AuditRow) -> RequestedRow:
