@@ -14,6 +14,7 @@ Later sources win. In the environment and in flags the texts of a list are separ
 
 from gateway.settings.checks import LOG_FORMATS as LOG_FORMATS
 from gateway.settings.checks import host_of as host_of
+from gateway.settings.checks import is_address as is_address
 from gateway.settings.checks import naming as naming
 from gateway.settings.checks import on_every_interface as on_every_interface
 from gateway.settings.checks import require_address as require_address

@@ -15,10 +15,15 @@ _HIGHEST_NUMBER = 99999
 _EVERY_INTERFACE = frozenset({"0.0.0.0", "[::]"})  # noqa: S104
 
 
+def is_address(address: str, *, lowest_port: int = 1) -> bool:
+    """Whether a text is `host:port` with a port from `lowest_port` up."""
+    found = _ADDRESS.fullmatch(address)
+    return found is not None and lowest_port <= int(found[1]) <= _HIGHEST_PORT
+
+
 def require_address(key: str, address: str, *, lowest_port: int = 1) -> None:
     """Raises ValueError, naming the key, unless the value is `host:port` with a port from `lowest_port` up."""
-    found = _ADDRESS.fullmatch(address)
-    if found is None or not lowest_port <= int(found[1]) <= _HIGHEST_PORT:
+    if not is_address(address, lowest_port=lowest_port):
         raise ValueError(translated("{key}: {address!r} is not host:port", key=key, address=address))
 
 

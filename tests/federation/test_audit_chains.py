@@ -147,9 +147,17 @@ async def test_every_region_is_a_witness_of_the_coordinators_chain_and_a_cut_one
         write_chain(federation.coordinator_database, rows)
 
 
-@pytest.mark.parametrize("signer", ["", "region/henan", "coordinator/1"])
+@pytest.mark.parametrize(
+    ("signer", "endpoint"),
+    [
+        ("", ""),
+        ("", "genuine, signed by coordinator/0"),
+        ("region/henan", "127.0.0.1:7000"),
+        ("coordinator/1", "127.0.0.1:7000"),
+    ],
+)
 async def test_a_head_that_a_coordinator_has_not_signed_itself_accuses_it_of_nothing(
-    tmp_path: Path, databases: Databases, signer: str
+    tmp_path: Path, databases: Databases, signer: str, endpoint: str
 ) -> None:
     async with running(tmp_path, databases) as federation:
         henan, invented = federation.database("henan"), Head(900_000, bytes(32))
@@ -165,7 +173,7 @@ async def test_a_head_that_a_coordinator_has_not_signed_itself_accuses_it_of_not
             signed = henan.blob(by.signed(COORDINATOR, invented).SerializeToString())
         henan.change(
             f"UPDATE witnessed_chains SET sequence = {invented.sequence}, hash = {henan.blob(invented.hash)},"
-            f" signed = {signed}"
+            f" signed = {signed}, endpoint = '{endpoint}'"
         )
         verdict = (await verdicts(federation))[COORDINATOR]
         (told,) = [each for each in verdict.sightings if each.head.sequence == invented.sequence]
@@ -173,6 +181,7 @@ async def test_a_head_that_a_coordinator_has_not_signed_itself_accuses_it_of_not
         assert list(verdict.problems) == []
         ended = await run_command("coordinator.cli.main", *verify_command(federation), environment={})
         assert (ended.code, "unsigned" in ended.out) == (0, True), ended
+        assert "genuine" not in ended.out, "a text that is no address is not shown as one"
 
 
 @pytest.mark.clause("7.3(3)", "11.1")

@@ -17,6 +17,7 @@ from gateway.auditing.audit import problem_text
 from gateway.cli.exits import CannotReach, NotDone
 from gateway.cli.table import Table, TableColumn
 from gateway.errors import Refused, Unreachable, from_rpc_error
+from gateway.settings import is_address
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.languages import refusal, translated
 from gateway.wording.times import show_times_of, told_if_set
@@ -94,19 +95,25 @@ def _known(verdict: ChainVerdict, told: str) -> str:
     return told if verdict.HasField("head") else ""
 
 
-def _seen(sighting: Sighting) -> str:
+def _seen(verdict: ChainVerdict, sighting: Sighting) -> str:
+    """A sighting for people. Its witness may have invented the address, which is shown only in the form of one."""
     told = translated(
         "{witness}: row {row}, {time}",
         witness=sighting.witness,
         row=sighting.head.sequence,
         time=told_if_set(sighting.time),
     )
-    if not sighting.endpoint:
-        return told
+    if not verdict.chain:
+        return told  # the region has signed it: no other head of a region counts
     signed = translated("unsigned")
     if sighting.signer:
         signed = translated("signed by {signer}", signer=sighting.signer)
-    return f"{told} ({sighting.endpoint}, {signed})"
+    shown = [sighting.endpoint, signed] if is_address(sighting.endpoint) else [signed]
+    return f"{told} ({', '.join(shown)})"
+
+
+def _witnesses(verdict: ChainVerdict) -> str:
+    return "\n".join([*(_seen(verdict, each) for each in verdict.sightings), *_silent(verdict)])
 
 
 def _silent(verdict: ChainVerdict) -> list[str]:
@@ -128,6 +135,6 @@ _CHAINS = Table[ChainVerdict](
     TableColumn("chain", _name),
     TableColumn("rows", lambda each: _known(each, str(each.head.sequence))),
     TableColumn("head", lambda each: _known(each, each.head.hash.hex()[:_HASH_SHOWN])),
-    TableColumn("witnesses", lambda each: "\n".join([*map(_seen, each.sightings), *_silent(each)])),
+    TableColumn("witnesses", _witnesses),
     TableColumn("verdict", _verdict),
 )
