@@ -214,7 +214,8 @@ def require_harmless(pages: Iterable[tuple[str, str]], with_evil: Iterable[tuple
     for (name, harmless), (_, spoilt) in zip(pages, with_evil, strict=True):
         found = read(spoilt)
         assert structure(found) == structure(read(harmless)), name
-        assert sum(EVIL in text for text in found.texts) >= 3, name
+        # Imports have hashes and numbers alone.
+        assert sum(EVIL in text for text in found.texts) >= (0 if name == "imports" else 3), name
         assert EVIL not in spoilt, name
 
 
