@@ -50,6 +50,15 @@ class Turns(Generic[T]):
         self._count -= len(taken)
         return taken
 
+    def remove(self, owner: str, item: T) -> None:
+        """Removes an item of an owner that needs no turn any more, if it still waits."""
+        line = self._lines.get(owner, deque())
+        if item in line:
+            line.remove(item)
+            self._count -= 1
+            if not line:
+                del self._lines[owner]
+
     def of(self, owner: str) -> int:
         """How many items of an owner wait."""
         return len(self._lines.get(owner, ()))
@@ -93,11 +102,12 @@ class Places:
         if self._free:
             self._free -= 1
             return
-        place = asyncio.get_running_loop().create_future()
-        self._waiting.put(by or owner.get(), place)
+        place, whose = asyncio.get_running_loop().create_future(), by or owner.get()
+        self._waiting.put(whose, place)
         try:
             await place
         except asyncio.CancelledError:
+            self._waiting.remove(whose, place)
             if place.done() and not place.cancelled():  # given in the moment in which the task was cancelled
                 self.release()
             raise

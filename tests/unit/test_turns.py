@@ -197,6 +197,46 @@ def test_a_place_is_held_once_and_never_lost_whoever_goes_away(count: int, comer
     asyncio.run(scenario())
 
 
+def test_a_removed_item_leaves_nothing_behind() -> None:
+    waiting: Turns[int] = Turns()
+    for item in (1, 2):
+        waiting.put("a", item)
+    waiting.remove("b", 1)
+    waiting.remove("a", 3)
+    assert len(waiting) == 2
+    waiting.remove("a", 1)
+    assert (len(waiting), waiting.of("a")) == (1, 1)
+    waiting.remove("a", 2)
+    waiting.put("b", 3)
+    assert (len(waiting), waiting.ahead_of("a"), waiting.take(2)) == (1, 1, [3])
+
+
+def test_an_owner_whose_first_waiter_gives_up_keeps_its_turn() -> None:
+    order: list[str] = []
+
+    async def scenario() -> None:
+        places = Places(1)
+        await places.acquire()
+
+        async def take(name: str) -> None:
+            await places.acquire(name)
+            order.append(name)
+            places.release()
+
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+            gone = [group.create_task(take("patient")) for _ in range(FLOOD)]
+            group.create_task(take("patient"))
+            group.create_task(take("other"))
+            await asyncio.sleep(0)
+            for each in gone:
+                each.cancel()
+            await asyncio.gather(*gone, return_exceptions=True)
+            places.release()
+
+    asyncio.run(scenario())
+    assert order == ["patient", "other"]
+
+
 def test_a_place_goes_to_another_owner_ahead_of_those_who_queued_before() -> None:
     order: list[str] = []
 
