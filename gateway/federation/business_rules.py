@@ -58,6 +58,8 @@ class _Known:
     policies: Collection[str]
     amounts: Collection[str]
     """The policies whose figure is an amount."""
+    ways: Collection[str]
+    """The policies that have ways of proof."""
     currencies: Mapping[str, str]
     """Of every region's accounts."""
 
@@ -68,12 +70,13 @@ def businesses_problems(configuration: Configuration) -> Iterator[str]:
         materials={material.code for material in configuration.materials},
         policies={policy.name for policy in configuration.policies},
         amounts={each.name for each in configuration.policies if each.figure.unit == contract.UNIT_MINOR_UNITS},
+        ways={each.name for each in configuration.policies if each.HasField("ways")},
         currencies={region.id: region.currency for region in configuration.regions},
     )
     yield from twice("businesses", (business.code for business in configuration.businesses))
     for business in configuration.businesses:
         yield from _business_problems(business, known)
-        yield from business_ways_problems(f"businesses[{business.code}]", business, configuration.policies)
+        yield from business_ways_problems(f"businesses[{business.code}]", business, known.ways)
 
 
 def _business_problems(business: Business, known: _Known) -> Iterator[str]:
@@ -110,18 +113,20 @@ def _business_problems(business: Business, known: _Known) -> Iterator[str]:
         yield from duration_problems(f"{path}.{name}", getattr(business, name))
 
 
-def precondition_problems(path: str, business: Business, policies: Iterable[Policy]) -> Iterator[str]:
-    """The preconditions of a business that no region could check, since the policy with their figure is not there."""
+def preconditions_problems(businesses: Iterable[Business], policies: Iterable[Policy]) -> Iterator[str]:
+    """The preconditions of businesses that no region could check, since the policy with their figure is not there."""
     figures = {each.name: each for each in policies if each.HasField("figure")}
-    for precondition in business.preconditions:
-        if precondition not in _FIGURES:
-            continue
-        name, unit, highest = _FIGURES[precondition]
+    problems: dict[Precondition.ValueType, str] = {}
+    for precondition, (name, unit, highest) in _FIGURES.items():
         policy, told = figures.get(name), Precondition.Name(precondition)
         if policy is None or policy.figure.unit != unit:
-            yield f"{path}.preconditions: {told} needs the policy {name} with a figure in {Unit.Name(unit)}"
-        elif strictest_figure(policy, [each.region for each in policy.regional]).value > highest:
-            yield f"{path}.preconditions: {told} never holds with a figure of {name} above {highest}"
+            problems[precondition] = f"{told} needs the policy {name} with a figure in {Unit.Name(unit)}"
+        elif strictest_figure(policy, {each.region for each in policy.regional}).value > highest:
+            problems[precondition] = f"{told} never holds with a figure of {name} above {highest}"
+    for business in businesses:
+        for precondition in business.preconditions:
+            if precondition in problems:
+                yield f"businesses[{business.code}].preconditions: {problems[precondition]}"
 
 
 def _fee_problems(path: str, fee: Money, currencies: Mapping[str, str]) -> Iterator[str]:

@@ -80,23 +80,26 @@ def promise_problems(path: str, business: Business) -> Iterator[str]:
             yield f"{where}: survey and milestones may take {longest} s, and the promise is {least} s"
 
 
-def survey_problems(path: str, business: Business, policies: Iterable[Policy]) -> Iterator[str]:
+def objection_hours(policies: Iterable[Policy]) -> int | None:
+    """The strictest wait of any region for an objection; None without the policy for it."""
+    policy = next((each for each in policies if each.name == COOLING_OFF), None)
+    return None if policy is None else strictest_figure(policy, {each.region for each in policy.regional}).value
+
+
+def survey_problems(path: str, business: Business, hours: int | None) -> Iterator[str]:
     """The survey of an item with `verify` that may end before staff were at work after the wait for an objection.
 
-    Staff reserve on a working day, which comes behind a weekend at the latest; holidays are not looked at. The
-    strictest wait of any region counts.
+    `hours` are the `objection_hours`. Staff reserve on a working day, which comes behind a weekend at the latest;
+    holidays are not looked at.
     """
-    if not any(each.verify for each in business.joint.items):
+    if hours is None or not any(each.verify for each in business.joint.items):
         return
-    for policy in policies:
-        if policy.name == COOLING_OFF:
-            hours = strictest_figure(policy, [each.region for each in policy.regional]).value
-            least, survey = hours * _HOUR + _WORKING_DAY, business.joint.survey_within.seconds
-            if survey < least:
-                yield (
-                    f"{path}.joint.survey_within: an item with verify waits {hours} h ({COOLING_OFF}), and staff need a"
-                    f" working day behind it, also on a weekend: at least {least} s, and it is {survey} s"
-                )
+    least, survey = hours * _HOUR + _WORKING_DAY, business.joint.survey_within.seconds
+    if survey < least:
+        yield (
+            f"{path}.joint.survey_within: an item with verify waits {hours} h ({COOLING_OFF}), and staff need a"
+            f" working day behind it, also on a weekend: at least {least} s, and it is {survey} s"
+        )
 
 
 def _longest_chain(joint: JointBusiness) -> int:

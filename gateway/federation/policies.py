@@ -1,6 +1,6 @@
 """The value of a policy between regions: the strictest of the national and the regional values. Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -69,7 +69,7 @@ def promises(
     return sorted(found, key=lambda each: each.due_time)
 
 
-def strictest_figure(policy: Policy, regions: Sequence[str]) -> Figure:
+def strictest_figure(policy: Policy, regions: Collection[str]) -> Figure:
     """The value of a figure between regions."""
     figures = [policy.figure, *(each.figure for each in policy.regional if each.region in regions)]
     strictest = max if policy.stricter == Stricter.STRICTER_HIGHER else min

@@ -113,11 +113,11 @@ def _ways_problems(path: str, told: ProofWays) -> Iterator[str]:
             yield f"{path}[{enum_name(ProofWay.DESCRIPTOR, each.way)}].source: is missing"
 
 
-def business_ways_problems(path: str, business: Business, policies: Collection[Policy]) -> Iterator[str]:
-    """Problems in the ways of proof that a business takes."""
-    named = [each for each in policies if each.name in business.policies and each.HasField("ways")]
+def business_ways_problems(path: str, business: Business, policies: Collection[str]) -> Iterator[str]:
+    """Problems in the ways of proof that a business takes. `policies` are the names of those that have some."""
+    named = [name for name in dict.fromkeys(business.policies) if name in policies]
     if len(named) > 1:
-        yield f"{path}.policies: {', '.join(each.name for each in named)} have ways of proof; a business takes one"
+        yield f"{path}.policies: {', '.join(named)} have ways of proof; a business takes one"
 
 
 def _regional_problems(path: str, policy: Policy, regional: RegionalPolicy) -> Iterator[str]:

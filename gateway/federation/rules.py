@@ -12,12 +12,12 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.federation.administration_rules import administration_problems
 from gateway.federation.agreement_rules import template_problems
 from gateway.federation.body_rules import body_problems
-from gateway.federation.business_rules import businesses_problems, precondition_problems
+from gateway.federation.business_rules import businesses_problems, preconditions_problems
 from gateway.federation.calendar_rules import calendars_problems, hours_problems
 from gateway.federation.checks import code_problems, is_time_zone, label_problems, text_problems, twice
 from gateway.federation.complaint_rules import complaints_problems
 from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES
-from gateway.federation.joint_rules import promise_problems, survey_problems
+from gateway.federation.joint_rules import objection_hours, promise_problems, survey_problems
 from gateway.federation.network_rules import network_problems
 from gateway.federation.number_rules import number_plan_problems, pools_problems
 from gateway.federation.offer_rules import offerings_problems, plans_problems, service_points_problems
@@ -72,11 +72,7 @@ def unchecked_preconditions(configuration: Configuration) -> list[str]:
 
     Nobody may put them in force. A region goes on with those that are in force already, and with all other businesses.
     """
-    return [
-        problem
-        for business in configuration.businesses
-        for problem in precondition_problems(f"businesses[{business.code}]", business, configuration.policies)
-    ]
+    return [*preconditions_problems(configuration.businesses, configuration.policies)]
 
 
 def unkept_promises(configuration: Configuration) -> list[str]:
@@ -84,11 +80,12 @@ def unkept_promises(configuration: Configuration) -> list[str]:
 
     Nobody may put them in force. A region goes on with those that are in force already.
     """
+    objection = objection_hours(configuration.policies)
     return [
         problem
         for business in configuration.businesses
         for path in [f"businesses[{business.code}]"]
-        for problem in (*promise_problems(path, business), *survey_problems(path, business, configuration.policies))
+        for problem in (*promise_problems(path, business), *survey_problems(path, business, objection))
     ]
 
 

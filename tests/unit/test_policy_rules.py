@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -22,6 +24,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     TimeLimit,
 )
 from gateway.api.types.v1.types_pb2 import Channel, LocalizedText, Money
+from gateway.federation.business_rules import businesses_problems
 from gateway.federation.rules import Change, difference, problems, problems_not_in_force, unchecked_preconditions
 from tests.shipped import shipped_configuration
 
@@ -371,6 +374,29 @@ def test_a_precondition_whose_figure_is_missing_is_named_and_not_put_in_force_bu
             assert problems_not_in_force(wanted, wanted) == []
         assert problems(changed_by(gone)) == [], "a region goes on with one that is in force"
     assert unchecked_preconditions(SHIPPED) == []
+
+
+class Counted(list[Policy]):
+    """Policies that count how often anybody walks through them."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[Policy]:
+        self.walks += 1
+        return super().__iter__()
+
+
+def test_the_policies_are_walked_through_as_often_for_many_businesses_as_for_one() -> None:
+    empty, walks = Configuration(), set[int]()
+    for count in (1, 9):
+        policies, businesses = Counted(SHIPPED.policies), [*SHIPPED.businesses] * count
+        wanted = cast(
+            "Configuration", SimpleNamespace(materials=[], regions=[], policies=policies, businesses=businesses)
+        )
+        assert [*businesses_problems(wanted)]
+        problems_not_in_force(wanted, empty)
+        walks.add(policies.walks)
+    assert len(walks) == 1
 
 
 def test_the_order_of_policies_and_pools_makes_no_difference_and_a_regional_value_has_its_region_s_path() -> None:
