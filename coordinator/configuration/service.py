@@ -53,7 +53,9 @@ class ConfigurationService(ConfigurationServiceServicer):
         self._writes = Writes(shares.ASSIGNMENT_WRITES)
         self._federation = federation
         self._clock = clock
-        self._examining = FewAtOnce(1, PATIENCE)
+        self._comparing = FewAtOnce(1, PATIENCE)  # also for dry runs without signatures
+        # Any administrator may send what takes long to compare: it holds up nothing that enough of them have signed.
+        self._applying = FewAtOnce(1, PATIENCE)
 
     async def GetConfiguration(
         self,
@@ -91,7 +93,7 @@ class ConfigurationService(ConfigurationServiceServicer):
         context: grpc.aio.ServicerContext[contract.CompareRevisionsRequest, contract.CompareRevisionsResponse],
     ) -> contract.CompareRevisionsResponse:
         """See the contract."""
-        changes, names = await self._examining.whole(partial(self._compared, request))
+        changes, names = await self._comparing.whole(partial(self._compared, request))
         told = changes[:_TOLD_CHANGES]
         return contract.CompareRevisionsResponse(
             changes=[
@@ -161,7 +163,9 @@ class ConfigurationService(ConfigurationServiceServicer):
     ) -> contract.ApplyConfigurationResponse:
         """See the contract."""
         signed = request.signed if request.HasField("signed") else None
-        wanted = await self._examining.whole(partial(self._examined, request, signed))
+        must_be_signed = signed is not None or not request.validate_only
+        examining = self._applying if must_be_signed else self._comparing
+        wanted = await examining.whole(partial(self._examined, request, signed, must_be_signed=must_be_signed))
         if request.validate_only:
             revision = await asyncio.to_thread(self._check, wanted, signed, request.expected_revision)
             return contract.ApplyConfigurationResponse(federation_revision=revision)
@@ -174,14 +178,18 @@ class ConfigurationService(ConfigurationServiceServicer):
         return contract.ApplyConfigurationResponse(federation_revision=revision)
 
     async def _examined(
-        self, request: contract.ApplyConfigurationRequest, signed: contract.SignedConfiguration | None
+        self,
+        request: contract.ApplyConfigurationRequest,
+        signed: contract.SignedConfiguration | None,
+        *,
+        must_be_signed: bool,
     ) -> Configuration:
         """The configuration to put in force. Raises Refused where it may not be: first for want of signatures.
 
         Whoever lacks those of other administrators may send as many configurations as they like.
         """
         # Half a million prefixes take seconds: beside the event loop, which has envelopes to forward.
-        if signed is not None or not request.validate_only:
+        if must_be_signed:
             await asyncio.to_thread(next_chain, self._registry.snapshot().chain, signed, self._clock.now())
         wanted = request.configuration
         if signed is not None:

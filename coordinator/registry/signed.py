@@ -8,13 +8,17 @@ from gateway.api.federation.v1.revision_pb2 import RevisionStatement
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.revisions import Chain, RevisionRefused, parsed, place_of, signers, stated_time
+from gateway.rpc.access import LARGEST_REQUEST
+from gateway.rpc.element_counts import most_elements, require_few
+
+_LARGEST_CONFIGURATION = 16 * 1024 * 1024  # bytes, as the contract has it for a request with one
 
 
 def next_chain(chain: Chain | None, signed: SignedConfiguration | None, now: datetime) -> Chain | None:
     """The chain after a configuration, itself after a repeated call; None for a coordinator without an anchor.
 
     Raises Refused with CONFIGURATION_UNSIGNED, ANCHOR_MISSING, CONFIGURATION_CHANGED where another revision was applied
-    meanwhile, or CONFIGURATION_SIGNATURES_INVALID. Takes seconds for half a million prefixes.
+    meanwhile, TOO_MANY_ELEMENTS, or CONFIGURATION_SIGNATURES_INVALID. Takes seconds for half a million prefixes.
     """
     if chain is None:
         if signed is not None:
@@ -22,6 +26,7 @@ def next_chain(chain: Chain | None, signed: SignedConfiguration | None, now: dat
         return None
     if signed is None:
         raise Refused(Reason.REASON_CONFIGURATION_UNSIGNED)
+    _require_few_stated(signed)
     try:
         if chain.has(signed.revision):
             repeated = chain.followed((signed.revision,))
@@ -41,11 +46,14 @@ def proposed(chain: Chain | None, signed: SignedConfiguration) -> tuple[Configur
     """The configuration of a proposal, and the names of those who have signed it so far.
 
     Those count whom the revision before it names, and nobody where the chain does not know that one.
-    Raises Refused with ANCHOR_MISSING, or CONFIGURATION_SIGNATURES_INVALID where the configuration is not that of the
-    statement, or a time of it is out of range. Takes seconds for half a million prefixes.
+    Raises Refused with ANCHOR_MISSING, TOO_MANY_ELEMENTS, or CONFIGURATION_SIGNATURES_INVALID where the configuration
+    is not that of the statement, or a time of it is out of range. Takes seconds for half a million prefixes.
     """
     if chain is None:
         raise Refused(Reason.REASON_ANCHOR_MISSING)
+    _require_few_stated(signed)
+    # Nobody else may have signed it.
+    require_few(signed.content, Configuration.DESCRIPTOR, most_elements(_LARGEST_CONFIGURATION))
     try:
         statement = parsed(RevisionStatement, signed.revision.statement)
         for each in (statement.issue_time, statement.end_time):
@@ -56,3 +64,7 @@ def proposed(chain: Chain | None, signed: SignedConfiguration) -> tuple[Configur
         raise Refused(Reason.REASON_CONFIGURATION_SIGNATURES_INVALID, problem=str(refused)) from None
     administration = chain.administration_at(statement.revision - 1)
     return configuration, signers(administration, signed.revision) if administration is not None else []
+
+
+def _require_few_stated(signed: SignedConfiguration) -> None:
+    require_few(signed.revision.statement, RevisionStatement.DESCRIPTOR, most_elements(LARGEST_REQUEST))

@@ -11,22 +11,31 @@ import pytest
 from coordinator.configuration.service import ConfigurationService
 from coordinator.registry.port import Registry, Snapshot
 from gateway.api.coordinator.v1.administration_pb2 import (
+    DESCRIPTOR,
     ApplyConfigurationRequest,
     CompareRevisionsRequest,
     CompareRevisionsResponse,
+    SignedConfiguration,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.revision_pb2 import RevisionStatement, SignedRevision
 from gateway.errors import Refused
+from gateway.federation.revisions import place_of
 from gateway.federation.rules import Change, difference
+from gateway.rpc.access import LARGEST_REQUEST
 from gateway.rpc.calls import Call, enter
 from gateway.rpc.channels import invoke
+from gateway.rpc.element_counts import most_elements
 from gateway.security.identity import parse
 from gateway.security.signing import TrustedKeys
 from gateway.time.clock import SystemClock
 from tests.administrators import Administrators
+from tests.contract.border_scene import largest_request
 from tests.contract.coordinators import ADMIN, PATIENCE_S, federation, refused, run
 from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, Certificates
+
+COMPARE = DESCRIPTOR.services_by_name["ConfigurationService"].methods_by_name["CompareRevisions"]
 
 
 def test_the_changes_between_two_revisions_are_told_in_either_order_and_an_unknown_revision_is_refused(
@@ -81,21 +90,27 @@ async def is_answered(stub: ConfigurationServiceStub, request: CompareRevisionsR
     return await call.code() == grpc.StatusCode.OK
 
 
-def test_configurations_are_examined_one_at_a_time_and_one_whose_caller_has_gone_keeps_its_place(
-    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun, may_end = threading.Semaphore(0), threading.Event()
+def hold_comparisons(monkeypatch: pytest.MonkeyPatch, begun: threading.Semaphore, may_end: threading.Event) -> None:
+    """Has the coordinator's comparisons end no earlier than they may."""
 
     def compared(old: Configuration, new: Configuration) -> list[Change]:
         begun.release()
         assert may_end.wait(PATIENCE_S)
         return difference(old, new)
 
+    monkeypatch.setattr("coordinator.configuration.service.difference", compared)
+
+
+def test_configurations_are_examined_one_at_a_time_and_one_whose_caller_has_gone_keeps_its_place(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
     async def scenario() -> None:
         async with federation(certificates, tmp_path / "data") as it:
             stub, second = (ConfigurationServiceStub(it.as_(each)) for each in (ADMIN, "admin/second"))
             await it.apply()
-            monkeypatch.setattr("coordinator.configuration.service.difference", compared)
+            hold_comparisons(monkeypatch, begun, may_end)
             request = CompareRevisionsRequest(from_revision=1, to_revision=1)
             gone = stub.CompareRevisions(request, timeout=PATIENCE_S)
             assert await asyncio.to_thread(begun.acquire, timeout=PATIENCE_S)
@@ -109,6 +124,58 @@ def test_configurations_are_examined_one_at_a_time_and_one_whose_caller_has_gone
                     pass  # the work ends in its thread
 
     monkeypatch.setattr("coordinator.configuration.service.PATIENCE", 0.2)
+    run(scenario())
+
+
+def test_what_enough_administrators_have_signed_waits_for_no_comparison_and_no_dry_run(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = Administrators(tmp_path, FEDERATION)
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
+    async def scenario() -> None:
+        async with federation(certificates, tmp_path / "data", anchor=people.anchor_file) as it:
+            stub, second = (ConfigurationServiceStub(it.as_(each)) for each in (ADMIN, "admin/second"))
+            signed = people.signed(people.anchor, CONFIGURATION, CLOCK.now())
+            await invoke(stub.ApplyConfiguration, ApplyConfigurationRequest(signed=signed), PATIENCE_S)
+            hold_comparisons(monkeypatch, begun, may_end)
+            request = CompareRevisionsRequest(from_revision=1, to_revision=1)
+            comparison = asyncio.ensure_future(invoke(second.CompareRevisions, request, PATIENCE_S))
+            assert await asyncio.to_thread(begun.acquire, timeout=PATIENCE_S)
+            dry_run = ApplyConfigurationRequest(configuration=CONFIGURATION, validate_only=True)
+            assert await refused(invoke(second.ApplyConfiguration, dry_run, PATIENCE_S)) == "TOO_BUSY"
+            following = people.signed(place_of(signed.revision), CONFIGURATION, CLOCK.now())
+            applied = ApplyConfigurationRequest(signed=following)
+            assert (await invoke(stub.ApplyConfiguration, applied, PATIENCE_S)).federation_revision == 2
+            may_end.set()
+            await comparison
+
+    monkeypatch.setattr("coordinator.configuration.service.PATIENCE", 0.2)
+    run(scenario())
+
+
+def test_the_elements_of_a_proposal_and_of_a_statement_are_counted_before_they_are_parsed(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    people = Administrators(tmp_path, FEDERATION)
+    empty, named = Configuration(), RevisionStatement()
+    empty.policies.add()
+    named.administration.administrators.add()
+
+    async def scenario() -> None:
+        async with federation(certificates, tmp_path / "data", anchor=people.anchor_file) as it:
+            stub = ConfigurationServiceStub(it.as_(ADMIN))
+            content = empty.SerializeToString() * (most_elements(largest_request(COMPARE)) + 1)
+            first = people.signed(people.anchor, CONFIGURATION, CLOCK.now())
+            large = SignedConfiguration(revision=first.revision, content=content)
+            statement = named.SerializeToString() * (most_elements(LARGEST_REQUEST) + 1)
+            crowded = SignedConfiguration(revision=SignedRevision(statement=statement), content=first.content)
+            for each in (large, crowded):
+                proposal = CompareRevisionsRequest(proposal=each)
+                assert await refused(invoke(stub.CompareRevisions, proposal, PATIENCE_S)) == "TOO_MANY_ELEMENTS"
+            applied = ApplyConfigurationRequest(signed=crowded)
+            assert await refused(invoke(stub.ApplyConfiguration, applied, PATIENCE_S)) == "TOO_MANY_ELEMENTS"
+
     run(scenario())
 
 
