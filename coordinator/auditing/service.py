@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -38,6 +39,7 @@ from gateway.auditing.chain_heads import head_signer
 from gateway.auditing.walking import MOST_SEQUENCES, ROWS, verified_part
 from gateway.errors import Refused, Unreachable
 from gateway.federation.witnesses import may_witness, witnesses_of
+from gateway.rpc.calls import current_call
 from gateway.rpc.channels import invoke
 from gateway.rpc.few_at_once import FewAtOnce
 from gateway.rpc.incidents import contained
@@ -48,6 +50,7 @@ ANSWER_SECONDS = 10.0  # for one part of one chain
 LONGEST_WALK = 1800.0  # seconds, through all parts of one chain
 LONGEST_KNOWN_WALK = 4 * LONGEST_WALK  # through one whose heads others have seen
 PATIENCE = 10.0  # seconds for which a verification waits for another one at this coordinator
+VERIFICATIONS = 8  # at the same time, one of each administrator
 _AT_ONCE = 4  # chains that are read at the same time, beside all other work of their regions
 # Of one region: the two chains at each of many addresses. A region that tells more has invented them.
 _MOST_CHAIN_HEADS = 64
@@ -75,7 +78,8 @@ class AuditOversightService(AuditOversightServiceServicer):
 
     def __init__(self, ports: AuditPorts) -> None:
         self._ports = ports
-        self._verifying = FewAtOnce(1, PATIENCE)
+        self._verifying = FewAtOnce(VERIFICATIONS, PATIENCE)
+        self._verifying_for: defaultdict[str, FewAtOnce] = defaultdict(lambda: FewAtOnce(1, PATIENCE))
 
     async def VerifyChains(
         self,
@@ -86,7 +90,8 @@ class AuditOversightService(AuditOversightServiceServicer):
         members = self._ports.members.all()
         if request.region:
             require_configured(members, request.region)
-        async with self._verifying.place():
+        # A region that answers slowly, or a caller that reads nothing, lengthens the verification of one administrator.
+        async with self._verifying_for[current_call().identity.path].place(), self._verifying.place():
             async for verdict in self.verdicts(request.region, is_coordinator_only=request.is_coordinator_only):
                 yield VerifyChainsResponse(verdict=verdict)
 

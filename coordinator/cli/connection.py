@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Concatenate, ParamSpec, TypeVar
@@ -56,10 +56,16 @@ class Connection:
         """See Link. Raises as `ask`."""
         return self.ask(lambda channel: invoke(rpc(channel), request, seconds or TIMEOUT), request_id)
 
-    def ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]], request_id: str = "") -> T:
-        """Makes a call over its own channel; a retry may repeat it. Raises NotDone or CannotReach."""
+    def ask(
+        self, question: Callable[[grpc.aio.Channel], Awaitable[T]], request_id: str = "", *, passes_busy: bool = False
+    ) -> T:
+        """Makes a call over its own channel; a retry may repeat it. Raises NotDone or CannotReach.
+
+        `passes_busy` has the next coordinator asked also where one is too busy.
+        """
+        passed = {Reason.REASON_REGISTRY_UNAVAILABLE} | ({Reason.REASON_TOO_BUSY} if passes_busy else set())
         try:
-            return asyncio.run(self._ask(question))
+            return asyncio.run(self._ask(question, passed))
         except Refused as error:
             denied = error.reason == Reason.REASON_PERMISSION_DENIED
             advice = for_whom(error.parameters.get("method", "")) if denied else ""
@@ -72,8 +78,12 @@ class Connection:
         name = server_name(Role.ROLE_COORDINATOR, "", self.federation)
         return Server(endpoint, name, self.credentials, _CHOICES)
 
-    async def _ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
+    async def _ask(
+        self, question: Callable[[grpc.aio.Channel], Awaitable[T]], passed: Container[Reason.ValueType]
+    ) -> T:
+        """`passed` are the reasons for which the next coordinator is asked."""
         failures: list[str] = []
+        reasons: set[Reason.ValueType] = set()
         outcome_known = True  # a refusal means that nothing was changed; no response means nothing
         for endpoint in self.endpoints:
             server = self.server(endpoint)
@@ -86,8 +96,9 @@ class Connection:
                     outcome_known = False
                     failures.append(server.told(failure.status))
                 except Refused as refused:
-                    if refused.reason != Reason.REASON_REGISTRY_UNAVAILABLE:
+                    if refused.reason not in passed:
                         raise
+                    reasons.add(refused.reason)
                     failures.append(
                         translated(
                             "refused by the coordinator at {endpoint}: {problem}",
@@ -96,8 +107,11 @@ class Connection:
                         )
                     )
         if outcome_known:
-            advice = translated("`coordinator doctor`, where a coordinator runs, says what is wrong with etcd")
-            raise NotDone([*failures, advice])
+            if Reason.REASON_REGISTRY_UNAVAILABLE in reasons:
+                failures.append(
+                    translated("`coordinator doctor`, where a coordinator runs, says what is wrong with etcd")
+                )
+            raise NotDone(failures)
         raise CannotReach("\n".join(failures))
 
 

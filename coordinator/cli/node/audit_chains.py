@@ -51,15 +51,18 @@ def verify_federation(connection: Connection, region: str, *, as_json: bool) -> 
 def _all_verdicts(connection: Connection, region: str) -> tuple[list[ChainVerdict], list[str]]:
     """The verdicts of a coordinator on all chains, and of every other one on its own; and who could not be asked."""
     request = VerifyChainsRequest(region=region)
-    found = {_name(each): each for each in connection.ask(lambda channel: _verdicts(channel, request))}
+    answer = connection.ask(lambda channel: _verdicts(channel, request), passes_busy=True)
+    found = {_name(each): each for each in answer}
     silent: list[str] = []
     own = VerifyChainsRequest(is_coordinator_only=True)
     others = connection.endpoints if len(connection.endpoints) > 1 and not region else ()
     for endpoint in others:
         try:
-            for each in replace(connection, endpoints=(endpoint,)).ask(lambda channel: _verdicts(channel, own)):
+            for each in replace(connection, endpoints=(endpoint,)).ask(
+                lambda channel: _verdicts(channel, own), passes_busy=True
+            ):
                 found.setdefault(_name(each), each)
-        except CannotReach as failure:
+        except (CannotReach, NotDone) as failure:
             silent.append(str(failure))
     return [found[name] for name in sorted(found, key=lambda name: (bool(found[name].chain), name))], silent
 
