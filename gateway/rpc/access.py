@@ -105,11 +105,6 @@ class AccessRules:
         """The most bytes of a request of the method, or of one message of its stream."""
         return self._largest.get(method, LARGEST_REQUEST)
 
-    @property
-    def largest_of_all(self) -> int:
-        """The most bytes of a request of any method of the server."""
-        return max(map(self.largest_request, self._requests), default=LARGEST_REQUEST)
-
     def request_of(self, method: str) -> Descriptor | None:
         """The message of a request of the method; None for a method of gRPC itself."""
         return self._requests.get(method)

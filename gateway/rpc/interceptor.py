@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TypeAlias, TypeVar, cast
 
 import grpc
@@ -50,7 +50,7 @@ _Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, Message]"
 _Unary = Callable[[Message, _Context], Awaitable[Message]]
 _Streams = Callable[[object, _Context], object]
 _Requests = AsyncIterator[bytes]
-_Serve = Callable[[_Requests, _Context, HeldBytes], Awaitable[Message | None]]
+_Serve = Callable[[_Requests, _Context, HeldBytes | None], Awaitable[Message | None]]
 _Behave = Callable[[_Requests, _Context], Awaitable[Message | None]]
 _CROWDED = (
     Reason.REASON_CALLS_TOO_MANY,
@@ -158,15 +158,6 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         if ports.revocations is not None:
             ports.revocations.on_change(self._end_revoked)
 
-    @property
-    def largest_request(self) -> int:
-        """The most bytes of a request of this server."""
-        return self._ports.access.largest_of_all
-
-    def callers(self) -> dict[str, str]:
-        """The callers with calls, by the names of their connections."""
-        return self._shares.callers()
-
     def drain(self) -> None:
         """Stops reading requests from streams; the ones already read are answered."""
         self._requests.close()
@@ -178,7 +169,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         """
         largest = self._ports.access.largest_request(path)
 
-        async def read(_: _Requests, context: _Context, held: HeldBytes) -> None:
+        async def read(_: _Requests, context: _Context, held: HeldBytes | None) -> None:
             await arrived(context.read(), largest)
 
         method = _Method(path, read, streams=False, is_counted=False)
@@ -221,6 +212,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
 
         async def behave(requests: _Requests, context: _Context) -> Message | None:
             started, status = metrics.start(), "CANCELLED"
+            self.connections.heard(context)
             with tracing.span(method.name, SpanKind.SERVER, parent=_traceparent(context), attributes=method.attributes):
                 try:
                     answer = await self._admitted(method, requests, context)
@@ -251,7 +243,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         return behave
 
     def _unary(self, serve: _Unary, reader: RequestReader) -> _Serve:
-        async def answer(_: _Requests, context: _Context, held: HeldBytes) -> Message:
+        async def answer(_: _Requests, context: _Context, held: HeldBytes | None) -> Message:
             return await serve(await self._read_only(reader, context, held), context)
 
         return answer
@@ -261,13 +253,12 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         generates = inspect.isasyncgenfunction(serve)
 
         # The function writes by itself: a generator would stay open where a caller goes away during a write.
-        async def answer(requests: _Requests, context: _Context, held: HeldBytes) -> None:
+        async def answer(requests: _Requests, context: _Context, held: HeldBytes | None) -> None:
             request: object
             if streams is None:
                 request = await self._read_only(reader, context, held)
             else:
-                take = partial(self._taken, reader, context, held)
-                request = streams.read(requests, take, held)
+                request = streams.read(requests, reader, lambda each: self._taken(each, context), held)
             answers = _Answers(context)
             if not generates:
                 # Health.Watch alone, which uses nothing of its context but `write`.
@@ -279,16 +270,12 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
 
         return answer
 
-    async def _read_only(self, reader: RequestReader, context: _Context, held: HeldBytes) -> Message:
-        data = await arrived(context.read(), reader.largest)
-        return await self._taken(reader, context, held, data, begins=True)
+    async def _read_only(self, reader: RequestReader, context: _Context, held: HeldBytes | None) -> Message:
+        return self._taken(await reader.read_only(context.read(), held), context)
 
-    async def _taken(
-        self, reader: RequestReader, context: _Context, held: HeldBytes, data: bytes, *, begins: bool = False
-    ) -> Message:
-        """A request of the current call, in the name of whoever acts. Raises Refused as `read` and `Acting.take`."""
-        self.connections.heard(context, len(data), begins=begins)
-        request = await reader.read(data, held)
+    def _taken(self, request: Message, context: _Context) -> Message:
+        """A request of the current call, in the name of whoever acts. Raises Refused as `Acting.take`."""
+        self.connections.heard(context)
         acting = current_call().acting
         if acting is not None:
             acting.take(request)
@@ -315,13 +302,11 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             if remaining is None and not method.streams:
                 raise Refused(Reason.REASON_DEADLINE_MISSING)
             deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
-            takes_turns = access.takes_turns(identity)
-            with self._shares.holding(share, identity.role, takes_turns=takes_turns) as held:
-                if takes_turns:
-                    owner.set(share)
-                    return await self._in_turn(method, requests, context, call, deadline, held)
-                self._enter(method, context, call, deadline)
-                return await method.serve(requests, context, held)
+            if access.takes_turns(identity):
+                owner.set(share)
+                return await self._in_turn(method, requests, context, call, deadline)
+            self._enter(method, context, call, deadline)
+            return await method.serve(requests, context, None)
         except Refused as refused:
             if is_noted(refused):
                 await self._ports.denied(identity, method.path, refused)
@@ -349,13 +334,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         enter(Call(identity, method.path, deadline, call.acting, call.peer.certificates))
 
     async def _in_turn(
-        self,
-        method: _Method,
-        requests: _Requests,
-        context: _Context,
-        call: _OpenCall,
-        deadline: float | None,
-        held: HeldBytes,
+        self, method: _Method, requests: _Requests, context: _Context, call: _OpenCall, deadline: float | None
     ) -> Message | None:
         """Serves a call once it may begin. A stream occupies the process at its beginning alone: it may last for days.
 
@@ -363,7 +342,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         """
         place = await self.admission.begin(call.share, self._shares.of(call.share))
         served = place.at_its_beginning() if method.streams else placed(place)
-        with served:
+        with served, self._shares.holding(call.share) as held:
             self._enter(method, context, call, deadline)
             return await method.serve(requests, context, held)
 

@@ -32,23 +32,28 @@ class RequestReader:
 
         `kind` is that of its message; None for a service of gRPC itself, whose requests have no elements.
         """
-        self.largest = largest
+        self._largest = largest
         self._kind = kind
         self._most = most_elements(largest)
         self._deserialize = deserialize
 
-    async def read(self, data: bytes, held: HeldBytes) -> Message:
-        """Parses a message; `held` counts it for its caller, and says how long it waits.
+    async def read_only(self, coming: Awaitable[object], held: HeldBytes | None = None) -> Message:
+        """The request of a call that has one, which gRPC gives. Raises Refused as `read` and `arrived`."""
+        return await self.read(await arrived(coming, self._largest), held)
+
+    async def read(self, data: bytes, held: HeldBytes | None = None) -> Message:
+        """Parses a message; `held` counts it for its caller, where that one has a bound, and says how long it waits.
 
         Raises Refused, before it parses, for a message that is too large or has too many elements, and as `held.hold`;
         then for one that is unreadable or has forbidden content.
         """
-        if len(data) > self.largest:
-            raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(self.largest))
-        seconds = held.hold(len(data), asyncio.get_running_loop().time())
-        if seconds:
-            with elsewhere():
-                await asyncio.sleep(seconds)
+        if len(data) > self._largest:
+            raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(self._largest))
+        if held is not None:
+            seconds = held.hold(len(data), asyncio.get_running_loop().time())
+            if seconds:
+                with elsewhere():
+                    await asyncio.sleep(seconds)
         if self._kind is not None:
             require_few(data, self._kind, self._most)
         try:
@@ -131,13 +136,17 @@ class RequestStreams:
             read.reschedule(asyncio.get_running_loop().time())
 
     def read(
-        self, requests: AsyncIterator[bytes], take: Callable[[bytes], Awaitable[Message]], held: HeldBytes
+        self,
+        requests: AsyncIterator[bytes],
+        reader: RequestReader,
+        take: Callable[[Message], Message],
+        held: HeldBytes | None,
     ) -> AsyncIterator[Message]:
-        """The messages of a stream, each as `take` gives it from its bytes. Each one is held until the next is read.
+        """The messages of a stream, each as `take` gives it. Each one is held until the next is read.
 
-        Raises Refused as `take`, and once the server drains.
+        Raises Refused for a message that breaks a limit, as `take`, and once the server drains.
         """
-        return _Read(self, requests, take, held)
+        return _Read(self, requests, reader, take, held)
 
 
 class _Read(AsyncIterator[Message]):
@@ -145,16 +154,19 @@ class _Read(AsyncIterator[Message]):
         self,
         streams: RequestStreams,
         requests: AsyncIterator[bytes],
-        take: Callable[[bytes], Awaitable[Message]],
-        held: HeldBytes,
+        reader: RequestReader,
+        take: Callable[[Message], Message],
+        held: HeldBytes | None,
     ) -> None:
         self._streams = streams
         self._requests = requests
+        self._reader = reader
         self._take = take
         self._held = held
 
     async def __anext__(self) -> Message:
-        self._held.release()
+        if self._held is not None:
+            self._held.release()
         if self._streams.closing:
             raise Refused(Reason.REASON_TOO_BUSY)
         try:
@@ -166,4 +178,4 @@ class _Read(AsyncIterator[Message]):
                     self._streams.reads.discard(read)
         except TimeoutError:
             raise Refused(Reason.REASON_TOO_BUSY) from None
-        return await self._take(data)
+        return self._take(await self._reader.read(data, self._held))

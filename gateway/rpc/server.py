@@ -63,7 +63,7 @@ class Server:
         self.calls = InProcess([service.add for service in services], border)
         """The same RPCs for callers who come by another protocol."""
         self._reflects = reflects
-        self._options = {**dict(server_options(border.largest_request)), **dict(options)}
+        self._options = {**dict(server_options()), **dict(options)}
         self._health = health_aio.HealthServicer()
         self._serves = True
         self._names = [service.descriptor.full_name for service in services]
@@ -92,7 +92,7 @@ class Server:
         await self._say()
         for listener in self._listeners:
             await listener.start()
-        self._watching = asyncio.create_task(self._border.connections.run(port, self._border.callers))
+        self._watching = asyncio.create_task(self._border.connections.run(port))
         return port
 
     def _listener(self, *, shared: bool) -> grpc.aio.Server:

@@ -1,7 +1,6 @@
 """How much of a server its callers may take: connections, calls, streams and bytes at a time, and bytes a second."""
 
 from collections import Counter
-from urllib.parse import unquote
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -19,11 +18,8 @@ CALLS_OF_STRANGERS = 32  # of all of one region together
 CALLS_OF_JOINERS = 16  # of one network: they have no certificate, and each needs one call at a time
 CONNECTIONS = 256  # of one certificate, with a call at the same time
 BYTES = 128 * MIB  # of requests that are being served: 32 of the largest size, or 512 of the usual one
-# Of the requests of a certificate: far more than a process does. Requests beyond it wait for a while.
+# Of the requests of a certificate that takes turns: far more than a process does. Requests beyond it wait for a while.
 BYTES_PER_SECOND, BYTES_AT_ONCE = 64 * MIB, 256 * MIB
-# The parts of all these for coordinators, which forward what they serve themselves, and for administrators and the
-# others, who send little: a configuration is the largest.
-PART_OF_COORDINATORS, PART_OF_FEW = 2.0, 0.5
 LONGEST_WAIT = 2.0  # seconds
 
 
@@ -35,9 +31,8 @@ class Shares:
         self._connections: dict[str, Counter[str]] = {}
         """The calls of each caller by the connection on which they came."""
         self._count = 0
-        self._of_many = _Bytes(1.0)
-        self._of_coordinators = _Bytes(PART_OF_COORDINATORS)
-        self._of_few = _Bytes(PART_OF_FEW)
+        self._bytes = Shared()
+        self._rate = Rate(BYTES_AT_ONCE, BYTES_PER_SECOND)
 
     def require_place(self) -> None:
         """Raises Refused with SERVER_CALLS_TOO_MANY where all places of the server are taken."""
@@ -81,28 +76,9 @@ class Shares:
         if not connections[connection]:
             del connections[connection]
 
-    def callers(self) -> dict[str, str]:
-        """The callers with calls, by the names of their connections."""
-        return {unquote(each): caller for caller, connections in self._connections.items() for each in connections}
-
-    def holding(self, caller: str, role: Role.ValueType, *, takes_turns: bool) -> "HeldBytes":
-        """The bytes that a call of a caller, by the key of `enter`, holds while it is served.
-
-        Those of callers that take turns, of coordinators and of others have bounds of their own.
-        """
-        if takes_turns:
-            return HeldBytes(self._of_many, caller)
-        return HeldBytes(self._of_coordinators if role == Role.ROLE_COORDINATOR else self._of_few, caller)
-
-
-class _Bytes:
-    """The bytes of requests of some callers, who share them."""
-
-    def __init__(self, part: float) -> None:
-        """`part` is that of what those have who take turns."""
-        self.most = int(BYTES * part)
-        self.all = Shared()
-        self.rate = Rate(int(BYTES_AT_ONCE * part), BYTES_PER_SECOND * part)
+    def holding(self, caller: str) -> "HeldBytes":
+        """The bytes that a call of a caller, by the key of `enter`, holds while it is served."""
+        return HeldBytes(self._bytes, self._rate, caller)
 
 
 class HeldBytes:
@@ -111,8 +87,9 @@ class HeldBytes:
     Its parsed form takes more, in proportion: `gateway.rpc.request_streams` counts its elements.
     """
 
-    def __init__(self, shared: _Bytes, caller: str) -> None:
-        self._most, self._all, self._rate = shared.most, shared.all, shared.rate
+    def __init__(self, all_bytes: Shared, rate: Rate, caller: str) -> None:
+        self._all = all_bytes
+        self._rate = rate
         self._caller = caller
         self._size = 0
 
@@ -129,7 +106,7 @@ class HeldBytes:
         alone has all room; beside others it has its share at any time. `now` is monotonic.
         """
         seconds = None
-        if self._all.has_room(self._caller, self._most, size):
+        if self._all.has_room(self._caller, BYTES, size):
             seconds = self._rate.seconds_until(self._caller, now, size, LONGEST_WAIT)
         if seconds is None:
             count = self._all.of(self._caller)

@@ -52,6 +52,7 @@ MAX_CONCURRENT_STREAMS = 1024
 JOINER_STREAMS = 4  # of one connection
 # Of all strangers: beyond them, their connections would take the open files by which members are served.
 _JOINER_CONNECTIONS = 4096
+_JOINER_MESSAGE_BYTES = 64 * 1024
 # Calls that no handler has taken yet. gRPC drops further ones as CANCELLED, by chance from the first figure on, and
 # names no reason; a server that takes them refuses with one (TOO_BUSY, CALLS_TOO_MANY).
 _MAX_PENDING_CALLS = 16 * MAX_CONCURRENT_STREAMS
@@ -317,10 +318,10 @@ def joiner_credentials(authority: bytes) -> grpc.ChannelCredentials:
     return grpc.ssl_channel_credentials(authority)
 
 
-def server_options(largest: int = MAX_MESSAGE_BYTES) -> ChannelOptions:
-    """The arguments of every server, whose requests have so many bytes at most."""
+def server_options() -> ChannelOptions:
+    """The arguments of every server."""
     return [
-        *_common_options(_KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS, without_calls=True, largest=largest),
+        *_common_options(_KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS, without_calls=True),
         # A second process on the port must fail to start, not take half of the calls.
         ("grpc.so_reuseport", 0),
         ("grpc.max_concurrent_streams", MAX_CONCURRENT_STREAMS),
@@ -339,8 +340,9 @@ def server_options(largest: int = MAX_MESSAGE_BYTES) -> ChannelOptions:
 
 
 def joiner_options() -> ChannelOptions:
-    """Arguments of a server for those who have no certificate yet: few and short connections."""
+    """Arguments of a server for those who have no certificate yet: small requests, and few and short connections."""
     return [
+        ("grpc.max_receive_message_length", _JOINER_MESSAGE_BYTES),
         ("grpc.max_concurrent_streams", JOINER_STREAMS),
         ("grpc.max_allowed_incoming_connections", _JOINER_CONNECTIONS),
         ("grpc.max_connection_idle_ms", HANDSHAKE_MS),
@@ -391,9 +393,7 @@ def _channel_options(
     ]
 
 
-def _common_options(
-    keepalive_ms: int, timeout_ms: int, *, without_calls: bool, largest: int = MAX_MESSAGE_BYTES
-) -> ChannelOptions:
+def _common_options(keepalive_ms: int, timeout_ms: int, *, without_calls: bool) -> ChannelOptions:
     return [
         ("grpc.keepalive_time_ms", keepalive_ms),
         ("grpc.keepalive_timeout_ms", timeout_ms),
@@ -401,6 +401,6 @@ def _common_options(
         ("grpc.http2.ping_timeout_ms", timeout_ms),
         ("grpc.keepalive_permit_without_calls", int(without_calls)),
         ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.max_receive_message_length", largest),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ]

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from types import FrameType
 
 import grpc
@@ -11,7 +11,6 @@ import pytest
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.rpc.access import LARGEST_REQUEST
 from gateway.rpc.element_counts import most_elements, require_few
-from gateway.rpc.request_streams import arrived
 from gateway.security.identity import server_name
 from gateway.security.tls import MAX_MESSAGE_BYTES, client_credentials, client_options
 from tests.contract.border_scene import (
@@ -83,28 +82,6 @@ def test_a_request_of_more_bytes_than_its_method_allows_is_refused_before_it_is_
             async with dialled(certificates, server, caller, parser.service(service)) as channel:
                 assert await refused(channel, method, elements(method, largest)) == "MESSAGE_TOO_LARGE"
                 assert parser.parsed == []
-
-    asyncio.run(scenario())
-
-
-def test_a_message_beyond_the_largest_request_of_all_methods_of_a_server_is_never_taken(
-    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    taken: list[int] = []
-
-    async def noted(coming: Awaitable[object], largest: int) -> bytes:
-        data = await arrived(coming, largest)
-        taken.append(len(data))
-        return data
-
-    monkeypatch.setattr("gateway.rpc.interceptor.arrived", noted)
-
-    async def scenario() -> None:
-        async with health_of_a_node(certificates, COUNTER) as (channel,):
-            assert await refused(channel, SUBMIT, bytes(LARGEST_REQUEST + 1)) == "RESOURCE_EXHAUSTED"
-            assert taken == []
-            assert await refused(channel, SUBMIT, b"") == ""
-            assert taken == [0]
 
     asyncio.run(scenario())
 

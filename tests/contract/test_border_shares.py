@@ -6,8 +6,6 @@ import grpc
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 
-from gateway.api.relay.v1.relay_pb2 import DeliverRequest
-from gateway.relay.lanes import BATCHES_IN_FLIGHT
 from gateway.rpc.shares import CALLS_OF_STRANGERS
 from gateway.security.identity import parse
 from tests.contract.border_scene import (
@@ -19,7 +17,6 @@ from tests.contract.border_scene import (
     ORDERS,
     PATIENCE_S,
     PIECE,
-    RELAY,
     STRANGER,
     SUBMIT,
     SUBMIT_MANY,
@@ -31,7 +28,6 @@ from tests.contract.border_scene import (
     dialled,
     elements,
     health_of_a_node,
-    largest_request,
     refused,
     refused_silent,
     silent,
@@ -106,9 +102,8 @@ def test_calls_beyond_the_most_at_a_time_are_refused_and_told_when_to_come_again
     [
         (COORDINATOR, DELIVER, (NODE, "region/henan")),
         (NODE, SUBMIT, (COUNTER, "region/sichuan/operator/second")),
-        (NODE, DELIVER, (COORDINATOR, "coordinator/2")),
     ],
-    ids=["regions at a coordinator", "operators at a node", "coordinators at a node"],
+    ids=["regions at a coordinator", "operators at a node"],
 )
 def test_requests_under_way_take_a_share_of_the_bytes_and_those_beyond_it_are_never_parsed(
     certificates: Certificates,
@@ -119,7 +114,6 @@ def test_requests_under_way_take_a_share_of_the_bytes_and_those_beyond_it_are_ne
 ) -> None:
     data = elements(method, PIECE)
     monkeypatch.setattr("gateway.rpc.shares.BYTES", 3 * len(data))
-    monkeypatch.setattr("gateway.rpc.shares.PART_OF_COORDINATORS", 1)
     parser, region = Parser(), parse(f"spiffe://{FEDERATION}/{server}", FEDERATION).region
     parser.may_answer.clear()
 
@@ -207,23 +201,5 @@ def test_a_stream_holds_the_bytes_of_the_message_that_is_being_served(
                 assert await stream.read() == b""
             await stream.done_writing()
             assert await stream.code() == grpc.StatusCode.OK
-
-    asyncio.run(scenario())
-
-
-def test_the_largest_batches_of_several_regions_pass_at_a_time_in_the_name_of_one_coordinator(
-    certificates: Certificates,
-) -> None:
-    data = DeliverRequest(destination="sichuan", sealed=bytes(largest_request(DELIVER) - 100)).SerializeToString()
-    parser, regions = Parser(), 10
-    parser.may_answer.clear()
-
-    async def scenario() -> None:
-        async with dialled(certificates, NODE, COORDINATOR, parser.service(RELAY)) as channel:
-            count = regions * BATCHES_IN_FLIGHT
-            calls = [asyncio.ensure_future(refused(channel, DELIVER, data)) for _ in range(count)]
-            await until(lambda: len(parser.parsed) == count or any(each.done() for each in calls))
-            parser.may_answer.set()
-            assert await asyncio.gather(*calls) == count * [""]
 
     asyncio.run(scenario())

@@ -370,8 +370,8 @@ def test_a_stranger_gets_nothing_but_a_refusal_and_leaves_no_row(
                     with pytest.raises(Refused) as refused:
                         await invoke(stub.Enrol, EnrolRequest(secret=secret), PATIENCE_S)
                     assert reason_name(refused.value.reason) == "ENROLMENT_TOKEN_INVALID"
-                for size in (20_000, 100_000):
-                    assert await told(channel, ENROL, bytes(size)) == "RESOURCE_EXHAUSTED"
+                for size, reason in ((20_000, "MESSAGE_TOO_LARGE"), (100_000, "RESOURCE_EXHAUSTED")):
+                    assert await told(channel, ENROL, bytes(size)) == reason
                 for method in (
                     "coordinator.v1.EnrolmentService/ListEnrolments",
                     "federation.v1.FederationService/Join",

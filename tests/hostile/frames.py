@@ -9,15 +9,12 @@ from contextlib import suppress
 
 from gateway.security.tls import Credentials
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0x0, 0x1, 0x3, 0x4, 0x6, 0x8, 0x9
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, CONTINUATION = 0x0, 0x1, 0x3, 0x4, 0x6, 0x9
 END_STREAM, ACK, END_HEADERS = 0x1, 0x1, 0x4
 CANCEL = struct.pack(">I", 0x8)
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEAD = 9
 SETTINGS_SECONDS = 60.0  # in which a server sends its settings
-_INITIAL_WINDOW_SIZE = 4  # a setting
-_WINDOW = 65_535  # bytes, of a connection and of a stream unless the settings name another one
-_FRAME = 16_384  # the most bytes of a frame
 _LITERAL = b"\x00"  # never indexed, with a name of its own
 _SEVEN_BITS = 0x7F
 
@@ -73,11 +70,6 @@ class Connection:
         """The ids of its streams that come next."""
         self._settled = asyncio.Event()
         self._is_amid_headers = False
-        self._of_streams = _WINDOW
-        """The window with which each stream begins."""
-        self._window = _WINDOW
-        self._windows: dict[int, int] = {}
-        """The bytes that each stream may send beyond those with which it began; fewer than none once it has sent."""
         self.ended = asyncio.get_running_loop().create_task(self._read())
         """Ends with the connection."""
 
@@ -122,17 +114,6 @@ class Connection:
                 return False
         return True
 
-    async def send_within(self, stream: int, data: memoryview) -> memoryview:
-        """Sends as much of the data of a stream as the server has opened its windows for; the rest of it."""
-        while data:
-            room = min(len(data), self._window, self._of_streams + self._windows.get(stream, 0), _FRAME)
-            if room <= 0 or not await self.send(frame(DATA, stream, bytes(data[:room]))):
-                break
-            self._window -= room
-            self._windows[stream] = self._windows.get(stream, 0) - room
-            data = data[room:]
-        return data
-
     async def close(self) -> None:
         """Cuts it."""
         self._writer.transport.abort()
@@ -144,7 +125,6 @@ class Connection:
                 head = await self._reader.readexactly(_HEAD)
                 payload = await self._reader.readexactly(int.from_bytes(head[:3]))
                 self.kinds[head[3]] = self.kinds.get(head[3], 0) + 1
-                self._open_window(head, payload)
                 if head[4] & ACK or self._is_amid_headers:
                     continue
                 if head[3] == SETTINGS:
@@ -152,15 +132,3 @@ class Connection:
                     self._settled.set()
                 elif head[3] == PING:
                     self._writer.write(frame(PING, 0, payload, flags=ACK))
-
-    def _open_window(self, head: bytes, payload: bytes) -> None:
-        """Takes the windows into account that a frame opens."""
-        if head[3] == SETTINGS:
-            settings = dict(struct.iter_unpack(">HI", payload))
-            self._of_streams = settings.get(_INITIAL_WINDOW_SIZE, self._of_streams)
-        elif head[3] == WINDOW_UPDATE:
-            stream, more = int.from_bytes(head[5:]), int.from_bytes(payload)
-            if stream:
-                self._windows[stream] = self._windows.get(stream, 0) + more
-            else:
-                self._window += more

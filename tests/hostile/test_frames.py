@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import os
 import socket
-import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,8 +18,7 @@ from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.rpc.access import LARGEST_REQUEST
 from gateway.rpc.admission import AMONG_OTHERS
-from gateway.rpc.connections import GROWTH
-from gateway.rpc.connections import MOST as MOST_UNFINISHED
+from gateway.rpc.connections import MOST as MOST_WITHOUT_CALL
 from gateway.security.tls import CONNECTION_IDLE_MS, MAX_CONCURRENT_STREAMS
 from tests.bench.orders import requester
 from tests.hostile.caller import CALL_SECONDS
@@ -30,7 +28,6 @@ from tests.hostile.frames import (
     CONTINUATION,
     DATA,
     END_HEADERS,
-    END_STREAM,
     HEADERS,
     PING,
     RST_STREAM,
@@ -54,10 +51,6 @@ RESETTING = 2  # connections
 SWELLING = 4  # connections
 HELD = 500  # rounds of all of them, after which a server without a bound has grown by much more
 REPLACED = 2  # times that each of them was opened, after which the server has a bound
-UNFINISHED = 100  # messages, whose bytes are far more than a caller may leave unfinished
-UPLOAD = "/gateway.api.region.v1.DocumentService/UploadDocument"
-LISTED = "/gateway.api.region.v1.CatalogueService/SearchBusinesses"
-LARGEST_AT_NODE = 4 * 1024 * KIB  # bytes of a request, which is what gRPC takes there
 LONGEST = 15.0  # seconds of such a round, and of all of them before the honest calls
 OF_RESET = 3  # calls that are open need as much as one that was reset and that Python has not taken
 ROUND = 1_000  # of resets, and of the frames of other floods: one follows the other
@@ -82,16 +75,13 @@ class Bound:
     """Of the largest size, at a time."""
     swelling: int = 0
     """Connections without a call, whose bytes the server may keep until it closes them."""
-    unfinished: int = 0
-    """Bytes of messages that do not end, of one caller."""
     most: float = MOST
 
     @property
     def growth(self) -> int:
         """Bytes."""
-        requests, swollen = self.requests * LARGEST_REQUEST, self.swelling * MOST_UNFINISHED // 2
-        open_ones = self.connections * OF_CONNECTION + self.streams * OF_STREAM
-        return KEPT + open_ones + requests + swollen + self.unfinished
+        requests, swollen = self.requests * LARGEST_REQUEST, self.swelling * MOST_WITHOUT_CALL
+        return KEPT + self.connections * OF_CONNECTION + self.streams * OF_STREAM + requests + swollen
 
 
 def require_within(bound: Bound, served: Served, name: str) -> None:
@@ -317,28 +307,3 @@ def test_a_flood_of_calls_beyond_the_places_of_a_caller_costs_little(target: Tar
 
     bound = Bound(connections=3, streams=port.calls + INSISTING)
     require_within(bound, asyncio.run(scenario()), "calls beyond the places")
-
-
-@pytest.mark.parametrize("connections", [1, CONNECTIONS])
-def test_messages_that_never_end_leave_the_server_its_memory_whatever_else_their_caller_sends(
-    node: Target, connections: int
-) -> None:
-    """Each message lacks its last byte, and small calls of the same connection are served meanwhile."""
-    part = memoryview(struct.pack(">BI", 0, LARGEST_AT_NODE) + bytes(LARGEST_AT_NODE - 1))
-
-    async def swell(connection: Connection) -> None:
-        left: dict[int, memoryview] = {}
-        for stream in itertools.islice(connection.streams, UNFINISHED // connections):
-            await connection.send(opened(stream, UPLOAD))
-            left[stream] = part
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST):
-                while any(left.values()) and not connection.ended.done():
-                    left = {stream: await connection.send_within(stream, rest) for stream, rest in left.items()}
-                    stream = next(connection.streams)
-                    await connection.send(opened(stream, LISTED) + frame(DATA, stream, bytes(5), END_STREAM))
-                    await asyncio.sleep(0)
-
-    # The server looks at its connections from a growth on, and sees what comes from then on.
-    bound = Bound(connections, 2 * UNFINISHED, unfinished=GROWTH + MOST_UNFINISHED)
-    attack(node, f"messages without end on {connections} connections", swell, bound, repeats=False)

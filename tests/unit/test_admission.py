@@ -2,11 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 import pytest
 
-from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process.limit import ROUND
@@ -23,7 +21,7 @@ from gateway.rpc.admission import (
     elsewhere,
     placed,
 )
-from gateway.rpc.request_streams import arrived
+from gateway.rpc.request_streams import RequestReader
 from gateway.rpc.shares import BYTES, Shares
 from gateway.security.identity import parse
 
@@ -420,12 +418,13 @@ def test_what_goes_on_behind_a_call_that_has_ended_takes_no_place() -> None:
 def test_a_call_whose_request_does_not_come_leaves_its_place_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.rpc.request_streams.PATIENCE", 0.2)
     monkeypatch.setattr("gateway.rpc.request_streams.SOON", 0.001)
+    reader = RequestReader(1, None, lambda _: pytest.fail("nothing came"))
 
     async def scenario(scene: Scene) -> None:
         async def silent() -> None:
             with placed(await scene.admission.begin("one", 1)):
                 assert current_place() is not None
-                await arrived(asyncio.Event().wait(), 1)
+                await reader.read_only(asyncio.Event().wait())
 
         await scene.admission.begin("two", 1)
         waiting = [asyncio.ensure_future(silent()) for _ in range(FLOOD)]
@@ -442,33 +441,15 @@ def test_a_call_whose_request_does_not_come_leaves_its_place_to_others(monkeypat
 
 def test_the_bytes_of_requests_are_shared_by_callers_who_hold_some() -> None:
     shares = Shares()
-    holding = partial(shares.holding, role=Role.ROLE_OPERATOR, takes_turns=True)
-    with holding("one") as one, holding("two") as two, holding("three") as empty:
+    with shares.holding("one") as one, shares.holding("two") as two, shares.holding("three") as empty:
         empty.hold(0, 0.0)
         one.hold(BYTES, 0.0)
         with pytest.raises(Refused, match="REQUEST_BYTES_TOO_MANY"):
             one.hold(1, 0.0)
         two.hold(BYTES // 2, 0.0)
         two.release()
-    with holding("one") as one:
+    with shares.holding("one") as one:
         one.hold(BYTES, 0.0)
-
-
-@pytest.mark.parametrize(
-    ("role", "part"), [(Role.ROLE_COORDINATOR, 2), (Role.ROLE_ADMIN, 0.5), (Role.ROLE_MONITOR, 0.5)]
-)
-def test_the_bytes_of_callers_without_turns_have_a_bound_beside_those_that_take_turns(
-    role: Role.ValueType, part: float
-) -> None:
-    shares = Shares()
-    with (
-        shares.holding("crm", Role.ROLE_OPERATOR, takes_turns=True) as other,
-        shares.holding("own", role, takes_turns=False) as own,
-    ):
-        other.hold(BYTES, 0.0)
-        own.hold(int(BYTES * part), 0.0)
-        with pytest.raises(Refused, match="REQUEST_BYTES_TOO_MANY"):
-            own.hold(1, 0.0)
 
 
 def test_a_caller_has_calls_on_so_many_connections_and_any_number_on_each(monkeypatch: pytest.MonkeyPatch) -> None:
