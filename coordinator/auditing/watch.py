@@ -94,6 +94,8 @@ class ChainWatch:
             for subject in self._verified.keys() - known:
                 del self._verified[subject]
                 self._broken.pop(subject, None)
+        else:  # the coordinator whose turn it is has the word about regions
+            self._broken = {subject: each for subject, each in self._broken.items() if subject.startswith("chain/")}
 
     def broken_regions(self) -> Mapping[str, tuple[datetime, bool]]:
         """The regions with a broken chain, in the form of `FederationService.audit_heads`."""

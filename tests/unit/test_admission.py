@@ -122,7 +122,11 @@ def test_a_call_of_another_owner_begins_at_once_beside_a_flood_that_came_before_
     run(scenario)
 
 
-def test_a_flood_beside_few_calls_has_few_places_and_as_many_as_they_have_while_they_are_served() -> None:
+def test_a_flood_beside_few_calls_has_few_places_and_as_many_as_they_have_while_they_are_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.rpc.admission.LONG", 60.0)
+
     async def scenario(scene: Scene) -> None:
         small = await scene.admission.begin("small", 1)
         calls = scene.come("big", FLOOD)
@@ -147,7 +151,9 @@ def test_a_flood_beside_few_calls_has_few_places_and_as_many_as_they_have_while_
     run(scenario)
 
 
-def test_one_call_after_the_other_that_lasts_holds_up_no_flood() -> None:
+def test_one_call_after_the_other_that_lasts_holds_up_no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.rpc.admission.LONG", 1.0)
+
     async def scenario(scene: Scene) -> None:
         slow = await scene.admission.begin("slow", 1)
         calls = scene.come("big", FLOOD)
