@@ -29,7 +29,7 @@ _LOCK_SECONDS = 40.0  # for a node to end its transaction on a busy machine
 # What the processes renew for themselves, whatever anybody asks of them.
 _WITNESSING = ("witnesses", "witnessed_heads", "witnessed_erasures", "told_revisions")
 _ANOMALIES = ("dealings", "operator_hours", "anomalies")  # what refused calls count, too
-_OWN_TABLES = ("processes", "store_writers", "scrubs", "agreed_time", *_WITNESSING, *_ANOMALIES)
+_OWN_TABLES = ("processes", "store_writers", "scrubs", "agreed_time", "receipt_questions", *_WITNESSING, *_ANOMALIES)
 _LEFT_OUT = {"audit": " WHERE action <> 'ENVELOPE_KIND_CATCH_UP'"}
 """What is left out of a table: processes compare receipts at times of their own."""
 
