@@ -193,8 +193,12 @@ def test_a_revision_of_the_store_that_is_not_in_force_is_compared_with_none() ->
         "grpc.aio.ServicerContext[CompareRevisionsRequest, CompareRevisionsResponse]",
         None,
     )
-    enter(Call(parse(f"spiffe://{FEDERATION}/{ADMIN}", FEDERATION), "CompareRevisions", None))
-    known = CompareRevisionsRequest(from_revision=1, to_revision=1)
-    assert not asyncio.run(service.CompareRevisions(known, context)).changes
-    with pytest.raises(Refused, match="to_revision"):
-        asyncio.run(service.CompareRevisions(CompareRevisionsRequest(from_revision=1, to_revision=2), context))
+
+    async def compared() -> None:
+        enter(Call(parse(f"spiffe://{FEDERATION}/{ADMIN}", FEDERATION), "CompareRevisions", None))
+        known = CompareRevisionsRequest(from_revision=1, to_revision=1)
+        assert not (await service.CompareRevisions(known, context)).changes
+        with pytest.raises(Refused, match="to_revision"):
+            await service.CompareRevisions(CompareRevisionsRequest(from_revision=1, to_revision=2), context)
+
+    asyncio.run(compared())
