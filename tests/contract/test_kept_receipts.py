@@ -1,6 +1,5 @@
 """A loss that no heartbeat can show: receipts that another region keeps name rows of the audit chain."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -195,34 +194,6 @@ def test_a_receipt_that_somebody_else_has_signed_closes_no_fence_and_leaves_its_
         _, knowing = await started(scene, keeping)
         assert await knowing.compare()
         assert await scene.store.read(questions.left) == []
-
-    play(tmp_path, scenario)
-
-
-def test_a_receipt_of_after_the_start_closes_no_fence_whoever_shows_it(tmp_path: Path) -> None:
-    async def scenario(scene: Scene) -> None:
-        decided = NOW + timedelta(seconds=1)
-        later = unsigned_receipt(scene.pair.seal(), Answer(ACCEPTED), now=decided, revision=7, row=Head(99, bytes(32)))
-        later.signature = scene.pair.borders[DESTINATION].signer.sign(RECEIPT, later.content)
-        fence, comparison = await started(scene, Keeping(CatchUpAnswer(furthest_receipt=later)))
-        assert await comparison.compare()
-        assert fence.is_open
-
-    play(tmp_path, scenario)
-
-
-def test_a_region_that_answers_slowly_is_left_after_a_while_and_asked_again_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Slow(Keeping):
-        async def ask(self, *_: object, **__: object) -> bytes:
-            return cast(bytes, await asyncio.get_running_loop().create_future())
-
-    async def scenario(scene: Scene) -> None:
-        monkeypatch.setattr("region_node.lifecycle.recovery.receipts.LONGEST", 0.01)
-        _, comparison = await started(scene, Slow(CatchUpAnswer()))
-        assert not await comparison.compare()
-        assert len(await scene.store.read(questions.left)) == 1
 
     play(tmp_path, scenario)
 

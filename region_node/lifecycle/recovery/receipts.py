@@ -21,7 +21,7 @@ from gateway.relay.outcomes import outcomes
 from gateway.relay.queries import Asker
 from gateway.security.signing import RECEIPT
 from gateway.store.port import Store, Transaction
-from gateway.time.clock import EPOCH, Clock, from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from gateway.time.clock import EPOCH, Clock, from_microseconds, to_timestamp
 from region_node.lifecycle.recovery import questions
 from region_node.lifecycle.recovery.asking import AGAIN_SECONDS, LONG_DOUBLINGS, Pauses, answer_of
 from region_node.lifecycle.recovery.keeper import FenceKeeper
@@ -29,7 +29,6 @@ from region_node.lifecycle.recovery.questions import ReceiptQuestion
 from region_node.node.payloads import received
 
 PAGES = 1000  # of receipts that a region looks through for one question
-LONGEST = 60.0  # seconds for the questions to a region at a time: all others wait for it
 _log = logging.getLogger(__name__)
 
 
@@ -124,11 +123,7 @@ class ReceiptComparison:
     async def _compare_with(self, region: str, asked: Sequence[ReceiptQuestion]) -> bool:
         """Asks a region one question after the other: it answers one at a time. Returns whether it has answered all."""
         try:
-            async with asyncio.timeout(LONGEST):
-                answered = [await self._has_answered(each) for each in asked]
-        except TimeoutError:
-            _log.warning("%s does not come to the end of the receipts that it keeps", region)
-            answered = [False]
+            answered = [await self._has_answered(each) for each in asked]
         except Refused as refused:
             _log.info("the receipts that %s keeps are compared later: %s", region, refused)
             self._pauses.begin(region)
@@ -142,20 +137,18 @@ class ReceiptComparison:
     async def _has_answered(self, asked: ReceiptQuestion) -> bool:
         """Compares the furthest row that a region shows, which ends the question. Raises Refused.
 
-        A receipt of after the start shows nothing about it: a later loss may have reported its row. False for a receipt
-        that cannot be verified here: another process may know its key.
+        False for a receipt that cannot be verified here: another process may know its key.
         """
         rows, place = list[Head](), ""
         for _ in range(PAGES):
             with UntilUpgraded(self._ports.border.region):
                 answer = await self._answer(asked, place)
                 if answer.HasField("furthest_receipt"):
-                    content = self._content_of(answer.furthest_receipt)
-                    if content is None:
+                    row = self._row_of(answer.furthest_receipt)
+                    if row is None:
                         _log.warning("no known key of this region signed the receipt that %s shows", asked.region)
                         return False
-                    if to_microseconds(from_timestamp(content.decide_time)) <= asked.start_time:
-                        rows.append(Head(content.audit_sequence, content.audit_hash))
+                    rows.append(row)
             place = answer.next_place
             if not place:
                 furthest = max(rows, key=attrgetter("sequence"), default=None)
@@ -172,12 +165,13 @@ class ReceiptComparison:
         now, subject = self._ports.clock.now(), f"{border.region}/receipts"
         return await answer_of(self._ports.asker, subject, asked.region, question, now)
 
-    def _content_of(self, receipt: Receipt) -> ReceiptContent | None:
-        """What this region has signed in a receipt; None without a known key. Raises UnknownChoice."""
+    def _row_of(self, receipt: Receipt) -> Head | None:
+        """The row that this region has signed in a receipt; None without a known key. Raises UnknownChoice."""
         border = self._ports.border
         if not border.keys.verify(border.region, RECEIPT, receipt.content, receipt.signature):
             return None
-        return received(ReceiptContent, receipt.content)
+        content = received(ReceiptContent, receipt.content)
+        return Head(content.audit_sequence, content.audit_hash)
 
     def _note_state(self, _: FederationState) -> None:
         self._changed.set()
