@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement
 from gateway.api.region.v1.agreement_service_pb2 import CreateAgreementRequest
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MoveState
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.relay.border import Command
@@ -21,7 +22,7 @@ from region_node.business.billing import monthly
 from region_node.business.billing.bills import find_bill
 from region_node.business.billing.rules import Month
 from region_node.customers.accounts import ledger
-from region_node.customers.accounts.rules import OPENING, REFUNDS_DUE, EntryKind, payable, receivable, transfer
+from region_node.customers.accounts.rules import OPENING, REFUNDS_DUE, EntryKind, charge, payable, receivable, transfer
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow
 from region_node.lifecycle.moving import operations, rules
@@ -165,6 +166,19 @@ class Story:
 def story(moment: datetime, downs: Sequence[Down]) -> Iterator[Story]:
     with two_regions() as two:
         yield Story(Home(two.home), Home(two.origin), moment, downs)
+
+
+def test_a_fee_of_a_month_in_which_no_line_had_service_is_on_a_bill_of_that_month_alone() -> None:
+    with two_regions() as two:
+        home, fee = Home(two.home), 1_000
+        keep_customer(home.tx, CustomerRow(LINE.customer_id, "王芳", ""))
+        ended = ProductStatus.PRODUCT_STATUS_TERMINATED
+        keep_line(home.tx, replace(LINE, start_time=MONTHS[0].start, status=ended), MONTHS[0].start)
+        posting = charge("sichuan/app/1#fee", EntryKind.FEE, fee, LINE.account_id)
+        ledger.post(home.tx, posting, "CNY", JULY.start + DAY)
+        home.run(LATER)
+        bills = {each.name: find_bill(home.tx, LINE.account_id, each.name) for each in MONTHS}
+    assert {name: each.total for name, each in bills.items() if each is not None} == {JULY.name: fee}
 
 
 _downs = st.lists(

@@ -132,7 +132,8 @@ def bill_account(tx: Transaction, context: RegionContext, account: str, month: M
     before = charged(tx, account, month)
     if find_bill(tx, account, month.name) is not None or not lines:
         return
-    if not before and not any(each.had_service(month) for each in months):
+    fees = _fees(tx, account, month)
+    if not (before or fees or any(each.had_service(month) for each in months)):
         return
     found = [
         BillLineRow(each.product_id, charge)
@@ -144,7 +145,7 @@ def bill_account(tx: Transaction, context: RegionContext, account: str, month: M
         due = before  # all charges were booked at the closure of the last line
     for posting in postings(account, month, due, before):
         ledger.post(tx, posting, context.currency, month.last_instant)
-    _write_bill(tx, context, lines, found, sum(due.values()) + _fees(tx, account, month), month, now)
+    _write_bill(tx, context, lines, found, sum(due.values()) + fees, month, now)
     _charge_in_advance(tx, context, tariffs, account, months, month.next())
 
 
