@@ -151,11 +151,15 @@ def tell_other_home(tx: Transaction, context: RegionContext, row: FaultRow, now:
 
     The assumed one has stored nothing of the fault, and has given back no rent.
     """
+    take_home(tx, context, row, context.federation.number_plan.home_of(row.fault.report.number) or "", now)
+
+
+def take_home(tx: Transaction, context: RegionContext, row: FaultRow, home: str, now: datetime) -> None:
+    """Takes another region for the home region of the number from now on, and updates the followers."""
     fault, before = row.fault, _copy(row.fault)
-    home = context.federation.number_plan.home_of(fault.report.number)
-    if fault.owner_region != context.region or home in (None, fault.home_region):
+    if fault.owner_region != context.region or home in ("", fault.home_region):
         return
-    fault.home_region = home or ""
+    fault.home_region = home
     keep_and_tell(tx, context, row, before, now)
 
 
