@@ -36,3 +36,13 @@ def test_an_order_passes_between_regions_whose_trusted_clocks_err_to_either_side
 @pytest.mark.timeout(300)
 def test_the_versions_of_a_fault_reach_regions_whose_trusted_clocks_err_to_the_other_side() -> None:
     require_held(lose(6_019))
+
+
+@pytest.mark.timeout(300)
+def test_a_fee_of_a_stay_that_two_clocks_make_shorter_than_nothing_is_on_a_bill() -> None:
+    require_held(simulate(700_132))
+
+
+@pytest.mark.timeout(300)
+def test_a_region_follows_a_fault_whose_number_comes_back_while_versions_are_on_their_way_to_it() -> None:
+    require_held(simulate(700_004))

@@ -23,6 +23,7 @@ _TIMERS = {
     "supplement": "order-answer",
     "agreed-time": "order-step",
     "next-cycle": "order-step",
+    "verify": "order-step",
 }
 
 
