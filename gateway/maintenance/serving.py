@@ -32,7 +32,7 @@ The settings come from a file, the environment ({prefix}LISTEN=127.0.0.1:7443) a
 command would run with.
 
 \b
-Exit codes: 0 stopped as told, 1 cannot serve, 2 wrong usage or settings.
+Exit codes: 0 stopped as told, 1 cannot serve or close its database, 2 wrong usage or settings.
 """
 _UNUSABLE = (CredentialsUnusable, FileUnusable, StoreUnusable, PortInUse)
 

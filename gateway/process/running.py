@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from gateway.process.starting import StoppedWhileStarting, told_to_stop
 SWITCH_INTERVAL = 0.0005
 # Messages make garbage that reference counting removes; CPython's default looks for cycles 30 times as often.
 GARBAGE_THRESHOLD = 20_000
+STOP_SECONDS = 18.0  # for open calls, and for what is closed after them; supervisors kill a process after 30 s
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _log = logging.getLogger(__name__)
 
@@ -44,11 +47,17 @@ class Running:
 
 
 async def serve(start: Awaitable[Running]) -> None:
-    """Starts and runs until the process gets a signal to stop. Raises the errors of the start and of its loops."""
+    """Starts and runs until the process gets a signal to stop. Raises the errors of the start and of its loops.
+
+    A process that cannot close everything in `STOP_SECONDS` ends with 1: a database that hangs would hold it for ever.
+    """
     running = await start
     try:
         await running.run_until_stopped()
     finally:
+        giving_up = threading.Timer(STOP_SECONDS, _give_up)  # the event loop itself may wait for a thread at its end
+        giving_up.daemon = True
+        giving_up.start()
         await running.stop()
 
 
@@ -57,6 +66,12 @@ def show_port(file: Path | None, port: int, rest: contextlib.AsyncExitStack) -> 
     if file is not None:
         replace_file(file, f"{port}\n".encode("ascii"), mode=0o644)
         rest.callback(file.unlink, missing_ok=True)
+
+
+def _give_up() -> None:
+    _log.error("not closed in %d s; the next start takes up what was left", STOP_SECONDS)
+    logging.shutdown()
+    os._exit(1)
 
 
 async def wait_for_stop() -> None:

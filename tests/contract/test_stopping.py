@@ -1,12 +1,27 @@
 """A process ends in order after a stop signal, at any stage of its start."""
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
 from deploy.local.process import wait_until
 from tests.contract.programs import COORDINATOR, PATIENCE_S, REGION_NODE, Installation, ended
+
+_HANGING = """
+import asyncio, contextlib, threading
+from gateway.process import running
+running.STOP_SECONDS = 0.2
+async def start():
+    rest = contextlib.AsyncExitStack()
+    rest.push_async_callback(asyncio.get_running_loop().run_in_executor, None, threading.Event().wait)
+    asyncio.get_running_loop().call_soon(lambda: print("runs", flush=True))
+    return running.Running(0, [], rest)
+running.run_process(lambda: running.serve(start()))
+"""
 
 
 @pytest.mark.parametrize("name", [REGION_NODE, COORDINATOR])
@@ -30,6 +45,18 @@ def test_a_process_that_is_told_to_stop_as_soon_as_its_port_is_known_ends_in_ord
         with installed.serving() as process:
             pass
         assert process.last_lines(1).endswith("stopped")
+
+
+def test_a_process_whose_database_hangs_ends_without_it(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(_HANGING, "utf-8")
+    with subprocess.Popen([sys.executable, program], stdout=PIPE, stderr=PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "runs\n"
+        process.send_signal(signal.SIGTERM)
+        code, _, errors = ended(process)
+    assert code == 1
+    assert "takes up what was left" in errors
 
 
 def handles_sigterm(pid: int) -> bool:
