@@ -101,10 +101,10 @@ class _Work:
 
 async def _read(visit: Visit, calling: Calling) -> _Found:
     chosen_word(visit, _SHOW, (_ALL,))
-    held = ListOrderSummariesRequest(states=[OrderState.ORDER_STATE_HELD], page_size=_MOST)
+    held = ListOrderSummariesRequest(states=[OrderState.ORDER_STATE_HELD], page_size=_MOST, basic=True)
     found = await asyncio.gather(
         calling.ask(rpcs.LIST_REGIONS, ListRegionsRequest()),
-        calling.ask(rpcs.LIST_ORDER_SUMMARIES, ListOrderSummariesRequest(page_size=_MOST)),
+        calling.ask(rpcs.LIST_ORDER_SUMMARIES, ListOrderSummariesRequest(page_size=_MOST, basic=True)),
         calling.ask(rpcs.LIST_ORDER_SUMMARIES, held),
         calling.ask(rpcs.LIST_PROBLEMS, ListProblemsRequest(page_size=_MOST)),
         calling.ask(rpcs.LIST_OUTAGES, ListOutagesRequest(page_size=_MOST)),

@@ -47,9 +47,9 @@ def best_told(
     best: dict[str, tuple[bool, Item]] = {}
     for region, items in reports.items():
         for each in items:
-            is_owner, known = owner(each) == region, best.get(name(each))
+            is_owner, known = owner(each) == region, best.get(key := name(each))
             if known is None or (is_owner, each.version) > (known[0], known[1].version):
-                best[name(each)] = is_owner, each
+                best[key] = is_owner, each
     return best
 
 

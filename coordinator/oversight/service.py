@@ -40,7 +40,11 @@ class OrderOversightService(OrderOversightServiceServicer):
 
         async def ask(channel: grpc.aio.Channel, seconds: float, told: Part[OrderSummary]) -> Part[OrderSummary]:
             question = region_contract.ListOrderSummariesRequest(
-                states=request.states, region=request.region, page_size=size, page_token=told.following
+                states=request.states,
+                region=request.region,
+                page_size=size,
+                page_token=told.following,
+                basic=request.basic,
             )
             answer = await readable_answer(OrderOversightServiceStub(channel).ListOrderSummaries, question, seconds)
             return told.more(answer.orders, answer.next_page_token, _looked(answer))

@@ -93,10 +93,12 @@ class MergedList(Generic[Item]):
 
         def key(item: Item) -> str:
             """The key of an item, which is made once for an item of a region."""
-            return keys[id(item)] if id(item) in keys else self.key(item)
+            return keys.get(id(item)) or self.key(item)
 
         found = {
             region: [each for each in items if self._is_behind(key(each), begins[region].told)]
+            if begins[region].told
+            else items
             for region, items in every.items()
         }
         ends = {region: self._end(every[region], part.looked) for region, part in parts.items() if part.following}

@@ -18,7 +18,13 @@ from gateway.time.clock import from_microseconds, to_timestamp
 from region_node.business.joint import saga
 from region_node.business.joint.rows import ORDER_RECORDS, JointOrderFilter, list_joint_orders
 from region_node.business.orders import rules
-from region_node.business.orders.rows import OrderFilter, list_orders, require_order
+from region_node.business.orders.rows import (
+    BasicOrder,
+    OrderFilter,
+    list_basic_orders,
+    list_orders,
+    require_order,
+)
 
 _PAGE = "summaries"
 _JOINT_PAGE = "joint summaries"
@@ -40,11 +46,9 @@ class OrderOversightService(OrderOversightServiceServicer):
         size, token = page_size(request.page_size), decode_token(_PAGE, request.page_token)
         wanted = OrderFilter(region=self._region, states=list(request.states), concerning=request.region)
         before = dated_place(token)
-        page = await self._store.read(lambda tx: list_orders(tx, wanted, before, size))
+        orders, following = await self._store.read(lambda tx: _found(tx, wanted, before, size, basic=request.basic))
         return api.ListOrderSummariesResponse(
-            orders=[summary(order) for order in page.items],
-            next_page_token=encode_token(_PAGE, page.following),
-            looked_time=_looked(page.following),
+            orders=orders, next_page_token=encode_token(_PAGE, following), looked_time=_looked(following)
         )
 
     async def ListJointOrderSummaries(
@@ -95,6 +99,29 @@ class OrderOversightService(OrderOversightServiceServicer):
             not_taken_reason=Reason.ValueType(row.not_taken),
             quarantine_state=QuarantineState.ValueType(row.quarantine_state),
         )
+
+
+def _found(
+    tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | None, size: int, *, basic: bool
+) -> tuple[list[api.OrderSummary], str]:
+    """The orders of a page, and the key behind which the next one begins."""
+    if basic:
+        plain = list_basic_orders(tx, wanted, before, size)
+        return [_basic_summary(each) for each in plain.items], plain.following
+    page = list_orders(tx, wanted, before, size)
+    return [summary(each) for each in page.items], page.following
+
+
+def _basic_summary(order: BasicOrder) -> api.OrderSummary:
+    return api.OrderSummary(
+        id=order.name,
+        business=order.business,
+        state=order.state,
+        version=order.version,
+        origin_region=order.origin_region,
+        home_region=order.home_region,
+        create_time=to_timestamp(from_microseconds(order.date)),
+    )
 
 
 def summary(order: Order) -> api.OrderSummary:

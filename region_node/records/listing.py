@@ -7,7 +7,7 @@ limit, the page has the rows found so far, and the next one continues from there
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from gateway.errors import Refused, invalid
 from gateway.rpc.pages import dated_key
@@ -16,6 +16,7 @@ from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.node.subjects import number_index
 from region_node.records.readable import readable_page
 
+S = TypeVar("S", bound="Placed")
 T = TypeVar("T")
 SCANNED = 2_000
 """The number of rows that a page looks at: a few milliseconds."""
@@ -25,14 +26,37 @@ NEVER = 253_402_300_799_999_999
 """The date of what is never due: the last one of the calendar, in microseconds."""
 
 
+class Placed(Protocol):
+    """A row with its place in the list."""
+
+    @property
+    def name(self) -> str:
+        """The key of the row."""
+
+    @property
+    def date(self) -> int:
+        """The date of its place, in microseconds."""
+
+
 @dataclass(frozen=True)
 class Stored:
-    """A stored row; `date`, by which it has its place in the list, in microseconds."""
+    """A stored row with its place."""
 
     name: str
     date: int
     traceparent: str
     body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Reading(Generic[S, T]):
+    """The columns that a page reads, and what it makes of them."""
+
+    shape: Callable[..., S]
+    """Its arguments are the name, the date, and the columns."""
+    columns: Sequence[str]
+    opened: Callable[[Sequence[S]], Sequence[T | None]]
+    """The items of rows, with None in the place of each that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +188,7 @@ class Selection:
     def page(
         self,
         tx: Transaction,
-        opened: Callable[[Sequence[Stored]], Sequence[T | None]],
+        reading: Reading[S, T],
         before: tuple[int, str] | None,
         limit: int,
         position: Position = BY_TOKEN,
@@ -175,13 +199,13 @@ class Selection:
         """
         last = end = self._end(tx, before, position.scanned)
 
-        def rows_after(last: Stored | None) -> list[Stored]:
+        def rows_after(last: S | None) -> list[S]:
             if last is None:
-                return self._rows(tx, before, end, limit + 1, position.skip)
-            return self._rows(tx, (last.date, last.name), end, limit + 1)
+                return self._rows(tx, reading, before, end, limit + 1, position.skip)
+            return self._rows(tx, reading, (last.date, last.name), end, limit + 1)
 
-        def with_places(rows: Sequence[Stored]) -> list[tuple[_Place, T] | None]:
-            found = zip(rows, opened(rows), strict=True)
+        def with_places(rows: Sequence[S]) -> list[tuple[_Place, T] | None]:
+            found = zip(rows, reading.opened(rows), strict=True)
             return [None if each is None else (_Place(row.date, row.name), each) for row, each in found]
 
         read = readable_page(rows_after, with_places, limit + 1)
@@ -217,8 +241,14 @@ class Selection:
         )
 
     def _rows(
-        self, tx: Transaction, before: tuple[int, str] | None, end: _Place | None, limit: int, skip: int = 0
-    ) -> list[Stored]:
+        self,
+        tx: Transaction,
+        reading: Reading[S, T],
+        before: tuple[int, str] | None,
+        end: _Place | None,
+        limit: int,
+        skip: int = 0,
+    ) -> list[S]:
         behind, place = self._behind(before)
         conditions = [*self._conditions, *([behind] if behind else [])]
         if end is not None:
@@ -226,8 +256,8 @@ class Selection:
             conditions.append(f"{dated} {sooner}= :end AND ({dated} {sooner} :end OR {self._key} {sooner}= :end_name)")
             place |= {"end": end.date, "end_name": end.name}
         return tx.all(
-            Stored,
-            f"SELECT {self._key}, {self._dated}, traceparent, body FROM {self._table}"  # noqa: S608 - names and conditions of modules
+            reading.shape,
+            f"SELECT {', '.join((self._key, self._dated, *reading.columns))} FROM {self._table}"  # noqa: S608 - names and conditions of modules
             f" WHERE {' AND '.join(conditions)} ORDER BY {self._order}"
             " LIMIT :limit OFFSET :skip",
             limit=limit,

@@ -19,12 +19,13 @@ from gateway.store.pending_rows import RowMissing
 from gateway.store.port import Transaction, Value
 from gateway.store.reading_ahead import Wanted, row_wanted
 from gateway.store.tables import Table, prints_without
-from region_node.records.listing import BY_TOKEN, Page, Position, Selection, Stored
+from region_node.records.listing import BY_TOKEN, Page, Placed, Position, Reading, Selection, Stored
 from region_node.records.numbers import last_of, skip_after
 
 M = TypeVar("M", bound=Message)
 R = TypeVar("R")
 E = TypeVar("E")
+P = TypeVar("P", bound=Placed)
 
 
 @prints_without("body")
@@ -134,7 +135,19 @@ class Records(Generic[M, R]):
         def opened(rows: Sequence[Stored]) -> Sequence[M | None]:
             return self._messages(tx, [(row.name, row.body) for row in rows])
 
-        return listed.page(tx, opened, before, limit, position)
+        return listed.page(tx, Reading(Stored, ("traceparent", "body"), opened), before, limit, position)
+
+    def plain_page(
+        self,
+        tx: Transaction,
+        listed: Selection,
+        shape: Callable[..., P],
+        columns: Sequence[str],
+        before: tuple[int, str] | None,
+        limit: int,
+    ) -> Page[P]:
+        """As `page`, of columns that are not sealed: no record is opened. `shape` as in `Reading`."""
+        return listed.page(tx, Reading(shape, columns, lambda rows: rows), before, limit)
 
     def within(self, tx: Transaction, start: int, end: int, where: str, **parameters: Value) -> list[M]:
         """The readable records dated from `start` up to and without `end`, by an SQL condition; in microseconds."""

@@ -39,6 +39,20 @@ async def test_a_held_order_shows_the_reason_and_the_prefix_alone(federation: Fe
     assert (found.reason, found.number_prefix) == (Reason.REASON_REGION_NOT_JOINED, number[:10])
 
 
+async def test_a_basic_summary_leaves_out_the_course_of_an_order_alone(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    order = await guangdong.order("TERMINATE", await sichuan.new_customer())
+    told = {}
+    for basic in (False, True):
+        request = ListOrderSummariesRequest(region="sichuan", page_size=500, basic=basic)
+        listed = await federation.oversight.ListOrderSummaries(request, timeout=CALL_SECONDS)
+        (told[basic],) = [each for each in listed.orders if each.id == order.id]
+    assert told[False].HasField("awaiting")
+    told[False].ClearField("awaiting")
+    assert told[True] == told[False]
+
+
 async def test_a_trace_shows_every_hop_of_one_order(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:

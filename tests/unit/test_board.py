@@ -6,7 +6,7 @@ from collections import Counter
 from google.protobuf.message import Message
 
 from coordinator.console import board
-from gateway.api.coordinator.v1.administration_pb2 import ListOrderSummariesResponse
+from gateway.api.coordinator.v1.administration_pb2 import ListOrderSummariesRequest, ListOrderSummariesResponse
 from gateway.time.clock import to_timestamp
 from gateway.web.console.live import Answers
 from gateway.web.console.pages import Calling, Rpc
@@ -56,6 +56,22 @@ def test_the_board_asks_for_all_at_once_and_waits_for_a_region_once() -> None:
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(read_board())
+
+
+def test_the_board_counts_orders_that_regions_need_not_open() -> None:
+    asked: list[ListOrderSummariesRequest] = []
+
+    class Noting(Calling):
+        async def ask(self, rpc: Rpc[M], request: Message) -> M:
+            if isinstance(request, ListOrderSummariesRequest):
+                asked.append(request)
+            return rpc.answer()
+
+    async def read_board() -> None:
+        await board.VIEW.read(visit("", ADMIN), Noting())
+
+    asyncio.run(read_board())
+    assert [each.basic for each in asked] == [True, True]
 
 
 def test_a_live_board_asks_anew_at_once() -> None:

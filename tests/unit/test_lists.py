@@ -15,10 +15,10 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
 from gateway.errors import Refused
 from gateway.rpc.pages import dated_place
-from gateway.time.clock import to_timestamp
+from gateway.time.clock import from_microseconds, from_timestamp, to_timestamp
 from region_node.business.joint import saga
 from region_node.business.joint.rows import JointOrderFilter, JointOrderRow, insert_joint_order, list_joint_orders
-from region_node.business.orders.rows import OrderFilter, list_orders
+from region_node.business.orders.rows import OrderFilter, list_basic_orders, list_orders
 from region_node.care.complaints.rows import ComplaintFilter, ComplaintRow, insert_complaint, list_complaints
 from region_node.network.faults.rows import FaultFilter, FaultRow, insert_fault, list_faults
 from region_node.network.measurements import alarm_rows
@@ -61,6 +61,12 @@ def orders(kept: Archive, key: str, in_reverse: bool = False) -> tuple[list[str]
     wanted = OrderFilter(states=[OrderState.ORDER_STATE_REJECTED], in_reverse=in_reverse)
     page = list_orders(kept.tx, wanted, dated_place(key), PAGE)
     return [each.id for each in page.items], page.following
+
+
+def basic_orders(kept: Archive, key: str) -> tuple[list[str], str]:
+    wanted = OrderFilter(states=[OrderState.ORDER_STATE_REJECTED])
+    page = list_basic_orders(kept.tx, wanted, dated_place(key), PAGE)
+    return [each.name for each in page.items], page.following
 
 
 def add_complaint(kept: Archive, number: int, is_wanted: bool) -> None:
@@ -136,6 +142,7 @@ def alarms(kept: Archive, key: str, in_reverse: bool = False) -> tuple[list[str]
 
 LISTS = {
     "orders": Listed(add_order, orders),
+    "basic orders": Listed(add_order, basic_orders),
     "complaints": Listed(add_complaint, complaints),
     "faults": Listed(add_fault, faults),
     "support requests": Listed(add_support, support),
@@ -296,6 +303,22 @@ def test_alarms_are_counted_and_found_by_the_number_of_their_place(
     assert page(0).total is None, "more entries than a page looks at are not counted"
     with pytest.raises(Refused, match="fewer than 10 of the first 60 entries"):
         page(9)
+
+
+def test_a_basic_order_is_listed_as_it_is_and_opened_by_nobody(kept: Archive) -> None:
+    add_order(kept, 1, True)
+    (order,) = list_orders(kept.tx, OrderFilter(), None, PAGE).items
+    kept.tx.execute("UPDATE orders SET body = :none", none=b"")
+    (found,) = list_basic_orders(kept.tx, OrderFilter(), None, PAGE).items
+    assert (found.name, found.business, found.state, found.version, found.origin_region, found.home_region) == (
+        order.id,
+        order.request.business,
+        order.state,
+        order.version,
+        order.origin_region,
+        order.home_region,
+    )
+    assert from_microseconds(found.date) == from_timestamp(order.create_time)
 
 
 @pytest.mark.parametrize("skip", [-1, listing.FAR + 1])

@@ -22,7 +22,7 @@ from region_node.business.orders.exposure_rows import give_back
 from region_node.business.orders.rules import FINAL
 from region_node.node.open_work import OpenRows
 from region_node.node.subjects import number_index, order_subject
-from region_node.records.listing import BY_TOKEN, NEVER, Page, Position
+from region_node.records.listing import BY_TOKEN, NEVER, Page, Position, Selection
 from region_node.records.stored import FIRST, Events, Records
 from region_node.requests.caller import done_before
 from region_node.requests.checks import NODE_OPERATOR
@@ -240,6 +240,30 @@ def list_orders(
 
     Erased orders are left out.
     """
+    return ORDER_RECORDS.page(tx, _listed(tx, wanted), before, limit, position)
+
+
+class BasicOrder(NamedTuple):
+    """The columns of an order that are not sealed; `date` is its creation, in microseconds."""
+
+    name: str
+    date: int
+    business: str
+    state: OrderState.ValueType
+    version: int
+    origin_region: str
+    home_region: str
+
+
+def list_basic_orders(
+    tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | None, limit: int
+) -> Page[BasicOrder]:
+    """As `list_orders`, in a fraction of its time."""
+    columns = BasicOrder._fields[2:]  # behind the place
+    return ORDER_RECORDS.plain_page(tx, _listed(tx, wanted), BasicOrder, columns, before, limit)
+
+
+def _listed(tx: Transaction, wanted: OrderFilter) -> Selection:
     if wanted.staff_of:
         shown = f"erased = 0 AND state NOT IN ({_FINAL})"
         listed = ORDER_RECORDS.listed_by_due_time(_DUE, shown, in_reverse=wanted.in_reverse)
@@ -264,7 +288,7 @@ def list_orders(
         listed.by("business = :business", business=wanted.business)
     if wanted.awaiting:
         listed.only("awaiting = :awaiting", awaiting=wanted.awaiting)
-    return ORDER_RECORDS.page(tx, listed, before, limit, position)
+    return listed
 
 
 def orders_under_way(tx: Transaction, region: str, number: str) -> Sequence[Order]:
