@@ -25,10 +25,9 @@ def learned() -> Terms:
 
 
 def region_name(region: str) -> str:
-    """A region's printed name: its Chinese name in Chinese, else its id, which is an English word."""
-    if current_language() != "zh":
-        return region
-    return next((each.name.zh_cn for each in learned().regions if each.region == region), region)
+    """A region's name in Chinese, and on a page; else its id, which options take. Its id where it has no name."""
+    names = (in_language(each.name) for each in learned().regions if each.region == region)
+    return (next(names, "") if _tells_names() else "") or region
 
 
 def category_name(code: str) -> str:

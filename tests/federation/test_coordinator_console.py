@@ -44,7 +44,7 @@ async def test_an_administrator_signs_in_and_sees_the_regions_and_the_flow_of_an
     await guangdong.order("SUSPEND", await sichuan.new_customer())
     page = (await browser.sign_in()).text
     assert all(f'href="{ROOT}/regions/{each}"' in page for each in ("guangdong", "sichuan", "henan"))
-    assert "guangdong · sichuan" in shown(page)
+    assert "Guangdong · Sichuan" in shown(page)
     assert 'class="flow calm"' in page
     assert f"regions/{NOT_JOINED}" not in page
     assert f"regions/{NOT_JOINED}" in (await browser.open("board?show=all")).text
@@ -59,7 +59,7 @@ async def test_an_order_is_found_by_its_state_and_its_page_tells_each_hop(
     assert href in (await browser.open("orders?region=sichuan&state=completed")).text
     assert href not in (await browser.open("orders?state=held")).text
     page = shown((await browser.open(f"orders/{order.id}")).text)
-    assert all(f"sichuan: {each}" in page for each in ("received", "committed"))
+    assert all(f"Sichuan: {each}" in page for each in ("received", "committed"))
     assert (await browser.open("orders/guangdong/counter/none")).status == HTTPStatus.NOT_FOUND
 
 
@@ -71,7 +71,7 @@ async def test_an_order_is_found_by_its_id_which_opens_its_page_and_an_unknown_i
     assert 'name="id"' in (await browser.open("orders")).text
     for entered in (order.id, f"+{order.id}%20"):
         page = shown((await browser.open(f"orders?state=&region=&id={entered}")).text)
-        assert all(each in page for each in (f"<h1>{order.id}</h1>", "sichuan: committed")), entered
+        assert all(each in page for each in (f"<h1>{order.id}</h1>", "Sichuan: committed")), entered
     tables = (await browser.open(f"orders?id={order.id}&format=json")).body["tables"]
     assert isinstance(tables, list)
     assert [each["label"] for each in tables] == ["Order", "Hops"]
@@ -174,7 +174,7 @@ async def test_the_tables_of_a_page_are_files_too_by_the_same_filters(
     membership = (await browser.open("regions/sichuan/membership?format=json")).body["tables"]
     assert isinstance(membership, list)
     assert membership[0]["rows"][0]["State"]["text"] == "joined"
-    assert "No envelope is routed to sichuan" in str(membership[1]["rows"][0])
+    assert "No envelope is routed to Sichuan" in str(membership[1]["rows"][0])
 
 
 async def test_issues_risks_the_body_and_the_configuration_have_pages(federation: Federation, browser: Browser) -> None:
@@ -240,7 +240,7 @@ async def test_the_board_has_the_orders_of_the_last_minute_as_the_nodes_of_both_
     board = (await browser.open("board?format=csv")).text
     table = board[board.index("Region,State") :].splitlines()
     rows = {row["Region"]: row["Orders per minute"] for row in csv.DictReader(table) if row["Orders per minute"]}
-    assert (rows["guangdong"], rows["sichuan"], rows["henan"]) == ("2", "2", "0")
+    assert (rows["Guangdong"], rows["Sichuan"], rows["Henan"]) == ("2", "2", "0")
 
 
 async def test_a_region_is_suspended_and_reinstated_by_forms_in_the_name_of_the_administrator(

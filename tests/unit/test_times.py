@@ -15,7 +15,7 @@ from gateway.api.federation.v1.terms_pb2 import CodeTerm, RegionTerm, Terms
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.cli.times import InstantType
 from gateway.time.clock import time_in, to_timestamp
-from gateway.wording.languages import speak
+from gateway.wording.languages import for_reader, speak
 from gateway.wording.terms import category_name, learn, region_name
 from gateway.wording.times import (
     instant_of,
@@ -121,6 +121,15 @@ def test_regions_and_categories_are_called_by_their_names_in_chinese_and_by_thei
     assert CliRunner().invoke(taught, ["sichuan"]).output.endswith("sichuan BILL_WRONG OTHER\n")
     speak("zh", Path(region_node.__file__).parent / "texts")
     assert CliRunner().invoke(taught, ["sichuan"]).output.endswith("四川 计费错误（BILL_WRONG） OTHER\n")
+
+
+@pytest.mark.parametrize(("language", "name"), [("en", "Sichuan"), ("zh", "四川")])
+def test_a_page_calls_a_region_by_its_name_in_the_language_of_the_reader_and_by_its_id_where_it_has_none(
+    language: str, name: str
+) -> None:
+    with for_reader(language, Path(region_node.__file__).parent / "texts"):
+        learn(TERMS)
+        assert [region_name(each) for each in ("sichuan", "newer", "unknown")] == [name, "newer", "unknown"]
 
 
 @given(
