@@ -21,7 +21,6 @@ from gateway.api.region.v1.complaint_service_pb2 import (
     WithdrawComplaintRequest,
     WithdrawComplaintResponse,
 )
-from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import invalid
 from gateway.web.console.entries import Entry, Field, Group, entry, value_chosen
 from gateway.web.console.pages import Form, Visit
@@ -34,6 +33,7 @@ from gateway.wording.words import word
 from region_node.care.complaints import rules
 from region_node.care.complaints.steps import ACCEPT, CLASSIFY, EXPEDITE, REFUSE, RETURN, SETTLE, WITHDRAW
 from region_node.console import rpcs
+from region_node.console.requesters import CHANNEL, channel_field, requester_of
 from region_node.console.steps import with_sent
 
 _ID = "id"
@@ -78,6 +78,8 @@ def _entry(visit: Visit, step: str, complaint: Complaint) -> Entry:
         WITHDRAW: lambda: (translated("The customer withdraws the complaint"), [_text(_REASON, translated("Reason"))]),
     }
     heading, fields = made[step]()
+    if step in _OF_CUSTOMER:
+        fields = [*fields, channel_field()]
     return entry(visit, step, heading, translated("Send"), fields)
 
 
@@ -122,7 +124,7 @@ def _refusal() -> Sequence[Field]:
 def _asked(visit: Visit, request: R) -> R:
     """The request of a decision of the customer, with its ids, the person and the wait."""
     request.request_id, request.ticket_id = visit.request_id, visit.names[_ID]
-    request.requester.CopyFrom(Requester(staff_id=visit.person.name, channel=Channel.CHANNEL_COUNTER))
+    request.requester.CopyFrom(requester_of(visit))
     request.wait.FromTimedelta(_WAIT)
     return request
 
@@ -182,8 +184,8 @@ FORMS: Sequence[Form] = (
     Form.of(CLASSIFY, rpcs.CLASSIFY_COMPLAINT, _classifying, _done, (_CATEGORY, _REASON)),
     Form.of(RETURN, rpcs.RETURN_COMPLAINT, _giving_back, _done, (_REASON, _TEXT)),
     Form.of(SETTLE, rpcs.SETTLE_REMEDY, _settling, _done, (_OTHERWISE,)),
-    Form.of(ACCEPT, rpcs.ACCEPT_RESOLUTION, _accepting, _done, (_RATING,)),
-    Form.of(REFUSE, rpcs.REFUSE_RESOLUTION, _refusing, _done, (_REASON, _REGULATOR)),
-    Form.of(WITHDRAW, rpcs.WITHDRAW_COMPLAINT, _withdrawing, _done, (_REASON,)),
-    Form.of(EXPEDITE, rpcs.EXPEDITE_COMPLAINT, _expediting, _done, ()),
+    Form.of(ACCEPT, rpcs.ACCEPT_RESOLUTION, _accepting, _done, (_RATING, CHANNEL)),
+    Form.of(REFUSE, rpcs.REFUSE_RESOLUTION, _refusing, _done, (_REASON, _REGULATOR, CHANNEL)),
+    Form.of(WITHDRAW, rpcs.WITHDRAW_COMPLAINT, _withdrawing, _done, (_REASON, CHANNEL)),
+    Form.of(EXPEDITE, rpcs.EXPEDITE_COMPLAINT, _expediting, _done, (CHANNEL,)),
 )

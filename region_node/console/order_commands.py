@@ -15,7 +15,6 @@ from gateway.api.region.v1.order_service_pb2 import (
     SupplementOrderRequest,
     SupplementOrderResponse,
 )
-from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import invalid
 from gateway.web.console.entries import Entry, Field, Group, entry
 from gateway.web.console.order_parts import order_state
@@ -25,6 +24,7 @@ from gateway.wording.languages import translated
 from region_node.business.orders import rules
 from region_node.console import papers, rpcs
 from region_node.console.papers import Papers
+from region_node.console.requesters import CHANNEL, channel_field, requester_of
 from region_node.console.steps import with_sent
 from region_node.node.rules import OF_STAFF
 
@@ -49,25 +49,26 @@ def _entry(visit: Visit, command: str, counted: Papers, order: Order, names: Map
     send = translated("Send")
     if command == _SUPPLEMENT:
         note = Field(_NOTE, "text", translated("Remark"), longest=rules.NOTE_LIMIT, is_required=False)
-        fields = [*counted.fields(visit, order.documents_requested, names), note]
+        fields = [*counted.fields(visit, order.documents_requested, names), note, channel_field()]
         return entry(visit, command, translated("Bring the documents"), send, fields, papers.concerns)
     if command == _CONFIRM:
         answers = [Option(_YES, translated("agrees")), Option(_NO, translated("does not agree"))]
         fields = [
             Field(_AGREED, "choice", translated("The customer"), options=answers),
             Field(_NOTE, "text", translated("Remark"), longest=rules.NOTE_LIMIT, is_required=False),
+            channel_field(),
         ]
         return entry(visit, command, translated("Pass on the customer's answer"), send, fields)
     if command == _EXPEDITE:
-        return entry(visit, command, translated("Ask for haste"), send, ())
+        return entry(visit, command, translated("Ask for haste"), send, [channel_field()])
     reason = Field(_REASON, "text", translated("Reason"), longest=rules.TEXT_LIMIT)
-    return entry(visit, command, translated("Cancel the order"), send, [reason])
+    return entry(visit, command, translated("Cancel the order"), send, [reason, channel_field()])
 
 
 def _asked(visit: Visit, request: R) -> R:
     """The request of a command, with its ids, the person and the wait."""
     request.request_id, request.order_id = visit.request_id, visit.names[_ID]
-    request.requester.CopyFrom(Requester(staff_id=visit.person.name, channel=Channel.CHANNEL_COUNTER))
+    request.requester.CopyFrom(requester_of(visit))
     request.wait.FromTimedelta(_WAIT)
     return request
 
@@ -101,10 +102,10 @@ def forms(counted: Papers) -> Sequence[Form]:
     def supplementing(visit: Visit) -> SupplementOrderRequest:
         return _supplementing(counted, visit)
 
-    taken = (_NOTE, papers.SEEN)
+    taken = (_NOTE, CHANNEL, papers.SEEN)
     return (
         Form.of(_SUPPLEMENT, rpcs.SUPPLEMENT_ORDER, supplementing, _done, taken, (papers.PREFIX,)),
-        Form.of(_CONFIRM, rpcs.CONFIRM_ORDER, _confirming, _done, (_AGREED, _NOTE)),
-        Form.of(_EXPEDITE, rpcs.EXPEDITE_ORDER, _expediting, _done, ()),
-        Form.of(_CANCEL, rpcs.CANCEL_ORDER, _cancelling, _done, (_REASON,)),
+        Form.of(_CONFIRM, rpcs.CONFIRM_ORDER, _confirming, _done, (_AGREED, _NOTE, CHANNEL)),
+        Form.of(_EXPEDITE, rpcs.EXPEDITE_ORDER, _expediting, _done, (CHANNEL,)),
+        Form.of(_CANCEL, rpcs.CANCEL_ORDER, _cancelling, _done, (_REASON, CHANNEL)),
     )

@@ -51,7 +51,7 @@ async def test_an_unclear_complaint_is_classified_answered_resolved_and_paid_fro
     assert "已暂停" in (await browser.open(path, **{"Accept-Language": "zh"})).text
     await send(browser, path, "propose", PROPOSAL)
     assert await offered(browser, path) == {"accept", "refuse"}
-    await send(browser, path, "accept", {"rating": "5"})
+    await send(browser, path, "accept", {"rating": "5", "channel": "counter"})
     awaiting = await desk.follows(
         filed.ticket_id, lambda found: found.remedy.awaiting_action == "review", "the money is reviewed"
     )
@@ -73,12 +73,12 @@ async def test_a_customer_who_stands_here_asks_for_haste_refuses_and_withdraws_w
     await browser.sign_in()
     path = f"complaints/{filed.ticket_id}"
     assert await offered(browser, path) == {"respond", "withdraw", "expedite"}
-    await send(browser, path, "expedite", {})
-    again = await browser.fill_in(path, "expedite", {})
+    await send(browser, path, "expedite", {"channel": "hotline"})
+    again = await browser.fill_in(path, "expedite", {"channel": "counter"})
     assert "COMPLAINT_EXPEDITED_RECENTLY" in again.text
     await staff.propose(filed.ticket_id)
     await desk.reaches(filed.ticket_id, ComplaintState.COMPLAINT_STATE_RESOLVED)
-    await send(browser, path, "refuse", {"reason": "still wrong", "to_regulator": ""})
+    await send(browser, path, "refuse", {"reason": "still wrong", "to_regulator": "", "channel": "hotline"})
     await desk.reaches(filed.ticket_id, ComplaintState.COMPLAINT_STATE_IN_PROGRESS)
-    await send(browser, path, "withdraw", {"reason": "settled by a call"})
+    await send(browser, path, "withdraw", {"reason": "settled by a call", "channel": "hotline"})
     assert (await desk.get(filed.ticket_id)).state == ComplaintState.COMPLAINT_STATE_CANCELLED

@@ -101,13 +101,17 @@ async def test_any_staff_of_the_region_go_on_with_an_order_that_one_has_taken_in
     page = answer.headers["location"].removeprefix(f"{ROOT}/")
     colleague = Browser.of(federation, COLLEAGUE)
     await colleague.sign_in()
-    assert (await colleague.fill_in(page, "expedite", {})).status == HTTPStatus.SEE_OTHER
-    agreed = await colleague.fill_in(page, "confirm", {"agreed": "yes", "note": "read out to the customer"})
+    for channel in ("app", "web", ""):
+        alone = await colleague.fill_in(page, "expedite", {"channel": channel})
+        assert (alone.status, "REQUEST_INVALID" in alone.text) == (HTTPStatus.BAD_REQUEST, True)
+    assert (await colleague.fill_in(page, "expedite", {"channel": "hotline"})).status == HTTPStatus.SEE_OTHER
+    said = {"agreed": "yes", "note": "read out to the customer", "channel": "hotline"}
+    agreed = await colleague.fill_in(page, "confirm", said)
     assert agreed.status == HTTPStatus.SEE_OTHER, agreed.text
     order = await order_at(federation, answer.headers["location"])
     assert order.awaiting.action == "next-cycle"
     assert [(each.author, each.text) for each in order.notes] == [("guangdong/li", "read out to the customer")]
-    gone = await colleague.fill_in(page, "cancel", {"reason": "changed my mind"})
+    gone = await colleague.fill_in(page, "cancel", {"reason": "changed my mind", "channel": "counter"})
     assert gone.status == HTTPStatus.SEE_OTHER, gone.text
     assert (await order_at(federation, answer.headers["location"])).state == OrderState.ORDER_STATE_CANCELLED
     theirs = await guangdong.order("SUSPEND", await sichuan.new_customer())

@@ -1,14 +1,16 @@
 """The page of a new order without a server: its form comes from the catalogue; and the commands of an order."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from deploy.clients.python.client import seen
 from gateway.api.federation.v1.configuration_pb2 import ValueType
 from gateway.api.region.v1.order_pb2 import Order, OrderState
-from gateway.api.region.v1.order_service_pb2 import GetOrderResponse, ListOrdersResponse
+from gateway.api.region.v1.order_service_pb2 import CancelOrderRequest, GetOrderResponse, ListOrdersResponse
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Document, Requester
@@ -121,6 +123,28 @@ def test_an_order_shows_a_time_that_is_none_as_it_came(value: str) -> None:
     found = order()
     found.request.characteristics[ValueType.Name(ValueType.VALUE_TYPE_TIME)] = value
     assert value in written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), guide())
+
+
+@pytest.mark.parametrize(
+    ("path", "act"),
+    [
+        *(("/orders/{id:.+}", each) for each in ("supplement", "confirm", "expedite", "cancel")),
+        *(("/complaints/{id:.+}", each) for each in ("accept", "refuse", "expedite", "withdraw")),
+    ],
+)
+def test_a_customers_word_came_by_the_channel_that_the_clerk_chose_and_by_none_of_a_customer_alone(
+    path: str, act: str
+) -> None:
+    (form,) = [each for each in view_of(path).forms if each.act == act]
+
+    def requester(channel: str) -> Requester:
+        sent = replace(visit(), form=Fields({"agreed": ["yes"], "channel": [channel]}))
+        return cast("CancelOrderRequest", form.request(sent)).requester
+
+    assert requester("counter").channel == Channel.CHANNEL_COUNTER
+    assert requester("hotline") == Requester(staff_id="wang", channel=Channel.CHANNEL_HOTLINE)
+    for alone in ("app", "web", ""):
+        assert refused(partial(requester, alone)) == Reason.REASON_REQUEST_INVALID
 
 
 def test_a_final_order_takes_no_command_and_one_that_nobody_has_decided_is_only_cancelled() -> None:
