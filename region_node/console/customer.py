@@ -117,7 +117,10 @@ def _show(visit: Visit, found: _Found | None) -> Shown:
         label=translated("Number"),
         number=visit.query.text(NUMBER),
         apply=translated("Show"),
-        hint=translated("Each look is recorded with your name."),
+        hint=translated(
+            "Customers of this region are shown without an identity check. Each look is recorded with your name and"
+            " counted: very many raise an alert."
+        ),
         status=_status(found),
         sections=[] if found is None else list(_sections(visit, found)),
         links=_links(visit),
