@@ -16,7 +16,7 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.web.console.complaint_parts import complaint_state_cell
-from gateway.web.console.lists import PAGE, chosen_of, chosen_word, list_page
+from gateway.web.console.lists import PAGE, chosen_of, chosen_word
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, category_options, due_cell
 from gateway.web.console.sorting import Column, Columns, Found, Part
@@ -79,8 +79,7 @@ def _show(visit: Visit, found: Found[ListComplaintHeadersResponse]) -> Shown:
         chosen_of(visit, _ENDED, translated("Ended ones"), [Option(_YES, translated("also"))]),
     ]
     notes = unanswered_lines(answer.unanswered)
-    table = _columns(visit).headed(visit, PATH, _table(visit, answer.complaints))
-    page = list_page(visit, PATH, choices, table, answer.next_page_token, notes=notes, refused=found.refused)
+    page = _columns(visit).page(visit, PATH, choices, _table(visit, answer.complaints), found, notes=notes)
     return page.shown(translated("Complaints"), PATH)
 
 

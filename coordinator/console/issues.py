@@ -16,7 +16,7 @@ from gateway.api.coordinator.v1.issue_service_pb2 import (
 from gateway.api.federation.v1.body_pb2 import OnDuty
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.issue_pb2 import IssueState
-from gateway.web.console.lists import PAGE, list_page
+from gateway.web.console.lists import PAGE
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import due_cell
 from gateway.web.console.sorting import Column, Columns, Found, Part
@@ -55,16 +55,9 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
 def _show(visit: Visit, found: _Found) -> Shown:
     answer = found.issues.answer
     duties = {each.issue_id: each.on_duty for each in answer.duties}
-    page = list_page(
-        visit,
-        PATH,
-        (),
-        _COLUMNS.headed(visit, PATH, _table(visit, answer.issues, duties)),
-        answer.next_page_token,
-        notes=unanswered_lines([*answer.unanswered, *found.counts.unanswered]),
-        above=[_counts(found.counts)],
-        refused=found.issues.refused,
-    )
+    table, counts = _table(visit, answer.issues, duties), [_counts(found.counts)]
+    notes = unanswered_lines([*answer.unanswered, *found.counts.unanswered])
+    page = _COLUMNS.page(visit, PATH, (), table, found.issues, notes=notes, above=counts)
     return page.shown(translated("Issues"), PATH)
 
 

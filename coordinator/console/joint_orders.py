@@ -24,7 +24,7 @@ from gateway.api.coordinator.v1.administration_pb2 import (
 )
 from gateway.api.region.v1.joint_order_pb2 import JointOrderState
 from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary
-from gateway.web.console.lists import PAGE, chosen_of, chosen_value, list_page, values
+from gateway.web.console.lists import PAGE, chosen_of, chosen_value, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import due_cell
 from gateway.web.console.sorting import Column, Columns, Found, Part
@@ -66,9 +66,8 @@ def _show(visit: Visit, found: Found[ListJointOrderSummariesResponse]) -> Shown:
     answer = found.answer
     states = values(JointOrderState.DESCRIPTOR, lambda each: told_state(JointOrderState.ValueType(each)))
     choices = [chosen_of(visit, _STATE, translated("State"), states), any_region_of(visit)]
-    table = _COLUMNS.headed(visit, PATH, _table(visit, answer.orders))
     notes = unanswered_lines(answer.unanswered)
-    page = list_page(visit, PATH, choices, table, answer.next_page_token, notes=notes, refused=found.refused)
+    page = _COLUMNS.page(visit, PATH, choices, _table(visit, answer.orders), found, notes=notes)
     return page.shown(translated("Joint orders"), PATH)
 
 

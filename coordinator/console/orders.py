@@ -15,7 +15,7 @@ from gateway.api.coordinator.v1.administration_pb2 import (
 from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.errors import Refused
-from gateway.web.console.lists import PAGE, chosen_of, chosen_value, list_page, text_filter, values
+from gateway.web.console.lists import PAGE, chosen_of, chosen_value, text_filter, values
 from gateway.web.console.order_parts import order_state, order_state_cell, waits_for
 from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import due_cell
@@ -59,9 +59,8 @@ def _show(visit: Visit, found: Found[ListOrderSummariesResponse] | GetOrderTrace
     choices = [chosen_of(visit, _STATE, translated("State"), states), any_region_of(visit)]
     texts = [text_filter(visit, _ID, translated("Order id"))]
     answer = found.answer
-    table = _COLUMNS.headed(visit, PATH, _table(visit, answer.orders))
     notes = unanswered_lines(answer.unanswered)
-    page = list_page(visit, PATH, choices, table, answer.next_page_token, texts, notes, refused=found.refused)
+    page = _COLUMNS.page(visit, PATH, choices, _table(visit, answer.orders), found, texts, notes)
     return page.shown(translated("Orders"), PATH)
 
 

@@ -13,7 +13,7 @@ from coordinator.problems.rules import complaints, customers
 from coordinator.wording.ages import told_age
 from coordinator.wording.problems import grade_of, next_report, told_evidence, told_report
 from gateway.api.coordinator.v1.problem_service_pb2 import ListProblemsRequest, ListProblemsResponse, Problem
-from gateway.web.console.lists import PAGE, chosen_of, chosen_word, list_page
+from gateway.web.console.lists import PAGE, chosen_of, chosen_word
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell, severity_cell
 from gateway.web.console.sorting import Column, Columns, Found, Part
@@ -45,14 +45,12 @@ async def _read(visit: Visit, calling: Calling) -> Found[ListProblemsResponse]:
 
 
 def _show(visit: Visit, found: Found[ListProblemsResponse]) -> Shown:
-    answer = found.answer
     options = [
         Option(_REPORTS, translated("with a report to make")),
         Option(_ALL, translated("also ended ones")),
     ]
     choices = [chosen_of(visit, _SHOW, translated("Problems"), options), region_of(visit)]
-    table = _COLUMNS.headed(visit, PATH, _table(visit, answer.problems))
-    page = list_page(visit, PATH, choices, table, answer.next_page_token, refused=found.refused)
+    page = _COLUMNS.page(visit, PATH, choices, _table(visit, found.answer.problems), found)
     return page.shown(translated("Problems of the network"), PATH)
 
 

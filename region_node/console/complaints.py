@@ -9,7 +9,7 @@ from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, L
 from gateway.errors import Refused
 from gateway.web.console.complaint_parts import complaint_state_cell
 from gateway.web.console.frames import Link
-from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, list_page, values
+from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, category_options
 from gateway.web.console.sorting import Column, Columns, Found, Part
@@ -56,7 +56,6 @@ async def _read(visit: Visit, calling: Calling) -> Found[ListComplaintsResponse]
 
 
 def _show(visit: Visit, found: Found[ListComplaintsResponse]) -> Shown:
-    answer = found.answer
     states = values(ComplaintState.DESCRIPTOR, lambda each: state_word(ComplaintState.ValueType(each)))
     only = [Option(_OVERDUE, translated("overdue")), Option(_UNCLASSIFIED, translated("not classified"))]
     choices = [
@@ -64,9 +63,7 @@ def _show(visit: Visit, found: Found[ListComplaintsResponse]) -> Shown:
         chosen_of(visit, _CATEGORY, translated("Category"), category_options()),
         chosen_of(visit, _ONLY, translated("Only"), only),
     ]
-    shown = _COLUMNS.headed(visit, PATH, table(visit, answer.complaints))
-    texts = [number_of(visit)]
-    page = list_page(visit, PATH, choices, shown, answer.next_page_token, texts, refused=found.refused)
+    page = _COLUMNS.page(visit, PATH, choices, table(visit, found.answer.complaints), found, [number_of(visit)])
     lead = Link(translated("New complaint"), visit.address(new_complaint.PATH, number=visit.query.text(NUMBER)))
     return replace(page, leads=[lead]).shown(translated("Complaints"), PATH)
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
 from gateway.web.console.frames import Link
-from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, list_page, values
+from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell
 from gateway.web.console.sorting import Column, Columns, Found, Part
@@ -44,15 +44,12 @@ async def _read(visit: Visit, calling: Calling) -> Found[ListFaultsResponse]:
 
 
 def _show(visit: Visit, found: Found[ListFaultsResponse]) -> Shown:
-    answer = found.answer
     states = values(FaultState.DESCRIPTOR, lambda each: fault_state(FaultState.ValueType(each)))
     choices = [
         chosen_of(visit, _STATE, translated("State"), states),
         chosen_of(visit, _ONLY, translated("Only"), [Option(_OVERDUE, translated("overdue"))]),
     ]
-    shown = _COLUMNS.headed(visit, PATH, table(visit, answer.faults))
-    texts = [number_of(visit)]
-    page = list_page(visit, PATH, choices, shown, answer.next_page_token, texts, refused=found.refused)
+    page = _COLUMNS.page(visit, PATH, choices, table(visit, found.answer.faults), found, [number_of(visit)])
     lead = Link(translated("New fault"), visit.address(new_fault.PATH, number=visit.query.text(NUMBER)))
     return replace(page, leads=[lead]).shown(translated("Faults"), PATH)
 

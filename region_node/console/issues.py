@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gateway.api.region.v1.issue_pb2 import Issue, IssueState
 from gateway.api.region.v1.issue_service_pb2 import ListIssuesRequest, ListIssuesResponse
-from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, list_page, values
+from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell
 from gateway.web.console.sorting import Column, Columns, Found, Part
@@ -40,14 +40,12 @@ async def _read(visit: Visit, calling: Calling) -> Found[ListIssuesResponse]:
 
 
 def _show(visit: Visit, found: Found[ListIssuesResponse]) -> Shown:
-    answer = found.answer
     states = values(IssueState.DESCRIPTOR, lambda each: issue_state(IssueState.ValueType(each)))
     choices = [
         chosen_of(visit, _STATE, translated("State"), states),
         chosen_of(visit, _ONLY, translated("Only"), [Option(_OVERDUE, translated("overdue"))]),
     ]
-    table = _COLUMNS.headed(visit, PATH, _table(visit, answer.issues))
-    page = list_page(visit, PATH, choices, table, answer.next_page_token, refused=found.refused)
+    page = _COLUMNS.page(visit, PATH, choices, _table(visit, found.answer.issues), found)
     return page.shown(translated("Issues"), PATH)
 
 

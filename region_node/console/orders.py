@@ -7,7 +7,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
 from gateway.errors import Refused
 from gateway.web.console.frames import Link
-from gateway.web.console.lists import PAGE, chosen_of, chosen_value, list_page, values
+from gateway.web.console.lists import PAGE, chosen_of, chosen_value, values
 from gateway.web.console.order_parts import order_state, order_state_cell, waits_for, way_of
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell
@@ -48,7 +48,6 @@ async def _read(visit: Visit, calling: Calling) -> Found[ListOrdersResponse]:
 
 
 def _show(visit: Visit, found: Found[ListOrdersResponse]) -> Shown:
-    answer = found.answer
     states = values(OrderState.DESCRIPTOR, lambda each: order_state(OrderState.ValueType(each)))
     parties = values(Party.DESCRIPTOR, lambda each: word(Party.Name(Party.ValueType(each)), "PARTY_"))
     businesses = [Option(each.code, business_name(each.code)) for each in learned().businesses]
@@ -57,9 +56,7 @@ def _show(visit: Visit, found: Found[ListOrdersResponse]) -> Shown:
         chosen_of(visit, _AWAITING, translated("Waits for"), parties),
         chosen_of(visit, _BUSINESS, translated("Business"), businesses),
     ]
-    shown = _COLUMNS.headed(visit, PATH, table(visit, answer.orders))
-    texts = [number_of(visit)]
-    page = list_page(visit, PATH, choices, shown, answer.next_page_token, texts, refused=found.refused)
+    page = _COLUMNS.page(visit, PATH, choices, table(visit, found.answer.orders), found, [number_of(visit)])
     leads = [Link(translated("New order"), visit.address(new_order.PATH, number=visit.query.text(NUMBER)))]
     return replace(page, leads=leads).shown(translated("Orders"), PATH)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
 from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest, ListSupportRequestsResponse
-from gateway.web.console.lists import PAGE, chosen_of, chosen_value, list_page, values
+from gateway.web.console.lists import PAGE, chosen_of, chosen_value, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.sorting import Column, Columns, Found, Part
 from gateway.web.selecting import SORT
@@ -38,12 +38,9 @@ async def _read(visit: Visit, calling: Calling) -> Found[ListSupportRequestsResp
 
 
 def _show(visit: Visit, found: Found[ListSupportRequestsResponse]) -> Shown:
-    answer = found.answer
     states = values(SupportState.DESCRIPTOR, lambda each: support_state(SupportState.ValueType(each)))
     choices = [chosen_of(visit, _STATE, translated("State"), states)]
-    shown = _COLUMNS.headed(visit, PATH, table(visit, answer.requests))
-    texts = [number_of(visit)]
-    page = list_page(visit, PATH, choices, shown, answer.next_page_token, texts, refused=found.refused)
+    page = _COLUMNS.page(visit, PATH, choices, table(visit, found.answer.requests), found, [number_of(visit)])
     return page.shown(translated("Support requests"), PATH)
 
 

@@ -9,8 +9,9 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.errors import Refused
-from gateway.web.console.lists import PAGE
+from gateway.web.console.lists import PAGE, ListPage, TextFilter, list_page
 from gateway.web.console.pages import Visit
+from gateway.web.console.parts import Choice
 from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed, Sorting
 from gateway.web.selecting import LIMIT, SORT, TOKEN, Query, Selection
@@ -127,8 +128,22 @@ class Columns(Generic[E]):
         whole.next_page_token = chosen.token
         return Found(whole, refused)
 
-    def headed(self, visit: Visit, path: str, table: Table) -> Table:
-        """The table of the list at a path, with headings that lead to other orders of the same list."""
+    def page(
+        self,
+        visit: Visit,
+        path: str,
+        choices: Sequence[Choice],
+        table: Table,
+        found: Found[A],
+        texts: Sequence[TextFilter] = (),
+        notes: Sequence[str] = (),
+        above: Sequence[Table] = (),
+    ) -> ListPage:
+        """The page of the list at a path. Its headings lead to other orders of the same list."""
+        following, headed = found.answer.next_page_token, self._headed(visit, path, table)
+        return list_page(visit, path, choices, headed, following, texts, notes, above, refused=found.refused)
+
+    def _headed(self, visit: Visit, path: str, table: Table) -> Table:
         said = visit.query.text(SORT) or self.order
         first = said.split(",")[0].strip().removeprefix("+")
         kept = {name: text for name, text in visit.query.pairs() if name not in (SORT, PAGE)}
