@@ -1,14 +1,18 @@
 """The register of risks: the matrix of likelihood and impact, and the risks by their score."""
 
+from dataclasses import replace
+
 from coordinator.console import rpcs
 from coordinator.console.filters import REGION, region_of
 from coordinator.console.tables_page import heads
-from coordinator.risks.rules import CLOSED
+from coordinator.risks.rules import CLOSED, score
 from coordinator.wording.risks import heat, matrix_table, title_of, told_plans, told_score
-from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksRequest, ListRisksResponse, RiskState
-from gateway.web.console.lists import chosen_of, chosen_word, list_page
+from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksRequest, ListRisksResponse, Risk, RiskState
+from gateway.web.console.lists import chosen_of, chosen_word
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell
+from gateway.web.console.sorting import Column, Columns, Found, Part
+from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
@@ -19,15 +23,19 @@ _SHOW, _OVERDUE, _ALL = "show", "overdue", "all"
 _MOST = 500  # risks of the page
 
 
-async def _read(visit: Visit, calling: Calling) -> ListRisksResponse:
+async def _read(visit: Visit, calling: Calling) -> Found[ListRisksResponse]:
     shown = chosen_word(visit, _SHOW, (_OVERDUE, _ALL))
-    request = ListRisksRequest(
-        region=visit.query.text(REGION), overdue=shown == _OVERDUE, include_closed=shown == _ALL, page_size=_MOST
-    )
-    return await calling.ask(rpcs.LIST_RISKS, request)
+    request = ListRisksRequest(region=visit.query.text(REGION), overdue=shown == _OVERDUE, include_closed=shown == _ALL)
+
+    async def ask(part: Part) -> ListRisksResponse:
+        request.page_size, request.page_token = part.size, part.token
+        return await calling.ask(rpcs.LIST_RISKS, request)
+
+    return await _COLUMNS.read(visit, _MOST, ask, lambda each: each.risks)
 
 
-def _show(visit: Visit, answer: ListRisksResponse) -> Shown:
+def _show(visit: Visit, found: Found[ListRisksResponse]) -> Shown:
+    answer = found.answer
     options = [
         Option(_OVERDUE, translated("with an overdue review or plan")),
         Option(_ALL, translated("also closed ones")),
@@ -37,8 +45,8 @@ def _show(visit: Visit, answer: ListRisksResponse) -> Shown:
     notes = []
     if answer.next_page_token:
         notes.append(translated("Only the first {count} are shown: choose a region.", count=_MOST))
-    page = list_page(visit, PATH, choices, _table(visit, answer), "", notes=notes, above=[matrix])
-    return page.shown(translated("Risks"), PATH)
+    page = _COLUMNS.page(visit, PATH, choices, _table(visit, answer), found, notes=notes, above=[matrix])
+    return replace(page, pages=()).shown(translated("Risks"), PATH)
 
 
 def _table(visit: Visit, answer: ListRisksResponse) -> Table:
@@ -70,4 +78,16 @@ def _table(visit: Visit, answer: ListRisksResponse) -> Table:
     )
 
 
-VIEW = View.of(PATH, (rpcs.LIST_RISKS,), _read, _show, (_SHOW, REGION))
+_COLUMNS = Columns[Risk](
+    "-score",
+    [
+        None,
+        Column("score", score),
+        Column("state", lambda each: each.state),
+        None,
+        Column("owner_region", lambda each: each.owner_region),
+        Column("review_due_time", lambda each: each.review_due_time),
+        Column("plan_due_time", lambda each: each.plan_due_time),
+    ],
+)
+VIEW = View.of(PATH, (rpcs.LIST_RISKS,), _read, _show, (_SHOW, REGION, SORT))

@@ -4,9 +4,11 @@ from zoneinfo import ZoneInfo
 
 from gateway.api.region.v1.audit_service_pb2 import AuditRow, ListAuditRowsRequest, ListAuditRowsResponse
 from gateway.web.console.entries import instant_entered
-from gateway.web.console.lists import PAGE, chosen_of, chosen_word, list_page, text_filter
+from gateway.web.console.lists import PAGE, chosen_of, chosen_word, text_filter
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option
+from gateway.web.console.sorting import Column, Columns, Found, Part
+from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
@@ -20,23 +22,27 @@ _DENIAL = "DENIED"  # the action of a denial, by the contract
 _MOST = 50  # rows of a page
 
 
-async def _read(visit: Visit, calling: Calling) -> ListAuditRowsResponse:
+async def _read(visit: Visit, calling: Calling) -> Found[ListAuditRowsResponse]:
     request = ListAuditRowsRequest(
         actor=visit.query.text(_ACTOR),
         action=visit.query.text(_ACTION),
         subject=visit.query.text(_SUBJECT),
         denied=chosen_word(visit, _ONLY, (_DENIED,)) == _DENIED,
-        page_size=_MOST,
-        page_token=visit.query.text(PAGE),
     )
     zone = ZoneInfo(await zone_of(visit, calling))
     for name, field in ((_FROM, request.start_time), (_UNTIL, request.end_time)):
         if entered := visit.query.text(name):
             field.CopyFrom(instant_entered(name, entered, zone))
-    return await calling.ask(rpcs.LIST_AUDIT_ROWS, request)
+
+    async def ask(part: Part) -> ListAuditRowsResponse:
+        request.page_size, request.page_token, request.in_reverse = part.size, part.token, part.in_reverse
+        return await calling.ask(rpcs.LIST_AUDIT_ROWS, request)
+
+    return await _COLUMNS.read(visit, _MOST, ask, lambda each: each.rows)
 
 
-def _show(visit: Visit, answer: ListAuditRowsResponse) -> Shown:
+def _show(visit: Visit, found: Found[ListAuditRowsResponse]) -> Shown:
+    answer = found.answer
     only = chosen_of(visit, _ONLY, translated("Only"), [Option(_DENIED, translated("denials"))])
     texts = [
         text_filter(visit, _FROM, translated("From when"), kind="datetime-local"),
@@ -47,8 +53,8 @@ def _show(visit: Visit, answer: ListAuditRowsResponse) -> Shown:
     ]
     notes = []
     if answer.next_page_token and len(answer.rows) < _MOST:
-        notes.append(translated("A page looks at 100,000 rows at most; the next page looks at earlier ones."))
-    page = list_page(visit, PATH, [only], _table(answer), answer.next_page_token, texts, notes)
+        notes.append(translated("A page looks at 100,000 rows at most; the next page goes on behind them."))
+    page = _COLUMNS.page(visit, PATH, [only], _table(answer), found, texts, notes)
     return page.shown(translated("Audit"), PATH)
 
 
@@ -74,7 +80,7 @@ def _table(answer: ListAuditRowsResponse) -> Table:
             ]
             for each in answer.rows
         ],
-        caption=translated("The newest first."),
+        order=translated("The newest first."),
     )
 
 
@@ -82,10 +88,13 @@ def _action(row: AuditRow) -> Cell:
     return Cell(row.action, badge="late") if row.action == _DENIAL else Cell(row.action)
 
 
+_COLUMNS = Columns[AuditRow](
+    "-sequence", [Column("sequence", lambda each: each.sequence), *[None] * 5], has_reverse=True
+)
 VIEW = View.of(
     PATH,
     (rpcs.GET_TERMS, rpcs.LIST_AUDIT_ROWS),
     _read,
     _show,
-    (_FROM, _UNTIL, _ACTOR, _ACTION, _SUBJECT, _ONLY, PAGE),
+    (_FROM, _UNTIL, _ACTOR, _ACTION, _SUBJECT, _ONLY, SORT, PAGE),
 )

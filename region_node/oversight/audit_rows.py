@@ -1,4 +1,4 @@
-"""Rows of the region's own audit chain by filters, the newest first.
+"""Rows of the region's own audit chain by filters, the newest or the oldest first.
 
 No index serves the filters: each would cost every order a write. A read looks at a window of rows instead, whatever
 they hold, and a page at a limited number of windows. The next page continues from there.
@@ -18,6 +18,7 @@ from gateway.errors import invalid
 from gateway.store.port import Store, Transaction, Value
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from region_node.node.day_work import row_before
+from region_node.records.listing import Direction
 from region_node.requests.checks import require_length
 
 WINDOW = 5_000  # rows of one read: some milliseconds
@@ -27,15 +28,29 @@ _ACTION = re.compile(r"[A-Za-z0-9_]{0,64}", re.ASCII)
 
 
 class Window(NamedTuple):
-    """The selected rows, and the number before which the next ones stand; None where no row is left."""
+    """The selected rows, and the number behind which the next ones stand; None where no row is left."""
 
     rows: list[AuditRow]
     following: int | None
 
 
 @dataclass(frozen=True)
+class _Span:
+    """The rows between two numbers."""
+
+    after: int
+    before: int
+
+    def behind(self, place: int, *, in_reverse: bool) -> "_Span":
+        """Those that come behind a row in the list."""
+        if in_reverse:
+            return _Span(max(place, self.after), self.before)
+        return _Span(self.after, min(place, self.before))
+
+
+@dataclass(frozen=True)
 class Wanted:
-    """The filters of a list. Empty ones select all rows."""
+    """The filters of a list, and its direction. Empty filters select all rows."""
 
     start: int | None
     """Microseconds."""
@@ -44,6 +59,8 @@ class Wanted:
     action: str
     subject: str
     is_denied: bool
+    in_reverse: bool
+    """Whether the oldest row comes first."""
 
     @classmethod
     def of(cls, request: api.ListAuditRowsRequest) -> "Wanted":
@@ -54,7 +71,7 @@ class Wanted:
             raise invalid("action", "is no name of an action, as GetOrder", "不是操作名称，例如GetOrder")
         start = to_microseconds(from_timestamp(request.start_time)) if request.HasField("start_time") else None
         end = to_microseconds(from_timestamp(request.end_time)) if request.HasField("end_time") else None
-        return cls(start, end, request.actor, request.action, request.subject, request.denied)
+        return cls(start, end, request.actor, request.action, request.subject, request.denied, request.in_reverse)
 
     def conditions(self) -> Iterator[tuple[str, dict[str, Value]]]:
         """SQL conditions on a row, each with its parameters."""
@@ -73,51 +90,52 @@ class Wanted:
             yield "action = :denied", {"denied": DENIED}
 
 
-async def rows_before(store: Store, wanted: Wanted, place: int | None, limit: int) -> Window:
-    """At most `limit` rows of a page, which begins before the row `place`; None begins with the newest wanted row."""
-    after, end = await store.read(lambda tx: _bounds(tx, wanted))
+async def rows_behind(store: Store, wanted: Wanted, place: int | None, limit: int) -> Window:
+    """At most `limit` rows of a page, which begins behind the row `place`; None begins with the first wanted row."""
+    span = await store.read(lambda tx: _bounds(tx, wanted))
     found: list[AuditRow] = []
-    before: int | None = end if place is None else min(place, end)
     # Each window is a read of its own: other work goes on between them.
     for _ in range(WINDOWS):
-        if before is None or len(found) == limit:
-            break
-        look = partial(_window, wanted=wanted, after=after, before=before, limit=limit - len(found))
-        rows, before = await store.read(look)
+        if place is not None:
+            span = span.behind(place, in_reverse=wanted.in_reverse)
+        look = partial(_window, wanted=wanted, span=span, limit=limit - len(found))
+        rows, place = await store.read(look)
         found += rows
-    return Window(found, before)
+        if place is None or len(found) == limit:
+            break
+    return Window(found, place)
 
 
-def _bounds(tx: Transaction, wanted: Wanted) -> tuple[int, int]:
-    """The numbers of the row behind which the wanted rows stand, and of the one before which they do."""
+def _bounds(tx: Transaction, wanted: Wanted) -> _Span:
+    """The span of the wanted rows."""
     after = 0 if wanted.start is None else row_before(tx, wanted.start)
     last = audit.head(tx).sequence if wanted.end is None else row_before(tx, wanted.end)
-    return after, last + 1
+    return _Span(after, last + 1)
 
 
-def _window(tx: Transaction, wanted: Wanted, after: int, before: int, limit: int) -> Window:
-    span: dict[str, Value] = {"after": after, "before": before}
+def _window(tx: Transaction, wanted: Wanted, span: _Span, limit: int) -> Window:
+    within: dict[str, Value] = {"after": span.after, "before": span.before}
     conditions = ["1 = 1"]
     parameters: dict[str, Value] = {}
     for condition, values in wanted.conditions():
         conditions.append(condition)
         parameters |= values
-    looked = "SELECT * FROM audit WHERE sequence > :after AND sequence < :before ORDER BY sequence DESC LIMIT :window"
+    order = f"ORDER BY sequence {Direction.of(is_rising=wanted.in_reverse).word}"
+    inside = "FROM audit WHERE sequence > :after AND sequence < :before"
     rows = tx.all(
         AuditRow,
-        f"SELECT {audit.COLUMNS} FROM ({looked}) AS looked"  # noqa: S608 - names and conditions of this module
-        f" WHERE {' AND '.join(conditions)} ORDER BY sequence DESC LIMIT :limit",
+        f"SELECT {audit.COLUMNS} FROM (SELECT * {inside} {order} LIMIT :window) AS looked"  # noqa: S608 - names and conditions of this module
+        f" WHERE {' AND '.join(conditions)} {order} LIMIT :limit",
         window=WINDOW,
         limit=limit,
-        **span,
+        **within,
         **parameters,
     )
     last = tx.first(
         int,
-        "SELECT sequence FROM audit WHERE sequence > :after AND sequence < :before"
-        " ORDER BY sequence DESC LIMIT 1 OFFSET :skipped",
+        f"SELECT sequence {inside} {order} LIMIT 1 OFFSET :skipped",
         skipped=WINDOW - 1,
-        **span,
+        **within,
     )
     return Window(rows, last)
 

@@ -16,7 +16,7 @@ from region_node.node.operator_scopes import AUDIT_SERVICE, OperatorScopes
 from region_node.node.rules import OF_STAFF
 from region_node.node.witnessing.chain_rows import witnessed_chains
 from region_node.node.witnessing.witness import witnessed_heads
-from region_node.oversight.audit_rows import Wanted, message_of, rows_before
+from region_node.oversight.audit_rows import Wanted, message_of, rows_behind
 from region_node.requests.auditing import audited_call
 
 WALKS = 2  # through the chain at a time, each of which reads all of its rows
@@ -64,10 +64,10 @@ class AuditService(AuditServiceServicer):
         size, token = page_size(request.page_size), decode_token(_PAGE, request.page_token)
         place = key_number(token) if token else None
         # One row more tells whether the page is the last one.
-        found, before = await rows_before(self._fenced, wanted, place, size + 1)
+        found, last = await rows_behind(self._fenced, wanted, place, size + 1)
         page, following = page_of_bytes(_PAGE, map(message_of, found), size, lambda row: str(row.sequence))
-        if not following and before is not None:
-            following = encode_token(_PAGE, str(before))
+        if not following and last is not None:
+            following = encode_token(_PAGE, str(last))
         # A text of the caller that no row has stays out of the chain.
         subject = request.subject if page and request.subject else "-"
         await self._fenced.write(lambda tx: reading.record(tx, "ListAuditRows", subject, f"{len(page)} read"))

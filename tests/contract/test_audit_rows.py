@@ -115,6 +115,8 @@ def test_each_filter_selects_its_rows_and_pages_have_each_row_once(adapter: Adap
             if not request.HasField("end_time"):  # without the rows of the readings themselves
                 request.end_time.CopyFrom(to_timestamp(NOW + timedelta(minutes=1)))
             assert await reader.all(request) == numbers, request
+            request.in_reverse = True
+            assert await reader.all(request) == numbers[::-1], request
 
     scenario(adapter, told)
 
@@ -128,6 +130,8 @@ def test_a_page_looks_at_a_limited_number_of_rows_and_the_next_one_goes_on_behin
         request.page_token = first.next_page_token
         second = await reader.page(request)
         assert ([each.subject for each in second.rows], second.next_page_token) == (["o-1"], "")
+        first = await reader.page(api.ListAuditRowsRequest(actor=WANG, in_reverse=True))
+        assert ([each.subject for each in first.rows], bool(first.next_page_token)) == (["o-1"], True)
 
     scenario(adapter, told)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,6 +15,7 @@ from gateway.api.coordinator.v1.administration_pb2 import ListOrderSummariesResp
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import ListComplaintHeadersResponse
 from gateway.api.coordinator.v1.issue_service_pb2 import ListIssueHeadersResponse
 from gateway.api.coordinator.v1.problem_service_pb2 import ListProblemsResponse
+from gateway.api.region.v1.audit_service_pb2 import AuditRow, ListAuditRowsRequest, ListAuditRowsResponse
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsResponse
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsResponse
 from gateway.api.region.v1.issue_service_pb2 import ListIssuesResponse
@@ -49,7 +51,7 @@ from tests.unit.console_pages import (
 from tests.unit.joint_answers import joint_orders
 from tests.unit.network_answers import problem
 from tests.unit.test_complaint_report import read
-from tests.unit.test_coordinator_console import ADMIN
+from tests.unit.test_coordinator_console import ADMIN, risks
 from tests.unit.test_coordinator_console import CONSOLE as OF_COORDINATOR
 
 ORDERS = view_of("/orders")
@@ -234,6 +236,7 @@ LISTS: Sequence[tuple[WebConsole, str, Callable[[], Message]]] = [
     (OF_COORDINATOR, "/complaints", headers),
     (OF_COORDINATOR, "/problems", lambda: ListProblemsResponse(problems=[problem().problem])),
     (OF_COORDINATOR, "/issues", issue_headers),
+    (OF_COORDINATOR, "/risks", risks),
 ]
 
 
@@ -258,6 +261,29 @@ def test_each_heading_that_is_a_link_sorts_its_list_in_both_directions(
             query = query_of(next(each.href for each in table.head if each.text == title))
         assert sorted(each[title] for each in found) == ["ascending", "descending"]
         assert all(len(each) == 1 for each in found)
+
+
+class Chain(Calling):
+    """An audit chain of two rows."""
+
+    async def ask(self, rpc: Rpc[M], request: Message) -> M:
+        answer = rpc.answer()
+        if isinstance(request, ListAuditRowsRequest):
+            rows = [AuditRow(sequence=1), AuditRow(sequence=2)]
+            cast("ListAuditRowsResponse", answer).rows.extend(rows if request.in_reverse else rows[::-1])
+        return answer
+
+
+def test_the_audit_chain_is_read_in_both_directions_and_in_no_other_order() -> None:
+    view, told = view_of("/audit"), {}
+    for sort in ("", "sequence", "-sequence"):
+        table = shown_by(CONSOLE, view, visit(f"sort={sort}"), Chain()).tables[-1]
+        told[sort] = [row[0].text for row in table.rows], list(directions(table).values())
+    newest = ["2", "1"], ["descending"]
+    assert told == {"": newest, "-sequence": newest, "sequence": (["1", "2"], ["ascending"])}
+    for sort in ("time", "actor", "sequence,time"):
+        reason = refused(partial(shown_by, CONSOLE, view, visit(f"sort={sort}"), Chain()))
+        assert reason == Reason.REASON_ATTRIBUTE_UNSUPPORTED, sort
 
 
 def test_a_list_filtered_by_time_has_the_order_of_that_filter() -> None:

@@ -312,6 +312,7 @@ class ListAuditRowsRequest(_message.Message):
     ACTION_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     DENIED_FIELD_NUMBER: _builtins.int
+    IN_REVERSE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Page size, at most 500; 0 means 50. A page looks at no more than 100000 rows: it may be short, even empty, before
     the last one.
@@ -328,6 +329,8 @@ class ListAuditRowsRequest(_message.Message):
     """Filter by the subject, for example the id of an order or of a customer; at most 256 characters."""
     denied: _builtins.bool
     """Filter: denials only."""
+    in_reverse: _builtins.bool
+    """The oldest first. A token belongs to the order in which it was given."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Filter: rows from this time on."""
@@ -347,10 +350,11 @@ class ListAuditRowsRequest(_message.Message):
         action: _builtins.str = ...,
         subject: _builtins.str = ...,
         denied: _builtins.bool = ...,
+        in_reverse: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "denied", b"denied", "end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "denied", b"denied", "end_time", b"end_time", "in_reverse", b"in_reverse", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -368,7 +372,7 @@ class ListAuditRowsResponse(_message.Message):
     """Token for the next page; empty on the last."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditRow]:
-        """The rows, the newest first."""
+        """The rows, the newest first; with `in_reverse` the oldest."""
 
     def __init__(
         self,
