@@ -4,6 +4,7 @@ Every refusal carries a `Reason` of the contract; the status code and the texts 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import grpc
 from google.protobuf import any_pb2
@@ -22,19 +23,24 @@ _CHINESE = "_zh_cn"
 _DETAILS = "grpc-status-details-bin"
 _NEAREST = "nearest"  # the parameter that holds the known names similar to an unknown name, and their separator
 _BETWEEN = ", "
-# Refusals for want of room that other calls take.
-_ROOM_LATER = (
+NO_ROOM = (
     Reason.REASON_CALLS_TOO_MANY,
     Reason.REASON_CONNECTIONS_TOO_MANY,
+    Reason.REASON_REQUEST_BYTES_TOO_MANY,
+    Reason.REASON_SERVER_CALLS_TOO_MANY,
+)
+"""Refusals of a server that is busy with other calls, whatever the refused call is about."""
+# Refusals for want of room that other calls take, or other work.
+_ROOM_LATER = (
+    *NO_ROOM,
     Reason.REASON_DAY_WORK_TOO_MUCH,
     Reason.REASON_OPEN_WORK_TOO_MUCH,
     Reason.REASON_ORDERS_WAITING_TOO_MANY,
-    Reason.REASON_REQUEST_BYTES_TOO_MANY,
-    Reason.REASON_SERVER_CALLS_TOO_MANY,
 )
 # Bytes of one parameter in a status. A status travels in headers, which gRPC limits to 16 KiB, and repeats a text
 # several times.
 _TOLD_BYTES = 1024
+_REMEMBERED = 1024  # options of reasons: in a flood, each refusal asks for them several times
 
 
 class Refused(Exception):
@@ -94,6 +100,13 @@ def reason_name(reason: Reason.ValueType) -> str:
     return value.name.removeprefix(_PREFIX) if value is not None else str(reason)
 
 
+def reason_named(name: str) -> Reason.ValueType:
+    """The reason that travels under a name; unspecified where this version of the contract has none of it."""
+    value = Reason.DESCRIPTOR.values_by_name.get(_PREFIX + name)  # `Reason.keys()` is a new list of hundreds
+    return Reason.ValueType(value.number) if value is not None else Reason.REASON_UNSPECIFIED
+
+
+@lru_cache(_REMEMBERED)
 def _told(reason: Reason.ValueType) -> reason_pb2.ReasonOptions:
     value = Reason.DESCRIPTOR.values_by_number.get(reason)
     if value is None:  # a peer of a newer version may refuse for a reason that came later
@@ -175,8 +188,8 @@ def from_metadata(metadata: Iterable[tuple[str, str | bytes]]) -> Refused | None
     """The refusal that a status carries in its metadata; None without a reason of the contract."""
     for detail in details_in(metadata):
         info = error_details_pb2.ErrorInfo()
-        if unpacks(detail, info) and info.domain == DOMAIN and _PREFIX + info.reason in Reason.keys():
-            return Refused(Reason.Value(_PREFIX + info.reason), **dict(info.metadata))
+        if unpacks(detail, info) and info.domain == DOMAIN and (reason := reason_named(info.reason)):
+            return Refused(reason, **dict(info.metadata))
     return None
 
 

@@ -26,7 +26,7 @@ from opentelemetry.trace import SpanKind
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, status_code, to_status
+from gateway.errors import NO_ROOM, Refused, status_code, to_status
 from gateway.process.metrics import CallMetrics
 from gateway.process.tracing import Tracing
 from gateway.process.turns import owner
@@ -37,7 +37,7 @@ from gateway.rpc.calls import Call, current_call, enter
 from gateway.rpc.connections import ConnectionWatch
 from gateway.rpc.incidents import incident
 from gateway.rpc.request_streams import RequestReader, RequestStreams, arrived
-from gateway.rpc.shares import HeldBytes, Shares
+from gateway.rpc.shares import CALLS, HeldBytes, Shares
 from gateway.security.identity import Identity
 from gateway.security.peers import Caller, Peer, peer_of
 from gateway.security.revocations import Revocations
@@ -57,8 +57,7 @@ _CROWDED = (
     Reason.REASON_CONNECTIONS_TOO_MANY,
     Reason.REASON_SERVER_CALLS_TOO_MANY,
 )
-_NO_ROOM = frozenset({*_CROWDED, Reason.REASON_REQUEST_BYTES_TOO_MANY})
-_CROWDED_KEPT = 256  # refusals of callers and numbers of calls
+_CROWDED_KEPT = CALLS  # refusals, of each number of calls that one caller may have in a flood
 # Refusals for who somebody is, beside those with PERMISSION_DENIED.
 _NOTED = frozenset({Reason.REASON_CERTIFICATE_REVOKED, Reason.REASON_STAFF_PROOF_INVALID})
 _Request = TypeVar("_Request")
@@ -220,7 +219,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
                     return answer
                 except Refused as refused:
                     status = status_code(refused.reason).name
-                    if refused.reason in _NO_ROOM:
+                    if refused.reason in NO_ROOM:
                         self._count(refused.reason, context)
                     _detach(refused)
                     await _abort(context, refused)

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import DOMAIN, Refused, from_rpc_error, is_temporary, reason_name, status_code, text, to_status
+from gateway.errors import (
+    DOMAIN,
+    Refused,
+    from_rpc_error,
+    is_temporary,
+    reason_name,
+    reason_named,
+    status_code,
+    text,
+    to_status,
+)
 
 REASONS = sorted(set(Reason.values()) - {Reason.REASON_UNSPECIFIED})
 # What a header of gRPC takes, less the other headers.
@@ -26,6 +36,11 @@ def rpc_error(status: status_pb2.Status) -> grpc.aio.AioRpcError:
 
 def placeholders(template: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+
+
+def test_a_name_finds_its_reason_and_one_of_a_later_version_none() -> None:
+    assert [reason_named(reason_name(each)) for each in REASONS] == REASONS
+    assert {reason_named(each) for each in ("MOON_IN_THE_WAY", "")} == {Reason.REASON_UNSPECIFIED}
 
 
 def test_every_reason_has_a_status_and_both_texts_with_the_same_parameters() -> None:
