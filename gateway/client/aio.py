@@ -2,6 +2,9 @@
 
 import asyncio
 import math
+import random
+import time
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TypeVar
 
@@ -18,6 +21,7 @@ from gateway.client.repeating import (
     pause_of,
     tell_log,
 )
+from gateway.client.throttling import Throttle
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -66,6 +70,31 @@ class Repeating(grpc.aio.UnaryUnaryClientInterceptor):
             reraise=True,
         )
         return await retrying(attempt)
+
+
+class Throttling(grpc.aio.UnaryUnaryClientInterceptor):
+    """Refuses calls that the server would refuse for want of room; see `gateway.client.throttling`."""
+
+    def __init__(self) -> None:
+        self._throttles: defaultdict[str | bytes, Throttle] = defaultdict(Throttle)
+
+    async def intercept_unary_unary(
+        self,
+        continuation: Callable[[grpc.aio.ClientCallDetails, Q], Awaitable[grpc.aio.UnaryUnaryCall[Q, A]]],
+        client_call_details: grpc.aio.ClientCallDetails,
+        request: Q,
+    ) -> A | grpc.aio.UnaryUnaryCall[Q, A]:
+        """See gRPC. Raises Refused."""
+        throttle = self._throttles[client_call_details.method]
+        throttle.require_sent(time.monotonic(), random.random())
+        call = await continuation(client_call_details, request)
+        failure: grpc.RpcError | None = None
+        try:
+            await call
+        except grpc.aio.AioRpcError as error:
+            failure = error
+        throttle.note(failure, time.monotonic())
+        return call
 
 
 async def pages(rpc: Callable[[L], Awaitable[P]], request: L) -> AsyncGenerator[P, None]:

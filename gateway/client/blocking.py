@@ -1,13 +1,17 @@
 """Calls of threads: what a channel adds to each, the pages of a list, and watches."""
 
 import math
+import random
 import threading
+import time
+from collections import defaultdict
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
+from gateway.client.failures import Refused
 from gateway.client.repeating import (
     PATIENCE,
     Attempts,
@@ -18,6 +22,7 @@ from gateway.client.repeating import (
     pause_of,
     tell_log,
 )
+from gateway.client.throttling import Throttle
 
 if TYPE_CHECKING:  # a class of the stubs alone
     from grpc import _CallFuture
@@ -64,7 +69,8 @@ class Repeating(grpc.UnaryUnaryClientInterceptor):
 
         def attempt() -> "_CallFuture[A]":
             call = continuation(_Details(client_call_details, attempts.seconds()), request)
-            error = call.exception()
+            given: object = call  # the refusal of the next interceptor itself is no call that has failed
+            error = given if isinstance(given, Refused) else call.exception()
             if isinstance(error, grpc.RpcError):
                 raise attempts.failed(error) from error
             if error is not None:
@@ -75,6 +81,31 @@ class Repeating(grpc.UnaryUnaryClientInterceptor):
             stop=stop_before_delay(seconds), wait=pause_of, retry=retry_if_exception(may_pass), reraise=True
         )
         return retrying(attempt)
+
+
+class Throttling(grpc.UnaryUnaryClientInterceptor):
+    """Refuses calls that the server would refuse for want of room; see `gateway.client.throttling`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._throttles: defaultdict[str, Throttle] = defaultdict(Throttle)
+
+    def intercept_unary_unary(
+        self,
+        continuation: "Callable[[grpc.ClientCallDetails, Q], _CallFuture[A]]",
+        client_call_details: grpc.ClientCallDetails,
+        request: Q,
+    ) -> "_CallFuture[A]":
+        """See gRPC. Raises Refused."""
+        with self._lock:
+            throttle = self._throttles[client_call_details.method]
+            throttle.require_sent(time.monotonic(), random.random())
+        call = continuation(client_call_details, request)
+        failure = call.exception()
+        if failure is None or isinstance(failure, grpc.RpcError):
+            with self._lock:
+                throttle.note(failure, time.monotonic())
+        return call
 
 
 def pages(rpc: Callable[[L], P], request: L) -> Generator[P, None, None]:

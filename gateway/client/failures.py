@@ -1,6 +1,7 @@
 """The two failures of a call as its caller learns of them: a refusal, and no answer. Both are errors of gRPC."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import cast
 
 import grpc
@@ -46,10 +47,11 @@ class Refused(grpc.aio.AioRpcError):
         text: LocalizedText,
         parameters: Mapping[str, str],
         retry_after: float | None,
+        *,
+        is_local: bool = False,
     ) -> None:
         super().__init__(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details=text.en)
-        value = f"REASON_{name}"
-        self.reason = Reason.Value(value) if value in Reason.keys() else Reason.REASON_UNSPECIFIED
+        self.reason = errors.reason_named(name)
         self.name = name
         """The reason for programs, for example `NUMBER_INVALID`; the name of the status where no reason was told."""
         self.text = text
@@ -58,13 +60,20 @@ class Refused(grpc.aio.AioRpcError):
         """What the text names, by the names of the contract."""
         self.retry_after = retry_after
         """Seconds after which the server expects the same request again; None where it tells none."""
+        self.is_local = is_local
+        """Whether the client refused by itself, since the server has refused such calls: nothing was sent."""
 
     def __str__(self) -> str:
         return f"{self.name}: {self.text.en}"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Programs that share work among processes send their failures to each other."""
-        return type(self), (self.name, self.code(), self.text, self.parameters, self.retry_after)
+        made = partial(type(self), is_local=self.is_local)
+        return made, (self.name, self.code(), self.text, self.parameters, self.retry_after)
+
+    def by_client(self, retry_after: float) -> "Refused":
+        """The same refusal of a further call, by the client itself."""
+        return Refused(self.name, self.code(), self.text, self.parameters, retry_after, is_local=True)
 
     @property
     def field(self) -> str:

@@ -35,6 +35,8 @@ class Region:
     """The statement or token of the member of staff who acts through an operator system."""
     patience: float = PATIENCE
     """Seconds for a call with all its repeats, where the call names no timeout."""
+    throttles: bool = True
+    """Whether a channel refuses calls by itself that the node would refuse for want of room."""
 
     def __post_init__(self) -> None:
         try:
@@ -58,15 +60,17 @@ class Region:
         Raises CredentialsUnusable.
         """
         plain = grpc.secure_channel(self.node, self._credentials(), client_options(self._name))
-        return grpc.intercept_channel(plain, blocking.Repeating(self.patience))
+        throttling = [blocking.Throttling()] if self.throttles else []
+        return grpc.intercept_channel(plain, blocking.Repeating(self.patience), *throttling)
 
     def aio_channel(self) -> grpc.aio.Channel:
         """As `channel`, for one event loop of asyncio."""
+        throttling = [aio.Throttling()] if self.throttles else []
         return grpc.aio.secure_channel(
             self.node,
             self._credentials(),
             options=client_options(self._name),
-            interceptors=[aio.Repeating(self.patience)],
+            interceptors=[aio.Repeating(self.patience), *throttling],
         )
 
     @property

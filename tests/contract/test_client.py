@@ -4,12 +4,15 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from grpc_status import rpc_status
 
 from gateway import client
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
@@ -25,19 +28,21 @@ from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.client import Refused, Region, Unanswered
 from gateway.errors import Refused as Refusal
-from gateway.errors import invalid
+from gateway.errors import invalid, to_status
 from gateway.rpc.server import Service
 from gateway.security.tls import CredentialsUnusable
 from tests.contract.border_scene import COUNTER, NODE, ORDERS, PATIENCE_S
 from tests.contract.small_federation import FEDERATION, NOTHING_LISTENS, Certificates, serving
 
 Context = grpc.aio.ServicerContext[Message, Message]
-Failure = Refusal | grpc.StatusCode
+Failure = Refusal | grpc.StatusCode | Status
 WAIT = 5
 REQUEST = SubmitOrderRequest(request_id="R-1", order=OrderRequest(business="PAY"), wait=Duration(seconds=WAIT))
 AWAY = grpc.StatusCode.UNAVAILABLE
 LATER = Refusal(Reason.REASON_OPEN_WORK_TOO_MUCH)  # after 60 s
 FULL = Refusal(Reason.REASON_STORE_UNAVAILABLE)
+MANY = 200  # calls one after the other
+TIMEOUT = 30.0  # seconds: shorter than any time that a server here has its callers wait
 
 
 @dataclass
@@ -106,6 +111,8 @@ class Node:
 async def fail(failure: Failure, context: Context) -> None:
     if isinstance(failure, Refusal):
         raise failure
+    if isinstance(failure, Status):
+        await context.abort_with_status(rpc_status.to_status(failure))
     await context.abort(failure, "as the test wants")
 
 
@@ -115,15 +122,50 @@ def region_at(endpoint: str, certificates: Certificates, patience: float = PATIE
     return Region(endpoint, "sichuan", FEDERATION, directory, patience=patience)
 
 
+def after_a_minute(reason: Reason.ValueType) -> Status:
+    """A refusal that has its caller wait for a minute."""
+    status = to_status(Refusal(reason))
+    detail = next(each for each in status.details if each.type_url.endswith(RetryInfo.DESCRIPTOR.full_name))
+    detail.Pack(RetryInfo(retry_delay=Duration(seconds=60)))
+    return status
+
+
 @dataclass(frozen=True)
 class Way:
     """How a program calls."""
 
+    refused: Callable[[Region, int], Awaitable[list[Refused]]]
+    """The refusals of so many calls of a channel."""
     submit: Callable[[Region, float | None], Awaitable[Order]]
     orders: Callable[[Region], Awaitable[list[str]]]
     """The ids in all pages."""
     watched: Callable[[Region, WatchOrdersRequest, int], Awaitable[list[str]]]
     """The ids of the orders in so many messages."""
+
+
+async def refused_by_a_task(region: Region, number: int) -> list[Refused]:
+    refusals: list[Refused] = []
+    async with region.aio_channel() as channel:
+        for _ in range(number):
+            try:
+                await OrderServiceStub(channel).SubmitOrder(REQUEST, timeout=TIMEOUT)
+            except Refused as refused:
+                refusals.append(refused)
+    return refusals
+
+
+async def refused_by_a_thread(region: Region, number: int) -> list[Refused]:
+    def run() -> list[Refused]:
+        refusals: list[Refused] = []
+        with region.channel() as channel:
+            for _ in range(number):
+                try:
+                    OrderServiceStub(channel).SubmitOrder(REQUEST, timeout=TIMEOUT)
+                except Refused as refused:
+                    refusals.append(refused)
+        return refusals
+
+    return await asyncio.to_thread(run)
 
 
 async def submitted_by_a_task(region: Region, timeout: float | None) -> Order:
@@ -174,8 +216,8 @@ async def watched_by_a_thread(region: Region, request: WatchOrdersRequest, numbe
 
 
 WAYS = {
-    "task": Way(submitted_by_a_task, listed_by_a_task, watched_by_a_task),
-    "thread": Way(submitted_by_a_thread, listed_by_a_thread, watched_by_a_thread),
+    "task": Way(refused_by_a_task, submitted_by_a_task, listed_by_a_task, watched_by_a_task),
+    "thread": Way(refused_by_a_thread, submitted_by_a_thread, listed_by_a_thread, watched_by_a_thread),
 }
 
 
@@ -250,6 +292,48 @@ def test_where_nobody_listens_the_caller_learns_so_after_its_patience(
         runner.run(_submitted(way, region_at(NOTHING_LISTENS, certificates, patience=0.5)))
     # A machine that needs all of the patience for the first attempt has no refused connection to tell of.
     assert unanswered.value.code() in (AWAY, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+def test_a_client_sends_few_calls_to_a_node_without_room_and_refuses_the_others_in_its_words(
+    certificates: Certificates, runner: asyncio.Runner, way: Way
+) -> None:
+    async def story() -> None:
+        node = Node(failures=[after_a_minute(Reason.REASON_CALLS_TOO_MANY)] * MANY)
+        async with node.serving(certificates) as region:
+            refusals = await way.refused(region, MANY)
+        told = {(each.name, each.code(), each.text.en, each.text.zh_cn) for each in refusals}
+        by_client = [each for each in refusals if each.is_local]
+        assert len(told) == 1, "a refusal is the same whoever refuses"
+        assert len(node.submitted) == MANY - len(by_client)
+        assert 0 < len(node.submitted) < MANY / 4
+        assert all(each.is_temporary and 0 < (each.retry_after or 0) <= 60 for each in by_client)
+
+    runner.run(story())
+
+
+@pytest.mark.parametrize("reason", [Reason.REASON_OPEN_WORK_TOO_MUCH, Reason.REASON_ORDERS_WAITING_TOO_MANY])
+def test_a_refusal_of_one_order_keeps_no_other_order_from_the_node(
+    certificates: Certificates, runner: asyncio.Runner, way: Way, reason: Reason.ValueType
+) -> None:
+    async def story() -> None:
+        node = Node(failures=[after_a_minute(reason)] * 20)
+        async with node.serving(certificates) as region:
+            assert len(await way.refused(region, 20)) == 20
+        assert len(node.submitted) == 20
+
+    runner.run(story())
+
+
+def test_a_client_that_is_told_not_to_throttle_sends_every_call(
+    certificates: Certificates, runner: asyncio.Runner, way: Way
+) -> None:
+    async def story() -> None:
+        node = Node(failures=[after_a_minute(Reason.REASON_CALLS_TOO_MANY)] * 20)
+        async with node.serving(certificates) as region:
+            await way.refused(replace(region, throttles=False), 20)
+        assert len(node.submitted) == 20
+
+    runner.run(story())
 
 
 async def _submitted(way: Way, region: Region) -> Order:
