@@ -1,7 +1,7 @@
 """Customers who come whenever they like, whether or not those before them are done; by a Poisson process.
 
-As a module it is a client of its own process. A command is JSON in a line: `{"rate", "seconds", "seed"}` for customers
-who come at a rate of so many a second, `{"callers", "seconds"}` for callers who wait for their answers.
+As a module it is a client of its own process. A command is JSON in a line: `{"rate", "seconds", "seed", "throttles"}`
+for customers who come at a rate of so many a second, `{"callers", "seconds"}` for callers who wait for their answers.
 """
 
 import asyncio
@@ -24,7 +24,8 @@ import grpc
 import uvloop
 
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.errors import from_rpc_error
+from gateway.client import Unanswered, failure_of
+from gateway.client.aio import Throttling
 from gateway.security.tls import client_credentials, client_options
 from tests.bench.chain import credentials_in
 from tests.bench.load import ClientProcess, OrderWork, run_window
@@ -61,9 +62,10 @@ class LinesExhausted(Exception):
 class Arrivals:
     """Customers who come whenever they like: each takes a line that has no order, and gives it back."""
 
-    def __init__(self, channels: Sequence[grpc.aio.Channel], lines: Sequence[Line]) -> None:
+    def __init__(self, channels: Sequence[grpc.aio.Channel], lines: deque[Line]) -> None:
+        """`lines` are those without an order, which several such customers may share."""
         self._services = itertools.cycle([order_service(each) for each in channels])
-        self._free = deque(lines)
+        self._free = lines
         run = secrets.token_hex(4)
         self._ids = (f"{run}-{number}" for number in itertools.count())
 
@@ -75,10 +77,12 @@ class Arrivals:
         try:
             answer = await next(self._services).SubmitOrder(submission(next(self._ids), line), timeout=WAIT + 5)
         except grpc.aio.AioRpcError as error:
-            refused = from_rpc_error(error)
-            if refused is None and error.code() is grpc.StatusCode.UNAVAILABLE:
-                return False  # by gRPC itself: too many streams; whether the order was taken is not known
-            if refused is None or refused.reason not in REFUSED_FOR_LOAD:
+            failure = failure_of(error)
+            if isinstance(failure, Unanswered):
+                if failure.refused is None and failure.code() is grpc.StatusCode.UNAVAILABLE:
+                    return False  # by gRPC itself: too many streams; whether the order was taken is not known
+                raise
+            if failure.reason not in REFUSED_FOR_LOAD:
                 raise
             self._free.append(line)
             return False
@@ -123,9 +127,12 @@ class ArrivalsClient(ClientProcess):
     def __init__(self, endpoint: str, name: str, certificate: Path, log: Path) -> None:
         super().__init__("tests.bench.arrivals", [endpoint, name, str(certificate)], log)
 
-    def offer(self, rate: float, seconds: float, seed: int) -> Outcome:
-        """The fate of so many orders a second. Raises RuntimeError where the client failed."""
-        self.tell({"rate": rate, "seconds": seconds, "seed": seed})
+    def offer(self, rate: float, seconds: float, seed: int, *, throttles: bool) -> Outcome:
+        """The fate of so many orders a second, by a client that may throttle itself.
+
+        Raises RuntimeError where the client failed.
+        """
+        self.tell({"rate": rate, "seconds": seconds, "seed": seed, "throttles": throttles})
         return Outcome(**json.loads(self.answer()))
 
     def wait(self, callers: int, seconds: float) -> Window:
@@ -135,25 +142,30 @@ class ArrivalsClient(ClientProcess):
 
 
 @asynccontextmanager
-async def _connections(endpoint: str, name: str, certificate: Path) -> AsyncIterator[list[grpc.aio.Channel]]:
+async def _connections(
+    endpoint: str, name: str, certificate: Path, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()
+) -> AsyncIterator[list[grpc.aio.Channel]]:
     """Several connections of one client: gRPC would share one among them otherwise."""
     credentials = client_credentials(credentials_in(certificate), datetime.now(UTC))
     options = [*client_options(name), ("grpc.use_local_subchannel_pool", 1)]
     async with AsyncExitStack() as stack:
         yield [
-            await stack.enter_async_context(grpc.aio.secure_channel(endpoint, credentials, options))
+            await stack.enter_async_context(
+                grpc.aio.secure_channel(endpoint, credentials, options, interceptors=interceptors)
+            )
             for _ in range(_CONNECTIONS)
         ]
 
 
-async def _obey(channels: Sequence[grpc.aio.Channel]) -> None:
-    waiting = OrderWork(channels[0])
-    arrivals = Arrivals(channels, all_lines(customers=LINES)[CUSTOMERS:])
+async def _obey(plain: Sequence[grpc.aio.Channel], throttling: Sequence[grpc.aio.Channel]) -> None:
+    waiting = OrderWork(plain[0])
+    free = deque(all_lines(customers=LINES)[CUSTOMERS:])
+    arrivals = {False: Arrivals(plain, free), True: Arrivals(throttling, free)}
     while line := await asyncio.to_thread(sys.stdin.readline):
         command = json.loads(line)
         if "rate" in command:
             intended = list(starts(command["rate"], command["seconds"], random.Random(command["seed"])))
-            done: Outcome | Window = await offer(intended, arrivals.submit)
+            done: Outcome | Window = await offer(intended, arrivals[command["throttles"]].submit)
         else:
             done = await run_window(waiting, command["callers"], command["seconds"], [])
         print(json.dumps(dataclasses.asdict(done)), flush=True)
@@ -167,8 +179,11 @@ def main(endpoint: str, name: str, certificate: Path) -> None:
     """Sends orders to a server as it is told."""
 
     async def run() -> None:
-        async with _connections(endpoint, name, certificate) as channels:
-            await _obey(channels)
+        async with (
+            _connections(endpoint, name, certificate) as plain,
+            _connections(endpoint, name, certificate, [Throttling()]) as throttling,
+        ):
+            await _obey(plain, throttling)
 
     uvloop.run(run())
 

@@ -10,6 +10,7 @@ of the wait for a processor beside the flooding client.
 import asyncio
 import os
 import random
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -145,7 +146,7 @@ async def measure(
     source, pid = random.Random(17), federation.nodes[HOME][0].process.pid
     found = []
     async with federation.dial_region(HOME, f"{HOME}-{NEIGHBOUR}") as channel:
-        small = Arrivals([channel], all_lines(customers=CUSTOMERS + LINES)[CUSTOMERS:])
+        small = Arrivals([channel], deque(all_lines(customers=CUSTOMERS + LINES)[CUSTOMERS:]))
 
         async def sent() -> Outcome:
             return await offer(list(starts(rate, seconds, source)), small.submit)

@@ -2,14 +2,17 @@
 
 Callers who wait for their answers slow down with a slow system, and hide it. Here each order has an intended start, by
 a Poisson process, and its latency counts from that start: an order that could not even be sent in time is late. A small
-operator sends a few orders beside.
+operator sends a few orders beside. Each rate comes twice: by callers who send every order, and by callers who throttle
+themselves as `gateway.client` does. Neither repeats a refused order.
 """
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -97,6 +100,8 @@ FIGURES: dict[str, Callable[[Offer], float]] = {
 }
 """The figures of an offer, by their headings."""
 
+CLIENTS = {"every order sent": False, "gateway.client": True}
+"""Whether callers throttle themselves, by their name."""
 Offers = dict[float, list[Offer]]
 """The offers of all rounds, by their shares of the capacity."""
 
@@ -108,20 +113,20 @@ def on(engine: Engine) -> Profile:
 
 async def measure(
     federation: LocalFederation, client: ArrivalsClient, shares: Sequence[float], rounds: int, seconds: float, seed: int
-) -> Offers:
-    """Each share of the capacity once a round; the capacity is measured at the beginning of the round."""
+) -> dict[str, Offers]:
+    """Each share of the capacity once a round by each client; a round begins with a measurement of the capacity."""
     source = random.Random(seed)
-    found: Offers = {share: [] for share in shares}
+    found: dict[str, Offers] = {name: {share: [] for share in shares} for name in CLIENTS}
     async with federation.dial_region(HANDLING, f"{HANDLING}-{NEIGHBOUR}") as channel:
-        small = Arrivals([channel], all_lines(customers=LINES + _NEIGHBOURS)[LINES:])
+        small = Arrivals([channel], deque(all_lines(customers=LINES + _NEIGHBOURS)[LINES:]))
 
-        async def offered(capacity: float, share: float, seconds: float) -> Offer:
-            intended, number = list(starts(_RATE, seconds, source)), source.randrange(2**32)
-            beside = asyncio.create_task(offer(intended, small.submit))
-            orders = await asyncio.to_thread(client.offer, share * capacity, seconds, number)
+        async def offered(capacity: float, share: float, seconds: float, *, throttles: bool) -> Offer:
+            come = partial(client.offer, seed=source.randrange(2**32), throttles=throttles)
+            beside = asyncio.create_task(offer(list(starts(_RATE, seconds, source)), small.submit))
+            orders = await asyncio.to_thread(come, share * capacity, seconds)
             few = await beside
             await asyncio.sleep(_AFTERWARDS)
-            after = await asyncio.to_thread(client.offer, _EASY * capacity, min(seconds, _AFTERWARDS), number)
+            after = await asyncio.to_thread(come, _EASY * capacity, min(seconds, _AFTERWARDS))
             return Offer(seconds, capacity, orders, few, after)
 
         await asyncio.to_thread(client.wait, _CALLERS, min(1.0, seconds))  # to warm up
@@ -129,7 +134,8 @@ async def measure(
             capacity = (await asyncio.to_thread(client.wait, _CALLERS, seconds)).throughput
             for share in shares:
                 lasts = min(seconds, _LINES_USED * LINES / (share * capacity))
-                found[share].append(await offered(capacity, share, lasts))
+                for name, throttles in CLIENTS.items():
+                    found[name][share].append(await offered(capacity, share, lasts, throttles=throttles))
     return found
 
 
@@ -143,13 +149,13 @@ def medians(offers: Offers, heading: str) -> list[float]:
     return [Spread.of([FIGURES[heading](each) for each in rounds]).median for rounds in offers.values()]
 
 
-def shown(engine: str, offers: Offers) -> Table:
+def shown(name: str, offers: Offers) -> Table:
     """A row for each offered rate, medians over the rounds; and the curves, from the least rate to the greatest."""
     headings = ("in time, 1/s", "p50, ms", P99, "refused, 1/s")
     sparks = [f"{heading.partition(',')[0]}: {sparkline(medians(offers, heading))}" for heading in headings]
     capacity = Spread.of([each.capacity for rounds in offers.values() for each in rounds]).median
     found = Table(
-        title=f"{engine}: orders at a given rate; {_CALLERS} callers who wait get {capacity:,.0f} a second done",
+        title=f"{name}: orders at a given rate; {_CALLERS} callers who wait get {capacity:,.0f} a second done",
         caption=f"late: more than {LATE:g} s after the intended start\n" + "\n".join(sparks),
         title_justify="left",
         caption_justify="left",
@@ -163,22 +169,18 @@ def shown(engine: str, offers: Offers) -> Table:
 
 
 def drawn(found: dict[str, Offers]) -> bytes:
-    """A picture of all engines, in SVG: how much is done in time, and how long it takes."""
+    """A picture of all engines and clients, in SVG: how much is done in time, and how long it takes."""
     places = [f"{share:g}" for share in next(iter(found.values()))]
-    done = [
-        Curve(f"{engine}, % of the capacity", [100 * each for each in medians(offers, GOODPUT)])
-        for engine, offers in found.items()
-    ]
-    took = [
-        Curve(f"{engine}, {told}", medians(offers, heading))
-        for engine, offers in found.items()
-        for told, heading in (("accepted orders", P99), ("orders of the small operator", SMALL_P99))
-    ]
+    charts = {
+        "Orders done in time, % of the capacity, by the offered rate as a multiple of it": (GOODPUT, 100),
+        "p99 of accepted orders in ms, by the same": (P99, 1),
+        "p99 of the orders of the small operator in ms, by the same": (SMALL_P99, 1),
+    }
     return curves(
         places,
         {
-            "Orders done in time, by the offered rate as a multiple of the capacity": done,
-            "p99 in ms, by the same": took,
+            title: [Curve(name, [by * each for each in medians(offers, heading)]) for name, offers in found.items()]
+            for title, (heading, by) in charts.items()
         },
     )
 
@@ -221,7 +223,8 @@ def main(
             directory, others, rounds=rounds, seconds_per_round_and_share=seconds, late_seconds=LATE, seed=seed
         )
         for engine in chosen:
-            found[engine.value] = _measured(directory / engine.value, engine, shares, rounds, seconds, seed)
+            measured = _measured(directory / engine.value, engine, shares, rounds, seconds, seed)
+            found |= {f"{engine.value}, {name}": offers for name, offers in measured.items()}
     for name, offers in found.items():
         console().print(shown(name, offers))
     write_report(output, {"engines": {name: plain(offers) for name, offers in found.items()}, "conditions": conditions})
@@ -232,7 +235,7 @@ def main(
 
 def _measured(
     directory: Path, engine: Engine, shares: Sequence[float], rounds: int, seconds: float, seed: int
-) -> Offers:
+) -> dict[str, Offers]:
     operators = (OPERATOR, NEIGHBOUR)
     with running(directory, on(engine), customers=LINES + _NEIGHBOURS, operators=operators) as federation:
         client = ArrivalsClient(
