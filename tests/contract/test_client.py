@@ -311,6 +311,22 @@ def test_a_client_sends_few_calls_to_a_node_without_room_and_refuses_the_others_
     runner.run(story())
 
 
+def test_a_client_that_holds_orders_back_reads_all_the_same(certificates: Certificates, runner: asyncio.Runner) -> None:
+    async def story() -> None:
+        node = Node(failures=[after_a_minute(Reason.REASON_CALLS_TOO_MANY)] * MANY, pages={"": ("first", "")})
+        async with node.serving(certificates) as region, region.aio_channel() as channel:
+            orders = OrderServiceStub(channel)
+            held_back = False
+            while not held_back:
+                with pytest.raises(Refused) as refused:
+                    await orders.SubmitOrder(REQUEST, timeout=TIMEOUT)
+                held_back = refused.value.is_local
+            node.failures = []
+            assert [each.id for each in (await orders.ListOrders(ListOrdersRequest())).orders] == ["first"]
+
+    runner.run(story())
+
+
 @pytest.mark.parametrize("reason", [Reason.REASON_OPEN_WORK_TOO_MUCH, Reason.REASON_ORDERS_WAITING_TOO_MANY])
 def test_a_refusal_of_one_order_keeps_no_other_order_from_the_node(
     certificates: Certificates, runner: asyncio.Runner, way: Way, reason: Reason.ValueType
