@@ -43,8 +43,9 @@ def _in_turn(
         for search in own:
             if (found := search(message)) is not None:
                 return found
+        has = message.HasField  # looking the method up takes as long as its call
         for name, search in single:
-            if message.HasField(name) and (found := search(getattr(message, name))) is not None:
+            if has(name) and (found := search(getattr(message, name))) is not None:
                 return f"{name}.{found[0]}", found[1]
         for name, search in many:
             if inside := getattr(message, name):
