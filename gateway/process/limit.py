@@ -5,7 +5,6 @@ divided by the time that was needed is the factor by which the limit is off. Pur
 seconds.
 """
 
-from collections import Counter
 from collections.abc import Container
 
 ROUND = 16  # pieces of work whose mean counts: fewer would follow chance
@@ -69,13 +68,13 @@ class Shared:
     """Pieces of work under way, or their bytes, counted by their owners, who have fair shares of a limit."""
 
     def __init__(self) -> None:
-        self._of: Counter[str] = Counter()
+        self._of: dict[str, int] = {}
         self.count = 0
         """How many are under way."""
 
     def of(self, owner: str) -> int:
         """How many of an owner are under way."""
-        return self._of[owner]
+        return self._of.get(owner, 0)
 
     def of_all(self, owners: Container[str]) -> int:
         """How many of several owners are under way."""
@@ -83,16 +82,18 @@ class Shared:
 
     def has_room(self, owner: str, most: int, size: int = 1) -> bool:
         """Whether so many more of an owner may begin: there is room, or the owner has less than its share."""
-        return self.count + size <= most or (self._of[owner] + size) * len(self._of.keys() | {owner}) <= most
+        return self.count + size <= most or (self.of(owner) + size) * len(self._of.keys() | {owner}) <= most
 
     def enter(self, owner: str, size: int = 1) -> None:
         """Counts so many as under way."""
-        self._of[owner] += size
+        self._of[owner] = self._of.get(owner, 0) + size
         self.count += size
 
     def leave(self, owner: str, size: int = 1) -> None:
         """Counts them no more."""
         self.count -= size
-        self._of[owner] -= size
-        if not self._of[owner]:
+        left = self._of[owner] - size
+        if left:
+            self._of[owner] = left
+        else:
             del self._of[owner]

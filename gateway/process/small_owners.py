@@ -26,9 +26,9 @@ class SmallOwners:
 
     def note(self, owner: str, count: int, now: float, *, is_long: bool = False) -> None:
         """An owner has so many pieces at `now`: one of them comes then, or has been long then."""
-        _forget(self._small, now - PRESENT)
-        _forget(self.slow, now - BURST)
-        _forget(self._large, now - BURST)
+        for times, start in ((self._small, now - PRESENT), (self.slow, now - BURST), (self._large, now - BURST)):
+            while times and times[first := next(iter(times))] < start:
+                del times[first]
         self._small.pop(owner, None)
         if count > self._few:
             self.slow.pop(owner, None)
@@ -44,9 +44,3 @@ class SmallOwners:
 def _put_last(times: dict[str, float], owner: str, now: float) -> None:
     times.pop(owner, None)
     times[owner] = now
-
-
-def _forget(times: dict[str, float], start: float) -> None:
-    """Removes the owners before `start`."""
-    while times and times[first := next(iter(times))] < start:
-        del times[first]

@@ -13,7 +13,6 @@ from gateway.errors import Refused
 from gateway.security.identity import Identity
 
 _OF_ONE_REGION = (Role.ROLE_OPERATOR, Role.ROLE_STAFF)
-_NOBODY: frozenset[Role.ValueType] = frozenset()
 # The services of gRPC itself cannot carry the option: every identity of the federation may use them, and no stranger.
 _OF_GRPC = (
     health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
@@ -42,14 +41,15 @@ class AccessRules:
         methods = {f"/{service.full_name}/{method.name}": method for service in services for method in service.methods}
         options = {path: method.GetOptions().Extensions for path, method in methods.items()}
         self._requests = {path: method.input_type for path, method in methods.items()}
-        self._allowed: Mapping[str, frozenset[Role.ValueType]] = {
-            path: frozenset(said[access_pb2.allow]) for path, said in options.items()
+        self._allowed: Mapping[str, tuple[frozenset[Role.ValueType], str]] = {
+            path: (frozenset(said[access_pb2.allow]), methods[path].containing_service.name)
+            for path, said in options.items()
         }
         self._largest = {
             path: said[access_pb2.largest_request] for path, said in options.items() if said[access_pb2.largest_request]
         }
         self._without_staff = {path for path, said in options.items() if said[access_pb2.without_staff]}
-        self._callers = frozenset[Role.ValueType]().union(*self._allowed.values())
+        self._callers = frozenset[Role.ValueType]().union(*(roles for roles, _ in self._allowed.values()))
         self._own_region = own_region
         self._require_member = require_member
         self._require_scope = require_scope
@@ -61,7 +61,7 @@ class AccessRules:
         A call that is open goes on beyond the share: it was begun within.
         """
         self.require_allowed(identity, method)
-        if self._require_share is not None and identity.role == Role.ROLE_OPERATOR and not _is_of_grpc(method):
+        if self._require_share is not None and identity.role == Role.ROLE_OPERATOR and method in self._allowed:
             self._require_share(identity.name)
 
     def require_allowed(self, identity: Identity, method: str) -> None:
@@ -69,10 +69,11 @@ class AccessRules:
 
         Raises as `require_member` for a region, and as `require_scope` for an operator system.
         """
-        if _is_of_grpc(method) and identity.role != Role.ROLE_JOINER:
-            return
-        service = method[1:].rpartition("/")[0].rpartition(".")[2]
-        self.require_role(identity, self._allowed.get(method, _NOBODY), method, service)
+        allowed = self._allowed.get(method)
+        if allowed is not None:
+            self.require_role(identity, allowed[0], method, allowed[1])
+        elif not _is_of_grpc(method) or identity.role == Role.ROLE_JOINER:
+            raise Refused(Reason.REASON_PERMISSION_DENIED, identity=identity.path, method=method)
 
     def require_role(self, identity: Identity, roles: frozenset[Role.ValueType], method: str, service: str) -> None:
         """Raises as `require_allowed` unless the identity has one of the roles and may use the service, by its name."""

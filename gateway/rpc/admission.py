@@ -83,10 +83,10 @@ class Admission:
         Raises Refused with CALLS_TOO_MANY where that would take too long.
         """
         loop = asyncio.get_running_loop()
-        self._quiet = 0
-        self._note_caller(owner, loop.time())
+        self._quiet, waiting = 0, self._waiting.of(owner)
+        self._note_caller(owner, waiting + self._served.of(owner) + 1, loop.time())
         most = AMONG_OTHERS if self._limit is self._beside_few and owner in self._small else self._most()
-        if self._waiting.of(owner) or not self._served.has_room(owner, most):
+        if waiting or not self._served.has_room(owner, most):
             if self._waiting.ahead_of(owner) > PATIENCE * self._limit.rate:
                 raise Refused(Reason.REASON_CALLS_TOO_MANY, caller=owner, calls=str(calls))
             turn = loop.create_future()
@@ -117,6 +117,8 @@ class Admission:
 
     def _give_back(self, owner: str) -> None:
         self._served.leave(owner)
+        if not self._waiting:
+            return
         if self._limit is self._alone:
             self._let_begin()
             return
@@ -157,8 +159,8 @@ class Admission:
         if self._limit is self._beside_few and not self._small:
             self._limit = self._among_others
 
-    def _note_caller(self, owner: str, now: float) -> None:
-        self._small.note(owner, self._waiting.of(owner) + self._served.of(owner) + 1, now)
+    def _note_caller(self, owner: str, calls: int, now: float) -> None:
+        self._small.note(owner, calls, now)
         if not self._waiting.is_shared(owner, now):
             self._limit = self._alone
         else:
@@ -201,6 +203,16 @@ class Place:
         self._seconds = 0.0
         self._waits = 0
         self._is_closed = False
+
+    def __enter__(self) -> None:
+        """The current task serves the call."""
+        _place.set(self)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        # A flood of calls that are refused occupies the process, too.
+        if error is None or isinstance(error, Refused):
+            self.note(is_refused=error is not None)
+        self.close()
 
     def note(self, *, is_refused: bool = False) -> None:
         """The call has been served, or refused: it shows how busy the process is."""
@@ -250,34 +262,21 @@ class Place:
 _place: ContextVar[Place | None] = ContextVar("crossregion_place", default=None)
 
 
-@contextmanager
-def placed(place: Place) -> Iterator[None]:
-    """The current task serves the call of a place."""
-    _place.set(place)
-    try:
-        yield
-        place.note()
-    except Refused:  # a flood of calls that are refused occupies the process, too
-        place.note(is_refused=True)
-        raise
-    finally:
-        place.close()
-
-
 def current_place() -> Place | None:
     """The place of the call that the current task serves; None outside of one, and in a stream."""
     return _place.get()
 
 
-@contextmanager
-def elsewhere() -> Iterator[None]:
+class elsewhere:  # noqa: N801 - as those of contextlib
     """A part of a call in which others work: another region, a system of this one, or people."""
-    place = _place.get()
-    if place is None:
-        yield
-        return
-    place.pause()
-    try:
-        yield
-    finally:
-        place.resume()
+
+    __slots__ = ("_place",)
+
+    def __enter__(self) -> None:
+        self._place = _place.get()
+        if self._place is not None:
+            self._place.pause()
+
+    def __exit__(self, *_: object) -> None:
+        if self._place is not None:
+            self._place.resume()

@@ -14,7 +14,7 @@ import asyncio
 import inspect
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias, TypeVar, cast
@@ -32,7 +32,7 @@ from gateway.process.tracing import Tracing
 from gateway.process.turns import owner
 from gateway.rpc.access import AccessRules
 from gateway.rpc.acting import Acting, ActingStaff
-from gateway.rpc.admission import Admission, placed
+from gateway.rpc.admission import Admission
 from gateway.rpc.calls import Call, current_call, enter
 from gateway.rpc.connections import ConnectionWatch
 from gateway.rpc.incidents import incident
@@ -243,7 +243,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
 
     def _unary(self, serve: _Unary, reader: RequestReader) -> _Serve:
         async def answer(_: _Requests, context: _Context, held: HeldBytes | None) -> Message:
-            return await serve(await self._read_only(reader, context, held), context)
+            return await serve(self._taken(await reader.read_only(context.read(), held), context), context)
 
         return answer
 
@@ -255,7 +255,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         async def answer(requests: _Requests, context: _Context, held: HeldBytes | None) -> None:
             request: object
             if streams is None:
-                request = await self._read_only(reader, context, held)
+                request = self._taken(await reader.read_only(context.read(), held), context)
             else:
                 request = streams.read(requests, reader, lambda each: self._taken(each, context), held)
             answers = _Answers(context)
@@ -268,9 +268,6 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
                     await answers.write(response)
 
         return answer
-
-    async def _read_only(self, reader: RequestReader, context: _Context, held: HeldBytes | None) -> Message:
-        return self._taken(await reader.read_only(context.read(), held), context)
 
     def _taken(self, request: Message, context: _Context) -> Message:
         """A request of the current call, in the name of whoever acts. Raises Refused as `Acting.take`."""
@@ -340,7 +337,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         Raises Refused where it would wait too long.
         """
         place = await self.admission.begin(call.share, self._shares.of(call.share))
-        served = place.at_its_beginning() if method.streams else placed(place)
+        served: AbstractContextManager[None] = place.at_its_beginning() if method.streams else place
         with served, self._shares.holding(call.share) as held:
             self._enter(method, context, call, deadline)
             return await method.serve(requests, context, held)

@@ -1,7 +1,5 @@
 """How much of a server its callers may take: connections, calls, streams and bytes at a time, and bytes a second."""
 
-from collections import Counter
-
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -28,7 +26,7 @@ class Shares:
 
     def __init__(self) -> None:
         self._held: dict[str, int] = {}
-        self._connections: dict[str, Counter[str]] = {}
+        self._connections: dict[str, dict[str, int]] = {}
         """The calls of each caller by the connection on which they came."""
         self._count = 0
         self._bytes = Shared()
@@ -51,10 +49,10 @@ class Shares:
             raise Refused(Reason.REASON_CALLS_TOO_MANY, caller=caller, calls=str(held))
         connections = self._connections.get(caller)
         if connections is None:
-            connections = self._connections[caller] = Counter()
+            connections = self._connections[caller] = {}
         elif len(connections) >= CONNECTIONS and connection not in connections:
             raise Refused(Reason.REASON_CONNECTIONS_TOO_MANY, caller=caller, connections=str(len(connections)))
-        connections[connection] += 1
+        connections[connection] = connections.get(connection, 0) + 1
         self._held[caller] = held + 1
         self._count += 1
         return caller

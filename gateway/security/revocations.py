@@ -131,7 +131,7 @@ class Revocations:
 
     def require_in_force(self, peer: Peer) -> None:
         """Raises Refused with CERTIFICATE_REVOKED where a certificate of the peer, or of its issuer, is revoked."""
-        if any(self._is_revoked(*each) for each in peer.certificates):
+        if self._issuers and any(self._is_revoked(*each) for each in peer.certificates):
             raise Refused(Reason.REASON_CERTIFICATE_REVOKED)
 
     def names(self, certificate: x509.Certificate) -> bool:

@@ -10,7 +10,7 @@ from coordinator.registry.port import Registry
 from deploy.local.etcd import LocalEtcd
 from gateway.auditing.audit import Head
 from gateway.auditing.audit_heads import KeptHead
-from gateway.rpc.admission import Admission, placed
+from gateway.rpc.admission import Admission
 from tests.contract.registries import NOW, EtcdRegistries, Registries, heartbeat, run
 
 Ask = Callable[[Registry], Awaitable[object]]
@@ -21,7 +21,7 @@ async def waits_elsewhere(opened: Registries, ask: Ask) -> None:
     admission = Admission()
 
     async def call(registry: Registry) -> None:
-        with placed(await admission.begin("region/sichuan", 1)):
+        with await admission.begin("region/sichuan", 1):
             await ask(registry)
 
     async with opened() as registry:

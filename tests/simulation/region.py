@@ -28,7 +28,7 @@ from gateway.relay.envelopes import read_content
 from gateway.relay.queries import Asker
 from gateway.relay.sealed_batches import Act, SealedBatchTransport
 from gateway.relay.transport import Carrier
-from gateway.rpc.admission import Admission, placed
+from gateway.rpc.admission import Admission
 from gateway.security.identity import Identity
 from gateway.security.region_keys import RegionKeys
 from gateway.store.fenced import FencedStore
@@ -370,7 +370,7 @@ class Region:
             owner.set(share)
             if not self.ports.has_door:
                 return await work(node)
-            with placed(await self._door.begin(share, 1)):
+            with await self._door.begin(share, 1):
                 return await work(node)
 
         task = self.process.spawn(handle())

@@ -19,7 +19,6 @@ from gateway.rpc.admission import (
     Place,
     current_place,
     elsewhere,
-    placed,
 )
 from gateway.rpc.request_streams import RequestReader
 from gateway.rpc.shares import BYTES, Shares
@@ -45,7 +44,7 @@ class Scene:
         except Refused as refused:
             self.refused.append(refused)
             return
-        with placed(place):
+        with place:
             self.begun.append(owner)
             await self.may_end.wait()
 
@@ -314,7 +313,7 @@ def test_a_call_that_waits_for_somebody_else_leaves_its_place_to_others() -> Non
         is_answered = asyncio.Event()
 
         async def ask(owner: str) -> None:
-            with placed(await scene.admission.begin(owner, 1)):
+            with await scene.admission.begin(owner, 1):
 
                 async def wait() -> None:
                     with elsewhere():
@@ -342,16 +341,16 @@ def test_calls_show_how_busy_the_process_is_and_so_do_streams_that_are_refused_a
     async def scenario(scene: Scene) -> None:
         noted: list[bool] = []
         monkeypatch.setattr(scene.admission, "note", lambda *_, is_refused: noted.append(is_refused))
-        for served in (placed, Place.at_its_beginning):
+        for served in (lambda place: place, Place.at_its_beginning):
             with pytest.raises(Refused), served(await scene.admission.begin("one", 1)):
                 raise Refused(Reason.REASON_WATCHES_TOO_MANY)
         assert noted == [True, True]
-        with placed(await scene.admission.begin("one", 1)):
+        with await scene.admission.begin("one", 1):
             pass
         assert noted == [True, True, False]
         with Place.at_its_beginning(await scene.admission.begin("one", 1)):
             pass
-        for served in (placed, Place.at_its_beginning):
+        for served in (lambda place: place, Place.at_its_beginning):
             with pytest.raises(asyncio.CancelledError), served(await scene.admission.begin("one", 1)):
                 raise asyncio.CancelledError
         assert len(noted) == 3, "one that has ended otherwise may have waited for its caller"
@@ -407,7 +406,7 @@ def test_what_goes_on_behind_a_call_that_has_ended_takes_no_place() -> None:
 
         behind = []
         for _ in range(2 * AMONG_OTHERS):
-            with placed(await scene.admission.begin("one", 1)):
+            with await scene.admission.begin("one", 1):
                 behind.append(asyncio.ensure_future(go_on()))
                 await asyncio.sleep(0)
         may_go_on.set()
@@ -428,7 +427,7 @@ def test_a_call_whose_request_does_not_come_leaves_its_place_to_others(monkeypat
 
     async def scenario(scene: Scene) -> None:
         async def silent() -> None:
-            with placed(await scene.admission.begin("one", 1)):
+            with await scene.admission.begin("one", 1):
                 assert current_place() is not None
                 await reader.read_only(asyncio.Event().wait())
 
