@@ -3,7 +3,9 @@
 import zlib
 
 _MARK = b"\0"  # begins a difference; no receipt begins with it, since no field of a message has the number 0
-_WINDOW = -15  # 32 KiB, without a header (RFC 1951)
+_WINDOW = -15  # 32 KiB, without a header (RFC 1951): reads what a smaller one has written
+_SMALLEST = 10  # the least window is one of 1 KiB
+_AHEAD = 262  # bytes at the end of a window in which zlib looks for nothing
 _REACH = 32_768  # bytes of the envelope that a receipt can repeat
 _LEVEL, _MEMORY = 6, 4  # zlib sets up a larger memory for a long time, and makes nothing shorter by it
 
@@ -15,7 +17,10 @@ def difference(receipt: bytes, envelope: bytes) -> bytes:
     """
     if len(envelope) > _REACH:  # hardly anything of it would be found, after many milliseconds
         return receipt
-    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_DEFAULT_STRATEGY, envelope)
+    # The set-up of the largest window takes longer than the compression, and a window that holds both finds as much.
+    bits = (len(envelope) + len(receipt) + _AHEAD).bit_length()
+    window = max(_WINDOW, -max(_SMALLEST, bits))
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, window, _MEMORY, zlib.Z_DEFAULT_STRATEGY, envelope)
     packed = _MARK + packer.compress(receipt) + packer.flush()
     return packed if len(packed) < len(receipt) else receipt
 

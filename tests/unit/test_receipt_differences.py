@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -45,3 +46,13 @@ def test_a_receipt_that_is_stored_as_it_is_comes_back_too() -> None:
     receipt = unsigned_receipt(sent, answer, now=NOW, revision=1).content
     assert receipt_of(receipt, sent.envelope.content) == receipt
     assert len(difference(receipt, sent.envelope.content)) < len(receipt) / 2
+
+
+@pytest.mark.parametrize("bits", range(10, 15))
+@pytest.mark.parametrize("beyond", [-262, -131, 0])
+def test_a_receipt_repeats_the_beginning_of_an_envelope_of_any_size(bits: int, beyond: int) -> None:
+    envelope = Random(bits).randbytes((1 << bits) + beyond)
+    receipt = FIELD + envelope[:200]
+    packed = difference(receipt, envelope)
+    assert len(packed) < 40
+    assert receipt_of(packed, envelope) == receipt
