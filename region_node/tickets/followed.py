@@ -6,14 +6,15 @@ the owner's versions.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.store.port import Transaction
+from gateway.store.tables import prints_without
 from region_node.records.stored import Records
 from region_node.requests.caller import Caller, done_before, require_accepted
 from region_node.requests.rows import RequestKey
@@ -23,8 +24,8 @@ R = TypeVar("R")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Facts:
+@prints_without("number")
+class Facts(NamedTuple):
     """The fields of a ticket that determine the rights of regions."""
 
     name: str
@@ -36,7 +37,7 @@ class Facts:
     """Counted by the owner; 0 before it has the ticket."""
     state: int
     created: Timestamp
-    number: str = field(repr=False)
+    number: str
     """Of the customer, E.164; empty for none."""
     home: str
     """The home region of the number as the ticket says it; empty for none."""

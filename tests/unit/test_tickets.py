@@ -138,7 +138,7 @@ def test_its_origin_follows_the_owner_until_it_ends_and_keeps_its_own_words(tx: 
 
 
 def test_a_helper_follows_each_version_and_commands_the_owner(tx: SqliteTransaction) -> None:
-    helped = replace(DISPUTE, facts=lambda each: replace(facts(each), helpers=("henan", "sichuan")))
+    helped = replace(DISPUTE, facts=lambda each: facts(each)._replace(helpers=("henan", "sichuan")))
     store(tx, new(version=1))
     assert followers(helped.facts(new())) == ["guangdong", "henan"]
 
@@ -173,7 +173,7 @@ def test_a_refused_filing_is_kept_and_the_log_has_the_name_of_the_reason_alone(
 
 def test_the_owner_tells_the_origin_and_the_home_region_each_once() -> None:
     def told(home: str) -> Sequence[str]:
-        return followers(replace(facts(new()), home=home))
+        return followers(facts(new())._replace(home=home))
 
     assert told("henan") == ["guangdong", "henan"]
     assert told("guangdong") == ["guangdong"]

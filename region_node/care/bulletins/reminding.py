@@ -1,6 +1,5 @@
 """The reminder of a bulletin that this region has not read in time, to its person on duty."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from gateway.api.region.v1.bulletin_pb2 import Bulletin
@@ -35,5 +34,5 @@ def time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: 
     passed = EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED
     escalated = Escalated(1, passed, to_timestamp(now), bulletin.content.read_by_time)
     # The duty is that of this region, whoever has published the bulletin.
-    about = replace(facts(bulletin), owner=context.region)
+    about = facts(bulletin)._replace(owner=context.region)
     tell_body(tx, context, about, escalated, "RemindOfBulletin", BULLETIN_UNREAD, now)

@@ -101,7 +101,7 @@ def _tell(
     )
     escalated = Escalated(watched.calls or WARNING, trigger, to_timestamp(now), to_timestamp(limit))
     # The duty is that of this region, whichever leads the order.
-    about = replace(facts(order), owner=context.region)
+    about = facts(order)._replace(owner=context.region)
     part = f"{watched.key}/{watched.kind}"
     tell_body(tx, context, about, escalated, "EscalateJointOrder", matter, now, part=part)
 
