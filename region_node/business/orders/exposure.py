@@ -6,7 +6,7 @@ their scopes. Beyond it an order of an own customer waits for staff too. One of 
 since only the home region reviews it. Reviewed orders count for no limit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -62,7 +62,8 @@ def beyond_limit(tx: Transaction, context: OrderContext, order: Order, now: date
 
 def count_unreviewed(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
     """Counts an order within all limits, at its home region after its first steps."""
-    _count(tx, context, order, _limits(context, order), now)
+    if amount := _amount(context, order):
+        _count(tx, context, order, amount, _limits(context, order), now)
 
 
 def take_in(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
@@ -70,12 +71,15 @@ def take_in(tx: Transaction, context: OrderContext, order: Order, now: datetime)
 
     Raises Refused with OPERATOR_LIMIT_EXCEEDED before the first write.
     """
-    amount, limits = _amount(context, order), list(_scope_limits(context, order))
-    for limit in limits if amount else ():
+    amount = _amount(context, order)
+    if not amount:
+        return
+    limits = list(_scope_limits(context, order))
+    for limit in limits:
         if is_beyond(limit, _counted(tx, context, order, limit, now), amount):
             most = in_major_units(limit.most, context.node.currency)
             raise Refused(Reason.REASON_OPERATOR_LIMIT_EXCEEDED, operator=order.operator, limit=most)
-    _count(tx, context, order, limits, now)
+    _count(tx, context, order, amount, limits, now)
 
 
 def _amount(context: OrderContext, order: Order) -> int:
@@ -116,12 +120,11 @@ def _counted(tx: Transaction, context: OrderContext, order: Order, limit: Limit,
 
 
 def _count(
-    tx: Transaction, context: OrderContext, order: Order, limits: Iterator[Limit] | list[Limit], now: datetime
+    tx: Transaction, context: OrderContext, order: Order, amount: int, limits: Iterable[Limit], now: datetime
 ) -> None:
     """Adds an order to the totals of its limits. One that is completed gives nothing back, so it needs no row."""
-    amount, day = _amount(context, order), _day(context, now)
-    totals = [each.operator for each in limits if each.operator is not None] if amount else []
-    for operator in totals:
+    day = _day(context, now)
+    for operator in [each.operator for each in limits if each.operator is not None]:
         if order.state == rules.COMPLETED:
             count(tx, day, order.origin_region, operator, amount)
         else:

@@ -95,7 +95,7 @@ def adopt(
     keep_handling_fee(known, order)
     own_alerts = [alert for alert in known.jeopardy_alerts if alert.region == context.node.region]
     order.jeopardy_alerts.extend(alert for alert in own_alerts if alert not in order.jeopardy_alerts)
-    if order == known:
+    if order.version == known.version and order == known:
         return False
     close_books(tx, context, known, order, now)
     update_order(tx, order, now)
