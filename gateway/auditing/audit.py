@@ -121,19 +121,23 @@ def problem_text(kind: ChainProblemKind.ValueType, sequence: int, time: int | No
 
 def append(tx: Transaction, *, now: datetime, actor: str, action: str, subject: str, detail: str = "") -> None:
     """Adds a row. The detail carries no personal data."""
-    _append(tx, head(tx).sequence + 1, now, actor, action, subject, detail)
+    last = head(tx)
+    _append(tx, last, last.sequence + 1, now, actor, action, subject, detail)
 
 
 def append_after_loss(tx: Transaction, *, beyond: int, now: datetime, actor: str, subject: str, detail: str) -> int:
     """Adds a row that leaves out `beyond` numbers of rows, at least one, and names them; returns its number."""
-    first = head(tx).sequence + 1
+    last = head(tx)
+    first = last.sequence + 1
     sequence = first + beyond
-    _append(tx, sequence, now, actor, LOSS, subject, f"{_left_out(first, sequence - 1)}: {detail}")
+    _append(tx, last, sequence, now, actor, LOSS, subject, f"{_left_out(first, sequence - 1)}: {detail}")
     return sequence
 
 
-def _append(tx: Transaction, sequence: int, now: datetime, actor: str, action: str, subject: str, detail: str) -> None:
-    last, time = head(tx), to_microseconds(now)
+def _append(
+    tx: Transaction, last: Head, sequence: int, now: datetime, actor: str, action: str, subject: str, detail: str
+) -> None:
+    time = to_microseconds(now)
     salt = tx.keys.draw(SALT_BYTES) if tx.keys is not None else b""
     hashed = _hash(last.hash, _digest(salt, sequence, time, actor, action, subject, detail))
     tx.insert(AUDIT, AuditRow(sequence, time, actor, action, subject, detail, hashed, salt))

@@ -65,7 +65,8 @@ class Settler:
         committed = iter(errors)
         for delivered, receipt in zip(batch, opened, strict=True):
             error = receipt if isinstance(receipt, Refused) else next(committed)
-            await self._note(delivered, error, is_answered=not isinstance(receipt, Refused))
+            if error is not None or delivered.queued.failure:
+                await self._note(delivered, error, is_answered=not isinstance(receipt, Refused))
         return [not delivered.queued.failure for delivered in batch]
 
     async def _note(self, delivered: Delivered, error: Exception | None, *, is_answered: bool) -> None:

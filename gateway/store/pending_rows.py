@@ -44,7 +44,7 @@ class Rows(Generic[R]):
 
     def insert(self, key: Key, row: R) -> None:
         """Adds a new row. Raises RowPutTwice for a pending row of its key."""
-        if self._group(key) is not None:
+        if key in self.inserted or key in self.updated or key in self.kept:
             raise RowPutTwice(self.table.name)
         self._add(self.inserted, key, row)
 

@@ -313,8 +313,10 @@ class UnitTransaction(ABC):
 
     def _changing(self, table: Table[R]) -> Rows[R]:
         """The rows of a table that is about to change."""
-        unit, name, rows = self._unit, table.name, self._rows(table)
-        if unit.pending.get(name) is not rows:
+        unit, name = self._unit, table.name
+        rows = unit.pending.get(name)
+        if rows is None or rows.table is not table:
+            rows = self._rows(table)
             self._write([name])
             unit.pending[name] = rows
         if name in unit.known:

@@ -33,7 +33,7 @@ class SealBroken(Exception):
 
 
 _SELECT = "SELECT subject, key_id, wrapped, wrapped_by FROM data_keys WHERE subject"
-_FEW = 8  # subjects that are looked for one by one
+_FEW = 8  # subjects or contents that are handled one by one
 _ENVELOPES, _FORMERLY = "envelope/", "order/"
 """Data sealed under the second name opens under the first one, and ends with it."""
 
@@ -73,6 +73,8 @@ class Sealing:
 
 def seal_many(tx: Transaction, contents: Sequence[Sealing]) -> list[bytes]:
     """`seal` for each of many contents, in few statements."""
+    if len(contents) < _FEW:
+        return [seal(tx, each.subject, each.place, each.content) for each in contents]
     keys, subjects = _keys(tx), dict.fromkeys(each.subject for each in contents)
     _find_all(tx, list(subjects))
     known = tx.subject_keys
@@ -116,7 +118,8 @@ def open_if_kept(tx: Transaction, subject: str, place: str, sealed: bytes) -> by
 
 def open_many(tx: Transaction, contents: Sequence[Sealing]) -> list[bytes | None]:
     """`open_if_kept` for each of many sealed contents, in few statements."""
-    _find_all(tx, list(dict.fromkeys(each.subject for each in contents)))
+    if len(contents) >= _FEW:
+        _find_all(tx, list(dict.fromkeys(each.subject for each in contents)))
     return [open_if_kept(tx, each.subject, each.place, each.content) for each in contents]
 
 

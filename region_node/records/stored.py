@@ -214,7 +214,7 @@ GONE = -1
 _LAST = "last"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Events:
     """The changes of one kind in the order of commits: `key` is the column of the record's id."""
 
