@@ -12,6 +12,7 @@ from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, words_of
+from region_node.open_api.alarm_reports import ATTRIBUTES, report_in
 from region_node.open_api.alarm_tasks import ACKNOWLEDGING, CLEARING, AlarmTask, alarm_ids, told_task
 from region_node.open_api.alarms import (
     ACK_STATE,
@@ -44,6 +45,14 @@ def _list(asked: Asked) -> api.ListAlarmsRequest:
 def _listed(asked: Asked, response: api.ListAlarmsResponse) -> Listed:
     told = [told_alarm(each, asked.root, asked.fields) for each in response.alarms]
     return told_list(asked, ALARM, told, response.next_page_token, total_of(response))
+
+
+def _report(asked: Asked) -> api.ReportAlarmRequest:
+    return report_in(asked.body, asked.request_id)
+
+
+def _reported(asked: Asked, response: api.ReportAlarmResponse) -> Answer:
+    return told_created(asked, told_alarm(response.alarm, asked.root, asked.fields))
 
 
 def _get(asked: Asked) -> api.GetAlarmRequest:
@@ -110,6 +119,15 @@ ALARM_MANAGEMENT = Api(
                 rough=(STATE, ACK_STATE, SEVERITY, OBJECT, OBJECT_TYPE),
                 is_counted=True,
             ),
+        ),
+        Route.of(
+            "POST",
+            f"/{ALARM}",
+            f"{_SERVICE}/ReportAlarm",
+            _report,
+            _reported,
+            resource=_RESOURCE,
+            attributes=ATTRIBUTES,
         ),
         Route.of("GET", f"/{ALARM}/{{id}}", f"{_SERVICE}/GetAlarm", _get, _got, resource=_RESOURCE),
         Route.of(

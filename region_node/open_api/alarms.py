@@ -1,6 +1,6 @@
 """Alarms as TMF642 Alarm (v4), and what a merge patch changes of them. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from google.protobuf.message import Message
 
@@ -20,12 +20,14 @@ STATE, ACK_STATE, SEVERITY = "state", "ackState", "perceivedSeverity"
 OBJECT, OBJECT_TYPE = "alarmedObject.id", "alarmedObjectType"
 ACKNOWLEDGED, CLEARED = "acknowledged", "cleared"
 OBJECT_TYPES = ("site", "link", "service")
-_PLANNED, _UNPLANNED = "outOfService", "inService"
+OUTAGES: Mapping[str, bool] = {"inService": False, "outOfService": True}
+"""The words of an indicator, with whether the outage is planned."""
+_INDICATORS = {is_planned: word for word, is_planned in OUTAGES.items()}
 ALARM_TYPE = Extension(
     "CrossregionAlarm",
     "Alarm",
     Alarm.DESCRIPTOR,
-    {"source": "source", "ackTime": "ack_time", "crossedThreshold": "crossed_threshold", "faultId": "fault_id"},
+    {"ackTime": "ack_time", "crossedThreshold": "crossed_threshold", "faultId": "fault_id"},
 )
 
 
@@ -40,7 +42,8 @@ def told_alarm(alarm: Alarm, root: str, fields: Collection[str] = ()) -> JsonObj
         "id": alarm.id,
         "href": href_of(root, ALARM, alarm.id),
         "externalAlarmId": alarm.external_id,
-        "sourceSystemId": alarm.operator or alarm.id.partition("/")[0],
+        "sourceSystemId": alarm.source if alarm.operator else alarm.id.partition("/")[0],
+        "reportingSystemId": alarm.operator,
         "alarmType": f"{word}Alarm" if word else "",
         "perceivedSeverity": told_word(PerceivedSeverity.DESCRIPTOR, alarm.perceived_severity),
         "probableCause": alarm.probable_cause,
@@ -53,7 +56,7 @@ def told_alarm(alarm: Alarm, root: str, fields: Collection[str] = ()) -> JsonObj
         "alarmChangedTime": told_time(alarm, "change_time"),
         "alarmClearedTime": told_time(alarm, "clear_time"),
         "serviceAffecting": alarm.service_affecting,
-        "plannedOutageIndicator": _PLANNED if alarm.planned_outage else _UNPLANNED,
+        "plannedOutageIndicator": _INDICATORS[alarm.planned_outage],
         "alarmedObject": {"id": getattr(alarm.alarmed_object, kind)} if kind else {},
         "alarmedObjectType": kind or "",
         "affectedService": [{"id": each} for each in alarm.affected_services],
@@ -74,7 +77,7 @@ def list_request(query: Query) -> api.ListAlarmsRequest:
         unacknowledged=list(acknowledged) == [AlarmAckState.ALARM_ACK_STATE_UNACKNOWLEDGED],
     )
     if OBJECT_TYPE in query:
-        wanted = _object(query.get(OBJECT, ""), query[OBJECT_TYPE])
+        wanted = object_in(query.get(OBJECT, ""), query[OBJECT_TYPE])
         if OBJECT in query:
             request.alarmed_object.CopyFrom(wanted)
     return request
@@ -98,7 +101,8 @@ def _require(body: Attributes, name: str, word: str) -> None:
         raise unsupported(body.at(name), f"a change is state {CLEARED}, or ackState {ACKNOWLEDGED}", f"须为{word}")
 
 
-def _object(name: str, kind: str) -> NetworkObject:
+def object_in(name: str, kind: str) -> NetworkObject:
+    """The object of a kind with an id. Raises Refused for an unknown kind."""
     match kind:
         case "site":
             return NetworkObject(site=name)

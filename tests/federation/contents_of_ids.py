@@ -200,6 +200,7 @@ LATER_STATE: Mapping[str, str] = {
     "provider.FulfilmentService.Undo": "an order is undone once",
     "region.AlarmService.AcknowledgeAlarms": "an alarm was seen",
     "region.AlarmService.ClearAlarms": "an alarm is over",
+    "region.AlarmService.ReportAlarm": "a later event of an alarm is how it stands now",
     "region.BulletinService.ReadBulletin": "a member of staff has read a bulletin",
     "region.BulletinService.WithdrawBulletin": "a bulletin is withdrawn",
     "region.CustomerService.SetContactPreferences": "which contacts are permitted from now on; the id is a code's",

@@ -13,8 +13,8 @@ from gateway.values import base64url
 from gateway.web.routes import IDENTITY_VERIFICATION
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
-from tests.federation.probe import Probe, raised
 from tests.federation.running import Federation
+from tests.federation.test_open_api_alarms import ALARMS, new_alarm
 from tests.federation.test_open_api_customers import CUSTOMERS, new_customer
 from tests.federation.test_open_api_orders import product_order
 from tests.federation.test_open_api_problems import PROBLEMS, problem
@@ -64,12 +64,9 @@ async def customer(federation: Federation, web: WebCaller, guangdong: Counter) -
     return await made(federation, web, CUSTOMERS, body)
 
 
-async def alarm(federation: Federation, _: WebCaller, __: Counter) -> Known:
+async def alarm(federation: Federation, web: WebCaller, _: Counter) -> Known:
     """An alarm."""
-    probe = Probe(federation, "guangdong", federation.next_id())
-    await probe.report(raised("fuzzing", federation.clock.now()))
-    (found,) = await probe.alarms()
-    return Known(found.id)
+    return await made(federation, web, ALARMS, new_alarm(federation.next_id(), federation.clock.now()))
 
 
 async def business(_: Federation, __: WebCaller, ___: Counter) -> Known:

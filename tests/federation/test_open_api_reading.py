@@ -36,7 +36,8 @@ async def test_an_alarm_is_listed_read_acknowledged_and_cleared_as_by_grpc(
     listed = [each for each in (await web.ask("GET", query)).bodies if each["id"] == alarm.id]
     read = await web.ask("GET", place)
     assert (listed, read.status) == ([read.body], HTTPStatus.OK)
-    assert (read.body["href"], read.body["sourceSystemId"], read.body["externalAlarmId"]) == (place, "probe", "x")
+    assert (read.body["href"], read.body["externalAlarmId"]) == (place, "x")
+    assert (read.body["sourceSystemId"], read.body["reportingSystemId"]) == (probe.source, "probe")
     by_grpc = await probe.alarming.GetAlarm(api.GetAlarmRequest(alarm_id=alarm.id), timeout=CALL_SECONDS)
     assert by_grpc.alarm == alarm
     by_operator = await web.ask("PATCH", place, {"ackState": "acknowledged"})

@@ -45,7 +45,7 @@ CUSTOMER = Requester(staff_id="self-service", channel=Channel.CHANNEL_APP)
 DESK = f"region/{REGION}/operator/counter"
 # What nobody of staff has to do: a customer does it alone, or a system by itself. Whatever is not here needs a proof.
 ALONE = {
-    "AlarmService": ("GetAlarm", "ListAlarms", "SendAlarms", "WatchAlarms"),
+    "AlarmService": ("GetAlarm", "ListAlarms", "ReportAlarm", "SendAlarms", "WatchAlarms"),
     "AttachmentService": ("AttachFile", "GetAttachmentContent"),
     "BillingService": ("QueryBill", "QueryBills"),
     "CatalogueService": (

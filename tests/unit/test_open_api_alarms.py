@@ -13,6 +13,7 @@ from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, AlarmType, Networ
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.web.json_bodies import parsed
+from region_node.open_api.alarm_reports import ATTRIBUTES, report_in
 from region_node.open_api.alarm_tasks import ACKNOWLEDGING, CLEARING, AlarmTask, alarm_ids, told_task
 from region_node.open_api.alarms import ALARM_TYPE, change, list_request, told_alarm
 from region_node.open_api.samples import filled
@@ -108,6 +109,51 @@ def test_a_query_asks_for_the_smallest_list_of_the_rpc_that_has_all_of_it(
 def test_a_query_with_an_unknown_word_is_refused(query: Mapping[str, str]) -> None:
     with pytest.raises(Refused):
         list_request(query)
+
+
+def reported(body: Mapping[str, object], key: str = "") -> api.ReportAlarmRequest:
+    """The request of a new alarm that came as JSON."""
+    attributes = parsed(json.dumps(body).encode())
+    made = report_in(attributes, key)
+    attributes.close()
+    return made
+
+
+@pytest.mark.parametrize("state", ["raised", "updated", "cleared"])
+def test_what_is_told_of_an_alarm_reports_it_again(state: str) -> None:
+    alarm = filled(Alarm())
+    alarm.alarmed_object.link = "l1"
+    told = {name: value for name, value in told_alarm(alarm, ROOT).items() if name in (*ATTRIBUTES, "@type")}
+    times = {"updated": "alarmChangedTime", "cleared": "alarmClearedTime"}
+    for other, name in times.items():
+        if other != state:
+            told.pop(name)
+    made = reported({**told, "state": state, "ackState": "unacknowledged"})
+    report = made.report
+    assert (made.source, report.external_id) == (alarm.source, alarm.external_id)
+    for name in ("alarmed_object", "alarm_type", "perceived_severity", "probable_cause", "specific_problem"):
+        assert getattr(report, name) == getattr(alarm, name)
+    assert (report.service_affecting, report.planned_outage) == (alarm.service_affecting, alarm.planned_outage)
+    field = {"raised": "raise_time", "updated": "change_time", "cleared": "clear_time"}[state]
+    assert report.event_time == getattr(alarm, field)
+
+
+def test_an_alarm_without_an_id_is_known_by_its_key_or_by_object_type_cause_and_problem() -> None:
+    body = {
+        "alarmType": "Quality of Service Alarm",
+        "perceivedSeverity": "MAJOR",
+        "probableCause": "lossOfSignal",
+        "alarmedObject": {"id": "l1"},
+        "sourceSystemId": "ems",
+        "alarmRaisedTime": "2026-12-01T08:00:00+08:00",
+        "state": "raised",
+    }
+    assert reported(body, "K1").report.external_id == "K1"
+    assert reported({**body, "externalAlarmId": "a"}, "K1").report.external_id == "a"
+    same = reported(body).report.external_id
+    assert reported({**body, "perceivedSeverity": "minor"}).report.external_id == same
+    for other in ({"probableCause": "fire"}, {"alarmedObject": {"id": "l2"}}, {"alarmType": "equipmentAlarm"}):
+        assert reported({**body, **other}).report.external_id != same
 
 
 def test_a_merge_patch_acknowledges_or_clears_and_nothing_else() -> None:

@@ -127,6 +127,13 @@ def open_alarm(tx: Transaction, external: str) -> Alarm | None:
     return Alarm.FromString(body) if body is not None else None
 
 
+def last_alarm(tx: Transaction, external: str) -> Alarm | None:
+    """The last changed alarm with this key, also a cleared one; None where the key is new."""
+    sql = "SELECT body FROM alarms WHERE external = :external ORDER BY change DESC LIMIT 1"
+    body = tx.first(bytes, sql, external=external)
+    return Alarm.FromString(body) if body is not None else None
+
+
 def find_alarm(tx: Transaction, alarm_id: str) -> Alarm | None:
     """An alarm of this region; None for an unknown id."""
     body = tx.first(bytes, "SELECT body FROM alarms WHERE alarm_id = :id", id=alarm_id)

@@ -13,7 +13,7 @@ from gateway.api.region.v1.alarm_service_pb2 import AlarmReport
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import decode_token, encode_token, key_number, page_size, sequence_after
 from gateway.store.port import CommittedElsewhere, Store, Transaction
@@ -28,7 +28,7 @@ from region_node.network.measurements.alarm_rows import (
     list_alarms,
     require_alarm,
 )
-from region_node.network.measurements.objects import key_of
+from region_node.network.measurements.objects import key_of, object_by_id
 from region_node.network.measurements.streams import (
     Piece,
     PieceStream,
@@ -42,6 +42,7 @@ from region_node.records.listing import Position
 from region_node.records.watches import Follower
 from region_node.requests.auditing import audited_call
 from region_node.requests.changes import Changes
+from region_node.requests.checks import require_name
 
 PIECE_LIMIT = 500  # reports in one message
 _MOST_IDS = 500  # alarms in one acknowledgement
@@ -79,6 +80,25 @@ class AlarmService(AlarmServiceServicer):
         pieces = PieceStream(self._store, self._clock, f"alarms {sender[0]} {sender[1]}", taken)
         async for answer in pieces.answers(_pieces(request_iterator)):
             yield api.SendAlarmsResponse(last_sequence=answer.last_sequence, rejected=rejected_items(answer.rejected))
+
+    async def ReportAlarm(  # noqa: N802 - named by the contract
+        self,
+        request: api.ReportAlarmRequest,
+        context: grpc.aio.ServicerContext[api.ReportAlarmRequest, api.ReportAlarmResponse],
+    ) -> api.ReportAlarmResponse:
+        """See the contract."""
+        require_name("source", request.source)
+        report = request.report
+        if request.object_id:
+            if report.HasField("alarmed_object"):
+                raise invalid("object_id", "the report names the object", "报告已指明对象")
+            report.alarmed_object.CopyFrom(object_by_id(self._context.federation.network, request.object_id))
+        if not self._store.accepts_new_work():
+            raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+        sender = (current_call().identity.name, request.source)
+        now = self._clock.now()
+        found = await self._store.write(lambda tx: alarms.report_one(tx, self._context, sender, report, now))
+        return api.ReportAlarmResponse(alarm=found)
 
     async def GetAlarm(  # noqa: N802 - named by the contract
         self,

@@ -23,6 +23,7 @@ from region_node.network.measurements.alarm_rows import (
     find_alarm,
     is_cleared,
     keep,
+    last_alarm,
     next_number,
     open_alarm,
     require_alarm,
@@ -71,6 +72,20 @@ def take(
             rejected.append(Rejected(sequence, refused))
     failpoints.reach(BEFORE_COMMIT)
     return rejected
+
+
+def report_one(
+    tx: Transaction, context: RegionContext, sender: tuple[str, str], report: AlarmReport, now: datetime
+) -> Alarm:
+    """Processes a report outside any stream, where its time stands for the order. Returns the alarm after it.
+
+    Raises Refused, before it writes, for an unacceptable report.
+    """
+    require_name("external_id", report.external_id)
+    last = last_alarm(tx, external_key(*sender, report.external_id))
+    if last is not None and _is_known(last, report.state, _time(report, now)):
+        return last
+    return _report(tx, context, sender, report, now)
 
 
 def cross(
@@ -156,8 +171,8 @@ def clear(
 
 def _report(
     tx: Transaction, context: RegionContext, sender: tuple[str, str], report: AlarmReport, now: datetime
-) -> None:
-    """Processes a report. Raises Refused, before it writes, for an unacceptable one."""
+) -> Alarm:
+    """Processes a report. Returns its alarm. Raises Refused, before it writes, for an unacceptable one."""
     require_name("external_id", report.external_id)
     time = _time(report, now)
     there = open_alarm(tx, external_key(*sender, report.external_id))
@@ -165,14 +180,14 @@ def _report(
         if there is None:
             raise Refused(Reason.REASON_ALARM_NOT_FOUND, alarm=report.external_id)
         _clear(tx, context, there, time, now)
-        return
+        return there
     if report.state not in (RAISED, UPDATED):
         raise invalid("state", "not set", "未填写")
     told = _told(context, report)
     if there is None:
         told.operator, told.source = sender
         _raise(tx, context, told, time, now)
-        return
+        return told
     after = Alarm()
     after.CopyFrom(there)
     after.MergeFrom(told)
@@ -181,8 +196,20 @@ def _report(
     after.service_affecting, after.planned_outage = told.service_affecting, told.planned_outage
     if after != there:
         after.state = UPDATED
+        after.event_time.CopyFrom(report.event_time)
         after.affected_services[:] = affected_services(context.federation.network, key_of(after.alarmed_object))
         changed(tx, context, after, now)
+    return after
+
+
+def _is_known(last: Alarm, state: AlarmState.ValueType, time: datetime) -> bool:
+    """Whether the last alarm of a name has this event, or a later one."""
+    told = from_timestamp(last.event_time if last.HasField("event_time") else last.raise_time)
+    if is_cleared(last):
+        # The time at which staff cleared it is that of another clock, and no event of its system.
+        ended = told if last.clear_user else from_timestamp(last.clear_time)
+        return state == CLEARED or time <= ended
+    return time < told or (state == RAISED and time <= from_timestamp(last.raise_time))
 
 
 def _told(context: RegionContext, report: AlarmReport) -> Alarm:

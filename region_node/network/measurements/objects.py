@@ -28,6 +28,20 @@ def require_own(network: NetworkRegistry, region: str, kind: str, name: str) -> 
     return f"{kind}/{name}"
 
 
+def object_by_id(network: NetworkRegistry, name: str) -> NetworkObject:
+    """The object with an id, of whatever kind.
+
+    Raises Refused with NETWORK_OBJECT_UNKNOWN, or REQUEST_INVALID where objects of several kinds have the id.
+    """
+    kinds = ((SITE, network.sites), (LINK, network.links), (SERVICE, network.services))
+    found = [kind for kind, known in kinds if name in known]
+    if not found:
+        raise Refused(Reason.REASON_NETWORK_OBJECT_UNKNOWN, object=name)
+    if len(found) > 1:
+        raise invalid("object_id", f"is the id of a {' and of a '.join(found)}", "对应多种网络资源")
+    return object_of(f"{found[0]}/{name}")
+
+
 def key_of(about: NetworkObject) -> str:
     """The key of an object; empty where none is set."""
     kind = about.WhichOneof("object")

@@ -30,7 +30,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)gateway/api/region/v1/alarm_service.proto\x12\x15gateway.api.region.v1\x1a\'gateway/api/federation/v1/problem.proto\x1a!gateway/api/region/v1/alarm.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\x03\n\x0b\x41larmReport\x12\x13\n\x0b\x65xternal_id\x18\x01 \x01(\t\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32!.gateway.api.region.v1.AlarmState\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12<\n\x0e\x61larmed_object\x18\x04 \x01(\x0b\x32$.gateway.api.region.v1.NetworkObject\x12\x34\n\nalarm_type\x18\x05 \x01(\x0e\x32 .gateway.api.region.v1.AlarmType\x12H\n\x12perceived_severity\x18\x06 \x01(\x0e\x32,.gateway.api.federation.v1.PerceivedSeverity\x12\x16\n\x0eprobable_cause\x18\x07 \x01(\t\x12\x18\n\x10specific_problem\x18\x08 \x01(\t\x12\x19\n\x11service_affecting\x18\t \x01(\x08\x12\x16\n\x0eplanned_outage\x18\n \x01(\x08\"p\n\x11SendAlarmsRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x16\n\x0e\x66irst_sequence\x18\x02 \x01(\x03\x12\x33\n\x07reports\x18\x03 \x03(\x0b\x32\".gateway.api.region.v1.AlarmReport\"b\n\x12SendAlarmsResponse\x12\x15\n\rlast_sequence\x18\x01 \x01(\x03\x12\x35\n\x08rejected\x18\x02 \x03(\x0b\x32#.gateway.api.region.v1.RejectedItem\"\x84\x01\n\x0cRejectedItem\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\x34\n\x07message\x18\x03 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\"#\n\x0fGetAlarmRequest\x12\x10\n\x08\x61larm_id\x18\x01 \x01(\t\"?\n\x10GetAlarmResponse\x12+\n\x05\x61larm\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Alarm\"\xaa\x02\n\x11ListAlarmsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x17\n\x0finclude_cleared\x18\x03 \x01(\x08\x12\x16\n\x0eunacknowledged\x18\x04 \x01(\x08\x12<\n\x0e\x61larmed_object\x18\x05 \x01(\x0b\x32$.gateway.api.region.v1.NetworkObject\x12\x44\n\x0eleast_severity\x18\x06 \x01(\x0e\x32,.gateway.api.federation.v1.PerceivedSeverity\x12\x0c\n\x04skip\x18\x07 \x01(\x05\x12\x17\n\x0fshow_total_size\x18\x08 \x01(\x08\x12\x12\n\nin_reverse\x18\t \x01(\x08\"\x83\x01\n\x12ListAlarmsResponse\x12,\n\x06\x61larms\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Alarm\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x17\n\ntotal_size\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\r\n\x0b_total_size\"-\n\x18\x41\x63knowledgeAlarmsRequest\x12\x11\n\talarm_ids\x18\x01 \x03(\t\"I\n\x19\x41\x63knowledgeAlarmsResponse\x12,\n\x06\x61larms\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Alarm\"\'\n\x12\x43learAlarmsRequest\x12\x11\n\talarm_ids\x18\x01 \x03(\t\"C\n\x13\x43learAlarmsResponse\x12,\n\x06\x61larms\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Alarm\"#\n\x12WatchAlarmsRequest\x12\r\n\x05token\x18\x01 \x01(\t\"Q\n\x13WatchAlarmsResponse\x12+\n\x05\x61larm\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Alarm\x12\r\n\x05token\x18\x02 \x01(\t2\xd2\x05\n\x0c\x41larmService\x12z\n\nSendAlarms\x12(.gateway.api.region.v1.SendAlarmsRequest\x1a).gateway.api.region.v1.SendAlarmsResponse\"\x13\x90\x02\x02\xaa\xbb\x18\x01\x02\xc0\xbb\x18\x80\x80\x80\x02\xd0\xbb\x18\x01(\x01\x30\x01\x12j\n\x08GetAlarm\x12&.gateway.api.region.v1.GetAlarmRequest\x1a\'.gateway.api.region.v1.GetAlarmResponse\"\r\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x12p\n\nListAlarms\x12(.gateway.api.region.v1.ListAlarmsRequest\x1a).gateway.api.region.v1.ListAlarmsResponse\"\r\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x12\x80\x01\n\x11\x41\x63knowledgeAlarms\x12/.gateway.api.region.v1.AcknowledgeAlarmsRequest\x1a\x30.gateway.api.region.v1.AcknowledgeAlarmsResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12n\n\x0b\x43learAlarms\x12).gateway.api.region.v1.ClearAlarmsRequest\x1a*.gateway.api.region.v1.ClearAlarmsResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12u\n\x0bWatchAlarms\x12).gateway.api.region.v1.WatchAlarmsRequest\x1a*.gateway.api.region.v1.WatchAlarmsResponse\"\r\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)gateway/api/region/v1/alarm_service.proto\x12\x15gateway.api.region.v1\x1a\'gateway/api/federation/v1/problem.proto\x1a!gateway/api/region/v1/alarm.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\x03\n\x0b\x41larmReport\x12\x13\n\x0b\x65xternal_id\x18\x01 \x01(\t\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32!.gateway.api.region.v1.AlarmState\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12<\n\x0e\x61larmed_object\x18\x04 \x01(\x0b\x32$.gateway.api.region.v1.NetworkObject\x12\x34\n\nalarm_type\x18\x05 \x01(\x0e\x32 .gateway.api.region.v1.AlarmType\x12H\n\x12perceived_severity\x18\x06 \x01(\x0e\x32,.gateway.api.federation.v1.PerceivedSeverity\x12\x16\n\x0eprobable_cause\x18\x07 \x01(\t\x12\x18\n\x10specific_problem\x18\x08 \x01(\t\x12\x19\n\x11service_affecting\x18\t \x01(\x08\x12\x16\n\x0eplanned_outage\x18\n \x01(\x08\"p\n\x11SendAlarmsRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x16\n\x0e\x66irst_sequence\x18\x02 \x01(\x03\x12\x33\n\x07reports\x18\x03 \x03(\x0b\x32\".gateway.api.region.v1.AlarmReport\"b\n\x12SendAlarmsResponse\x12\x15\n\rlast_sequence\x18\x01 \x01(\x03\x12\x35\n\x08rejected\x18\x02 \x03(\x0b\x32#.gateway.api.region.v1.RejectedItem\"\x84\x01\n\x0cRejectedItem\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\x34\n\x07message\x18\x03 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\"k\n\x12ReportAlarmRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x32\n\x06report\x18\x02 \x01(\x0b\x32\".gateway.api.region.v1.AlarmReport\x12\x11\n\tobject_id\x18\x03 \x01(\t\"B\n\x13ReportAlarmResponse\x12+\n\x05\x61larm\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Alarm\"#\n\x0fGetAlarmRequest\x12\x10\n\x08\x61larm_id\x18\x01 \x01(\t\"?\n\x10GetAlarmResponse\x12+\n\x05\x61larm\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Alarm\"\xaa\x02\n\x11ListAlarmsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x17\n\x0finclude_cleared\x18\x03 \x01(\x08\x12\x16\n\x0eunacknowledged\x18\x04 \x01(\x08\x12<\n\x0e\x61larmed_object\x18\x05 \x01(\x0b\x32$.gateway.api.region.v1.NetworkObject\x12\x44\n\x0eleast_severity\x18\x06 \x01(\x0e\x32,.gateway.api.federation.v1.PerceivedSeverity\x12\x0c\n\x04skip\x18\x07 \x01(\x05\x12\x17\n\x0fshow_total_size\x18\x08 \x01(\x08\x12\x12\n\nin_reverse\x18\t \x01(\x08\"\x83\x01\n\x12ListAlarmsResponse\x12,\n\x06\x61larms\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Alarm\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x17\n\ntotal_size\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\r\n\x0b_total_size\"-\n\x18\x41\x63knowledgeAlarmsRequest\x12\x11\n\talarm_ids\x18\x01 \x03(\t\"I\n\x19\x41\x63knowledgeAlarmsResponse\x12,\n\x06\x61larms\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Alarm\"\'\n\x12\x43learAlarmsRequest\x12\x11\n\talarm_ids\x18\x01 \x03(\t\"C\n\x13\x43learAlarmsResponse\x12,\n\x06\x61larms\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Alarm\"#\n\x12WatchAlarmsRequest\x12\r\n\x05token\x18\x01 \x01(\t\"Q\n\x13WatchAlarmsResponse\x12+\n\x05\x61larm\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Alarm\x12\r\n\x05token\x18\x02 \x01(\t2\xc6\x06\n\x0c\x41larmService\x12z\n\nSendAlarms\x12(.gateway.api.region.v1.SendAlarmsRequest\x1a).gateway.api.region.v1.SendAlarmsResponse\"\x13\x90\x02\x02\xaa\xbb\x18\x01\x02\xc0\xbb\x18\x80\x80\x80\x02\xd0\xbb\x18\x01(\x01\x30\x01\x12r\n\x0bReportAlarm\x12).gateway.api.region.v1.ReportAlarmRequest\x1a*.gateway.api.region.v1.ReportAlarmResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12j\n\x08GetAlarm\x12&.gateway.api.region.v1.GetAlarmRequest\x1a\'.gateway.api.region.v1.GetAlarmResponse\"\r\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x12p\n\nListAlarms\x12(.gateway.api.region.v1.ListAlarmsRequest\x1a).gateway.api.region.v1.ListAlarmsResponse\"\r\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x12\x80\x01\n\x11\x41\x63knowledgeAlarms\x12/.gateway.api.region.v1.AcknowledgeAlarmsRequest\x1a\x30.gateway.api.region.v1.AcknowledgeAlarmsResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12n\n\x0b\x43learAlarms\x12).gateway.api.region.v1.ClearAlarmsRequest\x1a*.gateway.api.region.v1.ClearAlarmsResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12u\n\x0bWatchAlarms\x12).gateway.api.region.v1.WatchAlarmsRequest\x1a*.gateway.api.region.v1.WatchAlarmsResponse\"\r\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ALARMSERVICE'].methods_by_name['SendAlarms']._loaded_options = None
   _globals['_ALARMSERVICE'].methods_by_name['SendAlarms']._serialized_options = b'\220\002\002\252\273\030\001\002\300\273\030\200\200\200\002\320\273\030\001'
+  _globals['_ALARMSERVICE'].methods_by_name['ReportAlarm']._loaded_options = None
+  _globals['_ALARMSERVICE'].methods_by_name['ReportAlarm']._serialized_options = b'\220\002\002\252\273\030\001\002\320\273\030\001'
   _globals['_ALARMSERVICE'].methods_by_name['GetAlarm']._loaded_options = None
   _globals['_ALARMSERVICE'].methods_by_name['GetAlarm']._serialized_options = b'\220\002\001\252\273\030\002\002\003\320\273\030\001'
   _globals['_ALARMSERVICE'].methods_by_name['ListAlarms']._loaded_options = None
@@ -57,26 +59,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SENDALARMSRESPONSE']._serialized_end=919
   _globals['_REJECTEDITEM']._serialized_start=922
   _globals['_REJECTEDITEM']._serialized_end=1054
-  _globals['_GETALARMREQUEST']._serialized_start=1056
-  _globals['_GETALARMREQUEST']._serialized_end=1091
-  _globals['_GETALARMRESPONSE']._serialized_start=1093
-  _globals['_GETALARMRESPONSE']._serialized_end=1156
-  _globals['_LISTALARMSREQUEST']._serialized_start=1159
-  _globals['_LISTALARMSREQUEST']._serialized_end=1457
-  _globals['_LISTALARMSRESPONSE']._serialized_start=1460
-  _globals['_LISTALARMSRESPONSE']._serialized_end=1591
-  _globals['_ACKNOWLEDGEALARMSREQUEST']._serialized_start=1593
-  _globals['_ACKNOWLEDGEALARMSREQUEST']._serialized_end=1638
-  _globals['_ACKNOWLEDGEALARMSRESPONSE']._serialized_start=1640
-  _globals['_ACKNOWLEDGEALARMSRESPONSE']._serialized_end=1713
-  _globals['_CLEARALARMSREQUEST']._serialized_start=1715
-  _globals['_CLEARALARMSREQUEST']._serialized_end=1754
-  _globals['_CLEARALARMSRESPONSE']._serialized_start=1756
-  _globals['_CLEARALARMSRESPONSE']._serialized_end=1823
-  _globals['_WATCHALARMSREQUEST']._serialized_start=1825
-  _globals['_WATCHALARMSREQUEST']._serialized_end=1860
-  _globals['_WATCHALARMSRESPONSE']._serialized_start=1862
-  _globals['_WATCHALARMSRESPONSE']._serialized_end=1943
-  _globals['_ALARMSERVICE']._serialized_start=1946
-  _globals['_ALARMSERVICE']._serialized_end=2668
+  _globals['_REPORTALARMREQUEST']._serialized_start=1056
+  _globals['_REPORTALARMREQUEST']._serialized_end=1163
+  _globals['_REPORTALARMRESPONSE']._serialized_start=1165
+  _globals['_REPORTALARMRESPONSE']._serialized_end=1231
+  _globals['_GETALARMREQUEST']._serialized_start=1233
+  _globals['_GETALARMREQUEST']._serialized_end=1268
+  _globals['_GETALARMRESPONSE']._serialized_start=1270
+  _globals['_GETALARMRESPONSE']._serialized_end=1333
+  _globals['_LISTALARMSREQUEST']._serialized_start=1336
+  _globals['_LISTALARMSREQUEST']._serialized_end=1634
+  _globals['_LISTALARMSRESPONSE']._serialized_start=1637
+  _globals['_LISTALARMSRESPONSE']._serialized_end=1768
+  _globals['_ACKNOWLEDGEALARMSREQUEST']._serialized_start=1770
+  _globals['_ACKNOWLEDGEALARMSREQUEST']._serialized_end=1815
+  _globals['_ACKNOWLEDGEALARMSRESPONSE']._serialized_start=1817
+  _globals['_ACKNOWLEDGEALARMSRESPONSE']._serialized_end=1890
+  _globals['_CLEARALARMSREQUEST']._serialized_start=1892
+  _globals['_CLEARALARMSREQUEST']._serialized_end=1931
+  _globals['_CLEARALARMSRESPONSE']._serialized_start=1933
+  _globals['_CLEARALARMSRESPONSE']._serialized_end=2000
+  _globals['_WATCHALARMSREQUEST']._serialized_start=2002
+  _globals['_WATCHALARMSREQUEST']._serialized_end=2037
+  _globals['_WATCHALARMSRESPONSE']._serialized_start=2039
+  _globals['_WATCHALARMSRESPONSE']._serialized_end=2120
+  _globals['_ALARMSERVICE']._serialized_start=2123
+  _globals['_ALARMSERVICE']._serialized_end=2961
 # @@protoc_insertion_point(module_scope)

@@ -185,6 +185,62 @@ class RejectedItem(_message.Message):
 Global___RejectedItem: _TypeAlias = RejectedItem  # noqa: Y015
 
 @_typing.final
+class ReportAlarmRequest(_message.Message):
+    """See ReportAlarm."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    OBJECT_ID_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """Name of the system that has the alarm, as of a stream: 1 to 64 characters of [A-Za-z0-9._-]."""
+    object_id: _builtins.str
+    """Id of the alarmed object, of any kind; only if the report does not name the object."""
+    @_builtins.property
+    def report(self) -> Global___AlarmReport:
+        """The report."""
+
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        report: Global___AlarmReport | None = ...,
+        object_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["object_id", b"object_id", "report", b"report", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportAlarmRequest: _TypeAlias = ReportAlarmRequest  # noqa: Y015
+
+@_typing.final
+class ReportAlarmResponse(_message.Message):
+    """See ReportAlarm."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALARM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def alarm(self) -> _alarm_pb2.Alarm:
+        """The alarm after the report."""
+
+    def __init__(
+        self,
+        *,
+        alarm: _alarm_pb2.Alarm | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportAlarmResponse: _TypeAlias = ReportAlarmResponse  # noqa: Y015
+
+@_typing.final
 class GetAlarmRequest(_message.Message):
     """See GetAlarm."""
 

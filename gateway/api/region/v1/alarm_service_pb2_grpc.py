@@ -40,6 +40,11 @@ class AlarmServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.SendAlarmsRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.SendAlarmsResponse.FromString,
                 _registered_method=True)
+        self.ReportAlarm = channel.unary_unary(
+                '/gateway.api.region.v1.AlarmService/ReportAlarm',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.ReportAlarmRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.ReportAlarmResponse.FromString,
+                _registered_method=True)
         self.GetAlarm = channel.unary_unary(
                 '/gateway.api.region.v1.AlarmService/GetAlarm',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.GetAlarmRequest.SerializeToString,
@@ -76,6 +81,16 @@ class AlarmServiceServicer:
 
         The node remembers its position in each stream of a system. An interrupted caller begins the call again and
         continues from that position.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportAlarm(self, request, context):
+        """Accepts one report outside any stream, and returns its alarm once it is durable.
+
+        The time of the event takes the place of the order of a stream. A report changes nothing if the alarm has a later
+        event; nor does a repeat. It changes the same alarms as a stream of the same name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,6 +140,11 @@ def add_AlarmServiceServicer_to_server(servicer, server):
                     servicer.SendAlarms,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.SendAlarmsRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.SendAlarmsResponse.SerializeToString,
+            ),
+            'ReportAlarm': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportAlarm,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.ReportAlarmRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.ReportAlarmResponse.SerializeToString,
             ),
             'GetAlarm': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAlarm,
@@ -180,6 +200,33 @@ class AlarmService:
             '/gateway.api.region.v1.AlarmService/SendAlarms',
             gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.SendAlarmsRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.SendAlarmsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportAlarm(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.AlarmService/ReportAlarm',
+            gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.ReportAlarmRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.ReportAlarmResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,6 +27,12 @@ class AlarmServiceStub:
     The node remembers its position in each stream of a system. An interrupted caller begins the call again and
     continues from that position.
     """
+    ReportAlarm: _aio.UnaryUnaryMultiCallable[_alarm_service_pb2.ReportAlarmRequest, _alarm_service_pb2.ReportAlarmResponse]
+    """Accepts one report outside any stream, and returns its alarm once it is durable.
+
+    The time of the event takes the place of the order of a stream. A report changes nothing if the alarm has a later
+    event; nor does a repeat. It changes the same alarms as a stream of the same name.
+    """
     GetAlarm: _aio.UnaryUnaryMultiCallable[_alarm_service_pb2.GetAlarmRequest, _alarm_service_pb2.GetAlarmResponse]
     """Returns an alarm, also a cleared one."""
     ListAlarms: _aio.UnaryUnaryMultiCallable[_alarm_service_pb2.ListAlarmsRequest, _alarm_service_pb2.ListAlarmsResponse]
@@ -47,6 +53,7 @@ class AlarmServiceBlockingStub(AlarmServiceStub):
 
     def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
     SendAlarms: _grpc.StreamStreamMultiCallable[_alarm_service_pb2.SendAlarmsRequest, _alarm_service_pb2.SendAlarmsResponse]
+    ReportAlarm: _grpc.UnaryUnaryMultiCallable[_alarm_service_pb2.ReportAlarmRequest, _alarm_service_pb2.ReportAlarmResponse]
     GetAlarm: _grpc.UnaryUnaryMultiCallable[_alarm_service_pb2.GetAlarmRequest, _alarm_service_pb2.GetAlarmResponse]
     ListAlarms: _grpc.UnaryUnaryMultiCallable[_alarm_service_pb2.ListAlarmsRequest, _alarm_service_pb2.ListAlarmsResponse]
     AcknowledgeAlarms: _grpc.UnaryUnaryMultiCallable[_alarm_service_pb2.AcknowledgeAlarmsRequest, _alarm_service_pb2.AcknowledgeAlarmsResponse]
@@ -66,6 +73,18 @@ class AlarmServiceServicer(metaclass=_abc_1.ABCMeta):
 
         The node remembers its position in each stream of a system. An interrupted caller begins the call again and
         continues from that position.
+        """
+
+    @_abc_1.abstractmethod
+    def ReportAlarm(
+        self,
+        request: _alarm_service_pb2.ReportAlarmRequest,
+        context: _aio.ServicerContext[_alarm_service_pb2.ReportAlarmRequest, _alarm_service_pb2.ReportAlarmResponse],
+    ) -> _abc.Awaitable[_alarm_service_pb2.ReportAlarmResponse]:
+        """Accepts one report outside any stream, and returns its alarm once it is durable.
+
+        The time of the event takes the place of the order of a stream. A report changes nothing if the alarm has a later
+        event; nor does a repeat. It changes the same alarms as a stream of the same name.
         """
 
     @_abc_1.abstractmethod

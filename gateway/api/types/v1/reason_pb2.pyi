@@ -823,6 +823,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Register the listener again once each process of the region is of the present version; `coordinator upgrade plan` names the
     regions that are not.
     """
+    REASON_NETWORK_OBJECT_UNKNOWN: _Reason.ValueType  # 717
+    """Name a site, a link or a service of the federation configuration."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1627,6 +1629,8 @@ REASON_LISTENERS_AWAIT_UPGRADE: Reason.ValueType  # 706
 """Register the listener again once each process of the region is of the present version; `coordinator upgrade plan` names the
 regions that are not.
 """
+REASON_NETWORK_OBJECT_UNKNOWN: Reason.ValueType  # 717
+"""Name a site, a link or a service of the federation configuration."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,166 @@
+"""New alarms of TMF642 at a real node: the same alarms as by a stream, once, whatever comes twice or late."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from http import HTTPStatus
+
+import pytest
+
+from gateway.api.region.v1 import alarm_service_pb2 as api
+from gateway.api.region.v1.alarm_pb2 import AlarmState, NetworkObject
+from tests.federation.probe import LINK, MINUTE, Probe, cleared, raised
+from tests.federation.refusals import refusal
+from tests.federation.running import CALL_SECONDS, Federation
+from tests.federation.web_caller import WebAnswer, WebCaller, below, web_caller
+
+ALARMS = "/tmf-api/alarm/v4/alarm"
+
+
+@pytest.fixture
+def probe(federation: Federation) -> Probe:
+    """A system that has alarms, with a stream of its own."""
+    return Probe(federation, "guangdong", federation.next_id())
+
+
+@pytest.fixture
+def web(federation: Federation) -> WebCaller:
+    """The same system, speaking HTTP."""
+    return web_caller(federation, "region/guangdong/operator/probe", {})
+
+
+@pytest.fixture
+def now(federation: Federation) -> datetime:
+    return federation.clock.now().replace(microsecond=0)
+
+
+def new_alarm(source: str, time: datetime, **changed: object) -> dict[str, object]:
+    """A new alarm with the attributes that TM Forum requires, and no other."""
+    return {
+        "alarmType": "communicationsAlarm",
+        "perceivedSeverity": "critical",
+        "probableCause": "lossOfSignal",
+        "alarmedObject": {"id": LINK},
+        "sourceSystemId": source,
+        "alarmRaisedTime": time.isoformat(),
+        "state": "raised",
+        **changed,
+    }
+
+
+async def made(web: WebCaller, body: Mapping[str, object], **headers: str) -> WebAnswer:
+    """The answer to a new alarm that the node has taken."""
+    answer = await web.ask("POST", ALARMS, body, **headers)
+    assert answer.status == HTTPStatus.CREATED, answer.text
+    return answer
+
+
+async def test_a_new_alarm_with_what_tm_forum_requires_is_an_alarm_of_its_system(
+    web: WebCaller, probe: Probe, now: datetime
+) -> None:
+    body = new_alarm(probe.source, now)
+    first, again = await made(web, body), await made(web, body)
+    (found,) = await probe.alarms()
+    assert first.headers["location"] == first.body["href"] == below(ALARMS, found.id)
+    assert again.body == first.body == (await web.ask("GET", below(ALARMS, found.id))).body
+    assert {each for each in body if each not in first.body} == set()
+    assert (found.version, found.operator, found.alarmed_object) == (1, "probe", NetworkObject(link=LINK))
+    assert (first.body["sourceSystemId"], first.body["reportingSystemId"]) == (probe.source, "probe")
+
+
+async def test_an_alarm_by_http_is_changed_and_cleared_by_a_stream_and_the_other_way_round(
+    web: WebCaller, probe: Probe, now: datetime
+) -> None:
+    begun = now - 10 * MINUTE
+    made_here = await made(web, new_alarm(probe.source, begun, externalAlarmId="x"))
+    await probe.report(cleared("x", now), raised("y", begun))
+    ended = (await web.ask("GET", below(ALARMS, str(made_here.body["id"])))).body
+    assert ended["state"] == "cleared"
+    worse = new_alarm(probe.source, begun, externalAlarmId="y", state="updated", perceivedSeverity="minor")
+    changed = await made(web, {**worse, "alarmChangedTime": now.isoformat()})
+    (there,) = await probe.alarms()
+    assert (changed.body["id"], changed.body["state"]) == (there.id, "updated")
+    over = new_alarm(probe.source, begun, externalAlarmId="y", state="cleared", alarmClearedTime=now.isoformat())
+    assert (await made(web, over)).body["state"] == "cleared"
+    assert await probe.alarms() == []
+
+
+async def test_what_comes_twice_or_late_changes_nothing_and_is_answered_with_the_alarm(
+    web: WebCaller, probe: Probe, now: datetime
+) -> None:
+    begun, later, over = now - 10 * MINUTE, now - 5 * MINUTE, now - MINUTE
+    raise_ = new_alarm(probe.source, begun)
+    update = {**raise_, "state": "updated", "perceivedSeverity": "minor", "alarmChangedTime": later.isoformat()}
+    late = {**update, "perceivedSeverity": "major", "alarmChangedTime": (later - MINUTE).isoformat()}
+    clear = {**raise_, "state": "cleared", "perceivedSeverity": "cleared", "alarmClearedTime": over.isoformat()}
+    early = {**clear, "alarmClearedTime": (begun - MINUTE).isoformat()}
+    changed = None
+    for body in (raise_, update, raise_, late, early, update):
+        changed = await made(web, body, Idempotency_Key="x")
+    assert changed is not None
+    assert (changed.body["perceivedSeverity"], changed.body["state"]) == ("minor", "updated")
+    for body in (clear, update, raise_, clear):
+        assert (await made(web, body, Idempotency_Key="x")).body["state"] == "cleared"
+    (found,) = await probe.alarms(include_cleared=True)
+    assert (found.external_id, found.version) == ("x", 3)
+    anew = await made(web, new_alarm(probe.source, now), Idempotency_Key="x")
+    assert (anew.body["id"] != found.id, anew.body["state"]) == (True, "raised")
+
+
+async def test_an_event_after_the_last_one_of_an_alarm_that_staff_cleared_raises_another(
+    federation: Federation, web: WebCaller, probe: Probe, now: datetime
+) -> None:
+    first = await made(web, new_alarm(probe.source, now - 2 * MINUTE))
+    staff = web_caller(federation, "region/guangdong/staff/wang", {})
+    await staff.ask("PATCH", below(ALARMS, str(first.body["id"])), {"state": "cleared"})
+    assert (await made(web, new_alarm(probe.source, now - 2 * MINUTE))).body["state"] == "cleared"
+    assert (await made(web, new_alarm(probe.source, now - MINUTE))).body["state"] == "raised"
+
+
+async def test_both_doors_refuse_an_alarm_for_the_same_reasons(
+    federation: Federation, web: WebCaller, probe: Probe, now: datetime
+) -> None:
+    report = raised("x", now)
+    report.ClearField("alarmed_object")
+    for name, state, code in (
+        ("nowhere", AlarmState.ALARM_STATE_RAISED, "NETWORK_OBJECT_UNKNOWN"),
+        ("beijing-tianjin-1", AlarmState.ALARM_STATE_RAISED, "NETWORK_OBJECT_ELSEWHERE"),
+        (LINK, AlarmState.ALARM_STATE_CLEARED, "ALARM_NOT_FOUND"),
+    ):
+        report.state = state
+        request = api.ReportAlarmRequest(source=probe.source, report=report, object_id=name)
+        told = await refusal(probe.alarming.ReportAlarm(request, timeout=CALL_SECONDS))
+        body = new_alarm(probe.source, now, externalAlarmId="x", alarmedObject={"id": name})
+        if state == AlarmState.ALARM_STATE_CLEARED:
+            body |= {"state": "cleared", "alarmClearedTime": now.isoformat()}
+        refused = await web.ask("POST", ALARMS, body)
+        assert (refused.body["code"], refused.body["reason"]) == (told.reason, told.texts["en"])
+        assert told.reason == code
+    stranger = web_caller(federation, "region/henan/operator/probe", {})
+    denied = await stranger.ask("POST", ALARMS, new_alarm(probe.source, now))
+    assert (denied.status, denied.body["code"]) == (HTTPStatus.FORBIDDEN, "PERMISSION_DENIED")
+    assert await probe.alarms(include_cleared=True) == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"alarmType": "noise"},
+        {"perceivedSeverity": "cleared"},
+        {"alarmRaisedTime": "yesterday"},
+        {"alarmRaisedTime": ""},
+        {"alarmedObject": {}},
+        {"alarmedObjectType": "room"},
+        {"sourceSystemId": ""},
+        {"state": "cleared"},
+        {"ackState": "acknowledged"},
+        {"plannedOutageIndicator": "soon"},
+        {"affectedService": [{"id": "x"}]},
+        {"alarmClearedTime": "2026-01-01T00:00:00Z"},
+    ],
+)
+async def test_an_alarm_against_the_contract_is_a_wrong_request_and_none_is_raised(
+    web: WebCaller, probe: Probe, now: datetime, changed: Mapping[str, object]
+) -> None:
+    refused = await web.ask("POST", ALARMS, new_alarm(probe.source, now, **changed))
+    assert (refused.status, refused.body["@type"]) == (HTTPStatus.BAD_REQUEST, "Error"), refused.text
+    assert await probe.alarms(include_cleared=True) == []
