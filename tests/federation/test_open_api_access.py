@@ -14,8 +14,19 @@ from tests.federation.running import Federation
 from tests.federation.test_access import SERVICES, answer, may_call
 from tests.federation.web_caller import web_caller
 
-# Of these tests alone: a denial of theirs is in the audit rows of no other test.
-PATHS = ("region/guangdong/operator/asks-all", "region/henan/operator/asks-all", "region/guangdong/staff/asks-all")
+PATHS = (
+    "region/guangdong",
+    "region/henan",
+    # Of these tests alone: a denial of theirs is in the audit rows of no other test.
+    "region/guangdong/operator/asks-all",
+    "region/henan/operator/asks-all",
+    "region/guangdong/staff/asks-all",
+    "region/henan/staff/asks-all",
+    "coordinator/0",
+    "admin/root",
+)
+"""A caller of each kind that `test_access.py` has."""
+OWN = "region/guangdong/"
 DENIED = "PERMISSION_DENIED"
 
 
@@ -50,7 +61,7 @@ async def test_a_description_is_read_by_the_callers_of_its_api_and_nobody_else(
 ) -> None:
     web, wrong = web_caller(federation, caller), []
     for api in served_apis():
-        may = caller.startswith("region/guangdong/")
+        may = caller.startswith(OWN)
         for path, kind in ((JSON_PATH, TYPE), (HTML_PATH, "text/html")):
             answer = await web.ask("GET", f"{api.root}/{path}")
             is_shown = answer.status == HTTPStatus.OK and answer.headers["content-type"].startswith(kind)
