@@ -31,8 +31,9 @@ def _list(asked: Asked) -> QueryBillRequest:
 
 def _listed(asked: Asked, response: QueryBillResponse) -> Listed:
     bill = response.bill
-    token = "" if MONTH in asked.query else bill.previous_month
-    return told_list(asked, BILL, [told_bill(bill, asked.root, asked.fields)], token, None)
+    # An earlier version of the home region tells no number.
+    token, total = ("", 1) if MONTH in asked.query else (bill.previous_month, bill.kept_bills or None)
+    return told_list(asked, BILL, [told_bill(bill, asked.root, asked.fields)], token, total)
 
 
 def _get(asked: Asked) -> QueryBillRequest:

@@ -34,6 +34,7 @@ async def test_a_bill_is_read_by_a_document_and_the_list_leads_through_all_month
         page = await web.ask("GET", path)
         assert page.status == HTTPStatus.OK, page.text
         found += page.bodies
+        assert (page.headers["x-total-count"], page.headers["x-result-count"]) == ("6", "1")
         path = page.headers.get("link", "").partition(">; ")[0].removeprefix("<")
     assert len({str(each["id"]) for each in found}) == len(found) == 6
     assert (found[0]["month"], found[0]["billingAccount"]) == (
@@ -44,7 +45,8 @@ async def test_a_bill_is_read_by_a_document_and_the_list_leads_through_all_month
     for each in found:
         assert (await web.ask("GET", str(each["href"]))).body == each
     assert number not in str(found[0]["href"]), "a number gets another holder"
-    assert (await web.ask("GET", f"{BILLS}?month={found[1]['month']}")).bodies == [found[1]]
+    selected = await web.ask("GET", f"{BILLS}?month={found[1]['month']}")
+    assert (selected.bodies, selected.headers["x-total-count"]) == ([found[1]], "1")
 
 
 async def test_a_request_that_selects_by_any_attribute_is_one_reading_of_a_bill_and_links_on(

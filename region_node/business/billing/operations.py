@@ -61,6 +61,7 @@ def read_bill(
     call.record(tx, "QueryBill", line.customer_id, asked.month)
     bill, former = bill_of(tx, context, line.account_id, month, itemised=asked.itemised), former_home(tx, line, month)
     bill.former_region = "" if former is None else former.region
+    bill.kept_bills = kept + 1
     bill.previous_month = "" if Month.at(now, context.time_zone) - month >= kept else month.before(1).name
     return bill
 

@@ -29,7 +29,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/billing_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/order.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\x02\n\x10QueryBillRequest\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\r\n\x05month\x18\x02 \x01(\t\x12\x38\n\tapplicant\x18\x03 \x01(\x0e\x32\x1f.gateway.api.types.v1.ApplicantB\x04\xb8\xbb\x18\x04\x12\x31\n\tdocuments\x18\x04 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x10\n\x08itemised\x18\x07 \x01(\x08\x12(\n\x04role\x18\x08 \x01(\x0e\x32\x1a.gateway.api.types.v1.Role\">\n\x11QueryBillResponse\x12)\n\x04\x62ill\x18\x01 \x01(\x0b\x32\x1b.gateway.api.region.v1.Bill\"\xdc\x04\n\x04\x42ill\x12\r\n\x05month\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12.\n\x05lines\x18\x03 \x03(\x0b\x32\x1f.gateway.api.region.v1.BillLine\x12:\n\x0fopening_balance\x18\x04 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12:\n\x0f\x63losing_balance\x18\x05 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12+\n\x05usage\x18\x06 \x03(\x0b\x32\x1c.gateway.api.region.v1.Usage\x12\x30\n\x05total\x18\x07 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12:\n\x10payment_due_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x02\x12\x16\n\x08\x61\x62normal\x18\t \x01(\x08\x42\x04\xb8\xbb\x18\x02\x12\x1b\n\rformer_region\x18\n \x01(\tB\x04\xb8\xbb\x18\x04\x12+\n\x06\x66ormer\x18\x0b \x01(\x0b\x32\x1b.gateway.api.region.v1.Bill\x12\x1a\n\x12\x62illing_account_id\x18\x0c \x01(\t\x12.\n\nstart_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eprevious_month\x18\x0f \x01(\t\"\x8e\x01\n\x12\x46ormerBillQuestion\x12\x0f\n\x07move_id\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x05\x12\x13\n\x05month\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x04\x12\x10\n\x08itemised\x18\x04 \x01(\x08\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\xfc\x01\n\x05Usage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x34\n\x04kind\x18\x03 \x01(\x0e\x32 .gateway.api.region.v1.UsageKindB\x04\xb8\xbb\x18\x02\x12\x34\n\nusage_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x02\x12\x16\n\x08quantity\x18\x05 \x01(\x03\x42\x04\xb8\xbb\x18\x02\x12\x1a\n\x0cother_number\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x31\n\x06\x61mount\x18\x07 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\"u\n\x12RecordUsageRequest\x12+\n\x05usage\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Usage\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"9\n\x13RecordUsageResponse\x12\x10\n\x08recorded\x18\x01 \x01(\x05\x12\x10\n\x08\x65xisting\x18\x02 \x01(\x05\"]\n\x11QueryBillsRequest\x12\x10\n\x08query_id\x18\x01 \x01(\t\x12\x36\n\x05query\x18\x02 \x01(\x0b\x32\'.gateway.api.region.v1.QueryBillRequest\"\x94\x01\n\x12QueryBillsResponse\x12\x10\n\x08query_id\x18\x01 \x01(\t\x12+\n\x04\x62ill\x18\x02 \x01(\x0b\x32\x1b.gateway.api.region.v1.BillH\x00\x12\x34\n\x07refused\x18\x03 \x01(\x0b\x32!.gateway.api.region.v1.OrderErrorH\x00\x42\t\n\x07outcome\"\xad\x01\n\x08\x42illLine\x12.\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x02\x12>\n\x0b\x64\x65scription\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x02\x12\x31\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\"L\n\x16ListSettlementsRequest\x12\x32\n\trequester\x18\x01 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"Q\n\x17ListSettlementsResponse\x12\x36\n\x0bsettlements\x18\x01 \x03(\x0b\x32!.gateway.api.region.v1.Settlement\"\xa9\x01\n\nSettlement\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x07payable\x18\x02 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12/\n\nreceivable\x18\x03 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12,\n\x07settled\x18\x04 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money*i\n\tUsageKind\x12\x1a\n\x16USAGE_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fUSAGE_KIND_CALL\x10\x01\x12\x16\n\x12USAGE_KIND_MESSAGE\x10\x02\x12\x13\n\x0fUSAGE_KIND_DATA\x10\x03\x32\xe7\x03\n\x0e\x42illingService\x12m\n\tQueryBill\x12\'.gateway.api.region.v1.QueryBillRequest\x1a(.gateway.api.region.v1.QueryBillResponse\"\r\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x12s\n\nQueryBills\x12(.gateway.api.region.v1.QueryBillsRequest\x1a).gateway.api.region.v1.QueryBillsResponse\"\x0c\x90\x02\x01\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01(\x01\x30\x01\x12t\n\x0bRecordUsage\x12).gateway.api.region.v1.RecordUsageRequest\x1a*.gateway.api.region.v1.RecordUsageResponse\"\x0e\x90\x02\x02\xaa\xbb\x18\x01\x02\xc0\xbb\x18\x80\x80@\x12{\n\x0fListSettlements\x12-.gateway.api.region.v1.ListSettlementsRequest\x1a..gateway.api.region.v1.ListSettlementsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/billing_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/order.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\x02\n\x10QueryBillRequest\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\r\n\x05month\x18\x02 \x01(\t\x12\x38\n\tapplicant\x18\x03 \x01(\x0e\x32\x1f.gateway.api.types.v1.ApplicantB\x04\xb8\xbb\x18\x04\x12\x31\n\tdocuments\x18\x04 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x10\n\x08itemised\x18\x07 \x01(\x08\x12(\n\x04role\x18\x08 \x01(\x0e\x32\x1a.gateway.api.types.v1.Role\">\n\x11QueryBillResponse\x12)\n\x04\x62ill\x18\x01 \x01(\x0b\x32\x1b.gateway.api.region.v1.Bill\"\xf0\x04\n\x04\x42ill\x12\r\n\x05month\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12.\n\x05lines\x18\x03 \x03(\x0b\x32\x1f.gateway.api.region.v1.BillLine\x12:\n\x0fopening_balance\x18\x04 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12:\n\x0f\x63losing_balance\x18\x05 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12+\n\x05usage\x18\x06 \x03(\x0b\x32\x1c.gateway.api.region.v1.Usage\x12\x30\n\x05total\x18\x07 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12:\n\x10payment_due_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x02\x12\x16\n\x08\x61\x62normal\x18\t \x01(\x08\x42\x04\xb8\xbb\x18\x02\x12\x1b\n\rformer_region\x18\n \x01(\tB\x04\xb8\xbb\x18\x04\x12+\n\x06\x66ormer\x18\x0b \x01(\x0b\x32\x1b.gateway.api.region.v1.Bill\x12\x1a\n\x12\x62illing_account_id\x18\x0c \x01(\t\x12.\n\nstart_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eprevious_month\x18\x0f \x01(\t\x12\x12\n\nkept_bills\x18\x10 \x01(\x05\"\x8e\x01\n\x12\x46ormerBillQuestion\x12\x0f\n\x07move_id\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x05\x12\x13\n\x05month\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x04\x12\x10\n\x08itemised\x18\x04 \x01(\x08\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\xfc\x01\n\x05Usage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x34\n\x04kind\x18\x03 \x01(\x0e\x32 .gateway.api.region.v1.UsageKindB\x04\xb8\xbb\x18\x02\x12\x34\n\nusage_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x02\x12\x16\n\x08quantity\x18\x05 \x01(\x03\x42\x04\xb8\xbb\x18\x02\x12\x1a\n\x0cother_number\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x31\n\x06\x61mount\x18\x07 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\"u\n\x12RecordUsageRequest\x12+\n\x05usage\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Usage\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"9\n\x13RecordUsageResponse\x12\x10\n\x08recorded\x18\x01 \x01(\x05\x12\x10\n\x08\x65xisting\x18\x02 \x01(\x05\"]\n\x11QueryBillsRequest\x12\x10\n\x08query_id\x18\x01 \x01(\t\x12\x36\n\x05query\x18\x02 \x01(\x0b\x32\'.gateway.api.region.v1.QueryBillRequest\"\x94\x01\n\x12QueryBillsResponse\x12\x10\n\x08query_id\x18\x01 \x01(\t\x12+\n\x04\x62ill\x18\x02 \x01(\x0b\x32\x1b.gateway.api.region.v1.BillH\x00\x12\x34\n\x07refused\x18\x03 \x01(\x0b\x32!.gateway.api.region.v1.OrderErrorH\x00\x42\t\n\x07outcome\"\xad\x01\n\x08\x42illLine\x12.\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x02\x12>\n\x0b\x64\x65scription\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x02\x12\x31\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\"L\n\x16ListSettlementsRequest\x12\x32\n\trequester\x18\x01 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"Q\n\x17ListSettlementsResponse\x12\x36\n\x0bsettlements\x18\x01 \x03(\x0b\x32!.gateway.api.region.v1.Settlement\"\xa9\x01\n\nSettlement\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x07payable\x18\x02 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12/\n\nreceivable\x18\x03 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12,\n\x07settled\x18\x04 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money*i\n\tUsageKind\x12\x1a\n\x16USAGE_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fUSAGE_KIND_CALL\x10\x01\x12\x16\n\x12USAGE_KIND_MESSAGE\x10\x02\x12\x13\n\x0fUSAGE_KIND_DATA\x10\x03\x32\xe7\x03\n\x0e\x42illingService\x12m\n\tQueryBill\x12\'.gateway.api.region.v1.QueryBillRequest\x1a(.gateway.api.region.v1.QueryBillResponse\"\r\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x12s\n\nQueryBills\x12(.gateway.api.region.v1.QueryBillsRequest\x1a).gateway.api.region.v1.QueryBillsResponse\"\x0c\x90\x02\x01\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01(\x01\x30\x01\x12t\n\x0bRecordUsage\x12).gateway.api.region.v1.RecordUsageRequest\x1a*.gateway.api.region.v1.RecordUsageResponse\"\x0e\x90\x02\x02\xaa\xbb\x18\x01\x02\xc0\xbb\x18\x80\x80@\x12{\n\x0fListSettlements\x12-.gateway.api.region.v1.ListSettlementsRequest\x1a..gateway.api.region.v1.ListSettlementsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -80,36 +80,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BILLINGSERVICE'].methods_by_name['RecordUsage']._serialized_options = b'\220\002\002\252\273\030\001\002\300\273\030\200\200@'
   _globals['_BILLINGSERVICE'].methods_by_name['ListSettlements']._loaded_options = None
   _globals['_BILLINGSERVICE'].methods_by_name['ListSettlements']._serialized_options = b'\220\002\001\252\273\030\002\002\003'
-  _globals['_USAGEKIND']._serialized_start=2546
-  _globals['_USAGEKIND']._serialized_end=2651
+  _globals['_USAGEKIND']._serialized_start=2566
+  _globals['_USAGEKIND']._serialized_end=2671
   _globals['_QUERYBILLREQUEST']._serialized_start=244
   _globals['_QUERYBILLREQUEST']._serialized_end=540
   _globals['_QUERYBILLRESPONSE']._serialized_start=542
   _globals['_QUERYBILLRESPONSE']._serialized_end=604
   _globals['_BILL']._serialized_start=607
-  _globals['_BILL']._serialized_end=1211
-  _globals['_FORMERBILLQUESTION']._serialized_start=1214
-  _globals['_FORMERBILLQUESTION']._serialized_end=1356
-  _globals['_USAGE']._serialized_start=1359
-  _globals['_USAGE']._serialized_end=1611
-  _globals['_RECORDUSAGEREQUEST']._serialized_start=1613
-  _globals['_RECORDUSAGEREQUEST']._serialized_end=1730
-  _globals['_RECORDUSAGERESPONSE']._serialized_start=1732
-  _globals['_RECORDUSAGERESPONSE']._serialized_end=1789
-  _globals['_QUERYBILLSREQUEST']._serialized_start=1791
-  _globals['_QUERYBILLSREQUEST']._serialized_end=1884
-  _globals['_QUERYBILLSRESPONSE']._serialized_start=1887
-  _globals['_QUERYBILLSRESPONSE']._serialized_end=2035
-  _globals['_BILLLINE']._serialized_start=2038
-  _globals['_BILLLINE']._serialized_end=2211
-  _globals['_LISTSETTLEMENTSREQUEST']._serialized_start=2213
-  _globals['_LISTSETTLEMENTSREQUEST']._serialized_end=2289
-  _globals['_LISTSETTLEMENTSRESPONSE']._serialized_start=2291
-  _globals['_LISTSETTLEMENTSRESPONSE']._serialized_end=2372
-  _globals['_SETTLEMENT']._serialized_start=2375
-  _globals['_SETTLEMENT']._serialized_end=2544
-  _globals['_BILLINGSERVICE']._serialized_start=2654
-  _globals['_BILLINGSERVICE']._serialized_end=3141
+  _globals['_BILL']._serialized_end=1231
+  _globals['_FORMERBILLQUESTION']._serialized_start=1234
+  _globals['_FORMERBILLQUESTION']._serialized_end=1376
+  _globals['_USAGE']._serialized_start=1379
+  _globals['_USAGE']._serialized_end=1631
+  _globals['_RECORDUSAGEREQUEST']._serialized_start=1633
+  _globals['_RECORDUSAGEREQUEST']._serialized_end=1750
+  _globals['_RECORDUSAGERESPONSE']._serialized_start=1752
+  _globals['_RECORDUSAGERESPONSE']._serialized_end=1809
+  _globals['_QUERYBILLSREQUEST']._serialized_start=1811
+  _globals['_QUERYBILLSREQUEST']._serialized_end=1904
+  _globals['_QUERYBILLSRESPONSE']._serialized_start=1907
+  _globals['_QUERYBILLSRESPONSE']._serialized_end=2055
+  _globals['_BILLLINE']._serialized_start=2058
+  _globals['_BILLLINE']._serialized_end=2231
+  _globals['_LISTSETTLEMENTSREQUEST']._serialized_start=2233
+  _globals['_LISTSETTLEMENTSREQUEST']._serialized_end=2309
+  _globals['_LISTSETTLEMENTSRESPONSE']._serialized_start=2311
+  _globals['_LISTSETTLEMENTSRESPONSE']._serialized_end=2392
+  _globals['_SETTLEMENT']._serialized_start=2395
+  _globals['_SETTLEMENT']._serialized_end=2564
+  _globals['_BILLINGSERVICE']._serialized_start=2674
+  _globals['_BILLINGSERVICE']._serialized_end=3161
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (UsageKind,):

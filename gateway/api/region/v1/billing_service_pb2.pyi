@@ -154,6 +154,7 @@ class Bill(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     PREVIOUS_MONTH_FIELD_NUMBER: _builtins.int
+    KEPT_BILLS_FIELD_NUMBER: _builtins.int
     month: _builtins.str
     """Month, as YYYY-MM."""
     region: _builtins.str
@@ -168,6 +169,8 @@ class Bill(_message.Message):
     """The home region's id of the account; unset by earlier versions."""
     previous_month: _builtins.str
     """The month before, as YYYY-MM; empty where its bill is no longer kept, and by earlier versions."""
+    kept_bills: _builtins.int
+    """Number of bills that are kept of a customer, with the present month; 0 by earlier versions."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___BillLine]:
         """Charges and payments of the month, in order."""
@@ -224,10 +227,11 @@ class Bill(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         previous_month: _builtins.str = ...,
+        kept_bills: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["closing_balance", b"closing_balance", "end_time", b"end_time", "former", b"former", "opening_balance", b"opening_balance", "payment_due_time", b"payment_due_time", "start_time", b"start_time", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abnormal", b"abnormal", "billing_account_id", b"billing_account_id", "closing_balance", b"closing_balance", "end_time", b"end_time", "former", b"former", "former_region", b"former_region", "lines", b"lines", "month", b"month", "opening_balance", b"opening_balance", "payment_due_time", b"payment_due_time", "previous_month", b"previous_month", "region", b"region", "start_time", b"start_time", "total", b"total", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abnormal", b"abnormal", "billing_account_id", b"billing_account_id", "closing_balance", b"closing_balance", "end_time", b"end_time", "former", b"former", "former_region", b"former_region", "kept_bills", b"kept_bills", "lines", b"lines", "month", b"month", "opening_balance", b"opening_balance", "payment_due_time", b"payment_due_time", "previous_month", b"previous_month", "region", b"region", "start_time", b"start_time", "total", b"total", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
