@@ -19,7 +19,7 @@ from gateway.security.identity import server_name
 from gateway.security.revocations import Revocations
 from gateway.security.tls import CredentialsUnusable
 from gateway.store.port import Store
-from gateway.time.clock import Clock
+from gateway.time.agreed_clock import AgreedClock
 
 REGISTRY = "crossregion.registry"  # the name of the registry in the health service
 ASK_SECONDS = 0.5
@@ -54,7 +54,9 @@ class Witnesses:
         return endpoint not in self._dialer.revoked.endpoints
 
 
-async def open_registry(settings: CoordinatorSettings, clock: Clock, store: Store, witnesses: Witnesses) -> Registry:
+async def open_registry(
+    settings: CoordinatorSettings, clock: AgreedClock, store: Store, witnesses: Witnesses
+) -> Registry:
     """Opens the registry that the settings name. Raises as the registry's own `open`."""
     lease, anchor = timedelta(seconds=settings.lease), settings.anchor()
     if settings.etcd is None:

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from coordinator.registry import operations, planned_outage_rows, revocation_rows
+from coordinator.registry import operations, planned_outage_rows, revocation_rows, suspensions
 from coordinator.registry.assignment_rows import EmbeddedAssignments, NumberAssigned
 from coordinator.registry.case_rows import EmbeddedCases
-from coordinator.registry.operations import HeadKept, Revision, SuspensionChanged, Wanted
+from coordinator.registry.operations import HeadKept, Revision, StatementsChosen, SuspensionChanged, Wanted
 from coordinator.registry.port import PublishedList, Replica, Snapshot
 from coordinator.registry.problem_rows import EmbeddedProblems
 from coordinator.registry.record_rows import ENROLMENTS, RENEWALS, RISKS, EmbeddedRecords
@@ -40,7 +40,7 @@ from gateway.federation.suspensions import ProvenSuspension
 from gateway.rpc.admission import elsewhere
 from gateway.security.sealing_keys import is_proven_by
 from gateway.store.port import Store
-from gateway.time.clock import Clock
+from gateway.time.agreed_clock import AgreedClock
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 class EmbeddedRegistry:
     """See the port. Made by `open`, on the event loop that will use it."""
 
-    def __init__(self, store: Store, clock: Clock, lease: timedelta, snapshot: Snapshot, newest: int) -> None:
+    def __init__(self, store: Store, clock: AgreedClock, lease: timedelta, snapshot: Snapshot, newest: int) -> None:
         """`newest` is the highest revision of the database."""
         self._store = store
         self.assignments: Final = EmbeddedAssignments(store, clock)
@@ -73,19 +73,21 @@ class EmbeddedRegistry:
         # A commit counts, even where its caller was cancelled before the result.
         store.subscribe(Revision, self._take_revision)
         store.subscribe(SuspensionChanged, self._take_suspension)
+        store.subscribe(StatementsChosen, self._take_statements)
         store.subscribe(HeadKept, self._take_head)
         store.subscribe(NumberAssigned, self._take_assignment)
         store.subscribe(ListPublished, self._take_list)
 
     @classmethod
     async def open(
-        cls, store: Store, clock: Clock, lease: timedelta, anchor: Anchor | None = None
+        cls, store: Store, clock: AgreedClock, lease: timedelta, anchor: Anchor | None = None
     ) -> "EmbeddedRegistry":
         """The registry as the store keeps it. An endpoint lives for `lease` after each heartbeat.
 
         With an anchor, only configurations that verify from it are in force.
         """
-        kept, now = await store.read(lambda tx: operations.snapshot(tx, anchor)), clock.now()
+        latest, now = clock.latest_told(), clock.now()
+        kept = await store.read(lambda tx: operations.snapshot(tx, anchor, latest))
         newest = await store.read(operations.newest)
         known = {region: replace(facts, presence_since=now) for region, facts in kept.regions.items()}
         return cls(store, clock, lease, replace(kept, regions=known), newest)
@@ -101,6 +103,7 @@ class EmbeddedRegistry:
 
     async def beat(self, region: str, heartbeat: Heartbeat) -> None:
         """See the port."""
+        await self._choose_statements()
         facts = self._snapshot.facts(region)
         is_news = facts.has_news_in(heartbeat, is_proven_by)
         if is_news and (joined := facts.joined_by(heartbeat, is_proven_by)) != facts:
@@ -128,8 +131,8 @@ class EmbeddedRegistry:
 
     async def keep_suspension(self, wanted: ProvenSuspension, *, actor: str) -> int:
         """See the port."""
-        chain, now = self._snapshot.chain, self._clock.now()
-        await self._store.write(lambda tx: operations.keep_suspension(tx, wanted, chain, actor=actor, now=now))
+        chain, latest, now = self._snapshot.chain, self._clock.latest_told(), self._clock.now()
+        await self._store.write(lambda tx: operations.keep_suspension(tx, wanted, chain, latest, actor=actor, now=now))
         return self._suspended_by.get(wanted.statement.region, 0)
 
     async def apply(
@@ -317,7 +320,23 @@ class EmbeddedRegistry:
         self._put(self._snapshot.facts(changed.region).standing(changed.suspension))
         if changed.stated is not None:
             stated = {**self._snapshot.suspensions, changed.region: changed.stated}
-            self._snapshot = replace(self._snapshot, suspensions=stated)
+            others = (each for each in self._snapshot.told_suspensions if each.statement.region != changed.region)
+            self._snapshot = replace(self._snapshot, suspensions=stated, told_suspensions=[*others, changed.stated])
+        self._tell()
+
+    async def _choose_statements(self) -> None:
+        """Lets other statements about regions count once their time has come, or the time is known."""
+        chain, latest = self._snapshot.chain, self._clock.latest_told()
+        if suspensions.is_due(self._snapshot, latest):
+            with elsewhere():
+                await self._store.write(lambda tx: operations.choose_statements(tx, chain, latest))
+
+    def _take_statements(self, found: StatementsChosen) -> None:
+        for region in {each.statement.region for each in self._snapshot.told_suspensions}:
+            durable = found.regions.get(region)
+            self._put(self._snapshot.facts(region).standing(durable.suspension if durable is not None else None))
+        stated = found.chosen
+        self._snapshot = replace(self._snapshot, suspensions=stated.in_force, told_suspensions=stated.all())
         self._tell()
 
     def _take_assignment(self, assigned: NumberAssigned) -> None:

@@ -20,7 +20,7 @@ from gateway.auditing.audit import Head
 from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
 from gateway.errors import Refused
 from gateway.federation.revisions import Chain, RevisionRefused
-from gateway.federation.suspensions import ProvenSuspension, later
+from gateway.federation.suspensions import Chosen, ProvenSuspension, chosen, proven_each
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds
@@ -77,6 +77,15 @@ class SuspensionChanged:
 
 
 @dataclass(frozen=True)
+class StatementsChosen:
+    """Published when other statements about regions count than before, because time has passed or is known now."""
+
+    chosen: Chosen
+    regions: Mapping[str, RegionFacts]
+    """The durable facts of the regions, by id."""
+
+
+@dataclass(frozen=True)
 class HeadKept:
     """Published when a region's audit head was compared: the head that is stored since then."""
 
@@ -89,12 +98,16 @@ def newest(tx: Transaction) -> int:
     return tx.first(int, "SELECT revision FROM configurations ORDER BY revision DESC LIMIT 1") or 0
 
 
-def snapshot(tx: Transaction, anchor: Anchor | None = None) -> Snapshot:
-    """All that is durably known. With an anchor, the configuration of the last revision that verifies from it."""
+def snapshot(tx: Transaction, anchor: Anchor | None = None, latest: datetime | None = None) -> Snapshot:
+    """All that is durably known. With an anchor, the configuration of the last revision that verifies from it.
+
+    `latest` is the latest time of a statement about a region that counts; None for any.
+    """
     known = {facts.region: facts for facts in regions(tx)}
     found = _unsigned(tx, known) if anchor is None else _verified(tx, Chain.of(anchor), known)
-    stated = _statements(tx, found.chain)
-    found = replace(found, regions=suspensions.standing(found.regions, stated), suspensions=stated)
+    stated = _statements(tx, found.chain, latest)
+    standing = suspensions.standing(found.regions, stated.in_force)
+    found = replace(found, regions=standing, suspensions=stated.in_force, told_suspensions=stated.all())
     return replace(found, assignment_mark=last_mark(tx), revocation_lists=revocation_lists(tx))
 
 
@@ -213,12 +226,19 @@ def keep_joined(tx: Transaction, facts: RegionFacts, now: datetime) -> None:
 
 
 def keep_suspension(
-    tx: Transaction, wanted: ProvenSuspension, chain: Chain | None, *, actor: str, now: datetime
+    tx: Transaction,
+    wanted: ProvenSuspension,
+    chain: Chain | None,
+    latest: datetime | None,
+    *,
+    actor: str,
+    now: datetime,
 ) -> None:
     """Stores a statement about a region. See the port."""
     region = wanted.statement.region
     row = tx.find(_STATEMENTS, region)
-    if not suspensions.is_new(wanted, None if row is None else SignedSuspension.FromString(row.content), chain):
+    former = None if row is None else SignedSuspension.FromString(row.content)
+    if not suspensions.is_new(wanted, former, chain, latest):
         return
     tx.keep(_STATEMENTS, _StatementRow(region, wanted.signed.SerializeToString()))
     action, detail = suspensions.action_of(wanted), suspensions.detail_of(wanted)
@@ -226,14 +246,24 @@ def keep_suspension(
     tx.publish(SuspensionChanged(region, suspensions.suspension_of(wanted), wanted))
 
 
-def _statements(tx: Transaction, chain: Chain | None) -> dict[str, ProvenSuspension]:
-    """The statements about regions, by region. One that is not proven is logged and ignored."""
+def choose_statements(tx: Transaction, chain: Chain | None, latest: datetime | None) -> None:
+    """Lets those statements about regions count that were not signed after `latest`."""
+    stated = _statements(tx, chain, latest)
+    standing = suspensions.standing({each.region: each for each in regions(tx)}, stated.in_force)
+    tx.publish(StatementsChosen(stated, standing))
+
+
+def _statements(tx: Transaction, chain: Chain | None, latest: datetime | None) -> Chosen:
+    """The statements about regions. One that is not proven is logged and ignored, and one dated ahead is logged."""
     if chain is None:
-        return {}
+        return chosen((), latest)
     stored = tx.all(SignedSuspension.FromString, "SELECT content FROM suspension_statements ORDER BY region")
-    found, refused = later({}, stored, chain)
+    proven, refused = proven_each(stored, chain, ())
     for problem in refused:
         _log.error("a statement about a region in the database is not proven: %s", problem)
+    found = chosen(proven, latest)
+    for early in found.early(latest):
+        _log.error("the database holds what is dated ahead: %s", suspensions.early_text(early))
     return found
 
 

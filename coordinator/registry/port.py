@@ -76,6 +76,8 @@ class Snapshot:
     """The revocation lists, by the id of their issuer. The messages must not be changed."""
     suspensions: Mapping[str, ProvenSuspension] = field(default_factory=dict)
     """The statement of an administrator in force about each region that has one."""
+    told_suspensions: Sequence[ProvenSuspension] = ()
+    """These, and further ones that may count later."""
 
     def facts(self, region: str) -> RegionFacts:
         """The facts of one region."""

@@ -3,19 +3,23 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from coordinator.registry.port import Snapshot
 from coordinator.registry.rules import RegionFacts, Suspension
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.revisions import Chain, RevisionRefused
-from gateway.federation.suspensions import ProvenSuspension, proven
+from gateway.federation.suspensions import ProvenSuspension, chosen, proven
 from gateway.time.clock import from_microseconds
 
 
-def is_new(wanted: ProvenSuspension, former: SignedSuspension | None, chain: Chain | None) -> bool:
+def is_new(
+    wanted: ProvenSuspension, former: SignedSuspension | None, chain: Chain | None, latest: datetime | None
+) -> bool:
     """Whether a statement is to be stored; False where it is. Raises Refused with SUSPENSION_OUTDATED.
 
-    A former one that is not proven by the chain, because somebody wrote it into the store, counts as none.
+    A former one that the chain does not prove, or that is dated after `latest`, was written into the store by somebody
+    else, and counts as none.
     """
     if former == wanted.signed:
         return False
@@ -23,9 +27,20 @@ def is_new(wanted: ProvenSuspension, former: SignedSuspension | None, chain: Cha
         before = proven(former, chain) if former is not None and chain is not None else None
     except RevisionRefused:
         before = None
-    if not wanted.replaces(before):
+    if before is not None and before.was_signed_until(latest) and not wanted.replaces(before):
         raise Refused(Reason.REASON_SUSPENSION_OUTDATED, region=wanted.statement.region)
     return True
+
+
+def is_due(snapshot: Snapshot, latest: datetime | None) -> bool:
+    """Whether other statements count than those in force: the time of one has come, or one is found to be early."""
+    return chosen(snapshot.told_suspensions, latest).in_force != snapshot.suspensions
+
+
+def early_text(stated: ProvenSuspension) -> str:
+    """The text of the log about a statement that is dated ahead."""
+    region, instant = stated.statement.region, stated.statement.sign_time_us
+    return f"the statement of {stated.administrator} about {region} counts for nothing before its time, {instant} us"
 
 
 def suspension_of(stated: ProvenSuspension) -> Suspension | None:

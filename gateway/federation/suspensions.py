@@ -4,9 +4,10 @@ A statement is proven by the administrators of the revision that it names, in th
 about a region, the one signed later counts, so that no earlier one ever counts again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.api.federation.v1.revision_pb2 import Anchor, SignedSuspension, SuspensionStatement
 from gateway.federation.revisions import Chain, RevisionRefused, parsed
@@ -27,9 +28,9 @@ class ProvenSuspension:
     administrator: str
     """The name of who signed it."""
 
-    def replaces(self, former: "ProvenSuspension | None") -> bool:
+    def replaces(self, former: "ProvenSuspension") -> bool:
         """Whether it counts more than a former statement about the region."""
-        return former is None or former.statement.sign_time_us < self.statement.sign_time_us
+        return former.statement.sign_time_us < self.statement.sign_time_us
 
     def was_signed_until(self, latest: datetime | None) -> bool:
         """Whether it was signed until an instant; None for any."""
@@ -75,16 +76,34 @@ def require_present(found: ProvenSuspension, chain: Chain) -> None:
         raise RevisionRefused(f"{found.administrator} is no administrator of revision {chain.place.revision}")
 
 
-def later(
-    known: Mapping[str, ProvenSuspension], told: Iterable[SignedSuspension], chain: Chain
-) -> tuple[dict[str, ProvenSuspension], list[RevisionRefused]]:
-    """The statement in force about each region after some more, and why others of them are not proven."""
-    found = dict(known)
-    further, refused = proven_each(told, chain, found.values())
-    for each in further:
-        if each.replaces(found.get(each.statement.region)):
-            found[each.statement.region] = each
-    return found, refused
+class Chosen(NamedTuple):
+    """A choice among the statements about regions that a member has received."""
+
+    kept: dict[str, list[ProvenSuspension]]
+    """Those that count, or may later, by region; oldest first."""
+    in_force: dict[str, ProvenSuspension]
+    """The one that counts about each region that has one."""
+
+    def all(self) -> list[ProvenSuspension]:
+        """Those to keep, about all regions."""
+        return [each for told in self.kept.values() for each in told]
+
+    def early(self, latest: datetime | None) -> list[ProvenSuspension]:
+        """Those dated after `latest`, which count for nothing yet."""
+        return [each for each in self.all() if not each.was_signed_until(latest)]
+
+
+def chosen(told: Iterable[ProvenSuspension], latest: datetime | None) -> Chosen:
+    """The statements to keep and those in force, while nobody can have signed after `latest`; None for any time.
+
+    Of two about a region with the same time the first one counts, so that none of them ever counts again.
+    """
+    by_region: dict[str, dict[int, ProvenSuspension]] = {}
+    for each in told:
+        by_region.setdefault(each.statement.region, {}).setdefault(each.statement.sign_time_us, each)
+    kept = {region: worth_keeping(each.values(), latest) for region, each in by_region.items()}
+    found = {region: in_force(each, latest) for region, each in kept.items()}
+    return Chosen(kept, {region: each for region, each in found.items() if each is not None})
 
 
 def proven_each(

@@ -14,7 +14,7 @@ from statistics import median_low
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.time.clock import EPOCH, MAX_CLOCK_ERROR, SteadyClock
+from gateway.time.clock import BETWEEN_TRUSTED, EPOCH, MAX_CLOCK_ERROR, SteadyClock
 
 LISTENING = 10.0  # seconds after a start in which others may answer, before a process goes by its own clock alone
 LONGEST_ALONE = timedelta(days=31)  # since the last agreed time: with nobody to ask, a longer absence is not believed
@@ -148,6 +148,14 @@ class AgreedClock:
         wall = self._clock.now()
         expected = self._origin + timedelta(0, self._clock.steady())
         return wall if abs(wall - expected) <= MAX_CLOCK_ERROR else expected
+
+    def latest_told(self) -> datetime | None:
+        """The latest time that a member passes on from another one's clock; None before this process trusts a clock.
+
+        The member allows for the difference of that clock, and this process for the difference of the member's.
+        """
+        self.is_settled()
+        return self.now() + 2 * BETWEEN_TRUSTED if self._evidence.agreed is not None else None
 
     def is_contradicted(self) -> bool:
         """Whether several others, and more than agree with it, have one other time than this clock."""

@@ -22,6 +22,7 @@ from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
+from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import SystemClock
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -46,6 +47,8 @@ class Registries(Protocol):
     """The shortest lease that it can give, or so."""
     anchor: Anchor | None
     """What signed configurations are verified by; None where they need no signature."""
+    clock: AgreedClock
+    """By which the next registries go."""
 
     def __call__(self, lease: timedelta = LONG) -> AbstractAsyncContextManager[Registry]:
         """A registry on that state, closed at the end; `lease` is how long a heartbeat counts."""
@@ -60,12 +63,13 @@ class EmbeddedRegistries:
     def __init__(self, directory: Path) -> None:
         self._path = directory / "registry.db"
         self.anchor: Anchor | None = None
+        self.clock = AgreedClock(SystemClock())
 
     @asynccontextmanager
     async def __call__(self, lease: timedelta = LONG) -> AsyncIterator[Registry]:
         """See Registries."""
         store = SqliteStore(self._path, migrations_of("gateway", "coordinator"))
-        registry = await EmbeddedRegistry.open(store, SystemClock(), lease, self.anchor)
+        registry = await EmbeddedRegistry.open(store, self.clock, lease, self.anchor)
         try:
             yield registry
         finally:
@@ -82,6 +86,7 @@ class EtcdRegistries:
         self.settings = settings
         self.federation = federation
         self.anchor: Anchor | None = None
+        self.clock = AgreedClock(SystemClock())
         self._directory = directory
 
     @classmethod
@@ -95,7 +100,7 @@ class EtcdRegistries:
         directory = self._directory / name
         directory.mkdir(exist_ok=True)
         registry = await EtcdRegistry.open(
-            self.settings, self.federation, directory, SystemClock(), lease, anchor=self.anchor
+            self.settings, self.federation, directory, self.clock, lease, anchor=self.anchor
         )
         try:
             yield registry

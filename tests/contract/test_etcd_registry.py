@@ -25,6 +25,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.security.tls import Credentials
+from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import SystemClock
 from tests.contract.coordinators import eventually
 from tests.contract.registries import (
@@ -88,7 +89,7 @@ def behind(opened: EtcdRegistries, proxies: list[FaultProxy], directory: Path) -
 def on_its_own(opened: EtcdRegistries, directory: Path) -> Coroutine[object, object, EtcdRegistry]:
     """Opens a registry for whoever closes it."""
     directory.mkdir()
-    return EtcdRegistry.open(opened.settings, opened.federation, directory, SystemClock(), LONG)
+    return EtcdRegistry.open(opened.settings, opened.federation, directory, AgreedClock(SystemClock()), LONG)
 
 
 def test_two_coordinators_see_each_others_changes(opened: EtcdRegistries) -> None:
@@ -362,7 +363,7 @@ def test_a_coordinator_with_a_certificate_of_another_authority_is_not_let_in(
         credentials.authority.write_bytes(trusted)
         settings = EtcdSettings(opened.settings.endpoints, credentials)
         with pytest.raises(RegistryUnreachable):
-            await EtcdRegistry.open(settings, opened.federation, tmp_path, SystemClock(), opened.short)
+            await EtcdRegistry.open(settings, opened.federation, tmp_path, AgreedClock(SystemClock()), opened.short)
 
     run(scenario())
 
@@ -452,7 +453,9 @@ def test_without_etcd_and_a_good_copy_a_coordinator_does_not_start(
         if content is not None:
             (tmp_path / "registry.bin").write_bytes(content)
         with pytest.raises(RegistryUnreachable, match=r"etcd does not answer .*registry\.bin"):
-            await EtcdRegistry.open(cut_off.settings, opened.federation, tmp_path, SystemClock(), opened.short)
+            await EtcdRegistry.open(
+                cut_off.settings, opened.federation, tmp_path, AgreedClock(SystemClock()), opened.short
+            )
 
     run(scenario())
 

@@ -103,7 +103,7 @@ async def registry_in(
     directory: Path, kind: type[RegistryUnderTest] = RegistryUnderTest
 ) -> AsyncIterator[tuple[RegistryUnderTest, SqliteStore]]:
     store = SqliteStore(directory / "registry.db", migrations_of("gateway", "coordinator"))
-    registry = await kind.open(store, SystemClock(), LONG)
+    registry = await kind.open(store, AgreedClock(SystemClock()), LONG)
     assert isinstance(registry, RegistryUnderTest)
     try:
         async with asyncio.timeout(PATIENCE_S):

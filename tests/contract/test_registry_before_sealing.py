@@ -13,6 +13,7 @@ from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability, S
 from gateway.store.schema import Migration, migrations_of
 from gateway.store.sqlite import SqliteDatabase, SqliteStore
 from gateway.store.sqlite_schema import apply
+from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import SystemClock, to_microseconds
 from tests.contract.registries import NOW, heartbeat
 
@@ -38,13 +39,13 @@ def test_a_database_of_before_knows_its_regions_and_takes_in_their_keys(tmp_path
 
     async def scenario() -> None:
         store = SqliteStore(tmp_path / "registry.db", now)
-        registry = await EmbeddedRegistry.open(store, SystemClock(), LEASE)
+        registry = await EmbeddedRegistry.open(store, AgreedClock(SystemClock()), LEASE)
         facts = registry.snapshot().facts("sichuan")
         assert (facts.signing_certificate, facts.sealing_key) == (b"certificate", SealingKey())
         assert facts.capabilities == Capabilities()
         await registry.beat("sichuan", heartbeat(key=b"key"))
         await registry.close()
-        again = await EmbeddedRegistry.open(store, SystemClock(), LEASE)
+        again = await EmbeddedRegistry.open(store, AgreedClock(SystemClock()), LEASE)
         assert again.snapshot().facts("sichuan").sealing_key.key == b"key"
         await again.close()
         await store.close()

@@ -37,6 +37,7 @@ from gateway.federation.assignments import Standing, signed_assignment
 from gateway.rpc.channels import invoke
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
+from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import to_timestamp
 from tests.contract.coordinators import PATIENCE_S, Federation, RegionKeys, federation, keys_of, run
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates
@@ -68,13 +69,13 @@ class Registered:
         if self._etcd is not None:
             directory = self._data / "reader"
             directory.mkdir(exist_ok=True)
-            etcd = await EtcdRegistry.open(self._etcd, FEDERATION, directory, CLOCK, lease)
+            etcd = await EtcdRegistry.open(self._etcd, FEDERATION, directory, AgreedClock(CLOCK), lease)
             try:
                 return await read(etcd)
             finally:
                 await etcd.close()
         store = SqliteStore(self._data / "0" / "coordinator.db", migrations_of("gateway", "coordinator"))
-        embedded = await EmbeddedRegistry.open(store, CLOCK, lease)
+        embedded = await EmbeddedRegistry.open(store, AgreedClock(CLOCK), lease)
         try:
             return await read(embedded)
         finally:

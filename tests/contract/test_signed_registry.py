@@ -30,13 +30,36 @@ from gateway.api.federation.v1.revision_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.suspensions import LATEST_US, ProvenSuspension, proven, signed_suspension
+from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import SystemClock, dated
 from tests.administrators import Administrators
 from tests.contract.large_number_plan import with_segments
-from tests.contract.registries import ADMIN, EmbeddedRegistries, EtcdRegistries, Registries, audit_rows, changed, run
+from tests.contract.registries import (
+    ADMIN,
+    EmbeddedRegistries,
+    EtcdRegistries,
+    Registries,
+    audit_rows,
+    changed,
+    heartbeat,
+    run,
+)
 
+SOON = 600  # seconds
 FEDERATION = "demo.example"
 POISON = 10**12
+
+
+class Machine(SystemClock):
+    """A machine on which some seconds more have passed."""
+
+    passed = 0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.passed)
+
+    def steady(self) -> float:
+        return super().steady() + self.passed
 
 
 @pytest.fixture(name="people")
@@ -202,9 +225,6 @@ def stated(registry: Registry, people: Administrators, *, suspended: bool, after
 def test_a_signed_suspension_holds_until_a_later_statement_ends_it_and_no_earlier_one_counts_again(
     opened: Registries, people: Administrators
 ) -> None:
-    def suspension(registry: Registry) -> Suspension | None:
-        return registry.snapshot().facts("sichuan").suspension
-
     async def scenario() -> None:
         async with opened() as registry:
             await put(registry, next_of(registry, people, "first"))
@@ -265,6 +285,94 @@ def test_another_coordinator_that_writes_into_etcd_neither_suspends_nor_reinstat
             await write(opened, {keys.suspension("sichuan"): unsigned, keys.suspension("henan"): unsigned})
             await changed(honest, lambda: honest.snapshot().facts("henan").suspension is not None)
             assert honest.snapshot().facts("sichuan").suspension is None
+
+    run(scenario())
+
+
+def suspension(registry: Registry) -> Suspension | None:
+    return registry.snapshot().facts("sichuan").suspension
+
+
+async def put_past(opened: Registries, tmp_path: Path, stated: ProvenSuspension) -> None:
+    """Puts a statement into a store past every registry, in place of the former one."""
+    if isinstance(opened, EtcdRegistries):
+        key = Keys(opened.federation).suspension_statement("sichuan")
+        await write(opened, {key: values.encode_suspension_statement(stated.signed)})
+        return
+    with sqlite3.connect(tmp_path / "registry.db") as database:
+        row = ("sichuan", stated.signed.SerializeToString())
+        database.execute("INSERT OR REPLACE INTO suspension_statements (region, content) VALUES (?, ?)", row)
+
+
+def test_a_suspension_dated_ahead_that_somebody_puts_into_the_store_counts_for_nothing_and_blocks_no_other(
+    opened: Registries, people: Administrators, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with opened() as registry:
+            await put(registry, next_of(registry, people, "first"))
+            ahead = stated(registry, people, suspended=True, after=SOON)
+        await put_past(opened, tmp_path, ahead)
+        async with opened() as registry:
+            assert suspension(registry) is None
+            assert "counts for nothing before its time" in caplog.text
+            wanted = stated(registry, people, suspended=True)
+            await registry.keep_suspension(wanted, actor=ADMIN)
+            assert suspension(registry) is not None
+            ended = stated(registry, people, suspended=False, after=1)
+            await registry.keep_suspension(ended, actor=ADMIN)
+            assert suspension(registry) is None
+        async with opened() as registry:
+            assert registry.snapshot().suspensions["sichuan"].signed == ended.signed
+
+    run(scenario())
+
+
+def test_a_suspension_dated_ahead_counts_once_its_time_has_come_unless_another_one_has_replaced_it(
+    opened: Registries, people: Administrators, tmp_path: Path
+) -> None:
+    machine = Machine()
+    opened.clock = AgreedClock(machine)
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            await put(registry, next_of(registry, people, "first"))
+            ahead = stated(registry, people, suspended=True, after=SOON)
+        await put_past(opened, tmp_path, ahead)
+        async with opened() as registry:
+            await registry.keep_suspension(stated(registry, people, suspended=False), actor=ADMIN)
+            machine.passed = SOON
+            await registry.beat("henan", heartbeat())
+            await changed(registry, lambda: bool(registry.snapshot().facts("henan").live))
+            assert suspension(registry) is None
+            later = stated(registry, people, suspended=True, after=2 * SOON)
+        await put_past(opened, tmp_path, later)
+        async with opened() as registry:
+            assert suspension(registry) is None
+            machine.passed = 2 * SOON
+            await registry.beat("henan", heartbeat("127.0.0.1:2"))
+            await changed(registry, lambda: suspension(registry) is not None)
+
+    run(scenario())
+
+
+def test_a_coordinator_that_trusts_no_clock_yet_goes_by_the_last_suspension_until_it_does(
+    opened: Registries, people: Administrators, tmp_path: Path
+) -> None:
+    machine = Machine()
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            await put(registry, next_of(registry, people, "first"))
+            ahead = stated(registry, people, suspended=True, after=SOON)
+        await put_past(opened, tmp_path, ahead)
+        opened.clock = AgreedClock(machine)
+        opened.clock.start_from(None)
+        async with opened() as registry:
+            assert suspension(registry) is not None
+            opened.clock.hear("node", machine.now())
+            await registry.beat("henan", heartbeat())
+            await changed(registry, lambda: suspension(registry) is None)
+            assert not registry.snapshot().suspensions
 
     run(scenario())
 

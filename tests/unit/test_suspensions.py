@@ -17,9 +17,10 @@ from gateway.federation.suspensions import (
     MOST_KEPT,
     NOTE_LENGTH,
     ProvenSuspension,
+    chosen,
     in_force,
-    later,
     proven,
+    proven_each,
     require_present,
     signed_suspension,
     worth_keeping,
@@ -109,8 +110,8 @@ def test_nothing_else_proves_a_statement(people: Administrators) -> None:
     }
     assert proven(otherwise(), chain).statement.region == "henan", "the control"
     for name, each in forged.items():
-        known, refused = later({}, [each], chain)
-        assert (known, len(refused)) == ({}, 1), name
+        found, refused = proven_each([each], chain, ())
+        assert (found, len(refused)) == ([], 1), name
 
 
 def test_a_statement_counts_on_when_its_signer_has_left_and_he_signs_no_other(people: Administrators) -> None:
@@ -128,9 +129,10 @@ def test_an_earlier_statement_never_counts_again(people: Administrators) -> None
     chain = chain_of(people)
     first = stated(people, chain.place)
     ended = stated(people, chain.place, 2 * SECOND, name="wang", ends=True)
-    known, refused = later({}, [ended, first, SignedSuspension()], chain)
-    assert (known["henan"].signed, len(refused)) == (ended, 1)
-    assert later(known, [first, ended], chain) == (known, [])
+    found, refused = proven_each([ended, first, SignedSuspension()], chain, ())
+    known = chosen(found, None)
+    assert (known.in_force["henan"].signed, len(refused)) == (ended, 1)
+    assert chosen([*known.in_force.values(), *found], NOW + BETWEEN_TRUSTED).in_force == known.in_force
 
 
 def test_a_statement_dated_ahead_counts_for_nothing_by_a_clock_that_is_trusted(people: Administrators) -> None:
@@ -185,8 +187,9 @@ def test_in_whatever_order_statements_come_the_last_one_counts(
 ) -> None:
     chain = chain_of(people)
     signed = [stated(people, chain.place, (at + 1) * SECOND, ends=at % 2 == 0) for at in range(4)]
-    known: dict[str, ProvenSuspension] = {}
+    known: list[ProvenSuspension] = []
     told = [signed[at] for at in order]
     for first in range(0, len(told), pieces):
-        known, _ = later(known, told[first : first + pieces], chain)
-    assert known["henan"].signed == signed[-1]
+        further, _ = proven_each(told[first : first + pieces], chain, known)
+        known = chosen([*known, *further], None).all()
+    assert chosen(known, None).in_force["henan"].signed == signed[-1]

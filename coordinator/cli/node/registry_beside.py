@@ -8,6 +8,7 @@ from pathlib import Path
 
 from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.settings import CoordinatorSettings
+from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import SystemClock
 
 
@@ -18,9 +19,9 @@ async def registry_beside(settings: CoordinatorSettings) -> AsyncIterator[EtcdRe
     # The last good copy in the coordinator's own directory belongs to that coordinator, which may be running.
     with tempfile.TemporaryDirectory() as directory:
         lease = timedelta(seconds=settings.lease)
-        anchor = settings.anchor()
+        anchor, clock = settings.anchor(), AgreedClock(SystemClock())
         registry = await EtcdRegistry.open(
-            settings.etcd, settings.federation, Path(directory), SystemClock(), lease, anchor=anchor
+            settings.etcd, settings.federation, Path(directory), clock, lease, anchor=anchor
         )
         try:
             yield registry

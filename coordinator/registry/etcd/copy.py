@@ -1,7 +1,7 @@
 """A coordinator's copy of the registry: the entries of etcd, and the snapshot made of them. No I/O."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -22,12 +22,12 @@ from coordinator.registry.etcd.keys import (
 )
 from coordinator.registry.port import Snapshot
 from coordinator.registry.rules import RegionFacts, Suspension
-from coordinator.registry.suspensions import suspension_of
+from coordinator.registry.suspensions import early_text, is_due, suspension_of
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark
 from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision, SignedSuspension
 from gateway.federation.revisions import Chain, RevisionRefused
-from gateway.federation.suspensions import later
+from gateway.federation.suspensions import ProvenSuspension, chosen, proven_each
 
 _log = logging.getLogger(__name__)
 _UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,8 +69,11 @@ class Copy:
     With an anchor, only a configuration that verifies from it is in force.
     """
 
-    def __init__(self, keys: Keys, anchor: Anchor | None = None) -> None:
-        self._keys = keys
+    def __init__(
+        self, keys: Keys, anchor: Anchor | None = None, latest: Callable[[], datetime | None] = lambda: None
+    ) -> None:
+        """`latest` gives the latest time of a statement about a region that counts; None for any."""
+        self._keys, self.latest = keys, latest
         self._anchor = Chain.of(anchor) if anchor is not None else None
         self._entries: dict[bytes, Entry] = {}
         self._living_since: dict[LiveKey, datetime] = {}
@@ -142,8 +145,11 @@ class Copy:
             self._take(draft, event)
         if has_revision and self._anchor is not None:
             self._verify(draft, before.chain or self._anchor)
-        if has_revision or has_standing:
-            draft.put_statements(self._suspension_statements())
+        latest = self.latest()
+        if has_revision or has_standing or is_due(before, latest):
+            for region in draft.put_statements(self._suspension_statements(), latest):
+                unsigned = self._entries.get(self._keys.suspension(region))
+                draft.put_suspension(region, unsigned.value if unsigned is not None else None)
         draft.date_presence(before, now)
         self._snapshot = replace(draft.snapshot(), change=revision)
         return draft.told
@@ -225,7 +231,8 @@ class _Draft:
         self._ended = set(before.ended)
         self._assignment_mark = before.assignment_mark
         self._revocation_lists = dict(before.revocation_lists)
-        self._suspensions = dict(before.suspensions)
+        self._suspensions: Mapping[str, ProvenSuspension] = before.suspensions
+        self._told_suspensions = before.told_suspensions
 
     def snapshot(self) -> Snapshot:
         return Snapshot(
@@ -242,6 +249,7 @@ class _Draft:
             unverified=self._unverified,
             revocation_lists=self._revocation_lists,
             suspensions=self._suspensions,
+            told_suspensions=self._told_suspensions,
         )
 
     def put_configuration(self, value: bytes | None) -> None:
@@ -293,19 +301,28 @@ class _Draft:
         after = replace(before, suspension=self._suspension(before, value))
         self._put(before, after, is_change=after != before)
 
-    def put_statements(self, told: Iterable[SignedSuspension]) -> None:
-        """Lets regions stand by the statements of administrators. One that was known and is gone counts on."""
+    def put_statements(self, told: Sequence[SignedSuspension], latest: datetime | None) -> Set[str]:
+        """Lets regions stand by the statements of administrators. One that was known and is gone counts on.
+
+        One that is dated ahead and gone does not. Returns the regions whose statement counts no more.
+        """
         if self._chain is None:
-            return
-        found, refused = later(self._suspensions, told, self._chain)
+            return frozenset()
+        former = self._suspensions
+        known = [each for each in self._told_suspensions if each.was_signed_until(latest) or each.signed in told]
+        further, refused = proven_each(told, self._chain, known)
         for problem in refused:
             _log.error("a statement about a region in etcd is not proven: %s", problem)
-        self.told |= found != self._suspensions
-        self._suspensions = found
-        for region, stated in found.items():
+        found = chosen([*known, *further], latest)
+        for early in found.early(latest):
+            _log.error("etcd holds what is dated ahead: %s", early_text(early))
+        self.told |= found.in_force != former
+        self._suspensions, self._told_suspensions = found.in_force, found.all()
+        for region, stated in found.in_force.items():
             before = self._facts(region)
             after = before.standing(suspension_of(stated))
             self._put(before, after, is_change=after != before)
+        return former.keys() - found.in_force.keys()
 
     def put_live(self, key: LiveKey, value: bytes | None) -> None:
         before = self._facts(key.region)

@@ -28,7 +28,9 @@ def reinstated(found: Found, key: bytes, region: str, actor: str) -> Change | No
     return Change(deletes=[key], noted=noted) if key in found else None
 
 
-def stated(found: Found, keys: Keys, wanted: ProvenSuspension, chain: Chain | None, actor: str) -> Change | None:
+def stated(
+    found: Found, keys: Keys, wanted: ProvenSuspension, chain: Chain | None, latest: datetime | None, actor: str
+) -> Change | None:
     """A signed statement about a region; None where it is stored. Raises Refused with SUSPENSION_OUTDATED.
 
     A suspension without a signature stands beside it: coordinators of an earlier version go by that.
@@ -36,7 +38,7 @@ def stated(found: Found, keys: Keys, wanted: ProvenSuspension, chain: Chain | No
     region, suspension = wanted.statement.region, suspensions.suspension_of(wanted)
     key, of_former = keys.suspension_statement(region), keys.suspension(region)
     former = values.decode_suspension_statement(found[key].value) if key in found else None
-    if not suspensions.is_new(wanted, former, chain):
+    if not suspensions.is_new(wanted, former, chain, latest):
         return None
     noted = Noted(actor, suspensions.action_of(wanted), f"region/{region}", suspensions.detail_of(wanted))
     put = {key: Put(values.encode_suspension_statement(wanted.signed))}

@@ -54,6 +54,7 @@ from gateway.federation.suspensions import ProvenSuspension
 from gateway.process.finishing import Finishing
 from gateway.process.last_good import LastGoodBroken
 from gateway.rpc.admission import elsewhere
+from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import Clock, to_microseconds
 
 _ROWS_AT_ONCE = 1000
@@ -137,7 +138,7 @@ class EtcdRegistry:
         settings: EtcdSettings,
         federation: str,
         directory: Path,
-        clock: Clock,
+        clock: AgreedClock,
         lease: timedelta,
         others_are_answered: Callable[[Collection[Replica]], Awaitable[bool]] | None = None,
         anchor: Anchor | None = None,
@@ -151,8 +152,9 @@ class EtcdRegistry:
         the registry's state. Without a copy, RegistryUnreachable is raised. Also raises CredentialsUnusable.
         """
         keys = Keys(federation)
+        copy = Copy(keys, anchor, clock.latest_told)
         client, ask = EtcdClient(settings, clock), others_are_answered or _nobody_to_ask
-        parts = Parts(keys, client, Plans(client, keys), Copy(keys, anchor), clock, lease, LastGood(directory), ask)
+        parts = Parts(keys, client, Plans(client, keys), copy, clock, lease, LastGood(directory), ask)
         return await cls.started(parts)
 
     @classmethod
@@ -197,8 +199,8 @@ class EtcdRegistry:
     async def keep_suspension(self, wanted: ProvenSuspension, *, actor: str) -> int:
         """See the port."""
         keys, chain, now = self._keys, self._copy.snapshot.chain, self._clock.now()
-        key = keys.suspension_statement(wanted.statement.region)
-        return await self._change([key], lambda found: decisions.stated(found, keys, wanted, chain, actor), now)
+        key, latest = keys.suspension_statement(wanted.statement.region), self._copy.latest()
+        return await self._change([key], lambda found: decisions.stated(found, keys, wanted, chain, latest, actor), now)
 
     async def publish(self, wanted: PublishedList, *, actor: str) -> None:
         """See the port."""

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Final
 
 from gateway.api.federation.v1.federation_pb2 import ChainHead, Member, MemberState, RevocationList, WatchResponse
@@ -13,7 +12,7 @@ from gateway.federation.catalogue import Federation
 from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.federation.rules import problems
 from gateway.process.last_good import LastGoodBroken
-from gateway.time.clock import BETWEEN_TRUSTED, Clock
+from gateway.time.clock import Clock
 from gateway.values.choices import first_unknown
 from region_node.node.membership.assignments import AssignmentKeeper
 from region_node.node.membership.last_good import LastGood
@@ -45,7 +44,6 @@ class StateKeeper:
         self._keys.on_distrust(self._forget_unproven)
         self._clock = clock
         self._agreed = node.border.clock
-        self._knows_time = False
         self._last_good = last_good
         self._assignments = assignments
         self._anchor = Chain.of(node.anchor) if node.anchor is not None else None
@@ -77,7 +75,7 @@ class StateKeeper:
             federation = self._held(state)
             if federation is None:
                 federation, self._in_force = self._built(state, None)
-            self.suspensions.take(state.suspensions, self._chain, self._latest())
+            self.suspensions.take(state.suspensions, self._chain, self._agreed.latest_told())
         except (LastGoodBroken, StateUnusable) as error:
             _log.error("%s is ignored: %s", self._last_good.path, error)
             return
@@ -106,7 +104,7 @@ class StateKeeper:
             else:
                 self._unreadable_revision, self._current.unreadable = 0, ""
         # Behind the configuration, which may name the administrators who signed.
-        self.suspensions.take(response.suspensions, self._chain, self._latest())
+        self.suspensions.take(response.suspensions, self._chain, self._agreed.latest_told())
         if response.HasField("number_assignments"):
             federation = await self._assignments.take(response.number_assignments, federation)
         self._members = response.members
@@ -212,7 +210,7 @@ class StateKeeper:
         for region in list(self._refused_certificates):
             if (member := self._current.state().members.get(region)) is not None:
                 self._trust(member)
-        if self.suspensions.choose(self._latest()):
+        if self.suspensions.choose(self._agreed.latest_told()):
             state = self._current.state()
             self._current.update(state.federation, self._trusted(self._members, state.federation), state.chain)
 
@@ -270,14 +268,6 @@ class StateKeeper:
             return False
         self._cannot_save = False
         return True
-
-    def _latest(self) -> datetime | None:
-        """The latest time of a statement that a coordinator takes; None before this process trusts a clock at all.
-
-        A coordinator allows for the clock of who has signed, and this node for that of the coordinator.
-        """
-        self._knows_time = self._knows_time or self._agreed.is_settled()
-        return self._agreed.now() + 2 * BETWEEN_TRUSTED if self._knows_time else None
 
     def _to_save(self, federation: Federation, members: list[Member]) -> "_Saved":
         lists, suspensions = self._keys.revocations.lists(), self.suspensions.kept()

@@ -8,7 +8,7 @@ from datetime import datetime
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.federation.revisions import Chain
-from gateway.federation.suspensions import ProvenSuspension, claimed, in_force, proven_each, worth_keeping
+from gateway.federation.suspensions import ProvenSuspension, chosen, claimed, proven_each
 
 _SUSPENDED = MemberState.MEMBER_STATE_SUSPENDED
 _log = logging.getLogger(__name__)
@@ -31,24 +31,17 @@ class SuspensionKeeper:
         """
         if chain is None:
             return
-        found, refused = proven_each(told, chain, itertools.chain(*self._told.values()))
-        for each in found:
-            kept = self._told.setdefault(each.statement.region, [])
-            # Of two with the same time the first one counts, so that none of them ever counts again.
-            if all(each.statement.sign_time_us != other.statement.sign_time_us for other in kept):
-                kept.append(each)
+        found, refused = proven_each(told, chain, self._all())
         for problem in (str(each) for each in refused):
             if problem not in self._refused:
                 _log.error("a statement about a region is not proven: %s", problem)
         self._refused = {str(each) for each in refused}
-        self.choose(latest)
+        self._choose(itertools.chain(self._all(), found), latest)
 
     def choose(self, latest: datetime | None) -> bool:
         """Lets those count that were not signed after `latest`, where that is known; whether it changed anything."""
         before = self._known
-        self._told = {region: worth_keeping(told, latest) for region, told in self._told.items()}
-        chosen = {region: in_force(told, latest) for region, told in self._told.items()}
-        self._known = {region: each for region, each in chosen.items() if each is not None}
+        self._choose(self._all(), latest)
         return self._known != before
 
     def signed(self) -> Sequence[SignedSuspension]:
@@ -58,6 +51,12 @@ class SuspensionKeeper:
     def kept(self) -> Sequence[SignedSuspension]:
         """All statements that count, or may later, by region."""
         return [each.signed for region in sorted(self._told) for each in self._told[region]]
+
+    def _all(self) -> Iterable[ProvenSuspension]:
+        return itertools.chain(*self._told.values())
+
+    def _choose(self, told: Iterable[ProvenSuspension], latest: datetime | None) -> None:
+        self._told, self._known = chosen(told, latest)
 
     def lacking(self, told: Iterable[SignedSuspension]) -> list[SignedSuspension]:
         """The statements that a coordinator has lost, by all those that it has."""
