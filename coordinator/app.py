@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from coordinator.auditing.service import AuditOversightService, AuditPorts
@@ -311,15 +310,13 @@ def _problems(registry: Registry, members: CurrentMembers, clock: AgreedClock, t
 def _risks(parts: Parts, telemetry: Telemetry) -> RiskWatch:
     reviews = ReviewNotifier()
     reviews.observe(telemetry.meter)
-    name = parts.settings.name
-
-    def heads() -> Mapping[str, tuple[datetime, bool]]:
-        return {**parts.federation.audit_heads(), **parts.chain_watch.broken_regions()}
-
+    name, heads, judged = parts.settings.name, parts.federation.audit_heads, parts.chain_watch.judged_regions
     reports = RegionReports(Regions(parts.members, parts.channels), parts.registry).observations
     certificate = OwnCertificate(Dialer(parts.settings.own_credentials, parts.clock))
     current, registry = parts.problems.current, parts.registry
-    return RiskWatch(WatchPorts(name, registry, current, parts.clock, heads, certificate.life, reports, reviews))
+    return RiskWatch(
+        WatchPorts(name, registry, current, parts.clock, heads, judged, certificate.life, reports, reviews)
+    )
 
 
 def _services(parts: Parts) -> list[Service]:

@@ -43,6 +43,8 @@ class ChainWatch:
         self._denial_log = denial_log
         self._clock = clock
         self._broken: dict[str, ChainProblem] = {}
+        # The begin of the last verification of each region's chain that had a verdict, and whether the chain is whole.
+        self._judged: dict[str, tuple[datetime, bool]] = {}
         # The last time, or the first look without a result. The own chain counts from here, if no look succeeds at all.
         self._verified = {f"chain/{name}": clock.now()}
 
@@ -78,7 +80,7 @@ class ChainWatch:
     async def look(self) -> None:
         """Verifies once. The first problem of a chain is an audit row and an error in the log. Raises Refused."""
         verifies_all = has_turn(self._name, self._registry.snapshot().replicas, self._clock.now())
-        known: set[str] = set()
+        known, began = set[str](), self._clock.now()
         async for verdict in self._verdicts(is_coordinator_only=not verifies_all):
             subject = f"chain/{verdict.chain}" if verdict.chain else f"region/{verdict.region}"
             known.add(subject)
@@ -86,6 +88,8 @@ class ChainWatch:
             if not verdict.reason:
                 self._verified[subject] = now
             self._verified.setdefault(subject, now)
+            if verdict.region and (verdict.problems or not verdict.reason):
+                self._judged[verdict.region] = began, not verdict.problems
             if verdict.problems:
                 await self._note(subject, verdict.problems[0])
             elif not verdict.reason:
@@ -94,14 +98,13 @@ class ChainWatch:
             for subject in self._verified.keys() - known:
                 del self._verified[subject]
                 self._broken.pop(subject, None)
+                self._judged.pop(subject.removeprefix("region/"), None)
         else:  # the coordinator whose turn it is has the word about regions
             self._broken = {subject: each for subject, each in self._broken.items() if subject.startswith("chain/")}
 
-    def broken_regions(self) -> Mapping[str, tuple[datetime, bool]]:
-        """The regions with a broken chain, in the form of `FederationService.audit_heads`."""
-        now = self._clock.now()
-        names = (subject.removeprefix("region/") for subject in self._broken if subject.startswith("region/"))
-        return dict.fromkeys(names, (now, False))
+    def judged_regions(self) -> Mapping[str, tuple[datetime, bool]]:
+        """By region: when this coordinator's last verification of its chain began, and whether the chain was whole."""
+        return self._judged
 
     async def _note(self, subject: str, problem: ChainProblem) -> None:
         if self._broken.get(subject) == problem:

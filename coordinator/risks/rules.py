@@ -14,7 +14,7 @@ from gateway.api.federation.v1.risk_pb2 import RiskBand, RiskRules, RiskSignal, 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.risk_rules import GRADES
-from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.clock import EPOCH, from_timestamp, to_timestamp
 
 OPEN, TREATED, ACCEPTED, CLOSED = (
     RiskState.RISK_STATE_OPEN,
@@ -100,6 +100,13 @@ def calmed(before: Risk | None, rules: RiskRules, now: datetime) -> Risk | None:
     if rule is not None:
         after.likelihood = min(after.likelihood, rule.likelihood_after)
     return _noted(after, RiskEntry(act=RiskAct.RISK_ACT_SIGNAL_ENDED), now)
+
+
+def changed_signal(risk: Risk | None) -> datetime:
+    """When the signal of a risk began or ended last; the begin of the calendar where none ever did."""
+    acts = (RiskAct.RISK_ACT_SIGNAL_BEGAN, RiskAct.RISK_ACT_SIGNAL_ENDED)
+    times = [each.create_time for each in (risk.history if risk is not None else ()) if each.act in acts]
+    return from_timestamp(times[-1]) if times else EPOCH
 
 
 def unruled(risks: Iterable[Risk], rules: RiskRules) -> list[str]:

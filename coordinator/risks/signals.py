@@ -105,19 +105,36 @@ def of_own_certificate(
     return Observation(CERTIFICATE, (signal,) if has_signal else (), only=name)
 
 
-def of_audit_heads(heads: Mapping[str, tuple[datetime, bool]], snapshot: Snapshot, now: datetime) -> Observation:
-    """Audit chains that contradict the stored head, and configurations that contradict those of other regions.
+def of_audit_chains(
+    heads: Mapping[str, tuple[datetime, bool]],
+    judged: Mapping[str, tuple[datetime, bool]],
+    risks: Mapping[str, Risk],
+    snapshot: Snapshot,
+    now: datetime,
+) -> Observation:
+    """Broken audit chains, and configurations that contradict those of other regions.
 
-    `heads` has the time of a region's last head, and whether it continued the stored one.
+    `heads` has the time of a region's last head, and whether it continued the stored one. `judged` has the begin of the
+    last verification of its chain, and whether the chain was whole. Other coordinators may find otherwise. So a finding
+    counts from after the last change of the signal alone, and a verification alone ends the signal of a broken chain.
     """
-    heard = {region: continues for region, (time, continues) in heads.items() if now - time <= _HEARD_OF}
+    heard = {region: each for region, each in heads.items() if now - each[0] <= _HEARD_OF}
     configured = snapshot.configuration.regions if snapshot.configuration is not None else ()
     known = frozenset(each.id for each in configured)
-    found = {
-        region: region if not continues else _disputed(known, snapshot, region) for region, continues in heard.items()
-    }
-    lasting = (Signal(AUDIT, region, region, detail) for region, detail in found.items() if detail)
-    return Observation(AUDIT, tuple(lasting), known - heard.keys())
+    lasting, silent = list[Signal](), set[str]()
+    for region in sorted(known):
+        signal = Signal(AUDIT, region, region, region)
+        risk = risks.get(signal.risk_id)
+        since, is_of_chain = rules.changed_signal(risk), risk is not None and risk.signal_detail == signal.detail
+        told, verdict = (each.get(region, (since, True)) for each in (heard, judged))
+        disputed = _disputed(known, snapshot, region) if region in heard else ""
+        if any(time > since and not is_whole for time, is_whole in (told, verdict)):
+            lasting.append(signal)
+        elif disputed:
+            lasting.append(signal._replace(detail=disputed))
+        elif verdict[0] <= since if is_of_chain else region not in heard:
+            silent.add(region)
+    return Observation(AUDIT, tuple(lasting), frozenset(silent))
 
 
 def _disputed(known: Set[str], snapshot: Snapshot, region: str) -> str:

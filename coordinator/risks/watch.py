@@ -36,6 +36,8 @@ class WatchPorts:
     clock: AgreedClock
     audit_heads: Callable[[], Mapping[str, tuple[datetime, bool]]]
     """The time of each region's last audit head at this coordinator, and whether it continued the stored one."""
+    judged: Callable[[], Mapping[str, tuple[datetime, bool]]]
+    """The begin of this coordinator's last verification of each region's chain, and whether the chain was whole."""
     certificate: Callable[[], tuple[datetime, datetime] | None]
     """Begin and end of this coordinator's certificate; None where no file was ever readable."""
     reports: Callable[[RiskRules, Mapping[str, Risk], datetime], Awaitable[Sequence[Observation]]]
@@ -86,7 +88,7 @@ class RiskWatch:
         The first one sees the rest.
         """
         ports, snapshot = self._ports, self._ports.registry.snapshot()
-        heads = signals.of_audit_heads(ports.audit_heads(), snapshot, now)
+        heads = signals.of_audit_chains(ports.audit_heads(), ports.judged(), risks, snapshot, now)
         found, rule = [heads], rules.rule_of(scales, signals.CERTIFICATE)
         if rule is not None:
             found.append(signals.of_own_certificate(ports.name, ports.certificate(), rule, now))

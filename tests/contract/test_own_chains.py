@@ -153,6 +153,11 @@ async def alarms(store: SqliteStore) -> list[tuple[str, str, str]]:
     return [(each.actor, each.subject, each.detail) for each in rows if each.action == "AUDIT_CHAIN_BROKEN"]
 
 
+def judged(watch: ChainWatch) -> dict[str, bool]:
+    """Whether the chain of each region was whole."""
+    return {region: is_whole for region, (_, is_whole) in watch.judged_regions().items()}
+
+
 def test_a_broken_chain_is_one_alarm_until_it_is_whole_again(tmp_path: Path) -> None:
     async def scenario() -> None:
         verifier = Verifier()
@@ -166,13 +171,15 @@ def test_a_broken_chain_is_one_alarm_until_it_is_whole_again(tmp_path: Path) -> 
                 await watch.look()
             said = "row 7 cut, seen by region/henan"
             assert await alarms(store) == [(NAME, "region/sichuan", said), (NAME, f"chain/{NAME}", said)]
-            assert {region: whole for region, (_, whole) in watch.broken_regions().items()} == {"sichuan": False}
+            assert judged(watch) == {"sichuan": False, "henan": True}
             verifier.verdicts = [ChainVerdict(region="sichuan", reason=Reason.REASON_REGION_UNREACHABLE)]
             await watch.look()
-            assert watch.broken_regions().keys() == {"sichuan"}, "a silent region proves nothing"
+            assert judged(watch) == {"sichuan": False}, (
+                "a silent region proves nothing, and one that has left has no chain"
+            )
             verifier.verdicts = [ChainVerdict(region="sichuan")]
             await watch.look()
-            assert watch.broken_regions() == {}
+            assert judged(watch) == {"sichuan": True}
 
     asyncio.run(scenario())
 

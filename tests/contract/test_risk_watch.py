@@ -33,6 +33,7 @@ class Watched:
     def __init__(self, registry: Registry, name: str = "coordinator/0") -> None:
         self.registry, self.clock = registry, FixedClock()
         self.heads: dict[str, tuple[datetime, bool]] = {}
+        self.judged: dict[str, tuple[datetime, bool]] = {}
         self.certificate: tuple[datetime, datetime] | None = self.lasting(timedelta(days=300))
         current = CurrentNetwork(registry)
         self.watch = RiskWatch(
@@ -42,6 +43,7 @@ class Watched:
                 current,
                 AgreedClock(self.clock),
                 lambda: self.heads,
+                lambda: self.judged,
                 lambda: self.certificate,
                 no_reports,
                 ReviewNotifier(),
@@ -143,5 +145,33 @@ def test_a_coordinator_that_is_not_the_first_one_leaves_all_but_its_own_audit_he
             second.heads["sichuan"] = second.clock.instant, False
             assert await second.risk() is None
             assert await second.risk("audit/sichuan") is not None
+
+    run(scenario())
+
+
+def test_of_two_coordinators_that_disagree_about_a_chain_the_later_verification_decides(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with EmbeddedRegistries(tmp_path)() as registry:
+            await sichuan_is_silent(registry)
+            first, second = Watched(registry), Watched(registry, "coordinator/1")
+
+            async def looked() -> tuple[bool, int]:
+                """Whether the signal lasts after some looks of both, and the number of signals that began."""
+                risk = None
+                for watched in (first, second) * 2:
+                    first.clock.instant += timedelta(seconds=10)
+                    second.clock.instant = first.clock.instant
+                    watched.heads["sichuan"] = watched.clock.now(), True
+                    risk = await watched.risk("audit/sichuan")
+                assert risk is not None
+                return risk.signal_lasts, risk.signals
+
+            second.judged["sichuan"] = first.clock.now(), True
+            first.judged["sichuan"] = first.clock.now(), False
+            assert await looked() == (True, 1), "neither a head that continues nor an earlier verification ends it"
+            second.judged["sichuan"] = first.clock.now(), True
+            assert await looked() == (False, 1), "an earlier verification does not begin it again"
+            first.judged["sichuan"] = first.clock.now(), False
+            assert await looked() == (True, 2)
 
     run(scenario())

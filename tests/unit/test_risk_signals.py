@@ -148,11 +148,11 @@ def test_an_anomaly_that_nobody_has_acknowledged_for_an_hour_is_a_signal_of_the_
 
 def test_a_contradicting_audit_chain_is_a_signal_and_a_chain_that_was_not_heard_of_lately_stays_as_it_is() -> None:
     heads: Mapping[str, tuple[datetime, bool]] = {"sichuan": (NOW, False), "henan": (NOW, True)}
-    found = signals.of_audit_heads(heads, snapshot(), NOW + MINUTE)
+    found = signals.of_audit_chains(heads, {}, {}, snapshot(), NOW + MINUTE)
     assert subjects(found) == ["sichuan"]
     assert found.silent.isdisjoint(heads)
     assert "guangdong" in found.silent
-    later = signals.of_audit_heads(heads, snapshot(), NOW + HOUR)
+    later = signals.of_audit_chains(heads, {}, {}, snapshot(), NOW + HOUR)
     assert (subjects(later), later.silent >= heads.keys()) == ([], True)
 
 
@@ -166,7 +166,7 @@ def test_a_configuration_that_another_region_contradicts_is_a_signal_of_the_regi
         ([DisputedRevision(region="x" * 9_000, revision=7)], ""),
     ):
         facts = living(NodeReport(), NodeReport(disputed_revisions=disputed), NodeReport())
-        found = signals.of_audit_heads(heads, snapshot(sichuan=facts), NOW)
+        found = signals.of_audit_chains(heads, {}, {}, snapshot(sichuan=facts), NOW)
         assert [(each.subject, each.detail) for each in found.signals] == ([("sichuan", detail)] if detail else [])
 
 
