@@ -49,14 +49,15 @@ def renew(asking: Asking, wait: int) -> None:
     credentials, federation, clock = asking.link.credentials, asking.link.federation, SystemClock()
     files = RenewedFiles(credentials)
     try:
-        files.complete()
-        files.require_writable()
-        identity = administrator(credentials, federation)
-        prove = proof_of_member(credentials, clock, RENEWAL)
-        request = proven_request(identity, 0, files.fresh_key(), prove, clock.now())
-        answer = _answered(asking, request, wait)
-        authorities = x509.load_pem_x509_certificates(credentials.authority.read_bytes())
-        install_answer(files, request, answer, federation, authorities, clock.now())
+        with files.alone():
+            files.complete()
+            files.require_writable()
+            identity = administrator(credentials, federation)
+            prove = proof_of_member(credentials, clock, RENEWAL)
+            request = proven_request(identity, 0, files.fresh_key(), prove, clock.now())
+            answer = _answered(asking, request, wait)
+            authorities = x509.load_pem_x509_certificates(credentials.authority.read_bytes())
+            install_answer(files, request, answer, federation, authorities, clock.now())
         end = credentials.end(clock.now())
     except (OSError, ValueError, CredentialsUnusable, NotRenewed) as error:
         raise NotDone([str(error)]) from error

@@ -44,6 +44,7 @@ from gateway.errors import Refused, unknown
 from gateway.federation.revisions import parsed
 from gateway.security.enrolling import Invitation, RequestedKeys, token_hash
 from gateway.security.identity import Identity
+from gateway.security.issuers import NODES
 from gateway.security.issuing import RENEWED_LIFE, IssuerDirectory
 from gateway.security.tls import CredentialsUnusable
 from gateway.time.clock import from_timestamp
@@ -245,7 +246,8 @@ def renew(asking: Asking, issuer: Path, hours: float, once: bool) -> None:
       coordinator enrolments renew node-issuer --hours 48
       coordinator enrolments renew coordinator-issuer --hours 48
     """
-    directory, own = opened(issuer), OwnCertificate(asking, issuer)
+    directory = opened(issuer)
+    own = OwnCertificate(asking, issuer, process=int(directory.authority.region == NODES))
     issuing = Issuing(own.asking, directory, timedelta(hours=hours))
     while True:
         own.look()

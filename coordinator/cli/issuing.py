@@ -55,7 +55,7 @@ class Issuing:
                     continue  # for the program of the other issuer
                 certificate = self._certified(renewal, asked)
                 request = contract.IssueCertificateRequest(
-                    renewal_id=asked.id, statement=renewal.statement, tls_certificate=certificate
+                    renewal_id=renewal.id, statement=renewal.statement, tls_certificate=certificate
                 )
                 self._asking.ask(lambda channel: RenewalServiceStub(channel).IssueCertificate, request)
             except KeyUnusable as error:

@@ -26,8 +26,11 @@ from gateway.wording.languages import translated
 class OwnCertificate:
     """The pair as it was issued, and the one that the program renews, as a node does, in `renewed` of a directory."""
 
-    def __init__(self, asking: Asking, directory: Path) -> None:
-        """`directory` is for this program alone. Ends the command for a certificate of no administrator."""
+    def __init__(self, asking: Asking, directory: Path, process: int) -> None:
+        """`process` is the number of this program among those with one certificate, each with a directory of its own.
+
+        Ends the command for a certificate of no administrator.
+        """
         clock, link = SystemClock(), asking.link
         credentials = RenewedCredentials.of(link.credentials, directory / "renewed")
         completed(credentials)
@@ -41,7 +44,7 @@ class OwnCertificate:
             RenewalPorts(
                 credentials=credentials,
                 identity=identity,
-                process=0,
+                process=process,
                 prove=proof_of_member(credentials, clock, RENEWAL),
                 authorities=lambda: x509.load_pem_x509_certificates(credentials.authority.read_bytes()),
                 ask=self._ask,

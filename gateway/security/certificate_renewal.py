@@ -135,7 +135,10 @@ class CertificateRenewal:
             if now < due:
                 self._failing, self._told = None, ""
                 return _pause((due - now).total_seconds())
-            await self._renew(now)
+            with self._files.alone():
+                due, end = self._times(now)  # another process may just have renewed it
+                if due <= now:
+                    await self._renew(now)
         except _FAILURES as error:
             self._note(str(error), now)
             return SHORTEST_PAUSE if self._failing is None else _pause(self._left(now))

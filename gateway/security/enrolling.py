@@ -185,8 +185,11 @@ class RequestedRenewal:
 
     @property
     def id(self) -> str:
-        """The id of the renewal."""
-        return self.statement.member or f"{self.identity.region}-{self.statement.process}"
+        """The id of the renewal. The first process of a member that is no region has the path alone."""
+        member, process = self.statement.member, self.statement.process
+        if not member:
+            return f"{self.identity.region}-{process}"
+        return f"{member}/{process}" if process else member
 
     def require_certified(self, chain: bytes, authorities: Sequence[x509.Certificate]) -> None:
         """Raises ValueError unless a certificate (PEM) is for this key and member, by its issuer, which follows."""

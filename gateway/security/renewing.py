@@ -5,6 +5,9 @@ until both are there; a process that is killed between the two renamings complet
 """
 
 import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -45,6 +48,27 @@ class RenewedFiles:
     def require_writable(self) -> None:
         """Raises OSError where the files cannot be written."""
         require_writable(existing(self.credentials.key.parent))
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps other processes from renewing these files meanwhile. Raises BlockingIOError where one does, or OSError.
+
+        A file system that locks no directory keeps nobody away.
+        """
+        directory = self.credentials.key.parent
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(held)
+            raise BlockingIOError(f"{directory}: another process renews these files now") from None
+        except OSError:
+            pass
+        try:
+            yield
+        finally:
+            os.close(held)
 
     def fresh_key(self) -> ec.EllipticCurvePrivateKey:
         """The fresh key, which is made where there is none: after a restart the same one. Raises OSError."""

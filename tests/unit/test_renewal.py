@@ -129,16 +129,14 @@ class Node:
         self.asked: list[RenewCertificateRequest] = []
         self.time = NOW
         self.answer: Callable[[RenewCertificateRequest], RenewCertificateResponse] = self.issued
-        self.renewal = CertificateRenewal(
-            RenewalPorts(
-                self.credentials,
-                HUNAN,
-                0,
-                proof_of_region(Signer(issued.signing.key), issued.signing.certificate_pem),
-                lambda: self.keys.authorities,
-                self.ask,
-                NodeClock(self),
-            )
+        self.prove = proof_of_region(Signer(issued.signing.key), issued.signing.certificate_pem)
+        self.renewal = self.process()
+
+    def process(self) -> CertificateRenewal:
+        """The renewal by one process with these files."""
+        clock = NodeClock(self)
+        return CertificateRenewal(
+            RenewalPorts(self.credentials, HUNAN, 0, self.prove, lambda: self.keys.authorities, self.ask, clock)
         )
 
     async def ask(self, request: RenewCertificateRequest) -> RenewCertificateResponse:
@@ -390,6 +388,36 @@ def test_a_certificate_takes_no_place_beside_a_key_that_another_command_has_made
     files.discard()
     assert contents(tmp_path / "node") == before
     issued.load(NOW)
+
+
+class Disturbed(Node):
+    """A node beside which another process with the same files looks while it waits for its first answer."""
+
+    begun = 0
+
+    async def ask(self, request: RenewCertificateRequest) -> RenewCertificateResponse:
+        self.begun += 1
+        if self.begun == 1:
+            await self.process().look()
+        return await super().ask(request)
+
+
+def test_of_two_processes_with_the_same_files_one_renews_and_the_other_uses_its_certificate(tmp_path: Path) -> None:
+    node = Disturbed(tmp_path)
+    node.look()
+    asyncio.run(node.process().look())
+    assert node.begun == 1
+    assert node.credentials.in_use(NOW) == node.credentials.renewed
+
+
+def test_processes_of_one_administrator_replace_no_renewals_of_each_other() -> None:
+    key, li = ec.generate_private_key(ec.SECP256R1()), parse(f"spiffe://{FEDERATION}/admin/li", FEDERATION)
+    statements = [
+        RenewalStatement(member=li.path, process=process, tls_request=certificate_request(key, li))
+        for process in (0, 1)
+    ]
+    ids = [RequestedRenewal.parse(each.SerializeToString(), FEDERATION).id for each in statements]
+    assert ids == ["admin/li", "admin/li/1"]
 
 
 @pytest.mark.parametrize("in_place", [False, True])

@@ -71,7 +71,7 @@ class Renewal(_message.Message):
     SIGNATURE_FIELD_NUMBER: _builtins.int
     TLS_CERTIFICATE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """`<region>-<process>`, or the path of a coordinator or an administrator."""
+    """`<region>-<process>`, or the path of a coordinator or an administrator; with `/<process>` for a process after the first."""
     statement: _builtins.bytes
     """A serialised RenewalStatement; the signature is over these bytes."""
     signing_certificate: _builtins.bytes
