@@ -1,6 +1,6 @@
 """Rules for the items of a business that several regions do together. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 from gateway.api.federation.v1.configuration_pb2 import (
     Business,
@@ -20,6 +20,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
 from gateway.federation.checks import duration_problems, enum_problems, label_problems, text_problems, twice
 from gateway.federation.policies import COOLING_OFF, strictest_figure
 
+MOST_ITEMS = 100  # of an order: five at each of its places
 MOST_PLACES = 20  # so that an order with all items and addresses fits into an envelope
 _WEEK = 5  # working days
 _HOUR = 3_600  # seconds
@@ -44,6 +45,9 @@ def joint_problems(path: str, business: Business) -> Iterator[str]:
         if business.HasField("joint"):
             yield f"{path}.joint: only a business of MODE_JOINT has items"
         return
+    if has_too_many_items(business.joint):
+        yield f"{path}.joint.items: an order has more than {MOST_ITEMS}, or an item more relations"
+        return
     if business.steps:
         yield f"{path}.steps: a joint business has items, and no steps"
     if business.HasField("handling_fee"):
@@ -63,13 +67,20 @@ def joint_problems(path: str, business: Business) -> Iterator[str]:
         yield f"{path}.preconditions: no item is of a line that could be checked"
 
 
+def has_too_many_items(joint: JointBusiness) -> bool:
+    """Whether an order with most places may have more than `MOST_ITEMS`, or an item more relations."""
+    each = min(joint.most_places, MOST_PLACES)
+    items = sum(each if template.site == JointSite.JOINT_SITE_EACH_PLACE else 1 for template in joint.items)
+    return max(items, len(joint.items), *(len(template.relations) for template in joint.items), 0) > MOST_ITEMS
+
+
 def promise_problems(path: str, business: Business) -> Iterator[str]:
     """Each promise of a joint business for which an order would be late although it meets every limit of its items.
 
     A week has at least two days off. Where a calendar has a weekend worked to make up for a holiday, a promise of
     working days ends earlier by as many days: this check does not see it.
     """
-    if business.mode != Mode.MODE_JOINT:
+    if business.mode != Mode.MODE_JOINT or has_too_many_items(business.joint):
         return
     promises = [(f"{path}.limit", business.limit)]
     promises += [(f"{path}.regional_limits[{each.region}].limit", each.limit) for each in business.regional_limits]
@@ -107,15 +118,18 @@ def _longest_chain(joint: JointBusiness) -> int:
 
     The decision comes with the last reservation. An item begins once each item that it waits for has come so far.
     """
-    begins = dict.fromkeys((each.id for each in joint.items), 0)
-    # A chain has each item once: items in a circle, which never begin, are a problem of their own.
-    for _ in joint.items:
-        for each in joint.items:
-            for relation in each.relations:
-                for other in joint.items:
-                    if other.id == relation.item_id and relation.kind != _BUNDLES:
-                        reached = begins[other.id] + _within(other, until_test=relation.kind == _REPLACED_BY)
-                        begins[each.id] = max(begins[each.id], reached)
+    by_id = {each.id: each for each in joint.items}
+    begins = dict.fromkeys(by_id, 0)
+    waits = {
+        each.id: [one for one in each.relations if one.kind != _BUNDLES and one.item_id in by_id]
+        for each in by_id.values()
+    }
+    # Items in a circle, which never begin, are a problem of their own.
+    for name in _in_order({name: {one.item_id for one in each} for name, each in waits.items()}):
+        for one in waits[name]:
+            other = by_id[one.item_id]
+            reached = begins[other.id] + _within(other, until_test=one.kind == _REPLACED_BY)
+            begins[name] = max(begins[name], reached)
     return joint.survey_within.seconds + max((begins[each.id] + _within(each) for each in joint.items), default=0)
 
 
@@ -191,12 +205,26 @@ def _template_problems(path: str, joint: JointBusiness, template: JointItemTempl
 
 def _circle_problems(path: str, joint: JointBusiness) -> Iterator[str]:
     """Items of which each waits for the other would never begin."""
+    names = {each.id for each in joint.items}
     waits = {
-        each.id: {other.item_id for other in each.relations if other.kind != _BUNDLES} & {one.id for one in joint.items}
-        for each in joint.items
+        each.id: {other.item_id for other in each.relations if other.kind != _BUNDLES} & names for each in joint.items
     }
-    while free := [name for name, others in waits.items() if not others & waits.keys()]:
-        for name in free:
-            del waits[name]
-    if waits:
-        yield f"{path}.items: {', '.join(sorted(waits))} wait for each other"
+    circle = sorted(waits.keys() - set(_in_order(waits)))
+    if circle:
+        yield f"{path}.items: {', '.join(circle)} wait for each other"
+
+
+def _in_order(waits: Mapping[str, Set[str]]) -> list[str]:
+    """The items in an order in which each comes behind those for which it waits; without those of a circle."""
+    left = {name: len(others) for name, others in waits.items()}
+    behind: dict[str, list[str]] = {name: [] for name in waits}
+    for name, others in waits.items():
+        for other in others:
+            behind[other].append(name)
+    found = [name for name, count in left.items() if not count]
+    for name in found:  # it grows meanwhile
+        for each in behind[name]:
+            left[each] -= 1
+            if not left[each]:
+                found.append(each)
+    return found

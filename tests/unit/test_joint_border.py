@@ -12,6 +12,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, Joi
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.joint_rules import MOST_ITEMS
 from gateway.relay.border import Command
 from gateway.store.timers import due_timers, fire
 from gateway.time.clock import from_microseconds, from_timestamp, to_timestamp
@@ -111,6 +112,7 @@ def test_a_first_request_names_its_own_order_and_an_end_of_the_reservation(node:
             INVALID,
             lambda each: each.hold_until_time.CopyFrom(to_timestamp(NOW + timedelta(days=800))),
         ),
+        "too many items": (INVALID, lambda each: each.items.extend(JointItem() for _ in range(MOST_ITEMS))),
         "led by another": (NOT_ALLOWED, lambda each: setattr(each, "leader_region", "henan")),
         "another order": (NOT_ALLOWED, lambda each: setattr(each, "id", "guangdong/J2")),
         "of the future": (

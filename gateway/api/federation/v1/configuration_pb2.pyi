@@ -1944,7 +1944,7 @@ class JointBusiness(_message.Message):
     """True if single items may be done without the others."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___JointItemTemplate]:
-        """Templates of the items, each with an id of its own."""
+        """Templates of the items, each with an id of its own. An order with the largest number of places has at most 100 items."""
 
     @_builtins.property
     def survey_within(self) -> _duration_pb2.Duration:
