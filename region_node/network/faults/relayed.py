@@ -18,7 +18,6 @@ from region_node.network.faults.waiver import without_amounts
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received
 from region_node.tickets import border
-from region_node.tickets.sending import followers
 
 
 class FaultEnvelopes:
@@ -132,14 +131,13 @@ class FaultEnvelopes:
     ) -> None:
         """Handles the receipt of an update; the home region's one names the outages with rent given back.
 
-        After a move of the number, the real home region gets the update. A number that has moved back meanwhile has its
-        former home again, which keeps the versions that were on their way: only a home begins to follow by a version.
+        After a move of the number, the real home region gets the update.
         """
         row = find_fault(tx, content.subject)
         if row is None:
             return
-        if receipt.outcome == Outcome.OUTCOME_ACCEPTED and content.destination not in followers(facts(row.fault)):
-            owner.take_home(tx, self._context, row, content.destination, now)
+        if receipt.outcome == Outcome.OUTCOME_ACCEPTED:
+            owner.update_taken(tx, self._context, row, content.destination, now)
         if row.fault.home_region != content.destination:
             return
         if receipt.outcome == Outcome.OUTCOME_ACCEPTED:
