@@ -59,7 +59,9 @@ class Repeating(grpc.aio.UnaryUnaryClientInterceptor):
                 call = await continuation(details, request)
                 await call
             except grpc.aio.AioRpcError as error:
-                raise attempts.failed(error) from error
+                failure = attempts.failed(error)
+                # An error that is its own cause is an endless chain to whoever reports it.
+                raise failure from (None if failure is error else error)
             return call
 
         retrying = AsyncRetrying(
@@ -88,12 +90,10 @@ class Throttling(grpc.aio.UnaryUnaryClientInterceptor):
         throttle = self._throttles[client_call_details.method]
         throttle.require_sent(time.monotonic(), random.random())
         call = await continuation(client_call_details, request)
-        failure: grpc.RpcError | None = None
         try:
             await call
         except grpc.aio.AioRpcError as error:
-            failure = error
-        throttle.note(failure, time.monotonic())
+            throttle.note(error, time.monotonic())
         return call
 
 

@@ -72,7 +72,9 @@ class Repeating(grpc.UnaryUnaryClientInterceptor):
             given: object = call  # the refusal of the next interceptor itself is no call that has failed
             error = given if isinstance(given, Refused) else call.exception()
             if isinstance(error, grpc.RpcError):
-                raise attempts.failed(error) from error
+                failure = attempts.failed(error)
+                # An error that is its own cause is an endless chain to whoever reports it.
+                raise failure from (None if failure is error else error)
             if error is not None:
                 raise error
             return call
@@ -102,7 +104,7 @@ class Throttling(grpc.UnaryUnaryClientInterceptor):
             throttle.require_sent(time.monotonic(), random.random())
         call = continuation(client_call_details, request)
         failure = call.exception()
-        if failure is None or isinstance(failure, grpc.RpcError):
+        if isinstance(failure, grpc.RpcError):
             with self._lock:
                 throttle.note(failure, time.monotonic())
         return call

@@ -20,6 +20,8 @@ MOST_SENT = 2.0  # calls for each one that is taken
 MEMORY = 2.0
 _SHORTEST = 1.0  # seconds for which a refusal counts that tells no time
 _LONGEST = 60.0  # seconds for which one counts at most: no server keeps its clients away for longer
+# Without a refusal in the status, the caller's own end of a call.
+_BY_CALLER = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 
 
 def share_refused(asked: float, taken: float) -> float:
@@ -28,7 +30,10 @@ def share_refused(asked: float, taken: float) -> float:
 
 
 class Throttle:
-    """The calls of one method at one server. Pure: times are monotonic, in seconds."""
+    """The calls of one method at one server. Pure: times are monotonic, in seconds.
+
+    A call counts as taken from its sending on: an answer may take longer than a refusal, and longer than the memory.
+    """
 
     def __init__(self) -> None:
         self._asked = self._taken = 0.0
@@ -41,25 +46,26 @@ class Throttle:
 
         Its `retry_after` is the time that is left, and it `is_local`.
         """
-        if self._last is None or now >= self._until:
-            return
         self._fade(now)
-        if chance < share_refused(self._asked, self._taken):
-            self._asked += 1
-            raise self._last.by_client(self._until - now)
-
-    def note(self, failure: grpc.RpcError | None, now: float) -> None:
-        """Takes the answer to a call into account that was sent; None is the failure of no failure.
-
-        A server that refuses for another reason has taken the call. A server that is gone, and a proxy, tell nothing.
-        """
-        refused = _refusal_in(failure) if failure is not None else None
-        if failure is not None and refused is None:
-            return
-        self._fade(now)
+        share = share_refused(self._asked, self._taken)
         self._asked += 1
-        if refused is None or refused.reason not in NO_ROOM:
-            self._taken += 1
+        if self._last is not None and now < self._until and chance < share:
+            raise self._last.by_client(self._until - now)
+        self._taken += 1
+
+    def note(self, failure: grpc.RpcError, now: float) -> None:
+        """Takes the failure of a call into account that was sent. Without one, the call stays taken.
+
+        A server that refuses for another reason has taken the call. So has one whose caller ends the call before the
+        answer. A server that is gone, and a proxy, tell nothing.
+        """
+        refused = _refusal_in(failure)
+        if failure.code() in _BY_CALLER if refused is None else refused.reason not in NO_ROOM:
+            return
+        self._fade(now)
+        self._taken = max(0.0, self._taken - 1)
+        if refused is None:
+            self._asked = max(0.0, self._asked - 1)
             return
         told = _SHORTEST if refused.retry_after is None else min(refused.retry_after, _LONGEST)
         self._until = max(self._until, now + told)

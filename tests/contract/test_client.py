@@ -307,6 +307,8 @@ def test_a_client_sends_few_calls_to_a_node_without_room_and_refuses_the_others_
         assert len(node.submitted) == MANY - len(by_client)
         assert 0 < len(node.submitted) < MANY / 4
         assert all(each.is_temporary and 0 < (each.retry_after or 0) <= 60 for each in by_client)
+        assert all(each.__cause__ is None for each in by_client), "nothing has failed beneath"
+        assert all(each.__cause__ not in (None, each) for each in refusals if not each.is_local)
 
     runner.run(story())
 

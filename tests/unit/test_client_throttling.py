@@ -1,5 +1,6 @@
 """A client that throttles itself: few calls beyond what the server takes, none refused without need, and soon none."""
 
+import math
 import pickle
 import random
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ RETRY = 1.0  # seconds, as the contract tells for these refusals
 SECONDS = 4.0
 STEADY = 2.0  # seconds until a flood has its share
 BURST = 0.1  # seconds of its work that a server holds
+MOST_CHANCE = math.nextafter(1.0, 0.0)
 
 
 def refusal(reason: Reason.ValueType, retry_after: float | None = RETRY) -> Refused:
@@ -26,8 +28,16 @@ def refusal(reason: Reason.ValueType, retry_after: float | None = RETRY) -> Refu
     return Refused(reason_name(reason), status_code(reason), LocalizedText(en="No.", zh_cn="不。"), {}, retry_after)
 
 
+def sent(throttle: Throttle, failure: grpc.RpcError | None, now: float) -> None:
+    """A call that chance lets pass, with its answer; None is the failure of no failure."""
+    throttle.require_sent(now, MOST_CHANCE)
+    if failure is not None:
+        throttle.note(failure, now)
+
+
 BUSY = refusal(Reason.REASON_CALLS_TOO_MANY)
 AWAY = grpc.StatusCode.UNAVAILABLE
+BY_CALLER = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 
 
 @dataclass
@@ -63,7 +73,6 @@ class Scene:
         if self.room >= 1:
             self.room -= 1
             self.taken += 1
-            self.throttle.note(None, self.now)
         else:
             self.throttle.note(BUSY, self.now)
 
@@ -128,13 +137,12 @@ def test_nothing_is_refused_before_the_server_has_refused(chance: float) -> None
     throttle = Throttle()
     for each in range(100):
         throttle.require_sent(float(each), chance)
-        throttle.note(None, float(each))
 
 
 @given(after=some.integers(0, 80), told=some.none() | some.integers(1, 10**9))
 def test_a_call_that_is_held_back_is_told_the_time_that_is_left(after: int, told: int | None) -> None:
     throttle = Throttle()
-    throttle.note(refusal(Reason.REASON_SERVER_CALLS_TOO_MANY, told), 1000.0)
+    sent(throttle, refusal(Reason.REASON_SERVER_CALLS_TOO_MANY, told), 1000.0)
     left = min(told or RETRY, 60.0) - after
     if left <= 0:
         throttle.require_sent(1000.0 + after, 0.0)
@@ -157,10 +165,10 @@ def test_a_call_that_is_held_back_is_told_the_time_that_is_left(after: int, told
 )
 def test_a_server_that_is_gone_and_a_proxy_tell_nothing(failure: grpc.RpcError) -> None:
     throttle = Throttle()
-    throttle.note(BUSY, 1000.0)
+    sent(throttle, BUSY, 1000.0)
     shares = [_least_sent(throttle)]
     for _ in range(100):
-        throttle.note(failure, 1000.0)
+        sent(throttle, failure, 1000.0)
     shares.append(_least_sent(throttle))
     assert shares[0] == shares[1]
 
@@ -169,8 +177,20 @@ def test_a_server_that_is_gone_and_a_proxy_tell_nothing(failure: grpc.RpcError) 
 def test_a_call_that_is_refused_for_another_reason_was_taken(reason: Reason.ValueType) -> None:
     throttle = Throttle()
     for each in (BUSY, refusal(reason), refusal(reason)):
-        throttle.note(each, 1000.0)
+        sent(throttle, each, 1000.0)
     throttle.require_sent(1000.0, 0.0)
+
+
+@pytest.mark.parametrize("end", [None, *(Unanswered("ended here", code) for code in BY_CALLER)], ids=str)
+def test_slow_answers_hold_no_call_back_and_neither_do_calls_that_their_callers_end(end: Unanswered | None) -> None:
+    throttle, ends = Throttle(), [1000.0 + each / 10 for each in range(100)]
+    for begun in ends[:20]:
+        throttle.require_sent(begun, 0.0)
+    sent(throttle, refusal(Reason.REASON_CALLS_TOO_MANY, 60.0), ends[20])
+    for now in ends[20:]:
+        throttle.require_sent(now, 0.0)
+        if end is not None:
+            throttle.note(end, now)
 
 
 def _least_sent(throttle: Throttle) -> float:
