@@ -29,7 +29,10 @@ NO_ROOM = (
     Reason.REASON_REQUEST_BYTES_TOO_MANY,
     Reason.REASON_SERVER_CALLS_TOO_MANY,
 )
-"""Refusals of a server that is busy with other calls, whatever the refused call is about."""
+"""Refusals of a server that is busy with other calls, whatever the refused call is about.
+
+A client throttles its calls by them. So the door of a node alone tells its callers one of them, never a peer of it.
+"""
 # Refusals for want of room that other calls take, or other work.
 _ROOM_LATER = (
     *NO_ROOM,

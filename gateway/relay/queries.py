@@ -7,7 +7,7 @@ from contextvars import copy_context
 
 from gateway.api.relay.v1.relay_pb2 import DeliverResult, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, Unreachable
+from gateway.errors import NO_ROOM, Refused, Unreachable
 from gateway.relay.border import Border
 from gateway.relay.envelopes import OutgoingEnvelope, Sealed, open_receipt, unsigned_envelope
 from gateway.relay.question_lanes import QuestionCarrier, QuestionLane
@@ -44,7 +44,7 @@ class Asker:
         """Returns the result message of the answer, within `seconds`.
 
         `alone` is for a slow answer, on which neighbours of its batch would wait, and for a large one. Raises Refused
-        as the other region does, and with REGION_UNREACHABLE without an answer.
+        as the other region does, and with REGION_UNREACHABLE without an answer, or without room on the way.
         """
         deadline = asyncio.get_running_loop().time() + seconds
         now, border = self._clock.now(), self._border
@@ -58,10 +58,11 @@ class Asker:
         )
         try:
             async with asyncio.timeout_at(deadline):
-                result = await self._delivered(sealed, deadline, attempts, alone)
-        except (Unreachable, TimeoutError):
+                return self._read(await self._delivered(sealed, deadline, attempts, alone), sealed)
+        except (Unreachable, TimeoutError, Refused) as failure:
+            if isinstance(failure, Refused) and failure.reason not in NO_ROOM:
+                raise
             raise Refused(Reason.REASON_REGION_UNREACHABLE, region=outgoing.destination) from None
-        return self._read(result, sealed)
 
     async def close(self) -> None:
         """Ends all questions in shared batches. A question alone ends with the task that asks it."""

@@ -58,6 +58,7 @@ _CROWDED = (
     Reason.REASON_SERVER_CALLS_TOO_MANY,
 )
 _CROWDED_KEPT = CALLS  # refusals, of each number of calls that one caller may have in a flood
+_CROWDED_LENGTH = 256  # characters of the parameters of one: a server that passes a peer's refusal on keeps no long one
 # Refusals for who somebody is, beside those with PERMISSION_DENIED.
 _NOTED = frozenset({Reason.REASON_CERTIFICATE_REVOKED, Reason.REASON_STAFF_PROOF_INVALID})
 _Request = TypeVar("_Request")
@@ -442,11 +443,15 @@ def _detach(error: BaseException) -> None:
 
 
 async def _abort(context: _Context, refused: Refused) -> None:
-    if refused.reason in _CROWDED:
+    if refused.reason in _CROWDED and _is_short(refused):
         status = _crowded(refused.reason, **refused.parameters)
     else:
         status = rpc_status.to_status(to_status(refused))
     await context.abort_with_status(status)
+
+
+def _is_short(refused: Refused) -> bool:
+    return sum(len(name) + len(value) for name, value in refused.parameters.items()) <= _CROWDED_LENGTH
 
 
 @lru_cache(_CROWDED_KEPT)

@@ -6,7 +6,7 @@ from google.protobuf.message import DecodeError, Message
 
 from gateway.api.relay.v1.relay_pb2 import ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import NO_ROOM, Refused
 from gateway.rpc.element_counts import parsed
 from gateway.rpc.message_checks import require_plain
 from gateway.values.choices import require_known
@@ -32,5 +32,7 @@ def received(message: type[M], payload: bytes) -> M:
 
 
 def refusal_of(receipt: ReceiptContent) -> Refused:
-    """Why the destination refused."""
+    """Why the destination refused: as REGION_UNREACHABLE where it names want of room, as `Asker.ask`."""
+    if receipt.reason in NO_ROOM:
+        return Refused(Reason.REASON_REGION_UNREACHABLE, region=receipt.destination)
     return Refused(receipt.reason, **dict(receipt.reason_parameters))

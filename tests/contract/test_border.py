@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import weakref
 from collections.abc import Callable
 from types import FrameType
 
@@ -9,6 +10,8 @@ import grpc
 import pytest
 
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.rpc.access import LARGEST_REQUEST
 from gateway.rpc.element_counts import most_elements, require_few
 from gateway.security.identity import server_name
@@ -141,6 +144,33 @@ def test_nothing_keeps_a_request_whose_call_has_ended_with_an_error(
         asyncio.run(scenario())
     finally:
         gc.enable()
+
+
+class Words(str):
+    """A text that is known to be gone."""
+
+
+def test_nothing_keeps_the_long_words_of_a_peer_whose_refusal_the_border_passes_on(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[weakref.ref[Words]] = []
+
+    def refuse(*_: object) -> None:
+        words = Words("x" * 2000)
+        told.append(weakref.ref(words))
+        raise Refused(Reason.REASON_CALLS_TOO_MANY, caller=words, calls="1")
+
+    monkeypatch.setattr("gateway.rpc.request_streams.require_few", refuse)
+
+    async def scenario() -> None:
+        for server, caller, method in CALLS:
+            async with dialled(certificates, server, caller, Parser().service(method.containing_service)) as channel:
+                assert await refused(channel, method, elements(method, 1)) == "CALLS_TOO_MANY"
+
+    asyncio.run(scenario())
+    gc.collect()
+    assert told
+    assert not any(each() for each in told)
 
 
 def test_a_caller_who_is_turned_away_is_told_so_before_anything_is_sent(certificates: Certificates) -> None:

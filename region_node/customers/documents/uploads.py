@@ -31,6 +31,7 @@ from region_node.customers.documents.rows import document_subject
 from region_node.customers.operations import own_line
 from region_node.node.context import RegionContext
 from region_node.node.day_work import UPLOAD
+from region_node.node.payloads import refusal_of
 from region_node.node.subjects import NUMBER, customer_subject, number_subject
 from region_node.requests.auditing import AuditedCall
 
@@ -133,7 +134,7 @@ def answered(
     if told.HasField("registration"):
         refused = None
         if receipt.outcome == Outcome.OUTCOME_REFUSED:
-            refused = Refused(receipt.reason, **dict(receipt.reason_parameters))
+            refused = refusal_of(receipt)
         # A home that refuses what another one has registered does not remove it: the region goes on with the content.
         if file.state == COMPLETE or refused is None:
             settle(tx, told.document_id, content.destination, refused)

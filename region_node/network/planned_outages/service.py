@@ -14,7 +14,7 @@ from gateway.api.region.v1 import planned_outage_service_pb2 as api
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, Unreachable, lasting
+from gateway.errors import NO_ROOM, Refused, Unreachable, lasting
 from gateway.process import failpoints
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
@@ -151,10 +151,15 @@ class PlannedOutageService(PlannedOutageServiceServicer):
         return announced
 
     async def _held(self, planned: PlannedOutage) -> None:
-        """Raises Refused; with REGISTRY_UNAVAILABLE while no coordinator responds: a repeated request may succeed."""
+        """Raises Refused; with REGISTRY_UNAVAILABLE while no coordinator responds or has room.
+
+        A repeated request may succeed then.
+        """
         try:
             await self._hold(operations.header_of(planned))
-        except Unreachable:
+        except (Unreachable, Refused) as failure:
+            if isinstance(failure, Refused) and failure.reason not in NO_ROOM:
+                raise
             raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
 
 
