@@ -129,7 +129,7 @@ def run_process(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     gc.collect()
 
 
-async def stop_tasks(tasks: Sequence[asyncio.Task[None]]) -> None:
+async def stop_tasks(tasks: Collection[asyncio.Task[object]]) -> None:
     """Cancels tasks and waits until they are gone."""
     for task in tasks:
         task.cancel()

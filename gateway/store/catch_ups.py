@@ -68,6 +68,15 @@ def loss_of(tx: Transaction, signed: datetime) -> Loss | None:
     return next((each for each in begun(tx) if signed <= from_microseconds(each.find_time) + BETWEEN_TRUSTED), None)
 
 
+def is_in_lost_part(loss: Loss, instant: datetime) -> bool:
+    """Whether this region may have lost what it signed at an instant: its database has all that is older.
+
+    Nothing was signed from the finding of the loss to its acceptance.
+    """
+    begin, end = from_microseconds(loss.catch_up_from or 0), from_microseconds(loss.find_time)
+    return begin <= instant <= end + BETWEEN_TRUSTED
+
+
 def is_catching_up(tx: Transaction, region: str) -> bool:
     """Whether a region may still report commands of its own that this database lacks: new ones wait behind them.
 

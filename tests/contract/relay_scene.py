@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from opentelemetry.trace import NoOpTracer
 
+from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.relay.v1.relay_pb2 import (
     Batch,
     DeliverResult,
@@ -21,6 +23,7 @@ from gateway.api.relay.v1.relay_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
 from gateway.process.tracing import Tracing
 from gateway.relay import outbox
 from gateway.relay.envelopes import Answer, OutgoingEnvelope, Sealed, open_receipt, seal_receipt
@@ -45,6 +48,7 @@ from tests.contract.relay_pair import (
     open_store,
 )
 
+HENAN = "henan"
 # Reached only where a test fails.
 _PATIENCE_S = 60.0
 
@@ -134,6 +138,14 @@ class Scene:
 def outgoing_named(name: str) -> OutgoingEnvelope:
     """An outgoing envelope with an id and a subject of its own."""
     return replace(OUTGOING, envelope_id=name, payload=name.encode(), subject=f"order {name}")
+
+
+def know_a_third(scene: Scene) -> None:
+    """Henan has joined too."""
+    names, joined = (ORIGIN, DESTINATION, HENAN), MemberState.MEMBER_STATE_JOINED
+    configuration = Configuration(federation="demo.example", regions=[Region(id=each) for each in names])
+    members = [Member(region=each, state=joined) for each in names]
+    scene.pair.borders[DESTINATION].current.update(Federation(7, configuration), members)
 
 
 Scenario = Callable[[Scene], Coroutine[object, object, None]]

@@ -10,7 +10,6 @@ from typing import cast
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.region.v1.recovery_envelopes_pb2 import AnsweredCommand, CatchUpAnswer, CatchUpQuestion
 from gateway.api.relay.v1.relay_pb2 import DeliverResult, Envelope, EnvelopeContent, Outcome, Receipt
@@ -37,10 +36,9 @@ from region_node.lifecycle.recovery.operations import lost_commands
 from region_node.lifecycle.recovery.telling import CATCH_UP, CatchUpEnvelopes
 from region_node.node.context import RegionContext
 from tests.contract.relay_pair import DESTINATION, HOUR, NOW, ORIGIN
-from tests.contract.relay_scene import Scene, outgoing_named, play
+from tests.contract.relay_scene import HENAN, Scene, know_a_third, outgoing_named, play
 from tests.unit.situations import FEDERATION
 
-HENAN = "henan"
 LATER_KIND = 4_999  # of an envelope
 
 
@@ -113,14 +111,6 @@ def loop_of(scene: Scene, reporter: Reporter, region: str = DESTINATION) -> Catc
 async def progress(scene: Scene, number: int = 1, region: str = ORIGIN) -> CatchUp:
     """How far a region is."""
     return await scene.store.read(lambda tx: catch_ups.catch_up_with(tx, number, region))
-
-
-def know_a_third(scene: Scene) -> None:
-    """Henan has joined too."""
-    names, joined = (ORIGIN, DESTINATION, HENAN), MemberState.MEMBER_STATE_JOINED
-    configuration = Configuration(federation="demo.example", regions=[Region(id=each) for each in names])
-    members = [Member(region=each, state=joined) for each in names]
-    scene.pair.borders[DESTINATION].current.update(Federation(7, configuration), members)
 
 
 async def lost(scene: Scene) -> list[LostCommand]:
@@ -287,6 +277,30 @@ def test_a_region_that_is_away_holds_up_no_other_one_after_a_second_loss_and_is_
     play(tmp_path, scenario)
 
 
+def test_a_region_whose_report_is_slow_delays_no_other_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(scene: Scene) -> None:
+        know_a_third(scene)
+        answers = asyncio.Event()
+
+        async def slowly() -> None:
+            await answers.wait()
+
+        slow = Reporter({"": page()}, meanwhile=slowly)
+        loop = loop_of(scene, slow)
+        monkeypatch.setattr("region_node.lifecycle.recovery.asking.AGAIN_SECONDS", 0.01)
+        for number in (1, 2):
+            await lose(scene, NOW - HOUR, NOW + HOUR, number)
+            while (await progress(scene, number, HENAN)).finish_time is None:
+                assert not await loop.catch_up()
+        assert (await progress(scene)).finish_time is None
+        answers.set()
+        while (await progress(scene, 2)).finish_time is None:
+            await loop.catch_up()
+        assert slow.asked.count(ORIGIN) == 2
+
+    play(tmp_path, scenario)
+
+
 def test_the_state_of_another_region_is_not_taken_for_this_ones(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         know_a_third(scene)
@@ -436,14 +450,16 @@ def test_a_region_is_given_one_page_at_a_time_and_none_for_a_question_without_se
         def asked(question: CatchUpQuestion, origin: str = ORIGIN) -> Awaitable[Answer]:
             return query.answer(EnvelopeContent(origin=origin, payload=question.SerializeToString()), NOW)
 
-        several = [asked(CatchUpQuestion()), asked(CatchUpQuestion()), asked(CatchUpQuestion(), HENAN)]
-        first, second, other = await outcomes(several)
+        furthest = CatchUpQuestion(wants_furthest_receipt=True)
+        several = [asked(CatchUpQuestion()), asked(CatchUpQuestion()), asked(CatchUpQuestion(), HENAN), asked(furthest)]
+        first, second, other, beside = await outcomes(several)
         assert isinstance(first, Answer)
         assert [each.envelope.content for each in CatchUpAnswer.FromString(first.result).commands] == [
             sent.envelope.content
         ]
         assert isinstance(second, Refused)
         assert second.reason == Reason.REASON_TOO_BUSY
+        assert isinstance(beside, Answer), "a search for receipts delays no report"
         assert isinstance(other, Answer)
         assert not CatchUpAnswer.FromString(other.result).commands
         beyond = CatchUpQuestion(begin_time=Timestamp(seconds=2**60))

@@ -14,6 +14,7 @@ from gateway.auditing.audit import Head
 from gateway.auditing.incarnations import BEFORE
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border
+from gateway.relay.outcomes import outcomes
 from gateway.security.signing import AUDIT_HEAD, Signer, TrustedKeys
 from gateway.store import losses
 from gateway.store.fenced import FencedStore
@@ -23,6 +24,7 @@ from gateway.store.sqlite import SqliteStore
 from gateway.time.clock import to_microseconds
 from region_node.lifecycle.recovery.keeper import FenceKeeper, KeeperPorts
 from region_node.lifecycle.recovery.operations import Finding
+from region_node.lifecycle.recovery.questions import ReceiptQuestion
 from tests.contract.relay_pair import FixedClock
 from tests.contract.stores import PATIENCE_S, run
 from tests.empty_database import empty_file
@@ -30,6 +32,7 @@ from tests.simulation.world import keys
 
 T = TypeVar("T")
 NOW = FixedClock().now()
+QUESTION = ReceiptQuestion("henan", 1, 1)
 
 
 def head(sequence: int, *, signed_by: str = "sichuan") -> AuditHead:
@@ -237,9 +240,10 @@ def test_a_process_that_hears_of_a_loss_adds_its_own_lost_commits_before_people_
         await other.close()
         store = FailedOver(file, migrations_of("gateway", "region_node"))
         fence = FencedStore(store)
-        await keeper(store, fence, []).start()
+        process = keeper(store, fence, [])
+        await outcomes([process.compare_receipt(QUESTION, None, "") for _ in range(3)])
         (loss,) = await store.read(losses.losses)
-        assert (loss.number, loss.commits, store.lost_commits) == (1, 2, 0)
+        assert (loss.number, loss.commits, store.lost_commits) == (1, 2, 0), "each of them counts once"
         assert fence.loss == loss
         await store.close()
 

@@ -1,5 +1,6 @@
 """A loss that no heartbeat can show: receipts that another region keeps name rows of the audit chain."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -22,15 +23,17 @@ from gateway.relay.border import Border, SlowQuery
 from gateway.relay.envelopes import Answer, OutgoingEnvelope, unsigned_receipt
 from gateway.relay.queries import Asker
 from gateway.security.signing import RECEIPT
+from gateway.store import losses
 from gateway.store.fenced import FencedStore
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.lifecycle.recovery import questions
 from region_node.lifecycle.recovery.keeper import FenceKeeper, KeeperPorts
 from region_node.lifecycle.recovery.operations import Finding
+from region_node.lifecycle.recovery.questions import ReceiptQuestion
 from region_node.lifecycle.recovery.receipts import ReceiptComparison, ReceiptPorts
 from region_node.lifecycle.recovery.telling import CATCH_UP, CatchUpEnvelopes
 from tests.contract.relay_pair import DESTINATION, NOW, ORIGIN, QUERY
-from tests.contract.relay_scene import Scene, play
+from tests.contract.relay_scene import HENAN, Scene, know_a_third, play
 
 ACCEPTED = Outcome.OUTCOME_ACCEPTED
 
@@ -118,10 +121,9 @@ def test_the_loss_of_the_last_commit_alone_is_found_by_its_receipt(tmp_path: Pat
         seen = await scene.store.read(audit.head)
         await lose_after(scene, kept)
         fence, comparison = await started(scene, Keeping(CatchUpAnswer(furthest_receipt=receipt)))
-        losses = [fence.loss]
+        before = fence.loss
         assert await comparison.compare()
-        losses.append(fence.loss)
-        found = [each and (each.witness, each.last_sequence, each.seen_sequence) for each in losses]
+        found = [each and (each.witness, each.last_sequence, each.seen_sequence) for each in (before, fence.loss)]
         assert found == [None, (f"region/{ORIGIN}", kept.sequence, seen.sequence)], "no coordinator was told of the row"
 
     play(tmp_path, scenario)
@@ -212,6 +214,120 @@ def test_a_region_whose_pages_never_end_is_left_and_asked_again_later(
     play(tmp_path, scenario)
 
 
+@pytest.mark.parametrize(
+    ("minutes", "closings"), [(20, 0), (0, 1), (120, 1)], ids=["in its lost part", "of about the start", "of after it"]
+)
+def test_a_receipt_of_after_the_start_closes_no_fence_again_for_a_loss_that_people_have_accepted(
+    tmp_path: Path, minutes: int, closings: int
+) -> None:
+    """The region shows it as one of a former version does, which reads no time of a start."""
+
+    async def scenario(scene: Scene) -> None:
+        await scene.receive(scene.pair.seal(envelope_id="first"))
+        store, decided = scene.store, NOW + timedelta(minutes=minutes)
+        row = await store.read(lambda tx: replace(audit.head(tx), sequence=audit.head(tx).sequence + 2))
+        later = unsigned_receipt(scene.pair.seal(), Answer(ACCEPTED), now=decided, revision=7, row=row)
+        later.signature = scene.pair.borders[DESTINATION].signer.sign(RECEIPT, later.content)
+        _, comparison = await started(scene, Keeping(CatchUpAnswer(furthest_receipt=later)))
+        scene.clock.instant = NOW + timedelta(minutes=19)
+        await scene.receive(scene.pair.seal(envelope_id="second"))
+        found = NOW + timedelta(minutes=21)
+        loss = await store.write(lambda tx: Finding(DESTINATION, ()).lost_commits(tx, 0, 1, found))
+        await store.write(lambda tx: losses.accept(tx, loss, "wang", "INC-1", found))
+        assert await comparison.compare()
+        assert [each.is_open for each in await store.read(losses.losses)] == [True] * closings + [False]
+
+    play(tmp_path, scenario)
+
+
+@dataclass
+class Unequal(Keeping):
+    """Guangdong, which answers once it is told to, beside Henan, which answers at once."""
+
+    is_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
+    of_henan: int = 0
+
+    async def ask(self, outgoing: OutgoingEnvelope, *_: object, **__: object) -> bytes:
+        """See Asker."""
+        if outgoing.destination != ORIGIN:
+            self.of_henan += 1
+            return b""
+        self.asked.append(CatchUpQuestion.FromString(outgoing.payload))
+        self.is_asked.set()
+        await self.answers.wait()
+        return self.answer.SerializeToString()
+
+
+def test_a_region_that_answers_slowly_delays_no_other_and_its_answer_counts_whenever_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        kept = await scene.store.read(audit.head)
+        receipt = await scene.receive(scene.pair.seal(envelope_id="last"))
+        await lose_after(scene, kept)
+        know_a_third(scene)
+        unequal = Unequal(CatchUpAnswer(furthest_receipt=receipt))
+        fence, comparison = await started(scene, unequal)
+        monkeypatch.setattr("region_node.lifecycle.recovery.asking.AGAIN_SECONDS", 0.01)
+        while await regions_asked(scene) != [ORIGIN]:
+            assert not await comparison.compare()
+        later = question(HENAN, NOW + timedelta(minutes=1))
+        await scene.store.write(lambda tx: tx.keep(questions.RECEIPT_QUESTIONS, later))
+        while await regions_asked(scene) != [ORIGIN]:
+            assert not await comparison.compare()
+        assert (len(unequal.asked), unequal.of_henan, fence.is_open) == (1, 2, True)
+        unequal.answers.set()
+        while await regions_asked(scene):
+            await comparison.compare()
+        assert not fence.is_open
+
+    play(tmp_path, scenario)
+
+
+def test_a_loop_of_questions_ends_with_all_that_it_has_asked(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        unequal = Unequal(CatchUpAnswer())
+        _, comparison = await started(scene, unequal)
+        before = asyncio.all_tasks()
+        running = asyncio.create_task(comparison.run())
+        await unequal.is_asked.wait()
+        running.cancel()
+        await asyncio.wait((running,))
+        assert asyncio.all_tasks() == before
+
+    play(tmp_path, scenario)
+
+
+def question(region: str, start: datetime) -> ReceiptQuestion:
+    """A question to a region about a start."""
+    return ReceiptQuestion(region, to_microseconds(start), to_microseconds(NOW))
+
+
+async def regions_asked(scene: Scene) -> list[str]:
+    """The regions that have not answered."""
+    return [each.region for each in await scene.store.read(questions.left)]
+
+
+def test_a_region_that_refuses_the_place_of_its_own_answer_is_asked_from_the_beginning(tmp_path: Path) -> None:
+    class Forgetful(Keeping):
+        async def ask(self, outgoing: OutgoingEnvelope, *_: object, **__: object) -> bytes:
+            self.asked.append(CatchUpQuestion.FromString(outgoing.payload))
+            if self.asked[-1].place:
+                raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no place of an answer")
+            return CatchUpAnswer().SerializeToString()
+
+    async def scenario(scene: Scene) -> None:
+        forgetful = Forgetful(CatchUpAnswer())
+        _, comparison = await started(scene, forgetful)
+        [left] = await scene.store.read(questions.left)
+        await scene.store.write(lambda tx: questions.go_on(tx, left, "of a former version"))
+        assert await comparison.compare()
+        assert [each.place for each in forgetful.asked] == ["of a former version", ""]
+
+    play(tmp_path, scenario)
+
+
 def test_a_process_without_a_configuration_asks_nobody_until_it_has_one(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         keeping = Keeping(CatchUpAnswer())
@@ -224,9 +340,7 @@ def test_a_process_without_a_configuration_asks_nobody_until_it_has_one(tmp_path
     play(tmp_path, scenario)
 
 
-def test_a_region_that_cannot_answer_now_is_asked_again_after_a_while(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_region_that_cannot_answer_now_is_asked_again_after_a_while(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         kept = await scene.store.read(audit.head)
         receipt = await scene.receive(scene.pair.seal(envelope_id="last"))
@@ -237,7 +351,6 @@ def test_a_region_that_cannot_answer_now_is_asked_again_after_a_while(
         assert not await comparison.compare()
         assert not await comparison.compare()
         assert len(keeping.asked) == 1, "not at once"
-        monkeypatch.setattr("region_node.lifecycle.recovery.asking.AGAIN_SECONDS", 0)
         keeping.refused = None
         _, later = await started(scene, keeping)
         assert await later.compare()

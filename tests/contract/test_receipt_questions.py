@@ -1,7 +1,7 @@
 """Questions for receipts outlive the process that asks: a region that was away shows a lost row to a later one."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pytest
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.region.v1.recovery_envelopes_pb2 import CatchUpQuestion
 from gateway.api.relay.v1.relay_pb2 import DeliverResult, EnvelopeContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
@@ -44,6 +45,8 @@ class Guangdong:
     own: Scene
     is_away: bool = True
     asked: int = 0
+    places: list[str] = field(default_factory=list)
+    """Of the questions that it has answered."""
 
     async def exchange(self, *names: str) -> None:
         """Sichuan acts on commands, and Guangdong keeps the receipts."""
@@ -56,6 +59,7 @@ class Guangdong:
         self.asked += 1
         if self.is_away:
             raise Refused(Reason.REASON_REGION_UNREACHABLE, region=outgoing.destination)
+        self.places.append(CatchUpQuestion.FromString(outgoing.payload).place)
         query = CatchUpEnvelopes(self.own.store).kinds()[CATCH_UP]
         assert isinstance(query, SlowQuery)
         content = EnvelopeContent(origin=DESTINATION, payload=outgoing.payload)
@@ -246,6 +250,36 @@ def test_a_region_shows_a_lost_row_behind_more_receipts_of_after_the_start_than_
 
 
 @pytest.mark.guarantee("G2")
+@pytest.mark.parametrize("commands", [0, 1])
+def test_a_long_search_for_receipts_goes_on_after_a_pause_and_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commands: int
+) -> None:
+    async def scenario(peer: Guangdong) -> None:
+        monkeypatch.setattr("region_node.lifecycle.recovery.telling.RECEIPTS", 2)
+        monkeypatch.setattr("region_node.lifecycle.recovery.receipts.PAGES", 2)
+        await peer.lose_last()
+        await peer.restart()
+        await peer.exchange(*(str(each) for each in range(9)))
+        peer.is_away = False
+        first = NOW + MINUTE
+        fences = list[FencedStore]()
+        while (ORIGIN, first) in await peer.left():
+            fence, comparison = await started(peer.sichuan, peer)
+            fences.append(fence)
+            await comparison.compare()
+            peer.sichuan.clock.instant += MINUTE
+            if commands:
+                peer.own.clock.instant = peer.sichuan.clock.instant
+                await peer.exchange(f"after {len(fences)}")
+        assert len(fences) == 3
+        assert fences[-1].loss is not None
+        behind = [each for each in peer.places if each]
+        assert len(set(behind)) == len(behind), "no page is looked through again"
+
+    play_both(tmp_path, scenario)
+
+
+@pytest.mark.guarantee("G2")
 def test_a_start_by_a_clock_that_was_ahead_takes_no_question_about_a_later_start(tmp_path: Path) -> None:
     async def scenario(peer: Guangdong) -> None:
         peer.sichuan.clock.instant = ahead = NOW + timedelta(hours=2)
@@ -309,6 +343,22 @@ def test_no_writer_waits_for_the_look_at_the_inbox(tmp_path: Path, monkeypatch: 
         monkeypatch.setattr(inbox, "received_after", look)
         await peer.restart()
         assert looks == [1], "by the connection that reads"
+
+    play_both(tmp_path, scenario)
+
+
+def test_another_process_neither_repeats_nor_undoes_what_a_question_has_looked_through(tmp_path: Path) -> None:
+    async def scenario(peer: Guangdong) -> None:
+        await peer.restart()
+        store = peer.sichuan.store
+        [asked] = await store.read(questions.left)
+        further = await store.write(lambda tx: questions.go_on(tx, asked, "7 a"))
+        assert further == asked._replace(place="7 a")
+        for place in ("", "9 a"):
+            assert await store.write(lambda tx, place=place: questions.go_on(tx, asked, place)) == further  # type: ignore[misc]
+        assert await store.read(questions.left) == [further]
+        assert await store.write(lambda tx: questions.go_on(tx, further, "")) is None
+        assert await store.read(questions.left) == []
 
     play_both(tmp_path, scenario)
 

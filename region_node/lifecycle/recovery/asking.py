@@ -1,24 +1,32 @@
-"""Asks other regions what they have exchanged with this one; those that do not answer less and less often."""
+"""Asks other regions in rounds what they have exchanged with this one; silent ones less and less often."""
 
 import asyncio
+import contextlib
+import logging
 from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.recovery_envelopes_pb2 import CatchUpAnswer, CatchUpQuestion
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.process.running import stop_tasks
 from gateway.relay.envelopes import OutgoingEnvelope
+from gateway.relay.outcomes import outcomes
 from gateway.relay.queries import Asker
 from gateway.time.clock import to_microseconds
 from region_node.lifecycle.recovery.telling import CATCH_UP
 from region_node.node.payloads import received
 
+LOOK_SECONDS = 60.0  # between two looks of a loop that has nobody to ask
 AGAIN_SECONDS = 2.0  # before a region is asked again that could not answer, twice as many each time
 LONGEST_PLACE = 512  # characters of a place behind which another region's answer goes on
 DOUBLINGS = 3  # of that time
 LONG_DOUBLINGS = 10  # of it for a region whose answers of the next minutes will hardly help either
 _ANSWER_SECONDS = 10.0
 _LIFETIME = timedelta(minutes=10)  # far more than clocks may differ by
+_AT_ONCE = 32  # answers that a loop waits for, each of a megabyte
+_log = logging.getLogger(__name__)
 
 
 class Pauses:
@@ -44,23 +52,88 @@ class Pauses:
         self._ends.pop(region, None)
 
 
-async def answer_of(asker: Asker, subject: str, region: str, question: CatchUpQuestion, now: datetime) -> CatchUpAnswer:
-    """The answer of a region. `subject` names the question, with this region.
+class Rounds:
+    """The rounds of a loop that asks regions, each by a task of its own: a slow or silent one delays no other.
 
-    Raises Refused as `Asker.ask`, and with ENVELOPE_INVALID for a place that no question can go on behind.
+    A task waits for as long as its region takes. Nothing breaks off what it writes or compares but the end of `run`.
     """
-    outgoing = OutgoingEnvelope(
-        envelope_id=f"{subject}/{to_microseconds(now)}>{region}",
-        destination=region,
-        kind=CATCH_UP,
-        payload=question.SerializeToString(),
-        subject=subject,
-        operator="",
-        lifetime=_LIFETIME,
-    )
-    answer = received(CatchUpAnswer, await asker.ask(outgoing, _ANSWER_SECONDS, "", alone=True))
-    if answer.next_place and answer.next_place == question.place:
-        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="an answer that leads to itself")
-    if len(answer.next_place) > LONGEST_PLACE:
-        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem=f"a place of more than {LONGEST_PLACE} characters")
-    return answer
+
+    def __init__(self, asker: Asker) -> None:
+        self.pauses = Pauses()
+        self._asker = asker
+        self._changed = asyncio.Event()
+        self._tasks: dict[str, asyncio.Task[bool]] = {}
+        self._answers = asyncio.Semaphore(_AT_ONCE)
+
+    def wake(self) -> None:
+        """Has the next round begin at once."""
+        self._changed.set()
+
+    async def run(self, begin: Callable[[], Awaitable[bool]]) -> None:
+        """Runs until cancelled. `begin` is a round: it returns whether no question is left, and may raise Refused."""
+        try:
+            while True:
+                self._changed.clear()
+                seconds = AGAIN_SECONDS
+                try:
+                    if await begin():
+                        seconds = LOOK_SECONDS
+                except Refused as refused:
+                    if refused.reason != Reason.REASON_DATABASE_BEHIND:  # as long as people have not accepted the loss
+                        _log.warning("other regions are asked again soon: %s", refused)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await self._changed.wait()
+        finally:
+            await stop_tasks(self._tasks.values())
+
+    async def ask(self, left: Collection[str], ask: Callable[[str], Coroutine[None, None, bool]]) -> bool:
+        """A round: begins a task for each region that is left and has neither a task nor a pause; waits a little.
+
+        Returns whether all regions have answered. Raises the first error of a task.
+        """
+        for each in left:
+            if each not in self._tasks and not self.pauses.has(each):
+                self._tasks[each] = asyncio.get_running_loop().create_task(ask(each))
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=AGAIN_SECONDS)
+        ended = {each: task for each, task in self._tasks.items() if task.done()}
+        for each in ended:
+            del self._tasks[each]
+        found = await outcomes(list(ended.values()))
+        for outcome in found:
+            if isinstance(outcome, Exception):
+                raise outcome
+        return ended.keys() >= set(left) and all(found)
+
+    async def answer(self, subject: str, region: str, question: CatchUpQuestion, now: datetime) -> CatchUpAnswer:
+        """The answer of a region. `subject` names the question, with this region.
+
+        The question begins anew where the region refuses the place that it has given itself. Raises Refused as
+        `Asker.ask`, and with ENVELOPE_INVALID for a place that no question can go on behind.
+        """
+        try:
+            answer = await self._page(subject, region, question, now)
+        except Refused as refused:
+            if refused.reason != Reason.REASON_ENVELOPE_INVALID or not question.place:
+                raise
+            question.place = ""
+            answer = await self._page(subject, region, question, now)
+        if answer.next_place and answer.next_place == question.place:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="an answer that leads to itself")
+        if len(answer.next_place) > LONGEST_PLACE:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem=f"a place of more than {LONGEST_PLACE} characters")
+        return answer
+
+    async def _page(self, subject: str, region: str, question: CatchUpQuestion, now: datetime) -> CatchUpAnswer:
+        outgoing = OutgoingEnvelope(
+            envelope_id=f"{subject}/{to_microseconds(now)}>{region}",
+            destination=region,
+            kind=CATCH_UP,
+            payload=question.SerializeToString(),
+            subject=subject,
+            operator="",
+            lifetime=_LIFETIME,
+        )
+        async with self._answers:
+            return received(CatchUpAnswer, await self._asker.ask(outgoing, _ANSWER_SECONDS, "", alone=True))

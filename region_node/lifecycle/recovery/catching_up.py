@@ -32,7 +32,6 @@ from gateway.store.losses import Loss, LossChanged
 from gateway.store.port import Store, Transaction
 from gateway.store.vault import KeyDestroyed
 from gateway.time.clock import (
-    BETWEEN_TRUSTED,
     Clock,
     from_microseconds,
     from_timestamp,
@@ -41,10 +40,9 @@ from gateway.time.clock import (
     to_timestamp,
 )
 from region_node.business.reconciliation.nightly import compare_between
-from region_node.lifecycle.recovery.asking import AGAIN_SECONDS, Pauses, answer_of
+from region_node.lifecycle.recovery.asking import Rounds
 from region_node.node.context import RegionContext
 
-LOOK_SECONDS = 60.0  # between two looks of a process that has heard of no loss
 _ATTEMPTS = 12  # of such a command, also where its region reports it later than that
 _OWN_STATE = frozenset(
     {
@@ -100,39 +98,21 @@ class CatchingUp:
 
     def __init__(self, ports: CatchUpPorts) -> None:
         self._ports = ports
-        self._changed = asyncio.Event()
+        self._rounds = Rounds(ports.asker)
         self._refusals: Counter[str] = Counter()
         self._told: dict[str, str] = {}
-        self._pauses = Pauses()
-        ports.store.subscribe(LossChanged, lambda _: self._changed.set())
+        ports.store.subscribe(LossChanged, lambda _: self._rounds.wake())
         ports.border.current.on_update(self._note_state)
 
     async def run(self) -> None:
         """Runs until cancelled."""
-        while True:
-            self._changed.clear()
-            seconds = LOOK_SECONDS
-            try:
-                if not await self.catch_up():
-                    seconds = AGAIN_SECONDS
-            except Refused as refused:
-                if refused.reason != Reason.REASON_DATABASE_BEHIND:  # as long as people have not accepted the loss
-                    _log.warning("catching up goes on soon: %s", refused)
-                seconds = AGAIN_SECONDS
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._changed.wait()
+        await self._rounds.run(self.catch_up)
 
     async def catch_up(self) -> bool:
-        """Asks all regions for missing commands; returns whether none is left. Raises Refused without a store."""
+        """A round of questions for missing commands; returns whether none is left. Raises Refused without a store."""
         store = self._ports.store
         left = await store.read(lambda tx: self._left(tx, catch_ups.begun(tx)))
-        due = [each for each in left if not self._pauses.has(each)]
-        found = await outcomes([self._with(each, left[each]) for each in due])
-        for each in found:
-            if isinstance(each, Exception):
-                raise each
-        return len(due) == len(left) and all(found)
+        return await self._rounds.ask(left, lambda region: self._with(region, left[region]))
 
     def _left(self, tx: Transaction, begun: Sequence[Loss]) -> Mapping[str, Sequence[Loss]]:
         """The losses after which a region has not reported everything yet, by region, the first one first."""
@@ -149,7 +129,7 @@ class CatchingUp:
         """Takes the reports of a region, loss by loss; returns whether none is to come soon. Raises as `catch_up`."""
         for loss in unfinished:
             if not await self._after(loss, region):
-                self._pauses.begin(region)
+                self._rounds.pauses.begin(region)
                 return False
         return True
 
@@ -165,7 +145,7 @@ class CatchingUp:
             except _Unable as unable:
                 return await self._note_refused(known, unable.refused)
             known = await store.write(lambda tx, before=known, told=answer: self._advance(tx, loss, before, told))  # type: ignore[misc]
-            self._pauses.end(region)
+            self._rounds.pauses.end(region)
         _log.warning("%s has told all that the database lacks after loss %d", region, loss.number)
         return True
 
@@ -182,7 +162,7 @@ class CatchingUp:
         begin = to_timestamp(from_microseconds(loss.catch_up_from or 0))
         question = CatchUpQuestion(begin_time=begin, place=known.place)
         with _theirs(), UntilUpgraded(region):
-            answer = await answer_of(self._ports.asker, f"{region}/catch-up", known.region, question, now)
+            answer = await self._rounds.answer(f"{region}/catch-up", known.region, question, now)
             if answer.HasField("purge_time") and not is_dated(answer.purge_time):
                 raise _invalid("a time of purging that is none")
         return answer
@@ -278,7 +258,7 @@ class CatchingUp:
         is_own = sealed.content.origin == border.region
         # This region's own signature is on either instant: nobody has it do once more what it has purged since.
         signed = from_timestamp(sealed.content.create_time if is_own else first.decide_time)
-        if not _is_in_lost_part(loss, signed):
+        if not catch_ups.is_in_lost_part(loss, signed):
             return Reason.REASON_ENVELOPE_FORGOTTEN
         if is_own:
             with UntilUpgraded(border.region):
@@ -334,16 +314,7 @@ class CatchingUp:
         return known
 
     def _note_state(self, _: FederationState) -> None:
-        self._changed.set()
-
-
-def _is_in_lost_part(loss: Loss, instant: datetime) -> bool:
-    """Whether this region may have lost what it signed at an instant: its database has all that is older.
-
-    Nothing was signed from the finding of the loss to its acceptance.
-    """
-    begin, end = from_microseconds(loss.catch_up_from or 0), from_microseconds(loss.find_time)
-    return begin <= instant <= end + BETWEEN_TRUSTED
+        self._rounds.wake()
 
 
 @contextlib.contextmanager

@@ -14,11 +14,12 @@ from gateway.relay.border import Border
 from gateway.security.signing import AUDIT_HEAD
 from gateway.store.fenced import FencedStore
 from gateway.store.losses import Loss, incarnation, last_loss
-from gateway.store.port import Operation, Store
+from gateway.store.port import Store
 from gateway.time.clock import EPOCH, Clock
 from gateway.time.looks import until_look
+from region_node.lifecycle.recovery import questions
 from region_node.lifecycle.recovery.operations import Finding
-from region_node.lifecycle.recovery.questions import ReceiptQuestion
+from region_node.lifecycle.recovery.questions import ReceiptQuestion, ShownRow
 
 LOOK_SECONDS = 1.0  # between two looks at the database that processes share
 COMPARE_SECONDS = 60.0  # between two comparisons with the coordinators' heads
@@ -56,6 +57,7 @@ class FenceKeeper:
         self._ports = ports
         self._opened, self._closed = asyncio.Event(), asyncio.Event()
         self._is_to_take_up = False
+        self._keeping = asyncio.Lock()
         self._compare_at, self._is_compared = 0.0, False
         self._is_followed, self._doubted = False, AuditHead()
         self.last_time = EPOCH
@@ -99,8 +101,7 @@ class FenceKeeper:
         while True:
             await asyncio.sleep(until_look(LOOK_SECONDS))
             try:
-                if self._ports.store.lost_commits:
-                    await self._keep_lost_commits()
+                await self._keep_lost_commits()
                 if self._ports.store.is_shared or not self._ports.fence.is_open:
                     await self._look()
                 await self._open()
@@ -153,8 +154,7 @@ class FenceKeeper:
         acceptance would find another loss.
         """
         await self._ports.store.write(lambda _: None)
-        if self._ports.store.lost_commits:
-            await self._keep_lost_commits()
+        await self._keep_lost_commits()
 
     async def _open(self) -> None:
         """Opens the fence once the loss is accepted, unless another one was found meanwhile."""
@@ -170,11 +170,14 @@ class FenceKeeper:
             self._is_to_take_up = False
 
     async def _keep_lost_commits(self) -> None:
+        """Stores the commits that the database lacks, once: the loop finds them, and so does each comparison."""
         ports, number = self._ports, self._ports.border.number
-        commits, now = ports.store.lost_commits, ports.clock.now()
-        kept = await ports.store.write(lambda tx: ports.finding.lost_commits(tx, number, commits, now))
-        ports.fence.note(kept)
-        ports.store.forget_lost_commits(commits)
+        async with self._keeping:
+            commits, now = ports.store.lost_commits, ports.clock.now()
+            if commits:
+                kept = await ports.store.write(lambda tx: ports.finding.lost_commits(tx, number, commits, now))
+                ports.fence.note(kept)
+                ports.store.forget_lost_commits(commits)
 
     async def _compare(self) -> None:
         """Compares the chain with each coordinator's head. The heads are asked for first, so that it is longer."""
@@ -198,10 +201,19 @@ class FenceKeeper:
             self._doubted = told
             _log.warning("no known key of this region signed the audit head %d that a coordinator keeps", told.sequence)
 
-    async def compare_receipt(self, question: ReceiptQuestion, row: Head | None) -> None:
-        """Compares the chain with the row of a receipt, if there is one, and ends the question. Raises Refused."""
+    async def compare_receipt(
+        self, question: ReceiptQuestion, row: ShownRow | None, place: str
+    ) -> ReceiptQuestion | None:
+        """Compares the chain with the row of a receipt, if there is one, and has the question go on behind a place.
+
+        One transaction does both. Returns the question as it is left, None at its end. Raises Refused.
+        """
         finding, now = self._ports.finding, self._ports.clock.now()
-        await self._find(lambda tx: finding.answered(tx, question, row, now))
+        found, left = await self._ports.store.write(
+            lambda tx: (finding.answered(tx, question, row, now), questions.go_on(tx, question, place))
+        )
+        await self._close_for(found)
+        return left
 
     async def _compare_with(self, head: Head, last_time: datetime | None) -> None:
         """Compares the chain with a row of it that a coordinator has seen, and this region has signed.
@@ -210,11 +222,10 @@ class FenceKeeper:
         """
         store, finding, now = self._ports.store, self._ports.finding, self._ports.clock.now()
         if await store.read(lambda tx: audit.lacks(tx, head, incarnation(tx))):
-            await self._find(lambda tx: finding.seen(tx, COORDINATOR, head, now, last_time))
+            await self._close_for(await store.write(lambda tx: finding.seen(tx, COORDINATOR, head, now, last_time)))
 
-    async def _find(self, operation: Operation[Loss | None]) -> None:
-        """Closes the fence for a loss that an operation finds."""
-        found = await self._ports.store.write(operation)
+    async def _close_for(self, found: Loss | None) -> None:
+        """Closes the fence for a loss that an operation has found."""
         if found is not None:
             self._ports.fence.note(found)
         else:  # another process may have found the same meanwhile

@@ -14,10 +14,9 @@ from gateway.store import catch_ups, losses
 from gateway.store.catch_ups import LostCommand
 from gateway.store.losses import Loss
 from gateway.store.port import Transaction
-from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.time.clock import BETWEEN_TRUSTED, from_microseconds, to_microseconds
 from region_node.approvals.operations import Act, Awaited, approval_of, use
-from region_node.lifecycle.recovery import questions
-from region_node.lifecycle.recovery.questions import ReceiptQuestion
+from region_node.lifecycle.recovery.questions import ReceiptQuestion, ShownRow
 from region_node.records.numbers import Counted
 from region_node.requests.auditing import AuditedCall
 
@@ -45,17 +44,16 @@ class Finding:
             return None
         return self._found(tx, witness, head.sequence, 0, now, last_time)
 
-    def answered(self, tx: Transaction, question: ReceiptQuestion, row: Head | None, now: datetime) -> Loss | None:
-        """Compares the chain with the row of the receipt that answers a question, which ends.
+    def answered(self, tx: Transaction, question: ReceiptQuestion, row: ShownRow | None, now: datetime) -> Loss | None:
+        """Compares the chain with the row of a receipt that a region shows.
 
-        Returns the new loss; None without a receipt, where the chain has that row, or others report again all that the
-        question is about.
+        Returns the new loss; None without a receipt, where the chain has that row, or others report it again anyway
+        with all that it stands for.
         """
-        questions.end(tx, question)
-        last_time = from_microseconds(question.last_time)
-        if row is None or not audit.lacks(tx, row, _reported_before(tx, last_time)):
+        if row is None or not audit.lacks(tx, row.head, _reported_before(tx, question, row)):
             return None
-        return self._found(tx, f"region/{question.region}", row.sequence, 0, now, last_time)
+        last_time = from_microseconds(question.last_time)
+        return self._found(tx, f"region/{question.region}", row.head.sequence, 0, now, last_time)
 
     def lost_commits(self, tx: Transaction, process: int, commits: int, now: datetime) -> Loss:
         """A process knows of commits that the database lacks. Returns the open loss."""
@@ -85,11 +83,20 @@ class Finding:
         )
 
 
-def _reported_before(tx: Transaction, last_time: datetime) -> int:
-    """The audit row before which others report again what was lost after an instant, by losses that are known."""
-    since = max(to_microseconds(last_time - BEFORE), 0)
-    known = (each.begin_sequence for each in losses.losses(tx) if (each.catch_up_from or 0) <= since)
-    return max(known, default=0)
+def _reported_before(tx: Transaction, question: ReceiptQuestion, row: ShownRow) -> int:
+    """The audit row before which others report again what a receipt stands for, by losses that are known.
+
+    A receipt of before the start stands for all that came after the last row of then. A later one stands for itself: a
+    loss of after the start may have taken its row. All instants are by clocks of this region. In the minute in which
+    these may differ a receipt counts as one of before: a needless fence costs an acceptance, a missing one data.
+    """
+    decided = from_microseconds(row.decide_time)
+    if decided > from_microseconds(question.start_time) + BETWEEN_TRUSTED:
+        known = [each for each in losses.losses(tx) if catch_ups.is_in_lost_part(each, decided)]
+    else:
+        since = max(to_microseconds(from_microseconds(question.last_time) - BEFORE), 0)
+        known = [each for each in losses.losses(tx) if (each.catch_up_from or 0) <= since]
+    return max((each.begin_sequence for each in known), default=0)
 
 
 def accept(tx: Transaction, number: int, reference: str, call: AuditedCall) -> Loss | Awaited:

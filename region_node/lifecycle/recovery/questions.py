@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from gateway.auditing.audit import Head
 from gateway.relay import inbox
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
@@ -19,6 +20,16 @@ class ReceiptQuestion(NamedTuple):
     region: str
     start_time: int
     last_time: int
+    place: str = ""
+    """Behind which the answer of the region goes on: no pause and no restart begins its search anew."""
+
+
+class ShownRow(NamedTuple):
+    """The audit row of this region in a receipt that another one shows."""
+
+    head: Head
+    decide_time: int
+    """The instant of the receipt in microseconds, by a clock of this region."""
 
 
 RECEIPT_QUESTIONS = Table("receipt_questions", ReceiptQuestion, key=("region", "start_time"))
@@ -63,8 +74,24 @@ def left(tx: Transaction) -> list[ReceiptQuestion]:
     return tx.all(ReceiptQuestion, f"SELECT {columns} FROM receipt_questions ORDER BY region, start_time")  # noqa: S608
 
 
+def go_on(tx: Transaction, question: ReceiptQuestion, place: str) -> ReceiptQuestion | None:
+    """Has a question go on behind a place, or end without one. Returns it as it is left, None at its end.
+
+    One with which another process is further, or that another start has widened, stays as it is.
+    """
+    kept = tx.find(RECEIPT_QUESTIONS, question.region, question.start_time)
+    if kept != question:
+        return kept
+    if not place:
+        end(tx, question)
+        return None
+    further = question._replace(place=place)
+    tx.keep(RECEIPT_QUESTIONS, further)
+    return further
+
+
 def end(tx: Transaction, question: ReceiptQuestion) -> None:
-    """Removes a question, unless another start has widened it meanwhile."""
+    """Removes a question, unless a process has changed it meanwhile."""
     if tx.find(RECEIPT_QUESTIONS, question.region, question.start_time) == question:
         tx.remove(RECEIPT_QUESTIONS, question.region, question.start_time)
 

@@ -1,12 +1,9 @@
 """Finds lost rows beyond all reported heads: each receipt that another region keeps names a row of the chain."""
 
-import asyncio
-import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.region.v1.recovery_envelopes_pb2 import CatchUpAnswer, CatchUpQuestion
@@ -17,18 +14,17 @@ from gateway.errors import Refused
 from gateway.federation.current import FederationState
 from gateway.relay.border import Border
 from gateway.relay.envelopes import UntilUpgraded
-from gateway.relay.outcomes import outcomes
 from gateway.relay.queries import Asker
 from gateway.security.signing import RECEIPT
 from gateway.store.port import Store, Transaction
-from gateway.time.clock import EPOCH, Clock, from_microseconds, to_timestamp
+from gateway.time.clock import EPOCH, Clock, from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from region_node.lifecycle.recovery import questions
-from region_node.lifecycle.recovery.asking import AGAIN_SECONDS, LONG_DOUBLINGS, Pauses, answer_of
+from region_node.lifecycle.recovery.asking import LONG_DOUBLINGS, Rounds
 from region_node.lifecycle.recovery.keeper import FenceKeeper
-from region_node.lifecycle.recovery.questions import ReceiptQuestion
+from region_node.lifecycle.recovery.questions import ReceiptQuestion, ShownRow
 from region_node.node.payloads import received
 
-PAGES = 1000  # of receipts that a region looks through for one question
+PAGES = 1000  # of receipts that a region looks through before it is left for a while
 _log = logging.getLogger(__name__)
 
 
@@ -53,25 +49,14 @@ class ReceiptComparison:
 
     def __init__(self, ports: ReceiptPorts) -> None:
         self._ports = ports
-        self._changed = asyncio.Event()
+        self._rounds = Rounds(ports.asker)
         self._asked = set[str]()
         """The regions to which this process has kept a question about its start."""
-        self._pauses = Pauses()
         ports.border.current.on_update(self._note_state)
 
     async def run(self) -> None:
         """Runs until cancelled."""
-        while True:
-            self._changed.clear()
-            seconds: float | None = AGAIN_SECONDS
-            try:
-                if await self.compare():
-                    seconds = None
-            except Refused as refused:
-                _log.warning("receipts that others keep are compared later: %s", refused)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._changed.wait()
+        await self._rounds.run(self.compare)
 
     async def keep_questions(self) -> None:
         """Keeps the questions about this start to all regions that are known by now. Raises Refused without a store."""
@@ -85,15 +70,10 @@ class ReceiptComparison:
             self._asked.update(new)
 
     async def compare(self) -> bool:
-        """Asks the regions that have not answered; returns whether none is left. Raises Refused without a store."""
+        """A round of the questions without an answer; returns whether none is left. Raises Refused without a store."""
         await self.keep_questions()
         left = await self._left()
-        due = [each for each in left if not self._pauses.has(each)]
-        found = await outcomes([self._compare_with(each, left[each]) for each in due])
-        for each in found:
-            if isinstance(each, Exception):
-                raise each
-        return len(due) == len(left) and all(found)
+        return await self._rounds.ask(left, lambda region: self._compare_with(region, left[region]))
 
     def _members(self) -> Mapping[str, Member]:
         try:
@@ -126,55 +106,53 @@ class ReceiptComparison:
             answered = [await self._has_answered(each) for each in asked]
         except Refused as refused:
             _log.info("the receipts that %s keeps are compared later: %s", region, refused)
-            self._pauses.begin(region)
+            self._rounds.pauses.begin(region)
             return False
         if not all(answered):
-            self._pauses.begin(region, LONG_DOUBLINGS)
+            self._rounds.pauses.begin(region, LONG_DOUBLINGS)
             return False
-        self._pauses.end(region)
+        self._rounds.pauses.end(region)
         return True
 
     async def _has_answered(self, asked: ReceiptQuestion) -> bool:
-        """Compares the furthest row that a region shows, which ends the question. Raises Refused.
+        """Compares the row that each page shows, until the last page ends the question. Raises Refused.
 
         False for a receipt that cannot be verified here: another process may know its key.
         """
-        rows, place = list[Head](), ""
         for _ in range(PAGES):
             with UntilUpgraded(self._ports.border.region):
-                answer = await self._answer(asked, place)
+                answer, row = await self._answer(asked), None
                 if answer.HasField("furthest_receipt"):
                     row = self._row_of(answer.furthest_receipt)
                     if row is None:
                         _log.warning("no known key of this region signed the receipt that %s shows", asked.region)
                         return False
-                    rows.append(row)
-            place = answer.next_place
-            if not place:
-                furthest = max(rows, key=attrgetter("sequence"), default=None)
-                await self._ports.keeper.compare_receipt(asked, furthest)
+            left = await self._ports.keeper.compare_receipt(asked, row, answer.next_place)
+            if left is None:
                 return True
+            asked = left
         _log.warning("%s does not come to the end of the receipts that it keeps", asked.region)
         return False
 
-    async def _answer(self, asked: ReceiptQuestion, place: str) -> CatchUpAnswer:
-        """A page of the answer of a region. Raises Refused."""
+    async def _answer(self, asked: ReceiptQuestion) -> CatchUpAnswer:
+        """The next page of the answer of a region. Raises Refused."""
         border, last_time = self._ports.border, from_microseconds(asked.last_time)
         begin, start = to_timestamp(max(last_time - BEFORE, EPOCH)), to_timestamp(from_microseconds(asked.start_time))
-        question = CatchUpQuestion(begin_time=begin, place=place, wants_furthest_receipt=True, start_time=start)
+        question = CatchUpQuestion(begin_time=begin, place=asked.place, wants_furthest_receipt=True, start_time=start)
         now, subject = self._ports.clock.now(), f"{border.region}/receipts"
-        return await answer_of(self._ports.asker, subject, asked.region, question, now)
+        return await self._rounds.answer(subject, asked.region, question, now)
 
-    def _row_of(self, receipt: Receipt) -> Head | None:
+    def _row_of(self, receipt: Receipt) -> ShownRow | None:
         """The row that this region has signed in a receipt; None without a known key. Raises UnknownChoice."""
         border = self._ports.border
         if not border.keys.verify(border.region, RECEIPT, receipt.content, receipt.signature):
             return None
         content = received(ReceiptContent, receipt.content)
-        return Head(content.audit_sequence, content.audit_hash)
+        head, decided = Head(content.audit_sequence, content.audit_hash), from_timestamp(content.decide_time)
+        return ShownRow(head, to_microseconds(decided))
 
     def _note_state(self, _: FederationState) -> None:
-        self._changed.set()
+        self._rounds.wake()
 
 
 def _present(members: Mapping[str, Member]) -> set[str]:

@@ -34,7 +34,7 @@ class CatchUpEnvelopes:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._asking = set[str]()
+        self._asking = set[tuple[str, bool]]()
 
     def kinds(self) -> Kinds:
         """The handler here: a page is read beside the commits of others."""
@@ -43,19 +43,21 @@ class CatchUpEnvelopes:
     async def _told(self, content: EnvelopeContent, now: datetime) -> Answer:
         """Reports to a region only commands that it has sent or received itself, and none of an erased customer.
 
-        Raises Refused with TOO_BUSY for a region while it is given another page.
+        Raises Refused with TOO_BUSY for a region while it is given another page of the same sort: a long search for
+        its furthest receipt delays no report of commands.
         """
         question, region = received(CatchUpQuestion, content.payload), content.origin
         if not is_dated(question.begin_time) or not is_dated(question.start_time):
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a time that is none")
         since = to_microseconds(from_timestamp(question.begin_time))
-        if region in self._asking:
+        asking = region, question.wants_furthest_receipt
+        if asking in self._asking:
             raise Refused(Reason.REASON_TOO_BUSY)
-        self._asking.add(region)
+        self._asking.add(asking)
         try:
             answer = await self._store.read(lambda tx: _answer(tx, region, since, question))
         finally:
-            self._asking.discard(region)
+            self._asking.discard(asking)
         return Answer(Outcome.OUTCOME_ACCEPTED, result=answer.SerializeToString())
 
 
