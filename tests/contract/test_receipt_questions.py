@@ -24,7 +24,7 @@ from gateway.store import losses
 from gateway.store.fenced import FencedStore
 from gateway.store.losses import Loss
 from gateway.store.port import Transaction
-from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.time.clock import BETWEEN_TRUSTED, from_microseconds, to_microseconds
 from region_node.lifecycle.recovery import questions
 from region_node.lifecycle.recovery.operations import Finding
 from region_node.lifecycle.recovery.receipts import ReceiptComparison
@@ -220,15 +220,23 @@ def test_what_a_later_loss_leaves_out_is_reported_once_its_region_answers(tmp_pa
     play_both(tmp_path, scenario)
 
 
-def test_what_a_known_loss_has_reported_anyway_is_no_further_loss(tmp_path: Path) -> None:
+@pytest.mark.guarantee("G2")
+@pytest.mark.parametrize(
+    ("beyond", "further"), [(timedelta(), 0), (timedelta(microseconds=1), 1)], ids=["by clocks that differ", "beyond"]
+)
+def test_what_a_known_loss_has_reported_anyway_is_no_further_loss(
+    tmp_path: Path, beyond: timedelta, further: int
+) -> None:
     async def scenario(peer: Guangdong) -> None:
         await peer.lose_last()
         await peer.restart()
         store = peer.sichuan.store
-        known = await store.write(lambda tx: FINDING.lost_commits(tx, 0, 1, NOW))
+        later = NOW + BEFORE - BETWEEN_TRUSTED + beyond
+        known = await store.write(lambda tx: _loss_of_commits(tx, later))
+        await store.write(lambda tx: losses.accept(tx, known, "wang", "INC-1", later))
         peer.is_away = False
         await peer.restart()
-        assert await store.read(losses.losses) == [known]
+        assert len(await store.read(losses.losses)) == 1 + further
 
     play_both(tmp_path, scenario)
 

@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.api.region.v1.approval_service_pb2 import ApprovalAct
 from gateway.api.relay.v1.relay_pb2 import Outcome, ReceiptContent
 from gateway.auditing import audit, incarnations
 from gateway.auditing.audit import Head
-from gateway.auditing.incarnations import BEFORE
 from gateway.relay import outbox
 from gateway.store import catch_ups, losses
 from gateway.store.catch_ups import LostCommand
 from gateway.store.losses import Loss
 from gateway.store.port import Transaction
-from gateway.time.clock import BETWEEN_TRUSTED, from_microseconds, to_microseconds
+from gateway.time.clock import BETWEEN_TRUSTED, from_microseconds
 from region_node.approvals.operations import Act, Awaited, approval_of, use
 from region_node.lifecycle.recovery.questions import ReceiptQuestion, ShownRow
 from region_node.records.numbers import Counted
@@ -87,14 +86,15 @@ def _reported_before(tx: Transaction, question: ReceiptQuestion, row: ShownRow) 
     """The audit row before which others report again what a receipt stands for, by losses that are known.
 
     A receipt of before the start stands for all that came after the last row of then. A later one stands for itself: a
-    loss of after the start may have taken its row. All instants are by clocks of this region. In the minute in which
-    these may differ a receipt counts as one of before: a needless fence costs an acceptance, a missing one data.
+    loss of after the start may have taken its row. Its instants are by clocks of this region, but others report by
+    theirs: any two may differ, and within that time the wider meaning counts. A needless fence costs an acceptance, a
+    missing one data.
     """
     decided = from_microseconds(row.decide_time)
     if decided > from_microseconds(question.start_time) + BETWEEN_TRUSTED:
         known = [each for each in losses.losses(tx) if catch_ups.is_in_lost_part(each, decided)]
     else:
-        since = max(to_microseconds(from_microseconds(question.last_time) - BEFORE), 0)
+        since = max(question.last_time - BETWEEN_TRUSTED // timedelta(microseconds=1), 0)
         known = [each for each in losses.losses(tx) if (each.catch_up_from or 0) <= since]
     return max((each.begin_sequence for each in known), default=0)
 
