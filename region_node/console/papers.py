@@ -77,6 +77,6 @@ def _seen(visit: Visit) -> Timestamp:
     found = Timestamp()
     try:
         found.FromJsonString(visit.form.text(SEEN))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise invalid(SEEN, "is no time", "不是时间") from None
     return found

@@ -69,7 +69,7 @@ def _time(body: Attributes, name: str) -> Timestamp:
         raise invalid(body.at(name), "is missing", "缺失")
     try:
         found.FromJsonString(said)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise invalid(body.at(name), "is no time of RFC 3339", "不是RFC 3339格式的时间") from None
     return found
 

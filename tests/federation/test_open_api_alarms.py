@@ -148,6 +148,7 @@ async def test_both_doors_refuse_an_alarm_for_the_same_reasons(
         {"perceivedSeverity": "cleared"},
         {"alarmRaisedTime": "yesterday"},
         {"alarmRaisedTime": ""},
+        {"alarmRaisedTime": "2026-01-01T00:00:00.9e999Z"},
         {"alarmedObject": {}},
         {"alarmedObjectType": "room"},
         {"sourceSystemId": ""},

@@ -180,6 +180,13 @@ def test_what_is_no_number_attests_no_paper() -> None:
     assert raised.value.parameters["field"] == "paper.ID_ORIG"
 
 
+@pytest.mark.parametrize("time", ["", "noon", "2026-11-24T12:00:00.9e999Z"])
+def test_a_time_of_the_page_that_is_none_attests_no_paper(time: str) -> None:
+    with pytest.raises(Refused) as raised:
+        Papers(bytes(32)).documents(sent(f"seen={time}&paper.ID_ORIG=1"))
+    assert raised.value.parameters["field"] == "seen"
+
+
 @pytest.mark.parametrize(("request_id", "seen"), [("", "2026-11-24T12:00:00Z"), ("id-1", "2026-11-24T11:00:00Z")])
 def test_a_refused_form_attests_its_papers_anew_and_one_whose_outcome_is_unknown_as_before(
     request_id: str, seen: str
