@@ -107,7 +107,9 @@ def _object_name(body: Attributes) -> str:
 
 
 def _known_by(name: str, report: AlarmReport) -> str:
-    """The id of an alarm without one: object, event type, probable cause and specific problem (X.733)."""
-    kind = report.alarmed_object.WhichOneof("object") or ""
-    parts = (kind, name, str(report.alarm_type), report.probable_cause, report.specific_problem)
+    """The id of an alarm without one: object, event type, probable cause and specific problem (X.733).
+
+    The kind of the object is no part of it: any report of the alarm may leave the kind out.
+    """
+    parts = (name, str(report.alarm_type), report.probable_cause, report.specific_problem)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:_ID_DIGITS]

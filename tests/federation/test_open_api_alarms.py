@@ -116,6 +116,28 @@ async def test_an_event_after_the_last_one_of_an_alarm_that_staff_cleared_raises
     assert (await made(web, new_alarm(probe.source, now - MINUTE))).body["state"] == "raised"
 
 
+def raising(source: str, time: datetime, **changed: object) -> dict[str, object]:
+    """A new alarm of the name `x`."""
+    return new_alarm(source, time, externalAlarmId="x", **changed)
+
+
+def clearing(source: str, time: datetime) -> dict[str, object]:
+    """The clear of `raising`."""
+    return raising(source, time, state="cleared", alarmClearedTime=time.isoformat())
+
+
+async def test_an_alarm_is_cleared_without_its_object_and_without_the_kind_of_it(
+    web: WebCaller, probe: Probe, now: datetime
+) -> None:
+    await made(web, raising(probe.source, now - MINUTE))
+    over = await made(web, {**clearing(probe.source, now), "alarmedObject": {"id": "removed"}})
+    assert over.body["state"] == "cleared"
+    nameless = new_alarm(probe.source, now - MINUTE)
+    first = await made(web, {**nameless, "alarmedObjectType": "link"})
+    ended = await made(web, {**nameless, "state": "cleared", "alarmClearedTime": now.isoformat()})
+    assert (ended.body["id"], ended.body["state"]) == (first.body["id"], "cleared")
+
+
 async def test_both_doors_refuse_an_alarm_for_the_same_reasons(
     federation: Federation, web: WebCaller, probe: Probe, now: datetime
 ) -> None:

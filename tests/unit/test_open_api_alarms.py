@@ -151,6 +151,7 @@ def test_an_alarm_without_an_id_is_known_by_its_key_or_by_object_type_cause_and_
     assert reported(body, "K1").report.external_id == "K1"
     assert reported({**body, "externalAlarmId": "a"}, "K1").report.external_id == "a"
     same = reported(body).report.external_id
+    assert reported({**body, "alarmedObjectType": "link"}).report.external_id == same
     assert reported({**body, "perceivedSeverity": "minor"}).report.external_id == same
     for other in ({"probableCause": "fire"}, {"alarmedObject": {"id": "l2"}}, {"alarmType": "equipmentAlarm"}):
         assert reported({**body, **other}).report.external_id != same

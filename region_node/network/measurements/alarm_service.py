@@ -8,7 +8,7 @@ import grpc
 
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import alarm_service_pb2 as api
-from gateway.api.region.v1.alarm_pb2 import Alarm
+from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState
 from gateway.api.region.v1.alarm_service_pb2 import AlarmReport
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -92,7 +92,8 @@ class AlarmService(AlarmServiceServicer):
         if request.object_id:
             if report.HasField("alarmed_object"):
                 raise invalid("object_id", "the report names the object", "报告已指明对象")
-            report.alarmed_object.CopyFrom(object_by_id(self._context.federation.network, request.object_id))
+            if report.state != AlarmState.ALARM_STATE_CLEARED:
+                report.alarmed_object.CopyFrom(object_by_id(self._context.federation.network, request.object_id))
         if not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
         sender = (current_call().identity.name, request.source)

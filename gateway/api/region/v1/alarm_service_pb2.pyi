@@ -196,7 +196,7 @@ class ReportAlarmRequest(_message.Message):
     source: _builtins.str
     """Name of the system that has the alarm, as of a stream: 1 to 64 characters of [A-Za-z0-9._-]."""
     object_id: _builtins.str
-    """Id of the alarmed object, of any kind; only if the report does not name the object."""
+    """Id of the alarmed object, of any kind; only if the report does not name the object. A cleared report needs neither."""
     @_builtins.property
     def report(self) -> Global___AlarmReport:
         """The report."""
