@@ -8,6 +8,7 @@ import pytest
 
 from gateway.api.region.v1 import alarm_service_pb2 as api
 from gateway.api.region.v1.alarm_pb2 import AlarmState, NetworkObject
+from gateway.time.clock import MAX_CLOCK_ERROR, to_timestamp
 from tests.federation.probe import LINK, MINUTE, Probe, cleared, raised
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation
@@ -116,14 +117,110 @@ async def test_an_event_after_the_last_one_of_an_alarm_that_staff_cleared_raises
     assert (await made(web, new_alarm(probe.source, now - MINUTE))).body["state"] == "raised"
 
 
+@pytest.fixture
+def staff(federation: Federation) -> WebCaller:
+    """A member of staff of the network."""
+    return web_caller(federation, "region/guangdong/staff/wang", {})
+
+
 def raising(source: str, time: datetime, **changed: object) -> dict[str, object]:
     """A new alarm of the name `x`."""
     return new_alarm(source, time, externalAlarmId="x", **changed)
 
 
+def updating(source: str, time: datetime, severity: str = "critical") -> dict[str, object]:
+    """An update of `raising`; by itself it changes nothing that is shown."""
+    return raising(source, time, state="updated", alarmChangedTime=time.isoformat(), perceivedSeverity=severity)
+
+
 def clearing(source: str, time: datetime) -> dict[str, object]:
     """The clear of `raising`."""
     return raising(source, time, state="cleared", alarmClearedTime=time.isoformat())
+
+
+async def test_a_cleared_alarm_that_staff_acknowledge_hides_no_open_one_of_its_name(
+    federation: Federation, web: WebCaller, staff: WebCaller, probe: Probe, now: datetime
+) -> None:
+    old = await made(web, raising(probe.source, now - 9 * MINUTE))
+    await made(web, clearing(probe.source, now - 8 * MINUTE))
+    there = await made(web, raising(probe.source, now - 7 * MINUTE))
+    await staff.ask("PATCH", below(ALARMS, str(old.body["id"])), {"ackState": "acknowledged"})
+    unnumbered = f"UPDATE alarms SET first_change = NULL WHERE alarm_id = '{there.body['id']}'"
+    federation.database("guangdong").change(unnumbered)  # as a process of a version before creations were numbered
+    repeated = await made(web, raising(probe.source, now - 7 * MINUTE))
+    late = await made(web, updating(probe.source, now - 8 * MINUTE, "minor"))
+    assert repeated.body == late.body == there.body
+    over = await made(web, clearing(probe.source, now - 6 * MINUTE))
+    assert (over.body["id"], over.body["state"]) == (there.body["id"], "cleared")
+
+
+async def test_an_acknowledged_alarm_is_not_taken_for_the_one_that_was_created_last(
+    web: WebCaller, staff: WebCaller, probe: Probe, now: datetime
+) -> None:
+    old = await made(web, raising(probe.source, now - 9 * MINUTE))
+    await made(web, clearing(probe.source, now - 8 * MINUTE))
+    await made(web, raising(probe.source, now - 7 * MINUTE))
+    last = await made(web, clearing(probe.source, now - 6 * MINUTE))
+    await staff.ask("PATCH", below(ALARMS, str(old.body["id"])), {"ackState": "acknowledged"})
+    assert (await made(web, raising(probe.source, now - 7 * MINUTE))).body == last.body
+
+
+async def test_an_event_without_a_visible_change_is_known_and_notifies_nobody(
+    web: WebCaller, staff: WebCaller, probe: Probe, now: datetime
+) -> None:
+    first = await made(web, raising(probe.source, now - 9 * MINUTE))
+    seen = await made(web, updating(probe.source, now - 5 * MINUTE))
+    late = await made(web, updating(probe.source, now - 6 * MINUTE, "minor"))
+    assert first.body == seen.body == late.body
+    await staff.ask("PATCH", below(ALARMS, str(first.body["id"])), {"state": "cleared"})
+    assert (await made(web, updating(probe.source, now - 5 * MINUTE))).body["state"] == "cleared"
+    await made(web, clearing(probe.source, now - 3 * MINUTE))
+    assert (await made(web, updating(probe.source, now - 4 * MINUTE))).body["state"] == "cleared"
+    (found,) = await probe.alarms(include_cleared=True)
+    assert found.version == 2
+
+
+async def test_an_event_ahead_of_the_clock_is_refused_and_true_ones_after_it_are_taken(
+    web: WebCaller, probe: Probe, now: datetime
+) -> None:
+    await made(web, raising(probe.source, now - MINUTE))
+    ahead = now + MAX_CLOCK_ERROR + MINUTE
+    refused = await web.ask("POST", ALARMS, updating(probe.source, ahead, "minor"))
+    assert (refused.status, refused.body["code"]) == (HTTPStatus.BAD_REQUEST, "REQUEST_INVALID")
+    assert (await made(web, updating(probe.source, now, "major"))).body["perceivedSeverity"] == "major"
+    assert (await made(web, clearing(probe.source, now))).body["state"] == "cleared"
+
+
+async def test_of_events_at_one_time_a_raise_follows_a_clear_and_no_update_follows_another_one(
+    web: WebCaller, probe: Probe, now: datetime
+) -> None:
+    begun, then = now - 2 * MINUTE, now - MINUTE
+    first = await made(web, raising(probe.source, begun))
+    assert (await made(web, updating(probe.source, then, "minor"))).body["perceivedSeverity"] == "minor"
+    assert (await made(web, updating(probe.source, then, "major"))).body["perceivedSeverity"] == "minor"
+    assert (await made(web, clearing(probe.source, then))).body["state"] == "cleared"
+    assert (await made(web, updating(probe.source, then))).body["state"] == "cleared"
+    anew = await made(web, raising(probe.source, then))
+    assert (anew.body["id"] != first.body["id"], anew.body["state"]) == (True, "raised")
+    assert (await made(web, clearing(probe.source, then))).body["id"] == anew.body["id"]
+    assert (await made(web, raising(probe.source, then))).body["state"] == "cleared"
+
+
+async def test_an_update_that_an_older_process_took_is_followed_by_later_events_alone(
+    federation: Federation, web: WebCaller, probe: Probe, now: datetime
+) -> None:
+    await made(web, raising(probe.source, now - 9 * MINUTE))
+    await made(web, updating(probe.source, now - 5 * MINUTE, "minor"))
+    (alarm,) = await probe.alarms()
+    alarm.ClearField("event_time")
+    alarm.change_time.CopyFrom(to_timestamp(now - 5 * MINUTE))
+    database = federation.database("guangdong")
+    body = database.blob(alarm.SerializeToString())
+    database.change(f"UPDATE alarms SET body = {body} WHERE alarm_id = '{alarm.id}'")
+    late = await made(web, updating(probe.source, now - 6 * MINUTE, "major"))
+    assert late.body["perceivedSeverity"] == "minor"
+    later = await made(web, updating(probe.source, now - 4 * MINUTE, "major"))
+    assert later.body["perceivedSeverity"] == "major"
 
 
 async def test_an_alarm_is_cleared_without_its_object_and_without_the_kind_of_it(

@@ -128,8 +128,11 @@ def open_alarm(tx: Transaction, external: str) -> Alarm | None:
 
 
 def last_alarm(tx: Transaction, external: str) -> Alarm | None:
-    """The last changed alarm with this key, also a cleared one; None where the key is new."""
-    sql = "SELECT body FROM alarms WHERE external = :external ORDER BY change DESC LIMIT 1"
+    """The active alarm with this key, else the one that was created last; None where the key is new."""
+    found = open_alarm(tx, external)
+    if found is not None:
+        return found
+    sql = "SELECT body FROM alarms WHERE external = :external ORDER BY COALESCE(first_change, 0) DESC LIMIT 1"
     body = tx.first(bytes, sql, external=external)
     return Alarm.FromString(body) if body is not None else None
 
@@ -174,6 +177,11 @@ def keep(tx: Transaction, alarm: Alarm) -> None:
         )
     event = AlarmChanged(alarm.id)
     tx.publish(event, about=event.about)
+
+
+def keep_event_time(tx: Transaction, alarm: Alarm) -> None:
+    """Stores the event time of an alarm that is otherwise unchanged, of which no watcher is notified."""
+    tx.execute("UPDATE alarms SET body = :body WHERE alarm_id = :id", body=alarm.SerializeToString(), id=alarm.id)
 
 
 def is_cleared(alarm: Alarm) -> bool:

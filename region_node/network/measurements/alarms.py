@@ -17,12 +17,13 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.time.clock import from_microseconds, from_timestamp, is_dated, to_timestamp
+from gateway.time.clock import MAX_CLOCK_ERROR, from_microseconds, from_timestamp, is_dated, to_timestamp
 from region_node.network.measurements.alarm_rows import (
     external_key,
     find_alarm,
     is_cleared,
     keep,
+    keep_event_time,
     last_alarm,
     next_number,
     open_alarm,
@@ -41,7 +42,7 @@ RAISED, UPDATED, CLEARED = AlarmState.ALARM_STATE_RAISED, AlarmState.ALARM_STATE
 SEEN, NOT_SEEN = AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED, AlarmAckState.ALARM_ACK_STATE_UNACKNOWLEDGED
 THRESHOLD = "threshold"
 """The source of alarms that the node raises from measurements; they have no operator."""
-_AHEAD = timedelta(hours=1)  # that the clock of a system may be
+_AHEAD_IN_STREAMS = timedelta(hours=1)  # that the clock of a system may be where the stream gives the order
 _CAUSES = {  # X.733
     QualityFigure.QUALITY_FIGURE_DELAY: "responseTimeExcessive",
     QualityFigure.QUALITY_FIGURE_DELAY_VARIATION: "thresholdCrossed",
@@ -82,10 +83,18 @@ def report_one(
     Raises Refused, before it writes, for an unacceptable report.
     """
     require_name("external_id", report.external_id)
+    time = _time(report, now, MAX_CLOCK_ERROR)
     last = last_alarm(tx, external_key(*sender, report.external_id))
-    if last is not None and _is_known(last, report.state, _time(report, now)):
+    if last is not None and _is_known(last, report.state, time):
         return last
-    return _report(tx, context, sender, report, now)
+    if last is not None and is_cleared(last) and report.state == CLEARED:
+        found = last
+    else:
+        found = _report(tx, context, sender, report, now)
+    if time > _last_event(found):
+        found.event_time.CopyFrom(report.event_time)
+        keep_event_time(tx, found)
+    return found
 
 
 def cross(
@@ -174,7 +183,7 @@ def _report(
 ) -> Alarm:
     """Processes a report. Returns its alarm. Raises Refused, before it writes, for an unacceptable one."""
     require_name("external_id", report.external_id)
-    time = _time(report, now)
+    time = _time(report, now, _AHEAD_IN_STREAMS)
     there = open_alarm(tx, external_key(*sender, report.external_id))
     if report.state == CLEARED:
         if there is None:
@@ -204,12 +213,27 @@ def _report(
 
 def _is_known(last: Alarm, state: AlarmState.ValueType, time: datetime) -> bool:
     """Whether the last alarm of a name has this event, or a later one."""
-    told = from_timestamp(last.event_time if last.HasField("event_time") else last.raise_time)
+    told = _last_event(last)
+    if time != told:
+        return time < told
+    # Systems with a clock of seconds have several events at one time.
+    is_first = time <= from_timestamp(last.raise_time)
     if is_cleared(last):
-        # The time at which staff cleared it is that of another clock, and no event of its system.
-        ended = told if last.clear_user else from_timestamp(last.clear_time)
-        return state == CLEARED or time <= ended
-    return time < told or (state == RAISED and time <= from_timestamp(last.raise_time))
+        return state != RAISED or is_first or bool(last.clear_user)
+    return is_first if state == RAISED else state == UPDATED and last.HasField("event_time")
+
+
+def _last_event(alarm: Alarm) -> datetime:
+    """The time of the last known event of an alarm, by its system."""
+    told = [alarm.raise_time]
+    if alarm.HasField("event_time"):
+        told.append(alarm.event_time)
+    elif alarm.state == UPDATED:
+        told.append(alarm.change_time)  # a process of a version without event times has taken the update
+    # The time at which staff cleared it is that of another clock, and no event of its system.
+    if is_cleared(alarm) and not alarm.clear_user:
+        told.append(alarm.clear_time)
+    return max(map(from_timestamp, told))
 
 
 def _told(context: RegionContext, report: AlarmReport) -> Alarm:
@@ -259,13 +283,13 @@ def _threshold_id(about: str, figure: QualityFigure.ValueType) -> str:
     return f"{about.replace('/', '.')}.{name}"
 
 
-def _time(report: AlarmReport, now: datetime) -> datetime:
-    """The time of the report. Raises Refused for a missing time, or one out of range or ahead of the clock."""
+def _time(report: AlarmReport, now: datetime, most_ahead: timedelta) -> datetime:
+    """The time of the report. Raises Refused for a missing time, or one out of range or too far ahead of the clock."""
     if not report.HasField("event_time"):
         raise invalid("event_time", "not set", "未填写")
     if not is_dated(report.event_time):
         raise invalid("event_time", "out of range", "超出允许范围")
     time = from_timestamp(report.event_time)
-    if time > now + _AHEAD:
+    if time > now + most_ahead:
         raise invalid("event_time", "in the future", "晚于当前时间")
     return time

@@ -303,7 +303,9 @@ class Alarm(_message.Message):
 
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
-        """Event time of the last report that changed the alarm; unset if none has changed it since it was raised."""
+        """Event time of the last report since the alarm was raised; unset if there is none. Reports in a stream count only if
+        they change the alarm.
+        """
 
     def __init__(
         self,

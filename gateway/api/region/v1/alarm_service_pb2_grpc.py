@@ -90,7 +90,8 @@ class AlarmServiceServicer:
         """Accepts one report outside any stream, and returns its alarm once it is durable.
 
         The time of the event takes the place of the order of a stream. A report changes nothing if the alarm has a later
-        event; nor does a repeat. It changes the same alarms as a stream of the same name.
+        event; nor does a repeat. It changes the same alarms as a stream of the same name. An event more than 30 seconds
+        ahead of the node's clock is refused, since the true ones before it would change nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -31,7 +31,8 @@ class AlarmServiceStub:
     """Accepts one report outside any stream, and returns its alarm once it is durable.
 
     The time of the event takes the place of the order of a stream. A report changes nothing if the alarm has a later
-    event; nor does a repeat. It changes the same alarms as a stream of the same name.
+    event; nor does a repeat. It changes the same alarms as a stream of the same name. An event more than 30 seconds
+    ahead of the node's clock is refused, since the true ones before it would change nothing.
     """
     GetAlarm: _aio.UnaryUnaryMultiCallable[_alarm_service_pb2.GetAlarmRequest, _alarm_service_pb2.GetAlarmResponse]
     """Returns an alarm, also a cleared one."""
@@ -84,7 +85,8 @@ class AlarmServiceServicer(metaclass=_abc_1.ABCMeta):
         """Accepts one report outside any stream, and returns its alarm once it is durable.
 
         The time of the event takes the place of the order of a stream. A report changes nothing if the alarm has a later
-        event; nor does a repeat. It changes the same alarms as a stream of the same name.
+        event; nor does a repeat. It changes the same alarms as a stream of the same name. An event more than 30 seconds
+        ahead of the node's clock is refused, since the true ones before it would change nothing.
         """
 
     @_abc_1.abstractmethod
