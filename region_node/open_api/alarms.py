@@ -27,12 +27,12 @@ ALARM_TYPE = Extension(
     "CrossregionAlarm",
     "Alarm",
     Alarm.DESCRIPTOR,
-    {"ackTime": "ack_time", "crossedThreshold": "crossed_threshold", "faultId": "fault_id"},
+    {"source": "source", "ackTime": "ack_time", "crossedThreshold": "crossed_threshold", "faultId": "fault_id"},
 )
 
 
 def told_alarm(alarm: Alarm, root: str, fields: Collection[str] = ()) -> JsonObject:
-    """An alarm as an Alarm. One that the node has raised has the region as its source system.
+    """An alarm as an Alarm.
 
     `fields` are the attributes that are wanted; all without.
     """
@@ -42,7 +42,7 @@ def told_alarm(alarm: Alarm, root: str, fields: Collection[str] = ()) -> JsonObj
         "id": alarm.id,
         "href": href_of(root, ALARM, alarm.id),
         "externalAlarmId": alarm.external_id,
-        "sourceSystemId": alarm.source if alarm.operator else alarm.id.partition("/")[0],
+        "sourceSystemId": _system_of(alarm),
         "reportingSystemId": alarm.operator,
         "alarmType": f"{word}Alarm" if word else "",
         "perceivedSeverity": told_word(PerceivedSeverity.DESCRIPTOR, alarm.perceived_severity),
@@ -94,6 +94,11 @@ def change(body: Attributes, alarm_id: str) -> Message:
         return api.ClearAlarmsRequest(alarm_ids=[alarm_id])
     _require(body, "ackState", ACKNOWLEDGED)
     return api.AcknowledgeAlarmsRequest(alarm_ids=[alarm_id])
+
+
+def _system_of(alarm: Alarm) -> str:
+    """The source system: as it was posted, else the operator system, else the region, whose node raised the alarm."""
+    return alarm.source if alarm.outside_stream else alarm.operator or alarm.id.partition("/")[0]
 
 
 def _require(body: Attributes, name: str, word: str) -> None:

@@ -37,7 +37,12 @@ async def test_an_alarm_is_listed_read_acknowledged_and_cleared_as_by_grpc(
     read = await web.ask("GET", place)
     assert (listed, read.status) == ([read.body], HTTPStatus.OK)
     assert (read.body["href"], read.body["externalAlarmId"]) == (place, "x")
-    assert (read.body["sourceSystemId"], read.body["reportingSystemId"]) == (probe.source, "probe")
+    assert (read.body["sourceSystemId"], read.body["reportingSystemId"]) == ("probe", "probe")
+    assert read.body["source"] == probe.source
+    for attribute, value in (("sourceSystemId", "probe"), ("source", probe.source)):
+        selected = (await web.ask("GET", f"{ALARMS}?{attribute}={value}&limit=500")).bodies
+        assert read.body in selected
+        assert {each[attribute] for each in selected} == {value}
     by_grpc = await probe.alarming.GetAlarm(api.GetAlarmRequest(alarm_id=alarm.id), timeout=CALL_SECONDS)
     assert by_grpc.alarm == alarm
     by_operator = await web.ask("PATCH", place, {"ackState": "acknowledged"})

@@ -157,6 +157,18 @@ def test_an_alarm_without_an_id_is_known_by_its_key_or_by_object_type_cause_and_
         assert reported({**body, **other}).report.external_id != same
 
 
+def test_the_source_system_is_as_posted_or_the_operator_system_or_the_region() -> None:
+    alarm = Alarm(id=ALARM, alarm_type=AlarmType.ALARM_TYPE_EQUIPMENT, source="ems", operator="probe")
+    told = told_alarm(alarm, ROOT)
+    assert (told["sourceSystemId"], told["source"], told["reportingSystemId"]) == ("probe", "ems", "probe")
+    alarm.outside_stream = True
+    told = told_alarm(alarm, ROOT)
+    assert (told["sourceSystemId"], told["source"], told["reportingSystemId"]) == ("ems", "ems", "probe")
+    alarm = Alarm(id=ALARM, alarm_type=AlarmType.ALARM_TYPE_EQUIPMENT, source="threshold")
+    told = told_alarm(alarm, ROOT)
+    assert (told["sourceSystemId"], told["source"], told.get("reportingSystemId")) == ("guangdong", "threshold", None)
+
+
 def test_a_merge_patch_acknowledges_or_clears_and_nothing_else() -> None:
     assert changed({"ackState": "acknowledged"}) == api.AcknowledgeAlarmsRequest(alarm_ids=[ALARM])
     assert changed({"state": "cleared"}) == api.ClearAlarmsRequest(alarm_ids=[ALARM])

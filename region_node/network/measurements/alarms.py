@@ -90,7 +90,7 @@ def report_one(
     if last is not None and is_cleared(last) and report.state == CLEARED:
         found = last
     else:
-        found = _report(tx, context, sender, report, now)
+        found = _report(tx, context, sender, report, now, outside_stream=True)
     if time > _last_event(found):
         found.event_time.CopyFrom(report.event_time)
         keep_event_time(tx, found)
@@ -179,7 +179,13 @@ def clear(
 
 
 def _report(
-    tx: Transaction, context: RegionContext, sender: tuple[str, str], report: AlarmReport, now: datetime
+    tx: Transaction,
+    context: RegionContext,
+    sender: tuple[str, str],
+    report: AlarmReport,
+    now: datetime,
+    *,
+    outside_stream: bool = False,
 ) -> Alarm:
     """Processes a report. Returns its alarm. Raises Refused, before it writes, for an unacceptable one."""
     require_name("external_id", report.external_id)
@@ -195,6 +201,7 @@ def _report(
     told = _told(context, report)
     if there is None:
         told.operator, told.source = sender
+        told.outside_stream = outside_stream
         _raise(tx, context, told, time, now)
         return told
     after = Alarm()

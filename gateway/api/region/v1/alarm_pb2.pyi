@@ -241,6 +241,7 @@ class Alarm(_message.Message):
     CLEAR_USER_FIELD_NUMBER: _builtins.int
     FAULT_ID_FIELD_NUMBER: _builtins.int
     EVENT_TIME_FIELD_NUMBER: _builtins.int
+    OUTSIDE_STREAM_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<region>/alarm-<number>`."""
     operator: _builtins.str
@@ -273,6 +274,8 @@ class Alarm(_message.Message):
     """Staff id that cleared the alarm; empty if a system or a measurement cleared it."""
     fault_id: _builtins.str
     """Fault that the alarm raised; of several, the last. Empty for none."""
+    outside_stream: _builtins.bool
+    """True if ReportAlarm raised the alarm, and no stream did."""
     @_builtins.property
     def alarmed_object(self) -> Global___NetworkObject:
         """Object of the alarm."""
@@ -334,10 +337,11 @@ class Alarm(_message.Message):
         clear_user: _builtins.str = ...,
         fault_id: _builtins.str = ...,
         event_time: _timestamp_pb2.Timestamp | None = ...,
+        outside_stream: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ack_time", b"ack_time", "alarmed_object", b"alarmed_object", "change_time", b"change_time", "clear_time", b"clear_time", "crossed_threshold", b"crossed_threshold", "event_time", b"event_time", "raise_time", b"raise_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack_state", b"ack_state", "ack_time", b"ack_time", "ack_user", b"ack_user", "affected_services", b"affected_services", "alarm_type", b"alarm_type", "alarmed_object", b"alarmed_object", "change_time", b"change_time", "clear_time", b"clear_time", "clear_user", b"clear_user", "crossed_threshold", b"crossed_threshold", "event_time", b"event_time", "external_id", b"external_id", "fault_id", b"fault_id", "id", b"id", "operator", b"operator", "perceived_severity", b"perceived_severity", "planned_outage", b"planned_outage", "probable_cause", b"probable_cause", "raise_time", b"raise_time", "service_affecting", b"service_affecting", "source", b"source", "specific_problem", b"specific_problem", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack_state", b"ack_state", "ack_time", b"ack_time", "ack_user", b"ack_user", "affected_services", b"affected_services", "alarm_type", b"alarm_type", "alarmed_object", b"alarmed_object", "change_time", b"change_time", "clear_time", b"clear_time", "clear_user", b"clear_user", "crossed_threshold", b"crossed_threshold", "event_time", b"event_time", "external_id", b"external_id", "fault_id", b"fault_id", "id", b"id", "operator", b"operator", "outside_stream", b"outside_stream", "perceived_severity", b"perceived_severity", "planned_outage", b"planned_outage", "probable_cause", b"probable_cause", "raise_time", b"raise_time", "service_affecting", b"service_affecting", "source", b"source", "specific_problem", b"specific_problem", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
