@@ -1,6 +1,7 @@
 """The register of risks: the matrix of likelihood and impact, and the risks by their score."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from coordinator.console import rpcs
 from coordinator.console.filters import REGION, region_of
@@ -23,29 +24,42 @@ _SHOW, _OVERDUE, _ALL = "show", "overdue", "all"
 _MOST = 500  # risks of the page
 
 
-async def _read(visit: Visit, calling: Calling) -> Found[ListRisksResponse]:
+@dataclass(frozen=True)
+class _Register:
+    found: Found[ListRisksResponse]
+    highest: Sequence[Risk]
+    """The first risks in the register's own order, whatever the order of the page."""
+
+
+async def _read(visit: Visit, calling: Calling) -> _Register:
     shown = chosen_word(visit, _SHOW, (_OVERDUE, _ALL))
     request = ListRisksRequest(region=visit.query.text(REGION), overdue=shown == _OVERDUE, include_closed=shown == _ALL)
+    risks = list[Risk]()
 
     async def ask(part: Part) -> ListRisksResponse:
         request.page_size, request.page_token = part.size, part.token
-        return await calling.ask(rpcs.LIST_RISKS, request)
+        answer = await calling.ask(rpcs.LIST_RISKS, request)
+        risks.extend(answer.risks)
+        return answer
 
-    return await _COLUMNS.read(visit, _MOST, ask, lambda each: each.risks)
+    found = await _COLUMNS.read(visit, _MOST, ask, lambda each: each.risks)
+    return _Register(found, risks[:_MOST])
 
 
-def _show(visit: Visit, found: Found[ListRisksResponse]) -> Shown:
-    answer = found.answer
+def _show(visit: Visit, register: _Register) -> Shown:
+    found, answer = register.found, register.found.answer
     options = [
         Option(_OVERDUE, translated("with an overdue review or plan")),
         Option(_ALL, translated("also closed ones")),
     ]
     choices = [chosen_of(visit, _SHOW, translated("Risks"), options), region_of(visit)]
-    matrix = matrix_table(answer.rules, [each for each in answer.risks if each.state != CLOSED])
+    still_open = [each for each in register.highest if each.state != CLOSED]
+    # A matrix above no list would count risks that the page does not name.
+    above = [] if found.refused else [matrix_table(answer.rules, still_open)]
     notes = []
     if answer.next_page_token:
         notes.append(translated("Only the first {count} are shown: choose a region.", count=_MOST))
-    page = _COLUMNS.page(visit, PATH, choices, _table(visit, answer), found, notes=notes, above=[matrix])
+    page = _COLUMNS.page(visit, PATH, choices, _table(visit, answer), found, notes=notes, above=above)
     return replace(page, pages=()).shown(translated("Risks"), PATH)
 
 

@@ -15,6 +15,7 @@ from gateway.api.coordinator.v1.administration_pb2 import ListOrderSummariesResp
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import ListComplaintHeadersResponse
 from gateway.api.coordinator.v1.issue_service_pb2 import ListIssueHeadersResponse
 from gateway.api.coordinator.v1.problem_service_pb2 import ListProblemsResponse
+from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksRequest, ListRisksResponse, Risk, RiskState
 from gateway.api.region.v1.audit_service_pb2 import AuditRow, ListAuditRowsRequest, ListAuditRowsResponse
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsResponse
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsResponse
@@ -312,3 +313,38 @@ def test_a_list_that_its_rpc_does_not_give_in_reverse_is_sorted_in_reverse() -> 
     view: View = next(each for each in OF_COORDINATOR.views if each.path == "/orders")
     shown = shown_by(OF_COORDINATOR, view, visit("sort=create_time", ADMIN), Answering(answer))
     assert ids(shown) == ["R1", "R2", "R3"]
+
+
+class Register(Calling):
+    """A register with as many risks, each as likely and as grave as the others, by their ids."""
+
+    def __init__(self, count: int) -> None:
+        self._rules = risks().rules
+        states = RiskState.RISK_STATE_OPEN, RiskState.RISK_STATE_TREATED
+        self._risks = [Risk(id=f"R{each:04}", likelihood=1, impact=1, state=states[each % 2]) for each in range(count)]
+
+    async def ask(self, rpc: Rpc[M], request: Message) -> M:
+        assert isinstance(request, ListRisksRequest)
+        page, token = page_after("risks", self._risks, lambda each: each.id, request.page_size, request.page_token)
+        rules = None if request.page_token else self._rules
+        return cast("M", ListRisksResponse(rules=rules, risks=page, next_page_token=token))
+
+
+def register_by(sort: str, count: int) -> Shown:
+    """The page of a register of as many risks."""
+    view: View = next(each for each in OF_COORDINATOR.views if each.path == "/risks")
+    return shown_by(OF_COORDINATOR, view, visit(f"sort={sort}", ADMIN), Register(count))
+
+
+def test_the_matrix_of_risks_is_the_same_in_each_order_of_the_register() -> None:
+    matrices = [register_by(sort, 600).tables[0] for sort in ("", "score", "state", "-state", "owner_region")]
+    assert matrices[0].rows[0][1].text == "500"
+    assert [each.rows for each in matrices] == [matrices[0].rows] * len(matrices)
+
+
+def test_a_register_too_long_to_be_sorted_has_no_matrix_on_its_page_and_in_its_files() -> None:
+    shown = register_by("state", MOST + 1)
+    assert [len(each.rows) for each in shown.tables] == [0]
+    assert isinstance(shown.page, ListPage)
+    assert not shown.page.above
+    assert "Likelihood" not in (exported(shown, "csv").text or "")
