@@ -15,6 +15,7 @@ from gateway.auditing import audit
 from gateway.auditing.audit import AuditRow
 from gateway.auditing.denial_log import DENIED
 from gateway.errors import invalid
+from gateway.rpc.pages import decode_token, key_number
 from gateway.store.port import Store, Transaction, Value
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from region_node.node.day_work import row_before
@@ -35,17 +36,28 @@ class Window(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Span:
+class Span:
     """The rows between two numbers."""
 
     after: int
     before: int
 
-    def behind(self, place: int, *, in_reverse: bool) -> "_Span":
-        """Those that come behind a row in the list."""
-        if in_reverse:
-            return _Span(max(place, self.after), self.before)
-        return _Span(self.after, min(place, self.before))
+    def behind(self, row: int, *, in_reverse: bool) -> "Span":
+        """Those that come behind one of its rows in the list."""
+        return Span(row, self.before) if in_reverse else Span(self.after, row)
+
+    def within(self, other: "Span") -> "Span":
+        """Those that are in the other one, too."""
+        return Span(max(self.after, other.after), min(self.before, other.before))
+
+
+class Part(NamedTuple):
+    """The rows of a page, and the span of its list."""
+
+    rows: list[AuditRow]
+    following: int | None
+    """The number behind which the list goes on; None at its end."""
+    span: Span
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,28 @@ class Wanted:
         end = to_microseconds(from_timestamp(request.end_time)) if request.HasField("end_time") else None
         return cls(start, end, request.actor, request.action, request.subject, request.denied, request.in_reverse)
 
+    @property
+    def kind(self) -> str:
+        """The kind of its page tokens: the other direction refuses them, and so do versions without this kind."""
+        return "audit-rows-in-reverse" if self.in_reverse else "audit-rows"
+
+    def key(self, row: int, span: Span) -> str:
+        """The key of the place behind a row.
+
+        In reverse it has the end of the list as its first page found it: each reading appends a row there.
+        """
+        return f"{row} {span.before}" if self.in_reverse else str(row)
+
+    def behind(self, token: str) -> Span | None:
+        """The rows behind a page token; None for the first page. Raises Refused with TOKEN_INVALID."""
+        key = decode_token(self.kind, token)
+        if not key:
+            return None
+        if not self.in_reverse:
+            return Span(0, key_number(key))
+        row, _, before = key.partition(" ")
+        return Span(key_number(row), key_number(before))
+
     def conditions(self) -> Iterator[tuple[str, dict[str, Value]]]:
         """SQL conditions on a row, each with its parameters."""
         if self.actor:
@@ -90,30 +124,32 @@ class Wanted:
             yield "action = :denied", {"denied": DENIED}
 
 
-async def rows_behind(store: Store, wanted: Wanted, place: int | None, limit: int) -> Window:
-    """At most `limit` rows of a page, which begins behind the row `place`; None begins with the first wanted row."""
+async def rows_behind(store: Store, wanted: Wanted, behind: Span | None, limit: int) -> Part:
+    """At most `limit` rows of a page, which are in the span `behind`; None begins with the first wanted row."""
     span = await store.read(lambda tx: _bounds(tx, wanted))
+    if behind is not None:
+        span = span.within(behind)
     found: list[AuditRow] = []
+    following = None
     # Each window is a read of its own: other work goes on between them.
     for _ in range(WINDOWS):
-        if place is not None:
-            span = span.behind(place, in_reverse=wanted.in_reverse)
         look = partial(_window, wanted=wanted, span=span, limit=limit - len(found))
-        rows, place = await store.read(look)
+        rows, following = await store.read(look)
         found += rows
-        if place is None or len(found) == limit:
+        if following is None or len(found) == limit:
             break
-    return Window(found, place)
+        span = span.behind(following, in_reverse=wanted.in_reverse)
+    return Part(found, following, span)
 
 
-def _bounds(tx: Transaction, wanted: Wanted) -> _Span:
+def _bounds(tx: Transaction, wanted: Wanted) -> Span:
     """The span of the wanted rows."""
     after = 0 if wanted.start is None else row_before(tx, wanted.start)
     last = audit.head(tx).sequence if wanted.end is None else row_before(tx, wanted.end)
-    return _Span(after, last + 1)
+    return Span(after, last + 1)
 
 
-def _window(tx: Transaction, wanted: Wanted, span: _Span, limit: int) -> Window:
+def _window(tx: Transaction, wanted: Wanted, span: Span, limit: int) -> Window:
     within: dict[str, Value] = {"after": span.after, "before": span.before}
     conditions = ["1 = 1"]
     parameters: dict[str, Value] = {}

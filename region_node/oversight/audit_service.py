@@ -9,7 +9,7 @@ from gateway.auditing import audit
 from gateway.auditing.walking import verified_part
 from gateway.rpc.calls import current_call
 from gateway.rpc.few_at_once import FewAtOnce
-from gateway.rpc.pages import decode_token, encode_token, key_number, page_of_bytes, page_size
+from gateway.rpc.pages import encode_token, page_of_bytes, page_size
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.node.operator_scopes import AUDIT_SERVICE, OperatorScopes
@@ -21,7 +21,6 @@ from region_node.requests.auditing import audited_call
 
 WALKS = 2  # through the chain at a time, each of which reads all of its rows
 PATIENCE = 5.0  # seconds for which another one waits: less than a coordinator does for an answer
-_PAGE = "audit-rows"
 
 
 class AuditService(AuditServiceServicer):
@@ -61,13 +60,13 @@ class AuditService(AuditServiceServicer):
         """See the contract."""
         self._scopes.require_service(f"{OF_STAFF}{current_call().identity.name}", AUDIT_SERVICE)
         reading, wanted = audited_call(Requester(), self._clock), Wanted.of(request)
-        size, token = page_size(request.page_size), decode_token(_PAGE, request.page_token)
-        place = key_number(token) if token else None
+        size, behind = page_size(request.page_size), wanted.behind(request.page_token)
         # One row more tells whether the page is the last one.
-        found, last = await rows_behind(self._fenced, wanted, place, size + 1)
-        page, following = page_of_bytes(_PAGE, map(message_of, found), size, lambda row: str(row.sequence))
+        found, last, span = await rows_behind(self._fenced, wanted, behind, size + 1)
+        rows = map(message_of, found)
+        page, following = page_of_bytes(wanted.kind, rows, size, lambda row: wanted.key(row.sequence, span))
         if not following and last is not None:
-            following = encode_token(_PAGE, str(last))
+            following = encode_token(wanted.kind, wanted.key(last, span))
         # A text of the caller that no row has stays out of the chain.
         subject = request.subject if page and request.subject else "-"
         await self._fenced.write(lambda tx: reading.record(tx, "ListAuditRows", subject, f"{len(page)} read"))

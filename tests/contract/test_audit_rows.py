@@ -14,6 +14,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.rpc.calls import Call, enter
+from gateway.rpc.pages import decode_token, encode_token
 from gateway.security.identity import Identity
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
@@ -136,6 +137,45 @@ def test_a_page_looks_at_a_limited_number_of_rows_and_the_next_one_goes_on_behin
     scenario(adapter, told)
 
 
+def test_the_oldest_rows_first_end_with_the_newest_row_that_the_first_page_found(adapter: Adapter) -> None:
+    async def told(store: Store) -> None:
+        await acts(store, [(COUNTER, "SubmitOrder", "o-3")] * 7)
+        reader = Reader(store, OperatorScopes())
+        assert await reader.all(api.ListAuditRowsRequest(page_size=1, in_reverse=True)) == list(range(1, 8))
+        assert await reader.all(api.ListAuditRowsRequest(page_size=1, in_reverse=True, actor=WANG)) == []
+
+    scenario(adapter, told)
+
+
+def test_a_page_token_leads_on_in_its_own_direction_only(adapter: Adapter) -> None:
+    async def told(store: Store) -> None:
+        await acts(store, [(COUNTER, "SubmitOrder", "o-3")] * 3)
+        reader = Reader(store, OperatorScopes())
+        for in_reverse in (False, True):
+            request = api.ListAuditRowsRequest(page_size=1, in_reverse=in_reverse)
+            request.page_token = (await reader.page(request)).next_page_token
+            request.in_reverse = not in_reverse
+            with pytest.raises(Refused) as refused:
+                await reader.page(request)
+            assert refused.value.reason == Reason.REASON_TOKEN_INVALID
+
+    scenario(adapter, told)
+
+
+def test_a_page_token_of_the_oldest_rows_first_says_nothing_to_versions_that_know_one_direction(
+    adapter: Adapter,
+) -> None:
+    async def told(store: Store) -> None:
+        await acts(store, [(COUNTER, "SubmitOrder", "o-3")] * 3)
+        request = api.ListAuditRowsRequest(page_size=1, in_reverse=True)
+        token = (await Reader(store, OperatorScopes()).page(request)).next_page_token
+        with pytest.raises(Refused) as refused:
+            decode_token("audit-rows", token)
+        assert refused.value.reason == Reason.REASON_TOKEN_INVALID
+
+    scenario(adapter, told)
+
+
 def test_a_reading_is_a_row_of_its_reader_which_takes_no_text_of_theirs_that_no_row_has(adapter: Adapter) -> None:
     async def told(store: Store) -> None:
         await acts(store, [(COUNTER, "GetOrder", "o-1")])
@@ -176,6 +216,7 @@ def test_filters_of_another_form_are_refused(adapter: Adapter) -> None:
         api.ListAuditRowsRequest(subject="a" * 257),
         api.ListAuditRowsRequest(page_size=501),
         api.ListAuditRowsRequest(page_token="1"),
+        api.ListAuditRowsRequest(page_token=encode_token("audit-rows-in-reverse", "1"), in_reverse=True),
     ]
 
     async def told(store: Store) -> None:

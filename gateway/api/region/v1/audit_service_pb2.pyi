@@ -330,7 +330,7 @@ class ListAuditRowsRequest(_message.Message):
     denied: _builtins.bool
     """Filter: denials only."""
     in_reverse: _builtins.bool
-    """The oldest first. A token belongs to the order in which it was given."""
+    """The oldest first, up to the newest row at the first page. A token of one order is refused in the other one."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Filter: rows from this time on."""
