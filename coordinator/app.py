@@ -177,9 +177,9 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
         stack.push_async_callback(parts.presence.close)
         server, border, readiness = await server_of(parts, _services(parts), telemetry)
         port = await server.start(settings.listen, *credentials)
-        await serve_joiners(settings, _enrolment_ports(parts), telemetry, stack)
+        joiners = await serve_joiners(settings, _enrolment_ports(parts), telemetry)
         # Suspensions wait for this coordinator until then, because some of the calls may be deliveries.
-        stack.push_async_callback(door.close, server.drain)
+        stack.push_async_callback(door.close, server.drain, *(each.drain for each in joiners))
         following = Following(FollowingPorts(registry, parts.members, parts.channels))
         parts.problems.correlator.on_change(following.note_change)
         await server.say(REGISTRY, serves=registry.answers())

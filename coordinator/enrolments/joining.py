@@ -1,7 +1,7 @@
 """The server at the port for those who have no certificate yet."""
 
-import contextlib
 import logging
+from collections.abc import Sequence
 
 from coordinator.enrolments.service import EnrolmentPorts, JoiningService
 from coordinator.settings import CoordinatorSettings
@@ -21,17 +21,18 @@ from gateway.settings import host_of
 _log = logging.getLogger(__name__)
 
 
-async def serve_joiners(
-    settings: CoordinatorSettings, ports: EnrolmentPorts, telemetry: Telemetry, stack: contextlib.AsyncExitStack
-) -> None:
-    """Serves enrolment at its own port, where the settings name one. Raises CredentialsUnusable or PortInUse."""
+async def serve_joiners(settings: CoordinatorSettings, ports: EnrolmentPorts, telemetry: Telemetry) -> Sequence[Server]:
+    """Serves enrolment at its own port, where the settings name one, and returns the server there.
+
+    Raises CredentialsUnusable or PortInUse.
+    """
     if settings.enrolment is None:
-        return
+        return ()
     server = joining_server(ports, telemetry)
     credentials = server_credentials(settings.own_credentials, ports.clock, requires_certificate=False)
     port = await server.start(settings.enrolment.listen, credentials)
-    stack.push_async_callback(server.drain)
     _log.info("%s serves enrolment on %s:%d", settings.name, host_of(settings.enrolment.listen), port)
+    return (server,)
 
 
 def joining_server(ports: EnrolmentPorts, telemetry: Telemetry) -> Server:

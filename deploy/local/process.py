@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 START_SECONDS = 120.0  # a cold start takes a few seconds, a database after a kill on a busy disk a minute
-STOP_SECONDS = 20.0  # longer than a drain
+STOP_SECONDS = 30.0  # as supervisors wait; a process ends by itself before
 _WORK_SECONDS = 120.0  # for a program that ends by itself, on a busy machine
 HALTED = "T"
 _LOOK = 0.02  # seconds between checks of a condition

@@ -30,7 +30,8 @@ def configured_readers() -> list[MetricReader]:
 def make_meter_provider(service: str, instance: str, readers: Sequence[MetricReader]) -> MeterProvider:
     """The meter provider of a process: `service` is region-node or coordinator, `instance` its region or number."""
     resource = Resource.create({SERVICE_NAME: service, SERVICE_INSTANCE_ID: instance})
-    return MeterProvider(metric_readers=readers, resource=resource)
+    # `Telemetry.shutdown` ends it in limited time, which the end of the interpreter would not.
+    return MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
 
 
 class CallMetrics(Protocol):

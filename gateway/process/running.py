@@ -23,7 +23,7 @@ from gateway.process.starting import StoppedWhileStarting, told_to_stop
 SWITCH_INTERVAL = 0.0005
 # Messages make garbage that reference counting removes; CPython's default looks for cycles 30 times as often.
 GARBAGE_THRESHOLD = 20_000
-STOP_SECONDS = 18.0  # for open calls, and for what is closed after them; supervisors kill a process after 30 s
+STOP_SECONDS = 25.0  # for open calls, and for what is closed after them; supervisors kill a process after 30 s
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _log = logging.getLogger(__name__)
 
@@ -50,14 +50,13 @@ async def serve(start: Awaitable[Running]) -> None:
     """Starts and runs until the process gets a signal to stop. Raises the errors of the start and of its loops.
 
     A process that cannot close everything in `STOP_SECONDS` ends with 1: a database that hangs would hold it for ever.
+    The time begins with the signal, which may arrive during the start.
     """
     running = await start
     try:
         await running.run_until_stopped()
     finally:
-        giving_up = threading.Timer(STOP_SECONDS, _give_up)  # the event loop itself may wait for a thread at its end
-        giving_up.daemon = True
-        giving_up.start()
+        _end_in_time()
         await running.stop()
 
 
@@ -66,6 +65,13 @@ def show_port(file: Path | None, port: int, rest: contextlib.AsyncExitStack) -> 
     if file is not None:
         replace_file(file, f"{port}\n".encode("ascii"), mode=0o644)
         rest.callback(file.unlink, missing_ok=True)
+
+
+def _end_in_time() -> None:
+    """Ends the process after `STOP_SECONDS`, if it has not ended by then. The first call counts."""
+    giving_up = threading.Timer(STOP_SECONDS, _give_up)  # the event loop itself may wait for a thread at its end
+    giving_up.daemon = True
+    giving_up.start()
 
 
 def _give_up() -> None:
@@ -109,6 +115,7 @@ async def _remembering(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
     def told() -> None:
         stop.set()
+        _end_in_time()
         for number in _STOPPING:
             loop.remove_signal_handler(number)
 

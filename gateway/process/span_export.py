@@ -44,7 +44,8 @@ def make_provider(service: str, instance: str) -> TracerProvider:
     ratio = float(os.environ.get("OTEL_TRACES_SAMPLER_ARG", "1"))
     sampler = ParentBased(TraceIdRatioBased(ratio)) if exporters else ALWAYS_OFF
     limits = SpanLimits(max_links=LINKS_LIMIT)
-    provider = TracerProvider(resource=resource, sampler=sampler, span_limits=limits)
+    # `Telemetry.shutdown` ends it in limited time, which the end of the interpreter would not.
+    provider = TracerProvider(resource=resource, sampler=sampler, span_limits=limits, shutdown_on_exit=False)
     for exporter in exporters:
         provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=QUEUE_SIZE))
     return provider

@@ -1,5 +1,7 @@
 """The OpenTelemetry of one process: traces and metrics, as the standard OTEL_ variables configure them."""
 
+import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,6 +19,8 @@ from gateway.process.metrics import (
 )
 from gateway.process.span_export import make_provider, tracing_by
 from gateway.process.tracing import Tracing
+
+EXPORT_SECONDS = 3.0  # at the end of a process, for its last spans and metrics: a collector may hang
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,11 @@ class Telemetry:
         return cls(tracing_by(spans, service), calls, meter, spans, meters)
 
     def shutdown(self) -> None:
-        """Exports the remaining data."""
-        self._spans.shutdown()
-        if self._meters is not None:
-            self._meters.shutdown()
+        """Exports the remaining data, and gives up those that are not exported after `EXPORT_SECONDS`."""
+        ends = [self._spans.shutdown, *([] if self._meters is None else [self._meters.shutdown])]
+        exporting = [threading.Thread(target=each, daemon=True) for each in ends]
+        for each in exporting:
+            each.start()
+        last = time.monotonic() + EXPORT_SECONDS
+        for each in exporting:
+            each.join(max(0.0, last - time.monotonic()))

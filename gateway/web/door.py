@@ -79,7 +79,7 @@ class Door:
         _log.info("serves HTTPS on port %d", port)
         return [server.follow(), *(each.sign_in.keys.run() for each in consoles if each.sign_in is not None)]
 
-    async def close(self, drain: Callable[[], Awaitable[None]]) -> None:
-        """Finishes the calls by HTTPS, and at the same time those by gRPC with `drain`: a stop has few seconds."""
+    async def close(self, *drains: Callable[[], Awaitable[None]]) -> None:
+        """Finishes the calls by HTTPS, and at the same time those by gRPC with `drains`: a stop has few seconds."""
         closing = () if self._server is None else (self._server.close(),)
-        await asyncio.gather(drain(), *closing)
+        await asyncio.gather(*(drain() for drain in drains), *closing)

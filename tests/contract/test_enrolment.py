@@ -14,7 +14,10 @@ import pytest
 from cryptography import x509
 
 from coordinator.enrolments import rates
+from coordinator.membership.administration.service import MembershipService
 from deploy.local.ports import HeldPort
+from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest, ListRegionsResponse
+from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.coordinator.v1.enrolment_service_pb2 import (
     ApproveEnrolmentRequest,
     EnrolRequest,
@@ -45,8 +48,9 @@ from gateway.security.region_keys import KeySet
 from gateway.security.signing import REVISION, Signer, TrustedKeys
 from gateway.security.tls import Credentials, client_options, joiner_credentials
 from tests import preloaded
-from tests.contract.coordinators import PATIENCE_S, Federation, federation, keys_of, run
+from tests.contract.coordinators import ADMIN, PATIENCE_S, Federation, eventually, federation, keys_of, run
 from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, HOUR, NOW, Certificates
+from tests.crash.test_drain import refuses
 from tests.federation.refusals import read
 from tests.hostile.frames import CONTINUATION, Connection, call_headers, frame
 from tests.preloaded import Ended
@@ -451,6 +455,33 @@ def test_connections_of_strangers_beyond_their_number_are_closed(
             assert not any(each.ended.done() for each in held)
             for each in held:
                 await each.close()
+
+    run(scenario())
+
+
+def test_a_coordinator_that_ends_takes_no_joiners_while_it_finishes_the_calls_of_members(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, let_go = asyncio.Event(), asyncio.Event()
+
+    async def held(*_: object) -> ListRegionsResponse:
+        begun.set()
+        await let_go.wait()
+        return ListRegionsResponse()
+
+    monkeypatch.setattr(MembershipService, "ListRegions", held)
+
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            stub = MembershipServiceStub(at.running.as_(ADMIN))
+            call = stub.ListRegions(ListRegionsRequest(), timeout=PATIENCE_S)
+            await begun.wait()
+            stopping = asyncio.create_task(at.running.coordinator.stop())
+            await eventually(lambda: refuses(at.joining))
+            assert not call.done()
+            let_go.set()
+            assert await call.code() == grpc.StatusCode.OK
+            await stopping
 
     run(scenario())
 

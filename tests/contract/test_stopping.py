@@ -1,6 +1,7 @@
 """A process ends in order after a stop signal, at any stage of its start."""
 
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,31 @@ running.STOP_SECONDS = 0.2
 async def start():
     rest = contextlib.AsyncExitStack()
     rest.push_async_callback(asyncio.get_running_loop().run_in_executor, None, threading.Event().wait)
+    asyncio.get_running_loop().call_soon(lambda: print("runs", flush=True))
+    return running.Running(0, [], rest)
+running.run_process(lambda: running.serve(start()))
+"""
+
+_HANGING_WHILE_IT_STARTS = """
+import asyncio, threading
+from gateway.process import running
+running.STOP_SECONDS = 0.2
+async def start():
+    asyncio.get_running_loop().call_soon(lambda: print("runs", flush=True))
+    await asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)
+running.run_process(lambda: running.serve(start()))
+"""
+_WITH_TELEMETRY = """
+import asyncio, contextlib
+from gateway.process import running, telemetry
+telemetry.EXPORT_SECONDS = 0.2
+running.STOP_SECONDS = 8
+async def start():
+    rest = contextlib.AsyncExitStack()
+    told = telemetry.Telemetry.of("region-node", "sichuan")
+    rest.callback(told.shutdown)
+    told.meter.create_counter("calls").add(1)
+    told._spans.get_tracer("calls").start_span("call").end()
     asyncio.get_running_loop().call_soon(lambda: print("runs", flush=True))
     return running.Running(0, [], rest)
 running.run_process(lambda: running.serve(start()))
@@ -47,16 +73,33 @@ def test_a_process_that_is_told_to_stop_as_soon_as_its_port_is_known_ends_in_ord
         assert process.last_lines(1).endswith("stopped")
 
 
-def test_a_process_whose_database_hangs_ends_without_it(tmp_path: Path) -> None:
-    program = tmp_path / "program.py"
-    program.write_text(_HANGING, "utf-8")
-    with subprocess.Popen([sys.executable, program], stdout=PIPE, stderr=PIPE, text=True) as process:
+@pytest.mark.parametrize("program", [_HANGING, _HANGING_WHILE_IT_STARTS], ids=["serves", "starts"])
+def test_a_process_whose_database_hangs_ends_without_it(program: str, tmp_path: Path) -> None:
+    code, errors = stopped(program, tmp_path)
+    assert code == 1
+    assert "takes up what was left" in errors
+
+
+def test_a_process_whose_telemetry_is_never_taken_ends_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as collector:  # connections wait there, and nobody answers
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.getsockname()[1]}")
+        code, errors = stopped(_WITH_TELEMETRY, tmp_path)
+    assert code == 0, errors
+    assert "Traceback" not in errors
+
+
+def stopped(program: str, directory: Path) -> tuple[int, str]:
+    """How a program ends that is told to stop once it runs: its exit code, and its errors."""
+    file = directory / "program.py"
+    file.write_text(program, "utf-8")
+    with subprocess.Popen([sys.executable, file], stdout=PIPE, stderr=PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "runs\n"
         process.send_signal(signal.SIGTERM)
         code, _, errors = ended(process)
-    assert code == 1
-    assert "takes up what was left" in errors
+    return code, errors
 
 
 def handles_sigterm(pid: int) -> bool:

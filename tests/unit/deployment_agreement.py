@@ -18,7 +18,7 @@ from deploy.local.administrator import LocalAdministrator
 from deploy.local.certificates import StoreAuthority
 from deploy.local.profiles import PRODUCTION, Engine
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.rpc.server import DRAIN_SECONDS
+from gateway.process.running import STOP_SECONDS
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity
 from gateway.security.region_keys import REGION_KEYS, KeySet, RegionKeysUnusable
@@ -173,8 +173,8 @@ def commands_exist(deploy: Path) -> Iterator[str]:
                     yield f"{description}: {process.name}: {' '.join(command)}: {problem}"
             if process.command[1:] != ("serve",) or process.before != (process.program, "migrate"):
                 yield f"{description}: {process.name}: does not migrate and then serve"
-            if process.stop_seconds < 2 * DRAIN_SECONDS:
-                yield f"{description}: {process.name}: is killed before it has drained"
+            if process.stop_seconds <= STOP_SECONDS:
+                yield f"{description}: {process.name}: is killed before it ends by itself"
             if _database(process.variables) != _database(process.before_variables):
                 yield f"{description}: {process.name}: another database is migrated"
 

@@ -13,7 +13,7 @@ import click
 from coordinator.cli.main import main as coordinator
 from deploy.demo.world import REGIONS
 from deploy.image import debian_packages
-from gateway.rpc.server import DRAIN_SECONDS
+from gateway.process.running import STOP_SECONDS
 from gateway.settings import without_passwords
 from region_node.cli.main import main as region_node
 from tests.unit import deployed_compose, deployed_failover, deployed_image, deployed_kubernetes, deployed_systemd
@@ -183,8 +183,8 @@ def pods_confined(deploy: Path) -> Iterator[str]:
             yield f"{name}: Services leave variables that no setting is named after"
         if pod["automountServiceAccountToken"].value is not False:
             yield f"{name}: can call Kubernetes"
-        if pod["terminationGracePeriodSeconds"].number < 2 * DRAIN_SECONDS:
-            yield f"{name}: is killed before it has drained"
+        if pod["terminationGracePeriodSeconds"].number <= STOP_SECONDS:
+            yield f"{name}: is killed before it ends by itself"
         context = pod["securityContext"]
         if context["runAsNonRoot"].value is not True:
             yield f"{name}: may run as root"

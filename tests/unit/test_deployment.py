@@ -133,7 +133,13 @@ BROKEN: tuple[tuple[Rule, str, str, str, str], ...] = (
     (rules.pods_confined, "kubernetes/henan.yaml", "livenessProbe:", "livenessProbes:", "livenessProbe is missing"),
     (rules.pods_confined, "kubernetes/henan.yaml", "port: grpc}, periodSeconds: 5", "port: http}", "not there"),
     (rules.pods_confined, "kubernetes/etcd.yaml", "enableServiceLinks: false", "enableServiceLinks: true", "variables"),
-    (rules.pods_confined, "kubernetes/coordinator.yaml", "GracePeriodSeconds: 30", "GracePeriodSeconds: 5", "drained"),
+    (
+        rules.pods_confined,
+        "kubernetes/coordinator.yaml",
+        "GracePeriodSeconds: 30",
+        "GracePeriodSeconds: 20",
+        "ends by itself",
+    ),
     (
         rules.pods_confined,
         "kubernetes/guangdong.yaml",
