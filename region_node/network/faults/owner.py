@@ -161,7 +161,7 @@ def update_taken(tx: Transaction, context: RegionContext, row: FaultRow, region:
     """Looks whether another region than the followers has stored the fault: a number came back to its former home.
 
     Only a home region begins to follow by an update. It takes the place of a region that has taken none. Else the known
-    home stays, so that two regions cannot take the place of each other for ever; `keep_and_tell` tells both of the end.
+    home stays, so that two regions cannot take the place of each other for ever; both get the version of the end.
     """
     if region not in followers(facts(row.fault)) and row.fault.home_region not in taken_by(tx, row.fault.id, _UPDATE):
         take_home(tx, context, row, region, now)
@@ -260,7 +260,7 @@ def keep_and_tell(
 ) -> None:
     """Stores a decision, handles its consequences here, and updates the followers but `informed`.
 
-    Of an end, each region that has stored an earlier version is told.
+    Each region that has stored an earlier version gets the one of the end.
     """
     fault = row.fault
     fault.version += 1
