@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gateway.api.federation.v1.federation_pb2 import WaitingEnvelopes
-from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, EnvelopeKind, Outcome, Receipt, ReceiptContent
+from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.relay.at_rest import OUTBOX, OUTBOX_RECEIPT, envelope_subject, open_signed, seal_signed
 from gateway.relay.border import Border
@@ -286,17 +286,6 @@ def receipts_about(tx: Transaction, subject: str, destination: str) -> list[Rece
     newest_first = sorted(rows, key=lambda each: (each.created, each.envelope_id), reverse=True)
     found = (receipt(tx, row.envelope_id) for row in newest_first)
     return [each for each in found if each is not None]
-
-
-def taken_by(tx: Transaction, subject: str, kind: EnvelopeKind.ValueType) -> list[str]:
-    """The regions that have accepted an envelope of a kind about a subject, as far as its receipt is kept; by name."""
-    answered = [(each, receipt(tx, each.envelope_id)) for each in tx.find_all(_OUTBOX, subject=subject)]
-    taken = [each.destination for each, told in answered if each.kind == kind and told is not None and _accepts(told)]
-    return sorted(set(taken))
-
-
-def _accepts(told: Receipt) -> bool:
-    return ReceiptContent.FromString(told.content).outcome == Outcome.OUTCOME_ACCEPTED
 
 
 def answered_after(tx: Transaction, destination: str, place: tuple[int, str], limit: int) -> list[tuple[int, str]]:

@@ -44,7 +44,8 @@ class Asker:
         """Returns the result message of the answer, within `seconds`.
 
         `alone` is for a slow answer, on which neighbours of its batch would wait, and for a large one. Raises Refused
-        as the other region does, and with REGION_UNREACHABLE without an answer, or without room on the way.
+        as the other region does, with REGION_UNREACHABLE without an answer, and with TOO_BUSY without room on the way:
+        only this region's own door tells its callers of want of room by another reason.
         """
         deadline = asyncio.get_running_loop().time() + seconds
         now, border = self._clock.now(), self._border
@@ -59,10 +60,12 @@ class Asker:
         try:
             async with asyncio.timeout_at(deadline):
                 return self._read(await self._delivered(sealed, deadline, attempts, alone), sealed)
-        except (Unreachable, TimeoutError, Refused) as failure:
-            if isinstance(failure, Refused) and failure.reason not in NO_ROOM:
-                raise
+        except (Unreachable, TimeoutError):
             raise Refused(Reason.REASON_REGION_UNREACHABLE, region=outgoing.destination) from None
+        except Refused as refused:
+            if refused.reason in NO_ROOM:
+                raise Refused(Reason.REASON_TOO_BUSY) from None
+            raise
 
     async def close(self) -> None:
         """Ends all questions in shared batches. A question alone ends with the task that asks it."""

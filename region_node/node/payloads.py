@@ -32,7 +32,7 @@ def received(message: type[M], payload: bytes) -> M:
 
 
 def refusal_of(receipt: ReceiptContent) -> Refused:
-    """Why the destination refused: as REGION_UNREACHABLE where it names want of room, as `Asker.ask`."""
+    """Why the destination refused: as REGION_UNREACHABLE where it names want of room."""
     if receipt.reason in NO_ROOM:
         return Refused(Reason.REASON_REGION_UNREACHABLE, region=receipt.destination)
     return Refused(receipt.reason, **dict(receipt.reason_parameters))

@@ -47,7 +47,7 @@ class Way:
 @pytest.mark.parametrize("alone", [False, True], ids=["shared", "alone"])
 @pytest.mark.parametrize("fate", ["signed", "not delivered", "stopped on the way"])
 @pytest.mark.parametrize("reason", [*NO_ROOM, *OTHERS])
-def test_a_question_that_finds_no_room_on_its_way_finds_its_region_out_of_reach(
+def test_a_question_that_finds_no_room_on_its_way_can_be_asked_again(
     reason: Reason.ValueType, fate: str, alone: bool
 ) -> None:
     pair, named = Pair(), {"caller": "region/guangdong"}
@@ -69,8 +69,8 @@ def test_a_question_that_finds_no_room_on_its_way_finds_its_region_out_of_reach(
 
     with pytest.raises(Refused) as refused:
         asyncio.run(ask())
-    unreachable = (Reason.REASON_REGION_UNREACHABLE, {"region": DESTINATION})
-    assert (refused.value.reason, refused.value.parameters) == (unreachable if reason in NO_ROOM else (reason, named))
+    busy: tuple[Reason.ValueType, dict[str, str]] = (Reason.REASON_TOO_BUSY, {})
+    assert (refused.value.reason, refused.value.parameters) == (busy if reason in NO_ROOM else (reason, named))
 
 
 @pytest.mark.parametrize("reason", [*NO_ROOM, *OTHERS])

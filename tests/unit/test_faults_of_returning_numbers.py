@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import FaultPlace, FaultReport
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, Receipt, ReceiptContent
 from gateway.relay import outbox
@@ -57,12 +56,6 @@ class Owner:
         outbox.close_answered(self._tx, content.id, receipt, journey=b"", attempts=1, now=NIGHT)
         self._two.handler(self._region, UPDATE).answered(self._tx, content, told, NIGHT)
 
-    def cancels(self) -> set[str]:
-        """Ends the fault; the regions that are told."""
-        asked = FaultCommand(fault_id=self._id, cancel=FaultCommand.Cancel(reason="solved"))
-        owner.apply_command(self._tx, self._context, asked, NIGHT)
-        return {each.destination for each in self.waiting()}
-
 
 @pytest.fixture(name="region")
 def _region() -> Iterator[Owner]:
@@ -80,14 +73,3 @@ def test_of_two_homes_that_have_both_taken_a_version_none_takes_the_place_of_the
     region.accepted(region.on_its_way)
     assert region.home == SINCE
     assert not region.waiting()
-
-
-def test_a_region_that_took_a_version_hears_of_the_end_though_it_is_the_home_no_more(region: Owner) -> None:
-    region.accepted(region.told)
-    region.accepted(region.on_its_way)
-    assert region.cancels() == {BEFORE, SINCE}
-
-
-def test_a_region_that_has_taken_no_version_hears_of_no_end(region: Owner) -> None:
-    region.accepted(region.told)
-    assert region.cancels() == {SINCE}
