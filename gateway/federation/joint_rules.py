@@ -45,9 +45,6 @@ def joint_problems(path: str, business: Business) -> Iterator[str]:
         if business.HasField("joint"):
             yield f"{path}.joint: only a business of MODE_JOINT has items"
         return
-    if has_too_many_items(business.joint):
-        yield f"{path}.joint.items: an order has more than {MOST_ITEMS}, or an item more relations"
-        return
     if business.steps:
         yield f"{path}.steps: a joint business has items, and no steps"
     if business.HasField("handling_fee"):
@@ -67,11 +64,16 @@ def joint_problems(path: str, business: Business) -> Iterator[str]:
         yield f"{path}.preconditions: no item is of a line that could be checked"
 
 
-def has_too_many_items(joint: JointBusiness) -> bool:
-    """Whether an order with most places may have more than `MOST_ITEMS`, or an item more relations."""
-    each = min(joint.most_places, MOST_PLACES)
-    items = sum(each if template.site == JointSite.JOINT_SITE_EACH_PLACE else 1 for template in joint.items)
-    return max(items, len(joint.items), *(len(template.relations) for template in joint.items), 0) > MOST_ITEMS
+def size_problems(path: str, business: Business) -> Iterator[str]:
+    """The items of an order with most places, or the relations of one item, that are more than `MOST_ITEMS`."""
+    if (most := _largest(business.joint)) > MOST_ITEMS:
+        yield f"{path}.joint.items: an order has up to {most}, or an item as many relations: at most {MOST_ITEMS}"
+
+
+def most_places(joint: JointBusiness) -> int:
+    """The most places of an order with at most `MOST_ITEMS`; 0 where every order has more."""
+    fitting = (each for each in range(joint.most_places, 0, -1) if _count_items(joint, each) <= MOST_ITEMS)
+    return next(fitting, 0)
 
 
 def promise_problems(path: str, business: Business) -> Iterator[str]:
@@ -80,7 +82,7 @@ def promise_problems(path: str, business: Business) -> Iterator[str]:
     A week has at least two days off. Where a calendar has a weekend worked to make up for a holiday, a promise of
     working days ends earlier by as many days: this check does not see it.
     """
-    if business.mode != Mode.MODE_JOINT or has_too_many_items(business.joint):
+    if business.mode != Mode.MODE_JOINT or _largest(business.joint) > MOST_ITEMS:
         return
     promises = [(f"{path}.limit", business.limit)]
     promises += [(f"{path}.regional_limits[{each.region}].limit", each.limit) for each in business.regional_limits]
@@ -111,6 +113,15 @@ def survey_problems(path: str, business: Business, hours: int | None) -> Iterato
             f"{path}.joint.survey_within: an item with verify waits {hours} h ({COOLING_OFF}), and staff need a"
             f" working day behind it, also on a weekend: at least {least} s, and it is {survey} s"
         )
+
+
+def _largest(joint: JointBusiness) -> int:
+    """The number of items of an order with most places, or of the relations of an item, if they are more."""
+    return max(_count_items(joint, joint.most_places), *(len(each.relations) for each in joint.items), 0)
+
+
+def _count_items(joint: JointBusiness, places: int) -> int:
+    return sum(places if each.site == JointSite.JOINT_SITE_EACH_PLACE else 1 for each in joint.items)
 
 
 def _longest_chain(joint: JointBusiness) -> int:
@@ -167,8 +178,12 @@ def _joint_problems(path: str, joint: JointBusiness) -> Iterator[str]:
     if not joint.items:
         yield f"{path}.items: there is none"
     yield from twice(f"{path}.items", (each.id for each in joint.items))
+    names = {each.id for each in joint.items}
+    tested = {each.id for each in joint.items if _TEST in [milestone.kind for milestone in each.milestones]}
     for template in joint.items:
-        yield from _template_problems(f"{path}.items[{template.id}]", joint, template)
+        inner = f"{path}.items[{template.id}]"
+        yield from _template_problems(inner, joint, template)
+        yield from _relation_problems(f"{inner}.relations", template, names, tested)
     yield from _circle_problems(path, joint)
 
 
@@ -185,22 +200,23 @@ def _template_problems(path: str, joint: JointBusiness, template: JointItemTempl
         yield f"{path}.verify: only an item that ends a line asks the customer"
     if _PLACES_OF.get(template.site, 0) > joint.least_places:
         yield f"{path}.site: an order may have fewer places"
-    others = {each.id for each in joint.items} - {template.id}
-    relations = sorted({each.kind for each in template.relations})
-    yield from enum_problems(f"{path}.relations", JointRelationKind.DESCRIPTOR, relations)
-    for relation in template.relations:
-        if relation.item_id not in others:
-            yield f"{path}.relations: there is no other item {relation.item_id!r}"
     kinds = [each.kind for each in template.milestones]
     if not kinds or kinds != sorted(set(kinds)) or JointMilestoneKind.JOINT_MILESTONE_KIND_SURVEY in kinds:
         yield f"{path}.milestones: name those behind the survey, in their order"
     yield from enum_problems(f"{path}.milestones", JointMilestoneKind.DESCRIPTOR, kinds)
     for milestone in template.milestones:
         yield from duration_problems(f"{path}.milestones.within", milestone.within)
+
+
+def _relation_problems(path: str, template: JointItemTemplate, names: Set[str], tested: Set[str]) -> Iterator[str]:
+    kinds = sorted({each.kind for each in template.relations})
+    yield from enum_problems(path, JointRelationKind.DESCRIPTOR, kinds)
+    for relation in template.relations:
+        if relation.item_id not in names or relation.item_id == template.id:
+            yield f"{path}: there is no other item {relation.item_id!r}"
     replacing = {each.item_id for each in template.relations if each.kind == _REPLACED_BY}
-    for other in joint.items:
-        if other.id in replacing and _TEST not in [each.kind for each in other.milestones]:
-            yield f"{path}.relations: {other.id} is never tested"
+    for other in sorted(replacing & names - tested):
+        yield f"{path}: {other} is never tested"
 
 
 def _circle_problems(path: str, joint: JointBusiness) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -17,7 +18,7 @@ from gateway.federation.calendar_rules import calendars_problems, hours_problems
 from gateway.federation.checks import code_problems, is_time_zone, label_problems, text_problems, twice
 from gateway.federation.complaint_rules import complaints_problems
 from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES
-from gateway.federation.joint_rules import objection_hours, promise_problems, survey_problems
+from gateway.federation.joint_rules import objection_hours, promise_problems, size_problems, survey_problems
 from gateway.federation.network_rules import network_problems
 from gateway.federation.number_rules import number_plan_problems, pools_problems
 from gateway.federation.offer_rules import offerings_problems, plans_problems, service_points_problems
@@ -62,17 +63,19 @@ def problems(configuration: Configuration) -> list[str]:
 
 
 def problems_not_in_force(wanted: Configuration, before: Configuration) -> list[str]:
-    """Those of `unkept_promises` and `unchecked_preconditions` that the configuration in force has not."""
-    known = {*unkept_promises(before), *unchecked_preconditions(before)}
-    return [each for each in (*unkept_promises(wanted), *unchecked_preconditions(wanted)) if each not in known]
+    """Those of `unkept_promises` and `refused_orders` that the configuration in force has not."""
+    known = {*unkept_promises(before), *refused_orders(before)}
+    return [each for each in (*unkept_promises(wanted), *refused_orders(wanted)) if each not in known]
 
 
-def unchecked_preconditions(configuration: Configuration) -> list[str]:
-    """Preconditions without the policy that they need, each with its path: a region would refuse every such order.
+def refused_orders(configuration: Configuration) -> list[str]:
+    """Preconditions without the policy that they need, and joint orders with too many items, each with its path.
 
-    Nobody may put them in force. A region goes on with those that are in force already, and with all other businesses.
+    A region would refuse every such order. Nobody may put them in force. A region goes on with those that are in force
+    already, and with all other businesses.
     """
-    return [*preconditions_problems(configuration.businesses, configuration.policies)]
+    sizes = (size_problems(f"businesses[{each.code}]", each) for each in configuration.businesses)
+    return [*preconditions_problems(configuration.businesses, configuration.policies), *chain.from_iterable(sizes)]
 
 
 def unkept_promises(configuration: Configuration) -> list[str]:

@@ -19,7 +19,7 @@ from gateway.time.clock import from_microseconds, from_timestamp, to_timestamp
 from region_node.business.joint import rules, saga
 from region_node.business.joint.items import RESERVATION_TIMER
 from region_node.business.joint.relayed import JointEnvelopes
-from region_node.business.joint.rows import ITEM_RECORDS, ORDER_RECORDS, item_key, update_item
+from region_node.business.joint.rows import ITEM_RECORDS, ORDER_RECORDS, item_key, update_item, update_joint_order
 from region_node.business.joint.working import reservation_is_due
 from region_node.care.escalations.joint_orders import JOINT_ORDERS
 from region_node.records.kinds import Customer
@@ -186,6 +186,28 @@ def test_a_version_that_overtakes_the_reservation_is_kept_by_a_region_with_an_it
     assert node.requested(RESERVE) == "ACCEPTED"
     assert ORDER_RECORDS.require(node.kept.tx, NAME).order.version == 5
     assert node.item().state == rules.SURVEYING
+
+
+def test_a_known_order_goes_on_with_more_items_than_a_new_one_may_have_and_gets_no_further_ones(node: Node) -> None:
+    def larger(order: JointOrder, further: int = 0) -> None:
+        order.items.extend(JointItem() for _ in range(MOST_ITEMS + further))
+
+    def told(version: int, further: int = 0) -> str:
+        later = new_order()
+        later.version = version
+        larger(later, further)
+        return node.arrives(UPDATE, JointUpdate(order=later))
+
+    assert (told(2), node.kept.count("joint_orders")) == (INVALID, 0), "it is new"
+    assert node.requested(RESERVE) == "ACCEPTED"
+    known = ORDER_RECORDS.require(node.kept.tx, NAME)
+    larger(known.order)
+    update_joint_order(node.kept.tx, known.order, NOW)
+    assert [told(2), told(3, further=1)] == ["ACCEPTED", INVALID]
+    assert ORDER_RECORDS.require(node.kept.tx, NAME).order.version == 2
+    assert node.requested(RELEASE, spoil=lambda each: larger(each, 1)) == INVALID
+    assert node.requested(RELEASE, spoil=larger) == "ACCEPTED"
+    assert node.item().state == rules.RELEASED
 
 
 def test_the_leading_region_neither_promises_nor_takes_back_for_another_though_it_may_tell_of_a_lost_item(

@@ -25,7 +25,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
 )
 from gateway.api.types.v1.types_pb2 import Channel, LocalizedText, Money
 from gateway.federation.business_rules import businesses_problems
-from gateway.federation.rules import Change, difference, problems, problems_not_in_force, unchecked_preconditions
+from gateway.federation.rules import Change, difference, problems, problems_not_in_force, refused_orders
 from tests.shipped import shipped_configuration
 
 ROOT = Path(__file__).parents[2]
@@ -365,7 +365,7 @@ def test_a_precondition_whose_figure_is_missing_is_named_and_not_put_in_force_bu
 
         for change in (gone, of_a_time, of_another_unit, beyond_any_month):
             wanted = changed_by(change)
-            found = unchecked_preconditions(wanted)
+            found = refused_orders(wanted)
             assert {each.partition("].preconditions: ")[0] for each in found} == {
                 f"businesses[{code}" for code in businesses
             }
@@ -373,7 +373,7 @@ def test_a_precondition_whose_figure_is_missing_is_named_and_not_put_in_force_bu
             assert problems_not_in_force(wanted, SHIPPED) == found
             assert problems_not_in_force(wanted, wanted) == []
         assert problems(changed_by(gone)) == [], "a region goes on with one that is in force"
-    assert unchecked_preconditions(SHIPPED) == []
+    assert refused_orders(SHIPPED) == []
 
 
 class Counted(list[Policy]):

@@ -9,14 +9,14 @@ from coordinator.cli.federation.number_plan_file import owners_of
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.cli.exits import NotDone
 from gateway.federation.files import ConfigurationError, load
-from gateway.federation.rules import problems, problems_not_in_force, unchecked_preconditions
+from gateway.federation.rules import problems, problems_not_in_force, refused_orders
 from gateway.wording.languages import translated
 
 
 def read(directory: Path) -> tuple[Configuration, list[str]]:
     """The configuration in a directory, and all that is wrong with it."""
     configuration, found = _loaded(directory)
-    return configuration, [*found, *unchecked_preconditions(configuration)]
+    return configuration, [*found, *refused_orders(configuration)]
 
 
 def _loaded(directory: Path) -> tuple[Configuration, list[str]]:

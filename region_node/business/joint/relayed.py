@@ -8,6 +8,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, lasting, reason_name
+from gateway.federation.joint_rules import MOST_ITEMS
 from gateway.process import failpoints
 from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
@@ -86,9 +87,10 @@ class JointEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         border.require_plausible(order.create_time, now)
         JOINT.require_plausible(order, now)
-        if not ORDER_RECORDS.is_known(tx, order.id):
+        known = ORDER_RECORDS.require(tx, order.id).order if ORDER_RECORDS.is_known(tx, order.id) else None
+        _require_few_items(order, known)
+        if known is None:
             return order
-        known = ORDER_RECORDS.require(tx, order.id).order
         if known.create_time != order.create_time:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it was taken in at another time")
         return JOINT.merged(known, order)
@@ -152,6 +154,7 @@ class JointEnvelopes:
         """Handles the leading region's new version of an order."""
         told = received(JointUpdate, content.payload).order
         if border.updated(JOINT, tx, told, content, now, self._require_part):
+            _require_few_items(told, ORDER_RECORDS.read(tx, told.id))
             working.adopt(tx, self._context, told, now, content.traceparent)
         failpoints.reach("joint-updated.before-commit")
         return Answer(Outcome.OUTCOME_ACCEPTED)
@@ -163,6 +166,13 @@ class JointEnvelopes:
         """
         if all(item.region != self._context.region for item in told.items):
             border.require_own_customer(self._context, facts(told), lambda: told.leader_region)
+
+
+def _require_few_items(told: JointOrder, known: JointOrder | None) -> None:
+    """Raises Refused with ENVELOPE_INVALID for too many items; a known order goes on with as many as it has."""
+    most = max(MOST_ITEMS, 0 if known is None else len(known.items))
+    if len(told.items) > most:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem=f"more than {most} items")
 
 
 def _refused(tx: Transaction, order: JointOrder, command: JointCommand, refused: Refused) -> Answer:

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointOrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.federation.joint_rules import MOST_ITEMS
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
@@ -300,15 +299,13 @@ def is_timely(item: JointItem, now: datetime) -> bool:
 
 
 def _require_end(order: JointOrder, now: datetime) -> None:
-    """Raises Refused with ENVELOPE_INVALID for an order whose reservations, items, or versions of items, never end.
+    """Raises Refused with ENVELOPE_INVALID for an order whose reservations, or versions of items, never end.
 
     Neither has it a time of an item that is still to come, or that no calendar has.
     """
     ends = order.hold_until_time.seconds
     if not order.HasField("hold_until_time") or not 0 < ends <= (now + _LONGEST_HOLD).timestamp():
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a reservation without an end")
-    if len(order.items) > MOST_ITEMS:
-        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem=f"more than {MOST_ITEMS} items")
     if any(item.version > rules.MOST_VERSIONS for item in order.items):
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a version that no region counts")
     if not all(is_timely(item, now) and rules.has_wait_within(item, order.hold_until_time) for item in order.items):

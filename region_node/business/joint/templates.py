@@ -13,6 +13,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, JointPlace
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.joint_rules import most_places
 from gateway.time.clock import to_timestamp
 from region_node.requests.checks import require_length
 
@@ -22,12 +23,13 @@ ADDRESS_LIMIT = 256  # characters
 def require_places(business: Business, places: Sequence[JointPlace]) -> None:
     """Raises Refused with JOINT_PLACES_INVALID, or with REQUEST_INVALID for an address."""
     joint = business.joint
-    if not joint.least_places <= len(places) <= joint.most_places:
+    most = most_places(joint)
+    if not joint.least_places <= len(places) <= most:
         raise Refused(
             Reason.REASON_JOINT_PLACES_INVALID,
             business=business.code,
             least=str(joint.least_places),
-            most=str(joint.most_places),
+            most=str(most),
             places=str(len(places)),
         )
     for index, place in enumerate(places):
