@@ -6,7 +6,6 @@ until both are there; a process that is killed between the two renamings complet
 
 import contextlib
 import fcntl
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.process.files import create_file, existing, replace_file, require_writable
+from gateway.process.files import create_file, existing, go_on_private, replace_file, require_writable
 from gateway.security.alternative_names import dns_names_of
 from gateway.security.identity import Identity, server_name
 from gateway.security.private_keys import KeyUnusable, file_key, private_pem
@@ -53,22 +52,18 @@ class RenewedFiles:
     def alone(self) -> Iterator[None]:
         """Keeps other processes from renewing these files meanwhile. Raises BlockingIOError where one does, or OSError.
 
-        A file system that locks no directory keeps nobody away.
+        Nobody but the owner of the files can hold the lock. A file system without locks keeps nobody away.
         """
-        directory = self.credentials.key.parent
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(held)
-            raise BlockingIOError(f"{directory}: another process renews these files now") from None
-        except OSError:
-            pass
-        try:
+        key = self.credentials.key
+        key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with go_on_private(key.with_name(f"{key.name}.lock")) as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BlockingIOError(f"{key.parent}: another process renews these files now") from None
+            except OSError:
+                pass
             yield
-        finally:
-            os.close(held)
 
     def fresh_key(self) -> ec.EllipticCurvePrivateKey:
         """The fresh key, which is made where there is none: after a restart the same one. Raises OSError."""

@@ -1,7 +1,10 @@
 """Renewal of a node's certificate: what the issuer of nodes makes, what is a request, and the files after a kill."""
 
 import asyncio
+import fcntl
+import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -172,7 +175,7 @@ def test_a_node_asks_when_it_is_due_and_keeps_key_and_certificate_beside_the_iss
     assert node.credentials.in_use(node.time) == renewed
     assert renewed.key.stat().st_mode & 0o777 == 0o600
     assert node.credentials.directory.stat().st_mode & 0o777 == 0o700
-    assert set(contents(node.credentials.directory)) == {"tls.crt", "tls.key"}
+    assert set(contents(node.credentials.directory)) == {"tls.crt", "tls.key", "tls.key.lock"}
     assert b"BEGIN CERTIFICATE" in renewed.certificate.read_bytes().partition(b"END")[2], "with its issuer"
     asked = len(node.asked)
     node.look()
@@ -408,6 +411,23 @@ def test_of_two_processes_with_the_same_files_one_renews_and_the_other_uses_its_
     asyncio.run(node.process().look())
     assert node.begun == 1
     assert node.credentials.in_use(NOW) == node.credentials.renewed
+
+
+def test_an_account_that_may_only_read_the_directory_and_its_public_files_keeps_nobody_from_renewing(
+    tmp_path: Path,
+) -> None:
+    node = Node(tmp_path)
+    files, directory = RenewedFiles(node.credentials), node.credentials.key.parent
+    lock = directory / "tls.key.lock"
+    lock.touch(0o644)  # as a copy of the directory may have it
+    with ExitStack() as others:
+        for each in (directory, directory / "tls.crt", lock):
+            held = os.open(each, os.O_RDONLY)
+            others.callback(os.close, held)
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with files.alone(), pytest.raises(BlockingIOError, match="another process"), files.alone():
+            pass
+    assert lock.stat().st_mode & 0o777 == 0o600
 
 
 def test_processes_of_one_administrator_replace_no_renewals_of_each_other() -> None:
