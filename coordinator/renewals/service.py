@@ -87,8 +87,10 @@ class RenewalService(RenewalServiceServicer):
         context: grpc.aio.ServicerContext[contract.IssueCertificateRequest, contract.IssueCertificateResponse],
     ) -> contract.IssueCertificateResponse:
         """See the contract."""
-        actor, name = current_call().identity.path, request.renewal_id
-        authorities = self._keys.authorities
+        actor, authorities = current_call().identity.path, self._keys.authorities
+        # Not by the id that the program names: another version may make another one of the same statement.
+        stored = (each.id for each in await self._renewals.all() if each.statement == request.statement)
+        name = next(stored, request.renewal_id)
         await self._renewals.change(
             name,
             lambda before: _issued(before, request, authorities, self._federation),

@@ -99,10 +99,8 @@ class Scene:
         return list((await invoke(stub.ListRenewals, ListRenewalsRequest(), PATIENCE_S)).renewals)
 
     async def publish(self, renewal: Renewal, certificate: bytes) -> None:
-        request = IssueCertificateRequest(
-            renewal_id=renewal.id, statement=renewal.statement, tls_certificate=certificate
-        )
-        await invoke(RenewalServiceStub(self.running.as_(ADMIN)).IssueCertificate, request, PATIENCE_S)
+        asked = IssueCertificateRequest(renewal_id=renewal.id, statement=renewal.statement, tls_certificate=certificate)
+        await invoke(RenewalServiceStub(self.running.as_(ADMIN)).IssueCertificate, asked, PATIENCE_S)
 
     async def issue(self, own: Credentials | None = None) -> Ended:
         """Runs the issuing program once, by other files than new ones where they are given."""
@@ -292,7 +290,7 @@ def test_an_administrator_renews_by_a_command_with_a_fresh_key_and_the_same_name
             assert own.key.read_bytes() != before
             assert own.names() == names
             assert own.key.stat().st_mode & 0o777 == 0o600
-            assert {each.name for each in own.key.parent.iterdir()} == {"authority.crt", "tls.crt", "tls.key"}
+            assert {each.name for each in own.key.parent.glob("tls*")} == {"tls.crt", "tls.key", "tls.key.lock"}
             assert (await at.command(own, "regions", "list")).code == 0, "it counts"
             node = at.running.certificates.credentials("region/sichuan")
             other = await at.command(node, "administrators", "renew")
@@ -312,13 +310,26 @@ def test_the_issuing_program_renews_the_certificate_by_which_it_connects_and_out
             asked = await at.issue(own)
             assert (asked.code, f"{ADMIN} has a new certificate" in asked.out) == (0, True), asked
             assert (await at.issue(own)).code == 0
-            assert {each.name for each in renewed.iterdir()} == {"tls.crt", "tls.key"}
+            assert {each.name for each in renewed.iterdir()} == {"tls.crt", "tls.key", "tls.key.lock"}
             assert (own.certificate.read_bytes(), own.key.read_bytes()) == before
             ended = certificates.authority.issue(parse(own.names()[0], FEDERATION), now() - HOUR / 2, now() - HOUR / 4)
             ended.write(own.certificate.parent)
             assert (await at.command(own, "regions", "list")).code == 1
             last = await at.issue(own)
             assert (last.code, last.err) == (0, "")
+
+    run(scenario())
+
+
+def test_an_issuing_program_of_another_version_may_make_another_id_of_a_statement(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            request = at.asked(ec.generate_private_key(ec.SECP256R1()), process=1)
+            await at.renew(request)
+            asked = RequestedRenewal.parse(request.statement, FEDERATION)
+            certificate = IssuerDirectory(at.issuer).renew(asked, now(), MINUTES)
+            await at.publish(Renewal(id="sichuan", statement=request.statement), certificate)
+            assert await at.renew(request) == certificate
 
     run(scenario())
 

@@ -200,9 +200,9 @@ class IssueCertificateRequest(_message.Message):
     STATEMENT_FIELD_NUMBER: _builtins.int
     TLS_CERTIFICATE_FIELD_NUMBER: _builtins.int
     renewal_id: _builtins.str
-    """The renewal."""
+    """The renewal, for the refusal where nobody has the statement."""
     statement: _builtins.bytes
-    """The statement that it answers, as listed."""
+    """The statement that it answers, as listed: by it the renewal is found."""
     tls_certificate: _builtins.bytes
     """The TLS certificate (PEM) with its issuer behind it."""
     def __init__(
