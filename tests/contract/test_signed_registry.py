@@ -62,6 +62,19 @@ class Machine(SystemClock):
         return super().steady() + self.passed
 
 
+class StandingMachine(SystemClock):
+    """A machine on which no time passes, however busy it is."""
+
+    def __init__(self) -> None:
+        self._time, self._seconds = super().now(), super().steady()
+
+    def now(self) -> datetime:
+        return self._time
+
+    def steady(self) -> float:
+        return self._seconds
+
+
 @pytest.fixture(name="people")
 def two_administrators(tmp_path: Path) -> Administrators:
     return Administrators(tmp_path, FEDERATION)
@@ -358,7 +371,7 @@ def test_a_suspension_dated_ahead_counts_once_its_time_has_come_unless_another_o
 def test_a_coordinator_that_trusts_no_clock_yet_goes_by_the_last_suspension_until_it_does(
     opened: Registries, people: Administrators, tmp_path: Path
 ) -> None:
-    machine = Machine()
+    machine = StandingMachine()
 
     async def scenario() -> None:
         async with opened() as registry:
