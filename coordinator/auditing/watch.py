@@ -43,7 +43,7 @@ class ChainWatch:
         self._denial_log = denial_log
         self._clock = clock
         self._broken: dict[str, ChainProblem] = {}
-        # The begin of the last verification of each region's chain that had a verdict, and whether the chain is whole.
+        # The time of the last verification of each region's chain that had a verdict, and whether the chain is whole.
         self._judged: dict[str, tuple[datetime, bool]] = {}
         # The last time, or the first look without a result. The own chain counts from here, if no look succeeds at all.
         self._verified = {f"chain/{name}": clock.now()}
@@ -89,7 +89,8 @@ class ChainWatch:
                 self._verified[subject] = now
             self._verified.setdefault(subject, now)
             if verdict.region and (verdict.problems or not verdict.reason):
-                self._judged[verdict.region] = began, not verdict.problems
+                is_whole = not verdict.problems  # at the begin: a part may break once it is verified
+                self._judged[verdict.region] = began if is_whole else now, is_whole
             if verdict.problems:
                 await self._note(subject, verdict.problems[0])
             elif not verdict.reason:
@@ -103,7 +104,10 @@ class ChainWatch:
             self._broken = {subject: each for subject, each in self._broken.items() if subject.startswith("chain/")}
 
     def judged_regions(self) -> Mapping[str, tuple[datetime, bool]]:
-        """By region: when this coordinator's last verification of its chain began, and whether the chain was whole."""
+        """By region: the time of this coordinator's last verification of its chain, and whether the chain was whole.
+
+        The time is the begin for a whole chain, and the end for a broken one.
+        """
         return self._judged
 
     async def _note(self, subject: str, problem: ChainProblem) -> None:

@@ -49,6 +49,10 @@ class Signal(NamedTuple):
         """The id of the risk that it raises."""
         return f"{source_name(self.source)}/{self.subject}"
 
+    def is_other_than(self, risk: Risk) -> bool:
+        """Whether it is another finding than that of a risk. A broken audit chain alone has its subject as detail."""
+        return (self.detail == self.subject) != (risk.signal_detail == self.subject)
+
 
 def source_name(source: RiskSource.ValueType) -> str:
     """The source in ids: `region-lost`."""
@@ -73,11 +77,16 @@ def rule_of(rules: RiskRules, source: RiskSource.ValueType) -> RiskSignal | None
 def raised(before: Risk | None, signal: Signal, rules: RiskRules, now: datetime) -> Risk | None:
     """The risk with a signal that lasts; None where the risk has it already, or the source raises none.
 
-    A signal that has grown graver than at its begin counts once more.
+    A signal that has grown graver than at its begin counts once more, and so does another finding.
     """
     rule = rule_of(rules, signal.source)
     impact = signal.impact or (rule.impact if rule is not None else 0)
-    if rule is None or (before is not None and before.signal_lasts and impact <= before.signal_impact):
+    if rule is None or (
+        before is not None
+        and before.signal_lasts
+        and impact <= before.signal_impact
+        and not signal.is_other_than(before)
+    ):
         return None
     after = _copy(before) if before is not None else _new(signal.risk_id, signal.source, rule.department, now)
     after.subject, after.signal_detail, after.signal_impact = signal.subject, signal.detail, impact
@@ -102,11 +111,18 @@ def calmed(before: Risk | None, rules: RiskRules, now: datetime) -> Risk | None:
     return _noted(after, RiskEntry(act=RiskAct.RISK_ACT_SIGNAL_ENDED), now)
 
 
-def changed_signal(risk: Risk | None) -> datetime:
-    """When the signal of a risk began or ended last; the begin of the calendar where none ever did."""
-    acts = (RiskAct.RISK_ACT_SIGNAL_BEGAN, RiskAct.RISK_ACT_SIGNAL_ENDED)
-    times = [each.create_time for each in (risk.history if risk is not None else ()) if each.act in acts]
-    return from_timestamp(times[-1]) if times else EPOCH
+def changed_finding(risk: Risk | None, detail: str) -> datetime:
+    """When a signal with a detail began or ended last; the begin of the calendar where none ever did.
+
+    A signal with another detail ends it, too.
+    """
+    found, lasts = EPOCH, False
+    for each in risk.history if risk is not None else ():
+        if each.act in (RiskAct.RISK_ACT_SIGNAL_BEGAN, RiskAct.RISK_ACT_SIGNAL_ENDED):
+            begins = each.act == RiskAct.RISK_ACT_SIGNAL_BEGAN and each.note == detail
+            found = from_timestamp(each.create_time) if begins or lasts else found
+            lasts = begins
+    return found
 
 
 def unruled(risks: Iterable[Risk], rules: RiskRules) -> list[str]:

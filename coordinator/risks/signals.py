@@ -114,9 +114,10 @@ def of_audit_chains(
 ) -> Observation:
     """Broken audit chains, and configurations that contradict those of other regions.
 
-    `heads` has the time of a region's last head, and whether it continued the stored one. `judged` has the begin of the
+    `heads` has the time of a region's last head, and whether it continued the stored one. `judged` has the time of the
     last verification of its chain, and whether the chain was whole. Other coordinators may find otherwise. So a finding
-    counts from after the last change of the signal alone, and a verification alone ends the signal of a broken chain.
+    counts from after the last change of the chain's signal alone, and a verification alone ends it. A dispute about a
+    configuration, which the region itself may report or withdraw, neither hides a broken chain nor ends its signal.
     """
     heard = {region: each for region, each in heads.items() if now - each[0] <= _HEARD_OF}
     configured = snapshot.configuration.regions if snapshot.configuration is not None else ()
@@ -125,15 +126,15 @@ def of_audit_chains(
     for region in sorted(known):
         signal = Signal(AUDIT, region, region, region)
         risk = risks.get(signal.risk_id)
-        since, is_of_chain = rules.changed_signal(risk), risk is not None and risk.signal_detail == signal.detail
+        since = rules.changed_finding(risk, signal.detail)
+        is_broken = risk is not None and risk.signal_lasts and risk.signal_detail == signal.detail
         told, verdict = (each.get(region, (since, True)) for each in (heard, judged))
-        disputed = _disputed(known, snapshot, region) if region in heard else ""
         if any(time > since and not is_whole for time, is_whole in (told, verdict)):
             lasting.append(signal)
-        elif disputed:
-            lasting.append(signal._replace(detail=disputed))
-        elif verdict[0] <= since if is_of_chain else region not in heard:
+        elif verdict[0] <= since if is_broken else region not in heard:
             silent.add(region)
+        elif region in heard and (disputed := _disputed(known, snapshot, region)):
+            lasting.append(signal._replace(detail=disputed))
     return Observation(AUDIT, tuple(lasting), frozenset(silent))
 
 

@@ -37,7 +37,7 @@ class WatchPorts:
     audit_heads: Callable[[], Mapping[str, tuple[datetime, bool]]]
     """The time of each region's last audit head at this coordinator, and whether it continued the stored one."""
     judged: Callable[[], Mapping[str, tuple[datetime, bool]]]
-    """The begin of this coordinator's last verification of each region's chain, and whether the chain was whole."""
+    """The time of this coordinator's last verification of each region's chain, and whether the chain was whole."""
     certificate: Callable[[], tuple[datetime, datetime] | None]
     """Begin and end of this coordinator's certificate; None where no file was ever readable."""
     reports: Callable[[RiskRules, Mapping[str, Risk], datetime], Awaitable[Sequence[Observation]]]

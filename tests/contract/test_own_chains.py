@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -37,6 +38,7 @@ from tests.contract.registries import (
     audit_rows,
     configuration,
 )
+from tests.contract.relay_pair import FixedClock
 from tests.contract.small_federation import FEDERATION, Certificates
 
 NAME = "coordinator/0"
@@ -180,6 +182,26 @@ def test_a_broken_chain_is_one_alarm_until_it_is_whole_again(tmp_path: Path) -> 
             verifier.verdicts = [ChainVerdict(region="sichuan")]
             await watch.look()
             assert judged(watch) == {"sichuan": True}
+
+    asyncio.run(scenario())
+
+
+def test_a_whole_chain_counts_from_the_begin_of_its_verification_and_a_broken_one_from_its_end(tmp_path: Path) -> None:
+    clock = FixedClock()
+    before = clock.now()
+
+    class Stretched(Verifier):
+        async def __call__(self, region: str = "", *, is_coordinator_only: bool = False) -> AsyncIterator[ChainVerdict]:
+            clock.instant += timedelta(minutes=1)
+            for each in self.verdicts:
+                yield each
+
+    async def scenario() -> None:
+        verifier = Stretched()
+        verifier.verdicts = [ChainVerdict(region="sichuan", problems=[CUT]), ChainVerdict(region="henan")]
+        async with watch_of(tmp_path, verifier, clock) as (watch, _, _):
+            await watch.look()
+            assert watch.judged_regions() == {"sichuan": (clock.now(), False), "henan": (before, True)}
 
     asyncio.run(scenario())
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from coordinator.risks.reviews import ReviewNotifier
 from coordinator.risks.signals import Observation
 from coordinator.risks.watch import RiskWatch, WatchPorts
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskState
+from gateway.api.federation.v1.federation_pb2 import DisputedRevision, NodeReport
 from gateway.api.federation.v1.risk_pb2 import RiskRules
 from gateway.time.agreed_clock import AgreedClock
 from tests.contract.registries import EmbeddedRegistries, heartbeat, run, state
@@ -173,5 +175,42 @@ def test_of_two_coordinators_that_disagree_about_a_chain_the_later_verification_
             assert await looked() == (False, 1), "an earlier verification does not begin it again"
             first.judged["sichuan"] = first.clock.now(), False
             assert await looked() == (True, 2)
+
+    run(scenario())
+
+
+def test_a_dispute_about_a_configuration_neither_hides_a_broken_chain_nor_ends_its_signal(tmp_path: Path) -> None:
+    disputes = NodeReport(disputed_revisions=[DisputedRevision(region="henan", revision=7)])
+
+    async def scenario() -> None:
+        async with EmbeddedRegistries(tmp_path)() as registry:
+            await sichuan_is_silent(registry)
+            first, second = Watched(registry), Watched(registry, "coordinator/1")
+
+            async def looked(report: NodeReport) -> str:
+                """The signal that lasts after some looks of both, while the region reports this."""
+                await registry.beat("sichuan", replace(heartbeat(certificate=b""), report=report))
+                risk = None
+                for watched in (first, second) * 2:
+                    first.clock.instant += timedelta(seconds=10)
+                    second.clock.instant = first.clock.instant
+                    watched.heads["sichuan"] = watched.clock.now(), True
+                    risk = await watched.risk("audit/sichuan")
+                assert risk is not None
+                return risk.signal_detail if risk.signal_lasts else ""
+
+            before = first.clock.now()
+            assert await looked(disputes) == "7 henan - -"
+            first.judged["sichuan"], second.judged["sichuan"] = (before, False), (first.clock.now(), True)
+            assert await looked(disputes) == "sichuan", "though the dispute began later"
+            assert await looked(NodeReport()) == "sichuan", "though the dispute has ended"
+            assert await looked(disputes) == "sichuan", "though there is another one"
+            second.judged["sichuan"] = second.clock.now(), True
+            assert await looked(disputes) == "7 henan - -"
+            first.judged["sichuan"] = first.clock.now(), False
+            assert await looked(NodeReport()) == "sichuan"
+            second.judged["sichuan"] = second.clock.now(), True
+            assert await looked(NodeReport()) == ""
+            assert await looked(disputes) == "7 henan - -", "no verification has to come first"
 
     run(scenario())
