@@ -131,8 +131,8 @@ class EmbeddedRegistry:
 
     async def keep_suspension(self, wanted: ProvenSuspension, *, actor: str) -> int:
         """See the port."""
-        chain, latest, now = self._snapshot.chain, self._clock.latest_told(), self._clock.now()
-        await self._store.write(lambda tx: operations.keep_suspension(tx, wanted, chain, latest, actor=actor, now=now))
+        known, latest, now = self._snapshot, self._clock.latest_told(), self._clock.now()
+        await self._store.write(lambda tx: operations.keep_suspension(tx, wanted, known, latest, actor=actor, now=now))
         return self._suspended_by.get(wanted.statement.region, 0)
 
     async def apply(

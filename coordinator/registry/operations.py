@@ -228,7 +228,7 @@ def keep_joined(tx: Transaction, facts: RegionFacts, now: datetime) -> None:
 def keep_suspension(
     tx: Transaction,
     wanted: ProvenSuspension,
-    chain: Chain | None,
+    known: Snapshot,
     latest: datetime | None,
     *,
     actor: str,
@@ -238,7 +238,7 @@ def keep_suspension(
     region = wanted.statement.region
     row = tx.find(_STATEMENTS, region)
     former = None if row is None else SignedSuspension.FromString(row.content)
-    if not suspensions.is_new(wanted, former, chain, latest):
+    if not suspensions.is_new(wanted, former, known, latest):
         return
     tx.keep(_STATEMENTS, _StatementRow(region, wanted.signed.SerializeToString()))
     action, detail = suspensions.action_of(wanted), suspensions.detail_of(wanted)

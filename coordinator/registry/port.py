@@ -208,7 +208,7 @@ class Registry(Protocol):
         """Stores a statement about a region, which suspends it or ends its suspension.
 
         Returns the number of the change, as `suspend`. Nothing happens where it is stored. Raises Refused with
-        SUSPENSION_OUTDATED where a later one is.
+        SUSPENSION_OUTDATED where a later one is, or one in force was signed later.
         """
         ...
 

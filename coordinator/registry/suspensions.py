@@ -8,27 +8,26 @@ from coordinator.registry.rules import RegionFacts, Suspension
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.federation.revisions import Chain, RevisionRefused
-from gateway.federation.suspensions import ProvenSuspension, chosen, proven
+from gateway.federation.suspensions import ProvenSuspension, chosen, proven_each
 from gateway.time.clock import from_microseconds
 
 
 def is_new(
-    wanted: ProvenSuspension, former: SignedSuspension | None, chain: Chain | None, latest: datetime | None
+    wanted: ProvenSuspension, former: SignedSuspension | None, snapshot: Snapshot, latest: datetime | None
 ) -> bool:
     """Whether a statement is to be stored; False where it is. Raises Refused with SUSPENSION_OUTDATED.
 
     A former one that the chain does not prove, or that is dated after `latest`, was written into the store by somebody
-    else, and counts as none.
+    else, and counts as none. The one in force by the snapshot counts although its place in the store is overwritten.
     """
     if former == wanted.signed:
         return False
-    try:
-        before = proven(former, chain) if former is not None and chain is not None else None
-    except RevisionRefused:
-        before = None
-    if before is not None and before.was_signed_until(latest) and not wanted.replaces(before):
-        raise Refused(Reason.REASON_SUSPENSION_OUTDATED, region=wanted.statement.region)
+    known, region = [*snapshot.told_suspensions], wanted.statement.region
+    if former is not None and snapshot.chain is not None:
+        known += proven_each([former], snapshot.chain, known)[0]
+    before = chosen(known, latest).in_force.get(region)
+    if before is not None and before.signed != wanted.signed and not wanted.replaces(before):
+        raise Refused(Reason.REASON_SUSPENSION_OUTDATED, region=region)
     return True
 
 

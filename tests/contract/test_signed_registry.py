@@ -106,7 +106,7 @@ def next_of(registry: Registry, people: Administrators, name: str) -> SignedConf
 
 
 async def refusal(applied: Awaitable[int]) -> Reason.ValueType:
-    """Why a configuration is not applied."""
+    """Why a configuration is not applied, or a statement not kept."""
     with pytest.raises(Refused) as refused:
         await applied
     return refused.value.reason
@@ -386,6 +386,53 @@ def test_a_coordinator_that_trusts_no_clock_yet_goes_by_the_last_suspension_unti
             await registry.beat("henan", heartbeat())
             await changed(registry, lambda: suspension(registry) is None)
             assert not registry.snapshot().suspensions
+
+    run(scenario())
+
+
+def test_no_earlier_statement_counts_again_while_one_dated_ahead_stands_in_place_of_the_one_in_force(
+    etcd_cluster: LocalEtcd, tmp_path: Path, people: Administrators
+) -> None:
+    opened = EtcdRegistries.of(etcd_cluster, tmp_path)
+    opened.anchor = people.anchor
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            await put(registry, next_of(registry, people, "first"))
+            first = stated(registry, people, suspended=True)
+            ended = stated(registry, people, suspended=False, after=1)
+            for each in (first, ended):
+                await registry.keep_suspension(each, actor=ADMIN)
+            await put_past(opened, tmp_path, stated(registry, people, suspended=True, after=SOON))
+            assert await refusal(registry.keep_suspension(first, actor=ADMIN)) == Reason.REASON_SUSPENSION_OUTDATED
+            await registry.keep_suspension(ended, actor=ADMIN)
+            assert suspension(registry) is None
+        async with opened(name="new") as other:
+            assert other.snapshot().suspensions["sichuan"].signed == ended.signed, "it stands in etcd again"
+
+    run(scenario())
+
+
+def test_a_statement_dated_ahead_displaces_none_on_the_disk_of_a_coordinator_that_trusts_no_clock_yet(
+    etcd_cluster: LocalEtcd, tmp_path: Path, people: Administrators
+) -> None:
+    opened = EtcdRegistries.of(etcd_cluster, tmp_path)
+    opened.anchor = people.anchor
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            await put(registry, next_of(registry, people, "first"))
+            honest = stated(registry, people, suspended=True)
+            await registry.keep_suspension(honest, actor=ADMIN)
+            ahead = stated(registry, people, suspended=False, after=SOON)
+        await put_past(opened, tmp_path, ahead)
+        trusted, opened.clock = opened.clock, AgreedClock(Machine())
+        opened.clock.start_from(None)
+        async with opened() as registry:
+            assert suspension(registry) is None
+        opened.clock = trusted
+        async with opened() as registry:
+            assert registry.snapshot().suspensions["sichuan"].signed == honest.signed
 
     run(scenario())
 

@@ -79,6 +79,7 @@ class Copy:
         self._living_since: dict[LiveKey, datetime] = {}
         self._snapshot = Snapshot(0, None, {}, chain=self._anchor)
         self._verified: Mapping[bytes, Entry] = {}
+        self._kept: Mapping[str, ProvenSuspension] = {}  # the statements of the copy on disk, by region
 
     @property
     def entries(self) -> Mapping[bytes, Entry]:
@@ -86,13 +87,17 @@ class Copy:
         return self._entries
 
     def lasting(self) -> Mapping[bytes, Entry]:
-        """The entries for the disk: those of etcd, but of configurations and statements only what last verified."""
+        """The entries for the disk: those of etcd, but of configurations and statements only what last verified.
+
+        Before a clock is trusted, statements dated ahead displace none that the disk has.
+        """
         if self._anchor is None:
             return dict(self._entries)
         others = {key: entry for key, entry in self._entries.items() if not self._is_signed(key)}
+        kept = self._kept if self.latest() is None else {}
         stated = {
             self._keys.suspension_statement(region): Entry(values.encode_suspension_statement(each.signed), 0)
-            for region, each in self._snapshot.suspensions.items()
+            for region, each in {**self._snapshot.suspensions, **kept}.items()
         }
         return others | dict(self._verified) | stated
 
@@ -104,6 +109,7 @@ class Copy:
         if self._anchor is not None:
             kept = [Event(key, Entry(entry.value, 0)) for key, entry in entries.items() if self._is_signed(key)]
             self.take(kept, 0, now)
+            self._kept = self._snapshot.suspensions
 
     @property
     def revision(self) -> int:

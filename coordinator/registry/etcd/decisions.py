@@ -6,9 +6,8 @@ from coordinator.registry import suspensions
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.changes import Change, Found, Noted, Put
 from coordinator.registry.etcd.keys import Keys
-from coordinator.registry.port import PublishedList
+from coordinator.registry.port import PublishedList, Snapshot
 from coordinator.registry.rules import Suspension
-from gateway.federation.revisions import Chain
 from gateway.federation.suspensions import ProvenSuspension
 
 
@@ -29,7 +28,7 @@ def reinstated(found: Found, key: bytes, region: str, actor: str) -> Change | No
 
 
 def stated(
-    found: Found, keys: Keys, wanted: ProvenSuspension, chain: Chain | None, latest: datetime | None, actor: str
+    found: Found, keys: Keys, wanted: ProvenSuspension, snapshot: Snapshot, latest: datetime | None, actor: str
 ) -> Change | None:
     """A signed statement about a region; None where it is stored. Raises Refused with SUSPENSION_OUTDATED.
 
@@ -38,7 +37,7 @@ def stated(
     region, suspension = wanted.statement.region, suspensions.suspension_of(wanted)
     key, of_former = keys.suspension_statement(region), keys.suspension(region)
     former = values.decode_suspension_statement(found[key].value) if key in found else None
-    if not suspensions.is_new(wanted, former, chain, latest):
+    if not suspensions.is_new(wanted, former, snapshot, latest):
         return None
     noted = Noted(actor, suspensions.action_of(wanted), f"region/{region}", suspensions.detail_of(wanted))
     put = {key: Put(values.encode_suspension_statement(wanted.signed))}

@@ -198,9 +198,9 @@ class EtcdRegistry:
 
     async def keep_suspension(self, wanted: ProvenSuspension, *, actor: str) -> int:
         """See the port."""
-        keys, chain, now = self._keys, self._copy.snapshot.chain, self._clock.now()
+        keys, known, now = self._keys, self._copy.snapshot, self._clock.now()
         key, latest = keys.suspension_statement(wanted.statement.region), self._copy.latest()
-        return await self._change([key], lambda found: decisions.stated(found, keys, wanted, chain, latest, actor), now)
+        return await self._change([key], lambda found: decisions.stated(found, keys, wanted, known, latest, actor), now)
 
     async def publish(self, wanted: PublishedList, *, actor: str) -> None:
         """See the port."""

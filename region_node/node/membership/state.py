@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from gateway.api.federation.v1.federation_pb2 import ChainHead, Member, MemberState, RevocationList, WatchResponse
@@ -213,6 +213,10 @@ class StateKeeper:
         if self.suspensions.choose(self._agreed.latest_told()):
             state = self._current.state()
             self._current.update(state.federation, self._trusted(self._members, state.federation), state.chain)
+
+    def lacking_suspensions(self, told: Iterable[SignedSuspension]) -> list[SignedSuspension]:
+        """The statements about regions that a coordinator has lost, by all those that it has."""
+        return self.suspensions.lacking(told, self._agreed.latest_told())
 
     def _seal_to(self, member: Member) -> None:
         """Takes over the member's sealing key, if the region itself has signed it."""

@@ -8,7 +8,8 @@ from datetime import datetime
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.federation.revisions import Chain
-from gateway.federation.suspensions import ProvenSuspension, chosen, claimed, proven_each
+from gateway.federation.suspensions import LATEST_US, ProvenSuspension, chosen, claimed, proven_each
+from gateway.time.clock import to_microseconds
 
 _SUSPENDED = MemberState.MEMBER_STATE_SUSPENDED
 _log = logging.getLogger(__name__)
@@ -58,13 +59,17 @@ class SuspensionKeeper:
     def _choose(self, told: Iterable[ProvenSuspension], latest: datetime | None) -> None:
         self._told, self._known = chosen(told, latest)
 
-    def lacking(self, told: Iterable[SignedSuspension]) -> list[SignedSuspension]:
-        """The statements that a coordinator has lost, by all those that it has."""
-        latest = {each.region: each.sign_time_us for each in map(claimed, told)}
+    def lacking(self, told: Iterable[SignedSuspension], latest: datetime | None) -> list[SignedSuspension]:
+        """The statements that a coordinator has lost, by all those that it has; `latest` as in `choose`.
+
+        A coordinator that trusts no clock yet sends those dated ahead in place of those that it has lost.
+        """
+        end = LATEST_US if latest is None else to_microseconds(latest)
+        times = {each.region: each.sign_time_us for each in map(claimed, told) if each.sign_time_us <= end}
         return [
             each.signed
             for region, each in sorted(self._known.items())
-            if latest.get(region, 0) < each.statement.sign_time_us
+            if times.get(region, 0) < each.statement.sign_time_us
         ]
 
     def put_into(self, member: Member, chain: Chain | None) -> None:

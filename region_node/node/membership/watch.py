@@ -84,7 +84,7 @@ class Watcher:
             registry_head=self._keeper.registry_head,
         )
         call = FederationServiceStub(replica.channel).Watch(request)
-        taken = False
+        taken, lost = False, list[SignedSuspension]()
         try:
             with self._replicas.while_trusted(replica, call):
                 async with asyncio.timeout(FIRST_STATE) as patience:
@@ -93,8 +93,8 @@ class Watcher:
                         await self._keeper.take(response)
                         contact.well("followed")
                         if not taken:
-                            await self._give_back_lost(response.suspensions)
-                        taken = True
+                            lost = self._keeper.lacking_suspensions(response.suspensions)
+                        taken, lost = True, await self._give_back_lost(lost)
                         if not response.number_assignments.has_more:
                             await self._hand_in_missing()
         except TimeoutError:
@@ -102,7 +102,7 @@ class Watcher:
         except grpc.aio.AioRpcError as error:
             failure = _failure(error)
             if isinstance(failure, Refused) and failure.reason == Reason.REASON_REGISTRY_BEHIND:
-                await self._give_back_lost(())
+                await self._give_back_lost(self._keeper.lacking_suspensions(()))
             if not taken:
                 raise failure from None
         finally:
@@ -129,13 +129,22 @@ class Watcher:
             else:
                 self._assignments.handed_in(assignment)
 
-    async def _give_back_lost(self, told: Iterable[SignedSuspension]) -> None:
-        """Gives back the statements about regions that a coordinator has lost, by all those that it tells."""
-        for signed in self._keeper.suspensions.lacking(told):
+    async def _give_back_lost(self, lost: Iterable[SignedSuspension]) -> list[SignedSuspension]:
+        """Gives back statements about regions that a coordinator has lost. Returns those to try with the next state.
+
+        A coordinator that trusts no clock yet refuses one for another that is dated ahead.
+        """
+        again = []
+        for signed in lost:
+            if signed not in self._keeper.suspensions.signed():
+                continue  # a later one has come
             try:
                 await self._give_back(signed)
             except (Refused, Unreachable) as error:  # an older coordinator, or one that knows a later statement
                 _log.info("a statement about a region is not given back: %s", error)
+                if isinstance(error, Refused) and error.reason == Reason.REASON_SUSPENSION_OUTDATED:
+                    again.append(signed)
+        return again
 
 
 def _failure(error: grpc.aio.AioRpcError) -> Exception:
