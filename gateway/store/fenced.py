@@ -22,6 +22,7 @@ class FencedStore:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._loss: Loss | None = None
+        self._noted: Loss | None = None
         self.incarnation = 0
         """The audit row with which the database went on after its last loss, as far as this process knows; else 0."""
         self.changes = 0
@@ -42,8 +43,14 @@ class FencedStore:
         return self._loss is None and not self._store.lost_commits
 
     def note(self, loss: Loss | None) -> None:
-        """Closes the fence for an open loss. After None or an accepted one it may be opened."""
+        """Closes the fence for an open loss. After None or an accepted one it may be opened.
+
+        A row that is noted again is no change: however often a process looks, the fence may be opened meanwhile.
+        """
+        if loss == self._noted:
+            return
         self.changes += 1
+        self._noted = loss
         if loss is not None:
             self.incarnation = loss.begin_sequence
         if loss is not None and loss.is_open:

@@ -213,6 +213,39 @@ def test_a_head_of_unknown_keys_is_no_answer_until_the_state_is_followed_and_del
     run(scenario())
 
 
+@pytest.mark.parametrize("is_lost_again", [False, True])
+def test_a_search_for_receipts_delays_no_opening_but_that_before_which_it_finds_another_loss(
+    file: Path, is_lost_again: bool
+) -> None:
+    async def scenario() -> None:
+        store = opened(file)
+        await audited(store)
+        fence, searches = FencedStore(store), 0
+
+        async def search() -> None:
+            nonlocal searches
+            searches += 1
+            if is_lost_again and searches == 1:
+                first = (await store.read(losses.losses))[0]
+                again = first._replace(number=2, seen_sequence=10, accept_time=1)
+                await store.write(lambda tx: tx.keep(losses.LOSSES, again))
+            await process.compare_receipt(QUESTION, None, "")
+
+        process = keeper(store, fence, [head(9)], search)
+        await process.start()
+        assert fence.loss is not None
+        accepted = fence.loss._replace(accept_time=1, actor="a", reference="b")
+        await store.write(lambda tx: losses.keep(tx, accepted))
+        looking = asyncio.create_task(process.run())
+        async with asyncio.timeout(PATIENCE_S):
+            await process.opened()
+        assert searches == 1 + is_lost_again
+        looking.cancel()
+        await store.close()
+
+    run(scenario())
+
+
 class FailedOver(SqliteStore):
     """A shared database that lacks two commits of this process, as its next write finds."""
 
