@@ -12,6 +12,7 @@ from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
 from tests.contract.registries import EmbeddedRegistries, EtcdRegistries, Registries
+from tests.contract.relay_scene import PATIENCE_S
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates
 from tests.engines import ETCD, require_engine
 
@@ -19,6 +20,12 @@ from tests.engines import ETCD, require_engine
 @pytest.fixture(name="certificates")
 def certificates_of_a_federation(tmp_path: Path) -> Certificates:
     return Certificates(tmp_path / "certificates")
+
+
+@pytest.fixture
+def patient_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round of questions to regions ends with its last answer, on a busy machine too."""
+    monkeypatch.setattr("region_node.lifecycle.recovery.asking.ROUND_SECONDS", PATIENCE_S)
 
 
 @pytest.fixture(params=["embedded", "etcd"], name="opened")

@@ -24,6 +24,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
+from gateway.process.running import stop_tasks
 from gateway.process.tracing import Tracing
 from gateway.relay import outbox
 from gateway.relay.envelopes import Answer, OutgoingEnvelope, Sealed, open_receipt, seal_receipt
@@ -50,7 +51,7 @@ from tests.contract.relay_pair import (
 
 HENAN = "henan"
 # Reached only where a test fails.
-_PATIENCE_S = 60.0
+PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,12 @@ def play(directory: Path, scenario: Scenario) -> None:
     """Runs a scenario on the store in a directory; a second one is the next process."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(_PATIENCE_S), open_store(directory) as store:
-            await scenario(Scene(Pair(), Desk(), store, FixedClock()))
+        async with asyncio.timeout(PATIENCE_S), open_store(directory) as store:
+            before = asyncio.all_tasks()
+            try:
+                await scenario(Scene(Pair(), Desk(), store, FixedClock()))
+            finally:
+                await stop_tasks(asyncio.all_tasks() - before)  # they use the store
 
     asyncio.run(bounded())
 

@@ -36,10 +36,11 @@ from region_node.lifecycle.recovery.operations import lost_commands
 from region_node.lifecycle.recovery.telling import CATCH_UP, CatchUpEnvelopes
 from region_node.node.context import RegionContext
 from tests.contract.relay_pair import DESTINATION, HOUR, NOW, ORIGIN
-from tests.contract.relay_scene import HENAN, Scene, know_a_third, outgoing_named, play
+from tests.contract.relay_scene import HENAN, PATIENCE_S, Scene, know_a_third, outgoing_named, play
 from tests.unit.situations import FEDERATION
 
 LATER_KIND = 4_999  # of an envelope
+pytestmark = pytest.mark.usefixtures("patient_rounds")
 
 
 @dataclass
@@ -287,13 +288,14 @@ def test_a_region_whose_report_is_slow_delays_no_other_one(tmp_path: Path, monke
 
         slow = Reporter({"": page()}, meanwhile=slowly)
         loop = loop_of(scene, slow)
-        monkeypatch.setattr("region_node.lifecycle.recovery.asking.AGAIN_SECONDS", 0.01)
+        monkeypatch.setattr("region_node.lifecycle.recovery.asking.ROUND_SECONDS", 0.01)
         for number in (1, 2):
             await lose(scene, NOW - HOUR, NOW + HOUR, number)
             while (await progress(scene, number, HENAN)).finish_time is None:
                 assert not await loop.catch_up()
         assert (await progress(scene)).finish_time is None
         answers.set()
+        monkeypatch.setattr("region_node.lifecycle.recovery.asking.ROUND_SECONDS", PATIENCE_S)
         while (await progress(scene, 2)).finish_time is None:
             await loop.catch_up()
         assert slow.asked.count(ORIGIN) == 2

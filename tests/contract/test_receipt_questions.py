@@ -35,6 +35,7 @@ from tests.contract.test_kept_receipts import lose_after, started
 
 MINUTE = timedelta(minutes=1)
 FINDING = Finding(DESTINATION, ())
+pytestmark = pytest.mark.usefixtures("patient_rounds")
 
 
 @dataclass

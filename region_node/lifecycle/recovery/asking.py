@@ -19,6 +19,7 @@ from region_node.lifecycle.recovery.telling import CATCH_UP
 from region_node.node.payloads import received
 
 LOOK_SECONDS = 60.0  # between two looks of a loop that has nobody to ask
+ROUND_SECONDS = 2.0  # that a round waits for answers
 AGAIN_SECONDS = 2.0  # before a region is asked again that could not answer, twice as many each time
 LONGEST_PLACE = 512  # characters of a place behind which another region's answer goes on
 DOUBLINGS = 3  # of that time
@@ -96,7 +97,7 @@ class Rounds:
             if each not in self._tasks and not self.pauses.has(each):
                 self._tasks[each] = asyncio.get_running_loop().create_task(ask(each))
         if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=AGAIN_SECONDS)
+            await asyncio.wait(self._tasks.values(), timeout=ROUND_SECONDS)
         ended = {each: task for each, task in self._tasks.items() if task.done()}
         for each in ended:
             del self._tasks[each]
