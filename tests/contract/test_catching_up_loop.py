@@ -45,13 +45,15 @@ pytestmark = pytest.mark.usefixtures("patient_rounds")
 
 @dataclass
 class Reporter:
-    """Guangdong, or another region, as it answers: a page for each place, or a refusal."""
+    """Guangdong, or another region, as it answers: a page for each place that it knows, or a refusal."""
 
     pages: dict[str, CatchUpAnswer] = field(default_factory=dict)
     refused: Refused | None = None
     asked: list[str] = field(default_factory=list)
     meanwhile: Callable[[], Awaitable[None]] | None = None
     region: str = ORIGIN
+    places: list[str] = field(default_factory=list)
+    """Behind which it was to go on."""
 
     async def ask(self, outgoing: OutgoingEnvelope, *_: object, **__: object) -> bytes:
         """See Asker. Any other region has nothing to report."""
@@ -63,6 +65,9 @@ class Reporter:
         if self.refused is not None:
             raise self.refused
         question = CatchUpQuestion.FromString(outgoing.payload)
+        self.places.append(question.place)
+        if question.place not in self.pages:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no place of an answer")
         return self.pages[question.place].SerializeToString()
 
 
@@ -216,6 +221,21 @@ def test_a_region_that_cannot_report_holds_up_nothing_and_one_that_is_away_is_wa
         upgraded = await catch_up(scene, Reporter({"1": page()}))
         assert upgraded.finish_time is not None
         assert upgraded.failure == ""
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(("then", "places"), [("1", ["1", ""]), ("2", ["1", "", "2"])], ids=["the same", "another"])
+def test_a_region_that_refuses_the_places_that_it_gives_is_a_failure_and_no_endless_question(
+    tmp_path: Path, then: str, places: list[str]
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        await lose(scene, NOW - HOUR, NOW + HOUR)
+        await scene.store.write(lambda tx: catch_ups.keep(tx, CatchUp(1, ORIGIN, place="1")))
+        reporter = Reporter({"": page(then=then)})
+        known = await catch_up(scene, reporter)
+        assert (known.failure, known.finish_time, reporter.places) == ("ENVELOPE_INVALID", None, places)
+        assert not await scene.store.read(lambda tx: catch_ups.is_catching_up(tx, ORIGIN))
 
     play(tmp_path, scenario)
 

@@ -329,6 +329,24 @@ def test_a_region_that_refuses_the_place_of_its_own_answer_is_asked_from_the_beg
     play(tmp_path, scenario)
 
 
+def test_a_region_that_gives_the_place_again_that_it_has_refused_is_asked_later(tmp_path: Path) -> None:
+    class Unsure(Keeping):
+        async def ask(self, outgoing: OutgoingEnvelope, *_: object, **__: object) -> bytes:
+            self.asked.append(CatchUpQuestion.FromString(outgoing.payload))
+            if self.asked[-1].place:
+                raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no place of an answer")
+            return CatchUpAnswer(next_place="1 a").SerializeToString()
+
+    async def scenario(scene: Scene) -> None:
+        unsure = Unsure(CatchUpAnswer())
+        _, comparison = await started(scene, unsure)
+        for _ in range(2):
+            assert not await comparison.compare()
+            assert [each.place for each in unsure.asked] == ["", "1 a", ""], "not at once"
+
+    play(tmp_path, scenario)
+
+
 def test_a_process_without_a_configuration_asks_nobody_until_it_has_one(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         keeping = Keeping(CatchUpAnswer())

@@ -107,20 +107,24 @@ class Rounds:
                 raise outcome
         return ended.keys() >= set(left) and all(found)
 
-    async def answer(self, subject: str, region: str, question: CatchUpQuestion, now: datetime) -> CatchUpAnswer:
+    async def answer(
+        self, subject: str, region: str, question: CatchUpQuestion, now: datetime, refused_places: set[str]
+    ) -> CatchUpAnswer:
         """The answer of a region. `subject` names the question, with this region.
 
-        The question begins anew where the region refuses the place that it has given itself. Raises Refused as
-        `Asker.ask`, and with ENVELOPE_INVALID for a place that no question can go on behind.
+        The question begins anew where the region refuses the place that it has given itself: once for all pages with
+        the same `refused_places`. Raises Refused as `Asker.ask`, and with ENVELOPE_INVALID for a place that no question
+        can go on behind.
         """
         try:
             answer = await self._page(subject, region, question, now)
         except Refused as refused:
-            if refused.reason != Reason.REASON_ENVELOPE_INVALID or not question.place:
+            if refused.reason != Reason.REASON_ENVELOPE_INVALID or not question.place or refused_places:
                 raise
+            refused_places.add(question.place)
             question.place = ""
             answer = await self._page(subject, region, question, now)
-        if answer.next_place and answer.next_place == question.place:
+        if answer.next_place and answer.next_place in (question.place, *refused_places):
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="an answer that leads to itself")
         if len(answer.next_place) > LONGEST_PLACE:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem=f"a place of more than {LONGEST_PLACE} characters")

@@ -136,10 +136,10 @@ class CatchingUp:
     async def _after(self, loss: Loss, region: str) -> bool:
         """Takes the reports of a region after a loss; returns whether none is to come soon. Raises as `catch_up`."""
         store = self._ports.store
-        known = await self._asked(loss, region)
+        known, refused_places = await self._asked(loss, region), set[str]()
         while known.finish_time is None:
             try:
-                answer = await self._ask(loss, known)
+                answer = await self._ask(loss, known, refused_places)
                 if not await self._take_all(loss, region, answer.commands):
                     return False
             except _Unable as unable:
@@ -156,13 +156,13 @@ class CatchingUp:
             return known
         return await self._ports.store.write(lambda tx: catch_ups.ask(tx, loss.number, region))
 
-    async def _ask(self, loss: Loss, known: CatchUp) -> CatchUpAnswer:
+    async def _ask(self, loss: Loss, known: CatchUp, refused_places: set[str]) -> CatchUpAnswer:
         """The next page of a region. Raises _Unable."""
         region, now = self._ports.border.region, self._ports.clock.now()
         begin = to_timestamp(from_microseconds(loss.catch_up_from or 0))
         question = CatchUpQuestion(begin_time=begin, place=known.place)
         with _theirs(), UntilUpgraded(region):
-            answer = await self._rounds.answer(f"{region}/catch-up", known.region, question, now)
+            answer = await self._rounds.answer(f"{region}/catch-up", known.region, question, now, refused_places)
             if answer.HasField("purge_time") and not is_dated(answer.purge_time):
                 raise _invalid("a time of purging that is none")
         return answer

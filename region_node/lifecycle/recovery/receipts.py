@@ -119,9 +119,10 @@ class ReceiptComparison:
 
         False for a receipt that cannot be verified here: another process may know its key.
         """
+        refused_places = set[str]()
         for _ in range(PAGES):
             with UntilUpgraded(self._ports.border.region):
-                answer, row = await self._answer(asked), None
+                answer, row = await self._answer(asked, refused_places), None
                 if answer.HasField("furthest_receipt"):
                     row = self._row_of(answer.furthest_receipt)
                     if row is None:
@@ -134,13 +135,13 @@ class ReceiptComparison:
         _log.warning("%s does not come to the end of the receipts that it keeps", asked.region)
         return False
 
-    async def _answer(self, asked: ReceiptQuestion) -> CatchUpAnswer:
+    async def _answer(self, asked: ReceiptQuestion, refused_places: set[str]) -> CatchUpAnswer:
         """The next page of the answer of a region. Raises Refused."""
         border, last_time = self._ports.border, from_microseconds(asked.last_time)
         begin, start = to_timestamp(max(last_time - BEFORE, EPOCH)), to_timestamp(from_microseconds(asked.start_time))
         question = CatchUpQuestion(begin_time=begin, place=asked.place, wants_furthest_receipt=True, start_time=start)
         now, subject = self._ports.clock.now(), f"{border.region}/receipts"
-        return await self._rounds.answer(subject, asked.region, question, now)
+        return await self._rounds.answer(subject, asked.region, question, now, refused_places)
 
     def _row_of(self, receipt: Receipt) -> ShownRow | None:
         """The row that this region has signed in a receipt; None without a known key. Raises UnknownChoice."""
