@@ -45,7 +45,7 @@ class Asker:
 
         `alone` is for a slow answer, on which neighbours of its batch would wait, and for a large one. Raises Refused
         as the other region does, with REGION_UNREACHABLE without an answer, and with TOO_BUSY without room on the way:
-        only this region's own door tells its callers of want of room by another reason.
+        the reasons for want of room are those of this region's own door.
         """
         deadline = asyncio.get_running_loop().time() + seconds
         now, border = self._clock.now(), self._border
