@@ -116,7 +116,7 @@ async def test_records_with_a_region_that_has_left_are_chosen_and_read_and_one_t
             assert all(each in shown for each in found), page
         for path in (f"orders/{theirs.id}", f"complaints/{filed.ticket_id}"):
             answer = await browser.open(path)
-            assert (answer.status, "guangdong" in answer.text) == (HTTPStatus.OK, True), path
+            assert (answer.status, "Guangdong" in answer.text) == (HTTPStatus.OK, True), path
         request = ListComplaintHeadersRequest(region="nowhere")
         lists = federation.complaint_oversight.ListComplaintHeaders(request, timeout=CALL_SECONDS)
         assert (await refusal(lists)).reason == "REGION_UNKNOWN"
