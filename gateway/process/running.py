@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ async def serve(start: Awaitable[Running]) -> None:
     try:
         await running.run_until_stopped()
     finally:
-        _end_in_time()
+        if (ending := _ending.get()) is not None:
+            ending.begin()
         await running.stop()
 
 
@@ -67,11 +69,26 @@ def show_port(file: Path | None, port: int, rest: contextlib.AsyncExitStack) -> 
         rest.callback(file.unlink, missing_ok=True)
 
 
-def _end_in_time() -> None:
-    """Ends the process after `STOP_SECONDS`, if it has not ended by then. The first call counts."""
-    giving_up = threading.Timer(STOP_SECONDS, _give_up)  # the event loop itself may wait for a thread at its end
-    giving_up.daemon = True
-    giving_up.start()
+class _Ending:
+    """The end of a process: it takes `STOP_SECONDS` at most, whatever still runs."""
+
+    def __init__(self) -> None:
+        self._giving_up = threading.Timer(STOP_SECONDS, _give_up)  # the event loop itself may wait for a thread
+        self._giving_up.daemon = True
+        self._has_begun = False
+
+    def begin(self) -> None:
+        """The process has to end. The first call counts."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._giving_up.start()
+
+    def over(self) -> None:
+        """All is closed."""
+        self._giving_up.cancel()
+
+
+_ending: ContextVar[_Ending | None] = ContextVar("_ending", default=None)  # of a process that `run_process` runs
 
 
 def _give_up() -> None:
@@ -104,18 +121,19 @@ async def run_until_stopped(loops: Collection["asyncio.Task[None]"]) -> None:
         raise RuntimeError(f"{task.get_name()} has ended by itself")
 
 
-async def _remembering(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def _remembering(main: Callable[[], Coroutine[Any, Any, None]], ending: _Ending) -> None:
     """Runs `main`, and remembers a stop signal that arrives during its start.
 
     A second signal ends the process there.
     """
     stop = asyncio.Event()
     told_to_stop.set(stop)
+    _ending.set(ending)
     loop = asyncio.get_running_loop()
 
     def told() -> None:
         stop.set()
-        _end_in_time()
+        ending.begin()
         for number in _STOPPING:
             loop.remove_signal_handler(number)
 
@@ -130,7 +148,11 @@ def run_process(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(GARBAGE_THRESHOLD)
     allow_most_open_files()
-    uvloop.run(_remembering(main))
+    ending = _Ending()
+    try:
+        uvloop.run(_remembering(main, ending))
+    finally:
+        ending.over()
     # A channel in a reference cycle would keep gRPC's exit handler waiting for 2 s.
     gc.unfreeze()
     gc.collect()

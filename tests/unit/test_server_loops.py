@@ -1,6 +1,8 @@
 """A process continues until a stop signal, or the end of one of its loops."""
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable, Coroutine
 
 import pytest
@@ -88,3 +90,18 @@ def test_a_step_of_the_start_that_never_passes_is_not_tried_again() -> None:
 
     with pytest.raises(Refused):
         asyncio.run(persistently(step))
+
+
+def test_serving_within_another_process_sets_no_time_for_its_end() -> None:
+    async def ends() -> None:
+        raise ConnectionError
+
+    async def start() -> running.Running:
+        return running.Running(0, [asyncio.create_task(ends())], contextlib.AsyncExitStack())
+
+    async def serve() -> None:
+        await running.serve(start())
+
+    with pytest.raises(ConnectionError):
+        asyncio.run(serve())
+    assert not [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
