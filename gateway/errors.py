@@ -16,10 +16,12 @@ from gateway.api.types.v1 import reason_pb2
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.values.nearest import nearest, suggested
+from gateway.values.state_words import chinese_word
 
 DOMAIN = "crossregion"
 _PREFIX = "REASON_"
 _CHINESE = "_zh_cn"
+_WORDS = ("action", "state", "status")  # the parameters that hold a word for programs
 _DETAILS = "grpc-status-details-bin"
 _NEAREST = "nearest"  # the parameter that holds the known names similar to an unknown name, and their separator
 _BETWEEN = ", "
@@ -127,9 +129,13 @@ def status_code(reason: Reason.ValueType) -> grpc.StatusCode:
 
 
 def text(reason: Reason.ValueType, parameters: Mapping[str, str]) -> LocalizedText:
-    """The reason for people, in both languages. The Chinese text prefers the parameter `<name>_zh_cn` to `<name>`."""
+    """The reason for people, in both languages. The Chinese text prefers the parameter `<name>_zh_cn` to `<name>`.
+
+    It has states and acts in Chinese without such a parameter, too.
+    """
     told = _told(reason)
-    chinese = {name.removesuffix(_CHINESE): value for name, value in parameters.items() if name.endswith(_CHINESE)}
+    chinese = {name: chinese_word(parameters[name]) for name in _WORDS if name in parameters}
+    chinese |= {name.removesuffix(_CHINESE): value for name, value in parameters.items() if name.endswith(_CHINESE)}
     near = suggested([name for name in parameters.get(_NEAREST, "").split(_BETWEEN) if name])
     return LocalizedText(
         zh_cn=told.zh_cn.format_map(_Blank({**parameters, **chinese})) + near.zh_cn,

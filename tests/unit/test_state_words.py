@@ -1,0 +1,89 @@
+"""States and acts in the Chinese texts of refusals."""
+
+import gettext
+import re
+from pathlib import Path
+
+import pytest
+
+import region_node
+from gateway.api.region.v1.approval_service_pb2 import ApprovalState
+from gateway.api.region.v1.complaint_pb2 import ComplaintState, RemedyState
+from gateway.api.region.v1.customer_move_pb2 import MoveState
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.fault_pb2 import FaultState
+from gateway.api.region.v1.issue_pb2 import IssueState
+from gateway.api.region.v1.joint_order_pb2 import JointItemState, JointOrderState
+from gateway.api.region.v1.loan_pb2 import LoanState
+from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.region.v1.quarantine_service_pb2 import QuarantineState
+from gateway.api.region.v1.reconciliation_pb2 import RepairState
+from gateway.api.region.v1.support_request_pb2 import SupportState
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import text
+from gateway.values.state_words import chinese_word
+from gateway.wording.words import english
+from region_node.business.orders import rules as orders
+from region_node.care.issues import rules as issues
+from region_node.network.faults import rules as faults
+from region_node.network.support import rules as support
+
+ENUMS = {
+    "APPROVAL_STATE_": ApprovalState,
+    "COMPLAINT_STATE_": ComplaintState,
+    "FAULT_STATE_": FaultState,
+    "ISSUE_STATE_": IssueState,
+    "JOINT_ITEM_STATE_": JointItemState,
+    "JOINT_ORDER_STATE_": JointOrderState,
+    "LOAN_STATE_": LoanState,
+    "MOVE_STATE_": MoveState,
+    "ORDER_STATE_": OrderState,
+    "PRODUCT_STATUS_": ProductStatus,
+    "QUARANTINE_STATE_": QuarantineState,
+    "REMEDY_STATE_": RemedyState,
+    "REPAIR_STATE_": RepairState,
+    "SUPPORT_STATE_": SupportState,
+}
+
+
+@pytest.mark.parametrize("prefix", ENUMS)
+def test_refusals_have_the_words_for_states_that_commands_and_pages_have(prefix: str) -> None:
+    catalogue = gettext.translation("messages", str(Path(region_node.__file__).parent / "texts"), languages=["zh"])
+    for name in ENUMS[prefix].keys()[1:]:
+        words = english(name, prefix)
+        assert chinese_word(words) == catalogue.gettext(words)
+
+
+@pytest.mark.parametrize("state", OrderState.values()[1:])
+def test_a_state_as_tm_forum_writes_it_is_told_in_chinese(state: OrderState.ValueType) -> None:
+    parameters = {"state": orders.state_name(state), "action": "cancel"}
+    assert not re.search("[A-Za-z]", text(Reason.REASON_ORDER_STATE_FORBIDS, parameters).zh_cn)
+
+
+@pytest.mark.parametrize(
+    "action",
+    sorted({*faults.STATES_OF_STEPS, *faults.STATES_OF_COMMANDS, *support.STATES_OF_STEPS, *issues.STATES_OF_STEPS}),
+)
+def test_an_act_that_a_state_forbids_is_told_in_chinese(action: str) -> None:
+    assert not re.search(
+        "[A-Za-z]", text(Reason.REASON_FAULT_STATE_FORBIDS, {"state": "closed", "action": action}).zh_cn
+    )
+
+
+def test_a_customer_reads_in_chinese_why_an_order_can_no_longer_be_cancelled() -> None:
+    told = text(Reason.REASON_ORDER_TOO_LATE_TO_CANCEL, {"state": "completed"})
+    assert told.zh_cn == "订单已不能撤销，状态为已完成。"
+    assert told.en == "The order can no longer be cancelled: it is completed."
+
+
+def test_a_customer_reads_in_chinese_how_a_line_stands() -> None:
+    assert (
+        text(Reason.REASON_LINE_NOT_ACTIVE, {"status": "pending terminate"}).zh_cn
+        == "该号码状态为待销户，不是正常状态。"
+    )
+
+
+def test_a_text_of_its_own_in_chinese_and_an_unknown_word_stay() -> None:
+    parameters = {"month": "2026-12", "state": "closed", "state_zh_cn": "尚未结束"}
+    assert "尚未结束" in text(Reason.REASON_SETTLEMENT_STATE_FORBIDS, parameters).zh_cn
+    assert chinese_word("of a later version") == "of a later version"
