@@ -1,6 +1,7 @@
 """The life of an order, and what a request must bring."""
 
 import contextlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise, product
@@ -19,7 +20,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.errors import Refused
+from gateway.errors import Refused, text
 from gateway.federation.prepared import PreparedBusiness
 from gateway.time.clock import from_timestamp
 from region_node.business.orders import rules
@@ -371,6 +372,25 @@ def test_what_is_required_must_be_said(characteristics: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", ["colour", "", "Reason"])
 def test_a_name_that_the_business_does_not_know_is_refused(name: str) -> None:
     assert reason_of({"reason": "x", name: "y"}) == "CHARACTERISTIC_INVALID"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"reason": "x" * 257},
+        {"reason": "x", "amount": "-5"},
+        {"reason": "x", "start": "tomorrow"},
+        {"reason": "x", "start": "2031-01-01T08:00:00"},
+        {"reason": "x", "start": "9999-12-31T23:59:59Z"},
+        {"reason": "x", "colour": "red"},
+    ],
+)
+def test_what_is_wrong_with_a_value_is_told_in_chinese_without_english(written: dict[str, str]) -> None:
+    with pytest.raises(Refused) as raised:
+        read(written)
+    told = text(raised.value.reason, raised.value.parameters).zh_cn.partition("无效：")[2]
+    assert told
+    assert not re.search("[a-z]", told)
 
 
 @given(st.text(UNICODE, min_size=1, max_size=300).filter(lambda text: "\0" not in text))

@@ -23,7 +23,7 @@ from gateway.federation.catalogue import Federation
 from gateway.time.clock import from_timestamp
 from region_node.business.billing.wording import resumed
 from region_node.business.orders.records import HomeRecords
-from region_node.business.orders.rules import Value, read_characteristics
+from region_node.business.orders.rules import Value, characteristic_invalid, read_characteristics
 from region_node.customers.accounts.rules import Posting
 from region_node.customers.notices.rows import Notice
 from region_node.customers.preconditions import LineSituation
@@ -187,7 +187,7 @@ def require_period(situation: Situation) -> None:
     if end is None:
         return
     if end <= (situation.time("start") or from_timestamp(situation.order.create_time)):
-        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name="end", problem="not after the start")
+        raise characteristic_invalid("end", "not after the start", "须晚于开始时间")
     if end <= situation.now:
         raise Refused(Reason.REASON_ORDER_EXPIRED)
 

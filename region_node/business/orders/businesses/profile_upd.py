@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
 from region_node.business.orders.business import BusinessRule, Effects, Situation
 from region_node.business.orders.new_lines import holder_document
+from region_node.business.orders.rules import characteristic_invalid
 from region_node.customers.rows import CustomerRow
 
 
@@ -15,8 +14,7 @@ class Rule(BusinessRule):
     def check(self, situation: Situation) -> None:
         """Only a broadband access has an address."""
         if situation.text("address") and situation.line.is_mobile:
-            problem = "only a broadband access has an address"
-            raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name="address", problem=problem)
+            raise characteristic_invalid("address", "only a broadband access has an address", "仅宽带接入有装机地址")
 
     def fulfil(self, situation: Situation) -> Effects:
         """Changes the named fields only."""

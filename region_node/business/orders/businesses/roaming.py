@@ -7,6 +7,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.values.money import in_major_units
 from region_node.business.orders.business import BusinessRule, Effects, Situation, chosen_offering, require_period
+from region_node.business.orders.rules import characteristic_invalid
 from region_node.customers.subscriptions import Subscription
 
 ROAMING = OfferingKind.OFFERING_KIND_ROAMING
@@ -20,8 +21,7 @@ class Rule(BusinessRule):
         """Checks that the region offers it, that no roaming of the line overlaps, and that the balance covers it."""
         offering = chosen_offering(situation)
         if offering.kind != ROAMING or not situation.line.is_mobile:
-            problem = "no roaming for such a line"
-            raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name="offering", problem=problem)
+            raise characteristic_invalid("offering", "no roaming for such a line", "该线路不适用此漫游业务")
         require_period(situation)
         start = max(situation.now, situation.time("start") or situation.now)
         for other in situation.records.subscriptions(situation.line.product_id):

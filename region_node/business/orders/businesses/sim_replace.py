@@ -10,6 +10,7 @@ from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.errors import Refused
 from gateway.federation.policies import SIM_SETTLES
 from region_node.business.orders.business import BusinessRule, Effects, Situation
+from region_node.business.orders.rules import characteristic_invalid
 
 # ITU-T E.118: 89 for telecommunications, then country, issuer and account; cards of the mainland have 19 or 20 digits.
 _ICCID = re.compile(r"89[0-9]{17,18}", re.ASCII)
@@ -28,8 +29,9 @@ class Rule(BusinessRule):
         Far from home, only the holder with an identity card may order.
         """
         if not _ICCID.fullmatch(situation.text("iccid")):
-            problem = "not 19 or 20 digits that begin with 89"
-            raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name="iccid", problem=problem)
+            raise characteristic_invalid(
+                "iccid", "not 19 or 20 digits that begin with 89", "须为以89开头的19或20位数字"
+            )
         code = situation.business.code
         if situation.text("delivery") == "post" and not situation.text("address"):
             raise Refused(Reason.REASON_CHARACTERISTIC_MISSING, business=code, name="address")

@@ -6,6 +6,7 @@ from gateway.api.federation.v1.configuration_pb2 import OfferingKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from region_node.business.orders.business import BusinessRule, Effects, Situation, chosen_offering
+from region_node.business.orders.rules import characteristic_invalid
 from region_node.customers.subscriptions import Subscription
 
 
@@ -17,8 +18,7 @@ class Rule(BusinessRule):
         if not _subscribed(situation):
             raise Refused(Reason.REASON_NOT_SUBSCRIBED, offering=chosen_offering(situation).id)
         if situation.text("offering") in _contracts(situation):
-            problem = "a contract runs to its end"
-            raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name="offering", problem=problem)
+            raise characteristic_invalid("offering", "a contract runs to its end", "合约须履行至期满")
 
     def fulfil(self, situation: Situation) -> Effects:
         """The subscription ends immediately, whatever end was agreed: the current cycle is the last one charged."""
