@@ -192,7 +192,7 @@ def _tell_consoles(stage: Stage, federation: LocalFederation, own: str) -> None:
         f"Or by a certificate: import the file with the password {BROWSER_PASSWORD}, open the address, and choose it."
     )
     for (who, name), person in zip(told, people, strict=True):
-        stage.say(f"{who}: {_browser_file(federation, name)}")
+        stage.say(f"{who}: {write_browser_file(federation, name)}")
         stage.line_to_copy(person.console)
     stage.say("What Sichuan's staff see by the consent above:")
     query = urlencode({"number": own, "purpose": "counter-service"})
@@ -210,8 +210,11 @@ def _part(stage: Stage, title: str, *lines: str) -> None:
         stage.line_to_copy(line)
 
 
-def _browser_file(federation: LocalFederation, name: str) -> Path:
-    """Writes the certificate and the key of a person as browsers import them (PKCS #12), for its owner alone."""
+def write_browser_file(federation: LocalFederation, name: str) -> Path:
+    """Writes the certificate and the key of a person as browsers import them (PKCS #12), for its owner alone.
+
+    `name` is that of the directory of the certificate. BROWSER_PASSWORD opens the file.
+    """
     credentials = federation.directory / "certificates" / name
     certificate, *issuers = x509.load_pem_x509_certificates((credentials / TLS_CERTIFICATE).read_bytes())
     key = load_pem_private_key((credentials / TLS_KEY).read_bytes(), None)

@@ -1,15 +1,17 @@
 """The shapes that a federation on one machine may have, and the settings files that say so to its processes."""
 
 import shutil
+import stat
 import tomllib
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
 from coordinator.settings import CoordinatorSettings
-from deploy.demo import sign_in
+from deploy.demo import left_running, sign_in
 from deploy.local import etcd, postgresql
 from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.postgresql_access import PostgresqlAccess
@@ -20,6 +22,7 @@ from deploy.local.stores import LocalStores
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.federation.files import load as load_configuration
 from gateway.federation.revisions import Chain
+from gateway.security.alternative_names import uris_of
 from gateway.settings import load as load_settings
 from region_node.node.operator_scopes import OperatorScopes
 from region_node.node.settings import RegionSettings
@@ -73,6 +76,23 @@ def test_people_sign_in_at_a_demo_as_long_as_the_certificates_of_its_federation_
     path = tmp_path / "certificates" / "identity-provider" / "provider.crt"
     certificate = x509.load_pem_x509_certificate(path.read_bytes())
     assert certificate.not_valid_after_utc - certificate.not_valid_before_utc >= federation.valid
+
+
+def test_a_browser_gets_in_as_a_member_of_staff_by_the_file_and_the_password_that_the_demo_prints(
+    tmp_path: Path,
+) -> None:
+    federation = LocalFederation(tmp_path, ("sichuan",))
+    federation.prepare()
+    federation.issue_staff("sichuan", "zhao.min")
+    file = left_running.write_browser_file(federation, "sichuan-zhao.min")
+    key, certificate, _ = load_key_and_certificates(file.read_bytes(), left_running.BROWSER_PASSWORD.encode())
+    assert key is not None
+    assert certificate is not None
+    assert uris_of(certificate) == [f"spiffe://{FEDERATION}/region/sichuan/staff/zhao.min"]
+    assert key.public_key() == certificate.public_key()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    with pytest.raises(ValueError, match="password"):
+        load_key_and_certificates(file.read_bytes(), b"another")
 
 
 def test_a_settings_file_says_what_it_was_given_and_is_its_owners_alone(tmp_path: Path) -> None:
