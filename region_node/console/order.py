@@ -1,6 +1,6 @@
 """The page of an order: its state, what came with it, its way hop by hop, and its review."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,8 +23,8 @@ from gateway.api.region.v1.proof_pb2 import ProofKind, SignedProof
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused, invalid
 from gateway.time.clock import from_timestamp
-from gateway.values.money import in_major_units
-from gateway.web.console.entries import Group
+from gateway.values.money import in_major_units, minor_units_of
+from gateway.web.console.entries import CURRENCY, Group
 from gateway.web.console.frames import Link, Refusal, refusal_of
 from gateway.web.console.order_parts import ORDER_BADGES, order_state, order_state_cell, waits_for, way_of
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit, unless_refused
@@ -216,7 +216,7 @@ def _quote(order: Order) -> Sequence[Fact]:
 def _tables(order: Order, names: Mapping[str, str], guide: GetBusinessGuideResponse | Refused) -> Iterator[Table]:
     yield _documents(order.request.documents, names)
     yield facts_table(translated("Requested"), _characteristics(order.request.characteristics, guide))
-    yield facts_table(translated("Results"), [Fact(name, order.results[name]) for name in sorted(order.results)])
+    yield facts_table(translated("Results"), _results(order.results))
 
 
 def _documents(documents: Sequence[Document], names: Mapping[str, str]) -> Table:
@@ -252,8 +252,37 @@ def _value(characteristic: CharacteristicSpecification, value: str) -> str:
         case ValueType.VALUE_TYPE_REGION:
             return region_name(value)
         case ValueType.VALUE_TYPE_TIME:
-            with suppress(ValueError, OverflowError):  # a region that does not check it may have sent any text
-                return told_time(instant_of(value))
+            return _time(value)
+    return value
+
+
+def _results(results: Mapping[str, str]) -> Sequence[Fact]:
+    """The results for people; as they are where this version does not know them, or a system of a region sent them."""
+    known_ones: Mapping[str, tuple[str, Callable[[str], str]]] = {
+        "authorisation_expire_time": (translated("Authorisation ends"), _time),
+        "balance_minor_units": (translated("Balance"), _amount),
+        "corrected_minor_units": (translated("Corrected by"), _amount),
+        "given_minor_units": (translated("Money given"), _amount),
+        "number": (translated("Number"), str),
+        "plan": (translated("Plan"), str),
+        "product_id": (translated("Line"), str),
+        "refund_minor_units": (translated("Paid out"), _amount),
+        "settles": (translated("Bills are shown from"), _time),
+    }
+    found = ((*known_ones.get(name, (name, str)), results[name]) for name in sorted(results))
+    return [Fact(label, told(value)) for label, told, value in found]
+
+
+def _amount(value: str) -> str:
+    amount = minor_units_of(value.removeprefix("-"))
+    if amount is None:
+        return value
+    return in_major_units(-amount if value.startswith("-") else amount, CURRENCY)
+
+
+def _time(value: str) -> str:
+    with suppress(ValueError, OverflowError):  # a region that does not check it may have sent any text
+        return told_time(instant_of(value))
     return value
 
 

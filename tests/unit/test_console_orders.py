@@ -224,3 +224,28 @@ def taken_in(action: str) -> Order:
     found.operator, found.origin_region, found.home_region = "staff/li", "guangdong", "sichuan"
     found.version, found.awaiting.action = 1, action
     return found
+
+
+def test_the_results_of_an_order_are_named_and_written_for_people() -> None:
+    found = order()
+    found.results.clear()
+    found.results.update(
+        {
+            "balance_minor_units": "-46714",
+            "refund_minor_units": "5",
+            "settles": "2026-12-02T01:17:04+00:00",
+            "installer_visit": "08:30",
+        }
+    )
+    page = written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found))
+    for told in ("余额", "-467.14 CNY", "退还金额", "0.05 CNY", "账单可查询时间起", "installer_visit", "08:30"):
+        assert told in page
+    assert ("minor_units" in page, "01:17:04" in page) == (False, False)
+
+
+def test_a_result_that_is_no_amount_stays_as_the_region_has_sent_it() -> None:
+    found = order()
+    found.results.clear()
+    found.results.update({"balance_minor_units": "a lot", "settles": "soon"})
+    page = written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found))
+    assert ("a lot" in page, "soon" in page) == (True, True)
