@@ -242,7 +242,7 @@ def _take_channel(body: Attributes, requester: Requester, version: Version) -> N
         raise unsupported(body.at("channel"), "an order comes by one channel", "一张订单仅限一个渠道")
     for each in channels:
         _, channel = version.order_channel.taken(each)
-        found = word_in(channel, "id", Channel.DESCRIPTOR, "channel", "渠道")
+        found = word_in(channel, "id", Channel.DESCRIPTOR)
         if requester.channel not in (0, found):
             raise invalid(channel.at("id"), "differs from Requester-Channel", "与Requester-Channel不一致")
         requester.channel = Channel.ValueType(found)
@@ -267,7 +267,7 @@ def _take_party(said: Attributes, request: OrderRequest, version: Version) -> No
     if role == REQUESTER:
         take_requester(party, request.requester)
     else:
-        found = word_in(party, "id", Applicant.DESCRIPTOR, "kind of applicant", "的办理人类别")
+        found = word_in(party, "id", Applicant.DESCRIPTOR)
         if request.applicant:
             raise invalid(said.at("role"), "stands twice", "重复出现")
         request.applicant = Applicant.ValueType(found)

@@ -13,9 +13,9 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.types.v1.types_pb2 import Money, Requester
-from gateway.errors import invalid
+from gateway.errors import Refused, invalid
 from gateway.values.json_messages import message_of
-from gateway.web.enum_words import number_of
+from gateway.web.enum_words import numbers_of
 from gateway.web.json_bodies import Attributes, unsupported
 from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
@@ -180,11 +180,11 @@ def take_requester(party: Attributes, requester: Requester) -> None:
     requester.staff_id = agreed(party.text("id"), requester.staff_id, party.at("id"), "Requester-Staff-Id")
 
 
-def word_in(body: Attributes, name: str, enum: EnumDescriptor, what: str, what_zh_cn: str) -> int:
+def word_in(body: Attributes, name: str, enum: EnumDescriptor) -> int:
     """The value of an enum that an attribute names by its word. Raises Refused for no word of it."""
-    found = number_of(enum, body.text(name))
+    found = numbers_of(enum).get(body.text(name))
     if found is None:
-        raise invalid(body.at(name), f"names no {what}", f"不是已知{what_zh_cn}")
+        raise _none_of(body.at(name), numbers_of(enum))
     return found
 
 
@@ -193,9 +193,12 @@ def name_in(body: Attributes, name: str, enum: EnumDescriptor) -> int:
     said = body.text(name)
     found = enum.values_by_name.get(said)
     if said and (found is None or not found.number):
-        known = [each.name for each in enum.values if each.number]
-        raise invalid(body.at(name), f"it is one of {', '.join(known)}", f"可用值为{'、'.join(known)}")
+        raise _none_of(body.at(name), [each.name for each in enum.values if each.number])
     return 0 if found is None else found.number
+
+
+def _none_of(field: str, known: Iterable[str]) -> Refused:
+    return invalid(field, f"it is one of {', '.join(known)}", f"可用值为{'、'.join(known)}")
 
 
 def message_in(said: Attributes, made: M) -> M:

@@ -145,7 +145,7 @@ def filing(body: Attributes, requester: Requester, version: Version) -> Complain
     if body.text("ticketType") not in ("", TYPE):
         raise unsupported(body.at("ticketType"), f"it is {TYPE}", f"须为{TYPE}")
     if body.value("severity") is not None:  # TMF621 wants one of every caller
-        word_in(body, "severity", ComplaintSeverity.DESCRIPTOR, "severity", "严重程度")
+        word_in(body, "severity", ComplaintSeverity.DESCRIPTOR)
     request = ComplaintRequest(
         category=body.text("category"),
         description=body.text("description"),
@@ -156,7 +156,7 @@ def filing(body: Attributes, requester: Requester, version: Version) -> Complain
     request.remedy_sought = Remedy.ValueType(name_in(body, "remedySought", Remedy.DESCRIPTOR))
     if body.value("channel") is not None:
         channel = body.object("channel")
-        found = word_in(channel, "id", ComplaintChannel.DESCRIPTOR, "channel", "渠道")
+        found = word_in(channel, "id", ComplaintChannel.DESCRIPTOR)
         request.channel = ComplaintChannel.ValueType(found)
         version.channel.close(channel, "Channel")
     for entity in body.objects("relatedEntity"):

@@ -139,6 +139,13 @@ def test_what_has_another_form_is_refused_by_its_place(body: Mapping[str, object
     assert (refused.value.reason, refused.value.parameters["field"]) == (Reason.REASON_REQUEST_INVALID, field)
 
 
+def test_the_refusal_of_a_word_names_those_that_are_known() -> None:
+    with pytest.raises(Refused) as refused:
+        read({"severity": "minor"})
+    assert refused.value.parameters["problem"] == "it is one of s1, s2, s3, s4"
+    assert refused.value.parameters["problem_zh_cn"] == "可用值为s1、s2、s3、s4"
+
+
 @pytest.mark.parametrize(
     ("body", "request_"),
     [
