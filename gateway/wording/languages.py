@@ -323,7 +323,7 @@ def _with_nearest(error: click.NoSuchCommand | click.NoSuchOption) -> click.Usag
     assert error.ctx is not None, "click names the command whose word it is"
     command = error.ctx.command
     if isinstance(error, click.NoSuchOption):
-        options = (name for each in command.params for name in each.opts)
+        options = (name for each in command.params if isinstance(each, click.Option) for name in each.opts)
         return click.UsageError(offering(error.message, error.option_name, options), error.ctx)
     assert isinstance(command, click.Group), "only groups have commands"
     known = command.list_commands(error.ctx)

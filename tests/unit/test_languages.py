@@ -119,6 +119,12 @@ def test_a_mistyped_command_or_option_is_told_with_the_nearest(program: str) -> 
     assert not missed, "\n".join(missed)
 
 
+def test_an_argument_is_not_offered_in_place_of_a_mistyped_option() -> None:
+    told = said("region-node", "complaints", "propose", "--text", "refunded")
+    assert "No such option '--text'." in told
+    assert "Did you mean text?" not in told
+
+
 def test_a_command_that_is_not_loaded_yet_is_offered_too_in_both_languages() -> None:
     places = {"orders": "region_node.cli.orders.orders:orders"}
     group = SpeakingGroup("program")
