@@ -22,7 +22,7 @@ from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
 from gateway.api.region.v1.issue_pb2 import Issue
 from gateway.api.region.v1.joint_order_pb2 import JointAwaiting, JointItem, JointItemState, JointOrder, JointOrderState
 from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary, OrderSummary
-from gateway.api.region.v1.order_pb2 import Awaiting, OrderState, Party
+from gateway.api.region.v1.order_pb2 import Awaiting, Order, OrderState, Party
 from gateway.api.region.v1.settlement_pb2 import SettlementLine, SettlementTerms
 from gateway.api.region.v1.settlement_service_pb2 import ComputeSettlementResponse
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -33,6 +33,7 @@ from gateway.wording.languages import speak
 from region_node.business.joint.rules import refuse
 from region_node.cli.issues.issue_view import print_issue
 from region_node.cli.joint.joint_view import print_order
+from region_node.cli.orders.order_reviews import ORDERS_TO_REVIEW
 from region_node.cli.settlement import print_both
 
 AT = datetime(2026, 12, 1, tzinfo=UTC)
@@ -172,6 +173,18 @@ def test_a_settlement_names_the_region_that_owes_in_chinese(
 ) -> None:
     speak("zh", texts(region_node.__file__))
     test_a_settlement_names_the_region_that_owes(capsys, -2200, "sichuan应付guangdong 22.00")
+
+
+def test_staff_read_in_chinese_what_an_order_waits_for_and_how_it_stands_after_a_review(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    speak("zh", texts(region_node.__file__))
+    order = Order(id="guangdong/counter/R1", state=OrderState.ORDER_STATE_IN_PROGRESS)
+    order.awaiting.action = "review"
+    ORDERS_TO_REVIEW.show_one(order)
+    ORDERS_TO_REVIEW.show_one(Order(id=order.id, state=OrderState.ORDER_STATE_COMPLETED))
+    waiting, reviewed = (line for line in capsys.readouterr().out.splitlines() if order.id in line)
+    assert ("办理中" in waiting, "审核" in waiting, "已完成" in reviewed) == (True, True, True)
 
 
 def test_the_timeline_of_a_joint_order_has_the_refusal_of_its_survey(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,26 +5,29 @@ from collections.abc import Sequence
 import click
 
 from gateway.api.region.v1 import order_service_pb2 as api
-from gateway.api.region.v1.order_pb2 import Order, Party
+from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
-from gateway.wording.languages import in_language
+from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
+from gateway.wording.words import word
 from region_node.cli.asking import Asking, reads, writes
 
-_WAITING = Table[Order](
+ORDERS_TO_REVIEW = Table[Order](
     TableColumn("order", lambda each: each.id),
     TableColumn("business", lambda each: each.request.business),
     TableColumn("from", lambda each: region_name(each.origin_region)),
-    TableColumn("waits for", lambda each: each.awaiting.action),
+    TableColumn("state", lambda each: word(OrderState.Name(each.state), "ORDER_STATE_")),
+    TableColumn("waits for", lambda each: translated(each.awaiting.action)),
     TableColumn("reason", lambda each: in_language(each.error.message)),
     TableColumn("since", lambda each: told_if_set(each.awaiting.since_time)),
     TableColumn("until", lambda each: told_if_set(each.awaiting.due_time)),
     TableColumn("submitted by", lambda each: each.request.requester.staff_id, only_wide=True),
 )
+"""Orders that staff review, and an order after its review."""
 _note = click.option("--note", default="", help="The reason, for the origin region.")
 _required_note = click.option("--note", required=True, help="The reason, for the origin region.")
 _order = click.argument("order_id", metavar="ID")
@@ -41,7 +44,7 @@ def waiting(asking: Asking) -> None:
     """
     request = api.ListOrdersRequest(awaiting=Party.PARTY_HOME_STAFF)
     found = asking.ask(lambda channel: OrderServiceStub(channel).ListOrders, request)
-    asking.show(found, _WAITING, found.orders)
+    asking.show(found, ORDERS_TO_REVIEW, found.orders)
 
 
 @click.command()
@@ -92,4 +95,4 @@ def _review(
 ) -> None:
     request = api.ReviewOrderRequest(order_id=order_id, decision=decision, note=note, documents=documents)
     answer = asking.ask(lambda channel: OrderServiceStub(channel).ReviewOrder, request)
-    asking.tell(answer.order, _WAITING.show_one)
+    asking.tell(answer.order, ORDERS_TO_REVIEW.show_one)
