@@ -31,7 +31,7 @@ _STATES = {
     "moving": "迁移中",
     "ordered": "已下单",
     "partial": "部分完成",
-    "pending": "待补充",
+    "pending": "待答复",
     "pending cancellation": "撤销中",
     "pending terminate": "待销户",
     "proposed": "已提出",

@@ -131,6 +131,8 @@ _ORDER_CHANGES = (  # of the state of an order
     "review rejected",
     "review returned",
     "time has come",
+    "to be accepted",
+    "to be confirmed",
     "to be verified",
     "undone",
 )

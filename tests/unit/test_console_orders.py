@@ -249,3 +249,11 @@ def test_a_result_that_is_no_amount_stays_as_the_region_has_sent_it() -> None:
     found.results.update({"balance_minor_units": "a lot", "settles": "soon"})
     page = written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found))
     assert ("a lot" in page, "soon" in page) == (True, True)
+
+
+@pytest.mark.parametrize(("reason", "told"), [("to be confirmed", "待客户确认"), ("to be accepted", "待客户验收")])
+def test_the_course_of_an_order_says_in_chinese_what_the_customer_is_asked(reason: str, told: str) -> None:
+    found = order()
+    found.state_changes.add(state=OrderState.ORDER_STATE_PENDING, region="sichuan", reason=reason)
+    page = written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found))
+    assert (told in page, "待答复" in page, reason in page) == (True, True, False)
