@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
-from gateway.api.region.v1.recovery_envelopes_pb2 import AnsweredCommand, CatchUpAnswer, CatchUpQuestion
+from gateway.api.region.v1.recovery_envelopes_pb2 import CatchUpAnswer, CatchUpQuestion
 from gateway.api.relay.v1.relay_pb2 import DeliverResult, Envelope, EnvelopeContent, Outcome, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -19,56 +19,25 @@ from gateway.federation.catalogue import Federation
 from gateway.relay import outbox
 from gateway.relay.at_rest import envelope_subject
 from gateway.relay.border import SlowQuery
-from gateway.relay.envelopes import Answer, OutgoingEnvelope, Sealed
+from gateway.relay.envelopes import Answer, Sealed
 from gateway.relay.outcomes import outcomes
-from gateway.relay.queries import Asker
 from gateway.security.signing import ENVELOPE
-from gateway.store import catch_ups, losses, vault
+from gateway.store import catch_ups, vault
 from gateway.store.catch_ups import CatchUp, LostCommand
-from gateway.store.losses import Loss
 from gateway.store.port import Store, Transaction
 from gateway.store.timers import due_timers
-from gateway.time.clock import BETWEEN_TRUSTED, to_microseconds
+from gateway.time.clock import BETWEEN_TRUSTED
 from region_node.business.reconciliation.nightly import DAY_TIMER
 from region_node.lifecycle.recovery.asking import LONGEST_PLACE
-from region_node.lifecycle.recovery.catching_up import CatchingUp, CatchUpPorts
 from region_node.lifecycle.recovery.operations import lost_commands
 from region_node.lifecycle.recovery.telling import CATCH_UP, CatchUpEnvelopes
-from region_node.node.context import RegionContext
+from tests.contract.catching_up import Reporter, catch_up, loop_of, lose, lost, page, progress
 from tests.contract.relay_pair import DESTINATION, HOUR, NOW, ORIGIN
-from tests.contract.relay_scene import HENAN, PATIENCE_S, Scene, know_a_third, outgoing_named, play
+from tests.contract.relay_scene import HENAN, Scene, know_a_third, outgoing_named, play
 from tests.unit.situations import FEDERATION
 
 LATER_KIND = 4_999  # of an envelope
 pytestmark = pytest.mark.usefixtures("patient_rounds")
-
-
-@dataclass
-class Reporter:
-    """Guangdong, or another region, as it answers: a page for each place that it knows, or a refusal."""
-
-    pages: dict[str, CatchUpAnswer] = field(default_factory=dict)
-    refused: Refused | None = None
-    asked: list[str] = field(default_factory=list)
-    meanwhile: Callable[[], Awaitable[None]] | None = None
-    region: str = ORIGIN
-    places: list[str] = field(default_factory=list)
-    """Behind which it was to go on."""
-
-    async def ask(self, outgoing: OutgoingEnvelope, *_: object, **__: object) -> bytes:
-        """See Asker. Any other region has nothing to report."""
-        self.asked.append(outgoing.destination)
-        if outgoing.destination != self.region:
-            return b""
-        if self.meanwhile is not None:
-            await self.meanwhile()
-        if self.refused is not None:
-            raise self.refused
-        question = CatchUpQuestion.FromString(outgoing.payload)
-        self.places.append(question.place)
-        if question.place not in self.pages:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no place of an answer")
-        return self.pages[question.place].SerializeToString()
 
 
 @dataclass(frozen=True)
@@ -83,45 +52,9 @@ class Distant:
         return await self.store.read(query)
 
 
-def page(*commands: tuple[Sealed, Receipt], then: str = "") -> CatchUpAnswer:
-    """A page with commands and their receipts."""
-    answered = [AnsweredCommand(envelope=sealed.envelope, receipt=receipt) for sealed, receipt in commands]
-    return CatchUpAnswer(commands=answered, next_place=then)
-
-
 def unsigned(content: EnvelopeContent) -> Sealed:
     """A command that nobody has signed."""
     return Sealed(Envelope(content=content.SerializeToString()), content)
-
-
-async def lose(scene: Scene, begin: datetime, end: datetime, number: int = 1) -> None:
-    """Sichuan loses all that it has received, and people accept that."""
-    times = [to_microseconds(each) for each in (begin, end)]
-    loss = Loss(number, times[1], "coordinator", 1, 9, 0, 10_009, times[1], "staff", "INC-1", times[0])
-    await scene.store.write(lambda tx: (tx.execute("DELETE FROM inbox"), tx.execute("DELETE FROM effects")))
-    await scene.store.write(lambda tx: losses.keep(tx, loss))
-
-
-async def catch_up(scene: Scene, reporter: Reporter) -> CatchUp:
-    """Sichuan asks Guangdong; returns how far it is."""
-    await loop_of(scene, reporter).catch_up()
-    return await progress(scene)
-
-
-def loop_of(scene: Scene, reporter: Reporter, region: str = DESTINATION) -> CatchingUp:
-    """A process of Sichuan, or of another region."""
-    context = RegionContext(scene.pair.borders[region], lambda tx, region, number: [])
-    return CatchingUp(CatchUpPorts(context, scene.store, cast(Asker, reporter), scene.clock, scene.desk.kinds()))
-
-
-async def progress(scene: Scene, number: int = 1, region: str = ORIGIN) -> CatchUp:
-    """How far a region is."""
-    return await scene.store.read(lambda tx: catch_ups.catch_up_with(tx, number, region))
-
-
-async def lost(scene: Scene) -> list[LostCommand]:
-    """What is left to people."""
-    return await scene.store.read(lambda tx: lost_commands(tx, DESTINATION, (0, "", "", ""), 10))
 
 
 def test_pages_are_done_again_once_however_often_they_are_reported(tmp_path: Path) -> None:
@@ -275,50 +208,6 @@ def test_a_page_that_nobody_can_believe_is_its_regions_failure_and_ends_no_proce
         assert await lost(scene) == []
         assert (await catch_up(scene, Reporter({"": page(*first)}))).finish_time is not None
         assert await scene.effects() == ["1", "2"]
-
-    play(tmp_path, scenario)
-
-
-def test_a_region_that_is_away_holds_up_no_other_one_after_a_second_loss_and_is_asked_seldom(tmp_path: Path) -> None:
-    async def scenario(scene: Scene) -> None:
-        know_a_third(scene)
-        await lose(scene, NOW - HOUR, NOW + HOUR)
-        await lose(scene, NOW - HOUR, NOW + HOUR, number=2)
-        away = Reporter(refused=Refused(Reason.REASON_REGION_UNREACHABLE, region=ORIGIN))
-        loop = loop_of(scene, away)
-        assert not await loop.catch_up()
-        assert not await scene.store.read(lambda tx: catch_ups.is_catching_up(tx, HENAN))
-        assert await scene.store.read(lambda tx: catch_ups.is_catching_up(tx, ORIGIN))
-        assert not await loop.catch_up()
-        assert sorted(away.asked) == [ORIGIN, HENAN, HENAN], "one that is away is not asked at each look"
-        older = Reporter(refused=Refused(Reason.REASON_UPGRADE_REQUIRED, region=ORIGIN, field="kind"))
-        assert await loop_of(scene, older).catch_up()
-        assert not await scene.store.read(lambda tx: catch_ups.is_catching_up(tx, ORIGIN)), "after either loss"
-
-    play(tmp_path, scenario)
-
-
-def test_a_region_whose_report_is_slow_delays_no_other_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario(scene: Scene) -> None:
-        know_a_third(scene)
-        answers = asyncio.Event()
-
-        async def slowly() -> None:
-            await answers.wait()
-
-        slow = Reporter({"": page()}, meanwhile=slowly)
-        loop = loop_of(scene, slow)
-        monkeypatch.setattr("region_node.lifecycle.recovery.asking.ROUND_SECONDS", 0.01)
-        for number in (1, 2):
-            await lose(scene, NOW - HOUR, NOW + HOUR, number)
-            while (await progress(scene, number, HENAN)).finish_time is None:
-                assert not await loop.catch_up()
-        assert (await progress(scene)).finish_time is None
-        answers.set()
-        monkeypatch.setattr("region_node.lifecycle.recovery.asking.ROUND_SECONDS", PATIENCE_S)
-        while (await progress(scene, 2)).finish_time is None:
-            await loop.catch_up()
-        assert slow.asked.count(ORIGIN) == 2
 
     play(tmp_path, scenario)
 

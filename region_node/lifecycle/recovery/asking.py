@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.recovery_envelopes_pb2 import CatchUpAnswer, CatchUpQuestion
@@ -64,6 +64,7 @@ class Rounds:
         self._asker = asker
         self._changed = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[bool]] = {}
+        self._asked: dict[str, Sequence[object]] = {}
         self._answers = asyncio.Semaphore(_AT_ONCE)
 
     def wake(self) -> None:
@@ -88,14 +89,17 @@ class Rounds:
         finally:
             await stop_tasks(self._tasks.values())
 
-    async def ask(self, left: Collection[str], ask: Callable[[str], Coroutine[None, None, bool]]) -> bool:
+    async def ask(
+        self, left: Mapping[str, Sequence[object]], ask: Callable[[str], Coroutine[None, None, bool]]
+    ) -> bool:
         """A round: begins a task for each region that is left and has neither a task nor a pause; waits a little.
 
-        Returns whether all regions have answered. Raises the first error of a task.
+        Returns whether all regions have answered all that is left. Raises the first error of a task.
         """
-        for each in left:
+        for each, questions in left.items():
             if each not in self._tasks and not self.pauses.has(each):
                 self._tasks[each] = asyncio.get_running_loop().create_task(ask(each))
+                self._asked[each] = questions
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=ROUND_SECONDS)
         ended = {each: task for each, task in self._tasks.items() if task.done()}
@@ -105,7 +109,9 @@ class Rounds:
         for outcome in found:
             if isinstance(outcome, Exception):
                 raise outcome
-        return ended.keys() >= set(left) and all(found)
+        # A task of an earlier round knows nothing of a question that came after it had begun.
+        has_asked_all = all(each in ended and self._asked[each] == questions for each, questions in left.items())
+        return has_asked_all and all(found)
 
     async def answer(
         self, subject: str, region: str, question: CatchUpQuestion, now: datetime, refused_places: set[str]
