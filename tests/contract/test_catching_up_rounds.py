@@ -1,4 +1,4 @@
-"""A loop that catches up asks in rounds: no region delays another, no loss is forgotten."""
+"""A loop that catches up asks in rounds: no region delays another, no loss is forgotten, a failure makes a pause."""
 
 import asyncio
 from pathlib import Path
@@ -30,6 +30,41 @@ def test_a_region_that_is_away_holds_up_no_other_one_after_a_second_loss_and_is_
         older = Reporter(refused=Refused(Reason.REASON_UPGRADE_REQUIRED, region=ORIGIN, field="kind"))
         assert await loop_of(scene, older).catch_up()
         assert not await scene.store.read(lambda tx: catch_ups.is_catching_up(tx, ORIGIN)), "after either loss"
+
+    play(tmp_path, scenario)
+
+
+def test_a_region_that_reports_nothing_is_not_asked_at_each_look_while_another_one_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        monkeypatch.setattr("region_node.lifecycle.recovery.asking.AGAIN_SECONDS", PATIENCE_S)
+        await lose(scene, NOW - HOUR, NOW + HOUR)
+        older = Reporter(refused=Refused(Reason.REASON_UPGRADE_REQUIRED, region=ORIGIN, field="kind"))
+        loop = loop_of(scene, older)
+        assert await loop.catch_up()
+        assert not await loop.catch_up()
+        assert older.asked == [ORIGIN]
+
+    play(tmp_path, scenario)
+
+
+def test_a_page_that_the_store_cannot_note_now_is_not_asked_for_at_each_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        def refuse(*_: object) -> None:
+            raise Refused(Reason.REASON_STORE_UNCONFIRMED)
+
+        monkeypatch.setattr("region_node.lifecycle.recovery.asking.AGAIN_SECONDS", PATIENCE_S)
+        monkeypatch.setattr("region_node.lifecycle.recovery.catching_up.compare_between", refuse)
+        await lose(scene, NOW - HOUR, NOW + HOUR)
+        reporter = Reporter({"": page()})
+        loop = loop_of(scene, reporter)
+        with pytest.raises(Refused, match="STORE_UNCONFIRMED"):
+            await loop.catch_up()
+        assert not await loop.catch_up()
+        assert reporter.asked == [ORIGIN]
 
     play(tmp_path, scenario)
 

@@ -23,6 +23,7 @@ ROUND_SECONDS = 2.0  # that a round waits for answers
 AGAIN_SECONDS = 2.0  # before a region is asked again that could not answer, twice as many each time
 LONGEST_PLACE = 512  # characters of a place behind which another region's answer goes on
 DOUBLINGS = 3  # of that time
+LOOK_DOUBLINGS = 5  # of it for a region that reports nothing before people mend that: as seldom as a look
 LONG_DOUBLINGS = 10  # of it for a region whose answers of the next minutes will hardly help either
 _ANSWER_SECONDS = 10.0
 _LIFETIME = timedelta(minutes=10)  # far more than clocks may differ by

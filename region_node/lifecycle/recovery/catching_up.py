@@ -40,7 +40,7 @@ from gateway.time.clock import (
     to_timestamp,
 )
 from region_node.business.reconciliation.nightly import compare_between
-from region_node.lifecycle.recovery.asking import Rounds
+from region_node.lifecycle.recovery.asking import LOOK_DOUBLINGS, Rounds
 from region_node.node.context import RegionContext
 
 _ATTEMPTS = 12  # of such a command, also where its region reports it later than that
@@ -127,10 +127,14 @@ class CatchingUp:
 
     async def _with(self, region: str, unfinished: Sequence[Loss]) -> bool:
         """Takes the reports of a region, loss by loss; returns whether none is to come soon. Raises as `catch_up`."""
-        for loss in unfinished:
-            if not await self._after(loss, region):
-                self._rounds.pauses.begin(region)
-                return False
+        try:
+            for loss in unfinished:
+                if not await self._after(loss, region):
+                    self._rounds.pauses.begin(region)
+                    return False
+        except Refused:  # this region's own store: the same page would come every other second
+            self._rounds.pauses.begin(region)
+            raise
         return True
 
     async def _after(self, loss: Loss, region: str) -> bool:
@@ -180,6 +184,8 @@ class CatchingUp:
         failure = reason_name(refused.reason) if lasts else ""
         if failure != known.failure:
             await self._ports.store.write(lambda tx: _keep_failure(tx, known, failure))
+        if lasts:
+            self._rounds.pauses.begin(known.region, LOOK_DOUBLINGS)
         return lasts
 
     def _tell(self, region: str, told: str) -> None:
