@@ -1,7 +1,9 @@
 """The copy that a coordinator keeps of etcd: its values, and the differences between two states."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -26,8 +28,11 @@ from coordinator.registry.etcd.values import Applied, Joined, Living, Written
 from coordinator.registry.port import Replica
 from coordinator.registry.rules import Heartbeat, Suspension
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
+from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
+from gateway.federation.suspensions import signed_suspension
+from tests.administrators import Administrators
 from tests.contract.small_federation import CONFIGURATION
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -243,6 +248,40 @@ def test_a_configuration_that_cannot_be_read_leaves_the_one_before_in_force() ->
     assert not told
     assert (copy.snapshot.revision, copy.snapshot.configuration) == (1, CONFIGURATION)
     assert copy.revision == 2
+
+
+@pytest.mark.parametrize(
+    ("after", "in_force"), [(timedelta(hours=1), "later"), (timedelta(days=365), "former")], ids=["honest", "ahead"]
+)
+def test_the_disk_keeps_the_former_statement_and_a_later_one_until_a_clock_says_which_counts(
+    tmp_path: Path, after: timedelta, in_force: str
+) -> None:
+    people, clock = Administrators(tmp_path, "demo.example"), list[datetime]()
+    place, statement = people.anchor, KEYS.suspension_statement("sichuan")
+
+    def signed(time: datetime, *, suspended: bool) -> SignedSuspension:
+        return signed_suspension(people.signers["li"], place, "sichuan", time, suspended=suspended)
+
+    def stored(told: SignedSuspension) -> Entry:
+        return Entry(values.encode_suspension_statement(told), 1)
+
+    def begun(entries: Mapping[bytes, Entry]) -> Copy:
+        copy = Copy(KEYS, place, lambda: clock[0] if clock else None)
+        copy.begin(entries, NOW)
+        return copy
+
+    told = {"former": signed(NOW, suspended=True), "later": signed(NOW + after, suspended=False)}
+    entries: Mapping[bytes, Entry] = {statement: stored(told["former"])}
+    for _ in range(2):
+        copy = begun(entries)
+        copy.replace({statement: stored(told["later"])}, 2, NOW)
+        entries = copy.lasting()
+        assert begun(entries).snapshot.suspensions["sichuan"].signed == told["later"]
+    clock.append(NOW + timedelta(hours=2))
+    copy = begun(entries)
+    assert copy.snapshot.suspensions["sichuan"].signed == told[in_force]
+    assert begun(copy.lasting()).snapshot.suspensions["sichuan"].signed == told[in_force]
+    assert copy.lasting().keys() == {statement}
 
 
 def test_a_process_that_an_earlier_version_put_there_has_lived_since_its_heartbeat() -> None:

@@ -89,17 +89,21 @@ class Copy:
     def lasting(self) -> Mapping[bytes, Entry]:
         """The entries for the disk: those of etcd, but of configurations and statements only what last verified.
 
-        Before a clock is trusted, statements dated ahead displace none that the disk has.
+        Before a clock is trusted, no statement displaces one that the disk has: it stands beside that one, as it may be
+        honest or dated ahead.
         """
         if self._anchor is None:
             return dict(self._entries)
         others = {key: entry for key, entry in self._entries.items() if not self._is_signed(key)}
-        kept = self._kept if self.latest() is None else {}
-        stated = {
-            self._keys.suspension_statement(region): Entry(values.encode_suspension_statement(each.signed), 0)
-            for region, each in {**self._snapshot.suspensions, **kept}.items()
-        }
-        return others | dict(self._verified) | stated
+        is_trusted = self.latest() is not None
+        first = {**self._snapshot.suspensions, **({} if is_trusted else self._kept)}
+        stated = {self._keys.suspension_statement(region): each for region, each in first.items()}
+        for each in () if is_trusted else self._snapshot.told_suspensions:
+            region = each.statement.region
+            if each.signed != first[region].signed:
+                stated[self._keys.suspension_statement_beside(region, each.statement.sign_time_us)] = each
+        signed = {key: Entry(values.encode_suspension_statement(each.signed), 0) for key, each in stated.items()}
+        return others | dict(self._verified) | signed
 
     def begin(self, entries: Mapping[bytes, Entry], now: datetime) -> None:
         """Puts the configuration of a copy on disk in force, and the statements about regions, before etcd is read.
@@ -109,7 +113,8 @@ class Copy:
         if self._anchor is not None:
             kept = [Event(key, Entry(entry.value, 0)) for key, entry in entries.items() if self._is_signed(key)]
             self.take(kept, 0, now)
-            self._kept = self._snapshot.suspensions
+            told = self._snapshot.told_suspensions
+            self._kept = {each.statement.region: each for each in told if self._is_first(each)}
 
     @property
     def revision(self) -> int:
@@ -208,6 +213,11 @@ class Copy:
         else:
             draft.put_verified(chain, configuration, applied.content)
             self._verified = {key: each for key, each in self._entries.items() if self._is_of_revision(key)}
+
+    def _is_first(self, stated: ProvenSuspension) -> bool:
+        """Whether a statement stands in the first place of its region."""
+        entry = self._entries.get(self._keys.suspension_statement(stated.statement.region))
+        return entry is not None and values.decode_suspension_statement(entry.value) == stated.signed
 
     def _suspension_statements(self) -> list[SignedSuspension]:
         keys = [each for each in self._entries if isinstance(self._keys.parse(each), SuspensionStatementKey)]

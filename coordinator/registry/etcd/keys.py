@@ -186,6 +186,10 @@ class Keys:
         """The signed statement about a region."""
         return self._key(f"suspension-statements/{region}")
 
+    def suspension_statement_beside(self, region: str, sign_time_us: int) -> bytes:
+        """Another statement about a region, which stands beside the first one in a copy on disk alone."""
+        return self._key(f"suspension-statements/{region}/{sign_time_us}")
+
     def revocation_list(self, issuer: str) -> bytes:
         """The revocation list of an issuer, by its id."""
         return self._key(f"revocations/{issuer}")
