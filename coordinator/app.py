@@ -177,9 +177,11 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
         stack.push_async_callback(parts.presence.close)
         server, border, readiness = await server_of(parts, _services(parts), telemetry)
         port = await server.start(settings.listen, *credentials)
-        joiners = await serve_joiners(settings, _enrolment_ports(parts), telemetry)
+        servers = [server]
         # Suspensions wait for this coordinator until then, because some of the calls may be deliveries.
-        stack.push_async_callback(door.close, server.drain, *(each.drain for each in joiners))
+        stack.push_async_callback(lambda: door.close(*(each.drain for each in servers)))
+        servers += await serve_joiners(settings, _enrolment_ports(parts), telemetry)
+        pages = await door.open(own, border, stack, server.calls, consoles=consoles(settings, clock))
         following = Following(FollowingPorts(registry, parts.members, parts.channels))
         parts.problems.correlator.on_change(following.note_change)
         await server.say(REGISTRY, serves=registry.answers())
@@ -191,7 +193,7 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
             AgreedTimeKeeper(store, clock).run(),
             _risks(parts, telemetry).run(),
             *certificate_loops(settings, _renewals(parts), parts.keys, parts.channels, telemetry.meter),
-            *await door.open(own, border, stack, server.calls, consoles=consoles(settings, clock)),
+            *pages,
         ]
         if settings.etcd is not None:  # a registry in this process answers always
             loops.append(tell_of_registry(server, registry))

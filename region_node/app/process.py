@@ -147,8 +147,8 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         port = await server.start(settings.listen, *credentials)
         stack.push_async_callback(door.close, server.drain)
         stack.callback(core.changes.close)
-        endpoint = settings.endpoint(port)
-        tellers = Coordinators(client.tell_event, client.tell_affected)
+        pages = await door.open(own, border, stack, server.calls, *_web(ports))
+        endpoint, tellers = settings.endpoint(port), Coordinators(client.tell_event, client.tell_affected)
         loops = (
             client.follow(),
             _join(client, fence, endpoint),
@@ -167,7 +167,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             ProblemNotifier(core_ports.context, ports.store, tellers, count_complaints).run(),
             _planning(core_ports, client, restored).run(),
             *_of_listeners(ports, core),
-            *await door.open(own, border, stack, server.calls, *_web(ports)),
+            *pages,
             *_of_database(ports, registry, core_ports, core, receipts, telemetry.meter),
             *credential_loops(ports, client, telemetry.meter),
         )
