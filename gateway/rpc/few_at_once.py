@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.process.finishing import Finishing
 from gateway.process.turns import Places
 from gateway.rpc.calls import current_call
 
@@ -20,15 +21,12 @@ class FewAtOnce:
         """`seconds` is the longest wait for a place."""
         self._places = Places(count)
         self._seconds = seconds
+        self._finishing = Finishing()
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """A place for the work of the current call. Raises Refused with TOO_BUSY where none becomes free in time."""
-        try:
-            async with asyncio.timeout(self._seconds):
-                await self._places.acquire(current_call().identity.path)
-        except TimeoutError:
-            raise Refused(Reason.REASON_TOO_BUSY) from None
+        await self._acquire()
         try:
             yield
         finally:
@@ -37,12 +35,20 @@ class FewAtOnce:
     async def whole(self, work: Callable[[], Coroutine[None, None, T]]) -> T:
         """The result of work in threads, which nobody interrupts: it keeps its place until it ends.
 
-        Raises as `place`, and as the work.
+        A caller who goes away does not wait for that. Raises as `place`, and as the work.
         """
-        async with self.place():
-            working = asyncio.ensure_future(work())
-            try:
-                return await asyncio.shield(working)
-            except asyncio.CancelledError:  # the caller has gone away
-                await asyncio.gather(working, return_exceptions=True)
-                raise
+        await self._acquire()
+        return await self._finishing.run(self._released_after(work))
+
+    async def _acquire(self) -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._places.acquire(current_call().identity.path)
+        except TimeoutError:
+            raise Refused(Reason.REASON_TOO_BUSY) from None
+
+    async def _released_after(self, work: Callable[[], Coroutine[None, None, T]]) -> T:
+        try:
+            return await work()
+        finally:
+            self._places.release()
