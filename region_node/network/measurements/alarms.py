@@ -189,7 +189,9 @@ def _report(
 ) -> Alarm:
     """Processes a report. Returns its alarm. Raises Refused, before it writes, for an unacceptable one."""
     require_name("external_id", report.external_id)
-    time = _time(report, now, _AHEAD_IN_STREAMS)
+    told_time = _time(report, now, _AHEAD_IN_STREAMS)
+    # A time of the future would let reports outside the stream wait until then.
+    time = told_time if told_time <= now + MAX_CLOCK_ERROR else now
     there = open_alarm(tx, external_key(*sender, report.external_id))
     if report.state == CLEARED:
         if there is None:
@@ -212,7 +214,7 @@ def _report(
     after.service_affecting, after.planned_outage = told.service_affecting, told.planned_outage
     if after != there:
         after.state = UPDATED
-        after.event_time.CopyFrom(report.event_time)
+        after.event_time.CopyFrom(to_timestamp(time))
         after.affected_services[:] = affected_services(context.federation.network, key_of(after.alarmed_object))
         changed(tx, context, after, now)
     return after

@@ -1,0 +1,64 @@
+"""An alarm that a stream dates ahead is followed by true reports outside the stream, and by no earlier ones."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from gateway.api.federation.v1.problem_pb2 import PERCEIVED_SEVERITY_CRITICAL, PERCEIVED_SEVERITY_MAJOR
+from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, AlarmType, NetworkObject
+from gateway.api.region.v1.alarm_service_pb2 import AlarmReport
+from gateway.time.clock import MAX_CLOCK_ERROR, from_timestamp, to_timestamp
+from region_node.network.measurements import alarms
+from region_node.network.measurements.streams import Piece
+from tests.unit.purging import Archive, archive
+from tests.unit.test_fault_operations import START
+
+MINUTE = timedelta(minutes=1)
+SENDER = ("nms", "x")
+RAISED, UPDATED, CLEARED = AlarmState.ALARM_STATE_RAISED, AlarmState.ALARM_STATE_UPDATED, AlarmState.ALARM_STATE_CLEARED
+
+
+def report(state: AlarmState.ValueType, at: datetime) -> AlarmReport:
+    """A report about a link. An update makes it less severe."""
+    return AlarmReport(
+        external_id="a",
+        state=state,
+        alarmed_object=NetworkObject(link="chengdu-guangzhou-1"),
+        alarm_type=AlarmType.ALARM_TYPE_COMMUNICATIONS,
+        perceived_severity=PERCEIVED_SEVERITY_MAJOR if state == UPDATED else PERCEIVED_SEVERITY_CRITICAL,
+        probable_cause="lossOfSignal",
+        event_time=to_timestamp(at),
+    )
+
+
+def by_stream(node: Archive, state: AlarmState.ValueType, at: datetime, ahead: timedelta) -> None:
+    """A stream brings a report, by a clock that is ahead."""
+    assert not alarms.take(node.tx, node.context, SENDER, Piece(0, [report(state, at + ahead)]), at)
+
+
+def by_call(node: Archive, state: AlarmState.ValueType, at: datetime, now: datetime) -> Alarm:
+    """A report outside the stream; returns the alarm after it."""
+    return alarms.report_one(node.tx, node.context, SENDER, report(state, at), now)
+
+
+@pytest.mark.parametrize("states", [[RAISED], [RAISED, UPDATED], [RAISED, CLEARED]], ids=["raised", "updated", "ended"])
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(hours=1)], ids=["true", "ahead"])
+def test_a_later_report_outside_the_stream_is_taken_and_an_earlier_one_changes_nothing(
+    states: list[AlarmState.ValueType], ahead: timedelta
+) -> None:
+    with archive() as node:
+        for minutes, state in enumerate(states):
+            by_stream(node, state, START + minutes * MINUTE, ahead)
+        last = START + (len(states) - 1) * MINUTE
+        follows = RAISED if states[-1] == CLEARED else CLEARED
+        known = by_call(node, follows, last - MINUTE, last + MINUTE)
+        assert known.state == states[-1]
+        assert from_timestamp(known.raise_time) == START, "the time of its receipt"
+        assert by_call(node, follows, last + MINUTE, last + MINUTE).state == follows
+
+
+def test_a_clock_that_is_ahead_by_as_much_as_clocks_may_be_gives_the_time_of_its_events() -> None:
+    with archive() as node:
+        by_stream(node, RAISED, START, MAX_CLOCK_ERROR)
+        known = by_call(node, CLEARED, START, START)
+        assert (known.state, from_timestamp(known.raise_time)) == (RAISED, START + MAX_CLOCK_ERROR)
