@@ -3,7 +3,7 @@
 import asyncio
 import gc
 
-from gateway.process.starting import told_to_stop
+from gateway.process.ending import own_ending
 
 
 def settle_memory() -> None:
@@ -29,6 +29,6 @@ class SettledMemory:
 
         Nothing happens outside a process of its own: there the garbage of others would be kept.
         """
-        if revision != self._revision and told_to_stop.get() is not None:
+        if revision != self._revision and own_ending.get() is not None:
             self._revision = revision
             asyncio.get_running_loop().call_soon(settle_memory)

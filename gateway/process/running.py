@@ -7,18 +7,17 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
+from gateway.process.ending import Ending, own_ending, stop_signal
 from gateway.process.files import replace_file
 from gateway.process.memory import settle_memory
 from gateway.process.open_files import allow_most_open_files
-from gateway.process.starting import StoppedWhileStarting, told_to_stop
+from gateway.process.starting import StoppedWhileStarting
 
 # CPython's default of 5 ms lets the event loop keep the store's writer waiting after each commit.
 SWITCH_INTERVAL = 0.0005
@@ -57,7 +56,7 @@ async def serve(start: Awaitable[Running]) -> None:
     try:
         await running.run_until_stopped()
     finally:
-        if (ending := _ending.get()) is not None:
+        if (ending := own_ending.get()) is not None:
             ending.begin()
         await running.stop()
 
@@ -69,28 +68,6 @@ def show_port(file: Path | None, port: int, rest: contextlib.AsyncExitStack) -> 
         rest.callback(file.unlink, missing_ok=True)
 
 
-class _Ending:
-    """The end of a process: it takes `STOP_SECONDS` at most, whatever still runs."""
-
-    def __init__(self) -> None:
-        self._giving_up = threading.Timer(STOP_SECONDS, _give_up)  # the event loop itself may wait for a thread
-        self._giving_up.daemon = True
-        self._has_begun = False
-
-    def begin(self) -> None:
-        """The process has to end. The first call counts."""
-        if not self._has_begun:
-            self._has_begun = True
-            self._giving_up.start()
-
-    def over(self) -> None:
-        """All is closed."""
-        self._giving_up.cancel()
-
-
-_ending: ContextVar[_Ending | None] = ContextVar("_ending", default=None)  # of a process that `run_process` runs
-
-
 def _give_up() -> None:
     _log.error("not closed in %d s; the next start takes up what was left", STOP_SECONDS)
     logging.shutdown()
@@ -100,7 +77,7 @@ def _give_up() -> None:
 async def wait_for_stop() -> None:
     """Returns when the started process receives SIGTERM or SIGINT; at once if it has received one before."""
     settle_memory()
-    stop = told_to_stop.get() or asyncio.Event()
+    stop = stop_signal()
     loop = asyncio.get_running_loop()
     for number in _STOPPING:
         loop.add_signal_handler(number, stop.set)
@@ -121,18 +98,16 @@ async def run_until_stopped(loops: Collection["asyncio.Task[None]"]) -> None:
         raise RuntimeError(f"{task.get_name()} has ended by itself")
 
 
-async def _remembering(main: Callable[[], Coroutine[Any, Any, None]], ending: _Ending) -> None:
+async def _remembering(main: Callable[[], Coroutine[Any, Any, None]], ending: Ending) -> None:
     """Runs `main`, and remembers a stop signal that arrives during its start.
 
     A second signal ends the process there.
     """
-    stop = asyncio.Event()
-    told_to_stop.set(stop)
-    _ending.set(ending)
+    own_ending.set(ending)
     loop = asyncio.get_running_loop()
 
     def told() -> None:
-        stop.set()
+        ending.told.set()
         ending.begin()
         for number in _STOPPING:
             loop.remove_signal_handler(number)
@@ -148,7 +123,7 @@ def run_process(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(GARBAGE_THRESHOLD)
     allow_most_open_files()
-    ending = _Ending()
+    ending = Ending(STOP_SECONDS, _give_up)
     try:
         uvloop.run(_remembering(main, ending))
     finally:

@@ -4,17 +4,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from typing import TypeVar
 
 from gateway.errors import Refused, is_temporary
+from gateway.process.ending import stop_signal
 
 TRY_AGAIN = 1.0  # seconds between two tries of a step
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-
-told_to_stop: ContextVar[asyncio.Event | None] = ContextVar("told_to_stop", default=None)
-"""Set once the process has received a stop signal; None outside a process of its own."""
 
 
 class StoppedWhileStarting(Exception):
@@ -26,7 +23,7 @@ async def persistently(step: Callable[[], Awaitable[T]]) -> T:
 
     Raises StoppedWhileStarting on a stop signal, and Refused for a permanent refusal.
     """
-    stop = told_to_stop.get() or asyncio.Event()
+    stop = stop_signal()
     while True:
         try:
             return await step()

@@ -10,8 +10,11 @@ import pytest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import running, starting
+from gateway.process.ending import Ending, own_ending
 from gateway.process.running import run_until_stopped, stop_tasks
-from gateway.process.starting import StoppedWhileStarting, persistently, told_to_stop
+from gateway.process.starting import StoppedWhileStarting, persistently
+
+PATIENCE_S = 60.0
 
 
 async def for_ever() -> None:
@@ -71,11 +74,11 @@ def test_a_step_of_the_start_is_tried_again_until_it_is_done(monkeypatch: pytest
 
 def test_a_start_that_is_told_to_stop_is_not_tried_again() -> None:
     async def scenario() -> None:
-        stop = asyncio.Event()
-        told_to_stop.set(stop)
+        ending = Ending(0.0, lambda: None)
+        own_ending.set(ending)
 
         async def step() -> None:
-            stop.set()
+            ending.told.set()
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
 
         await persistently(step)
@@ -105,3 +108,12 @@ def test_serving_within_another_process_sets_no_time_for_its_end() -> None:
     with pytest.raises(ConnectionError):
         asyncio.run(serve())
     assert not [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
+
+
+def test_the_time_of_an_end_begins_once_however_often_a_process_is_to_end() -> None:
+    given_up = threading.Semaphore(0)
+    ending = Ending(0.0, given_up.release)
+    for _ in range(3):
+        ending.begin()
+    assert given_up.acquire(timeout=PATIENCE_S)
+    assert not given_up.acquire(blocking=False)

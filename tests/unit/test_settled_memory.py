@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from gateway.process import memory
+from gateway.process.ending import Ending, own_ending
 from gateway.process.memory import SettledMemory
-from gateway.process.starting import told_to_stop
 
 # A configuration that refers to itself: only a collection removes it.
 REVISIONS = """
@@ -42,7 +42,7 @@ def count_of_settlements(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_each_revision_is_settled_once_and_the_one_at_the_start_not_again(settled: list[int]) -> None:
     async def scenario() -> list[int]:
-        told_to_stop.set(asyncio.Event())
+        own_ending.set(Ending(0.0, lambda: None))
         noted, counts = SettledMemory(3), []
         for revision in (3, 4, 4, 4, 5, 5):
             noted.note(revision)
