@@ -2,7 +2,7 @@
 
 import inspect
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Concatenate, Generic, Protocol, TypeVar
 
@@ -93,11 +93,15 @@ class Asking(Generic[L]):
 
     def ask_all(self, rpc: "Rpc[Q, A]", request: Q) -> A:
         """As `ask`, all pages of a list in one answer."""
-        whole, *further = pages(lambda asked: self.ask(rpc, asked), request)
+        whole, *further = self.ask_pages(rpc, request)
         for page in further:
             whole.ClearField("next_page_token")
             whole.MergeFrom(page)  # the rows of lists are added
         return whole
+
+    def ask_pages(self, rpc: "Rpc[Q, A]", request: Q) -> Iterator[A]:
+        """As `ask`, the pages of a list, each asked for when the caller needs it."""
+        return pages(lambda asked: self.ask(rpc, asked), request)
 
     def filled(self, request: Q) -> Q:
         """Returns the request with the shared options set, as far as it has fields for them."""

@@ -108,8 +108,8 @@ def statement(asking: Asking, approval_id: str, number: str, out: Path | None) -
       region-node approvals statement approval-1796000000000001 --number +8619851000001 --out zhao.statement
     """
     request = api.ListApprovalsRequest(page_size=_PAGE)
-    found = asking.ask_all(lambda channel: ApprovalServiceStub(channel).ListApprovals, request)
-    approval = next((each for each in found.approvals if each.id == approval_id), None)
+    pages = asking.ask_pages(lambda channel: ApprovalServiceStub(channel).ListApprovals, request)
+    approval = next((each for page in pages for each in page.approvals if each.id == approval_id), None)
     if approval is None or approval.act != ApprovalAct.APPROVAL_ACT_LEGAL_DUTY_READING:
         leave(translated("{id} is no reading by legal duty that somebody has asked for.", id=approval_id), REFUSED)
     reading = DutyReading(number, approval.purpose, approval.reference, approval.proposer)
