@@ -43,6 +43,10 @@ async def answer_each(
         if refused is not None:
             raise refused
 
+    def give_all_back(_: "asyncio.Task[None]") -> None:
+        for places, taken in held.items():
+            places.give_back(taken)
+
     answering = asyncio.get_running_loop().create_task(answer_all())
     answering.add_done_callback(lambda _: answered.put_nowait(None))
     try:
@@ -54,9 +58,8 @@ async def answer_each(
         await answering
     finally:
         answering.cancel()
+        answering.add_done_callback(give_all_back)  # also where the caller is cancelled once more
         await asyncio.gather(answering, return_exceptions=True)
-        for places, taken in held.items():
-            places.give_back(taken)
 
 
 class Places:

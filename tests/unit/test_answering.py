@@ -11,6 +11,7 @@ from gateway.errors import Refused
 from region_node.node.answering import Places, answer_each, at_most
 
 AT_ONCE = 4
+PATIENCE_S = 60.0
 
 
 class Requests:
@@ -166,5 +167,32 @@ def test_a_stream_that_ends_leaves_its_places_to_the_others_that_share_them() ->
             await settle()
             assert others.read == AT_ONCE + 1
             assert await first in (1, 2)
+
+    asyncio.run(run())
+
+
+def test_a_stream_that_is_cancelled_again_while_it_ends_gives_its_places_back() -> None:
+    async def run() -> None:
+        places, ends = Places(1), asyncio.Event()
+
+        async def end_slowly(_: int) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await ends.wait()
+
+        async def read() -> None:
+            async for _ in answer_each(aiter(Requests(1)), end_slowly, lambda _: (places, 1)):
+                pass
+
+        reading = asyncio.create_task(read())
+        await settle()
+        for _ in range(2):
+            reading.cancel()
+            await settle()
+        ends.set()
+        await asyncio.wait([reading])
+        async with asyncio.timeout(PATIENCE_S):
+            assert await places.take(1) == 1
 
     asyncio.run(run())
