@@ -1,6 +1,6 @@
 """A joint order that opens a line: the region of the item checks it at the survey, and opens it once with its test."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -13,7 +13,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
 from gateway.federation import catalogue
 from gateway.store.port import Transaction
-from region_node.business.joint import rules, saga, working
+from region_node.business.joint import lines, openings, rules, saga, working
 from region_node.customers.identities import customer_known_by, note_identity
 from region_node.customers.rows import CustomerRow, Line, find_customer, insert_customer, insert_line
 from region_node.customers.rows import line_of as line_with_id
@@ -34,6 +34,7 @@ CHOSEN: Mapping[str, Mapping[str, str]] = {
 KINDS = {"TRANSFER": LineKind.LINE_KIND_MOBILE, "BB_MOVE": LineKind.LINE_KIND_BROADBAND}
 HOLDERS = {"TRANSFER": ("NEW_OWNER_ID", "Li Si", ""), "BB_MOVE": ("BIZ_LIC", "ACME", "1 Main Street")}
 ITEMS = {"TRANSFER": ("take", "give"), "BB_MOVE": ("install", "remove")}
+ADOPT = rules.adopt
 TEST = WorkOnJointOrderRequest(reach=JointMilestoneKind.JOINT_MILESTONE_KIND_TEST)
 
 
@@ -159,6 +160,73 @@ def test_a_holder_whose_paper_is_on_file_at_the_old_home_has_a_new_line_by_it(fe
     assert (course.order().state, len(opened(course))) == (saga.COMPLETED, 1)
 
 
+def _drop_mark(item: JointItem, told: JointItem) -> None:
+    """As a leading region does that does not know who has checked papers."""
+    ADOPT(item, told)
+    item.ClearField("papers_checked")
+
+
+def _check_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "adopt", _drop_mark)
+    monkeypatch.setattr(lines, "identifying", lambda _: ())
+
+
+def _ask_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "adopt", _drop_mark)
+    monkeypatch.setattr(saga, "_waits_for_papers", lambda *_: False)
+
+
+@pytest.mark.parametrize("as_before", [_check_nothing, _ask_all_at_once], ids=["the old home", "the leading region"])
+def test_a_region_opens_no_line_by_a_paper_that_a_home_of_an_older_version_may_not_have_checked(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch, as_before: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    as_before(monkeypatch)
+    give_line(federation)
+    course = order_of(federation, "BB_MOVE")
+    course.submit(code=[on_file(course, LINE.customer_id)])
+    assert _item(course, "install").error.reason == Reason.REASON_DOCUMENT_NOT_ON_FILE
+    assert (course.order().state, line_of(course).promised_to) == (saga.FAILED, "")
+
+
+def test_a_region_of_an_older_version_refuses_the_paper_on_file_at_the_old_home_which_has_checked_it(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openings, "_is_checked_by_home", lambda *_: False)
+    give_line(federation)
+    course = order_of(federation, "BB_MOVE")
+    course.submit(code=[on_file(course, LINE.customer_id)])
+    assert _item(course, "remove").papers_checked
+    assert _item(course, "install").error.reason == Reason.REASON_DOCUMENT_NOT_ON_FILE
+
+
+def test_the_word_of_a_region_that_is_not_the_home_of_the_number_counts_for_no_paper(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_line(federation)
+    course = order_of(federation, "BB_MOVE")
+    course.is_held_back = lambda content: content.id.endswith(f"/reserve>{OTHER}")
+    course.submit(code=[on_file(course, LINE.customer_id)])
+    plan = course.contexts[OTHER].federation.number_plan
+    monkeypatch.setattr(type(plan), "home_of", lambda *_: LEADER)
+    course.is_held_back = lambda content: False
+    course.deliver()
+    assert _item(course, "install").error.reason == Reason.REASON_DOCUMENT_NOT_ON_FILE
+
+
+def test_the_region_of_the_new_line_is_asked_once_the_home_of_the_ended_one_has_checked_the_papers_on_file(
+    federation: Federation,
+) -> None:
+    give_line(federation)
+    course = order_of(federation, "BB_MOVE")
+    course.is_held_back = lambda content: content.id.endswith(f"/reserve>{HOME}")
+    course.submit(code=[on_file(course, LINE.customer_id)])
+    assert [each.region for each in course.order().awaiting] == [HOME]
+    course.is_held_back = lambda content: False
+    course.deliver()
+    assert [each.region for each in course.order().awaiting] == [OTHER, HOME]
+    assert [each.papers_checked for each in course.order(OTHER).items] == [False, True]
+
+
 def test_a_paper_other_than_the_one_on_file_opens_no_line_and_that_of_a_new_owner_has_to_be_on_file(
     federation: Federation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,8 +237,9 @@ def test_a_paper_other_than_the_one_on_file_opens_no_line_and_that_of_a_new_owne
     forged.verifier = "another-clerk"
     moved.submit(code=[forged])
     transferred.submit(code=[on_file(transferred, "li-si", "NEW_OWNER_ID")])
-    for course in (moved, transferred):
-        assert _item(course, ITEMS[course.business][0]).error.reason == Reason.REASON_DOCUMENT_NOT_ON_FILE
+    refused = [(_item(moved, "remove"), "PROOF_NOT_OF_NUMBER"), (_item(transferred, "take"), "DOCUMENT_NOT_ON_FILE")]
+    assert [reason_name(item.error.reason) for item, _ in refused] == [reason for _, reason in refused]
+    assert (moved.order().state, opened(moved)) == (saga.FAILED, [])
 
 
 @pytest.mark.slow

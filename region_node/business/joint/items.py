@@ -135,6 +135,7 @@ def _take_in(
     item, hold_until = JointItem(), from_timestamp(order.hold_until_time)
     item.CopyFrom(requested)
     item.ClearField("verify_until_time")
+    item.ClearField("papers_checked")
     item.state = rules.ACKNOWLEDGED  # its versions go on behind those that the leading region has heard of
     item.ends_line = lines.is_ending(context, order, item)
     item.opens_line = openings.is_opening(context, order, item)
@@ -142,6 +143,7 @@ def _take_in(
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the catalogue has no such end of a line")
     if verb == saga.RESERVE:
         problem = lines.problem_of(tx, context, order, item, now)
+        item.papers_checked = item.ends_line and problem is None
         rules.survey(item, hold_until, now, None if problem is None else lasting(problem))
         if problem is not None and item.ends_line:
             count_failure(tx, dealer_of(order), now, problem.reason)

@@ -11,12 +11,12 @@ from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind, Join
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointPlace
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Applicant, Document, LocalizedText
+from gateway.api.types.v1.types_pb2 import Applicant, LocalizedText
 from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp
-from region_node.business.joint import templates
+from region_node.business.joint import saga, templates
 from region_node.business.joint.rows import work_id
 from region_node.business.orders.business import Situation, line_to_open
 from region_node.business.orders.context import OrderContext
@@ -30,7 +30,6 @@ from region_node.business.orders.new_lines import (
 )
 from region_node.business.orders.rules import read_characteristics
 from region_node.customers.documents.register import require_on_file
-from region_node.customers.documents.rows import find_document
 from region_node.customers.documents.rules import require_documents
 from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.rows import line_at_rest, line_of
@@ -146,20 +145,22 @@ def _require_possible(
         create_time=order.create_time,
     )
     paper = holder_document(opening.request)
-    if not _is_checked_by_other_home(tx, context, order.request, new_line, paper):
+    if not _is_checked_by_home(context, order, new_line):
         require_on_file(tx, context, [paper], None, now)
     situation = OrderContext(context, {}).situation(tx, opening, values, line_to_open(opening), now)
     require_openable(situation, new_line.kind)
     return situation, new_line.kind
 
 
-def _is_checked_by_other_home(
-    tx: Transaction, context: RegionContext, request: OrderRequest, new_line: JointNewLine, paper: Document
-) -> bool:
-    """Whether the paper is for the home of the line that the order ends: of the same holder, and not on file here."""
-    business = context.federation.business(request.business)
-    is_of_both = templates.ending(business) is not None and not new_line.holder_document
-    return is_of_both and find_document(tx, paper.document_id) is None
+def _is_checked_by_home(context: RegionContext, order: JointOrder, new_line: JointNewLine) -> bool:
+    """Whether the home of the line that the order ends says that it has checked the papers of its holder.
+
+    The leading region passes this on. A false word gains it nothing: it attests papers that are on no file, too.
+    """
+    found = templates.ending(context.federation.business(order.request.business))
+    item = None if found is None or new_line.holder_document else saga.item_of(order, found[0].id)
+    home = context.federation.number_plan.home_of(order.request.number)
+    return item is not None and item.papers_checked and item.region == home
 
 
 def _request_of_holder(request: OrderRequest, new_line: JointNewLine) -> OrderRequest:

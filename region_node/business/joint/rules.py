@@ -132,6 +132,7 @@ def has_wait_within(item: JointItem, end: Timestamp) -> bool:
 def adopt(item: JointItem, told: JointItem) -> None:
     """Takes over the part of an item that its region decides."""
     item.state, item.version = told.state, told.version
+    item.papers_checked = told.papers_checked
     item.change_time.CopyFrom(told.change_time)
     item.ClearField("error")
     if told.HasField("error"):

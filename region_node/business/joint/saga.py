@@ -27,6 +27,7 @@ from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused
 from gateway.time.clock import BETWEEN_TRUSTED, from_timestamp, to_timestamp
 from region_node.business.joint import rules
+from region_node.customers.documents.rules import identifying
 from region_node.requests.checks import error_of
 
 SURVEYING = JointOrderState.JOINT_ORDER_STATE_SURVEYING
@@ -145,6 +146,8 @@ def is_notable(order: JointOrder, told: JointItem) -> bool:
     """Whether a report can bring the order on: by a milestone or an end. Others are only the receipt of a step."""
     item = item_of(order, told.id)
     if item is None or told.state not in _RECEIPTS or item.state == rules.HELD or told.error != item.error:
+        return True
+    if not item.version and any(_waits_for_papers(order, each) for each in order.items):
         return True
     return _reached(told) > _reached(item)
 
@@ -336,10 +339,20 @@ def _wanted(order: JointOrder, item: JointItem) -> JointVerb.ValueType:
     """The step to request of an item; unspecified for none."""
     if item.decision == COMMIT:
         wanted = BEGIN if _may_begin(order, item) else JointVerb.JOINT_VERB_COMMIT
+    elif item.decision == RELEASE:
+        wanted = GIVE_UP
     else:
-        wanted = GIVE_UP if item.decision == RELEASE else RESERVE
+        wanted = JointVerb.JOINT_VERB_UNSPECIFIED if _waits_for_papers(order, item) else RESERVE
     is_new = wanted > item.requested and not (wanted == GIVE_UP and item.state in _GONE)
     return wanted if is_new else JointVerb.JOINT_VERB_UNSPECIFIED
+
+
+def _waits_for_papers(order: JointOrder, item: JointItem) -> bool:
+    """Whether an item is requested later, once the home of the ended line has checked the papers on file."""
+    if item.requested or not item.opens_line:
+        return False
+    is_on_file = any(each.document_id for each in identifying(order.request.documents))
+    return is_on_file and any(each.ends_line and each.state == rules.ACKNOWLEDGED for each in order.items)
 
 
 def _may_begin(order: JointOrder, item: JointItem) -> bool:
@@ -366,7 +379,7 @@ def _open(order: JointOrder) -> Sequence[tuple[JointItem, JointMilestone]]:
 def _is_awaited(order: JointOrder, item: JointItem) -> bool:
     """Whether the region of an item has to reach its next milestone now."""
     if order.state == SURVEYING:
-        return item.state in (rules.ACKNOWLEDGED, rules.SURVEYING)
+        return item.state in (rules.ACKNOWLEDGED, rules.SURVEYING) and not _waits_for_papers(order, item)
     is_at_work = item.requested == BEGIN and item.state != rules.COMPLETED
     return item.decision == COMMIT and (is_at_work or item.state == rules.HELD)
 

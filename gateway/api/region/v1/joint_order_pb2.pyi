@@ -359,6 +359,7 @@ class JointItem(_message.Message):
     OPENS_LINE_FIELD_NUMBER: _builtins.int
     OPENED_NUMBER_FIELD_NUMBER: _builtins.int
     VERIFY_UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    PAPERS_CHECKED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Item id, unique in the order, for example `access-2`."""
     region: _builtins.str
@@ -382,6 +383,10 @@ class JointItem(_message.Message):
     opened_number: _builtins.str
     """Number of the line that the item has opened, E.164 with the plus sign. Set in reads at the region of the item alone,
     while the customer of that line is active there.
+    """
+    papers_checked: _builtins.bool
+    """True if the region of an item that ends the line took it in with good papers of the holder, as far as they are on
+    file. Other regions rely on it where that region is the home of the number; unset of an older version.
     """
     @_builtins.property
     def relations(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.JointRelation]:
@@ -429,10 +434,11 @@ class JointItem(_message.Message):
         opens_line: _builtins.bool = ...,
         opened_number: _builtins.str = ...,
         verify_until_time: _timestamp_pb2.Timestamp | None = ...,
+        papers_checked: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "change_time", b"change_time", "error", b"error", "verify_until_time", b"verify_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "begin_time", b"begin_time", "change_time", b"change_time", "decision", b"decision", "ends_line", b"ends_line", "error", b"error", "id", b"id", "milestones", b"milestones", "opened_number", b"opened_number", "opens_line", b"opens_line", "place", b"place", "region", b"region", "relations", b"relations", "requested", b"requested", "state", b"state", "verify_until_time", b"verify_until_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "begin_time", b"begin_time", "change_time", b"change_time", "decision", b"decision", "ends_line", b"ends_line", "error", b"error", "id", b"id", "milestones", b"milestones", "opened_number", b"opened_number", "opens_line", b"opens_line", "papers_checked", b"papers_checked", "place", b"place", "region", b"region", "relations", b"relations", "requested", b"requested", "state", b"state", "verify_until_time", b"verify_until_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
