@@ -56,6 +56,7 @@ _CROWDED = (
     Reason.REASON_CALLS_TOO_MANY,
     Reason.REASON_CONNECTIONS_TOO_MANY,
     Reason.REASON_SERVER_CALLS_TOO_MANY,
+    Reason.REASON_TOO_BUSY,
 )
 _CROWDED_KEPT = CALLS  # refusals, of each number of calls that one caller may have in a flood
 _CROWDED_LENGTH = 256  # characters of the parameters of one: a server that passes a peer's refusal on keeps no long one
@@ -456,5 +457,5 @@ def _is_short(refused: Refused) -> bool:
 
 @lru_cache(_CROWDED_KEPT)
 def _crowded(reason: Reason.ValueType, **parameters: str) -> grpc.Status:
-    """The status of a refusal for want of places: where calls come in a flood, it is told many times a second."""
+    """The status of a refusal for want of room: where calls come in a flood, it is told many times a second."""
     return rpc_status.to_status(to_status(Refused(reason, **parameters)))

@@ -4,11 +4,13 @@ A path shows hashes of neighbours. Each leaf has a random salt, so that nobody c
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 SALT_BYTES = 16
 _MOST_LEAVES = 65_535  # a proof tells size and place in 2 bytes each
 _HASH_BYTES = 32
+_REMEMBERED = 256  # nodes above leaves: those of two batches are verified one content after the other
 
 
 def leaf(salt: bytes, content: bytes) -> bytes:
@@ -50,10 +52,16 @@ def root_of(leaf: bytes, index: int, size: int, path: bytes) -> bytes | None:
         if index % 2 or index < last:
             neighbour = path[position : position + _HASH_BYTES]
             position += _HASH_BYTES
-            found = _node(neighbour, found) if index % 2 else _node(found, neighbour)
+            found = _node_again(neighbour, found) if index % 2 else _node_again(found, neighbour)
         index, last = index // 2, last // 2
     return found if position == len(path) else None
 
 
 def _node(left: bytes, right: bytes) -> bytes:
     return sha256(b"\1" + left + right).digest()
+
+
+@lru_cache(_REMEMBERED)
+def _node_again(left: bytes, right: bytes) -> bytes:
+    # The paths of one tree meet: most nodes on the way of a leaf are those of its neighbours' ways.
+    return _node(left, right)

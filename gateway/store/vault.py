@@ -4,7 +4,6 @@ A subject is a unit of erasure: a customer, a number, or the envelopes about one
 After the destruction of the subject's row nobody can read them, wherever a copy is.
 """
 
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -128,7 +127,9 @@ def index_of(tx: Transaction, kind: str, value: str) -> str:
 
     `kind` keeps equal values of different kinds apart, for example `number` and `identity document`.
     """
-    return hmac.digest(_keys(tx).set.index.secret, f"{kind}\0{value}".encode(), "sha256").hex()
+    keyed = _keys(tx).set.index.keyed_hash.copy()
+    keyed.update(f"{kind}\0{value}".encode())
+    return keyed.hexdigest()
 
 
 def key_wanted(subject: str) -> Wanted:
