@@ -42,6 +42,7 @@ from tests.bench.requirements import BUILD, Needs, ready, working_directory
 from tests.bench.results import CHAIN, ORDERS
 from tests.bench.running import chain_client, running
 from tests.bench.sharing import granted_reading
+from tests.bench.table import refusals_told
 
 _WIDTH = 120  # columns
 _PACKED_PER_SECOND = 500  # orders, for each second that another load has in a round
@@ -93,20 +94,15 @@ def measure(federations: Sequence[LocalFederation], directory: Path, rounds: int
         chain = stack.enter_context(chain_client(directory / "chain", clients[-1].ready))
         windows = {callers: windows_of((chain, *clients), callers, rounds, seconds) for callers in LEVELS}
     business = uvloop.run(beside_bare(federations, directory / "bare", rounds, seconds))
-    return [
-        {
-            **level_ratios(
-                [
-                    Level(callers, [Round(each[0], each[number]) for each in measured])
-                    for callers, measured in windows.items()
-                ],
-                ORDERS,
-                ORDERS,
-                CHAIN,
-            ),
-            **business_ratios(business[number - 1]),
-        }
+    levels = [
+        [Level(callers, [Round(each[0], each[number]) for each in measured]) for callers, measured in windows.items()]
         for number in range(1, len(federations) + 1)
+    ]
+    for line in refusals_told(levels[-1]):
+        click.echo(line)
+    return [
+        {**level_ratios(of_one, ORDERS, ORDERS, CHAIN), **business_ratios(each)}
+        for of_one, each in zip(levels, business, strict=True)
     ]
 
 

@@ -65,6 +65,8 @@ class OrderWork:
         random.Random(customers).shuffle(self._lines)  # else neighbours in the order of their making come together
         run = secrets.token_hex(4)
         self._ids = (f"{run}-{number}" for number in itertools.count())
+        self.refused = 0
+        """The orders that had no room."""
 
     def callers(self, count: int) -> Sequence[Call]:
         """See Work."""
@@ -80,7 +82,10 @@ class OrderWork:
         }
 
     def _clerk(self, first: int, step: int) -> Clerk:
-        return Clerk(self._orders, self._lines[first::step], self._ids)
+        return Clerk(self._orders, self._lines[first::step], self._ids, self._count_refused)
+
+    def _count_refused(self) -> None:
+        self.refused += 1
 
 
 class LinesWork:
@@ -201,12 +206,15 @@ class LoadClient(ClientProcess):
         return Window(**json.loads(self.answer()))
 
 
-async def obey(work: Work, ready: dict[str, int], servers: Sequence[int]) -> None:
-    """Reads commands until the input ends."""
+async def obey(
+    work: Work, ready: dict[str, int], servers: Sequence[int], refused: Callable[[], int] = lambda: 0
+) -> None:
+    """Reads commands until the input ends. `refused` gives the number of the calls that had no room."""
     print(json.dumps(ready), flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
-        command = json.loads(line)
+        command, before = json.loads(line), refused()
         window = await run_window(work, command["callers"], command["seconds"], servers)
+        window = dataclasses.replace(window, refused=refused() - before)
         print(json.dumps(dataclasses.asdict(window)), flush=True)
 
 
@@ -250,7 +258,7 @@ def orders(endpoint: str, server_name: str, certificate: Path, customers: int, s
     async def run() -> None:
         async with Dialer(credentials_in(certificate), SystemClock()).dial(endpoint, server_name) as channel:
             work = OrderWork(channel, customers)
-            await obey(work, await work.sizes(), servers)
+            await obey(work, await work.sizes(), servers, lambda: work.refused)
 
     uvloop.run(run())
 

@@ -66,10 +66,18 @@ def all_lines(region: str = HOME, customers: int = CUSTOMERS) -> list[Line]:
 class Clerk:
     """Submits one order after the other, for lines of its own: first all are suspended, then all resumed."""
 
-    def __init__(self, orders: "OrderServiceStub", lines: Sequence[Line], ids: Iterator[str]) -> None:
+    def __init__(
+        self,
+        orders: "OrderServiceStub",
+        lines: Sequence[Line],
+        ids: Iterator[str],
+        refused: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`refused` is called each time that an order has no room."""
         self._orders = orders
         self._lines = itertools.cycle(lines)
         self._ids = ids
+        self._refused = refused
 
     async def call(self) -> None:
         """Sends one order. Raises OrderNotCompleted."""
@@ -79,7 +87,7 @@ class Clerk:
         """Sends one order; returns the request and the completed order. Raises OrderNotCompleted."""
         line = next(self._lines)
         request = submission(next(self._ids), line)
-        response = await with_room(lambda: self._orders.SubmitOrder(request, timeout=WAIT + 5))
+        response = await with_room(lambda: self._orders.SubmitOrder(request, timeout=WAIT + 5), self._refused)
         if response.order.state != OrderState.ORDER_STATE_COMPLETED:
             state = OrderState.Name(response.order.state)
             raise OrderNotCompleted(f"{response.order.id} is {state}: {response.order.error}")
@@ -87,8 +95,11 @@ class Clerk:
         return request, response
 
 
-async def with_room(call: Callable[[], Awaitable[T]]) -> T:
-    """The answer to a call, which is made until there is room for it. Raises AioRpcError for any other refusal."""
+async def with_room(call: Callable[[], Awaitable[T]], told: Callable[[], None] = lambda: None) -> T:
+    """The answer to a call, which is made until there is room for it; `told` is called each time that there is none.
+
+    Raises AioRpcError for any other refusal.
+    """
     failures = 0
     while True:
         try:
@@ -97,6 +108,7 @@ async def with_room(call: Callable[[], Awaitable[T]]) -> T:
             refused = from_rpc_error(error)
             if refused is None or refused.reason not in REFUSED_FOR_LOAD:
                 raise
+            told()
             failures += 1
             seconds = pause(failures, failure_of(error).retry_after)
         await asyncio.sleep(seconds)

@@ -26,6 +26,8 @@ class Window:
     client_cpu: float
     busy: float
     """Processor time of everything on the machine, in seconds."""
+    refused: int = 0
+    """Calls that had no room. Each is made again after a pause, in which its caller brings nothing."""
 
     @property
     def throughput(self) -> float:
@@ -67,6 +69,12 @@ class Level:
     def others(self) -> "Spread":
         """How many processors other processes kept busy: with much more than none the ratios say little."""
         return Spread.of([window.others for each in self.rounds for window in (each.base, each.measured)])
+
+    @property
+    def refused(self) -> float:
+        """The calls of the measured load that had no room, for each one that was done."""
+        measured = [each.measured for each in self.rounds]
+        return sum(each.refused for each in measured) / sum(each.calls for each in measured)
 
 
 @dataclass(frozen=True)
@@ -180,6 +188,7 @@ def report(levels: Sequence[Level], base: str, measured: str) -> Report:
         base: _figures(levels, lambda each: each.base),
         measured: _figures(levels, lambda each: each.measured),
         "others_processors": {str(level.callers): level.others.plain() for level in levels},
+        "refused_per_call": {str(level.callers): round(level.refused, 3) for level in levels},
         "units": {figure.name: figure.unit for figure in FIGURES},
     }
 

@@ -25,7 +25,7 @@ def table(levels: Sequence[Level], title: str, base: str, measured: str) -> Tabl
     shown = Table(
         title=title,
         title_justify="left",
-        caption=disturbed,
+        caption="\n".join([disturbed, *refusals_told(levels)]),
         caption_justify="left",
     )
     for heading in ("callers", "figure", f"(a) {base}", f"(b) {measured}", "b/a", "min", "max"):
@@ -44,6 +44,16 @@ def table(levels: Sequence[Level], title: str, base: str, measured: str) -> Tabl
                 end_section=index == len(FIGURES) - 1,
             )
     return shown
+
+
+def refusals_told(levels: Sequence[Level]) -> list[str]:
+    """A line for each level at which calls of the measured load had no room.
+
+    Their callers pause: fewer calls share a commit, and a window ends later.
+    """
+    return [
+        f"{each.callers} callers: {each.refused:.2f} refusals for each call done" for each in levels if each.refused
+    ]
 
 
 def suspension_table(suspensions: Sequence[Suspension]) -> Table:

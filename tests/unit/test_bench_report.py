@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from tests.bench.processor_time import busy_seconds, processor_seconds
 from tests.bench.report import FIGURES, Comparison, Level, Round, Spread, Window, percentile, report
 from tests.bench.results import EngineResult, Results
 from tests.bench.suspension import Suspension
-from tests.bench.table import business_table, suspension_table, table
+from tests.bench.table import business_table, refusals_told, suspension_table, table
 
 
 def window(calls: int, *, seconds: float = 2.0, p50: float = 0.01, servers_cpu: float = 1.0) -> Window:
@@ -50,6 +51,12 @@ def test_what_others_used_is_what_is_left_of_the_machine_s_time() -> None:
     assert window(400, seconds=2.0, servers_cpu=1.6).others == 0, "clocks of two files: never less than nothing"
     level = Level(1, [Round(window(400, servers_cpu=1.5), window(400)), Round(window(400), window(400))])
     assert level.others == Spread(median=0.25, low=0.0, high=0.25)
+
+
+def test_the_table_tells_the_calls_that_had_no_room_for_each_one_that_was_done() -> None:
+    crowded = Level(128, [Round(window(1000), replace(window(400), refused=100)), Round(window(1000), window(400))])
+    assert crowded.refused == 0.125
+    assert refusals_told([Level(32, ROUNDS), crowded]) == ["128 callers: 0.12 refusals for each call done"]
 
 
 def test_a_ratio_is_taken_within_a_round_and_its_median_over_the_rounds() -> None:
