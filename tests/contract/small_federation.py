@@ -44,6 +44,8 @@ CONFIGURATION = shipped_configuration()
 FEDERATION = CONFIGURATION.federation
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
+LIFE = timedelta(days=2)
+"""Of certificates from `NOW` on: a run of all tests ends before they do."""
 CLOCK = SystemClock()
 SERVICE = federation_pb2.DESCRIPTOR.services_by_name["FederationService"]
 NOTHING_LISTENS = "127.0.0.1:1"
@@ -55,11 +57,10 @@ class Certificates:
     def __init__(self, root: Path) -> None:
         self._root = root
         self.authority = new_authority()
-        self._now = datetime.now(UTC)  # a run of the tests may have lasted for half an hour
 
     def issue(self, path: str, by: Authority | None = None) -> CertificateSet:
         identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
-        return (by or self.authority).issue(identity, self._now - HOUR, self._now + HOUR)
+        return (by or self.authority).issue(identity, NOW - HOUR, NOW + LIFE)
 
     def credentials(self, path: str) -> Credentials:
         directory = self._root / path.replace("/", "_")
@@ -68,7 +69,7 @@ class Certificates:
 
 
 def new_authority() -> Authority:
-    return Authority.create(FEDERATION, NOW - HOUR, NOW + 3 * HOUR)
+    return Authority.create(FEDERATION, NOW - HOUR, NOW + 3 * LIFE)
 
 
 class Coordinator(FederationServiceServicer):

@@ -46,7 +46,7 @@ from tests.contract.coordinators import (
     run,
     told,
 )
-from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, HOUR, NOW, Certificates
+from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, HOUR, LIFE, NOW, Certificates
 from tests.keys import region_keys
 
 
@@ -113,28 +113,30 @@ async def stream_refused(watching: Watching) -> str:
 def test_a_region_that_invents_processes_and_revisions_fills_neither_chain_nor_log_nor_memory(
     certificates: Certificates, data: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    started = time.monotonic()
+
+    def allowed() -> float:
+        """Of a slow machine the bound allows more, since it is one for a time."""
+        return 2 * ENDPOINTS_PER_REGION * (1 + (time.monotonic() - started) / NEWCOMERS_SECONDS)
+
     async def scenario() -> None:
         sichuan = keys_of(certificates, "sichuan")
         async with federation(certificates, data, clock=CLOCK) as it:
             await it.apply()
-            before, outcomes = len(it.audit_rows()), Counter[str]()
+            before, outcomes = len(it.audit_rows()), Counter[tuple[str, bool]]()
             for number in range(6 * ENDPOINTS_PER_REGION):
                 request = join_request(sichuan, f"127.0.0.1:{10_000 + number}")
                 request.federation_revision = 1_000 + number
                 request.node_time.FromDatetime(CLOCK.now() + timedelta(minutes=5))
                 for request.leaving in (False, True):
-                    outcomes[await outcome(it.join(sichuan, request))] += 1
-            # Of a slow machine the bound allows more, since it is one for a time.
-            is_slow = time.monotonic() - started > NEWCOMERS_SECONDS
-            assert is_slow or outcomes["HEARTBEATS_TOO_MANY"] > outcomes["done"]
+                    outcomes[await outcome(it.join(sichuan, request)), request.leaving] += 1
+            assert 0 < outcomes["done", False] <= allowed()
             actions = Counter(row.action for row in it.audit_rows()[before:])
             assert actions == {"REGION_JOINED": 1, "REVISION_UNKNOWN": 1}
 
-    started = time.monotonic()
     with caplog.at_level(logging.INFO):
         run(scenario())
-    allowed = 2 * ENDPOINTS_PER_REGION * (1 + (time.monotonic() - started) / NEWCOMERS_SECONDS)
-    assert 0 < len([each for each in caplog.records if "clock of sichuan" in each.message]) <= allowed
+    assert 0 < len([each for each in caplog.records if "clock of sichuan" in each.message]) <= allowed()
 
 
 def test_endpoints_that_come_at_once_get_no_more_places_than_a_region_has(
@@ -197,7 +199,7 @@ def succession(certificates: Certificates, count: int) -> list[RegionKeys]:
     """The signing keys of Sichuan, each certificate issued a second after the one before it."""
     who = parse(f"spiffe://{FEDERATION}/region/sichuan", FEDERATION)
     times = [NOW - HOUR + timedelta(seconds=number) for number in range(count)]
-    return [RegionKeys("sichuan", certificates.authority.issue(who, each, NOW + HOUR)) for each in times]
+    return [RegionKeys("sichuan", certificates.authority.issue(who, each, NOW + LIFE)) for each in times]
 
 
 def test_a_region_with_many_certificates_and_sealing_keys_fills_no_chain_and_its_present_one_still_joins(

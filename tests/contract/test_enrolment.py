@@ -128,7 +128,7 @@ class Scene:
         place.administration.administrators.add(name="li", key=Signer.create(file.with_suffix(".key")).public_key)
         after.administration.CopyFrom(place.administration)
         content = after.SerializeToString(deterministic=True)
-        revision = SignedRevision(statement=statement_after(place, content, NOW, NOW + HOUR))
+        revision = SignedRevision(statement=statement_after(place, content, CLOCK.now(), CLOCK.now() + HOUR))
         shown = before if shows_before else b""
         proposed = ProposedRevision(
             revision=revision, configuration=content, previous=place, previous_configuration=shown
@@ -233,7 +233,7 @@ def test_a_node_enrols_with_a_key_in_a_token_by_an_authority_in_a_token(tmp_path
             assert second.code == 0, second.err
             assert named.read_text().startswith("pkcs11:"), "no key was made"
             keys = TrustedKeys((out / AUTHORITY_CERTIFICATE).read_bytes(), FEDERATION)
-            keys.accept("hunan", (out / SIGNING_CERTIFICATE).read_bytes(), NOW)
+            keys.accept("hunan", (out / SIGNING_CERTIFICATE).read_bytes(), CLOCK.now())
             assert keys.verify("hunan", REVISION, b"statement", Signer.load(named).sign(REVISION, b"statement"))
             assert PIN not in "".join(each.out + each.err for each in (first, approved, second))
 
@@ -347,7 +347,7 @@ def test_a_region_that_the_configuration_in_force_does_not_name_is_not_approved(
             (found,) = listed.enrolments
             node = parse(f"spiffe://{FEDERATION}/region/hunan", FEDERATION)
             keys = RequestedKeys.of(found.tls_request, found.signing_request, node)
-            tls, signing = IssuerDirectory(tmp_path / "authority").certify(node, keys, NOW, HOUR)
+            tls, signing = IssuerDirectory(tmp_path / "authority").certify(node, keys, CLOCK.now(), HOUR)
             approval = ApproveEnrolmentRequest(enrolment_id=found.id, tls_certificate=tls, signing_certificate=signing)
             with pytest.raises(Refused, match="hunan") as told:
                 await invoke(by_another_program.ApproveEnrolment, approval, PATIENCE_S)

@@ -26,6 +26,7 @@ from tests.contract.small_federation import (
     CONFIGURATION,
     FEDERATION,
     HOUR,
+    LIFE,
     NOTHING_LISTENS,
     NOW,
     Certificates,
@@ -228,7 +229,7 @@ def test_the_former_certificate_of_a_region_is_not_trusted_again_whatever_a_coor
     async def story() -> None:
         who = parse(f"spiffe://{FEDERATION}/region/{PEER}", FEDERATION)
         issued = [
-            certificates.authority.issue(who, NOW - HOUR + timedelta(minutes=each), NOW + HOUR) for each in range(3)
+            certificates.authority.issue(who, NOW - HOUR + timedelta(minutes=each), NOW + LIFE) for each in range(3)
         ]
         async with (
             coordinator(certificates, 1, member(PEER, issued[0])) as hub,

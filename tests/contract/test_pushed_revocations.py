@@ -16,6 +16,7 @@ from tests.contract.membership_node import PATIENCE_S, eventually, node, running
 from tests.contract.small_federation import (
     FEDERATION,
     HOUR,
+    LIFE,
     NOTHING_LISTENS,
     NOW,
     Certificates,
@@ -66,7 +67,7 @@ def test_nothing_is_sealed_to_the_key_of_a_thief_once_the_stolen_certificate_is_
     async def story() -> None:
         who = parse(f"spiffe://{FEDERATION}/region/{PEER}", FEDERATION)
         stolen, fresh = (
-            certificates.authority.issue(who, NOW - HOUR + timedelta(minutes=each), NOW + HOUR) for each in range(2)
+            certificates.authority.issue(who, NOW - HOUR + timedelta(minutes=each), NOW + LIFE) for each in range(2)
         )
         thief, own = region_keys("nobody").set, region_keys(PEER).set
         assert stolen.signing is not None
@@ -98,8 +99,8 @@ def test_nothing_is_sealed_to_a_key_that_a_removed_authority_proves_though_a_coo
 ) -> None:
     async def story() -> None:
         who = parse(f"spiffe://{FEDERATION}/region/{PEER}", FEDERATION)
-        removed, present = certificates.authority, Authority.create(FEDERATION, NOW - HOUR, NOW + HOUR)
-        former, renewed = removed.issue(who, NOW - HOUR, NOW + HOUR), present.issue(who, NOW, NOW + HOUR)
+        removed, present = certificates.authority, Authority.create(FEDERATION, NOW - HOUR, NOW + LIFE)
+        former, renewed = removed.issue(who, NOW - HOUR, NOW + LIFE), present.issue(who, NOW, NOW + LIFE)
         thief, own = region_keys("nobody").set, region_keys(PEER).set
         joined = sealed_to(member(PEER, former), thief, signer_of(former), 3600)
         async with (
@@ -128,7 +129,7 @@ def test_a_region_is_sealed_to_on_though_its_former_certificate_has_run_out_and_
 
     async def story() -> None:
         who = parse(f"spiffe://{FEDERATION}/region/{PEER}", FEDERATION)
-        former = certificates.authority.issue(who, NOW - HOUR, NOW + HOUR)
+        former = certificates.authority.issue(who, NOW - HOUR, NOW + LIFE)
         own, others = region_keys(PEER).set, [7, 8]
         joined = sealed_to(member(PEER, former), own, signer_of(former))
         async with (
@@ -138,7 +139,7 @@ def test_a_region_is_sealed_to_on_though_its_former_certificate_has_run_out_and_
         ):
             keys, known = under_test.border.keys, under_test.border.sealing_keys
             await eventually(lambda: known.of(PEER) == own.in_use.sealing.public)
-            keys.expire(NOW + 2 * HOUR)
+            keys.expire(NOW + 2 * LIFE)
             crl = certificates.authority.revocation_list(others, 1, NOW).public_bytes(Encoding.DER)
             hub.put(WatchResponse(federation_revision=1, revocation_lists=[RevocationList(crl=crl)]))
             await eventually(lambda: len(keys.revocations.lists()) == 1)
@@ -160,10 +161,10 @@ def test_a_node_that_restarts_without_the_authority_above_an_issuer_still_knows_
     async def story() -> None:
         key, present = ec.generate_private_key(ec.SECP256R1()), new_authority()
         former, issuer = (
-            each.issue_issuer("henan", NOW - HOUR, NOW + HOUR, key) for each in (certificates.authority, present)
+            each.issue_issuer("henan", NOW - HOUR, NOW + LIFE, key) for each in (certificates.authority, present)
         )
         operator = parse(f"spiffe://{FEDERATION}/region/henan/operator/crm", FEDERATION)
-        revoked = issuer.issue_tls(operator, NOW, NOW + HOUR).certificate
+        revoked = issuer.issue_tls(operator, NOW, NOW + LIFE).certificate
 
         def told(by: Authority, number: int, *serials: int) -> WatchResponse:
             crl = by.revocation_list(serials, number, NOW).public_bytes(Encoding.DER)

@@ -33,7 +33,7 @@ from gateway.security.identity import Identity, parse, server_name
 from gateway.security.issuers import COORDINATORS, NODES
 from gateway.security.revocations import Revocations
 from gateway.security.tls import client_options, server_credentials, server_options
-from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates
+from tests.contract.small_federation import CLOCK, FEDERATION, LIFE, NOW, Certificates
 
 PATIENCE_S = 60.0
 NODE = server_name(Role.ROLE_REGION, "sichuan", FEDERATION)
@@ -42,7 +42,7 @@ ORDERS = order_api.DESCRIPTOR.services_by_name["OrderService"]
 
 
 def issue(by: Authority, path: str) -> Issued:
-    return by.issue_tls(parse(f"spiffe://{FEDERATION}/{path}", FEDERATION), NOW, NOW + HOUR)
+    return by.issue_tls(parse(f"spiffe://{FEDERATION}/{path}", FEDERATION), NOW, NOW + LIFE)
 
 
 def without_rules(issuer: Authority, authority: Authority) -> Authority:
@@ -67,7 +67,7 @@ class Node:
 
     def __init__(self, certificates: Certificates) -> None:
         self.authority = certificates.authority
-        self.sichuan = self.authority.issue_issuer("sichuan", NOW, NOW + HOUR)
+        self.sichuan = self.authority.issue_issuer("sichuan", NOW, NOW + LIFE)
         self.revocations = Revocations(self.authority.certificate_pem, FEDERATION)
         self.denied: list[tuple[str, str]] = []
         self.statuses: list[str] = []
@@ -164,7 +164,7 @@ def issue_client(forger: Authority, path: str) -> Issued:
     identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
     key = issue(forger, "region/sichuan/operator/counter").key
     usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
-    return Issued(forger._sign(identity, key.public_key(), NOW, NOW + HOUR, [], usages), key)
+    return Issued(forger._sign(identity, key.public_key(), NOW, NOW + LIFE, [], usages), key)
 
 
 def test_no_server_is_believed_by_a_certificate_of_a_regions_issuer(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_no_server_is_believed_by_a_certificate_of_a_regions_issuer(tmp_path: Pa
             names = ([x509.DNSName(name)], [x509.DNSName(name), *map(x509.IPAddress, LOOPBACK)])
             for each in names:
                 key = caller.key
-                false = Issued(forger._sign(identity, key.public_key(), NOW, NOW + HOUR, each, usages), key)
+                false = Issued(forger._sign(identity, key.public_key(), NOW, NOW + LIFE, each, usages), key)
                 pair = (false.key_pem, false.certificate_pem + node.sichuan.certificate_pem)
                 server = grpc.aio.server(options=server_options())
                 port = server.add_secure_port(
@@ -204,7 +204,7 @@ def test_an_issuer_that_renews_is_believed_for_its_servers_and_callers_alone(
 ) -> None:
     async def scenario() -> None:
         async with serving(tmp_path) as node:
-            renewing = node.authority.issue_renewing_issuer(of, NOW, NOW + HOUR)
+            renewing = node.authority.issue_renewing_issuer(of, NOW, NOW + LIFE)
             forger = without_rules(renewing, node.authority)
             caller = issue(node.authority, "region/sichuan/operator/counter")
             sichuan = parse(f"spiffe://{FEDERATION}/region/sichuan", FEDERATION)
@@ -216,7 +216,7 @@ def test_an_issuer_that_renews_is_believed_for_its_servers_and_callers_alone(
                 (other, [x509.DNSName(other)], "UNAVAILABLE"),
             ):
                 public = caller.key.public_key()
-                shown = Issued(forger._sign(sichuan, public, NOW, NOW + HOUR, names, usages), caller.key)
+                shown = Issued(forger._sign(sichuan, public, NOW, NOW + LIFE, names, usages), caller.key)
                 pair = (shown.key_pem, shown.certificate_pem + renewing.certificate_pem)
                 false = grpc.aio.server(options=server_options())
                 port = false.add_secure_port(
@@ -299,7 +299,7 @@ def test_an_expired_certificate_is_refused_on_an_open_connection(tmp_path: Path)
         async with serving(tmp_path) as node:
             channel = node.dial(issue(node.sichuan, "region/sichuan/staff/wang"), node.sichuan)
             assert await answered(channel) == "OK"
-            node.late = HOUR
+            node.late = LIFE
             assert await outcome(channel) == "CERTIFICATE_EXPIRED"
 
     asyncio.run(scenario())
@@ -321,7 +321,7 @@ def test_a_resumed_session_brings_nobody_past_revocation_and_end(tmp_path: Path,
             context.maximum_version = version
             is_resumed, session = await asyncio.to_thread(_check, node.port, context, None)
             assert not is_resumed
-            node.late = HOUR
+            node.late = LIFE
             assert (await asyncio.to_thread(_check, node.port, context, session))[0]
             await node.has_served(2)
             assert (node.statuses, node.denied) == (["OK", "UNAUTHENTICATED"], [])

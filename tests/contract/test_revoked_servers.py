@@ -31,7 +31,7 @@ from gateway.security.identity import server_name
 from gateway.security.revocations import Revocations
 from tests.contract.lane_scene import NoWaiting, Way, sealed, until
 from tests.contract.membership_node import PATIENCE_S
-from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates
+from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, LIFE, NOW, Certificates
 from tests.contract.test_membership_client import certificates_of_a_federation
 
 __all__ = ("certificates_of_a_federation",)
@@ -205,7 +205,7 @@ def test_the_word_of_a_coordinator_with_a_revoked_certificate_on_the_registry_do
 
 
 def test_the_issuer_of_a_region_revokes_no_server(certificates: Certificates) -> None:
-    region = certificates.authority.issue_issuer("henan", NOW - HOUR, NOW + HOUR)
+    region = certificates.authority.issue_issuer("henan", NOW - HOUR, NOW + LIFE)
     server = certificates.issue("coordinator/0").tls.certificate
     found = Revocations(certificates.authority.certificate_pem, FEDERATION)
     crl = region.revocation_list([server.serial_number], 1, NOW).public_bytes(Encoding.DER)

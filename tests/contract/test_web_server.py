@@ -39,7 +39,7 @@ from gateway.web.door import Door
 from gateway.web.metrics_page import NAME, PATH
 from gateway.web.server import Handler, Page, WebServer
 from tests.contract.coordinator_process import coordinator_process
-from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates, new_authority
+from tests.contract.small_federation import CLOCK, FEDERATION, LIFE, NOW, Certificates, new_authority
 
 SECONDS = 60.0
 NO_CONNECTION = (ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)
@@ -96,7 +96,7 @@ class Process:
     def ask(self, path: str, by: Authority | None = None, page: str = PATH) -> Answer:
         credentials = self.certificates.credentials(path)
         if by is not None:
-            issued = by.issue_tls(parse(f"spiffe://{FEDERATION}/{path}", FEDERATION), NOW, NOW + HOUR)
+            issued = by.issue_tls(parse(f"spiffe://{FEDERATION}/{path}", FEDERATION), NOW, NOW + LIFE)
             credentials.certificate.write_bytes(issued.certificate_pem + by.certificate_pem)
             credentials.key.write_bytes(issued.key_pem)
         return self.ask_with(credentials, page)
@@ -176,7 +176,7 @@ def test_a_page_is_read_by_its_roles_and_nobody_else_and_a_denial_is_noted(proce
 def test_nobody_connects_without_a_certificate_of_the_federation_or_by_an_older_tls(process: Process) -> None:
     with serving(process):
         foreign = process.certificates.credentials("monitor/other")
-        stranger = new_authority().issue(parse(f"spiffe://{FEDERATION}/monitor/other", FEDERATION), NOW, NOW + HOUR)
+        stranger = new_authority().issue(parse(f"spiffe://{FEDERATION}/monitor/other", FEDERATION), NOW, NOW + LIFE)
         foreign.certificate.write_bytes(stranger.tls.certificate_pem)
         foreign.key.write_bytes(stranger.tls.key_pem)
         for credentials in (None, foreign):
@@ -192,7 +192,7 @@ def test_nobody_connects_without_a_certificate_of_the_federation_or_by_an_older_
 
 
 def test_an_issuer_of_a_region_makes_readers_of_its_own_region_alone(process: Process) -> None:
-    sichuan = process.certificates.authority.issue_issuer("sichuan", NOW, NOW + HOUR)
+    sichuan = process.certificates.authority.issue_issuer("sichuan", NOW, NOW + LIFE)
     with serving(process):
         assert (process.ask("region/sichuan/staff/li", by=sichuan)).status == HTTPStatus.OK
         forger = Authority(sichuan.certificate, sichuan._key, process.certificates.authority.certificate_pem)
@@ -360,5 +360,5 @@ def test_a_coordinator_shows_its_metrics_to_a_monitor(tmp_path: Path) -> None:
         sample.name: sample.value for family in text_string_to_metric_families(answer.body) for sample in family.samples
     }
     assert values["crossregion_store_waiting"] == 0
-    assert 0 < values["crossregion_certificate_validity_seconds"] <= HOUR.total_seconds()
+    assert 0 < values["crossregion_certificate_validity_seconds"] <= LIFE.total_seconds()
     assert values["process_resident_memory_bytes"] > 0

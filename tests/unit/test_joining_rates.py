@@ -17,7 +17,7 @@ PATIENCE_S = 60.0
 SEVERAL = 3
 
 
-def enrolment(name: str, state: EnrolmentState.ValueType = INVITED, hours: int = 1) -> Enrolment:
+def enrolment(name: str, state: EnrolmentState.ValueType = INVITED, hours: int = 24) -> Enrolment:
     return Enrolment(id=name, state=state, end_time=to_timestamp(NOW + timedelta(hours=hours)))
 
 
