@@ -101,17 +101,20 @@ def dial(certificates: Certificates, server: str, caller: str, endpoint: str) ->
 async def refused(
     channel: grpc.aio.Channel, method: MethodDescriptor, data: bytes, compression: grpc.Compression | None = None
 ) -> str:
-    """The reason of a refused request, or its status without a reason; empty for an answered one."""
+    """The reason of a refused request, or its status without a reason; empty for an answered one.
+
+    A handshake that takes too long on a busy machine is begun again.
+    """
     path = f"/{method.containing_service.full_name}/{method.name}"
     try:
         if not method.server_streaming:
             unary: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
-            await unary(data, timeout=PATIENCE_S, compression=compression)
+            await unary(data, timeout=PATIENCE_S, compression=compression, wait_for_ready=True)
         else:
             # Also a stream of requests, of which one looks the same on the wire: gRPC's client of such a stream takes a
             # write that failed since it was refused for the reason.
             stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(path)
-            async for _ in stream(data, timeout=PATIENCE_S, compression=compression):
+            async for _ in stream(data, timeout=PATIENCE_S, compression=compression, wait_for_ready=True):
                 pass
     except grpc.aio.AioRpcError as error:
         return why(error)
@@ -126,7 +129,7 @@ def why(error: grpc.aio.AioRpcError) -> str:
 def silent(channel: grpc.aio.Channel, path: str) -> "grpc.aio.StreamStreamCall[bytes, bytes]":
     """A call that is opened, of which no request is ever sent."""
     opened: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(path)
-    return opened(timeout=PATIENCE_S)
+    return opened(timeout=PATIENCE_S, wait_for_ready=True)
 
 
 async def refused_silent(channel: grpc.aio.Channel, path: str) -> str:
@@ -140,7 +143,7 @@ async def asked(channel: grpc.aio.Channel) -> str:
     """The reason of a refused health check; empty for an answered one."""
     ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(CHECK)
     try:
-        await ask(b"", timeout=PATIENCE_S)
+        await ask(b"", timeout=PATIENCE_S, wait_for_ready=True)
     except grpc.aio.AioRpcError as error:
         return why(error)
     return ""

@@ -24,8 +24,9 @@ def certificates_of_a_federation(tmp_path: Path) -> Certificates:
 
 @pytest.fixture
 def patient_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A round of questions to regions ends with its last answer, on a busy machine too."""
-    monkeypatch.setattr("region_node.lifecycle.recovery.asking.ROUND_SECONDS", PATIENCE_S)
+    """Rounds of questions to regions end with their last answers, and pauses outlast a test, on a busy machine too."""
+    for each in ("ROUND_SECONDS", "AGAIN_SECONDS"):
+        monkeypatch.setattr(f"region_node.lifecycle.recovery.asking.{each}", PATIENCE_S)
 
 
 @pytest.fixture(params=["embedded", "etcd"], name="opened")

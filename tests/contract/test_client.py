@@ -295,8 +295,10 @@ def test_where_nobody_listens_the_caller_learns_so_after_its_patience(
 
 
 def test_a_client_sends_few_calls_to_a_node_without_room_and_refuses_the_others_in_its_words(
-    certificates: Certificates, runner: asyncio.Runner, way: Way
+    certificates: Certificates, runner: asyncio.Runner, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("gateway.client.throttling.MEMORY", 600.0)  # a busy machine makes no call forgotten
+
     async def story() -> None:
         node = Node(failures=[after_a_minute(Reason.REASON_CALLS_TOO_MANY)] * MANY)
         async with node.serving(certificates) as region:

@@ -151,7 +151,7 @@ def test_a_server_whose_postgresql_answers_nothing_does_not_serve_until_it_does(
         async with opened(database.through(proxy)) as store:
             readiness = Readiness(store, NoOpMeter("node"), lambda: True)
             async with serving(certificates, readiness) as (_, channel):
-                assert await said(channel) == SERVING
+                await until_said(channel, SERVING)  # a busy machine may miss it for a moment
                 proxy.hold_answers()
                 await until_said(channel, NOT_SERVING)
                 proxy.heal()

@@ -37,7 +37,6 @@ _WITH_TELEMETRY = """
 import asyncio, contextlib
 from gateway.process import running, telemetry
 telemetry.EXPORT_SECONDS = 0.2
-running.STOP_SECONDS = 8
 async def start():
     rest = contextlib.AsyncExitStack()
     told = telemetry.Telemetry.of("region-node", "sichuan")
@@ -85,6 +84,7 @@ def test_a_process_whose_telemetry_is_never_taken_ends_in_order(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as collector:  # connections wait there, and nobody answers
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.getsockname()[1]}")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "600")
         code, errors = stopped(_WITH_TELEMETRY, tmp_path)
     assert code == 0, errors
     assert "Traceback" not in errors
