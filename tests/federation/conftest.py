@@ -13,6 +13,7 @@ from types import MappingProxyType
 import pytest
 import uvloop
 
+from coordinator.auditing import service as chain_verdicts
 from gateway.relay import lanes
 from gateway.relay.retry import FullJitter
 from gateway.store import scheduler
@@ -90,8 +91,9 @@ def _all_is_noticed_soon() -> Iterator[None]:
         patch.setattr(runs, "LOOK_AGAIN", SOON)
         patch.setattr(notifier, "LOOK_AGAIN", SOON)
         patch.setattr(worker, "LONGEST_SLEEP", SOON)
-        # The coordinator is in this process: a node that starts on a busy machine hears of it what it has lost.
+        # All are in this process: a node that starts on a busy machine hears what it has lost, and is heard.
         patch.setattr(client, "HEAD_SECONDS", 100 * SOON)
+        patch.setattr(chain_verdicts, "ANSWER_SECONDS", 300 * SOON)
         yield
 
 
@@ -170,9 +172,11 @@ def _started(
         for region, provider in providers.items():
             federation.open_web(region)
             federation.web[region] = replace(federation.web[region], oidc=provider.console, oauth=provider.systems)
-        runner.run(federation.start())
-        yield federation
-        runner.run(federation.stop())
+        try:
+            runner.run(federation.start())
+            yield federation
+        finally:
+            runner.run(federation.stop())
         federation.give_back_databases()
 
 

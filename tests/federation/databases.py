@@ -27,7 +27,7 @@ Row = tuple[Cell, ...]
 _LOCK_SECONDS = 40.0  # for a node to end its transaction on a busy machine
 
 # What the processes renew for themselves, whatever anybody asks of them.
-_WITNESSING = ("witnesses", "witnessed_heads", "witnessed_erasures", "told_revisions")
+_WITNESSING = ("witnesses", "witnessed_heads", "witnessed_chains", "witnessed_erasures", "told_revisions")
 _ANOMALIES = ("dealings", "operator_hours", "anomalies")  # what refused calls count, too
 _OWN_TABLES = ("processes", "store_writers", "scrubs", "agreed_time", "receipt_questions", *_WITNESSING, *_ANOMALIES)
 _LEFT_OUT = {"audit": " WHERE action <> 'ENVELOPE_KIND_CATCH_UP'"}

@@ -24,6 +24,7 @@ from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.security.signing import COORDINATOR_HEAD, Signer
 from region_node.cli.node import audit_witnesses
 from region_node.cli.node.audit_export import Proof, Wanted, export, written
+from region_node.node.witnessing import coordinators
 from tests.federation.certificates import FEDERATION
 from tests.federation.chains import MANIPULATIONS, Manipulation, read_chain, until_witnessed, write_chain
 from tests.federation.commands import run_command
@@ -122,7 +123,14 @@ async def test_what_is_done_to_a_chain_is_found_by_coordinator_and_region_with_i
     assert not (await verdicts(federation, "sichuan"))["sichuan"].problems
 
 
+@pytest.fixture
+def often_witnessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that has not reached a coordinator asks it again soon for the heads of its chains."""
+    monkeypatch.setattr(coordinators, "INTERVAL", 2.0)
+
+
 @pytest.mark.clause("11.1")
+@pytest.mark.usefixtures("often_witnessed")
 async def test_every_region_is_a_witness_of_the_coordinators_chain_and_a_cut_one_is_found(
     tmp_path: Path, databases: Databases
 ) -> None:
@@ -147,6 +155,7 @@ async def test_every_region_is_a_witness_of_the_coordinators_chain_and_a_cut_one
         write_chain(federation.coordinator_database, rows)
 
 
+@pytest.mark.usefixtures("often_witnessed")
 @pytest.mark.parametrize(
     ("signer", "endpoint"),
     [

@@ -33,7 +33,7 @@ def contents(federation: Federation, *without: str) -> Contents:
     Left out is what heartbeats renew, what a region finds out by itself about numbers of former tests, and which heads
     of others' chains it has seen.
     """
-    left_out = ("moved_numbers", "witnessed_chains", *without)
+    left_out = ("moved_numbers", *without)
     found = {region: federation.database(region).contents(without=left_out) for region in REGIONS}
     return {**found, "coordinator": federation.coordinator_database.contents(without=("audit_heads",))}
 

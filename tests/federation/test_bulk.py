@@ -197,7 +197,15 @@ async def test_envelopes_of_a_pack_and_their_receipts_share_signatures_that_are_
     requests = named(guangdong, [guangdong.request("PAY", number) for _ in range(LARGEST_PACK)])
     told = await results(guangdong, packed(requests, wait=20))
     ids = [each.order.id for each in told]
-    asked = f"IN ({', '.join('?' * len(ids))}) AND envelope_id LIKE '%#submit>%' ORDER BY envelope_id"
+    about = f"IN ({', '.join('?' * len(ids))})"
+    asked = f"{about} AND envelope_id LIKE '%#submit>%' ORDER BY envelope_id"
+
+    async def are_settled() -> bool:
+        return not federation.database("guangdong").rows(
+            f"SELECT 1 FROM outbox WHERE subject {about} AND closed IS NULL", *ids
+        )
+
+    await until(are_settled, "all receipts are kept")
     columns = "SELECT envelope_id, signature, receipt_signature"
     sent = federation.database("guangdong").rows(f"{columns} FROM outbox WHERE subject {asked}", *ids)
     assert len(sent) == len(ids)
