@@ -15,7 +15,7 @@ from region_node.cli.imports.file_transfer import content_request_id
 from tests.federation.archive import CHUNK, Archive, scan
 from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import REQUESTER, Counter
-from tests.federation.running import Federation
+from tests.federation.running import CALL_SECONDS, Federation
 from tests.preloaded import Ended
 
 
@@ -112,7 +112,7 @@ async def test_an_upload_that_was_cut_off_goes_on_where_the_node_is(
     put = await henan.run("upload", str(file), "--number", number, "--code", "ID_ORIG", "--verified", seen)
     assert (put.code, put.out) == (0, f"On file as {half.document_id}.\n"), put
     request = api.ListDocumentsRequest(number=number, requester=REQUESTER)
-    assert len((await sichuan.documents.ListDocuments(request, timeout=10)).documents) == 1
+    assert len((await sichuan.documents.ListDocuments(request, timeout=CALL_SECONDS)).documents) == 1
     assert to_timestamp(federation.clock.now()).seconds > named.verify_time.seconds
 
 

@@ -96,6 +96,6 @@ async def test_a_caller_with_less_time_than_its_wait_is_answered_within_its_time
         request = SubmitOrderRequest(
             request_id=federation.next_id(), order=guangdong.request("SUSPEND", number), wait=seconds(30)
         )
-        monkeypatch.setattr(calls, "HOP_MARGIN", 4.0)  # a busy machine takes some of it for the way of the answer
-        answer = await guangdong.orders.SubmitOrder(request, timeout=5.0)
+        monkeypatch.setattr(calls, "HOP_MARGIN", 19.0)  # a busy machine takes some of it for the way of the answer
+        answer = await guangdong.orders.SubmitOrder(request, timeout=20.0)
         assert answer.order.state == OrderState.ORDER_STATE_ACKNOWLEDGED
