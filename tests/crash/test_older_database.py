@@ -53,6 +53,13 @@ def copy_of(file: Path, to: Path) -> None:
         source.backup(copy)
 
 
+def back_up(scene: Scene, to: Path, region: str = HOME) -> None:
+    """Copies the database of a region once it has no question about its start: a late answer finds a second loss."""
+    asked, records = "SELECT COUNT(*) FROM receipt_questions", scene.records(region)
+    wait_until(lambda: records.count(asked) == 0, SETTLED_SECONDS, f"{region} has asked for its receipts")
+    copy_of(scene.federation.database(region).file, to)
+
+
 def put_back(scene: Scene, copy: Path, region: str = HOME) -> None:
     """Kills a region, and starts it on an older database once the coordinator has a head that this one lacks."""
     file, records = scene.federation.database(region).file, scene.records(region)
@@ -92,7 +99,7 @@ def test_orders_that_were_acknowledged_stand_again_after_an_older_database_was_p
         staff = [Staff(scene, name) for name in ("wang", "zhao")]
         scene.require_well()
         copy = tmp_path / "copy"
-        copy_of(scene.federation.database(HOME).file, copy)
+        back_up(scene, copy)
         requests = [scene.request(business) for business in ("PAY", "SUSPEND", "PAY")]
         for request in requests:
             assert scene.submit(request, wait=CALL_SECONDS / 2).state == OrderState.ORDER_STATE_COMPLETED

@@ -16,7 +16,7 @@ from tests.crash.outcome import require_effect
 from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, SETTLED_SECONDS, order_id_of
 from tests.crash.scene import Scene
-from tests.crash.test_older_database import Staff, accept, copy_of, put_back
+from tests.crash.test_older_database import Staff, accept, back_up, put_back
 
 COUNT = int(os.environ.get("RESTORES", "3"))
 SEED = int(os.environ.get("RESTORES_SEED", "20"))
@@ -67,7 +67,7 @@ def test_regions_with_older_copies_at_random_contradict_nobody_and_do_nothing_tw
         for number in range(COUNT):
             for region in regions:
                 region.copies.append(tmp_path / f"{region.name}-{number}")
-                copy_of(scene.federation.database(region.name).file, region.copies[-1])
+                back_up(scene, region.copies[-1], region.name)
             for business in source.choices(("PAY", "SUSPEND"), k=source.randint(1, 4)):
                 done.append(scene.request(business))
                 order = scene.submit_again(done[-1])

@@ -8,6 +8,9 @@ from psycopg.sql import SQL, Identifier
 
 from deploy.local.postgresql import LocalPostgresql
 from deploy.local.postgresql_access import ADMINISTRATOR
+from deploy.local.process import wait_until
+
+_PATIENCE_S = 60.0
 
 
 class Copy:
@@ -41,8 +44,7 @@ class Copy:
 
     def _end_all(self, session: psycopg.Connection[tuple[object, ...]]) -> None:
         session.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (self._name,))
-        for _ in range(100):
-            used = session.execute("SELECT 1 FROM pg_stat_activity WHERE datname = %s", (self._name,))
-            if used.fetchone() is None:
-                return
-            session.execute("SELECT pg_sleep(0.05)")
+        used = "SELECT 1 FROM pg_stat_activity WHERE datname = %s"
+        wait_until(
+            lambda: session.execute(used, (self._name,)).fetchone() is None, _PATIENCE_S, f"{self._name} is left alone"
+        )
