@@ -1,35 +1,30 @@
 """The list of joint orders across regions, and the tables of one: its items, who has them now, its milestones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.console import rpcs
 from coordinator.console.filters import REGION, any_region_of
 from coordinator.console.tables_page import heads
 from coordinator.wording.ages import told_age
 from coordinator.wording.answers import unanswered_lines
-from coordinator.wording.joint_orders import (
-    in_jeopardy,
-    next_limit,
-    told_item,
-    told_item_state,
-    told_milestone,
-    told_reason,
-    told_state,
-    waits,
-)
+from coordinator.wording.joint_orders import in_jeopardy, told_reason
 from gateway.api.coordinator.v1.administration_pb2 import (
     ListJointOrderSummariesRequest,
     ListJointOrderSummariesResponse,
 )
 from gateway.api.region.v1.joint_order_pb2 import JointOrderState
 from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary
+from gateway.web.console.joint_parts import joint_state_cell, milestones_table, waiting_table
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import due_cell
 from gateway.web.console.sorting import Column, Columns, Found, Part
 from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
+from gateway.wording.joint_orders import next_limit, told_item, told_item_state, told_state, waits
 from gateway.wording.languages import translated
 from gateway.wording.terms import business_name, region_name
 from gateway.wording.times import told_if_set
@@ -37,11 +32,6 @@ from gateway.wording.times import told_if_set
 PATH = "/joint-orders"
 _STATE = "state"
 _MOST = 50  # joint orders of a page
-_BADGES: Mapping[JointOrderState.ValueType, str] = {
-    JointOrderState.JOINT_ORDER_STATE_COMPLETED: "done",
-    JointOrderState.JOINT_ORDER_STATE_FAILED: "late",
-    JointOrderState.JOINT_ORDER_STATE_CANCELLED: "calm",
-}
 
 
 def _request(visit: Visit, part: Part) -> ListJointOrderSummariesRequest:
@@ -87,7 +77,7 @@ def _table(visit: Visit, orders: Sequence[JointOrderSummary]) -> Table:
         rows=[
             [
                 Cell(each.id, "row", href=visit.address(f"/orders/{each.id}"), note=business_name(each.business)),
-                Cell(told_state(each.state), badge=_BADGES.get(each.state, "moving")),
+                joint_state_cell(each),
                 Cell(region_name(each.leader_region)),
                 Cell("; ".join(map(told_item, each.items))),
                 Cell("; ".join(f"{region_name(found.region)} {awaited}" for found, awaited in waits(each))),
@@ -108,7 +98,11 @@ def _jeopardy(order: JointOrderSummary) -> Cell:
 
 def tables_of(order: JointOrderSummary, now: datetime) -> Sequence[Table]:
     """The tables of one joint order."""
-    return _items(order.items), _waiting(order, now), _milestones(order.items)
+
+    def since(start: Timestamp) -> Cell:
+        return Cell(told_age(start, now), note=told_if_set(start))
+
+    return _items(order.items), waiting_table(order, now, since), milestones_table(order.items)
 
 
 def _items(items: Sequence[JointItemSummary]) -> Table:
@@ -123,43 +117,6 @@ def _items(items: Sequence[JointItemSummary]) -> Table:
                 Cell(told_reason(each) if each.reason else ""),
             ]
             for each in items
-        ],
-    )
-
-
-def _waiting(order: JointOrderSummary, now: datetime) -> Table:
-    return Table(
-        label=translated("Who has it now"),
-        head=heads(
-            translated("Region"), translated("Item"), translated("Waits for"), translated("Since"), translated("Due")
-        ),
-        rows=[
-            [
-                Cell(region_name(each.region), "row"),
-                Cell(each.item_id),
-                Cell(awaited),
-                Cell(told_age(each.since_time, now), note=told_if_set(each.since_time)),
-                due_cell(each.due_time, now),
-            ]
-            for each, awaited in waits(order)
-        ],
-    )
-
-
-def _milestones(items: Sequence[JointItemSummary]) -> Table:
-    return Table(
-        label=translated("Milestones"),
-        head=heads(
-            translated("Item"), translated("Milestone"), translated("Due"), translated("Reached"), translated("Warned")
-        ),
-        rows=[
-            [
-                Cell(item.id, "row", note=region_name(item.region)),
-                Cell(told_milestone(each.kind)),
-                *(Cell(told_if_set(time), style="time") for time in (each.due_time, each.reach_time, each.alert_time)),
-            ]
-            for item in items
-            for each in item.milestones
         ],
     )
 

@@ -8,6 +8,7 @@ from gateway.api.region.v1 import order_oversight_service_pb2 as region_api
 from gateway.api.region.v1.joint_order_pb2 import JointAwaiting, JointItemState
 from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary, OrderSummary
 from gateway.api.region.v1.order_pb2 import OrderState, Party
+from gateway.wording.joint_orders import told_milestone, told_state
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
@@ -36,7 +37,7 @@ def joint_line(region: str, joint: JointOrderSummary) -> str:
         region=region_name(region),
         version=joint.version,
         business=joint.business,
-        state=joint_orders.told_state(joint.state),
+        state=told_state(joint.state),
     )
 
 
@@ -71,7 +72,7 @@ def _order(order: OrderSummary) -> str:
 
 def _joint(joint: JointOrderSummary) -> str:
     if not joint.awaiting:
-        state = joint_orders.told_state(joint.state)
+        state = told_state(joint.state)
         return _ended(joint.id, state, ", ".join(filter(None, map(_not_done, joint.items))))
     items = {each.id: each for each in joint.items}
     waits = ", ".join(_awaited(each, items.get(each.item_id, JointItemSummary())) for each in joint.awaiting)
@@ -119,7 +120,7 @@ def _waits_for(awaiting: JointAwaiting, item: JointItemSummary) -> str:
             item=awaiting.item_id,
             since=told_time(awaiting.since_time),
         )
-    milestone = joint_orders.told_milestone(awaiting.milestone)
+    milestone = told_milestone(awaiting.milestone)
     return translated(
         "{region} ({item}: {milestone}, since {since}, until {until})",
         region=region_name(awaiting.region),

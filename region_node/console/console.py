@@ -23,6 +23,8 @@ from region_node.console import (
     imports,
     issue,
     issues,
+    joint_order,
+    joint_orders,
     link,
     network,
     new_complaint,
@@ -63,7 +65,7 @@ def console(
         templates=Path(__file__).parent / "templates",
         tabs=(
             Tab(work_list.PATH, lambda: translated("Work list")),
-            Tab(orders.PATH, lambda: translated("Orders")),
+            Tab(orders.PATH, lambda: translated("Orders"), _orders()),
             Tab(complaints.PATH, lambda: translated("Complaints")),
             Tab(CUSTOMERS, lambda: translated("Customer")),
             Tab(faults.PATH, lambda: translated("Faults")),
@@ -77,6 +79,8 @@ def console(
             orders.VIEW,
             new_order.view(papers),
             order.view(papers),
+            joint_orders.VIEW,
+            joint_order.VIEW,
             complaints.VIEW,
             new_complaint.VIEW,
             complaint.VIEW,
@@ -98,6 +102,13 @@ def console(
         ),
         terms_rpc=rpcs.GET_TERMS,
         terms=_terms,
+    )
+
+
+def _orders() -> Sequence[Tab]:
+    return (
+        Tab(orders.PATH, lambda: translated("Orders")),
+        Tab(joint_orders.PATH, lambda: translated("Joint orders")),
     )
 
 

@@ -17,6 +17,7 @@ from gateway.api.region.v1.customer_service_pb2 import (
 )
 from gateway.api.region.v1.document_service_pb2 import ListDocumentsRequest, ListDocumentsResponse
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
+from gateway.api.region.v1.joint_order_service_pb2 import ListJointOrdersRequest, ListJointOrdersResponse
 from gateway.api.region.v1.notice_service_pb2 import ListNoticesRequest, ListNoticesResponse
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
 from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest, ListSupportRequestsResponse
@@ -37,6 +38,7 @@ from region_node.console import (
     complaints,
     faults,
     identity_check,
+    joint_orders,
     new_complaint,
     new_fault,
     new_order,
@@ -66,6 +68,7 @@ class _Found:
     documents: ListDocumentsResponse | Refused = field(repr=False)
     notices: ListNoticesResponse | Refused = field(repr=False)
     orders: ListOrdersResponse | Refused = field(repr=False)
+    joint_orders: ListJointOrdersResponse | Refused = field(repr=False)
     complaints: ListComplaintsResponse | Refused = field(repr=False)
     faults: ListFaultsResponse | Refused = field(repr=False)
     support: ListSupportRequestsResponse | Refused = field(repr=False)
@@ -104,6 +107,9 @@ async def _read(visit: Visit, calling: Calling) -> _Found | None:
         documents,
         await unless_refused(calling.ask(rpcs.LIST_NOTICES, ListNoticesRequest(number=number, page_size=_NOTICES))),
         await unless_refused(calling.ask(rpcs.LIST_ORDERS, ListOrdersRequest(number=number, page_size=_MOST))),
+        await unless_refused(
+            calling.ask(rpcs.LIST_JOINT_ORDERS, ListJointOrdersRequest(number=number, page_size=_MOST))
+        ),
         await unless_refused(calling.ask(rpcs.LIST_COMPLAINTS, ListComplaintsRequest(number=number, page_size=_MOST))),
         await unless_refused(calling.ask(rpcs.LIST_FAULTS, ListFaultsRequest(number=number, page_size=_MOST))),
         await unless_refused(
@@ -158,6 +164,11 @@ def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
     yield section(translated("Contacts"), found.contacts, lambda each: _contacts(each.preferences))
     yield section(translated("Documents on file"), found.documents, lambda each: Content(table=_documents(each)))
     yield orders.of_number(visit, number, found.orders)
+    yield section(
+        translated("Joint orders"),
+        found.joint_orders,
+        lambda each: listed(visit, joint_orders.PATH, number, joint_orders.table(visit, each.orders)),
+    )
     yield complaints.of_number(visit, number, found.complaints)
     yield section(
         translated("Faults"),
@@ -286,6 +297,7 @@ VIEW = View.of(
         rpcs.LIST_DOCUMENTS,
         rpcs.LIST_NOTICES,
         rpcs.LIST_ORDERS,
+        rpcs.LIST_JOINT_ORDERS,
         rpcs.LIST_COMPLAINTS,
         rpcs.LIST_FAULTS,
         rpcs.LIST_SUPPORT_REQUESTS,

@@ -8,6 +8,7 @@ from gateway.api.region.v1.catalogue_service_pb2 import GetTermsRequest
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
 from gateway.api.region.v1.issue_service_pb2 import ListIssuesRequest, ListIssuesResponse
+from gateway.api.region.v1.joint_order_service_pb2 import ListJointOrdersRequest, ListJointOrdersResponse
 from gateway.api.region.v1.order_service_pb2 import (
     GetOrderProofRequest,
     GetOrderProofResponse,
@@ -32,6 +33,7 @@ P = TypeVar(
     ListIssuesResponse,
     GetOrderProofResponse,
     ListAlarmsResponse,
+    ListJointOrdersResponse,
 )
 _Asking = (
     ListAlarmsRequest
@@ -41,6 +43,7 @@ _Asking = (
     | ListSupportRequestsRequest
     | ListIssuesRequest
     | GetOrderProofRequest
+    | ListJointOrdersRequest
 )
 
 

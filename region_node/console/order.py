@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.configuration_pb2 import CharacteristicSpecification, ValueType
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideRequest, GetBusinessGuideResponse
-from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.region.v1.order_service_pb2 import (
     GetOrderProofRequest,
     GetOrderProofResponse,
@@ -144,7 +144,7 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
         facts=_facts(visit, order),
         quote_heading=translated("Quote"),
         quote=_quote(order) if order.HasField("quote") else (),
-        tables=filled(_tables(order, names, found.guide)),
+        tables=filled(_tables(order, found.guide)),
         timeline_heading=translated("Course"),
         hops=_hops(visit, order),
         hops_refused=refusal_of(found.proofs) if isinstance(found.proofs, Refused) else None,
@@ -213,9 +213,17 @@ def _quote(order: Order) -> Sequence[Fact]:
     return known(facts)
 
 
-def _tables(order: Order, names: Mapping[str, str], guide: GetBusinessGuideResponse | Refused) -> Iterator[Table]:
-    yield _documents(order.request.documents, names)
-    yield facts_table(translated("Requested"), _characteristics(order.request.characteristics, guide))
+def requested(request: OrderRequest, guide: GetBusinessGuideResponse | Refused) -> Sequence[Table]:
+    """The documents and the characteristics of a request, with the names that the guide of its business has."""
+    characteristics = _characteristics(request.characteristics, guide)
+    return [
+        _documents(request.documents, _material_names(guide)),
+        facts_table(translated("Requested"), characteristics),
+    ]
+
+
+def _tables(order: Order, guide: GetBusinessGuideResponse | Refused) -> Iterator[Table]:
+    yield from requested(order.request, guide)
     yield facts_table(translated("Results"), _results(order.results))
 
 

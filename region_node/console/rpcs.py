@@ -11,6 +11,7 @@ from gateway.api.region.v1 import fault_service_pb2 as fault_api
 from gateway.api.region.v1 import followed_problem_service_pb2 as followed_problem_api
 from gateway.api.region.v1 import import_service_pb2 as import_api
 from gateway.api.region.v1 import issue_service_pb2 as issue_api
+from gateway.api.region.v1 import joint_order_service_pb2 as joint_api
 from gateway.api.region.v1 import measurement_service_pb2 as measurement_api
 from gateway.api.region.v1 import notice_service_pb2 as notice_api
 from gateway.api.region.v1 import order_service_pb2 as order_api
@@ -37,6 +38,10 @@ CONFIRM_ORDER = Rpc(f"{_SERVICES}.OrderService/ConfirmOrder", order_api.ConfirmO
 EXPEDITE_ORDER = Rpc(f"{_SERVICES}.OrderService/ExpediteOrder", order_api.ExpediteOrderResponse)
 CANCEL_ORDER = Rpc(f"{_SERVICES}.OrderService/CancelOrder", order_api.CancelOrderResponse)
 REVIEW_ORDER = Rpc(f"{_SERVICES}.OrderService/ReviewOrder", order_api.ReviewOrderResponse)
+LIST_JOINT_ORDERS = Rpc(f"{_SERVICES}.JointOrderService/ListJointOrders", joint_api.ListJointOrdersResponse)
+GET_JOINT_ORDER = Rpc(f"{_SERVICES}.JointOrderService/GetJointOrder", joint_api.GetJointOrderResponse)
+WORK_ON_JOINT_ORDER = Rpc(f"{_SERVICES}.JointOrderService/WorkOnJointOrder", joint_api.WorkOnJointOrderResponse)
+CANCEL_JOINT_ORDER = Rpc(f"{_SERVICES}.JointOrderService/CancelJointOrder", joint_api.CancelJointOrderResponse)
 LIST_COMPLAINTS = Rpc(f"{_SERVICES}.ComplaintService/ListComplaints", complaint_api.ListComplaintsResponse)
 FILE_COMPLAINT = Rpc(f"{_SERVICES}.ComplaintService/FileComplaint", complaint_api.FileComplaintResponse)
 GET_COMPLAINT = Rpc(f"{_SERVICES}.ComplaintService/GetComplaint", complaint_api.GetComplaintResponse)

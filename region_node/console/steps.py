@@ -19,6 +19,7 @@ from gateway.web.console.entries import (
     value_chosen,
 )
 from gateway.web.console.pages import ACT, Form, Rpc, Visit
+from gateway.web.console.parts import Option
 from gateway.wording.languages import translated
 
 A = TypeVar("A", bound=Message)
@@ -46,15 +47,24 @@ class Steps:
     optional: Collection[str] = ()
     """Fields that may stay empty, as `step.field`."""
 
-    def entry(self, visit: Visit, step: str) -> Entry:
-        """The form of a step."""
-        fields = [self._field(step, each) for each in _parts(self._step(step))]
+    def entry(
+        self, visit: Visit, step: str, first: Sequence[Field] = (), options: Sequence[Option] | None = None
+    ) -> Entry:
+        """The form of a step. `first` are fields before its own, and `options` what it lets people choose from.
+
+        By default people choose from all values of an enum.
+        """
+        fields = [*first, *(self._field(step, each, options) for each in _parts(self._step(step)))]
         return entry(visit, step, self.titles[step](), translated("Send"), fields)
 
     def forms(
-        self, rpc: Rpc[A], request: Callable[[Visit], Message], done: Callable[[Visit, A], str]
+        self,
+        rpc: Rpc[A],
+        request: Callable[[Visit], Message],
+        done: Callable[[Visit, A], str],
+        first: Sequence[str] = (),
     ) -> Sequence[Form]:
-        """The form of each step. `request` makes the request without a step."""
+        """The form of each step. `request` makes the request without a step, also of the fields `first`."""
 
         def form(step: FieldDescriptor) -> Form:
             def filled(visit: Visit) -> Message:
@@ -62,24 +72,26 @@ class Steps:
                 told = values if step.message_type is not None else values.get(step.name, "")
                 return json_format.ParseDict({step.name: told}, request(visit))
 
-            return Form.of(step.name, rpc, filled, done, [each.name for each in _parts(step)])
+            return Form.of(step.name, rpc, filled, done, [*first, *(each.name for each in _parts(step))])
 
         return [form(step) for step in self.fields]
 
     def _step(self, name: str) -> FieldDescriptor:
         return next(each for each in self.fields if each.name == name)
 
-    def _field(self, step: str, part: FieldDescriptor) -> Field:
+    def _field(self, step: str, part: FieldDescriptor, options: Sequence[Option] | None) -> Field:
         path = f"{step}.{part.name}"
         kind = _kind(part)
         is_line = kind == "text" and part.name in self.lines
+        if part.enum_type is not None and options is None:
+            options = options_of(part.enum_type)
         return Field(
             name=part.name,
             kind="line" if is_line else kind,
             label=(self.labels.get(path) or self.labels[part.name])(),
             longest=self.lines.get(part.name, self.longest),
             is_required=kind != "tick" and path not in self.optional,
-            options=options_of(part.enum_type) if part.enum_type is not None else (),
+            options=options or (),
         )
 
 
@@ -109,7 +121,8 @@ def _value(visit: Visit, part: FieldDescriptor) -> str | int | bool | Mapping[st
     said = visit.form.text(part.name)
     if part.type == FieldDescriptor.TYPE_BOOL:
         return bool(said)
-    if not said and _kind(part) != "number":  # each number is required
+    is_step = part.enum_type is not None and part.containing_oneof is not None  # without a value there is no step
+    if not said and _kind(part) != "number" and not is_step:  # each number is required
         return None
     match _kind(part):
         case "time":

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
 from gateway.api.region.v1.issue_service_pb2 import ListIssuesRequest, ListIssuesResponse
+from gateway.api.region.v1.joint_order_service_pb2 import ListJointOrdersRequest, ListJointOrdersResponse
 from gateway.api.region.v1.order_pb2 import Party
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
 from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest, ListSupportRequestsResponse
@@ -26,16 +27,19 @@ from gateway.web.console.saved_filters import SavedFilters, shown_filters
 from gateway.web.enum_words import told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
+from gateway.wording.joint_orders import waits
 from gateway.wording.languages import in_language, translated
-from gateway.wording.terms import business_name, category_name, region_name
+from gateway.wording.terms import business_name, category_name, joint_item_name, region_name
+from region_node.business.joint import rules as joint
 from region_node.business.orders import rules as orders
 from region_node.care.complaints import rules as complaints
 from region_node.care.issues import rules as issues
 from region_node.care.issues.course import issue_state
-from region_node.console import complaint, fault, issue, order, rpcs, support_request
+from region_node.console import complaint, fault, issue, joint_order, order, rpcs, support_request
 from region_node.console import complaints as complaint_list
 from region_node.console import faults as fault_list
 from region_node.console import issues as issue_list
+from region_node.console import joint_orders as joint_order_list
 from region_node.console import orders as order_list
 from region_node.console import support as support_list
 from region_node.console.lists import pages_of
@@ -51,6 +55,7 @@ _ROWS, _PAGES = 500, 8  # of a page by gRPC, and pages of these, where the newes
 _HOURS = ("0", "4", "24", "72", "168")
 L = TypeVar(
     "L",
+    ListJointOrdersResponse,
     ListOrdersResponse,
     ListComplaintsResponse,
     ListFaultsResponse,
@@ -65,6 +70,7 @@ _Answers = Sequence[L] | Refused
 @dataclass(frozen=True)
 class _Lists:
     orders: _Answers[ListOrdersResponse] = field(repr=False)
+    joint_orders: _Answers[ListJointOrdersResponse] = field(repr=False)
     complaints: _Answers[ListComplaintsResponse] = field(repr=False)
     faults: _Answers[ListFaultsResponse] = field(repr=False)
     support: _Answers[ListSupportRequestsResponse] = field(repr=False)
@@ -134,6 +140,7 @@ class _Page:
 
 async def _read(visit: Visit, calling: Calling) -> _Lists:
     reviews = ListOrdersRequest(for_staff=True, page_size=_MOST, show_total_size=True)
+    joint_ones = ListJointOrdersRequest(page_size=_ROWS, states=joint.AT_WORK)
     at_desk = ListComplaintsRequest(for_staff=True, page_size=_MOST, show_total_size=True)
     broken = ListFaultsRequest(page_size=_ROWS, states=[*(faults.UNREPAIRED - {faults.PENDING}), faults.RESOLVED])
     asked = ListSupportRequestsRequest(
@@ -146,6 +153,7 @@ async def _read(visit: Visit, calling: Calling) -> _Lists:
     # Together: their audit rows share a commit, and the page waits for the disk once.
     found = await asyncio.gather(
         unless_refused(pages_of(calling, rpcs.LIST_ORDERS, reviews, 1)),
+        unless_refused(pages_of(calling, rpcs.LIST_JOINT_ORDERS, joint_ones, _PAGES)),
         unless_refused(pages_of(calling, rpcs.LIST_COMPLAINTS, at_desk, 1)),
         unless_refused(pages_of(calling, rpcs.LIST_FAULTS, broken, _PAGES)),
         unless_refused(pages_of(calling, rpcs.LIST_SUPPORT_REQUESTS, asked, _PAGES)),
@@ -203,6 +211,7 @@ def _kinds(visit: Visit, found: _Lists) -> Sequence[_Kind]:
     until = None if within is None else to_timestamp(visit.now + within)
     return [
         _nearest("reviews", translated("Reviews"), found.orders, partial(_reviews, visit=visit)),
+        _kind("joint", translated("Joint orders"), found.joint_orders, partial(_joint, region=region, until=until)),
         _nearest("complaints", translated("Complaints"), found.complaints, partial(_complaints, region=region)),
         _kind("faults", translated("Faults"), found.faults, partial(_faults, region=region)),
         _kind("support", translated("Support requests"), found.support, partial(_support, region=region, until=until)),
@@ -243,6 +252,16 @@ def _reviews(answer: ListOrdersResponse, visit: Visit) -> Iterator[_Waiting]:
         if orders.had_part(each, visit.person.region, visit.person.name):
             awaiting = translated("{action}, by a colleague", action=awaiting)
         yield _Waiting(each.id, what, awaiting, each.origin_region, each.awaiting.due_time, order.path_of(each.id))
+
+
+def _joint(answer: ListJointOrdersResponse, region: str, until: Timestamp | None) -> Iterator[_Waiting]:
+    for each in answer.orders:
+        business, path = each.request.business, joint_order.path_of(each.id)
+        for awaiting, awaited in waits(each):
+            if joint.is_work_of(awaiting, region) and _is_due(awaiting.due_time, until):
+                what = f"{business_name(business)}: {joint_item_name(business, awaiting.item_id)}"
+                name = f"{each.id} {awaiting.item_id}"
+                yield _Waiting(name, what, awaited, each.leader_region, awaiting.due_time, path)
 
 
 def _complaints(answer: ListComplaintsResponse, region: str) -> Iterator[_Waiting]:
@@ -323,6 +342,8 @@ def _lists(visit: Visit, kinds: Sequence[_Kind]) -> Iterator[Link]:
     if "reviews" in cut:
         staff = told_word(Party.DESCRIPTOR, Party.PARTY_HOME_STAFF)
         yield Link(translated("Orders that wait for staff"), visit.address(order_list.PATH, awaiting=staff))
+    if "joint" in cut:
+        yield Link(translated("Joint orders"), visit.address(joint_order_list.PATH))
     if "complaints" in cut:
         yield Link(translated("Complaints"), visit.address(complaint_list.PATH))
     if "faults" in cut:
@@ -343,7 +364,14 @@ def _spans() -> Sequence[Option]:
 
 VIEW = View.of(
     PATH,
-    (rpcs.LIST_ORDERS, rpcs.LIST_COMPLAINTS, rpcs.LIST_FAULTS, rpcs.LIST_SUPPORT_REQUESTS, rpcs.LIST_ISSUES),
+    (
+        rpcs.LIST_ORDERS,
+        rpcs.LIST_JOINT_ORDERS,
+        rpcs.LIST_COMPLAINTS,
+        rpcs.LIST_FAULTS,
+        rpcs.LIST_SUPPORT_REQUESTS,
+        rpcs.LIST_ISSUES,
+    ),
     _read,
     _show,
     _QUERY,

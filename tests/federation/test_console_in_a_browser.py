@@ -27,6 +27,7 @@ from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.issue_staff import IssueStaff
+from tests.federation.joint_staff import JointStaff, with_broadband
 from tests.federation.networks import Network, counted_by
 from tests.federation.probe import Probe, measured, raised
 from tests.federation.running import CALL_SECONDS, Federation, running, until
@@ -146,6 +147,10 @@ async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> 
     await imported(federation, guangdong, 4)
     support = await SupportStaff(federation, "guangdong").open(numbers[1], link=LINK)
     issue = await IssueStaff(federation, "guangdong").open("guangdong", "sichuan")
+    together = JointStaff(federation, "guangdong")
+    joint = await together.submits(
+        together.request("BB_MOVE", ["sichuan", "guangdong"], await with_broadband(federation, "sichuan"))
+    )
     return {
         "work": "/work",
         "work-reviews": "/work?kind=reviews&within=168",
@@ -156,6 +161,8 @@ async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> 
         "new-order": f"/orders/new?business=SUSPEND&applicant=agent&number=%2B{numbers[0].removeprefix('+')}",
         "order-review": f"/orders/{orders[0].id}",
         "order-done": f"/orders/{away.id}?hops=signed",
+        "joint-orders-of-the-region": "/joint-orders",
+        "joint-order": f"/joint-orders/{joint.id}",
         "complaints": "/complaints",
         "new-complaint": f"/complaints/new?number=%2B{numbers[0].removeprefix('+')}",
         "complaint": f"/complaints/{complaint.ticket_id}",

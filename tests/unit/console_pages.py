@@ -14,6 +14,7 @@ import pytest
 from google.protobuf.message import Message
 
 from gateway.api.federation.v1.configuration_pb2 import (
+    JointMilestoneKind,
     LegalBasis,
     Offering,
     Plan,
@@ -44,6 +45,8 @@ from gateway.api.region.v1.followed_problem_service_pb2 import ListFollowedProbl
 from gateway.api.region.v1.import_service_pb2 import Import, ListImportsResponse
 from gateway.api.region.v1.issue_pb2 import Issue, IssueLinkKind, IssueState
 from gateway.api.region.v1.issue_service_pb2 import GetIssueResponse, ListIssuesResponse
+from gateway.api.region.v1.joint_order_pb2 import JointItemState, JointOrder, JointOrderState
+from gateway.api.region.v1.joint_order_service_pb2 import GetJointOrderResponse, ListJointOrdersResponse
 from gateway.api.region.v1.measurement_service_pb2 import ListQualityResponse
 from gateway.api.region.v1.notice_service_pb2 import ListNoticesResponse, Notice
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
@@ -209,6 +212,31 @@ def issue(evil: str = "") -> Issue:
     found.notes.add(author=f"guangdong/li{evil}", text=f"a note{evil}")
     found.escalations.add(author=f"sichuan/wang{evil}", reason=f"no word{evil}")
     found.appointments.add(former_owner_region=f"henan{evil}", administrator=f"admin/root{evil}", reason=f"left{evil}")
+    return found
+
+
+def joint_order(evil: str = "") -> JointOrder:
+    """A joint order that the region of the console leads and works on, with all that its page can show."""
+    found = JointOrder(id=f"guangdong/J20261124-1{evil}", version=3, leader_region="guangdong", home_region="sichuan")
+    found.state, found.operator = JointOrderState.JOINT_ORDER_STATE_SURVEYING, f"staff/wang{evil}"
+    found.cancellation_reason, found.partial_allowed = f"changed my mind{evil}", True
+    request = found.request
+    request.business, request.number = f"BB_MOVE{evil}", f"+8619844000001{evil}"
+    request.requester.staff_id, request.characteristics[f"bandwidth{evil}"] = f"wang{evil}", f"1 Gbit/s{evil}"
+    request.documents.add(code=f"ADDR{evil}", verifier=f"wang{evil}", document_id=f"D1{evil}")
+    found.places.add(region="guangdong", address=f"1 Road{evil}")
+    for name, region in (("install", "guangdong"), ("remove", f"sichuan{evil}")):
+        item = found.items.add(id=f"{name}{evil}", region=region, place=1, opened_number=f"+8619844000009{evil}")
+        item.state = JointItemState.JOINT_ITEM_STATE_SURVEYING
+        item.error.message.en = item.error.message.zh_cn = f"no free duct{evil}"
+        survey, contract = (
+            JointMilestoneKind.JOINT_MILESTONE_KIND_SURVEY,
+            JointMilestoneKind.JOINT_MILESTONE_KIND_CONTRACT,
+        )
+        item.milestones.add(kind=survey).due_time.CopyFrom(to_timestamp(NOW + timedelta(hours=3)))
+        item.milestones.add(kind=contract)
+        waits = found.awaiting.add(region=region, item_id=item.id, milestone=survey)
+        waits.due_time.CopyFrom(item.milestones[0].due_time)
     return found
 
 
@@ -380,10 +408,14 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     yield "new order", written(views["/orders/new"], guide(evil), plans, offerings, query=chosen)
     yield "businesses", written(views["/orders/new"], ListBusinessesResponse(businesses=[guide(evil).business]))
     yield "orders", written(views["/orders"], ListOrdersResponse(orders=[order(evil)]))
+    joint_orders = ListJointOrdersResponse(orders=[joint_order(evil)])
+    yield "joint orders", written(views["/joint-orders"], joint_orders)
+    joint = (GetJointOrderResponse(order=joint_order(evil)), guide(evil))
+    yield "joint order", written(views["/joint-orders/{id:.+}"], *joint, refusal=refusal)
     complaints = ListComplaintsResponse(complaints=[complaint(evil)])
     with_filters = replace(visit(), filters={f"overdue{evil}": "within=0"})
     issues = ListIssuesResponse(issues=[issue(evil)])
-    waiting = Answering(ListOrdersResponse(orders=[order(evil)]), complaints, issues)
+    waiting = Answering(ListOrdersResponse(orders=[order(evil)]), complaints, issues, joint_orders)
     yield "work list", written_by(CONSOLE, views["/work"], with_filters, waiting)
     yield "complaints", written(views["/complaints"], complaints)
     yield "new complaint", refused_form("/complaints/new", "file", "complaint.description", evil)
@@ -394,7 +426,7 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
         documents=[RegisteredDocument(document_id=f"D1{evil}", code=f"ID_ORIG{evil}", region=f"sichuan{evil}")]
     )
     notices = ListNoticesResponse(notices=[Notice(kind=f"bill{evil}", text=LocalizedText(zh_cn=f"账单{evil}"))])
-    of_customer = (GetCustomerResponse(customer=customer(evil)), documents, notices, complaints)
+    of_customer = (GetCustomerResponse(customer=customer(evil)), documents, notices, complaints, joint_orders)
     yield "customer", written(views["/customers"], *of_customer, query=f"number={quote(NUMBER)}")
     known = (*proven(evil), ListOrdersResponse(orders=[order(evil)]), complaints)
     yield "identity check", written(views["/customers/identity-check"], *known, query=PROVEN)

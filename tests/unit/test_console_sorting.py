@@ -20,6 +20,7 @@ from gateway.api.region.v1.audit_service_pb2 import AuditRow, ListAuditRowsReque
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsResponse
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsResponse
 from gateway.api.region.v1.issue_service_pb2 import ListIssuesResponse
+from gateway.api.region.v1.joint_order_service_pb2 import ListJointOrdersResponse
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
 from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsResponse
@@ -41,6 +42,7 @@ from tests.unit.console_pages import (
     complaint,
     fault,
     issue,
+    joint_order,
     order,
     refused,
     shown_by,
@@ -228,6 +230,7 @@ def issue_headers() -> ListIssueHeadersResponse:
 
 LISTS: Sequence[tuple[WebConsole, str, Callable[[], Message]]] = [
     (CONSOLE, "/orders", lambda: ListOrdersResponse(orders=[order()])),
+    (CONSOLE, "/joint-orders", lambda: ListJointOrdersResponse(orders=[joint_order()])),
     (CONSOLE, "/complaints", lambda: ListComplaintsResponse(complaints=[complaint()])),
     (CONSOLE, "/faults", lambda: ListFaultsResponse(faults=[fault()])),
     (CONSOLE, "/support", lambda: ListSupportRequestsResponse(requests=[support_request()])),

@@ -327,6 +327,7 @@ def test_an_import_that_is_not_complete_has_a_bar() -> None:
     [
         "/work",
         "/orders",
+        "/joint-orders",
         "/complaints",
         "/faults",
         "/network",

@@ -20,6 +20,7 @@ DOORS = {
     ),
     "region_node/console": (
         "gateway.federation.documents.parse_alternatives",
+        "region_node.business.joint.course.",
         "region_node.care.complaints.course.",
         "region_node.care.complaints.steps.",
         "region_node.care.issues.course.",

@@ -6,9 +6,10 @@ from rich.text import Text
 
 from coordinator.cli.output import told_due
 from coordinator.wording.ages import told_age
-from coordinator.wording.joint_orders import in_jeopardy, next_limit, told_item, told_state, waits
+from coordinator.wording.joint_orders import in_jeopardy
 from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary
 from gateway.cli.table import Table, TableColumn
+from gateway.wording.joint_orders import next_limit, told_item, told_state, waits
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 

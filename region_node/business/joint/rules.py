@@ -11,7 +11,16 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
-from gateway.api.region.v1.joint_order_pb2 import JointDecision, JointItem, JointItemState, JointMilestone, JointVerb
+from gateway.api.region.v1.joint_order_pb2 import (
+    JointAwaiting,
+    JointDecision,
+    JointItem,
+    JointItemState,
+    JointMilestone,
+    JointOrder,
+    JointOrderState,
+    JointVerb,
+)
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.time.clock import from_microseconds, from_timestamp, to_timestamp
@@ -44,6 +53,13 @@ RESERVING = frozenset({SURVEYING, RESERVED})
 UNPROVEN = frozenset({SURVEYING, HELD})
 """The states in which an item may wait for the customer's own proof."""
 
+STEPS = ("verify", "reserve", "refuse", "reach", "ask_again")
+"""The steps of staff on an item, as the contract names them."""
+AT_WORK = (
+    JointOrderState.JOINT_ORDER_STATE_SURVEYING,
+    JointOrderState.JOINT_ORDER_STATE_IN_PROGRESS,
+)
+"""The states of an order with an item on which a region works."""
 REASON_LIMIT = 256  # characters
 LOST_VERSIONS = 1000  # more than an order or an item has, so that no version is told twice with different content
 MOST_VERSIONS = 2**53  # of an item, far from the end of the field
@@ -82,6 +98,33 @@ def milestone_at_work(item: JointItem) -> JointMilestone | None:
     """The milestone with a limit on which the region of an item works now; None for one that waits, or has ended."""
     milestone = next_milestone(item) if item.state in _AT_WORK_STATES else None
     return milestone if milestone is not None and milestone.HasField("due_time") else None
+
+
+def is_to_reserve(item: JointItem) -> bool:
+    """Whether staff make a check before they reserve an item, or make room for a held one."""
+    return item.state in UNPROVEN
+
+
+def steps_of(item: JointItem, now: datetime) -> Sequence[str]:
+    """The steps that an item leaves to the staff of its region. The step itself may be refused for other reasons."""
+    is_possible = {
+        "verify": item.HasField("verify_until_time"),
+        "reserve": is_to_reserve(item) and not is_unproven(item, now),
+        "refuse": item.state == SURVEYING,
+        "reach": item.state == IN_PROGRESS,
+        "ask_again": item.HasField("error") and not item.HasField("verify_until_time") and item.state != REFUSED,
+    }
+    return [each for each in STEPS if is_possible[each]]
+
+
+def is_work_of(awaiting: JointAwaiting, region: str) -> bool:
+    """Whether a region works on an item that is awaited. A reservation is released without its staff."""
+    return awaiting.region == region and awaiting.milestone != JointMilestoneKind.JOINT_MILESTONE_KIND_UNSPECIFIED
+
+
+def may_cancel(order: JointOrder, region: str) -> bool:
+    """Whether a region may cancel an order: the leading one, before the decision."""
+    return order.leader_region == region and order.state == JointOrderState.JOINT_ORDER_STATE_SURVEYING
 
 
 def limits(milestone: JointMilestone, warn_before: Duration) -> tuple[datetime, datetime]:

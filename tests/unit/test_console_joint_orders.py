@@ -1,0 +1,181 @@
+"""The pages of joint orders at a region: the steps that they offer, what these become, and the work that waits."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import cast
+
+import pytest
+
+from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, JointOrder, JointOrderState
+from gateway.api.region.v1.joint_order_service_pb2 import (
+    GetJointOrderResponse,
+    ListJointOrdersResponse,
+    WorkOnJointOrderRequest,
+)
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import invalid
+from gateway.time.clock import to_timestamp
+from gateway.web.console.exports import exported
+from gateway.web.console.fields import Fields
+from gateway.wording.languages import for_reader
+from tests.unit.console_pages import (
+    CONSOLE,
+    NOW,
+    TEXTS,
+    Answering,
+    acts,
+    joint_order,
+    refused,
+    shown_by,
+    view_of,
+    visit,
+    written,
+    written_by,
+)
+
+PAGE = view_of("/joint-orders/{id:.+}")
+SURVEYING = JointItemState.JOINT_ITEM_STATE_SURVEYING
+HELD = JointItemState.JOINT_ITEM_STATE_HELD
+AT_WORK = JointItemState.JOINT_ITEM_STATE_IN_PROGRESS
+RESERVED = JointItemState.JOINT_ITEM_STATE_RESERVED
+REFUSED = JointItemState.JOINT_ITEM_STATE_REFUSED
+RELEASED = JointItemState.JOINT_ITEM_STATE_RELEASED
+STATES = JointOrderState
+
+
+def decided(state: JointItemState.ValueType, *, has_error: bool = False) -> JointOrder:
+    """A joint order behind its decision, whose item of this region is in a state."""
+    found = joint_order()
+    found.state, found.items[0].state = STATES.JOINT_ORDER_STATE_IN_PROGRESS, state
+    if not has_error:
+        found.items[0].ClearField("error")
+    return found
+
+
+def offered(order: JointOrder) -> list[str]:
+    """The forms of the page of a joint order."""
+    return acts(written(PAGE, GetJointOrderResponse(order=order)))
+
+
+@pytest.mark.parametrize(
+    ("state", "has_error", "steps"),
+    [
+        (SURVEYING, False, "reserve refuse"),
+        (SURVEYING, True, "reserve refuse ask_again"),
+        (RESERVED, False, ""),
+        (HELD, False, "reserve"),
+        (AT_WORK, False, "reach"),
+        (AT_WORK, True, "reach ask_again"),
+        (REFUSED, True, ""),
+        (RELEASED, True, "ask_again"),
+    ],
+)
+def test_a_joint_order_offers_the_steps_that_the_items_of_the_region_leave_to_its_staff(
+    state: JointItemState.ValueType, has_error: bool, steps: str
+) -> None:
+    found = decided(state, has_error=has_error)
+    assert offered(found) == steps.split()
+    found.items[0].region = "henan"
+    assert offered(found) == []
+
+
+@pytest.mark.parametrize(
+    ("until", "steps"), [(timedelta(hours=1), "verify refuse"), (timedelta(), "verify reserve refuse")]
+)
+def test_an_item_that_ends_a_line_is_not_reserved_before_the_customer_has_agreed_or_the_wait_is_over(
+    until: timedelta, steps: str
+) -> None:
+    found = decided(SURVEYING, has_error=True)
+    found.items[0].verify_until_time.CopyFrom(to_timestamp(NOW + until))
+    assert offered(found) == steps.split()
+
+
+def test_the_leading_region_alone_cancels_a_joint_order_before_the_decision() -> None:
+    found = joint_order()
+    assert "cancel" in offered(found)
+    found.leader_region = "henan"
+    assert "cancel" not in offered(found)
+    assert "cancel" not in offered(decided(SURVEYING))
+
+
+def test_a_step_is_offered_for_the_items_that_allow_it_and_a_milestone_is_the_next_one() -> None:
+    found = decided(AT_WORK)
+    found.items[0].milestones[0].reach_time.CopyFrom(to_timestamp(NOW))
+    found.items[1].region, found.items[1].state = "guangdong", RESERVED
+    page = written(PAGE, GetJointOrderResponse(order=found))
+    options = page[page.index('id="reach-item"') : page.index("</form>", page.index('id="reach-item"'))]
+    assert [each in options for each in ('value="install" selected', 'value="remove"')] == [True, False]
+    assert [each in options for each in ('value="contract"', 'value="survey"', 'value="test"')] == [True, False, False]
+
+
+def test_the_fields_of_a_step_become_its_request_for_the_chosen_item() -> None:
+    forms = {each.act: each for each in PAGE.forms}
+
+    def filled(act: str, fields: Mapping[str, str]) -> WorkOnJointOrderRequest:
+        asked = replace(visit(id="guangdong/J1"), form=Fields({name: [said] for name, said in fields.items()}))
+        with for_reader("zh", TEXTS):
+            return cast("WorkOnJointOrderRequest", forms[act].request(asked))
+
+    of_item = WorkOnJointOrderRequest(joint_order_id="guangdong/J1", item_id="install")
+    expected = {
+        "reserve": WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve()),
+        "refuse": WorkOnJointOrderRequest(refuse="no duct"),
+        "reach": WorkOnJointOrderRequest(reach=JointMilestoneKind.JOINT_MILESTONE_KIND_HAND_OVER),
+        "ask_again": WorkOnJointOrderRequest(ask_again=WorkOnJointOrderRequest.AskAgain()),
+        "verify": WorkOnJointOrderRequest(verify=WorkOnJointOrderRequest.Verify()),
+    }
+    for act, request in expected.items():
+        request.MergeFrom(of_item)
+        assert filled(act, {"item": "install", "refuse": "no duct", "reach": "handOver"}) == request, act
+    nothing: Callable[[], object] = partial(filled, "reach", {"item": "install", "reach": ""})
+    assert refused(nothing) == Reason.REASON_REQUEST_INVALID
+
+
+def test_a_step_that_was_refused_keeps_what_was_entered_also_where_it_is_not_offered_any_more() -> None:
+    found = decided(RESERVED)
+    sent = Fields({"act": ["refuse"], "item": ["install"], "refuse": ["no duct"]})
+    asked = replace(visit(), form=sent, refused=invalid("refuse", "it is long", "过长"))
+    page = written_by(CONSOLE, PAGE, asked, Answering(GetJointOrderResponse(order=found)))
+    assert acts(page) == ["refuse"]
+    assert ("no duct</textarea>" in page, 'value="install" selected' in page) == (True, True)
+
+
+def test_a_file_of_a_joint_order_has_its_facts_items_milestones_and_course() -> None:
+    shown = shown_by(CONSOLE, PAGE, visit(), Answering(GetJointOrderResponse(order=joint_order())))
+    told = exported(shown, "json").text or ""
+    labels = [each["label"] for each in json.loads(told)["tables"]]
+    assert labels == ["联办订单", "事项", "当前由谁处理", "里程碑", "材料", "办理内容", "办理过程"]
+    for each in ("+8619844000001", "+8619844000009", "1 Road", "no free duct", "changed my mind", "1 Gbit/s"):
+        assert each in told, each
+        assert each in (exported(shown, "csv").text or ""), each
+
+
+def test_the_work_list_has_the_items_of_joint_orders_on_which_the_region_works_with_their_own_due_time() -> None:
+    own, released, others = joint_order(), joint_order(), joint_order()
+    own.awaiting[1].region, own.awaiting[1].due_time.seconds = "guangdong", 1
+    released.id, others.id, others.awaiting[0].region = "guangdong/J2", "guangdong/J3", "henan"
+    released.awaiting[0].ClearField("milestone")
+    found = ListJointOrdersResponse(orders=[own, released, others])
+
+    def rows(query: str) -> list[tuple[str, str]]:
+        table = shown_by(CONSOLE, view_of("/work"), visit(query), Answering(found)).tables[0]
+        return [(cells[1].text, cells[0].badge) for cells in table.rows]
+
+    assert rows("kind=joint") == [(f"{own.id} remove", "late"), (f"{own.id} install", "near")]
+    assert rows("kind=joint&within=0") == [(f"{own.id} remove", "late")]
+    endless = ListJointOrdersResponse(orders=[own], next_page_token="T")
+    assert 'href="/console/joint-orders"' in written(view_of("/work"), endless, query="kind=joint")
+
+
+def test_the_page_of_a_joint_order_shows_what_the_items_of_lines_wait_for_and_have_opened() -> None:
+    found = joint_order()
+    found.items[0].verify_until_time.CopyFrom(to_timestamp(NOW + timedelta(hours=1)))
+    page = written(PAGE, GetJointOrderResponse(order=found))
+    assert "install等待机主本人验证，截止" in page
+    assert 'href="/console/customers?number=%2B8619844000009"' in page
+    found.items[0].CopyFrom(JointItem(id="install", region="guangdong"))
+    assert "install等待" not in written(PAGE, GetJointOrderResponse(order=found))
