@@ -9,12 +9,16 @@ from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.api.region.v1.complaint_pb2 import ComplaintStateChange
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
+from gateway.api.region.v1.fault_pb2 import FaultStateChange
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
+from gateway.api.region.v1.issue_pb2 import IssueStateChange
 from gateway.api.region.v1.issue_service_pb2 import ListIssuesRequest, ListIssuesResponse
 from gateway.api.region.v1.joint_order_service_pb2 import ListJointOrdersRequest, ListJointOrdersResponse
 from gateway.api.region.v1.order_pb2 import Party
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
+from gateway.api.region.v1.support_request_pb2 import SupportStateChange
 from gateway.api.region.v1.support_service_pb2 import ListSupportRequestsRequest, ListSupportRequestsResponse
 from gateway.errors import Refused, invalid
 from gateway.time.clock import to_timestamp
@@ -24,12 +28,15 @@ from gateway.web.console.order_parts import order_state
 from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import Choice, Option, by_due, due_cell, span
 from gateway.web.console.saved_filters import SavedFilters, shown_filters
+from gateway.web.console.sorting import Column, Rows
 from gateway.web.enum_words import told_word
+from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
 from gateway.wording.joint_orders import waits
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import business_name, category_name, joint_item_name, region_name
+from gateway.wording.times import told_if_set
 from region_node.business.joint import rules as joint
 from region_node.business.orders import rules as orders
 from region_node.care.complaints import rules as complaints
@@ -49,7 +56,8 @@ from region_node.network.faults.course import place_of
 from region_node.network.support import rules as support
 
 PATH = "/work"
-_KIND, _WITHIN = _QUERY = ("kind", "within")
+_KIND, _WITHIN = "kind", "within"
+_QUERY = (_KIND, _WITHIN, SORT)
 _MOST = 100  # of a kind on the page: those with the nearest due time
 _ROWS, _PAGES = 500, 8  # of a page by gRPC, and pages of these, where the newest come first
 _HOURS = ("0", "4", "24", "72", "168")
@@ -63,6 +71,7 @@ L = TypeVar(
     ListIssuesResponse,
 )
 N = TypeVar("N", ListOrdersResponse, ListComplaintsResponse)
+_Change = ComplaintStateChange | FaultStateChange | SupportStateChange | IssueStateChange
 _Answers = Sequence[L] | Refused
 """The pages of one kind."""
 
@@ -85,6 +94,8 @@ class _Waiting:
     what: str = field(repr=False)
     state: str
     origin: str
+    since: Timestamp
+    """The time from which it is in its state."""
     due: Timestamp
     path: str
     """Of its page."""
@@ -127,6 +138,8 @@ class _Page:
     tiles: Sequence[_Tile]
     refusals: Sequence[Refusal]
     kind: str
+    sort: str
+    """The order that the address names, which the filter keeps."""
     within: Choice
     apply: str
     more: Sequence[str]
@@ -174,19 +187,20 @@ def _show(visit: Visit, found: _Lists) -> Shown:
         raise invalid(_KIND, "is no kind of work", "不是已知的工作类别")
     shown = [each for each in kinds if chosen in ("", each.key)]
     rows = [(each, work) for each in shown for work in each.waiting[:_MOST]]
+    sort = visit.query.text(SORT)
     page = _Page(
         tiles=[
             _Tile(
                 _counted(kinds),
                 translated("All"),
-                visit.address(PATH, within=within),
+                visit.address(PATH, within=within, sort=sort),
                 is_chosen=not chosen,
             ),
             *(
                 _Tile(
                     _counted([each]),
                     each.title,
-                    visit.address(PATH, kind=each.key, within=within),
+                    visit.address(PATH, kind=each.key, within=within, sort=sort),
                     is_chosen=each.key == chosen,
                 )
                 for each in kinds
@@ -194,12 +208,13 @@ def _show(visit: Visit, found: _Lists) -> Shown:
         ],
         refusals=[refusal_of(each.refused) for each in shown if each.refused is not None],
         kind=chosen,
+        sort=sort,
         within=Choice(_WITHIN, translated("Due"), _spans(), within),
         apply=translated("Show"),
         more=list(_more(shown)),
         lists=list(_lists(visit, shown)),
         saved=shown_filters(visit, PATH, _QUERY),
-        table=_table(visit, sorted(rows, key=lambda row: by_due(row[1].due))),
+        table=_COLUMNS.headed(visit, PATH, _table(visit, _COLUMNS.in_order(visit, rows))),
         empty=translated("Nothing waits here."),
     )
     notes = [*(each.text for each in page.refusals), *page.more]
@@ -251,7 +266,15 @@ def _reviews(answer: ListOrdersResponse, visit: Visit) -> Iterator[_Waiting]:
         awaiting = translated(each.awaiting.action) or order_state(each.state)
         if orders.had_part(each, visit.person.region, visit.person.name):
             awaiting = translated("{action}, by a colleague", action=awaiting)
-        yield _Waiting(each.id, what, awaiting, each.origin_region, each.awaiting.due_time, order.path_of(each.id))
+        yield _Waiting(
+            each.id,
+            what,
+            awaiting,
+            each.origin_region,
+            each.awaiting.since_time,
+            each.awaiting.due_time,
+            order.path_of(each.id),
+        )
 
 
 def _joint(answer: ListJointOrdersResponse, region: str, until: Timestamp | None) -> Iterator[_Waiting]:
@@ -261,7 +284,7 @@ def _joint(answer: ListJointOrdersResponse, region: str, until: Timestamp | None
             if joint.is_work_of(awaiting, region) and _is_due(awaiting.due_time, until):
                 what = f"{business_name(business)}: {joint_item_name(business, awaiting.item_id)}"
                 name = f"{each.id} {awaiting.item_id}"
-                yield _Waiting(name, what, awaited, each.leader_region, awaiting.due_time, path)
+                yield _Waiting(name, what, awaited, each.leader_region, awaiting.since_time, awaiting.due_time, path)
 
 
 def _complaints(answer: ListComplaintsResponse, region: str) -> Iterator[_Waiting]:
@@ -270,7 +293,7 @@ def _complaints(answer: ListComplaintsResponse, region: str) -> Iterator[_Waitin
             about = category_name(each.request.category) or translated("not classified")
             state = f"{state_word(each.state)}, L{each.level}" if each.level else state_word(each.state)
             due, path = each.expected_resolution_time, complaint.path_of(each.ticket_id)
-            yield _Waiting(each.ticket_id, about, state, each.origin_region, due, path)
+            yield _Waiting(each.ticket_id, about, state, each.origin_region, _last(each.state_changes), due, path)
 
 
 def _faults(answer: ListFaultsResponse, region: str) -> Iterator[_Waiting]:
@@ -279,7 +302,15 @@ def _faults(answer: ListFaultsResponse, region: str) -> Iterator[_Waiting]:
             severity, where = fault_severity(each.severity), place_of(each)
             told = f"{severity}: {where}" if where else severity
             path = fault.path_of(each.id)
-            yield _Waiting(each.id, told, fault_state(each.state), each.origin_region, fault_due(each), path)
+            yield _Waiting(
+                each.id,
+                told,
+                fault_state(each.state),
+                each.origin_region,
+                _last(each.state_changes),
+                fault_due(each),
+                path,
+            )
 
 
 def _support(answer: ListSupportRequestsResponse, region: str, until: Timestamp | None) -> Iterator[_Waiting]:
@@ -287,7 +318,15 @@ def _support(answer: ListSupportRequestsResponse, region: str, until: Timestamp 
         if support.is_work_of(each, region) and _is_due(Timestamp(), until):
             about = f"{each.inquiry.service}: {each.inquiry.subject}"
             path = support_request.path_of(each.id)
-            yield _Waiting(each.id, about, support_state(each.state), each.origin_region, Timestamp(), path)
+            yield _Waiting(
+                each.id,
+                about,
+                support_state(each.state),
+                each.origin_region,
+                _last(each.state_changes),
+                Timestamp(),
+                path,
+            )
 
 
 def _issues(answer: ListIssuesResponse, region: str, until: Timestamp | None) -> Iterator[_Waiting]:
@@ -295,7 +334,14 @@ def _issues(answer: ListIssuesResponse, region: str, until: Timestamp | None) ->
         due = due_time(issues.due_for(each, region))
         if due != Timestamp() and _is_due(due, until):
             state, path = issue_state(each.state), issue.path_of(each.id)
-            yield _Waiting(each.id, each.request.subject, state, each.origin_region, due, path)
+            yield _Waiting(
+                each.id, each.request.subject, state, each.origin_region, _last(each.state_changes), due, path
+            )
+
+
+def _last(changes: Sequence[_Change]) -> Timestamp:
+    """The time of the last change; unset without one."""
+    return changes[-1].time if changes else Timestamp()
 
 
 def _table(visit: Visit, rows: Iterable[tuple[_Kind, _Waiting]]) -> Table:
@@ -307,6 +353,7 @@ def _table(visit: Visit, rows: Iterable[tuple[_Kind, _Waiting]]) -> Table:
             Cell(translated("About"), "col"),
             Cell(translated("Waits for"), "col"),
             Cell(translated("From"), "col"),
+            Cell(translated("Since"), "col"),
         ],
         rows=[
             [
@@ -315,10 +362,11 @@ def _table(visit: Visit, rows: Iterable[tuple[_Kind, _Waiting]]) -> Table:
                 Cell(each.what),
                 Cell(each.state),
                 Cell(region_name(each.origin)),
+                Cell(told_if_set(each.since)),
             ]
             for kind, each in rows
         ],
-        caption=translated("The nearest due time first."),
+        order=translated("The nearest due time first."),
     )
 
 
@@ -362,6 +410,17 @@ def _spans() -> Sequence[Option]:
     ]
 
 
+_COLUMNS = Rows[tuple[_Kind, _Waiting]](
+    "due_time",
+    [
+        Column("due_time", lambda each: each[1].due),
+        Column("kind", lambda each: each[0].key),
+        None,
+        None,
+        None,
+        Column("since_time", lambda each: each[1].since),
+    ],
+)
 VIEW = View.of(
     PATH,
     (

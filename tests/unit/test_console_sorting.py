@@ -351,3 +351,37 @@ def test_a_register_too_long_to_be_sorted_has_no_matrix_on_its_page_and_in_its_f
     assert isinstance(shown.page, ListPage)
     assert not shown.page.above
     assert "Likelihood" not in (exported(shown, "csv").text or "")
+
+
+def test_the_work_list_is_sorted_by_due_time_kind_and_since_when_and_its_tiles_and_filter_keep_the_order() -> None:
+    reviews, issues = ListOrdersResponse(orders=[order(), order()]), ListIssuesResponse(issues=[issue()])
+    for each, (name, due, since) in zip(reviews.orders, (("R1", 1, 7), ("R2", 0, 9)), strict=True):
+        each.id, each.awaiting.due_time.seconds, each.awaiting.since_time.seconds = name, due, since
+    issues.issues[0].id, issues.issues[0].state_changes[0].time.seconds = "I1", 8
+
+    def shown(sort: str, more: str = "") -> Shown:
+        query = f"sort={sort}{more}" if sort else more
+        return shown_by(CONSOLE, view_of("/work"), visit(query), Answering(reviews, issues))
+
+    def ids(sort: str) -> list[str]:
+        return [row[1].text for row in shown(sort).tables[0].rows]
+
+    orders = {
+        "": ["R1", "I1", "R2"],
+        "due_time": ["R1", "I1", "R2"],
+        "-due_time": ["I1", "R1", "R2"],
+        "kind": ["I1", "R1", "R2"],
+        "-kind": ["R1", "R2", "I1"],
+        "since_time": ["R1", "I1", "R2"],
+        "-since_time": ["R2", "I1", "R1"],
+        "-kind,-since_time": ["R2", "R1", "I1"],
+    }
+    assert {sort: ids(sort) for sort in orders} == orders
+    heads = {cell.text: (cell.href, cell.sort) for cell in shown("-kind", "&within=168").tables[0].head if cell.href}
+    assert heads["待办"] == ("/console/work?within=168&sort=kind", "descending")
+    assert heads["开始时间"] == ("/console/work?within=168&sort=since_time", "")
+    in_words = [bool(shown(sort).tables[0].order) for sort in ("", "due_time", "-due_time", "kind")]
+    assert in_words == [True, True, False, False]
+    page = written_by(CONSOLE, view_of("/work"), visit("sort=kind"), Answering(reviews, issues))
+    assert all(each in page for each in ('<input type="hidden" name="sort" value="kind">', "kind=issues&amp;sort=kind"))
+    assert refused(lambda: shown("state")) == Reason.REASON_ATTRIBUTE_UNSUPPORTED

@@ -1,6 +1,6 @@
 """Lists in the order of a column. Its heading leads there, and the sorting of the Open APIs makes it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, Protocol, Self, TypeVar, cast
 
@@ -18,6 +18,7 @@ from gateway.web.selecting import LIMIT, SORT, TOKEN, Query, Selection
 from gateway.web.tables import Cell, Table
 
 E = TypeVar("E", bound=Message)
+R = TypeVar("R")
 Value = str | int | Timestamp
 _PLACE = "place"
 
@@ -54,12 +55,12 @@ class Found(Generic[A]):
 
 
 @dataclass(frozen=True)
-class Column(Generic[E]):
+class Column(Generic[R]):
     """A column by which a list is sorted."""
 
     name: str
     """Its word in the address."""
-    value: Callable[[E], Value]
+    value: Callable[[R], Value]
     """The value of an entry; an empty text or time comes last. An enum sorts by its number."""
 
 
@@ -140,29 +141,60 @@ class Columns(Generic[E]):
         above: Sequence[Table] = (),
     ) -> ListPage:
         """The page of the list at a path. Its headings lead to other orders of the same list."""
-        following, headed = found.answer.next_page_token, self._headed(visit, path, table)
-        return list_page(visit, path, choices, headed, following, texts, notes, above, refused=found.refused)
-
-    def _headed(self, visit: Visit, path: str, table: Table) -> Table:
-        said = visit.query.text(SORT) or self.order
-        first = said.split(",")[0].strip().removeprefix("+")
-        kept = {name: text for name, text in visit.query.pairs() if name not in (SORT, PAGE)}
-
-        def heading(cell: Cell, column: Column[E] | None) -> Cell:
-            if column is None:
-                return cell
-            order = f"-{column.name}" if first == column.name else column.name
-            href = visit.address(path, **kept, **{SORT: order})
-            if first.removeprefix("-") != column.name:
-                return replace(cell, href=href)
-            return replace(cell, href=href, sort="descending" if first.startswith("-") else "ascending")
-
-        head = [heading(cell, column) for cell, column in zip(table.head, self.columns, strict=True)]
-        return replace(table, head=head, order=table.order if said == self.order else "")
+        following, table = found.answer.next_page_token, _headed(visit, path, table, self.order, self.columns)
+        return list_page(visit, path, choices, table, following, texts, notes, above, refused=found.refused)
 
     @property
     def _selection(self) -> Selection:
         return Selection(self.order, has_reverse=self.has_reverse)
+
+
+@dataclass(frozen=True)
+class Rows(Generic[R]):
+    """A list that its page has read as a whole."""
+
+    order: str
+    """The order of the list where the address names none."""
+    columns: Sequence[Column[R] | None]
+    """See `Columns`."""
+
+    def in_order(self, visit: Visit, rows: Iterable[R]) -> Sequence[R]:
+        """The rows in the order that the address wants. Rows without a value come last, and equal ones as they came.
+
+        Raises Refused for an unknown column.
+        """
+        columns = {each.name: each.value for each in self.columns if each is not None}
+        said, selection = visit.query.text(SORT), Selection(self.order, has_reverse=False)
+        wanted = selection.sorted_by({SORT: said} if said else {}, columns) or [self.order]
+        found = list(rows)
+        for each in reversed(wanted):
+            value = columns[each.removeprefix("-")]
+            filled = [row for row in found if _told(value(row)) != ""]
+            filled.sort(key=lambda row: _rank(value(row)), reverse=each.startswith("-"))
+            found = [*filled, *(row for row in found if _told(value(row)) == "")]
+        return found
+
+    def headed(self, visit: Visit, path: str, table: Table) -> Table:
+        """The table of the page at a path, whose headings lead to other orders."""
+        return _headed(visit, path, table, self.order, self.columns)
+
+
+def _headed(visit: Visit, path: str, table: Table, order: str, columns: Sequence[Column[R] | None]) -> Table:
+    said = visit.query.text(SORT) or order
+    first = said.split(",")[0].strip().removeprefix("+")
+    kept = {name: text for name, text in visit.query.pairs() if name not in (SORT, PAGE)}
+
+    def heading(cell: Cell, column: Column[R] | None) -> Cell:
+        if column is None:
+            return cell
+        following = f"-{column.name}" if first == column.name else column.name
+        href = visit.address(path, **kept, **{SORT: following})
+        if first.removeprefix("-") != column.name:
+            return replace(cell, href=href)
+        return replace(cell, href=href, sort="descending" if first.startswith("-") else "ascending")
+
+    head = [heading(cell, column) for cell, column in zip(table.head, columns, strict=True)]
+    return replace(table, head=head, order=table.order if said == order else "")
 
 
 def _told(value: Value) -> str | int:
@@ -170,3 +202,8 @@ def _told(value: Value) -> str | int:
     if not isinstance(value, Timestamp):
         return value
     return value.ToJsonString() if value != Timestamp() else ""
+
+
+def _rank(value: Value) -> tuple[int, int] | tuple[str | int]:
+    """The place of a value among those of its column."""
+    return (value.seconds, value.nanos) if isinstance(value, Timestamp) else (value,)
