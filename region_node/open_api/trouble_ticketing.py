@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from gateway.api.region.v1 import complaint_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.listener_service_pb2 import ListenerResource
+from gateway.web.json_bodies import unsupported
 from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Api, Asked, Route
@@ -21,12 +22,21 @@ from region_node.open_api.resources import (
     told_one,
     total_of,
 )
-from region_node.open_api.trouble_tickets import CHANGED, FILED, TICKET, TROUBLE_TICKET, change, filing, told_ticket
+from region_node.open_api.trouble_tickets import (
+    CHANGED,
+    FILED,
+    NUMBER,
+    TICKET,
+    TROUBLE_TICKET,
+    change,
+    filing,
+    told_ticket,
+)
 from region_node.open_api.versions import version_of
 from region_node.requests.checks import LONGEST_WAIT
 
 _SERVICE = "/gateway.api.region.v1.ComplaintService"
-_STATUS, _CATEGORY = "status", "category"
+_STATUS, _CATEGORY, _ROLE = "status", "category", "relatedEntity.role"
 
 
 _Changed = (
@@ -41,10 +51,13 @@ _Changed = (
 
 def _list(asked: Asked) -> api.ListComplaintsRequest:
     states = values_in(asked.query, _STATUS, words_of(ComplaintState.DESCRIPTOR))
+    number = asked.query.get(version_of(asked.root).entity_filter, "")
+    if number and asked.query.get(_ROLE, NUMBER) != NUMBER:
+        raise unsupported(_ROLE, f"beside the id of an entity it is {NUMBER}", f"与实体标识同用时须为{NUMBER}")
     return api.ListComplaintsRequest(
         states=[ComplaintState.ValueType(each) for each in states],
         category=asked.query.get(_CATEGORY, ""),
-        number=asked.query.get(version_of(asked.root).entity_filter, ""),
+        number=number,
         requester=asked.requester,
         **part_of(asked),
     )

@@ -125,6 +125,9 @@ async def test_a_list_has_what_its_filter_selects_and_says_how_much_there_is(
     second = await web.ask("GET", f"{query}&offset=2")
     assert [each["id"] for each in second.bodies] == [names[0]]
     assert (await web.ask("GET", f"{query}&status=rejected")).bodies == []
+    assert len((await web.ask("GET", f"{query}&relatedEntity.role=affected")).bodies) == len(names)
+    by_contact = await web.ask("GET", f"{query}&relatedEntity.role=contact")
+    assert (by_contact.status, by_contact.body["code"]) == (HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED")
 
 
 async def test_both_doors_refuse_for_the_same_reasons_and_write_the_same_audit_rows(
