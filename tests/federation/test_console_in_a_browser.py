@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from importlib.resources import files
@@ -66,6 +66,11 @@ FOCUSED = f"""(() => {{
 }})()"""
 SEEN = "[...document.querySelectorAll('{}')].filter(each => each.checkVisibility()).map(each => each.outerHTML)"
 USED_ON_A_SCREEN = SEEN.format("header, nav, form, button, input, select, textarea, .filters, .pages")
+PRINTED_ADDRESS = "document.querySelector('.printed').innerText === location.pathname + location.search"
+CUT_ON_PAPER = (
+    "[...document.querySelectorAll('main .scroll, main .file')]"
+    ".filter(each => getComputedStyle(each).overflow !== 'visible' && each.scrollHeight > each.clientHeight)"
+)
 CONTENT = SEEN.format("h1, h2, table, svg")
 STOPS = 8  # of the Tab key within one element: a field of a time has one for each of its parts
 BY_ITSELF = timedelta(seconds=1)  # in which a board shows a suspension, as docs/console.md says
@@ -321,19 +326,13 @@ async def passed(tab: Tab, count: int) -> list[tuple[int, str]]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("person", "paths"),
-    [
-        (STAFF, ("/work", "/orders?state=completed", "/complaints/new", "/network")),
-        (ADMIN, ("/board", "/complaints", "/regions/henan/membership", "/network")),
-    ],
-)
-async def test_a_printed_page_has_its_content_without_the_head_and_all_that_people_would_use_on_a_screen(
-    federation: Federation, guangdong: Counter, person: str, paths: Sequence[str]
+@pytest.mark.parametrize("person", [STAFF, ADMIN])
+async def test_each_printed_page_has_its_content_whole_and_its_address_and_nothing_that_people_use_on_a_screen(
+    federation: Federation, guangdong: Counter, sichuan: Counter, person: str
 ) -> None:
-    await guangdong.order("SUSPEND", await guangdong.new_customer())
+    pages = await work(federation, guangdong, sichuan) if person == STAFF else OF_THE_COORDINATOR
     async with signed_in(federation, "en", person) as (tab, console):
-        for path in paths:
+        for path in pages.values():
             await tab.go(console + path)
             await tab.show_on("screen")
             on_screen = await tab.evaluate(f"[{USED_ON_A_SCREEN}.length, {CONTENT}.length]")
@@ -343,6 +342,19 @@ async def test_a_printed_page_has_its_content_without_the_head_and_all_that_peop
             assert isinstance(on_paper, list)
             assert min(on_screen) > 0, path
             assert on_paper == [[], on_screen[1]], path
+            assert await tab.evaluate(f"[{PRINTED_ADDRESS}, {CUT_ON_PAPER}.length]") == [True, 0], path
+
+
+@pytest.mark.parametrize("person", [STAFF, ADMIN])
+async def test_the_first_stop_of_the_tab_key_skips_the_head(federation: Federation, person: str) -> None:
+    async with signed_in(federation, "en", person) as (tab, console):
+        await tab.go(console + ("/work" if person == STAFF else "/board"))
+        await tab.press("Tab")
+        assert await tab.evaluate("document.activeElement.className") == "skip"
+        await tab.press("Enter")
+        assert await tab.evaluate("document.activeElement.id") == "content"
+        await tab.press("Tab")
+        assert await tab.evaluate("document.activeElement.closest('main') !== null")
 
 
 async def test_the_board_shows_a_suspension_within_a_second_besides_the_time_that_the_page_itself_takes(

@@ -391,6 +391,7 @@ def frame(served: WebConsole, shown: Shown, refusal: Refused | None) -> Frame:
         person="wang",
         sign_out=Link("out", "/console/sign-out"),
         token="token",
+        address="/console/work",
         notice="done",
         refusals=[] if refusal is None else [refusal_of(refusal)],
     )

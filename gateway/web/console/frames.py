@@ -58,6 +58,8 @@ class Frame:
     """Empty where nobody is signed in."""
     sign_out: Link
     token: str = field(repr=False)
+    address: str = field(repr=False)
+    """The address of the page below that of the server, which stands on paper."""
     notice: str = field(default="", repr=False)
     refusals: Sequence[Refusal] = field(default=(), repr=False)
     files: Sequence[Link] = field(default=(), repr=False)
