@@ -54,7 +54,6 @@ def table(visit: Visit, orders: Sequence[JointOrder]) -> Table:
             Cell(translated("Led by"), "col"),
             Cell(translated("Waits for"), "col"),
             Cell(translated("Due"), "col"),
-            Cell(translated("Promised"), "col"),
             Cell(translated("Accepted"), "col"),
         ],
         rows=[
@@ -70,7 +69,6 @@ def table(visit: Visit, orders: Sequence[JointOrder]) -> Table:
                 Cell(region_name(each.leader_region)),
                 Cell("; ".join(f"{region_name(found.region)} {awaited}" for found, awaited in waits(each))),
                 due_cell(next_limit(each), visit.now),
-                Cell(told_if_set(each.expected_completion_time), style="time"),
                 Cell(told_if_set(each.create_time), style="time"),
             ]
             for each in orders
@@ -88,7 +86,6 @@ _COLUMNS = Columns[JointOrder](
         Column("leader_region", lambda each: each.leader_region),
         None,
         Column("due_time", next_limit),
-        Column("expected_completion_time", lambda each: each.expected_completion_time),
         Column("create_time", lambda each: each.create_time),
     ],
 )
