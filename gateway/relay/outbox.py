@@ -1,12 +1,11 @@
 """The outbox: envelopes from the commit of their cause to the commit of their receipt."""
 
-from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from gateway.api.federation.v1.federation_pb2 import WaitingEnvelopes
-from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, EnvelopeKind, Outcome, Receipt, ReceiptContent
+from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.relay.at_rest import OUTBOX, OUTBOX_RECEIPT, envelope_subject, open_signed, seal_signed
 from gateway.relay.border import Border
@@ -287,20 +286,6 @@ def receipts_about(tx: Transaction, subject: str, destination: str) -> list[Rece
     newest_first = sorted(rows, key=lambda each: (each.created, each.envelope_id), reverse=True)
     found = (receipt(tx, row.envelope_id) for row in newest_first)
     return [each for each in found if each is not None]
-
-
-def taken_by(tx: Transaction, subject: str, kind: EnvelopeKind.ValueType, but: Container[str] = ()) -> Sequence[str]:
-    """The regions, `but` some, that have accepted an envelope of a kind about a subject, as far as the receipt is kept.
-
-    By name, each once.
-    """
-    rows = [row for row in tx.find_all(_OUTBOX, subject=subject) if row.kind == kind and row.destination not in but]
-    found = ((row.destination, receipt(tx, row.envelope_id)) for row in rows)
-    return sorted({region for region, told in found if told is not None and _accepts(told)})
-
-
-def _accepts(told: Receipt) -> bool:
-    return ReceiptContent.FromString(told.content).outcome == Outcome.OUTCOME_ACCEPTED
 
 
 def answered_after(tx: Transaction, destination: str, place: tuple[int, str], limit: int) -> list[tuple[int, str]]:

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultUpdate
 from gateway.api.region.v1.fault_pb2 import FaultPlace, FaultReport
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, Receipt, ReceiptContent
 from gateway.relay import outbox
@@ -57,23 +56,6 @@ class Owner:
         outbox.close_answered(self._tx, content.id, receipt, journey=b"", attempts=1, now=NIGHT)
         self._two.handler(self._region, UPDATE).answered(self._tx, content, told, NIGHT)
 
-    def cancels(self) -> set[str]:
-        """Ends the fault; the regions that are told."""
-        asked = FaultCommand(fault_id=self._id, cancel=FaultCommand.Cancel(reason="solved"))
-        owner.apply_command(self._tx, self._context, asked, NIGHT)
-        self._end = self.waiting()
-        return {each.destination for each in self._end}
-
-    def taken_at(self, name: str) -> FaultRow:
-        """A region stores a version as the home of the number, and the one of the end; its copy."""
-        region = self._two.everyone[name]
-        first = FaultUpdate.FromString(self.on_its_way.payload).fault
-        first.home_region = name
-        ends = [FaultUpdate.FromString(each.payload).fault for each in self._end if each.destination == name]
-        for version in (first, *ends):
-            handling.adopt(region.tx, region.context.node, version, TRACE, NIGHT)
-        return require_fault(region.tx, self._id)
-
 
 @pytest.fixture(name="region")
 def _region() -> Iterator[Owner]:
@@ -90,27 +72,4 @@ def test_of_two_homes_that_have_both_taken_a_version_none_takes_the_place_of_the
     region.accepted(region.told)
     region.accepted(region.on_its_way)
     assert region.home == SINCE
-    assert not region.waiting()
-
-
-def test_a_region_that_took_a_version_hears_of_the_end_though_it_is_the_home_no_more(region: Owner) -> None:
-    region.accepted(region.told)
-    region.accepted(region.on_its_way)
-    assert region.cancels() == {BEFORE, SINCE}
-    copy = region.taken_at(BEFORE).fault
-    assert (copy.state, copy.version, copy.home_region) == (region.row.fault.state, region.row.fault.version, SINCE)
-
-
-def test_a_region_that_has_taken_no_version_hears_of_no_end(region: Owner) -> None:
-    region.accepted(region.told)
-    assert region.cancels() == {SINCE}
-
-
-def test_a_region_that_takes_a_version_after_the_end_hears_of_it_once(region: Owner) -> None:
-    region.accepted(region.told)
-    region.cancels()
-    region.accepted(region.on_its_way)
-    (end,) = region.waiting()
-    assert (end.destination, FaultUpdate.FromString(end.payload).fault) == (BEFORE, region.row.fault)
-    region.accepted(end)
     assert not region.waiting()

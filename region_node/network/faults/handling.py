@@ -134,12 +134,9 @@ def home_of(context: RegionContext, known: Fault, snapshot: Fault) -> str:
     """The home region, which only the owner region's first version may change.
 
     Where the number moves between the report and its arrival, both regions use different plans. Only one region may act
-    as the home region: the recipient of the owner's versions. None becomes it by another region's message. Where the
-    owner names another region, this one is none: two homes of a number that came back would give back rent.
+    as the home region: the recipient of the owner's versions. None becomes it by another region's message.
     """
     told, number = snapshot.home_region, known.report.number
-    if known.version and known.home_region == context.region:
-        return told
     if known.version or not number:
         return known.home_region
     is_own = told != context.region or context.federation.number_plan.home_of(number) == context.region

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultWaived
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultStep
-from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.relay.v1.relay_pb2 import Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.process import failpoints
-from gateway.relay.outbox import taken_by
+from gateway.relay.outbox import receipts_about
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import to_timestamp
@@ -23,7 +23,7 @@ from region_node.network.faults import notices, outages, parts, regional, rules,
 from region_node.network.faults.evidence import tell_fault
 from region_node.network.faults.following import followed
 from region_node.network.faults.rows import FaultRow, facts, find_fault, require_fault, update_fault
-from region_node.network.faults.sending import send_missing, send_update
+from region_node.network.faults.sending import send_update
 from region_node.node.context import RegionContext
 from region_node.tickets.border import require_caught_up
 from region_node.tickets.sending import followers
@@ -31,7 +31,6 @@ from region_node.tickets.sending import followers
 _log = logging.getLogger(__name__)
 
 REPAIR_TIMER = "fault-repair"  # the limit of the repair has passed
-_UPDATE = EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE
 _JUST_AFTER = timedelta(microseconds=1)  # a repair at the end of the limit is in time
 _FOR_WORD = timedelta(hours=1)  # for messages in transit from the owner region
 
@@ -161,16 +160,14 @@ def update_taken(tx: Transaction, context: RegionContext, row: FaultRow, region:
     """Looks whether another region than the followers has stored the fault: a number came back to its former home.
 
     Only a home region begins to follow by an update. It takes the place of a region that has taken none: else two
-    regions could take the place of each other for ever. A region that takes no place gets the version of
-    the end, too.
+    regions could take the place of each other for ever.
     """
     fault = row.fault
     if region in followers(facts(fault)):
         return
-    if fault.home_region not in taken_by(tx, fault.id, _UPDATE):
+    told = [ReceiptContent.FromString(each.content) for each in receipts_about(tx, fault.id, fault.home_region)]
+    if all(each.outcome != Outcome.OUTCOME_ACCEPTED for each in told):
         take_home(tx, context, row, region, now)
-    elif fault.state in rules.ENDED:
-        send_missing(tx, context, row, region, now)
 
 
 def take_home(tx: Transaction, context: RegionContext, row: FaultRow, home: str, now: datetime) -> None:
@@ -264,19 +261,14 @@ def keep_and_tell(
     *,
     informed: Sequence[str] = (),
 ) -> None:
-    """Stores a decision, handles its consequences here, and updates the followers but `informed`.
-
-    Each region that has stored an earlier version gets the one of the end.
-    """
+    """Stores a decision, handles its consequences here, and updates the followers but `informed`."""
     fault = row.fault
     fault.version += 1
     watch(tx, context, fault)
     followed(tx, context, before, row, now)
     changed(tx, context, before, fault, now)
     update_fault(tx, fault, now)
-    told = followers(facts(fault))
-    former = taken_by(tx, fault.id, _UPDATE, but=told) if fault.state in rules.ENDED else ()
-    for region in (*told, *former):
+    for region in followers(facts(fault)):
         if region not in informed:
             send_update(tx, context, row, region, now)
 

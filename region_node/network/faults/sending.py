@@ -3,10 +3,8 @@
 from datetime import datetime
 
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultFiling, FaultUpdate
-from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.relay.outbox import was_sent
 from gateway.store.port import Transaction
 from region_node.customers.disclosures.recording import Sent, note_sent
 from region_node.network.faults.rows import FaultRow, facts
@@ -40,17 +38,7 @@ def send_update(tx: Transaction, context: RegionContext, row: FaultRow, region: 
     """Sends the current version of the fault to a follower."""
     fault = row.fault
     told = fault if region == fault.home_region else without_amounts(fault)
-    _send(tx, context, row, _version_id(fault), region, FaultUpdate(fault=told), now)
-
-
-def send_missing(tx: Transaction, context: RegionContext, row: FaultRow, region: str, now: datetime) -> None:
-    """Sends the current version of the fault to a region, unless that was done."""
-    if not was_sent(tx, f"{_version_id(row.fault)}>{region}"):
-        send_update(tx, context, row, region, now)
-
-
-def _version_id(fault: Fault) -> str:
-    return f"{fault.id}@{fault.version}"
+    _send(tx, context, row, f"{fault.id}@{fault.version}", region, FaultUpdate(fault=told), now)
 
 
 def _send(
