@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,12 +32,13 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
-from gateway.federation.suspensions import signed_suspension
+from gateway.federation.suspensions import MOST_KEPT, signed_suspension
 from tests.administrators import Administrators
 from tests.contract.small_federation import CONFIGURATION
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEYS = Keys("demo.example")
+STATEMENT = KEYS.suspension_statement("sichuan")
 LARGEST_REQUEST_OF_ETCD = 1536 * 1024
 
 texts = st.text(max_size=20)
@@ -250,38 +252,87 @@ def test_a_configuration_that_cannot_be_read_leaves_the_one_before_in_force() ->
     assert copy.revision == 2
 
 
+def stored(told: SignedSuspension) -> Entry:
+    """A signed statement as etcd and the disk have it."""
+    return Entry(values.encode_suspension_statement(told), 1)
+
+
+@dataclass
+class Disk:
+    """A coordinator that starts from a copy on disk. No clock is trusted without a `latest`."""
+
+    people: Administrators
+    latest: datetime | None = None
+
+    def signed(self, after: timedelta, *, suspended: bool) -> SignedSuspension:
+        """An administrator's statement about sichuan, by its time."""
+        place, signer = self.people.anchor, self.people.signers["li"]
+        return signed_suspension(signer, place, "sichuan", NOW + after, suspended=suspended)
+
+    def begun(self, entries: Mapping[bytes, Entry]) -> Copy:
+        """A copy that begins with the entries of the disk."""
+        copy = Copy(KEYS, self.people.anchor, lambda: self.latest)
+        copy.begin(entries, NOW)
+        return copy
+
+    def in_force(self, entries: Mapping[bytes, Entry]) -> SignedSuspension:
+        """The statement about sichuan that counts after a restart."""
+        return self.begun(entries).snapshot.suspensions["sichuan"].signed
+
+
 @pytest.mark.parametrize(
     ("after", "in_force"), [(timedelta(hours=1), "later"), (timedelta(days=365), "former")], ids=["honest", "ahead"]
 )
 def test_the_disk_keeps_the_former_statement_and_a_later_one_until_a_clock_says_which_counts(
     tmp_path: Path, after: timedelta, in_force: str
 ) -> None:
-    people, clock = Administrators(tmp_path, "demo.example"), list[datetime]()
-    place, statement = people.anchor, KEYS.suspension_statement("sichuan")
-
-    def signed(time: datetime, *, suspended: bool) -> SignedSuspension:
-        return signed_suspension(people.signers["li"], place, "sichuan", time, suspended=suspended)
-
-    def stored(told: SignedSuspension) -> Entry:
-        return Entry(values.encode_suspension_statement(told), 1)
-
-    def begun(entries: Mapping[bytes, Entry]) -> Copy:
-        copy = Copy(KEYS, place, lambda: clock[0] if clock else None)
-        copy.begin(entries, NOW)
-        return copy
-
-    told = {"former": signed(NOW, suspended=True), "later": signed(NOW + after, suspended=False)}
-    entries: Mapping[bytes, Entry] = {statement: stored(told["former"])}
+    disk = Disk(Administrators(tmp_path, "demo.example"))
+    told = {"former": disk.signed(timedelta(0), suspended=True), "later": disk.signed(after, suspended=False)}
+    entries: Mapping[bytes, Entry] = {STATEMENT: stored(told["former"])}
     for _ in range(2):
-        copy = begun(entries)
-        copy.replace({statement: stored(told["later"])}, 2, NOW)
+        copy = disk.begun(entries)
+        copy.replace({STATEMENT: stored(told["later"])}, 2, NOW)
         entries = copy.lasting()
-        assert begun(entries).snapshot.suspensions["sichuan"].signed == told["later"]
-    clock.append(NOW + timedelta(hours=2))
-    copy = begun(entries)
+        assert disk.in_force(entries) == told["later"]
+    copy = disk.begun(entries)
+    copy.replace({STATEMENT: stored(told["later"])}, 3, NOW)
+    disk.latest = NOW + timedelta(hours=2)
+    assert copy.lasting().keys() == {STATEMENT}, "saved before the next change"
+    assert disk.in_force(copy.lasting()) == told[in_force]
+    copy = disk.begun(entries)
     assert copy.snapshot.suspensions["sichuan"].signed == told[in_force]
-    assert begun(copy.lasting()).snapshot.suspensions["sichuan"].signed == told[in_force]
-    assert copy.lasting().keys() == {statement}
+    assert disk.in_force(copy.lasting()) == told[in_force]
+    assert copy.lasting().keys() == {STATEMENT}
+
+
+def test_the_disk_keeps_the_former_statement_however_many_later_ones_there_are(tmp_path: Path) -> None:
+    disk = Disk(Administrators(tmp_path, "demo.example"))
+    former = disk.signed(timedelta(0), suspended=True)
+    entries: Mapping[bytes, Entry] = {STATEMENT: stored(former)}
+    copy = disk.begun(entries)
+    for day in range(1, MOST_KEPT + 4):
+        later = disk.signed(timedelta(days=day), suspended=False)
+        copy.take([Event(STATEMENT, stored(later))], day, NOW)
+    for _ in range(2):
+        entries = copy.lasting()
+        assert entries[STATEMENT].value == stored(former).value
+        assert len(entries) == 1 + MOST_KEPT
+        copy = disk.begun(entries)
+    disk.latest = NOW + timedelta(hours=2)
+    assert disk.in_force(copy.lasting()) == disk.in_force(entries) == former
+    copy.take([], MOST_KEPT + 4, NOW)
+    assert copy.snapshot.suspensions["sichuan"].signed == former, "in the same process"
+
+
+def test_a_copy_whose_clock_is_trusted_no_more_keeps_what_counted_and_what_is_dated_ahead(tmp_path: Path) -> None:
+    disk = Disk(Administrators(tmp_path, "demo.example"))
+    ahead = disk.signed(timedelta(days=365), suspended=True)
+    disk.latest = NOW
+    copy = disk.begun({})
+    copy.replace({STATEMENT: stored(ahead)}, 1, NOW)
+    assert not copy.lasting()
+    disk.latest = None
+    assert [each.value for each in copy.lasting().values()] == [stored(ahead).value]
 
 
 def test_a_process_that_an_earlier_version_put_there_has_lived_since_its_heartbeat() -> None:

@@ -27,7 +27,7 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark
 from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision, SignedSuspension
 from gateway.federation.revisions import Chain, RevisionRefused
-from gateway.federation.suspensions import ProvenSuspension, chosen, proven_each
+from gateway.federation.suspensions import ProvenSuspension, chosen, claimed, proven_each
 
 _log = logging.getLogger(__name__)
 _UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -79,7 +79,7 @@ class Copy:
         self._living_since: dict[LiveKey, datetime] = {}
         self._snapshot = Snapshot(0, None, {}, chain=self._anchor)
         self._verified: Mapping[bytes, Entry] = {}
-        self._kept: Mapping[str, ProvenSuspension] = {}  # the statements of the copy on disk, by region
+        self._kept: Mapping[str, ProvenSuspension] = {}  # the first statement of the copy on disk, by region
 
     @property
     def entries(self) -> Mapping[bytes, Entry]:
@@ -95,10 +95,12 @@ class Copy:
         if self._anchor is None:
             return dict(self._entries)
         others = {key: entry for key, entry in self._entries.items() if not self._is_signed(key)}
-        is_trusted = self.latest() is not None
-        first = {**self._snapshot.suspensions, **({} if is_trusted else self._kept)}
+        latest, told = self.latest(), self._snapshot.told_suspensions
+        first = chosen([*self._kept.values(), *told], latest).in_force
+        if latest is None:
+            first |= {**self._snapshot.suspensions, **self._kept}
         stated = {self._keys.suspension_statement(region): each for region, each in first.items()}
-        for each in () if is_trusted else self._snapshot.told_suspensions:
+        for each in told if latest is None else ():
             region = each.statement.region
             if each.signed != first[region].signed:
                 stated[self._keys.suspension_statement_beside(region, each.statement.sign_time_us)] = each
@@ -113,8 +115,9 @@ class Copy:
         if self._anchor is not None:
             kept = [Event(key, Entry(entry.value, 0)) for key, entry in entries.items() if self._is_signed(key)]
             self.take(kept, 0, now)
-            told = self._snapshot.told_suspensions
-            self._kept = {each.statement.region: each for each in told if self._is_first(each)}
+            first = [each for each in self._suspension_statements() if self._is_first(each)]
+            found, _ = proven_each(first, self._snapshot.chain or self._anchor, ())
+            self._kept = {each.statement.region: each for each in found}
 
     @property
     def revision(self) -> int:
@@ -158,7 +161,7 @@ class Copy:
             self._verify(draft, before.chain or self._anchor)
         latest = self.latest()
         if has_revision or has_standing or is_due(before, latest):
-            for region in draft.put_statements(self._suspension_statements(), latest):
+            for region in draft.put_statements(self._suspension_statements(), latest, self._kept.values()):
                 unsigned = self._entries.get(self._keys.suspension(region))
                 draft.put_suspension(region, unsigned.value if unsigned is not None else None)
         draft.date_presence(before, now)
@@ -214,10 +217,10 @@ class Copy:
             draft.put_verified(chain, configuration, applied.content)
             self._verified = {key: each for key, each in self._entries.items() if self._is_of_revision(key)}
 
-    def _is_first(self, stated: ProvenSuspension) -> bool:
+    def _is_first(self, signed: SignedSuspension) -> bool:
         """Whether a statement stands in the first place of its region."""
-        entry = self._entries.get(self._keys.suspension_statement(stated.statement.region))
-        return entry is not None and values.decode_suspension_statement(entry.value) == stated.signed
+        entry = self._entries.get(self._keys.suspension_statement(claimed(signed).region))
+        return entry is not None and values.decode_suspension_statement(entry.value) == signed
 
     def _suspension_statements(self) -> list[SignedSuspension]:
         keys = [each for each in self._entries if isinstance(self._keys.parse(each), SuspensionStatementKey)]
@@ -317,15 +320,19 @@ class _Draft:
         after = replace(before, suspension=self._suspension(before, value))
         self._put(before, after, is_change=after != before)
 
-    def put_statements(self, told: Sequence[SignedSuspension], latest: datetime | None) -> Set[str]:
+    def put_statements(
+        self, told: Sequence[SignedSuspension], latest: datetime | None, kept: Iterable[ProvenSuspension]
+    ) -> Set[str]:
         """Lets regions stand by the statements of administrators. One that was known and is gone counts on.
 
-        One that is dated ahead and gone does not. Returns the regions whose statement counts no more.
+        One that is dated ahead and gone does not. `kept` are known, too, however many came after them. Returns the
+        regions whose statement counts no more.
         """
         if self._chain is None:
             return frozenset()
         former = self._suspensions
-        known = [each for each in self._told_suspensions if each.was_signed_until(latest) or each.signed in told]
+        known = [*kept, *self._told_suspensions]
+        known = [each for each in known if each.was_signed_until(latest) or each.signed in told]
         further, refused = proven_each(told, self._chain, known)
         for problem in refused:
             _log.error("a statement about a region in etcd is not proven: %s", problem)
