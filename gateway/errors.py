@@ -21,7 +21,8 @@ from gateway.values.state_words import chinese_word
 DOMAIN = "crossregion"
 _PREFIX = "REASON_"
 _CHINESE = "_zh_cn"
-_WORDS = ("action", "state", "status")  # the parameters that hold a word for programs
+_WORDS = ("state", "status")  # the parameters that hold a word for programs
+_STATE_FORBIDS = "_STATE_FORBIDS"  # the end of the reasons whose `action` is such a word; that of others is an id
 _DETAILS = "grpc-status-details-bin"
 _NEAREST = "nearest"  # the parameter that holds the known names similar to an unknown name, and their separator
 _BETWEEN = ", "
@@ -134,7 +135,8 @@ def text(reason: Reason.ValueType, parameters: Mapping[str, str]) -> LocalizedTe
     It has states and acts in Chinese without such a parameter, too.
     """
     told = _told(reason)
-    chinese = {name: chinese_word(parameters[name]) for name in _WORDS if name in parameters}
+    words = (*_WORDS, "action") if reason_name(reason).endswith(_STATE_FORBIDS) else _WORDS
+    chinese = {name: chinese_word(parameters[name]) for name in words if name in parameters}
     chinese |= {name.removesuffix(_CHINESE): value for name, value in parameters.items() if name.endswith(_CHINESE)}
     near = suggested([name for name in parameters.get(_NEAREST, "").split(_BETWEEN) if name])
     return LocalizedText(

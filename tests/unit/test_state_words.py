@@ -2,9 +2,12 @@
 
 import gettext
 import re
+from collections.abc import Sequence, Set
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from google.protobuf.message import Message
 
 import region_node
 from gateway.api.region.v1.approval_service_pb2 import ApprovalState
@@ -14,17 +17,21 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.fault_pb2 import FaultState
 from gateway.api.region.v1.issue_pb2 import IssueState
 from gateway.api.region.v1.joint_order_pb2 import JointItemState, JointOrderState
-from gateway.api.region.v1.loan_pb2 import LoanState
+from gateway.api.region.v1.loan_envelopes_pb2 import LoanCommand
+from gateway.api.region.v1.loan_pb2 import Loan, LoanState
+from gateway.api.region.v1.loan_service_pb2 import WorkOnLoanRequest
+from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.quarantine_service_pb2 import QuarantineState
 from gateway.api.region.v1.reconciliation_pb2 import RepairState
 from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import text
+from gateway.errors import Refused, text
 from gateway.values.state_words import chinese_word
 from gateway.wording.words import english
 from region_node.business.orders import rules as orders
 from region_node.care.issues import rules as issues
+from region_node.care.loans import rules as loans
 from region_node.network.faults import rules as faults
 from region_node.network.support import rules as support
 
@@ -46,6 +53,16 @@ ENUMS = {
 }
 
 
+_ACT = re.compile(
+    r'(?:_STATE_FORBIDS,[^"]*action=|require_(?:state|open|awaiting)\(\s*[a-z]+,\s*)"([^"]+)"'
+)  # a literal one
+
+
+def fields_of(message: type[Message], oneof: str) -> Sequence[str]:
+    """The names of the fields of a choice."""
+    return [each.name for each in message.DESCRIPTOR.oneofs_by_name[oneof].fields]
+
+
 @pytest.mark.parametrize("prefix", ENUMS)
 def test_refusals_have_the_words_for_states_that_commands_and_pages_have(prefix: str) -> None:
     catalogue = gettext.translation("messages", str(Path(region_node.__file__).parent / "texts"), languages=["zh"])
@@ -60,14 +77,35 @@ def test_a_state_as_tm_forum_writes_it_is_told_in_chinese(state: OrderState.Valu
     assert not re.search("[A-Za-z]", text(Reason.REASON_ORDER_STATE_FORBIDS, parameters).zh_cn)
 
 
-@pytest.mark.parametrize(
-    "action",
-    sorted({*faults.STATES_OF_STEPS, *faults.STATES_OF_COMMANDS, *support.STATES_OF_STEPS, *issues.STATES_OF_STEPS}),
-)
-def test_an_act_that_a_state_forbids_is_told_in_chinese(action: str) -> None:
-    assert not re.search(
-        "[A-Za-z]", text(Reason.REASON_FAULT_STATE_FORBIDS, {"state": "closed", "action": action}).zh_cn
-    )
+def acts_in_the_sources() -> Set[str]:
+    """The acts that the code of a region names where it refuses them for a state."""
+    found = set[str]()
+    for path in Path(region_node.__file__).parent.rglob("*.py"):
+        found.update(_ACT.findall(path.read_text("utf-8")))
+    return found
+
+
+def test_an_act_that_a_state_forbids_is_told_in_chinese() -> None:
+    acts = {*faults.STATES_OF_STEPS, *faults.STATES_OF_COMMANDS, *support.STATES_OF_STEPS, *issues.STATES_OF_STEPS}
+    acts |= {orders.REVIEW, orders.VERIFY, *fields_of(OrderCommand, "command"), *acts_in_the_sources()}
+    assert {"ask for the regulator", "reach", "erase", "prolong"} <= acts, "of complaints, joint orders, orders, loans"
+    for action in sorted(acts):
+        told = text(Reason.REASON_FAULT_STATE_FORBIDS, {"state": "closed", "action": action})
+        assert not re.search("[A-Za-z]", told.zh_cn), action
+
+
+@pytest.mark.parametrize("state", [each for each in LoanState.values() if each > loans.ACKNOWLEDGED])
+def test_a_refusal_of_a_loan_names_the_act_and_not_the_state_that_it_leads_to(state: LoanState.ValueType) -> None:
+    with pytest.raises(Refused) as refusal:
+        loans.enter(Loan(state=loans.CLOSED), state, now=datetime(2026, 12, 1, tzinfo=UTC), author="sichuan/li")
+    parameters = refusal.value.parameters
+    assert parameters["action"] in {*fields_of(LoanCommand, "command"), *fields_of(WorkOnLoanRequest, "step")}
+    assert not re.search("[A-Za-z]", text(refusal.value.reason, parameters).zh_cn)
+
+
+def test_an_action_that_is_an_id_stays_in_chinese_though_it_is_also_a_word() -> None:
+    for reason in (Reason.REASON_IMPROVEMENT_ACTION_NOT_FOUND, Reason.REASON_IMPROVEMENT_ACTION_FINISHED):
+        assert "held" in text(reason, {"action": "held"}).zh_cn
 
 
 def test_a_customer_reads_in_chinese_why_an_order_can_no_longer_be_cancelled() -> None:

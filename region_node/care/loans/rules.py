@@ -26,6 +26,15 @@ TRANSITIONS: Mapping[LoanState.ValueType, frozenset[LoanState.ValueType]] = {
     IN_USE: frozenset({RETURNED}),
     RETURNED: frozenset({CLOSED}),
 }
+_ACTS: Mapping[LoanState.ValueType, str] = {
+    LENT: "lend",
+    IN_USE: "receive",
+    RETURNED: "give_back",
+    CLOSED: "confirm_return",
+    REFUSED: "refuse",
+    CANCELLED: "cancel",
+}
+"""The act that leads into each state, as commands and steps name it."""
 FINAL = frozenset({CLOSED, REFUSED, CANCELLED})
 OPEN = (ACKNOWLEDGED, LENT, IN_USE, RETURNED)
 
@@ -46,7 +55,7 @@ def state_name(state: LoanState.ValueType) -> str:
 def enter(loan: Loan, state: LoanState.ValueType, *, now: datetime, author: str, reason: str = "") -> None:
     """Moves a loan into a state and notes it. Raises Refused with LOAN_STATE_FORBIDS for an impossible transition."""
     if loan.state and state not in TRANSITIONS.get(loan.state, ()):
-        raise Refused(Reason.REASON_LOAN_STATE_FORBIDS, state=state_name(loan.state), action=state_name(state))
+        raise Refused(Reason.REASON_LOAN_STATE_FORBIDS, state=state_name(loan.state), action=_ACTS[state])
     loan.state = state
     loan.state_changes.add(state=state, time=to_timestamp(now), author=author, reason=reason)
     require_room(loan, LOAN_LIMIT)
