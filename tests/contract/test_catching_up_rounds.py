@@ -8,6 +8,7 @@ import pytest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store import catch_ups
+from region_node.lifecycle.recovery.asking import Pauses
 from tests.contract.catching_up import Reporter, loop_of, lose, page, progress
 from tests.contract.relay_pair import HOUR, NOW, ORIGIN
 from tests.contract.relay_scene import HENAN, PATIENCE_S, Scene, know_a_third, play
@@ -34,11 +35,8 @@ def test_a_region_that_is_away_holds_up_no_other_one_after_a_second_loss_and_is_
     play(tmp_path, scenario)
 
 
-def test_a_region_that_reports_nothing_is_not_asked_at_each_look_while_another_one_is_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_region_that_reports_nothing_is_not_asked_at_each_look_while_another_one_is_away(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
-        monkeypatch.setattr("region_node.lifecycle.recovery.asking.AGAIN_SECONDS", PATIENCE_S)
         await lose(scene, NOW - HOUR, NOW + HOUR)
         older = Reporter(refused=Refused(Reason.REASON_UPGRADE_REQUIRED, region=ORIGIN, field="kind"))
         loop = loop_of(scene, older)
@@ -49,6 +47,22 @@ def test_a_region_that_reports_nothing_is_not_asked_at_each_look_while_another_o
     play(tmp_path, scenario)
 
 
+@pytest.mark.parametrize("reason", [Reason.REASON_UPGRADE_REQUIRED, Reason.REASON_REGION_UNREACHABLE])
+def test_a_region_has_one_pause_after_a_round_whatever_number_of_losses_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: Reason.ValueType
+) -> None:
+    paused = list[str]()
+
+    async def scenario(scene: Scene) -> None:
+        for number in (1, 2, 3):
+            await lose(scene, NOW - HOUR, NOW + HOUR, number)
+        await loop_of(scene, Reporter(refused=Refused(reason, region=ORIGIN))).catch_up()
+
+    monkeypatch.setattr(Pauses, "begin", lambda _, region, *__: paused.append(region))
+    play(tmp_path, scenario)
+    assert paused == [ORIGIN]
+
+
 def test_a_page_that_the_store_cannot_note_now_is_not_asked_for_at_each_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,7 +70,6 @@ def test_a_page_that_the_store_cannot_note_now_is_not_asked_for_at_each_look(
         def refuse(*_: object) -> None:
             raise Refused(Reason.REASON_STORE_UNCONFIRMED)
 
-        monkeypatch.setattr("region_node.lifecycle.recovery.asking.AGAIN_SECONDS", PATIENCE_S)
         monkeypatch.setattr("region_node.lifecycle.recovery.catching_up.compare_between", refuse)
         await lose(scene, NOW - HOUR, NOW + HOUR)
         reporter = Reporter({"": page()})

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.recovery_envelopes_pb2 import AnsweredCommand, CatchUpAnswer, CatchUpQuestion
@@ -85,6 +86,15 @@ class _Signed:
     first: ReceiptContent = field(repr=False)
 
 
+class _Report(Enum):
+    """How the report of a region after a loss stands at the end of a round."""
+
+    WHOLE = auto()
+    REFUSED = auto()
+    """None comes before people mend that."""
+    TO_COME = auto()
+
+
 class _Unable(Exception):
     """A region cannot report, or reports what nobody can believe."""
 
@@ -126,32 +136,39 @@ class CatchingUp:
         return {region: unfinished for region, unfinished in left.items() if unfinished}
 
     async def _with(self, region: str, unfinished: Sequence[Loss]) -> bool:
-        """Takes the reports of a region, loss by loss; returns whether none is to come soon. Raises as `catch_up`."""
+        """Takes the reports of a region, loss by loss; returns whether none is to come soon. Raises as `catch_up`.
+
+        A region has one pause at most after a round, whatever number of losses there are.
+        """
+        found = set[_Report]()
         try:
             for loss in unfinished:
-                if not await self._after(loss, region):
+                found.add(await self._after(loss, region))
+                if _Report.TO_COME in found:
                     self._rounds.pauses.begin(region)
                     return False
         except Refused:  # this region's own store: the same page would come every other second
             self._rounds.pauses.begin(region)
             raise
+        if _Report.REFUSED in found:
+            self._rounds.pauses.begin(region, LOOK_DOUBLINGS)
         return True
 
-    async def _after(self, loss: Loss, region: str) -> bool:
-        """Takes the reports of a region after a loss; returns whether none is to come soon. Raises as `catch_up`."""
+    async def _after(self, loss: Loss, region: str) -> _Report:
+        """Takes the reports of a region after a loss; returns how they stand. Raises as `catch_up`."""
         store = self._ports.store
         known, refused_places = await self._asked(loss, region), set[str]()
         while known.finish_time is None:
             try:
                 answer = await self._ask(loss, known, refused_places)
                 if not await self._take_all(loss, region, answer.commands):
-                    return False
+                    return _Report.TO_COME
             except _Unable as unable:
                 return await self._note_refused(known, unable.refused)
             known = await store.write(lambda tx, before=known, told=answer: self._advance(tx, loss, before, told))  # type: ignore[misc]
             self._rounds.pauses.end(region)
         _log.warning("%s has told all that the database lacks after loss %d", region, loss.number)
-        return True
+        return _Report.WHOLE
 
     async def _asked(self, loss: Loss, region: str) -> CatchUp:
         """The progress of a region, which people see in the list from the first question on."""
@@ -171,11 +188,8 @@ class CatchingUp:
                 raise _invalid("a time of purging that is none")
         return answer
 
-    async def _note_refused(self, known: CatchUp, refused: Refused) -> bool:
-        """Notes why a region reports nothing, where waiting does not end that: its new commands are taken then.
-
-        Returns whether it does not.
-        """
+    async def _note_refused(self, known: CatchUp, refused: Refused) -> _Report:
+        """Notes why a region reports nothing, where waiting does not end that: its new commands are taken then."""
         self._tell(known.region, f"{known.region} cannot tell what the database lacks: {refused}")
         is_upgraded_later = refused.reason == Reason.REASON_UPGRADE_REQUIRED and (
             refused.parameters.get("region") != self._ports.border.region
@@ -184,9 +198,7 @@ class CatchingUp:
         failure = reason_name(refused.reason) if lasts else ""
         if failure != known.failure:
             await self._ports.store.write(lambda tx: _keep_failure(tx, known, failure))
-        if lasts:
-            self._rounds.pauses.begin(known.region, LOOK_DOUBLINGS)
-        return lasts
+        return _Report.REFUSED if lasts else _Report.TO_COME
 
     def _tell(self, region: str, told: str) -> None:
         """Logs a problem with a region once, and not with each attempt."""
