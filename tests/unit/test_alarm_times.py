@@ -62,3 +62,11 @@ def test_a_clock_that_is_ahead_by_as_much_as_clocks_may_be_gives_the_time_of_its
         by_stream(node, RAISED, START, MAX_CLOCK_ERROR)
         known = by_call(node, CLEARED, START, START)
         assert (known.state, from_timestamp(known.raise_time)) == (RAISED, START + MAX_CLOCK_ERROR)
+
+
+def test_a_stream_refuses_an_event_more_than_an_hour_ahead_and_takes_the_others() -> None:
+    with archive() as node:
+        piece = Piece(0, [report(RAISED, START + timedelta(hours=1) + MINUTE), report(RAISED, START)])
+        (rejected,) = alarms.take(node.tx, node.context, SENDER, piece, START)
+        assert rejected.refused.parameters["field"] == "event_time"
+        assert from_timestamp(by_call(node, UPDATED, START - MINUTE, START).raise_time) == START

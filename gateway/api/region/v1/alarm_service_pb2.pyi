@@ -60,7 +60,10 @@ class AlarmReport(_message.Message):
     """True if the alarm is known to belong to a planned outage."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
-        """Time of the event. In a stream, one more than 30 seconds ahead counts as the time of receipt."""
+        """Time of the event. One more than 30 seconds ahead is refused; in a stream it counts as the time of receipt.
+
+        A stream refuses one more than an hour ahead.
+        """
 
     @_builtins.property
     def alarmed_object(self) -> _alarm_pb2.NetworkObject:
