@@ -12,7 +12,7 @@ from gateway.wording.joint_orders import told_milestone, told_state
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 _STARTS = frozenset({"agreed-time", "next-cycle"})  # the actions that only wait for their time
 
@@ -46,7 +46,7 @@ def _version(region: RegionTrace) -> int:
 
 
 def _order(order: OrderSummary) -> str:
-    state = word(OrderState.Name(order.state), "ORDER_STATE_")
+    state = value_word(OrderState.DESCRIPTOR, order.state)
     reason = ""
     if order.reason:
         reason = told_reason(order.reason, region=region_name(order.home_region), number=order.number_prefix)
@@ -62,7 +62,7 @@ def _order(order: OrderSummary) -> str:
     told = translated(
         "{order} waits for {party}: {action}, since {since}, until {until}",
         order=order.id,
-        party=word(Party.Name(order.awaiting.party), "PARTY_"),
+        party=value_word(Party.DESCRIPTOR, order.awaiting.party),
         action=translated(order.awaiting.action),
         since=told_time(order.awaiting.since_time),
         until=told_time(order.awaiting.due_time),

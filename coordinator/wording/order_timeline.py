@@ -14,7 +14,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,10 @@ def _hops(response: GetOrderTraceResponse) -> Iterator[Hop]:
 
 
 def _state(change: StateChange) -> Hop:
-    event = translated("order {state}", state=word(OrderState.Name(change.state), "ORDER_STATE_"))
+    event = translated("order {state}", state=value_word(OrderState.DESCRIPTOR, change.state))
     return Hop(from_timestamp(change.time), region_name(change.region), event, translated(change.reason))
 
 
 def _about(envelope: EnvelopeTrace) -> str:
-    kind = word(EnvelopeKind.Name(envelope.kind), "ENVELOPE_KIND_")
+    kind = value_word(EnvelopeKind.DESCRIPTOR, envelope.kind)
     return f"{kind} {region_name(envelope.origin)} → {region_name(envelope.destination)}"

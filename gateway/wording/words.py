@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from itertools import chain
 
+from google.protobuf.descriptor import EnumDescriptor
+
 from gateway.api.coordinator.v1.enrolment_service_pb2 import EnrolmentState
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, NetworkEventKind, ReportKind
 from gateway.api.coordinator.v1.risk_service_pb2 import RiskAct, RiskState
@@ -254,9 +256,15 @@ def word(name: str, prefix: str) -> str:
     return translated(english(name, prefix))
 
 
+def value_word(enum: EnumDescriptor, number: int) -> str:
+    """A value of an enum in the language of the command; its number where only a later version knows it."""
+    found, unset = enum.values_by_number.get(number), enum.values_by_number[0].name
+    return str(number) if found is None else word(found.name, unset.removesuffix(_UNSPECIFIED))
+
+
 def told_severity(severity: PerceivedSeverity.ValueType) -> str:
     """The severity of an alarm, or of a problem of the network."""
-    return word(PerceivedSeverity.Name(severity), "PERCEIVED_SEVERITY_")
+    return value_word(PerceivedSeverity.DESCRIPTOR, severity)
 
 
 def words() -> Iterator[str]:

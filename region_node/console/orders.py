@@ -17,7 +17,7 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import business_name, learned
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.console import new_order, order, rpcs
 from region_node.console.lists import NUMBER, number_of
 from region_node.console.sections import Section, listed, section
@@ -49,7 +49,7 @@ async def _read(visit: Visit, calling: Calling) -> Found[ListOrdersResponse]:
 
 def _show(visit: Visit, found: Found[ListOrdersResponse]) -> Shown:
     states = values(OrderState.DESCRIPTOR, lambda each: order_state(OrderState.ValueType(each)))
-    parties = values(Party.DESCRIPTOR, lambda each: word(Party.Name(Party.ValueType(each)), "PARTY_"))
+    parties = values(Party.DESCRIPTOR, lambda each: value_word(Party.DESCRIPTOR, each))
     businesses = [Option(each.code, business_name(each.code)) for each in learned().businesses]
     choices = [
         chosen_of(visit, _STATE, translated("State"), states),

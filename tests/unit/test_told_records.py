@@ -29,6 +29,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.time.clock import to_timestamp
+from gateway.web.console.order_parts import order_state, waits_for
 from gateway.wording.languages import speak
 from region_node.business.joint.rules import refuse
 from region_node.cli.issues.issue_view import print_issue
@@ -185,6 +186,16 @@ def test_staff_read_in_chinese_what_an_order_waits_for_and_how_it_stands_after_a
     ORDERS_TO_REVIEW.show_one(Order(id=order.id, state=OrderState.ORDER_STATE_COMPLETED))
     waiting, reviewed = (line for line in capsys.readouterr().out.splitlines() if order.id in line)
     assert ("办理中" in waiting, "审核" in waiting, "已完成" in reviewed) == (True, True, True)
+
+
+@pytest.mark.usefixtures("language")
+def test_a_state_and_a_party_of_a_later_version_are_told_by_their_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    state, at = OrderState.ValueType(99), to_timestamp(AT)
+    awaiting = Awaiting(party=Party.ValueType(98), action="wait", since_time=at, due_time=at)
+    ORDERS_TO_REVIEW.show_one(Order(id=ORDER, state=state))
+    assert " 99 " in capsys.readouterr().out
+    assert "98" in explained(of_order(state, awaiting))
+    assert (order_state(state), waits_for(awaiting)) == ("99", "98: wait")
 
 
 def test_the_timeline_of_a_joint_order_has_the_refusal_of_its_survey(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,9 +27,8 @@ from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import show_times_of, told_if_set, told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
-_STATE = "ORDER_STATE_"
 _STATES = option_words(OrderState.items())
 _JOINT_STATES = option_words(JointOrderState.items())
 
@@ -157,7 +156,7 @@ def _orders(now: datetime) -> Table[OrderSummary]:
     return Table(
         TableColumn("order", lambda each: each.id),
         TableColumn("business", lambda each: each.business),
-        TableColumn("state", lambda each: word(OrderState.Name(each.state), _STATE)),
+        TableColumn("state", lambda each: value_word(OrderState.DESCRIPTOR, each.state)),
         TableColumn("from", lambda each: region_name(each.origin_region)),
         TableColumn("to", lambda each: region_name(each.home_region) or each.number_prefix),
         TableColumn("taken in", lambda each: told_if_set(each.create_time)),
@@ -169,7 +168,7 @@ def _orders(now: datetime) -> Table[OrderSummary]:
 
 
 def _waits_for(awaiting: Awaiting) -> str:
-    party = word(Party.Name(awaiting.party), "PARTY_")
+    party = value_word(Party.DESCRIPTOR, awaiting.party)
     return f"{party}: {translated(awaiting.action)}" if awaiting.action else party
 
 
@@ -186,8 +185,8 @@ def _print_trace(order_id: str, response: contract.GetOrderTraceResponse) -> Non
         if region.trace.HasField("joint"):
             click.echo(joint_line(region.region, region.trace.joint))
             continue
-        state = word(OrderState.Name(order.state), _STATE)
-        party = word(Party.Name(order.awaiting.party), "PARTY_")
+        state = value_word(OrderState.DESCRIPTOR, order.state)
+        party = value_word(Party.DESCRIPTOR, order.awaiting.party)
         line = translated(
             "{region} has version {version} of {business}: {state}",
             region=region_name(region.region),

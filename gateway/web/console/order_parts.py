@@ -7,7 +7,7 @@ from gateway.api.region.v1.order_pb2 import Awaiting, Order, OrderState, Party
 from gateway.web.tables import Cell
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 ORDER_BADGES: Mapping[OrderState.ValueType, str] = {
     OrderState.ORDER_STATE_COMPLETED: "done",
@@ -23,7 +23,7 @@ ORDER_BADGES: Mapping[OrderState.ValueType, str] = {
 
 def order_state(state: OrderState.ValueType) -> str:
     """The state of an order."""
-    return word(OrderState.Name(state), "ORDER_STATE_")
+    return value_word(OrderState.DESCRIPTOR, state)
 
 
 def order_state_cell(order: Order | OrderSummary) -> Cell:
@@ -33,7 +33,7 @@ def order_state_cell(order: Order | OrderSummary) -> Cell:
 
 def waits_for(awaiting: Awaiting) -> str:
     """The party that has to act next, and its action; empty for nobody."""
-    party = word(Party.Name(awaiting.party), "PARTY_")
+    party = value_word(Party.DESCRIPTOR, awaiting.party)
     return f"{party}: {translated(awaiting.action)}" if party and awaiting.action else party
 
 

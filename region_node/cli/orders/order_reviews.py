@@ -13,14 +13,14 @@ from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.asking import Asking, reads, writes
 
 ORDERS_TO_REVIEW = Table[Order](
     TableColumn("order", lambda each: each.id),
     TableColumn("business", lambda each: each.request.business),
     TableColumn("from", lambda each: region_name(each.origin_region)),
-    TableColumn("state", lambda each: word(OrderState.Name(each.state), "ORDER_STATE_")),
+    TableColumn("state", lambda each: value_word(OrderState.DESCRIPTOR, each.state)),
     TableColumn("waits for", lambda each: translated(each.awaiting.action)),
     TableColumn("reason", lambda each: in_language(each.error.message)),
     TableColumn("since", lambda each: told_if_set(each.awaiting.since_time)),
