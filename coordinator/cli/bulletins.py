@@ -18,13 +18,13 @@ from gateway.cli.bulletins import READERS, bulletin_content, bulletin_options
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import in_language, translated
 from gateway.wording.times import told_if_set, told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 _AT_NODE = at_node.DESCRIPTOR.services_by_name["BulletinOversightService"]
 _HEADERS = Table[BulletinHeader](
     TableColumn("bulletin", lambda each: each.id),
-    TableColumn("severity", lambda each: word(BulletinSeverity.Name(each.severity), "BULLETIN_SEVERITY_")),
-    TableColumn("state", lambda each: word(BulletinState.Name(each.state), "BULLETIN_STATE_")),
+    TableColumn("severity", lambda each: value_word(BulletinSeverity.DESCRIPTOR, each.severity)),
+    TableColumn("state", lambda each: value_word(BulletinState.DESCRIPTOR, each.state)),
     TableColumn("published", lambda each: told_time(each.create_time), only_wide=True),
     TableColumn("valid until", lambda each: told_time(each.end_time)),
     TableColumn("to be read by", lambda each: told_if_set(each.read_by_time)),

@@ -52,7 +52,7 @@ from gateway.values import base64url
 from gateway.wording.languages import refusal, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 _HOURS, _MOST_HOURS = 24, 72
 _RENEWED_HOURS = RENEWED_LIFE / timedelta(hours=1)
@@ -402,7 +402,7 @@ def _table(federation: str) -> Table[Enrolment]:
     return Table(
         TableColumn("id", lambda each: each.id),
         TableColumn("region", lambda each: region_name(each.region)),
-        TableColumn("state", lambda each: word(EnrolmentState.Name(each.state), "ENROLMENT_STATE_")),
+        TableColumn("state", lambda each: value_word(EnrolmentState.DESCRIPTOR, each.state)),
         TableColumn("invited by", lambda each: each.invited_by),
         TableColumn("decided by", lambda each: each.decided_by),
         TableColumn("end", lambda each: told_time(from_timestamp(each.end_time))),

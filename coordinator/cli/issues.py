@@ -25,7 +25,7 @@ from gateway.cli.table import Table, TableColumn
 from gateway.wording.body import told_duty
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 _AT_NODE = at_node.DESCRIPTOR.services_by_name["IssueOversightService"]
 
@@ -132,7 +132,7 @@ def count(asking: Asking) -> None:
 def _headers(now: datetime, duties: Mapping[str, OnDuty]) -> Table[IssueHeader]:
     return Table(
         TableColumn("issue", lambda each: each.id),
-        TableColumn("state", lambda each: word(IssueState.Name(each.state), "ISSUE_STATE_")),
+        TableColumn("state", lambda each: value_word(IssueState.DESCRIPTOR, each.state)),
         TableColumn("owner region", told_owner),
         TableColumn("due", lambda each: told_due(each.due_time, now)),
         TableColumn("open actions", lambda each: str(each.open_actions)),

@@ -16,7 +16,7 @@ from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 
 @click.command(epilog=EPILOG)
@@ -42,7 +42,7 @@ def _headers(now: datetime) -> Table[CustomerMoveHeader]:
         TableColumn("move", lambda each: each.id),
         TableColumn("from", lambda each: region_name(each.from_region)),
         TableColumn("to", lambda each: region_name(each.to_region)),
-        TableColumn("state", lambda each: word(MoveState.Name(each.state), "MOVE_STATE_")),
+        TableColumn("state", lambda each: value_word(MoveState.DESCRIPTOR, each.state)),
         TableColumn("since", lambda each: told_age(each.change_time, now)),
         TableColumn("waits for", _awaited),
         TableColumn("due", lambda each: told_due(each.due_time, now)),

@@ -18,7 +18,7 @@ from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 
 @click.command(epilog=EPILOG)
@@ -59,7 +59,7 @@ def _kind(shared: ResourceStatus) -> str:
         return translated("expert")
     if shared.HasField("spare"):
         return translated("spare")
-    return word(ResourceKind.Name(shared.resource.kind), "RESOURCE_KIND_")
+    return value_word(ResourceKind.DESCRIPTOR, shared.resource.kind)
 
 
 def _name(shared: ResourceStatus) -> str:

@@ -19,7 +19,7 @@ from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.wording.languages import translated
 from gateway.wording.terms import category_name, region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 _TAB = "/complaints"
 _ID = "id"
@@ -67,7 +67,7 @@ def _show(visit: Visit, found: GetComplaintHistoryResponse) -> Shown:
 def _facts(found: GetComplaintHistoryResponse) -> Iterator[Fact]:
     history, header = found.complaint, found.complaint.header
     yield Fact(translated("Category"), category_name(header.category) or translated("not classified"))
-    yield Fact(translated("Severity"), word(ComplaintSeverity.Name(header.severity), "COMPLAINT_SEVERITY_"))
+    yield Fact(translated("Severity"), value_word(ComplaintSeverity.DESCRIPTOR, header.severity))
     yield Fact(translated("Level"), f"L{header.level}")
     yield Fact(translated("Responsible"), told_responsible(header))
     yield Fact(translated("From"), region_name(header.origin_region))

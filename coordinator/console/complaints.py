@@ -25,7 +25,7 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import category_name, region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 PATH = "/complaints"
 _ONLY, _LEVEL, _CATEGORY, _ENDED = "only", "level", "category", "ended"
@@ -106,7 +106,7 @@ def _table(visit: Visit, complaints: Sequence[ComplaintHeader]) -> Table:
                 ),
                 complaint_state_cell(each),
                 Cell(f"L{each.level}", badge="late" if each.level >= _HIGH else "calm"),
-                Cell(word(ComplaintSeverity.Name(each.severity), "COMPLAINT_SEVERITY_")),
+                Cell(value_word(ComplaintSeverity.DESCRIPTOR, each.severity)),
                 due_cell(each.due_time, visit.now),
                 Cell(told_responsible(each)),
                 Cell(region_name(each.origin_region)),

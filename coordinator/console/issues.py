@@ -25,7 +25,7 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.body import told_duty
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 PATH = "/issues"
 _MOST = 50  # issues of a page
@@ -100,7 +100,7 @@ def _table(visit: Visit, issues: Sequence[IssueHeader], duties: Mapping[str, OnD
         rows=[
             [
                 Cell(each.id, "row"),
-                Cell(word(IssueState.Name(each.state), "ISSUE_STATE_"), badge="moving"),
+                Cell(value_word(IssueState.DESCRIPTOR, each.state), badge="moving"),
                 Cell(told_owner(each)),
                 due_cell(each.due_time, visit.now),
                 Cell(str(each.open_actions), style="figure"),

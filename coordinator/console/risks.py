@@ -17,7 +17,7 @@ from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 PATH = "/risks"
 _SHOW, _OVERDUE, _ALL = "show", "overdue", "all"
@@ -80,7 +80,7 @@ def _table(visit: Visit, answer: ListRisksResponse) -> Table:
             [
                 Cell(title_of(answer.rules, each), "row", note=each.id),
                 Cell(told_score(answer.rules, each), style=f"band-{heat(answer.rules, each.likelihood * each.impact)}"),
-                Cell(word(RiskState.Name(each.state), "RISK_STATE_")),
+                Cell(value_word(RiskState.DESCRIPTOR, each.state)),
                 Cell(translated("lasts"), badge="late", note=each.signal_detail) if each.signal_lasts else Cell(""),
                 Cell(f"{region_name(each.owner_region)} {each.owner_department}".strip()),
                 due_cell(each.review_due_time, visit.now),

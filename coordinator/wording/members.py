@@ -14,14 +14,14 @@ from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 SILENT_AFTER = 10.0  # seconds without a response of the registry before a loud warning: a lease by default
 
 
 def state_word(state: MemberState.ValueType) -> str:
     """The membership state of a region."""
-    return word(MemberState.Name(state), "MEMBER_STATE_")
+    return value_word(MemberState.DESCRIPTOR, state)
 
 
 def registry_warnings(response: ListRegionsResponse, now: datetime) -> Iterator[str]:

@@ -16,7 +16,7 @@ from gateway.cli.problems import told_cause
 from gateway.federation.problems import is_cause_known, was_down
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
-from gateway.wording.words import told_severity, word
+from gateway.wording.words import told_severity, value_word
 
 
 def told_evidence(header: ProblemHeader) -> str:
@@ -27,12 +27,12 @@ def told_evidence(header: ProblemHeader) -> str:
 
 def told_report(report: AccidentReport) -> str:
     """The kind of a report."""
-    return word(ReportKind.Name(report.kind), "REPORT_KIND_")
+    return value_word(ReportKind.DESCRIPTOR, report.kind)
 
 
 def told_grade(grade: AccidentGrade.ValueType) -> str:
     """A grade of accidents."""
-    return word(AccidentGrade.Name(grade), "ACCIDENT_GRADE_")
+    return value_word(AccidentGrade.DESCRIPTOR, grade)
 
 
 def grade_of(problem: Problem) -> str:
@@ -64,7 +64,7 @@ def told_affected(customers: int | None, complaints: int) -> str:
 
 def told_kind(event: NetworkEvent) -> str:
     """The kind of an alarm or a fault."""
-    return word(NetworkEventKind.Name(event.kind), "NETWORK_EVENT_KIND_")
+    return value_word(NetworkEventKind.DESCRIPTOR, event.kind)
 
 
 def told_gravity(event: NetworkEvent) -> str:
@@ -72,7 +72,7 @@ def told_gravity(event: NetworkEvent) -> str:
     severity = told_severity(event.severity)
     if not event.condition:
         return severity
-    return f"{severity}, {word(NetworkCondition.Name(event.condition), 'NETWORK_CONDITION_')}"
+    return f"{severity}, {value_word(NetworkCondition.DESCRIPTOR, event.condition)}"
 
 
 def told_places(event: NetworkEvent) -> str:

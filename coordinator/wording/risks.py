@@ -6,7 +6,7 @@ from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskPlans
 from gateway.api.federation.v1.risk_pb2 import RiskRules, RiskSource
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 NOBODY = "·"
 """A cell without risks."""
@@ -16,7 +16,7 @@ _HEATS = 4  # colours of bands
 def title_of(rules: RiskRules, risk: Risk) -> str:
     """The title by the person who added it, or that of its signal."""
     found = next((in_language(each.title) for each in rules.signals if each.source == risk.source), "")
-    return risk.title or found or word(RiskSource.Name(risk.source), "RISK_SOURCE_")
+    return risk.title or found or value_word(RiskSource.DESCRIPTOR, risk.source)
 
 
 def band_number(rules: RiskRules, score: int) -> int:

@@ -8,7 +8,7 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.values.money import in_major_units
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 Pairs = Mapping[tuple[str, str], PairSettlement]
 """Settlements by the ids of both regions, the first in order first."""
@@ -35,7 +35,7 @@ def told_debt(pair: PairSettlement, debtor: str, *, is_paid: bool) -> str:
     if pair.state == SettlementState.SETTLEMENT_STATE_SIGNED:
         is_zero = not any(each.minor_units for each in pair.net)
         return amounts if is_zero else f"{amounts} ({translated('paid') if is_paid else _unpaid(pair)})"
-    return f"{amounts} ({word(SettlementState.Name(pair.state), 'SETTLEMENT_STATE_')})"
+    return f"{amounts} ({value_word(SettlementState.DESCRIPTOR, pair.state)})"
 
 
 def _unpaid(pair: PairSettlement) -> str:

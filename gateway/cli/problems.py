@@ -9,12 +9,12 @@ from gateway.api.federation.v1.problem_pb2 import (
 )
 from gateway.federation.problems import is_cause_known
 from gateway.wording.languages import translated
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 
 def told_element(element: NetworkElement) -> str:
     """A site, a link or a service by its kind and id."""
-    return f"{word(NetworkElementKind.Name(element.kind), 'NETWORK_ELEMENT_KIND_')} {element.id}"
+    return f"{value_word(NetworkElementKind.DESCRIPTOR, element.kind)} {element.id}"
 
 
 def told_cause(header: ProblemHeader) -> str:
@@ -25,7 +25,7 @@ def told_cause(header: ProblemHeader) -> str:
 
 def told_state(header: ProblemHeader) -> str:
     """The state, with the condition of the current action, and the problem into which this one was merged."""
-    state = word(ProblemState.Name(header.state), "PROBLEM_STATE_")
+    state = value_word(ProblemState.DESCRIPTOR, header.state)
     if header.state == ProblemState.PROBLEM_STATE_IN_PROGRESS and header.condition:
-        state = f"{state}, {word(NetworkCondition.Name(header.condition), 'NETWORK_CONDITION_')}"
+        state = f"{state}, {value_word(NetworkCondition.DESCRIPTOR, header.condition)}"
     return f"{state} → {header.merged_into_id}" if header.merged_into_id else state

@@ -20,19 +20,19 @@ from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.terms import category_name, region_name
 from gateway.wording.times import Happening
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 _MINUTE = timedelta(minutes=1)
 
 
 def state_word(state: ComplaintState.ValueType) -> str:
     """A state for people."""
-    return word(ComplaintState.Name(state), "COMPLAINT_STATE_")
+    return value_word(ComplaintState.DESCRIPTOR, state)
 
 
 def time_reason_word(reason: TimeReason.ValueType) -> str:
     """The printed word for the reason why a person spent time on a complaint."""
-    return word(TimeReason.Name(reason), "TIME_REASON_")
+    return value_word(TimeReason.DESCRIPTOR, reason)
 
 
 def is_at_filing(setting: ComplaintClassification.Setting) -> bool:
@@ -50,12 +50,12 @@ def filing(
     """The events of a complaint's filing, with its category, and of its later classifications."""
     told = translated("filed without a category")
     if category:
-        severity_word = word(ComplaintSeverity.Name(severity), "COMPLAINT_SEVERITY_")
+        severity_word = value_word(ComplaintSeverity.DESCRIPTOR, severity)
         told = translated("filed as {category}, {severity}", category=category_name(category), severity=severity_word)
     yield from_timestamp(filed), region_name(region), told
     for each in settings:
         if not is_at_filing(each):
-            by = word(ClassifiedBy.Name(each.set_by), "CLASSIFIED_BY_")
+            by = value_word(ClassifiedBy.DESCRIPTOR, each.set_by)
             told = translated("classified as {category}: {by}", category=category_name(each.category), by=by)
             yield from_timestamp(each.time), region_name(each.author), told
 
@@ -72,7 +72,7 @@ def entered(changes: Iterable[ComplaintStateChange]) -> Iterator[Happening]:
 def raised(escalations: Iterable[Escalation]) -> Iterator[Happening]:
     """The levels to which a complaint was raised."""
     for each in escalations:
-        trigger = word(EscalationTrigger.Name(each.trigger), "ESCALATION_TRIGGER_")
+        trigger = value_word(EscalationTrigger.DESCRIPTOR, each.trigger)
         yield from_timestamp(each.time), region_name(each.region), f"L{each.level}: {trigger}"
 
 

@@ -15,22 +15,22 @@ from gateway.api.region.v1.joint_order_pb2 import (
 from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 
 def told_state(state: JointOrderState.ValueType) -> str:
     """The state of a joint order."""
-    return word(JointOrderState.Name(state), "JOINT_ORDER_STATE_")
+    return value_word(JointOrderState.DESCRIPTOR, state)
 
 
 def told_item_state(state: JointItemState.ValueType) -> str:
     """The state of an item."""
-    return word(JointItemState.Name(state), "JOINT_ITEM_STATE_")
+    return value_word(JointItemState.DESCRIPTOR, state)
 
 
 def told_milestone(kind: JointMilestoneKind.ValueType) -> str:
     """A milestone; empty where none is set."""
-    return word(JointMilestoneKind.Name(kind), "JOINT_MILESTONE_KIND_")
+    return value_word(JointMilestoneKind.DESCRIPTOR, kind)
 
 
 def told_item(item: JointItem | JointItemSummary) -> str:

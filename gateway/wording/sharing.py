@@ -6,7 +6,7 @@ from gateway.api.federation.v1.configuration_pb2 import SharedField
 from gateway.api.region.v1.sharing_service_pb2 import Disclosure, DisclosureKind, MaskReason, SharedValue
 from gateway.values.money import in_major_units
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word, word
 
 # Fields whose texts are values of an enum of the contract.
 _ENUMS = {SharedField.SHARED_FIELD_STATUS: "PRODUCT_STATUS_", SharedField.SHARED_FIELD_LINE_KIND: "LINE_KIND_"}
@@ -14,12 +14,12 @@ _ENUMS = {SharedField.SHARED_FIELD_STATUS: "PRODUCT_STATUS_", SharedField.SHARED
 
 def shared_fields(fields: Iterable[SharedField.ValueType]) -> str:
     """The names of fields of a record."""
-    return ", ".join(word(SharedField.Name(each), "SHARED_FIELD_") for each in fields)
+    return ", ".join(value_word(SharedField.DESCRIPTOR, each) for each in fields)
 
 
 def word_of_mask(mask: MaskReason.ValueType) -> str:
     """The reason for a field's mask; empty for an unmasked one."""
-    return word(MaskReason.Name(mask), "MASK_REASON_") if mask else ""
+    return value_word(MaskReason.DESCRIPTOR, mask) if mask else ""
 
 
 def shared_value(value: SharedValue) -> str:
@@ -35,7 +35,7 @@ def shared_value(value: SharedValue) -> str:
 
 def disclosed(disclosure: Disclosure) -> str:
     """The kind of a disclosure, with its bill or document."""
-    happened = word(DisclosureKind.Name(disclosure.kind), "DISCLOSURE_KIND_")
+    happened = value_word(DisclosureKind.DESCRIPTOR, disclosure.kind)
     record = disclosure.particulars.record_id
     return f"{happened}: {record}" if record else happened
 

@@ -21,11 +21,10 @@ from gateway.time.clock import to_timestamp
 from gateway.values.money import in_major_units
 from gateway.wording.languages import in_language, translated
 from gateway.wording.times import told_if_set, told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.asking import Asking, reads, writes
 from region_node.cli.options import AmountType, staff_id_option
 
-_KIND = "STATEMENT_LINE_KIND_"
 _PPM_OF_A_PERCENT = 10_000
 _CAUSES = {
     "operator": OutageCause.OUTAGE_CAUSE_OPERATOR,
@@ -45,7 +44,7 @@ _AGREEMENTS = Table[Agreement](
     TableColumn("until", lambda each: told_if_set(each.end_time)),
 )
 _LINES = Table[StatementLine](
-    TableColumn("line", lambda each: word(StatementLineKind.Name(each.kind), _KIND)),
+    TableColumn("line", lambda each: value_word(StatementLineKind.DESCRIPTOR, each.kind)),
     TableColumn("time", lambda each: "" if each.HasField("amount") else _duration(each.time_us)),
     TableColumn("percent", lambda each: f"{each.percent} %" if each.percent else ""),
     TableColumn("amount", lambda each: _money(each.amount) if each.HasField("amount") else ""),

@@ -15,7 +15,7 @@ from gateway.cli.option_words import option_words
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
 from gateway.wording.times import told_if_set, told_time
-from gateway.wording.words import told_severity, word
+from gateway.wording.words import told_severity, value_word
 from region_node.cli.asking import Asking, reads, repeats, watch
 from region_node.cli.imports.network_file import NetworkFile
 from region_node.cli.imports.network_import import Kind, import_options, run_import
@@ -37,7 +37,7 @@ _ALARMS = Table[Alarm](
     TableColumn("object", lambda each: name_of(each.alarmed_object)),
     TableColumn("severity", lambda each: told_severity(each.perceived_severity)),
     TableColumn("cause", lambda each: each.probable_cause),
-    TableColumn("state", lambda each: word(AlarmState.Name(each.state), "ALARM_STATE_")),
+    TableColumn("state", lambda each: value_word(AlarmState.DESCRIPTOR, each.state)),
     TableColumn("since", lambda each: told_time(each.raise_time, timespec="seconds")),
     TableColumn("until", lambda each: told_if_set(each.clear_time, timespec="seconds")),
     TableColumn("seen by", lambda each: each.ack_user if each.ack_state == _ACKNOWLEDGED else ""),

@@ -9,14 +9,14 @@ from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.asking import Asking, reads, repeats
 
 _FINDING = "ANOMALY_FINDING_"
 _FINDINGS = [name.removeprefix(_FINDING).lower() for name in AnomalyFinding.keys()[1:]]
 _ANOMALIES = Table[Anomaly](
     TableColumn("id", lambda each: each.id),
-    TableColumn("cause", lambda each: word(AnomalyCause.Name(each.cause), "ANOMALY_CAUSE_")),
+    TableColumn("cause", lambda each: value_word(AnomalyCause.DESCRIPTOR, each.cause)),
     TableColumn("region", lambda each: region_name(each.region)),
     TableColumn("operator", lambda each: each.operator),
     TableColumn("staff", lambda each: each.staff_id),
@@ -24,8 +24,8 @@ _ANOMALIES = Table[Anomaly](
     TableColumn("at most", lambda each: str(each.most)),
     TableColumn("found at", lambda each: told_if_set(each.find_time), only_wide=True),
     TableColumn("due", lambda each: told_if_set(each.due_time)),
-    TableColumn("state", lambda each: word(AnomalyState.Name(each.state), "ANOMALY_STATE_")),
-    TableColumn("finding", lambda each: word(AnomalyFinding.Name(each.finding), _FINDING) if each.finding else ""),
+    TableColumn("state", lambda each: value_word(AnomalyState.DESCRIPTOR, each.state)),
+    TableColumn("finding", lambda each: value_word(AnomalyFinding.DESCRIPTOR, each.finding) if each.finding else ""),
     TableColumn("reference", lambda each: each.reference, only_wide=True),
     TableColumn("acknowledged by", lambda each: each.acknowledger, only_wide=True),
     TableColumn("acknowledged at", lambda each: told_if_set(each.acknowledge_time), only_wide=True),

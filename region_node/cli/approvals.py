@@ -15,7 +15,7 @@ from gateway.process.files import replace_file
 from gateway.security.duty_statements import DutyReading
 from gateway.wording.languages import translated
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.asking import Asking, reads, repeats, writes
 from region_node.cli.duty_statement import second_statement
 
@@ -23,16 +23,16 @@ from region_node.cli.duty_statement import second_statement
 def _reason(approval: Approval) -> str:
     """The reason of an erasure or a restriction, or the purpose of a reading with its file number."""
     if approval.reason:
-        return word(ErasureReason.Name(approval.reason), "ERASURE_REASON_")
+        return value_word(ErasureReason.DESCRIPTOR, approval.reason)
     return f"{approval.purpose} {approval.reference}".strip()
 
 
 _APPROVALS = Table[Approval](
     TableColumn("id", lambda each: each.id),
-    TableColumn("act", lambda each: word(ApprovalAct.Name(each.act), "APPROVAL_ACT_")),
+    TableColumn("act", lambda each: value_word(ApprovalAct.DESCRIPTOR, each.act)),
     TableColumn("customer", lambda each: each.customer_id),
     TableColumn("reason", _reason),
-    TableColumn("state", lambda each: word(ApprovalState.Name(each.state), "APPROVAL_STATE_")),
+    TableColumn("state", lambda each: value_word(ApprovalState.DESCRIPTOR, each.state)),
     TableColumn("proposed by", lambda each: each.proposer),
     TableColumn("proposed", lambda each: told_if_set(each.propose_time)),
     TableColumn("until", lambda each: told_if_set(each.expire_time)),

@@ -11,14 +11,14 @@ from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import in_language
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.asking import Asking, reads, repeats, writes
 
 _BULLETINS = Table[Bulletin](
     TableColumn("bulletin", lambda each: each.id),
     TableColumn("region", lambda each: region_name(each.origin_region)),
-    TableColumn("severity", lambda each: word(BulletinSeverity.Name(each.content.severity), "BULLETIN_SEVERITY_")),
-    TableColumn("state", lambda each: word(BulletinState.Name(each.state), "BULLETIN_STATE_")),
+    TableColumn("severity", lambda each: value_word(BulletinSeverity.DESCRIPTOR, each.content.severity)),
+    TableColumn("state", lambda each: value_word(BulletinState.DESCRIPTOR, each.state)),
     TableColumn("valid until", lambda each: told_time(each.content.end_time)),
     TableColumn("title", lambda each: in_language(each.content.title)),
 )

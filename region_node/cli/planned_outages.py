@@ -13,10 +13,9 @@ from gateway.cli.times import InstantType
 from gateway.time.clock import to_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.asking import Asking, reads, writes
 
-_STATE = "PLANNED_OUTAGE_STATE_"
 _start_option = click.option("--start", type=InstantType(), required=True, help="From when, as 2026-12-24T01:00+08:00.")
 _end_option = click.option("--end", type=InstantType(), required=True, help="Until when, in the same form.")
 
@@ -25,7 +24,7 @@ _PLANNED_OUTAGES = Table[PlannedOutage](
     TableColumn("planned outage", lambda each: each.id),
     TableColumn("begins", lambda each: told_time(each.start_time)),
     TableColumn("until", lambda each: told_time(each.end_time)),
-    TableColumn("state", lambda each: word(PlannedOutageState.Name(each.state), _STATE)),
+    TableColumn("state", lambda each: value_word(PlannedOutageState.DESCRIPTOR, each.state)),
     TableColumn("emergency", lambda each: translated("yes") if each.emergency else ""),
     TableColumn("out", lambda each: ", ".join([*each.sites, *each.links])),
     TableColumn("services down", lambda each: ", ".join(each.services)),

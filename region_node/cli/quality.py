@@ -24,7 +24,7 @@ from gateway.cli.times import MonthType
 from gateway.wording.languages import translated
 from gateway.wording.scorecards import told_interval, told_value
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.asking import Asking, reads, repeats, writes
 
 _KINDS = option_words(SampledKind.items())
@@ -55,7 +55,7 @@ _MONTHS = Table[_OfMonth](
 _SAMPLES = Table[Sample](
     TableColumn("sample", lambda each: each.id),
     TableColumn("month", lambda each: each.month),
-    TableColumn("kind", lambda each: word(SampledKind.Name(each.kind), "SAMPLED_KIND_")),
+    TableColumn("kind", lambda each: value_word(SampledKind.DESCRIPTOR, each.kind)),
     TableColumn("records", lambda each: str(len(each.records))),
     TableColumn("of", lambda each: f"{each.population:,}"),
     TableColumn("judged", lambda each: str(sum(bool(record.judge) for record in each.records))),

@@ -11,12 +11,12 @@ from gateway.wording.body import told_duty
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.asking import Asking, reads, repeats
 
 _WORK = Table[QuarantinedWork](
     TableColumn("id", lambda each: each.id),
-    TableColumn("source", lambda each: word(QuarantineSource.Name(each.source), "QUARANTINE_SOURCE_"), only_wide=True),
+    TableColumn("source", lambda each: value_word(QuarantineSource.DESCRIPTOR, each.source), only_wide=True),
     TableColumn("kind", lambda each: each.kind),
     TableColumn("subject", lambda each: each.subject, only_wide=True),
     TableColumn("destination", lambda each: region_name(each.destination)),
@@ -24,7 +24,7 @@ _WORK = Table[QuarantinedWork](
     TableColumn("attempts", lambda each: str(each.attempts)),
     TableColumn("failed", lambda each: told_if_set(each.fail_time), only_wide=True),
     TableColumn("due", lambda each: told_if_set(each.due_time)),
-    TableColumn("state", lambda each: word(QuarantineState.Name(each.state), "QUARANTINE_STATE_")),
+    TableColumn("state", lambda each: value_word(QuarantineState.DESCRIPTOR, each.state)),
     TableColumn("reference", lambda each: each.reference, only_wide=True),
     TableColumn("decided by", lambda each: each.decider, only_wide=True),
     TableColumn("decided", lambda each: told_if_set(each.decide_time), only_wide=True),

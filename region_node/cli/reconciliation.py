@@ -21,7 +21,7 @@ from gateway.values.money import in_major_units
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.asking import Asking, reads, repeats, writes
 
 _ACTS = {
@@ -56,7 +56,7 @@ _DIFFERENCES = Table[Difference](
     TableColumn("region", lambda each: region_name(each.region)),
     TableColumn("record", lambda each: each.record_kind),
     TableColumn("serial", lambda each: each.serial),
-    TableColumn("difference", lambda each: word(DifferenceKind.Name(each.kind), "DIFFERENCE_KIND_")),
+    TableColumn("difference", lambda each: value_word(DifferenceKind.DESCRIPTOR, each.kind)),
     TableColumn("here", lambda each: _record(each.here)),
     TableColumn("there", lambda each: _record(each.there)),
     TableColumn("closed", lambda each: told_if_set(each.closed_time), only_wide=True),
@@ -65,10 +65,10 @@ _DIFFERENCES = Table[Difference](
 _REPAIRS = Table[Repair](
     TableColumn("repair", lambda each: each.id),
     TableColumn("serial", lambda each: each.serial),
-    TableColumn("act", lambda each: word(RepairAct.Name(each.act), "REPAIR_ACT_")),
+    TableColumn("act", lambda each: value_word(RepairAct.DESCRIPTOR, each.act)),
     TableColumn("acting region", lambda each: region_name(each.acting_region)),
     TableColumn("amount", lambda each: _money(each.amount) if each.HasField("amount") else ""),
-    TableColumn("state", lambda each: word(RepairState.Name(each.state), "REPAIR_STATE_")),
+    TableColumn("state", lambda each: value_word(RepairState.DESCRIPTOR, each.state)),
     TableColumn("proposed by", lambda each: each.proposer),
     TableColumn("decided by", lambda each: each.decider),
     TableColumn("acted", lambda each: told_if_set(each.act_time), only_wide=True),

@@ -8,7 +8,7 @@ from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceStu
 from gateway.cli.asking import limit_option
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.asking import Asking, reads
 
 
@@ -38,7 +38,7 @@ def _purge_line(purge: api.Purge) -> str:
     return translated(
         "{night} {data_class}: {removed} removed, {held} held, oldest left: {oldest}",
         night=purge.night_date,
-        data_class=word(DataClass.Name(purge.data_class), "DATA_CLASS_"),
+        data_class=value_word(DataClass.DESCRIPTOR, purge.data_class),
         removed=purge.removed,
         held=purge.held,
         oldest=oldest,

@@ -21,7 +21,7 @@ from gateway.values.money import in_major_units
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.asking import Asking, reads, writes
 from region_node.cli.proofs import write_proofs
 
@@ -49,7 +49,7 @@ def _statements(payments: Iterable[SettlementPayment]) -> Table[SettlementStatem
         TableColumn("first region", lambda each: region_name(each.terms.first_region)),
         TableColumn("second region", lambda each: region_name(each.terms.second_region)),
         TableColumn("owed", lambda each: _owed(each.terms, each.terms.net)),
-        TableColumn("state", lambda each: word(SettlementState.Name(each.state), "SETTLEMENT_STATE_")),
+        TableColumn("state", lambda each: value_word(SettlementState.DESCRIPTOR, each.state)),
         TableColumn("paid", lambda each: _paid(paid.get(each.id))),
         TableColumn("issue", lambda each: each.issue_id),
         TableColumn("signed by first", lambda each: each.proposer, only_wide=True),

@@ -36,7 +36,7 @@ from gateway.wording.complaints import state_word
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import category_name, cause_name, learned, region_name
 from gateway.wording.times import told_if_set, told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.care.complaints import rules
 from region_node.care.complaints.course import happened
 from region_node.care.complaints.steps import ASK, PASS_ON, PROPOSE, RESPOND, steps_of
@@ -100,8 +100,8 @@ def _facts(visit: Visit, complaint: Complaint) -> Sequence[Fact]:
         Fact(translated("Contact"), request.contact_number),
         Fact(translated("Filed"), told_if_set(complaint.create_time)),
         Fact(translated("Filed in"), region_name(complaint.origin_region)),
-        Fact(translated("Came by"), word(ComplaintChannel.Name(request.channel), "COMPLAINT_CHANNEL_")),
-        Fact(translated("Remedy sought"), word(Remedy.Name(request.remedy_sought), "REMEDY_")),
+        Fact(translated("Came by"), value_word(ComplaintChannel.DESCRIPTOR, request.channel)),
+        Fact(translated("Remedy sought"), value_word(Remedy.DESCRIPTOR, request.remedy_sought)),
         Fact(translated("Level"), f"L{complaint.level}" if complaint.level else ""),
         Fact(translated("Repeats"), complaint.repeated_ticket_id),
         Fact(translated("Work item of"), complaint.case_id, _place_in_case(visit, complaint, complaint.case_id)),
@@ -117,11 +117,11 @@ def _resolution(complaint: Complaint) -> Sequence[Fact]:
     proposed, money = complaint.resolution, complaint.remedy
     remedy = amount = state = waits = ""
     if proposed.remedy:
-        remedy = word(Remedy.Name(proposed.remedy), "REMEDY_")
+        remedy = value_word(Remedy.DESCRIPTOR, proposed.remedy)
     if proposed.HasField("amount"):
         amount = in_major_units(proposed.amount.minor_units, proposed.amount.currency)
     if money.state:
-        state = f"{word(RemedyState.Name(money.state), 'REMEDY_STATE_')} · {told_if_set(money.state_time)}"
+        state = f"{value_word(RemedyState.DESCRIPTOR, money.state)} · {told_if_set(money.state_time)}"
     if money.awaiting_action:
         waits = f"{region_name(money.awaiting_region)}: {translated(money.awaiting_action)}".strip(": ")
     return [
@@ -158,7 +158,7 @@ def _items(visit: Visit, complaint: Complaint) -> Table:
                 href=_place_in_case(visit, complaint, each.ticket_id),
             ),
             Cell(f"{region_name(each.region)} {in_language(each.department.name)}".strip() or translated("nobody yet")),
-            Cell(word(WorkItemState.Name(each.state), "WORK_ITEM_STATE_"), note=_why_returned(each)),
+            Cell(value_word(WorkItemState.DESCRIPTOR, each.state), note=_why_returned(each)),
             Cell(told_time(each.state_time), style="time"),
         ]
         for each in complaint.items
@@ -174,7 +174,7 @@ def _place_in_case(visit: Visit, complaint: Complaint, ticket_id: str) -> str:
 
 def _why_returned(item: WorkItem) -> str:
     reason = item.returned.reason
-    return word(ReturnReason.Name(reason), "RETURN_REASON_") if reason else ""
+    return value_word(ReturnReason.DESCRIPTOR, reason) if reason else ""
 
 
 def _candidates(complaint: Complaint) -> Table:

@@ -33,7 +33,7 @@ from gateway.wording.languages import in_language, translated
 from gateway.wording.masking import masked_number
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.console import (
     complaints,
     faults,
@@ -155,7 +155,7 @@ def _status(found: _Found | None) -> Cell:
     if found is None or isinstance(found.customer, Refused):
         return Cell("")
     status = found.customer.customer.product.status
-    return Cell(word(ProductStatus.Name(status), "PRODUCT_STATUS_"), badge=_STATUS_BADGES.get(status, "calm"))
+    return Cell(value_word(ProductStatus.DESCRIPTOR, status), badge=_STATUS_BADGES.get(status, "calm"))
 
 
 def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
@@ -188,7 +188,7 @@ def _line(customer: Customer) -> Content:
     facts = [
         Fact(translated("Full name"), customer.name),
         Fact(translated("Mail address"), customer.email),
-        Fact(translated("Kind of line"), word(LineKind.Name(line.kind), "LINE_KIND_")),
+        Fact(translated("Kind of line"), value_word(LineKind.DESCRIPTOR, line.kind)),
         Fact(translated("Plan"), line.plan_id),
         Fact(translated("Balance"), in_major_units(account.balance.minor_units, account.balance.currency)),
         Fact(translated("In service since"), told_if_set(line.start_time)),

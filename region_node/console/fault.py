@@ -29,7 +29,7 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.console import rpcs
 from region_node.console.steps import Steps, with_sent
 from region_node.console.words import alarm_path, fault_due, fault_severity, fault_state, fault_state_cell, number_fact
@@ -166,9 +166,9 @@ def _facts(visit: Visit, fault: Fault) -> Sequence[Fact]:
         Fact(translated("Alarm"), report.alarm_id, visit.address(alarm_path(report.alarm_id))),
         Fact(translated("Problem"), fault.problem_id),
         Fact(translated("Root cause"), fault.root_cause_id),
-        Fact(translated("Cause"), word(FaultCause.Name(fault.cause), "FAULT_CAUSE_")),
+        Fact(translated("Cause"), value_word(FaultCause.DESCRIPTOR, fault.cause)),
         Fact(translated("Own terminal"), translated("yes") if fault.terminal_caused else ""),
-        Fact(translated("Way of repair"), word(RepairMode.Name(repair.mode), "REPAIR_MODE_")),
+        Fact(translated("Way of repair"), value_word(RepairMode.DESCRIPTOR, repair.mode)),
         Fact(translated("Engineer"), repair.engineer),
         Fact(
             translated("Appointment"),
@@ -225,7 +225,7 @@ def _parts(fault: Fault) -> Table:
         [
             Cell(f"{each.number}: {each.name}", "row"),
             Cell(in_major_units(each.price.minor_units, each.price.currency)),
-            Cell(word(QuoteState.Name(each.quote), "QUOTE_STATE_")),
+            Cell(value_word(QuoteState.DESCRIPTOR, each.quote)),
             Cell(put_in(each)),
         ]
         for each in fault.repair.parts

@@ -19,7 +19,7 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.care.issues import rules
 from region_node.care.issues.course import happened, issue_state, level_of
 from region_node.care.silences.wording import told_silence
@@ -100,7 +100,7 @@ def _facts(issue: Issue) -> Iterator[Fact]:
     yield Fact(translated("Opened"), told_if_set(issue.create_time))
     yield Fact(translated("Helpers"), ", ".join(map(region_name, issue.helper_regions)))
     yield Fact(translated("Level"), level_of(issue))
-    links = [f"{word(IssueLinkKind.Name(each.kind), 'ISSUE_LINK_KIND_')} {each.id}" for each in request.links]
+    links = [f"{value_word(IssueLinkKind.DESCRIPTOR, each.kind)} {each.id}" for each in request.links]
     yield Fact(translated("About"), ", ".join(links))
 
 

@@ -27,7 +27,7 @@ from gateway.wording.joint_orders import next_limit, told_item_state, told_miles
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import business_name, joint_item_name, joint_staff_check, region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.business.joint import rules
 from region_node.business.joint.course import happened
 from region_node.console import order as order_page
@@ -151,7 +151,7 @@ def _items(order: JointOrder) -> Table:
             [
                 Cell(joint_item_name(order.request.business, each.id), "row"),
                 Cell(region_name(each.region), note=_address(order, each)),
-                Cell(word(JointAction.Name(each.action), "JOINT_ACTION_")),
+                Cell(value_word(JointAction.DESCRIPTOR, each.action)),
                 Cell(told_item_state(each.state)),
                 Cell(in_language(each.error.message)),
             ]

@@ -24,7 +24,7 @@ from gateway.web.maps import Drawing, Line, Place, Position, drawing
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from gateway.wording.times import told_if_set, told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.console import fault, link, rpcs
 from region_node.console.lists import pages_of
 from region_node.console.sections import Content, SectionsPage, section
@@ -245,7 +245,7 @@ def _outages(found: ListPlannedOutagesResponse) -> Table:
         rows=[
             [
                 Cell(each.id, "row", note=translated("emergency") if each.emergency else ""),
-                Cell(word(PlannedOutageState.Name(each.state), "PLANNED_OUTAGE_STATE_")),
+                Cell(value_word(PlannedOutageState.DESCRIPTOR, each.state)),
                 Cell(told_time(each.start_time), style="time"),
                 Cell(told_time(each.end_time), style="time"),
                 Cell(", ".join([*each.sites, *each.links])),
@@ -272,7 +272,7 @@ def _problems(found: ListFollowedProblemsResponse) -> Table:
         rows=[
             [
                 Cell(each.header.id, "row", note=each.header.root_cause.id),
-                Cell(word(ProblemState.Name(each.header.state), "PROBLEM_STATE_")),
+                Cell(value_word(ProblemState.DESCRIPTOR, each.header.state)),
                 severity_cell(each.header.severity),
                 Cell(", ".join(each.header.services), note=_unconfirmed(each.unconfirmed_services)),
                 Cell(told_time(each.header.start_time), style="time"),

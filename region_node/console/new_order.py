@@ -40,7 +40,7 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import named, region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.business.orders import rules
 from region_node.console import order as order_page
 from region_node.console import papers, rpcs
@@ -242,7 +242,7 @@ def _told(guide: GetBusinessGuideResponse, applicant: int, counted: Papers) -> _
 def _ways(guide: GetBusinessGuideResponse) -> str:
     """The ways of proof of the policies of a business, each with its source; empty without such a policy."""
     ways = [way for each in guide.policies for way in each.ways.ways]
-    return "; ".join(f"{word(ProofWay.Name(each.way), 'PROOF_WAY_')} ({each.source})" for each in ways)
+    return "; ".join(f"{value_word(ProofWay.DESCRIPTOR, each.way)} ({each.source})" for each in ways)
 
 
 def names_of(guide: GetBusinessGuideResponse) -> Mapping[str, str]:

@@ -35,7 +35,7 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import business_name, region_name
 from gateway.wording.times import instant_of, told_if_set, told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.business.orders import rules
 from region_node.console import order_commands, rpcs
 from region_node.console.lists import pages_of
@@ -330,7 +330,7 @@ def _said(order: Order) -> _Happened:
 
 def _signed(proofs: Sequence[SignedProof]) -> _Happened:
     for proof in proofs:
-        kind = word(ProofKind.Name(proof.kind), "PROOF_KIND_")
+        kind = value_word(ProofKind.DESCRIPTOR, proof.kind)
         what = translated("{kind} signed", kind=kind)
         yield _event(proof.sign_time, what, region_name(proof.region), proof.envelope_id, "moving")
 

@@ -12,7 +12,7 @@ from gateway.wording.languages import in_language, translated
 from gateway.wording.sharing import disclosed, shared_fields, who_looked
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.console.words import cut_caption
 
 
@@ -32,7 +32,7 @@ def consents(answer: ListGrantsResponse) -> Table:
             [
                 Cell(in_language(each.purpose_title) or each.purpose, "row", note=each.id),
                 Cell(region_name(each.reader)),
-                Cell(word(GrantState.Name(each.state), "GRANT_STATE_")),
+                Cell(value_word(GrantState.DESCRIPTOR, each.state)),
                 Cell(told_if_set(each.start_time), style="time"),
                 Cell(told_if_set(each.withdraw_time) or told_if_set(each.end_time), style="time"),
                 Cell(shared_fields(each.fields)),

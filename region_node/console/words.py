@@ -15,7 +15,7 @@ from gateway.web.console.pages import Visit
 from gateway.web.console.parts import Fact
 from gateway.web.tables import Cell
 from gateway.wording.languages import translated
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.care.issues.course import issue_state
 from region_node.network.faults.outages import due_of
 
@@ -63,12 +63,12 @@ def applicant_name(applicant: Applicant.ValueType) -> str:
 
 def fault_state(state: FaultState.ValueType) -> str:
     """The state of a fault."""
-    return word(FaultState.Name(state), "FAULT_STATE_")
+    return value_word(FaultState.DESCRIPTOR, state)
 
 
 def fault_severity(severity: FaultSeverity.ValueType) -> str:
     """The severity of a fault."""
-    return word(FaultSeverity.Name(severity), "FAULT_SEVERITY_")
+    return value_word(FaultSeverity.DESCRIPTOR, severity)
 
 
 def fault_due(fault: Fault) -> Timestamp:
@@ -78,7 +78,7 @@ def fault_due(fault: Fault) -> Timestamp:
 
 def support_state(state: SupportState.ValueType) -> str:
     """The state of a support request."""
-    return word(SupportState.Name(state), "SUPPORT_STATE_")
+    return value_word(SupportState.DESCRIPTOR, state)
 
 
 def fault_state_cell(fault: Fault) -> Cell:
@@ -114,4 +114,4 @@ def alarm_path(alarm_id: str) -> str:
 
 def alarm_state(state: AlarmState.ValueType) -> str:
     """The state of an alarm."""
-    return word(AlarmState.Name(state), "ALARM_STATE_")
+    return value_word(AlarmState.DESCRIPTOR, state)

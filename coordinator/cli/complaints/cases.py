@@ -25,7 +25,7 @@ from gateway.wording.body import told_duty
 from gateway.wording.languages import translated
 from gateway.wording.terms import category_name, region_name
 from gateway.wording.times import show_times_of, told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 _AT_NODE = at_node.DESCRIPTOR.services_by_name["CaseService"]
 
@@ -81,7 +81,7 @@ def _cases(now: datetime, duties: Mapping[str, OnDuty]) -> Table[CaseHeader]:
     return Table(
         TableColumn("ticket id", lambda each: each.ticket_id),
         TableColumn("category", lambda each: category_name(each.category)),
-        TableColumn("state", lambda each: word(ComplaintState.Name(each.state), "COMPLAINT_STATE_")),
+        TableColumn("state", lambda each: value_word(ComplaintState.DESCRIPTOR, each.state)),
         TableColumn("level", lambda each: f"L{each.level}"),
         TableColumn("has it", lambda each: "" if _has_ended(each) else _holder(each)),
         TableColumn("to call", lambda each: told_duty(duties[each.ticket_id]) if each.ticket_id in duties else ""),
@@ -100,11 +100,11 @@ def _has_ended(case: CaseHeader) -> bool:
 
 
 def _holder(case: CaseHeader) -> str:
-    reason = word(TimeReason.Name(case.custody.reason), "TIME_REASON_")
+    reason = value_word(TimeReason.DESCRIPTOR, case.custody.reason)
     return f"{region_name(case.custody.region)}: {reason}" if case.custody.region else reason
 
 
 def _item(item: WorkItem) -> str:
-    state = word(WorkItemState.Name(item.state), "WORK_ITEM_STATE_")
+    state = value_word(WorkItemState.DESCRIPTOR, item.state)
     whose = f" {region_name(item.region)} {item.department.code}" if item.region else ""
     return f"{item.number}{whose}: {state}"

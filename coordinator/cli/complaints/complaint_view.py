@@ -19,7 +19,7 @@ from gateway.wording.complaints import in_minutes, state_word, whole_of
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import category_name, region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _HIGH = 3  # the level from which the escalation recipients have it
@@ -30,7 +30,7 @@ def complaint_headers(now: datetime) -> Table[ComplaintHeader]:
     return Table(
         TableColumn("ticket id", lambda each: each.ticket_id),
         TableColumn("category", lambda each: category_name(each.category) or translated("not classified")),
-        TableColumn("severity", lambda each: word(ComplaintSeverity.Name(each.severity), "COMPLAINT_SEVERITY_")),
+        TableColumn("severity", lambda each: value_word(ComplaintSeverity.DESCRIPTOR, each.severity)),
         TableColumn("state", lambda each: state_word(each.state)),
         TableColumn("level", lambda each: Text(f"L{each.level}", style="red" if each.level >= _HIGH else "")),
         TableColumn("from", lambda each: region_name(each.origin_region)),
@@ -110,7 +110,7 @@ def _left(header: ComplaintHeader, now: datetime) -> Text:
 
 def _deadlines(history: ComplaintHistory) -> Table[Deadline]:
     return Table(
-        TableColumn("deadline", lambda each: word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")),
+        TableColumn("deadline", lambda each: value_word(DeadlineKind.DESCRIPTOR, each.kind)),
         TableColumn("due", lambda each: told_if_set(each.due_time)),
         TableColumn("met", lambda each: _met(each, history)),
     )

@@ -15,7 +15,7 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _table(rules: RiskRules, risks: Sequence[Risk], now: datetime) -> Table:
 
 def _row(rules: RiskRules, risk: Risk, now: datetime) -> list[Cell]:
     due = (told_due(each, now) for each in (risk.plan_due_time, risk.review_due_time))
-    state = word(RiskState.Name(risk.state), "RISK_STATE_")
+    state = value_word(RiskState.DESCRIPTOR, risk.state)
     lasts = translated("{state}, the signal lasts", state=state) if risk.signal_lasts else state
     return [
         Cell(

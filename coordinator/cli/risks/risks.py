@@ -27,7 +27,7 @@ from gateway.wording.body import told_duty
 from gateway.wording.languages import current_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 _RISK = click.argument("risk_id", metavar="ID")
 _GRADE = click.IntRange(1, 5)
@@ -206,7 +206,7 @@ def _print_one(response: contract.GetRiskResponse) -> None:
         (
             from_timestamp(each.create_time),
             each.administrator,
-            f"{word(RiskAct.Name(each.act), 'RISK_ACT_')} ({each.likelihood}×{each.impact}) {each.note}".rstrip(),
+            f"{value_word(RiskAct.DESCRIPTOR, each.act)} ({each.likelihood}×{each.impact}) {each.note}".rstrip(),
         )
         for each in risk.history
     )
@@ -217,7 +217,7 @@ def _table(rules: RiskRules, now: datetime) -> Table[Risk]:
         TableColumn("risk", lambda each: each.id),
         TableColumn("title", lambda each: title_of(rules, each), only_wide=True),
         TableColumn("score", lambda each: scored(rules, each)),
-        TableColumn("state", lambda each: word(RiskState.Name(each.state), "RISK_STATE_")),
+        TableColumn("state", lambda each: value_word(RiskState.DESCRIPTOR, each.state)),
         TableColumn("signal", lambda each: Text(translated("lasts"), style="red") if each.signal_lasts else ""),
         TableColumn("owner", lambda each: f"{region_name(each.owner_region)} {each.owner_department}".strip()),
         TableColumn("review due", lambda each: told_due(each.review_due_time, now)),

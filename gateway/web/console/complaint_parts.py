@@ -18,7 +18,7 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import party_of, state_word, time_reason_word
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 _BADGES: Mapping[ComplaintState.ValueType, str] = {
     ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED: "moving",
@@ -58,7 +58,7 @@ def clocks(
             left = Cell(translated("paused"), badge="calm")
         else:
             left = due_cell(each.due_time, now)
-        kind = word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")
+        kind = value_word(DeadlineKind.DESCRIPTOR, each.kind)
         rows.append([Cell(kind, "row"), Cell(told_time(each.due_time), style="time"), left])
     head = [Cell(translated("Limit"), "col"), Cell(translated("Due"), "col"), Cell(translated("Stands"), "col")]
     caption = translated("The customer has to answer: but for the legal limit, clocks are paused.") if paused else ""

@@ -9,7 +9,7 @@ from gateway.wording.complaints import entered, filing, is_at_filing, raised
 from gateway.wording.languages import translated
 from gateway.wording.terms import cause_name, region_name
 from gateway.wording.times import Happening, told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 _HOUR = timedelta(hours=1)
 
@@ -27,7 +27,7 @@ def happened(complaint: Complaint) -> Iterator[Happening]:
     yield from entered(complaint.state_changes)
     if complaint.HasField("returned"):
         returned = complaint.returned
-        reason = word(ReturnReason.Name(returned.reason), "RETURN_REASON_")
+        reason = value_word(ReturnReason.DESCRIPTOR, returned.reason)
         yield from_timestamp(returned.time), returned.author, translated("returned: {reason}", reason=reason)
     yield from raised(complaint.escalations)
     for note in complaint.notes:

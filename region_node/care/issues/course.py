@@ -9,12 +9,12 @@ from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import Happening
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 
 def issue_state(state: IssueState.ValueType) -> str:
     """The state of an issue."""
-    return word(IssueState.Name(state), "ISSUE_STATE_")
+    return value_word(IssueState.DESCRIPTOR, state)
 
 
 def level_of(issue: Issue) -> str:
@@ -30,7 +30,7 @@ def happened(issue: Issue) -> Iterator[Happening]:
     for note in issue.notes:
         yield from_timestamp(note.time), note.author, note.text
     for number, each in enumerate(issue.escalations, 1):
-        trigger = word(EscalationTrigger.Name(each.trigger), "ESCALATION_TRIGGER_")
+        trigger = value_word(EscalationTrigger.DESCRIPTOR, each.trigger)
         level = str(escalation_level(number))
         told = translated("escalated to the coordination body, level {level}: {trigger}", level=level, trigger=trigger)
         yield from_timestamp(each.time), each.author, f"{told} {each.reason}".strip()

@@ -26,7 +26,7 @@ from gateway.wording.complaints import state_word
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import category_name, region_name
 from gateway.wording.times import told_if_set, told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.care.complaints.course import happened, length_of
 from region_node.care.complaints.rules import ANSWERED, is_on_its_way, is_unclassified, is_with_nobody
 
@@ -46,7 +46,7 @@ _ITEMS = Table[tuple[Complaint, WorkItem]](
     TableColumn("since", lambda each: told_time(each[1].state_time)),
 )
 _DEADLINES = Table[Deadline](
-    TableColumn("deadline", lambda each: word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")),
+    TableColumn("deadline", lambda each: value_word(DeadlineKind.DESCRIPTOR, each.kind)),
     TableColumn("due", lambda each: told_time(each.due_time)),
     TableColumn("met", lambda each: told_if_set(each.met_time) or "-"),
 )
@@ -69,7 +69,7 @@ def _network_problem(header: ProblemHeader) -> str:
         "It belongs to the network problem {problem}: {cause}, {state}, since {time}.",
         problem=header.id,
         cause=told_cause(header),
-        state=word(ProblemState.Name(header.state), "PROBLEM_STATE_"),
+        state=value_word(ProblemState.DESCRIPTOR, header.state),
         time=told_time(header.start_time),
     )
 
@@ -180,9 +180,9 @@ def print_remedy(complaint: Complaint) -> None:
     money = complaint.remedy
     told = translated(
         "{remedy} of {amount}: {state} since {time}; order {order}",
-        remedy=word(Remedy.Name(money.remedy), "REMEDY_"),
+        remedy=value_word(Remedy.DESCRIPTOR, money.remedy),
         amount=in_major_units(money.amount.minor_units, money.amount.currency),
-        state=word(RemedyState.Name(money.state), "REMEDY_STATE_"),
+        state=value_word(RemedyState.DESCRIPTOR, money.state),
         time=told_time(money.state_time),
         order=money.order_id or "-",
     )
@@ -208,7 +208,7 @@ def _item_owner(item: WorkItem) -> str:
 
 
 def _item_state(item: WorkItem) -> str:
-    state = word(WorkItemState.Name(item.state), "WORK_ITEM_STATE_")
+    state = value_word(WorkItemState.DESCRIPTOR, item.state)
     if item.returned.reason:
-        state = f"{state} ({word(ReturnReason.Name(item.returned.reason), 'RETURN_REASON_')})"
+        state = f"{state} ({value_word(ReturnReason.DESCRIPTOR, item.returned.reason)})"
     return state

@@ -11,7 +11,7 @@ from gateway.time.clock import from_timestamp, time_in
 from gateway.values.money import in_major_units
 from gateway.wording.complaints import time_reason_word, whole_of
 from gateway.wording.languages import in_language, translated
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.care.complaints.course import happened, length_of
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
@@ -83,8 +83,8 @@ def _conditions(dossier: Dossier) -> Iterator[str]:
     rows = [
         (
             in_language(each.article),
-            word(DossierConditionKind.Name(each.kind), "DOSSIER_CONDITION_KIND_"),
-            word(DossierFinding.Name(each.finding), "DOSSIER_FINDING_"),
+            value_word(DossierConditionKind.DESCRIPTOR, each.kind),
+            value_word(DossierFinding.DESCRIPTOR, each.finding),
             in_language(each.ground),
             in_language(each.advice),
         )
@@ -112,8 +112,8 @@ def _request(dossier: Dossier) -> Iterator[str]:
     yield from _pairs(
         (translated("category"), in_language(dossier.category)),
         (translated("number"), request.number),
-        (translated("sought"), word(Remedy.Name(request.remedy_sought), "REMEDY_")),
-        (translated("came by"), word(ComplaintChannel.Name(request.channel), "COMPLAINT_CHANNEL_")),
+        (translated("sought"), value_word(Remedy.DESCRIPTOR, request.remedy_sought)),
+        (translated("came by"), value_word(ComplaintChannel.DESCRIPTOR, request.channel)),
         (translated("happened on"), dossier.statements.occurred_date),
         (translated("filed"), _time(dossier, from_timestamp(dossier.complaint.create_time))),
         (translated("promised by"), _time(dossier, from_timestamp(dossier.complaint.expected_resolution_time))),
@@ -127,7 +127,7 @@ def _deadlines(dossier: Dossier) -> Iterator[str]:
     yield "## " + translated("Deadlines")
     rows = [
         (
-            word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_"),
+            value_word(DeadlineKind.DESCRIPTOR, each.kind),
             _time(dossier, from_timestamp(each.due_time)),
             _time(dossier, from_timestamp(each.met_time)) if each.HasField("met_time") else "-",
         )
@@ -141,7 +141,7 @@ def _levels(dossier: Dossier) -> Iterator[str]:
     rows = [
         (
             f"L{each.level}",
-            word(EscalationTrigger.Name(each.trigger), "ESCALATION_TRIGGER_"),
+            value_word(EscalationTrigger.DESCRIPTOR, each.trigger),
             each.region,
             _time(dossier, from_timestamp(each.due_time)),
             _time(dossier, from_timestamp(each.time)),
@@ -188,7 +188,7 @@ def _resolution(dossier: Dossier) -> Iterator[str]:
         (translated("proposed on"), _time(dossier, from_timestamp(resolution.time))),
         (translated("who"), resolution.author),
         (translated("cause"), resolution.cause_code),
-        (translated("remedy"), word(Remedy.Name(resolution.remedy), "REMEDY_")),
+        (translated("remedy"), value_word(Remedy.DESCRIPTOR, resolution.remedy)),
         (
             translated("amount"),
             in_major_units(amount.minor_units, amount.currency) if resolution.HasField("amount") else "",

@@ -18,7 +18,7 @@ from gateway.cli.table import Table, TableColumn
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.times import region_zone, told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.imports.import_report import ImportReport
 from region_node.cli.imports.line_file import Line, LineFile
 
@@ -50,7 +50,7 @@ _REACHED = Table[_Reached](
     TableColumn("category", lambda each: each.category),
     TableColumn("filed", lambda each: told_time(each.filed)),
     TableColumn("level", lambda each: f"L{each.level}"),
-    TableColumn("why", lambda each: word(EscalationTrigger.Name(each.trigger), _PREFIX)),
+    TableColumn("why", lambda each: value_word(EscalationTrigger.DESCRIPTOR, each.trigger)),
     TableColumn("due", lambda each: told_time(each.due_time)),
 )
 

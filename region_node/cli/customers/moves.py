@@ -12,7 +12,7 @@ from gateway.api.region.v1.verification_service_pb2 import SendCodeRequest, Veri
 from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
 from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.asking import Asking, reads, repeats, writes
 from region_node.cli.options import channel_option, required_staff_option
 
@@ -20,7 +20,7 @@ _MOVES = Table[CustomerMove](
     TableColumn("move", lambda each: each.id),
     TableColumn("from", lambda each: each.from_region),
     TableColumn("to", lambda each: each.to_region),
-    TableColumn("state", lambda each: word(MoveState.Name(each.state), "MOVE_STATE_")),
+    TableColumn("state", lambda each: value_word(MoveState.DESCRIPTOR, each.state)),
     TableColumn("lines", lambda each: str(len(each.lines))),
 )
 

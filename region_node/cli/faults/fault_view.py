@@ -18,12 +18,10 @@ from gateway.values.money import in_major_units
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.network.faults.course import done_by_people, given_back, happened, place_of, put_in
 from region_node.network.faults.outages import due_of
 from region_node.network.faults.rules import UNREPAIRED
-
-_STATE = "FAULT_STATE_"
 
 
 def print_told(fault: Fault) -> None:
@@ -65,7 +63,7 @@ def print_fault(fault: Fault) -> None:
         cause = fault.root_cause_id or translated("the cause is not known")
         click.echo(translated("It belongs to the problem {problem}: {cause}", problem=fault.problem_id, cause=cause))
     if fault.cause:
-        cause = word(FaultCause.Name(fault.cause), "FAULT_CAUSE_")
+        cause = value_word(FaultCause.DESCRIPTOR, fault.cause)
         click.echo(translated("Cause: {cause}. {text}", cause=cause, text=fault.resolution))
     _print_repair(fault)
     _OUTAGES.show(fault.outages)
@@ -80,7 +78,7 @@ def print_fault(fault: Fault) -> None:
 def _print_repair(fault: Fault) -> None:
     repair = fault.repair
     if repair.mode:
-        mode = word(RepairMode.Name(repair.mode), "REPAIR_MODE_")
+        mode = value_word(RepairMode.DESCRIPTOR, repair.mode)
         told = translated("Repair: {mode}; engineer {engineer}", mode=mode, engineer=repair.engineer or "-")
         click.echo(told)
     if repair.appointments:
@@ -107,11 +105,11 @@ def _kind(place: FoundPlace) -> str:
 
 
 def _severity(fault: Fault) -> str:
-    return word(FaultSeverity.Name(fault.severity), "FAULT_SEVERITY_")
+    return value_word(FaultSeverity.DESCRIPTOR, fault.severity)
 
 
 def _state(fault: Fault) -> str:
-    return word(FaultState.Name(fault.state), _STATE)
+    return value_word(FaultState.DESCRIPTOR, fault.state)
 
 
 def _still_due(fault: Fault) -> str:
@@ -151,6 +149,6 @@ _PARTS = Table[RepairPart](
     TableColumn("part", lambda each: str(each.number)),
     TableColumn("known as", lambda each: each.name),
     TableColumn("price", lambda each: in_major_units(each.price.minor_units, each.price.currency)),
-    TableColumn("decision", lambda each: word(QuoteState.Name(each.quote), "QUOTE_STATE_")),
+    TableColumn("decision", lambda each: value_word(QuoteState.DESCRIPTOR, each.quote)),
     TableColumn("", put_in),
 )

@@ -7,7 +7,7 @@ from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.care.issues.course import happened, issue_state, level_of
 from region_node.care.issues.rules import open_actions
 from region_node.care.silences.wording import told_owner, told_silence
@@ -60,7 +60,7 @@ def print_issue(issue: Issue) -> None:
     if issue.helper_regions:
         click.echo(translated("Helpers: {regions}", regions=", ".join(map(region_name, issue.helper_regions))))
     for link in request.links:
-        click.echo(f"{word(IssueLinkKind.Name(link.kind), 'ISSUE_LINK_KIND_')} {link.id}")
+        click.echo(f"{value_word(IssueLinkKind.DESCRIPTOR, link.kind)} {link.id}")
     if issue.decision:
         click.echo(translated("Decision: {text}", text=issue.decision))
     if issue.actions:

@@ -16,7 +16,7 @@ from gateway.wording.joint_orders import told_item_state, told_state, waits
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import business_name, joint_item_name, joint_staff_check, region_name
 from gateway.wording.times import told_if_set, told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.business.joint import rules
 from region_node.business.joint.course import happened
 
@@ -42,7 +42,7 @@ class _Item:
 _ITEMS = Table[_Item](
     TableColumn("item", lambda each: each.name),
     TableColumn("region", lambda each: region_name(each.item.region)),
-    TableColumn("action", lambda each: word(JointAction.Name(each.item.action), "JOINT_ACTION_")),
+    TableColumn("action", lambda each: value_word(JointAction.DESCRIPTOR, each.item.action)),
     TableColumn("state", lambda each: told_item_state(each.item.state)),
     TableColumn("reason", lambda each: in_language(each.item.error.message) if each.item.HasField("error") else ""),
 )

@@ -18,7 +18,7 @@ from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.care.loans.rules import state_name
 from region_node.care.silences.wording import told_owner, told_silence
 from region_node.cli.asking import Asking, reads, writes
@@ -227,7 +227,7 @@ def print_loan(loan: Loan) -> None:
     if loan.HasField("silence"):
         click.echo(told_silence(loan.silence))
     if loan.condition:
-        click.echo(word(ReturnCondition.Name(loan.condition), "RETURN_CONDITION_"))
+        click.echo(value_word(ReturnCondition.DESCRIPTOR, loan.condition))
     click.echo()
     show_timeline(_happened(loan))
 
@@ -242,4 +242,4 @@ def _happened(loan: Loan) -> Iterator[tuple[datetime, str, str]]:
 
 
 def _state(state: LoanState.ValueType) -> str:
-    return word(LoanState.Name(state), "LOAN_STATE_")
+    return value_word(LoanState.DESCRIPTOR, state)

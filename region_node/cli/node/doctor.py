@@ -34,7 +34,7 @@ from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Sources
 from gateway.time.clock import Clock, SystemClock, from_timestamp
 from gateway.wording.languages import translated
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.node.config import REGION_NODE
 from region_node.cli.node.configuration_checks import (
     check_configuration,
@@ -214,7 +214,7 @@ def _membership(name: str, response: WatchResponse, region: str) -> Finding:
             "correct the name of the region, or add it to the configuration: `coordinator federation apply`"
         )
         return bad(name, translated("{revision}; it knows no region {region}", revision=revision, region=region), todo)
-    told = word(MemberState.Name(state), "MEMBER_STATE_")
+    told = value_word(MemberState.DESCRIPTOR, state)
     return good(name, translated("{revision}; this region is {state}", revision=revision, state=told))
 
 

@@ -13,7 +13,7 @@ from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.asking import Asking, reads
 from region_node.cli.proofs import kind_of, write_proofs
 
@@ -27,7 +27,7 @@ def _name(found: SignedProof) -> str:
 
 _PROOFS = Table[SignedProof](
     TableColumn("signed", lambda each: told_if_set(each.sign_time)),
-    TableColumn("kind", lambda each: word(ProofKind.Name(each.kind), "PROOF_KIND_")),
+    TableColumn("kind", lambda each: value_word(ProofKind.DESCRIPTOR, each.kind)),
     TableColumn("signed by", lambda each: region_name(each.region)),
     TableColumn("envelope", lambda each: each.envelope_id),
     TableColumn("file", _name),

@@ -11,7 +11,7 @@ from gateway.wording.languages import in_language, translated
 from gateway.wording.sharing import disclosed, shared_fields, shared_value, who_looked, word_of_mask
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 
 def print_record(answer: api.ReadSharedCustomerResponse) -> None:
@@ -73,11 +73,11 @@ def _basis(disclosure: api.Disclosure) -> str:
 
 def _given(evidence: api.ConsentEvidence) -> str:
     how = evidence.paper or "+".join(evidence.verified)
-    return f"{word(ConsentMethod.Name(evidence.method), 'CONSENT_METHOD_')}: {how}"
+    return f"{value_word(ConsentMethod.DESCRIPTOR, evidence.method)}: {how}"
 
 
 def _basis_word(basis: LegalBasis.ValueType) -> str:
-    return word(LegalBasis.Name(basis), "LEGAL_BASIS_")
+    return value_word(LegalBasis.DESCRIPTOR, basis)
 
 
 def _days(purpose: Purpose) -> str:
@@ -89,7 +89,7 @@ PURPOSES = Table[Purpose](
     TableColumn("what people call it", lambda each: in_language(each.title)),
     TableColumn("fields", lambda each: shared_fields(each.fields)),
     TableColumn("legal basis", lambda each: ", ".join(_basis_word(basis) for basis in each.legal_bases)),
-    TableColumn("without a grant", lambda each: word(WithoutGrant.Name(each.without_grant), "WITHOUT_GRANT_")),
+    TableColumn("without a grant", lambda each: value_word(WithoutGrant.DESCRIPTOR, each.without_grant)),
     TableColumn("days at most", _days),
     TableColumn("legal source", lambda each: each.source),
 )
@@ -98,7 +98,7 @@ GRANTS = Table[api.Grant](
     TableColumn("recorded", lambda each: told_if_set(each.record_time)),
     TableColumn("region", lambda each: each.reader),
     TableColumn("purpose", lambda each: in_language(each.purpose_title)),
-    TableColumn("state", lambda each: word(GrantState.Name(each.state), "GRANT_STATE_")),
+    TableColumn("state", lambda each: value_word(GrantState.DESCRIPTOR, each.state)),
     TableColumn("until", lambda each: told_if_set(each.end_time)),
     TableColumn("fields", lambda each: shared_fields(each.fields)),
     TableColumn("given", lambda each: _given(each.evidence)),

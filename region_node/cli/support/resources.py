@@ -11,7 +11,7 @@ from gateway.cli.option_words import option_words
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.asking import Asking, reads, repeats
 from region_node.cli.options import staff_option
 from region_node.cli.support.support_view import print_unanswered
@@ -21,7 +21,7 @@ _KIND = click.Choice(tuple(_KINDS))
 _RESOURCES = Table[api.SharedResource](
     TableColumn("region", lambda each: region_name(each.region)),
     TableColumn("id", lambda each: each.id),
-    TableColumn("kind", lambda each: word(ResourceKind.Name(each.kind), "RESOURCE_KIND_")),
+    TableColumn("kind", lambda each: value_word(ResourceKind.DESCRIPTOR, each.kind)),
     TableColumn("title", lambda each: each.title),
     TableColumn("site", lambda each: each.site),
     TableColumn("quantity", lambda each: str(each.quantity)),

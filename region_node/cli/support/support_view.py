@@ -11,7 +11,7 @@ from gateway.errors import reason_name
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.network.support.course import happened, why
 
 SUPPORT_REQUESTS = Table[SupportRequest](
@@ -69,4 +69,4 @@ def print_unanswered(unanswered: Sequence[SupportUnanswered]) -> None:
 
 
 def _state(state: SupportState.ValueType) -> str:
-    return word(SupportState.Name(state), "SUPPORT_STATE_")
+    return value_word(SupportState.DESCRIPTOR, state)

@@ -7,7 +7,7 @@ from gateway.api.region.v1.survey_pb2 import SurveyAnswer, SurveyMark, SurveyQue
 from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse, SurveyFigure, SurveyGroup
 from gateway.wording.languages import translated
 from gateway.wording.terms import category_name, region_name
-from gateway.wording.words import word
+from gateway.wording.words import value_word, word
 
 QUESTIONS = tuple(each for each in SurveyQuestion.values() if each)
 _NONE = "–"
@@ -29,11 +29,11 @@ class Group:
 
 def question_name(question: SurveyQuestion.ValueType) -> str:
     """A question in the language of the command."""
-    return word(SurveyQuestion.Name(question), "SURVEY_QUESTION_")
+    return value_word(SurveyQuestion.DESCRIPTOR, question)
 
 
 def _mark_name(mark: SurveyMark.ValueType) -> str:
-    return word(SurveyMark.Name(mark), "SURVEY_MARK_")
+    return value_word(SurveyMark.DESCRIPTOR, mark)
 
 
 def told_ratings(answer: SurveyAnswer) -> str:

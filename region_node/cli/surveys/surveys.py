@@ -17,7 +17,7 @@ from gateway.time.clock import from_timestamp
 from gateway.wording.languages import current_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 from region_node.cli.asking import Asking, reads, repeats
 from region_node.cli.options import channel_option, recorded_staff_option, required_staff_option, staff_option
 from region_node.cli.surveys import survey_view
@@ -208,7 +208,7 @@ def _state(survey: Survey) -> str:
 _FOLLOW_UPS = Table[Survey](
     TableColumn("survey id", lambda each: each.id),
     TableColumn("number", lambda each: each.number),
-    TableColumn("occasion", lambda each: word(SurveyOccasion.Name(each.occasion), "SURVEY_OCCASION_")),
+    TableColumn("occasion", lambda each: value_word(SurveyOccasion.DESCRIPTOR, each.occasion)),
     TableColumn("region", lambda each: region_name(each.region)),
     TableColumn("marks", lambda each: survey_view.told_ratings(each.answer)),
     TableColumn("owner", lambda each: each.follow_up.owner),

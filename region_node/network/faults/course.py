@@ -18,7 +18,7 @@ from gateway.values.money import in_major_units
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import Happening, told_if_set, told_time
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 
 def place_of(fault: Fault) -> str:
@@ -44,14 +44,14 @@ def happened(fault: Fault) -> Iterator[Happening]:
 def done_by_people(fault: Fault) -> Iterator[Happening]:
     """Time, author and text of each step; of simultaneous ones, the most significant first."""
     for change in fault.state_changes:
-        told = f"{word(FaultState.Name(change.state), 'FAULT_STATE_')} ({translated(change.reason)})"
+        told = f"{value_word(FaultState.DESCRIPTOR, change.state)} ({translated(change.reason)})"
         yield from_timestamp(change.time), region_name(change.region), told
     for note in fault.notes:
         yield from_timestamp(note.time), note.author, note.text
     for step in fault.steps:
         yield from_timestamp(step.time), step.author, _done(fault, step)
     for each in fault.repair.milestones:
-        reached = word(RepairMilestone.Name(each.milestone), "REPAIR_MILESTONE_")
+        reached = value_word(RepairMilestone.DESCRIPTOR, each.milestone)
         yield from_timestamp(each.time), each.author, reached
     if fault.HasField("review"):
         yield from_timestamp(fault.review.time), fault.review.author, fault.review.summary
@@ -62,14 +62,14 @@ def _done(fault: Fault, step: FaultStep) -> str:
     name = step.WhichOneof("step")
     match name:
         case "assessed":
-            severity = word(FaultSeverity.Name(step.assessed.severity), "FAULT_SEVERITY_")
+            severity = value_word(FaultSeverity.DESCRIPTOR, step.assessed.severity)
             told = translated("assessed: {severity}", severity=severity)
             if step.assessed.terminal_caused:
                 told = translated("assessed: {severity}, the customer's own terminal", severity=severity)
         case "estimated_time":
             told = translated("expected to be repaired by {time}", time=told_time(step.estimated_time))
         case "triaged":
-            told = translated("repair: {mode}", mode=word(RepairMode.Name(step.triaged), "REPAIR_MODE_"))
+            told = translated("repair: {mode}", mode=value_word(RepairMode.DESCRIPTOR, step.triaged))
         case "appointed":
             start, end = (told_time(each) for each in (step.appointed.start_time, step.appointed.end_time))
             told = translated("appointment agreed: {start} to {end}", start=start, end=end)

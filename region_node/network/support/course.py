@@ -7,13 +7,13 @@ from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import Happening
-from gateway.wording.words import word
+from gateway.wording.words import value_word
 
 
 def happened(request: SupportRequest) -> Iterator[Happening]:
     """Time, author and text of each event."""
     for change in request.state_changes:
-        told = f"{word(SupportState.Name(change.state), 'SUPPORT_STATE_')} {change.reason}".strip()
+        told = f"{value_word(SupportState.DESCRIPTOR, change.state)} {change.reason}".strip()
         yield from_timestamp(change.time), change.author, told
     for note in request.notes:
         yield from_timestamp(note.time), note.author, note.text
@@ -30,7 +30,7 @@ def why(request: SupportRequest) -> str:
     return translated(
         "{link} breaches its share the most: {figure} {measured}, share {share}; {region} maintains it.",
         link=finding.link,
-        figure=word(SupportFigure.Name(finding.figure), "SUPPORT_FIGURE_"),
+        figure=value_word(SupportFigure.DESCRIPTOR, finding.figure),
         measured=finding.measured,
         share=finding.share,
         region=region_name(finding.region),
