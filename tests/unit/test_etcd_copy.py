@@ -335,6 +335,18 @@ def test_a_copy_whose_clock_is_trusted_no_more_keeps_what_counted_and_what_is_da
     assert [each.value for each in copy.lasting().values()] == [stored(ahead).value]
 
 
+def test_a_statement_that_a_clock_has_found_dated_ahead_counts_no_more_once_it_is_gone(tmp_path: Path) -> None:
+    disk = Disk(Administrators(tmp_path, "demo.example"))
+    ended, ahead = disk.signed(timedelta(0), suspended=False), disk.signed(timedelta(days=365), suspended=True)
+    copy = disk.begun({STATEMENT: stored(ahead)})
+    disk.latest = NOW
+    copy.take([Event(STATEMENT, stored(ended))], 1, NOW)
+    disk.latest = None
+    copy.take([Event(STATEMENT, stored(ended))], 2, NOW)
+    assert copy.snapshot.suspensions["sichuan"].signed == ended
+    assert disk.in_force(copy.lasting()) == ended
+
+
 def test_a_process_that_an_earlier_version_put_there_has_lived_since_its_heartbeat() -> None:
     value = values.encode_living(Living(Heartbeat("127.0.0.1:1", NOW, 1, timedelta(0), b"certificate"), NOW))
     line = {name: field for name, field in json.loads(value).items() if name != "since"}

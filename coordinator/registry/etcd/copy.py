@@ -79,7 +79,8 @@ class Copy:
         self._living_since: dict[LiveKey, datetime] = {}
         self._snapshot = Snapshot(0, None, {}, chain=self._anchor)
         self._verified: Mapping[bytes, Entry] = {}
-        self._kept: Mapping[str, ProvenSuspension] = {}  # the first statement of the copy on disk, by region
+        # By region: the first statement of the copy on disk; then the one in force by a trusted clock.
+        self._kept: Mapping[str, ProvenSuspension] = {}
 
     @property
     def entries(self) -> Mapping[bytes, Entry]:
@@ -166,6 +167,8 @@ class Copy:
                 draft.put_suspension(region, unsigned.value if unsigned is not None else None)
         draft.date_presence(before, now)
         self._snapshot = replace(draft.snapshot(), change=revision)
+        if latest is not None:
+            self._kept = self._snapshot.suspensions
         return draft.told
 
     def _take(self, draft: "_Draft", event: Event) -> None:
