@@ -12,6 +12,8 @@ from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderReques
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
 from gateway.federation import catalogue
+from gateway.federation.current import CurrentFederation
+from gateway.federation.numberplan import NumberPlan
 from gateway.store.port import Transaction
 from region_node.business.joint import lines, openings, rules, saga, working
 from region_node.customers.identities import customer_known_by, note_identity
@@ -199,6 +201,16 @@ def test_a_region_of_an_older_version_refuses_the_paper_on_file_at_the_old_home_
     assert _item(course, "install").error.reason == Reason.REASON_DOCUMENT_NOT_ON_FILE
 
 
+def _name_home(monkeypatch: pytest.MonkeyPatch, region: str | None) -> None:
+    """As a plan does that names another home of the number, or none."""
+    known = NumberPlan.home_of
+
+    def named(plan: NumberPlan, number: str) -> str | None:
+        return region if number == LINE.number else known(plan, number)
+
+    monkeypatch.setattr(NumberPlan, "home_of", named)
+
+
 def test_the_word_of_a_region_that_is_not_the_home_of_the_number_counts_for_no_paper(
     federation: Federation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,11 +218,58 @@ def test_the_word_of_a_region_that_is_not_the_home_of_the_number_counts_for_no_p
     course = order_of(federation, "BB_MOVE")
     course.is_held_back = lambda content: content.id.endswith(f"/reserve>{OTHER}")
     course.submit(code=[on_file(course, LINE.customer_id)])
-    plan = course.contexts[OTHER].federation.number_plan
-    monkeypatch.setattr(type(plan), "home_of", lambda *_: LEADER)
+    _name_home(monkeypatch, LEADER)
     course.is_held_back = lambda content: False
     course.deliver()
     assert _item(course, "install").error.reason == Reason.REASON_DOCUMENT_NOT_ON_FILE
+
+
+@pytest.mark.parametrize("former", [LEADER, None], ids=["another home", "none"])
+def test_a_region_whose_plan_is_behind_decides_about_papers_on_file_once_it_has_the_plan_of_the_leading_region(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch, former: str | None
+) -> None:
+    give_line(federation)
+    course = order_of(federation, "BB_MOVE")
+    current = course.contexts[OTHER].border.current
+    with monkeypatch.context() as behind:
+        behind.setattr(CurrentFederation, "assignments", property(lambda known: int(known is not current)))
+        course.is_held_back = lambda content: content.id.endswith(f"/reserve>{OTHER}")
+        course.submit(code=[on_file(course, LINE.customer_id)])
+        _name_home(behind, former)
+        course.is_held_back = lambda content: False
+        with pytest.raises(Refused) as refused:
+            course.deliver()
+    assert refused.value.reason == Reason.REASON_CONFIGURATION_MISSING
+    monkeypatch.setattr(CurrentFederation, "assignments", 1)
+    course.deliver()
+    course.work(ROOM, "install", "remove")
+    assert course.order().state == saga.IN_PROGRESS
+
+
+def test_a_new_line_is_opened_by_its_test_though_the_plan_names_another_home_by_then(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_line(federation)
+    course = order_of(federation, "BB_MOVE")
+    course.submit(code=[on_file(course, LINE.customer_id)])
+    course.work(ROOM, "install", "remove")
+    _name_home(monkeypatch, LEADER)
+    for milestone in _item(course, "install").milestones[1:]:
+        course.work(WorkOnJointOrderRequest(reach=milestone.kind), "install")
+    assert [each.status for each in opened(course)] == [ACTIVE]
+
+
+def test_a_leading_region_that_opens_the_new_line_keeps_to_the_home_by_which_another_process_took_the_order_in(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_line(federation)
+    course = order_of(federation, "BB_MOVE", plan="guangdong-broadband-500")
+    course.is_held_back = lambda content: content.id.endswith(f"/reserve>{HOME}")
+    course.submit(regions=(HOME, LEADER), code=[on_file(course, LINE.customer_id)])
+    _name_home(monkeypatch, OTHER)
+    course.is_held_back = lambda content: False
+    course.deliver()
+    assert [each.state for each in course.own(LEADER)] == [rules.SURVEYING]
 
 
 def test_the_region_of_the_new_line_is_asked_once_the_home_of_the_ended_one_has_checked_the_papers_on_file(

@@ -172,8 +172,8 @@ class Course:
             and not self.is_held_back(EnvelopeContent.FromString(each.content))
         ]:
             for origin, content in pending:
-                self._delivered.add((origin, content.id))
                 self._carry(origin, content)
+                self._delivered.add((origin, content.id))
 
     def work(self, step: WorkOnJointOrderRequest, *items: str) -> None:
         """Staff do a step on items, each in its region. Before they reserve, they ask the customer."""

@@ -16,7 +16,7 @@ from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp
-from region_node.business.joint import saga, templates
+from region_node.business.joint import rules, saga, templates
 from region_node.business.joint.rows import work_id
 from region_node.business.orders.business import Situation, line_to_open
 from region_node.business.orders.context import OrderContext
@@ -145,22 +145,26 @@ def _require_possible(
         create_time=order.create_time,
     )
     paper = holder_document(opening.request)
-    if not _is_checked_by_home(context, order, new_line):
+    if not _is_checked_by_home(context, order, item, new_line):
         require_on_file(tx, context, [paper], None, now)
     situation = OrderContext(context, {}).situation(tx, opening, values, line_to_open(opening), now)
     require_openable(situation, new_line.kind)
     return situation, new_line.kind
 
 
-def _is_checked_by_home(context: RegionContext, order: JointOrder, new_line: JointNewLine) -> bool:
+def _is_checked_by_home(context: RegionContext, order: JointOrder, item: JointItem, new_line: JointNewLine) -> bool:
     """Whether the home of the line that the order ends says that it has checked the papers of its holder.
 
-    The leading region passes this on. A false word gains it nothing: it attests papers that are on no file, too.
+    The leading region passes this on. A false word gains it nothing: it attests papers that are on no file, too. The
+    number plan decides who the home is while the item can be refused, and where another region leads: numbers move
+    later, too, and another process of this region may have submitted the order by a later plan.
     """
     found = templates.ending(context.federation.business(order.request.business))
-    item = None if found is None or new_line.holder_document else saga.item_of(order, found[0].id)
-    home = context.federation.number_plan.home_of(order.request.number)
-    return item is not None and item.papers_checked and item.region == home
+    ended = None if found is None or new_line.holder_document else saga.item_of(order, found[0].id)
+    if ended is None or not ended.papers_checked:
+        return False
+    is_settled = item.state not in (rules.ACKNOWLEDGED, rules.SURVEYING) or order.leader_region == context.region
+    return is_settled or ended.region == context.federation.number_plan.home_of(order.request.number)
 
 
 def _request_of_holder(request: OrderRequest, new_line: JointNewLine) -> OrderRequest:
