@@ -246,14 +246,14 @@ def test_a_region_whose_plan_is_behind_decides_about_papers_on_file_once_it_has_
     assert course.order().state == saga.IN_PROGRESS
 
 
-def test_a_new_line_is_opened_by_its_test_though_the_plan_names_another_home_by_then(
+def test_an_item_taken_in_is_reserved_and_opens_its_line_though_the_plan_names_another_home_by_then(
     federation: Federation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give_line(federation)
     course = order_of(federation, "BB_MOVE")
     course.submit(code=[on_file(course, LINE.customer_id)])
-    course.work(ROOM, "install", "remove")
     _name_home(monkeypatch, LEADER)
+    course.work(ROOM, "install", "remove")
     for milestone in _item(course, "install").milestones[1:]:
         course.work(WorkOnJointOrderRequest(reach=milestone.kind), "install")
     assert [each.status for each in opened(course)] == [ACTIVE]
