@@ -459,6 +459,6 @@ def _is_short(refused: Refused) -> bool:
 
 
 @lru_cache(_CROWDED_KEPT)
-def _crowded(reason: Reason.ValueType, **parameters: str) -> grpc.Status:
+def _crowded(reason: Reason.ValueType, /, **parameters: str) -> grpc.Status:
     """The status of a refusal for want of room: where calls come in a flood, it is told many times a second."""
     return rpc_status.to_status(to_status(Refused(reason, **parameters)))

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, from_rpc_error
 from gateway.rpc.access import LARGEST_REQUEST
 from gateway.rpc.element_counts import most_elements, require_few
 from gateway.security.identity import server_name
@@ -99,6 +99,29 @@ def test_a_request_of_more_elements_than_its_bytes_are_for_is_refused_before_it_
                 assert await refused(channel, method, elements(method, most + 1)) == "TOO_MANY_ELEMENTS"
                 assert parser.parsed == []
                 assert await refused(channel, method, elements(method, most)) == ""
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("name", ["region", "reason", "self", "refused", "parameters"])
+def test_a_refusal_that_a_peer_sent_passes_whatever_its_parameters_are_called(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def require(*_: object) -> None:
+        raise Refused(Reason.REASON_TOO_BUSY, **{name: "henan"})
+
+    monkeypatch.setattr("gateway.rpc.request_streams.require_few", require)
+
+    async def scenario() -> None:
+        async with dialled(certificates, NODE, COUNTER, Parser().service(ORDERS)) as channel:
+            submit: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+                f"/{ORDERS.full_name}/{SUBMIT.name}"
+            )
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                await submit(elements(SUBMIT, 1), timeout=PATIENCE_S, wait_for_ready=True)
+            told = from_rpc_error(ended.value)
+            assert told is not None
+            assert (told.reason, told.parameters) == (Reason.REASON_TOO_BUSY, {name: "henan"})
 
     asyncio.run(scenario())
 
