@@ -49,6 +49,7 @@ from tests.keys import region_keys
 
 # Long enough for handshakes on a busy machine; reached only where a test fails.
 PATIENCE_S = 60.0
+HEARTBEAT_S = 2.0  # at most, between two heartbeats of a process
 SHORT_LEASE = 1.0  # seconds
 # Of a call that is not answered for this time less the margin of a hop, which `unhurried` makes wide.
 ANSWER_S = 3.0
@@ -203,7 +204,7 @@ async def federation(
         data,
         certificates.credentials(f"coordinator/{number}"),
         number=number,
-        heartbeat_interval=min(2.0, lease / 2),
+        heartbeat_interval=min(HEARTBEAT_S, lease / 2),
         lease=lease,
         etcd=etcd,
         enrolment=EnrolmentSettings(enrolment) if enrolment else None,

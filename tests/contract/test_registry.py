@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import pairwise
 
 import pytest
 
@@ -206,28 +205,32 @@ def test_a_region_that_falls_silent_is_lost_and_whoever_listens_is_told(opened: 
     run(scenario())
 
 
-async def live_once_the_first_is_gone(registry: Registry, lease: float) -> list[str] | None:
-    """The processes that live where one beats once and another one goes on; None where the machine stood still."""
+async def once_the_first_is_gone(registry: Registry, lease: float) -> tuple[str, list[str]] | None:
+    """The state and the live processes of a region where one process beats once, and another one goes on.
+
+    None where the machine stood still. A beat counts from any time between its call and its answer.
+    """
     loop, first, second = asyncio.get_running_loop(), "127.0.0.1:1", "127.0.0.1:2"
     await registry.beat("sichuan", heartbeat(first))
     gone = asyncio.create_task(changed(registry, lambda: first not in registry.snapshot().facts("sichuan").live))
-    times = [loop.time()]
+    called, answered = list[float](), list[float]()
     while not gone.done():
+        called.append(loop.time())
         await registry.beat("sichuan", heartbeat(second))
-        times.append(loop.time())
+        answered.append(loop.time())
         await asyncio.wait([gone], timeout=lease / 10)
-    times.append(loop.time())
-    stood_still = any(after - before > 0.8 * lease for before, after in pairwise(times))
-    return None if stood_still else list(registry.snapshot().facts("sichuan").live)
+    renewed = [*answered[1:], loop.time()]
+    stood_still = any(after - before > 0.8 * lease for before, after in zip(called, renewed, strict=True))
+    return None if stood_still else (state(registry, "sichuan"), list(registry.snapshot().facts("sichuan").live))
 
 
 def test_a_process_that_keeps_beating_outlives_one_that_does_not(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened(opened.short) as registry:
             lease = opened.short.total_seconds()
-            while (live := await live_once_the_first_is_gone(registry, lease)) is None:
+            while (found := await once_the_first_is_gone(registry, lease)) is None:
                 pass
-            assert live == ["127.0.0.1:2"]
+            assert found == ("JOINED", ["127.0.0.1:2"])
 
     run(scenario())
 

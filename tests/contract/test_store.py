@@ -11,6 +11,7 @@ from gateway.errors import Interrupted, Refused
 from gateway.process.turns import owner
 from gateway.store.commit_queue import BATCH_LIMIT
 from gateway.store.port import Operation, Store, Transaction, WriteAfterRefusal
+from gateway.store.postgresql_connecting import BEGIN_READ
 from tests.contract.stores import ADAPTERS, Adapter, Written, adapter_for, insert, notes, run, writing
 
 
@@ -79,7 +80,8 @@ def test_a_read_for_a_caller_ends_where_it_takes_too_long_and_leaves_the_store_w
     adapter: Adapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.store.sqlite.QUERY_STEPS", 1_000_000)
-    monkeypatch.setattr("gateway.store.postgresql.QUERY_SECONDS", 0.1)
+    in_a_second = BEGIN_READ + b"; SET LOCAL statement_timeout = 1000"
+    monkeypatch.setattr("gateway.store.postgresql._BEGIN_FOR_CALLER", in_a_second)
 
     async def scenario() -> None:
         async with adapter.open() as store:
@@ -89,8 +91,8 @@ def test_a_read_for_a_caller_ends_where_it_takes_too_long_and_leaves_the_store_w
                 with pytest.raises(Refused) as refused:
                     await store.read(counting(2**62))
                 assert refused.value.reason == Reason.REASON_QUERY_TOO_LONG
-                owner.set("")
                 assert await store.read(notes) == ["one"]
+            owner.set("")
             assert await store.read(counting(300_000)) == 300_000
             assert await store.write(writing("two")) == "two"
 

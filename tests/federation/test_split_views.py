@@ -28,6 +28,7 @@ from tests.shipped import shipped_configuration
 REGIONS = ("guangdong", "sichuan")
 _MINUTES = 40
 _PATIENCE_S = 4.0
+_TIMEOUT_S = 600  # for a test: an error of `until_disputed`, which has waited for all its minutes, comes before
 
 
 def first_of(federation: Federation) -> SignedConfiguration:
@@ -79,7 +80,10 @@ async def until_kept(federation: Federation, region: str, content: bytes) -> Non
 
 
 async def until_disputed(federation: Federation, region: str, other: str) -> DisputedRevision:
-    """The report of a region about another one, within a few minutes of the federation's clock."""
+    """The report of a region about another one. Raises TimeoutError after 40 minutes of the federation's clock.
+
+    A few minutes are enough where none is lost. On a busy machine most may be.
+    """
     found: list[DisputedRevision] = []
 
     async def holds() -> bool:
@@ -115,6 +119,7 @@ async def applied(federation: Federation, signed: SignedConfiguration) -> None:
 
 
 @pytest.mark.long("two regions, and two coordinators one after the other")
+@pytest.mark.timeout(_TIMEOUT_S)
 async def test_regions_find_by_themselves_that_coordinators_show_them_two_configurations(
     tmp_path: Path, databases: Databases
 ) -> None:
@@ -142,6 +147,7 @@ async def test_regions_find_by_themselves_that_coordinators_show_them_two_config
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(_TIMEOUT_S)
 async def test_a_region_finds_by_itself_that_its_coordinator_keeps_a_revision_back(
     tmp_path: Path, databases: Databases
 ) -> None:
