@@ -45,6 +45,7 @@ from tests.bench.sharing import granted_reading
 from tests.bench.table import refusals_told
 
 _WIDTH = 120  # columns
+_PRESENT = "the present tree"
 _PACKED_PER_SECOND = 500  # orders, for each second that another load has in a round
 
 
@@ -84,22 +85,23 @@ def older(commit: str, directory: Path) -> Older:
     return Older(f"run of {run.commit[:8]}", ratios=run.ratios)
 
 
-def measure(federations: Sequence[LocalFederation], directory: Path, rounds: int, seconds: float) -> list[Ratios]:
-    """The ratios of each federation against the one chain, in the order of the federations."""
+def measure(federations: Mapping[str, LocalFederation], directory: Path, rounds: int, seconds: float) -> list[Ratios]:
+    """The ratios of each federation against the one chain, in the order of the federations, which have names."""
     with ExitStack() as stack:
         clients: list[LoadClient] = []
-        for number, federation in enumerate(federations):
+        for number, federation in enumerate(federations.values()):
             clients.append(order_client(federation, directory / f"orders-{number}.log"))
             stack.callback(clients[-1].close)
         chain = stack.enter_context(chain_client(directory / "chain", clients[-1].ready))
         windows = {callers: windows_of((chain, *clients), callers, rounds, seconds) for callers in LEVELS}
-    business = uvloop.run(beside_bare(federations, directory / "bare", rounds, seconds))
+    business = uvloop.run(beside_bare(list(federations.values()), directory / "bare", rounds, seconds))
     levels = [
         [Level(callers, [Round(each[0], each[number]) for each in measured]) for callers, measured in windows.items()]
         for number in range(1, len(federations) + 1)
     ]
-    for line in refusals_told(levels[-1]):
-        click.echo(line)
+    for name, of_one in zip(federations, levels, strict=True):
+        for line in refusals_told(of_one, CHAIN, name):
+            click.echo(line)
     return [
         {**level_ratios(of_one, ORDERS, ORDERS, CHAIN), **business_ratios(each)}
         for of_one, each in zip(levels, business, strict=True)
@@ -166,7 +168,7 @@ async def ways_of(stack: AsyncExitStack, federation: LocalFederation, seconds: f
 
 def compared(name: str, before: Ratios, now: Ratios, found: Sequence[Worse]) -> Table:
     """A row for each ratio of both."""
-    shown = Table(title=f"the present tree beside {name}: ratios to a bare chain", title_justify="left")
+    shown = Table(title=f"{_PRESENT} beside {name}: ratios to a bare chain", title_justify="left")
     for heading in ("figure", "unit", "old", "new", "new/old", ""):
         shown.add_column(heading, justify="left" if heading in ("figure", "unit", "") else "right", no_wrap=True)
     named = {each.name for each in found}
@@ -190,11 +192,11 @@ def main(commit: str, seconds: float, rounds: int, *, unsynced: bool) -> None:
     with ExitStack() as stack:
         directory = stack.enter_context(working_directory(BUILD, "against"))
         base = older(commit, directory)
-        trees = [None] if base.tree is None else [base.tree, None]
-        federations = [
-            stack.enter_context(running(directory / f"federation-{number}", tree=tree))
-            for number, tree in enumerate(trees)
-        ]
+        older_ones = {} if base.tree is None else {base.name: base.tree}
+        federations = {
+            name: stack.enter_context(running(directory / f"federation-{number}", tree=tree))
+            for number, (name, tree) in enumerate([*older_ones.items(), (_PRESENT, None)])
+        }
         ratios = measure(federations, directory, rounds, seconds)
     before, now = base.ratios or ratios[0], ratios[-1]
     found = worse(before, now)

@@ -71,10 +71,13 @@ class Level:
         return Spread.of([window.others for each in self.rounds for window in (each.base, each.measured)])
 
     @property
-    def refused(self) -> float:
-        """The calls of the measured load that had no room, for each one that was done."""
-        measured = [each.measured for each in self.rounds]
-        return sum(each.refused for each in measured) / sum(each.calls for each in measured)
+    def refused(self) -> tuple[float, float]:
+        """The calls that had no room, for each one that was done: those of the base, and of the measured load."""
+        return _refused([each.base for each in self.rounds]), _refused([each.measured for each in self.rounds])
+
+
+def _refused(windows: Sequence[Window]) -> float:
+    return sum(each.refused for each in windows) / sum(each.calls for each in windows)
 
 
 @dataclass(frozen=True)
@@ -188,7 +191,12 @@ def report(levels: Sequence[Level], base: str, measured: str) -> Report:
         base: _figures(levels, lambda each: each.base),
         measured: _figures(levels, lambda each: each.measured),
         "others_processors": {str(level.callers): level.others.plain() for level in levels},
-        "refused_per_call": {str(level.callers): round(level.refused, 3) for level in levels},
+        "refused_per_call": {
+            str(level.callers): {
+                name: round(refused, 3) for name, refused in zip((base, measured), level.refused, strict=True)
+            }
+            for level in levels
+        },
         "units": {figure.name: figure.unit for figure in FIGURES},
     }
 

@@ -25,7 +25,7 @@ def table(levels: Sequence[Level], title: str, base: str, measured: str) -> Tabl
     shown = Table(
         title=title,
         title_justify="left",
-        caption="\n".join([disturbed, *refusals_told(levels)]),
+        caption="\n".join([disturbed, *refusals_told(levels, base, measured)]),
         caption_justify="left",
     )
     for heading in ("callers", "figure", f"(a) {base}", f"(b) {measured}", "b/a", "min", "max"):
@@ -46,13 +46,16 @@ def table(levels: Sequence[Level], title: str, base: str, measured: str) -> Tabl
     return shown
 
 
-def refusals_told(levels: Sequence[Level]) -> list[str]:
-    """A line for each level at which calls of the measured load had no room.
+def refusals_told(levels: Sequence[Level], base: str, measured: str) -> list[str]:
+    """A line for each level, and each of both loads by its name, at which calls of the load had no room.
 
     Their callers pause: fewer calls share a commit, and a window ends later.
     """
     return [
-        f"{each.callers} callers: {each.refused:.2f} refusals for each call done" for each in levels if each.refused
+        f"{name}, {each.callers} callers: {refused:.2f} refusals for each call done"
+        for each in levels
+        for name, refused in zip((base, measured), each.refused, strict=True)
+        if refused
     ]
 
 

@@ -53,10 +53,16 @@ def test_what_others_used_is_what_is_left_of_the_machine_s_time() -> None:
     assert level.others == Spread(median=0.25, low=0.0, high=0.25)
 
 
-def test_the_table_tells_the_calls_that_had_no_room_for_each_one_that_was_done() -> None:
-    crowded = Level(128, [Round(window(1000), replace(window(400), refused=100)), Round(window(1000), window(400))])
-    assert crowded.refused == 0.125
-    assert refusals_told([Level(32, ROUNDS), crowded]) == ["128 callers: 0.12 refusals for each call done"]
+def test_the_table_tells_of_each_load_the_calls_that_had_no_room_for_each_one_that_was_done() -> None:
+    refused = replace(window(400), refused=100)
+    of_one = Level(128, [Round(window(1000), refused), Round(window(1000), window(400))])
+    of_both = Level(256, [Round(replace(window(1000), refused=750), refused)])
+    assert (of_one.refused, of_both.refused) == ((0, 0.125), (0.75, 0.25))
+    assert refusals_told([Level(32, ROUNDS), of_one, of_both], "SQLite", "PostgreSQL") == [
+        "PostgreSQL, 128 callers: 0.12 refusals for each call done",
+        "SQLite, 256 callers: 0.75 refusals for each call done",
+        "PostgreSQL, 256 callers: 0.25 refusals for each call done",
+    ]
 
 
 def test_a_ratio_is_taken_within_a_round_and_its_median_over_the_rounds() -> None:
@@ -135,6 +141,7 @@ def test_the_report_is_json_with_the_ratios_first() -> None:
     assert read["chain"]["1"]["throughput"] == {"median": 750.0, "min": 500.0, "max": 1000.0}
     assert read["orders"]["1"]["throughput"]["max"] == 900.0
     assert read["others_processors"]["1"]["median"] == 0.25
+    assert read["refused_per_call"]["1"] == {"chain": 0.0, "orders": 0.0}
 
 
 def test_the_table_shows_each_level_and_the_ratio_with_its_spread() -> None:
