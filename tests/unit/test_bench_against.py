@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import cast
+from unittest.mock import Mock
 
 import pytest
 from click.testing import CliRunner, Result
@@ -26,6 +27,7 @@ from tests.bench.comparing import Way
 from tests.bench.history import Ratios, Run
 from tests.bench.load import Call
 from tests.bench.machine import machine_of
+from tests.bench.report import Comparison, Window
 from tests.unit.test_bench_history import ORDERS, RUN, times
 
 RELEASE = Release("9.1", "a" * 40, date(2026, 11, 28))
@@ -157,6 +159,28 @@ def test_a_load_that_the_older_tree_does_not_know_is_left_out(tmp_path: Path, mo
 
     assert compared([bills], [bills, packs]) == [["bills"]] * 2
     assert compared([bills, packs], [bills, packs]) == [["bills", "packs"]] * 2
+
+
+def test_the_refusals_of_both_trees_are_told_each_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quiet = Window(100, 1.0, p50=0.01, p99=0.04, servers_cpu=1.0, client_cpu=0.5, busy=2.0)
+    done = [quiet, replace(quiet, refused=50), replace(quiet, refused=25)]
+
+    async def beside_bare(*_: object) -> list[list[Comparison]]:
+        return [[], []]
+
+    monkeypatch.setattr(against, "LEVELS", (128,))
+    monkeypatch.setattr(against, "order_client", lambda *_: Mock())
+    monkeypatch.setattr(against, "chain_client", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(against, "windows_of", lambda *_: [done])
+    monkeypatch.setattr(against, "beside_bare", beside_bare)
+    trees = cast("dict[str, LocalFederation]", {"release 9.1": None, "the present tree": None})
+    against.measure(trees, tmp_path, 1, 1.0)
+    assert capsys.readouterr().out.splitlines() == [
+        "release 9.1, 128 callers: 0.50 refusals for each call done",
+        "the present tree, 128 callers: 0.25 refusals for each call done",
+    ]
 
 
 @pytest.mark.parametrize("has_pages", [True, False])
