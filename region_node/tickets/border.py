@@ -120,7 +120,7 @@ def _require_dated(told: Message) -> None:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a time is out of range")
 
 
-def _require_possible(kind: Followed[M, R], told: M, now: datetime) -> None:
+def require_possible(kind: Followed[M, R], told: M, now: datetime) -> None:
     """Raises Refused with ENVELOPE_INVALID for a time that no page could show, and for what no owner can have."""
     _require_dated(told)
     kind.require_plausible(told, now)
@@ -221,7 +221,7 @@ def updated(
     if owner is None and first_word is not None and facts.name.startswith(f"{facts.origin}/{kind.prefix}"):
         first_word(told)
         require_plausible(facts.created, now)
-        _require_possible(kind, told, now)
+        require_possible(kind, told, now)
         return True
     if owner != content.origin:
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
@@ -229,7 +229,7 @@ def updated(
     if known is not None and kind.facts(known).created != facts.created:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it was filed at another time")
     if known is not None:
-        _require_possible(kind, told, now)
+        require_possible(kind, told, now)
     return known is not None
 
 
@@ -256,7 +256,7 @@ def answered(
         return None
     try:
         told = parse(kind.records.message, receipt.result)
-        _require_possible(kind, told, now)
+        require_possible(kind, told, now)
     except Refused:
         _log.error("the answer of %s about %s is unreadable, or not plausible", content.destination, content.subject)
         return None

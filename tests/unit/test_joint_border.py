@@ -124,6 +124,14 @@ def test_a_first_request_names_its_own_order_and_an_end_of_the_reservation(node:
             INVALID,
             lambda each: setattr(each.items[0].milestones[0].reach_time, "seconds", 10**15),
         ),
+        "a wait since a time that no calendar has": (
+            INVALID,
+            lambda each: setattr(each.awaiting.add(region=HERE, item_id="remove").since_time, "seconds", 10**15),
+        ),
+        "a limit that no calendar has": (
+            INVALID,
+            lambda each: setattr(each.items[1].milestones[0].due_time, "seconds", 10**15),
+        ),
         "no milestones": ("JOINT_ITEM_NOT_FOUND", lambda each: each.items[1].ClearField("milestones")),
         "another region's item": ("JOINT_ITEM_NOT_FOUND", lambda each: setattr(each.items[1], "region", "henan")),
     }
@@ -159,6 +167,7 @@ def test_a_release_comes_before_or_after_anything_but_a_commitment(node: Node) -
 def test_a_release_that_overtakes_its_reservation_leaves_nothing_to_reserve(node: Node) -> None:
     assert node.requested(RELEASE, sender="henan") == NOT_ALLOWED
     assert node.requested(RELEASE, spoil=lambda each: each.ClearField("hold_until_time")) == INVALID
+    assert node.requested(RELEASE, spoil=lambda each: setattr(each.decide_time, "seconds", 10**15)) == INVALID
     assert node.kept.count("joint_orders") == node.kept.count("joint_items") == 0
     assert node.requested(RELEASE, spoil=lambda each: setattr(each, "version", 2)) == "ACCEPTED"
     assert [node.requested(RESERVE), node.requested(RELEASE), node.requested(COMMIT)] == ["ACCEPTED"] * 2 + [INVALID]

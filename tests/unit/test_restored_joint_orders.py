@@ -213,3 +213,19 @@ def test_a_region_takes_no_joint_order_that_it_has_not_signed(two: Two, losing: 
             two.handler(lost, EVIDENCE).act(lost.tx, content, NIGHT)
         assert caught.value.reason == Reason.REASON_RECORD_NOT_PROVEN
     assert not ORDER_RECORDS.is_known(lost.tx, order_id)
+
+
+def test_a_region_takes_back_no_version_with_a_time_that_no_page_could_show(two: Two) -> None:
+    order_id = completed(two)
+    undated = order_at(two.origin, order_id)
+    undated.awaiting.add(region=HOME).since_time.seconds = 10**15
+    lose(two.home, order_id)
+    agreed(two, two.home, proposer=two.home, kind="joint", serial=order_id)
+    content = evidence_on_its_way(two)
+    told = RepairEvidence.FromString(content.payload)
+    told.record = undated.SerializeToString()
+    content.payload = told.SerializeToString()
+    with pytest.raises(Refused) as caught:
+        two.handler(two.home, EVIDENCE).act(two.home.tx, content, NIGHT)
+    assert caught.value.reason == Reason.REASON_ENVELOPE_INVALID
+    assert not ORDER_RECORDS.is_known(two.home.tx, order_id)

@@ -88,7 +88,7 @@ class JointEnvelopes:
         if (order.id, order.leader_region) != (content.subject, content.origin):
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         border.require_plausible(order.create_time, now)
-        JOINT.require_plausible(order, now)
+        border.require_possible(JOINT, order, now)
         known = ORDER_RECORDS.require(tx, order.id).order if ORDER_RECORDS.is_known(tx, order.id) else None
         _require_few_items(order, known)
         if known is None:

@@ -43,6 +43,7 @@ from region_node.business.reconciliation.evidence import (
 from region_node.business.reconciliation.port import Act, Restoring
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received
+from region_node.tickets import border
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def _follow_again(
     is_same = all(getattr(told, name) == getattr(signed.order, name) for name in JOINT.fixed)
     if not is_same or told.version < signed.order.version:
         raise not_proven(context.region, act)
-    JOINT.require_plausible(told, now)
+    border.require_possible(JOINT, told, now)
     known, lost = ORDER_RECORDS.read(tx, told.id), _lost_items(tx, context, act, told)
     is_unreadable = known is None and ORDER_RECORDS.is_known(tx, told.id)
     if is_unreadable or (known is not None and known.version >= told.version and not lost):
