@@ -281,7 +281,7 @@ def _joint(answer: ListJointOrdersResponse, region: str, until: Timestamp | None
     for each in answer.orders:
         business, path = each.request.business, joint_order.path_of(each.id)
         for awaiting, awaited in waits(each):
-            if joint.is_work_of(awaiting, region) and _is_due(awaiting.due_time, until):
+            if joint.is_work_of(each, awaiting, region) and _is_due(awaiting.due_time, until):
                 what = f"{business_name(business)}: {joint_item_name(business, awaiting.item_id)}"
                 name = f"{each.id} {awaiting.item_id}"
                 yield _Waiting(name, what, awaited, each.leader_region, awaiting.since_time, awaiting.due_time, path)

@@ -15,6 +15,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.pages import sequence_after
 from gateway.store import vault
+from gateway.store.batched_lookup import rows_among
 from gateway.store.pending_rows import RowMissing
 from gateway.store.port import Transaction, Value
 from gateway.store.reading_ahead import Wanted, row_wanted
@@ -68,6 +69,17 @@ class Records(Generic[M, R]):
     def read(self, tx: Transaction, name: str) -> M | None:
         """The message of the record with an id; None also for an unreadable one."""
         return self._message(tx, name, tx.find(self._rows, name))
+
+    def read_all(self, tx: Transaction, names: Sequence[str]) -> Mapping[str, M]:
+        """The messages of the records with these ids, by id; without unknown and unreadable ones."""
+        rows = rows_among(
+            tx,
+            lambda name, body: (name, body),
+            f"SELECT {self.key}, body FROM {self.table} WHERE {self.key}",  # noqa: S608
+            names,
+        )
+        found = zip(rows, self._messages(tx, rows), strict=True)
+        return {name: message for (name, _), message in found if message is not None}
 
     def column(self, tx: Transaction, name: str, column: str) -> Value:
         """A column of the record with an id, also of an unreadable one; None where there is no record."""

@@ -44,6 +44,7 @@ AT_WORK = JointItemState.JOINT_ITEM_STATE_IN_PROGRESS
 RESERVED = JointItemState.JOINT_ITEM_STATE_RESERVED
 REFUSED = JointItemState.JOINT_ITEM_STATE_REFUSED
 RELEASED = JointItemState.JOINT_ITEM_STATE_RELEASED
+EXPIRED = JointItemState.JOINT_ITEM_STATE_EXPIRED
 STATES = JointOrderState
 
 
@@ -154,12 +155,15 @@ def test_a_file_of_a_joint_order_has_its_facts_items_milestones_and_course() -> 
         assert each in (exported(shown, "csv").text or ""), each
 
 
-def test_the_work_list_has_the_items_of_joint_orders_on_which_the_region_works_with_their_own_due_time() -> None:
+def test_the_work_list_has_the_awaited_items_that_are_at_work_in_the_region_with_their_own_due_time() -> None:
     own, released, others = joint_order(), joint_order(), joint_order()
     own.awaiting[1].region, own.awaiting[1].due_time.seconds = "guangdong", 1
     released.id, others.id, others.awaiting[0].region = "guangdong/J2", "guangdong/J3", "henan"
     released.awaiting[0].ClearField("milestone")
-    found = ListJointOrdersResponse(orders=[own, released, others])
+    ended = joint_order()
+    ended.id, ended.items[0].state, ended.items[1].state = "guangdong/J4", EXPIRED, RESERVED
+    ended.awaiting[1].region = "guangdong"
+    found = ListJointOrdersResponse(orders=[own, released, others, ended])
 
     def rows(query: str) -> list[tuple[str, str]]:
         table = shown_by(CONSOLE, view_of("/work"), visit(query), Answering(found)).tables[0]

@@ -10,17 +10,26 @@ from google.protobuf.message import Message
 from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand, JointReport, JointUpdate
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, JointOrder, JointVerb
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.joint_rules import MOST_ITEMS
 from gateway.relay.border import Command
+from gateway.security.identity import Identity
 from gateway.store.timers import due_timers, fire
 from gateway.time.clock import from_microseconds, from_timestamp, to_timestamp
 from region_node.business.joint import rules, saga
 from region_node.business.joint.items import RESERVATION_TIMER
 from region_node.business.joint.relayed import JointEnvelopes
-from region_node.business.joint.rows import ITEM_RECORDS, ORDER_RECORDS, item_key, update_item, update_joint_order
-from region_node.business.joint.working import reservation_is_due
+from region_node.business.joint.rows import (
+    ITEM_RECORDS,
+    ORDER_RECORDS,
+    JointOrderFilter,
+    item_key,
+    update_item,
+    update_joint_order,
+)
+from region_node.business.joint.working import list_for, reservation_is_due
 from region_node.care.escalations.joint_orders import JOINT_ORDERS
 from region_node.records.kinds import Customer
 from tests.unit.purging import NOW, Archive, archive
@@ -32,6 +41,7 @@ REPORT = EnvelopeKind.ENVELOPE_KIND_JOINT_REPORT
 UPDATE = EnvelopeKind.ENVELOPE_KIND_JOINT_UPDATE
 NOT_ALLOWED, INVALID = "ENVELOPE_KIND_NOT_ALLOWED", "ENVELOPE_INVALID"
 RESERVE, RELEASE = JointVerb.JOINT_VERB_RESERVE, JointVerb.JOINT_VERB_RELEASE
+STAFF = Identity("example.cn", Role.ROLE_STAFF, HERE, "wang")
 COMMIT, BEGIN = JointVerb.JOINT_VERB_COMMIT, JointVerb.JOINT_VERB_BEGIN
 
 
@@ -288,6 +298,20 @@ def test_a_reservation_ends_at_its_time_and_a_later_commitment_holds_the_item(no
     assert node.requested(BEGIN) == "ACCEPTED"
     assert node.item().state == rules.HELD
     assert node.requested(RELEASE) == INVALID, "it is never given up"
+
+
+def test_a_list_has_an_item_as_this_region_has_it_where_the_leading_region_is_silent(node: Node) -> None:
+    def listed() -> list[JointItemState.ValueType]:
+        page = list_for(node.kept.tx, node.kept.context, JointOrderFilter(states=rules.AT_WORK), STAFF, None, 9)
+        return [item.state for order in page.items for item in order.items]
+
+    assert node.requested(RESERVE) == "ACCEPTED"
+    assert listed() == [rules.ACKNOWLEDGED, rules.SURVEYING]
+    item = node.item()
+    rules.expire(item, NOW)
+    update_item(node.kept.tx, NAME, item)
+    assert listed() == [rules.ACKNOWLEDGED, rules.EXPIRED]
+    assert [each.state for each in ORDER_RECORDS.require(node.kept.tx, NAME).order.items] == [rules.ACKNOWLEDGED] * 2
 
 
 def test_only_the_leading_region_tells_versions_and_only_the_region_of_an_item_reports_it(node: Node) -> None:

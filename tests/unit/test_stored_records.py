@@ -90,6 +90,8 @@ def test_what_cannot_be_read_any_more_is_not_there_and_a_page_is_filled_without_
         with pytest.raises(Refused) as refused:
             KIND.require(tx, name)
         assert (refusal(refused), refused.value.parameters) == ("REASON_ORDER_NOT_FOUND", {"order": name})
+    assert KIND.read_all(tx, ["two", "three", "nothing", "one"]) == {each: Order(id=each) for each in ("one", "two")}
+    assert KIND.read_all(tx, []) == {}
     page = KIND.page(tx, KIND.listed(shown="state = 1"), None, 2)
     assert [each.id for each in page.items] == ["four", "two"]
     assert page.following

@@ -117,9 +117,13 @@ def steps_of(item: JointItem, now: datetime) -> Sequence[str]:
     return [each for each in STEPS if is_possible[each]]
 
 
-def is_work_of(awaiting: JointAwaiting, region: str) -> bool:
-    """Whether a region works on an item that is awaited. A reservation is released without its staff."""
-    return awaiting.region == region and awaiting.milestone != JointMilestoneKind.JOINT_MILESTONE_KIND_UNSPECIFIED
+def is_work_of(order: JointOrder, awaiting: JointAwaiting, region: str) -> bool:
+    """Whether a region works on an item that is awaited. A reservation is released without its staff.
+
+    The word of the leading region may be old: the item itself is at work, as its region has it.
+    """
+    is_awaited = awaiting.region == region and awaiting.milestone != JointMilestoneKind.JOINT_MILESTONE_KIND_UNSPECIFIED
+    return is_awaited and any(each.id == awaiting.item_id and each.state in _AT_WORK_STATES for each in order.items)
 
 
 def may_cancel(order: JointOrder, region: str) -> bool:

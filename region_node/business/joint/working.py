@@ -26,6 +26,7 @@ from region_node.business.joint.rows import (
     list_joint_orders,
     order_of,
     own_items,
+    own_items_of,
     update_joint_order,
 )
 from region_node.business.joint.sending import send_report
@@ -184,7 +185,25 @@ def list_for(
     before: tuple[int, str] | None,
     limit: int,
 ) -> Page[JointOrder]:
-    """As `list_joint_orders`, for the readers of `find_for`. All operator systems find those of the home by number."""
+    """As `list_joint_orders`, for the readers of `find_for`, with the items of this region in their latest state.
+
+    All operator systems find those of the home by number.
+    """
+    page = _page_for(tx, context, wanted, identity, before, limit)
+    own = own_items_of(tx, context.region, page.items)
+    for order in page.items:
+        saga.overlay(order, own[order.id])
+    return page
+
+
+def _page_for(
+    tx: Transaction,
+    context: RegionContext,
+    wanted: JointOrderFilter,
+    identity: Identity,
+    before: tuple[int, str] | None,
+    limit: int,
+) -> Page[JointOrder]:
     if identity.role == Role.ROLE_STAFF:
         return list_joint_orders(tx, wanted, before, limit)
     if not _is_own_customer(tx, context, wanted.number):
