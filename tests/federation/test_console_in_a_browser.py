@@ -65,7 +65,7 @@ FOCUSED = f"""(() => {{
   return `${{{REACHABLE}.indexOf(each)}} ${{problem && each.outerHTML + ': ' + problem}}`;
 }})()"""
 SEEN = "[...document.querySelectorAll('{}')].filter(each => each.checkVisibility()).map(each => each.outerHTML)"
-USED_ON_A_SCREEN = SEEN.format("header, nav, form, button, input, select, textarea, .filters, .pages")
+USED_ON_A_SCREEN = SEEN.format("header, nav, form, button, input, select, textarea, summary, .filters, .pages")
 PRINTED_ADDRESS = "document.querySelector('.printed').innerText === location.pathname + location.search"
 CUT_ON_PAPER = (
     "[...document.querySelectorAll('main .scroll, main .file')]"
