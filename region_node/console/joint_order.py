@@ -1,6 +1,6 @@
 """The page of a joint order: its items by region, who has them now, milestones, course, and the steps of staff."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -18,10 +18,10 @@ from gateway.api.region.v1.joint_order_service_pb2 import (
 from gateway.errors import Refused
 from gateway.web.console.entries import Entry, Field, Group, entry
 from gateway.web.console.joint_parts import joint_state_cell, milestones_table, waiting_table
-from gateway.web.console.pages import Calling, Form, Shown, View, Visit, unless_refused
+from gateway.web.console.pages import ACT, Calling, Form, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import Fact, Option, due_cell
 from gateway.web.console.ticket import TicketPage, course, filled, known
-from gateway.web.enum_words import told_word
+from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.joint_orders import next_limit, told_item_state, told_milestone, told_state
 from gateway.wording.languages import in_language, translated
@@ -37,7 +37,7 @@ from region_node.console.words import CUSTOMERS, applicant_name, number_fact
 
 _TAB = "/joint-orders"
 _ID = "id"
-_ITEM, _CANCEL, _REASON = "item", "cancel", "reason"
+_ITEM, _REACH, _CANCEL, _REASON = "item", "reach", "cancel", "reason"
 _STEPS = Steps(
     fields=WorkOnJointOrderRequest.DESCRIPTOR.oneofs_by_name["step"].fields,
     titles={
@@ -168,24 +168,30 @@ def _address(order: JointOrder, item: JointItem) -> str:
 def _work(visit: Visit, order: JointOrder) -> Sequence[Entry]:
     """A form for each step, with the items of the region to which it may be done."""
     own = [each for each in order.items if each.region == visit.person.region]
-    steps = {each: [item for item in own if each in rules.steps_of(item, visit.now)] for each in rules.STEPS}
-    offered = [each for each, items in steps.items() if items]
-    return [_form(visit, order, each, steps[each] or own) for each in with_sent(visit, offered, rules.STEPS)]
+    offered = [each for each in rules.STEPS if any(each in rules.steps_of(item, visit.now) for item in own)]
+    return [_form(visit, order, each, _choices(visit, own, each)) for each in with_sent(visit, offered, rules.STEPS)]
+
+
+def _choices(visit: Visit, own: Sequence[JointItem], step: str) -> Sequence[JointItem]:
+    """The items that allow a step, and the one for which it was sent and refused; without any, all of the region."""
+    sent = visit.form.text(_ITEM) if visit.form.text(ACT) == step else ""
+    return [each for each in own if each.id == sent or step in rules.steps_of(each, visit.now)] or own
 
 
 def _form(visit: Visit, order: JointOrder, step: str, items: Sequence[JointItem]) -> Entry:
     names = [Option(each.id, joint_item_name(order.request.business, each.id)) for each in items]
     only = items[0].id if len(items) == 1 else ""
     item = Field(_ITEM, "choice", translated("Item"), only, options=names)
-    return _STEPS.entry(visit, step, [item], _milestones(items))
+    return _STEPS.entry(visit, step, [item], _milestones(visit, items))
 
 
-def _milestones(items: Sequence[JointItem]) -> Sequence[Option]:
-    """The milestones that come next."""
-    following: Mapping[JointMilestoneKind.ValueType, None] = dict.fromkeys(
-        each.kind for item in items if (each := rules.next_milestone(item)) is not None
-    )
-    return [Option(told_word(JointMilestoneKind.DESCRIPTOR, each), told_milestone(each)) for each in following]
+def _milestones(visit: Visit, items: Sequence[JointItem]) -> Sequence[Option]:
+    """The milestones that come next, and the one that was sent and refused."""
+    following = [each.kind for item in items if (each := rules.next_milestone(item)) is not None]
+    if sent := number_of(JointMilestoneKind.DESCRIPTOR, visit.form.text(_REACH)):
+        following.append(JointMilestoneKind.ValueType(sent))
+    kinds = dict.fromkeys(following)
+    return [Option(told_word(JointMilestoneKind.DESCRIPTOR, each), told_milestone(each)) for each in kinds]
 
 
 def _commands(visit: Visit, order: JointOrder) -> Sequence[Entry]:
@@ -209,7 +215,15 @@ def _cancelling(visit: Visit) -> CancelJointOrderRequest:
     )
 
 
-def _done(_: Visit, answer: WorkOnJointOrderResponse | CancelJointOrderResponse) -> str:
+def _worked(visit: Visit, answer: WorkOnJointOrderResponse) -> str:
+    """The state of the item: a reservation that its line forbids has become a refusal."""
+    order, name = answer.order, visit.form.text(_ITEM)
+    state = next((told_item_state(each.state) for each in order.items if each.id == name), told_state(order.state))
+    item = joint_item_name(order.request.business, name)
+    return translated("Done. {item} is now: {state}.", item=item, state=state)
+
+
+def _cancelled(_: Visit, answer: CancelJointOrderResponse) -> str:
     return translated("Done. The joint order is now: {state}.", state=told_state(answer.order.state))
 
 
@@ -219,7 +233,7 @@ VIEW = View.of(
     _read,
     _show,
     forms=(
-        *_STEPS.forms(rpcs.WORK_ON_JOINT_ORDER, _working, _done, (_ITEM,)),
-        Form.of(_CANCEL, rpcs.CANCEL_JOINT_ORDER, _cancelling, _done, (_REASON,)),
+        *_STEPS.forms(rpcs.WORK_ON_JOINT_ORDER, _working, _worked, (_ITEM,)),
+        Form.of(_CANCEL, rpcs.CANCEL_JOINT_ORDER, _cancelling, _cancelled, (_REASON,)),
     ),
 )

@@ -15,9 +15,10 @@ from gateway.api.region.v1.joint_order_service_pb2 import (
     GetJointOrderResponse,
     ListJointOrdersResponse,
     WorkOnJointOrderRequest,
+    WorkOnJointOrderResponse,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import invalid
+from gateway.errors import Refused, invalid
 from gateway.time.clock import to_timestamp
 from gateway.web.console.exports import exported
 from gateway.web.console.fields import Fields
@@ -45,15 +46,20 @@ RESERVED = JointItemState.JOINT_ITEM_STATE_RESERVED
 REFUSED = JointItemState.JOINT_ITEM_STATE_REFUSED
 RELEASED = JointItemState.JOINT_ITEM_STATE_RELEASED
 EXPIRED = JointItemState.JOINT_ITEM_STATE_EXPIRED
+COMPLETED = JointItemState.JOINT_ITEM_STATE_COMPLETED
+COMMITTED = JointItemState.JOINT_ITEM_STATE_COMMITTED
 STATES = JointOrderState
+SYSTEM_REFUSED = Reason.REASON_JOINT_SYSTEM_REFUSED
+UNANSWERED = Reason.REASON_PROVIDER_UNAVAILABLE
 
 
-def decided(state: JointItemState.ValueType, *, has_error: bool = False) -> JointOrder:
+def decided(state: JointItemState.ValueType, *, error: Reason.ValueType | None = None) -> JointOrder:
     """A joint order behind its decision, whose item of this region is in a state."""
     found = joint_order()
     found.state, found.items[0].state = STATES.JOINT_ORDER_STATE_IN_PROGRESS, state
-    if not has_error:
-        found.items[0].ClearField("error")
+    found.items[0].ClearField("error")
+    if error is not None:
+        found.items[0].error.reason = error
     return found
 
 
@@ -63,22 +69,30 @@ def offered(order: JointOrder) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("state", "has_error", "steps"),
+    ("state", "error", "steps"),
     [
-        (SURVEYING, False, "reserve refuse"),
-        (SURVEYING, True, "reserve refuse ask_again"),
-        (RESERVED, False, ""),
-        (HELD, False, "reserve"),
-        (AT_WORK, False, "reach"),
-        (AT_WORK, True, "reach ask_again"),
-        (REFUSED, True, ""),
-        (RELEASED, True, "ask_again"),
+        (SURVEYING, None, "reserve refuse"),
+        (SURVEYING, UNANSWERED, "reserve refuse"),
+        (RESERVED, None, ""),
+        (EXPIRED, UNANSWERED, ""),
+        (HELD, None, "reserve"),
+        (HELD, SYSTEM_REFUSED, "reserve ask_again"),
+        (HELD, UNANSWERED, "reserve"),
+        (COMMITTED, None, ""),
+        (AT_WORK, None, "reach"),
+        (AT_WORK, SYSTEM_REFUSED, "reach ask_again"),
+        (AT_WORK, UNANSWERED, "reach"),
+        (REFUSED, SYSTEM_REFUSED, ""),
+        (RELEASED, None, ""),
+        (RELEASED, SYSTEM_REFUSED, "ask_again"),
+        (RELEASED, UNANSWERED, ""),
+        (RELEASED, Reason.REASON_NOT_VERIFIED, ""),
     ],
 )
 def test_a_joint_order_offers_the_steps_that_the_items_of_the_region_leave_to_its_staff(
-    state: JointItemState.ValueType, has_error: bool, steps: str
+    state: JointItemState.ValueType, error: Reason.ValueType | None, steps: str
 ) -> None:
-    found = decided(state, has_error=has_error)
+    found = decided(state, error=error)
     assert offered(found) == steps.split()
     found.items[0].region = "henan"
     assert offered(found) == []
@@ -90,7 +104,7 @@ def test_a_joint_order_offers_the_steps_that_the_items_of_the_region_leave_to_it
 def test_an_item_that_ends_a_line_is_not_reserved_before_the_customer_has_agreed_or_the_wait_is_over(
     until: timedelta, steps: str
 ) -> None:
-    found = decided(SURVEYING, has_error=True)
+    found = decided(SURVEYING, error=Reason.REASON_NOT_VERIFIED)
     found.items[0].verify_until_time.CopyFrom(to_timestamp(NOW + until))
     assert offered(found) == steps.split()
 
@@ -143,6 +157,30 @@ def test_a_step_that_was_refused_keeps_what_was_entered_also_where_it_is_not_off
     page = written_by(CONSOLE, PAGE, asked, Answering(GetJointOrderResponse(order=found)))
     assert acts(page) == ["refuse"]
     assert ("no duct</textarea>" in page, 'value="install" selected' in page) == (True, True)
+
+
+def test_a_refused_step_keeps_the_item_and_the_milestone_that_were_chosen_beside_those_that_are_offered() -> None:
+    found = decided(AT_WORK)
+    by_colleague, own = found.items
+    own.region, own.state, by_colleague.state = "guangdong", AT_WORK, COMPLETED
+    own.milestones.add(kind=JointMilestoneKind.JOINT_MILESTONE_KIND_CONFIGURE)
+    for reached in (*by_colleague.milestones, *own.milestones[:2]):
+        reached.reach_time.CopyFrom(to_timestamp(NOW))
+    sent = Fields({"act": ["reach"], "item": ["install"], "reach": ["contract"]})
+    asked = replace(visit(), form=sent, request_id="R3", refused=Refused(Reason.REASON_TOO_BUSY))
+    page = written_by(CONSOLE, PAGE, asked, Answering(GetJointOrderResponse(order=found)))
+    form = page[page.index('id="reach-item"') : page.index("</form>", page.index('id="reach-item"'))]
+    chosen = [f'value="{each}" selected' in form for each in ("install", "contract")]
+    offered_beside = [f'value="{each}"' in form for each in ("remove", "configure", "survey")]
+    assert (chosen, offered_beside) == ([True, True], [True, True, False])
+
+
+def test_a_step_that_is_done_is_answered_with_the_state_in_which_it_has_left_its_item() -> None:
+    reserve = next(each for each in PAGE.forms if each.act == "reserve")
+    asked = replace(visit(), form=Fields({"act": ["reserve"], "item": ["install"]}))
+    with for_reader("zh", TEXTS):
+        told = reserve.done(asked, WorkOnJointOrderResponse(order=decided(REFUSED)))
+    assert told == "已完成。install当前状态：拒绝。"
 
 
 def test_a_file_of_a_joint_order_has_its_facts_items_milestones_and_course() -> None:

@@ -112,9 +112,18 @@ def steps_of(item: JointItem, now: datetime) -> Sequence[str]:
         "reserve": is_to_reserve(item) and not is_unproven(item, now),
         "refuse": item.state == SURVEYING,
         "reach": item.state == IN_PROGRESS,
-        "ask_again": item.HasField("error") and not item.HasField("verify_until_time") and item.state != REFUSED,
+        "ask_again": _is_left_to_staff(item),
     }
     return [each for each in STEPS if is_possible[each]]
+
+
+def _is_left_to_staff(item: JointItem) -> bool:
+    """Whether the call that an item needs was refused. One without an answer is repeated by itself."""
+    reason = item.error.reason
+    if item.state == RELEASED:
+        return reason == Reason.REASON_JOINT_SYSTEM_REFUSED  # other reasons are those of the survey
+    is_waiting = item.HasField("verify_until_time") or reason == Reason.REASON_PROVIDER_UNAVAILABLE
+    return item.state in (IN_PROGRESS, HELD) and item.HasField("error") and not is_waiting
 
 
 def is_work_of(order: JointOrder, awaiting: JointAwaiting, region: str) -> bool:
