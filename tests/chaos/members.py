@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deploy.local.driven_clock import DrivenClock
 from deploy.local.etcd import LocalEtcd
-from deploy.local.federation import LocalFederation, Replica
+from deploy.local.federation import FEDERATION_FILES, LocalFederation, Replica
 from deploy.local.process import children_of, state_of
 from deploy.local.profiles import Engine, Placement, Profile
 from deploy.releases import releases
@@ -86,7 +86,7 @@ class Shape:
         for name, (_, replica) in self.nodes.items():
             federation.advertised[name] = self._link(f"coordinators to {name}", replica).endpoint
         federation.prepare()
-        federation.start()
+        federation.start(configuration=self.release / FEDERATION_FILES.relative_to(PRESENT))  # each version reads it
 
     def close(self) -> None:
         """Ends everything."""

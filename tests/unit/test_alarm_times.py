@@ -7,9 +7,14 @@ import pytest
 from gateway.api.federation.v1.problem_pb2 import PERCEIVED_SEVERITY_CRITICAL, PERCEIVED_SEVERITY_MAJOR
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, AlarmType, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2 import AlarmReport
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Border
 from gateway.time.clock import MAX_CLOCK_ERROR, from_timestamp, to_timestamp
 from region_node.network.measurements import alarms
 from region_node.network.measurements.streams import Piece
+from region_node.node.context import RegionContext
 from tests.unit.purging import Archive, archive
 from tests.unit.test_fault_operations import START
 
@@ -70,3 +75,14 @@ def test_a_stream_refuses_an_event_more_than_an_hour_ahead_and_takes_the_others(
         (rejected,) = alarms.take(node.tx, node.context, SENDER, piece, START)
         assert rejected.refused.parameters["field"] == "event_time"
         assert from_timestamp(by_call(node, UPDATED, START - MINUTE, START).raise_time) == START
+
+
+def test_a_report_that_comes_before_the_configuration_is_taken_later() -> None:
+    with archive() as node:
+        by_stream(node, RAISED, START, timedelta(0))
+        border = node.context.border
+        waiting = RegionContext(Border(border.region, border.signer, border.keys, CurrentFederation()))
+        for state in (CLEARED, RAISED):
+            with pytest.raises(Refused) as refused:
+                alarms.take(node.tx, waiting, SENDER, Piece(2, [report(state, START + MINUTE)]), START + MINUTE)
+            assert refused.value.reason == Reason.REASON_CONFIGURATION_MISSING

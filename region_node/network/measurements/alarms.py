@@ -14,7 +14,7 @@ from gateway.api.region.v1.alarm_pb2 import (
 )
 from gateway.api.region.v1.alarm_service_pb2 import AlarmReport
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, invalid
+from gateway.errors import Refused, invalid, lasting
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.time.clock import MAX_CLOCK_ERROR, from_microseconds, from_timestamp, is_dated, to_timestamp
@@ -64,13 +64,16 @@ def changed(tx: Transaction, context: RegionContext, alarm: Alarm, now: datetime
 def take(
     tx: Transaction, context: RegionContext, sender: tuple[str, str], piece: Piece[AlarmReport], now: datetime
 ) -> Sequence[Rejected]:
-    """Processes the reports of a piece; `sender` is the operator and the source. Returns the rejected reports."""
+    """Processes the reports of a piece; `sender` is the operator and the source. Returns the rejected reports.
+
+    Raises Refused where they may be processed later, as without a configuration.
+    """
     rejected = []
     for sequence, report in enumerate(piece.items, piece.first):
         try:
             _report(tx, context, sender, report, now)
         except Refused as refused:
-            rejected.append(Rejected(sequence, refused))
+            rejected.append(Rejected(sequence, lasting(refused)))
     failpoints.reach(BEFORE_COMMIT)
     return rejected
 
