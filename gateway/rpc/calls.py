@@ -25,10 +25,6 @@ class Call(NamedTuple):
     acting: Acting | None = None
     certificates: Certificates = ()
     """Of the caller and its issuers; none for one that has proven its identity by something else."""
-    share: str = ""
-    """Whose places at the server it has one of, by the key of `gateway.rpc.shares`."""
-    connection: str = ""
-    """The other end of the connection on which it came, as gRPC names it; empty for a call within the process."""
 
     @property
     def proof(self) -> str:

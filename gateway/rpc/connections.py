@@ -1,4 +1,4 @@
-"""Closes connections that fill the memory of a server with bytes that never become a call, or a message of one.
+"""Closes connections that fill the memory of a server with bytes that never become a call.
 
 gRPC bounds each frame of a call's metadata and not all of them, shows a server none of its connections, and lets it
 close none. So this module looks at the sockets of the process, by what Linux knows of them.
@@ -18,7 +18,6 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from gateway.process.resident import Growth, give_back, resident_bytes
-from gateway.rpc.arrivals import Arrivals
 from gateway.values.sizes import MIB
 
 _log = logging.getLogger(__name__)
@@ -45,8 +44,6 @@ class ConnectionWatch:
         """Bytes: the growth from which it watches, and the most that a connection may send without a call."""
         self._growth = growth
         self._most = most
-        self.arrivals = Arrivals()
-        """The messages that calls on the connections wait for."""
         self._lately = Growth()
         self._counted: dict[str, int] | None = None
         """The bytes of each connection at its last call, while they are watched."""
@@ -65,7 +62,7 @@ class ConnectionWatch:
             self._heard.add(unquote(call.peer()))
 
     async def run(self, port: int) -> None:
-        """Looks again and again, closes connections of the port, and ends calls. Ends on another system than Linux."""
+        """Looks again and again, and closes connections of the port. Ends on another system than Linux."""
         told, loop = "", asyncio.get_running_loop()
         while sys.platform == "linux":
             try:
@@ -84,8 +81,7 @@ class ConnectionWatch:
             self._counted = None
         elif grows or now - self._scanned >= SELDOM:
             self._scanned = now
-            has_ended = self.arrivals.end_many(now)
-            if self._close_silent(port) or has_ended:
+            if self._close_silent(port):
                 self._closed = now
                 self._due = self._due or now + SETTLED
         if self._due is not None and now >= self._due:

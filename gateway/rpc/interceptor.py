@@ -121,7 +121,6 @@ class _OpenCall:
     task: "asyncio.Task[object] | None"
     share: str
     """Whose places it has a place among, and in whose turn it begins."""
-    connection: str
     refused: Refused | None = None
     acting: Acting | None = None
 
@@ -172,7 +171,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         largest = self._ports.access.largest_request(path)
 
         async def read(_: _Requests, context: _Context, held: HeldBytes | None) -> None:
-            await arrived(context.read(), largest, self.connections.arrivals)
+            await arrived(context.read(), largest)
 
         method = _Method(path, read, streams=False, is_counted=False)
         return grpc.stream_unary_rpc_method_handler(self._guarded(method))
@@ -198,8 +197,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
     def _wrap(self, path: str, handler: _Handler) -> _Handler:
         deserialize = cast("Callable[[bytes], Message]", handler.request_deserializer)
         access = self._ports.access
-        largest, kind = access.largest_request(path), access.request_of(path)
-        reader = RequestReader(largest, kind, deserialize, self.connections.arrivals)
+        reader = RequestReader(access.largest_request(path), access.request_of(path), deserialize)
         if handler.unary_unary is not None:
             method = _Method(path, self._unary(cast("_Unary", handler.unary_unary), reader), streams=False)
             return grpc.stream_unary_rpc_method_handler(self._guarded(method), None, handler.response_serializer)
@@ -293,7 +291,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         identity, access = peer.identity, self._ports.access
         connection = context.peer()
         share = self._shares.enter(identity, connection, is_stranger=access.is_stranger(identity))
-        call = _OpenCall(peer, method.path, asyncio.current_task(), share, connection)
+        call = _OpenCall(peer, method.path, asyncio.current_task(), share)
         self._open.add(call)
         try:
             self._ports.require_in_force(peer)
@@ -331,8 +329,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         identity = call.peer.identity
         if self._ports.staff is not None and identity.role == Role.ROLE_OPERATOR:
             call.acting = self._ports.staff.acting(identity, method.path, context.invocation_metadata() or ())
-        certificates = call.peer.certificates
-        enter(Call(identity, method.path, deadline, call.acting, certificates, call.share, call.connection))
+        enter(Call(identity, method.path, deadline, call.acting, call.peer.certificates))
 
     async def _in_turn(
         self, method: _Method, requests: _Requests, context: _Context, call: _OpenCall, deadline: float | None

@@ -14,8 +14,6 @@ from google.protobuf.message import DecodeError, Message
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.admission import current_place, elsewhere
-from gateway.rpc.arrivals import Arrivals, Arriving
-from gateway.rpc.calls import Call, current_call
 from gateway.rpc.element_counts import most_elements, require_few
 from gateway.rpc.message_checks import require_plain
 from gateway.rpc.shares import HeldBytes
@@ -29,23 +27,19 @@ SOON = 0.05  # seconds after which a call whose request does not come makes room
 class RequestReader:
     """Reads the requests of one RPC."""
 
-    def __init__(
-        self, largest: int, kind: Descriptor | None, deserialize: Callable[[bytes], Message], arrivals: Arrivals
-    ) -> None:
+    def __init__(self, largest: int, kind: Descriptor | None, deserialize: Callable[[bytes], Message]) -> None:
         """`largest` is the size in bytes of a request, or of a stream's message.
 
-        `kind` is that of its message; None for a service of gRPC itself, whose requests have no elements. `arrivals`
-        are those of the server.
+        `kind` is that of its message; None for a service of gRPC itself, whose requests have no elements.
         """
         self._largest = largest
         self._kind = kind
         self._most = most_elements(largest)
         self._deserialize = deserialize
-        self.arrivals = arrivals
 
     async def read_only(self, coming: Awaitable[object], held: HeldBytes | None = None) -> Message:
         """The request of a call that has one, which gRPC gives. Raises Refused as `read` and `arrived`."""
-        return await self.read(await arrived(coming, self._largest, self.arrivals), held)
+        return await self.read(await arrived(coming, self._largest), held)
 
     async def read(self, data: bytes, held: HeldBytes | None = None) -> Message:
         """Parses a message; `held` counts it for its caller, where that one has a bound, and says how long it waits.
@@ -79,54 +73,40 @@ def patience_for(largest: int) -> float:
     return PATIENCE + largest / BYTES_PER_SECOND
 
 
-async def arrived(coming: Awaitable[object], largest: int, arrivals: Arrivals) -> bytes:
-    """The bytes of the current call's only request, of `largest` bytes at most.
-
-    Raises Refused where none comes in time, and with CALLS_TOO_MANY where `arrivals` ends the wait.
-    """
+async def arrived(coming: Awaitable[object], largest: int) -> bytes:
+    """The bytes of a call's only request, of `largest` bytes at most. Raises Refused where none comes in time."""
     patience = patience_for(largest)
-    loop = asyncio.get_running_loop()
+    loop, is_late, is_away = asyncio.get_running_loop(), False, False
     timer: asyncio.TimerHandle
-    end: Refused | None = None
-    awaited: Arriving | None = None
     reading, place = cast("asyncio.Task[object]", asyncio.current_task(loop)), current_place()
 
-    def give_up(refused: Refused) -> None:
-        nonlocal end
-        if end is None:
-            end = refused
-            reading.cancel()
+    def give_up() -> None:
+        nonlocal is_late
+        is_late = True
+        reading.cancel()
 
     def give_way() -> None:
-        nonlocal timer, awaited
+        nonlocal timer, is_away
         if place is not None:
+            is_away = True
             place.pause()
-        call = current_call()
-        awaited = arrivals.add(call, loop.time(), lambda calls: give_up(_crowded(call, calls)))
-        late = Refused(Reason.REASON_REQUEST_NOT_SENT, seconds=f"{patience:.0f}")
-        timer = loop.call_later(patience - SOON, give_up, late)
+        timer = loop.call_later(patience - SOON, give_up)
 
     # Every call waits here: `asyncio.timeout` costs twice as much.
     timer = loop.call_later(SOON, give_way)
     try:
         data = await coming
     except asyncio.CancelledError:
-        if end is None or reading.uncancel():
+        if not is_late or reading.uncancel():
             raise  # the caller has gone away
-        raise end from None
+        raise Refused(Reason.REASON_REQUEST_NOT_SENT, seconds=f"{patience:.0f}") from None
     finally:
         timer.cancel()
-        if awaited is not None:
-            arrivals.remove(awaited)
-            if place is not None:
-                place.resume()
+        if place is not None and is_away:
+            place.resume()
     if not isinstance(data, bytes):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem="there is none")
     return data
-
-
-def _crowded(call: Call, calls: int) -> Refused:
-    return Refused(Reason.REASON_CALLS_TOO_MANY, caller=call.share, calls=str(calls))
 
 
 def _fault(message: Message) -> Refused | None:
@@ -164,8 +144,7 @@ class RequestStreams:
     ) -> AsyncIterator[Message]:
         """The messages of a stream, each as `take` gives it. Each one is held until the next is read.
 
-        Raises Refused for a message that breaks a limit, as `take`, once the server drains, and with CALLS_TOO_MANY
-        where the arrivals of the server end the wait for one.
+        Raises Refused for a message that breaks a limit, as `take`, and once the server drains.
         """
         return _Read(self, requests, reader, take, held)
 
@@ -184,30 +163,19 @@ class _Read(AsyncIterator[Message]):
         self._reader = reader
         self._take = take
         self._held = held
-        self._call = current_call()
 
     async def __anext__(self) -> Message:
         if self._held is not None:
             self._held.release()
         if self._streams.closing:
             raise Refused(Reason.REASON_TOO_BUSY)
-        loop, arrivals = asyncio.get_running_loop(), self._reader.arrivals
-        end: Refused | None = None
-
-        def give_up(calls: int) -> None:
-            nonlocal end
-            end = _crowded(self._call, calls)
-            read.reschedule(loop.time())
-
         try:
             async with asyncio.timeout(None) as read:
                 self._streams.reads.add(read)
-                awaited = arrivals.add(self._call, loop.time(), give_up)
                 try:
                     data = await anext(self._requests)
                 finally:
-                    arrivals.remove(awaited)
                     self._streams.reads.discard(read)
         except TimeoutError:
-            raise (end or Refused(Reason.REASON_TOO_BUSY)) from None
+            raise Refused(Reason.REASON_TOO_BUSY) from None
         return self._take(await self._reader.read(data, self._held))

@@ -59,9 +59,6 @@ _MAX_PENDING_CALLS = 16 * MAX_CONCURRENT_STREAMS
 # Seconds after which gRPC drops one of them in the same way, half a minute unless it is told: behind a flood an honest
 # call may wait for longer. Its own deadline says for how long.
 _MAX_PENDING_SECONDS = 3600
-# Of a message that its server does not read yet: a request of the usual size comes whole. Of itself gRPC lets a call
-# send more than the largest message before anybody reads, once its line has shown to be fast.
-_UNREAD_BYTES = 256 * 1024
 # The bits of gRPC's compression algorithms by their numbers: of these, none. A few kilobytes would become the largest
 # message before anybody could ask who sends them.
 _UNCOMPRESSED = 1 << 0
@@ -332,8 +329,6 @@ def server_options() -> ChannelOptions:
         ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
         ("grpc.server_max_unrequested_time_in_server", _MAX_PENDING_SECONDS),
         ("grpc.compression_enabled_algorithms_bitset", _UNCOMPRESSED),
-        ("grpc.http2.lookahead_bytes", _UNREAD_BYTES),
-        ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),
         # Pings that a slow network delivers together are no offence, since their sender is authenticated.
         ("grpc.http2.max_ping_strikes", 0),

@@ -11,22 +11,18 @@ import pytest
 
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest, SubmitOrdersRequest
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.rpc.arrivals import LATE
 from gateway.rpc.connections import SETTLED, ConnectionWatch
-from gateway.rpc.interceptor import BorderInterceptor
 from gateway.rpc.server import Server
 from gateway.security.identity import server_name
 from gateway.security.tls import server_credentials
 from gateway.values.sizes import MIB
 from tests.contract.border_scene import COUNTER, NODE, ORDERS, PATIENCE_S, Parser, dial
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates, border
-from tests.hostile.frames import CONTINUATION, DATA, END_HEADERS, HEADERS, Connection, call_headers, frame
+from tests.hostile.frames import CONTINUATION, Connection, call_headers, frame
 
 SUBMIT, SUBMIT_MANY = f"/{ORDERS.full_name}/SubmitOrder", f"/{ORDERS.full_name}/SubmitOrders"
 MORE = frame(CONTINUATION, 1, b"\x00\x01a\x7f\xe1\x5c" + b"b" * 12_000)  # a header of so many bytes
 LONG = "a" * 30_000  # in a request
-LARGE = 8 * MIB  # bytes of a message
 
 
 @dataclass
@@ -34,7 +30,7 @@ class Serving:
     """A node whose connections are watched."""
 
     certificates: Certificates
-    border: BorderInterceptor
+    watch: ConnectionWatch
     port: int
     host: str
     now: float
@@ -48,20 +44,12 @@ class Serving:
 
     def look(self, later: float = 0.0) -> None:
         """The watch looks, or so many seconds later."""
-        self.border.connections.look(self.port, self.now + later)
-
-    def look_at_late_messages(self) -> None:
-        """The watch looks, when each message that calls wait for is late."""
-        self.border.connections.look(self.port, asyncio.get_running_loop().time() + LATE)
-
-    async def connect(self) -> Connection:
-        """A connection of a caller who writes frames by hand."""
-        name = server_name(Role.ROLE_REGION, "sichuan", FEDERATION)
-        return await Connection.open(self.endpoint, name, self.certificates.credentials(COUNTER))
+        self.watch.look(self.port, self.now + later)
 
     async def flooded(self) -> Connection:
         """A connection of a caller, seen by the watch, that has sent much of metadata that do not end."""
-        flood = await self.connect()
+        name = server_name(Role.ROLE_REGION, "sichuan", FEDERATION)
+        flood = await Connection.open(self.endpoint, name, self.certificates.credentials(COUNTER))
         await flood.begin_headers(1, call_headers(SUBMIT))
         self.look()
         await flood.send_all([MORE] * 10)
@@ -77,7 +65,7 @@ async def serving(
     interceptor.connections = watch
     server = Server([service], interceptor, reflects=False)
     port = await server.start(f"{listen}:0", server_credentials(certificates.credentials(NODE), CLOCK))
-    yield Serving(certificates, interceptor, port, host, asyncio.get_running_loop().time())
+    yield Serving(certificates, watch, port, host, asyncio.get_running_loop().time())
     await server.drain()
 
 
@@ -114,38 +102,6 @@ def test_a_connection_whose_metadata_never_end_is_closed_and_named_and_another_g
     asyncio.run(scenario())
     (told,) = [each.getMessage() for each in caplog.records if each.name == "gateway.rpc.connections"]
     assert told.startswith("closes the connection of ipv4:127.0.0.1:")
-
-
-@pytest.mark.parametrize("path", [SUBMIT, SUBMIT_MANY])
-def test_calls_whose_large_messages_never_end_are_refused_while_the_memory_grows_and_another_connection_goes_on(
-    tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.rpc.arrivals.OF_CONNECTION", 2)
-
-    async def scenario() -> None:
-        async with serving(tmp_path, ConnectionWatch(growth=0)) as node, node.dial() as channel:
-            streams: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(SUBMIT_MANY)
-            stream = streams(timeout=PATIENCE_S)
-            await stream.write(SubmitOrdersRequest().SerializeToString())
-            await stream.read()
-            flood, calls = await node.connect(), (1, 3, 5, 7)
-            for call in calls:
-                begun = frame(DATA, call, b"\0" + LARGE.to_bytes(4))
-                await flood.send(frame(HEADERS, call, call_headers(path), END_HEADERS) + begun)
-            left = dict.fromkeys(calls, LARGE - 1)
-            async with asyncio.timeout(PATIENCE_S):
-                while len(flood.over) < len(calls) - 2:
-                    await flood.fill(left)
-                    node.look_at_late_messages()
-                    await asyncio.sleep(0)  # a send that need not wait lets nothing else happen
-            node.look_at_late_messages()
-            await stream.write(SubmitOrdersRequest().SerializeToString())
-            assert await stream.read() == b""
-            await stream.done_writing()
-            assert node.border.refused == {(Reason.REASON_CALLS_TOO_MANY, Role.ROLE_OPERATOR): len(calls) - 2}
-            await flood.close()
-
-    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(

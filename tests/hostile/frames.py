@@ -9,14 +9,11 @@ from contextlib import suppress
 
 from gateway.security.tls import Credentials
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0x0, 0x1, 0x3, 0x4, 0x6, 0x8, 0x9
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, CONTINUATION = 0x0, 0x1, 0x3, 0x4, 0x6, 0x9
 END_STREAM, ACK, END_HEADERS = 0x1, 0x1, 0x4
 CANCEL = struct.pack(">I", 0x8)
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEAD = 9
-_WINDOW = 65_535  # of a connection, and of a stream, until its receiver names another
-_LARGEST_FRAME = 16_384  # bytes
-_INITIAL_WINDOW = 0x4  # among the settings
 SETTINGS_SECONDS = 60.0  # in which a server sends its settings
 _LITERAL = b"\x00"  # never indexed, with a name of its own
 _SEVEN_BITS = 0x7F
@@ -71,10 +68,6 @@ class Connection:
         """How many frames of each kind have come."""
         self.streams = itertools.count(1, 2)
         """The ids of its streams that come next."""
-        self.over: set[int] = set()
-        """The streams that the server has ended."""
-        self._windows: dict[int, int] = {}
-        self._window = self._initial = _WINDOW
         self._settled = asyncio.Event()
         self._is_amid_headers = False
         self.ended = asyncio.get_running_loop().create_task(self._read())
@@ -121,21 +114,6 @@ class Connection:
                 return False
         return True
 
-    async def fill(self, left: dict[int, int]) -> bool:
-        """Sends zeros on streams, of each so many as are left, as far as the windows let it; whether they let it.
-
-        The zeros that were sent are left no more.
-        """
-        has_sent = False
-        for stream, rest in left.items():
-            size = min(rest, self._windows.setdefault(stream, self._initial), self._window, _LARGEST_FRAME)
-            if size > 0:
-                left[stream] -= size
-                self._windows[stream] -= size
-                self._window -= size
-                has_sent = await self.send(frame(DATA, stream, bytes(size)))
-        return has_sent
-
     async def close(self) -> None:
         """Cuts it."""
         self._writer.transport.abort()
@@ -147,7 +125,6 @@ class Connection:
                 head = await self._reader.readexactly(_HEAD)
                 payload = await self._reader.readexactly(int.from_bytes(head[:3]))
                 self.kinds[head[3]] = self.kinds.get(head[3], 0) + 1
-                self._follow(head[3], head[4], int.from_bytes(head[5:]), payload)
                 if head[4] & ACK or self._is_amid_headers:
                     continue
                 if head[3] == SETTINGS:
@@ -155,18 +132,3 @@ class Connection:
                     self._settled.set()
                 elif head[3] == PING:
                     self._writer.write(frame(PING, 0, payload, flags=ACK))
-
-    def _follow(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
-        """Keeps the windows that the server gives, and which streams it has ended."""
-        if kind == WINDOW_UPDATE and stream:
-            self._windows[stream] = self._windows.get(stream, self._initial) + int.from_bytes(payload)
-        elif kind == WINDOW_UPDATE:
-            self._window += int.from_bytes(payload)
-        elif kind == SETTINGS:
-            for number, value in struct.iter_unpack(">HI", payload):
-                if number == _INITIAL_WINDOW:
-                    for each in self._windows:
-                        self._windows[each] += value - self._initial
-                    self._initial = value
-        elif kind == RST_STREAM or (kind == HEADERS and flags & END_STREAM):
-            self.over.add(stream)

@@ -20,8 +20,6 @@ from gateway.rpc.admission import (
     current_place,
     elsewhere,
 )
-from gateway.rpc.arrivals import Arrivals
-from gateway.rpc.calls import Call, enter
 from gateway.rpc.request_streams import RequestReader
 from gateway.rpc.shares import BYTES, Shares
 from gateway.security.identity import parse
@@ -432,11 +430,10 @@ def test_what_goes_on_behind_a_call_that_has_ended_takes_no_place() -> None:
 def test_a_call_whose_request_does_not_come_leaves_its_place_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.rpc.request_streams.PATIENCE", 0.2)
     monkeypatch.setattr("gateway.rpc.request_streams.SOON", 0.001)
-    reader = RequestReader(1, None, lambda _: pytest.fail("nothing came"), Arrivals())
+    reader = RequestReader(1, None, lambda _: pytest.fail("nothing came"))
 
     async def scenario(scene: Scene) -> None:
         async def silent() -> None:
-            enter(Call(parse("spiffe://test/region/sichuan", "test"), "/Submit", None))
             with await scene.admission.begin("one", 1):
                 assert current_place() is not None
                 await reader.read_only(asyncio.Event().wait())

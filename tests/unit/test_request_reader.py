@@ -8,33 +8,28 @@ from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 
 from gateway.api.region.v1.order_pb2 import OrderRequest
-from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused
-from gateway.rpc.arrivals import Arrivals
-from gateway.rpc.calls import Call, enter
 from gateway.rpc.request_streams import RequestReader
-from gateway.security.identity import Identity
 
 
 @pytest.fixture(name="reader")
 def reader_without_patience(monkeypatch: pytest.MonkeyPatch) -> RequestReader:
     monkeypatch.setattr("gateway.rpc.request_streams.PATIENCE", 0)
     monkeypatch.setattr("gateway.rpc.request_streams.BYTES_PER_SECOND", 2**40)
-    return RequestReader(1024, StringValue.DESCRIPTOR, StringValue.FromString, Arrivals())
+    return RequestReader(1024, StringValue.DESCRIPTOR, StringValue.FromString)
 
 
-async def read_never(reader: RequestReader) -> None:
-    """A call waits for a request that does not come."""
-    enter(Call(Identity("test", Role.ROLE_OPERATOR, "sichuan", "counter"), "/Submit", None))
-    await reader.read_only(asyncio.Event().wait())
+async def never() -> bytes:
+    await asyncio.Event().wait()
+    return b""
 
 
 def test_a_request_that_does_not_come_is_refused_and_the_task_goes_on(reader: RequestReader) -> None:
     async def scenario() -> None:
         with pytest.raises(Refused) as refused:
-            await read_never(reader)
+            await reader.read_only(never())
         assert refused.value.reason == Reason.REASON_REQUEST_NOT_SENT
         task = asyncio.current_task()
         assert task is not None
@@ -52,7 +47,7 @@ def test_a_request_that_came_is_read_whatever_the_patience(reader: RequestReader
 
 def test_a_caller_who_goes_away_as_the_patience_ends_is_no_refusal(reader: RequestReader) -> None:
     async def scenario() -> None:
-        reading = asyncio.ensure_future(read_never(reader))
+        reading = asyncio.ensure_future(reader.read_only(never()))
         asyncio.get_running_loop().call_soon(lambda: asyncio.get_running_loop().call_later(0, reading.cancel))
         await asyncio.wait([reading])
         assert reading.cancelled()
@@ -62,7 +57,7 @@ def test_a_caller_who_goes_away_as_the_patience_ends_is_no_refusal(reader: Reque
 
 @pytest.mark.parametrize("documents", [[Document()] * 1_000, [Document(verifier="\u202e")]], ids=["many", "acting"])
 def test_the_refusal_of_a_request_keeps_nothing_of_it(documents: list[Document]) -> None:
-    reader = RequestReader(4096, OrderRequest.DESCRIPTOR, OrderRequest.FromString, Arrivals())
+    reader = RequestReader(4096, OrderRequest.DESCRIPTOR, OrderRequest.FromString)
     with pytest.raises(Refused) as refused:
         asyncio.run(reader.read(OrderRequest(documents=documents).SerializeToString()))
     frames = [frame for frame, _ in walk_tb(refused.value.__traceback__)]
