@@ -186,11 +186,11 @@ def _form(visit: Visit, order: JointOrder, step: str, items: Sequence[JointItem]
 
 
 def _milestones(visit: Visit, items: Sequence[JointItem]) -> Sequence[Option]:
-    """The milestones that come next, and the one that was sent and refused."""
+    """The milestones that come next, and the one that was sent and refused; without any, all."""
     following = [each.kind for item in items if (each := rules.next_milestone(item)) is not None]
     if sent := number_of(JointMilestoneKind.DESCRIPTOR, visit.form.text(_REACH)):
         following.append(JointMilestoneKind.ValueType(sent))
-    kinds = dict.fromkeys(following)
+    kinds = dict.fromkeys(following or filter(None, JointMilestoneKind.values()))
     return [Option(told_word(JointMilestoneKind.DESCRIPTOR, each), told_milestone(each)) for each in kinds]
 
 

@@ -46,11 +46,12 @@ TEXTS = [
 
 
 def refusal_of(check: Callable[[], object]) -> Refusal:
-    """Why a check refuses; None where it does not."""
+    """Why a check refuses, in English; None where it does not."""
     try:
         check()
     except Refused as refused:
-        return Reason.Name(refused.reason).removeprefix("REASON_"), refused.parameters
+        english = {name: text for name, text in refused.parameters.items() if not name.endswith("_zh_cn")}
+        return Reason.Name(refused.reason).removeprefix("REASON_"), english
     return None
 
 

@@ -68,6 +68,7 @@ def take(
 
     Raises Refused where they may be processed later, as without a configuration.
     """
+    _ = context.federation  # its refusal comes before the first write
     rejected = []
     for sequence, report in enumerate(piece.items, piece.first):
         try:
