@@ -30,7 +30,7 @@ from tests.contract.membership_node import (
     running,
     signer_of,
 )
-from tests.contract.small_federation import CLOCK, FEDERATION, NOTHING_LISTENS, Certificates, coordinator
+from tests.contract.small_federation import CLOCK, FEDERATION, LIFE, NOTHING_LISTENS, Certificates, coordinator
 from tests.keys import region_keys
 
 
@@ -216,9 +216,9 @@ def test_a_coordinator_that_refuses_is_asked_again_and_told_once(
 
 
 class Wrong:
-    """A clock that is hours ahead until it is set right."""
+    """A clock that is ahead by more than certificates last, until it is set right."""
 
-    ahead = timedelta(hours=2)
+    ahead = LIFE + timedelta(hours=1)
 
     def now(self) -> datetime:
         return CLOCK.now() + self.ahead
