@@ -32,7 +32,7 @@ _SECONDS = 5.0  # for a call
 _RESTART = 2.0  # seconds between a failure and the next start, as the units say
 _STARTS = 60.0  # seconds for which a member may fail to start
 _NO_ROOM = "STORE_UNAVAILABLE"
-_CONTRADICTED = b"the clock is off by"
+_CONTRADICTED, _SETTLED = b"the clock is off by", b"the clock is settled"
 
 
 @dataclass
@@ -140,14 +140,24 @@ class Faults:
 
     @contextmanager
     def _contradicted(self, error: timedelta) -> Iterator[Proof]:
-        """The heartbeats of the regions contradict the coordinator, whose log says so."""
+        """The heartbeats of the regions contradict the coordinator, whose log says so.
+
+        It ends once the log says that the clock is settled: else the next step would show itself by no line.
+        """
         log = self._shape.federation.processes[MISLED].log
         before = log.stat().st_size
+
+        def told() -> bytes:
+            return log.read_bytes()[before:]
+
         with _wrong(self._shape.clocks[MISLED], error):
             yield Proof(
-                lambda: _CONTRADICTED in log.read_bytes()[before:],
+                lambda: _CONTRADICTED in told(),
                 lambda: f"its log tells of a clock that is off by {error / timedelta(hours=1):+.0f} h",
             )
+        wait_until(
+            lambda: told().rfind(_SETTLED) > told().rfind(_CONTRADICTED), _STARTS, f"the clock of {MISLED} is settled"
+        )
 
     @contextmanager
     def _crowded(self, name: str) -> Iterator[Proof]:
