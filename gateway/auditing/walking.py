@@ -6,9 +6,8 @@ from typing import TypeAlias
 
 from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.api.region.v1.audit_service_pb2 import ChainProblem, RequestedRow, VerifyChainRequest, VerifyChainResponse
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing.audit import GENESIS, AuditRow, ChainBroken, Head, Walk
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.time.clock import from_microseconds, to_timestamp
 
 LARGEST_SEQUENCE = 2**63 - 1
@@ -60,12 +59,12 @@ def problem_of(broken: ChainBroken) -> ChainProblem:
 
 def _start(request: VerifyChainRequest) -> tuple[Head | None, int]:
     if request.rows > _MOST_ROWS:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="rows", problem=f"more than {_MOST_ROWS}")
+        raise invalid("rows", f"more than {_MOST_ROWS}", f"超过{_MOST_ROWS}行")
     if len(request.sequences) > MOST_SEQUENCES:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="sequences", problem=f"more than {MOST_SEQUENCES}")
+        raise invalid("sequences", f"more than {MOST_SEQUENCES}", f"超过{MOST_SEQUENCES}个")
     after = request.after
     if after.sequence > LARGEST_SEQUENCE or (after.sequence and len(after.hash) != len(GENESIS)):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="after", problem="not a sequence number with a SHA-256 hash")
+        raise invalid("after", "not a sequence number with a SHA-256 hash", "须为序号及SHA-256哈希")
     head = Head(after.sequence, after.hash) if after.sequence else None
     return head, request.rows or ROWS
 

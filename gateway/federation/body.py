@@ -18,9 +18,8 @@ from gateway.api.federation.v1.configuration_pb2 import (
     ResponsibleParty,
     TimeLimit,
 )
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.time.calendars import WorkingDays
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.time.working_time import WorkingHours
@@ -80,7 +79,7 @@ def asked_instant(asked: Timestamp | None, now: datetime) -> datetime:
     if asked is None:
         return now
     if abs(asked.seconds - now.timestamp()) > _FARTHEST.total_seconds():
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="time", problem="out of range")
+        raise invalid("time", "out of range", "超出范围")
     return from_timestamp(asked)
 
 

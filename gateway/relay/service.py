@@ -25,7 +25,7 @@ from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing.denial_log import DENIED, DenialLog
-from gateway.errors import Refused, reason_name
+from gateway.errors import Refused, invalid, reason_name
 from gateway.process import failpoints
 from gateway.relay.border import Command, SlowQuery
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed, open_envelope
@@ -60,7 +60,7 @@ class Receiver:
     async def deliver(self, batch: Batch, origin: str) -> BatchAnswer:
         """Acts on every envelope of a region's batch, each in its own operation, all in as few commits as possible."""
         if len(batch.envelopes) > BATCH_LIMIT:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="envelopes", problem=f"more than {BATCH_LIMIT}")
+            raise invalid("envelopes", f"more than {BATCH_LIMIT}", f"超过{BATCH_LIMIT}项")
         journey = Journey(stamps=[*batch.journey.stamps, self._stamp("received")])
         signatures = count_signatures(envelope.signature for envelope in batch.envelopes)
         opened = await self._ports.workers.each(partial(self._open, origin), batch.envelopes, signatures)

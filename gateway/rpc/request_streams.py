@@ -12,7 +12,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.rpc.admission import current_place, elsewhere
 from gateway.rpc.element_counts import most_elements, require_few
 from gateway.rpc.message_checks import require_plain
@@ -59,8 +59,7 @@ class RequestReader:
         try:
             message = self._deserialize(data)
         except DecodeError:
-            problem = "the bytes are not the message"
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem=problem) from None
+            raise invalid("request", "the bytes are not the message", "字节不是该消息") from None
         refused = _fault(message)
         if refused is not None:
             del message
@@ -105,7 +104,7 @@ async def arrived(coming: Awaitable[object], largest: int) -> bytes:
         if place is not None and is_away:
             place.resume()
     if not isinstance(data, bytes):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem="there is none")
+        raise invalid("request", "there is none", "没有请求")
     return data
 
 

@@ -15,7 +15,7 @@ from psycopg.errors import DiskFull, IdleInTransactionSessionTimeout, LockNotAva
 from psycopg.pq import TransactionStatus
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.security.region_keys import RegionKeys
 from gateway.store.losses import OwnCommits
 from gateway.store.pending_rows import RowMissing
@@ -147,7 +147,7 @@ def _holds_nul(values: Iterable[Value]) -> bool:
 
 
 def _nul_refused() -> Refused:
-    return Refused(Reason.REASON_REQUEST_INVALID, field="text", problem="holds a NUL character")
+    return invalid("text", "holds a NUL character", "含NUL字符")
 
 
 def _without_values(error: psycopg.Error) -> psycopg.Error:

@@ -8,7 +8,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from gateway.api.region.v1.customer_service_pb2 import ContactPreferences, SetContactPreferencesRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, LocalizedText
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
 from region_node.customers.contact_preferences import keep_preferences, preferences_of
@@ -32,8 +32,9 @@ _REFUSALS = {"marketing": False, "quiet": True, "no_surveys": True}
 def require_mask(mask: FieldMask, *, is_named: bool) -> None:
     """Raises Refused with REQUEST_INVALID for a mask of something else, or for none where one must be named."""
     if set(mask.paths) - _WORDS.keys() or (is_named and not mask.paths):
-        problem = f"names one or more of {', '.join(_WORDS)}"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="update_mask", problem=problem)
+        raise invalid(
+            "update_mask", f"names one or more of {', '.join(_WORDS)}", f"须含一项或多项：{'、'.join(_WORDS)}"
+        )
 
 
 def merged(before: ContactPreferences, asked: SetContactPreferencesRequest) -> ContactPreferences:

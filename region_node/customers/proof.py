@@ -12,9 +12,8 @@ from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from gateway.api.federation.v1.configuration_pb2 import ProofWay
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document, LocalizedText
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.federation.policies import COOLING_OFF
 from gateway.store.port import Transaction
 from region_node.customers.notices.rows import Notice, tell
@@ -65,8 +64,11 @@ def require_proofs(documents: Sequence[Document]) -> None:
     """Raises Refused with REQUEST_INVALID unless there are one or two documents that only a home region can attest."""
     is_good = all(each.code in CHECKED_AT_HOME and each.ByteSize() <= _LARGEST_PROOF for each in documents)
     if not 1 <= len(documents) <= _MOST_PROOFS or not is_good:
-        problem = f"one or two documents of Verify, each {' or '.join(sorted(CHECKED_AT_HOME))}"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="documents", problem=problem)
+        raise invalid(
+            "documents",
+            f"one or two documents of Verify, each {' or '.join(sorted(CHECKED_AT_HOME))}",
+            f"须为Verify给出的一至两份材料，可用值为{'、'.join(sorted(CHECKED_AT_HOME))}",
+        )
 
 
 def wait_until(context: RegionContext, origin: str, now: datetime, policy: str = COOLING_OFF) -> datetime:

@@ -10,9 +10,8 @@ import grpc
 
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceServicer
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.errors import Refused, invalid
+from gateway.errors import invalid
 from gateway.federation.numberplan import normalize
 from gateway.federation.policies import OTHER_CONTACT_SETTLES
 from gateway.rpc.pages import decode_token, first_page, page_size
@@ -88,7 +87,7 @@ class CustomerService(CustomerServiceServicer):
         """See the contract."""
         asked = audited_call(request.requester, self._clock)
         if len(request.customers) > _BATCH_LIMIT:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="customers", problem=f"more than {_BATCH_LIMIT}")
+            raise invalid("customers", f"more than {_BATCH_LIMIT}", f"超过{_BATCH_LIMIT}项")
         batch = [new_customer(customer, self._context.currency) for customer in request.customers]
         federation, region = self._context.federation, self._context.region
 
@@ -172,8 +171,11 @@ class CustomerService(CustomerServiceServicer):
         asked = audited_call(request.requester, self._clock)
         paths = set(request.update_mask.paths)
         if not paths or paths - {*_CHANGEABLE}:
-            problem = f"names one or more of {', '.join(_CHANGEABLE)}"
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="update_mask", problem=problem)
+            raise invalid(
+                "update_mask",
+                f"names one or more of {', '.join(_CHANGEABLE)}",
+                f"须含一项或多项：{'、'.join(_CHANGEABLE)}",
+            )
         contacts = self._contacts_wanted(request.customer, asked.now) if _CONTACTS in paths else None
         changes = {path: str(getattr(request.customer, path)) for path in paths - {_CONTACTS}}
         for path, value in changes.items():

@@ -12,9 +12,8 @@ import grpc
 from gateway.api.region.v1 import complaint_oversight_service_pb2 as api
 from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceServicer
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.federation.acts import ProvenAct
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_place, decode_token, first_page, page_size, ticket_key
@@ -80,7 +79,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         require_request_id(request.request_id)
         require_length("reason", request.reason, rules.NOTE_LIMIT, required=True)
         if not 1 <= request.level <= REGULATOR:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="level", problem=f"not 1 to {REGULATOR}")
+            raise invalid("level", f"not 1 to {REGULATOR}", f"须为1至{REGULATOR}")
         act, through = self._acting(request, is_anywhere=True), current_call().identity.path
         complaint = await self._store.write(lambda tx: self._raised(tx, request, act, through))
         return api.RaiseComplaintResponse(complaint=header_of(complaint))
@@ -145,7 +144,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         within = None
         if request.HasField("due_within"):
             if not 0 < request.due_within.seconds <= _LONGEST:
-                raise Refused(Reason.REASON_REQUEST_INVALID, field="due_within", problem="not a second to ten years")
+                raise invalid("due_within", "not a second to ten years", "须为一秒至十年")
             within = request.due_within.ToTimedelta()
         return HeaderFilter(
             now=self._clock.now(),

@@ -13,7 +13,7 @@ from gateway.api.region.v1.issue_oversight_service_pb2 import (
     OpenIssueForAdministratorRequest,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.acts import VALID_FOR, ProvenAct, proven_act
 from gateway.federation.revisions import RevisionRefused
 from gateway.rpc.calls import current_call
@@ -91,4 +91,4 @@ def note_act(tx: Transaction, act: ProvenAct, action: str, subject: str, now: da
 def require_administrator(name: str) -> None:
     """Raises Refused with REQUEST_INVALID unless a name is that of an administrator: `admin/<name>`."""
     if not _ADMINISTRATOR.fullmatch(name):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="administrator", problem="not admin/ and a name")
+        raise invalid("administrator", "not admin/ and a name", "须为admin/加名称")

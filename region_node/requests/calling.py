@@ -5,8 +5,7 @@ from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
 from region_node.requests.caller import Caller
@@ -35,5 +34,5 @@ def patience(wait: Duration) -> float:
 def known_states(asked: Sequence[State], known: Collection[State]) -> list[State]:
     """The states of a filter, each once. Raises Refused for one that the contract does not know."""
     if not set(asked) <= set(known):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="states", problem="names an unknown state")
+        raise invalid("states", "names an unknown state", "含未知状态")
     return sorted(set(asked))

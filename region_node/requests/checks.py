@@ -67,7 +67,7 @@ def require_requester(requester: Requester) -> None:
     """Raises Refused unless a staff id and a channel are given."""
     require_name("requester.staff_id", requester.staff_id)
     if not requester.channel or requester.channel not in Channel.DESCRIPTOR.values_by_number:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="requester.channel", problem="not set")
+        raise invalid("requester.channel", "not set", "未填写")
 
 
 def name_requester(identity: Identity, requester: Requester) -> None:
@@ -139,7 +139,7 @@ def instant_within(field: str, within: Duration, now: datetime) -> datetime:
     try:
         return now + within.ToTimedelta()
     except (OverflowError, ValueError):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="out of range") from None
+        raise invalid(field, "out of range", "超出范围") from None
 
 
 def wait_seconds(seconds: float) -> float:

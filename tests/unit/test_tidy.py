@@ -60,6 +60,7 @@ RULES: tuple[Rule, ...] = (
     tidy.waits_that_swallow,
     tidy.files_written_by_hand,
     tidy.vague_docstrings,
+    tidy.problems_in_one_language,
 )
 
 
@@ -221,6 +222,11 @@ OFFENDERS: tuple[tuple[Rule, str, str], ...] = (
     (tidy.files_written_by_hand, "coordinator/cli/x.py", "path.write_text('x')\n"),
     (tidy.files_written_by_hand, "gateway/x.py", "os.open(path, os.O_WRONLY | os.O_CREAT)\n"),
     (tidy.files_written_by_hand, "gateway/x.py", "path.chmod(0o600)\n"),
+    (
+        tidy.problems_in_one_language,
+        "region_node/x.py",
+        "Refused(Reason.REASON_REQUEST_INVALID, field='x', problem='not set')\n",
+    ),
     (tidy.vague_docstrings, "gateway/x.py", '"""What is sent."""\n'),
     (tidy.vague_docstrings, "region_node/x.py", 'class C:\n    """A row. Whoever claims it sends it."""\n'),
     (tidy.vague_docstrings, "coordinator/x.py", 'def f():\n    """Of whom it is known."""\n'),
@@ -263,6 +269,8 @@ ALLOWED: tuple[tuple[Rule, str, str], ...] = (
     (tidy.files_written_by_hand, "region_node/cli/x.py", "path.open(encoding='utf-8')\nopen(path, 'rb')\n"),
     (tidy.files_written_by_hand, "gateway/x.py", "os.open(directory, os.O_RDONLY | os.O_DIRECTORY)\n"),
     (tidy.files_written_by_hand, "tests/x.py", "path.write_text('x')\n"),
+    (tidy.problems_in_one_language, "region_node/x.py", "invalid('x', 'not set', '未填写')\n"),
+    (tidy.problems_in_one_language, "coordinator/x.py", "Refused(Reason.REASON_REQUEST_INVALID, problem='not set')\n"),
     (tidy.vague_docstrings, "gateway/x.py", 'def f(told):\n    """The head `told`. Whether it is news."""\n'),
     (tidy.vague_docstrings, "gateway/x.py", 'def _f():\n    """What is sent."""\n'),
     (tidy.vague_docstrings, "region_node/cli/x.py", '@reads(LIMIT)\ndef f():\n    """Show what is told."""\n'),

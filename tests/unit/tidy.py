@@ -25,6 +25,9 @@ FORBIDDEN_IMPORTS = {
     "protos": frozenset({"gateway", "region_node", "coordinator", "deploy", "tests"}),
 }
 
+# The packages whose refusals staff and customers meet.
+BOTH_LANGUAGES = frozenset({"gateway", "region_node"})
+
 # Standard modules that read no clock, draw no chance and stay inside the process. zoneinfo reads a table
 # that is the same everywhere.
 PURE_STANDARD = frozenset(
@@ -332,3 +335,16 @@ def waits_that_swallow(source: Source) -> Iterator[str]:
             continue
         if isinstance(node.func.value, ast.Name) and node.func.value.id == "asyncio":
             yield f"{source.path}:{node.lineno}: asyncio.wait_for may swallow a cancellation; use asyncio.timeout"
+
+
+def problems_in_one_language(source: Source) -> Iterator[str]:
+    if source.parts[0] not in BOTH_LANGUAGES:
+        return
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.Call) or called_name(node) != "Refused" or not node.args:
+            continue
+        told = {each.arg: each.value for each in node.keywords}
+        is_invalid = isinstance(node.args[0], ast.Attribute) and node.args[0].attr == "REASON_REQUEST_INVALID"
+        # The text of an error has no other language.
+        if is_invalid and "problem_zh_cn" not in told and not isinstance(told.get("problem"), ast.Call):
+            yield f"{source.path}:{node.lineno}: gateway.errors.invalid takes the problem in both languages"

@@ -7,7 +7,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.values.money import share_half_up
 
 _MONTHS = 256  # that are kept: each look for due bills asks for the same two or three
@@ -101,7 +101,7 @@ def month_bounds(month: str, now: datetime, time_zone: str, kept: int) -> Month:
     begun or is older than the policy.
     """
     if not is_month(month):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="month", problem="not YYYY-MM")
+        raise invalid("month", "not YYYY-MM", "须为YYYY-MM格式的月份")
     local = now.astimezone(ZoneInfo(time_zone))
     if not 0 <= local.year * 12 + local.month - _number(month) <= kept:
         raise Refused(Reason.REASON_BILL_OUT_OF_RANGE, month=month)

@@ -9,7 +9,7 @@ from gateway.api.region.v1 import billing_service_pb2 as api
 from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.rpc.calls import current_call
@@ -110,7 +110,7 @@ class BillingService(BillingServiceServicer):
         """See the contract."""
         asked = audited_call(request.requester, self._clock)
         if len(request.usage) > BATCH_LIMIT:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="usage", problem=f"more than {BATCH_LIMIT}")
+            raise invalid("usage", f"more than {BATCH_LIMIT}", f"超过{BATCH_LIMIT}项")
         batch = [read_usage(usage, index) for index, usage in enumerate(request.usage)]
         recorded = await self._store.write(lambda tx: record_usage(tx, self._context, batch, asked))
         return api.RecordUsageResponse(recorded=recorded, existing=len(batch) - recorded)

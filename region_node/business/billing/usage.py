@@ -8,7 +8,7 @@ from gateway.api.region.v1.billing_service_pb2 import Usage, UsageKind
 from gateway.api.region.v1.customer_service_pb2 import RatingType
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.numberplan import normalize
 from gateway.store import vault
 from gateway.store.port import Transaction, Value
@@ -62,15 +62,15 @@ def read_usage(usage: Usage, index: int) -> NewUsage:
     require_length(f"{field}.id", usage.id, _ID_LIMIT, required=True)
     require_length(f"{field}.other_number", usage.other_number, _NUMBER_LIMIT)
     if not usage.kind or usage.kind not in UsageKind.values():
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.kind", problem="not set")
+        raise invalid(f"{field}.kind", "not set", "未填写")
     if not 0 < usage.quantity <= LARGEST_QUANTITY:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.quantity", problem="not positive")
+        raise invalid(f"{field}.quantity", "not positive", "须为正数")
     if usage.kind == UsageKind.USAGE_KIND_MESSAGE and usage.quantity != 1:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.quantity", problem="a message is 1")
+        raise invalid(f"{field}.quantity", "a message is 1", "一条短信的数量为1")
     try:
         began = from_timestamp(usage.usage_time)
     except OverflowError:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.usage_time", problem="out of range") from None
+        raise invalid(f"{field}.usage_time", "out of range", "超出范围") from None
     row = UsageRow(usage.id, usage.kind, began, usage.quantity, usage.other_number)
     return NewUsage(normalize(usage.number), row)
 
@@ -142,7 +142,7 @@ def _place(tx: Transaction, context: RegionContext, new: NewUsage, now: datetime
     running, kept = Month.at(now, context.time_zone), (context.region, context.region)
     oldest = running.before(context.federation.figure("bills-kept", kept))
     if not oldest.start <= began <= now + _AHEAD:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="usage_time", problem="in the future, or not kept any more")
+        raise invalid("usage_time", "in the future, or not kept any more", "时间在未来，或已超出保存期")
     month = Month.at(began, context.time_zone)
     while find_bill(tx, line.account_id, month.name) is not None:
         month = month.next()

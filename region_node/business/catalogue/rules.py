@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import Allowance, ServicePoint
 from gateway.api.region.v1.catalogue_service_pb2 import TimeTaken
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.time.calendars import WorkingDays
 from gateway.time.working_time import WorkingHours
 
@@ -19,7 +18,7 @@ def require_usage(usage: Allowance) -> None:
     """Raises Refused with REQUEST_INVALID for more than anybody uses in a month."""
     for name in ("minutes", "messages", "mebibytes"):
         if getattr(usage, name) > MOST_USAGE:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"usage.{name}", problem=f"more than {MOST_USAGE}")
+            raise invalid(f"usage.{name}", f"more than {MOST_USAGE}", f"超过{MOST_USAGE}")
 
 
 def time_taken(counts: Sequence[tuple[int, int]]) -> TimeTaken | None:

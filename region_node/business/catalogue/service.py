@@ -36,7 +36,7 @@ from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceSer
 from gateway.api.region.v1.complaint_pb2 import ComplaintCandidate
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.body import asked_instant
 from gateway.federation.documents import is_ordered_by_nodes
 from gateway.federation.numberplan import normalize
@@ -151,8 +151,11 @@ class CatalogueService(CatalogueServiceServicer):
             line = readable_line(tx, federation, self._region, number, asking=self._region)
             usage = mean_usage(tx, line)
             if usage is None:
-                problem = "no month of it was billed yet: say the usage instead"
-                raise Refused(Reason.REASON_REQUEST_INVALID, field="number", problem=problem)
+                raise invalid(
+                    "number",
+                    "no month of it was billed yet: say the usage instead",
+                    "该号码尚无已出账月份，请直接填写用量",
+                )
             asked.record(tx, "ComparePlans", line.customer_id)
             return line, usage
 

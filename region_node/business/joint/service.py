@@ -9,7 +9,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointOrder, JointOrderState
 from gateway.api.region.v1.joint_order_service_pb2_grpc import JointOrderServiceServicer
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.numberplan import normalize
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
@@ -157,7 +157,7 @@ class JointOrderService(JointOrderServiceServicer):
         """See the contract."""
         caller, step = calling(request.request_id), request.WhichOneof("step")
         if step is None:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
+            raise invalid("step", "none is set", "未指定任何一项")
         if step == "refuse":
             require_length("refuse", request.refuse, rules.REASON_LIMIT, required=True)
         return api.WorkOnJointOrderResponse(order=await self._application.work(caller, request))

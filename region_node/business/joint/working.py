@@ -8,7 +8,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
 from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderRequest
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.process import failpoints
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
@@ -253,7 +253,7 @@ def _do(
         case "ask_again":
             provisioning.ask_again(tx, order, item, now)
         case _:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
+            raise invalid("step", "none is set", "未指定任何一项")
 
 
 def _store_and_report(

@@ -18,7 +18,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus, Suspension
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, Quote
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.catalogue import Federation
 from gateway.time.clock import from_timestamp
 from region_node.business.billing.wording import resumed
@@ -44,8 +44,11 @@ def owner_of(federation: Federation, request: OrderRequest) -> str | None:
             raise Refused(Reason.REASON_NUMBER_INVALID, number="")
         return federation.number_plan.home_of(request.number)
     if request.number:
-        problem = f"left empty for {business.code}: the line does not exist yet"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="number", problem=problem)
+        raise invalid(
+            "number",
+            f"left empty for {business.code}: the line does not exist yet",
+            f"{business.code}须留空：线路尚不存在",
+        )
     return chosen_region(federation, business, read_characteristics(prepared, request))
 
 

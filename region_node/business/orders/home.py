@@ -10,7 +10,7 @@ from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
-from gateway.errors import Refused, lasting
+from gateway.errors import Refused, invalid, lasting
 from gateway.process import failpoints
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
@@ -122,7 +122,7 @@ def apply_command(tx: Transaction, context: OrderContext, command: OrderCommand,
         case "expedite":
             rules.expedite(order, command.requester.staff_id, now)
         case _:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
+            raise invalid("command", "none is set", "未指定任何一项")
     order.version += 1
     update_order(tx, order, now)
     return order

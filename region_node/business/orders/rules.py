@@ -349,39 +349,41 @@ def characteristic_invalid(name: str, problem: str, problem_zh_cn: str) -> Refus
     return Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=problem, problem_zh_cn=problem_zh_cn)
 
 
-def _invalid(specification: CharacteristicSpecification, problem: str, problem_zh_cn: str) -> Refused:
-    return characteristic_invalid(specification.name, problem, problem_zh_cn)
-
-
 def _text(specification: CharacteristicSpecification, written: str) -> str:
     if len(written) > TEXT_LIMIT:
-        raise _invalid(specification, f"longer than {TEXT_LIMIT} characters", f"超过{TEXT_LIMIT}个字符")
+        raise characteristic_invalid(
+            specification.name, f"longer than {TEXT_LIMIT} characters", f"超过{TEXT_LIMIT}个字符"
+        )
     return written
 
 
 def _choice(specification: CharacteristicSpecification, written: str) -> str:
     if _text(specification, written) not in specification.choices:
         known = specification.choices
-        raise _invalid(specification, f"not one of {', '.join(known)}", f"可用值为{'、'.join(known)}")
+        raise characteristic_invalid(
+            specification.name, f"not one of {', '.join(known)}", f"可用值为{'、'.join(known)}"
+        )
     return written
 
 
 def _month(specification: CharacteristicSpecification, written: str) -> str:
     if not _MONTH.fullmatch(_text(specification, written)):
-        raise _invalid(specification, "not YYYY-MM", "须为YYYY-MM格式的月份")
+        raise characteristic_invalid(specification.name, "not YYYY-MM", "须为YYYY-MM格式的月份")
     return written
 
 
 def _number(specification: CharacteristicSpecification, written: str) -> str:
     if normalize(_text(specification, written)) != written:
-        raise _invalid(specification, "not in E.164 with the plus sign", "须为带加号的E.164号码")
+        raise characteristic_invalid(specification.name, "not in E.164 with the plus sign", "须为带加号的E.164号码")
     return written
 
 
 def _amount(specification: CharacteristicSpecification, written: str) -> int:
     is_short = written.isascii() and written.isdigit() and len(written) <= len(str(LARGEST_AMOUNT))
     if not is_short or not 0 < int(written) <= LARGEST_AMOUNT:
-        raise _invalid(specification, "not a positive whole number of minor units", "须为正整数，以最小货币单位计")
+        raise characteristic_invalid(
+            specification.name, "not a positive whole number of minor units", "须为正整数，以最小货币单位计"
+        )
     return int(written)
 
 
@@ -389,12 +391,12 @@ def _instant(specification: CharacteristicSpecification, written: str) -> dateti
     try:
         instant = datetime.fromisoformat(written)
     except ValueError:
-        raise _invalid(specification, "not an RFC 3339 time", "须为RFC 3339格式的时间") from None
+        raise characteristic_invalid(specification.name, "not an RFC 3339 time", "须为RFC 3339格式的时间") from None
     if instant.tzinfo is None:
-        raise _invalid(specification, "without a time zone", "缺少时区")
+        raise characteristic_invalid(specification.name, "without a time zone", "缺少时区")
     if instant.year not in _YEARS:
-        raise _invalid(
-            specification,
+        raise characteristic_invalid(
+            specification.name,
             f"not in the years {_YEARS.start} to {_YEARS.stop - 1}",
             f"年份须在{_YEARS.start}至{_YEARS.stop - 1}之间",
         )

@@ -11,9 +11,8 @@ from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.errors import Refused, invalid
+from gateway.errors import invalid
 from gateway.federation.numberplan import normalize
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
@@ -192,10 +191,9 @@ class OrderService(OrderServiceServicer):
         require_request_id(request.request_id)
         returns = request.decision == api.ReviewDecision.REVIEW_DECISION_RETURN
         if request.decision not in api.ReviewDecision.values() or not request.decision:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="decision", problem="not set")
+            raise invalid("decision", "not set", "未填写")
         if returns != bool(request.documents):
-            problem = "needed to return an order, and only then"
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="documents", problem=problem)
+            raise invalid("documents", "needed to return an order, and only then", "退回订单时必填，其他情况不填")
         approves = request.decision == api.ReviewDecision.REVIEW_DECISION_APPROVE
         require_length("note", request.note, rules.NOTE_LIMIT, required=not approves)
         return api.ReviewOrderResponse(order=await self._application.review(current_call().identity, request))

@@ -17,8 +17,7 @@ from gateway.api.region.v1.reconciliation_envelopes_pb2 import (
     ReconciliationQuestion,
 )
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send, was_sent
 from gateway.store.port import Transaction
@@ -164,7 +163,7 @@ def _records_of_buckets(
 ) -> ReconciledRecords:
     kind = context.kinds.get(asked.record_kind)
     if kind is None or not rules.is_bucket_digests(asked.digests):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="buckets", problem="no known kind, or no digests")
+        raise invalid("buckets", "no known kind, or no digests", "类别未知，或没有摘要")
     records = kind.records(tx, days.wanted(context.node, region, day))
     found = rules.differing(records, asked.digests, asked.first_bucket)
     told = (told_record(each) for each in found.records)

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from region_node.business.reconciliation import rules
 from region_node.business.reconciliation.port import Wanted
 from region_node.node.context import RegionContext
@@ -22,7 +22,7 @@ def parsed_day(written: str) -> date:
     except ValueError:
         day = None
     if day is None or day.isoformat() != written or not date(2000, 1, 1) <= day < date(3000, 1, 1):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="day", problem="not a day as YYYY-MM-DD")
+        raise invalid("day", "not a day as YYYY-MM-DD", "须为YYYY-MM-DD格式的日期")
     return day
 
 

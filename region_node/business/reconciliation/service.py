@@ -7,9 +7,8 @@ import grpc
 from gateway.api.region.v1 import reconciliation_service_pb2 as api
 from gateway.api.region.v1.reconciliation_pb2 import Difference, Repair
 from gateway.api.region.v1.reconciliation_service_pb2_grpc import ReconciliationServiceServicer
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
@@ -72,7 +71,7 @@ class ReconciliationService(ReconciliationServiceServicer):
         calling, node = audited_call(Requester(), self._clock), self._context.node
         day = days.parsed_day(request.day)
         if request.region == node.region:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="region", problem="it is this region")
+            raise invalid("region", "it is this region", "为本区域")
         node.federation.region(request.region)
 
         def compare(tx: Transaction) -> None:

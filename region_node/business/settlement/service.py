@@ -8,7 +8,7 @@ from gateway.api.region.v1 import settlement_service_pb2 as api
 from gateway.api.region.v1.settlement_pb2 import SettlementPayment, SettlementStatement
 from gateway.api.region.v1.settlement_service_pb2_grpc import SettlementServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.rpc.pages import decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
@@ -132,7 +132,7 @@ class SettlementService(SettlementServiceServicer):
         """Raises Refused with REQUEST_INVALID, or REGION_UNKNOWN."""
         require_month("month", month)
         if region == self._settlement.node.region:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="region", problem="it is this region")
+            raise invalid("region", "it is this region", "为本区域")
         self._settlement.node.federation.region(region)
 
     def _known(self, tx: Transaction, statement_id: str) -> SettlementStatement:

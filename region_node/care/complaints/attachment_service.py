@@ -8,7 +8,7 @@ from gateway.api.region.v1 import attachment_service_pb2 as api
 from gateway.api.region.v1.attachment_service_pb2_grpc import AttachmentServiceServicer
 from gateway.api.region.v1.document_service_pb2 import DocumentChunk
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.complaint_rules import ATTACHMENT_SIZE
 from gateway.rpc.calls import current_call
 from gateway.store.port import Store
@@ -46,7 +46,7 @@ class AttachmentService(AttachmentServiceServicer):
         """See the contract."""
         first = await anext(request_iterator, None)
         if first is None or not first.HasField("attachment"):
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="attachment", problem="not in the first message")
+            raise invalid("attachment", "not in the first message", "首条消息中缺少此项")
         attaching = await self._named(first.attachment)
         async for file in self._receiving.taken(attaching, _chunks(request_iterator)):
             yield _answer(file)
@@ -97,7 +97,7 @@ class AttachmentService(AttachmentServiceServicer):
 async def _chunks(requests: Requests) -> AsyncIterator[DocumentChunk]:
     async for request in requests:
         if not request.HasField("chunk"):
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="chunk", problem="not set")
+            raise invalid("chunk", "not set", "未填写")
         yield request.chunk
 
 

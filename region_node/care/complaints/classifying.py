@@ -10,7 +10,7 @@ from datetime import datetime
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from region_node.care.complaints import case_lead, cases, escalation, handling, notices, owner, remote_repeats, rules
@@ -71,8 +71,7 @@ def require_classifiable(tx: Transaction, context: RegionContext, complaint: Com
     if rules.is_unclassified(complaint):
         return
     if not wanted.reason:
-        problem = "needed to change what was said before"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="reason", problem=problem)
+        raise invalid("reason", "needed to change what was said before", "更改原有分类时必填")
     if complaint.version:
         rules.require_state(complaint, "classify", rules.IN_PROGRESS, rules.PENDING)
     cases.require_returned(complaint)

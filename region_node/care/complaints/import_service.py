@@ -9,7 +9,7 @@ from gateway.api.region.v1 import complaint_import_service_pb2 as api
 from gateway.api.region.v1.complaint_import_service_pb2_grpc import ComplaintImportServiceServicer
 from gateway.api.region.v1.customer_service_pb2 import ImportFile
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
 from gateway.store.port import Store
@@ -100,7 +100,7 @@ def _file(first: api.ImportComplaintsRequest) -> ImportFile:
     require_alone(holds_file=first.HasField("file"), lines=len(first.lines))
     require_file(first.file)
     if first.HasField("as_of_time") and not first.file.validate_only:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="as_of_time", problem="of a file that is only checked")
+        raise invalid("as_of_time", "of a file that is only checked", "文件仅作检查时不能填写")
     return first.file
 
 
@@ -111,7 +111,7 @@ def _until(first: api.ImportComplaintsRequest) -> datetime | None:
     try:
         return from_timestamp(first.as_of_time)
     except OverflowError:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="as_of_time", problem="out of range") from None
+        raise invalid("as_of_time", "out of range", "超出范围") from None
 
 
 def _answer(done: Done) -> api.ImportComplaintsResponse:

@@ -5,7 +5,7 @@ from datetime import datetime
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment, Resolution
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.process import failpoints
 from region_node.care.complaints import cases, escalation, rules
 from region_node.node.context import RegionContext
@@ -14,7 +14,7 @@ from region_node.node.context import RegionContext
 def require_item(complaint: Complaint) -> None:
     """Raises Refused for a message of a case to a complaint that is, or was, no work item."""
     if not complaint.case_id and not complaint.HasField("returned"):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="is for work items of a case")
+        raise invalid("command", "is for work items of a case", "仅限联合工单的工作项")
 
 
 def require_no_money(complaint: Complaint, resolution: Resolution) -> None:
@@ -43,7 +43,7 @@ def _keep_attachment(complaint: Complaint, attachment: ComplaintAttachment, now:
     """Stores the description of a case's attachment, whose content readers get through the lead region."""
     rules.require_file_name("attachment.name", attachment.name)
     if not attachment.region or not attachment.id.startswith(f"{attachment.region}/"):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="attachment.id", problem="not one of its region")
+        raise invalid("attachment.id", "not one of its region", "不是其区域的附件")
     if attachment.id not in {each.id for each in complaint.attachments}:
         rules.hear(complaint, attachment.region, now)
         complaint.attachments.append(attachment)

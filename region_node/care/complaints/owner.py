@@ -10,7 +10,7 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment, 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer, set_timer
@@ -151,7 +151,7 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
         case "share" | "reopen" | "conclude":
             _case_says(context, complaint, command, now)
         case _:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
+            raise invalid("command", "none is set", "未指定任何一项")
     rules.count_decision(complaint)
     watch(tx, context, complaint)
     note_reached(tx, context, complaint, known, now)

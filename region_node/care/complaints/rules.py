@@ -231,12 +231,11 @@ def require_resolution(resolution: Resolution, currency: str) -> None:
     require_length("text", resolution.text, NOTE_LIMIT, required=True)
     require_cause(resolution.cause_code)
     if resolution.remedy not in Remedy.values() or not resolution.remedy:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="remedy", problem="not set")
+        raise invalid("remedy", "not set", "未填写")
     if (resolution.remedy in OF_MONEY) != resolution.HasField("amount"):
-        problem = "needed for a refund or a credit, and only then"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="amount", problem=problem)
+        raise invalid("amount", "needed for a refund or a credit, and only then", "退款或补偿时必填，其他情况不填")
     if resolution.HasField("amount") and (resolution.amount.minor_units < 1 or resolution.amount.currency != currency):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="amount", problem=f"not a positive amount of {currency}")
+        raise invalid("amount", f"not a positive amount of {currency}", f"须为{currency}的正数金额")
 
 
 def require_cause(cause_code: str) -> None:
@@ -255,7 +254,7 @@ def require_rating(rating: int) -> None:
 def require_return(reason: ReturnReason.ValueType) -> None:
     """Raises Refused with REQUEST_INVALID for a reason that people do not give."""
     if reason not in ReturnReason.values() or reason in NOT_SAID:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="reason", problem="not set")
+        raise invalid("reason", "not set", "未填写")
 
 
 def require_attachable(complaint: Complaint) -> None:
@@ -268,14 +267,14 @@ def require_attachable(complaint: Complaint) -> None:
 def require_ticket_id(ticket_id: str) -> None:
     """Raises Refused with REQUEST_INVALID for a malformed ticket id, which must not enter the audit chain."""
     if not _TICKET_ID.fullmatch(ticket_id):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="ticket_id", problem="not <region>/<day>-<number>")
+        raise invalid("ticket_id", "not <region>/<day>-<number>", "须为<区域>/<日期>-<编号>")
 
 
 def require_file_name(field: str, name: str) -> None:
     """Raises Refused with REQUEST_INVALID for a bad file name: empty, too long, a path, unprintable."""
     require_length(field, name, FILE_NAME_LIMIT, required=True)
     if not name.isprintable() or "/" in name or "\\" in name:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="not the name of a file")
+        raise invalid(field, "not the name of a file", "不是文件名")
 
 
 def note(
@@ -294,7 +293,7 @@ def attach(complaint: Complaint, attachment: ComplaintAttachment, region: str, n
     require_file_name("attachment.name", attachment.name)
     known = {each.id for each in complaint.attachments}
     if attachment.region != region or not attachment.id.startswith(f"{region}/") or attachment.id in known:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="attachment.id", problem="not a new one of its region")
+        raise invalid("attachment.id", "not a new one of its region", "不是其区域的新附件")
     hear(complaint, region, now)
     complaint.attachments.add().CopyFrom(attachment)
 

@@ -19,7 +19,7 @@ from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceSer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.numberplan import normalize
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
@@ -142,7 +142,7 @@ class ComplaintService(ComplaintServiceServicer):
         asked = _command(request.ticket_id, request.requester)
         require_length("text", request.text, rules.NOTE_LIMIT, required=True)
         if request.ask_customer and request.ask_region:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="ask_region", problem="the customer is asked as well")
+            raise invalid("ask_region", "the customer is asked as well", "已同时询问客户")
         owner = await self._application.owner_of(request.ticket_id, caller.identity)
         if caller.identity.role == Role.ROLE_STAFF and owner == caller.identity.region:
             said = self._application.respond(
@@ -300,4 +300,4 @@ def _as_of(request: api.ListComplaintsRequest) -> datetime | None:
     try:
         return from_timestamp(request.as_of_time) if request.HasField("as_of_time") else None
     except OverflowError:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="as_of_time", problem="out of range") from None
+        raise invalid("as_of_time", "out of range", "超出范围") from None

@@ -22,7 +22,7 @@ from gateway.api.region.v1.dossier_service_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.complaint_rules import APPEAL_OF_CHARGES, APPEAL_OF_OTHERS
 from gateway.time.clock import from_timestamp, time_in
 from region_node.care.complaints import rules as complaint_rules
@@ -121,7 +121,7 @@ def require_statements(statements: DossierStatements, appellant: Appellant, file
         require_length(f"appellant.{name}", getattr(appellant, name), _TEXT_LIMIT)
     for name in ("direct_interest", "settled", "appealed", "elsewhere"):
         if getattr(statements, name) not in Statement.values():
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"statements.{name}", problem="neither yes nor no")
+            raise invalid(f"statements.{name}", "neither yes nor no", "须为是或否")
     if not statements.occurred_date:
         return None
     try:
@@ -129,8 +129,11 @@ def require_statements(statements: DossierStatements, appellant: Appellant, file
     except ValueError:
         occurred = None
     if occurred is None or statements.occurred_date != occurred.isoformat() or occurred > filed:
-        problem = f"not a day as YYYY-MM-DD up to {filed}, when it was filed"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="statements.occurred_date", problem=problem)
+        raise invalid(
+            "statements.occurred_date",
+            f"not a day as YYYY-MM-DD up to {filed}, when it was filed",
+            f"须为YYYY-MM-DD格式的日期，不晚于投诉日{filed}",
+        )
     return occurred
 
 

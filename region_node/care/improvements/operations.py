@@ -8,7 +8,7 @@ from gateway.api.region.v1 import improvement_service_pb2 as api
 from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.business.billing.rules import Month
@@ -42,7 +42,7 @@ def require_form(asked: api.AddImprovementActionRequest) -> None:
     except ValueError:
         is_day = False
     if not is_day:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="due_date", problem="not a day as YYYY-MM-DD")
+        raise invalid("due_date", "not a day as YYYY-MM-DD", "须为YYYY-MM-DD格式的日期")
 
 
 def add(
@@ -55,7 +55,7 @@ def add(
     """
     action = _for_figure(context, asked) if asked.figure else _against_cause(tx, context, asked.ticket_id)
     if date.fromisoformat(asked.due_date) < today(context, now):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="due_date", problem="has passed")
+        raise invalid("due_date", "has passed", "时间已过")
     number = next_action_number(tx)
     action.id, action.text, action.owner = f"{context.region}/action-{number}", asked.text, asked.owner
     action.due_date, action.staff_id = asked.due_date, staff_id
@@ -78,7 +78,7 @@ def _against_cause(tx: Transaction, context: RegionContext, ticket_id: str) -> I
 
 def _for_figure(context: RegionContext, asked: api.AddImprovementActionRequest) -> ImprovementAction:
     if asked.ticket_id:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="ticket_id", problem="beside a figure")
+        raise invalid("ticket_id", "beside a figure", "不能与指标同时填写")
     definition = definition_of(context, asked.figure)
     return ImprovementAction(figure=definition.figure)
 

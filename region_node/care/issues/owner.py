@@ -12,7 +12,7 @@ from gateway.api.region.v1.issue_pb2 import Issue
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.acts import ProvenAct
 from gateway.federation.body import ISSUE_ESCALATED
 from gateway.process import failpoints
@@ -83,7 +83,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: IssueCommand, 
                 raise Refused(Reason.REASON_ISSUE_NOT_RESPONSIBLE, region=issue.origin_region)
             rules.withdraw(issue, author, asked.withdraw.reason, now)
         case _:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
+            raise invalid("command", "none is set", "未指定任何一项")
     # The sender gets the version by the answer to its command.
     keep(tx, context, row, now, informed=(region,))
     return issue
@@ -107,7 +107,7 @@ def work(tx: Transaction, context: RegionContext, asked: WorkOnIssueRequest, sta
         case "close":
             rules.close(issue, author, now)
         case _:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
+            raise invalid("step", "none is set", "未指定任何一项")
     keep(tx, context, row, now)
     return issue
 

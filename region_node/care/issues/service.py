@@ -5,9 +5,8 @@ import grpc
 from gateway.api.region.v1 import issue_service_pb2 as api
 from gateway.api.region.v1.issue_pb2 import IssueRequest, IssueState
 from gateway.api.region.v1.issue_service_pb2_grpc import IssueServiceServicer
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.care.issues import rules
@@ -69,7 +68,7 @@ class IssueService(IssueServiceServicer):
         """See the contract."""
         caller, step = calling(request.request_id), request.WhichOneof("step")
         if step is None:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
+            raise invalid("step", "none is set", "未指定任何一项")
         texts = {
             "note": request.note,
             "report": request.report.text,

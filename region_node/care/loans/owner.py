@@ -9,8 +9,7 @@ from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
 from gateway.api.region.v1.loan_envelopes_pb2 import LoanCommand
 from gateway.api.region.v1.loan_pb2 import Loan
 from gateway.api.region.v1.loan_service_pb2 import WorkOnLoanRequest
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.federation.body import LOAN_OVERDUE
 from gateway.process import failpoints
 from gateway.store.port import Transaction
@@ -58,7 +57,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: LoanCommand, n
         case "cancel":
             rules.enter(loan, rules.CANCELLED, now=now, author=author, reason=asked.cancel.reason)
         case _:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
+            raise invalid("command", "none is set", "未指定任何一项")
     _store(tx, context, loan, now)
     return loan
 
@@ -78,7 +77,7 @@ def work(tx: Transaction, context: RegionContext, asked: WorkOnLoanRequest, staf
             told = asked.confirm_return
             rules.confirm_return(loan, author, told.condition, told.note, now)
         case _:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
+            raise invalid("step", "none is set", "未指定任何一项")
     _store(tx, context, loan, now)
     LOAN_MESSAGES.send_updates(tx, context, row, now)
     return loan

@@ -5,9 +5,8 @@ import grpc
 from gateway.api.region.v1 import loan_service_pb2 as api
 from gateway.api.region.v1.loan_pb2 import LoanRequest, LoanState
 from gateway.api.region.v1.loan_service_pb2_grpc import LoanServiceServicer
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.care.loans import rules
@@ -69,7 +68,7 @@ class LoanService(LoanServiceServicer):
         """See the contract."""
         caller, step = calling(request.request_id), request.WhichOneof("step")
         if step is None:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
+            raise invalid("step", "none is set", "未指定任何一项")
         if step == "cancel":
             require_length(step, request.cancel.reason, rules.TEXT_LIMIT, required=True)
         if step == "give_back":

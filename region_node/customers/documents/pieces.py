@@ -7,7 +7,7 @@ from gateway.api.region.v1.attachment_service_pb2 import AttachmentUpload
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentPiece
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.store.port import Transaction
 from gateway.store.vault import KeyDestroyed
 from region_node.customers.documents.files import COMPLETE, REGISTERED, StoredFile, read_from
@@ -19,7 +19,7 @@ def piece_of(tx: Transaction, file: StoredFile, offset: int) -> DocumentPiece | 
     if file.state not in (COMPLETE, REGISTERED):
         return not_on_file(file.document_id)
     if not 0 <= offset <= file.size:
-        return Refused(Reason.REASON_REQUEST_INVALID, field="offset", problem=f"not 0 to {file.size}")
+        return invalid("offset", f"not 0 to {file.size}", f"须为0至{file.size}")
     try:
         stored, data = file.opened_name(tx), read_from(tx, file, offset, pieces=1)
     except KeyDestroyed:

@@ -12,7 +12,7 @@ from typing import ClassVar
 from gateway.api.region.v1.document_service_pb2 import DocumentChunk, UploadState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
-from gateway.errors import Refused, reason_name
+from gateway.errors import Refused, invalid, reason_name
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
@@ -120,8 +120,7 @@ def take(tx: Transaction, incoming: Incoming, chunk: DocumentChunk) -> int | Ref
     if file.state != RECEIVING or end <= file.received:
         return file.received
     if chunk.offset != file.received:
-        problem = f"the next byte is {file.received}"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="chunk.offset", problem=problem)
+        raise invalid("chunk.offset", f"the next byte is {file.received}", f"下一字节的位置为{file.received}")
     if end > file.size:
         return _remove(tx, incoming, Refused(Reason.REASON_DOCUMENT_TOO_LARGE, limit=str(file.size)))
     return add_chunk(tx, file, chunk.data)

@@ -8,7 +8,7 @@ from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse, Re
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.documents import documents_missing
 from gateway.federation.prepared import PreparedBusiness
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
@@ -54,7 +54,7 @@ def take_note(tx: Transaction, context: RegionContext, told: DocumentNotificatio
             raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=told.document_id)
         withdraw_document(tx, told.document_id, from_timestamp(told.withdrawal.withdraw_time))
     else:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="outcome", problem="not set")
+        raise invalid("outcome", "not set", "未填写")
     return line.customer_id
 
 

@@ -12,7 +12,7 @@ from gateway.api.region.v1.document_service_pb2 import DocumentChunk, DocumentUp
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, PaperUse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.catalogue import Federation
 from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES, RequiredLine, documents_missing
 from gateway.federation.prepared import PreparedBusiness
@@ -45,14 +45,17 @@ def require_upload(upload: DocumentUpload, material: Material | None, limit: int
     require_request_id(upload.request_id)
     require_requester(upload.requester)
     if material is None:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="document.code", problem="no material of the catalogue")
+        raise invalid("document.code", "no material of the catalogue", "不是目录中的材料")
     if upload.code in MATERIALS_OF_THE_MOMENT:
         raise Refused(Reason.REASON_DOCUMENT_NOT_REUSABLE, document=upload.code)
     require_file("document", upload, material, limit)
     require_length("document.identity_number", upload.identity_number, _IDENTITY_LIMIT)
     if upload.identity_number and upload.code not in IDENTIFYING:
-        problem = f"only with {' or '.join(sorted(IDENTIFYING))}"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="document.identity_number", problem=problem)
+        raise invalid(
+            "document.identity_number",
+            f"only with {' or '.join(sorted(IDENTIFYING))}",
+            f"仅限与{'或'.join(sorted(IDENTIFYING))}一起填写",
+        )
     _require_times(upload, now)
 
 
@@ -64,24 +67,23 @@ def require_file(field: str, upload: DocumentUpload | AttachmentUpload, material
     if upload.media_type not in material.media_types:
         raise type_not_allowed(material.code, upload.media_type or "-", material.media_types)
     if upload.size <= 0:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.size", problem="not positive")
+        raise invalid(f"{field}.size", "not positive", "须为正数")
     if upload.size > limit:
         raise Refused(Reason.REASON_DOCUMENT_TOO_LARGE, limit=str(limit))
     if len(upload.sha256) != HASH_BYTES:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.sha256", problem=f"not {HASH_BYTES} bytes")
+        raise invalid(f"{field}.sha256", f"not {HASH_BYTES} bytes", f"须为{HASH_BYTES}字节")
 
 
 def require_chunk(chunk: DocumentChunk) -> None:
     """Raises Refused for an empty or oversized chunk."""
     if not 0 < len(chunk.data) <= CHUNK_LIMIT:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="chunk.data", problem=f"not 1 to {CHUNK_LIMIT} bytes")
+        raise invalid("chunk.data", f"not 1 to {CHUNK_LIMIT} bytes", f"须为1至{CHUNK_LIMIT}字节")
 
 
 def require_document_id(document_id: str, *, field: str = "document_id") -> None:
     """Raises Refused for a malformed document id."""
     if not _REGISTER_ID.fullmatch(document_id):
-        problem = "not <region>/<operator>/<request id>"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
+        raise invalid(field, "not <region>/<operator>/<request id>", "须为<区域>/<系统>/<请求编号>")
 
 
 def require_content(code: str, upload: DocumentUpload | AttachmentUpload, head: bytes, sha256: bytes) -> None:
@@ -289,13 +291,12 @@ def require_attested(documents: Sequence[Document]) -> None:
     for index, document in enumerate(documents):
         field = f"documents[{index}]"
         if not document.code:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.code", problem="not set")
+            raise invalid(f"{field}.code", "not set", "未填写")
         require_name(f"{field}.verifier", document.verifier)
         if not document.HasField("verify_time"):
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.verify_time", problem="not set")
+            raise invalid(f"{field}.verify_time", "not set", "未填写")
         if len(document.keyed_hash) != HASH_BYTES:
-            problem = f"not {HASH_BYTES} bytes"
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.keyed_hash", problem=problem)
+            raise invalid(f"{field}.keyed_hash", f"not {HASH_BYTES} bytes", f"须为{HASH_BYTES}字节")
 
 
 def require_materials(materials: Container[str], documents: Sequence[Document]) -> None:
@@ -305,8 +306,7 @@ def require_materials(materials: Container[str], documents: Sequence[Document]) 
     """
     for index, document in enumerate(documents):
         if document.code not in materials:
-            problem = "no material of the catalogue"
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"documents[{index}].code", problem=problem)
+            raise invalid(f"documents[{index}].code", "no material of the catalogue", "不是目录中的材料")
         if not is_dated(document.verify_time):
             raise Refused(Reason.REASON_DOCUMENT_STALE, document=document.code)
 
@@ -333,13 +333,13 @@ def _newest(registered: Iterable[RegisteredDocument]) -> Mapping[str, Registered
 
 def _require_times(upload: DocumentUpload, now: datetime) -> None:
     if not upload.HasField("verify_time"):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="document.verify_time", problem="not set")
+        raise invalid("document.verify_time", "not set", "未填写")
     try:
         verified = from_timestamp(upload.verify_time)
         expires = from_timestamp(upload.expire_time) if upload.HasField("expire_time") else None
     except OverflowError:  # a time that no calendar has
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="document.verify_time", problem="out of range") from None
+        raise invalid("document.verify_time", "out of range", "超出范围") from None
     if verified > now + BETWEEN_TRUSTED:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="document.verify_time", problem="in the future")
+        raise invalid("document.verify_time", "in the future", "时间在未来")
     if expires is not None and expires <= now:
         raise Refused(Reason.REASON_DOCUMENT_EXPIRED, document=upload.code)

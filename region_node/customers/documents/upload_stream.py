@@ -10,7 +10,7 @@ from gateway.api.region.v1.document_service_pb2 import (
     UploadDocumentResponse,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.numberplan import normalize, number_prefix
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
@@ -43,7 +43,7 @@ class UploadApplication:
         """
         first = await anext(requests, None)
         if first is None or not first.HasField("document"):
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="document", problem="not in the first message")
+            raise invalid("document", "not in the first message", "首条消息中缺少此项")
         upload = await self._named(first.document)
         async for file in self._receiving.taken(upload, _chunks(requests)):
             yield _answer(file)
@@ -89,7 +89,7 @@ class UploadApplication:
 async def _chunks(requests: Requests) -> AsyncIterator[DocumentChunk]:
     async for request in requests:
         if not request.HasField("chunk"):
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="chunk", problem="not set")
+            raise invalid("chunk", "not set", "未填写")
         yield request.chunk
 
 

@@ -12,7 +12,7 @@ from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2 import ConsentDecision, DisclosureKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.policies import PROOF_OF_CONSENT
 from gateway.federation.sharing_rules import CONSENT_PAPER
 from gateway.store.port import Transaction
@@ -167,8 +167,7 @@ def _fits(decided: Decided, asked: api.WithdrawConsentRequest | api.ConfirmConse
 def _decided(context: RegionContext, asked: api.GiveConsentRequest, purpose: Purpose, call: Call) -> Decided:
     """The decision, checked. Nothing here depends on whether the number is anybody's."""
     if context.federation.region(asked.reader).id == context.region:
-        problem = "it is the home region, which needs no consent"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="reader", problem=problem)
+        raise invalid("reader", "it is the home region, which needs no consent", "为归属区域，无需授权")
     fields = frozenset(asked_fields(purpose, asked.fields))
     start, end = _instant(asked, "start_time"), _instant(asked, "end_time")
     granted = asked.decision == _GRANTED
@@ -184,7 +183,7 @@ def _decided(context: RegionContext, asked: api.GiveConsentRequest, purpose: Pur
         raise not_allowed(purpose, "it does not rest on consent")
     begins = start or call.now
     if end is not None and end <= begins:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem="not after the start")
+        raise invalid("end_time", "not after the start", "须晚于开始时间")
     return Decided(call.subject, asked.reader, purpose.name, fields, granted, begins, end)
 
 
@@ -199,10 +198,9 @@ def _waiting(context: RegionContext, decided: Decided, asked: api.GiveConsentReq
         return decided
     start = max(decided.start, wait_until(context, origin, call.now, _WAIT))
     if decided.end is not None and decided.end <= start:
-        problem = (
-            f"not after {time_in(ZoneInfo(context.time_zone), start)}, when a paper of another region takes effect"
-        )
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem=problem)
+        effective = time_in(ZoneInfo(context.time_zone), start)
+        problem = f"not after {effective}, when a paper of another region takes effect"
+        raise invalid("end_time", problem, f"须晚于{effective}，即其他区域材料的生效时间")
     return replace(decided, start=start, attested=decided.start)
 
 
@@ -217,7 +215,7 @@ def _instant(asked: api.GiveConsentRequest, name: str) -> datetime | None:
     try:
         return from_timestamp(told)
     except (OverflowError, ValueError):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=name, problem="a time that no calendar has") from None
+        raise invalid(name, "a time that no calendar has", "不是有效时间") from None
 
 
 def _digest(tx: Transaction, asked: Request) -> str:

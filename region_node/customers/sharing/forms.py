@@ -5,7 +5,7 @@ import re
 from gateway.api.federation.v1.configuration_pb2 import LegalBasis
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.values.requesters import SELF_SERVICE
 from region_node.approvals.rules import require_another
 from region_node.customers.documents.rules import require_document_id
@@ -73,10 +73,11 @@ def require_claimant(legal_basis: LegalBasis.ValueType, questioner: Questioner) 
 
 def _require_reference(asked: api.ReadSharedCustomerRequest) -> None:
     if asked.reference and not _FILE_NUMBER.fullmatch(asked.reference):
-        problem = "not a file number such as 粤公网查〔2026〕17号"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="reference", problem=problem)
+        raise invalid(
+            "reference", "not a file number such as 粤公网查〔2026〕17号", "须为文号，例如粤公网查〔2026〕17号"
+        )
     if asked.reference and asked.legal_basis != LegalBasis.LEGAL_BASIS_LEGAL_DUTY:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="reference", problem="only for a legal duty")
+        raise invalid("reference", "only for a legal duty", "仅限依法履职")
 
 
 def _require_approver(asked: api.ReadSharedCustomerRequest) -> None:
@@ -84,7 +85,7 @@ def _require_approver(asked: api.ReadSharedCustomerRequest) -> None:
     if asked.legal_basis != LegalBasis.LEGAL_BASIS_LEGAL_DUTY:
         for field in ("approver_staff_id", "statement", "approver_statement"):
             if getattr(asked, field):
-                raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="only for a legal duty")
+                raise invalid(field, "only for a legal duty", "仅限依法履职")
     if not asked.approver_staff_id:
         return
     require_name("approver_staff_id", asked.approver_staff_id)
@@ -95,7 +96,7 @@ def _require_decision(asked: api.GiveConsentRequest) -> None:
     require_length("purpose", asked.purpose, _ID_LIMIT, required=True)
     require_length("reader", asked.reader, _ID_LIMIT, required=True)
     if not asked.decision or asked.decision not in api.ConsentDecision.values():
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="decision", problem="not set")
+        raise invalid("decision", "not set", "未填写")
     _require_one_way(asked)
     if asked.paper and asked.decision == api.ConsentDecision.CONSENT_DECISION_GRANTED:
         require_document_id(asked.paper, field="paper")
@@ -105,11 +106,15 @@ def _require_one_way(asked: api.GiveConsentRequest | api.WithdrawConsentRequest)
     """Requires a verification of the customer, or a signed paper seen by a named person."""
     require_length("paper", asked.paper, _PAPER_LIMIT)
     if bool(asked.documents) == bool(asked.paper.strip()):
-        problem = "exactly one of documents and paper says how it was given"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="documents", problem=problem)
+        raise invalid(
+            "documents",
+            "exactly one of documents and paper says how it was given",
+            "documents和paper须且仅须填写一项，以说明授权方式",
+        )
     if asked.paper:
         # A paper was seen by a person: `self-service` sees nothing.
         require_name("requester.staff_id", asked.requester.staff_id)
         if asked.requester.staff_id == SELF_SERVICE:
-            problem = "a paper is seen by a named member of staff"
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="requester.staff_id", problem=problem)
+            raise invalid(
+                "requester.staff_id", "a paper is seen by a named member of staff", "纸质材料须由具名员工查验"
+            )

@@ -17,7 +17,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
 )
 from gateway.api.region.v1.sharing_service_pb2 import GrantState, MaskReason, SharedValue
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.time.clock import time_in
 from gateway.wording import masking
 
@@ -144,8 +144,11 @@ def asked_fields(purpose: Purpose, fields: Sequence[Field]) -> list[Field]:
     foreign = [each for each in fields if each not in purpose.fields]
     if foreign:
         name = SharedField.Name(foreign[0]) if foreign[0] in SharedField.values() else str(foreign[0])
-        problem = f"{name} is not among those that the purpose {purpose.name} may see"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="fields", problem=problem)
+        raise invalid(
+            "fields",
+            f"{name} is not among those that the purpose {purpose.name} may see",
+            f"{name}不在用途{purpose.name}可查看的范围内",
+        )
     return [each for each in purpose.fields if not fields or each in fields]
 
 
@@ -156,13 +159,13 @@ def require_basis(purpose: Purpose, legal_basis: LegalBasis.ValueType, order_id:
     REQUEST_INVALID for a basis without its ground: an order (PIPL art. 13(2)), or the duty (art. 13(3)).
     """
     if not legal_basis or legal_basis not in LegalBasis.values():
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="legal_basis", problem="not set")
+        raise invalid("legal_basis", "not set", "未填写")
     if legal_basis not in purpose.legal_bases:
         raise not_allowed(purpose, f"the legal basis {LegalBasis.Name(legal_basis)}")
     if legal_basis == LegalBasis.LEGAL_BASIS_CONTRACT_NECESSITY and not order_id:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="order_id", problem="not set, and the basis is an order")
+        raise invalid("order_id", "not set, and the basis is an order", "未填写，而依据为订单")
     if legal_basis == LegalBasis.LEGAL_BASIS_LEGAL_DUTY and not reference.strip():
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="reference", problem="not set, and the basis is a duty")
+        raise invalid("reference", "not set, and the basis is a duty", "未填写，而依据为依法履职")
 
 
 def require_method(purpose: Purpose, method: ConsentMethod.ValueType) -> None:
@@ -189,10 +192,13 @@ def grant_period(
     longest: timedelta = purpose.longest_grant.ToTimedelta()
     ends = end or begins + longest
     if ends <= max(begins, now):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem="not after the start and after now")
+        raise invalid("end_time", "not after the start and after now", "须晚于开始时间和当前时间")
     if ends - max(begins, now) > longest:
-        problem = f"more than {longest.days} days after the start, the longest for this purpose"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem=problem)
+        raise invalid(
+            "end_time",
+            f"more than {longest.days} days after the start, the longest for this purpose",
+            f"距开始超过{longest.days}天，即该用途的最长期限",
+        )
     return begins, ends
 
 

@@ -1,8 +1,7 @@
 """Form checks of requests to send, check and change, at the calling and at the home region. Pure."""
 
 from gateway.api.region.v1 import verification_service_pb2 as api
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, invalid
+from gateway.errors import invalid
 from region_node.customers.other_contacts.rules import mask_of
 from region_node.customers.verification.rules import require_strong
 from region_node.requests.checks import require_length, require_request_id, require_requester
@@ -22,6 +21,6 @@ def require_form(request: Asked) -> None:
     require_length("code", request.code, _LIMIT)
     require_length("password", request.password, _LIMIT)
     if not request.code and not request.password:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="code", problem="not set, and no password either")
+        raise invalid("code", "not set, and no password either", "未填写，也没有密码")
     if isinstance(request, api.ChangePasswordRequest):
         require_strong(request.new_password)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document, LocalizedText
-from gateway.errors import Refused, reason_name
+from gateway.errors import Refused, invalid, reason_name
 from gateway.store.port import Transaction
 from gateway.time.clock import time_in, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
@@ -296,7 +296,7 @@ def change_password(
     if line is None:
         return _refused(tx, attempt, line, refused or _count_failure(tx, context, attempt))
     if refused is None and not said.has_password and rows.find_password(tx, line.product_id) is not None:
-        refused = Refused(Reason.REASON_REQUEST_INVALID, field="password", problem="not set, and one is in force")
+        refused = invalid("password", "not set, and one is in force", "未填写，且已有有效密码")
     if refused is not None or chosen is None:
         return _refused(tx, attempt, line, refused or Refused(Reason.REASON_CODE_EXPIRED))
     if said.code:

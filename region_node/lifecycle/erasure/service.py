@@ -7,8 +7,7 @@ import grpc
 
 from gateway.api.region.v1 import erasure_service_pb2 as api
 from gateway.api.region.v1.erasure_service_pb2_grpc import ErasureServiceServicer
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.federation.numberplan import normalize
 from gateway.rpc.calls import current_call
 from gateway.store.port import Operation, Store
@@ -75,7 +74,7 @@ class ErasureService(ErasureServiceServicer):
         """See the contract."""
         call, caller = audited_call(request.requester, self._clock), current_call().identity.name
         if request.WhichOneof("erasure") is None:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="erasure", problem="not set")
+            raise invalid("erasure", "not set", "未填写")
         require_length("customer_id", request.customer_id, NAME_LIMIT)
         erasure = await self._store.write(
             lambda tx: operations.read_erasure(tx, caller, request.request_id, request.customer_id, call)
@@ -125,4 +124,4 @@ def _named(request: _Naming) -> Named:
 
 def _require_reason(reason: api.ErasureReason.ValueType) -> None:
     if not reason or reason not in api.ErasureReason.values():
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="reason", problem="not set")
+        raise invalid("reason", "not set", "未填写")

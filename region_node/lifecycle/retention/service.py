@@ -10,9 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1 import retention_service_pb2 as api
 from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceServicer
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import decode_token, first_page, key_number, page_size
 from gateway.store.port import Store, Transaction
@@ -66,7 +65,7 @@ class RetentionService(RetentionServiceServicer):
         _require_hold(request.customer_id, request.reference)
         until = _instant("end_time", request.end_time) if request.HasField("end_time") else None
         if until is not None and until <= call.now:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem="is over already")
+            raise invalid("end_time", "is over already", "已经结束")
         changed = partial(
             holds.hold, customer_id=request.customer_id, reference=request.reference, until=until, call=call
         )
@@ -149,8 +148,9 @@ def _audited(requester: Requester, clock: Clock) -> AuditedCall:
 def _require_hold(customer_id: str, reference: str) -> None:
     require_length("customer_id", customer_id, _CUSTOMER_LENGTH, required=True)
     if not _REFERENCE.fullmatch(reference):
-        problem = "1 to 64 characters of A-Z a-z 0-9 . _ / -"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="reference", problem=problem)
+        raise invalid(
+            "reference", "1 to 64 characters of A-Z a-z 0-9 . _ / -", "须为1至64个字符，限A-Z、a-z、0-9、.、_、/、-"
+        )
 
 
 def _require_record(record: api.ImpactRecord, now: datetime) -> None:
@@ -159,18 +159,18 @@ def _require_record(record: api.ImpactRecord, now: datetime) -> None:
     for field in ("purpose", "necessity", "effect", "protection"):
         require_length(f"record.{field}", str(getattr(record, field)), _TEXT_LENGTH, required=True)
     if len(record.recipients) > _MOST_RECIPIENTS:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="record.recipients", problem=f"more than {_MOST_RECIPIENTS}")
+        raise invalid("record.recipients", f"more than {_MOST_RECIPIENTS}", f"超过{_MOST_RECIPIENTS}个")
     for recipient in record.recipients:
         require_name("record.recipients", recipient)
     if not record.HasField("assess_time") or _instant("record.assess_time", record.assess_time) > now:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="record.assess_time", problem="not set, or still to come")
+        raise invalid("record.assess_time", "not set, or still to come", "未填写，或时间在未来")
 
 
 def _instant(field: str, timestamp: Timestamp) -> datetime:
     try:
         return from_timestamp(timestamp)
     except OverflowError:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="out of range") from None
+        raise invalid(field, "out of range", "超出范围") from None
 
 
 def _hold_message(hold: Hold) -> api.LegalHold:

@@ -6,7 +6,7 @@ from gateway.api.region.v1.agreement_pb2 import ServiceConformance
 from gateway.api.region.v1.outage_envelopes_pb2 import ConformanceTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.network import NetworkRegistry
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
@@ -68,4 +68,4 @@ def require_measured(network: NetworkRegistry, told: ServiceConformance) -> None
         raise Refused(Reason.REASON_NETWORK_NOT_OF_REGION, part=told.service)
     require_month("month", told.month)
     if not 0 <= told.kept <= told.windows or not 0 < told.version <= _MOST:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="kept", problem="more than was measured, or no version")
+        raise invalid("kept", "more than was measured, or no version", "超过测量数，或没有版本")

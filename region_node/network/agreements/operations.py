@@ -6,7 +6,7 @@ from gateway.api.region.v1 import agreement_service_pb2 as api
 from gateway.api.region.v1.agreement_pb2 import Agreement, OutageCause, ServiceOutage
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.relay.border import Moved
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_timestamp
@@ -51,7 +51,7 @@ def create(
         raise Refused(Reason.REASON_LINE_CLOSED)
     start = from_timestamp(asked.start_time) if asked.HasField("start_time") else now
     if start < Month.at(now, context.time_zone).start:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="start_time", problem="before the running month")
+        raise invalid("start_time", "before the running month", "早于本月")
     existing = in_force(tx, line.product_id, asked.service, start)
     if existing is not None:
         raise Refused(Reason.REASON_AGREEMENT_EXISTS, agreement=existing)
@@ -83,7 +83,7 @@ def end(tx: Transaction, context: RegionContext, asked: api.EndAgreementRequest,
         raise Refused(Reason.REASON_AGREEMENT_ENDED, agreement=agreement.id)
     end_time = from_timestamp(asked.end_time) if asked.HasField("end_time") else now
     if end_time < now:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem="has passed")
+        raise invalid("end_time", "has passed", "时间已过")
     agreement.end_time.CopyFrom(to_timestamp(max(end_time, from_timestamp(agreement.start_time))))
     end_agreement(tx, agreement)
     return agreement
@@ -108,11 +108,11 @@ def note(
 ) -> ServiceOutage:
     """Stores an outage reported by a member of staff. Raises Refused as `note_outage`, and for a future outage."""
     if asked.cause not in _BY_HAND:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="cause", problem="not one to be noted by hand")
+        raise invalid("cause", "not one to be noted by hand", "不能人工登记此原因")
     if asked.agreement_id and require_agreement(tx, asked.agreement_id).service != asked.service:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="service", problem="not that of the agreement")
+        raise invalid("service", "not that of the agreement", "与协议的服务不符")
     if asked.end_time.seconds > to_timestamp(now).seconds:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem="has not passed yet")
+        raise invalid("end_time", "has not passed yet", "时间尚未到")
     outage = noted(context, staff_id, asked)
     note_outage(tx, context, outage, now)
     return outage
@@ -131,6 +131,9 @@ def _charge(context: RegionContext, line: Line, asked: api.CreateAgreementReques
         return context.federation.plan(line.plan_id).monthly_rent
     charge = asked.monthly_charge
     if charge.currency != context.currency or not 0 < charge.minor_units <= MOST_MINOR_UNITS:
-        problem = f"not 1 to {MOST_MINOR_UNITS} of {context.currency}"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="monthly_charge", problem=problem)
+        raise invalid(
+            "monthly_charge",
+            f"not 1 to {MOST_MINOR_UNITS} of {context.currency}",
+            f"须为1至{MOST_MINOR_UNITS}，币种{context.currency}",
+        )
     return charge

@@ -13,7 +13,7 @@ from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage, Service
 from gateway.api.region.v1.outage_envelopes_pb2 import OutageTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.network import NetworkRegistry
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
@@ -211,17 +211,20 @@ def require_plausible(network: NetworkRegistry, outage: ServiceOutage) -> None:
         raise Refused(Reason.REASON_NETWORK_NOT_OF_REGION, part=outage.service)
     require_told(outage)
     if (is_customers and not outage.agreement_id) or not (is_customers or outage.cause in OF_A_SERVICE):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="cause", problem="not of a service")
+        raise invalid("cause", "not of a service", "不是服务的原因")
 
 
 def require_told(outage: ServiceOutage | PartOutage) -> None:
     """Raises Refused unless it has a source of its region, a version, and a time with an end."""
     if not outage.source.startswith(f"{outage.region}/") or not 0 < outage.version <= _LARGEST_VERSION:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="source", problem="not of the region, or no version")
+        raise invalid("source", "not of the region, or no version", "不属于该区域，或没有版本")
     span = span_of(outage)
     if not span.start < span.end <= span.start + LONGEST // timedelta(microseconds=1):
-        problem = f"not later than the start, or more than {LONGEST.days} days later"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem=problem)
+        raise invalid(
+            "end_time",
+            f"not later than the start, or more than {LONGEST.days} days later",
+            f"须晚于开始时间，且不超过{LONGEST.days}天",
+        )
 
 
 def _tell(tx: Transaction, context: RegionContext, outage: ServiceOutage, now: datetime) -> None:
@@ -264,7 +267,7 @@ def span_of(outage: ServiceOutage | PartOutage) -> Span:
         times = (outage.start_time, outage.end_time, outage.announce_time)
         start, end, _ = (to_microseconds(from_timestamp(each)) for each in times)
     except OverflowError:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="start_time", problem="out of range") from None
+        raise invalid("start_time", "out of range", "超出范围") from None
     return Span(start, end)
 
 

@@ -11,7 +11,7 @@ from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage
 from gateway.api.region.v1.outage_envelopes_pb2 import PartOutageTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.network_ways import Parts, services_on
 from gateway.store.port import Transaction
@@ -130,9 +130,9 @@ def believed_parts(tx: Transaction, network: NetworkRegistry, outage: PartOutage
         if each in known:
             raise Refused(Reason.REASON_NETWORK_NOT_OF_REGION, part=each)
     if not own.sites and not own.links:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="links", problem="names no part that is known")
+        raise invalid("links", "names no part that is known", "其中没有已知的部分")
     if outage.cause not in OF_A_SERVICE:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="cause", problem="not of a part")
+        raise invalid("cause", "not of a part", "不是部分的原因")
     return own
 
 

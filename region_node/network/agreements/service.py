@@ -11,7 +11,7 @@ from gateway.api.region.v1 import agreement_service_pb2 as api
 from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement, ServiceOutage
 from gateway.api.region.v1.agreement_service_pb2_grpc import AgreementServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.numberplan import normalize
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import decode_token, first_page, key_number, page_size
@@ -141,7 +141,7 @@ class AgreementService(AgreementServiceServicer):
         asked = audited_call(request.requester, self._clock)
         require_month("month", request.month)
         if request.revision < 0:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="revision", problem="negative")
+            raise invalid("revision", "negative", "不能为负数")
 
         def read(tx: Transaction) -> AgreementStatement:
             agreement = _readable(tx, request.agreement_id)

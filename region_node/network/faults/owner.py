@@ -12,7 +12,7 @@ from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultStep
 from gateway.api.relay.v1.relay_pb2 import Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.process import failpoints
 from gateway.relay.outbox import receipts_about
 from gateway.store.port import Transaction
@@ -86,7 +86,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, 
             rules.require_evaluation(asked.evaluate)
             fault.evaluation.CopyFrom(asked.evaluate)
         case _:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
+            raise invalid("command", "none is set", "未指定任何一项")
     keep_and_tell(tx, context, row, before, now, informed=_informed(fault))
     failpoints.reach("fault-commanded.before-commit")
     return fault

@@ -6,7 +6,7 @@ from gateway.api.region.v1.fault_pb2 import Fault, QuoteState, RepairPart
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.time.clock import to_timestamp
 from region_node.network.faults import rules
 from region_node.requests.checks import require_length
@@ -26,11 +26,11 @@ def add(fault: Fault, wanted: WorkOnFaultRequest.NamePart, currency: str) -> Non
     require_length("name_part.name", wanted.name, rules.NAME_LIMIT, required=True)
     known = fault.repair.parts
     if len(known) >= MOST_PARTS:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="name_part", problem=f"more than {MOST_PARTS} parts")
+        raise invalid("name_part", f"more than {MOST_PARTS} parts", f"超过{MOST_PARTS}个配件")
     is_covered = wanted.in_warranty and not wanted.human_caused
     price = wanted.price if wanted.HasField("price") or not is_covered else Money(currency=currency)
     if price.minor_units < 0 or price.currency != currency:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="name_part.price", problem=f"not an amount of {currency}")
+        raise invalid("name_part.price", f"not an amount of {currency}", f"须为{currency}金额")
     is_free = is_covered or not price.minor_units
     known.add(
         number=len(known) + 1,

@@ -17,8 +17,7 @@ from gateway.api.region.v1.fault_pb2 import (
     RepairMode,
 )
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, is_dated, to_timestamp
@@ -63,7 +62,7 @@ def work(tx: Transaction, context: RegionContext, request: WorkOnFaultRequest, s
     before.CopyFrom(fault)
     what = request.WhichOneof("step")
     if what is None:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
+        raise invalid("step", "none is set", "未指定任何一项")
     _STEPS[what](Step(context, fault, request, staff_id, now))
     if request.close.HasField("review"):
         note_measures(tx, context, fault, staff_id, now)
@@ -103,7 +102,7 @@ def _ask_customer(step: Step) -> None:
 def _estimate(step: Step) -> None:
     rules.require_state(step.fault, "estimate")
     if _instant(step, "estimate.end_time", step.request.estimate.end_time) < step.now:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="estimate.end_time", problem="has passed")
+        raise invalid("estimate.end_time", "has passed", "时间已过")
     step.record(FaultStep(estimated_time=step.request.estimate.end_time))
     step.fault.expected_resolution_time.CopyFrom(step.request.estimate.end_time)
 
@@ -112,7 +111,7 @@ def _assess(step: Step) -> None:
     found = step.request.assess
     rules.require_state(step.fault, "assess")
     if found.severity not in FaultSeverity.values() or not found.severity:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="assess.severity", problem="not set")
+        raise invalid("assess.severity", "not set", "未填写")
     assessed = FaultAssessment(severity=found.severity, terminal_caused=found.terminal_caused)
     step.record(FaultStep(assessed=assessed), rules.FAULT_LIMIT)
     step.fault.severity, step.fault.terminal_caused = found.severity, found.terminal_caused
@@ -124,7 +123,7 @@ def _triage(step: Step) -> None:
     require_length("triage.advice", found.advice, rules.TEXT_LIMIT)
     rules.require_state(step.fault, "triage")
     if found.mode not in RepairMode.values() or not found.mode:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="triage.mode", problem="not set")
+        raise invalid("triage.mode", "not set", "未填写")
     rules.require_room(step.fault, len(found.advice.encode()))
     step.record(FaultStep(triaged=found.mode))
     step.fault.repair.advice, step.fault.repair.mode = found.advice, found.mode
@@ -135,9 +134,9 @@ def _appoint(step: Step) -> None:
     rules.require_state(step.fault, "appoint")
     start = _instant(step, "appoint.start_time", asked.start_time)
     if not step.now < start < _instant(step, "appoint.end_time", asked.end_time):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="appoint", problem="not a time to come")
+        raise invalid("appoint", "not a time to come", "须为未来的时间")
     if len(known) >= _MOST_STEPS:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="appoint", problem=f"more than {_MOST_STEPS} appointments")
+        raise invalid("appoint", f"more than {_MOST_STEPS} appointments", f"预约超过{_MOST_STEPS}次")
     agreed = RepairAppointment(start_time=asked.start_time, end_time=asked.end_time, author=step.author)
     step.record(FaultStep(appointed=agreed))
     known.append(agreed)
@@ -167,9 +166,9 @@ def _reach(step: Step) -> None:
     milestone, known = step.request.reach.milestone, step.fault.repair.milestones
     rules.require_state(step.fault, "reach")
     if milestone not in RepairMilestone.values() or not milestone:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="reach.milestone", problem="not set")
+        raise invalid("reach.milestone", "not set", "未填写")
     if len(known) >= _MOST_STEPS:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="reach", problem=f"more than {_MOST_STEPS} milestones")
+        raise invalid("reach", f"more than {_MOST_STEPS} milestones", f"进展节点超过{_MOST_STEPS}个")
     known.add(milestone=milestone, time=to_timestamp(step.now), author=step.author)
 
 
@@ -212,7 +211,7 @@ def _note(step: Step) -> None:
 def _instant(step: Step, field: str, time: Timestamp) -> datetime:
     """An instant in a request. Raises Refused with REQUEST_INVALID for an implausible one."""
     if not is_dated(time) or (told := from_timestamp(time)) > step.now + _FAR:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=f"more than {_FAR.days} days from now")
+        raise invalid(field, f"more than {_FAR.days} days from now", f"距今超过{_FAR.days}天")
     return told
 
 

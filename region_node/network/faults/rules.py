@@ -173,9 +173,9 @@ def require_report(report: FaultReport) -> None:
     if not place.site and not place.link and not place.region:
         raise invalid("report.place.region", "needed for an address", "只有地址时必须填写")
     if report.severity not in FaultSeverity.values():
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="report.severity", problem="unknown")
+        raise invalid("report.severity", "unknown", "未知")
     if len(report.services) > MOST_SERVICES:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="report.services", problem=f"more than {MOST_SERVICES}")
+        raise invalid("report.services", f"more than {MOST_SERVICES}", f"超过{MOST_SERVICES}项")
     require_length("report.alarm_id", report.alarm_id, NAME_LIMIT)
 
 
@@ -187,7 +187,7 @@ def is_of_one_line(report: FaultReport) -> bool:
 def require_cause(cause: FaultCause.ValueType) -> None:
     """Raises Refused with REQUEST_INVALID without a cause: a fault without one teaches nothing."""
     if cause not in FaultCause.values() or not cause:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="cause", problem="not set")
+        raise invalid("cause", "not set", "未填写")
 
 
 def needs_review(severity: FaultSeverity.ValueType) -> bool:
@@ -207,7 +207,7 @@ def require_reviewed(severity: FaultSeverity.ValueType, review: FaultReview | No
             return
     require_length("review.summary", review.summary, TEXT_LIMIT, required=True)
     if len(review.measures) > MOST_MEASURES or review.ByteSize() > _MEASURES_LIMIT:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="review.measures", problem="too many, or too long")
+        raise invalid("review.measures", "too many, or too long", "数量过多，或内容过长")
     for each in review.measures:
         require_length("review.measures.what", each.what, NAME_LIMIT, required=True)
         require_name("review.measures.owner", each.owner)
@@ -220,7 +220,7 @@ def require_evaluation(evaluation: FaultEvaluation) -> None:
     for name in ("attitude", "quality", "speed"):
         mark = {"attitude": evaluation.attitude, "quality": evaluation.quality, "speed": evaluation.speed}[name]
         if not 1 <= mark <= HIGHEST_MARK:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"evaluation.{name}", problem=f"1 to {HIGHEST_MARK}")
+            raise invalid(f"evaluation.{name}", f"1 to {HIGHEST_MARK}", f"须为1至{HIGHEST_MARK}")
 
 
 def _require_date(field: str, value: str) -> None:
@@ -229,4 +229,4 @@ def _require_date(field: str, value: str) -> None:
     except ValueError:
         is_date = False
     if not is_date:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="not YYYY-MM-DD")
+        raise invalid(field, "not YYYY-MM-DD", "须为YYYY-MM-DD格式的日期")

@@ -9,9 +9,8 @@ from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport, FaultState
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.federation.numberplan import normalize
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
@@ -165,7 +164,7 @@ class FaultService(FaultServiceServicer):
                 rules.require_evaluation(request.evaluation)
                 asked.evaluate.CopyFrom(request.evaluation)
             case _:
-                raise Refused(Reason.REASON_REQUEST_INVALID, field="said", problem="none is set")
+                raise invalid("said", "none is set", "未指定任何一项")
         fault = await self._application.command(calling(request.request_id), asked, patience(request.wait))
         return api.RespondToFaultResponse(fault=fault)
 

@@ -119,7 +119,7 @@ class AlarmService(AlarmServiceServicer):
         size, key = page_size(request.page_size), decode_token(_PAGE, request.page_token)
         before = key_number(key) if key else None
         if request.least_severity not in PerceivedSeverity.values():
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="least_severity", problem="not known")
+            raise invalid("least_severity", "not known", "未知")
         wanted = AlarmFilter(
             request.include_cleared,
             request.unacknowledged,
@@ -167,7 +167,7 @@ class AlarmService(AlarmServiceServicer):
         """Executes a staff member's action on alarms, with an audit row for each."""
         ids = list(dict.fromkeys(alarm_ids))
         if not 0 < len(ids) <= _MOST_IDS:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="alarm_ids", problem=f"not 1 to {_MOST_IDS}")
+            raise invalid("alarm_ids", f"not 1 to {_MOST_IDS}", f"须为1至{_MOST_IDS}项")
         call = audited_call(Requester(), self._clock)
 
         def done(tx: Transaction) -> list[Alarm]:

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 
 from gateway.api.region.v1 import measurement_service_pb2 as api
 from gateway.api.region.v1.measurement_service_pb2 import QualityPeriod
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.federation.network import NetworkRegistry
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
@@ -27,16 +26,16 @@ def span_of(request: api.ListQualityRequest) -> tuple[int, int]:
     """
     period = request.period
     if not period or period not in QualityPeriod.values():
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="period", problem="not set")
+        raise invalid("period", "not set", "未填写")
     try:
         start, end = from_timestamp(request.start_time), from_timestamp(request.end_time)
     except OverflowError:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="start_time", problem="out of range") from None
+        raise invalid("start_time", "out of range", "超出范围") from None
     if not (request.HasField("start_time") and request.HasField("end_time") and start <= end):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem="not set, or before the start")
+        raise invalid("end_time", "not set, or before the start", "未填写，或早于开始时间")
     first, last = start_of(period, to_microseconds(start)), to_microseconds(end)
     if (last - first) // _LENGTH.get(period, 28 * DAY) >= MOST_PERIODS:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem=f"more than {MOST_PERIODS} of them")
+        raise invalid("end_time", f"more than {MOST_PERIODS} of them", f"超过{MOST_PERIODS}个周期")
     return first, last
 
 

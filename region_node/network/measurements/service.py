@@ -8,7 +8,7 @@ from gateway.api.region.v1 import measurement_service_pb2 as api
 from gateway.api.region.v1.measurement_service_pb2 import Measurement
 from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.rpc.calls import current_call
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
@@ -66,7 +66,7 @@ class MeasurementService(MeasurementServiceServicer):
         network = self._context.federation.network
         kind = request.object.WhichOneof("object") or ""
         if kind == SITE:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="object", problem="not a link or a service")
+            raise invalid("object", "not a link or a service", "不是链路或服务")
         name = request.object.link or request.object.service
         about = require_own(network, self._context.region, kind, name)
         first, last = quality.span_of(request)

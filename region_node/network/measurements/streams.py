@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from gateway.api.region.v1.alarm_service_pb2 import RejectedItem
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, text
+from gateway.errors import Refused, invalid, text
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, to_microseconds
 from region_node.requests.checks import require_name
@@ -61,15 +61,15 @@ def require_source(source: str, *, is_alone: bool) -> None:
     """Raises Refused unless the first message of a stream names the stream, and nothing else."""
     require_name("source", source)
     if not is_alone:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="source", problem="not alone in the first message")
+        raise invalid("source", "not alone in the first message", "首条消息须仅含此项")
 
 
 def require_piece(source: str, first: int, count: int, limit: int) -> None:
     """Raises Refused unless a message after the first one has items, within the limit."""
     if source or not 0 < count <= limit:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="items", problem=f"not 1 to {limit}")
+        raise invalid("items", f"not 1 to {limit}", f"须为1至{limit}项")
     if not 0 < first < _LAST_SEQUENCE:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="first_sequence", problem="out of range")
+        raise invalid("first_sequence", "out of range", "超出范围")
 
 
 def rejected_items(rejected: Sequence[Rejected]) -> Sequence[RejectedItem]:

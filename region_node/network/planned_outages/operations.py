@@ -9,7 +9,7 @@ from gateway.api.region.v1 import planned_outage_service_pb2 as api
 from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage, PlannedOutageState
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.network_ways import Parts, services_down
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
@@ -146,7 +146,7 @@ def _note(tx: Transaction, context: RegionContext, planned: PlannedOutage, now: 
 def _require_own_parts(context: RegionContext, asked: api.AnnouncePlannedOutageRequest) -> None:
     network = context.federation.network
     if not 1 <= len(asked.sites) + len(asked.links) <= MOST_PARTS:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="links", problem=f"not 1 to {MOST_PARTS} sites and links")
+        raise invalid("links", f"not 1 to {MOST_PARTS} sites and links", f"站点和链路须为1至{MOST_PARTS}个")
     run_by = [(network.site(each).region, each) for each in asked.sites]
     run_by += [(network.link(each).region, each) for each in asked.links]
     for region, part in run_by:
@@ -160,12 +160,15 @@ def _require_time(
     try:
         start, end = from_timestamp(start_time), from_timestamp(end_time)
     except OverflowError:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="start_time", problem="out of range") from None
+        raise invalid("start_time", "out of range", "超出范围") from None
     if not now < start < now + AHEAD:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="start_time", problem=f"not in the next {AHEAD.days} days")
+        raise invalid("start_time", f"not in the next {AHEAD.days} days", f"须在今后{AHEAD.days}天内")
     if not start < end <= start + LONGEST:
-        problem = f"not later than the start, or more than {LONGEST.days} days later"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem=problem)
+        raise invalid(
+            "end_time",
+            f"not later than the start, or more than {LONGEST.days} days later",
+            f"须晚于开始时间，且不超过{LONGEST.days}天",
+        )
     hours = context.federation.figure(NOTICE_POLICY, (context.region, context.region))
     if not emergency and start - now < timedelta(hours=hours):
         raise Refused(Reason.REASON_PLANNED_OUTAGE_NOTICE_SHORT, hours=str(hours))

@@ -8,7 +8,7 @@ from gateway.api.region.v1 import followed_problem_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.followed_problem_service_pb2_grpc import FollowedProblemServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.numberplan import normalize
 from gateway.process import failpoints
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
@@ -51,9 +51,9 @@ class FollowedProblemService(FollowedProblemServiceServicer):
         require_length("header.id", header.id, _NAME_LIMIT, required=True)
         for child in header.child_ids:
             if child.count("/") != _SLASHES:
-                raise Refused(Reason.REASON_REQUEST_INVALID, field="header.child_ids", problem="no event")
+                raise invalid("header.child_ids", "no event", "不是事件")
         if not 0 < header.version <= _LARGEST or not header.state or not header.HasField("start_time"):
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="header", problem="no problem")
+            raise invalid("header", "no problem", "不是问题")
         await self._store.write(lambda tx: follow(tx, self._context, self._ports.evidence, header, now))
         failpoints.reach("problem-followed.after-commit")
         return api.FollowProblemResponse()
@@ -158,7 +158,7 @@ def _place(followed: rows.Followed) -> str:
 
 def _require_some(bindings: Sized) -> None:
     if not 0 < len(bindings) <= _MOST_BINDINGS:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="bindings", problem=f"not 1 to {_MOST_BINDINGS}")
+        raise invalid("bindings", f"not 1 to {_MOST_BINDINGS}", f"须为1至{_MOST_BINDINGS}项")
 
 
 def _require_line(tx: Transaction, number: str) -> Line:

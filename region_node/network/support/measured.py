@@ -8,8 +8,7 @@ from gateway.api.region.v1.support_envelopes_pb2 import LinksMeasured, SupportSe
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement
 from gateway.api.region.v1.support_resource_service_pb2 import SupportUnanswered
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.network import NetworkRegistry
 from gateway.rpc.element_counts import parsed
 from gateway.store.port import Store, Transaction
@@ -34,7 +33,7 @@ def measured_here(
     Raises Refused with REQUEST_INVALID for too many links.
     """
     if len(links) > MOST_MEASUREMENTS:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="links", problem=f"more than {MOST_MEASUREMENTS}")
+        raise invalid("links", f"more than {MOST_MEASUREMENTS}", f"超过{MOST_MEASUREMENTS}项")
     network, hour = context.federation.network, to_microseconds(now) // HOUR * HOUR
     own = [each for each in links if each in network.links and context.region in _ends(network, each)]
     totals, found = totals_since(tx, hour - HOUR) if own else {}, []

@@ -9,7 +9,7 @@ from gateway.api.region.v1.support_envelopes_pb2 import SupportCommand
 from gateway.api.region.v1.support_request_pb2 import SupportRequest
 from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.store.port import Transaction
 from region_node.network.support import notices, rules
 from region_node.network.support.rows import SUPPORT_ROWS, SupportRow
@@ -40,7 +40,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: SupportCommand
             rules.require_room(request, len(reason.encode()))
             rules.enter(request, rules.IN_PROGRESS, now=now, author=author, reason=reason)
         case _:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
+            raise invalid("command", "none is set", "未指定任何一项")
     _keep(tx, request, now)
     # The opening region gets it by the answer to its command.
     SUPPORT_MESSAGES.send_updates(tx, context, row, now, informed=(request.origin_region,))
@@ -66,7 +66,7 @@ def work(
             request.resolution = asked.resolve
             rules.enter(request, rules.RESOLVED, now=now, author=author, reason="")
         case _:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
+            raise invalid("step", "none is set", "未指定任何一项")
     _keep(tx, request, now)
     if request.origin_region == context.region:
         notices.tell_changed(tx, before, request, now)

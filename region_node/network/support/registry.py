@@ -13,7 +13,7 @@ from gateway.api.region.v1.support_resource_service_pb2 import (
     Spare,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.rpc.pages import decode_token, first_page, page_after, page_size
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
@@ -47,9 +47,9 @@ def require_expert(context: RegionContext, expert: Expert) -> None:
     """Raises Refused unless an expert may be entered so, also with SITE_UNKNOWN."""
     require_name("expert.staff_id", expert.staff_id)
     if not 1 <= len(expert.skills) <= MOST_SKILLS:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="expert.skills", problem=f"not 1 to {MOST_SKILLS}")
+        raise invalid("expert.skills", f"not 1 to {MOST_SKILLS}", f"须为1至{MOST_SKILLS}项")
     if len(expert.sites) > MOST_SITES:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="expert.sites", problem=f"more than {MOST_SITES}")
+        raise invalid("expert.sites", f"more than {MOST_SITES}", f"超过{MOST_SITES}个")
     for skill in expert.skills:
         require_skill("expert.skills", skill)
     for site in expert.sites:
@@ -59,14 +59,17 @@ def require_expert(context: RegionContext, expert: Expert) -> None:
 def require_skill(field: str, skill: str) -> None:
     """Raises Refused unless a skill is a code of 1 to 64 lower-case letters, digits and dashes."""
     if not _SKILL.fullmatch(skill):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="1 to 64 characters of a-z 0-9 -")
+        raise invalid(field, "1 to 64 characters of a-z 0-9 -", "须为1至64个字符，限a-z、0-9、-")
 
 
 def require_model(field: str, value: str) -> None:
     """Raises Refused unless a name of a thing has 1 to 100 characters in which nobody is named."""
     if not _MODEL.fullmatch(value):
-        problem = "1 to 100 characters of A-Z a-z 0-9 . / ( ) + _ - and spaces"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
+        raise invalid(
+            field,
+            "1 to 100 characters of A-Z a-z 0-9 . / ( ) + _ - and spaces",
+            "须为1至100个字符，限A-Z、a-z、0-9、.、/、(、)、+、_、-和空格",
+        )
 
 
 def require_spare(context: RegionContext, spare: Spare) -> None:
@@ -74,9 +77,9 @@ def require_spare(context: RegionContext, spare: Spare) -> None:
     require_name("spare.part_number", spare.part_number)
     require_model("spare.model", spare.model)
     if spare.count > HIGHEST_COUNT:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="spare.count", problem=f"more than {HIGHEST_COUNT}")
+        raise invalid("spare.count", f"more than {HIGHEST_COUNT}", f"超过{HIGHEST_COUNT}")
     if context.federation.network.site(spare.site).region != context.region:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="spare.site", problem="of another region")
+        raise invalid("spare.site", "of another region", "属于其他区域")
 
 
 def keep_expert(tx: Transaction, expert: Expert, now: datetime) -> None:

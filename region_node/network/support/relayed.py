@@ -11,7 +11,7 @@ from gateway.api.region.v1.support_resource_service_pb2 import (
 )
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.relay.border import Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
@@ -114,4 +114,4 @@ def answer(
         case "links":
             return LinksMeasured(measurements=measured_here(tx, context, asked.links.links, now))
         case _:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="search", problem="none is set")
+            raise invalid("search", "none is set", "未指定任何一项")

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.region.v1.support_envelopes_pb2 import SupportSearch
 from gateway.api.region.v1.support_resource_service_pb2 import ListResourcesResponse, ResourceKind, SharedResource
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.rpc.pages import page_after
 from gateway.store.port import Transaction
 from gateway.time.clock import dated, from_microseconds, is_dated, to_microseconds, to_timestamp
@@ -29,18 +29,18 @@ def require_resource(context: RegionContext, resource: SharedResource) -> None:
     if resource.conditions:
         require_model("resource.conditions", resource.conditions)
     if not 1 <= resource.quantity <= HIGHEST_COUNT:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="resource.quantity", problem=f"not 1 to {HIGHEST_COUNT}")
+        raise invalid("resource.quantity", f"not 1 to {HIGHEST_COUNT}", f"须为1至{HIGHEST_COUNT}")
     if context.federation.network.site(resource.site).region != context.region:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="resource.site", problem="of another region")
+        raise invalid("resource.site", "of another region", "属于其他区域")
     start, end = (_instant(each) for each in (resource.start_time, resource.end_time))
     if end and start >= end:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="resource.end_time", problem="not behind the start")
+        raise invalid("resource.end_time", "not behind the start", "须晚于开始时间")
 
 
 def require_kind(field: str, kind: ResourceKind.ValueType, *, required: bool = False) -> None:
     """Raises Refused for an unknown kind, and for none where it is required."""
     if kind not in ResourceKind.values() or (required and not kind):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="not set")
+        raise invalid(field, "not set", "未填写")
 
 
 def keep_resource(tx: Transaction, resource: SharedResource, now: datetime) -> None:
@@ -138,5 +138,5 @@ def _instant(told: Timestamp) -> int:
     if not told.ByteSize():
         return 0
     if not is_dated(told):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="resource", problem="no instant")
+        raise invalid("resource", "no instant", "不是有效时刻")
     return to_microseconds(dated(told))

@@ -14,7 +14,7 @@ from gateway.api.region.v1.support_request_pb2 import (
     SupportState,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.network import NetworkRegistry
 from gateway.time.clock import from_timestamp, is_dated, to_timestamp
 from region_node.requests.checks import require_length
@@ -118,14 +118,14 @@ def require_inquiry(inquiry: SupportInquiry) -> None:
     require_length("inquiry.description", inquiry.description, DESCRIPTION_LIMIT, required=True)
     field = "inquiry.measurements"
     if len(inquiry.measurements) > MOST_MEASUREMENTS:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=f"more than {MOST_MEASUREMENTS}")
+        raise invalid(field, f"more than {MOST_MEASUREMENTS}", f"超过{MOST_MEASUREMENTS}项")
     if len({each.link for each in inquiry.measurements}) < len(inquiry.measurements):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="a link is named twice")
+        raise invalid(field, "a link is named twice", "同一链路出现两次")
     for each in inquiry.measurements:
         if not _is_in_range(each):
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="a figure is out of range")
+            raise invalid(field, "a figure is out of range", "有数值超出范围")
         if not _is_window(each):
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="no window of time")
+            raise invalid(field, "no window of time", "没有时间窗口")
 
 
 def is_well_formed(measurement: SupportMeasurement) -> bool:

@@ -9,8 +9,7 @@ from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportReq
 from gateway.api.region.v1.support_resource_service_pb2 import SupportUnanswered
 from gateway.api.region.v1.support_service_pb2_grpc import SupportServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.federation.numberplan import normalize
 from gateway.rpc.calls import current_call
 from gateway.store.port import Store, Transaction
@@ -96,7 +95,7 @@ class SupportService(SupportServiceServicer):
         """See the contract."""
         caller, step = calling(request.request_id), request.WhichOneof("step")
         if step is None:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
+            raise invalid("step", "none is set", "未指定任何一项")
         if step in ("note", "resolve", "reopen"):
             text = {"note": request.note, "resolve": request.resolve, "reopen": request.reopen}[step]
             require_length(step, text, rules.TEXT_LIMIT, required=True)

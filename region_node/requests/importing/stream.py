@@ -7,8 +7,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from gateway.api.region.v1.customer_service_pb2 import ImportFile, RejectedLine
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, text
+from gateway.errors import invalid, text
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.requests.auditing import AuditedCall
@@ -37,21 +36,21 @@ class Work(Generic[L]):
 def require_file(file: ImportFile) -> None:
     """Raises Refused for a file without the required fields."""
     if len(file.sha256) != _HASH_BYTES:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="file.sha256", problem=f"not {_HASH_BYTES} bytes")
+        raise invalid("file.sha256", f"not {_HASH_BYTES} bytes", f"须为{_HASH_BYTES}字节")
     if not 0 <= file.lines < _LAST_LINE:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="file.lines", problem="out of range")
+        raise invalid("file.lines", "out of range", "超出范围")
 
 
 def require_alone(*, holds_file: bool, lines: int) -> None:
     """Raises Refused unless the first message of a stream names a file, and nothing else."""
     if not holds_file or lines:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="file", problem="not in the first message, and alone there")
+        raise invalid("file", "not in the first message, and alone there", "首条消息须仅含此项")
 
 
 def require_piece(*, holds_file: bool, lines: int) -> None:
     """Raises Refused unless a message after the first one has lines, within the limit."""
     if holds_file or not 0 < lines <= PIECE_LIMIT:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="lines", problem=f"not 1 to {PIECE_LIMIT}")
+        raise invalid("lines", f"not 1 to {PIECE_LIMIT}", f"须为1至{PIECE_LIMIT}行")
 
 
 def rejected_lines(rejections: Sequence[Rejection]) -> Sequence[RejectedLine]:
