@@ -143,6 +143,8 @@ class Route:
     """The attributes that its body may have, beside those that name a type. One of these among them is required."""
     resource: Resource | None = None
     """What it answers with, or a list of them. The description of the API tells it."""
+    nothing: Collection[Reason.ValueType] = ()
+    """The refusals of the RPC that mean a list without entries."""
 
     @classmethod
     def of(
@@ -157,10 +159,11 @@ class Route:
         resource: Resource,
         selection: Selection = _ONE,
         attributes: Collection[str] = (),
+        nothing: Collection[Reason.ValueType] = (),
     ) -> "Route":
         """A route whose `answer` takes the response of its RPC."""
         told = cast("Callable[[Asked, Message], Answer | Listed]", answer)
-        return cls(verb, path, rpc, request, told, others, selection, attributes, resource)
+        return cls(verb, path, rpc, request, told, others, selection, attributes, resource, nothing)
 
     @cached_property
     def paths(self) -> Mapping[str, Schema]:
@@ -233,7 +236,12 @@ class _Serving:
         """The answer. Raises Refused for a wrong request, as the RPC, and as `Gathering.page`."""
         loop, seconds = asyncio.get_running_loop(), _DEADLINE + self._wait
         ends = loop.time() + seconds
-        response = await self._called(seconds, self._read)
+        try:
+            response = await self._called(seconds, self._read)
+        except Refused as refused:
+            if self._asked is None or refused.reason not in self._route.nothing:
+                raise
+            return _written(_part_of_list(self._asked, Listed("", (), "", 0)))
         asked = cast("Asked", self._asked)
         told = _answered(self._route, lambda: self._route.answer(asked, response))
         if not isinstance(told, Listed):

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2 import Customer
 from gateway.api.region.v1.listener_service_pb2 import EventKind, ListenerResource
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Api, Asked, Route
@@ -93,6 +94,7 @@ def _api(root: str, hub: Sequence[Route]) -> Api:
                 [f"{_SERVICE}/ListCustomers"],
                 resource=customer,
                 selection=Selection("engagedParty.id,id", {version.line_filter: ()}, is_counted=True),
+                nothing=(Reason.REASON_CUSTOMER_NOT_FOUND,),
             ),
             Route.of(
                 "POST",

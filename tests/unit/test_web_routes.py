@@ -29,6 +29,7 @@ from gateway.web.selecting import (
     within,
     words_of,
 )
+from region_node.open_api.customer_management import CUSTOMER_MANAGEMENT
 from region_node.open_api.product_ordering import PRODUCT_ORDERING
 
 WORDS = words_of(OrderState.DESCRIPTOR)
@@ -86,6 +87,24 @@ def test_an_answer_that_cannot_be_told_is_a_numbered_defect_in_the_form_of_tm_fo
 
     status, body = asyncio.run(answered(Route("GET", "/broken", "/S/M", lambda _: Empty(), broken), Calls()))
     assert (status, body["code"], body["@type"]) == (500, "INTERNAL", "Error")
+
+
+def test_a_list_by_the_number_of_nobody_is_empty_and_nobody_is_found_by_an_id() -> None:
+    class Nobody(Calls):
+        async def call(self, path: str, arrival: Arrival) -> Message:
+            await super().call(path, arrival)
+            raise Refused(Reason.REASON_CUSTOMER_NOT_FOUND)
+
+    async def asked(path: str) -> tuple[int, object, str | None]:
+        served = application(CUSTOMER_MANAGEMENT, Nobody(), lambda _: {})
+        async with TestClient(TestServer(served)) as client, client.get(path) as told:
+            return told.status, await told.json(), told.headers.get("X-Total-Count")
+
+    by_number = "/customer?contactMedium.characteristic.phoneNumber=13800138000"
+    for path in (by_number, f"{by_number}&name=Wang"):
+        assert asyncio.run(asked(path)) == (200, [], "0")
+    status, _, _ = asyncio.run(asked("/customer/line-1"))
+    assert status == 404
 
 
 @pytest.mark.parametrize("said", ["", ",", " ", " , "])
