@@ -9,7 +9,7 @@ from gateway.api.coordinator.v1 import enrolment_service_pb2 as contract
 from gateway.api.coordinator.v1.enrolment_service_pb2 import Enrolment, EnrolmentState
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.rpc.pages import dated_key
 from gateway.security.enrolling import SECRET_BYTES, RequestedKeys, enrolment_id
 from gateway.security.identity import Identity
@@ -69,15 +69,15 @@ def invited(
     try:
         _ = _node(request.region, federation)
     except ValueError as error:
-        raise _invalid("region", str(error)) from None
+        raise invalid("region", str(error), "不是区域名称") from None
     if len(request.token_hash) != _HASH_BYTES:
-        raise _invalid("token_hash", f"it does not have {_HASH_BYTES} bytes")
+        raise invalid("token_hash", f"it does not have {_HASH_BYTES} bytes", f"须为{_HASH_BYTES}字节")
     if not 1 <= request.hours <= MOST_HOURS:
-        raise _invalid("hours", f"it is not 1 to {MOST_HOURS}")
+        raise invalid("hours", f"it is not 1 to {MOST_HOURS}", f"须为1至{MOST_HOURS}")
     if before is not None:
         if (before.token_hash, before.region, before.invited_by) == (request.token_hash, request.region, actor):
             return None
-        raise _invalid("token_hash", "it was used before")
+        raise invalid("token_hash", "it was used before", "此前已使用")
     return Enrolment(
         id=enrolment_id(request.token_hash),
         region=request.region,
@@ -163,7 +163,7 @@ def rejected(
     Raises Refused with REQUEST_INVALID, ENROLMENT_NOT_FOUND or ENROLMENT_NOT_WAITING.
     """
     if len(request.note) > _NOTE_CHARACTERS:
-        raise _invalid("note", f"it has more than {_NOTE_CHARACTERS} characters")
+        raise invalid("note", f"it has more than {_NOTE_CHARACTERS} characters", f"超过{_NOTE_CHARACTERS}个字符")
     before = _found(before, request.enrolment_id)
     if before.state == REJECTED:
         return None
@@ -209,7 +209,3 @@ def _copy(enrolment: Enrolment) -> Enrolment:
     copied = Enrolment()
     copied.CopyFrom(enrolment)
     return copied
-
-
-def _invalid(field: str, problem: str) -> Refused:
-    return Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)

@@ -19,7 +19,7 @@ from gateway.api.federation.v1.network_pb2 import Link, Network
 from gateway.api.region.v1.measurement_service_pb2 import ReportLinksRequest, ReportLinksResponse
 from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, unknown
+from gateway.errors import Refused, invalid, unknown
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.network_rules import network_problems
 
@@ -52,7 +52,7 @@ class PathService(PathServiceServicer):
         network = self._configuration().network
         start, end = _site(network, request.start), _site(network, request.end)
         if start == end:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="end", problem="is the start, too")
+            raise invalid("end", "is the start, too", "与起点相同")
         asked = await self._asked(request.basis)
         # In a thread: in a large network it takes longer than envelopes may wait.
         found = await asyncio.to_thread(pair_of, start, end, asked.basis)
@@ -125,8 +125,7 @@ def _after(configuration: Configuration, changes: Sequence[Link]) -> Network | N
     if not changes:
         return None
     if len(changes) > _MOST_CHANGES:
-        problem = f"more than {_MOST_CHANGES} links"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="basis.changed_links", problem=problem)
+        raise invalid("basis.changed_links", f"more than {_MOST_CHANGES} links", f"链路超过{_MOST_CHANGES}条")
     after = upgraded(configuration.network, changes)
     currencies = {region.id: region.currency for region in configuration.regions}
     for problem in network_problems(after, currencies):

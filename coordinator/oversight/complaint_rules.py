@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from coordinator.oversight.rules import best_told
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import invalid
 
 
 def first_contact(ticket_id: str) -> str:
     """The origin region, with which a ticket id begins. Raises Refused with REQUEST_INVALID."""
     parts = ticket_id.split("/")
     if len(parts) < 2 or not all(parts):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="ticket_id", problem="not a region, a slash and a number")
+        raise invalid("ticket_id", "not a region, a slash and a number", "须为<区域>/<编号>")
     return parts[0]
 
 

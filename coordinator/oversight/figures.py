@@ -15,9 +15,8 @@ from gateway.api.region.v1.complaint_oversight_service_pb2 import (
     CountComplaintsResponse,
     FormerComplaints,
 )
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.errors import Refused
+from gateway.errors import invalid
 from gateway.values.percentiles import percentile
 
 REGION = ComplaintDimension.COMPLAINT_DIMENSION_REGION
@@ -53,15 +52,11 @@ class _Group:
 
 def require_groupings(groupings: Sequence[ComplaintGrouping]) -> None:
     """Raises Refused with REQUEST_INVALID for none or too many, and for dimensions that are unknown or named twice."""
-    problem = ""
     if not 1 <= len(groupings) <= MOST_GROUPINGS:
-        problem = f"not 1 to {MOST_GROUPINGS}"
-    for grouping in groupings:
-        known = set(ComplaintDimension.values()) - {0}
-        if len(set(grouping.by)) != len(grouping.by) or not set(grouping.by) <= known:
-            problem = "names a dimension twice, or one that there is not"
-    if problem:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="groupings", problem=problem)
+        raise invalid("groupings", f"not 1 to {MOST_GROUPINGS}", f"须为1至{MOST_GROUPINGS}项")
+    known = set(ComplaintDimension.values()) - {0}
+    if any(len(set(each.by)) != len(each.by) or not set(each.by) <= known for each in groupings):
+        raise invalid("groupings", "names a dimension twice, or one that there is not", "维度重复，或没有此维度")
 
 
 def former_counts(regions: Iterable[str], told: Iterable[Iterable[FormerMonth]]) -> Counts:

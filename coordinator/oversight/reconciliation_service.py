@@ -12,7 +12,7 @@ from gateway.api.region.v1 import reconciliation_service_pb2 as region_contract
 from gateway.api.region.v1.reconciliation_pb2 import ReconciledDay
 from gateway.api.region.v1.reconciliation_service_pb2_grpc import ReconciliationServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.rpc.pages import LARGEST_PAGE_SIZE
 
 _MOST_PAGES = 256  # of one region: the days of years with all others
@@ -31,7 +31,7 @@ class ReconciliationOversightService(ReconciliationOversightServiceServicer):
     ) -> contract.ReportReconciliationResponse:
         """See the contract."""
         if not request.from_day:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="from_day", problem="not set")
+            raise invalid("from_day", "not set", "未填写")
 
         async def ask(channel: grpc.aio.Channel, seconds: float) -> Sequence[ReconciledDay]:
             return await reconciled_days(channel, request.from_day, seconds)

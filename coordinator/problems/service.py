@@ -22,7 +22,7 @@ from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentReport, NetworkEvent, Problem
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.process import failpoints
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import decode_token, first_page, key_number, page_after, page_size
@@ -151,7 +151,7 @@ class ProblemService(ProblemServiceServicer):
     ) -> contract.RecordReportResponse:
         """See the contract."""
         if not request.kind:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="kind", problem="is missing")
+            raise invalid("kind", "is missing", "缺失")
         actor, grade = current_call().identity.path, self._grade()
         made = AccidentReport(kind=request.kind, make_time=to_timestamp(self._ports.clock.now()), administrator=actor)
 

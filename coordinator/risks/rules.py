@@ -12,7 +12,7 @@ from gateway.api.coordinator.v1 import risk_service_pb2 as contract
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskAct, RiskEntry, RiskPlans, RiskState
 from gateway.api.federation.v1.risk_pb2 import RiskBand, RiskRules, RiskSignal, RiskSource
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.risk_rules import GRADES
 from gateway.time.clock import EPOCH, from_timestamp, to_timestamp
 
@@ -164,7 +164,9 @@ def added_id(request: contract.AddRiskRequest) -> str:
 def require_added(request: contract.AddRiskRequest) -> None:
     """Raises Refused with REQUEST_INVALID for an impossible request."""
     if not _REQUEST_ID.fullmatch(request.request_id):
-        raise _invalid("request_id", "not 1 to 64 characters of [A-Za-z0-9._-]")
+        raise invalid(
+            "request_id", "not 1 to 64 characters of [A-Za-z0-9._-]", "须为1至64个字符，限A-Z、a-z、0-9、.、_、-"
+        )
     _require_text("title", request.title, _TITLE_LIMIT, is_required=True)
     _require_grades(request)
 
@@ -177,14 +179,14 @@ def require_change(request: contract.ChangeRiskRequest, now: datetime) -> None:
         case "plan":
             _require_text("plan.plan", request.plan.plan, _TEXT_LIMIT, is_required=bool(request.plan.plan))
             if bool(request.plan.plan) != request.plan.HasField("due_time"):
-                raise _invalid("plan.due_time", "a plan has one, and no accepted risk")
+                raise invalid("plan.due_time", "a plan has one, and no accepted risk", "计划必填，接受风险时不填")
             if request.plan.plan:
                 _require_time("plan.due_time", from_timestamp(request.plan.due_time), now)
         case "review":
             if request.review.HasField("next_due_time"):
                 _require_time("review.next_due_time", from_timestamp(request.review.next_due_time), now)
         case None:
-            raise _invalid("change", "is missing")
+            raise invalid("change", "is missing", "缺失")
     is_required = not (request.HasField("plan") and request.plan.plan)
     _require_text("note", request.note, _TEXT_LIMIT, is_required=is_required)
 
@@ -347,18 +349,14 @@ def _copy(risk: Risk) -> Risk:
 def _require_grades(asked: contract.AddRiskRequest | contract.RiskAssessment) -> None:
     for field, grade in (("likelihood", asked.likelihood), ("impact", asked.impact)):
         if not 1 <= grade <= GRADES:
-            raise _invalid(field, f"not 1 to {GRADES}")
+            raise invalid(field, f"not 1 to {GRADES}", f"须为1至{GRADES}")
 
 
 def _require_time(field: str, asked: datetime, now: datetime) -> None:
     if not now < asked <= now + _LONGEST:
-        raise _invalid(field, f"not within {_LONGEST.days} days from now")
+        raise invalid(field, f"not within {_LONGEST.days} days from now", f"须在今后{_LONGEST.days}天内")
 
 
 def _require_text(field: str, text: str, limit: int, *, is_required: bool = False) -> None:
     if len(text) > limit or (is_required and not text.strip()):
-        raise _invalid(field, f"not {int(is_required)} to {limit} characters")
-
-
-def _invalid(field: str, problem: str) -> Refused:
-    return Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
+        raise invalid(field, f"not {int(is_required)} to {limit} characters", f"须为{int(is_required)}至{limit}个字符")

@@ -21,7 +21,7 @@ from gateway.api.federation.v1.federation_pb2 import Member, MemberProcess, Proc
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import incarnations
 from gateway.auditing.walking import LARGEST_SEQUENCE
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.rpc.calls import current_call
 from gateway.time.clock import to_timestamp
 
@@ -236,8 +236,9 @@ def _line(field: str, text: str) -> str:
     """The text of a field without the spaces around it. Raises Refused for anything but one line."""
     line = text.strip()
     if not 1 <= len(line) <= NOTE_LENGTH or not line.isprintable():
-        problem = f"must be one line of 1 to {NOTE_LENGTH} characters"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
+        raise invalid(
+            field, f"must be one line of 1 to {NOTE_LENGTH} characters", f"须为1至{NOTE_LENGTH}个字符的一行文字"
+        )
     return line
 
 
