@@ -101,7 +101,7 @@ async def test_a_customer_whom_nobody_may_read_is_not_shown_by_creating_the_same
 
 
 async def test_a_customer_is_found_by_number_read_by_the_id_of_the_line_and_changed(
-    web: WebCaller, guangdong: Counter
+    federation: Federation, web: WebCaller, guangdong: Counter
 ) -> None:
     number = await guangdong.new_customer()
     customer = await guangdong.read(number)
@@ -109,6 +109,9 @@ async def test_a_customer_is_found_by_number_read_by_the_id_of_the_line_and_chan
         await web.ask("GET", f"{CUSTOMERS}?contactMedium.characteristic.phoneNumber={quote(number)}&limit=1")
     ).bodies
     assert (found["id"], found["name"]) == (customer.product.id, customer.name)
+    for nobody in (federation.next_number("guangdong"), federation.next_number("sichuan")):
+        none = await web.ask("GET", f"{CUSTOMERS}?contactMedium.characteristic.phoneNumber={quote(nobody)}")
+        assert (none.status, none.bodies) == (HTTPStatus.OK, [])
     place = below(CUSTOMERS, customer.product.id)
     read = await web.ask("GET", place)
     assert (read.status, read.body, found["href"]) == (HTTPStatus.OK, found, place)
