@@ -69,7 +69,7 @@ def invited(
     try:
         _ = _node(request.region, federation)
     except ValueError as error:
-        raise invalid("region", str(error), "不是区域名称") from None
+        raise invalid("region", str(error), "不是地区名称") from None
     if len(request.token_hash) != _HASH_BYTES:
         raise invalid("token_hash", f"it does not have {_HASH_BYTES} bytes", f"须为{_HASH_BYTES}字节")
     if not 1 <= request.hours <= MOST_HOURS:

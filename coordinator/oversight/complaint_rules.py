@@ -11,7 +11,7 @@ def first_contact(ticket_id: str) -> str:
     """The origin region, with which a ticket id begins. Raises Refused with REQUEST_INVALID."""
     parts = ticket_id.split("/")
     if len(parts) < 2 or not all(parts):
-        raise invalid("ticket_id", "not a region, a slash and a number", "须为<区域>/<编号>")
+        raise invalid("ticket_id", "not a region, a slash and a number", "须为<地区>/<编号>")
     return parts[0]
 
 

@@ -71,7 +71,7 @@ class ReconciliationService(ReconciliationServiceServicer):
         calling, node = audited_call(Requester(), self._clock), self._context.node
         day = days.parsed_day(request.day)
         if request.region == node.region:
-            raise invalid("region", "it is this region", "为本区域")
+            raise invalid("region", "it is this region", "为本地区")
         node.federation.region(request.region)
 
         def compare(tx: Transaction) -> None:

@@ -132,7 +132,7 @@ class SettlementService(SettlementServiceServicer):
         """Raises Refused with REQUEST_INVALID, or REGION_UNKNOWN."""
         require_month("month", month)
         if region == self._settlement.node.region:
-            raise invalid("region", "it is this region", "为本区域")
+            raise invalid("region", "it is this region", "为本地区")
         self._settlement.node.federation.region(region)
 
     def _known(self, tx: Transaction, statement_id: str) -> SettlementStatement:

@@ -14,7 +14,7 @@ from region_node.node.context import RegionContext
 def require_item(complaint: Complaint) -> None:
     """Raises Refused for a message of a case to a complaint that is, or was, no work item."""
     if not complaint.case_id and not complaint.HasField("returned"):
-        raise invalid("command", "is for work items of a case", "仅限联合工单的工作项")
+        raise invalid("command", "is for work items of a case", "仅限案件的工作项")
 
 
 def require_no_money(complaint: Complaint, resolution: Resolution) -> None:
@@ -43,7 +43,7 @@ def _keep_attachment(complaint: Complaint, attachment: ComplaintAttachment, now:
     """Stores the description of a case's attachment, whose content readers get through the lead region."""
     rules.require_file_name("attachment.name", attachment.name)
     if not attachment.region or not attachment.id.startswith(f"{attachment.region}/"):
-        raise invalid("attachment.id", "not one of its region", "不是其区域的附件")
+        raise invalid("attachment.id", "not one of its region", "不是其所属地区的附件")
     if attachment.id not in {each.id for each in complaint.attachments}:
         rules.hear(complaint, attachment.region, now)
         complaint.attachments.append(attachment)

@@ -267,7 +267,7 @@ def require_attachable(complaint: Complaint) -> None:
 def require_ticket_id(ticket_id: str) -> None:
     """Raises Refused with REQUEST_INVALID for a malformed ticket id, which must not enter the audit chain."""
     if not _TICKET_ID.fullmatch(ticket_id):
-        raise invalid("ticket_id", "not <region>/<day>-<number>", "须为<区域>/<日期>-<编号>")
+        raise invalid("ticket_id", "not <region>/<day>-<number>", "须为<地区>/<日期>-<编号>")
 
 
 def require_file_name(field: str, name: str) -> None:
@@ -293,7 +293,7 @@ def attach(complaint: Complaint, attachment: ComplaintAttachment, region: str, n
     require_file_name("attachment.name", attachment.name)
     known = {each.id for each in complaint.attachments}
     if attachment.region != region or not attachment.id.startswith(f"{region}/") or attachment.id in known:
-        raise invalid("attachment.id", "not a new one of its region", "不是其区域的新附件")
+        raise invalid("attachment.id", "not a new one of its region", "不是其所属地区的新附件")
     hear(complaint, region, now)
     complaint.attachments.add().CopyFrom(attachment)
 

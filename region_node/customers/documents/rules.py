@@ -83,7 +83,7 @@ def require_chunk(chunk: DocumentChunk) -> None:
 def require_document_id(document_id: str, *, field: str = "document_id") -> None:
     """Raises Refused for a malformed document id."""
     if not _REGISTER_ID.fullmatch(document_id):
-        raise invalid(field, "not <region>/<operator>/<request id>", "须为<区域>/<系统>/<请求编号>")
+        raise invalid(field, "not <region>/<operator>/<request id>", "须为<地区>/<系统>/<请求编号>")
 
 
 def require_content(code: str, upload: DocumentUpload | AttachmentUpload, head: bytes, sha256: bytes) -> None:

@@ -167,7 +167,7 @@ def _fits(decided: Decided, asked: api.WithdrawConsentRequest | api.ConfirmConse
 def _decided(context: RegionContext, asked: api.GiveConsentRequest, purpose: Purpose, call: Call) -> Decided:
     """The decision, checked. Nothing here depends on whether the number is anybody's."""
     if context.federation.region(asked.reader).id == context.region:
-        raise invalid("reader", "it is the home region, which needs no consent", "为归属区域，无需授权")
+        raise invalid("reader", "it is the home region, which needs no consent", "为归属地区，无需授权")
     fields = frozenset(asked_fields(purpose, asked.fields))
     start, end = _instant(asked, "start_time"), _instant(asked, "end_time")
     granted = asked.decision == _GRANTED
@@ -200,7 +200,7 @@ def _waiting(context: RegionContext, decided: Decided, asked: api.GiveConsentReq
     if decided.end is not None and decided.end <= start:
         effective = time_in(ZoneInfo(context.time_zone), start)
         problem = f"not after {effective}, when a paper of another region takes effect"
-        raise invalid("end_time", problem, f"须晚于{effective}，即其他区域材料的生效时间")
+        raise invalid("end_time", problem, f"须晚于{effective}，即其他地区材料的生效时间")
     return replace(decided, start=start, attested=decided.start)
 
 

@@ -77,7 +77,7 @@ def _require_reference(asked: api.ReadSharedCustomerRequest) -> None:
             "reference", "not a file number such as 粤公网查〔2026〕17号", "须为文号，例如粤公网查〔2026〕17号"
         )
     if asked.reference and asked.legal_basis != LegalBasis.LEGAL_BASIS_LEGAL_DUTY:
-        raise invalid("reference", "only for a legal duty", "仅限依法履职")
+        raise invalid("reference", "only for a legal duty", "仅限履行法定职责")
 
 
 def _require_approver(asked: api.ReadSharedCustomerRequest) -> None:
@@ -85,7 +85,7 @@ def _require_approver(asked: api.ReadSharedCustomerRequest) -> None:
     if asked.legal_basis != LegalBasis.LEGAL_BASIS_LEGAL_DUTY:
         for field in ("approver_staff_id", "statement", "approver_statement"):
             if getattr(asked, field):
-                raise invalid(field, "only for a legal duty", "仅限依法履职")
+                raise invalid(field, "only for a legal duty", "仅限履行法定职责")
     if not asked.approver_staff_id:
         return
     require_name("approver_staff_id", asked.approver_staff_id)

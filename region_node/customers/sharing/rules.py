@@ -147,7 +147,7 @@ def asked_fields(purpose: Purpose, fields: Sequence[Field]) -> list[Field]:
         raise invalid(
             "fields",
             f"{name} is not among those that the purpose {purpose.name} may see",
-            f"{name}不在用途{purpose.name}可查看的范围内",
+            f"{name}不在目的{purpose.name}可查看的范围内",
         )
     return [each for each in purpose.fields if not fields or each in fields]
 
@@ -165,7 +165,7 @@ def require_basis(purpose: Purpose, legal_basis: LegalBasis.ValueType, order_id:
     if legal_basis == LegalBasis.LEGAL_BASIS_CONTRACT_NECESSITY and not order_id:
         raise invalid("order_id", "not set, and the basis is an order", "未填写，而依据为订单")
     if legal_basis == LegalBasis.LEGAL_BASIS_LEGAL_DUTY and not reference.strip():
-        raise invalid("reference", "not set, and the basis is a duty", "未填写，而依据为依法履职")
+        raise invalid("reference", "not set, and the basis is a duty", "未填写，而依据为履行法定职责")
 
 
 def require_method(purpose: Purpose, method: ConsentMethod.ValueType) -> None:
@@ -197,7 +197,7 @@ def grant_period(
         raise invalid(
             "end_time",
             f"more than {longest.days} days after the start, the longest for this purpose",
-            f"距开始超过{longest.days}天，即该用途的最长期限",
+            f"距开始超过{longest.days}天，即该目的的最长期限",
         )
     return begins, ends
 

@@ -217,7 +217,7 @@ def require_plausible(network: NetworkRegistry, outage: ServiceOutage) -> None:
 def require_told(outage: ServiceOutage | PartOutage) -> None:
     """Raises Refused unless it has a source of its region, a version, and a time with an end."""
     if not outage.source.startswith(f"{outage.region}/") or not 0 < outage.version <= _LARGEST_VERSION:
-        raise invalid("source", "not of the region, or no version", "不属于该区域，或没有版本")
+        raise invalid("source", "not of the region, or no version", "不属于该地区，或没有版本")
     span = span_of(outage)
     if not span.start < span.end <= span.start + LONGEST // timedelta(microseconds=1):
         raise invalid(

@@ -130,9 +130,9 @@ def believed_parts(tx: Transaction, network: NetworkRegistry, outage: PartOutage
         if each in known:
             raise Refused(Reason.REASON_NETWORK_NOT_OF_REGION, part=each)
     if not own.sites and not own.links:
-        raise invalid("links", "names no part that is known", "其中没有已知的部分")
+        raise invalid("links", "names no part that is known", "其中没有已知的站点或链路")
     if outage.cause not in OF_A_SERVICE:
-        raise invalid("cause", "not of a part", "不是部分的原因")
+        raise invalid("cause", "not of a part", "不是站点或链路的原因")
     return own
 
 

@@ -168,7 +168,7 @@ def _reach(step: Step) -> None:
     if milestone not in RepairMilestone.values() or not milestone:
         raise invalid("reach.milestone", "not set", "未填写")
     if len(known) >= _MOST_STEPS:
-        raise invalid("reach", f"more than {_MOST_STEPS} milestones", f"进展节点超过{_MOST_STEPS}个")
+        raise invalid("reach", f"more than {_MOST_STEPS} milestones", f"里程碑超过{_MOST_STEPS}个")
     known.add(milestone=milestone, time=to_timestamp(step.now), author=step.author)
 
 

@@ -79,7 +79,7 @@ def require_spare(context: RegionContext, spare: Spare) -> None:
     if spare.count > HIGHEST_COUNT:
         raise invalid("spare.count", f"more than {HIGHEST_COUNT}", f"超过{HIGHEST_COUNT}")
     if context.federation.network.site(spare.site).region != context.region:
-        raise invalid("spare.site", "of another region", "属于其他区域")
+        raise invalid("spare.site", "of another region", "属于其他地区")
 
 
 def keep_expert(tx: Transaction, expert: Expert, now: datetime) -> None:

@@ -31,7 +31,7 @@ def require_resource(context: RegionContext, resource: SharedResource) -> None:
     if not 1 <= resource.quantity <= HIGHEST_COUNT:
         raise invalid("resource.quantity", f"not 1 to {HIGHEST_COUNT}", f"须为1至{HIGHEST_COUNT}")
     if context.federation.network.site(resource.site).region != context.region:
-        raise invalid("resource.site", "of another region", "属于其他区域")
+        raise invalid("resource.site", "of another region", "属于其他地区")
     start, end = (_instant(each) for each in (resource.start_time, resource.end_time))
     if end and start >= end:
         raise invalid("resource.end_time", "not behind the start", "须晚于开始时间")
