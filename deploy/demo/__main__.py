@@ -3,14 +3,12 @@
 import argparse
 import asyncio
 import os
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from types import FrameType
 
 from deploy.demo import (
     away,
@@ -32,7 +30,7 @@ from deploy.demo.stage import Stage
 from deploy.demo.world import REGIONS, World
 from deploy.local import directory
 from deploy.local.federation import PROVIDED, LocalFederation
-from deploy.local.process import ProcessFailed
+from deploy.local.process import ProcessFailed, interrupted_once
 from deploy.local.profiles import EMBEDDED, PROFILES, Profile
 
 DIRECTORY = Path(__file__).parents[2] / "build" / "demo"
@@ -66,13 +64,13 @@ def main() -> int:
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # the story is in two languages, whatever the locale
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        directory.prepare(options.directory)
-    except directory.NotAFederation as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return _run(options.directory, PROFILES[options.profile], keep=options.keep)
+    with interrupted_once():
+        try:
+            directory.prepare(options.directory)
+        except directory.NotAFederation as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+        return _run(options.directory, PROFILES[options.profile], keep=options.keep)
 
 
 def _options() -> argparse.Namespace:
@@ -151,10 +149,6 @@ def _stop(federation: LocalFederation) -> None:
         federation.kill()
         raise
     directory.forget_processes(federation)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -8,14 +8,12 @@ import argparse
 import http.client
 import json
 import secrets
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from email.message import Message
 from http.cookies import SimpleCookie
 from pathlib import Path
-from types import FrameType
 from urllib.parse import parse_qsl, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from deploy.local.federation import LocalFederation, Replica
 from deploy.local.identity_provider import Answer, IdentityProvider
 from deploy.local.ports import HeldPort
-from deploy.local.process import LocalProcess
+from deploy.local.process import LocalProcess, interrupted_once
 from deploy.local.programs import beside
 from deploy.local.settings_files import Value
 from gateway.process.files import replace_file
@@ -132,18 +130,14 @@ def main() -> int:
     options = parser.parse_args()
     key = load_pem_private_key((options.directory / _KEY).read_bytes(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
-    signal.signal(signal.SIGTERM, _interrupt)
     server = LinkProvider(options.directory, key).server(options.port)
-    options.port_file.write_text(f"{options.port}", "ascii")
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        server.server_close()
+    with interrupted_once():
+        options.port_file.write_text(f"{options.port}", "ascii")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            server.server_close()
     return 0
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -2,12 +2,10 @@
 
 import argparse
 import shlex
-import signal
 import sys
 import time
 from io import TextIOWrapper
 from pathlib import Path
-from types import FrameType
 
 from rich import box
 from rich.console import Console
@@ -16,7 +14,7 @@ from rich.text import Text
 
 from deploy.local import directory
 from deploy.local.federation import FEDERATION, OPERATOR, PROVIDED, LocalFederation
-from deploy.local.process import ProcessFailed
+from deploy.local.process import ProcessFailed, interrupted_once
 from deploy.local.profiles import EMBEDDED, PROFILES
 
 REGIONS = ("guangdong", "sichuan", "henan")
@@ -32,17 +30,16 @@ def main() -> int:
     options = _options()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", line_buffering=True)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
-    try:
-        directory.require_none_runs(options.directory)
-        directory.prepare(options.directory)
-    except (directory.NotAFederation, directory.RunsAlready) as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except KeyboardInterrupt:
-        return 0
-    return _run(LocalFederation(options.directory, REGIONS, PROFILES[options.profile], provided=PROVIDED))
+    with interrupted_once():
+        try:
+            directory.require_none_runs(options.directory)
+            directory.prepare(options.directory)
+        except (directory.NotAFederation, directory.RunsAlready) as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+        except KeyboardInterrupt:
+            return 0
+        return _run(LocalFederation(options.directory, REGIONS, PROFILES[options.profile], provided=PROVIDED))
 
 
 def _options() -> argparse.Namespace:
@@ -134,13 +131,6 @@ def _list_line(coordinator: str, federation: LocalFederation) -> str:
 def _command(program: str, *arguments: str) -> str:
     """A line to copy: with the program of this environment, wherever one is."""
     return shlex.join([str(Path(sys.executable).parent / program), *arguments])
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    # Once is enough: a second one would break off the stopping.
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

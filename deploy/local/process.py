@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import IO, Protocol
 
 START_SECONDS = 120.0  # a cold start takes a few seconds, a database after a kill on a busy disk a minute
 STOP_SECONDS = 30.0  # as supervisors wait; a process ends by itself before
 _WORK_SECONDS = 120.0  # for a program that ends by itself, on a busy machine
 HALTED = "T"
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _LOOK = 0.02  # seconds between checks of a condition
 
 
@@ -155,22 +157,45 @@ class ChildProcess:
 
 
 @contextlib.contextmanager
+def interrupted_once() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt in the block, as Ctrl-C does, so that the block ends what it has started.
+
+    A second signal would break that off, and is ignored.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in _ENDING:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    with _received_by(interrupt):
+        yield
+
+
+@contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Signals that are to end this process wait until the block is left."""
+    waiting: list[int] = []
+    try:
+        with _received_by(lambda number, _: waiting.append(number)):
+            yield
+    finally:
+        for received in waiting:
+            signal.raise_signal(received)
+
+
+@contextlib.contextmanager
+def _received_by(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """A handler receives the signals that are to end this process, until the block is left."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread is ever interrupted
         return
-    waiting: list[int] = []
-    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    former = {number: signal.signal(number, handler) for number in _ENDING}
     try:
-        for number in former:
-            signal.signal(number, lambda number, _: waiting.append(number))
         yield
     finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
-        for received in waiting:
-            signal.raise_signal(received)
+        for number, before in former.items():
+            signal.signal(number, before)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from deploy.local.process import ProcessFailed
+from deploy.local.process import ProcessFailed, interrupted_once
 from deploy.local.stores import require_installed
 from tests.bench.machine import sync_seconds
 from tests.bench.processor_time import other_processors
@@ -90,13 +90,17 @@ def ready(needs: Needs) -> float:
 
 @contextmanager
 def working_directory(place: Path, prefix: str) -> Iterator[Path]:
-    """A new directory in a place, which is made where it is missing; removed with all its files at the end."""
+    """A new directory in a place, which is made where it is missing; removed with all its files at the end.
+
+    Also where this process is terminated: what was started in the directory ends first.
+    """
     place.mkdir(parents=True, exist_ok=True)
-    directory = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=place))
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory)
+    with interrupted_once():
+        directory = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=place))
+        try:
+            yield directory
+        finally:
+            shutil.rmtree(directory)
 
 
 def changes(tree: Path) -> str:

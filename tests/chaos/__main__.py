@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from deploy.local.process import interrupted_once
 from deploy.local.profiles import Engine
 from tests.chaos.report import plain, tables
 from tests.chaos.run import Chaos
@@ -37,6 +38,7 @@ def main(minutes: float, seed: int | None, engine: str, *, as_json: bool, keep: 
         console.width = _WIDTH
     chosen = random.randrange(_SEEDS) if seed is None else seed
     with ExitStack() as stack:
+        stack.enter_context(interrupted_once())
         directory = Path(tempfile.mkdtemp(prefix="chaos-", dir=BUILD))
         if not keep:
             stack.callback(shutil.rmtree, directory)

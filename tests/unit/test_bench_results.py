@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -180,3 +181,21 @@ def test_each_part_stands_in_the_file_once_it_is_added(tmp_path: Path) -> None:
         assert (kept["conditions"], kept["complete"]) == ({"rounds": 1}, False)
     results.finish()
     assert json.loads(output.read_text("utf-8"))["complete"] is True
+
+
+def test_a_bench_that_is_terminated_ends_all_that_it_has_begun_whatever_signal_follows(tmp_path: Path) -> None:
+    former = signal.getsignal(signal.SIGTERM)
+
+    def run() -> None:
+        with requirements.working_directory(tmp_path, "bench") as directory:
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                signal.raise_signal(signal.SIGTERM)
+                signal.raise_signal(signal.SIGINT)
+                (directory / "ended").touch()
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is former
