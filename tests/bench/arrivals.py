@@ -12,10 +12,10 @@ import random
 import secrets
 import sys
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,8 +36,8 @@ LINES = 20_480
 """Lines of which each waiting order has one of its own."""
 _CONNECTIONS = 4  # of one client: each carries as many calls as a server serves a caller
 
-Submit = Callable[[], Awaitable[bool]]
-"""Sends an order; whether it was completed, and not refused for want of room."""
+Submit = Callable[[], Awaitable[str]]
+"""Sends an order. Empty where it was taken; else the name of the reason, or of the code of gRPC, for want of room."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Outcome:
     """Of those completed, from their intended starts."""
     refusals: Sequence[float]
     """Of those refused, from their sending: a refusal is not to wait behind the work of others."""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """How many were refused, by the reason."""
 
     @property
     def refused(self) -> int:
@@ -69,7 +71,7 @@ class Arrivals:
         run = secrets.token_hex(4)
         self._ids = (f"{run}-{number}" for number in itertools.count())
 
-    async def submit(self) -> bool:
+    async def submit(self) -> str:
         """See Submit. Raises LinesExhausted, and AioRpcError for other refusals than those for want of room."""
         if not self._free:
             raise LinesExhausted(f"{LINES} orders wait: the rate is too high for so many seconds")
@@ -80,16 +82,17 @@ class Arrivals:
             failure = failure_of(error)
             if isinstance(failure, Unanswered):
                 if failure.refused is None and failure.code() is grpc.StatusCode.UNAVAILABLE:
-                    return False  # by gRPC itself: too many streams; whether the order was taken is not known
+                    # By gRPC itself: too many streams. Whether the order was taken is not known.
+                    return failure.code().name
                 raise
             if failure.reason not in REFUSED_FOR_LOAD:
                 raise
             self._free.append(line)
-            return False
+            return failure.name
         if answer.order.state == OrderState.ORDER_STATE_COMPLETED:
             line.suspended = not line.suspended
             self._free.append(line)
-        return True  # the line of an order that still waits is not used again
+        return ""  # the line of an order that still waits is not used again
 
 
 def starts(rate: float, seconds: float, source: random.Random) -> Iterator[float]:
@@ -104,21 +107,23 @@ async def offer(intended: Sequence[float], submit: Submit) -> Outcome:
     """Sends an order at each intended start, or as soon after it as it can."""
     latencies: list[float] = []
     refusals: list[float] = []
+    reasons: Counter[str] = Counter()
     begun = time.perf_counter()
 
     async def send(start: float) -> None:
         sent = time.perf_counter()
-        if await submit():
-            latencies.append(time.perf_counter() - begun - start)
-        else:
+        if reason := await submit():
             refusals.append(time.perf_counter() - sent)
+            reasons[reason] += 1
+        else:
+            latencies.append(time.perf_counter() - begun - start)
 
     async with asyncio.TaskGroup() as group:
         for start in intended:
             # Where it is behind, it still lets others go on.
             await asyncio.sleep(max(0.0, begun + start - time.perf_counter()))
             group.create_task(send(start))
-    return Outcome(latencies, refusals)
+    return Outcome(latencies, refusals, dict(reasons))
 
 
 class ArrivalsClient(ClientProcess):

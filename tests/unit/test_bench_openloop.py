@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,17 +47,17 @@ def test_the_distances_of_starts_vary_as_those_of_a_poisson_process() -> None:
     assert variance == pytest.approx(mean**2, rel=0.1)
 
 
-def submitting(*answers: bool) -> Callable[[], Awaitable[bool]]:
+def submitting(*answers: str) -> Callable[[], Awaitable[str]]:
     waiting = iter(answers)
 
-    async def submit() -> bool:
+    async def submit() -> str:
         return next(waiting)
 
     return submit
 
 
 def test_a_latency_counts_from_the_intended_start_and_not_from_when_the_order_was_sent() -> None:
-    late = asyncio.run(offer([-5.0, -3.0], submitting(True, True)))
+    late = asyncio.run(offer([-5.0, -3.0], submitting("", "")))
     assert (late.latencies[0] >= 5, late.latencies[1] >= 3, late.refused) == (True, True, 0), "both were sent late"
 
 
@@ -65,12 +66,12 @@ def test_orders_are_sent_whether_or_not_those_before_them_are_done() -> None:
         sent: list[None] = []
         all_sent = asyncio.Event()
 
-        async def submit() -> bool:
+        async def submit() -> str:
             sent.append(None)
             if len(sent) == 3:
                 all_sent.set()
             await all_sent.wait()  # as long as one waits for another, none is done
-            return True
+            return ""
 
         async with asyncio.timeout(10):
             return await offer([0.0, 0.0, 0.0], submit)
@@ -78,9 +79,10 @@ def test_orders_are_sent_whether_or_not_those_before_them_are_done() -> None:
     assert len(asyncio.run(run()).latencies) == 3
 
 
-def test_a_refused_order_is_counted_and_its_time_counts_from_its_sending() -> None:
-    some = asyncio.run(offer([-5.0, -5.0, -5.0], submitting(False, True, False)))
+def test_a_refused_order_is_counted_with_its_reason_and_its_time_counts_from_its_sending() -> None:
+    some = asyncio.run(offer([-5.0, -5.0, -5.0], submitting("TOO_BUSY", "", "TOO_BUSY")))
     assert (len(some.latencies), some.refused) == (1, 2)
+    assert asdict(some)["reasons"] == {"TOO_BUSY": 2}, "as a client hands it on"
     assert max(some.refusals) < 5 < some.latencies[0]
 
 
@@ -94,8 +96,9 @@ def test_what_is_late_is_not_done_in_time_and_what_is_refused_was_offered() -> N
 
 
 def test_an_offer_of_which_nothing_was_done_is_shown_as_well() -> None:
-    refused = Offer(2.0, 4.0, Outcome([], [0.001] * 7 + [0.004]), Outcome([], [0.001] * 3), FEW)
-    console = Console(width=160, record=True, file=io.StringIO())
+    orders = Outcome([], [0.001] * 7 + [0.004], {"CALLS_TOO_MANY": 6, "TOO_BUSY": 2})
+    refused = Offer(2.0, 4.0, orders, Outcome([], [0.001] * 3), FEW)
+    console = Console(width=180, record=True, file=io.StringIO())
     console.print(shown("sqlite", {0.5: [BUSY], 2.0: [refused]}))
     told = console.export_text()
     row = next(line for line in told.splitlines() if line.startswith("│     2 "))
@@ -108,6 +111,7 @@ def test_an_offer_of_which_nothing_was_done_is_shown_as_well() -> None:
         "0.00",
         "0.00",
         "4.00",
+        "3.00",
         "1.00",
         "4.00",
         "0.00",
