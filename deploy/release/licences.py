@@ -9,17 +9,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# SPDX identifiers and expressions. psycopg (LGPL) is used as it is, as a library that can be replaced.
+# SPDX identifiers. psycopg (LGPL) is used as it is, as a library that can be replaced.
 _ALLOWED = frozenset(
     {
         "Apache-2.0",
-        "Apache-2.0 OR BSD-3-Clause",
         "BSD-2-Clause",
         "BSD-3-Clause",
         "LGPL-3.0-only",
         "MIT",
         "MIT-0",
         "PSF-2.0",
+        "Python-2.0",
     }
 )
 # Classifiers name some licences less exactly than SPDX; the files of the packages at hand say which they are.
@@ -42,7 +42,12 @@ class Licensed:
     @property
     def is_allowed(self) -> bool:
         """Whether the package has a licence, and each of its licences is allowed."""
-        return bool(self.licences) and _ALLOWED.issuperset(self.licences)
+        return bool(self.licences) and all(map(_is_allowed, self.licences))
+
+
+def _is_allowed(licence: str) -> bool:
+    """Of an SPDX expression of several licences one of each choice is to be allowed; one with brackets is not read."""
+    return any(_ALLOWED.issuperset(choice.split(" AND ")) for choice in licence.split(" OR "))
 
 
 def licensed(bill: Mapping[str, object]) -> Iterator[Licensed]:
