@@ -171,6 +171,38 @@ def test_an_answer_that_is_late_for_a_released_item_changes_nothing_and_the_syst
     assert (node.phase(), node.is_due()) == (Phase.IDLE, False)
 
 
+def _refuse(node: Node) -> None:
+    """Staff refuse the item after a check of which nobody has heard yet."""
+    item = node.item()
+    rules.refuse(item, Refused(Reason.REASON_JOINT_SURVEY_REFUSED, problem="no duct."), NOW)
+    items.store(node.kept.tx, node.context, node.order, item, NOW)
+
+
+def test_a_refused_item_keeps_its_cause_and_that_the_system_does_not_undo_it_until_it_is_asked_again(
+    node: Node,
+) -> None:
+    node.asks()
+    _refuse(node)
+    cause = node.item().error
+    undo = node.asks()
+    assert undo.task.phase == Phase.UNDO
+    stuck = node.answers(undo, NO)
+    assert (stuck.error.reason, node.phase(), node.is_due()) == (cause.reason, Phase.UNDO, False)
+    assert stuck.error.message.en == (
+        "The survey was refused: no duct; The systems of the item's region could not do it: no resources"
+    )
+    assert stuck.error.message.zh_cn.endswith("；该地区系统未能办理：没有资源")
+    assert "ask_again" in rules.steps_of(stuck, NOW)
+    for answer, steps in ((NO, ["ask_again"]), (DONE, [])):
+        item = node.item()
+        provisioning.ask_again(node.kept.tx, node.order, item, NOW)
+        items.store(node.kept.tx, node.context, node.order, item, NOW)
+        assert (node.item().error, rules.steps_of(node.item(), NOW)) == (cause, [])
+        found = node.answers(node.asks(), answer)
+        assert rules.steps_of(found, NOW) == steps
+    assert (node.item().error, node.phase(), node.is_due()) == (cause, Phase.IDLE, False)
+
+
 def test_an_item_that_is_held_is_checked_again_and_waits_for_staff_where_there_is_no_room(node: Node) -> None:
     node.answers(node.asks())
     item = node.item()

@@ -83,7 +83,7 @@ def ask_again(tx: Transaction, order: JointOrder, item: JointItem, now: datetime
     if task is None or task.phase == Phase.IDLE or task.due_time is not None:
         state = rules.state_name(item.state)
         raise Refused(Reason.REASON_JOINT_ITEM_STATE_FORBIDS, state=state, action="ask again")
-    rules.note_problem(item, None, now)
+    rules.note_problem(item, rules.cause_of(item), now)
     enter_phase(tx, task, task.phase, now, task.results)
 
 
@@ -126,7 +126,8 @@ def take_answer(
         else:
             told = text(refused.reason, refused.parameters)
             give_to_staff(tx, task, f"{told.zh_cn} {told.en}")
-            rules.note_problem(item, refused, now)
+            note = rules.note_undo_refused if item.state == rules.REFUSED else rules.note_problem
+            note(item, refused, now)
         return row, item
     match task.phase:
         case Phase.CHECK:

@@ -63,6 +63,8 @@ AT_WORK = (
 REASON_LIMIT = 256  # characters
 LOST_VERSIONS = 1000  # more than an order or an item has, so that no version is told twice with different content
 MOST_VERSIONS = 2**53  # of an item, far from the end of the field
+_UNDO = "undo_"
+"""Begins the names of the parameters by which an error says that the undo of a refused item was refused."""
 _COMMIT = JointDecision.JOINT_DECISION_COMMIT
 _TEST = JointMilestoneKind.JOINT_MILESTONE_KIND_TEST
 _GONE = frozenset({REFUSED, RELEASED, EXPIRED})
@@ -120,6 +122,8 @@ def steps_of(item: JointItem, now: datetime) -> Sequence[str]:
 def _is_left_to_staff(item: JointItem) -> bool:
     """Whether the call that an item needs was refused. One without an answer is repeated by itself."""
     reason = item.error.reason
+    if item.state == REFUSED:
+        return any(each.startswith(_UNDO) for each in item.error.parameters)
     if item.state == RELEASED:
         return reason == Reason.REASON_JOINT_SYSTEM_REFUSED  # other reasons are those of the survey
     is_waiting = item.HasField("verify_until_time") or reason == Reason.REASON_PROVIDER_UNAVAILABLE
@@ -393,6 +397,25 @@ def note_problem(item: JointItem, problem: Refused | None, now: datetime) -> Non
     if problem is not None:
         item.error.CopyFrom(error_of(problem))
     _note(item, now)
+
+
+def note_undo_refused(item: JointItem, problem: Refused, now: datetime) -> None:
+    """Notes, beside the cause for which an item was refused, that the region's own system does not undo it."""
+    added = error_of(problem)
+    for name, value in added.parameters.items():
+        item.error.parameters[_UNDO + name] = value
+    told = item.error.message
+    told.zh_cn = "；".join(filter(None, (told.zh_cn.rstrip("。"), added.message.zh_cn)))
+    told.en = "; ".join(filter(None, (told.en.rstrip("."), added.message.en)))
+    _note(item, now)
+
+
+def cause_of(item: JointItem) -> Refused | None:
+    """The cause for which an item was refused, without what its undo met; None for an item in another state."""
+    if item.state != REFUSED or not item.error.reason:
+        return None
+    told = item.error.parameters.items()
+    return Refused(item.error.reason, **{name: value for name, value in told if not name.startswith(_UNDO)})
 
 
 def require_state(item: JointItem, action: str, *states: JointItemState.ValueType) -> None:
