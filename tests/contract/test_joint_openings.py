@@ -10,6 +10,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.joint_order_pb2 import JointItem
 from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused, reason_name
 from gateway.federation import catalogue
 from gateway.federation.current import CurrentFederation
@@ -284,6 +285,48 @@ def test_the_region_of_the_new_line_is_asked_once_the_home_of_the_ended_one_has_
     course.deliver()
     assert [each.region for each in course.order().awaiting] == [OTHER, HOME]
     assert [each.papers_checked for each in course.order(OTHER).items] == [False, True]
+
+
+def _told_before_reserve(
+    course: Course, region: str, paper: Document, meanwhile: Callable[[], None] = lambda: None
+) -> None:
+    """A leading region says of items that it has not requested yet that they are surveyed, and their papers good."""
+    course.is_held_back = lambda content: "/reserve>" in content.id
+    course.submit(code=[paper])
+    meanwhile()
+    order, context = course.order(), course.contexts[region]
+    for item in order.items:
+        if item.region == region:
+            item.state, item.version = rules.SURVEYING, 7
+        item.papers_checked = True
+    order.version += 1
+    course.do("update", region, lambda tx: working.adopt(tx, context, order, course.now, ""))
+    course.deliver()
+
+
+def test_a_home_that_hears_of_its_item_before_it_is_requested_checks_the_papers_on_file_itself(
+    federation: Federation,
+) -> None:
+    give_line(federation)
+    good, bad = order_of(federation, "BB_MOVE"), order_of(federation, "BB_MOVE")
+    _told_before_reserve(bad, HOME, on_file(bad, "somebody-else"))
+    assert [each.papers_checked for each in bad.own(HOME)] == [False], "the word of another region does not count"
+    bad.work(ROOM, "remove")
+    assert [each.error.reason for each in bad.own(HOME)] == [Reason.REASON_PROOF_NOT_OF_NUMBER]
+    _told_before_reserve(good, HOME, on_file(good, LINE.customer_id))
+    good.work(ROOM, "remove")
+    assert [(each.state, each.papers_checked) for each in good.own(HOME)] == [(rules.RESERVED, True)]
+
+
+def test_a_region_that_hears_of_its_new_line_before_it_is_requested_asks_the_number_plan_about_the_home(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_line(federation)
+    course = order_of(federation, "BB_MOVE")
+    _told_before_reserve(course, OTHER, on_file(course, LINE.customer_id), lambda: _name_home(monkeypatch, LEADER))
+    assert [each.papers_checked for each in course.own(OTHER)] == [False]
+    course.work(ROOM, "install")
+    assert [each.error.reason for each in course.own(OTHER)] == [Reason.REASON_DOCUMENT_NOT_ON_FILE]
 
 
 def test_a_paper_other_than_the_one_on_file_opens_no_line_and_that_of_a_new_owner_has_to_be_on_file(

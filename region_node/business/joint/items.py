@@ -6,7 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointVerb
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, lasting
+from gateway.errors import Refused, is_temporary, lasting
 from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer, set_timer
 from gateway.time.clock import from_timestamp
@@ -68,8 +68,13 @@ def recover(
     if not rules.is_lost(item, told) or (rules.is_committed(item) and not rules.is_committed(told)):
         return None
     hold_until = from_timestamp(order.hold_until_time)
+    problem = _check(tx, context, order, item, now) if known is None else None
+    if problem is not None and not is_temporary(problem.reason):
+        _count(tx, order, item, problem, now)
+    is_checked = item.papers_checked
     rules.recover(item, told, hold_until, now)
-    # Only this region says what it has asked the customer; what it has lost it asks again.
+    # Only this region says which papers it has checked, and what it has asked the customer; what is lost it asks again.
+    item.papers_checked = is_checked
     rules.wait_as(item, JointItem() if known is None else known)
     if known is None and item.state in rules.UNPROVEN:
         proving.ask(tx, context, order, item, now)
@@ -135,18 +140,16 @@ def _take_in(
     item, hold_until = JointItem(), from_timestamp(order.hold_until_time)
     item.CopyFrom(requested)
     item.ClearField("verify_until_time")
-    item.ClearField("papers_checked")
     item.state = rules.ACKNOWLEDGED  # its versions go on behind those that the leading region has heard of
     item.ends_line = lines.is_ending(context, order, item)
     item.opens_line = openings.is_opening(context, order, item)
     if verb == saga.RESERVE and requested.ends_line and not item.ends_line:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the catalogue has no such end of a line")
     if verb == saga.RESERVE:
-        problem = lines.problem_of(tx, context, order, item, now)
-        item.papers_checked = item.ends_line and problem is None
+        problem = _check(tx, context, order, item, now)
         rules.survey(item, hold_until, now, None if problem is None else lasting(problem))
-        if problem is not None and item.ends_line:
-            count_failure(tx, dealer_of(order), now, problem.reason)
+        if problem is not None:
+            _count(tx, order, item, problem, now)
         if item.state == rules.SURVEYING:
             proving.ask(tx, context, order, item, now)
     else:
@@ -158,6 +161,22 @@ def _take_in(
     if item.state in rules.RESERVING:
         set_timer(tx, _timer(order, item), kind=RESERVATION_TIMER, subject=key, due=hold_until)
     return item
+
+
+def _check(
+    tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime
+) -> Refused | None:
+    """The reason why a new item is not taken in, by its line; notes whether the papers of the line are good."""
+    item.ClearField("papers_checked")
+    problem = lines.problem_of(tx, context, order, item, now)
+    item.papers_checked = problem is None and (item.ends_line or item.opens_line)
+    return problem
+
+
+def _count(tx: Transaction, order: JointOrder, item: JointItem, problem: Refused, now: datetime) -> None:
+    """Counts a refused end of a line with its dealer, who learns by it of numbers and papers."""
+    if item.ends_line:
+        count_failure(tx, dealer_of(order), now, problem.reason)
 
 
 def dealer_of(order: JointOrder) -> Dealer:

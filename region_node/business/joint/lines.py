@@ -95,14 +95,15 @@ def problem_of(
 ) -> Refused | None:
     """The reason why the line cannot be opened, or its end promised, now; None where it can, or the item has no line.
 
-    Papers that identify the holder of the ended line have to be good as the item is taken in. The others are of the new
-    place. A held item is committed: where nothing is left to end, it goes on.
+    Papers that identify the holder of the ended line have to be good as the item is taken in, or later where that is
+    not known: the word of another region about them does not count. The others are of the new place. A held item is
+    committed: where nothing is left to end, it goes on.
     """
     if item.opens_line:
         return openings.problem_of(tx, context, order, item, now)
     if not item.ends_line:
         return None
-    proofs = identifying(order.request.documents) if item.state == rules.ACKNOWLEDGED else ()
+    proofs = () if item.papers_checked else identifying(order.request.documents)
     try:
         _require_possible(tx, context, order.request, proofs, order.leader_region, item.place, now)
     except Refused as refused:

@@ -16,7 +16,7 @@ from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp
-from region_node.business.joint import rules, saga, templates
+from region_node.business.joint import saga, templates
 from region_node.business.joint.rows import work_id
 from region_node.business.orders.business import Situation, line_to_open
 from region_node.business.orders.context import OrderContext
@@ -156,15 +156,15 @@ def _is_checked_by_home(context: RegionContext, order: JointOrder, item: JointIt
     """Whether the home of the line that the order ends says that it has checked the papers of its holder.
 
     The leading region passes this on. A false word gains it nothing: it attests papers that are on no file, too. The
-    number plan says who the home is as another region's order is taken in, and never again: numbers move later, too,
-    and the plan of another process of this region may be behind.
+    number plan says who the home is until this region has checked its own item, and never again: numbers move later,
+    too, and the plan of another process of this region may be behind.
     """
     found = templates.ending(context.federation.business(order.request.business))
     ended = None if found is None or new_line.holder_document else saga.item_of(order, found[0].id)
     if ended is None or not ended.papers_checked:
         return False
-    is_taken_in = item.state != rules.ACKNOWLEDGED or order.leader_region == context.region
-    return is_taken_in or ended.region == context.federation.number_plan.home_of(order.request.number)
+    is_checked_here = item.papers_checked or order.leader_region == context.region
+    return is_checked_here or ended.region == context.federation.number_plan.home_of(order.request.number)
 
 
 def _request_of_holder(request: OrderRequest, new_line: JointNewLine) -> OrderRequest:

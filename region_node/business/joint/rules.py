@@ -342,10 +342,14 @@ def expire(item: JointItem, now: datetime) -> bool:
 
 
 def reserve(item: JointItem, now: datetime) -> None:
-    """The survey was good, or room was made for a held item. Raises Refused with JOINT_ITEM_STATE_FORBIDS."""
+    """The survey was good, as was the line, or room was made for a held item.
+
+    Raises Refused with JOINT_ITEM_STATE_FORBIDS.
+    """
     require_state(item, "reserve", SURVEYING, HELD)
     item.ClearField("error")
     if item.state == SURVEYING:
+        item.papers_checked = item.ends_line or item.opens_line
         item.milestones[0].reach_time.CopyFrom(to_timestamp(now))
         _enter(item, RESERVED, now)
     else:

@@ -385,7 +385,7 @@ class JointItem(_message.Message):
     while the customer of that line is active there.
     """
     papers_checked: _builtins.bool
-    """True if the region of an item that ends the line took it in with good papers of the holder, as far as they are on
+    """True if the region of an item that ends or opens a line has found the holder's papers good, as far as they are on
     file. Other regions rely on it where that region is the home of the number; unset of an older version.
     """
     @_builtins.property
