@@ -124,7 +124,9 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_CLOCK_UNTRUSTED: _Reason.ValueType  # 48
     """The node accepts no work that expires until its clock is right."""
     REASON_CONFIGURATION_MISSING: _Reason.ValueType  # 49
-    """The node never reached a coordinator. Check its coordinators setting."""
+    """The node never reached a coordinator, or has an older revision than another region already has. It gets the newest by
+    itself: repeat the same request. If nothing changes, `region-node doctor` checks its coordinators setting and its revision.
+    """
     REASON_CONFIGURATION_INVALID: _Reason.ValueType  # 50
     """`coordinator federation validate` lists all problems."""
     REASON_CONFIGURATION_CHANGED: _Reason.ValueType  # 51
@@ -930,7 +932,9 @@ REASON_STORE_UNAVAILABLE: Reason.ValueType  # 47
 REASON_CLOCK_UNTRUSTED: Reason.ValueType  # 48
 """The node accepts no work that expires until its clock is right."""
 REASON_CONFIGURATION_MISSING: Reason.ValueType  # 49
-"""The node never reached a coordinator. Check its coordinators setting."""
+"""The node never reached a coordinator, or has an older revision than another region already has. It gets the newest by
+itself: repeat the same request. If nothing changes, `region-node doctor` checks its coordinators setting and its revision.
+"""
 REASON_CONFIGURATION_INVALID: Reason.ValueType  # 50
 """`coordinator federation validate` lists all problems."""
 REASON_CONFIGURATION_CHANGED: Reason.ValueType  # 51
