@@ -140,7 +140,8 @@ def _show(visit: Visit, found: _Found) -> Shown:
         map=_map(visit, found.network, joined, pairs, work, troubled),
         legend=translated(
             "A circle is a region, in the colour of its state; a dashed ring around it means a problem or an outage. A"
-            " line is as wide as the traffic of the last hour, and red where a region is not reached."
+            " line is as wide as the traffic of the last hour; it is orange where envelopes wait, and red where a"
+            " region is not reached."
         ),
         tables=tables,
         others=_others(visit, len(members) - len(joined), is_whole=is_whole),

@@ -50,7 +50,7 @@ def _show(visit: Visit, found: GetComplaintHistoryResponse) -> Shown:
         about="",
         texts=(),
         facts_heading=translated("Complaint"),
-        facts=known(_facts(found)),
+        facts=known(_facts(visit, found)),
         tables=filled(
             [
                 clocks(history.deadlines, history.state_changes, visit.now, is_over=is_over),
@@ -64,7 +64,7 @@ def _show(visit: Visit, found: GetComplaintHistoryResponse) -> Shown:
     return page.shown(visit.names[_ID], _TAB)
 
 
-def _facts(found: GetComplaintHistoryResponse) -> Iterator[Fact]:
+def _facts(visit: Visit, found: GetComplaintHistoryResponse) -> Iterator[Fact]:
     history, header = found.complaint, found.complaint.header
     yield Fact(translated("Category"), category_name(header.category) or translated("not classified"))
     yield Fact(translated("Severity"), value_word(ComplaintSeverity.DESCRIPTOR, header.severity))
@@ -74,7 +74,8 @@ def _facts(found: GetComplaintHistoryResponse) -> Iterator[Fact]:
     yield Fact(translated("Filed"), told_if_set(header.create_time))
     yield Fact(translated("Due"), told_if_set(header.due_time))
     yield Fact(translated("Group"), header.group_id)
-    yield Fact(translated("Repeats"), history.repeated_ticket_id)
+    repeated = history.repeated_ticket_id
+    yield Fact(translated("Repeats"), repeated, visit.address(path_of(repeated)))
     yield Fact(translated("Told by"), region_name(found.region))
 
 

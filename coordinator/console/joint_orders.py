@@ -1,6 +1,6 @@
 """The list of joint orders across regions, and the tables of one: its items, who has them now, its milestones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -16,7 +16,7 @@ from gateway.api.coordinator.v1.administration_pb2 import (
     ListJointOrderSummariesResponse,
 )
 from gateway.api.region.v1.joint_order_pb2 import JointOrderState
-from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary
+from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary
 from gateway.web.console.joint_parts import joint_state_cell, milestones_table, waiting_table
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
@@ -24,7 +24,7 @@ from gateway.web.console.parts import due_cell
 from gateway.web.console.sorting import Column, Columns, Found, Part
 from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
-from gateway.wording.joint_orders import next_limit, told_item, told_item_state, told_state, waits
+from gateway.wording.joint_orders import item_name, next_limit, told_item_state, told_state, waits
 from gateway.wording.languages import translated
 from gateway.wording.terms import business_name, region_name
 from gateway.wording.times import told_if_set
@@ -79,7 +79,7 @@ def _table(visit: Visit, orders: Sequence[JointOrderSummary]) -> Table:
                 Cell(each.id, "row", href=visit.address(f"/orders/{each.id}"), note=business_name(each.business)),
                 joint_state_cell(each),
                 Cell(region_name(each.leader_region)),
-                Cell("; ".join(map(told_item, each.items))),
+                Cell("; ".join(_told_items(each))),
                 Cell("; ".join(f"{region_name(found.region)} {awaited}" for found, awaited in waits(each))),
                 due_cell(next_limit(each), visit.now),
                 _jeopardy(each),
@@ -91,8 +91,14 @@ def _table(visit: Visit, orders: Sequence[JointOrderSummary]) -> Table:
     )
 
 
+def _told_items(order: JointOrderSummary) -> Iterator[str]:
+    """The items, each with its region and its state."""
+    for each in order.items:
+        yield f"{region_name(each.region)} {item_name(order, each.id)}: {told_item_state(each.state)}"
+
+
 def _jeopardy(order: JointOrderSummary) -> Cell:
-    warned = ", ".join(each.id for each in in_jeopardy(order))
+    warned = ", ".join(item_name(order, each.id) for each in in_jeopardy(order))
     return Cell(warned, badge="late" if warned else "")
 
 
@@ -102,21 +108,21 @@ def tables_of(order: JointOrderSummary, now: datetime) -> Sequence[Table]:
     def since(start: Timestamp) -> Cell:
         return Cell(told_age(start, now), note=told_if_set(start))
 
-    return _items(order.items), waiting_table(order, now, since), milestones_table(order.items)
+    return _items(order), waiting_table(order, now, since), milestones_table(order)
 
 
-def _items(items: Sequence[JointItemSummary]) -> Table:
+def _items(order: JointOrderSummary) -> Table:
     return Table(
         label=translated("Items"),
         head=heads(translated("Item"), translated("Region"), translated("State"), translated("Reason")),
         rows=[
             [
-                Cell(each.id, "row"),
+                Cell(item_name(order, each.id), "row"),
                 Cell(region_name(each.region)),
                 Cell(told_item_state(each.state)),
                 Cell(told_reason(each) if each.reason else ""),
             ]
-            for each in items
+            for each in order.items
         ],
     )
 

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from coordinator.console import rpcs
+from coordinator.console import problem, rpcs
 from coordinator.console.filters import REGION, region_of
 from coordinator.console.tables_page import heads
 from coordinator.risks.rules import CLOSED, score
-from coordinator.wording.risks import heat, matrix_table, title_of, told_plans, told_score
+from coordinator.wording.risks import heat, matrix_table, title_of, told_owner, told_plans, told_score
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksRequest, ListRisksResponse, Risk, RiskState
+from gateway.api.federation.v1.risk_pb2 import RiskSource
 from gateway.web.console.lists import chosen_of, chosen_word
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell
@@ -16,7 +17,6 @@ from gateway.web.console.sorting import Column, Columns, Found, Part
 from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
-from gateway.wording.terms import region_name
 from gateway.wording.words import value_word
 
 PATH = "/risks"
@@ -81,8 +81,8 @@ def _table(visit: Visit, answer: ListRisksResponse) -> Table:
                 Cell(title_of(answer.rules, each), "row", note=each.id),
                 Cell(told_score(answer.rules, each), style=f"band-{heat(answer.rules, each.likelihood * each.impact)}"),
                 Cell(value_word(RiskState.DESCRIPTOR, each.state)),
-                Cell(translated("lasts"), badge="late", note=each.signal_detail) if each.signal_lasts else Cell(""),
-                Cell(f"{region_name(each.owner_region)} {each.owner_department}".strip()),
+                _signal(visit, each),
+                Cell(told_owner(each)),
                 due_cell(each.review_due_time, visit.now),
                 due_cell(each.plan_due_time, visit.now),
             ]
@@ -90,6 +90,17 @@ def _table(visit: Visit, answer: ListRisksResponse) -> Table:
         ],
         caption=translated("Plans that ended in time: {share}", share=plans) if plans else "",
     )
+
+
+def _signal(visit: Visit, risk: Risk) -> Cell:
+    """A signal that lasts; the signal of an accident leads to its problem."""
+    if not risk.signal_lasts:
+        return Cell("")
+    href = ""
+    if risk.source == RiskSource.RISK_SOURCE_ACCIDENT:
+        # A former version has put the grade behind the id.
+        href = visit.address(problem.path_of(risk.signal_detail.partition(" ")[0]))
+    return Cell(translated("lasts"), badge="late", note=risk.signal_detail, href=href)
 
 
 _COLUMNS = Columns[Risk](

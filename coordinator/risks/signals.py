@@ -21,7 +21,7 @@ from coordinator.registry.rules import RegionFacts
 from coordinator.risks import rules
 from coordinator.risks.rules import Signal
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
-from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, NetworkEvent, Problem
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.federation.v1.risk_pb2 import RiskRules, RiskSignal, RiskSource
@@ -156,8 +156,7 @@ def of_accidents(problems: Iterable[Problem], network: NetworkRegistry) -> Obser
         region = region_of(network, element_of(header.root_cause))
         if problem_rules.has_ended(header) or not grade or not region:
             continue
-        name = AccidentGrade.Name(grade).removeprefix("ACCIDENT_GRADE_").lower()
-        signal = Signal(ACCIDENT, region, region, f"{header.id} {name}", impact=grade + 1)
+        signal = Signal(ACCIDENT, region, region, header.id, impact=grade + 1)
         gravest[region] = max(gravest.get(region, signal), signal, key=lambda each: each.impact)
     return Observation(ACCIDENT, tuple(gravest.values()))
 

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskPlans
 from gateway.api.federation.v1.risk_pb2 import RiskRules, RiskSource
 from gateway.web.tables import Cell, Table
+from gateway.wording.body import told_department
 from gateway.wording.languages import in_language, translated
+from gateway.wording.terms import region_name
 from gateway.wording.words import value_word
 
 NOBODY = "·"
@@ -36,6 +38,11 @@ def told_score(rules: RiskRules, risk: Risk) -> str:
     band = band_number(rules, score)
     name = in_language(rules.bands[band].name) if band >= 0 else ""
     return f"{risk.likelihood}×{risk.impact} = {score} {name}".rstrip()
+
+
+def told_owner(risk: Risk) -> str:
+    """The region and the department that answer for a risk; empty for none."""
+    return " ".join(filter(None, (region_name(risk.owner_region), told_department(risk.owner_department))))
 
 
 def matrix_table(rules: RiskRules, risks: Sequence[Risk]) -> Table:

@@ -14,7 +14,7 @@ from gateway.api.region.v1.joint_order_pb2 import (
 )
 from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary
 from gateway.wording.languages import translated
-from gateway.wording.terms import region_name
+from gateway.wording.terms import joint_item_name
 from gateway.wording.words import value_word
 
 
@@ -33,9 +33,10 @@ def told_milestone(kind: JointMilestoneKind.ValueType) -> str:
     return value_word(JointMilestoneKind.DESCRIPTOR, kind)
 
 
-def told_item(item: JointItem | JointItemSummary) -> str:
-    """An item with its region and its state."""
-    return f"{region_name(item.region)} {item.id}: {told_item_state(item.state)}"
+def item_name(order: JointOrder | JointOrderSummary, item_id: str) -> str:
+    """The printed name of an item with its id."""
+    business = order.request.business if isinstance(order, JointOrder) else order.business
+    return joint_item_name(business, item_id)
 
 
 def waits(order: JointOrder | JointOrderSummary) -> Iterator[tuple[JointAwaiting, str]]:

@@ -23,9 +23,9 @@ from gateway.web.console.parts import Fact, Option, due_cell
 from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
-from gateway.wording.joint_orders import next_limit, told_item_state, told_milestone, told_state
+from gateway.wording.joint_orders import item_name, next_limit, told_item_state, told_milestone, told_state
 from gateway.wording.languages import in_language, translated
-from gateway.wording.terms import business_name, joint_item_name, joint_staff_check, region_name
+from gateway.wording.terms import business_name, joint_staff_check, region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word
 from region_node.business.joint import rules
@@ -85,7 +85,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
             [
                 _items(order),
                 waiting_table(order, visit.now, _since),
-                milestones_table(order.items),
+                milestones_table(order),
                 *order_page.requested(order.request, found.guide),
             ]
         ),
@@ -105,7 +105,7 @@ def _texts(order: JointOrder) -> Iterator[Fact]:
     if order.cancellation_reason:
         yield Fact(translated("Reason of the cancellation"), order.cancellation_reason)
     for each in order.items:
-        name = joint_item_name(order.request.business, each.id)
+        name = item_name(order, each.id)
         if rules.is_to_reserve(each) and (check := joint_staff_check(order.request.business, each.id)):
             yield Fact(translated("Check by staff before the reservation: {item}", item=name), check)
 
@@ -132,9 +132,10 @@ def _lines(visit: Visit, order: JointOrder) -> Iterator[Fact]:
     """What items of lines wait for, and the lines that the region has opened."""
     for each in order.items:
         until = told_if_set(each.verify_until_time)
-        yield Fact(translated("{item} waits for the customer's own proof until", item=each.id), until)
+        name = item_name(order, each.id)
+        yield Fact(translated("{item} waits for the customer's own proof until", item=name), until)
         opened = each.opened_number
-        yield Fact(translated("Line of {item}", item=each.id), opened, visit.address(CUSTOMERS, number=opened))
+        yield Fact(translated("Line of {item}", item=name), opened, visit.address(CUSTOMERS, number=opened))
 
 
 def _items(order: JointOrder) -> Table:
@@ -149,7 +150,7 @@ def _items(order: JointOrder) -> Table:
         ],
         rows=[
             [
-                Cell(joint_item_name(order.request.business, each.id), "row"),
+                Cell(item_name(order, each.id), "row"),
                 Cell(region_name(each.region), note=_address(order, each)),
                 Cell(value_word(JointAction.DESCRIPTOR, each.action)),
                 Cell(told_item_state(each.state)),
@@ -179,7 +180,7 @@ def _choices(visit: Visit, own: Sequence[JointItem], step: str) -> Sequence[Join
 
 
 def _form(visit: Visit, order: JointOrder, step: str, items: Sequence[JointItem]) -> Entry:
-    names = [Option(each.id, joint_item_name(order.request.business, each.id)) for each in items]
+    names = [Option(each.id, item_name(order, each.id)) for each in items]
     only = items[0].id if len(items) == 1 else ""
     item = Field(_ITEM, "choice", translated("Item"), only, options=names)
     return _STEPS.entry(visit, step, [item], _milestones(visit, items))
@@ -219,7 +220,7 @@ def _worked(visit: Visit, answer: WorkOnJointOrderResponse) -> str:
     """The state of the item: a reservation that its line forbids has become a refusal."""
     order, name = answer.order, visit.form.text(_ITEM)
     state = next((told_item_state(each.state) for each in order.items if each.id == name), told_state(order.state))
-    item = joint_item_name(order.request.business, name)
+    item = item_name(order, name)
     return translated("Done. {item} is now: {state}.", item=item, state=state)
 
 

@@ -180,7 +180,7 @@ def test_the_gravest_accident_of_a_region_counts_until_its_end() -> None:
     ordinary, major = (AccidentGrade.ACCIDENT_GRADE_ORDINARY, AccidentGrade.ACCIDENT_GRADE_MAJOR)
     lasting = [accident("p-1", ordinary), accident("p-2", major), accident("p-3", ordinary), accident("p-4", 0)]  # type: ignore[arg-type]
     (found,) = signals.of_accidents(lasting, NETWORK).signals
-    assert (found.impact, found.detail) == (4, "p-2 major")
+    assert (found.impact, found.detail) == (4, "p-2")
     resolved = accident("p-1", major, ProblemState.PROBLEM_STATE_RESOLVED)
     assert signals.of_accidents([resolved], NETWORK).signals == ()
 

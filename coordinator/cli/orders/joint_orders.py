@@ -7,9 +7,9 @@ from rich.text import Text
 from coordinator.cli.output import told_due
 from coordinator.wording.ages import told_age
 from coordinator.wording.joint_orders import in_jeopardy
-from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary
+from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary
 from gateway.cli.table import Table, TableColumn
-from gateway.wording.joint_orders import next_limit, told_item, told_state, waits
+from gateway.wording.joint_orders import next_limit, told_item_state, told_state, waits
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 
@@ -21,12 +21,16 @@ def joint_orders(now: datetime) -> Table[JointOrderSummary]:
         TableColumn("business", lambda each: each.business),
         TableColumn("state", lambda each: told_state(each.state)),
         TableColumn("led by", lambda each: region_name(each.leader_region)),
-        TableColumn("items by region", lambda each: "\n".join(map(told_item, each.items))),
+        TableColumn("items by region", lambda each: "\n".join(map(_told_item, each.items))),
         TableColumn("waits for", lambda each: _who_has(each, now)),
         TableColumn("until", lambda each: told_due(next_limit(each), now)),
         TableColumn("jeopardy", lambda each: _jeopardy(each, now)),
         TableColumn("promised", lambda each: _promised(each, now)),
     )
+
+
+def _told_item(item: JointItemSummary) -> str:
+    return f"{region_name(item.region)} {item.id}: {told_item_state(item.state)}"
 
 
 def _who_has(order: JointOrderSummary, now: datetime) -> str:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from coordinator.cli.output import told_due
 from coordinator.risks.rules import overdue
-from coordinator.wording.risks import NOBODY, heat, matrix_table, title_of, told_plans, told_score
+from coordinator.wording.risks import NOBODY, heat, matrix_table, title_of, told_owner, told_plans, told_score
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse, Risk, RiskState
 from gateway.api.federation.v1.risk_pb2 import RiskGrade, RiskRules
 from gateway.web.html_pages import HtmlPages
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
-from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
 from gateway.wording.words import value_word
 
@@ -89,7 +88,7 @@ def _row(rules: RiskRules, risk: Risk, now: datetime) -> list[Cell]:
         ),
         Cell(told_score(rules, risk), style=f"band-{heat(rules, risk.likelihood * risk.impact)}"),
         Cell(lasts, style="words"),
-        Cell(f"{region_name(risk.owner_region)} {risk.owner_department}".strip(), style="words"),
+        Cell(told_owner(risk), style="words"),
         Cell(risk.plan, style="words"),
         *(Cell(each.plain, style="missed" if each.style else "") for each in due),
     ]

@@ -13,7 +13,7 @@ from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import titled, told_due
 from coordinator.cli.risks.matrix import scored, show_matrix
 from coordinator.cli.risks.report_page import page
-from coordinator.wording.risks import title_of, told_plans
+from coordinator.wording.risks import title_of, told_owner, told_plans
 from gateway.api.coordinator.v1 import risk_service_pb2 as contract
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskAct, RiskState
 from gateway.api.coordinator.v1.risk_service_pb2_grpc import RiskServiceStub
@@ -25,7 +25,6 @@ from gateway.cli.written_files import write_out
 from gateway.time.clock import from_timestamp
 from gateway.wording.body import told_duty
 from gateway.wording.languages import current_language, translated
-from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word
 
@@ -219,7 +218,7 @@ def _table(rules: RiskRules, now: datetime) -> Table[Risk]:
         TableColumn("score", lambda each: scored(rules, each)),
         TableColumn("state", lambda each: value_word(RiskState.DESCRIPTOR, each.state)),
         TableColumn("signal", lambda each: Text(translated("lasts"), style="red") if each.signal_lasts else ""),
-        TableColumn("owner", lambda each: f"{region_name(each.owner_region)} {each.owner_department}".strip()),
+        TableColumn("owner", told_owner),
         TableColumn("review due", lambda each: told_due(each.review_due_time, now)),
         TableColumn("plan due", lambda each: told_due(each.plan_due_time, now), only_wide=True),
     )

@@ -1,15 +1,15 @@
 """The badges and tables of pages about joint orders."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointOrderState
-from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary
+from gateway.api.region.v1.joint_order_pb2 import JointOrder, JointOrderState
+from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary
 from gateway.web.console.parts import due_cell
 from gateway.web.tables import Cell, Table
-from gateway.wording.joint_orders import told_milestone, told_state, waits
+from gateway.wording.joint_orders import item_name, told_milestone, told_state, waits
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
@@ -40,7 +40,7 @@ def waiting_table(order: JointOrder | JointOrderSummary, now: datetime, since: C
         rows=[
             [
                 Cell(region_name(each.region), "row"),
-                Cell(each.item_id),
+                Cell(item_name(order, each.item_id)),
                 Cell(awaited),
                 since(each.since_time),
                 due_cell(each.due_time, now),
@@ -50,7 +50,7 @@ def waiting_table(order: JointOrder | JointOrderSummary, now: datetime, since: C
     )
 
 
-def milestones_table(items: Sequence[JointItem] | Sequence[JointItemSummary]) -> Table:
+def milestones_table(order: JointOrder | JointOrderSummary) -> Table:
     """The milestones of the items of a joint order, each with its times."""
     return Table(
         label=translated("Milestones"),
@@ -63,11 +63,11 @@ def milestones_table(items: Sequence[JointItem] | Sequence[JointItemSummary]) ->
         ],
         rows=[
             [
-                Cell(item.id, "row", note=region_name(item.region)),
+                Cell(item_name(order, item.id), "row", note=region_name(item.region)),
                 Cell(told_milestone(each.kind)),
                 *(Cell(told_if_set(time), style="time") for time in (each.due_time, each.reach_time, each.alert_time)),
             ]
-            for item in items
+            for item in order.items
             for each in item.milestones
         ],
     )

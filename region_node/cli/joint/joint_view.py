@@ -12,9 +12,9 @@ from gateway.api.region.v1.joint_order_pb2 import (
     JointOrderState,
 )
 from gateway.cli.table import Table, TableColumn, show_timeline
-from gateway.wording.joint_orders import told_item_state, told_state, waits
+from gateway.wording.joint_orders import item_name, told_item_state, told_state, waits
 from gateway.wording.languages import in_language, translated
-from gateway.wording.terms import business_name, joint_item_name, joint_staff_check, region_name
+from gateway.wording.terms import business_name, joint_staff_check, region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
 from region_node.business.joint import rules
@@ -75,7 +75,7 @@ def print_order(order: JointOrder) -> None:
         click.echo(told)
     if order.cancellation_reason:
         click.echo(translated("Cancelled: {reason}", reason=order.cancellation_reason))
-    _ITEMS.show([_Item(joint_item_name(order.request.business, each.id), each) for each in order.items])
+    _ITEMS.show([_Item(item_name(order, each.id), each) for each in order.items])
     for item in (each for each in order.items if each.opened_number):
         click.echo(translated("{item} has opened the line {number}", item=item.id, number=item.opened_number))
     for item in order.items:

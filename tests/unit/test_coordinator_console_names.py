@@ -1,0 +1,85 @@
+"""The pages of a coordinator's console tell the names of the configuration, in the language of the page."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from google.protobuf.message import Message
+
+from coordinator.console.console import console
+from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import GetComplaintHistoryResponse
+from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse
+from gateway.api.federation.v1.risk_pb2 import RiskSource
+from gateway.api.federation.v1.terms_pb2 import CodeTerm, RegionTerm, Terms
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.time.clock import SystemClock
+from gateway.web.console.pages import Shown
+from gateway.web.console.ticket import TicketPage
+from gateway.wording.languages import for_reader
+from gateway.wording.terms import learn
+from tests.unit.console_pages import Answering, visit
+from tests.unit.joint_answers import joint_orders, joint_trace
+from tests.unit.test_coordinator_console import ADMIN, view_of
+
+CONSOLE = console(SystemClock())
+TERMS = Terms(
+    regions=[RegionTerm(region="guangdong", name=LocalizedText(en="Guangdong", zh_cn="广东"))],
+    departments=[CodeTerm(code="NETWORK_OPERATIONS", name=LocalizedText(en="Network operations", zh_cn="网络运维部"))],
+    joint_items=[CodeTerm(code="BB_MOVE/install", name=LocalizedText(en="New installation", zh_cn="新址装机"))],
+)
+
+
+def told(language: str, path: str, answer: Message, **names: str) -> Shown:
+    """A page of an answer for a reader who has the names of the federation."""
+    view, asked = view_of(path), visit("", ADMIN, **names)
+
+    async def read() -> object:
+        return await view.read(asked, Answering(answer))
+
+    found = asyncio.run(read())
+    with for_reader(language, CONSOLE.texts):
+        learn(TERMS)
+        return view.show(asked, found)
+
+
+def cells(shown: Shown) -> Iterator[tuple[str, str]]:
+    """The text and the address of each cell of the tables of a page."""
+    for table in shown.tables:
+        for row in table.rows:
+            yield from ((each.text, each.href) for each in row)
+
+
+@pytest.mark.parametrize(("language", "item"), [("en", "New installation (install)"), ("zh", "新址装机（install）")])
+def test_an_item_of_a_joint_order_has_its_printed_name_in_the_list_and_in_each_table_of_its_page(
+    language: str, item: str
+) -> None:
+    listed = [text for text, _ in cells(told(language, "/joint-orders", joint_orders()))]
+    assert any(item in each for each in listed), listed
+    page = told(language, "/orders/{id:.+}", joint_trace(), id="guangdong/J20261124-1")
+    names = {table.label: {each.text for row in table.rows for each in row} for table in page.tables}
+    assert sum(item in texts for texts in names.values()) >= len(("items", "milestones")), names
+    assert not any("install" in texts for texts in names.values()), names
+
+
+@pytest.mark.parametrize(("language", "owner"), [("en", "Guangdong Network operations"), ("zh", "广东 网络运维部")])
+@pytest.mark.parametrize("detail", ["problem-1", "problem-1 ordinary"])
+def test_the_risk_of_an_accident_names_its_owner_and_leads_to_the_problem_also_where_a_former_version_has_raised_it(
+    language: str, owner: str, detail: str
+) -> None:
+    found = ListRisksResponse()
+    risk = found.risks.add(id="accident/guangdong", source=RiskSource.RISK_SOURCE_ACCIDENT, likelihood=5, impact=2)
+    risk.owner_region, risk.owner_department = "guangdong", "NETWORK_OPERATIONS"
+    risk.signal_lasts, risk.signal_detail = True, detail
+    shown = [*cells(told(language, "/risks", found))]
+    assert owner in [text for text, _ in shown], shown
+    assert [href.partition("?")[0] for _, href in shown if "problems" in href] == ["/console/problems/problem-1"], shown
+
+
+def test_a_complaint_that_repeats_another_leads_to_it() -> None:
+    found = GetComplaintHistoryResponse(region="guangdong")
+    found.complaint.header.ticket_id, found.complaint.repeated_ticket_id = "guangdong/2", "guangdong/1"
+    page = told("en", "/complaints/{id:.+}", found, id="guangdong/2").page
+    assert isinstance(page, TicketPage)
+    assert [(each.text, each.href) for each in page.facts if each.href] == [
+        ("guangdong/1", "/console/complaints/guangdong/1")
+    ]
