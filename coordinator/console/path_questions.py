@@ -28,6 +28,11 @@ class Question:
     network: Network
     basis: PathBasis
 
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The names of the sites, by id, in the language of the page."""
+        return {each.id: in_language(each.name) or each.id for each in self.network.sites}
+
 
 async def read_question(visit: Visit, calling: Calling) -> Question:
     """The question in the address. Raises Refused with LINK_UNKNOWN, or REQUEST_INVALID for a wrong change or basis."""

@@ -1,6 +1,6 @@
 """The paths between two regions or sites, link by link, now and after a change."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from coordinator.console import path_questions, rpcs
@@ -49,30 +49,30 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
 
 
 def _show(visit: Visit, found: _Found) -> Shown:
-    answer, quality_class = found.answer, found.question.basis.quality_class
+    answer, quality_class, names = found.answer, found.question.basis.quality_class, found.question.names
+    start, end = (names.get(each, each) for each in (answer.paths.start, answer.paths.end))
     named = list(_named(answer.paths, translated("Best path"), translated("Alternative"), _apart))
-    facts = [Fact(translated("Alternative"), told_shared(answer.paths))]
+    facts = [Fact(translated("Alternative"), told_shared(answer.paths, names))]
     if answer.HasField("changed"):
         after = translated("Best path, after the change"), translated("Alternative, after the change")
         named += _named(answer.changed, *after, _apart_after)
         facts.append(Fact(translated("After the change"), told_gain(answer.paths, answer.changed)))
-        facts.append(Fact(after[1], told_shared(answer.changed)))
+        facts.append(Fact(after[1], told_shared(answer.changed, names)))
     warnings = [*path_questions.notes(answer.down, answer.unanswered)]
     if not answer.paths.HasField("best"):
-        ends = {"start": answer.paths.start, "end": answer.paths.end}
-        warnings.append(translated("there is no way from {start} to {end}", **ends))
+        warnings.append(translated("there is no way from {start} to {end}", start=start, end=end))
     page = TablesPage(
         warnings=warnings,
         facts=known(facts),
         figures=[_chart(named, found.question)] if named else (),
         tables=[
-            (translated("Figures"), _figures(named, quality_class)),
-            *((title, _hops(title, each)) for title, each in named),
+            (translated("Figures"), _figures(named, quality_class, names)),
+            *((title, _hops(title, each, names)) for title, each in named),
         ],
         links_heading=translated("Network"),
         links=[Link(translated("Paths between regions"), visit.address(_TAB, **path_questions.asked(visit)))],
     )
-    title = translated("{start} to {end}", start=answer.paths.start, end=answer.paths.end)
+    title = translated("{start} to {end}", start=start, end=end)
     return page.shown(title, _TAB)
 
 
@@ -117,7 +117,7 @@ def _colour(path: NetworkPath) -> int:
     return _KEPT if path.budget.kept else _BROKEN
 
 
-def _figures(named: Named, quality_class: str) -> Table:
+def _figures(named: Named, quality_class: str, names: Mapping[str, str]) -> Table:
     classes = [quality_class, translated("Left")] if quality_class else []
     return Table(
         label=translated("Figures"),
@@ -129,7 +129,7 @@ def _figures(named: Named, quality_class: str) -> Table:
             translated("Loss"),
             *classes,
         ),
-        rows=[[Cell(title, "row"), Cell(told_sites(each)), *_cells(each)] for title, each in named],
+        rows=[[Cell(title, "row"), Cell(told_sites(each, names)), *_cells(each)] for title, each in named],
     )
 
 
@@ -149,7 +149,7 @@ def verdict_cell(path: NetworkPath) -> Cell:
     return Cell(told, badge=("done" if path.budget.kept else "late") if told else "")
 
 
-def _hops(title: str, path: NetworkPath) -> Table:
+def _hops(title: str, path: NetworkPath, names: Mapping[str, str]) -> Table:
     return Table(
         label=title,
         head=heads(
@@ -164,8 +164,8 @@ def _hops(title: str, path: NetworkPath) -> Table:
         rows=[
             [
                 Cell(each.link, "row"),
-                Cell(each.start),
-                Cell(each.end),
+                Cell(names.get(each.start, each.start)),
+                Cell(names.get(each.end, each.end)),
                 Cell(told_delay(each.quality.delay_us), style="figure"),
                 Cell(told_delay(each.quality.delay_variation_us), style="figure"),
                 Cell(told_loss(each.quality.loss_ppb), style="figure"),

@@ -10,7 +10,7 @@ from coordinator.console import rpcs
 from coordinator.console.words import member_state_cell
 from coordinator.wording.ages import told_age, told_span
 from coordinator.wording.answers import unanswered_line
-from coordinator.wording.lanes import LaneLine, lanes_of, why
+from coordinator.wording.lanes import LaneLine, lanes_of, told_idle, why
 from coordinator.wording.members import has_beaten, member_of, waiting_lines
 from gateway.api.coordinator.v1.administration_pb2 import (
     ListOrderSummariesRequest,
@@ -132,6 +132,7 @@ def _facts(now: datetime, member: Member) -> Iterator[Fact]:
     if has_beaten(member):
         yield Fact(translated("Revision of the configuration"), str(member.federation_revision))
         yield Fact(translated("Clock"), told_span(member.clock_error.ToTimedelta().total_seconds()))
+    yield Fact(translated("Lanes"), told_idle(member))
     features = [told_word(Feature.DESCRIPTOR, each) for each in member.features]
     yield Fact(translated("Features"), ", ".join(features))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from coordinator.wording.answers import told_reason, why_not_taken
-from gateway.api.federation.v1.federation_pb2 import NodeReport, OpenBreaker, WaitingEnvelopes
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState, NodeReport, OpenBreaker, WaitingEnvelopes
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
@@ -32,6 +32,13 @@ def lanes_of(report: NodeReport) -> Sequence[LaneLine]:
     silent = in_flight.keys() - {each.destination for each in (*stopped, *waiting)}
     lines = [*stopped, *waiting, *(LaneLine(each) for each in sorted(silent))]
     return [each._replace(in_flight=in_flight.pop(each.destination, 0)) for each in lines]
+
+
+def told_idle(member: Member) -> str:
+    """A sentence for a region without a line; empty for another, and for a region whose report may be old."""
+    if member.state != MemberState.MEMBER_STATE_JOINED or lanes_of(member.report):
+        return ""
+    return translated("Nothing waits, and each region is reached.")
 
 
 def why(line: LaneLine) -> str:

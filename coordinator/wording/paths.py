@@ -51,10 +51,10 @@ def told_verdict(path: contract.NetworkPath) -> str:
     return translated("kept") if path.budget.kept else translated("not kept")
 
 
-def told_sites(path: contract.NetworkPath) -> str:
-    """The sites of a path, for example `chengdu – xian – beijing`."""
-    names = [hop.start for hop in path.hops] + [path.hops[-1].end]
-    return " – ".join(name for name, _ in itertools.groupby(names))
+def told_sites(path: contract.NetworkPath, names: Mapping[str, str]) -> str:
+    """The sites of a path, for example `chengdu – xian – beijing`, by their `names`, else by id."""
+    sites = [hop.start for hop in path.hops] + [path.hops[-1].end]
+    return " – ".join(names.get(site, site) for site, _ in itertools.groupby(sites))
 
 
 def explanations(quality_class: str) -> Sequence[str]:
@@ -134,9 +134,12 @@ def _heat(names: str, pair: Pair | None, most: int) -> Cell:
     return Cell(f"{best.quality.delay_us / 1000:.0f}", style=style, hint=said.strip(), href=pair.href)
 
 
-def told_shared(paths: contract.SitePaths) -> str:
-    """The links or sites that an alternative shares with the best path, as a sentence; empty without an alternative."""
-    links, sites = ", ".join(paths.shared_links), ", ".join(paths.shared_sites)
+def told_shared(paths: contract.SitePaths, names: Mapping[str, str]) -> str:
+    """The links or sites that an alternative shares with the best path, as a sentence; empty without an alternative.
+
+    `names` has the names of sites by id; a site without one has its id.
+    """
+    links, sites = ", ".join(paths.shared_links), ", ".join(names.get(each, each) for each in paths.shared_sites)
     if not paths.HasField("alternative"):
         return translated("There is no alternative.") if paths.HasField("best") else ""
     if links:

@@ -71,6 +71,10 @@ CUT_ON_PAPER = (
     "[...document.querySelectorAll('main .scroll, main .file')]"
     ".filter(each => getComputedStyle(each).overflow !== 'visible' && each.scrollHeight > each.clientHeight)"
 )
+CUT_CAPTIONS = (  # of tables that are wider than their window
+    "[...document.querySelectorAll('.scroll caption')]"
+    ".filter(each => each.offsetWidth > each.closest('.scroll').clientWidth).map(each => each.textContent)"
+)
 CONTENT = SEEN.format("h1, h2, table, svg")
 STOPS = 8  # of the Tab key within one element: a field of a time has one for each of its parts
 BY_ITSELF = timedelta(seconds=1)  # in which a board shows a suspension, as docs/console.md says
@@ -277,6 +281,7 @@ async def test_every_page_fits_its_window_breaks_no_policy_and_is_photographed(
                 await tab.go(console + path)
                 await photograph(tab, f"{name}-{language}-{width}")
                 assert await tab.evaluate("document.documentElement.scrollWidth") == width, f"{name} at {width}"
+                assert await tab.evaluate(CUT_CAPTIONS) == [], f"{name} at {width}"
                 assert width != WIDTHS[0] or await tab.evaluate(f"{HEAD_LINES} === 1"), f"the head of {name} at {width}"
                 assert await tab.evaluate("document.documentElement.lang") == LANGUAGES[language]
             barriers |= {(name, scheme): await found_barriers(tab, scheme) for scheme in ("dark", "light")}

@@ -28,8 +28,10 @@ CHANGED = "class=voice&change=xian-1:delay_us=9000"
 
 
 def network(evil: str = "") -> GetConfigurationResponse:
-    """A network of one link, and a class of quality."""
+    """A network of one link, of whose sites one has a name, and a class of quality."""
     found = GetConfigurationResponse()
+    site = found.configuration.network.sites.add(id=f"guangzhou{evil}")
+    site.name.en, site.name.zh_cn = f"Guangzhou{evil}", f"广州{evil}"
     found.configuration.network.links.add(id="xian-1", delay_us=20_000)
     title = found.configuration.network.quality_classes.add(name="voice", delay_us=15_000).title
     title.en = title.zh_cn = f"voice{evil}"

@@ -70,6 +70,8 @@ def test_the_paths_of_a_pair_are_bars_with_the_bound_of_the_class_and_their_link
     assert any("-11.000 ms" in each for each in texts)
     assert any("15.000 ms" in each for each in texts), "the bound"
     assert texts.count("xian-1") == 6, "the link of each path"
+    assert "广州至chengdu" in texts, "a site by its name, or by its id without one"
+    assert (texts.count("广州 – chengdu"), texts.count("广州"), texts.count("guangzhou")) == (6, 6, 0)
 
 
 def test_a_problem_shows_its_evidence_and_a_form_for_the_reports_that_are_left() -> None:

@@ -102,4 +102,4 @@ def _cells(paths: contract.SitePaths, quality_class: str) -> Sequence[str]:
     left = told_left(best.budget).replace(" ms", "\u00a0ms").replace(" %", "\u00a0%")
     verdict = [told_verdict(best), left] if quality_class else []
     other = told_delay(paths.alternative.quality.delay_us) if paths.HasField("alternative") else "–"
-    return [told_sites(best), *figures, *verdict, other, " ".join(paths.shared_links)]
+    return [told_sites(best, {}), *figures, *verdict, other, " ".join(paths.shared_links)]

@@ -101,7 +101,7 @@ def _print_site_paths(found: contract.SitePaths, quality_class: str) -> None:
         if is_there:
             click.echo(title)
             _print_path(path, quality_class)
-    if shared := told_shared(found):
+    if shared := told_shared(found, {}):
         click.echo(shared)
     if found.apart:
         click.echo(translated("Two paths that share less with each other, without the best one"))

@@ -1,4 +1,4 @@
-"""The pages of a coordinator's console tell the names of the configuration, in the language of the page."""
+"""The words of a coordinator's console: names of the configuration, and a sentence where a table is empty."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,8 +7,10 @@ import pytest
 from google.protobuf.message import Message
 
 from coordinator.console.console import console
+from gateway.api.coordinator.v1.administration_pb2 import ListRegionsResponse
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import GetComplaintHistoryResponse
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.risk_pb2 import RiskSource
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, RegionTerm, Terms
 from gateway.api.types.v1.types_pb2 import LocalizedText
@@ -83,3 +85,22 @@ def test_a_complaint_that_repeats_another_leads_to_it() -> None:
     assert [(each.text, each.href) for each in page.facts if each.href] == [
         ("guangdong/1", "/console/complaints/guangdong/1")
     ]
+
+
+@pytest.mark.parametrize(
+    ("state", "waits", "says_so"),
+    [
+        (MemberState.MEMBER_STATE_JOINED, False, True),
+        (MemberState.MEMBER_STATE_JOINED, True, False),
+        (MemberState.MEMBER_STATE_LOST, False, False),
+        (MemberState.MEMBER_STATE_ABSENT, False, False),
+    ],
+)
+def test_the_page_of_a_region_without_lanes_says_that_nothing_waits_only_while_the_region_can_tell(
+    state: MemberState.ValueType, waits: bool, says_so: bool
+) -> None:
+    member = Member(region="guangdong", state=state)
+    if waits:
+        member.report.waiting.add(destination="henan", count=2)
+    page = told("en", "/regions/{region}", ListRegionsResponse(members=[member]), region="guangdong")
+    assert ("Nothing waits, and each region is reached." in {text for text, _ in cells(page)}) == says_so
