@@ -97,6 +97,20 @@ class _Work:
     """Held orders that a region has taken in."""
     has_all_orders: bool
     has_all_held: bool
+    silent: frozenset[str]
+    """The regions without an answer, which may have more orders."""
+
+    def told_orders(self, region: str) -> str:
+        """The orders of a region in the last hour."""
+        return _counted(self.orders[region], has_all=self.has_all_orders and region not in self.silent)
+
+    def told_held(self, region: str) -> str:
+        """The held orders of a region."""
+        return _counted(self.held[region], has_all=self.has_all_held and region not in self.silent)
+
+    def told_flow(self, pair: Pair) -> str:
+        """The orders between two regions in the last hour. Each of both has them."""
+        return _counted(pair.orders, has_all=self.has_all_orders and not self.silent.issuperset(pair.regions))
 
 
 async def _read(visit: Visit, calling: Calling) -> _Found:
@@ -123,7 +137,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
     pairs = pairs_of(present, members)
     tables = [
         (translated("Regions"), _regions(visit, members if is_whole else joined, work, troubled)),
-        (translated("Flows"), _flows(visit, pairs, has_all=work.has_all_orders)),
+        (translated("Flows"), _flows(visit, pairs, work)),
         (translated("Problems of the network"), _problems(visit, found.problems.problems)),
         (translated("Outages"), _outages(visit, found.outages.outages)),
     ]
@@ -169,6 +183,7 @@ def _work(found: _Found, present: Sequence[tuple[str, str]]) -> _Work:
         held=Counter(each.origin_region for each in found.held.orders),
         has_all_orders=not found.orders.next_page_token or len(present) < len(found.orders.orders),
         has_all_held=not found.held.next_page_token,
+        silent=frozenset(each.region for each in (*found.orders.unanswered, *found.held.unanswered)),
     )
 
 
@@ -189,7 +204,10 @@ def _tiles(members: Sequence[Member], found: _Found, work: _Work) -> Sequence[tu
     named = (MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_LOST, MemberState.MEMBER_STATE_SUSPENDED)
     return [
         *((f"{states[each]:,}", state_word(each)) for each in named),
-        (_counted(len(found.held.orders), has_all=work.has_all_held), translated("orders held")),
+        (
+            _counted(len(found.held.orders), has_all=work.has_all_held and not work.silent),
+            translated("orders held"),
+        ),
         (f"{work.waiting.total():,}", translated("envelopes that wait")),
         (
             _counted(len(found.problems.problems), has_all=not found.problems.next_page_token),
@@ -229,17 +247,15 @@ def _map(
                 region=region_name(each.region),
                 state=state_word(each.state),
                 rate=_told_rate(each),
-                orders=_counted(work.orders[each.region], has_all=work.has_all_orders),
-                held=_counted(work.held[each.region], has_all=work.has_all_held),
+                orders=work.told_orders(each.region),
+                held=work.told_held(each.region),
                 waiting=f"{work.waiting[each.region]:,}",
             ),
             each.region in troubled,
         )
         for each in joined
     ]
-    flows = [
-        Line(each.regions, each.orders, each.style, _told_pair(each, has_all=work.has_all_orders)) for each in pairs
-    ]
+    flows = [Line(each.regions, each.orders, each.style, _told_pair(each, work)) for each in pairs]
     description = "; ".join([*(each.hint for each in places), *(each.hint for each in flows)])
     title = translated("Regions and the flows between them")
     return drawing(title, description, places, flows, _positions(network))
@@ -254,12 +270,12 @@ def _positions(network: Network) -> Mapping[str, Position]:
     return found
 
 
-def _told_pair(pair: Pair, *, has_all: bool) -> str:
+def _told_pair(pair: Pair, work: _Work) -> str:
     return translated(
         "{first} and {second}: orders in the last hour: {orders}; envelopes that wait: {waiting}",
         first=region_name(pair.regions[0]),
         second=region_name(pair.regions[1]),
-        orders=_counted(pair.orders, has_all=has_all),
+        orders=work.told_flow(pair),
         waiting=f"{pair.waiting:,}",
     )
 
@@ -285,8 +301,8 @@ def _regions(visit: Visit, members: Sequence[Member], work: _Work, troubled: fro
                 member_state_cell(each),
                 Cell(told_age(each.heartbeat_time, visit.now)),
                 Cell(_told_rate(each), style="figure"),
-                Cell(_counted(work.orders[each.region], has_all=work.has_all_orders), style="figure"),
-                Cell(_counted(work.held[each.region], has_all=work.has_all_held), style="figure"),
+                Cell(work.told_orders(each.region), style="figure"),
+                Cell(work.told_held(each.region), style="figure"),
                 Cell(f"{work.waiting[each.region]:,}", style="figure"),
                 Cell(str(each.federation_revision) if has_beaten(each) else "", style="figure"),
                 Cell(translated("trouble"), badge="late") if each.region in troubled else Cell(""),
@@ -297,7 +313,7 @@ def _regions(visit: Visit, members: Sequence[Member], work: _Work, troubled: fro
     )
 
 
-def _flows(visit: Visit, pairs: Sequence[Pair], *, has_all: bool) -> Table:
+def _flows(visit: Visit, pairs: Sequence[Pair], work: _Work) -> Table:
     return Table(
         label=translated("Flows"),
         head=heads(
@@ -310,7 +326,7 @@ def _flows(visit: Visit, pairs: Sequence[Pair], *, has_all: bool) -> Table:
         rows=[
             [
                 Cell(" · ".join(map(region_name, each.regions)), "row"),
-                Cell(_counted(each.orders, has_all=has_all), style="figure"),
+                Cell(work.told_flow(each), style="figure"),
                 Cell(f"{each.waiting:,}", style="figure"),
                 Cell(told_age(each.oldest, visit.now)),
                 Cell(told_if_set(each.open_time), badge="late" if each.is_open else ""),

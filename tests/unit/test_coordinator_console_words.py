@@ -7,19 +7,20 @@ import pytest
 from google.protobuf.message import Message
 
 from coordinator.console.console import console
-from gateway.api.coordinator.v1.administration_pb2 import ListRegionsResponse
+from gateway.api.coordinator.v1.administration_pb2 import ListOrderSummariesResponse, ListRegionsResponse
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import GetComplaintHistoryResponse
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.risk_pb2 import RiskSource
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, RegionTerm, Terms
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.time.clock import SystemClock
+from gateway.time.clock import SystemClock, to_timestamp
 from gateway.web.console.pages import Shown
 from gateway.web.console.ticket import TicketPage
 from gateway.wording.languages import for_reader
 from gateway.wording.terms import learn
-from tests.unit.console_pages import Answering, visit
+from tests.unit.console_pages import NOW, Answering, visit
 from tests.unit.joint_answers import joint_orders, joint_trace
 from tests.unit.test_coordinator_console import ADMIN, view_of
 
@@ -31,12 +32,12 @@ TERMS = Terms(
 )
 
 
-def told(language: str, path: str, answer: Message, **names: str) -> Shown:
-    """A page of an answer for a reader who has the names of the federation."""
+def told(language: str, path: str, *answers: Message, **names: str) -> Shown:
+    """A page of answers for a reader who has the names of the federation."""
     view, asked = view_of(path), visit("", ADMIN, **names)
 
     async def read() -> object:
-        return await view.read(asked, Answering(answer))
+        return await view.read(asked, Answering(*answers))
 
     found = asyncio.run(read())
     with for_reader(language, CONSOLE.texts):
@@ -104,3 +105,21 @@ def test_the_page_of_a_region_without_lanes_says_that_nothing_waits_only_while_t
         member.report.waiting.add(destination="henan", count=2)
     page = told("en", "/regions/{region}", ListRegionsResponse(members=[member]), region="guangdong")
     assert ("Nothing waits, and each region is reached." in {text for text, _ in cells(page)}) == says_so
+
+
+def test_the_board_says_where_a_region_without_an_answer_may_have_more_orders_and_nowhere_else() -> None:
+    joined = MemberState.MEMBER_STATE_JOINED
+    members = ListRegionsResponse(
+        members=[Member(region=each, state=joined) for each in ("guangdong", "henan", "hebei")]
+    )
+    orders = ListOrderSummariesResponse()
+    orders.unanswered.add(region="henan", reason=Reason.REASON_REGION_SUSPENDED)
+    for home in ("guangdong", "henan"):
+        order = orders.orders.add(origin_region="hebei", home_region=home)
+        order.create_time.CopyFrom(to_timestamp(NOW))
+    board = told("en", "/board", members, orders, orders)
+    named = {table.label: table for table in board.tables}
+    found = {row[0].text: [each.text for each in row[4:6]] for row in named["Regions"].rows}
+    assert found == {"Guangdong": ["1", "0"], "henan": ["1+", "0+"], "hebei": ["2", "2"]}
+    assert [row[1].text for row in named["Flows"].rows] == ["1", "1"], "the other region of each flow has answered"
+    assert ["orders held", "2+"] in [[each.text for each in row] for row in named["Board"].rows]
