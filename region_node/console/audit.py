@@ -76,7 +76,7 @@ def _table(answer: ListAuditRowsResponse) -> Table:
                 Cell(each.actor),
                 _action(each),
                 Cell(each.subject),
-                Cell(each.detail),
+                Cell(each.detail, style="long"),
             ]
             for each in answer.rows
         ],
