@@ -41,12 +41,12 @@ from region_node.console import (
     joint_orders,
     new_complaint,
     new_fault,
-    new_order,
     orders,
     rpcs,
     shared_record,
     support,
 )
+from region_node.console.guides import NEW_ORDER
 from region_node.console.lists import NUMBER
 from region_node.console.sections import Content, Section, listed, notes_of, section, tables_of
 from region_node.console.words import CUSTOMERS, cut_caption
@@ -143,7 +143,7 @@ def _links(visit: Visit) -> Sequence[Link]:
         return ()
     checked = translated("Bills, consents and disclosures, after an identity check")
     return [
-        Link(translated("New order"), visit.address(new_order.PATH, number=number)),
+        Link(translated("New order"), visit.address(NEW_ORDER, number=number)),
         Link(translated("New complaint"), visit.address(new_complaint.PATH, number=number)),
         Link(translated("New fault"), visit.address(new_fault.PATH, number=number)),
         Link(checked, visit.address(identity_check.PATH, number=number)),

@@ -1,9 +1,11 @@
 """The list of the joint orders that the region leads or follows, with its filters in the address."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gateway.api.region.v1.joint_order_pb2 import JointOrder, JointOrderState
 from gateway.api.region.v1.joint_order_service_pb2 import ListJointOrdersRequest, ListJointOrdersResponse
+from gateway.web.console.frames import Link
 from gateway.web.console.joint_parts import joint_state_cell
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
@@ -16,6 +18,7 @@ from gateway.wording.languages import translated
 from gateway.wording.terms import business_name, region_name
 from gateway.wording.times import told_if_set
 from region_node.console import joint_order, rpcs
+from region_node.console.guides import NEW_ORDER
 from region_node.console.lists import NUMBER, number_of
 
 PATH = "/joint-orders"
@@ -40,7 +43,8 @@ def _show(visit: Visit, found: Found[ListJointOrdersResponse]) -> Shown:
     states = values(JointOrderState.DESCRIPTOR, lambda each: told_state(JointOrderState.ValueType(each)))
     choices = [chosen_of(visit, _STATE, translated("State"), states)]
     page = _COLUMNS.page(visit, PATH, choices, table(visit, found.answer.orders), found, [number_of(visit)])
-    return page.shown(translated("Joint orders"), PATH)
+    leads = [Link(translated("New order"), visit.address(NEW_ORDER, number=visit.query.text(NUMBER)))]
+    return replace(page, leads=leads).shown(translated("Joint orders"), PATH)
 
 
 def table(visit: Visit, orders: Sequence[JointOrder]) -> Table:

@@ -18,7 +18,8 @@ from gateway.wording.languages import translated
 from gateway.wording.terms import business_name, learned
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word
-from region_node.console import new_order, order, rpcs
+from region_node.console import order, rpcs
+from region_node.console.guides import NEW_ORDER
 from region_node.console.lists import NUMBER, number_of
 from region_node.console.sections import Section, listed, section
 
@@ -57,7 +58,7 @@ def _show(visit: Visit, found: Found[ListOrdersResponse]) -> Shown:
         chosen_of(visit, _BUSINESS, translated("Business"), businesses),
     ]
     page = _COLUMNS.page(visit, PATH, choices, table(visit, found.answer.orders), found, [number_of(visit)])
-    leads = [Link(translated("New order"), visit.address(new_order.PATH, number=visit.query.text(NUMBER)))]
+    leads = [Link(translated("New order"), visit.address(NEW_ORDER, number=visit.query.text(NUMBER)))]
     return replace(page, leads=leads).shown(translated("Orders"), PATH)
 
 

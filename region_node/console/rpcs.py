@@ -40,6 +40,7 @@ CANCEL_ORDER = Rpc(f"{_SERVICES}.OrderService/CancelOrder", order_api.CancelOrde
 REVIEW_ORDER = Rpc(f"{_SERVICES}.OrderService/ReviewOrder", order_api.ReviewOrderResponse)
 LIST_JOINT_ORDERS = Rpc(f"{_SERVICES}.JointOrderService/ListJointOrders", joint_api.ListJointOrdersResponse)
 GET_JOINT_ORDER = Rpc(f"{_SERVICES}.JointOrderService/GetJointOrder", joint_api.GetJointOrderResponse)
+SUBMIT_JOINT_ORDER = Rpc(f"{_SERVICES}.JointOrderService/SubmitJointOrder", joint_api.SubmitJointOrderResponse)
 WORK_ON_JOINT_ORDER = Rpc(f"{_SERVICES}.JointOrderService/WorkOnJointOrder", joint_api.WorkOnJointOrderResponse)
 CANCEL_JOINT_ORDER = Rpc(f"{_SERVICES}.JointOrderService/CancelJointOrder", joint_api.CancelJointOrderResponse)
 LIST_COMPLAINTS = Rpc(f"{_SERVICES}.ComplaintService/ListComplaints", complaint_api.ListComplaintsResponse)

@@ -171,6 +171,7 @@ async def work(federation: Federation, guangdong: Counter, sichuan: Counter) -> 
         "businesses": "/orders/new",
         "business": "/orders/new?business=SUSPEND",
         "new-order": f"/orders/new?business=SUSPEND&applicant=agent&number=%2B{numbers[0].removeprefix('+')}",
+        "new-joint-order": "/joint-orders/new?business=LEASED_LINE&applicant=enterprise&region.1=henan&region.2=hunan",
         "order-review": f"/orders/{orders[0].id}",
         "order-done": f"/orders/{away.id}?hops=signed",
         "joint-orders-of-the-region": "/joint-orders",

@@ -1,6 +1,7 @@
 """Joint orders at the console of real nodes: surveyed, worked on and cancelled from the pages of their regions."""
 
 from http import HTTPStatus
+from urllib.parse import quote, unquote
 
 from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
 from gateway.api.region.v1.joint_order_pb2 import JointItemState, JointOrderState
@@ -9,6 +10,13 @@ from tests.federation.joint_staff import JointStaff, item_of, with_broadband
 from tests.federation.running import Federation, until
 
 STAFF = "region/guangdong/staff/wang"
+FILLED = {
+    "channel": "counter",
+    "address.1": "旧址1号",
+    "address.2": "新址2号",
+    "paper.BIZ_LIC": "91510000MA6DABCD1X",
+    "paper.ADDR": "P-7",
+}
 
 
 async def test_a_joint_order_of_another_region_is_found_in_the_work_list_and_its_item_is_done_from_its_page(
@@ -46,16 +54,32 @@ async def test_a_joint_order_of_another_region_is_found_in_the_work_list_and_its
     assert all(each in file for each in (number, "install", "guangdong人民路1号"))
 
 
-async def test_the_staff_of_the_leading_region_cancel_a_joint_order_once_from_its_page(federation: Federation) -> None:
+async def test_a_clerk_submits_a_joint_order_from_the_catalogue_and_cancels_it_each_once_however_often_it_is_sent(
+    federation: Federation,
+) -> None:
     south, browser = JointStaff(federation, "guangdong"), Browser.of(federation, STAFF)
-    number = await with_broadband(federation, "sichuan")
-    order = await south.submits(south.request("BB_MOVE", ["sichuan", "henan"], number))
+    number = quote(await with_broadband(federation, "sichuan"))
     await browser.sign_in()
-    path = f"joint-orders/{order.id}"
+    listed = (await browser.open(f"orders/new?number={number}")).text
+    assert f'href="{ROOT}/joint-orders/new?business=BB_MOVE&amp;number={number}"' in listed
+    page = f"joint-orders/new?business=BB_MOVE&applicant=enterprise&number={number}&region.1=sichuan&region.2=henan"
+    sent = {**hidden_fields((await browser.open(page)).text, "submit"), **FILLED}
+    lacking = await browser.send(page, {**sent, "address.2": ""})
+    assert (lacking.status, 'id="submit-address.2-problem"' in lacking.text) == (HTTPStatus.BAD_REQUEST, True)
+    assert all(f'value="{FILLED[each]}"' in lacking.text for each in ("address.1", "paper.ADDR"))
+    answers = [await browser.send(page, sent) for _ in range(2)]
+    assert {each.status for each in answers} == {HTTPStatus.SEE_OTHER}, answers[0].text
+    (led_to,) = {each.headers["location"] for each in answers}
+    path = led_to.removeprefix(f"{ROOT}/")
+    order = await south.get(unquote(path.removeprefix("joint-orders/")))
+    assert [(each.region, each.address) for each in order.places] == [("sichuan", "旧址1号"), ("henan", "新址2号")]
+    assert {each.id: each.region for each in order.items} == {"install": "henan", "remove": "sichuan"}
+    assert (order.operator, order.request.requester.staff_id) == ("staff/wang", "wang")
+    assert {(each.code, each.verifier) for each in order.request.documents} == {("BIZ_LIC", "wang"), ("ADDR", "wang")}
     form = {**hidden_fields((await browser.open(path)).text, "cancel"), "reason": "办公室不搬了"}
     assert [(await browser.send(path, form)).status for _ in range(2)] == [HTTPStatus.SEE_OTHER] * 2
     cancelled = await south.reaches(order.id, JointOrderState.JOINT_ORDER_STATE_CANCELLED)
     assert cancelled.cancellation_reason == "办公室不搬了"
     page = (await browser.open(path)).text
     assert ("办公室不搬了" in page, 'name="act" value="cancel"' in page) == (True, False)
-    assert f'href="{ROOT}/{path}"' in (await browser.open(f"joint-orders?number=%2B{number.removeprefix('+')}")).text
+    assert f'href="{ROOT}/{path}"' in (await browser.open(f"joint-orders?number={number}")).text

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from gateway.api.federation.v1.configuration_pb2 import (
     JointMilestoneKind,
+    JointSite,
     LegalBasis,
     Offering,
     Plan,
@@ -303,7 +304,7 @@ def proven(evil: str = "") -> Sequence[Message]:
 
 
 def guide(evil: str = "") -> GetBusinessGuideResponse:
-    """The guide of a business with one material, and a characteristic of each type."""
+    """The guide of a business with one material, and a characteristic of each type; also with items at two places."""
     found = GetBusinessGuideResponse(home_region="guangdong", offered_here=True, calendar_missing=True)
     found.materials.add(code="ID_ORIG", name=text(f"identity card{evil}", f"身份证{evil}"))
     business = found.business
@@ -314,6 +315,11 @@ def guide(evil: str = "") -> GetBusinessGuideResponse:
     business.guide.append(text(f"Say why.{evil}", f"说明原因。{evil}"))
     business.documents.add(applicant=Applicant.APPLICANT_HOLDER, all_of=["ID_ORIG|PWD+OTP"])
     business.steps.append(Step.STEP_FULFIL)
+    business.joint.least_places = business.joint.most_places = 2
+    ended = business.joint.items.add(id="remove", name=text(f"Removal{evil}", f"拆机{evil}"), ends_line=True)
+    opened = business.joint.items.add(id="install", name=text(f"Installation{evil}", f"装机{evil}"))
+    ended.site, opened.site = JointSite.JOINT_SITE_FIRST_PLACE, JointSite.JOINT_SITE_SECOND_PLACE
+    opened.opens_line.name_characteristic = "name"
     for value_type in ValueType.values():
         name = f"{ValueType.Name(value_type)}{evil}"
         business.characteristics.add(name=name, value_type=value_type, description=text(name, name), choices=[name])
@@ -407,6 +413,16 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     plans = ListPlansResponse(plans=[Plan(id=f"GD-59{evil}", name=text(f"plan{evil}", f"套餐{evil}"))])
     offerings = ListOfferingsResponse(offerings=[Offering(id=f"DATA{evil}", name=text(f"data{evil}", f"流量{evil}"))])
     yield "new order", written(views["/orders/new"], guide(evil), plans, offerings, query=chosen)
+    yield (
+        "new joint order",
+        written(
+            views["/joint-orders/new"],
+            guide(evil),
+            plans,
+            offerings,
+            query=f"{chosen}&region.1={quote(f'sichuan{evil}')}&region.2=guangdong",
+        ),
+    )
     yield "businesses", written(views["/orders/new"], ListBusinessesResponse(businesses=[guide(evil).business]))
     yield "orders", written(views["/orders"], ListOrdersResponse(orders=[order(evil)]))
     joint_orders = ListJointOrdersResponse(orders=[joint_order(evil)])

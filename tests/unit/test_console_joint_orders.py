@@ -1,19 +1,25 @@
 """The pages of joint orders at a region: the steps that they offer, what these become, and the work that waits."""
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import cast
+from urllib.parse import quote
 
 import pytest
+from google.protobuf.message import Message
 
 from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
+from gateway.api.federation.v1.terms_pb2 import RegionTerm, Terms
+from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse, ListOfferingsRequest, ListPlansRequest
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, JointOrder, JointOrderState
 from gateway.api.region.v1.joint_order_service_pb2 import (
     GetJointOrderResponse,
     ListJointOrdersResponse,
+    SubmitJointOrderRequest,
     WorkOnJointOrderRequest,
     WorkOnJointOrderResponse,
 )
@@ -22,14 +28,20 @@ from gateway.errors import Refused, invalid
 from gateway.time.clock import to_timestamp
 from gateway.web.console.exports import exported
 from gateway.web.console.fields import Fields
+from gateway.web.console.pages import Calling, Rpc, Visit
 from gateway.wording.languages import for_reader
+from gateway.wording.terms import learn
 from tests.unit.console_pages import (
     CONSOLE,
     NOW,
+    NUMBER,
     TEXTS,
     Answering,
+    M,
     acts,
+    frame,
     joint_order,
+    pages_of,
     refused,
     shown_by,
     view_of,
@@ -37,8 +49,12 @@ from tests.unit.console_pages import (
     written,
     written_by,
 )
+from tests.unit.situations import FEDERATION
+from tests.unit.test_complaint_report import read
 
-PAGE = view_of("/joint-orders/{id:.+}")
+PAGE, NEW = view_of("/joint-orders/{id:.+}"), view_of("/joint-orders/new")
+WHOLE = f"applicant=holder&number={quote(NUMBER)}&region.1=sichuan&region.2=henan"
+ENTERED = "act=submit&channel=counter&address.1=%E6%97%A7%E5%9D%80&address.2=%E6%96%B0%E5%9D%80&value.plan=henan-59"
 SURVEYING = JointItemState.JOINT_ITEM_STATE_SURVEYING
 HELD = JointItemState.JOINT_ITEM_STATE_HELD
 AT_WORK = JointItemState.JOINT_ITEM_STATE_IN_PROGRESS
@@ -51,6 +67,30 @@ COMMITTED = JointItemState.JOINT_ITEM_STATE_COMMITTED
 STATES = JointOrderState
 SYSTEM_REFUSED = Reason.REASON_JOINT_SYSTEM_REFUSED
 UNANSWERED = Reason.REASON_PROVIDER_UNAVAILABLE
+
+
+def new_order(query: str, *answers: Message, form: str = "", refusal: Refused | None = None) -> str:
+    """The page of a new joint order with a query, on which the customer moves from Sichuan."""
+    given = answers or (moving(),)
+    asked = replace(visit(f"business=BB_MOVE&{query}"), form=Fields.parsed(form), refused=refusal)
+    found = asyncio.run(read_by(asked, Answering(*given)))
+    with for_reader("zh", TEXTS):
+        learn(Terms(regions=[RegionTerm(region=each) for each in ("sichuan", "henan")]))
+        shown = NEW.show(asked, found)
+        framed = frame(CONSOLE, shown, refusal)
+        return pages_of(CONSOLE.templates).written(shown.template, shown.title, "zh", shown.page, framed)
+
+
+async def read_by(asked: Visit, calling: Calling) -> object:
+    """The answers of which the page is made."""
+    return await NEW.read(asked, calling)
+
+
+def moving(home: str = "sichuan") -> GetBusinessGuideResponse:
+    """The guide of the move of broadband, for a number with a home."""
+    business = FEDERATION.business("BB_MOVE")
+    materials = FEDERATION.materials_of(business)
+    return GetBusinessGuideResponse(business=business, materials=materials, home_region=home, offered_here=True)
 
 
 def decided(state: JointItemState.ValueType, *, error: Reason.ValueType | None = None) -> JointOrder:
@@ -115,6 +155,92 @@ def test_the_leading_region_alone_cancels_a_joint_order_before_the_decision() ->
     found.leader_region = "henan"
     assert "cancel" not in offered(found)
     assert "cancel" not in offered(decided(SURVEYING))
+
+
+def fields_of(page: str) -> list[str]:
+    """The fields that the form and the filters of a page have."""
+    return [str(each["name"]) for tag, each in read(page).seen if tag in ("input", "select") and "." in each["name"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "missing"),
+    [
+        ("", "号码, 申请人, 地点1：旧址拆机, 地点2：新址装机"),
+        (WHOLE.replace("applicant=holder", ""), "申请人"),
+        (WHOLE.replace("region.1=sichuan", ""), "地点1：旧址拆机"),
+        (WHOLE.replace("region.2=henan", "region.2="), "地点2：新址装机"),
+    ],
+)
+def test_the_form_of_a_joint_order_waits_for_its_applicant_its_line_and_the_region_of_each_place(
+    query: str, missing: str
+) -> None:
+    page = new_order(query)
+    assert ("submit" in acts(page), f"请先填写：{missing}；" in page) == (False, True)
+    assert ("submit" in acts(new_order(WHOLE)), "请先填写" in new_order(WHOLE)) == (True, False)
+
+
+def test_the_form_of_a_joint_order_has_an_address_of_each_place_and_the_fields_of_the_catalogue() -> None:
+    known = fields_of(new_order(WHOLE))
+    assert [each for each in known if each.startswith(("region.", "address."))] == [
+        "region.1",
+        "region.2",
+        "address.1",
+        "address.2",
+    ]
+    assert {"value.plan", "value.name", "value.contract", "paper.ID_ORIG", "paper.ADDR"} <= {*known}
+
+
+def test_a_business_of_many_places_offers_one_more_until_it_has_all() -> None:
+    guide = GetBusinessGuideResponse(business=FEDERATION.business("LEASED_LINE"), offered_here=True)
+    for count, shown in ((0, 2), (2, 3), (19, 20), (20, 20)):
+        query = "&".join(f"region.{place}=henan" for place in range(1, count + 1))
+        page = new_order(f"applicant=enterprise&{query}", guide)
+        assert len([each for each in fields_of(page) if each.startswith("region.")]) == shown, count
+        assert ("submit" in acts(page)) == (count > 0), "a leased line needs no number"
+
+
+def test_the_plans_of_a_joint_order_are_those_of_the_region_in_which_it_opens_a_line() -> None:
+    asked = list[Message]()
+
+    class Noting(Answering):
+        async def ask(self, rpc: Rpc[M], request: Message) -> M:
+            asked.append(request)
+            return await super().ask(rpc, request)
+
+    asyncio.run(read_by(visit(f"business=BB_MOVE&{WHOLE}"), Noting(moving())))
+    assert [each.region for each in asked if isinstance(each, ListPlansRequest | ListOfferingsRequest)] == ["henan"] * 2
+
+
+def test_a_line_ends_in_the_home_region_of_its_number_unless_people_choose_another_region() -> None:
+    chosen = [
+        [each["value"] for tag, each in read(new_order(query)).seen if tag == "option" and "selected" in each]
+        for query in ("applicant=agent", "applicant=agent&region.1=henan")
+    ]
+    assert chosen == [["agent", "sichuan", ""], ["agent", "henan", ""]]
+
+
+def test_a_joint_order_has_the_places_of_the_address_in_their_order_and_the_addresses_of_the_form() -> None:
+    (form,) = NEW.forms
+    asked = replace(visit(f"business=BB_MOVE&{WHOLE}"), form=Fields.parsed(ENTERED), request_id="R7")
+    made = form.request(asked)
+    assert isinstance(made, SubmitJointOrderRequest)
+    assert [(each.region, each.address) for each in made.places] == [("sichuan", "旧址"), ("henan", "新址")]
+    order = made.order
+    assert (made.request_id, order.business, order.number, order.characteristics["plan"]) == (
+        "R7",
+        "BB_MOVE",
+        NUMBER,
+        "henan-59",
+    )
+    assert order.requester.staff_id == "wang"
+
+
+def test_a_refused_address_of_a_place_stands_at_its_field_and_what_was_entered_stays() -> None:
+    page = new_order(WHOLE, form=ENTERED, refusal=invalid("places[1].address", "is long", "过长"))
+    assert [part.split('"')[0] for part in page.split('id="')[1:] if part.split('"')[0].endswith("-problem")] == [
+        "submit-address.2-problem"
+    ]
+    assert 'value="旧址"' in page
 
 
 def test_a_step_is_offered_for_the_items_that_allow_it_and_a_milestone_is_the_next_one() -> None:

@@ -47,10 +47,13 @@ def test_the_form_of_a_business_has_a_field_for_each_characteristic_and_each_pap
     assert "value.colour" in names(written(view_of("/orders/new"), found, query=CHOSEN))
 
 
-@pytest.mark.parametrize("query", ["business=S", "business=S&number=1", "business=S&applicant=holder"])
-def test_without_an_applicant_and_a_number_there_is_no_form_yet(query: str) -> None:
+@pytest.mark.parametrize(
+    ("query", "missing"),
+    [("business=S", "号码, 申请人"), ("business=S&number=1", "申请人"), ("business=S&applicant=holder", "号码")],
+)
+def test_without_an_applicant_and_a_number_there_is_no_form_yet(query: str, missing: str) -> None:
     page = written(view_of("/orders/new"), guide(), query=query)
-    assert ("submit" in acts(page), "随后显示受理表单" in page) == (False, True)
+    assert ("submit" in acts(page), f"请先填写：{missing}；随后显示受理表单" in page) == (False, True)
     assert "随后显示受理表单" not in written(view_of("/orders/new"), guide(), query=CHOSEN)
 
 

@@ -32,6 +32,7 @@ HARMLESS, ACTING = "text", ("\u202e", "\x1b")
 NOT_ALLOWED = Reason.REASON_CHARACTER_NOT_ALLOWED
 QUERIES = {
     "/orders/new": f"business=SUSPEND&applicant=holder&number={quote(NUMBER)}",
+    "/joint-orders/new": f"business=MOVE&applicant=holder&number={quote(NUMBER)}&region.1=sichuan&region.2=henan",
     "/customers/identity-check": f"number={quote(NUMBER)}",
     "/configuration/proposal": "file=F1",
 }

@@ -20,7 +20,9 @@ DOORS = {
     ),
     "region_node/console": (
         "gateway.federation.documents.parse_alternatives",
+        "gateway.federation.joint_rules.",
         "region_node.business.joint.course.",
+        "region_node.business.joint.templates.",
         "region_node.care.complaints.course.",
         "region_node.care.complaints.steps.",
         "region_node.care.issues.course.",

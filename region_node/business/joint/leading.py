@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from gateway.api.federation.v1.configuration_pb2 import Mode
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.joint_order_envelopes_pb2 import JointReport
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointOrderState, JointPlace
@@ -32,7 +31,7 @@ from region_node.business.joint.rows import (
     update_joint_order,
 )
 from region_node.business.joint.sending import note_disclosures, send_command, send_updates
-from region_node.business.orders.rules import read_characteristics, require_applicant
+from region_node.business.orders.rules import is_joint, read_characteristics, require_applicant
 from region_node.customers.documents.rules import require_documents, require_materials, require_reusable
 from region_node.customers.known_statuses import require_unrestricted
 from region_node.node.context import RegionContext
@@ -237,7 +236,7 @@ def _check(
 ) -> None:
     federation = context.federation
     prepared = federation.prepared(request.business)
-    if prepared.business.mode != Mode.MODE_JOINT:
+    if not is_joint(prepared.business):
         raise Refused(Reason.REASON_BUSINESS_NOT_JOINT, business=request.business)
     require_applicant(request, caller.operator)
     require_materials(federation.material_codes, request.documents)

@@ -51,6 +51,11 @@ def opening(business: Business) -> list[tuple[JointItemTemplate, int]]:
     return [(each, position) for each in templates for position in _positions(each, business.joint.least_places)]
 
 
+def at_place(business: Business, place: int) -> list[JointItemTemplate]:
+    """The templates of the items at a place, which counts from 1."""
+    return [each for each in business.joint.items if place in _positions(each, place)]
+
+
 def new_items(business: Business, places: Sequence[JointPlace], leader: str, survey_due: datetime) -> list[JointItem]:
     """The items of a new order, in the order of the templates. A relation to a template names each of its items."""
     positions = {each.id: list(_positions(each, len(places))) for each in business.joint.items}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from gateway.api.federation.v1.configuration_pb2 import Business, Mode, Step
+from gateway.api.federation.v1.configuration_pb2 import Business, Step
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, Party
@@ -77,7 +77,7 @@ def check(context: OrderContext, request: OrderRequest, now: datetime) -> Checke
     require_materials(federation.material_codes, request.documents)
     require_reusable(federation, request.documents)
     prepared = federation.prepared(request.business)
-    if prepared.business.mode == Mode.MODE_JOINT:
+    if rules.is_joint(prepared.business):
         raise Refused(Reason.REASON_BUSINESS_IS_JOINT, business=request.business)
     if not prepared.business.steps:
         raise invalid("business", "it is a query, not an order", "为查询业务，不是订单")

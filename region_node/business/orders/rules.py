@@ -286,8 +286,13 @@ def steps_after(order: Order) -> Sequence[Step.ValueType]:
 
 
 def takes_orders(business: Business) -> bool:
-    """Whether people order the business for a customer: it is no query, and no work of several regions or of nodes."""
-    return bool(business.steps) and business.mode != Mode.MODE_JOINT and not is_ordered_by_nodes(business)
+    """Whether people order the business for a customer: it is no query, and no work of nodes."""
+    return (bool(business.steps) or is_joint(business)) and not is_ordered_by_nodes(business)
+
+
+def is_joint(business: Business) -> bool:
+    """Whether several regions do the business together."""
+    return business.mode == Mode.MODE_JOINT
 
 
 def require_offered(business: Business, *, at_home: bool) -> None:

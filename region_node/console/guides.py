@@ -1,0 +1,288 @@
+"""The guide of a business on a page, and the parts of the form of an order that are made of it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.api.federation.v1.configuration_pb2 import (
+    CharacteristicSpecification,
+    Offering,
+    Plan,
+    ProofWay,
+    ValueType,
+)
+from gateway.api.region.v1.catalogue_service_pb2 import (
+    GetBusinessGuideRequest,
+    GetBusinessGuideResponse,
+    ListOfferingsRequest,
+    ListPlansRequest,
+)
+from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Applicant
+from gateway.errors import Refused, invalid
+from gateway.federation.documents import parse_alternatives
+from gateway.web.console.entries import Entry, Field, time_of
+from gateway.web.console.frames import Link
+from gateway.web.console.lists import TextFilter, chosen_value, text_filter
+from gateway.web.console.pages import Calling, Shown, Visit
+from gateway.web.console.parts import Choice, Fact, Option, region_options
+from gateway.web.console.ticket import facts_table, filled, known, lines_table
+from gateway.web.enum_words import number_of, told_word
+from gateway.web.tables import Table
+from gateway.wording.languages import in_language, translated
+from gateway.wording.terms import named, region_name
+from gateway.wording.times import told_if_set
+from gateway.wording.words import value_word
+from region_node.business.orders import rules
+from region_node.console import papers, rpcs
+from region_node.console.lists import NUMBER
+from region_node.console.papers import Papers
+from region_node.console.requesters import CHANNEL, channel_field, requester_of
+from region_node.console.words import applicant_name
+
+NEW_ORDER = "/orders/new"
+"""The path of the page with the businesses of the catalogue, and with the form of those of one region."""
+BUSINESS = "business"
+"""The field with the code of the business."""
+APPLICANT = "applicant"
+"""The field with the applicant."""
+FIELDS = (CHANNEL, papers.SEEN)
+"""The fields of each form of an order."""
+_VALUE, _TIME = "value.", "time."  # before the names of characteristics
+PREFIXES = (_VALUE, _TIME, papers.PREFIX)
+"""The beginnings of its further fields."""
+RPCS = (rpcs.GET_BUSINESS_GUIDE, rpcs.LIST_PLANS, rpcs.LIST_OFFERINGS)
+"""The RPCs of a guide, and of plans and offerings."""
+_TAB = "/orders"
+_MOST = 500  # of a page by gRPC
+_OF_CHARACTERISTICS = (Reason.REASON_CHARACTERISTIC_MISSING, Reason.REASON_CHARACTERISTIC_INVALID)
+
+
+@dataclass(frozen=True)
+class Sold:
+    """The plans and offerings that the region of a line sells, for a business whose characteristics name them."""
+
+    plans: Sequence[Plan] = ()
+    offerings: Sequence[Offering] = ()
+
+
+@dataclass(frozen=True)
+class _Guide:
+    """The guide of a business."""
+
+    heading: str
+    facts: Sequence[Fact] = field(repr=False)
+    steps: Sequence[str]
+    required_heading: str
+    required: Sequence[str]
+    """The lines of required documents of the chosen applicant."""
+    hint: str
+
+    def tables(self) -> Iterator[Table]:
+        """The guide as tables of a file."""
+        yield facts_table(self.heading, self.facts)
+        yield lines_table(translated("Steps"), self.steps)
+        yield lines_table(self.required_heading, self.required)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The guide and the form as `order_form.html.j2` shows them."""
+
+    back: Link
+    business: str
+    """The code of the chosen business."""
+    applicant: Choice
+    number: TextFilter
+    places: Sequence[Choice]
+    apply: str
+    warnings: Sequence[str]
+    guide: _Guide
+    entry: Entry | None
+    missing: str
+    """The words for people who have to say more before the form is shown."""
+
+
+async def read_guide(visit: Visit, calling: Calling) -> GetBusinessGuideResponse:
+    """The guide of the business and for the number of the address. Raises Refused."""
+    asked = GetBusinessGuideRequest(business=visit.query.text(BUSINESS), number=visit.query.text(NUMBER))
+    return await calling.ask(rpcs.GET_BUSINESS_GUIDE, asked)
+
+
+async def read_sold(calling: Calling, guide: GetBusinessGuideResponse, region: str) -> Sold:
+    """The plans and offerings of a region, as `Sold`; none without a region. Raises Refused."""
+    asked = {each.value_type for each in guide.business.characteristics} if region else set()
+    plans: Sequence[Plan] = ()
+    offerings: Sequence[Offering] = ()
+    if ValueType.VALUE_TYPE_PLAN in asked:
+        of_plans = ListPlansRequest(region=region, page_size=_MOST)
+        plans = (await calling.ask(rpcs.LIST_PLANS, of_plans)).plans
+    if ValueType.VALUE_TYPE_OFFERING in asked:
+        of_offerings = ListOfferingsRequest(region=region, page_size=_MOST)
+        offerings = (await calling.ask(rpcs.LIST_OFFERINGS, of_offerings)).offerings
+    return Sold(plans, offerings)
+
+
+def shown_guide(
+    visit: Visit,
+    counted: Papers,
+    guide: GetBusinessGuideResponse,
+    places: Sequence[Choice],
+    missing: Sequence[str],
+    form: Callable[[], Entry],
+) -> Shown:
+    """The guide of a business, and the form of its order where nothing is missing for that.
+
+    `places` has the choices of regions beside the number and the applicant.
+    """
+    is_whole = not missing and guide.offered_here
+    page = _Page(
+        back=Link(translated("Another business"), visit.address(NEW_ORDER, number=visit.query.text(NUMBER))),
+        business=guide.business.code,
+        applicant=_applicants(visit, guide),
+        number=text_filter(visit, NUMBER, translated("Number"), "tel"),
+        places=places,
+        apply=translated("Show"),
+        warnings=list(_warnings(visit, counted, guide)),
+        guide=_told(visit, guide, counted),
+        entry=form() if is_whole else None,
+        missing=translated("The form is shown once these are said: {fields}.", fields=", ".join(missing))
+        if missing and guide.offered_here
+        else "",
+    )
+    title = named(guide.business.code, guide.business.name)
+    return Shown("order_form.html.j2", title, page, _TAB, filled(page.guide.tables()), page.warnings)
+
+
+def missing_of(visit: Visit, *, has_line: bool) -> Iterator[str]:
+    """The fields that come before the form: the applicant decides its papers, the number who offers the business.
+
+    `has_line` says whether the order is about the line of a number.
+    """
+    if has_line and not visit.query.text(NUMBER):
+        yield translated("Number")
+    if not visit.query.text(APPLICANT):
+        yield translated("Applicant")
+
+
+def _applicants(visit: Visit, guide: GetBusinessGuideResponse) -> Choice:
+    """The applicants of the business, of whom none is chosen before somebody says who stands there."""
+    listed = [each.applicant for each in guide.business.documents]
+    options = [Option(told_word(Applicant.DESCRIPTOR, each), applicant_name(each)) for each in listed]
+    return Choice(APPLICANT, translated("Applicant"), [Option("", ""), *options], visit.query.text(APPLICANT))
+
+
+def _warnings(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse) -> Iterator[str]:
+    if visit.query.text(NUMBER) and not guide.offered_here:
+        yield translated("The business is not offered here for this number.")
+    if guide.calendar_missing:
+        yield translated("The year of the due date has no calendar: holidays are not counted.")
+    if counted.key is None:
+        yield translated("This node has no key for papers: orders rest on documents on file alone.")
+
+
+def _told(visit: Visit, guide: GetBusinessGuideResponse, counted: Papers) -> _Guide:
+    names = names_of(guide)
+    hint = translated("Enter the number of each paper that you see in the original. The order keeps its hash alone.")
+    facts = [
+        Fact(translated("Home region"), region_name(guide.home_region)),
+        Fact(translated("Promised"), told_if_set(guide.expected_completion_time)),
+        Fact(translated("Price"), in_language(guide.business.tariff)),
+        Fact(translated("Handled"), in_language(guide.business.reach_note)),
+        Fact(translated("Proof of the customer's wish in another region"), _ways(guide)),
+    ]
+    return _Guide(
+        heading=translated("Guide"),
+        facts=known(facts),
+        steps=[in_language(each) for each in guide.business.guide],
+        required_heading=translated("Documents required"),
+        required=[_either(line, names) for line in _lines(visit, guide)],
+        hint="" if counted.key is None else hint,  # without a key there is no field for a number
+    )
+
+
+def _ways(guide: GetBusinessGuideResponse) -> str:
+    """The ways of proof of the policies of a business, each with its source; empty without such a policy."""
+    ways = [way for each in guide.policies for way in each.ways.ways]
+    return "; ".join(f"{value_word(ProofWay.DESCRIPTOR, each.way)} ({each.source})" for each in ways)
+
+
+def names_of(guide: GetBusinessGuideResponse) -> Mapping[str, str]:
+    """The names of the materials of a business by their codes."""
+    return {each.code: in_language(each.name) for each in guide.materials}
+
+
+def _lines(visit: Visit, guide: GetBusinessGuideResponse) -> Sequence[str]:
+    """The lines of required documents of the chosen applicant, as the catalogue has them."""
+    applicant = chosen_value(visit, APPLICANT, Applicant.DESCRIPTOR)
+    return [line for each in guide.business.documents if each.applicant == applicant for line in each.all_of]
+
+
+def _either(line: str, names: Mapping[str, str]) -> str:
+    """A line of required documents in words."""
+    both, either = translated(" and "), translated(", or ")
+    return either.join(both.join(names.get(code, code) for code in each) for each in parse_alternatives(line))
+
+
+def fields_of(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse, sold: Sold) -> Sequence[Field]:
+    """The fields for the channel, each characteristic, and each paper of the chosen applicant."""
+    codes = [code for line in _lines(visit, guide) for each in parse_alternatives(line) for code in each]
+    return [
+        channel_field(),
+        *(_field(each, sold) for each in guide.business.characteristics),
+        *counted.fields(visit, codes, names_of(guide)),
+    ]
+
+
+def _field(characteristic: CharacteristicSpecification, sold: Sold) -> Field:
+    """The field of a characteristic, by its type."""
+    label = in_language(characteristic.description) or characteristic.name
+    name, must = f"{_VALUE}{characteristic.name}", characteristic.required
+    options = _options(characteristic, sold)
+    if options:
+        return Field(name, "choice", label, is_required=must, options=options)
+    if characteristic.value_type == ValueType.VALUE_TYPE_TIME:
+        return Field(f"{_TIME}{characteristic.name}", "time", label, is_required=must)
+    if characteristic.value_type == ValueType.VALUE_TYPE_AMOUNT:
+        return Field(name, "number", label, is_required=must)  # in minor units, as its description says
+    return Field(name, "line", label, longest=rules.TEXT_LIMIT, is_required=must)
+
+
+def _options(characteristic: CharacteristicSpecification, sold: Sold) -> Sequence[Option]:
+    """The values to choose from; none where any text may be entered."""
+    match characteristic.value_type:
+        case ValueType.VALUE_TYPE_CHOICE:
+            return [Option(each, each) for each in characteristic.choices]
+        case ValueType.VALUE_TYPE_REGION:
+            return region_options()
+        case ValueType.VALUE_TYPE_PLAN:
+            return [Option(each.id, named(each.id, each.name)) for each in sold.plans]
+        case ValueType.VALUE_TYPE_OFFERING:
+            return [Option(each.id, named(each.id, each.name)) for each in sold.offerings]
+        case _:
+            return ()
+
+
+def concerns(refused: Refused, name: str) -> bool:
+    """Whether a refusal is about a field of the form."""
+    kind, _, rest = name.partition(".")
+    is_value = f"{kind}." in (_VALUE, _TIME) and refused.reason in _OF_CHARACTERISTICS
+    return (is_value and refused.parameters.get("name") == rest) or papers.concerns(refused, name)
+
+
+def order_of(visit: Visit, counted: Papers) -> OrderRequest:
+    """The order of a form that was sent. Raises Refused."""
+    applicant = number_of(Applicant.DESCRIPTOR, visit.query.text(APPLICANT))
+    if applicant is None:
+        raise invalid(APPLICANT, "is not chosen", "未选择")
+    order = OrderRequest(
+        business=visit.query.text(BUSINESS),
+        number=visit.query.text(NUMBER),
+        applicant=Applicant.ValueType(applicant),
+        documents=counted.documents(visit),
+        characteristics=visit.form.beginning(_VALUE),
+        requester=requester_of(visit),
+    )
+    for name in visit.form.beginning(_TIME):
+        order.characteristics[name] = time_of(visit, f"{_TIME}{name}").ToJsonString()
+    return order
