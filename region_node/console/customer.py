@@ -124,8 +124,8 @@ def _show(visit: Visit, found: _Found | None) -> Shown:
         number=visit.query.text(NUMBER),
         apply=translated("Show"),
         hint=translated(
-            "Customers of this region are shown without an identity check. Each look is recorded with your name and"
-            " counted: very many raise an alert."
+            "Customers of this region are shown without an identity check. Of others, this page has only the work done"
+            " here. Each look is recorded with your name and counted: very many raise an alert."
         ),
         status=_status(found),
         sections=[] if found is None else list(_sections(visit, found)),

@@ -131,8 +131,7 @@ def _facts(visit: Visit, order: JointOrder) -> Sequence[Fact]:
 def _lines(visit: Visit, order: JointOrder) -> Iterator[Fact]:
     """What items of lines wait for, and the lines that the region has opened."""
     for each in order.items:
-        until = told_if_set(each.verify_until_time)
-        name = item_name(order, each.id)
+        name, until = item_name(order, each.id), told_if_set(each.verify_until_time)
         yield Fact(translated("{item} waits for the customer's own proof until", item=name), until)
         opened = each.opened_number
         yield Fact(translated("Line of {item}", item=name), opened, visit.address(CUSTOMERS, number=opened))

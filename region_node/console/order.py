@@ -141,7 +141,7 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
         problem_heading=translated("Reason"),
         problem=in_language(order.error.message),
         facts_heading=translated("Order"),
-        facts=_facts(visit, order),
+        facts=_facts(visit, order, names),
         quote_heading=translated("Quote"),
         quote=_quote(order) if order.HasField("quote") else (),
         tables=filled(_tables(order, found.guide)),
@@ -183,8 +183,8 @@ def _material_names(guide: GetBusinessGuideResponse | Refused) -> Mapping[str, s
     return {} if isinstance(guide, Refused) else {each.code: in_language(each.name) for each in guide.materials}
 
 
-def _facts(visit: Visit, order: Order) -> Sequence[Fact]:
-    request = order.request
+def _facts(visit: Visit, order: Order, names: Mapping[str, str]) -> Sequence[Fact]:
+    request, still = order.request, [names.get(each, each) for each in order.documents_requested]
     fee = order.handling_fee
     facts = [
         number_fact(visit, request.number),
@@ -196,7 +196,7 @@ def _facts(visit: Visit, order: Order) -> Sequence[Fact]:
         Fact(translated("Completed"), told_if_set(order.completion_time)),
         Fact(translated("Cancelled"), told_if_set(order.cancellation_time)),
         Fact(translated("Reason of the cancellation"), order.cancellation_reason),
-        Fact(translated("Documents still required"), ", ".join(order.documents_requested)),
+        Fact(translated("Documents still required"), ", ".join(still)),
         Fact(translated("Handling fee"), in_major_units(fee.minor_units, fee.currency) if fee.currency else ""),
         Fact(translated("Steps done"), f"{order.steps_done} / {len(order.steps)}" if order.steps else ""),
     ]

@@ -362,7 +362,7 @@ def _table(visit: Visit, rows: Iterable[tuple[_Kind, _Waiting]]) -> Table:
                 Cell(each.what),
                 Cell(each.state),
                 Cell(region_name(each.origin)),
-                Cell(told_if_set(each.since)),
+                Cell(told_if_set(each.since), style="time"),
             ]
             for kind, each in rows
         ],

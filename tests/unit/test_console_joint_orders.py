@@ -13,7 +13,7 @@ import pytest
 from google.protobuf.message import Message
 
 from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
-from gateway.api.federation.v1.terms_pb2 import RegionTerm, Terms
+from gateway.api.federation.v1.terms_pb2 import CodeTerm, RegionTerm, Terms
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse, ListOfferingsRequest, ListPlansRequest
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, JointOrder, JointOrderState
 from gateway.api.region.v1.joint_order_service_pb2 import (
@@ -28,7 +28,7 @@ from gateway.errors import Refused, invalid
 from gateway.time.clock import to_timestamp
 from gateway.web.console.exports import exported
 from gateway.web.console.fields import Fields
-from gateway.web.console.pages import Calling, Rpc, Visit
+from gateway.web.console.pages import Calling, Rpc, View, Visit
 from gateway.wording.languages import for_reader
 from gateway.wording.terms import learn
 from tests.unit.console_pages import (
@@ -44,6 +44,7 @@ from tests.unit.console_pages import (
     pages_of,
     refused,
     shown_by,
+    text,
     view_of,
     visit,
     written,
@@ -73,7 +74,7 @@ def new_order(query: str, *answers: Message, form: str = "", refusal: Refused | 
     """The page of a new joint order with a query, on which the customer moves from Sichuan."""
     given = answers or (moving(),)
     asked = replace(visit(f"business=BB_MOVE&{query}"), form=Fields.parsed(form), refused=refusal)
-    found = asyncio.run(read_by(asked, Answering(*given)))
+    found = asyncio.run(read_by(NEW, asked, Answering(*given)))
     with for_reader("zh", TEXTS):
         learn(Terms(regions=[RegionTerm(region=each) for each in ("sichuan", "henan")]))
         shown = NEW.show(asked, found)
@@ -81,9 +82,9 @@ def new_order(query: str, *answers: Message, form: str = "", refusal: Refused | 
         return pages_of(CONSOLE.templates).written(shown.template, shown.title, "zh", shown.page, framed)
 
 
-async def read_by(asked: Visit, calling: Calling) -> object:
+async def read_by(view: View, asked: Visit, calling: Calling) -> object:
     """The answers of which the page is made."""
-    return await NEW.read(asked, calling)
+    return await view.read(asked, calling)
 
 
 def moving(home: str = "sichuan") -> GetBusinessGuideResponse:
@@ -149,6 +150,20 @@ def test_an_item_that_ends_a_line_is_not_reserved_before_the_customer_has_agreed
     assert offered(found) == steps.split()
 
 
+def test_each_part_of_a_joint_order_names_an_item_as_the_catalogue_does() -> None:
+    order = joint_order()
+    order.items[0].milestones[0].reach_time.CopyFrom(to_timestamp(NOW))
+    order.items[0].verify_until_time.CopyFrom(to_timestamp(NOW + timedelta(hours=1)))
+    found = asyncio.run(read_by(PAGE, visit(), Answering(GetJointOrderResponse(order=order))))
+    with for_reader("zh", TEXTS):
+        learn(Terms(joint_items=[CodeTerm(code="BB_MOVE/install", name=text("Installation", "新址装机"))]))
+        tables = PAGE.show(visit(), found).tables
+    told = [cell.text for table in tables for row in table.rows for cell in row if "install" in cell.text]
+    # A fact of its proof and of its line, the list of items, who has it, two milestones, and one in the course.
+    assert len(told) == 7, told
+    assert all("新址装机（install）" in each for each in told)
+
+
 def test_the_leading_region_alone_cancels_a_joint_order_before_the_decision() -> None:
     found = joint_order()
     assert "cancel" in offered(found)
@@ -207,7 +222,7 @@ def test_the_plans_of_a_joint_order_are_those_of_the_region_in_which_it_opens_a_
             asked.append(request)
             return await super().ask(rpc, request)
 
-    asyncio.run(read_by(visit(f"business=BB_MOVE&{WHOLE}"), Noting(moving())))
+    asyncio.run(read_by(NEW, visit(f"business=BB_MOVE&{WHOLE}"), Noting(moving())))
     assert [each.region for each in asked if isinstance(each, ListPlansRequest | ListOfferingsRequest)] == ["henan"] * 2
 
 

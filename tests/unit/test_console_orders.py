@@ -121,6 +121,12 @@ def test_an_order_shows_what_was_requested_in_the_words_of_the_catalogue() -> No
     assert after == {f"项目{time}": "2026-12-24 01:00 +00:00", f"项目{region}": "sichuan", "former": "value"}
 
 
+def test_the_documents_that_an_order_still_requires_have_their_names_in_the_catalogue() -> None:
+    found = order()
+    found.documents_requested[:] = ["ID_ORIG", "FORMER"]
+    assert "身份证, FORMER" in written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), guide())
+
+
 @pytest.mark.parametrize("value", ["9999-12-31T23:00:00-05:00", "2026-12-24T01:00", "soon"])
 def test_an_order_shows_a_time_that_is_none_as_it_came(value: str) -> None:
     found = order()

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from gateway.api.region.v1.joint_order_pb2 import JointDecision, JointItemState, JointOrder
+from gateway.api.region.v1.joint_order_pb2 import JointDecision, JointItem, JointItemState, JointOrder
 from gateway.time.clock import from_timestamp
 from gateway.wording.joint_orders import told_milestone, told_state
 from gateway.wording.languages import in_language, translated
-from gateway.wording.terms import region_name
+from gateway.wording.terms import joint_item_name, region_name
 from gateway.wording.times import Happening, told_time
 
 
@@ -17,11 +17,11 @@ def happened(order: JointOrder) -> Iterator[Happening]:
     if order.HasField("decide_time"):
         yield from_timestamp(order.decide_time), leader, _decided(order)
     for item in order.items:
-        region = region_name(item.region)
+        region, what = region_name(item.region), _name(order, item)
         if item.state == JointItemState.JOINT_ITEM_STATE_REFUSED:
-            yield from_timestamp(item.change_time), region, f"{item.id}: {in_language(item.error.message)}"
+            yield from_timestamp(item.change_time), region, f"{what}: {in_language(item.error.message)}"
         for milestone in item.milestones:
-            name = f"{item.id}: {told_milestone(milestone.kind)}"
+            name = f"{what}: {told_milestone(milestone.kind)}"
             if milestone.HasField("reach_time"):
                 yield from_timestamp(milestone.reach_time), region, name
             if milestone.HasField("alert_time"):
@@ -31,8 +31,12 @@ def happened(order: JointOrder) -> Iterator[Happening]:
         yield from_timestamp(order.end_time), leader, told_state(order.state)
 
 
+def _name(order: JointOrder, item: JointItem) -> str:
+    return joint_item_name(order.request.business, item.id)
+
+
 def _decided(order: JointOrder) -> str:
-    released = [each.id for each in order.items if each.decision == JointDecision.JOINT_DECISION_RELEASE]
+    released = [_name(order, each) for each in order.items if each.decision == JointDecision.JOINT_DECISION_RELEASE]
     if not released:
         return translated("decided: everything is committed")
     if len(released) == len(order.items):
