@@ -177,7 +177,9 @@ def _warnings(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse) ->
         yield translated("The business is not offered here for this number.")
     if guide.calendar_missing:
         yield translated("The year of the due date has no calendar: holidays are not counted.")
-    if counted.key is None:
+    if counted.key is None and rules.is_joint(guide.business):
+        yield translated("This node has no key for papers: an operator system submits joint orders.")
+    elif counted.key is None:
         yield translated("This node has no key for papers: orders rest on documents on file alone.")
 
 

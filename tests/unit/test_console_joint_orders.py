@@ -31,6 +31,8 @@ from gateway.web.console.fields import Fields
 from gateway.web.console.pages import Calling, Rpc, View, Visit
 from gateway.wording.languages import for_reader
 from gateway.wording.terms import learn
+from region_node.console import new_joint_order
+from region_node.console.papers import Papers
 from tests.unit.console_pages import (
     CONSOLE,
     NOW,
@@ -212,6 +214,13 @@ def test_a_business_of_many_places_offers_one_more_until_it_has_all() -> None:
         page = new_order(f"applicant=enterprise&{query}", guide)
         assert len([each for each in fields_of(page) if each.startswith("region.")]) == shown, count
         assert ("submit" in acts(page)) == (count > 0), "a leased line needs no number"
+
+
+def test_without_a_key_of_papers_the_page_says_that_an_operator_system_submits_joint_orders() -> None:
+    page = shown_by(
+        CONSOLE, new_joint_order.view(Papers(None)), visit(f"business=BB_MOVE&{WHOLE}"), Answering(moving())
+    )
+    assert "本节点未配置材料密钥：联办订单由业务系统提交。" in page.notes
 
 
 def test_the_plans_of_a_joint_order_are_those_of_the_region_in_which_it_opens_a_line() -> None:
