@@ -251,6 +251,19 @@ def test_a_home_region_believes_nothing_but_what_it_has_signed_and_no_other_vers
     assert (wrong, facts_of(two.home, fault_id)) == ([], before)
 
 
+def test_a_follower_takes_no_version_with_a_time_that_no_page_could_show(two: Two) -> None:
+    fault_id, evidence = lost_at_home(two)
+    undated = require_fault(two.origin.tx, fault_id).fault
+    undated.expected_resolution_time.seconds = 10**15
+    told = RepairEvidence.FromString(evidence.payload)
+    told.record = undated.SerializeToString()
+    evidence.payload = told.SerializeToString()
+    with pytest.raises(Refused) as caught:
+        two.handler(two.home, EVIDENCE).act(two.home.tx, evidence, NIGHT)
+    assert caught.value.reason == Reason.REASON_ENVELOPE_INVALID
+    assert facts_of(two.home, fault_id)["faults"] == []
+
+
 def test_an_owner_takes_back_no_version_that_another_region_has_signed(two: Two) -> None:
     fault_id = repaired(two, two.origin, SOUTH)
     lose(two.origin, fault_id)

@@ -349,6 +349,21 @@ def test_an_origin_believes_no_version_that_is_not_of_what_it_has_submitted(two:
     assert booked(two.origin) == []
 
 
+def test_an_origin_takes_no_version_with_a_time_that_no_page_could_show(two: Two) -> None:
+    lose(two.origin)
+    agreed(two, two.origin, proposer=two.origin)
+    evidence = evidence_on_its_way(two)
+    told = RepairEvidence.FromString(evidence.payload)
+    undated = Order.FromString(told.record)
+    undated.completion_time.seconds = 10**15
+    told.record = undated.SerializeToString()
+    evidence.payload = told.SerializeToString()
+    with pytest.raises(Refused) as caught:
+        two.handler(two.origin, EVIDENCE).act(two.origin.tx, evidence, NIGHT)
+    assert caught.value.reason == Reason.REASON_ENVELOPE_INVALID
+    assert booked(two.origin) == []
+
+
 def test_nobody_restores_without_both_regions_and_none_but_the_acting_one_sends_evidence(two: Two) -> None:
     lose(two.home)
     agreed(two, two.home, proposer=two.origin)

@@ -38,6 +38,7 @@ from region_node.customers.accounts import ledger
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received
 from region_node.requests.caller import remember_again
+from region_node.tickets import border
 
 _Payload = Callable[[bytes], Order]
 _PAYLOADS: Final[Mapping[EnvelopeKind.ValueType, _Payload]] = {
@@ -116,6 +117,7 @@ def _restore_at_origin(
     has_ended = told.version > 0 and told.HasField("completion_time")
     if taken_in.home_region != act.there or not (is_theirs and rules.wants_same(taken_in, told) and has_ended):
         raise not_proven(context.node.region, act)
+    border.require_possible(ORDER, told, now)
     order = ORDER.merged(taken_in, told)
     book_again(tx, context, order, now)
     insert_order(tx, OrderRow(order, traceparent), from_timestamp(order.completion_time))

@@ -39,6 +39,7 @@ from region_node.network.faults.rows import (
 )
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received
+from region_node.tickets import border
 
 _LOST_VERSIONS: Final = 1000  # more than a fault has, so that no version is told twice with different content
 _REPORTED = EnvelopeKind.ENVELOPE_KIND_FAULT_REPORTED
@@ -160,7 +161,7 @@ def _follow_again(
     is_same = (told.id, told.owner_region, told.create_time) == (signed.fault.id, act.there, signed.fault.create_time)
     if not is_same or told.version < max(1, signed.fault.version):
         raise not_proven(context.region, act)
-    FAULT.require_plausible(told, now)
+    border.require_possible(FAULT, told, now)
     fault = FAULT.copy(FAULT.merged(signed.fault, told))
     fault.home_region = handling.home_of(context, signed.fault, told)
     known = FAULT_RECORDS.read(tx, fault.id)
