@@ -14,7 +14,9 @@ from coordinator.cli.main import main as coordinator
 from deploy.demo.world import REGIONS
 from deploy.image import debian_packages
 from gateway.process.running import STOP_SECONDS
+from gateway.rpc.connections import LARGE
 from gateway.settings import without_passwords
+from gateway.values.sizes import MIB
 from region_node.cli.main import main as region_node
 from tests.unit import deployed_compose, deployed_failover, deployed_image, deployed_kubernetes, deployed_systemd
 from tests.unit.deployed import Broken, Node, documents
@@ -44,6 +46,8 @@ _OF_SERVING = frozenset(
         "Service.RestartPreventExitStatus",
     }
 )
+_SIZE = re.compile(r"(\d+)(?:g|G|Gi)")
+"""Gibibytes as Docker, systemd and Kubernetes write them."""
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET_KEY|API_KEY", re.IGNORECASE)
 
 
@@ -289,6 +293,22 @@ def units_drain(deploy: Path) -> Iterator[str]:
         for key, value in expected.items():
             if deployed_systemd.only(lines, key) != value:
                 yield f"{name}: {key} is not {value}"
+
+
+def memory_bounded(deploy: Path) -> Iterator[str]:
+    """A process that a flood fills ends alone, and only beyond the memory at which it closes connections by itself."""
+    found = {name: each["mem_limit"].text for name, each in deployed_compose.services(deploy).items()}
+    for name in deployed_systemd.UNITS:
+        lines = deployed_systemd.unit(deploy / deployed_systemd.DIRECTORY / name)
+        found[name] = deployed_systemd.only(lines, "Service.MemoryMax")
+    for stateful_set in manifests(deploy, "StatefulSet"):
+        for each in containers(pod_of(stateful_set)):
+            if each["image"].text.startswith("crossregion:"):
+                found[f"{name_of(stateful_set)}, {each['name'].text}"] = each["resources"]["limits"]["memory"].text
+    for name, size in found.items():
+        limit = _SIZE.fullmatch(size)
+        if limit is None or int(limit[1]) * 1024 * MIB <= LARGE:
+            yield f"{name}: {size} of memory end it before it closes connections"
 
 
 def backups_run_as_their_process(deploy: Path) -> Iterator[str]:

@@ -23,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     rules.nothing_secret,
     rules.compose_confined,
     rules.pods_confined,
+    rules.memory_bounded,
     rules.replicas_disrupted_one_by_one,
     rules.manifests_belong_together,
     rules.containers_make_backups,
