@@ -1,12 +1,14 @@
 """An order that another region attests by papers alone waits for the customer's own proof at the home region."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from gateway.api.region.v1.joint_order_pb2 import JointItemState
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
+from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.joint_staff import ROOM, JointStaff, item_of, with_broadband
 from tests.federation.refusals import refusal
@@ -106,6 +108,23 @@ async def test_staff_of_the_home_region_speak_for_a_customer_who_calls(
     await federation.advance(COOLING_OFF)
     assert (await guangdong.get(order.id)).state == state
     assert await has_password(federation, sichuan, number) == (state == FAILED)
+
+
+async def test_staff_find_by_the_number_alone_what_waits_for_a_customer_who_calls(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await with_password(federation, sichuan)
+    order = await papers_alone(guangdong, number)
+    staff = as_caller(federation, "sichuan", "staff/zhao")
+    waiting = partial(run_command, "region_node.cli.main", "orders", "waiting", environment=staff)
+    found, others = await waiting("--customer", "--number", number), await waiting("--number", number)
+    assert (found.code, order.id in found.out, order.id in others.out) == (0, True, False), found
+    rejected = await run_command(
+        "region_node.cli.main", "orders", "reject", order.id, "--note", "not the customer", environment=staff
+    )
+    assert rejected.code == 0, rejected
+    await guangdong.reaches(order.id, FAILED)
+    assert await has_password(federation, sichuan, number)
 
 
 async def test_an_order_that_is_cancelled_while_it_waits_has_no_effect(

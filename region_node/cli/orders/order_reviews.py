@@ -35,14 +35,21 @@ _order = click.argument("order_id", metavar="ID")
 
 @click.command()
 @reads(limit_option())
-def waiting(asking: Asking) -> None:
+@click.option("--customer", is_flag=True, help="Those that wait for the customer, in place of those for staff.")
+@click.option("--number", default="", help="Only those about this number.")
+def waiting(asking: Asking, number: str, *, customer: bool) -> None:
     """List the orders that wait for the staff of this region, the newest first, with the limit that one exceeds.
 
+    A customer who has a notice of an order, and calls, gives only the number. Find the order with --customer, and
+    approve or reject it in the customer's name.
+
     \b
-    Example:
+    Examples:
       region-node orders waiting
+      region-node orders waiting --customer --number +8619851000001
     """
-    request = api.ListOrdersRequest(awaiting=Party.PARTY_HOME_STAFF)
+    party = Party.PARTY_CUSTOMER if customer else Party.PARTY_HOME_STAFF
+    request = api.ListOrdersRequest(awaiting=party, number=number)
     found = asking.ask(lambda channel: OrderServiceStub(channel).ListOrders, request)
     asking.show(found, ORDERS_TO_REVIEW, found.orders)
 
