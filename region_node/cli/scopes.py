@@ -18,7 +18,9 @@ _SCOPES = Table[OperatorScope](
     TableColumn("RPC services", lambda each: ", ".join(each.services)),
     TableColumn("businesses", lambda each: ", ".join(each.businesses)),
     TableColumn("purposes", lambda each: ", ".join(each.purposes)),
-    TableColumn("amount a day", lambda each: UNLIMITED if each.amount_unlimited else str(each.amount_a_day)),
+    TableColumn(
+        "amount a day, minor units", lambda each: UNLIMITED if each.amount_unlimited else str(each.amount_a_day)
+    ),
     TableColumn("staff", lambda each: NAMED if each.staff_named else PROVEN, only_wide=True),
     TableColumn("client", lambda each: each.client_id, only_wide=True),
 )
