@@ -1,6 +1,9 @@
 """An alarm that a stream dates ahead is followed by true reports outside the stream, and by no earlier ones."""
 
+import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +14,12 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border
+from gateway.store.port import Transaction
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteStore
 from gateway.time.clock import MAX_CLOCK_ERROR, from_timestamp, to_timestamp
 from region_node.network.measurements import alarms
+from region_node.network.measurements.alarm_rows import find_alarm
 from region_node.network.measurements.streams import Piece
 from region_node.node.context import RegionContext
 from tests.unit.purging import Archive, archive
@@ -77,12 +84,50 @@ def test_a_stream_refuses_an_event_more_than_an_hour_ahead_and_takes_the_others(
         assert from_timestamp(by_call(node, UPDATED, START - MINUTE, START).raise_time) == START
 
 
+def unconfigured(node: Archive) -> RegionContext:
+    """The region of a node before it has the configuration."""
+    border = node.context.border
+    return RegionContext(Border(border.region, border.signer, border.keys, CurrentFederation()))
+
+
 def test_a_report_that_comes_before_the_configuration_is_taken_later() -> None:
     with archive() as node:
         by_stream(node, RAISED, START, timedelta(0))
-        border = node.context.border
-        waiting = RegionContext(Border(border.region, border.signer, border.keys, CurrentFederation()))
+        waiting = unconfigured(node)
         for state in (CLEARED, RAISED):
             with pytest.raises(Refused) as refused:
                 alarms.take(node.tx, waiting, SENDER, Piece(2, [report(state, START + MINUTE)]), START + MINUTE)
             assert refused.value.reason == Reason.REASON_CONFIGURATION_MISSING
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda tx, context, name: alarms.report_one(
+            tx, context, SENDER, report(CLEARED, START + MINUTE), START + MINUTE
+        ),
+        lambda tx, context, name: alarms.acknowledge(tx, context, [name], "zhao", START + MINUTE),
+        lambda tx, context, name: alarms.clear(tx, context, [name], "zhao", START + MINUTE),
+    ],
+    ids=["reported cleared", "acknowledged", "cleared by staff"],
+)
+def test_an_alarm_that_is_changed_before_the_configuration_is_refused_unchanged_and_changed_after_it(
+    act: Callable[[Transaction, RegionContext, str], object], tmp_path: Path
+) -> None:
+    async def scenario(node: Archive) -> None:
+        store = SqliteStore(tmp_path / "node.db", migrations_of("gateway", "region_node"))
+        first = report(RAISED, START)
+        there = await store.write(lambda tx: alarms.report_one(tx, node.context, SENDER, first, START))
+        waiting = unconfigured(node)
+        with pytest.raises(Refused) as refused:
+            await store.write(lambda tx: act(tx, waiting, there.id))
+        assert refused.value.reason == Reason.REASON_CONFIGURATION_MISSING
+        assert await store.read(lambda tx: find_alarm(tx, there.id)) == there
+        await store.write(lambda tx: act(tx, node.context, there.id))
+        now = await store.read(lambda tx: find_alarm(tx, there.id))
+        assert now is not None
+        assert now.version == there.version + 1
+        await store.close()
+
+    with archive() as node:
+        asyncio.run(scenario(node))

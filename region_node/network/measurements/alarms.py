@@ -52,13 +52,16 @@ _CAUSES = {  # X.733
 
 
 def changed(tx: Transaction, context: RegionContext, alarm: Alarm, now: datetime) -> None:
-    """Stores a new or changed alarm: every change of an alarm passes here, in its own transaction."""
+    """Stores a new or changed alarm: every change of an alarm passes here, in its own transaction.
+
+    Raises Refused with CONFIGURATION_MISSING, before it writes.
+    """
     alarm.version += 1
     if alarm.version > 1:
         alarm.change_time.CopyFrom(to_timestamp(now))
     before = find_alarm(tx, alarm.id) or Alarm()
+    tell_alarm(tx, context, before, alarm, now)  # comes first, for it may refuse
     keep(tx, alarm)
-    tell_alarm(tx, context, before, alarm, now)
 
 
 def take(
@@ -68,7 +71,6 @@ def take(
 
     Raises Refused where they may be processed later, as without a configuration.
     """
-    _ = context.federation  # its refusal comes before the first write
     rejected = []
     for sequence, report in enumerate(piece.items, piece.first):
         try:
