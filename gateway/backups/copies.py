@@ -32,6 +32,7 @@ SQLITE_COPY = "database.sqlite"
 POSTGRESQL_DUMP = "database.dump"
 MANIFEST = "manifest.json"
 ARCHIVE = "archive"
+_LOGS = ("-wal", "-journal")  # what SQLite has beside a file
 _COUNT = "SELECT COUNT(*) FROM {}"
 _SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
 _POSTGRESQL_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
@@ -263,8 +264,10 @@ def _put_file(copy: Path, place: DatabasePlace) -> None:
     place.make_directory()
     lock = FileLock(place.file)
     try:
-        if place.file.exists() and place.file.stat().st_size:
-            raise CopyFailed(translated("{database}: is there already; move it away first", database=place))
+        # SQLite would read a log that a killed process has left as if it were of the restored file.
+        for file in (place.file, *(Path(f"{place.file}{end}") for end in _LOGS)):
+            if file.exists() and file.stat().st_size:
+                raise CopyFailed(translated("{database}: is there already; move it away first", database=file))
         with closing(sqlite3.connect(copy)) as source:
             _require_whole(source, place)
             source.execute("PRAGMA journal_mode=DELETE")  # a file by itself

@@ -91,6 +91,22 @@ def test_a_database_is_copied_while_it_serves_and_made_again_of_the_copy(node: I
     assert not (Path(node.settings["data"]) / "backup").exists()
 
 
+@pytest.mark.parametrize("end", ["-wal", "-journal"])
+def test_the_log_that_a_killed_process_has_left_is_not_read_into_a_restored_database(
+    node: Installation, end: str
+) -> None:
+    assert node.run("migrate").exit_code == 0
+    assert node.run("backups", "create").exit_code == 0
+    log = Path(f"{node.file}{end}")
+    log.write_bytes(b"the last commits")
+    node.file.unlink()
+    refused = node.run("backups", "restore")
+    assert (refused.exit_code, f"{log}: is there already" in refused.output) == (1, True)
+    assert (node.file.exists(), log.read_bytes()) == (False, b"the last commits")
+    log.unlink()
+    assert node.run("backups", "restore").exit_code == 0
+
+
 @pytest.mark.slow
 def test_a_database_comes_back_as_it_was_at_a_moment_between_two_copies(node: Installation) -> None:
     put_rows(node)
