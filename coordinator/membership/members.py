@@ -10,6 +10,7 @@ from coordinator.registry.port import Registry, Snapshot
 from coordinator.registry.rules import RegionFacts
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.time.clock import to_timestamp
+from gateway.values.names import snake_case
 
 _LOGGED = 3  # endpoints of a region in one line
 _log = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ def _changed(before: Member, after: Member) -> str:
     """The difference in a region's state, for the log; empty without one."""
     changes = []
     if after.state != before.state:
-        changes.append(f"is now {MemberState.Name(after.state).removeprefix('MEMBER_STATE_').lower()}")
+        changes.append(f"is now {snake_case(MemberState.DESCRIPTOR, after.state)}")
     if came := sorted(set(after.endpoints) - set(before.endpoints)):
         changes.append(f"has come at {_shown(came)}")
     if went := sorted(set(before.endpoints) - set(after.endpoints)):

@@ -6,6 +6,7 @@ from coordinator.membership.members import CurrentMembers
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.process.metrics import observe
 from gateway.time.clock import Clock, dated
+from gateway.values.names import snake_case
 
 
 def observe_members(meter: Meter, members: CurrentMembers, clock: Clock) -> None:
@@ -29,4 +30,4 @@ def observe_members(meter: Meter, members: CurrentMembers, clock: Clock) -> None
 
 
 def _name(state: MemberState.ValueType) -> str:
-    return MemberState.Name(state).removeprefix("MEMBER_STATE_").lower()
+    return snake_case(MemberState.DESCRIPTOR, state)

@@ -10,6 +10,7 @@ from opentelemetry.metrics import Meter
 from coordinator.risks import rules
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskState
 from gateway.process.metrics import observe
+from gateway.values.names import snake_case
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class ReviewNotifier:
         for risk in risks:
             overdue = rules.overdue(risk, now)
             if risk.state != rules.CLOSED:
-                counts[RiskState.Name(risk.state).removeprefix("RISK_STATE_").lower(), bool(overdue)] += 1
+                counts[snake_case(RiskState.DESCRIPTOR, risk.state), bool(overdue)] += 1
             for name, due in overdue.items():
                 missed[risk.id, name] = due
                 if self._told.get((risk.id, name)) != due:

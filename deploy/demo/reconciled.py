@@ -17,6 +17,7 @@ from gateway.api.region.v1 import reconciliation_service_pb2 as api
 from gateway.api.region.v1.reconciliation_pb2 import Difference, DifferenceKind, Repair, RepairAct, RepairState
 from gateway.api.region.v1.reconciliation_service_pb2_grpc import ReconciliationServiceStub
 from gateway.settings import load
+from gateway.values.names import snake_case
 from region_node.node.settings import RegionSettings
 
 _HERE, _HOME = "guangdong", "sichuan"
@@ -109,7 +110,7 @@ async def two_books_one_truth(world: World) -> None:
 
 
 def _word(state: RepairState.ValueType) -> str:
-    return RepairState.Name(state).removeprefix("REPAIR_STATE_").lower()
+    return snake_case(RepairState.DESCRIPTOR, state)
 
 
 def _staff(region: str) -> str:

@@ -13,6 +13,7 @@ from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.errors import Refused, Unreachable, reason_name, status_code, text
 from gateway.time.clock import from_timestamp
 from gateway.values.money import in_major_units
+from gateway.values.names import camel_case
 
 ZONE = ZoneInfo("Asia/Shanghai")  # of every region of the shipped configuration
 _DONE = {
@@ -58,8 +59,7 @@ _PARTIES = {
 
 def state(order: Order) -> str:
     """The TMF622 name of an order's state, for example `inProgress`."""
-    head, *rest = OrderState.Name(order.state).removeprefix("ORDER_STATE_").lower().split("_")
-    return head + "".join(word.capitalize() for word in rest)
+    return camel_case(OrderState.DESCRIPTOR, order.state)
 
 
 def status(status: ProductStatus.ValueType) -> str:

@@ -11,6 +11,7 @@ from gateway.errors import Refused, reason_name
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.values.names import snake_case
 
 TIMER = QuarantineSource.QUARANTINE_SOURCE_TIMER
 ENVELOPE = QuarantineSource.QUARANTINE_SOURCE_ENVELOPE
@@ -115,7 +116,7 @@ def require_waiting(tx: Transaction, work: str) -> QuarantinedWork:
     """As `require`, of work that waits for people. Raises Refused with QUARANTINED_WORK_DECIDED too."""
     found = require(tx, work)
     if found.state != WAITING:
-        state = QuarantineState.Name(found.state).removeprefix("QUARANTINE_STATE_")
+        state = snake_case(QuarantineState.DESCRIPTOR, found.state).upper()
         raise Refused(Reason.REASON_QUARANTINED_WORK_DECIDED, work=work, state=state)
     return found
 

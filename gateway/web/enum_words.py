@@ -5,6 +5,8 @@ from functools import cache
 
 from google.protobuf.descriptor import EnumDescriptor
 
+from gateway.values.names import camel_case
+
 
 def told_word(enum: EnumDescriptor, number: int) -> str:
     """The word of a value; empty for the unset one, and for one of a later version."""
@@ -24,11 +26,4 @@ def numbers_of(enum: EnumDescriptor) -> Mapping[str, int]:
 
 @cache
 def _words(enum: EnumDescriptor) -> Mapping[int, str]:
-    unset = enum.values_by_number[0].name
-    prefix = unset.removesuffix("UNSPECIFIED")
-    return {each.number: _camel_case(each.name.removeprefix(prefix)) for each in enum.values if each.number}
-
-
-def _camel_case(name: str) -> str:
-    head, *rest = name.lower().split("_")
-    return head + "".join(each.capitalize() for each in rest)
+    return {each.number: camel_case(enum, each.number) for each in enum.values if each.number}

@@ -150,22 +150,9 @@ SETTLED = (
     SETTLED_ITEMS,
     SETTLED_PARTS,
     SETTLED_CREDITS,
-    settled_tickets(
-        "complaint",
-        COMPLAINT,
-        {complaints.CLOSED},
-        {each: complaints.state_name(each) for each in ComplaintState.values()},
-    ),
-    settled_tickets(
-        "fault",
-        FAULT,
-        {faults.CLOSED},
-        {each: faults.state_name(each) for each in FaultState.values()},
-        FAULT_RESTORING,
-    ),
-    settled_tickets(
-        "support", SUPPORT, {support.CLOSED}, {each: support.state_name(each) for each in SupportState.values()}
-    ),
+    settled_tickets("complaint", COMPLAINT, {complaints.CLOSED}, ComplaintState.DESCRIPTOR),
+    settled_tickets("fault", FAULT, {faults.CLOSED}, FaultState.DESCRIPTOR, FAULT_RESTORING),
+    settled_tickets("support", SUPPORT, {support.CLOSED}, SupportState.DESCRIPTOR),
     SETTLED_RENT,
     SETTLED_WARRANTY_PARTS,
     SETTLED_AGREEMENT_CREDITS,

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from gateway.api.region.v1.approval_service_pb2 import ApprovalState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.values.names import snake_case
 from gateway.values.requesters import is_same_person
 
 PROPOSED = ApprovalState.APPROVAL_STATE_PROPOSED
@@ -33,7 +34,7 @@ def state_at(state: ApprovalState.ValueType, expires: datetime, now: datetime) -
 
 def state_name(state: ApprovalState.ValueType) -> str:
     """The printed state, for example `proposed`."""
-    return ApprovalState.Name(state).removeprefix("APPROVAL_STATE_").lower()
+    return snake_case(ApprovalState.DESCRIPTOR, state)
 
 
 def require_decidable(state: ApprovalState.ValueType, wanted: ApprovalState.ValueType) -> None:

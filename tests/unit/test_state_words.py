@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from google.protobuf.message import Message
@@ -29,11 +30,19 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, text
 from gateway.values.state_words import chinese_word
 from gateway.wording.words import english
+from region_node.approvals import rules as approvals
+from region_node.business.joint import rules as items
+from region_node.business.joint import saga
 from region_node.business.orders import rules as orders
+from region_node.business.reconciliation import repairs
+from region_node.care.complaints import remedy
+from region_node.care.complaints import rules as complaints
 from region_node.care.issues import rules as issues
 from region_node.care.loans import rules as loans
+from region_node.lifecycle.moving import rules as moves
 from region_node.network.faults import rules as faults
 from region_node.network.support import rules as support
+from tests.later_version import LATER_VALUE
 
 ENUMS = {
     "APPROVAL_STATE_": ApprovalState,
@@ -75,6 +84,17 @@ def test_refusals_have_the_words_for_states_that_commands_and_pages_have(prefix:
 def test_a_state_as_tm_forum_writes_it_is_told_in_chinese(state: OrderState.ValueType) -> None:
     parameters = {"state": orders.state_name(state), "action": "cancel"}
     assert not re.search("[A-Za-z]", text(Reason.REASON_ORDER_STATE_FORBIDS, parameters).zh_cn)
+
+
+@pytest.mark.parametrize(
+    "rules", [approvals, complaints, faults, issues, items, loans, moves, orders, remedy, repairs, saga, support]
+)
+def test_a_state_of_a_later_version_is_told_by_its_number(rules: ModuleType) -> None:
+    """Another process of the region, or the node that a command calls, may be upgraded before this one."""
+    assert rules.state_name(LATER_VALUE) == str(LATER_VALUE)
+    told = text(Reason.REASON_ORDER_STATE_FORBIDS, {"state": rules.state_name(LATER_VALUE), "action": "cancel"})
+    assert str(LATER_VALUE) in told.en
+    assert str(LATER_VALUE) in told.zh_cn
 
 
 def acts_in_the_sources() -> Set[str]:

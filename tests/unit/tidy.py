@@ -81,6 +81,7 @@ PURE_GATEWAY = frozenset(
         "gateway.errors",
         "gateway.federation",
         "gateway.values.money",
+        "gateway.values.names",
         "gateway.values.requesters",
         "gateway.wording.masking",
         "gateway.federation.numberplan",

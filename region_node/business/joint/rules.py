@@ -24,6 +24,7 @@ from gateway.api.region.v1.joint_order_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.time.clock import from_microseconds, from_timestamp, to_timestamp
+from gateway.values.names import camel_case
 from region_node.requests.checks import error_of
 
 ACKNOWLEDGED = JointItemState.JOINT_ITEM_STATE_ACKNOWLEDGED
@@ -87,8 +88,7 @@ _PLAUSIBLE: Mapping[JointVerb.ValueType, frozenset[JointItemState.ValueType]] = 
 
 def state_name(state: JointItemState.ValueType) -> str:
     """The name as TM Forum writes it, for example `inProgress`."""
-    head, *rest = JointItemState.Name(state).removeprefix("JOINT_ITEM_STATE_").lower().split("_")
-    return head + "".join(word.capitalize() for word in rest)
+    return camel_case(JointItemState.DESCRIPTOR, state)
 
 
 def next_milestone(item: JointItem) -> JointMilestone | None:

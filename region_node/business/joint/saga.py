@@ -26,6 +26,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused
 from gateway.time.clock import BETWEEN_TRUSTED, from_timestamp, to_timestamp
+from gateway.values.names import camel_case
 from region_node.business.joint import rules
 from region_node.customers.documents.rules import identifying
 from region_node.requests.checks import error_of
@@ -72,8 +73,7 @@ class Step:
 
 def state_name(state: JointOrderState.ValueType) -> str:
     """The name as TM Forum writes it, for example `inProgress`."""
-    head, *rest = JointOrderState.Name(state).removeprefix("JOINT_ORDER_STATE_").lower().split("_")
-    return head + "".join(word.capitalize() for word in rest)
+    return camel_case(JointOrderState.DESCRIPTOR, state)
 
 
 def is_final(order: JointOrder) -> bool:

@@ -32,6 +32,7 @@ from gateway.federation.numberplan import normalize
 from gateway.federation.prepared import PreparedBusiness
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.values.money import in_major_units
+from gateway.values.names import camel_case
 from gateway.values.requesters import is_same_person
 from region_node.node.rules import OF_STAFF
 from region_node.requests.checks import NODE_OPERATOR, error_of
@@ -115,8 +116,7 @@ def is_fulfilled(order: Order) -> bool:
 
 def state_name(state: OrderState.ValueType) -> str:
     """The TMF622 name, for example `inProgress`."""
-    head, *rest = OrderState.Name(state).removeprefix("ORDER_STATE_").lower().split("_")
-    return head + "".join(word.capitalize() for word in rest)
+    return camel_case(OrderState.DESCRIPTOR, state)
 
 
 def enter(order: Order, state: OrderState.ValueType, *, now: datetime, region: str, reason: str) -> None:

@@ -24,6 +24,7 @@ from gateway.relay.envelopes import CONTENT_LIMIT, OutgoingEnvelope
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.values.names import snake_case
 from region_node.business.reconciliation import rules
 from region_node.business.reconciliation.nightly import compare_soon
 from region_node.business.reconciliation.port import Act, Reconciliation, SettledKind
@@ -52,7 +53,7 @@ _AFTER_ACT = timedelta(seconds=1)  # a comparison that begins with the act could
 
 def state_name(state: RepairState.ValueType) -> str:
     """The printed state, for example `proposed`."""
-    return RepairState.Name(state).removeprefix("REPAIR_STATE_").lower()
+    return snake_case(RepairState.DESCRIPTOR, state)
 
 
 def proposing_region(repair: Repair) -> str:

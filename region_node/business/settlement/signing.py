@@ -22,6 +22,7 @@ from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds, to_timestamp
 from gateway.time.months import is_month, month_before, months_between
+from gateway.values.names import snake_case
 from region_node.business.reconciliation import days
 from region_node.business.reconciliation.rows import months_closed_since, open_serials
 from region_node.business.settlement import rules
@@ -306,7 +307,7 @@ def _tell(
     Its id has the request and the time: a region restored from a backup may sign a version once more.
     """
     region = other_region(settlement, statement.terms)
-    state = SettlementState.Name(statement.state).removeprefix("SETTLEMENT_STATE_").lower()
+    state = snake_case(SettlementState.DESCRIPTOR, statement.state)
     months = [each.terms.month for each in signed_since(tx, region, counted_since(statement.terms))]
     signature = SettlementSignature(statement=statement, signed_months=months if state == "proposed" else ())
     outgoing = OutgoingEnvelope(

@@ -12,6 +12,7 @@ from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import set_timer
 from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.values.names import snake_case
 from region_node.business.orders.rules import COMPLETED, TEXT_LIMIT, is_final
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import due_of, find, is_met, meet
@@ -35,7 +36,7 @@ _AT_HOME = frozenset({Party.PARTY_HOME_STAFF, Party.PARTY_HOME_REGION})
 
 def state_name(state: RemedyState.ValueType) -> str:
     """The printed state, for example `booked`."""
-    return RemedyState.Name(state).removeprefix("REMEDY_STATE_").lower()
+    return snake_case(RemedyState.DESCRIPTOR, state)
 
 
 def brings_money(complaint: Complaint) -> bool:

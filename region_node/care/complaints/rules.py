@@ -23,6 +23,7 @@ from gateway.api.region.v1.complaint_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.values.names import camel_case
 from region_node.requests.checks import require_length
 
 ACKNOWLEDGED = ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED
@@ -142,8 +143,7 @@ def count_decision(complaint: Complaint) -> None:
 
 def state_name(state: ComplaintState.ValueType) -> str:
     """The TMF621 name, for example `inProgress`."""
-    head, *rest = ComplaintState.Name(state).removeprefix("COMPLAINT_STATE_").lower().split("_")
-    return head + "".join(word.capitalize() for word in rest)
+    return camel_case(ComplaintState.DESCRIPTOR, state)
 
 
 def enter(complaint: Complaint, state: ComplaintState.ValueType, *, now: datetime, region: str, reason: str) -> None:

@@ -18,6 +18,7 @@ from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.time.clock import from_timestamp, is_dated, to_timestamp
+from gateway.values.names import camel_case
 from region_node.requests.checks import require_length, require_name
 
 ACKNOWLEDGED = IssueState.ISSUE_STATE_ACKNOWLEDGED
@@ -67,8 +68,7 @@ OPENING_LIMIT = 18 * 1024  # bytes of a new issue, so that all regions have room
 
 def state_name(state: IssueState.ValueType) -> str:
     """The name as TM Forum writes it, for example `inProgress`."""
-    head, *rest = IssueState.Name(state).removeprefix("ISSUE_STATE_").lower().split("_")
-    return head + "".join(word.capitalize() for word in rest)
+    return camel_case(IssueState.DESCRIPTOR, state)
 
 
 def author_of(region: str, staff_id: str) -> str:

@@ -9,6 +9,7 @@ from gateway.api.region.v1.loan_pb2 import Loan, LoanRequest, LoanState, ReturnC
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.time.clock import dated, from_timestamp, is_dated, to_timestamp
+from gateway.values.names import camel_case
 from region_node.requests.checks import require_length, require_name
 
 ACKNOWLEDGED = LoanState.LOAN_STATE_ACKNOWLEDGED
@@ -48,8 +49,7 @@ _AGAIN = timedelta(days=7)  # from the first escalation to the second, and for t
 
 def state_name(state: LoanState.ValueType) -> str:
     """The name as TM Forum writes it, for example `inUse`."""
-    head, *rest = LoanState.Name(state).removeprefix("LOAN_STATE_").lower().split("_")
-    return head + "".join(word.capitalize() for word in rest)
+    return camel_case(LoanState.DESCRIPTOR, state)
 
 
 def enter(loan: Loan, state: LoanState.ValueType, *, now: datetime, author: str, reason: str = "") -> None:

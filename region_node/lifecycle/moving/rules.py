@@ -10,6 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.time.clock import dated
+from gateway.values.names import snake_case
 from region_node.node.rules import MOVED_HERE
 
 REQUESTED = MoveState.MOVE_STATE_REQUESTED
@@ -38,7 +39,7 @@ def enter(move: CustomerMove, state: MoveState.ValueType) -> None:
 
 def state_name(state: MoveState.ValueType) -> str:
     """The state as refusals and lists name it."""
-    return MoveState.Name(state).removeprefix("MOVE_STATE_").lower()
+    return snake_case(MoveState.DESCRIPTOR, state)
 
 
 def require_lines(

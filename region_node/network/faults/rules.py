@@ -18,6 +18,7 @@ from gateway.api.region.v1.fault_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.time.clock import to_timestamp
+from gateway.values.names import camel_case
 from region_node.requests.checks import require_length, require_name
 
 ACKNOWLEDGED = FaultState.FAULT_STATE_ACKNOWLEDGED
@@ -120,8 +121,7 @@ def commands_of(fault: Fault, region: str) -> Sequence[str]:
 
 def state_name(state: FaultState.ValueType) -> str:
     """The TMF656 name, for example `inProgress`."""
-    head, *rest = FaultState.Name(state).removeprefix("FAULT_STATE_").lower().split("_")
-    return head + "".join(word.capitalize() for word in rest)
+    return camel_case(FaultState.DESCRIPTOR, state)
 
 
 def enter(fault: Fault, state: FaultState.ValueType, *, now: datetime, region: str, reason: str) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from gateway.api.region.v1.fault_pb2 import Fault, QuoteState
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
+from gateway.values.names import snake_case
 from region_node.business.reconciliation.port import SettledKind, Wanted
 from region_node.business.reconciliation.rules import ENDED, OPEN, SETTLED, Record
 from region_node.business.settlement.debts import settled_debts
@@ -36,7 +37,7 @@ def _parts(fault: Fault) -> Iterator[Record]:
     has_ended = fault.state in rules.ENDED
     for part in fault.repair.parts:
         standing = OPEN if not has_ended else SETTLED if part.HasField("install_time") else ENDED
-        state = "charged" if part.charged else QuoteState.Name(part.quote).removeprefix("QUOTE_STATE_").lower()
+        state = "charged" if part.charged else snake_case(QuoteState.DESCRIPTOR, part.quote)
         amount, currency = part.price.minor_units, part.price.currency
         record = Record(part_serial(fault.id, part.number), standing, state)
         yield record._replace(amount=amount, currency=currency, postings=1) if amount else record

@@ -17,6 +17,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.federation.network import NetworkRegistry
 from gateway.time.clock import from_timestamp, is_dated, to_timestamp
+from gateway.values.names import camel_case
 from region_node.requests.checks import require_length
 
 ACKNOWLEDGED = SupportState.SUPPORT_STATE_ACKNOWLEDGED
@@ -57,8 +58,7 @@ OPENING_LIMIT = 20 * 1024  # bytes of a new request, so that both regions have r
 
 def state_name(state: SupportState.ValueType) -> str:
     """The name as TM Forum writes it, for example `inProgress`."""
-    head, *rest = SupportState.Name(state).removeprefix("SUPPORT_STATE_").lower().split("_")
-    return head + "".join(word.capitalize() for word in rest)
+    return camel_case(SupportState.DESCRIPTOR, state)
 
 
 def is_ended(request: SupportRequest) -> bool:
