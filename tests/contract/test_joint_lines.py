@@ -348,6 +348,24 @@ def test_an_end_that_a_restored_database_has_lost_is_not_made_on_the_word_of_ano
     assert course.order(HOME).state == saga.COMPLETED
 
 
+def test_a_held_item_whose_line_and_papers_a_restored_database_has_lost_has_nothing_to_end(
+    federation: Federation,
+) -> None:
+    before = federation.image(HOME)
+    give_line(federation)
+    course = order_of(federation, "BB_MOVE")
+    course.submit(code=[on_file(course, LINE.customer_id)])
+    course.work(ROOM, "install", "remove")
+    federation.restore(HOME, before)
+    look = saga.next_look(course.order(), course.now)
+    assert look is not None
+    course.pass_time(look, LEADER)
+    course.deliver()
+    assert [(each.state, each.papers_checked) for each in course.own(HOME)] == [(rules.HELD, False)]
+    course.work(MORE_ROOM, "remove")
+    assert [(each.state, each.error.reason) for each in course.own(HOME)] == [(rules.COMMITTED, 0)]
+
+
 def test_a_joint_order_that_is_destroyed_leaves_no_line_promised(federation: Federation) -> None:
     give_line(federation)
     course = order_of(federation)

@@ -97,7 +97,7 @@ def problem_of(
 
     Papers that identify the holder of the ended line have to be good as the item is taken in, or later where that is
     not known: the word of another region about them does not count. The others are of the new place. A held item is
-    committed: where nothing is left to end, it goes on.
+    committed: where nothing is left to end, it goes on, whatever papers it names.
     """
     if item.opens_line:
         return openings.problem_of(tx, context, order, item, now)
@@ -105,6 +105,8 @@ def problem_of(
         return None
     proofs = () if item.papers_checked else identifying(order.request.documents)
     try:
+        if item.state == rules.HELD:
+            _require_line(tx, context, order.request.number, (), order.leader_region, item.place, now)
         _require_possible(tx, context, order.request, proofs, order.leader_region, item.place, now)
     except Refused as refused:
         is_idle = item.state == rules.HELD and refused.reason in _GONE
