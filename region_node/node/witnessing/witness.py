@@ -55,7 +55,7 @@ def keep(tx: Transaction, border: Border, region: str, statement: WitnessStateme
     contradicted = before is not None and (
         continuation(before, told) is Continuation.CONTRADICTING or _differs(before, statement.known)
     )
-    kept = told if before is None or (told.head.sequence > before.head.sequence and not contradicted) else before
+    kept = told if before is None or (not contradicted and _replaces(border, region, before, told)) else before
     _store(tx, region, kept, contradicted=contradicted or was_contradicted)
     if contradicted and not was_contradicted and before is not None:
         alarm(tx, f"region/{region}", before, told)
@@ -111,6 +111,13 @@ def _verified(border: Border, region: str, statement: WitnessStatement, now: dat
 
 def _invalid(problem: str) -> Refused:
     return Refused(Reason.REASON_ENVELOPE_INVALID, problem=problem)
+
+
+def _replaces(border: Border, region: str, before: KeptHead, told: KeptHead) -> bool:
+    """Whether a head is further than the kept one, or the same one anew after the key of the first has been revoked."""
+    if told.head == before.head:
+        return not border.keys.verify(region, AUDIT_HEAD, before.head.signed_bytes(), before.signature)
+    return told.head.sequence > before.head.sequence
 
 
 def _differs(before: KeptHead, known: AuditHead) -> bool:
