@@ -8,6 +8,7 @@ from typing import TextIO
 
 import click
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from google.protobuf.message import DecodeError
 
 from coordinator.cli.asking import Asking, asks
@@ -28,7 +29,11 @@ from coordinator.cli.lives import lives, lives_options
 from coordinator.cli.output import titled
 from coordinator.cli.own_certificate import OwnCertificate
 from gateway.api.coordinator.v1 import enrolment_service_pb2 as contract
-from gateway.api.coordinator.v1.administration_pb2 import ApplyConfigurationRequest, ListRegionsRequest
+from gateway.api.coordinator.v1.administration_pb2 import (
+    ApplyConfigurationRequest,
+    GetConfigurationResponse,
+    ListRegionsRequest,
+)
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.coordinator.v1.enrolment_service_pb2 import Enrolment, EnrolmentState
 from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import EnrolmentServiceStub
@@ -41,7 +46,7 @@ from gateway.cli.exits import NotDone
 from gateway.cli.issuers import DIRECTORY, opened
 from gateway.cli.table import Table, TableColumn
 from gateway.errors import Refused, unknown
-from gateway.federation.revisions import parsed
+from gateway.federation.revisions import digest, parsed
 from gateway.security.enrolling import Invitation, RequestedKeys, token_hash
 from gateway.security.identity import Identity
 from gateway.security.issuers import NODES
@@ -169,7 +174,7 @@ def approve(
 
     A region that the configuration in force does not name needs --revision: the command shows what the proposal
     changes, signs it with --key, and puts it in force before the approval. A proposal that does not add the region of
-    the enrolment is refused.
+    the enrolment is refused. The command may be repeated: a proposal that is in force already is left as it is.
 
     \b
     Examples:
@@ -185,21 +190,23 @@ def approve(
     _require_told(found, fingerprint, requested)
     issuer, identity = opened(authority), _node(found, asking.link.federation)
     life, tls_life = lives(days, tls_hours)
-    named, signers = in_force(asking.link).configuration, [signer_of(key) for key in keys]
-    proposed = None if revision is None else _adding(found.region, revision, named)
+    before, signers = in_force(asking.link), [signer_of(key) for key in keys]
+    proposed = None if revision is None else _adding(found.region, revision, before)
     if proposed is None:
-        _require_named(found.region, named)
+        _require_named(found.region, before.configuration)
     _warn_of_takeover(asking, issuer, identity)
     if not yes:
         click.confirm(_question(found, requested, adds=proposed is not None), abort=True, err=True)
-    if revision is not None and proposed is not None:
-        sign_proposal(revision, proposed, signers, err=True)
-        apply(asking.link, ApplyConfigurationRequest(signed=signed_configuration(proposed)))
     try:
-        tls, signing = issuer.certify(identity, requested, datetime.now(UTC), life, dns_names, tls_life)
-        end = x509.load_pem_x509_certificate(tls).not_valid_after_utc
+        made = issuer.certify(identity, requested, datetime.now(UTC), life, dns_names, tls_life)
+        if revision is not None and proposed is not None:
+            sign_proposal(revision, proposed, signers, err=True)
+            apply(asking.link, ApplyConfigurationRequest(signed=signed_configuration(proposed)))
+        for each in made:
+            issuer.keep(each)
     except (OSError, ValueError) as error:
         raise NotDone([str(error)]) from error
+    tls, signing = (each.public_bytes(Encoding.PEM) for each in made)
     approval = contract.ApproveEnrolmentRequest(enrolment_id=found.id, tls_certificate=tls, signing_certificate=signing)
     response = asking.ask(lambda channel: EnrolmentServiceStub(channel).ApproveEnrolment, approval)
     asking.say(
@@ -207,7 +214,7 @@ def approve(
         lambda: translated(
             "{region} is approved; its certificate for TLS is in force until {end}.",
             region=region_name(found.region),
-            end=told_time(end),
+            end=told_time(made[0].not_valid_after_utc),
         ),
     )
 
@@ -304,15 +311,19 @@ def _require_named(region: str, configuration: Configuration) -> None:
         raise NotDone([refusal(unknown(Reason.REASON_REGION_UNKNOWN, known, region=region))])
 
 
-def _adding(region: str, file: Path, named: Configuration) -> ProposedRevision:
+def _adding(region: str, file: Path, now: GetConfigurationResponse) -> ProposedRevision | None:
     """The proposal of a file, whose changes are shown; ends the command unless the proposal adds the region.
 
-    `named` is the configuration in force: the file may leave out the one before.
+    None for one in force, which an earlier try of the command has applied. `now` is the configuration in force: the
+    file may leave out the one before.
     """
     proposed = read_proposal(file)
+    if digest(proposed.revision.statement) == now.place.digest:
+        click.echo(translated("{path} is in force already", path=file), err=True)
+        return None
     _require_named(region, parsed(Configuration, proposed.configuration))
     before = parsed(Configuration, proposed.previous_configuration)
-    if any(each.id == region for configuration in (before, named) for each in configuration.regions):
+    if any(each.id == region for configuration in (before, now.configuration) for each in configuration.regions):
         raise NotDone(
             [
                 translated(
@@ -334,7 +345,9 @@ def _warn_of_takeover(asking: Asking, issuer: IssuerDirectory, identity: Identit
     now = datetime.now(UTC)
     try:
         found = [x509.load_pem_x509_certificate(each.signing_certificate) for each in members]
-        is_certified = issuer.has_certified(identity.uri, now) or any(each.not_valid_after_utc > now for each in found)
+        is_certified = issuer.has_certified(identity.uri, now) or any(
+            each.not_valid_after_utc > now and not issuer.has_revoked(each) for each in found
+        )
     except (OSError, ValueError) as error:
         raise NotDone([str(error)]) from error
     if is_certified:

@@ -351,7 +351,8 @@ class Authority:
         if valid_from.replace(microsecond=0) < self.certificate.not_valid_before_utc:
             raise ValueError("a certificate cannot begin before that of its authority")
         if valid_until.replace(microsecond=0) > self.certificate.not_valid_after_utc:
-            raise ValueError("a certificate cannot outlive that of its authority")
+            end = self.certificate.not_valid_after_utc
+            raise ValueError(f"a certificate cannot outlive that of its authority, which ends {end:%Y-%m-%d %H:%M} UTC")
 
     def _further(self, dns_names: Sequence[str]) -> Sequence[str]:
         for name in dns_names:

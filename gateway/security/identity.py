@@ -101,7 +101,8 @@ def parse(uri: str, federation: str) -> Identity:
         case [kind, name] if kind in _OF_THE_FEDERATION:
             return Identity(federation, _OF_THE_FEDERATION[kind], "", name)
         case _:
-            raise ValueError(f"{uri[:200]!r} names no role of the contract")
+            forms = ", ".join(path for role, path in _PATHS.items() if role != Role.ROLE_JOINER)
+            raise ValueError(f"{uri[:200]!r} names no role of the contract; after the federation there is {forms}")
 
 
 def trust_domain(federation: str) -> str:

@@ -77,16 +77,16 @@ class IssuerDirectory:
         life: timedelta,
         dns_names: Sequence[str] = (),
         tls_life: timedelta | None = None,
-    ) -> tuple[bytes, bytes]:
-        """The certificates (PEM) for the keys that a region's node has made: TLS, and signing. Otherwise as `issue`."""
+    ) -> tuple[x509.Certificate, x509.Certificate]:
+        """The certificates for the keys that a region's node has made: TLS, and signing. Otherwise as `issue`.
+
+        They are not in the directory yet: `keep` each of them before anybody gets it.
+        """
         tls_life = tls_life or self._life_of_tls(identity, now, life, dns_names)
         tls = self.authority.certify_tls(
             identity, keys.tls, self._begin(now, tls_life), now + tls_life, dns_names=dns_names
         )
-        signing = self.authority.certify_signing(identity, keys.signing, self._begin(now, life), now + life)
-        for each in (tls, signing):
-            self.keep(each)
-        return tls.public_bytes(Encoding.PEM), signing.public_bytes(Encoding.PEM)
+        return tls, self.authority.certify_signing(identity, keys.signing, self._begin(now, life), now + life)
 
     def renew(self, asked: RequestedRenewal, now: datetime, life: timedelta) -> bytes:
         """The next TLS certificate (PEM) of a member, with the issuer that renews behind it. Otherwise as `issue`."""
@@ -123,6 +123,12 @@ class IssuerDirectory:
     def has_certified(self, uri: str, now: datetime) -> bool:
         """Whether a certificate for a name is in force that the issuer has issued. Raises as `issued`."""
         return any(each.uri == uri and each.end > now and not each.is_revoked for each in self.issued())
+
+    def has_revoked(self, certificate: x509.Certificate) -> bool:
+        """Whether the list of the issuer names a certificate. Raises as `issued`."""
+        return certificate.issuer == self.authority.certificate.subject and (
+            certificate.serial_number in self._revoked()
+        )
 
     def revoke(self, serials: Sequence[int], now: datetime) -> RevocationList:
         """Signs a list with further serial numbers, and keeps it in the directory. `now` is aware.

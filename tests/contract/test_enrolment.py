@@ -2,16 +2,12 @@
 
 import asyncio
 import stat
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
-from typing import cast
 
 import grpc
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from coordinator.enrolments import rates
 from coordinator.membership.administration.service import MembershipService
@@ -24,13 +20,10 @@ from gateway.api.coordinator.v1.enrolment_service_pb2 import (
     ListEnrolmentsRequest,
 )
 from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import EnrolmentServiceStub, JoiningServiceStub
-from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import WatchRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
-from gateway.api.federation.v1.revision_pb2 import Anchor, ProposedRevision, SignedRevision
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused, from_rpc_error, reason_name
-from gateway.federation.revisions import digest, statement_after
 from gateway.rpc.channels import Dialer, health_of, invoke
 from gateway.rpc.connections import MOST
 from gateway.security.authority import (
@@ -38,7 +31,6 @@ from gateway.security.authority import (
     AUTHORITY_KEY,
     SIGNING_CERTIFICATE,
     SIGNING_KEY,
-    Authority,
 )
 from gateway.security.enrolling import SECRET_BYTES, RequestedKeys
 from gateway.security.identity import parse, server_name
@@ -47,13 +39,12 @@ from gateway.security.private_keys import open_key
 from gateway.security.region_keys import KeySet
 from gateway.security.signing import REVISION, Signer, TrustedKeys
 from gateway.security.tls import Credentials, client_options, joiner_credentials
-from tests import preloaded
-from tests.contract.coordinators import ADMIN, PATIENCE_S, Federation, eventually, federation, keys_of, run
-from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, HOUR, NOW, Certificates
+from tests.contract.coordinators import ADMIN, PATIENCE_S, eventually, federation, keys_of, run
+from tests.contract.enrolling import fingerprint_in, long_authority, scene, told_in
+from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, Certificates
 from tests.crash.test_drain import refuses
 from tests.federation.refusals import read
 from tests.hostile.frames import CONTINUATION, Connection, call_headers, frame
-from tests.preloaded import Ended
 from tests.shipped import shipped_configuration, without
 from tests.tokens import PIN, Token
 
@@ -61,109 +52,10 @@ ENROL = "coordinator.v1.JoiningService/Enrol"
 NAME = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
 
 
-@dataclass
-class Scene:
-    """A coordinator that serves joiners, two administrators, and the directory of the authority."""
-
-    running: Federation
-    joining: str
-    directory: Path
-
-    async def administrator(self, name: str, *words: str, language: str = "en", typed: str = "") -> Ended:
-        """Runs a command of an administrator."""
-        files = self.running.certificates.credentials(f"admin/{name}").certificate.parent
-        environment = {
-            "CROSSREGION_COORDINATOR": self.running.endpoint,
-            "CROSSREGION_CREDENTIALS": str(files),
-            "CROSSREGION_FEDERATION": FEDERATION,
-            "CROSSREGION_LANG": language,
-        }
-        return await asyncio.to_thread(
-            preloaded.run, "coordinator.cli.main", "enrolments", *words, environment=environment, typed=typed
-        )
-
-    async def invited(self, region: str = "hunan") -> str:
-        """The token of a fresh invitation."""
-        ended = await self.administrator("li", "invite", region)
-        assert ended.code == 0, ended.err
-        return ended.out.strip()
-
-    async def join(self, token: str, out: str = "node", wait: float = 0) -> Ended:
-        """Runs `region-node join`."""
-        words = ("join", "-", "--coordinator", self.joining, "--out", str(self.directory / out), "--wait", str(wait))
-        environment = {"CROSSREGION_LANG": "en"}
-        return await asyncio.to_thread(
-            preloaded.run, "region_node.cli.main", *words, environment=environment, typed=f"{token}\n"
-        )
-
-    async def node_issuer(self) -> Ended:
-        """Has the authority certify an issuer of nodes."""
-        words = ("certificates", "issue-node-issuer", str(self.directory / "authority"), "--days", "9")
-        out = ("--out", str(self.directory / "issuer"))
-        return await asyncio.to_thread(preloaded.run, "coordinator.cli.main", *words, *out, environment={})
-
-    async def id(self) -> str:
-        """The id of the last enrolment."""
-        listed = await self.administrator("wang", "list", "--json")
-        return cast("list[dict[str, str]]", listed.summary["enrolments"])[-1]["id"]
-
-    async def approve(
-        self, name: str, fingerprint: str, *words: str, authority: str = "authority", typed: str = "y"
-    ) -> Ended:
-        """Answers the question whether to approve the last enrolment."""
-        files = ("--authority", str(self.directory / authority), "--days", "3")
-        return await self.administrator(
-            name, "approve", await self.id(), fingerprint, *files, *words, typed=f"{typed}\n"
-        )
-
-    def certified(self) -> list[str]:
-        """The regions that the authority has certified by commands."""
-        return sorted({each.uri.rpartition("/")[2] for each in IssuerDirectory(self.directory / "authority").issued()})
-
-    def proposal(self, file: Path, after: Configuration, *, shows_before: bool = True) -> None:
-        """Writes a proposal of Li, whose key is beside it, that a configuration follows the one that applied first."""
-        before = CONFIGURATION.SerializeToString(deterministic=True)
-        place = Anchor(federation=FEDERATION, revision=1, digest=digest(before))
-        place.administration.threshold = 1
-        place.administration.administrators.add(name="li", key=Signer.create(file.with_suffix(".key")).public_key)
-        after.administration.CopyFrom(place.administration)
-        content = after.SerializeToString(deterministic=True)
-        revision = SignedRevision(statement=statement_after(place, content, CLOCK.now(), CLOCK.now() + HOUR))
-        shown = before if shows_before else b""
-        proposed = ProposedRevision(
-            revision=revision, configuration=content, previous=place, previous_configuration=shown
-        )
-        file.write_bytes(proposed.SerializeToString())
-
-
 def hours_of(file: Path) -> int:
     """The life of a certificate."""
     found = x509.load_pem_x509_certificate(file.read_bytes())
     return round((found.not_valid_after_utc - found.not_valid_before_utc) / HOUR)
-
-
-def long_authority() -> Authority:
-    return Authority.create(FEDERATION, NOW - HOUR, NOW + timedelta(days=30))
-
-
-@asynccontextmanager
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    port, certificates = HeldPort(), Certificates(tmp_path / "certificates")
-    joining = f"127.0.0.1:{port.number}"
-    certificates.authority = long_authority()
-    certificates.authority.save(tmp_path / "authority")
-    async with federation(certificates, tmp_path / "data", enrolment=joining) as running:
-        await running.apply()
-        yield Scene(running, joining, tmp_path)
-
-
-def told_in(ended: Ended) -> list[str]:
-    """The id and the fingerprint for whoever approves."""
-    return ended.out.partition("who approves: ")[2].split()[:2]
-
-
-def fingerprint_in(ended: Ended) -> str:
-    return told_in(ended)[1]
 
 
 def test_a_node_enrols_by_a_token_and_the_approval_of_a_second_administrator(tmp_path: Path) -> None:
@@ -347,7 +239,8 @@ def test_a_region_that_the_configuration_in_force_does_not_name_is_not_approved(
             (found,) = listed.enrolments
             node = parse(f"spiffe://{FEDERATION}/region/hunan", FEDERATION)
             keys = RequestedKeys.of(found.tls_request, found.signing_request, node)
-            tls, signing = IssuerDirectory(tmp_path / "authority").certify(node, keys, CLOCK.now(), HOUR)
+            made = IssuerDirectory(tmp_path / "authority").certify(node, keys, CLOCK.now(), HOUR)
+            tls, signing = (each.public_bytes(Encoding.PEM) for each in made)
             approval = ApproveEnrolmentRequest(enrolment_id=found.id, tls_certificate=tls, signing_certificate=signing)
             with pytest.raises(Refused, match="hunan") as told:
                 await invoke(by_another_program.ApproveEnrolment, approval, PATIENCE_S)

@@ -214,7 +214,11 @@ def test_an_invitation_is_repeated_by_its_own_administrator_alone_and_ends_by_it
 def test_what_an_authority_certifies_is_kept_and_can_be_revoked_by_name(tmp_path: Path) -> None:
     AUTHORITY.save(tmp_path)
     issuer, identity = IssuerDirectory(tmp_path), INVITATION.identity
-    tls, signing = issuer.certify(identity, NODE.keys(), NOW, DAY, tls_life=HOUR)
+    made = issuer.certify(identity, NODE.keys(), NOW, DAY, tls_life=HOUR)
+    assert issuer.issued() == []
+    for each in made:
+        issuer.keep(each)
+    tls, signing = (each.public_bytes(Encoding.PEM) for each in made)
     NODE.keys().require_certified(tls, signing, [AUTHORITY.certificate], identity)
     assert {each.uri for each in issuer.issued()} == {identity.uri}
     assert len(issuer.issued()) == 2
