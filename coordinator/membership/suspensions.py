@@ -5,7 +5,7 @@ from datetime import datetime
 from coordinator.registry.port import Snapshot
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.federation.suspensions import ProvenSuspension, proven, require_present
 from gateway.time.clock import BETWEEN_TRUSTED, to_microseconds
@@ -32,7 +32,7 @@ def required_statement(
         raise _unproven(refused) from None
     statement = found.statement
     if (statement.region, statement.suspended, statement.note) != (region, suspended, note):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="signed", problem="says otherwise than the call")
+        raise invalid("signed", "says otherwise than the call", "与本次请求不符")
     return found
 
 

@@ -233,7 +233,7 @@ def require_resolution(resolution: Resolution, currency: str) -> None:
     if resolution.remedy not in Remedy.values() or not resolution.remedy:
         raise invalid("remedy", "not set", "未填写")
     if (resolution.remedy in OF_MONEY) != resolution.HasField("amount"):
-        raise invalid("amount", "needed for a refund or a credit, and only then", "退款或补偿时必填，其他情况不填")
+        raise invalid("amount", "needed for a refund or a credit, and only then", "退费或补偿时必填，其他情况不填")
     if resolution.HasField("amount") and (resolution.amount.minor_units < 1 or resolution.amount.currency != currency):
         raise invalid("amount", f"not a positive amount of {currency}", f"须为{currency}的正数金额")
 
