@@ -19,7 +19,7 @@ from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.time.clock import dated, from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from gateway.time.clock import dated, is_dated, from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from region_node.business.reconciliation.evidence import line_unknown, not_proven
 from region_node.business.reconciliation.port import Act
 from region_node.customers.accounts import ledger
@@ -84,9 +84,14 @@ def said(tx: Transaction, fault: Fault) -> FaultWaived:
 
 
 def take_over(fault: Fault, waived: FaultWaived) -> bool:
-    """The home region has given back rent; whether that is news. `fault` is changed in place."""
+    """The home region has given back rent; whether that is news. `fault` is changed in place.
+
+    One whose time no page could show is left out: no region would take the fault with it.
+    """
     is_news = False
     for each in waived.waived:
+        if not is_dated(each.waiver.time):
+            continue
         if each.outage < len(fault.outages) and not fault.outages[each.outage].HasField("waiver"):
             fault.outages[each.outage].waiver.time.CopyFrom(each.waiver.time)
             is_news = True
