@@ -19,7 +19,7 @@ from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.time.clock import dated, is_dated, from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from gateway.time.clock import dated, from_microseconds, from_timestamp, is_dated, to_microseconds, to_timestamp
 from region_node.business.reconciliation.evidence import line_unknown, not_proven
 from region_node.business.reconciliation.port import Act
 from region_node.customers.accounts import ledger
