@@ -22,7 +22,7 @@ from gateway.rpc.calls import current_call
 from gateway.rpc.networks import network_of
 from gateway.rpc.pages import page_after
 from gateway.security.enrolling import enrolment_id, token_hash
-from gateway.time.agreed_clock import AgreedClock
+from gateway.time.clock import Clock
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class EnrolmentPorts:
 
     federation: str
     registry: Registry
-    clock: AgreedClock
+    clock: Clock
     authorities: Callable[[], Sequence[x509.Certificate]]
     """The authorities of the federation that count now."""
     fence: RegistryFence | None
@@ -91,8 +91,7 @@ class EnrolmentService(EnrolmentServiceServicer):
         context: grpc.aio.ServicerContext[contract.InviteRegionRequest, contract.InviteRegionResponse],
     ) -> contract.InviteRegionResponse:
         """See the contract."""
-        actor, clock = current_call().identity.path, self._ports.clock
-        is_settled, now = clock.is_settled(), clock.now()
+        actor, now = current_call().identity.path, self._ports.clock.now()
         name = enrolment_id(request.token_hash)
         known = await self._enrolments.all()
         if all(each.id != name for each in known):
@@ -103,7 +102,7 @@ class EnrolmentService(EnrolmentServiceServicer):
             Administered(actor, "ENROLMENT_INVITED", f"region/{request.region}", f"enrolment/{name}"),
         )
         for each in known:
-            if is_settled and decisions.is_past(each, now):  # by a wrong clock, all of them are past
+            if decisions.is_past(each, now):
                 await self._enrolments.remove(each.id)
         return contract.InviteRegionResponse(enrolment=stored)
 

@@ -26,8 +26,7 @@ from gateway.errors import Refused, invalid
 from gateway.process import failpoints
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import decode_token, first_page, key_number, page_after, page_size
-from gateway.time.agreed_clock import AgreedClock
-from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.clock import Clock, from_timestamp, to_timestamp
 
 _PAGE = "problems"
 _LARGEST = 2**63 - 1
@@ -42,7 +41,7 @@ class ProblemPorts:
     current: CurrentNetwork
     correlator: Correlator
     room: RoomMaker
-    clock: AgreedClock
+    clock: Clock
 
 
 class ProblemService(ProblemServiceServicer):
@@ -90,7 +89,7 @@ class ProblemService(ProblemServiceServicer):
             region=region,
             customers=request.customers,
             problem_version=request.problem_version,
-            count_time=to_timestamp(self._ports.clock.settled_now()),
+            count_time=to_timestamp(self._ports.clock.now()),
             complaints=request.complaints,
         )
 
@@ -153,9 +152,8 @@ class ProblemService(ProblemServiceServicer):
         """See the contract."""
         if not request.kind:
             raise invalid("kind", "is missing", "缺失")
-        actor, now = current_call().identity.path, self._ports.clock.settled_now()
-        grade = grading(self._ports.current, now)
-        made = AccidentReport(kind=request.kind, make_time=to_timestamp(now), administrator=actor)
+        actor, grade = current_call().identity.path, self._grade()
+        made = AccidentReport(kind=request.kind, make_time=to_timestamp(self._ports.clock.now()), administrator=actor)
 
         def decide(book: Book) -> Decision:
             return Decision(_with_report(grade(_require(book, request.problem_id)), made))
