@@ -47,7 +47,8 @@ class Licensed:
 
 def _is_allowed(licence: str) -> bool:
     """Of an SPDX expression of several licences one of each choice is to be allowed; one with brackets is not read."""
-    return any(_ALLOWED.issuperset(choice.split(" AND ")) for choice in licence.split(" OR "))
+    choices = (choice.split(" AND ") for choice in licence.split(" OR "))
+    return "(" not in licence and any(map(_ALLOWED.issuperset, choices))
 
 
 def licensed(bill: Mapping[str, object]) -> Iterator[Licensed]:

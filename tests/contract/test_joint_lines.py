@@ -20,7 +20,7 @@ from region_node.business.joint import items, rules, saga
 from region_node.business.joint.rows import forget_items
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import OPENING, REFUNDS_DUE, EntryKind, transfer
-from region_node.customers.documents.rows import DocumentRow, insert_document
+from region_node.customers.documents.rows import DocumentRow, insert_document, withdraw_document
 from region_node.customers.documents.rules import attested
 from region_node.customers.moved_numbers import note_homes
 from region_node.customers.operations import keep_line
@@ -362,6 +362,26 @@ def test_a_held_item_whose_line_and_papers_a_restored_database_has_lost_has_noth
     course.pass_time(look, LEADER)
     course.deliver()
     assert [(each.state, each.papers_checked) for each in course.own(HOME)] == [(rules.HELD, False)]
+    course.work(MORE_ROOM, "remove")
+    assert [(each.state, each.error.reason) for each in course.own(HOME)] == [(rules.COMMITTED, 0)]
+
+
+def test_a_held_item_that_a_restored_database_has_lost_is_refused_for_no_paper_that_was_withdrawn_since(
+    federation: Federation,
+) -> None:
+    give_line(federation)
+    before = federation.image(HOME)
+    course = order_of(federation, "BB_MOVE")
+    paper = on_file(course, LINE.customer_id)
+    course.submit(code=[paper])
+    course.work(ROOM, "install", "remove")
+    federation.restore(HOME, before)
+    on_file(course, LINE.customer_id)
+    course.read(HOME, lambda tx: withdraw_document(tx, paper.document_id, NOW))
+    look = saga.next_look(course.order(), course.now)
+    assert look is not None
+    course.pass_time(look, LEADER)
+    course.deliver()
     course.work(MORE_ROOM, "remove")
     assert [(each.state, each.error.reason) for each in course.own(HOME)] == [(rules.COMMITTED, 0)]
 

@@ -47,6 +47,7 @@ def test_a_licence_is_told_by_identifier_by_expression_by_classifier_or_for_the_
         ("MIT", "AGPL-3.0-only"),
         ("MIT AND AGPL-3.0-only",),
         ("(MIT OR AGPL-3.0-only) AND AGPL-3.0-only",),
+        ("(AGPL-3.0-only OR MIT OR AGPL-3.0-only) AND AGPL-3.0-only",),
     ],
 )
 def test_a_package_without_a_licence_or_under_another_one_is_not_allowed(licences: tuple[str, ...]) -> None:

@@ -18,6 +18,7 @@ from region_node.business.joint.rows import (
     item_key,
     update_item,
 )
+from region_node.customers.verification.bounds import require_few_unknown
 from region_node.node.context import RegionContext
 from region_node.requests.dealings import Dealer, count_failure
 
@@ -68,14 +69,12 @@ def recover(
     if not rules.is_lost(item, told) or (rules.is_committed(item) and not rules.is_committed(told)):
         return None
     hold_until = from_timestamp(order.hold_until_time)
-    problem = _check(tx, context, order, item, now) if known is None else None
-    if problem is not None and not is_temporary(problem.reason):
-        _count(tx, order, item, problem, now)
-    is_checked = item.papers_checked
     rules.recover(item, told, hold_until, now)
     # Only this region says which papers it has checked, and what it has asked the customer; what is lost it asks again.
-    item.papers_checked = is_checked
+    item.papers_checked = known is not None and known.papers_checked
     rules.wait_as(item, JointItem() if known is None else known)
+    if known is None and item.state == rules.SURVEYING:
+        _check_lost(tx, context, order, item, now)
     if known is None and item.state in rules.UNPROVEN:
         proving.ask(tx, context, order, item, now)
     if known is None:
@@ -140,6 +139,7 @@ def _take_in(
     item, hold_until = JointItem(), from_timestamp(order.hold_until_time)
     item.CopyFrom(requested)
     item.ClearField("verify_until_time")
+    item.ClearField("papers_checked")
     item.state = rules.ACKNOWLEDGED  # its versions go on behind those that the leading region has heard of
     item.ends_line = lines.is_ending(context, order, item)
     item.opens_line = openings.is_opening(context, order, item)
@@ -167,10 +167,21 @@ def _check(
     tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime
 ) -> Refused | None:
     """The reason why a new item is not taken in, by its line; notes whether the papers of the line are good."""
-    item.ClearField("papers_checked")
     problem = lines.problem_of(tx, context, order, item, now)
     item.papers_checked = problem is None and (item.ends_line or item.opens_line)
     return problem
+
+
+def _check_lost(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> None:
+    """Checks the papers of an item that comes back, as of a new one: within the bound of its dealer."""
+    try:
+        if item.ends_line:
+            require_few_unknown(tx, context, dealer_of(order), proving.submitted(order), now)
+    except Refused:
+        return  # they are checked as the item is reserved
+    problem = _check(tx, context, order, item, now)
+    if problem is not None and not is_temporary(problem.reason):
+        _count(tx, order, item, problem, now)
 
 
 def _count(tx: Transaction, order: JointOrder, item: JointItem, problem: Refused, now: datetime) -> None:

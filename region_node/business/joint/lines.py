@@ -97,16 +97,15 @@ def problem_of(
 
     Papers that identify the holder of the ended line have to be good as the item is taken in, or later where that is
     not known: the word of another region about them does not count. The others are of the new place. A held item is
-    committed: where nothing is left to end, it goes on, whatever papers it names.
+    committed: nobody can refuse it for a paper any more, and where nothing is left to end, it goes on.
     """
     if item.opens_line:
         return openings.problem_of(tx, context, order, item, now)
     if not item.ends_line:
         return None
-    proofs = () if item.papers_checked else identifying(order.request.documents)
+    is_checked = item.papers_checked or item.state == rules.HELD
+    proofs = () if is_checked else identifying(order.request.documents)
     try:
-        if item.state == rules.HELD:
-            _require_line(tx, context, order.request.number, (), order.leader_region, item.place, now)
         _require_possible(tx, context, order.request, proofs, order.leader_region, item.place, now)
     except Refused as refused:
         is_idle = item.state == rules.HELD and refused.reason in _GONE
