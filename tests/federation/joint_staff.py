@@ -13,7 +13,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointOr
 from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderRequest
 from gateway.api.region.v1.joint_order_service_pb2_grpc import JointOrderServiceStub
 from gateway.api.region.v1.order_pb2 import OrderRequest
-from gateway.api.types.v1.types_pb2 import Applicant, Document
+from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.refusals import read
 from tests.federation.running import CALL_SECONDS, Federation, until
@@ -53,6 +53,12 @@ class JointStaff:
         """The service of joint orders of the region's node."""
         return JointOrderServiceStub(self.federation.dial_node(self.region, f"region/{self.region}/{self.name}"))
 
+    @property
+    def requester(self) -> Requester:
+        """The member of staff of the certificate, or whom an operator system names."""
+        role, _, name = self.name.partition("/")
+        return Requester(staff_id=name, channel=Channel.CHANNEL_COUNTER) if role == "staff" else REQUESTER
+
     def request(self, business: str, regions: Sequence[str], number: str = "") -> api.SubmitJointOrderRequest:
         """A good request with a place in each of the regions."""
         counter = Counter(self.federation, self.region)
@@ -60,9 +66,9 @@ class JointStaff:
             business=business,
             number=number,
             applicant=Applicant.APPLICANT_ENTERPRISE,
-            documents=[counter.document(code) for code in PAPERS[business]],
+            documents=[counter.document(code, verifier=self.requester.staff_id) for code in PAPERS[business]],
             characteristics=CHARACTERISTICS.get(business, {"bandwidth": "1 Gbit/s"}),
-            requester=REQUESTER,
+            requester=self.requester,
         )
         places = [JointPlace(region=region, address=f"{region}人民路1号") for region in regions]
         return api.SubmitJointOrderRequest(request_id=self.federation.next_id(), order=order, places=places)
@@ -77,18 +83,21 @@ class JointStaff:
 
     async def get(self, joint_order_id: str) -> JointOrder:
         """The joint order as it stands at this region."""
-        message = api.GetJointOrderRequest(joint_order_id=joint_order_id, requester=REQUESTER)
+        message = api.GetJointOrderRequest(joint_order_id=joint_order_id, requester=self.requester)
         return (await self.service.GetJointOrder(message, timeout=CALL_SECONDS)).order
 
     async def list(self, number: str) -> Sequence[str]:
         """The ids of the joint orders of a number, newest first."""
-        message = api.ListJointOrdersRequest(number=number, requester=REQUESTER)
+        message = api.ListJointOrdersRequest(number=number, requester=self.requester)
         return [each.id for each in (await self.service.ListJointOrders(message, timeout=CALL_SECONDS)).orders]
 
     async def cancels(self, joint_order_id: str) -> JointOrder:
         """Cancels a joint order for the customer."""
         message = api.CancelJointOrderRequest(
-            request_id=self.federation.next_id(), joint_order_id=joint_order_id, reason="不再需要", requester=REQUESTER
+            request_id=self.federation.next_id(),
+            joint_order_id=joint_order_id,
+            reason="不再需要",
+            requester=self.requester,
         )
         return (await self.service.CancelJointOrder(message, timeout=CALL_SECONDS)).order
 
@@ -98,7 +107,7 @@ class JointStaff:
             request_id=self.federation.next_id(),
             joint_order_id=joint_order_id,
             documents=documents,
-            requester=REQUESTER,
+            requester=self.requester,
         )
         return (await self.service.SupplementJointOrder(message, timeout=CALL_SECONDS)).order
 

@@ -91,6 +91,22 @@ async def test_an_operator_system_does_what_its_scope_contains_and_nothing_else(
         assert (stranger.path, "/gateway.api.region.v1.OrderService/SubmitOrder") in denied
 
 
+async def test_staff_hand_in_a_joint_order_by_a_scope_of_their_own_and_with_papers_that_they_have_seen_themselves(
+    databases: Databases, tmp_path: Path
+) -> None:
+    scopes = f'{SCOPES}["staff/wang"]\nbusinesses = ["LEASED_LINE"]\n'
+    async with scoped(tmp_path, databases, scopes) as narrow:
+        places = ("guangdong", "sichuan")
+        wang, li = JointStaff(narrow, "guangdong"), JointStaff(narrow, "guangdong", "staff/li")
+        named, seen = wang.request("LEASED_LINE", places), wang.request("LEASED_LINE", places)
+        named.order.requester.staff_id = seen.order.documents[0].verifier = "li"
+        for of_a_colleague in (named, seen):
+            assert (await refusal(wang.submits(of_a_colleague))).reason == "STAFF_DIFFERS"
+        order = await wang.submits(wang.request("LEASED_LINE", places))
+        assert order.request.requester.staff_id == "wang"
+        assert await told(li.submits(li.request("LEASED_LINE", places))) == (MISSING, "LEASED_LINE")
+
+
 async def test_an_operator_system_beyond_its_share_of_a_day_is_refused_and_others_work_on(
     databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

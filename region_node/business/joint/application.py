@@ -9,7 +9,6 @@ from gateway.api.region.v1.joint_order_service_pb2 import (
     WorkOnJointOrderRequest,
 )
 from gateway.api.region.v1.order_pb2 import OrderRequest
-from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import CommittedElsewhere, Store
@@ -38,8 +37,7 @@ class JointApplication:
 
     async def submit(self, caller: Caller, request: OrderRequest, places: Sequence[JointPlace]) -> JointOrder:
         """Accepts a joint order. A refusal that may name a number of this region which nobody has is counted."""
-        if caller.identity.role == Role.ROLE_OPERATOR:
-            self._context.scopes.require_business(caller.operator, request.business)
+        self._context.scopes.require_business(caller.operator, request.business)
         self._room.require(caller.operator, number=request.number, regions=[each.region for each in places])
         now = self._clock.now()
         try:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from gateway.api.region.v1.joint_order_pb2 import JointDecision, JointItem, JointItemState, JointOrder
+from gateway.api.region.v1.joint_order_pb2 import JointDecision, JointItemState, JointOrder
 from gateway.time.clock import from_timestamp
-from gateway.wording.joint_orders import told_milestone, told_state
+from gateway.wording.joint_orders import item_name, told_milestone, told_state
 from gateway.wording.languages import in_language, translated
-from gateway.wording.terms import joint_item_name, region_name
+from gateway.wording.terms import region_name
 from gateway.wording.times import Happening, told_time
 
 
@@ -17,7 +17,7 @@ def happened(order: JointOrder) -> Iterator[Happening]:
     if order.HasField("decide_time"):
         yield from_timestamp(order.decide_time), leader, _decided(order)
     for item in order.items:
-        region, what = region_name(item.region), _name(order, item)
+        region, what = region_name(item.region), item_name(order, item.id)
         if item.state == JointItemState.JOINT_ITEM_STATE_REFUSED:
             yield from_timestamp(item.change_time), region, f"{what}: {in_language(item.error.message)}"
         for milestone in item.milestones:
@@ -31,12 +31,9 @@ def happened(order: JointOrder) -> Iterator[Happening]:
         yield from_timestamp(order.end_time), leader, told_state(order.state)
 
 
-def _name(order: JointOrder, item: JointItem) -> str:
-    return joint_item_name(order.request.business, item.id)
-
-
 def _decided(order: JointOrder) -> str:
-    released = [_name(order, each) for each in order.items if each.decision == JointDecision.JOINT_DECISION_RELEASE]
+    release = JointDecision.JOINT_DECISION_RELEASE
+    released = [item_name(order, each.id) for each in order.items if each.decision == release]
     if not released:
         return translated("decided: everything is committed")
     if len(released) == len(order.items):

@@ -25,7 +25,7 @@ from region_node.records.watches import SharedReads
 from region_node.requests.auditing import audited_call
 from region_node.requests.calling import calling, known_states
 from region_node.requests.changes import Changes
-from region_node.requests.checks import require_length, require_reader, require_size
+from region_node.requests.checks import name_requester, require_length, require_own_papers, require_reader, require_size
 
 _PAGE = "joint-orders"
 
@@ -54,7 +54,8 @@ class JointOrderService(JointOrderServiceServicer):
         caller, order = calling(request.request_id), OrderRequest()
         require_size(request.ByteSize())
         order.CopyFrom(request.order)
-        order.requester.staff_id = require_reader(current_call().identity, order.requester)
+        name_requester(current_call().identity, order.requester)
+        require_own_papers(current_call().identity, order.documents)
         if order.number:
             order.number = normalize(order.number)
         return api.SubmitJointOrderResponse(order=await self._application.submit(caller, order, request.places))
@@ -143,6 +144,7 @@ class JointOrderService(JointOrderServiceServicer):
         """See the contract."""
         caller, identity = calling(request.request_id), current_call().identity
         require_reader(identity, request.requester)
+        require_own_papers(identity, request.documents)
         require_proofs(request.documents)
         await self._store.read(
             lambda tx: working.find_for(tx, self._context, request.joint_order_id, identity, acts=True)
