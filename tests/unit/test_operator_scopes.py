@@ -1,14 +1,28 @@
 """The file of the scopes of operator systems: what it may hold, and what happens when it changes."""
 
+import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from gateway.api.region.v1.joint_order_pb2 import JointOrder
+from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.security.identity import parse
+from gateway.store.port import Operation, Store
+from gateway.time.clock import Clock
+from region_node.business.joint.application import JointApplication
+from region_node.node.context import RegionContext
 from region_node.node.operator_scopes import DEFAULT_AMOUNT_A_DAY, OperatorScopes, ScopesUnusable
+from region_node.requests.caller import Caller
+from region_node.requests.changes import Changes
+from region_node.requests.room import Room
 
 
 def test_without_a_file_each_operator_system_may_do_everything() -> None:
@@ -55,6 +69,29 @@ def test_staff_order_what_the_file_names_for_each_or_for_one_of_them_and_nothing
             scopes.require_business(name, business)
     assert [scopes.amount_a_day(f"staff/{name}") for name in ("wang", "li")] == [DEFAULT_AMOUNT_A_DAY, 5]
     OperatorScopes().require_business("staff/wang", "PAY")
+
+
+def test_staff_submit_the_joint_orders_that_the_file_names_for_them_and_no_other(tmp_path: Path) -> None:
+    file, accepted = tmp_path / "operators.toml", JointOrder(id="sichuan/J20261001-1")
+    file.write_text('["staff/*"]\nbusinesses = ["BB_MOVE"]\n["staff/li"]\nbusinesses = ["PAY"]\n')
+
+    async def write(_: Operation[JointOrder]) -> JointOrder:
+        return accepted
+
+    store = cast("Store", SimpleNamespace(subscribe=lambda *_: None, write=write))
+    context = cast("RegionContext", SimpleNamespace(region="sichuan", scopes=OperatorScopes(file)))
+    room = cast("Room", SimpleNamespace(require=lambda *_, **__: None))
+    clock = cast("Clock", SimpleNamespace(now=lambda: datetime.now(UTC)))
+    application = JointApplication(context, store, clock, Changes(store), room)
+
+    def submit(name: str, business: str) -> JointOrder:
+        caller = Caller(parse(f"spiffe://demo.example/region/sichuan/staff/{name}", "demo.example"), "1", "")
+        return asyncio.run(application.submit(caller, OrderRequest(business=business), []))
+
+    assert submit("wang", "BB_MOVE") == accepted
+    for name, business in (("wang", "LEASED_LINE"), ("li", "BB_MOVE")):
+        with pytest.raises(Refused, match="OPERATOR_SCOPE_MISSING"):
+            submit(name, business)
 
 
 def test_the_scope_of_a_person_counts_however_the_name_is_typed(tmp_path: Path) -> None:

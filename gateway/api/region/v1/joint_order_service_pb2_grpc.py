@@ -89,6 +89,8 @@ class JointOrderServiceServicer:
         checked for this request id, is the customer's own proof for an item that ends a line. One that does not hold, or
         that came with another joint order before, leaves the item waiting; at the home region itself it is refused with
         NOT_VERIFIED.
+
+        Staff submit the businesses of their scope by themselves.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -32,6 +32,8 @@ class JointOrderServiceStub:
     checked for this request id, is the customer's own proof for an item that ends a line. One that does not hold, or
     that came with another joint order before, leaves the item waiting; at the home region itself it is refused with
     NOT_VERIFIED.
+
+    Staff submit the businesses of their scope by themselves.
     """
     GetJointOrder: _aio.UnaryUnaryMultiCallable[_joint_order_service_pb2.GetJointOrderRequest, _joint_order_service_pb2.GetJointOrderResponse]
     """Returns a joint order that this region leads or follows. The reading is recorded."""
@@ -92,6 +94,8 @@ class JointOrderServiceServicer(metaclass=_abc_1.ABCMeta):
         checked for this request id, is the customer's own proof for an item that ends a line. One that does not hold, or
         that came with another joint order before, leaves the item waiting; at the home region itself it is refused with
         NOT_VERIFIED.
+
+        Staff submit the businesses of their scope by themselves.
         """
 
     @_abc_1.abstractmethod
