@@ -1,8 +1,9 @@
 """CaseService: regions report the cases that they lead; administrators list them, and assign waiting ones."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
+from math import inf
 
 import grpc
 
@@ -24,12 +25,12 @@ from gateway.federation.body import Body
 from gateway.rpc.calls import current_call
 from gateway.rpc.channels import invoke
 from gateway.rpc.pages import page_after, ticket_key
-from gateway.time.clock import Clock
+from gateway.time.agreed_clock import AgreedClock
 
 _PAGE = "cases"
 _BY_DUE_TIME = partial(ticket_key, by_due_time=True)
 _ANSWER_SECONDS = 10.0  # for the region that leads the case, which only writes
-_FORGET_EVERY = timedelta(hours=1)
+_FORGET_EVERY = 3600.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class CasePorts:
     registry: Registry
     members: CurrentMembers
     channels: RegionChannels
-    clock: Clock
+    clock: AgreedClock
 
 
 class CaseService(CaseServiceServicer):
@@ -47,7 +48,7 @@ class CaseService(CaseServiceServicer):
 
     def __init__(self, ports: CasePorts) -> None:
         self._ports = ports
-        self._forgotten: datetime | None = None
+        self._forgotten = -inf  # in seconds of the steady clock
         self._passes = Passes(ports.clock)
 
     async def ReportCase(
@@ -122,10 +123,13 @@ class CaseService(CaseServiceServicer):
         return Body(self._ports.registry.snapshot().configuration or Configuration())
 
     async def _forget_past(self) -> None:
-        """Removes cases that ended long ago, at intervals. Without reports their number does not grow."""
-        now = self._ports.clock.now()
-        if self._forgotten is None or now - self._forgotten >= _FORGET_EVERY:
-            self._forgotten = now
+        """Removes cases that ended long ago, at intervals. Without reports their number does not grow.
+
+        None goes while the clock is not settled: by a wrong one, all of them ended long ago.
+        """
+        clock = self._ports.clock
+        if clock.is_settled() and clock.steady() - self._forgotten >= _FORGET_EVERY:
+            now, self._forgotten = clock.now(), clock.steady()
             await self._ports.registry.forget_cases(lambda kept: past(kept, now))
 
     async def _make_room(self, region: str) -> None:

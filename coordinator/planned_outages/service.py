@@ -18,13 +18,14 @@ from gateway.api.federation.v1.network_pb2 import Network
 from gateway.federation.network import NetworkRegistry
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_key, page_after
-from gateway.time.clock import Clock, from_timestamp
+from gateway.time.agreed_clock import AgreedClock
+from gateway.time.clock import from_timestamp
 
 
 class PlannedOutageRegistryService(PlannedOutageRegistryServiceServicer):
     """See the contract."""
 
-    def __init__(self, registry: Registry, clock: Clock) -> None:
+    def __init__(self, registry: Registry, clock: AgreedClock) -> None:
         self._registry = registry
         self._clock = clock
         self._writes = Writes(shares.PLANNED_OUTAGE_WRITES)
@@ -40,7 +41,11 @@ class PlannedOutageRegistryService(PlannedOutageRegistryServiceServicer):
         window.DiscardUnknownFields()  # fields of a later version were not checked
         configuration = self._registry.snapshot().configuration
         network = NetworkRegistry(configuration.network if configuration is not None else Network())
-        now, seconds, region = self._clock.now(), asyncio.get_running_loop().time(), current_call().identity.region
+        now, seconds, region = (
+            self._clock.settled_now(),
+            asyncio.get_running_loop().time(),
+            current_call().identity.region,
+        )
         rules.require_planned_outage(window, region, network, now)
 
         def decide(held: Sequence[PlannedOutageHeader]) -> Sequence[PlannedOutageHeader] | None:

@@ -26,7 +26,8 @@ from gateway.errors import Refused, invalid
 from gateway.process import failpoints
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import decode_token, first_page, key_number, page_after, page_size
-from gateway.time.clock import Clock, from_timestamp, to_timestamp
+from gateway.time.agreed_clock import AgreedClock
+from gateway.time.clock import from_timestamp, to_timestamp
 
 _PAGE = "problems"
 _LARGEST = 2**63 - 1
@@ -41,7 +42,7 @@ class ProblemPorts:
     current: CurrentNetwork
     correlator: Correlator
     room: RoomMaker
-    clock: Clock
+    clock: AgreedClock
 
 
 class ProblemService(ProblemServiceServicer):
@@ -89,7 +90,7 @@ class ProblemService(ProblemServiceServicer):
             region=region,
             customers=request.customers,
             problem_version=request.problem_version,
-            count_time=to_timestamp(self._ports.clock.now()),
+            count_time=to_timestamp(self._ports.clock.settled_now()),
             complaints=request.complaints,
         )
 
@@ -152,8 +153,9 @@ class ProblemService(ProblemServiceServicer):
         """See the contract."""
         if not request.kind:
             raise invalid("kind", "is missing", "缺失")
-        actor, grade = current_call().identity.path, self._grade()
-        made = AccidentReport(kind=request.kind, make_time=to_timestamp(self._ports.clock.now()), administrator=actor)
+        actor, now = current_call().identity.path, self._ports.clock.settled_now()
+        grade = grading(self._ports.current, now)
+        made = AccidentReport(kind=request.kind, make_time=to_timestamp(now), administrator=actor)
 
         def decide(book: Book) -> Decision:
             return Decision(_with_report(grade(_require(book, request.problem_id)), made))

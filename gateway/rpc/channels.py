@@ -42,7 +42,11 @@ STAMP_INTERVAL = 1.0  # seconds between checks of the certificate files
 CLOSING_SECONDS = 10.0  # for calls on a channel that is no longer used: as long as a delivery may take
 _NO_ANSWER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 # A coordinator refuses so by its own state; another one may be well.
-_TAKEN_ELSEWHERE = (Reason.REASON_REGISTRY_UNAVAILABLE, Reason.REASON_LEASE_UNPROVEN)
+_TAKEN_ELSEWHERE = (
+    Reason.REASON_REGISTRY_UNAVAILABLE,
+    Reason.REASON_LEASE_UNPROVEN,
+    Reason.REASON_CLOCK_UNTRUSTED,
+)
 _log = logging.getLogger(__name__)
 
 Request = TypeVar("Request")

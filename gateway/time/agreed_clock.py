@@ -202,6 +202,12 @@ class AgreedClock:
         while not self.is_settled():  # noqa: ASYNC110 - time alone may settle it
             await asyncio.sleep(_LOOK)
 
+    def settled_now(self) -> datetime:
+        """The agreed time, for a decision that lasts. Raises Refused with CLOCK_UNTRUSTED unless it is settled."""
+        if not self.is_settled():
+            raise Refused(Reason.REASON_CLOCK_UNTRUSTED)
+        return self.now()
+
     def require_trusted(self) -> None:
         """Raises Refused with CLOCK_UNTRUSTED where this clock was wrong at the last look, of this second or later."""
         if self.steady() - self._looked_at >= _TRUST:

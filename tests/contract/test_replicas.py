@@ -279,9 +279,12 @@ def test_a_batch_that_is_offered_again_says_so_in_its_journey(certificates: Cert
     asyncio.run(scenario())
 
 
-def test_a_replica_that_has_to_catch_up_first_costs_the_batch_no_wait(certificates: Certificates) -> None:
+@pytest.mark.parametrize("reason", [Reason.REASON_REGISTRY_UNAVAILABLE, Reason.REASON_CLOCK_UNTRUSTED], ids=Reason.Name)
+def test_a_replica_that_has_to_catch_up_first_costs_the_batch_no_wait(
+    certificates: Certificates, reason: Reason.ValueType
+) -> None:
     async def scenario() -> None:
-        behind = Coordinator(refusal=Refused(Reason.REASON_REGISTRY_UNAVAILABLE))
+        behind = Coordinator(refusal=Refused(reason))
         well = Coordinator()
         async with (
             serving_relay(certificates, behind) as first,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import cast
 
 import pytest
@@ -20,7 +20,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused
 from gateway.security.identity import Identity
 from tests.simulation.calls import served
-from tests.unit.network_events import NOON
+from tests.unit.test_agreed_clock import YEAR, Machine, started
 
 PATIENCE_S = 20.0  # reached only where a test fails
 
@@ -50,25 +50,24 @@ class Crowded:
         return self.freed
 
 
-@dataclass
-class _Clock:
-    instant: datetime = NOON
-
-    def now(self) -> datetime:
-        """See the port."""
-        return self.instant
-
-
 class Scene:
     """A coordinator with a registry."""
 
-    def __init__(self, *, freed: int = 0) -> None:
+    def __init__(self, *, freed: int = 0, error: timedelta = timedelta(0)) -> None:
         self.registry = Crowded(freed)
-        self.clock = _Clock()
+        self.machine = Machine()
+        self.machine.error = error
+        self.clock = started(self.machine)
         ports = CasePorts(
             cast("Registry", self.registry), cast("CurrentMembers", None), cast("RegionChannels", None), self.clock
         )
         self._service = CaseService(ports)
+
+    def agree(self) -> "Scene":
+        """Puts the clock right, and has a region confirm it."""
+        self.machine.error = timedelta(0)
+        self.clock.hear("region/henan", self.machine.true)
+        return self
 
     async def report(self, region: str) -> str:
         """The reason of the refusal of a case; empty for none."""
@@ -83,7 +82,7 @@ class Scene:
 
 def test_accepted_reports_of_others_do_not_wait_for_the_room_of_a_region() -> None:
     async def scenario() -> None:
-        it = Scene()
+        it = Scene().agree()
         refused = [asyncio.create_task(it.report("sichuan")) for _ in range(3)]
         await it.registry.under_way.wait()
         async with asyncio.timeout(PATIENCE_S):
@@ -95,16 +94,31 @@ def test_accepted_reports_of_others_do_not_wait_for_the_room_of_a_region() -> No
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(("freed", "pause"), [(1, timedelta(seconds=5)), (0, timedelta(minutes=2))])
+@pytest.mark.parametrize(("freed", "pause"), [(1, 5), (0, 120)])
 def test_the_next_pass_over_the_cases_of_a_region_comes_later_where_one_has_freed_nothing(
-    freed: int, pause: timedelta
+    freed: int, pause: int
 ) -> None:
     async def scenario() -> None:
-        it = Scene(freed=freed)
+        it = Scene(freed=freed).agree()
         it.registry.may_end.set()
-        for after, count in ((timedelta(0), 1), (pause - timedelta(seconds=1), 1), (pause, 2), (pause, 2)):
-            it.clock.instant = NOON + after
+        for it.machine.passed, count in ((0, 1), (pause - 1, 1), (pause, 2), (pause, 2)):
             assert "TOO_BUSY" in await it.report("sichuan")
             assert it.registry.passes == ["sichuan"] * count
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("error", [YEAR, -YEAR])
+def test_a_start_by_a_wrong_clock_forgets_no_case_and_delays_nothing_once_others_put_it_right(error: timedelta) -> None:
+    async def scenario() -> None:
+        it = Scene(freed=1, error=error)
+        it.registry.may_end.set()
+        assert await it.report("henan") == ""
+        assert "TOO_BUSY" in await it.report("sichuan")
+        assert it.registry.passes == []
+        it.agree()
+        assert await it.report("henan") == ""
+        assert "TOO_BUSY" in await it.report("sichuan")
+        assert it.registry.passes == ["", "sichuan"]
 
     asyncio.run(scenario())

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -21,26 +20,17 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.security.identity import Identity
+from gateway.time.agreed_clock import AgreedClock
 from tests.shipped import shipped_configuration
 from tests.simulation.calls import served
 from tests.simulation.registry import SimulatedRegistry
-from tests.unit.network_events import NOON, event
-
-SECOND = timedelta(seconds=1)
-
-
-@dataclass
-class _Clock:
-    instant: datetime = NOON
-
-    def now(self) -> datetime:
-        """See the port."""
-        return self.instant
+from tests.unit.network_events import event
+from tests.unit.test_agreed_clock import NOW, YEAR, Machine, agreed, started
 
 
 def test_those_who_come_during_a_pass_wait_for_it_and_make_none() -> None:
     async def scenario() -> None:
-        passes, may_end, made = Passes(_Clock()), asyncio.Event(), list[datetime]()
+        passes, may_end, made = Passes(agreed(Machine())), asyncio.Event(), list[datetime]()
 
         async def remove(now: datetime) -> bool:
             made.append(now)
@@ -52,27 +42,48 @@ def test_those_who_come_during_a_pass_wait_for_it_and_make_none() -> None:
         assert not any(each.done() for each in waiting)
         may_end.set()
         await asyncio.gather(*waiting)
-        assert made == [NOON]
+        assert made == [NOW]
 
     asyncio.run(scenario())
 
 
 def test_a_pass_that_fails_is_made_again_after_the_usual_interval() -> None:
     async def scenario() -> None:
-        clock, made = _Clock(), list[datetime]()
-        passes = Passes(clock)
+        machine, made = Machine(), list[float]()
+        passes = Passes(agreed(machine))
 
         async def remove(now: datetime) -> bool:
-            made.append(now)
+            made.append(machine.passed)
             raise OSError
 
-        for after in (0 * SECOND, 4 * SECOND, 5 * SECOND):
-            clock.instant = NOON + after
+        for machine.passed in (0, 4, 5):
             try:
                 await passes.make("sichuan", remove)
             except OSError:
                 continue
-        assert made == [NOON, NOON + 5 * SECOND]
+        assert made == [0, 5]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("error", [YEAR, -YEAR])
+def test_a_start_by_a_wrong_clock_makes_no_pass_and_delays_none_once_others_put_it_right(error: timedelta) -> None:
+    async def scenario() -> None:
+        machine, made = Machine(), list[datetime]()
+        machine.error = error
+        clock = started(machine)
+        passes = Passes(clock)
+
+        async def remove(now: datetime) -> bool:
+            made.append(now)
+            return True
+
+        await passes.make("sichuan", remove)
+        assert not made
+        machine.error = timedelta(0)
+        clock.hear("region/sichuan", machine.true)
+        await passes.make("sichuan", remove)
+        assert made == [NOW]
 
     asyncio.run(scenario())
 
@@ -92,7 +103,7 @@ class _Full(SimulatedRegistry):
         return self.kept
 
 
-def _served_from(full: _Full, clock: _Clock) -> ProblemService:
+def _served_from(full: _Full, clock: AgreedClock) -> ProblemService:
     registry = cast("Registry", full)
     room = RoomMaker(registry, cast("CurrentMembers", None))
     return ProblemService(
@@ -108,12 +119,11 @@ async def _report(service: ProblemService, region: str, site: str) -> None:
 
 
 def test_the_next_pass_over_the_events_comes_later_where_one_has_removed_nothing() -> None:
-    full, clock = _Full(random.Random(1), lambda: Federation(1, shipped_configuration())), _Clock()
+    full, machine = _Full(random.Random(1), lambda: Federation(1, shipped_configuration())), Machine()
 
     async def scenario() -> None:
-        service = _served_from(full, clock)
-        for after, reads in ((0, 1), (119, 1), (120, 2), (120, 2)):
-            clock.instant = NOON + after * SECOND
+        service = _served_from(full, agreed(machine))
+        for machine.passed, reads in ((0, 1), (119, 1), (120, 2), (120, 2)):
             await _report(service, "sichuan", "chengdu")
             assert full.reads == reads
 
@@ -124,7 +134,7 @@ def test_a_pass_over_the_events_for_one_region_that_has_removed_nothing_postpone
     full = _Full(random.Random(1), lambda: Federation(1, shipped_configuration()))
 
     async def scenario() -> None:
-        service = _served_from(full, _Clock())
+        service = _served_from(full, agreed(Machine()))
         for region, site, reads in (
             ("sichuan", "chengdu", 1),
             ("guangdong", "guangzhou", 2),
