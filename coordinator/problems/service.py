@@ -168,7 +168,7 @@ class ProblemService(ProblemServiceServicer):
         """Removes the oldest ended events of regions that have nearly filled their share, at intervals by region."""
 
         async def remove(now: datetime) -> bool:
-            book = await self._problems.book()
+            book = await self._problems.change(lambda _: Decision())  # counts anew, since others may have made room
             return await self._ports.room.make(book, now) is not book
 
         await self._passes.make(region, remove)
