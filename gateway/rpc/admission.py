@@ -30,8 +30,8 @@ AMONG_OTHERS = 8
 FEW = 4  # calls of an owner at a time: a small operator has so many by chance, and more are a flood
 LONG = 0.25  # seconds for which no call of a small operator occupies the process: orders take far less, late lists more
 # Of all owners with many calls, beside one with few: fewer leave the process idle during a commit, and with more the
-# calls of the other one wait for longer. On PostgreSQL calls take so long that two are left.
-LEAST_BESIDE_FEW, MOST_BESIDE_FEW = 2, 3
+# calls of the other one wait for longer.
+BESIDE_FEW = 3
 # Seconds for which a call may occupy the process; among equals they only say which refused calls are worth counting.
 GOAL_ALONE, GOAL_AMONG_OTHERS = 0.3, 0.012
 PATIENCE = 0.3  # seconds for which a call may wait for its turn: beyond it, it would be done too late for its caller
@@ -53,8 +53,7 @@ class Admission:
         self._served = Shared()
         self._alone = Limit(GOAL_ALONE, least=LEAST_ALONE, first=FIRST_ALONE, most=MOST)
         self._among_others = Limit(GOAL_AMONG_OTHERS, least=AMONG_OTHERS, first=AMONG_OTHERS, most=AMONG_OTHERS)
-        fewest, most = LEAST_BESIDE_FEW, MOST_BESIDE_FEW
-        self._beside_few = Limit(GOAL_AMONG_OTHERS, least=fewest, first=most, most=most)
+        self._beside_few = Limit(GOAL_AMONG_OTHERS, least=BESIDE_FEW, first=BESIDE_FEW, most=BESIDE_FEW)
         self._limit = self._alone
         self._small = SmallOwners(FEW)
         self._held: dict[Place, float] = {}  # since when; the oldest is the first
@@ -171,7 +170,7 @@ class Admission:
         if self._limit is not self._beside_few:
             return self._limit.value
         few, slow = self._served.of_all(self._small), self._served.of_all(self._small.slow)
-        return min(AMONG_OTHERS, slow + few + min(few or MOST_BESIDE_FEW, self._limit.value))
+        return min(AMONG_OTHERS, slow + few + min(few or BESIDE_FEW, self._limit.value))
 
     def _may_begin(self) -> bool:
         return bool(self._waiting) and self._served.count < self._most()

@@ -26,7 +26,7 @@ from gateway.process.telemetry import Telemetry
 from gateway.process.tracing import current_traceparent
 from gateway.relay import outbox
 from gateway.relay.envelopes import Sealed
-from gateway.rpc.admission import MOST_BESIDE_FEW
+from gateway.rpc.admission import BESIDE_FEW
 from gateway.rpc.metrics import observe_door
 from gateway.rpc.server import Service
 from tests.at_rest import received
@@ -264,7 +264,7 @@ def test_calls_without_room_are_counted_by_reason_and_by_the_role_of_their_calle
             ("SERVER_CALLS_TOO_MANY", "unspecified"): 1,
         }
         gauges = ("waiting", "served", "places")
-        assert [points(reader, f"crossregion.door.{each}")[()] for each in gauges] == [0, 0, MOST_BESIDE_FEW]
+        assert [points(reader, f"crossregion.door.{each}")[()] for each in gauges] == [0, 0, BESIDE_FEW]
         telemetry.shutdown()
 
     asyncio.run(scenario())

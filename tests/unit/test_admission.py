@@ -10,10 +10,10 @@ from gateway.errors import Refused
 from gateway.process.limit import ROUND
 from gateway.rpc.admission import (
     AMONG_OTHERS,
+    BESIDE_FEW,
     BUSY,
     FEW,
     LOOK,
-    MOST_BESIDE_FEW,
     PATIENCE,
     Admission,
     Place,
@@ -138,7 +138,7 @@ def test_a_flood_beside_few_calls_has_few_places_and_as_many_as_they_have_while_
         assert scene.admission.served == 1 + 1
         small.close()
         await quiet()
-        assert scene.admission.served == MOST_BESIDE_FEW
+        assert scene.admission.served == BESIDE_FEW
         begun = len(scene.begun)
         calls += scene.come("small", FEW)
         await quiet()
@@ -169,7 +169,7 @@ def test_one_call_after_the_other_that_lasts_holds_up_no_flood(monkeypatch: pyte
         scene.may_end.clear()
         await quiet()
         assert scene.admission.served == 1 + 1, "its owner has few calls"
-        await until(lambda: looks(scene.admission.served > MOST_BESIDE_FEW))
+        await until(lambda: looks(scene.admission.served > BESIDE_FEW))
         slow.close()
         slow = await scene.admission.begin("slow", 1)
         assert scene.admission.places == AMONG_OTHERS, "the next one is none of few calls from its beginning"
