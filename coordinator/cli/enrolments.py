@@ -24,7 +24,7 @@ from coordinator.cli.federation.proposals import (
     signer_of,
 )
 from coordinator.cli.federation.signing import proposed_of, show_proposal, sign_proposal, tell_proposal
-from coordinator.cli.issuing import Issuing
+from coordinator.cli.issuing import Issuing, revocations_in_force
 from coordinator.cli.lives import lives, lives_options
 from coordinator.cli.output import titled
 from coordinator.cli.own_certificate import OwnCertificate
@@ -43,11 +43,11 @@ from gateway.api.federation.v1.revision_pb2 import ProposedRevision
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.exits import NotDone
-from gateway.cli.issuers import DIRECTORY, opened
+from gateway.cli.issuers import DIRECTORY, opened, state_word
 from gateway.cli.table import Table, TableColumn
 from gateway.errors import Refused, unknown
 from gateway.federation.revisions import digest, parsed
-from gateway.security.enrolling import Invitation, RequestedKeys, token_hash
+from gateway.security.enrolling import Invitation, RequestedKeys, readable, token_hash
 from gateway.security.identity import Identity
 from gateway.security.issuers import NODES
 from gateway.security.issuing import RENEWED_LIFE, IssuerDirectory
@@ -174,7 +174,8 @@ def approve(
 
     A region that the configuration in force does not name needs --revision: the command shows what the proposal
     changes, signs it with --key, and puts it in force before the approval. A proposal that does not add the region of
-    the enrolment is refused. The command may be repeated: a proposal that is in force already is left as it is.
+    the enrolment is refused. The command may be repeated: a proposal that is in force already is left as it is, and of
+    an approval that is complete the command says so.
 
     \b
     Examples:
@@ -186,6 +187,9 @@ def approve(
         raise click.UsageError(translated("--key signs the proposal of --revision"))
     request = contract.ListEnrolmentsRequest(enrolment_id=enrolment_id)
     (found,) = asking.ask(lambda channel: EnrolmentServiceStub(channel).ListEnrolments, request).enrolments
+    if _is_approved(asking, found, fingerprint):
+        _tell_approved(asking, found)
+        return
     requested = _waiting_keys(asking, found)
     _require_told(found, fingerprint, requested)
     issuer, identity = opened(authority), _node(found, asking.link.federation)
@@ -194,7 +198,7 @@ def approve(
     proposed = None if revision is None else _adding(found.region, revision, before)
     if proposed is None:
         _require_named(found.region, before.configuration)
-    _warn_of_takeover(asking, issuer, identity)
+    _warn_of_takeover(asking, issuer, identity, requested)
     if not yes:
         click.confirm(_question(found, requested, adds=proposed is not None), abort=True, err=True)
     try:
@@ -338,16 +342,22 @@ def _adding(region: str, file: Path, now: GetConfigurationResponse) -> ProposedR
     return proposed
 
 
-def _warn_of_takeover(asking: Asking, issuer: IssuerDirectory, identity: Identity) -> None:
-    """Warns where a region has certificates in force, by the word of the issuer or of the coordinator."""
+def _warn_of_takeover(asking: Asking, issuer: IssuerDirectory, identity: Identity, requested: RequestedKeys) -> None:
+    """Warns where a region has certificates in force for other keys, by the word of the issuer or of the coordinator.
+
+    Those for the requested keys are of an earlier try.
+    """
     response = asking.ask(lambda channel: MembershipServiceStub(channel).ListRegions, ListRegionsRequest())
     members = [each for each in response.members if each.region == identity.region and each.signing_certificate]
-    now = datetime.now(UTC)
+    revocations, now = revocations_in_force(asking), datetime.now(UTC)
     try:
-        found = [x509.load_pem_x509_certificate(each.signing_certificate) for each in members]
-        is_certified = issuer.has_certified(identity.uri, now) or any(
-            each.not_valid_after_utc > now and not issuer.has_revoked(each) for each in found
-        )
+        with readable():
+            found = [x509.load_pem_x509_certificate(each.signing_certificate) for each in members]
+            found += [each.certificate for each in issuer.issued() if each.uri == identity.uri]
+            is_certified = any(
+                each.not_valid_after_utc > now and not requested.has_key_of(each) and not revocations.names(each)
+                for each in found
+            )
     except (OSError, ValueError) as error:
         raise NotDone([str(error)]) from error
     if is_certified:
@@ -357,6 +367,38 @@ def _warn_of_takeover(asking: Asking, issuer: IssuerDirectory, identity: Identit
             region=identity.region,
         )
         warn([told])
+
+
+def _is_approved(asking: Asking, found: Enrolment, fingerprint: str) -> bool:
+    """Whether the keys with a fingerprint are approved already. Ends the command for keys that cannot be read."""
+    if found.state != EnrolmentState.ENROLMENT_STATE_APPROVED:
+        return False
+    try:
+        return _digits(_keys(found, asking.link.federation).fingerprint) == _digits(fingerprint)
+    except ValueError as error:
+        raise NotDone([str(error)]) from error
+
+
+def _tell_approved(asking: Asking, found: Enrolment) -> None:
+    """Says that an approval is complete, and how its certificate for TLS stands."""
+    try:
+        with readable():
+            tls = x509.load_pem_x509_certificate(found.tls_certificate)
+    except ValueError as error:
+        raise NotDone([str(error)]) from error
+    state = state_word(tls.not_valid_after_utc, datetime.now(UTC), is_revoked=revocations_in_force(asking).names(tls))
+    asking.say(
+        contract.ApproveEnrolmentResponse(enrolment=found),
+        lambda: translated(
+            "{region} is approved already, by {administrator} at {time}: nothing was changed. Its certificate for TLS:"
+            " {state}, end {end}.",
+            region=region_name(found.region),
+            administrator=found.decided_by,
+            time=told_time(from_timestamp(found.decision_time)),
+            state=state,
+            end=told_time(tls.not_valid_after_utc),
+        ),
+    )
 
 
 def _question(found: Enrolment, requested: RequestedKeys, *, adds: bool) -> str:

@@ -1,6 +1,6 @@
 """The program that certifies what members renew, beside the coordinators: it believes no word of a coordinator."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -12,6 +12,7 @@ from gateway.api.coordinator.v1.renewal_service_pb2 import Renewal
 from gateway.api.coordinator.v1.renewal_service_pb2_grpc import RenewalServiceStub
 from gateway.api.coordinator.v1.revocation_service_pb2 import ListRevocationListsRequest
 from gateway.api.coordinator.v1.revocation_service_pb2_grpc import RevocationServiceStub
+from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.cli.exits import NotDone
 from gateway.errors import Refused
 from gateway.security.enrolling import RequestedRenewal
@@ -20,6 +21,7 @@ from gateway.security.issuing import IssuerDirectory
 from gateway.security.member_proofs import MemberProof
 from gateway.security.private_keys import KeyUnusable
 from gateway.security.renewal_proofs import require_member_proof
+from gateway.security.revocations import Revocations
 from gateway.security.signing import RENEWAL, TrustedKeys
 from gateway.wording.languages import refusal, translated
 
@@ -35,7 +37,7 @@ class Issuing:
         self._refused: dict[str, bytes] = {}
         if issuer.authority.region not in RENEWING:
             raise NotDone([translated("the directory holds another issuer than that of nodes, or of coordinators")])
-        self._keys = TrustedKeys(self._authority(), asking.link.federation)
+        self._keys = TrustedKeys(_authority(asking), asking.link.federation)
 
     def look(self) -> Iterator[str]:
         """Certifies the waiting renewals of this issuer, and gives the id of each. Ends as `Asking.ask`.
@@ -87,21 +89,9 @@ class Issuing:
 
     def _follow(self) -> None:
         """Takes over the authority, which rotates without a restart, and the revocations. Ends as `Asking.ask`."""
-        lists = self._asking.ask(
-            lambda channel: RevocationServiceStub(channel).ListRevocationLists, ListRevocationListsRequest()
-        )
-        self._keys.replace_authority(self._authority())
-        self._keys.revocations.take_each(lists.revocation_lists)
-
-    def _authority(self) -> bytes:
-        """The certificates of the authority. Ends the command for a file without them."""
-        path = self._asking.link.credentials.authority
-        try:
-            content = path.read_bytes()
-            x509.load_pem_x509_certificates(content)
-        except (OSError, ValueError) as error:
-            raise NotDone([f"{path}: {error}"]) from error
-        return content
+        lists = _lists_in_force(self._asking)
+        self._keys.replace_authority(_authority(self._asking))
+        self._keys.revocations.take_each(lists)
 
     def _certified(self, renewal: Renewal, asked: RequestedRenewal) -> bytes:
         """The certificate (PEM). Raises ValueError, Refused or OSError where there is none for it."""
@@ -120,3 +110,27 @@ class Issuing:
         self._keys.accept(region, certificate, now)
         if not self._keys.verify(region, RENEWAL, renewal.statement, renewal.signature):
             raise ValueError("its region has not signed it")
+
+
+def revocations_in_force(asking: Asking) -> Revocations:
+    """The revocations that count in the federation, by the lists that the coordinator has. Ends as `Asking.ask`."""
+    revocations = Revocations(_authority(asking), asking.link.federation)
+    revocations.take_each(_lists_in_force(asking))
+    return revocations
+
+
+def _lists_in_force(asking: Asking) -> Sequence[RevocationList]:
+    return asking.ask(
+        lambda channel: RevocationServiceStub(channel).ListRevocationLists, ListRevocationListsRequest()
+    ).revocation_lists
+
+
+def _authority(asking: Asking) -> bytes:
+    """The certificates of the authority. Ends the command for a file without them."""
+    path = asking.link.credentials.authority
+    try:
+        content = path.read_bytes()
+        x509.load_pem_x509_certificates(content)
+    except (OSError, ValueError) as error:
+        raise NotDone([f"{path}: {error}"]) from error
+    return content

@@ -97,15 +97,17 @@ def show_issued(directory: Path) -> None:
     _issued(datetime.now(UTC)).show(issued, translated("Certificates"))
 
 
-def _issued(now: datetime) -> Table[IssuedCertificate]:
-    def state(each: IssuedCertificate) -> str:
-        if each.is_revoked:
-            return translated("revoked")
-        return translated("in force") if each.end > now else translated("ended")
+def state_word(end: datetime, now: datetime, *, is_revoked: bool) -> str:
+    """The word for the state of a certificate at `now`."""
+    if is_revoked:
+        return translated("revoked")
+    return translated("in force") if end > now else translated("ended")
 
+
+def _issued(now: datetime) -> Table[IssuedCertificate]:
     return Table(
         TableColumn("uri", lambda each: each.uri),
         TableColumn("serial", lambda each: f"{each.serial:x}"),
         TableColumn("end", lambda each: told_time(each.end)),
-        TableColumn("state", state),
+        TableColumn("state", lambda each: state_word(each.end, now, is_revoked=each.is_revoked)),
     )

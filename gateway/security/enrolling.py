@@ -136,6 +136,10 @@ class RequestedKeys:
         digest = hashlib.sha256(_spki(self.tls) + _spki(self.signing)).hexdigest()
         return ":".join(digest[at : at + 4] for at in range(0, len(digest), 4))
 
+    def has_key_of(self, certificate: x509.Certificate) -> bool:
+        """Whether a certificate is for one of these keys. Raises as the library for a key that it cannot read."""
+        return _spki(certificate.public_key()) in (_spki(self.tls), _spki(self.signing))
+
     def require_certified(
         self, tls: bytes, signing: bytes, authorities: Sequence[x509.Certificate], identity: Identity
     ) -> None:

@@ -33,10 +33,24 @@ _PUBLIC = 0o644
 class IssuedCertificate:
     """A certificate that the issuer has issued."""
 
-    serial: int
-    uri: str
-    end: datetime
+    certificate: x509.Certificate
     is_revoked: bool
+    """By the list of the issuer, published or not."""
+
+    @property
+    def serial(self) -> int:
+        """Its serial number."""
+        return self.certificate.serial_number
+
+    @property
+    def uri(self) -> str:
+        """The URI of its owner."""
+        return ", ".join(uris_of(self.certificate))
+
+    @property
+    def end(self) -> datetime:
+        """The end of its life, aware."""
+        return self.certificate.not_valid_after_utc
 
 
 class IssuerDirectory:
@@ -108,26 +122,8 @@ class IssuerDirectory:
         kept = sorted((self._directory / ISSUED).glob("*.crt"))
         found = [x509.load_pem_x509_certificate(each.read_bytes()) for each in kept]
         return sorted(
-            (
-                IssuedCertificate(
-                    each.serial_number,
-                    ", ".join(uris_of(each)),
-                    each.not_valid_after_utc,
-                    each.serial_number in revoked,
-                )
-                for each in found
-            ),
+            (IssuedCertificate(each, each.serial_number in revoked) for each in found),
             key=lambda each: (each.end, each.uri, each.serial),
-        )
-
-    def has_certified(self, uri: str, now: datetime) -> bool:
-        """Whether a certificate for a name is in force that the issuer has issued. Raises as `issued`."""
-        return any(each.uri == uri and each.end > now and not each.is_revoked for each in self.issued())
-
-    def has_revoked(self, certificate: x509.Certificate) -> bool:
-        """Whether the list of the issuer names a certificate. Raises as `issued`."""
-        return certificate.issuer == self.authority.certificate.subject and (
-            certificate.serial_number in self._revoked()
         )
 
     def revoke(self, serials: Sequence[int], now: datetime) -> RevocationList:
@@ -163,7 +159,8 @@ class IssuerDirectory:
         issuer = renewing_issuer(identity.role)
         if self.authority.region == issuer:
             return True
-        return self.has_certified(RENEWING[issuer].uri(self.authority.federation), now)
+        uri = RENEWING[issuer].uri(self.authority.federation)
+        return any(each.uri == uri and each.end > now and not each.is_revoked for each in self.issued())
 
     def _begin(self, now: datetime, life: timedelta) -> datetime:
         """The begin of a certificate: a little earlier than now, by no more than a tenth of its life."""
