@@ -10,7 +10,7 @@ from coordinator.cli.lives import lives, lives_options
 from gateway.cli.issuers import DIRECTORY, issue_into, opened, serial_option, show_issued, signed_list
 from gateway.security.authority import AUTHORITY_KEY, ISSUER_KEY, Authority, key_in_token
 from gateway.security.issuers import COORDINATORS, NODES
-from gateway.security.issuing import HEAD_START
+from gateway.security.issuing import HEAD_START, CertificateKind
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 
@@ -186,14 +186,18 @@ def _issue_renewing(of: str, directory: Path, out: Path, days: int) -> None:
 
 @certificates.command("list")
 @click.argument("directory", type=DIRECTORY)
-def list_issued(directory: Path) -> None:
+@click.option("--kind", type=click.Choice([each.value for each in CertificateKind]), help="Only this kind.")
+def list_issued(directory: Path, kind: str | None) -> None:
     """List the certificates that the authority in DIRECTORY has issued, by their end.
 
+    The kind is what a certificate itself says: for TLS, for the signatures of a region, or of an issuer.
+
     \b
-    Example:
+    Examples:
       coordinator certificates list authority
+      coordinator certificates list authority --kind signing
     """
-    show_issued(directory)
+    show_issued(directory, kind)
 
 
 @certificates.command()

@@ -10,7 +10,7 @@ from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.cli.table import Table, TableColumn
 from gateway.security.authority import CertificateSet
 from gateway.security.identity import parse
-from gateway.security.issuing import IssuedCertificate, IssuerDirectory
+from gateway.security.issuing import CertificateKind, IssuedCertificate, IssuerDirectory
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 
@@ -88,10 +88,10 @@ def signed_list(directory: Path, uris: Sequence[str], serials: Sequence[int]) ->
         raise click.ClickException(str(error)) from error
 
 
-def show_issued(directory: Path) -> None:
-    """Prints what an issuer has issued. Ends the command where the directory cannot be read."""
+def show_issued(directory: Path, kind: str | None = None) -> None:
+    """Prints what an issuer has issued, of one kind or of all. Ends the command where the directory cannot be read."""
     try:
-        issued = opened(directory).issued()
+        issued = [each for each in opened(directory).issued() if kind in (None, each.kind)]
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     _issued(datetime.now(UTC)).show(issued, translated("Certificates"))
@@ -105,8 +105,15 @@ def state_word(end: datetime, now: datetime, *, is_revoked: bool) -> str:
 
 
 def _issued(now: datetime) -> Table[IssuedCertificate]:
+    kinds = {
+        CertificateKind.TLS: translated("TLS"),
+        CertificateKind.SIGNING: translated("signing"),
+        CertificateKind.ISSUER: translated("issuer"),
+        CertificateKind.OTHER: translated("other"),
+    }
     return Table(
         TableColumn("uri", lambda each: each.uri),
+        TableColumn("kind", lambda each: kinds[each.kind]),
         TableColumn("serial", lambda each: f"{each.serial:x}"),
         TableColumn("end", lambda each: told_time(each.end)),
         TableColumn("state", lambda each: state_word(each.end, now, is_revoked=each.is_revoked)),

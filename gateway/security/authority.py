@@ -40,7 +40,8 @@ LOOPBACK = (ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1"))
 _SERVERS = (Role.ROLE_REGION, Role.ROLE_COORDINATOR, Role.ROLE_PROVIDER)
 _CALLS_NOTHING = Role.ROLE_PROVIDER
 # RFC 9336: neither a TLS server nor a TLS client, so that a signing key opens no connection.
-_DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+"""The usage of a signing certificate."""
 # RFC 5280, appendix A.1: ub-common-name.
 _COMMON_NAME_LENGTH = 64
 _PUBLIC, _PRIVATE = 0o644, 0o600
@@ -336,7 +337,7 @@ class Authority:
         self._check(identity, valid_from, valid_until)
         if identity.role != Role.ROLE_REGION or self.region:
             raise ValueError(f"{identity.uri} gets no signing certificate by this issuer")
-        return self._sign(identity, key, valid_from, valid_until, [], [_DOCUMENT_SIGNING])
+        return self._sign(identity, key, valid_from, valid_until, [], [DOCUMENT_SIGNING])
 
     def _check(self, identity: Identity, valid_from: datetime, valid_until: datetime) -> None:
         if identity.federation != self.federation:

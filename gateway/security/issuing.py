@@ -7,18 +7,21 @@ the certificate of a region's issuer behind it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.process.files import replace_file
 from gateway.security.alternative_names import uris_of
-from gateway.security.authority import Authority, CertificateSet
+from gateway.security.authority import DOCUMENT_SIGNING, Authority, CertificateSet
 from gateway.security.enrolling import RequestedKeys, RequestedRenewal
 from gateway.security.identity import Identity
 from gateway.security.issuers import RENEWED_BY_PROGRAMS, RENEWING, renewing_issuer
+from gateway.security.peers import signs_certificates
 
 REVOKED = "revoked.crl"
 ISSUED = "issued"
@@ -27,6 +30,15 @@ HEAD_START = timedelta(minutes=5)
 RENEWED_LIFE = timedelta(hours=48)
 """The usual life of a TLS certificate that a program renews."""
 _PUBLIC = 0o644
+
+
+class CertificateKind(StrEnum):
+    """The use of a certificate, by what it says itself."""
+
+    TLS = "tls"
+    SIGNING = "signing"
+    ISSUER = "issuer"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,19 @@ class IssuedCertificate:
     def end(self) -> datetime:
         """The end of its life, aware."""
         return self.certificate.not_valid_after_utc
+
+    @property
+    def kind(self) -> CertificateKind:
+        """Its use. Raises ValueError for extensions that cannot be read."""
+        if signs_certificates(self.certificate):
+            return CertificateKind.ISSUER
+        try:
+            usages = self.certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        except x509.ExtensionNotFound:
+            return CertificateKind.OTHER
+        if any(each in usages for each in (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH)):
+            return CertificateKind.TLS
+        return CertificateKind.SIGNING if DOCUMENT_SIGNING in usages else CertificateKind.OTHER
 
 
 class IssuerDirectory:
