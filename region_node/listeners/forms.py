@@ -19,6 +19,9 @@ LONGEST_CALLBACK = 2_048  # characters
 _HTTPS = 443
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 _PUBLIC = (IPv4Network("0.0.0.0/0"), IPv6Network("2000::/3"))  # others translate, or are of the site alone
+# Of these, some versions of Python say otherwise: IETF protocols (RFC 6890), relays of 6to4 (RFC 7526), documentation
+# (RFC 9637).
+_SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"), IPv6Network("3fff::/20"))
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -69,7 +72,8 @@ def may_be_called(address: Address, networks: Collection[Network]) -> bool:
     inner = _inner(address)
     if _is_in(inner, networks):
         return True
-    return inner.is_global and not inner.is_multicast and _is_in(inner, _PUBLIC)
+    is_public = inner.is_global and not inner.is_multicast and _is_in(inner, _PUBLIC)
+    return is_public and not _is_in(inner, _SPECIAL)
 
 
 def _is_in(address: Address, networks: Collection[Network]) -> bool:

@@ -55,12 +55,14 @@ def test_a_cell_that_a_spreadsheet_would_compute_is_shown_instead() -> None:
         "\n=1",
         "\r\n=1",
         "＝1+1",
+        " =1+1",
+        "\u3000\xa0@SUM(A1)",
         "+",
         "-",
         "+86 138",
     ]
     assert [each for each in formulas if spreadsheet_cell(each)[0] != "'"] == []
-    for plain in ("", "-12", "+8613800000000", "12.50", "-0.5", "2026-11-01", "a=b", PLAIN):
+    for plain in ("", "-12", "+8613800000000", "12.50", "-0.5", "2026-11-01", "a=b", " a=b", " ", PLAIN):
         assert spreadsheet_cell(plain) == plain
     assert spreadsheet_cell("=\x1b[2J") == "'=\\u001b[2J"
 

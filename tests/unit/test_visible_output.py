@@ -89,7 +89,7 @@ def test_a_page_shows_what_acts(tmp_path: Path) -> None:
 
 
 def test_a_spreadsheet_computes_nothing_of_a_row_and_reading_it_again_gives_what_was_written() -> None:
-    cells = ["=HYPERLINK(1)", "+86 138", "@a", "-", "+8613800000000", "-12.50", "", "张三", "'quoted'", "a\nb"]
+    cells = ["=HYPERLINK(1)", "+86 138", "@a", " -", "+8613800000000", "-12.50", "", "张三", "'quoted'", "a\nb"]
     file = io.StringIO()
     csv.writer(file).writerow(spreadsheet_row([*cells, 7, -0.5]))
     (row,) = csv.reader(io.StringIO(file.getvalue()))
