@@ -48,12 +48,22 @@ patience_option = click.option(
 
 def _own_region(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The region of the credentials' operator or staff: no other node accepts them."""
-    try:
-        names = Credentials.within(Path(context.params.get("credentials") or "")).names()
-    except CredentialsUnusable:
-        return []
-    own = (re.fullmatch(r"spiffe://[^/]+/region/([^/]+)/.*", each) for each in names)
+    own = (re.fullmatch(r"spiffe://[^/]+/region/([^/]+)/.*", each) for each in _own_names(context))
     return [found[1] for found in own if found is not None and found[1].startswith(incomplete)]
+
+
+def own_staff_id(context: click.Context) -> str | None:
+    """The staff id in the certificate of a command's credentials; None where it is of no member of staff."""
+    own = (re.fullmatch(r"spiffe://[^/]+/region/[^/]+/staff/([^/]+)", each) for each in _own_names(context))
+    return next((found[1] for found in own if found is not None), None)
+
+
+def _own_names(context: click.Context) -> list[str]:
+    """The URIs in the certificate of the credentials; none where it cannot be read, or is not named."""
+    try:
+        return Credentials.within(Path(context.params.get("credentials") or "")).names()
+    except (CredentialsUnusable, ValueError):
+        return []
 
 
 _OPTIONS = (

@@ -11,18 +11,22 @@ from gateway.settings.page import text_in
 from gateway.settings.sources import Sources
 from gateway.values.money import minor_units_of
 from gateway.wording.languages import translated
-from region_node.cli.connection import CHANNELS
+from region_node.cli.connection import CHANNELS, own_staff_id
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 
 class _StaffOption(click.Option):
-    """`--staff-id`, also from the environment or the settings of the node, if there are any."""
+    """`--staff-id`, also from the environment or the settings of the node, if there are any.
+
+    A required one is that of a certificate of a member of staff, where nothing else says it.
+    """
 
     def value_from_envvar(self, ctx: click.Context) -> str | None:
         """See click."""
         told: str | None = super().value_from_envvar(ctx)
-        return told or text_in(Sources.of_environment("REGION_NODE_"), "staff_id") or None
+        told = told or text_in(Sources.of_environment("REGION_NODE_"), "staff_id")
+        return told or (own_staff_id(ctx) if self.required else None)
 
 
 def staff_id_option(help_text: str, *, required: bool = False) -> Callable[[Decorated], Decorated]:
@@ -53,7 +57,7 @@ def not_an_amount(written: str) -> str:
 
 staff_option = staff_id_option("Who asks; required of an operator system, members of staff need not say so.")
 recorded_staff_option = staff_id_option("Who asks, recorded beside your certificate; required where several share it.")
-required_staff_option = staff_id_option("Who asks.", required=True)
+required_staff_option = staff_id_option("Who asks; members of staff need not say so.", required=True)
 channel_option = click.option(
     "--channel", type=click.Choice(CHANNELS), default="counter", show_default=True, help="How the customer came."
 )

@@ -1,12 +1,18 @@
 """The options that many commands share: who asks, and how much."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
+from gateway.security.authority import Authority
+from gateway.security.identity import parse
+from region_node.cli.connection import Target, connection_options
 from region_node.cli.options import AmountType, required_staff_option, staff_option
+
+HOUR = timedelta(hours=1)
 
 
 @click.command()
@@ -14,6 +20,13 @@ from region_node.cli.options import AmountType, required_staff_option, staff_opt
 @click.option("--amount", type=AmountType())
 def ask(staff_id: str, amount: int | None) -> None:
     click.echo(f"{staff_id} {amount}")
+
+
+@click.command()
+@connection_options
+@required_staff_option
+def ask_at_node(target: Target, staff_id: str) -> None:
+    click.echo(staff_id)
 
 
 @click.command()
@@ -44,6 +57,31 @@ def test_who_asks_is_said_by_the_option_else_the_environment_else_the_settings(
     monkeypatch.setenv("CROSSREGION_STAFF_ID", "of the environment")
     assert CliRunner().invoke(ask, []).output == "of the environment None\n"
     assert CliRunner().invoke(ask, ["--staff-id", "4711"]).output == "4711 None\n"
+
+
+@pytest.mark.parametrize("credentials_last", [False, True])
+def test_a_member_of_staff_is_named_by_the_certificate_and_an_operator_system_has_to_say_who_asks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, credentials_last: bool
+) -> None:
+    now = datetime.now(UTC)
+    authority = Authority.create("example.org", now - HOUR, now + HOUR)
+    for name, path in (("wang", "staff/wang"), ("crm", "operator/crm")):
+        identity = parse(f"spiffe://example.org/region/sichuan/{path}", "example.org")
+        authority.issue(identity, now, now + HOUR / 2).write(tmp_path / name)
+
+    def asked(credentials: str, *words: str) -> Result:
+        node = ("--node", "x:1", "--federation", "example.org", "--region", "sichuan")
+        if credentials_last:
+            return CliRunner().invoke(ask_at_node, [*words, *node, "--credentials", str(tmp_path / credentials)])
+        monkeypatch.setenv("CROSSREGION_CREDENTIALS", str(tmp_path / credentials))
+        return CliRunner().invoke(ask_at_node, [*node, *words])
+
+    assert asked("wang").output == "wang\n"
+    assert asked("wang", "--staff-id", "li").output == "li\n", "the node refuses another name"
+    for credentials in ("crm", "nowhere"):
+        assert "Missing option '--staff-id'" in asked(credentials).output
+    monkeypatch.setenv("CROSSREGION_STAFF_ID", "4711")
+    assert asked("wang").output == asked("crm").output == "4711\n"
 
 
 def test_settings_that_cannot_be_read_say_nothing_of_who_asks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
