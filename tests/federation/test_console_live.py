@@ -11,6 +11,7 @@ from tests.federation.browser import Browser, hidden_fields
 from tests.federation.databases import Databases
 from tests.federation.event_stream import event_stream
 from tests.federation.running import running
+from tests.federation.test_revocation import publish, serial_of, signed
 
 ADMIN = "admin/root"
 PATH = "board/events"
@@ -44,3 +45,21 @@ async def test_a_suspension_is_told_to_all_who_watch_a_cut_stream_resumes_and_al
             assert crowded.answer.status == HTTPStatus.TOO_MANY_REQUESTS
             await browser.send("sign-out", hidden_fields(page, ""))
             assert {(await each.next()).name for each in (first, resumed, forgetful)} == {"ended"}
+
+
+async def test_a_stream_ends_with_the_revocation_of_its_certificate_and_those_of_others_go_on(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "WHOLE_SECONDS", 600.0)
+    async with running(tmp_path, databases, ("henan",), web=["coordinator"]) as federation:
+        thief, honest = (Browser.of(federation, path, "coordinator") for path in ("admin/stolen", ADMIN))
+        for browser in (thief, honest):
+            await browser.sign_in()
+        async with event_stream(thief, PATH) as stolen, event_stream(honest, PATH) as own:
+            assert (await stolen.next()).id == (await own.next()).id
+            await publish(federation, signed(federation, 5, serial_of(federation, "admin/stolen")))
+            assert (await stolen.next()).name == "ended"
+            async with event_stream(thief, PATH) as again:
+                assert again.answer.status == HTTPStatus.UNAUTHORIZED
+            await honest.fill_in("regions/henan/membership", "suspend", {"note": "key under suspicion"})
+            assert "key under suspicion" in (await own.next()).data
