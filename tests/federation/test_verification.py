@@ -61,7 +61,12 @@ async def test_a_code_that_was_sent_and_said_opens_the_order_that_it_was_sent_fo
 async def test_a_code_for_one_order_opens_no_other(federation: Federation, sichuan: Counter, handling: str) -> None:
     counter, request_id = Counter(federation, handling), federation.next_id()
     number, neighbour = await sichuan.new_customer(), await sichuan.new_customer()
-    documents = await counter.verify(number, request_id, code=await counter.receive_code(number, request_id))
+    code = await counter.receive_code(number, request_id)
+    for stranger in (Counter(federation, handling, "app"), Counter(federation, "henan")):
+        request = api.VerifyRequest(request_id=request_id, number=number, code=code, requester=REQUESTER)
+        refused = await refusal(stranger.verification.Verify(request, timeout=CALL_SECONDS))
+        assert refused.reason == "CODE_EXPIRED", "it has a code for its own caller alone"
+    documents = await counter.verify(number, request_id, code=code)
     told = "OTP was not verified by the home region for this request."
     assert await refused_order(counter, "LOSS_REPORT", number, documents, federation.next_id()) == told
     assert await refused_order(counter, "LOSS_REPORT", neighbour, documents, federation.next_id()) == told

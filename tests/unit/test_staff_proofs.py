@@ -262,6 +262,16 @@ def test_no_token_chooses_how_it_is_verified(region: Region) -> None:
             assert region.told(f"{begin}.{packed(b'x' * 64)}").startswith(INVALID), name
 
 
+def test_a_token_that_its_key_has_signed_needs_nothing_that_nobody_here_understands(region: Region) -> None:
+    """RFC 7515, 4.1.11: an extension that a token calls critical is understood, or the token is refused."""
+    _, claims = opened(access_token())
+    known = {"kid": "a", "typ": "at+jwt"}
+    assert region.told(signed(RSA, {**known, "x": 1}, claims)) == "wang", "what is not critical is nobody's business"
+    for critical in (["x"], ["b64"], [], "x"):
+        header = {**known, "crit": critical, "x": 1, "b64": True}
+        assert region.told(signed(RSA, header, claims)).startswith(INVALID), critical
+
+
 def test_a_revoked_certificate_proves_nothing_any_more_also_by_a_statement_that_was_believed(region: Region) -> None:
     wang = region.issued()
     token = forged(wang, region.issuer)
