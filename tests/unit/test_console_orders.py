@@ -1,30 +1,43 @@
 """The page of a new order without a server: its form comes from the catalogue; and the commands of an order."""
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
+import grpc
 import pytest
 
 from deploy.clients.python.client import seen
 from gateway.api.federation.v1.configuration_pb2 import ValueType
-from gateway.api.region.v1.order_pb2 import Order, OrderState
+from gateway.api.region.v1.joint_order_pb2 import JointOrder
+from gateway.api.region.v1.joint_order_service_pb2 import SubmitJointOrderRequest, SubmitJointOrderResponse
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2 import CancelOrderRequest, GetOrderResponse, ListOrdersResponse
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Document, Requester
 from gateway.errors import Refused
 from gateway.process.files import FileUnusable
+from gateway.rpc.calls import Call, enter
 from gateway.security.identity import Identity
+from gateway.store.port import Store
+from gateway.time.clock import Clock
 from gateway.web.console.entries import entry
 from gateway.web.console.fields import Fields
 from gateway.web.console.pages import Visit
+from region_node.business.joint.application import JointApplication
+from region_node.business.joint.service import JointOrderService
 from region_node.business.orders import rules
 from region_node.console import new_order
 from region_node.console.papers import Papers
 from region_node.console.served import document_key
 from region_node.customers.documents.rules import hash_of_paper
+from region_node.node.context import RegionContext
+from region_node.requests.caller import Caller
+from region_node.requests.changes import Changes
 from region_node.requests.checks import name_requester, require_own_papers
 from tests.unit.console_pages import STAFF, acts, guide, order, refused, view_of, visit, written
 from tests.unit.test_complaint_report import read
@@ -180,6 +193,38 @@ def test_staff_attest_papers_in_no_name_but_their_own_and_operator_systems_in_an
     require_own_papers(Identity(STAFF.federation, Role.ROLE_OPERATOR, "guangdong", "counter"), [paper])
     paper.document_id = "guangdong/counter/1"
     require_own_papers(STAFF, [paper, Document(code="ID_ORIG", verifier="wang")])
+
+
+def test_staff_submit_a_joint_order_in_no_name_but_their_own() -> None:
+    paper = Document(code="BIZ_LIC", verifier="li")
+    request = SubmitJointOrderRequest(request_id="1", order=OrderRequest(documents=[paper]))
+    request.order.requester.channel = Channel.CHANNEL_COUNTER
+
+    async def submit(_: Caller, order: OrderRequest, __: object) -> JointOrder:
+        return JointOrder(request=order)
+
+    async def submitted(identity: Identity) -> OrderRequest:
+        enter(Call(identity, "SubmitJointOrder", None))
+        store = cast("Store", SimpleNamespace(subscribe=lambda *_: None))
+        application = cast("JointApplication", SimpleNamespace(submit=submit))
+        node, clock = cast("RegionContext", None), cast("Clock", None)
+        service = JointOrderService(node, application, store, Changes(store), clock)
+        call = cast("grpc.aio.ServicerContext[SubmitJointOrderRequest, SubmitJointOrderResponse]", None)
+        return (await service.SubmitJointOrder(request, call)).order.request
+
+    def refused_field() -> str:
+        with pytest.raises(Refused, match="STAFF_DIFFERS") as raised:
+            asyncio.run(submitted(STAFF))
+        return raised.value.parameters["field"]
+
+    assert refused_field() == "documents[0].verifier"
+    request.order.documents[0].verifier = "wang"
+    assert asyncio.run(submitted(STAFF)).requester.staff_id == "wang", "the certificate names the person"
+    request.order.requester.staff_id = "li"
+    assert refused_field() == "requester.staff_id"
+    request.order.documents[0].verifier = "zhao"
+    system = Identity(STAFF.federation, Role.ROLE_OPERATOR, "guangdong", "counter")
+    assert asyncio.run(submitted(system)) == request.order
 
 
 def test_what_is_no_number_attests_no_paper() -> None:

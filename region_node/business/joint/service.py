@@ -144,7 +144,6 @@ class JointOrderService(JointOrderServiceServicer):
         """See the contract."""
         caller, identity = calling(request.request_id), current_call().identity
         require_reader(identity, request.requester)
-        require_own_papers(identity, request.documents)
         require_proofs(request.documents)
         await self._store.read(
             lambda tx: working.find_for(tx, self._context, request.joint_order_id, identity, acts=True)
