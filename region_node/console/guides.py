@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway.api.federation.v1.configuration_pb2 import (
     CharacteristicSpecification,
+    LineKind,
     Offering,
     Plan,
     ProofWay,
@@ -34,6 +35,7 @@ from gateway.wording.terms import named, region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word
 from region_node.business.orders import rules
+from region_node.business.orders.new_lines import line_kind
 from region_node.console import papers, rpcs
 from region_node.console.lists import NUMBER
 from region_node.console.papers import Papers
@@ -55,6 +57,7 @@ RPCS = (rpcs.GET_BUSINESS_GUIDE, rpcs.LIST_PLANS, rpcs.LIST_OFFERINGS)
 """The RPCs of a guide, and of plans and offerings."""
 _TAB = "/orders"
 _MOST = 500  # of a page by gRPC
+_ANYBODY = Applicant.APPLICANT_UNSPECIFIED  # before an applicant is chosen
 _OF_CHARACTERISTICS = (Reason.REASON_CHARACTERISTIC_MISSING, Reason.REASON_CHARACTERISTIC_INVALID)
 
 
@@ -103,20 +106,30 @@ class _Page:
     """The words for people who have to say more before the form is shown."""
 
 
-async def read_guide(visit: Visit, calling: Calling) -> GetBusinessGuideResponse:
-    """The guide of the business and for the number of the address. Raises Refused."""
+async def read_guide(visit: Visit, calling: Calling, *, is_joint: bool) -> GetBusinessGuideResponse:
+    """The guide of the business and for the number of the address.
+
+    Raises Refused, with BUSINESS_IS_JOINT or BUSINESS_NOT_JOINT for a business that the other page orders.
+    """
     asked = GetBusinessGuideRequest(business=visit.query.text(BUSINESS), number=visit.query.text(NUMBER))
-    return await calling.ask(rpcs.GET_BUSINESS_GUIDE, asked)
+    guide = await calling.ask(rpcs.GET_BUSINESS_GUIDE, asked)
+    if rules.is_joint(guide.business) != is_joint:
+        other = Reason.REASON_BUSINESS_NOT_JOINT if is_joint else Reason.REASON_BUSINESS_IS_JOINT
+        raise Refused(other, business=guide.business.code)
+    return guide
 
 
-async def read_sold(calling: Calling, guide: GetBusinessGuideResponse, region: str) -> Sold:
-    """The plans and offerings of a region, as `Sold`; none without a region. Raises Refused."""
+async def read_sold(
+    calling: Calling, guide: GetBusinessGuideResponse, region: str, kind: LineKind.ValueType | None = None
+) -> Sold:
+    """The plans, of a kind of line or all, and the offerings of a region; none without a region. Raises Refused."""
     asked = {each.value_type for each in guide.business.characteristics} if region else set()
     plans: Sequence[Plan] = ()
     offerings: Sequence[Offering] = ()
     if ValueType.VALUE_TYPE_PLAN in asked:
         of_plans = ListPlansRequest(region=region, page_size=_MOST)
-        plans = (await calling.ask(rpcs.LIST_PLANS, of_plans)).plans
+        answer = await calling.ask(rpcs.LIST_PLANS, of_plans)
+        plans = [each for each in answer.plans if kind is None or line_kind(each) == kind]
     if ValueType.VALUE_TYPE_OFFERING in asked:
         of_offerings = ListOfferingsRequest(region=region, page_size=_MOST)
         offerings = (await calling.ask(rpcs.LIST_OFFERINGS, of_offerings)).offerings
@@ -135,7 +148,7 @@ def shown_guide(
 
     `places` has the choices of regions beside the number and the applicant.
     """
-    is_whole = not missing and guide.offered_here
+    is_whole = not missing and guide.offered_here and not _lacks_key(visit, counted, guide)
     page = _Page(
         back=Link(translated("Another business"), visit.address(NEW_ORDER, number=visit.query.text(NUMBER))),
         business=guide.business.code,
@@ -147,7 +160,7 @@ def shown_guide(
         guide=_told(visit, guide, counted),
         entry=form() if is_whole else None,
         missing=translated("The form is shown once these are said: {fields}.", fields=", ".join(missing))
-        if missing and guide.offered_here
+        if missing and guide.offered_here and not _lacks_key(visit, counted, guide)
         else "",
     )
     title = named(guide.business.code, guide.business.name)
@@ -177,10 +190,17 @@ def _warnings(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse) ->
         yield translated("The business is not offered here for this number.")
     if guide.calendar_missing:
         yield translated("The year of the due date has no calendar: holidays are not counted.")
-    if counted.key is None and rules.is_joint(guide.business):
+    if _lacks_key(visit, counted, guide):
         yield translated("This node has no key for papers: an operator system submits joint orders.")
-    elif counted.key is None:
+    elif counted.key is None and not rules.is_joint(guide.business):
         yield translated("This node has no key for papers: orders rest on documents on file alone.")
+
+
+def _lacks_key(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse) -> bool:
+    """Whether no order of this page is accepted: a joint order names each paper, and this node can hash none."""
+    applicant = chosen_value(visit, APPLICANT, Applicant.DESCRIPTOR)
+    needed = any(each.all_of for each in guide.business.documents if applicant in (_ANYBODY, each.applicant))
+    return counted.key is None and rules.is_joint(guide.business) and needed
 
 
 def _told(visit: Visit, guide: GetBusinessGuideResponse, counted: Papers) -> _Guide:

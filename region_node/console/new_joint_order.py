@@ -8,7 +8,7 @@ from gateway.api.federation.v1.configuration_pb2 import Business
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse
 from gateway.api.region.v1.joint_order_pb2 import JointPlace
 from gateway.api.region.v1.joint_order_service_pb2 import SubmitJointOrderRequest, SubmitJointOrderResponse
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.joint_rules import MOST_PLACES, most_places
 from gateway.web.console.entries import Entry, Field, entry
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
@@ -25,7 +25,7 @@ from region_node.console.papers import Papers
 
 PATH = "/joint-orders/new"
 _SUBMIT = "submit"
-_REGIONS = tuple(f"region.{place}" for place in range(1, MOST_PLACES + 1))  # of the places, in the address
+_REGIONS = tuple(f"region.{place}" for place in range(1, MOST_PLACES + 1))  # of the places
 _ADDRESS = "address."  # before the number of a place
 
 
@@ -37,24 +37,42 @@ class _Found:
 
 
 async def _read(visit: Visit, calling: Calling) -> _Found:
-    guide, regions = await guides.read_guide(visit, calling), _regions(visit)
-    opened = [regions[place - 1] for _, place in templates.opening(guide.business) if place <= len(regions)]
-    return _Found(guide, await guides.read_sold(calling, guide, next(iter(opened), "")))
+    guide = await guides.read_guide(visit, calling, is_joint=True)
+    regions, most = _regions(visit, guide), most_places(guide.business.joint)
+    if len(regions) > most:
+        raise invalid(_REGIONS[most], f"there are at most {most} places", f"最多{most}个地点")
+    opened = templates.opening(guide.business)
+    if not opened:
+        return _Found(guide, Sold())
+    template, place = opened[0]
+    region = "".join(regions[place - 1 : place])
+    return _Found(guide, await guides.read_sold(calling, guide, region, template.opens_line.kind))
 
 
-def _regions(visit: Visit) -> Sequence[str]:
-    """The chosen regions by their places, up to the last one that is chosen. One between them may be missing."""
+def _regions(visit: Visit, guide: GetBusinessGuideResponse) -> Sequence[str]:
+    """The regions by their places, up to the last one that is known. One between them may be missing.
+
+    A line ends in the home region of its number: the address may still have that of another number.
+    """
     chosen = [visit.query.text(each) for each in _REGIONS]
+    if (place := _fixed(visit, guide)) is not None:
+        chosen[place - 1] = guide.home_region
     while chosen and not chosen[-1]:
         chosen.pop()
     return chosen
 
 
+def _fixed(visit: Visit, guide: GetBusinessGuideResponse) -> int | None:
+    """The place whose region the number decides, from 1; None for none."""
+    ended = templates.ending(guide.business)
+    return None if ended is None or not visit.query.text(NUMBER) or not guide.home_region else ended[1]
+
+
 def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
-    business, regions = found.guide.business, _regions(visit)
+    business, regions = found.guide.business, _regions(visit, found.guide)
     is_about_a_line = templates.ending(business) is not None
     missing = [*guides.missing_of(visit, has_line=is_about_a_line), *_missing(business, regions)]
-    places = list(_places(found.guide, regions))
+    places = list(_places(found.guide, regions, _fixed(visit, found.guide)))
     return guides.shown_guide(visit, counted, found.guide, places, missing, partial(_entry, visit, counted, found))
 
 
@@ -64,15 +82,14 @@ def _missing(business: Business, regions: Sequence[str]) -> Iterator[str]:
     yield from (_place(business, place) for place in range(1, least + 1) if not "".join(regions[place - 1 : place]))
 
 
-def _places(guide: GetBusinessGuideResponse, regions: Sequence[str]) -> Iterator[Choice]:
-    """The choice of the region of each place, and of one more. A line ends in the home region of its number."""
+def _places(guide: GetBusinessGuideResponse, regions: Sequence[str], fixed: int | None) -> Iterator[Choice]:
+    """The choice of the region of each place, and of one more. `fixed` is the place that offers no other one."""
     business = guide.business
     shown = min(max(business.joint.least_places, len(regions) + 1), most_places(business.joint))
-    ended = templates.ending(business)
+    home = [Option(guide.home_region, region_name(guide.home_region))]
     for place, name in enumerate(_REGIONS[:shown], 1):
-        home = guide.home_region if ended is not None and ended[1] == place else ""
-        chosen = "".join(regions[place - 1 : place]) or home
-        yield Choice(name, _place(business, place), [Option("", ""), *region_options()], chosen)
+        offered = home if place == fixed else [Option("", ""), *region_options()]
+        yield Choice(name, _place(business, place), offered, "".join(regions[place - 1 : place]))
 
 
 def _place(business: Business, place: int) -> str:
@@ -82,13 +99,15 @@ def _place(business: Business, place: int) -> str:
 
 
 def _entry(visit: Visit, counted: Papers, found: _Found) -> Entry:
-    fields = [*_addresses(visit), *guides.fields_of(visit, counted, found.guide, found.sold)]
+    fields = [*_sites(_regions(visit, found.guide)), *guides.fields_of(visit, counted, found.guide, found.sold)]
     return entry(visit, _SUBMIT, translated("New joint order"), translated("Submit"), fields, _concerns)
 
 
-def _addresses(visit: Visit) -> Iterator[Field]:
-    for place, region in enumerate(_regions(visit), 1):
+def _sites(regions: Sequence[str]) -> Iterator[Field]:
+    """The fields of each place: its region as the page shows it, and its address."""
+    for place, region in enumerate(regions, 1):
         label = translated("Address of place {number}, in {region}", number=place, region=region_name(region))
+        yield Field(_REGIONS[place - 1], "hidden", "", region)
         yield Field(f"{_ADDRESS}{place}", "line", label, longest=templates.ADDRESS_LIMIT)
 
 
@@ -102,7 +121,8 @@ def _concerns(refused: Refused, name: str) -> bool:
 def _request(counted: Papers, visit: Visit) -> SubmitJointOrderRequest:
     places = [
         JointPlace(region=region, address=visit.form.text(f"{_ADDRESS}{place}"))
-        for place, region in enumerate(_regions(visit), 1)
+        for place, name in enumerate(_REGIONS, 1)
+        if (region := visit.form.text(name))
     ]
     return SubmitJointOrderRequest(request_id=visit.request_id, order=guides.order_of(visit, counted), places=places)
 
@@ -124,5 +144,5 @@ def view(counted: Papers) -> View:
         _read,
         partial(_show, counted),
         (BUSINESS, APPLICANT, NUMBER, *_REGIONS),
-        (Form.of(_SUBMIT, rpcs.SUBMIT_JOINT_ORDER, request, _done, guides.FIELDS, prefixes, _then),),
+        (Form.of(_SUBMIT, rpcs.SUBMIT_JOINT_ORDER, request, _done, (*_REGIONS, *guides.FIELDS), prefixes, _then),),
     )

@@ -56,7 +56,7 @@ class _Page:
 async def _read(visit: Visit, calling: Calling) -> _Found:
     search = visit.query.text(_SEARCH)
     if visit.query.text(BUSINESS):
-        guide = await guides.read_guide(visit, calling)
+        guide = await guides.read_guide(visit, calling, is_joint=False)
         return _Found(guide=guide, sold=await guides.read_sold(calling, guide, guide.home_region))
     if search:
         request = SearchBusinessesRequest(query=search, limit=_MOST)

@@ -14,7 +14,7 @@ from tests.federation.web_caller import WebAnswer, WebCaller, web_caller
 ROOT = "/console"
 COOKIE = "__Host-crossregion"
 BOUNDARY = "----of-a-form"
-_HIDDEN = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)">')
+_HIDDEN = re.compile(r'<input type="hidden" name="([a-z0-9_.]+)" value="([^"]*)">')
 
 
 @dataclass

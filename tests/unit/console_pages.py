@@ -17,6 +17,8 @@ from gateway.api.federation.v1.configuration_pb2 import (
     JointMilestoneKind,
     JointSite,
     LegalBasis,
+    LineKind,
+    Mode,
     Offering,
     Plan,
     Purpose,
@@ -303,12 +305,12 @@ def proven(evil: str = "") -> Sequence[Message]:
     return QueryBillResponse(bill=Bill(month="2026-11")), QueryBillResponse(bill=paid), grants, looks
 
 
-def guide(evil: str = "") -> GetBusinessGuideResponse:
+def guide(evil: str = "", mode: Mode.ValueType = Mode.MODE_DIRECT) -> GetBusinessGuideResponse:
     """The guide of a business with one material, and a characteristic of each type; also with items at two places."""
     found = GetBusinessGuideResponse(home_region="guangdong", offered_here=True, calendar_missing=True)
     found.materials.add(code="ID_ORIG", name=text(f"identity card{evil}", f"身份证{evil}"))
     business = found.business
-    business.code = f"SUSPEND{evil}"
+    business.code, business.mode = f"SUSPEND{evil}", mode
     business.name.CopyFrom(text(f"Suspension{evil}", f"停机{evil}"))
     business.tariff.CopyFrom(text(f"free{evil}", f"免费{evil}"))
     business.reach_note.CopyFrom(text(f"at home{evil}", f"归属地{evil}"))
@@ -319,7 +321,7 @@ def guide(evil: str = "") -> GetBusinessGuideResponse:
     ended = business.joint.items.add(id="remove", name=text(f"Removal{evil}", f"拆机{evil}"), ends_line=True)
     opened = business.joint.items.add(id="install", name=text(f"Installation{evil}", f"装机{evil}"))
     ended.site, opened.site = JointSite.JOINT_SITE_FIRST_PLACE, JointSite.JOINT_SITE_SECOND_PLACE
-    opened.opens_line.name_characteristic = "name"
+    opened.opens_line.name_characteristic, opened.opens_line.kind = "name", LineKind.LINE_KIND_MOBILE
     for value_type in ValueType.values():
         name = f"{ValueType.Name(value_type)}{evil}"
         business.characteristics.add(name=name, value_type=value_type, description=text(name, name), choices=[name])
@@ -417,7 +419,7 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
         "new joint order",
         written(
             views["/joint-orders/new"],
-            guide(evil),
+            guide(evil, Mode.MODE_JOINT),
             plans,
             offerings,
             query=f"{chosen}&region.1={quote(f'sichuan{evil}')}&region.2=guangdong",

@@ -12,9 +12,14 @@ from urllib.parse import quote
 import pytest
 from google.protobuf.message import Message
 
-from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
+from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind, LineKind, Plan
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, RegionTerm, Terms
-from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse, ListOfferingsRequest, ListPlansRequest
+from gateway.api.region.v1.catalogue_service_pb2 import (
+    GetBusinessGuideResponse,
+    ListOfferingsRequest,
+    ListPlansRequest,
+    ListPlansResponse,
+)
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, JointOrder, JointOrderState
 from gateway.api.region.v1.joint_order_service_pb2 import (
     GetJointOrderResponse,
@@ -24,6 +29,7 @@ from gateway.api.region.v1.joint_order_service_pb2 import (
     WorkOnJointOrderResponse,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.errors import Refused, invalid
 from gateway.time.clock import to_timestamp
 from gateway.web.console.exports import exported
@@ -56,8 +62,10 @@ from tests.unit.situations import FEDERATION
 from tests.unit.test_complaint_report import read
 
 PAGE, NEW = view_of("/joint-orders/{id:.+}"), view_of("/joint-orders/new")
-WHOLE = f"applicant=holder&number={quote(NUMBER)}&region.1=sichuan&region.2=henan"
-ENTERED = "act=submit&channel=counter&address.1=%E6%97%A7%E5%9D%80&address.2=%E6%96%B0%E5%9D%80&value.plan=henan-59"
+REGIONS = "region.1=sichuan&region.2=henan"
+WHOLE = f"applicant=holder&number={quote(NUMBER)}&{REGIONS}"
+ADDRESSES = f"address.1={quote('旧址')}&address.2={quote('新址')}"
+ENTERED = f"act=submit&channel=counter&{REGIONS}&{ADDRESSES}&value.plan=henan-59"
 SURVEYING = JointItemState.JOINT_ITEM_STATE_SURVEYING
 HELD = JointItemState.JOINT_ITEM_STATE_HELD
 AT_WORK = JointItemState.JOINT_ITEM_STATE_IN_PROGRESS
@@ -183,8 +191,8 @@ def fields_of(page: str) -> list[str]:
     ("query", "missing"),
     [
         ("", "号码, 申请人, 地点1：旧址拆机, 地点2：新址装机"),
+        (WHOLE.replace(REGIONS, ""), "地点2：新址装机"),
         (WHOLE.replace("applicant=holder", ""), "申请人"),
-        (WHOLE.replace("region.1=sichuan", ""), "地点1：旧址拆机"),
         (WHOLE.replace("region.2=henan", "region.2="), "地点2：新址装机"),
     ],
 )
@@ -199,10 +207,9 @@ def test_the_form_of_a_joint_order_waits_for_its_applicant_its_line_and_the_regi
 def test_the_form_of_a_joint_order_has_an_address_of_each_place_and_the_fields_of_the_catalogue() -> None:
     known = fields_of(new_order(WHOLE))
     assert [each for each in known if each.startswith(("region.", "address."))] == [
-        "region.1",
-        "region.2",
-        "address.1",
-        "address.2",
+        *("region.1", "region.2"),  # the choices beside the number
+        *("region.1", "address.1"),
+        *("region.2", "address.2"),
     ]
     assert {"value.plan", "value.name", "value.contract", "paper.ID_ORIG", "paper.ADDR"} <= {*known}
 
@@ -212,15 +219,44 @@ def test_a_business_of_many_places_offers_one_more_until_it_has_all() -> None:
     for count, shown in ((0, 2), (2, 3), (19, 20), (20, 20)):
         query = "&".join(f"region.{place}=henan" for place in range(1, count + 1))
         page = new_order(f"applicant=enterprise&{query}", guide)
-        assert len([each for each in fields_of(page) if each.startswith("region.")]) == shown, count
+        assert page.count('<select id="region.') == shown, count
         assert ("submit" in acts(page)) == (count > 0), "a leased line needs no number"
 
 
-def test_without_a_key_of_papers_the_page_says_that_an_operator_system_submits_joint_orders() -> None:
-    page = shown_by(
-        CONSOLE, new_joint_order.view(Papers(None)), visit(f"business=BB_MOVE&{WHOLE}"), Answering(moving())
-    )
-    assert "本节点未配置材料密钥：联办订单由业务系统提交。" in page.notes
+def test_a_business_with_more_places_than_it_has_is_refused_at_the_first_one_with_the_most() -> None:
+    with pytest.raises(Refused) as raised:
+        new_order(f"{WHOLE}&region.4=henan")
+    assert raised.value.parameters["field"] == "region.3"
+    assert raised.value.parameters["problem"] == "there are at most 2 places"
+
+
+def test_each_of_the_two_forms_refuses_a_business_that_the_other_one_orders() -> None:
+    plain = GetBusinessGuideResponse(business=FEDERATION.business("SUSPEND"), offered_here=True)
+    for path, guide, reason in (
+        ("/joint-orders/new", plain, Reason.REASON_BUSINESS_NOT_JOINT),
+        ("/orders/new", moving(), Reason.REASON_BUSINESS_IS_JOINT),
+    ):
+        read = read_by(view_of(path), visit(f"business={guide.business.code}"), Answering(guide))
+        assert refused(partial(asyncio.run, read)) == reason
+
+
+@pytest.mark.parametrize("query", [WHOLE, "", "number=1"])
+def test_without_a_key_of_papers_the_page_says_that_an_operator_system_submits_joint_orders_and_has_no_form(
+    query: str,
+) -> None:
+    view, asked = new_joint_order.view(Papers(None)), visit(f"business=BB_MOVE&{query}")
+    assert "本节点未配置材料密钥：联办订单由业务系统提交。" in shown_by(CONSOLE, view, asked, Answering(moving())).notes
+    page = written_by(CONSOLE, view, asked, Answering(moving()))
+    assert ("submit" in acts(page), "随后显示受理表单" in page) == (False, False)
+
+
+def test_a_joint_order_without_papers_needs_no_key_of_papers() -> None:
+    guide = moving()
+    del guide.business.documents[:]
+    guide.business.documents.add(applicant=Applicant.APPLICANT_HOLDER)
+    view = new_joint_order.view(Papers(None))
+    page = written_by(CONSOLE, view, visit(f"business=BB_MOVE&{WHOLE}"), Answering(guide))
+    assert ("submit" in acts(page), "本节点未配置材料密钥" in page) == (True, False)
 
 
 def test_the_plans_of_a_joint_order_are_those_of_the_region_in_which_it_opens_a_line() -> None:
@@ -235,15 +271,27 @@ def test_the_plans_of_a_joint_order_are_those_of_the_region_in_which_it_opens_a_
     assert [each.region for each in asked if isinstance(each, ListPlansRequest | ListOfferingsRequest)] == ["henan"] * 2
 
 
-def test_a_line_ends_in_the_home_region_of_its_number_unless_people_choose_another_region() -> None:
-    chosen = [
-        [each["value"] for tag, each in read(new_order(query)).seen if tag == "option" and "selected" in each]
-        for query in ("applicant=agent", "applicant=agent&region.1=henan")
-    ]
-    assert chosen == [["agent", "sichuan", ""], ["agent", "henan", ""]]
+def test_the_plans_of_a_joint_order_are_those_of_the_kind_of_line_that_it_opens() -> None:
+    broadband, mobile = (
+        Plan(id=f"henan-{kind}", region="henan", line_kind=kind)
+        for kind in (LineKind.LINE_KIND_BROADBAND, LineKind.LINE_KIND_UNSPECIFIED)
+    )
+    page = new_order(WHOLE, moving(), ListPlansResponse(plans=[broadband, mobile]))
+    assert (f'value="{broadband.id}"' in page, f'value="{mobile.id}"' in page) == (True, False)
 
 
-def test_a_joint_order_has_the_places_of_the_address_in_their_order_and_the_addresses_of_the_form() -> None:
+@pytest.mark.parametrize("other", ["", "&region.1=henan"])
+def test_a_line_ends_in_the_home_region_of_its_number_also_where_the_address_has_that_of_another_number(
+    other: str,
+) -> None:
+    page = new_order(f"applicant=holder&number={quote(NUMBER)}&region.2=henan{other}")
+    chosen = [each["value"] for tag, each in read(page).seen if tag == "option" and "selected" in each]
+    assert chosen[:3] == ["holder", "sichuan", "henan"]
+    sent = [each["value"] for _, each in read(page).seen if each.get("type") == "hidden" and "region." in each["name"]]
+    assert sent == ["sichuan", "henan"]
+
+
+def test_a_joint_order_has_the_places_of_the_form_in_their_order_with_their_addresses() -> None:
     (form,) = NEW.forms
     asked = replace(visit(f"business=BB_MOVE&{WHOLE}"), form=Fields.parsed(ENTERED), request_id="R7")
     made = form.request(asked)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 from google.protobuf.message import Message
 
+from gateway.api.federation.v1.configuration_pb2 import Mode
 from gateway.api.region.v1.alarm_service_pb2 import GetAlarmResponse
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
 from gateway.api.region.v1.customer_service_pb2 import GetCustomerResponse
@@ -42,11 +43,11 @@ OWN = ("hidden", "radio", "checkbox")
 """The types of the fields that have a text of their own."""
 
 
-def of_the_region() -> Sequence[Message]:
-    """The answers of which the pages with forms of a region are made."""
+def of_the_region(path: str) -> Sequence[Message]:
+    """The answers of which a page with forms of a region is made."""
     return (
         GetOrderResponse(order=of_region.order()),
-        of_region.guide(),
+        of_region.guide(mode=Mode.MODE_JOINT if path == "/joint-orders/new" else Mode.MODE_DIRECT),
         GetComplaintResponse(complaint=of_region.complaint()),
         GetCustomerResponse(customer=of_region.customer()),
         GetFaultResponse(fault=of_region.fault()),
@@ -114,10 +115,11 @@ class Typing:
 
 def forms() -> Iterator[Typing]:
     """Each form of both consoles."""
+    for view in of_region.CONSOLE.views:
+        yield from (Typing(of_region.CONSOLE, view, form, of_the_region(view.path)) for form in view.forms)
     of_coordinators = (of_coordinator.regions(), problem())
-    for console, answers in ((of_region.CONSOLE, of_the_region()), (of_coordinator.CONSOLE, of_coordinators)):
-        for view in console.views:
-            yield from (Typing(console, view, form, answers) for form in view.forms)
+    for view in of_coordinator.CONSOLE.views:
+        yield from (Typing(of_coordinator.CONSOLE, view, form, of_coordinators) for form in view.forms)
 
 
 @pytest.mark.long("each field of each form of both consoles, and two pages of each form")

@@ -38,9 +38,14 @@ def plan_of(situation: Situation, kind: LineKind.ValueType) -> Plan:
 def require_plan(federation: Federation, region: str, plan_id: str, kind: LineKind.ValueType) -> Plan:
     """The plan of a region for a kind of line. Raises Refused with PLAN_UNKNOWN."""
     plan = federation.plan(plan_id)
-    if plan.region != region or (plan.line_kind or LineKind.LINE_KIND_MOBILE) != kind:
+    if plan.region != region or line_kind(plan) != kind:
         raise Refused(Reason.REASON_PLAN_UNKNOWN, plan=plan.id)
     return plan
+
+
+def line_kind(plan: Plan) -> LineKind.ValueType:
+    """The kind of the lines that a plan is for."""
+    return plan.line_kind or LineKind.LINE_KIND_MOBILE
 
 
 def number_for(situation: Situation, kind: LineKind.ValueType) -> str:
