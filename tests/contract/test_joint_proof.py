@@ -29,6 +29,7 @@ from region_node.customers.known_statuses import keep_known
 from region_node.customers.status import RESTRICTED
 from region_node.customers.verification.rows import key_or
 from region_node.customers.verification.rules import OTP, OTP_CONTACT, attest
+from region_node.node.context import RegionContext
 from region_node.node.unknown_numbers import NumberUnknown, Party
 from region_node.requests.caller import Caller
 from region_node.requests.dealings import hour_of
@@ -75,7 +76,7 @@ def reserve(course: Course) -> None:
 
 def tell(course: Course, order: JointOrder) -> None:
     """The home hears a version of the leading region."""
-    context = course.federation.context(HOME)
+    context = course.contexts[HOME]
     course.do("update", HOME, lambda tx: working.adopt(tx, context, order, course.now, ""))
 
 
@@ -334,18 +335,24 @@ def unproven(item: JointItem) -> bool:
     return item.HasField("verify_until_time") and item.error.reason == Reason.REASON_NOT_VERIFIED
 
 
-def test_the_code_of_an_order_passes_the_bound_of_unknown_numbers_and_an_invented_one_does_not(
-    federation: Federation,
-) -> None:
-    give_line(federation)
-    knows_codes(federation)
-    course = order_of(federation)
+def name_unknown_numbers(course: Course) -> RegionContext:
+    """The dealer of the order names more unknown numbers at the home than it may; returns the context of the home."""
     home = course.contexts[HOME]
     most = home.figure("unknown-numbers-of-operator", LEADER)
     assert most is not None
     unknown = NumberUnknown(Party(LEADER, "counter", CLERK.staff_id), hour_of(course.now))
     for _ in range(most + 1):
         home.unknown_numbers.note(unknown)
+    return home
+
+
+def test_the_code_of_an_order_passes_the_bound_of_unknown_numbers_and_an_invented_one_does_not(
+    federation: Federation,
+) -> None:
+    give_line(federation)
+    knows_codes(federation)
+    course = order_of(federation)
+    home = name_unknown_numbers(course)
     for key, reason in ((bytes(32), Reason.REASON_NOT_VERIFIED), (None, Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY)):
         refused = order_of(federation)
         refused.contexts[HOME] = home
@@ -453,3 +460,18 @@ def test_a_home_that_has_lost_its_question_asks_again(federation: Federation) ->
     tell(course, course.order())
     assert give(course).HasField("verify_until_time")
     assert course.read(HOME, lambda tx: tx.first(int, TOLD)) == 1
+
+
+@pytest.mark.parametrize(("is_beyond", "has_code"), [(False, False), (True, False), (True, True)])
+def test_an_item_that_a_home_has_lost_comes_back_and_beyond_the_bound_of_its_dealer_nobody_looks_at_its_papers(
+    federation: Federation, is_beyond: bool, has_code: bool
+) -> None:
+    give_line(federation)
+    before = federation.image(HOME)
+    course = order_of(federation)
+    course.submit(code=code(course, key=bytes(32), name=course.request_id) if has_code else ())
+    federation.restore(HOME, before)
+    if is_beyond:
+        name_unknown_numbers(course)
+    tell(course, course.order())
+    assert (give(course).state, give(course).papers_checked) == (rules.SURVEYING, not is_beyond)

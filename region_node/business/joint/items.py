@@ -23,6 +23,7 @@ from region_node.node.context import RegionContext
 from region_node.requests.dealings import Dealer, count_failure
 
 RESERVATION_TIMER = "joint-reservation"  # the end of a survey or a reservation has come
+_BEYOND_BOUND = (Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY, Reason.REASON_NOT_VERIFIED)  # of `require_few_unknown`
 
 
 def obey(
@@ -166,7 +167,12 @@ def _take_in(
 def _check(
     tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime
 ) -> Refused | None:
-    """The reason why a new item is not taken in, by its line; notes whether the papers of the line are good."""
+    """The reason why a new item is not taken in, by its line; notes whether the papers of the line are good.
+
+    Raises Refused as `require_few_unknown`, before it looks at a line that ends.
+    """
+    if item.ends_line:
+        require_few_unknown(tx, context, dealer_of(order), proving.submitted(order), now)
     problem = lines.problem_of(tx, context, order, item, now)
     item.papers_checked = problem is None and (item.ends_line or item.opens_line)
     return problem
@@ -175,11 +181,11 @@ def _check(
 def _check_lost(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> None:
     """Checks the papers of an item that comes back, as of a new one: within the bound of its dealer."""
     try:
-        if item.ends_line:
-            require_few_unknown(tx, context, dealer_of(order), proving.submitted(order), now)
-    except Refused:
+        problem = _check(tx, context, order, item, now)
+    except Refused as refused:
+        if refused.reason not in _BEYOND_BOUND:
+            raise
         return  # they are checked as the item is reserved
-    problem = _check(tx, context, order, item, now)
     if problem is not None and not is_temporary(problem.reason):
         _count(tx, order, item, problem, now)
 

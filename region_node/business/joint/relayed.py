@@ -13,10 +13,9 @@ from gateway.process import failpoints
 from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.business.joint import items, leading, proving, rules, saga, working
+from region_node.business.joint import items, leading, rules, saga, working
 from region_node.business.joint.proofs import report_of
 from region_node.business.joint.rows import ITEM_RECORDS, JOINT, ORDER_RECORDS, facts, is_timely, item_key
-from region_node.customers.verification.bounds import require_few_unknown
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
 from region_node.tickets import border
@@ -68,8 +67,6 @@ class JointEnvelopes:
         if command.verb == saga.RESERVE and (item.ends_line or item.opens_line):
             # By an older plan another region may be the home, whose word on papers on file counts.
             self._context.border.require_known_revision(content)
-        if command.verb == saga.RESERVE and item.ends_line:
-            require_few_unknown(tx, self._context, items.dealer_of(order), proving.submitted(order), now)
         begin = command.begin_time if command.verb == saga.BEGIN else None
         try:
             done = items.obey(tx, self._context, order, item, command.verb, begin, now, content.traceparent)
