@@ -12,7 +12,7 @@ from gateway.time.clock import Clock
 
 
 def observe_certificates(meter: Meter, files: Mapping[str, Callable[[datetime], Path]], clock: Clock) -> None:
-    """Gauges the seconds until a certificate ends, by its use; negative afterwards. Unusable files have none.
+    """Gauges the seconds until a certificate ends, by its use; negative afterwards, and 0 for an unusable file.
 
     `files` name the certificate of each use at an aware time.
     """
@@ -21,9 +21,9 @@ def observe_certificates(meter: Meter, files: Mapping[str, Callable[[datetime], 
         now = clock.now()
         for use, file in files.items():
             try:
-                end = end_of(file(now))
+                left = (end_of(file(now)) - now).total_seconds()
             except CredentialsUnusable:
-                continue
-            yield (end - now).total_seconds(), {"use": use}
+                left = 0.0  # without a value no alert could see it
+            yield left, {"use": use}
 
     observe(meter, "crossregion.certificate.validity", "s", read)

@@ -19,6 +19,8 @@ from prometheus_client.samples import Sample
 from gateway.backups.history import Task
 from gateway.maintenance.doctor.backups import OLDEST
 from gateway.process.metrics import RecordedCalls, observe, observe_total
+from gateway.security.metrics import observe_certificates
+from gateway.time.clock import SystemClock
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "deploy" / "observability"
@@ -110,6 +112,24 @@ def test_each_alert_names_its_own_row_as_its_runbook() -> None:
 
 def test_each_alert_says_how_soon_somebody_has_to_act() -> None:
     assert {alert["labels"]["severity"] for alert in ALERTS} == {"page", "ticket"}
+
+
+def test_a_certificate_that_cannot_be_read_counts_as_one_that_ends_now(tmp_path: Path) -> None:
+    registry, broken = CollectorRegistry(), tmp_path / "signing.crt"
+    broken.write_text("nothing", "utf-8")
+    meter = MeterProvider([PrometheusMetricReader(registry=registry)]).get_meter("one")
+    observe_certificates(meter, {"tls": lambda _: tmp_path / "tls.crt", "signing": lambda _: broken}, SystemClock())
+    for use in ("tls", "signing"):
+        assert f'use="{use}"}} 0.0\n' in generate_latest(registry).decode()
+
+
+def test_each_alert_has_a_case_in_which_it_fires() -> None:
+    cases = [
+        case
+        for test in yaml.safe_load((SHIPPED / "alerts.test.yaml").read_text("utf-8"))["tests"]
+        for case in test["alert_rule_test"]
+    ]
+    assert {case["alertname"] for case in cases if case["exp_alerts"]} == {alert["alert"] for alert in ALERTS}
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="not there: run deploy/build/services.sh promtool")
