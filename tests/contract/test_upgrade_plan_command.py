@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.federation.v1.federation_pb2 import Member, MemberProcess, MemberState, ProcessVersion
@@ -19,6 +20,7 @@ class Upgrading(Membership):
     """One coordinator, and a region whose process tells a version, or none."""
 
     region = ProcessVersion()
+    is_one_away = False
 
     async def ListRegions(  # noqa: N802 - named by gRPC
         self,
@@ -32,8 +34,10 @@ class Upgrading(Membership):
             features=FEATURES,
             processes=[MemberProcess(endpoint="10.0.0.3:7000", version=self.region)],
         )
+        away = Member(region="henan", state=MemberState.MEMBER_STATE_LOST, heartbeat_time=Timestamp(seconds=86_400))
+        away.report.version.CopyFrom(ProcessVersion(version="8.7.6", schema_number=998))
         replica = contract.Replica(name="coordinator/0", endpoint="10.0.0.1:7000", version=NEWEST)
-        return contract.ListRegionsResponse(members=[member], replicas=[replica])
+        return contract.ListRegionsResponse(members=[member, *([away] if self.is_one_away else [])], replicas=[replica])
 
 
 def test_it_says_what_to_do_and_ends_with_1_until_all_are_at_one_version(certificates: Certificates) -> None:
@@ -56,6 +60,25 @@ def test_it_says_what_to_do_and_ends_with_1_until_all_are_at_one_version(certifi
             code, out, errors = await command(certificates, endpoint, "upgrade", "plan")
             assert (code, errors) == (0, "")
             assert out.splitlines()[-1] == "all are at version 9.0.0"
+
+    asyncio.run(scenario())
+
+
+def test_a_region_that_is_away_is_shown_with_its_last_known_version(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        upgrading = Upgrading()
+        upgrading.is_one_away = True
+        async with told_by(certificates, upgrading) as endpoint:
+            _, out, _ = await command(certificates, endpoint, "upgrade", "plan")
+            shown = next(line for line in out.splitlines() if "8.7.6" in line)
+            assert all(part in shown for part in ("henan", "away", "8.7.6 (last known)", "998", "h ago"))
+            assert "look at henan: no process of it is connected" in out
+            _, out, _ = await command(certificates, endpoint, "upgrade", "plan", "--lang", "zh")
+            assert "8.7.6（最后所知）" in out
+            _, out, _ = await command(certificates, endpoint, "upgrade", "plan", "--json")
+            coordinator, present, away = json.loads(out)["processes"]
+            assert [each["heartbeat_time"] for each in (coordinator, present, away)] == ["", "", "1970-01-02T00:00:00Z"]
+            assert (present["is_away"], away["is_away"]) == (False, True)
 
     asyncio.run(scenario())
 

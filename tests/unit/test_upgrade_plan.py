@@ -132,6 +132,17 @@ def test_a_region_that_tells_a_version_which_nobody_has_changes_nothing_for_othe
     assert (plan.target, plan.steps) == (NEW, [])
 
 
+def test_a_region_that_is_away_keeps_its_last_version_in_the_plan_and_is_looked_at_before_it_is_replaced() -> None:
+    henan = region("henan", report=NodeReport(version=version(OLD, contracting_files=1)))
+    henan.heartbeat_time.FromSeconds(1)
+    plan = plan_of(told([version(NEW)], henan), version(NEW))
+    assert [(each.member, each.version.version, each.is_away, each.is_behind) for each in plan.processes] == [
+        ("coordinator/0", NEW, False, False),
+        ("henan", OLD, True, True),
+    ]
+    assert steps(plan) == [(StepKind.LOOK_AT_REGION, "henan", "")]
+
+
 def test_an_empty_federation_has_nothing_to_do() -> None:
     assert plan_of(ListRegionsResponse(), version(OLD)).is_done
 

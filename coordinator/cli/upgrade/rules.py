@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.coordinator.v1.administration_pb2 import ListRegionsResponse
 from gateway.api.federation.v1.federation_pb2 import Feature, Member, MemberState, ProcessVersion
@@ -29,13 +31,19 @@ class StepKind(Enum):
 
 @dataclass(frozen=True)
 class Process:
-    """A coordinator or a process of a region."""
+    """A coordinator, a process of a region, or a region none of whose processes is connected."""
 
     member: str
     """The region id, or the name of the coordinator, for example `coordinator/0`."""
     endpoint: str
+    """Empty for a region without a connected process."""
     version: ProcessVersion
-    is_behind: bool
+    """Without a connected process the last one that the coordinator knows of the region."""
+    heartbeat_time: Timestamp | None = None
+    """The last heartbeat of its region; None for a coordinator, which lives by a lease."""
+    is_away: bool = False
+    """Whether no process of the region is connected."""
+    is_behind: bool = False
     """Whether it is older than a coordinator, the command, or another process of its member."""
 
 
@@ -88,26 +96,33 @@ def plan_of(told: ListRegionsResponse, asking: ProcessVersion) -> Plan:
     newest = max([asking, *(each.version for each in told.replicas)], key=rank)
     # A region has schema files of its own. What it tells counts for itself alone: it may tell anything.
     targets = defaultdict(lambda: (release(newest), 0), {COORDINATOR: rank(newest)})
-    for member, _, version in found:
-        targets[_owner(member)] = max(targets[_owner(member)], rank(version))
-    processes = [Process(*each, rank(each[2]) < targets[_owner(each[0])]) for each in found]
+    for each in found:
+        targets[_owner(each.member)] = max(targets[_owner(each.member)], rank(each.version))
+    processes = [replace(each, is_behind=rank(each.version) < targets[_owner(each.member)]) for each in found]
     steps = [*_replacing(processes, told), *_contracting(processes)]
     return Plan(newest.version, processes, list(_waiting(told.members)), steps)
 
 
-def _told(told: ListRegionsResponse) -> Iterator[tuple[str, str, ProcessVersion]]:
+def _told(told: ListRegionsResponse) -> Iterator[Process]:
     for replica in told.replicas:
-        yield replica.name, replica.endpoint, replica.version
+        yield Process(replica.name, replica.endpoint, replica.version)
     for member in told.members:
         known = {each.endpoint: each.version for each in member.processes}
+        heartbeat = member.heartbeat_time if member.HasField("heartbeat_time") else None
         for endpoint in member.endpoints:  # an older coordinator tells no more
-            yield member.region, endpoint, known.get(endpoint, ProcessVersion())
+            yield Process(member.region, endpoint, known.get(endpoint, ProcessVersion()), heartbeat)
+        if not member.endpoints and heartbeat is not None:
+            yield Process(member.region, "", member.report.version, heartbeat, is_away=True)
 
 
 def _replacing(processes: Sequence[Process], told: ListRegionsResponse) -> Iterator[Step]:
     for kind in (StepKind.REPLACE_COORDINATOR, StepKind.REPLACE_PROCESS):
         for each in processes:
-            if each.is_behind and is_coordinator(each.member) == (kind is StepKind.REPLACE_COORDINATOR):
+            if (
+                each.is_behind
+                and not each.is_away
+                and is_coordinator(each.member) == (kind is StepKind.REPLACE_COORDINATOR)
+            ):
                 yield Step(kind, each.member, each.endpoint)
     for member in told.members:
         if not member.endpoints and member.state != MemberState.MEMBER_STATE_ABSENT:
@@ -115,9 +130,10 @@ def _replacing(processes: Sequence[Process], told: ListRegionsResponse) -> Itera
 
 
 def _contracting(processes: Sequence[Process]) -> Iterator[Step]:
-    """The contracting files of each database none of whose processes is behind."""
-    for owner in dict.fromkeys(_owner(each.member) for each in processes):
-        of_owner = [each for each in processes if _owner(each.member) == owner]
+    """The contracting files of each database that is in use and none of whose processes is behind."""
+    present = [each for each in processes if not each.is_away]
+    for owner in dict.fromkeys(_owner(each.member) for each in present):
+        of_owner = [each for each in present if _owner(each.member) == owner]
         files = max(each.version.contracting_files for each in of_owner)
         if files and not any(each.is_behind for each in of_owner):
             yield Step(StepKind.CONTRACT, owner, files=files)

@@ -1,12 +1,14 @@
 """`coordinator upgrade`."""
 
 import json
+from datetime import UTC, datetime
 
 import click
 
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.upgrade.rules import COORDINATOR, Plan, Process, Step, StepKind, Waiting, is_coordinator, plan_of
 from coordinator.schema import PACKAGES
+from coordinator.wording.ages import told_age
 from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.federation.v1.federation_pb2 import Feature, ProcessVersion
@@ -41,6 +43,9 @@ def plan(asking: Asking) -> None:
     The newest version of the coordinators counts, or the version of this command where that is newer. Coordinators come
     first, then regions. Schema files that contract come last: after them there is no way back.
 
+    The plan is that of one instant, as old as the last heartbeat of each region. A region that is away is shown with
+    the last version that the coordinator knows of it: ask again before you act by it.
+
     \b
     Example:
       coordinator upgrade plan --coordinator 127.0.0.1:7000 --credentials admin \\
@@ -58,7 +63,7 @@ def plan(asking: Asking) -> None:
 
 
 def _print(found: Plan) -> None:
-    _PROCESSES.show(found.processes)
+    _processes(datetime.now(UTC)).show(found.processes)
     for waiting in found.waiting:
         click.echo(_waiting_line(waiting))
     if found.steps:
@@ -69,6 +74,11 @@ def _print(found: Plan) -> None:
 
 def _version(version: str) -> str:
     return version or translated("0.2.0 or older")
+
+
+def _shown_version(process: Process) -> str:
+    version = _version(process.version.version)
+    return translated("{version} (last known)", version=version) if process.is_away else version
 
 
 def _schema(version: ProcessVersion) -> str:
@@ -119,13 +129,17 @@ def _what(step: Step) -> str:
             )
 
 
-_PROCESSES = Table[Process](
-    TableColumn("member", lambda each: _member(each.member)),
-    TableColumn("endpoint", lambda each: each.endpoint),
-    TableColumn("version", lambda each: _version(each.version.version)),
-    TableColumn("schema", lambda each: _schema(each.version)),
-    TableColumn("to be replaced", lambda each: translated("yes") if each.is_behind else ""),
-)
+def _processes(now: datetime) -> Table[Process]:
+    return Table[Process](
+        TableColumn("member", lambda each: _member(each.member)),
+        TableColumn("endpoint", lambda each: each.endpoint or translated("away")),
+        TableColumn("version", _shown_version),
+        TableColumn("schema", lambda each: _schema(each.version)),
+        TableColumn("heartbeat", lambda each: told_age(each.heartbeat_time, now) if each.heartbeat_time else ""),
+        TableColumn("to be replaced", lambda each: translated("yes") if each.is_behind else ""),
+    )
+
+
 _STEPS = Table[tuple[int, Step]](
     TableColumn("step", lambda each: str(each[0])),
     TableColumn("what", lambda each: _what(each[1])),
@@ -135,16 +149,25 @@ _STEPS = Table[tuple[int, Step]](
 def _json(found: Plan) -> dict[str, object]:
     return {
         "target": found.target,
-        "processes": [
-            {"member": each.member, "endpoint": each.endpoint, **_told(each.version), "is_behind": each.is_behind}
-            for each in found.processes
-        ],
+        "processes": [_process(each) for each in found.processes],
         "waiting": [_waiting(each) for each in found.waiting],
         "steps": [
             {"step": each.kind.value, "member": each.member, "endpoint": each.endpoint, "contracting_files": each.files}
             for each in found.steps
         ],
         "is_done": found.is_done,
+    }
+
+
+def _process(process: Process) -> dict[str, object]:
+    heartbeat = process.heartbeat_time
+    return {
+        "member": process.member,
+        "endpoint": process.endpoint,
+        **_told(process.version),
+        "heartbeat_time": heartbeat.ToJsonString() if heartbeat else "",
+        "is_away": process.is_away,
+        "is_behind": process.is_behind,
     }
 
 
