@@ -34,7 +34,7 @@ from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing import audit
 from gateway.auditing.audit import AuditRow, Head
-from gateway.auditing.audit_heads import KeptHead
+from gateway.auditing.audit_heads import KeptHead, is_newly_signed
 from gateway.federation.rules import difference
 from gateway.federation.suspensions import ProvenSuspension
 from gateway.rpc.admission import elsewhere
@@ -69,7 +69,7 @@ class EmbeddedRegistry:
         # the change of each region's suspension; changes of an earlier process are included in all
         self._suspended_by: dict[str, int] = {}
         # the stored head of a region's audit chain; none while a write of it is under way
-        self._heads: dict[str, Head] = {}
+        self._heads: dict[str, KeptHead] = {}
         # A commit counts, even where its caller was cancelled before the result.
         store.subscribe(Revision, self._take_revision)
         store.subscribe(SuspensionChanged, self._take_suspension)
@@ -175,7 +175,8 @@ class EmbeddedRegistry:
 
     async def keep_audit_head(self, region: str, kept: KeptHead) -> bool:
         """See the port."""
-        if self._heads.get(region) == kept.head:
+        known = self._heads.get(region)
+        if known is not None and known.head == kept.head and not is_newly_signed(known, kept):
             return True
         # The outcome of a write may stay unknown: no head is remembered then.
         self._heads.pop(region, None)
@@ -344,7 +345,7 @@ class EmbeddedRegistry:
         self._tell()
 
     def _take_head(self, stored: HeadKept) -> None:
-        self._heads[stored.region] = stored.head
+        self._heads[stored.region] = stored.kept
 
     def _take_list(self, published: ListPublished) -> None:
         lists = {**self._snapshot.revocation_lists, published.issuer: published.content}

@@ -17,7 +17,7 @@ from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision, Signe
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.auditing.audit import Head
-from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
+from gateway.auditing.audit_heads import Continuation, KeptHead, continuation, is_newly_signed
 from gateway.errors import Refused
 from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.federation.suspensions import Chosen, ProvenSuspension, chosen, proven_each
@@ -90,7 +90,7 @@ class HeadKept:
     """Published when a region's audit head was compared: the head that is stored since then."""
 
     region: str
-    head: Head
+    kept: KeptHead
 
 
 def newest(tx: Transaction) -> int:
@@ -304,15 +304,15 @@ def audit_head(tx: Transaction, region: str) -> KeptHead | None:
 
 
 def keep_audit_head(tx: Transaction, region: str, kept: KeptHead) -> bool:
-    """Keeps a head that is further than the one kept. See the port."""
+    """Keeps a head that is further than the one kept, or newly signed. See the port."""
     before = audit_head(tx, region)
     found = continuation(before, kept)
-    if found is Continuation.FURTHER:
+    if found is Continuation.FURTHER or is_newly_signed(before, kept):
         handed_in = to_microseconds(kept.time)
         tx.keep(_HEADS, _HeadRow(region, kept.head.sequence, kept.head.hash, kept.signature, handed_in))
         before = kept
     if before is not None:
-        tx.publish(HeadKept(region, before.head))
+        tx.publish(HeadKept(region, before))
     return found is not Continuation.CONTRADICTING
 
 

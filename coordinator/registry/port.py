@@ -224,7 +224,7 @@ class Registry(Protocol):
         ...
 
     async def keep_audit_head(self, region: str, kept: KeptHead) -> bool:
-        """Stores a head that is further than the stored one.
+        """Stores a head that is further than the stored one, or the stored one with a later, other signature.
 
         Returns False without a change for a head that contradicts the stored one: the chain was truncated or rewritten.
         `gateway.auditing.audit_heads` has the rule.

@@ -51,3 +51,16 @@ def continuation(before: KeptHead | None, told: KeptHead) -> Continuation:
     if told.head.sequence < before.head.sequence and told.time - before.time <= ON_ITS_WAY:
         return Continuation.KNOWN
     return Continuation.CONTRADICTING
+
+
+def is_newly_signed(before: KeptHead | None, told: KeptHead) -> bool:
+    """Whether the kept head is reported with a later signature of other bytes, as by the key after a revoked one.
+
+    The caller has verified the signature.
+    """
+    return (
+        before is not None
+        and told.head == before.head
+        and told.signature != before.signature
+        and (told.time >= before.time)
+    )

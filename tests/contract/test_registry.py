@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -341,6 +342,21 @@ def test_only_a_further_audit_head_replaces_the_one_kept(opened: Registries) -> 
         async with opened() as registry:
             assert await registry.audit_head("sichuan") == kept(6)
             assert await registry.audit_head("henan") is None
+
+    run(scenario())
+
+
+def test_a_new_signature_of_the_kept_audit_head_takes_the_place_of_the_former_one(opened: Registries) -> None:
+    async def scenario() -> None:
+        former = kept(5)
+        anew = replace(kept(5, later=timedelta(minutes=2)), signature=b"by another key")
+        async with opened() as registry:
+            for head in (former, anew, former):
+                assert await registry.keep_audit_head("sichuan", head)
+            assert await registry.audit_head("sichuan") == anew, "an earlier report that was late changes nothing"
+            assert not await registry.keep_audit_head("sichuan", replace(kept(5, b"b"), signature=b"by another key"))
+        async with opened() as registry:
+            assert await registry.audit_head("sichuan") == anew
 
     run(scenario())
 

@@ -46,7 +46,7 @@ from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing.audit import GENESIS, AuditRow, Head
-from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
+from gateway.auditing.audit_heads import Continuation, KeptHead, continuation, is_newly_signed
 from gateway.errors import Refused
 from gateway.federation.revisions import Chain
 from gateway.federation.rules import difference
@@ -302,7 +302,7 @@ class EtcdRegistry:
             before = values.decode_kept_head(found[key].value) if key in found else None
             continued = continuation(before, kept)
             answer = continued is not Continuation.CONTRADICTING
-            if continued is not Continuation.FURTHER:
+            if continued is not Continuation.FURTHER and not is_newly_signed(before, kept):
                 return None
             return Change({key: Put(values.encode_kept_head(kept))})
 
