@@ -6,12 +6,9 @@ How fast they come in beside customers; how long it takes to find what is due, a
 import asyncio
 import hashlib
 import secrets
-import shutil
-import tempfile
 import time
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import click
 from rich.console import Console
@@ -31,6 +28,7 @@ from tests.bench.imports import over_stream
 from tests.bench.orders import requester
 from tests.bench.processor_time import processor_seconds
 from tests.bench.report import Comparison
+from tests.bench.requirements import BUILD, working_directory
 from tests.bench.table import business_table
 
 FULL, EMPTY = "sichuan", "guangdong"
@@ -41,7 +39,6 @@ _SPREAD = timedelta(minutes=20)  # filed within: nothing falls due while it is m
 _HORIZON = timedelta(days=1)
 _LOOKS = 50
 _CUSTOMERS = 2000  # in one round of imports
-_BUILD = Path(__file__).parents[2] / "build"
 
 
 @click.command()
@@ -49,21 +46,19 @@ _BUILD = Path(__file__).parents[2] / "build"
 @click.option("--rounds", default=5, show_default=True)
 def main(complaints: int, rounds: int) -> None:
     """Measures a region with many open complaints against one with a hundred, in turns on the same processors."""
-    _BUILD.mkdir(exist_ok=True)
-    directory = Path(tempfile.mkdtemp(prefix="bench-", dir=_BUILD))
-    federation = LocalFederation(directory, (FULL, EMPTY))
     measured: list[Comparison] = []
-    try:
-        federation.prepare()
-        federation.start()
-        measured += asyncio.run(_imports(federation, complaints, rounds))
-        measured.append(asyncio.run(_sweeps(federation, rounds)))
-        measured.append(asyncio.run(_starts(federation, rounds)))
-    finally:
-        federation.kill()
-        shutil.rmtree(directory)
-        if measured:
-            Console(width=120).print(business_table(measured))
+    with working_directory(BUILD, "bench") as directory:
+        federation = LocalFederation(directory, (FULL, EMPTY))
+        try:
+            federation.prepare()
+            federation.start()
+            measured += asyncio.run(_imports(federation, complaints, rounds))
+            measured.append(asyncio.run(_sweeps(federation, rounds)))
+            measured.append(asyncio.run(_starts(federation, rounds)))
+        finally:
+            federation.kill()
+            if measured:
+                Console(width=120).print(business_table(measured))
 
 
 async def _imports(federation: LocalFederation, complaints: int, rounds: int) -> Sequence[Comparison]:

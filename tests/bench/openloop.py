@@ -22,8 +22,7 @@ from rich.table import Table
 from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.profiles import EMBEDDED, Engine, Profile
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import reason_name
+from gateway.errors import NO_ROOM, reason_name
 from gateway.process.files import replace_file
 from gateway.security.identity import server_name
 from region_node.cli.measurements import sparkline
@@ -49,7 +48,7 @@ _AFTERWARDS = 2.0  # seconds after the end of an offer, when all is to be well a
 _EASY = 0.5  # of the capacity, then
 _LINES_USED = 0.9  # at most, by the orders of one stretch: at 20 times the capacity many of them wait at its end
 _READABLE = 0o644
-_DOOR = reason_name(Reason.REASON_CALLS_TOO_MANY)
+_DOOR = tuple(reason_name(each) for each in NO_ROOM)
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ FIGURES: dict[str, Callable[[Offer], float]] = {
     P99: lambda each: milliseconds(each.orders.latencies, 0.99),
     "late, 1/s": lambda each: each.late / each.seconds,
     "refused, 1/s": lambda each: each.orders.refused / each.seconds,
-    "at the door, 1/s": lambda each: each.orders.reasons.get(_DOOR, 0) / each.seconds,
+    "at the door, 1/s": lambda each: sum(each.orders.reasons.get(reason, 0) for reason in _DOOR) / each.seconds,
     "refusal p50, ms": lambda each: milliseconds(each.orders.refusals, 0.5),
     "refusal p99, ms": lambda each: milliseconds(each.orders.refusals, 0.99),
     SMALL_P99: lambda each: milliseconds(each.small.latencies, 0.99),

@@ -96,7 +96,7 @@ def test_what_is_late_is_not_done_in_time_and_what_is_refused_was_offered() -> N
 
 
 def test_an_offer_of_which_nothing_was_done_is_shown_as_well() -> None:
-    orders = Outcome([], [0.001] * 7 + [0.004], {"CALLS_TOO_MANY": 6, "TOO_BUSY": 2})
+    orders = Outcome([], [0.001] * 7 + [0.004], {"CALLS_TOO_MANY": 4, "CONNECTIONS_TOO_MANY": 2, "TOO_BUSY": 2})
     refused = Offer(2.0, 4.0, orders, Outcome([], [0.001] * 3), FEW)
     console = Console(width=180, record=True, file=io.StringIO())
     console.print(shown("sqlite", {0.5: [BUSY], 2.0: [refused]}))
