@@ -35,7 +35,6 @@ from gateway.wording.terms import named, region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word
 from region_node.business.orders import rules
-from region_node.business.orders.new_lines import line_kind
 from region_node.console import papers, rpcs
 from region_node.console.lists import NUMBER
 from region_node.console.papers import Papers
@@ -113,9 +112,7 @@ async def read_guide(visit: Visit, calling: Calling, *, is_joint: bool) -> GetBu
     """
     asked = GetBusinessGuideRequest(business=visit.query.text(BUSINESS), number=visit.query.text(NUMBER))
     guide = await calling.ask(rpcs.GET_BUSINESS_GUIDE, asked)
-    if rules.is_joint(guide.business) != is_joint:
-        other = Reason.REASON_BUSINESS_NOT_JOINT if is_joint else Reason.REASON_BUSINESS_IS_JOINT
-        raise Refused(other, business=guide.business.code)
+    rules.require_joint(guide.business, joint=is_joint)
     return guide
 
 
@@ -129,7 +126,7 @@ async def read_sold(
     if ValueType.VALUE_TYPE_PLAN in asked:
         of_plans = ListPlansRequest(region=region, page_size=_MOST)
         answer = await calling.ask(rpcs.LIST_PLANS, of_plans)
-        plans = [each for each in answer.plans if kind is None or line_kind(each) == kind]
+        plans = [each for each in answer.plans if kind is None or rules.line_kind(each) == kind]
     if ValueType.VALUE_TYPE_OFFERING in asked:
         of_offerings = ListOfferingsRequest(region=region, page_size=_MOST)
         offerings = (await calling.ask(rpcs.LIST_OFFERINGS, of_offerings)).offerings

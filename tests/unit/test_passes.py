@@ -14,7 +14,7 @@ from coordinator.problems.making_room import RoomMaker
 from coordinator.problems.service import ProblemPorts, ProblemService
 from coordinator.registry.passes import Passes
 from coordinator.registry.port import Registry
-from coordinator.registry.problem_port import Book
+from coordinator.registry.problem_port import Administered, Book, Decide
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportEventRequest
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused
@@ -97,10 +97,10 @@ class _Full(SimulatedRegistry):
         """See the port."""
         return False
 
-    async def book(self) -> Book:
+    async def change(self, decide: Decide, by: Administered | None = None) -> Book:
         """See the port."""
         self.reads += 1
-        return self.kept
+        return await super().change(decide, by)
 
 
 def _served_from(full: _Full, clock: AgreedClock) -> ProblemService:

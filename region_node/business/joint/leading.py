@@ -31,7 +31,7 @@ from region_node.business.joint.rows import (
     update_joint_order,
 )
 from region_node.business.joint.sending import note_disclosures, send_command, send_updates
-from region_node.business.orders.rules import is_joint, read_characteristics, require_applicant
+from region_node.business.orders.rules import read_characteristics, require_applicant, require_joint
 from region_node.customers.documents.rules import require_documents, require_materials, require_reusable
 from region_node.customers.known_statuses import require_unrestricted
 from region_node.node.context import RegionContext
@@ -236,8 +236,7 @@ def _check(
 ) -> None:
     federation = context.federation
     prepared = federation.prepared(request.business)
-    if not is_joint(prepared.business):
-        raise Refused(Reason.REASON_BUSINESS_NOT_JOINT, business=request.business)
+    require_joint(prepared.business, joint=True)
     require_applicant(request, caller.operator)
     require_materials(federation.material_codes, request.documents)
     require_reusable(federation, request.documents)

@@ -77,8 +77,7 @@ def check(context: OrderContext, request: OrderRequest, now: datetime) -> Checke
     require_materials(federation.material_codes, request.documents)
     require_reusable(federation, request.documents)
     prepared = federation.prepared(request.business)
-    if rules.is_joint(prepared.business):
-        raise Refused(Reason.REASON_BUSINESS_IS_JOINT, business=request.business)
+    rules.require_joint(prepared.business, joint=False)
     if not prepared.business.steps:
         raise invalid("business", "it is a query, not an order", "为查询业务，不是订单")
     owner = owner_of(federation, request)

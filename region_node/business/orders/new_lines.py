@@ -13,6 +13,7 @@ from gateway.federation.catalogue import Federation
 from gateway.federation.numberplan import normalize
 from region_node.business.orders.business import Effects, Situation
 from region_node.business.orders.contracts import contract_of, contract_subscription
+from region_node.business.orders.rules import line_kind
 from region_node.customers.rows import CustomerRow
 from region_node.customers.subscriptions import Subscription
 
@@ -41,11 +42,6 @@ def require_plan(federation: Federation, region: str, plan_id: str, kind: LineKi
     if plan.region != region or line_kind(plan) != kind:
         raise Refused(Reason.REASON_PLAN_UNKNOWN, plan=plan.id)
     return plan
-
-
-def line_kind(plan: Plan) -> LineKind.ValueType:
-    """The kind of the lines that a plan is for."""
-    return plan.line_kind or LineKind.LINE_KIND_MOBILE
 
 
 def number_for(situation: Situation, kind: LineKind.ValueType) -> str:

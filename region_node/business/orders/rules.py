@@ -12,7 +12,9 @@ from typing import Final
 from gateway.api.federation.v1.configuration_pb2 import (
     Business,
     CharacteristicSpecification,
+    LineKind,
     Mode,
+    Plan,
     Reach,
     Step,
     ValueType,
@@ -293,6 +295,18 @@ def takes_orders(business: Business) -> bool:
 def is_joint(business: Business) -> bool:
     """Whether several regions do the business together."""
     return business.mode == Mode.MODE_JOINT
+
+
+def require_joint(business: Business, *, joint: bool) -> None:
+    """Raises Refused with BUSINESS_IS_JOINT, or BUSINESS_NOT_JOINT, for a business of the other kind of order."""
+    if is_joint(business) != joint:
+        other = Reason.REASON_BUSINESS_NOT_JOINT if joint else Reason.REASON_BUSINESS_IS_JOINT
+        raise Refused(other, business=business.code)
+
+
+def line_kind(plan: Plan) -> LineKind.ValueType:
+    """The kind of the lines that a plan is for."""
+    return plan.line_kind or LineKind.LINE_KIND_MOBILE
 
 
 def require_offered(business: Business, *, at_home: bool) -> None:
