@@ -100,6 +100,18 @@ def take(place: DatabasePlace, directory: Path, member: str, now: datetime, log:
     return manifest
 
 
+def require_absent(place: DatabasePlace) -> None:
+    """Raises CopyFailed where `put_back` would: a database, or a log of one, is there already.
+
+    Raises DatabaseInUse, DatabaseUnreachable or OSError, too.
+    """
+    if place.postgresql is not None:
+        _require_empty(place)
+        return
+    with _locked(place):
+        pass
+
+
 def put_back(directory: Path, place: DatabasePlace, now: datetime, moment: Moment = EVERYTHING) -> Manifest:
     """Makes the database of a copy, compares it with the manifest, and returns what it holds. `now` is aware.
 
@@ -260,20 +272,29 @@ def _dump_rows(place: DatabasePlace, directory: Path, *options: str) -> None:
     run("pg_dump", *words, f"--file={directory / POSTGRESQL_DUMP}", conninfo=place.postgresql.conninfo)
 
 
-def _put_file(copy: Path, place: DatabasePlace) -> None:
+@contextmanager
+def _locked(place: DatabasePlace) -> Iterator[None]:
+    """The place of a file without a database, for this process alone. Raises CopyFailed with each file in the way."""
     place.make_directory()
     lock = FileLock(place.file)
     try:
         # SQLite would read a log that a killed process has left as if it were of the restored file.
-        for file in (place.file, *(Path(f"{place.file}{end}") for end in _LOGS)):
-            if file.exists() and file.stat().st_size:
-                raise CopyFailed(translated("{database}: is there already; move it away first", database=file))
+        files = [place.file, *(Path(f"{place.file}{end}") for end in _LOGS)]
+        found = [each for each in files if each.exists() and each.stat().st_size]
+        if found:
+            told = (translated("{database}: is there already; move it away first", database=each) for each in found)
+            raise CopyFailed("\n".join(told))
+        yield
+    finally:
+        lock.release()
+
+
+def _put_file(copy: Path, place: DatabasePlace) -> None:
+    with _locked(place):
         with closing(sqlite3.connect(copy)) as source:
             _require_whole(source, place)
             source.execute("PRAGMA journal_mode=DELETE")  # a file by itself
         os.replace(copy, place.file)
-    finally:
-        lock.release()
 
 
 def _require_empty(place: DatabasePlace) -> None:

@@ -200,6 +200,7 @@ def _restore(program: Program[S]) -> click.Command:
             member = backup_member(program, sources)
             if until is not None:
                 _ = member.archive
+            copies.require_absent(member.place)  # before hours of extraction
             with member.scratch() as directory:
                 if backup_id:
                     chosen = member.chosen(backup_id)

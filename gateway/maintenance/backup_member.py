@@ -26,6 +26,7 @@ from gateway.backups.settings import ARCHIVE
 from gateway.backups.shared_store import CHANGES, SharedStore
 from gateway.cli.exits import REFUSED
 from gateway.maintenance.program import Program, S
+from gateway.security.private_files import FileReadableByOthers, require_private
 from gateway.settings import Sources
 from gateway.store.commit_archive import SEGMENT_SECONDS, ArchivePlace, begun, prune, segments
 from gateway.store.opening import DatabasePlace
@@ -351,10 +352,14 @@ class BackupMember:
 
 
 def backup_member(program: Program[S], sources: Sources) -> BackupMember:
-    """The member of a program's settings. Raises click.UsageError where they name no repository."""
+    """The member of a program's settings.
+
+    Raises click.UsageError where they name no repository, FileReadableByOthers for its password.
+    """
     settings = program.settings(sources)
     if settings.backup is None:
         raise click.UsageError(translated("backup: is needed in the settings: it names the repository"))
+    require_private(settings.backup.secrets)
     uri = settings.identity.uri
     repository = Repository(settings.backup, uri, settings.data / "backup-cache")
     shared = program.shared_store(settings)
@@ -367,11 +372,11 @@ def ending(program: Program[S]) -> Iterator[None]:
     try:
         with _terminable():
             yield
-    except (StoreUnusable, OSError) as error:
+    except (StoreUnusable, FileReadableByOthers, OSError) as error:
         program.end(reason_of(error), REFUSED)
 
 
-def reason_of(error: StoreUnusable | OSError) -> str:
+def reason_of(error: StoreUnusable | FileReadableByOthers | OSError) -> str:
     """The reason why a backup was not possible, for people."""
     if isinstance(error, OSError):
         return f"{error.filename or ''}: {error.strerror or error}"

@@ -99,6 +99,8 @@ def test_the_log_that_a_killed_process_has_left_is_not_read_into_a_restored_data
     assert node.run("backups", "create").exit_code == 0
     log = Path(f"{node.file}{end}")
     log.write_bytes(b"the last commits")
+    in_the_way = node.run("backups", "restore")
+    assert all(f"{each}: is there already" in in_the_way.output for each in (node.file, log))
     node.file.unlink()
     refused = node.run("backups", "restore")
     assert (refused.exit_code, f"{log}: is there already" in refused.output) == (1, True)
@@ -214,8 +216,16 @@ def test_a_disk_without_room_takes_no_copy_and_restores_none(
     assert node.run("backups", "verify").exit_code == 0
     monkeypatch.setattr(room, "LEAST_FREE_BYTES", 1 << 62)
     for verb in ("create", "verify", "restore"):
+        if verb == "restore":
+            node.file.rename(node.file.with_suffix(".away"))
         done = node.run("backups", verb)
         assert (done.exit_code, f"{node.directory / 'scratch' / 'backup'}: " in done.output) == (1, True), done.output
+
+
+def test_no_command_uses_a_password_that_others_may_read(node: Installation) -> None:
+    Path(node.settings["backup.password_file"]).chmod(0o644)
+    done = node.run("backups", "list")
+    assert (done.exit_code, "chmod 600" in done.output) == (1, True), done.output
 
 
 @pytest.mark.slow

@@ -30,10 +30,10 @@ Contents = Mapping[str, Mapping[str, list[Row]]]
 def contents(federation: Federation, *without: str) -> Contents:
     """All rows of all databases, without some tables.
 
-    Left out is what heartbeats renew, what a region finds out by itself about numbers of former tests, and which heads
-    of others' chains it has seen.
+    Left out is what heartbeats renew, what a region finds out by itself about numbers of former tests and the offerings
+    of others, and which heads of their chains it has seen.
     """
-    left_out = ("moved_numbers", *without)
+    left_out = ("moved_numbers", "known_offerings", *without)
     found = {region: federation.database(region).contents(without=left_out) for region in REGIONS}
     return {**found, "coordinator": federation.coordinator_database.contents(without=("audit_heads",))}
 
