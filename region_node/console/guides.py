@@ -22,7 +22,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.errors import Refused, invalid
 from gateway.federation.documents import parse_alternatives
-from gateway.web.console.entries import Entry, Field, time_of
+from gateway.web.console.entries import CURRENCY, Entry, Field, amount_of, time_of
 from gateway.web.console.frames import Link
 from gateway.web.console.lists import TextFilter, chosen_value, text_filter
 from gateway.web.console.pages import Calling, Shown, Visit
@@ -49,8 +49,8 @@ APPLICANT = "applicant"
 """The field with the applicant."""
 FIELDS = (CHANNEL, papers.SEEN)
 """The fields of each form of an order."""
-_VALUE, _TIME = "value.", "time."  # before the names of characteristics
-PREFIXES = (_VALUE, _TIME, papers.PREFIX)
+_VALUE, _AMOUNT, _TIME = "value.", "amount.", "time."  # before the names of characteristics
+PREFIXES = (_VALUE, _AMOUNT, _TIME, papers.PREFIX)
 """The beginnings of its further fields."""
 RPCS = (rpcs.GET_BUSINESS_GUIDE, rpcs.LIST_PLANS, rpcs.LIST_OFFERINGS)
 """The RPCs of a guide, and of plans and offerings."""
@@ -263,7 +263,8 @@ def _field(characteristic: CharacteristicSpecification, sold: Sold) -> Field:
     if characteristic.value_type == ValueType.VALUE_TYPE_TIME:
         return Field(f"{_TIME}{characteristic.name}", "time", label, is_required=must)
     if characteristic.value_type == ValueType.VALUE_TYPE_AMOUNT:
-        return Field(name, "number", label, is_required=must)  # in minor units, as its description says
+        told = translated("{name}, in {currency}: 12.00", name=label, currency=CURRENCY)
+        return Field(f"{_AMOUNT}{characteristic.name}", "amount", told, is_required=must)
     return Field(name, "line", label, longest=rules.TEXT_LIMIT, is_required=must)
 
 
@@ -285,7 +286,7 @@ def _options(characteristic: CharacteristicSpecification, sold: Sold) -> Sequenc
 def concerns(refused: Refused, name: str) -> bool:
     """Whether a refusal is about a field of the form."""
     kind, _, rest = name.partition(".")
-    is_value = f"{kind}." in (_VALUE, _TIME) and refused.reason in _OF_CHARACTERISTICS
+    is_value = f"{kind}." in (_VALUE, _AMOUNT, _TIME) and refused.reason in _OF_CHARACTERISTICS
     return (is_value and refused.parameters.get("name") == rest) or papers.concerns(refused, name)
 
 
@@ -302,6 +303,8 @@ def order_of(visit: Visit, counted: Papers) -> OrderRequest:
         characteristics=visit.form.beginning(_VALUE),
         requester=requester_of(visit),
     )
+    for name in visit.form.beginning(_AMOUNT):
+        order.characteristics[name] = str(amount_of(visit, f"{_AMOUNT}{name}").minor_units)
     for name in visit.form.beginning(_TIME):
         order.characteristics[name] = time_of(visit, f"{_TIME}{name}").ToJsonString()
     return order

@@ -250,18 +250,21 @@ def _characteristics(values: Mapping[str, str], guide: GetBusinessGuideResponse 
     """The values of an order by their labels in the catalogue, in its order; then those that it has no more."""
     known_ones = () if isinstance(guide, Refused) else guide.business.characteristics
     kinds = {each.name: each for each in known_ones if each.name in values}
-    named = [Fact(in_language(each.description) or name, _value(each, values[name])) for name, each in kinds.items()]
+    labels = {name: in_language(each.description) or name for name, each in kinds.items()}
+    named = [_characteristic(labels[name], each, values[name]) for name, each in kinds.items()]
     return [*named, *(Fact(name, values[name]) for name in sorted(values.keys() - kinds.keys()))]
 
 
-def _value(characteristic: CharacteristicSpecification, value: str) -> str:
-    """A value for people. An amount is in minor units, as its label says."""
+def _characteristic(label: str, characteristic: CharacteristicSpecification, value: str) -> Fact:
+    """A value for people. In a file an amount is in minor units, as in the request."""
     match characteristic.value_type:
         case ValueType.VALUE_TYPE_REGION:
-            return region_name(value)
+            return Fact(label, region_name(value))
         case ValueType.VALUE_TYPE_TIME:
-            return _time(value)
-    return value
+            return Fact(label, _time(value))
+        case ValueType.VALUE_TYPE_AMOUNT:
+            return Fact(label, _amount(value), data=value)
+    return Fact(label, value)
 
 
 def _results(results: Mapping[str, str]) -> Sequence[Fact]:

@@ -1,6 +1,7 @@
 """The page of a new order without a server: its form comes from the catalogue; and the commands of an order."""
 
 import asyncio
+import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,16 @@ import pytest
 
 from deploy.clients.python.client import seen
 from gateway.api.federation.v1.configuration_pb2 import ValueType
+from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse
 from gateway.api.region.v1.joint_order_pb2 import JointOrder
 from gateway.api.region.v1.joint_order_service_pb2 import SubmitJointOrderRequest, SubmitJointOrderResponse
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
-from gateway.api.region.v1.order_service_pb2 import CancelOrderRequest, GetOrderResponse, ListOrdersResponse
+from gateway.api.region.v1.order_service_pb2 import (
+    CancelOrderRequest,
+    GetOrderResponse,
+    ListOrdersResponse,
+    SubmitOrderRequest,
+)
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Document, Requester
@@ -26,6 +33,7 @@ from gateway.security.identity import Identity
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from gateway.web.console.entries import entry
+from gateway.web.console.exports import exported
 from gateway.web.console.fields import Fields
 from gateway.web.console.pages import Visit
 from region_node.business.joint.application import JointApplication
@@ -39,7 +47,21 @@ from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
 from region_node.requests.checks import name_requester, require_own_papers
-from tests.unit.console_pages import STAFF, acts, guide, order, refused, view_of, visit, written
+from tests.unit.console_pages import (
+    CONSOLE,
+    STAFF,
+    Answering,
+    acts,
+    guide,
+    order,
+    refused,
+    shown_by,
+    text,
+    view_of,
+    visit,
+    written,
+    written_by,
+)
 from tests.unit.test_complaint_report import read
 
 CHOSEN = "business=SUSPEND&applicant=holder&number=1"
@@ -248,6 +270,52 @@ def test_a_refused_form_attests_its_papers_anew_and_one_whose_outcome_is_unknown
     asked = replace(sent("act=submit&seen=2026-11-24T11:00:00Z&paper.ID_ORIG=1"), request_id=request_id)
     fields = Papers(bytes(32)).fields(asked, ["ID_ORIG"], {})
     assert [each.text for each in entry(asked, "submit", "", "", fields).fields] == ["1", seen]
+
+
+def amount_entered(typed: str) -> str:
+    """The characteristic of an order in whose form somebody has typed an amount."""
+    (form,) = view_of("/orders/new").forms
+    asked = replace(visit(CHOSEN), form=Fields({"channel": ["counter"], "amount.paid": [typed]}))
+    return cast("SubmitOrderRequest", form.request(asked)).order.characteristics["paid"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "amount"),
+    [("50", "5000"), ("50.5", "5050"), ("50.05", "5005"), ("0.01", "1"), ("9999999999999.99", "999999999999999")],
+)
+def test_an_amount_of_an_order_is_entered_in_major_units_and_sent_in_minor_ones(typed: str, amount: str) -> None:
+    assert amount_entered(typed) == amount
+
+
+@pytest.mark.parametrize("typed", ["50.005", "fifty", "-5", "1,200.00", "50.", ".5", "５０", "1e3"])
+def test_what_is_no_amount_of_two_decimals_is_refused_at_its_field(typed: str) -> None:
+    with pytest.raises(Refused) as raised:
+        amount_entered(typed)
+    assert raised.value.parameters["field"] == "amount.paid"
+    asked = replace(visit(CHOSEN), form=Fields({"act": ["submit"], "amount.paid": [typed]}), refused=raised.value)
+    page = written_by(CONSOLE, view_of("/orders/new"), asked, Answering(paid()), raised.value)
+    assert ('id="submit-amount.paid-problem"' in page, f'value="{typed}"' in page) == (True, True)
+
+
+def paid() -> GetBusinessGuideResponse:
+    """A guide with an amount among the characteristics."""
+    found = guide()
+    description = text("Amount paid", "交费金额")
+    kind = ValueType.VALUE_TYPE_AMOUNT
+    found.business.characteristics.add(name="paid", value_type=kind, description=description, required=True)
+    return found
+
+
+def test_an_amount_of_an_order_is_shown_in_major_units_and_its_file_keeps_minor_ones() -> None:
+    assert "交费金额，单位CNY：12.00" in written(view_of("/orders/new"), paid(), query=CHOSEN)
+    found = order()
+    found.request.characteristics["paid"] = "5005"
+    answers = Answering(GetOrderResponse(order=found), paid())
+    shown = shown_by(CONSOLE, view_of("/orders/{id:.+}"), visit(), answers)
+    assert "50.05 CNY" in written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), paid())
+    rows = [row for table in json.loads(exported(shown, "json").text or "")["tables"] for row in table["rows"]]
+    assert [each["值"] for each in rows if each.get("名称") == "交费金额"] == ["5005"]
+    assert "交费金额,5005\r\n" in (exported(shown, "csv").text or "")
 
 
 def sent(form: str) -> Visit:
