@@ -14,7 +14,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
-from gateway.wording.words import value_word
+from gateway.wording.words import change_reason, value_word
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _hops(response: GetOrderTraceResponse) -> Iterator[Hop]:
 
 def _state(change: StateChange) -> Hop:
     event = translated("order {state}", state=value_word(OrderState.DESCRIPTOR, change.state))
-    return Hop(from_timestamp(change.time), region_name(change.region), event, translated(change.reason))
+    return Hop(from_timestamp(change.time), region_name(change.region), event, change_reason(change.reason))
 
 
 def _about(envelope: EnvelopeTrace) -> str:

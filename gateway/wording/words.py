@@ -138,6 +138,7 @@ _ORDER_CHANGES = (  # of the state of an order
     "to be verified",
     "undone",
 )
+_SAID_BY_STATE = ("taken in", "fulfilled")  # reasons of such changes that say no more than the state
 _FINDINGS = ("good", "warning", "bad", "not checked")  # of `doctor`
 _NAMED = ("key", "variable")  # the names of settings
 _SCHEMA_FILES = (
@@ -260,6 +261,11 @@ def value_word(enum: EnumDescriptor, number: int) -> str:
     """A value of an enum in the language of the command; its number where only a later version knows it."""
     found, unset = enum.values_by_number.get(number), enum.values_by_number[0].name
     return str(number) if found is None else word(found.name, unset.removesuffix(_UNSPECIFIED))
+
+
+def change_reason(reason: str) -> str:
+    """The reason of a change of an order's state, for people; empty where it says no more than the state."""
+    return "" if reason in _SAID_BY_STATE else translated(reason)
 
 
 def told_severity(severity: PerceivedSeverity.ValueType) -> str:

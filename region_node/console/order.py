@@ -35,7 +35,7 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import business_name, region_name
 from gateway.wording.times import instant_of, told_if_set, told_time
-from gateway.wording.words import value_word
+from gateway.wording.words import change_reason, value_word
 from region_node.business.orders import rules
 from region_node.console import order_commands, rpcs
 from region_node.console.lists import pages_of
@@ -46,7 +46,6 @@ _TAB = "/orders"
 _ID, _HOPS, _SIGNED = "id", "hops", "signed"
 _REVIEW, _DECISION, _NOTE, _DOCUMENTS = "review", "decision", "note", "documents"
 _PROOFS, _PROOF_PAGES = 500, 4  # of a page by gRPC, and pages of these
-_SAID_BY_STATE = ("taken in", "fulfilled")  # reasons of changes that say no more than their states
 _LONGEST_NOTE = 1000  # characters, as in the contract
 
 
@@ -316,7 +315,7 @@ _Happened = Iterator[tuple[datetime, Event]]
 def _changes(order: Order) -> _Happened:
     for change in order.state_changes:
         style = ORDER_BADGES.get(change.state, "")
-        why = "" if change.reason in _SAID_BY_STATE else translated(change.reason)
+        why = change_reason(change.reason)
         yield _event(change.time, order_state(change.state), region_name(change.region), why, style)
     for alert in order.jeopardy_alerts:
         yield _event(

@@ -131,8 +131,9 @@ def test_an_order_id_names_region_operator_and_request(order_id: str) -> None:
         origin_region(order_id)
 
 
-def test_a_timeline_tells_each_event_once_in_the_order_of_time() -> None:
+def test_a_timeline_tells_each_event_once_in_the_order_of_time_and_no_reason_that_repeats_its_state() -> None:
     change = StateChange(state=OrderState.ORDER_STATE_COMPLETED, time=to_timestamp(NOW), region="sichuan")
+    change.reason = "fulfilled"
     stamp = HopStamp(party="henan", event="sent", time=to_timestamp(NOW - timedelta(seconds=1)))
     envelope = EnvelopeTrace(
         kind=EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT,
