@@ -151,7 +151,7 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
         if pages and pages[-1].next_page_token
         else "",
         timeline=_timeline(order, signed),
-        review=_review_form(visit, order, names) if waits_here and not is_own else None,
+        review=_review_form(visit, found) if waits_here and not is_own else None,
         review_of_others=_of_others() if waits_here and is_own else "",
         commands=order_commands.group(visit, counted, order, names),
     )
@@ -367,11 +367,12 @@ def _of_others() -> str:
     return translated("You have submitted this order, or a paper of it: a colleague decides.")
 
 
-def _review_form(visit: Visit, order: Order, names: Mapping[str, str]) -> _Review:
+def _review_form(visit: Visit, found: _Found) -> _Review:
     """The form, with what was entered where it was refused.
 
-    A return names documents, so there is none without the guide that lists them.
+    A return names documents: there is none for a business without any, or without the guide that lists them.
     """
+    order, names = found.order, _material_names(found.guide)
     titles, possible = _titles(order.awaiting.action), list(rules.decisions_of(order))
     takes_documents = ReviewDecision.REVIEW_DECISION_RETURN in possible
     if takes_documents and not names:
@@ -385,7 +386,7 @@ def _review_form(visit: Visit, order: Order, names: Mapping[str, str]) -> _Revie
         decision=translated("Decision"),
         decisions=[_Check(Option(said, title), said == chosen) for said, title in decisions.items()],
         missing=translated("No return: the guide that names the documents of the business cannot be read.")
-        if takes_documents and not names
+        if takes_documents and isinstance(found.guide, Refused)
         else "",
         documents=translated("Documents still required, for a return"),
         materials=[_Check(each, each.value in documents) for each in materials] if takes_documents else [],

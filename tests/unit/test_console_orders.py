@@ -143,6 +143,16 @@ def test_nobody_is_offered_the_review_of_an_order_in_which_that_person_had_a_par
     assert ("由同事" in work) == had_part
 
 
+def test_the_review_of_a_business_without_documents_offers_no_return_and_misses_no_guide() -> None:
+    business = guide()
+    page = written(view_of("/orders/{id:.+}"), GetOrderResponse(order=order()), business)
+    del business.materials[:]
+    bare = written(view_of("/orders/{id:.+}"), GetOrderResponse(order=order()), business)
+    assert ['value="return"' in each for each in (page, bare)] == [True, False]
+    assert ['value="approve"' in each for each in (page, bare)] == [True, True]
+    assert "不能退回" not in bare
+
+
 def test_an_order_shows_what_was_requested_in_the_words_of_the_catalogue() -> None:
     found, business = order(), guide()
     region, time = (ValueType.Name(each) for each in (ValueType.VALUE_TYPE_REGION, ValueType.VALUE_TYPE_TIME))
