@@ -7,7 +7,7 @@ from coordinator.console import problem, rpcs
 from coordinator.console.filters import REGION, region_of
 from coordinator.console.tables_page import heads
 from coordinator.risks.rules import CLOSED, score
-from coordinator.wording.risks import heat, matrix_table, title_of, told_owner, told_plans, told_score
+from coordinator.wording.risks import heat, matrix_table, title_of, told_owner, told_plans, told_score, told_signal
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksRequest, ListRisksResponse, Risk, RiskState
 from gateway.api.federation.v1.risk_pb2 import RiskSource
 from gateway.web.console.lists import chosen_of, chosen_word
@@ -100,7 +100,7 @@ def _signal(visit: Visit, risk: Risk) -> Cell:
     if risk.source == RiskSource.RISK_SOURCE_ACCIDENT:
         # A former version has put the grade behind the id.
         href = visit.address(problem.path_of(risk.signal_detail.partition(" ")[0]))
-    return Cell(translated("lasts"), badge="late", note=risk.signal_detail, href=href)
+    return Cell(translated("lasts"), badge="late", note=told_signal(risk), href=href)
 
 
 _COLUMNS = Columns[Risk](

@@ -1,5 +1,6 @@
 """Risks: their titles, scores and bands."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskPlans
@@ -8,17 +9,24 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.body import told_department
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import region_name
+from gateway.wording.times import instant_of, told_time
 from gateway.wording.words import value_word
 
 NOBODY = "·"
 """A cell without risks."""
 _HEATS = 4  # colours of bands
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d \+00:00")  # as the registry keeps it
 
 
 def title_of(rules: RiskRules, risk: Risk) -> str:
     """The title by the person who added it, or that of its signal."""
     found = next((in_language(each.title) for each in rules.signals if each.source == risk.source), "")
     return risk.title or found or value_word(RiskSource.DESCRIPTOR, risk.source)
+
+
+def told_signal(risk: Risk) -> str:
+    """The detail of the signal of a risk, with its times in the zone of the reader."""
+    return _TIME.sub(lambda found: told_time(instant_of(found[0])), risk.signal_detail)
 
 
 def band_number(rules: RiskRules, score: int) -> int:

@@ -32,7 +32,7 @@ TERMS = Terms(
 )
 
 
-def told(language: str, path: str, *answers: Message, **names: str) -> Shown:
+def told(language: str, path: str, *answers: Message, terms: Terms = TERMS, **names: str) -> Shown:
     """A page of answers for a reader who has the names of the federation."""
     view, asked = view_of(path), visit("", ADMIN, **names)
 
@@ -41,7 +41,7 @@ def told(language: str, path: str, *answers: Message, **names: str) -> Shown:
 
     found = asyncio.run(read())
     with for_reader(language, CONSOLE.texts):
-        learn(TERMS)
+        learn(terms)
         return view.show(asked, found)
 
 
@@ -76,6 +76,15 @@ def test_the_risk_of_an_accident_names_its_owner_and_leads_to_the_problem_also_w
     shown = [*cells(told(language, "/risks", found))]
     assert owner in [text for text, _ in shown], shown
     assert [href.partition("?")[0] for _, href in shown if "problems" in href] == ["/console/problems/problem-1"], shown
+
+
+@pytest.mark.parametrize("source", [RiskSource.RISK_SOURCE_CERTIFICATE, RiskSource.RISK_SOURCE_BREAKER_OPEN])
+def test_the_signal_of_a_risk_has_its_time_in_the_zone_of_the_page(source: RiskSource.ValueType) -> None:
+    found, terms = ListRisksResponse(), Terms(regions=[RegionTerm(region="sichuan", time_zone="Asia/Shanghai")])
+    found.risks.add(source=source, signal_lasts=True, signal_detail="127.0.0.1:7600 2 2026-12-31 20:26 +00:00")
+    page = told("zh", "/risks", found, terms=terms)
+    notes = [each.note for table in page.tables for row in table.rows for each in row if each.note]
+    assert notes == ["127.0.0.1:7600 2 2027-01-01 04:26 +08:00"]
 
 
 def test_a_complaint_that_repeats_another_leads_to_it() -> None:

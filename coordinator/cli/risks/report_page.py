@@ -7,7 +7,16 @@ from pathlib import Path
 
 from coordinator.cli.output import told_due
 from coordinator.risks.rules import overdue
-from coordinator.wording.risks import NOBODY, heat, matrix_table, title_of, told_owner, told_plans, told_score
+from coordinator.wording.risks import (
+    NOBODY,
+    heat,
+    matrix_table,
+    title_of,
+    told_owner,
+    told_plans,
+    told_score,
+    told_signal,
+)
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse, Risk, RiskState
 from gateway.api.federation.v1.risk_pb2 import RiskGrade, RiskRules
 from gateway.web.html_pages import HtmlPages
@@ -84,7 +93,7 @@ def _row(rules: RiskRules, risk: Risk, now: datetime) -> list[Cell]:
         Cell(
             ": ".join(filter(None, (title_of(rules, risk), risk.subject))),
             "row",
-            hint=f"{risk.id} {risk.signal_detail}",
+            hint=f"{risk.id} {told_signal(risk)}",
         ),
         Cell(told_score(rules, risk), style=f"band-{heat(rules, risk.likelihood * risk.impact)}"),
         Cell(lasts, style="words"),

@@ -13,7 +13,7 @@ from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import titled, told_due
 from coordinator.cli.risks.matrix import scored, show_matrix
 from coordinator.cli.risks.report_page import page
-from coordinator.wording.risks import title_of, told_owner, told_plans
+from coordinator.wording.risks import title_of, told_owner, told_plans, told_signal
 from gateway.api.coordinator.v1 import risk_service_pb2 as contract
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskAct, RiskState
 from gateway.api.coordinator.v1.risk_service_pb2_grpc import RiskServiceStub
@@ -200,7 +200,7 @@ def _print_one(response: contract.GetRiskResponse) -> None:
     if risk.plan:
         click.echo(translated("Plan, due {time}: {plan}", time=told_if_set(risk.plan_due_time), plan=risk.plan))
     if risk.signal_lasts:
-        click.echo(translated("The signal lasts: {detail}", detail=risk.signal_detail))
+        click.echo(translated("The signal lasts: {detail}", detail=told_signal(risk)))
     show_timeline(
         (
             from_timestamp(each.create_time),
