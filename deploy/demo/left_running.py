@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import shlex
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ _STAFF = f"sichuan-{_MEMBER}"
 _ADMIN = "administrator"
 BROWSER_PASSWORD = "demo"  # noqa: S105 - of files that end with the demo
 """The password of the files for browsers: their folder goes with the demo."""
+_KEY_BYTES = 32
 _PROOF = " --verify password --staff-id me"
 _REQUESTER = {"staff_id": "me", "channel": "CHANNEL_COUNTER"}  # the caller, which every request about a person names
 
@@ -44,6 +46,15 @@ def open_web(federation: LocalFederation) -> None:
     )
     for replica, part in served:
         federation.open_web(replica, part)
+    _take_papers(federation, federation.nodes["sichuan"][0])
+
+
+def _take_papers(federation: LocalFederation, node: Replica) -> None:
+    """Gives the console of a node a key for the hashes of papers: without one it takes in no joint order."""
+    key = federation.directory / "certificates" / f"{node.name}-documents.key"
+    key.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(key, secrets.token_bytes(_KEY_BYTES))
+    federation.web[node.name] = {**federation.web[node.name], "document_key": str(key)}
 
 
 def add_sign_in(federation: LocalFederation) -> None:

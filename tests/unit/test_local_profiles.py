@@ -24,6 +24,7 @@ from gateway.federation.files import load as load_configuration
 from gateway.federation.revisions import Chain
 from gateway.security.alternative_names import uris_of
 from gateway.settings import load as load_settings
+from region_node.console.served import document_key
 from region_node.node.operator_scopes import OperatorScopes
 from region_node.node.settings import RegionSettings
 from tests.rolling import load as rolling_load
@@ -76,6 +77,14 @@ def test_people_sign_in_at_a_demo_as_long_as_the_certificates_of_its_federation_
     path = tmp_path / "certificates" / "identity-provider" / "provider.crt"
     certificate = x509.load_pem_x509_certificate(path.read_bytes())
     assert certificate.not_valid_after_utc - certificate.not_valid_before_utc >= federation.valid
+
+
+def test_the_console_of_a_demo_takes_papers_in_under_a_key_of_its_own(tmp_path: Path) -> None:
+    federation = LocalFederation(tmp_path, ("guangdong", "sichuan"))
+    left_running.open_web(federation)
+    path = Path(str(federation.web["sichuan"]["document_key"]))
+    assert document_key(path) is not None
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_browser_gets_in_as_a_member_of_staff_by_the_file_and_the_password_that_the_demo_prints(
