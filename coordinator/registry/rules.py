@@ -10,9 +10,11 @@ from gateway.api.federation.v1.federation_pb2 import (
     EnvelopesInFlight,
     Feature,
     NodeReport,
+    OpenBreaker,
     SealingKey,
 )
 from gateway.federation.capabilities import features_of
+from gateway.time.clock import from_timestamp
 
 _MOST_COUNTED = 2**32 - 1  # that the field of a destination holds
 
@@ -135,7 +137,8 @@ class RegionFacts:
     def report(self) -> NodeReport:
         """The last report of a process, with what any live process cannot read.
 
-        It has the disputes of each live process, and the sums of their envelopes in flight and their orders per minute.
+        It has the disputes and open breakers of each live process, and the sums of their envelopes in flight and their
+        orders per minute.
         """
         report = NodeReport()
         if self.last is not None:
@@ -149,6 +152,8 @@ class RegionFacts:
         if self.live:
             del report.in_flight[:]
             report.in_flight.extend(_sums(each.report for each in self.live.values()))
+            del report.open_breakers[:]
+            report.open_breakers.extend(_first_open(each.report for each in self.live.values()))
         report.ClearField("orders_per_minute")
         counting = [each.report for each in self.live.values() if each.report.HasField("orders_per_minute")]
         if counting:
@@ -190,3 +195,14 @@ def _sums(reports: Iterable[NodeReport]) -> Iterable[EnvelopesInFlight]:
         for each in report.in_flight:
             found[each.destination] += each.count
     return [EnvelopesInFlight(destination=each, count=min(found[each], _MOST_COUNTED)) for each in sorted(found)]
+
+
+def _first_open(reports: Iterable[NodeReport]) -> Iterable[OpenBreaker]:
+    """The open breakers of several processes: of each destination the one that opened first."""
+    found: dict[str, OpenBreaker] = {}
+    for report in reports:
+        for each in report.open_breakers:
+            known = found.setdefault(each.destination, each)
+            if from_timestamp(each.open_time) < from_timestamp(known.open_time):
+                found[each.destination] = each
+    return [found[each] for each in sorted(found)]

@@ -20,6 +20,7 @@ from gateway.api.federation.v1.federation_pb2 import (
     Member,
     MemberState,
     NodeReport,
+    OpenBreaker,
 )
 from gateway.api.region.v1.order_oversight_service_pb2 import EnvelopeTrace, OrderSummary
 from gateway.api.region.v1.order_oversight_service_pb2 import GetOrderTraceResponse as TraceOfRegion
@@ -202,6 +203,26 @@ def test_the_orders_per_minute_of_a_region_are_the_sum_of_its_live_processes_tha
     assert told(None, last=None) is None, "an older process counts none"
     assert told(last=4) is None, "a silent region has none"
     assert told(1, 2**32 - 1, last=1) == 2**32 - 1
+
+
+def test_a_region_does_not_reach_what_any_of_its_live_processes_does_not_since_the_first_of_them() -> None:
+    def beat(**ages: int) -> Heartbeat:
+        opened = {each: to_timestamp(NOW - timedelta(seconds=age)) for each, age in ages.items()}
+        breakers = [OpenBreaker(destination=each, open_time=time) for each, time in opened.items()]
+        return replace(BEAT, report=NodeReport(open_breakers=breakers))
+
+    def told(*live: Heartbeat, last: Heartbeat) -> dict[str, int]:
+        facts = RegionFacts("sichuan", live={str(key): each for key, each in enumerate(live)}, last=last)
+        return {
+            each.destination: to_timestamp(NOW).seconds - each.open_time.seconds
+            for each in facts.report().open_breakers
+        }
+
+    one, other, well = beat(henan=3, guangdong=1), beat(henan=4), beat()
+    assert told(one, other, well, last=well) == {"guangdong": 1, "henan": 4}
+    assert told(other, one, last=one) == {"guangdong": 1, "henan": 4}
+    assert told(well, last=one) == {}, "a process that left holds nothing back"
+    assert told(last=one) == {"guangdong": 1, "henan": 3}, "a silent region has those of its last heartbeat"
 
 
 def test_a_region_lags_behind_while_any_of_its_processes_does() -> None:

@@ -1079,7 +1079,7 @@ class Member(_message.Message):
 
     @_builtins.property
     def report(self) -> Global___NodeReport:
-        """Last report of its node, for administrators only."""
+        """Last report of a process, with the open breakers of each live one, for administrators only."""
 
     @_builtins.property
     def features(self) -> _containers.RepeatedScalarFieldContainer[Global___Feature.ValueType]:
