@@ -98,7 +98,9 @@ class _Work:
     has_all_orders: bool
     has_all_held: bool
     silent: frozenset[str]
-    """The regions without an answer, which may have more orders."""
+    """The regions without an answer about their orders, which may have more of them."""
+    silent_held: frozenset[str]
+    """The regions without an answer about their held orders."""
 
     def told_orders(self, region: str) -> str:
         """The orders of a region in the last hour."""
@@ -106,11 +108,14 @@ class _Work:
 
     def told_held(self, region: str) -> str:
         """The held orders of a region."""
-        return _counted(self.held[region], has_all=self.has_all_held and region not in self.silent)
+        return _counted(self.held[region], has_all=self.has_all_held and region not in self.silent_held)
 
     def told_flow(self, pair: Pair) -> str:
-        """The orders between two regions in the last hour. Each of both has them."""
-        return _counted(pair.orders, has_all=self.has_all_orders and not self.silent.issuperset(pair.regions))
+        """The orders between two regions in the last hour.
+
+        A silent one may have orders for the other, which has not received them yet.
+        """
+        return _counted(pair.orders, has_all=self.has_all_orders and self.silent.isdisjoint(pair.regions))
 
 
 async def _read(visit: Visit, calling: Calling) -> _Found:
@@ -183,7 +188,8 @@ def _work(found: _Found, present: Sequence[tuple[str, str]]) -> _Work:
         held=Counter(each.origin_region for each in found.held.orders),
         has_all_orders=not found.orders.next_page_token or len(present) < len(found.orders.orders),
         has_all_held=not found.held.next_page_token,
-        silent=frozenset(each.region for each in (*found.orders.unanswered, *found.held.unanswered)),
+        silent=frozenset(each.region for each in found.orders.unanswered),
+        silent_held=frozenset(each.region for each in found.held.unanswered),
     )
 
 
@@ -205,7 +211,7 @@ def _tiles(members: Sequence[Member], found: _Found, work: _Work) -> Sequence[tu
     return [
         *((f"{states[each]:,}", state_word(each)) for each in named),
         (
-            _counted(len(found.held.orders), has_all=work.has_all_held and not work.silent),
+            _counted(len(found.held.orders), has_all=work.has_all_held and not work.silent_held),
             translated("orders held"),
         ),
         (f"{work.waiting.total():,}", translated("envelopes that wait")),

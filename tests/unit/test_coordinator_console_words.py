@@ -130,5 +130,18 @@ def test_the_board_says_where_a_region_without_an_answer_may_have_more_orders_an
     named = {table.label: table for table in board.tables}
     found = {row[0].text: [each.text for each in row[4:6]] for row in named["Regions"].rows}
     assert found == {"Guangdong": ["1", "0"], "henan": ["1+", "0+"], "hebei": ["2", "2"]}
-    assert [row[1].text for row in named["Flows"].rows] == ["1", "1"], "the other region of each flow has answered"
+    flows = {row[0].text: row[1].text for row in named["Flows"].rows}
+    assert flows == {"Guangdong · hebei": "1", "hebei · henan": "1+"}, (
+        "henan may hold orders that hebei has not received"
+    )
     assert ["orders held", "2+"] in [[each.text for each in row] for row in named["Board"].rows]
+
+
+def test_a_region_without_an_answer_about_held_orders_alone_has_no_unknown_orders() -> None:
+    orders, held = ListOrderSummariesResponse(), ListOrderSummariesResponse()
+    orders.orders.add(origin_region="hebei", home_region="henan").create_time.CopyFrom(to_timestamp(NOW))
+    held.unanswered.add(region="henan", reason=Reason.REASON_REGION_SUSPENDED)
+    members = ListRegionsResponse(members=[Member(region="henan", state=MemberState.MEMBER_STATE_JOINED)])
+    named = {table.label: table for table in told("en", "/board", members, orders, held).tables}
+    assert [each.text for each in named["Regions"].rows[0][4:6]] == ["1", "0+"]
+    assert [row[1].text for row in named["Flows"].rows] == ["1"]
