@@ -15,7 +15,7 @@ from coordinator.membership.members import former_regions, members_of
 from coordinator.membership.rules import require_configured, require_ever_joined
 from coordinator.registry import shares
 from coordinator.registry.port import Registry, Snapshot
-from coordinator.registry.signed import next_chain, proposed
+from coordinator.registry.signed import described, next_chain, proposed
 from coordinator.registry.writes import Writes
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceServicer
@@ -27,7 +27,7 @@ from gateway.errors import Refused, invalid
 from gateway.federation.body import Body, asked_instant
 from gateway.federation.numberplan import normalize
 from gateway.federation.revisions import digest
-from gateway.federation.rules import Change, difference, problems, problems_not_in_force
+from gateway.federation.rules import difference, problems, problems_not_in_force
 from gateway.federation.terms import terms_of
 from gateway.process import failpoints
 from gateway.rpc.calls import current_call
@@ -37,7 +37,7 @@ from gateway.time.clock import BETWEEN_TRUSTED, Clock, to_microseconds
 from gateway.values.choices import first_unknown
 
 PATIENCE = 30.0  # seconds for which a configuration waits until another one is examined, which takes several
-_TOLD_CHANGES = 500  # the contract says so
+_TOLD_CHANGES, _TOLD_REVISIONS = 500, 50  # the contract says so
 _TOLD_PROBLEMS = 20  # a status travels in headers, which have a limit; `federation validate` shows all
 
 
@@ -93,28 +93,27 @@ class ConfigurationService(ConfigurationServiceServicer):
         context: grpc.aio.ServicerContext[contract.CompareRevisionsRequest, contract.CompareRevisionsResponse],
     ) -> contract.CompareRevisionsResponse:
         """See the contract."""
-        changes, names = await self._comparing.whole(partial(self._compared, request))
-        told = changes[:_TOLD_CHANGES]
-        return contract.CompareRevisionsResponse(
-            changes=[
-                contract.ConfigurationChange(changed_path=each.path, old_value=each.old, new_value=each.new)
-                for each in told
-            ],
-            left_off=len(changes) - len(told),
-            signers=names,
-        )
+        return await self._comparing.whole(partial(self._compared, request))
 
-    async def _compared(self, request: contract.CompareRevisionsRequest) -> tuple[list[Change], list[str]]:
-        """The changes, and who has signed the proposal. Raises as `_before`, `proposed` and `_require_valid`."""
-        before, names = await self._before(request), list[str]()
+    async def _compared(self, request: contract.CompareRevisionsRequest) -> contract.CompareRevisionsResponse:
+        """The changes, and who has signed what. Raises as `_before`, `proposed` and `_require_valid`."""
+        before, chain = await self._before(request), self._registry.snapshot().chain
+        answer = contract.CompareRevisionsResponse()
         if request.HasField("proposal"):
-            chain = self._registry.snapshot().chain
             after, names = await asyncio.to_thread(proposed, chain, request.proposal)
+            answer.signers.extend(names)
             await asyncio.to_thread(self._require_valid, after)
         else:
             after = await self._kept("to_revision", request.to_revision)
+            first, last = sorted((request.from_revision, request.to_revision))
+            newest = range(last, max(first, last - _TOLD_REVISIONS + 1) - 1, -1)
+            answer.revisions.extend(await asyncio.to_thread(described, chain, newest))
         # Half a million prefixes take seconds: beside the event loop, which has envelopes to forward.
-        return await asyncio.to_thread(difference, before, after), names
+        changes = await asyncio.to_thread(difference, before, after)
+        for each in changes[:_TOLD_CHANGES]:
+            answer.changes.add(changed_path=each.path, old_value=each.old, new_value=each.new)
+        answer.left_off = len(changes) - len(answer.changes)
+        return answer
 
     async def _before(self, request: contract.CompareRevisionsRequest) -> Configuration:
         """The configuration before the changes, empty for a proposal while none is in force. Raises as `_kept`."""

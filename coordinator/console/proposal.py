@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from google.protobuf.message import DecodeError
 
 from coordinator.console import revisions, rpcs
+from coordinator.wording.signers import told_signers
 from gateway.api.coordinator.v1.administration_pb2 import (
     ApplyConfigurationRequest,
     ApplyConfigurationResponse,
@@ -126,13 +127,7 @@ def _facts(held: GetConfigurationResponse, proposal: _Proposal) -> Iterator[Fact
     yield Fact(translated("Revision in force"), str(held.federation_revision))
     yield Fact(translated("Proposed"), told_if_set(statement.issue_time))
     yield Fact(translated("Valid until"), told_if_set(statement.end_time))
-    told = translated(
-        "{count} of {threshold}: {names}",
-        count=len(names),
-        threshold=held.place.administration.threshold,
-        names=", ".join(names) or "–",
-    )
-    yield Fact(translated("Signed by"), told)
+    yield Fact(translated("Signed by"), told_signers(names, held.place.administration.threshold))
 
 
 def _entry(visit: Visit) -> Entry:

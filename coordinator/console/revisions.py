@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from coordinator.console import rpcs
 from coordinator.console.tables_page import heads
+from coordinator.wording.signers import told_signers
 from gateway.api.coordinator.v1.administration_pb2 import (
     CompareRevisionsRequest,
     CompareRevisionsResponse,
     ConfigurationChange,
+    ConfigurationRevision,
     GetConfigurationRequest,
 )
 from gateway.errors import Refused
@@ -17,11 +19,13 @@ from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refuse
 from gateway.web.console.parts import Choice, Commands, Option
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import refusal, translated
+from gateway.wording.times import told_if_set
 
 PATH = "/configuration/revisions"
 _FROM, _TO = "from", "to"
 _OFFERED = 50  # revisions to choose from
 _FIRST = 1
+_NONE = "–"
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,43 @@ def _show(visit: Visit, found: _Found) -> Shown:
         answer = CompareRevisionsResponse()
     if count := answer.left_off:
         notes.append(translated("{count} more changes are not shown: choose nearer revisions.", count=f"{count:,}"))
-    page = list_page(visit, PATH, choices, changes_table(answer.changes), "", notes=notes, commands=_commands())
+    above = (_signed(visit, found, answer.revisions),)
+    changes = changes_table(answer.changes)
+    page = list_page(visit, PATH, choices, changes, "", notes=notes, above=above, commands=_commands())
     return page.shown(translated("Revisions"), PATH)
+
+
+def _signed(visit: Visit, found: _Found, told: Sequence[ConfigurationRevision]) -> Table:
+    """The compared revisions and those between, each with the way to its changes; without statements of an older one.
+
+    A coordinator of a former version says nothing about them.
+    """
+    newest = sorted({*map(int, filter(None, (found.before, found.after)))}, reverse=True)
+    shown = told or [ConfigurationRevision(federation_revision=each) for each in newest]
+    return Table(
+        label=translated("Who signed them"),
+        head=heads(
+            translated("Revision"),
+            translated("Proposed"),
+            translated("Valid until"),
+            translated("Signed by"),
+            translated("Follows"),
+        ),
+        rows=[_row(visit, each) for each in shown],
+    )
+
+
+def _row(visit: Visit, revision: ConfigurationRevision) -> Sequence[Cell]:
+    number, follows = revision.federation_revision, revision.previous_digest.hex()
+    changes = visit.address(PATH, **{_FROM: str(max(_FIRST, number - 1)), _TO: str(number)})
+    signers = told_signers(revision.signers, revision.threshold) if revision.threshold else _NONE
+    return [
+        Cell(str(number), "row", href=changes),
+        Cell(told_if_set(revision.issue_time) or _NONE, style="time"),
+        Cell(told_if_set(revision.end_time) or _NONE, style="time"),
+        Cell(signers),
+        Cell(follows or _NONE, style="kind"),
+    ]
 
 
 def changes_table(changes: Sequence[ConfigurationChange]) -> Table:

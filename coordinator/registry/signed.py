@@ -1,8 +1,9 @@
-"""The signatures of a configuration that is to be put in force. Pure."""
+"""The signatures of configurations that are to be put in force, or were. Pure."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
+from gateway.api.coordinator.v1.administration_pb2 import ConfigurationRevision, SignedConfiguration
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.revision_pb2 import RevisionStatement
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -62,8 +63,28 @@ def proposed(chain: Chain | None, signed: SignedConfiguration) -> tuple[Configur
         configuration = standing.require(signed.content)
     except RevisionRefused as refused:
         raise Refused(Reason.REASON_CONFIGURATION_SIGNATURES_INVALID, problem=str(refused)) from None
-    administration = chain.administration_at(statement.revision - 1)
+    administration = chain.signing(statement.revision)
     return configuration, signers(administration, signed.revision) if administration is not None else []
+
+
+def described(chain: Chain | None, revisions: Iterable[int]) -> list[ConfigurationRevision]:
+    """The statements of revisions, without these for a revision of which the chain has none. Verifies signatures."""
+    return [_described(chain, each) for each in revisions]
+
+
+def _described(chain: Chain | None, revision: int) -> ConfigurationRevision:
+    found = ConfigurationRevision(federation_revision=revision)
+    signed = chain.signed(revision) if chain is not None else None
+    if chain is None or signed is None:
+        return found
+    statement = RevisionStatement.FromString(signed.statement)
+    found.issue_time.CopyFrom(statement.issue_time)
+    found.end_time.CopyFrom(statement.end_time)
+    found.previous_digest = statement.previous_digest
+    if (administration := chain.signing(revision)) is not None:
+        found.signers.extend(signers(administration, signed))
+        found.threshold = administration.threshold
+    return found
 
 
 def _require_few_stated(signed: SignedConfiguration) -> None:

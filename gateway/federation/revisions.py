@@ -48,6 +48,8 @@ class Chain:
     """The digest of the configuration in force at the place; empty where there is none."""
     revisions: Sequence[SignedRevision] = ()
     """The statements from that of the anchor's revision, where it is known, in ascending order."""
+    first_signing: Administration | None = None
+    """The administrators who sign the first of the statements; None where they are not known."""
 
     @classmethod
     def of(cls, anchor: Anchor) -> "Chain":
@@ -82,6 +84,12 @@ class Chain:
         statement = self._statement_of(revision)
         return statement.administration if statement is not None else None
 
+    def signing(self, revision: int) -> Administration | None:
+        """The administrators who sign a revision; None where the chain does not know them."""
+        if self.revisions and revision == self.place.revision - len(self.revisions) + 1:
+            return self.first_signing
+        return self.administration_at(revision - 1)
+
     def followed(self, revisions: Iterable[SignedRevision]) -> "Chain":
         """The chain after more statements; earlier ones are passed over. Raises RevisionRefused for a wrong one."""
         chain = self
@@ -109,13 +117,17 @@ class Chain:
             return self if self.revisions else Chain(self.place, statement.configuration_digest, (revision,))
         _require_next(self.place, statement)
         _require_signatures(self.place.administration, revision)
-        return Chain(place_of(revision), statement.configuration_digest, (*self.revisions, revision))
+        first_signing = self.first_signing if self.revisions else self.place.administration
+        return Chain(place_of(revision), statement.configuration_digest, (*self.revisions, revision), first_signing)
+
+    def signed(self, revision: int) -> SignedRevision | None:
+        """The statement of a revision with its signatures; None where the chain does not reach it."""
+        index = revision - (self.place.revision - len(self.revisions)) - 1
+        return self.revisions[index] if 0 <= index < len(self.revisions) else None
 
     def _statement_of(self, revision: int) -> RevisionStatement | None:
-        index = revision - (self.place.revision - len(self.revisions)) - 1
-        if not 0 <= index < len(self.revisions):
-            return None
-        return RevisionStatement.FromString(self.revisions[index].statement)
+        signed = self.signed(revision)
+        return RevisionStatement.FromString(signed.statement) if signed is not None else None
 
     def require(self, content: bytes) -> Configuration:
         """The configuration of the place from its transported bytes.

@@ -21,7 +21,7 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServ
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.revision_pb2 import RevisionStatement, SignedRevision
 from gateway.errors import Refused
-from gateway.federation.revisions import place_of
+from gateway.federation.revisions import digest, place_of
 from gateway.federation.rules import Change, difference
 from gateway.rpc.access import LARGEST_REQUEST
 from gateway.rpc.calls import Call, enter
@@ -30,6 +30,7 @@ from gateway.rpc.element_counts import most_elements
 from gateway.security.identity import parse
 from gateway.security.signing import TrustedKeys
 from gateway.time.clock import SystemClock
+from tests import preloaded
 from tests.administrators import Administrators
 from tests.contract.border_scene import largest_request
 from tests.contract.coordinators import ADMIN, PATIENCE_S, federation, refused, run
@@ -80,6 +81,39 @@ def test_a_proposal_is_compared_with_an_empty_configuration_until_a_revision_is_
             whole = ApplyConfigurationRequest(signed=people.signed(people.anchor, CONFIGURATION, CLOCK.now()))
             await invoke(stub.ApplyConfiguration, whole, PATIENCE_S)
             assert await refused(invoke(stub.CompareRevisions, asked, PATIENCE_S)) == "REQUEST_INVALID"
+
+    run(scenario())
+
+
+def test_signed_revisions_are_told_with_their_times_signers_and_the_statement_before(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    people = Administrators(tmp_path, FEDERATION, ("li", "wang", "zhao"))
+
+    async def scenario() -> None:
+        async with federation(certificates, tmp_path / "data", anchor=people.anchor_file) as it:
+            stub = ConfigurationServiceStub(it.as_(ADMIN))
+            first = people.signed(people.anchor, CONFIGURATION, CLOCK.now(), ["li", "wang"])
+            second = people.signed(place_of(first.revision), CONFIGURATION, CLOCK.now(), ["wang", "zhao"])
+            for each in (first, second):
+                await invoke(stub.ApplyConfiguration, ApplyConfigurationRequest(signed=each), PATIENCE_S)
+            for asked in ((1, 2), (2, 1)):
+                request = CompareRevisionsRequest(from_revision=asked[0], to_revision=asked[1])
+                found = (await invoke(stub.CompareRevisions, request, PATIENCE_S)).revisions
+                assert [each.federation_revision for each in found] == [2, 1]
+                assert [[*each.signers] for each in found] == [["wang", "zhao"], ["li", "wang"]]
+                assert [each.threshold for each in found] == [2, 2]
+                assert [each.previous_digest for each in found] == [digest(first.revision.statement), b""]
+                statement = RevisionStatement.FromString(first.revision.statement)
+                assert (found[1].issue_time, found[1].end_time) == (statement.issue_time, statement.end_time)
+            environment = {
+                "CROSSREGION_COORDINATOR": it.endpoint,
+                "CROSSREGION_CREDENTIALS": str(certificates.credentials(ADMIN).certificate.parent),
+                "CROSSREGION_FEDERATION": FEDERATION,
+            }
+            words = ("federation", "history")
+            ended = await asyncio.to_thread(preloaded.run, "coordinator.cli.main", *words, environment=environment)
+            assert (ended.code, "2 of 2: wang, zhao" in ended.out) == (0, True), ended.err
 
     run(scenario())
 

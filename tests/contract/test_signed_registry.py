@@ -17,6 +17,7 @@ from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.packing import pack
 from coordinator.registry.port import Registry
 from coordinator.registry.rules import Suspension
+from coordinator.registry.signed import described
 from coordinator.registry.validity import observe_configuration
 from deploy.local.etcd import LocalEtcd
 from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
@@ -29,6 +30,7 @@ from gateway.api.federation.v1.revision_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.revisions import digest
 from gateway.federation.suspensions import LATEST_US, ProvenSuspension, proven, signed_suspension
 from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import SystemClock, dated
@@ -135,6 +137,9 @@ def test_signed_configurations_follow_each_other_and_come_back_byte_for_byte(
                 first.revision.statement,
                 second.revision.statement,
             ]
+            told = described(snapshot.chain, (2, 1, 0))
+            assert [[*each.signers] for each in told] == [["li", "wang"], ["li", "wang"], []]
+            assert [each.previous_digest for each in told] == [digest(first.revision.statement), b"", b""]
             assert await registry.configuration_at(1) == Configuration.FromString(first.content)
 
     run(scenario())

@@ -104,6 +104,11 @@ def revisions(evil: str = "") -> tuple[GetConfigurationResponse, CompareRevision
     """The configuration of the third revision, and more changes than are told."""
     found = CompareRevisionsResponse(left_off=1200)
     found.changes.add(changed_path=f"regions[henan].name.en{evil}", old_value=f"Henan{evil}", new_value=f"He Nan{evil}")
+    signed = found.revisions.add(federation_revision=3, threshold=2, signers=[f"li{evil}", "wang"])
+    signed.previous_digest = b"\xab" * 32
+    signed.issue_time.CopyFrom(to_timestamp(NOW))
+    signed.end_time.CopyFrom(to_timestamp(NOW + timedelta(days=365)))
+    found.revisions.add(federation_revision=2)
     return GetConfigurationResponse(federation_revision=3), found
 
 

@@ -23,7 +23,6 @@ from coordinator.console.served import consoles
 from coordinator.oversight import figures
 from coordinator.settings import CoordinatorSettings
 from gateway.api.coordinator.v1.administration_pb2 import (
-    CompareRevisionsResponse,
     GetBodyResponse,
     GetConfigurationResponse,
     GetOrderTraceResponse,
@@ -48,7 +47,7 @@ from gateway.api.region.v1.complaint_pb2 import DeadlineKind
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, invalid
+from gateway.errors import Refused
 from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
 from gateway.time.clock import SystemClock, to_timestamp
@@ -456,31 +455,6 @@ def test_a_settlement_is_by_default_that_of_the_last_month_that_has_ended_and_an
     shown = shown_by(CONSOLE, view_of("/settlement"), visit("", ADMIN), Answering(ReportSettlementResponse()))
     month = f"{NOW.replace(day=1) - timedelta(days=1):%Y-%m}"
     assert (month in shown.title, shown.notes) == (True, ["该月尚无已签署或待签署的结算单。"])
-
-
-def test_a_page_compares_the_newest_revision_with_the_one_before_unless_others_are_chosen() -> None:
-    view, answers = view_of("/configuration/revisions"), revisions()
-    for query, chosen in (("", "2 3"), ("from=1", "1 3"), ("to=2", "1 2"), ("to=1", "1 1"), ("from=3&to=1", "3 1")):
-        shown = shown_by(CONSOLE, view, visit(query, ADMIN), Answering(*answers))
-        assert isinstance(shown.page, ListPage)
-        assert " ".join(each.chosen for each in shown.page.choices) == chosen, query
-        assert [each for each in shown.notes if "1,200" in each], query
-    with pytest.raises(Refused, match="to"):
-        written("/configuration/revisions", *answers, query="to=4")
-    assert not shown_by(CONSOLE, view, visit("", ADMIN), Answering()).tables[0].rows
-
-
-def test_a_page_offers_other_revisions_where_one_is_not_in_the_registry() -> None:
-    class Anchored(Answering):
-        async def ask(self, rpc: Rpc[M], request: Message) -> M:
-            if rpc.answer is CompareRevisionsResponse:
-                raise invalid("from_revision", "no such revision was in force", "没有该版本的配置")
-            return await super().ask(rpc, request)
-
-    shown = shown_by(CONSOLE, view_of("/configuration/revisions"), visit("", ADMIN), Anchored(*revisions()))
-    assert isinstance(shown.page, ListPage)
-    assert [each.chosen for each in shown.page.choices] == ["2", "3"]
-    assert ["没有该版本的配置" in each for each in shown.notes] == [True]
 
 
 def test_the_name_of_a_file_has_no_slash() -> None:

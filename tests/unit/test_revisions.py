@@ -180,6 +180,17 @@ def test_an_anchor_within_the_chain_needs_no_earlier_statement_and_takes_no_othe
         later.followed((other, second))
 
 
+def test_a_chain_knows_who_signs_each_of_its_revisions_but_the_one_at_which_its_anchor_stands(
+    people: Administrators,
+) -> None:
+    chain, revisions = chain_of(people, 3)
+    later = Chain.of(chain_of_place(people, revisions[:2])).followed(revisions[1:])
+    assert [chain.signing(each) for each in range(6)] == [None, *4 * [people.administration], None]
+    assert [later.signing(each) for each in range(1, 5)] == [None, None, *2 * [people.administration]]
+    after = Chain.of(chain_of_place(people, revisions[:2])).followed(revisions[2:])
+    assert [after.signing(each) for each in range(1, 5)] == [None, None, *2 * [people.administration]]
+
+
 def chain_of_place(people: Administrators, revisions: list[SignedRevision]) -> Anchor:
     return Chain.of(people.anchor).followed(revisions).place
 

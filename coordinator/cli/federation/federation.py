@@ -17,6 +17,7 @@ from coordinator.cli.federation.directories import (
     wanted_of,
     warn,
 )
+from coordinator.cli.federation.history import history
 from coordinator.cli.federation.in_force import apply as apply_request
 from coordinator.cli.federation.in_force import in_force, put_in_force
 from coordinator.cli.federation.number import number
@@ -54,6 +55,7 @@ federation.add_command(anchor)
 federation.add_command(anchor_in_force)
 federation.add_command(propose)
 federation.add_command(sign)
+federation.add_command(history)
 federation.add_command(import_calendar)
 federation.add_command(import_number_plan)
 federation.add_command(number)

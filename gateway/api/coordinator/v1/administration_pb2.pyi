@@ -603,6 +603,7 @@ class CompareRevisionsResponse(_message.Message):
     CHANGES_FIELD_NUMBER: _builtins.int
     LEFT_OFF_FIELD_NUMBER: _builtins.int
     SIGNERS_FIELD_NUMBER: _builtins.int
+    REVISIONS_FIELD_NUMBER: _builtins.int
     left_off: _builtins.int
     """Number of changes that were left off."""
     @_builtins.property
@@ -613,20 +614,73 @@ class CompareRevisionsResponse(_message.Message):
     def signers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The names of the administrators who have signed the proposal, of those whose signatures count for it."""
 
+    @_builtins.property
+    def revisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConfigurationRevision]:
+        """The two revisions and those between them, without a proposal: the newest first, at most 50."""
+
     def __init__(
         self,
         *,
         changes: _abc.Iterable[Global___ConfigurationChange] | None = ...,
         left_off: _builtins.int = ...,
         signers: _abc.Iterable[_builtins.str] | None = ...,
+        revisions: _abc.Iterable[Global___ConfigurationRevision] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "left_off", b"left_off", "signers", b"signers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "left_off", b"left_off", "revisions", b"revisions", "signers", b"signers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CompareRevisionsResponse: _TypeAlias = CompareRevisionsResponse  # noqa: Y015
+
+@_typing.final
+class ConfigurationRevision(_message.Message):
+    """A revision of the configuration, as the statement says that administrators have signed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
+    ISSUE_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    SIGNERS_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    PREVIOUS_DIGEST_FIELD_NUMBER: _builtins.int
+    federation_revision: _builtins.int
+    """The revision."""
+    threshold: _builtins.int
+    """Number of signatures that it needs; zero, and no signers, where the coordinator does not know who may sign it."""
+    previous_digest: _builtins.bytes
+    """SHA-256 (32 bytes) of the statement before, or the digest of the anchor; empty for the first one of a federation."""
+    @_builtins.property
+    def issue_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the proposal; unset, as all that follows, for a revision without a statement."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """End of validity."""
+
+    @_builtins.property
+    def signers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of the administrators who have signed it, of those whose signatures count for it."""
+
+    def __init__(
+        self,
+        *,
+        federation_revision: _builtins.int = ...,
+        issue_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        signers: _abc.Iterable[_builtins.str] | None = ...,
+        threshold: _builtins.int = ...,
+        previous_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "issue_time", b"issue_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "federation_revision", b"federation_revision", "issue_time", b"issue_time", "previous_digest", b"previous_digest", "signers", b"signers", "threshold", b"threshold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfigurationRevision: _TypeAlias = ConfigurationRevision  # noqa: Y015
 
 @_typing.final
 class ConfigurationChange(_message.Message):

@@ -1,0 +1,68 @@
+"""`coordinator federation history`: what changed between two revisions, and who signed them."""
+
+import click
+
+from coordinator.cli.asking import Asking, asks
+from coordinator.cli.exit_codes import EPILOG
+from coordinator.cli.federation.differences import print_changes
+from coordinator.cli.federation.in_force import content_in_force
+from coordinator.cli.output import titled
+from coordinator.wording.signers import told_signers
+from gateway.api.coordinator.v1 import administration_pb2 as contract
+from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
+from gateway.cli.exits import NotDone
+from gateway.cli.table import Table, TableColumn
+from gateway.cli.terminal import error_output
+from gateway.federation.rules import Change
+from gateway.rpc.channels import invoke
+from gateway.wording.languages import translated
+from gateway.wording.times import told_if_set
+
+_SECONDS = 60.0  # for a large number plan on a busy machine
+_revision = click.IntRange(min=1)
+
+
+@click.command(epilog=EPILOG)
+@asks()
+@click.option("--from", "first", type=_revision, help="The revision before them; by default the one before --to.")
+@click.option("--to", "last", type=_revision, help="The revision after the changes; by default the one in force.")
+def history(asking: Asking, first: int | None, last: int | None) -> None:
+    """Show what changed between two revisions, and who signed them and those between: at most 50.
+
+    The digest is that of the statement before: it has to be the same at each coordinator.
+
+    \b
+    Examples:
+      coordinator federation history
+      coordinator federation history --from 3 --to 7
+    """
+    after = last or content_in_force(asking.link).federation_revision
+    if not after:
+        raise NotDone([translated("no configuration is in force")])
+    request = contract.CompareRevisionsRequest(from_revision=first or max(1, after - 1), to_revision=after)
+    answer = asking.link.ask(
+        lambda channel: invoke(ConfigurationServiceStub(channel).CompareRevisions, request, _SECONDS)
+    )
+    asking.tell(answer, _print)
+
+
+def _print(answer: contract.CompareRevisionsResponse) -> None:
+    if answer.revisions:
+        _REVISIONS.show(answer.revisions, titled(translated("Revisions")))
+    print_changes([_change(each) for each in answer.changes])
+    if answer.left_off:
+        error_output().print(translated("{count} more changes are not shown.", count=f"{answer.left_off:,}"))
+
+
+def _change(told: contract.ConfigurationChange) -> Change:
+    old = told.old_value if told.HasField("old_value") else None
+    return Change(told.changed_path, old, told.new_value if told.HasField("new_value") else None)
+
+
+_REVISIONS = Table[contract.ConfigurationRevision](
+    TableColumn("revision", lambda each: str(each.federation_revision)),
+    TableColumn("proposed", lambda each: told_if_set(each.issue_time) or "–"),
+    TableColumn("valid until", lambda each: told_if_set(each.end_time) or "–"),
+    TableColumn("signers", lambda each: told_signers(each.signers, each.threshold) if each.threshold else "–"),
+    TableColumn("follows", lambda each: each.previous_digest.hex() or "–", only_wide=True),
+)

@@ -1,0 +1,55 @@
+"""The page of the configuration's history: the revisions that it compares, their changes and signers."""
+
+import pytest
+from google.protobuf.message import Message
+
+from coordinator.console.console import console
+from coordinator.console.revisions import VIEW
+from gateway.api.coordinator.v1.administration_pb2 import CompareRevisionsResponse
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.errors import Refused, invalid
+from gateway.security.identity import Identity
+from gateway.time.clock import SystemClock
+from gateway.web.console.lists import ListPage
+from gateway.web.console.pages import Rpc
+from tests.unit.console_pages import Answering, M, shown_by, visit
+from tests.unit.joint_answers import revisions
+
+CONSOLE = console(SystemClock())
+ADMIN = Identity("crossregion.example", Role.ROLE_ADMIN, "", "root")
+
+
+def test_a_page_compares_the_newest_revision_with_the_one_before_unless_others_are_chosen() -> None:
+    answers = revisions()
+    for query, chosen in (("", "2 3"), ("from=1", "1 3"), ("to=2", "1 2"), ("to=1", "1 1"), ("from=3&to=1", "3 1")):
+        shown = shown_by(CONSOLE, VIEW, visit(query, ADMIN), Answering(*answers))
+        assert isinstance(shown.page, ListPage)
+        assert " ".join(each.chosen for each in shown.page.choices) == chosen, query
+        assert [each for each in shown.notes if "1,200" in each], query
+    with pytest.raises(Refused, match="to"):
+        shown_by(CONSOLE, VIEW, visit("to=4", ADMIN), Answering(*answers))
+    assert not shown_by(CONSOLE, VIEW, visit("", ADMIN), Answering()).tables[0].rows
+
+
+def test_a_history_shows_who_has_signed_each_revision_and_nothing_of_what_a_former_coordinator_leaves_out() -> None:
+    held, compared = revisions()
+    signed, shown = shown_by(CONSOLE, VIEW, visit("", ADMIN), Answering(held, compared)).tables[0].rows, list[str]()
+    assert [each.text for each in signed[0]][3:] == ["2/2：li, wang", "ab" * 32]
+    assert signed[0][0].href.endswith("from=2&to=3")
+    del compared.revisions[:]
+    for row in shown_by(CONSOLE, VIEW, visit("from=1", ADMIN), Answering(held, compared)).tables[0].rows:
+        shown.append(" ".join(each.text for each in row))
+    assert shown == ["3 – – – –", "1 – – – –"]
+
+
+def test_a_page_offers_other_revisions_where_one_is_not_in_the_registry() -> None:
+    class Anchored(Answering):
+        async def ask(self, rpc: Rpc[M], request: Message) -> M:
+            if rpc.answer is CompareRevisionsResponse:
+                raise invalid("from_revision", "no such revision was in force", "没有该版本的配置")
+            return await super().ask(rpc, request)
+
+    shown = shown_by(CONSOLE, VIEW, visit("", ADMIN), Anchored(*revisions()))
+    assert isinstance(shown.page, ListPage)
+    assert [each.chosen for each in shown.page.choices] == ["2", "3"]
+    assert ["没有该版本的配置" in each for each in shown.notes] == [True]
