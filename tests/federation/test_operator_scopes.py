@@ -104,6 +104,10 @@ async def test_staff_hand_in_a_joint_order_by_a_scope_of_their_own_and_with_pape
             assert (await refusal(wang.submits(of_a_colleague))).reason == "STAFF_DIFFERS"
         order = await wang.submits(wang.request("LEASED_LINE", places))
         assert order.request.requester.staff_id == "wang"
+        with_code = wang.request("LEASED_LINE", places)
+        with_code.order.documents.add(code="OTP", verifier="home").verify_time.GetCurrentTime()
+        with_code.order.documents[-1].keyed_hash = bytes(32)
+        await wang.submits(with_code)
         assert await told(li.submits(li.request("LEASED_LINE", places))) == (MISSING, "LEASED_LINE")
 
 

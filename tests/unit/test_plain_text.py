@@ -57,6 +57,7 @@ def test_a_cell_that_a_spreadsheet_would_compute_is_shown_instead() -> None:
         "＝1+1",
         " =1+1",
         "\u3000\xa0@SUM(A1)",
+        "\u200b\ufeff=1+1",
         "+",
         "-",
         "+86 138",

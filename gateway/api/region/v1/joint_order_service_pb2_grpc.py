@@ -90,8 +90,7 @@ class JointOrderServiceServicer:
         that came with another joint order before, leaves the item waiting; at the home region itself it is refused with
         NOT_VERIFIED.
 
-        Staff submit the businesses of their scope by themselves, and attest papers, in the name of their certificate. They
-        hand in a code or password of the customer by SupplementJointOrder.
+        Staff submit the businesses of their scope by themselves, and attest papers, in the name of their certificate.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

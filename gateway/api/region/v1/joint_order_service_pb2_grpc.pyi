@@ -33,8 +33,7 @@ class JointOrderServiceStub:
     that came with another joint order before, leaves the item waiting; at the home region itself it is refused with
     NOT_VERIFIED.
 
-    Staff submit the businesses of their scope by themselves, and attest papers, in the name of their certificate. They
-    hand in a code or password of the customer by SupplementJointOrder.
+    Staff submit the businesses of their scope by themselves, and attest papers, in the name of their certificate.
     """
     GetJointOrder: _aio.UnaryUnaryMultiCallable[_joint_order_service_pb2.GetJointOrderRequest, _joint_order_service_pb2.GetJointOrderResponse]
     """Returns a joint order that this region leads or follows. The reading is recorded."""
@@ -96,8 +95,7 @@ class JointOrderServiceServicer(metaclass=_abc_1.ABCMeta):
         that came with another joint order before, leaves the item waiting; at the home region itself it is refused with
         NOT_VERIFIED.
 
-        Staff submit the businesses of their scope by themselves, and attest papers, in the name of their certificate. They
-        hand in a code or password of the customer by SupplementJointOrder.
+        Staff submit the businesses of their scope by themselves, and attest papers, in the name of their certificate.
         """
 
     @_abc_1.abstractmethod
