@@ -32,7 +32,15 @@ from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
 from region_node.console import rpcs
 from region_node.console.steps import Steps, with_sent
-from region_node.console.words import alarm_path, fault_due, fault_severity, fault_state, fault_state_cell, number_fact
+from region_node.console.words import (
+    alarm_path,
+    fault_due,
+    fault_severity,
+    fault_state,
+    fault_state_cell,
+    number_fact,
+    submitted_by,
+)
 from region_node.network.faults import rules
 from region_node.network.faults.course import given_back, happened, place_of, put_in
 
@@ -161,7 +169,7 @@ def _facts(visit: Visit, fault: Fault) -> Sequence[Fact]:
         Fact(translated("Contact"), report.contact_number),
         Fact(translated("Reported"), told_if_set(fault.create_time)),
         Fact(translated("Reported in"), region_name(fault.origin_region)),
-        Fact(translated("Submitted by"), f"{fault.operator}, {report.requester.staff_id}".strip(", ")),
+        Fact(translated("Submitted by"), submitted_by(fault.operator, report.requester.staff_id)),
         Fact(translated("Services"), ", ".join(report.services)),
         Fact(translated("Alarm"), report.alarm_id, visit.address(alarm_path(report.alarm_id))),
         Fact(translated("Problem"), fault.problem_id),

@@ -33,7 +33,7 @@ from region_node.business.joint.course import happened
 from region_node.console import order as order_page
 from region_node.console import rpcs
 from region_node.console.steps import Steps, with_sent
-from region_node.console.words import CUSTOMERS, applicant_name, number_fact
+from region_node.console.words import CUSTOMERS, applicant_name, number_fact, submitted_by
 
 _TAB = "/joint-orders"
 _ID = "id"
@@ -118,7 +118,7 @@ def _facts(visit: Visit, order: JointOrder) -> Sequence[Fact]:
         Fact(translated("Home region"), region_name(order.home_region) if order.home_region else ""),
         Fact(translated("Led by"), region_name(order.leader_region)),
         Fact(translated("Accepted"), told_if_set(order.create_time)),
-        Fact(translated("Submitted by"), f"{order.operator}, {request.requester.staff_id}".strip(", ")),
+        Fact(translated("Submitted by"), submitted_by(order.operator, request.requester.staff_id)),
         Fact(translated("The survey ends"), told_if_set(order.survey_due_time)),
         Fact(translated("Reservations end"), told_if_set(order.hold_until_time)),
         Fact(translated("Decided"), told_if_set(order.decide_time)),

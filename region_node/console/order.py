@@ -40,7 +40,7 @@ from region_node.business.orders import rules
 from region_node.console import order_commands, rpcs
 from region_node.console.lists import pages_of
 from region_node.console.papers import Papers
-from region_node.console.words import applicant_name, number_fact
+from region_node.console.words import applicant_name, number_fact, submitted_by
 
 _TAB = "/orders"
 _ID, _HOPS, _SIGNED = "id", "hops", "signed"
@@ -190,7 +190,7 @@ def _facts(visit: Visit, order: Order, names: Mapping[str, str]) -> Sequence[Fac
         Fact(translated("Applicant"), applicant_name(request.applicant)),
         Fact(translated("From and to"), way_of(order)),
         Fact(translated("Accepted"), told_if_set(order.create_time)),
-        Fact(translated("Submitted by"), f"{order.operator}, {request.requester.staff_id}".strip(", ")),
+        Fact(translated("Submitted by"), submitted_by(order.operator, request.requester.staff_id)),
         Fact(translated("Promised"), told_if_set(order.expected_completion_time)),
         Fact(translated("Completed"), told_if_set(order.completion_time)),
         Fact(translated("Cancelled"), told_if_set(order.cancellation_time)),
@@ -236,7 +236,11 @@ def _documents(documents: Sequence[Document], names: Mapping[str, str]) -> Table
         ],
         rows=[
             [
-                Cell(names.get(each.code, each.code), "row", note=each.document_id or each.code),
+                Cell(
+                    names.get(each.code, each.code),
+                    "row",
+                    note=each.document_id or (each.code if each.code in names else ""),
+                ),
                 Cell(each.verifier),
                 Cell(told_if_set(each.verify_time), style="time"),
             ]

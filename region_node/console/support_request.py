@@ -20,7 +20,7 @@ from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from region_node.console import rpcs
 from region_node.console.steps import Steps, with_sent
-from region_node.console.words import number_fact, support_state, support_state_cell
+from region_node.console.words import number_fact, submitted_by, support_state, support_state_cell
 from region_node.network.support import rules
 from region_node.network.support.course import happened, why
 
@@ -88,7 +88,7 @@ def _facts(visit: Visit, request: SupportRequest) -> Sequence[Fact]:
         Fact(translated("Service"), request.inquiry.service),
         Fact(translated("Opened"), told_if_set(request.create_time)),
         Fact(translated("Opened in"), region_name(request.origin_region)),
-        Fact(translated("Submitted by"), f"{request.operator}, {request.inquiry.staff_id}".strip(", ")),
+        Fact(translated("Submitted by"), submitted_by(request.operator, request.inquiry.staff_id)),
         Fact(translated("Region at fault"), region_name(request.owner_region)),
     ]
 

@@ -50,6 +50,11 @@ def number_fact(visit: Visit, number: str) -> Fact:
     return Fact(translated("Number"), number, visit.address(CUSTOMERS, number=number))
 
 
+def submitted_by(operator: str, staff_id: str) -> str:
+    """The operator system, and the member of staff at it; staff who submit without a system stand once."""
+    return operator if operator == f"staff/{staff_id}" else f"{operator}, {staff_id}".strip(", ")
+
+
 def applicant_name(applicant: Applicant.ValueType) -> str:
     """The kind of an applicant; empty for an unknown one."""
     names = {

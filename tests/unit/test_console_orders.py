@@ -172,6 +172,27 @@ def test_the_documents_that_an_order_still_requires_have_their_names_in_the_cata
     assert "身份证, FORMER" in written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), guide())
 
 
+@pytest.mark.parametrize(
+    ("operator", "staff_id", "told"),
+    [("counter", "wang", "counter, wang"), ("counter", "", "counter"), ("staff/wang", "wang", "staff/wang")],
+)
+def test_an_order_names_once_the_member_of_staff_who_submitted_it(operator: str, staff_id: str, told: str) -> None:
+    found = order()
+    found.operator, found.request.requester.staff_id = operator, staff_id
+    texts = read(written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), guide())).texts
+    page = [text.strip() for text in texts if text.strip()]
+    assert page[page.index("提交人") + 1] == told
+
+
+def test_a_document_that_the_catalogue_does_not_name_shows_its_code_once() -> None:
+    found = order()
+    found.request.documents[0].document_id = ""
+    found.request.documents.add(code="FORMER")
+    page = written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), guide())
+    texts = read(page).texts
+    assert [sum(text.strip() == code for text in texts) for code in ("ID_ORIG", "FORMER")] == [1, 1]
+
+
 @pytest.mark.parametrize("value", ["9999-12-31T23:00:00-05:00", "2026-12-24T01:00", "soon"])
 def test_an_order_shows_a_time_that_is_none_as_it_came(value: str) -> None:
     found = order()
