@@ -25,7 +25,7 @@ _HEADERS = Table[BulletinHeader](
     TableColumn("bulletin", lambda each: each.id),
     TableColumn("severity", lambda each: value_word(BulletinSeverity.DESCRIPTOR, each.severity)),
     TableColumn("state", lambda each: value_word(BulletinState.DESCRIPTOR, each.state)),
-    TableColumn("published", lambda each: told_time(each.create_time), only_wide=True),
+    TableColumn("published at", lambda each: told_time(each.create_time), only_wide=True),
     TableColumn("valid until", lambda each: told_time(each.end_time)),
     TableColumn("to be read by", lambda each: told_if_set(each.read_by_time)),
     TableColumn("regions that have read it", lambda each: f"{each.complete_regions}/{each.regions}"),

@@ -10,7 +10,7 @@ from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as co
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import PlannedOutageRegistryServiceStub
 from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.times import show_times_of, told_if_set
 
 
@@ -35,5 +35,5 @@ _WINDOWS = Table[contract.PlannedOutageHeader](
     TableColumn("planned outage", lambda each: each.id),
     TableColumn("begins", lambda each: told_if_set(each.start_time)),
     TableColumn("until", lambda each: told_if_set(each.end_time)),
-    TableColumn("out", lambda each: ", ".join([*each.sites, *each.links])),
+    TableColumn("out", lambda each: enumerated([*each.sites, *each.links])),
 )

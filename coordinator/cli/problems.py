@@ -34,7 +34,7 @@ from gateway.cli.problems import told_state
 from gateway.cli.table import Table, TableColumn
 from gateway.cli.terminal import output
 from gateway.time.clock import from_timestamp
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import show_times_of, told_if_set, told_time
 from gateway.wording.words import told_severity
@@ -108,8 +108,8 @@ def problems_table(now: datetime) -> Table[Problem]:
         TableColumn("state", lambda each: told_state(each.header)),
         TableColumn("severity", lambda each: told_severity(each.header.severity), only_wide=True),
         TableColumn("cause", lambda each: told_evidence(each.header)),
-        TableColumn("services", lambda each: ", ".join(each.header.services), only_wide=True),
-        TableColumn("regions", lambda each: ", ".join(each.header.regions), only_wide=True),
+        TableColumn("services", lambda each: enumerated(each.header.services), only_wide=True),
+        TableColumn("regions", lambda each: enumerated(each.header.regions), only_wide=True),
         TableColumn("since", lambda each: told_age(each.header.start_time, now)),
         TableColumn("customers", lambda each: str(customers(each))),
         TableColumn("complaints", lambda each: str(complaints(each)), only_wide=True),
@@ -156,7 +156,7 @@ def _print_reports(problem: Problem) -> None:
 def _event(event: NetworkEvent) -> str:
     until = f" – {told_if_set(event.clear_time)}" if event.HasField("clear_time") else ""
     told = (told_kind(event), told_gravity(event), told_places(event), told_if_set(event.raise_time))
-    return f"{event.id}: {', '.join(told)}{until}"
+    return f"{event.id}: {enumerated(told)}{until}"
 
 
 _AFFECTED = Table[contract.AffectedCount](
@@ -169,7 +169,7 @@ _REPORTS = Table[AccidentReport](
     TableColumn("report", told_report),
     TableColumn("grade", lambda each: told_grade(each.grade)),
     TableColumn("due", lambda each: told_if_set(each.due_time)),
-    TableColumn("made", lambda each: told_if_set(each.make_time)),
+    TableColumn("made at", lambda each: told_if_set(each.make_time)),
     TableColumn("administrator", lambda each: each.administrator),
 )
 _STEPS = Table[tuple[datetime, str]](

@@ -29,7 +29,7 @@ from gateway.cli.table import Table, TableColumn
 from gateway.cli.terminal import error_output
 from gateway.federation.suspensions import signed_suspension
 from gateway.rpc.channels import invoke
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.times import told_if_set
 
 SUSPEND_TIMEOUT = 15.0  # seconds at least: coordinators are given twelve of them to confirm
@@ -136,7 +136,7 @@ def suspend(asking: Asking, region: str, note: str, key: Path | None) -> None:
     unconfirmed = [_told_unconfirmed(each) for each in response.unconfirmed]
     asking.tell(response, lambda _: _print_suspended(response, living))
     if unconfirmed:
-        names = ", ".join(unconfirmed)
+        names = enumerated(unconfirmed)
         raise NotDone(
             [translated("not confirmed by {names}: envelopes may still reach {region}", names=names, region=region)]
         )
@@ -208,7 +208,7 @@ def _print_suspended(response: contract.SuspendRegionResponse, living: Sequence[
     member = response.member
     click.echo(translated("{region} is suspended: {note}", region=member.region, note=member.state_note))
     confirmed = sorted(set(living) - {each.name for each in response.unconfirmed})
-    names = ", ".join(confirmed) or translated("no coordinator")
+    names = enumerated(confirmed) or translated("no coordinator")
     click.echo(translated("confirmed by {names}", names=names))
 
 
@@ -217,7 +217,7 @@ def _members(now: datetime) -> Table[Member]:
         TableColumn("region", lambda each: each.region),
         TableColumn("state", _state),
         TableColumn("since", lambda each: told_if_set(each.state_time)),
-        TableColumn("endpoints", lambda each: ", ".join(each.endpoints)),
+        TableColumn("endpoints", lambda each: enumerated(each.endpoints)),
         TableColumn("heartbeat", lambda each: told_age(each.heartbeat_time, now)),
         TableColumn("revision", lambda each: str(each.federation_revision) if has_beaten(each) else ""),
         TableColumn("clock", lambda each: _clock(each) if has_beaten(each) else ""),

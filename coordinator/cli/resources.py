@@ -15,7 +15,7 @@ from gateway.api.region.v1.support_resource_service_pb2 import ResourceKind
 from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
 from gateway.time.clock import from_timestamp
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
 from gateway.wording.words import value_word
@@ -64,14 +64,14 @@ def _kind(shared: ResourceStatus) -> str:
 
 def _name(shared: ResourceStatus) -> str:
     if shared.HasField("expert"):
-        return f"{shared.expert.staff_id}\n{', '.join(shared.expert.skills)}"
+        return f"{shared.expert.staff_id}\n{enumerated(shared.expert.skills)}"
     if shared.HasField("spare"):
         return f"{shared.spare.part_number}\n{shared.spare.model}"
     return f"{shared.resource.id}\n{shared.resource.title}"
 
 
 def _site(shared: ResourceStatus) -> str:
-    return ", ".join(shared.expert.sites) or shared.spare.site or shared.resource.site
+    return enumerated(shared.expert.sites) or shared.spare.site or shared.resource.site
 
 
 def _quantity(shared: ResourceStatus) -> str:

@@ -43,7 +43,7 @@ from gateway.web.console.parts import Fact, severity_cell
 from gateway.web.console.ticket import facts_table
 from gateway.web.maps import Drawing, Line, Place, Position, drawing
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import clauses, enumerated, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 
@@ -262,7 +262,7 @@ def _map(
         for each in joined
     ]
     flows = [Line(each.regions, each.orders, each.style, _told_pair(each, work)) for each in pairs]
-    description = "; ".join([*(each.hint for each in places), *(each.hint for each in flows)])
+    description = clauses([*(each.hint for each in places), *(each.hint for each in flows)])
     title = translated("Regions and the flows between them")
     return drawing(title, description, places, flows, _positions(network))
 
@@ -361,7 +361,7 @@ def _problems(visit: Visit, problems: Sequence[Problem]) -> Table:
                 problem_state_cell(each.header),
                 severity_cell(each.header.severity),
                 Cell(told_cause(each.header)),
-                Cell(", ".join(map(region_name, each.header.regions))),
+                Cell(enumerated(map(region_name, each.header.regions))),
                 Cell(f"{customers(each):,}", style="figure"),
                 Cell(told_age(each.header.start_time, visit.now)),
             ]

@@ -10,7 +10,7 @@ from gateway.api.federation.v1.configuration_pb2 import BodyMember, Responsibili
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.tables import Cell, Table
 from gateway.wording.body import by_person, told_department, told_duty, told_limit, told_party
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import enumerated, in_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 
@@ -62,7 +62,7 @@ def _duties(label: str, duties: Sequence[OnDuty]) -> Table:
                 Cell(region_name(each[0].region), "row"),
                 Cell(told_duty(each[0])),
                 Cell(told_if_set(each[0].end_time), style="time"),
-                Cell(", ".join(told_department(duty.department) for duty in each)),
+                Cell(enumerated(told_department(duty.department) for duty in each)),
             ]
             for each in by_person(duties)
         ],
@@ -77,7 +77,7 @@ def _matters(matters: Sequence[Responsibility]) -> Table:
             [
                 Cell(in_language(each.name), "row"),
                 Cell(told_party(each.lead)),
-                Cell(", ".join(map(told_party, each.helpers))),
+                Cell(enumerated(map(told_party, each.helpers))),
                 Cell(told_limit(each.limit)),
             ]
             for each in matters

@@ -25,7 +25,7 @@ from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Commands, Fact
 from gateway.web.console.ticket import known
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 
@@ -88,7 +88,7 @@ def _facts(held: GetConfigurationResponse) -> Iterator[Fact]:
     yield Fact(translated("Proposed"), told_if_set(statement.issue_time))
     yield Fact(translated("Valid until"), told_if_set(statement.end_time))
     if administrators := place.administration.administrators:
-        names = ", ".join(each.name for each in administrators)
+        names = enumerated(each.name for each in administrators)
         told = translated("{count} of: {names}", count=place.administration.threshold, names=names)
         yield Fact(translated("The next revision is signed by"), told)
 

@@ -25,7 +25,7 @@ from gateway.web.console.sorting import Column, Columns, Found, Part
 from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.joint_orders import item_name, next_limit, told_item_state, told_state, waits
-from gateway.wording.languages import translated
+from gateway.wording.languages import clauses, enumerated, translated
 from gateway.wording.terms import business_name, region_name
 from gateway.wording.times import told_if_set
 
@@ -79,8 +79,8 @@ def _table(visit: Visit, orders: Sequence[JointOrderSummary]) -> Table:
                 Cell(each.id, "row", href=visit.address(f"/orders/{each.id}"), note=business_name(each.business)),
                 joint_state_cell(each),
                 Cell(region_name(each.leader_region)),
-                Cell("; ".join(_told_items(each))),
-                Cell("; ".join(f"{region_name(found.region)} {awaited}" for found, awaited in waits(each))),
+                Cell(clauses(_told_items(each))),
+                Cell(clauses(f"{region_name(found.region)} {awaited}" for found, awaited in waits(each))),
                 due_cell(next_limit(each), visit.now),
                 _jeopardy(each),
                 Cell(told_if_set(each.expected_completion_time), style="time"),
@@ -98,7 +98,7 @@ def _told_items(order: JointOrderSummary) -> Iterator[str]:
 
 
 def _jeopardy(order: JointOrderSummary) -> Cell:
-    warned = ", ".join(item_name(order, each.id) for each in in_jeopardy(order))
+    warned = enumerated(item_name(order, each.id) for each in in_jeopardy(order))
     return Cell(warned, badge="late" if warned else "")
 
 

@@ -25,7 +25,7 @@ from gateway.web.console.frames import Link
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
 from gateway.web.console.ticket import lines_table
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.terms import region_name
 
 _TAB = "/board"
@@ -134,7 +134,7 @@ def _reinstate(visit: Visit) -> ReinstateRegionRequest:
 
 def _told_suspended(_: Visit, answer: SuspendRegionResponse) -> str:
     region = region_name(answer.member.region)
-    if names := ", ".join(each.name for each in answer.unconfirmed):
+    if names := enumerated(each.name for each in answer.unconfirmed):
         return translated(
             "{region} is suspended, but not confirmed by {names}: envelopes may still reach it. Suspend it once more,"
             " or stop them.",

@@ -17,7 +17,7 @@ from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Fact
 from gateway.web.console.ticket import facts_table
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import clauses, translated
 from gateway.wording.times import told_time
 
 _TAB = "/orders"
@@ -90,7 +90,7 @@ def _waterfall(title: str, hops: Sequence[Hop]) -> Chart:
         )
         for sooner, later in pairwise(hops)
     ]
-    description = "; ".join(f"{name} {told}" for name, _, _, told in steps)
+    description = clauses(f"{name} {told}" for name, _, _, told in steps)
     return waterfall(Caption("waterfall", title, description), steps)
 
 

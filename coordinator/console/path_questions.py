@@ -14,7 +14,7 @@ from gateway.errors import invalid
 from gateway.web.console.lists import TextFilter, chosen_of, chosen_word, text_filter
 from gateway.web.console.pages import Calling, Visit
 from gateway.web.console.parts import Choice, Option
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import enumerated, in_language, translated
 
 CLASS, BASIS, DOWN, CHANGE = "class", "basis", "down", "change"
 QUERY = (CLASS, BASIS, DOWN, CHANGE)
@@ -49,7 +49,7 @@ async def read_question(visit: Visit, calling: Calling) -> Question:
 def _change(said: str) -> Change:
     change = parsed_change(said)
     if change is None:
-        known = ", ".join(FIGURES)
+        known = enumerated(FIGURES)
         raise invalid(
             CHANGE,
             f"it is LINK:FIGURE=NUMBER[,...], of these figures: {known}",

@@ -22,7 +22,7 @@ from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Fact
 from gateway.web.console.ticket import known
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import clauses, translated
 
 PATH = "/network/paths"
 FROM, TO = "from", "to"
@@ -106,7 +106,7 @@ def _chart(named: Named, question: path_questions.Question) -> Figure:
     ]
     most = max([bound or 0, *(each.quality.delay_us for _, each in named)])
     title = translated("Delay")
-    said = "; ".join(f"{name}: {bar.told}" for name, (bar,) in rows)
+    said = clauses(f"{name}: {bar.told}" for name, (bar,) in rows)
     caption = title if bound is None else translated("Delay; the line is the bound: {bound}", bound=told_delay(bound))
     return Figure(bars(Caption("delay", title, said), rows, most, bound), caption)
 

@@ -35,7 +35,7 @@ from gateway.web.console.parts import Event, Fact, Option, due_cell
 from gateway.web.console.ticket import TicketPage, filled, known
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import told_severity
@@ -75,8 +75,8 @@ def _facts(visit: Visit, found: GetProblemResponse) -> Iterator[Fact]:
     header = found.problem.header
     yield Fact(translated("Cause"), told_evidence(header))
     yield Fact(translated("Severity"), told_severity(header.severity))
-    yield Fact(translated("Regions"), ", ".join(map(region_name, header.regions)))
-    yield Fact(translated("Services"), ", ".join(header.services))
+    yield Fact(translated("Regions"), enumerated(map(region_name, header.regions)))
+    yield Fact(translated("Services"), enumerated(header.services))
     counted = customers(found.problem) if found.problem.affected else None
     yield Fact(translated("Affected"), told_affected(counted, complaints(found.problem)))
     yield Fact(translated("Began"), told_if_set(header.start_time))

@@ -19,7 +19,7 @@ from gateway.web.console.parts import Option, due_cell, severity_cell
 from gateway.web.console.sorting import Column, Columns, Found, Part
 from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.terms import region_name
 
 PATH = "/problems"
@@ -75,7 +75,7 @@ def _table(visit: Visit, problems: Sequence[Problem]) -> Table:
                 problem_state_cell(each.header),
                 severity_cell(each.header.severity),
                 Cell(told_evidence(each.header)),
-                Cell(", ".join(map(region_name, each.header.regions))),
+                Cell(enumerated(map(region_name, each.header.regions))),
                 Cell(f"{customers(each):,}", style="figure"),
                 Cell(f"{complaints(each):,}", style="figure"),
                 Cell(told_age(each.header.start_time, visit.now)),

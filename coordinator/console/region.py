@@ -34,7 +34,7 @@ from gateway.web.console.parts import Fact, due_cell
 from gateway.web.console.ticket import known, state_and_facts
 from gateway.web.enum_words import told_word
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 
@@ -134,7 +134,7 @@ def _facts(now: datetime, member: Member) -> Iterator[Fact]:
         yield Fact(translated("Clock"), told_span(member.clock_error.ToTimedelta().total_seconds()))
     yield Fact(translated("Lanes"), told_idle(member))
     features = [told_word(Feature.DESCRIPTOR, each) for each in member.features]
-    yield Fact(translated("Features"), ", ".join(features))
+    yield Fact(translated("Features"), enumerated(features))
 
 
 def _certificates(now: datetime, member: Member) -> Table:

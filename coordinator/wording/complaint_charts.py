@@ -13,7 +13,7 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
 )
 from gateway.web.charts import Bar, Caption, Chart, Figure, Line, bars, lines
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import clauses, enumerated, in_language, translated
 from gateway.wording.times import told_time
 
 _REGION = ComplaintDimension.COMPLAINT_DIMENSION_REGION
@@ -114,15 +114,15 @@ def _lines(
 
 def _by_month(months: Sequence[str], drawn: Sequence[Line]) -> Chart:
     said = [
-        f"{line.name}: " + ", ".join(f"{month} {value}" for month, value in zip(months, line.values, strict=True))
+        f"{line.name}: " + enumerated(f"{month} {value}" for month, value in zip(months, line.values, strict=True))
         for line in drawn
     ]
-    return lines(Caption("by-month", translated("Complaints by month"), "; ".join(said)), months, drawn)
+    return lines(Caption("by-month", translated("Complaints by month"), clauses(said)), months, drawn)
 
 
 def _caption(key: str, title: str, groups: Sequence[tuple[str, Sequence[Bar]]]) -> Caption:
     """A caption that describes the bars in words."""
-    said = "; ".join(f"{name}: {', '.join(bar.told for bar in group)}" for name, group in groups)
+    said = clauses(f"{name}: {enumerated(bar.told for bar in group)}" for name, group in groups)
     return Caption(key, title, said or translated("no complaints"))
 
 
@@ -151,13 +151,13 @@ def figures_table(table: ComplaintTable, report: ReportComplaintsResponse) -> Ta
 
 def told_grouping(by: Sequence[ComplaintDimension.ValueType], report: ReportComplaintsResponse) -> str:
     """The dimensions of a table."""
-    names = ", ".join(each.title() for each in told_as.dimensions(by, report) if each.is_told)
+    names = enumerated(each.title() for each in told_as.dimensions(by, report) if each.is_told)
     return translated("By {dimensions}", dimensions=names) if names else translated("All together")
 
 
 def told_regions(report: ReportComplaintsResponse, now: datetime) -> str:
     """The time of a report, and the regions that answered."""
-    regions = ", ".join(in_language(each.name) or each.region for each in report.regions) or "–"
+    regions = enumerated(in_language(each.name) or each.region for each in report.regions) or "–"
     return translated("As of {time}. Regions that answered: {regions}.", time=told_time(now), regions=regions)
 
 

@@ -9,7 +9,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointAwaiting, JointItemState
 from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary, OrderSummary
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.wording.joint_orders import told_milestone, told_state
-from gateway.wording.languages import translated
+from gateway.wording.languages import clauses, enumerated, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
 from gateway.wording.words import value_word
@@ -22,7 +22,7 @@ def explained(response: GetOrderTraceResponse) -> str:
     newest = newest_trace(response)
     told = _joint(newest.joint) if newest.HasField("joint") else _order(newest.order)
     waiting = unanswered_envelopes(response)
-    return "; ".join([told, *waiting[:1]])
+    return clauses([told, *waiting[:1]])
 
 
 def newest_trace(response: GetOrderTraceResponse) -> region_api.GetOrderTraceResponse:
@@ -73,9 +73,9 @@ def _order(order: OrderSummary) -> str:
 def _joint(joint: JointOrderSummary) -> str:
     if not joint.awaiting:
         state = told_state(joint.state)
-        return _ended(joint.id, state, ", ".join(filter(None, map(_not_done, joint.items))))
+        return _ended(joint.id, state, enumerated(filter(None, map(_not_done, joint.items))))
     items = {each.id: each for each in joint.items}
-    waits = ", ".join(_awaited(each, items.get(each.item_id, JointItemSummary())) for each in joint.awaiting)
+    waits = enumerated(_awaited(each, items.get(each.item_id, JointItemSummary())) for each in joint.awaiting)
     return translated("{order} waits for {waits}", order=joint.id, waits=waits)
 
 

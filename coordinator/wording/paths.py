@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import enumerated, in_language, translated
 
 STEPS = 8
 """Steps of colour of a heat map, from the least delay to the most."""
@@ -41,7 +41,7 @@ def told_left(budget: contract.QualityBudget) -> str:
         left.append(translated("variation {left}", left=told_delay(budget.delay_variation_us)))
     if budget.HasField("loss_ppb"):
         left.append(translated("loss {left}", left=told_loss(budget.loss_ppb)))
-    return ", ".join(left) or translated("no bound")
+    return enumerated(left) or translated("no bound")
 
 
 def told_verdict(path: contract.NetworkPath) -> str:
@@ -95,7 +95,7 @@ def heat_maps(present: Sequence[Pair], after: Sequence[Pair]) -> Sequence[Table]
 
 def told_down(down: Sequence[str]) -> str:
     """The links that are down, as a sentence; empty without one."""
-    return translated("Down: {links}", links=", ".join(down)) if down else ""
+    return translated("Down: {links}", links=enumerated(down)) if down else ""
 
 
 def told_missing() -> str:
@@ -139,7 +139,7 @@ def told_shared(paths: contract.SitePaths, names: Mapping[str, str]) -> str:
 
     `names` has the names of sites by id; a site without one has its id.
     """
-    links, sites = ", ".join(paths.shared_links), ", ".join(names.get(each, each) for each in paths.shared_sites)
+    links, sites = enumerated(paths.shared_links), enumerated(names.get(each, each) for each in paths.shared_sites)
     if not paths.HasField("alternative"):
         return translated("There is no alternative.") if paths.HasField("best") else ""
     if links:

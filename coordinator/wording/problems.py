@@ -15,7 +15,7 @@ from gateway.api.federation.v1.problem_pb2 import NetworkCondition, ProblemHeade
 from gateway.cli.problems import told_cause
 from gateway.federation.problems import is_cause_known, was_down
 from gateway.time.clock import from_timestamp
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.words import told_severity, value_word
 
 
@@ -77,7 +77,7 @@ def told_gravity(event: NetworkEvent) -> str:
 
 def told_places(event: NetworkEvent) -> str:
     """The links, sites and services of an event."""
-    return ", ".join([*event.links, *event.sites, *event.services])
+    return enumerated([*event.links, *event.sites, *event.services])
 
 
 def steps(problem: Problem, events: Sequence[NetworkEvent]) -> Iterator[tuple[datetime, str]]:

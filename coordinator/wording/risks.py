@@ -7,7 +7,7 @@ from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskPlans
 from gateway.api.federation.v1.risk_pb2 import RiskRules, RiskSource
 from gateway.web.tables import Cell, Table
 from gateway.wording.body import told_department
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import enumerated, in_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import instant_of, told_time
 from gateway.wording.words import value_word
@@ -75,7 +75,7 @@ def matrix_table(rules: RiskRules, risks: Sequence[Risk]) -> Table:
 def _cell(rules: RiskRules, likelihood: int, impact: int, risks: Iterable[Risk]) -> Cell:
     found = [each.id for each in risks if (each.likelihood, each.impact) == (likelihood, impact)]
     style = f"band-{heat(rules, likelihood * impact)}"
-    return Cell(f"{len(found):,}" if found else NOBODY, style=style, hint=", ".join(found))
+    return Cell(f"{len(found):,}" if found else NOBODY, style=style, hint=enumerated(found))
 
 
 def told_plans(plans: RiskPlans) -> str:

@@ -6,7 +6,7 @@ from gateway.api.federation.v1.quality_pb2 import ScorecardDefinition, Scorecard
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure, Scorecard
 from gateway.web.charts import Bar, Caption, Figure, bars
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import clauses, in_language, translated
 from gateway.wording.scorecards import Standing, figure_of, meaning, standing, told_interval, told_target, told_value
 from gateway.wording.terms import region_name
 
@@ -20,7 +20,7 @@ _CLASSES = {Standing.MET: "met", Standing.DOUBTFUL: "doubtful", Standing.MISSED:
 def figure_chart(definition: ScorecardDefinition, figures: Sequence[tuple[str, MeasuredFigure]]) -> Figure:
     """A bar for each value of a figure, each with the name of its region or month, with the target and its meaning."""
     rows = [(name, [_bar(definition, each)]) for name, each in figures]
-    said = "; ".join(f"{name}: {bar.told}" for name, (bar,) in rows)
+    said = clauses(f"{name}: {bar.told}" for name, (bar,) in rows)
     target = definition.target.value if definition.HasField("target") else None
     most = max([target or 0.0, *(max(each.value, each.high) for _, each in figures)])
     name, key = in_language(definition.name), ScorecardFigure.Name(definition.figure).lower()

@@ -6,7 +6,7 @@ from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import PairSett
 from gateway.api.region.v1.settlement_pb2 import SettlementState
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.values.money import in_major_units
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.terms import region_name
 from gateway.wording.words import value_word
 
@@ -70,4 +70,4 @@ def told_amount(money: Money, sign: int = 1) -> str:
 
 
 def _amounts(net: Iterable[Money], sign: int = 1) -> str:
-    return ", ".join(told_amount(each, sign) for each in net) or translated("nothing")
+    return enumerated(told_amount(each, sign) for each in net) or translated("nothing")

@@ -9,7 +9,7 @@ from gateway.api.federation.v1.configuration_pb2 import BodyMember, Responsibili
 from gateway.cli.table import Table, TableColumn
 from gateway.cli.times import InstantType
 from gateway.wording.body import by_person, told_department, told_duty, told_limit, told_party
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import enumerated, in_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 
@@ -39,11 +39,11 @@ _DUTIES = Table[Sequence[OnDuty]](
     TableColumn("region", lambda each: region_name(each[0].region)),
     TableColumn("to call", lambda each: told_duty(each[0])),
     TableColumn("until", lambda each: told_if_set(each[0].end_time)),
-    TableColumn("departments", lambda each: ", ".join(told_department(duty.department) for duty in each)),
+    TableColumn("departments", lambda each: enumerated(told_department(duty.department) for duty in each)),
 )
 _MATTERS = Table[Responsibility](
     TableColumn("matter", lambda each: in_language(each.name)),
     TableColumn("leads", lambda each: told_party(each.lead)),
-    TableColumn("helps", lambda each: ", ".join(map(told_party, each.helpers))),
+    TableColumn("helps", lambda each: enumerated(map(told_party, each.helpers))),
     TableColumn("within", lambda each: told_limit(each.limit)),
 )

@@ -10,7 +10,7 @@ from gateway.cli.asking import Option
 from gateway.cli.option_words import option_words
 from gateway.cli.table import Table, TableColumn
 from gateway.time.clock import to_timestamp
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import instant_of, told_time
 
@@ -80,6 +80,6 @@ READERS = Table[BulletinReaders](
     TableColumn("region", lambda each: region_name(each.region)),
     TableColumn("read", _complete),
     TableColumn("readers", _readings),
-    TableColumn("not read by", lambda each: ", ".join(each.missing_staff_ids)),
+    TableColumn("not read by", lambda each: enumerated(each.missing_staff_ids)),
 )
 """The table of the readers of a bulletin by region."""

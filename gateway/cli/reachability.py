@@ -18,7 +18,7 @@ from gateway.rpc.channels import Dialer
 from gateway.security.tls import Credentials, command_options
 from gateway.settings import host_of, require_address
 from gateway.time.clock import SystemClock
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 _SECONDS = 3.0  # for each step of a connection that is tried
 _OLDER_TLS = ("TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL")  # of OpenSSL
@@ -140,7 +140,7 @@ class Server:
         if code == _OTHER_NAME:
             return Diagnosis(
                 translated(
-                    "{found} serves there, and not {name}", found=", ".join(self._shown_names()), name=self.name
+                    "{found} serves there, and not {name}", found=enumerated(self._shown_names()), name=self.name
                 ),
                 translated("correct {names} or {address}", names=self.choices.names, address=self.choices.endpoint),
             )

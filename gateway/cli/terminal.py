@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from gateway.values.plain_text import visible
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 _SHORT = 40  # characters
 _PIPED_WIDTH = 200  # columns of an output without a terminal
@@ -77,7 +77,7 @@ def print_table(
     _print(console, columns, rows, title)
     if left_out:
         told = translated(
-            "Not shown on less than {width} columns: {names}. --json has all.", width=_WIDE, names=", ".join(left_out)
+            "Not shown on less than {width} columns: {names}. --json has all.", width=_WIDE, names=enumerated(left_out)
         )
         click.echo(told, err=True)
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import SplitResult, urlsplit
 
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})", re.ASCII)
 LOG_FORMATS = ("text", "json")
@@ -40,7 +40,7 @@ def web_address(address: str) -> SplitResult | None:
 def require_choice(key: str, value: str, choices: Sequence[str]) -> None:
     """Raises ValueError, naming the key, unless the value is one of the choices."""
     if value not in choices:
-        raise ValueError(translated("{key}: must be one of {choices}", key=key, choices=", ".join(choices)))
+        raise ValueError(translated("{key}: must be one of {choices}", key=key, choices=enumerated(choices)))
 
 
 def require_number(number: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from gateway.settings.entries import Entry
 from gateway.settings.sources import FLAG, Sources
 from gateway.settings.values import Value, from_text, from_toml
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}", re.ASCII)
 
@@ -144,7 +144,7 @@ class Reader:
     def _take_text(self, entry: Entry, text: str, source: str, place: str, name: Callable[[str], str]) -> None:
         """Takes a value of the environment or of a flag; `name` is how they call a key."""
         if entry.is_table:
-            names = ", ".join(name(each.key) for each in entry.settings())
+            names = enumerated(name(each.key) for each in entry.settings())
             self.problems.append(translated("{place}: is a table; its settings are {names}", place=place, names=names))
         else:
             self._take(entry, source, place, partial(from_text, entry.kind, text))
@@ -163,7 +163,10 @@ class Reader:
     def _unknown(self, place: str, what: str, known: Iterable[str]) -> None:
         self.problems.append(
             translated(
-                "{place}: unknown {what}; known are {known}", place=place, what=translated(what), known=", ".join(known)
+                "{place}: unknown {what}; known are {known}",
+                place=place,
+                what=translated(what),
+                known=enumerated(known),
             )
         )
 

@@ -38,6 +38,16 @@ def translated(words: str, /, **parameters: object) -> str:
     return told.format(**parameters) if parameters else told
 
 
+def enumerated(items: Iterable[str]) -> str:
+    """The items of a list in one line, as the language of `translated` separates words."""
+    return ("、" if current_language() == "zh" else ", ").join(items)
+
+
+def clauses(items: Iterable[str]) -> str:
+    """Items that are sentences, or lists themselves, in one line, as the language of `translated` separates them."""
+    return ("；" if current_language() == "zh" else "; ").join(items)
+
+
 def current_language() -> str:
     """The language of the command, or of the reader, one of LANGUAGES."""
     reader = _reader()
@@ -257,7 +267,7 @@ class _Choice(click.Choice[str]):
 
     def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:
         """See click."""
-        problem = translated("{value!r} is not one of {known}.", value=value, known=", ".join(self.choices))
+        problem = translated("{value!r} is not one of {known}.", value=value, known=enumerated(self.choices))
         return offering(problem, str(value), self.choices)
 
 
@@ -359,7 +369,7 @@ class _FirstOption(click.Option):
         required = [each for each in ctx.command.params if each.required and not ctx.resilient_parsing]
         missing = [each for each in required if each.value_is_missing(each.consume_value(ctx, opts)[0])]
         if len(missing) > 1:
-            names = ", ".join(each.get_error_hint(ctx) for each in missing)
+            names = enumerated(each.get_error_hint(ctx) for each in missing)
             raise click.UsageError(translated("Missing: {names}", names=names), ctx)
         return taken
 

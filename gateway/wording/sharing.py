@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from gateway.api.federation.v1.configuration_pb2 import SharedField
 from gateway.api.region.v1.sharing_service_pb2 import Disclosure, DisclosureKind, MaskReason, SharedValue
 from gateway.values.money import in_major_units
+from gateway.wording.languages import enumerated
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word, word
 
@@ -14,7 +15,7 @@ _ENUMS = {SharedField.SHARED_FIELD_STATUS: "PRODUCT_STATUS_", SharedField.SHARED
 
 def shared_fields(fields: Iterable[SharedField.ValueType]) -> str:
     """The names of fields of a record."""
-    return ", ".join(value_word(SharedField.DESCRIPTOR, each) for each in fields)
+    return enumerated(value_word(SharedField.DESCRIPTOR, each) for each in fields)
 
 
 def word_of_mask(mask: MaskReason.ValueType) -> str:
@@ -30,7 +31,7 @@ def shared_value(value: SharedValue) -> str:
         return told_if_set(value.time)
     prefix = _ENUMS.get(value.field)
     texts = [word(each, prefix) for each in value.texts] if prefix else value.texts
-    return ", ".join(texts) or ("***" if value.masked else "")
+    return enumerated(texts) or ("***" if value.masked else "")
 
 
 def disclosed(disclosure: Disclosure) -> str:

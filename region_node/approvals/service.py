@@ -8,9 +8,8 @@ import grpc
 from gateway.api.region.v1 import approval_service_pb2 as api
 from gateway.api.region.v1.approval_service_pb2 import Approval, OperatorScope
 from gateway.api.region.v1.approval_service_pb2_grpc import ApprovalServiceServicer
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.errors import Refused, invalid
+from gateway.errors import invalid
 from gateway.rpc.pages import dated_key, dated_place, decode_token, page_of_bytes, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
@@ -122,7 +121,7 @@ def _scope(operator: str, message: OperatorScope) -> Scope:
     try:
         return scope_in(operator, message)
     except ValueError as error:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="scope", problem=str(error)) from None
+        raise invalid("scope", str(error), "名称、金额、工作人员或客户端编号不符合要求") from None
 
 
 def _known(tx: Transaction, approval_id: str, now: datetime) -> Approval:

@@ -34,11 +34,11 @@ _APPROVALS = Table[Approval](
     TableColumn("reason", _reason),
     TableColumn("state", lambda each: value_word(ApprovalState.DESCRIPTOR, each.state)),
     TableColumn("proposed by", lambda each: each.proposer),
-    TableColumn("proposed", lambda each: told_if_set(each.propose_time)),
+    TableColumn("proposed at", lambda each: told_if_set(each.propose_time)),
     TableColumn("until", lambda each: told_if_set(each.expire_time)),
     TableColumn("caller", lambda each: each.caller, only_wide=True),
     TableColumn("decided by", lambda each: each.decider, only_wide=True),
-    TableColumn("decided", lambda each: told_if_set(each.decide_time), only_wide=True),
+    TableColumn("decided at", lambda each: told_if_set(each.decide_time), only_wide=True),
 )
 
 

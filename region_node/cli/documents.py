@@ -17,7 +17,7 @@ from gateway.cli.table import Table, TableColumn
 from gateway.cli.times import InstantType
 from gateway.errors import reason_name
 from gateway.time.clock import from_timestamp, to_timestamp
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import enumerated, in_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from region_node.cli.asking import NODE, Asking, json_option, reads, repeats
@@ -243,7 +243,7 @@ def _print_counting(answer: api.CheckDocumentsResponse) -> None:
     if not answer.register_asked:
         click.echo(translated("The home region's register could not be asked; more may be on file."), err=True)
     if answer.missing:
-        click.echo(translated("Missing: {documents}", documents=", ".join(answer.missing)))
+        click.echo(translated("Missing: {documents}", documents=enumerated(answer.missing)))
 
 
 def _state(document: api.RegisteredDocument) -> str:
@@ -268,14 +268,14 @@ _DOCUMENTS = Table[api.RegisteredDocument](
     TableColumn("document id", lambda each: each.document_id),
     TableColumn("material", lambda each: each.code),
     TableColumn("verified by", lambda each: f"{each.region}/{each.verifier}"),
-    TableColumn("verified", lambda each: told_time(each.verify_time)),
+    TableColumn("verified at", lambda each: told_time(each.verify_time)),
     TableColumn("expires", lambda each: told_if_set(each.expire_time)),
     TableColumn("state", _state),
 )
 _COUNTING = Table[api.CountingDocument](
     TableColumn("material", lambda each: each.document.code),
     TableColumn("from", _origin),
-    TableColumn("verified", lambda each: f"{told_time(each.document.verify_time)} ({each.document.verifier})"),
+    TableColumn("verified at", lambda each: f"{told_time(each.document.verify_time)} ({each.document.verifier})"),
     TableColumn("counts until", lambda each: told_time(each.expire_time)),
 )
 _REUSE = Table[tuple[str, list[int]]](

@@ -11,7 +11,7 @@ from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
 from gateway.cli.times import InstantType
 from gateway.time.clock import to_timestamp
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.times import told_time
 from gateway.wording.words import value_word
 from region_node.cli.asking import Asking, reads, writes
@@ -26,8 +26,8 @@ _PLANNED_OUTAGES = Table[PlannedOutage](
     TableColumn("until", lambda each: told_time(each.end_time)),
     TableColumn("state", lambda each: value_word(PlannedOutageState.DESCRIPTOR, each.state)),
     TableColumn("emergency", lambda each: translated("yes") if each.emergency else ""),
-    TableColumn("out", lambda each: ", ".join([*each.sites, *each.links])),
-    TableColumn("services down", lambda each: ", ".join(each.services)),
+    TableColumn("out", lambda each: enumerated([*each.sites, *each.links])),
+    TableColumn("services down", lambda each: enumerated(each.services)),
 )
 
 

@@ -16,7 +16,7 @@ from gateway.cli.exits import REFUSED, leave
 from gateway.cli.problems import told_cause, told_state
 from gateway.cli.table import Table, TableColumn
 from gateway.errors import from_rpc_error
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import told_severity
 from region_node.cli.asking import NODE, Asking, reads, repeats
@@ -34,12 +34,12 @@ _PROBLEMS = Table[api.FollowedProblem](
     TableColumn("state", lambda each: told_state(each.header)),
     TableColumn("severity", lambda each: told_severity(each.header.severity)),
     TableColumn("cause", lambda each: told_cause(each.header)),
-    TableColumn("services", lambda each: ", ".join(each.header.services)),
+    TableColumn("services", lambda each: enumerated(each.header.services)),
     TableColumn("since", lambda each: told_time(each.header.start_time, timespec="seconds")),
     TableColumn("until", lambda each: told_if_set(each.header.end_time, timespec="seconds")),
     TableColumn("customers", lambda each: str(each.customers)),
     TableColumn("complaints", lambda each: _complaints(each.ticket_ids)),
-    TableColumn("unconfirmed", lambda each: ", ".join(each.unconfirmed_services)),
+    TableColumn("unconfirmed", lambda each: enumerated(each.unconfirmed_services)),
     TableColumn("version", lambda each: str(each.header.version), only_wide=True),
 )
 
@@ -203,6 +203,6 @@ def _read(file: Path) -> Sequence[_Row]:
 
 def _complaints(ticket_ids: Sequence[str]) -> str:
     """Some of the ticket ids by name; --json names them all."""
-    shown = ", ".join(ticket_ids[:_SHOWN])
+    shown = enumerated(ticket_ids[:_SHOWN])
     more = len(ticket_ids) - _SHOWN
     return translated("{some} and {count} more", some=shown, count=more) if more > 0 else shown

@@ -21,7 +21,7 @@ from gateway.cli.asking import limit_option
 from gateway.cli.option_words import option_words
 from gateway.cli.table import Table, TableColumn
 from gateway.cli.times import MonthType
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.scorecards import told_interval, told_value
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word
@@ -227,4 +227,4 @@ def _records(found: Sequence[Sample]) -> Iterator[_Drawn]:
 def _judgement(record: SampledRecord) -> str:
     if not record.judge:
         return translated("open")
-    return ", ".join(record.failed_criteria) or translated("passed")
+    return enumerated(record.failed_criteria) or translated("passed")

@@ -22,12 +22,12 @@ _WORK = Table[QuarantinedWork](
     TableColumn("destination", lambda each: region_name(each.destination)),
     TableColumn("problem", lambda each: each.failure),
     TableColumn("attempts", lambda each: str(each.attempts)),
-    TableColumn("failed", lambda each: told_if_set(each.fail_time), only_wide=True),
+    TableColumn("failed at", lambda each: told_if_set(each.fail_time), only_wide=True),
     TableColumn("due", lambda each: told_if_set(each.due_time)),
     TableColumn("state", lambda each: value_word(QuarantineState.DESCRIPTOR, each.state)),
     TableColumn("reference", lambda each: each.reference, only_wide=True),
     TableColumn("decided by", lambda each: each.decider, only_wide=True),
-    TableColumn("decided", lambda each: told_if_set(each.decide_time), only_wide=True),
+    TableColumn("decided at", lambda each: told_if_set(each.decide_time), only_wide=True),
 )
 
 

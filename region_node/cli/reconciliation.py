@@ -49,7 +49,7 @@ _DAYS = Table[ReconciledDay](
     TableColumn("open", lambda each: str(each.open_records)),
     TableColumn("differences", lambda each: str(each.differences)),
     TableColumn("digest", lambda each: each.digest_here.hex()[:12], only_wide=True),
-    TableColumn("compared", lambda each: told_if_set(each.compare_time)),
+    TableColumn("compared at", lambda each: told_if_set(each.compare_time)),
 )
 _DIFFERENCES = Table[Difference](
     TableColumn("day", lambda each: each.day),
@@ -59,7 +59,7 @@ _DIFFERENCES = Table[Difference](
     TableColumn("difference", lambda each: value_word(DifferenceKind.DESCRIPTOR, each.kind)),
     TableColumn("here", lambda each: _record(each.here)),
     TableColumn("there", lambda each: _record(each.there)),
-    TableColumn("closed", lambda each: told_if_set(each.closed_time), only_wide=True),
+    TableColumn("closed at", lambda each: told_if_set(each.closed_time), only_wide=True),
     TableColumn("repair", lambda each: each.repair_id, only_wide=True),
 )
 _REPAIRS = Table[Repair](

@@ -14,13 +14,13 @@ from region_node.cli.asking import Asking, reads, repeats
 
 _LOSSES = Table[Loss](
     TableColumn("loss", lambda each: str(each.number)),
-    TableColumn("found", lambda each: told_if_set(each.find_time)),
+    TableColumn("found at", lambda each: told_if_set(each.find_time)),
     TableColumn("seen by", lambda each: each.witness),
     TableColumn("last row", lambda each: str(each.last_sequence)),
     TableColumn("seen row", lambda each: str(each.seen_sequence)),
     TableColumn("commits", lambda each: str(each.commits)),
     TableColumn("goes on with row", lambda each: str(each.begin_sequence)),
-    TableColumn("accepted", lambda each: told_if_set(each.accept_time)),
+    TableColumn("accepted at", lambda each: told_if_set(each.accept_time)),
     TableColumn("by", lambda each: each.actor, only_wide=True),
     TableColumn("reference", lambda each: each.reference),
 )
@@ -30,7 +30,7 @@ _CATCH_UPS = Table[CatchUp](
     TableColumn("taken", lambda each: str(each.taken)),
     TableColumn("not kept before", lambda each: told_if_set(each.purge_time)),
     TableColumn("problem", lambda each: each.failure),
-    TableColumn("finished", lambda each: told_if_set(each.finish_time)),
+    TableColumn("finished at", lambda each: told_if_set(each.finish_time)),
 )
 _LOST = Table[LostCommand](
     TableColumn("loss", lambda each: str(each.loss_number)),

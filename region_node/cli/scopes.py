@@ -8,16 +8,16 @@ from gateway.api.region.v1 import approval_service_pb2 as api
 from gateway.api.region.v1.approval_service_pb2 import OperatorScope
 from gateway.api.region.v1.approval_service_pb2_grpc import ApprovalServiceStub
 from gateway.cli.table import Table, TableColumn
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from region_node.cli.asking import Asking, reads, repeats
 from region_node.node.operator_scopes import NAMED, PROVEN, UNLIMITED, ScopeFile, ScopesUnusable, scope_name
 from region_node.node.stored_scopes import message_of
 
 _SCOPES = Table[OperatorScope](
     TableColumn("operator", lambda each: each.operator),
-    TableColumn("RPC services", lambda each: ", ".join(each.services)),
-    TableColumn("businesses", lambda each: ", ".join(each.businesses)),
-    TableColumn("purposes", lambda each: ", ".join(each.purposes)),
+    TableColumn("RPC services", lambda each: enumerated(each.services)),
+    TableColumn("businesses", lambda each: enumerated(each.businesses)),
+    TableColumn("purposes", lambda each: enumerated(each.purposes)),
     TableColumn(
         "amount a day, minor units", lambda each: UNLIMITED if each.amount_unlimited else str(each.amount_a_day)
     ),

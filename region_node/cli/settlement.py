@@ -18,7 +18,7 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
 from gateway.values.money import in_major_units
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word
@@ -28,7 +28,7 @@ from region_node.cli.proofs import write_proofs
 
 def _owed(terms: SettlementTerms, amounts: Iterable[Money]) -> str:
     """Who owes whom, by name: the amounts of the contract are those that the first region owes the second."""
-    return ", ".join(_debt(terms, each) for each in amounts if each.minor_units) or translated("nothing")
+    return enumerated(_debt(terms, each) for each in amounts if each.minor_units) or translated("nothing")
 
 
 def _debt(terms: SettlementTerms, amount: Money) -> str:
@@ -54,7 +54,7 @@ def _statements(payments: Iterable[SettlementPayment]) -> Table[SettlementStatem
         TableColumn("issue", lambda each: each.issue_id),
         TableColumn("signed by first", lambda each: each.proposer, only_wide=True),
         TableColumn("decided by second", lambda each: each.decider, only_wide=True),
-        TableColumn("decided", lambda each: told_if_set(each.decide_time), only_wide=True),
+        TableColumn("decided at", lambda each: told_if_set(each.decide_time), only_wide=True),
     )
 
 
@@ -80,7 +80,7 @@ _PAYMENTS = Table[SettlementPayment](
 def _amounts(payment: SettlementPayment, sign: int) -> str:
     """The amounts that were paid, or those that were received."""
     found = [each for each in payment.amounts if sign * each.minor_units > 0]
-    return ", ".join(in_major_units(abs(each.minor_units), each.currency) for each in found)
+    return enumerated(in_major_units(abs(each.minor_units), each.currency) for each in found)
 
 
 def _lines(terms: SettlementTerms) -> Table[SettlementLine]:

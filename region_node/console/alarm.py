@@ -17,7 +17,7 @@ from gateway.web.console.pages import Calling, Form, Shown, View, Visit
 from gateway.web.console.parts import Fact, severity_cell
 from gateway.web.console.ticket import TicketPage, course, known
 from gateway.web.tables import Cell
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.times import Happening
 from region_node.console import fault, rpcs
 from region_node.console.words import NETWORK, alarm_path, alarm_state
@@ -60,7 +60,7 @@ def _facts(visit: Visit, alarm: Alarm) -> Sequence[Fact]:
         ),
         Fact(translated("Affects customers"), translated("yes") if alarm.service_affecting else ""),
         Fact(translated("Planned outage"), translated("yes") if alarm.planned_outage else ""),
-        Fact(translated("Services"), ", ".join(alarm.affected_services)),
+        Fact(translated("Services"), enumerated(alarm.affected_services)),
         Fact(
             translated("Threshold"),
             translated("{value} measured, the bound is {bound}", value=f"{crossed.value:,}", bound=f"{crossed.bound:,}")

@@ -7,7 +7,7 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.values.money import in_major_units
 from gateway.web.charts import Bar, Caption, Figure, bars
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import clauses, in_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from region_node.console.sections import Content
@@ -70,7 +70,7 @@ def _figure(billed: Sequence[Bill]) -> Figure | None:
     if not billed:
         return None
     title = translated("Total of each month")
-    told = "; ".join(f"{each.month}: {_told(each.total)}" for each in billed)
+    told = clauses(f"{each.month}: {_told(each.total)}" for each in billed)
     groups = [(each.month, [Bar(each.total.minor_units, _told(each.total))]) for each in billed]
     most = max(each.total.minor_units for each in billed)
     return Figure(bars(Caption("bills", title, told), groups, most), title)

@@ -29,7 +29,7 @@ from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refuse
 from gateway.web.console.parts import Fact
 from gateway.web.console.ticket import known, state_and_facts
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import enumerated, in_language, translated
 from gateway.wording.masking import masked_number
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
@@ -198,7 +198,7 @@ def _line(customer: Customer) -> Content:
         Fact(translated("SIM card replaced"), told_if_set(line.sim_replace_time)),
         Fact(translated("Reason of the suspension"), line.suspension_reason),
         Fact(translated("Suspended until"), told_if_set(line.suspension_end_time)),
-        Fact(translated("Other contacts"), ", ".join(_other_contact(each) for each in customer.other_contacts)),
+        Fact(translated("Other contacts"), enumerated(_other_contact(each) for each in customer.other_contacts)),
         Fact(translated("Customer"), customer.id),
     ]
     subscriptions = Table(

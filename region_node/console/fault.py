@@ -26,7 +26,7 @@ from gateway.web.console.pages import Calling, Form, Shown, View, Visit
 from gateway.web.console.parts import Fact, due_cell
 from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
@@ -170,7 +170,7 @@ def _facts(visit: Visit, fault: Fault) -> Sequence[Fact]:
         Fact(translated("Reported"), told_if_set(fault.create_time)),
         Fact(translated("Reported in"), region_name(fault.origin_region)),
         Fact(translated("Submitted by"), submitted_by(fault.operator, report.requester.staff_id)),
-        Fact(translated("Services"), ", ".join(report.services)),
+        Fact(translated("Services"), enumerated(report.services)),
         Fact(translated("Alarm"), report.alarm_id, visit.address(alarm_path(report.alarm_id))),
         Fact(translated("Problem"), fault.problem_id),
         Fact(translated("Root cause"), fault.root_cause_id),

@@ -30,7 +30,7 @@ from gateway.web.console.parts import Choice, Fact, Option, region_options
 from gateway.web.console.ticket import facts_table, filled, known, lines_table
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Table
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import clauses, enumerated, in_language, translated
 from gateway.wording.terms import named, region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word
@@ -156,7 +156,7 @@ def shown_guide(
         warnings=list(_warnings(visit, counted, guide)),
         guide=_told(visit, guide, counted),
         entry=form() if is_whole else None,
-        missing=translated("The form is shown once these are said: {fields}.", fields=", ".join(missing))
+        missing=translated("The form is shown once these are said: {fields}.", fields=enumerated(missing))
         if missing and guide.offered_here and not _lacks_key(visit, counted, guide)
         else "",
     )
@@ -223,7 +223,7 @@ def _told(visit: Visit, guide: GetBusinessGuideResponse, counted: Papers) -> _Gu
 def _ways(guide: GetBusinessGuideResponse) -> str:
     """The ways of proof of the policies of a business, each with its source; empty without such a policy."""
     ways = [way for each in guide.policies for way in each.ways.ways]
-    return "; ".join(f"{value_word(ProofWay.DESCRIPTOR, each.way)} ({each.source})" for each in ways)
+    return clauses(f"{value_word(ProofWay.DESCRIPTOR, each.way)} ({each.source})" for each in ways)
 
 
 def names_of(guide: GetBusinessGuideResponse) -> Mapping[str, str]:

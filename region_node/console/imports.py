@@ -6,7 +6,7 @@ from gateway.api.region.v1.import_service_pb2 import Import, ListImportsRequest,
 from gateway.web.charts import Bar, Caption, Figure, bars
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import clauses, translated
 from gateway.wording.times import told_time
 from region_node.console import rpcs
 from region_node.console.sections import Content, SectionsPage, section
@@ -34,7 +34,7 @@ def _progress(running: Sequence[Import]) -> Figure:
     told = [(_name(each), _percent(each)) for each in running]
     title = translated("Processed lines, in percent of the file")
     groups = [(name, [Bar(share, f"{share} %")]) for name, share in told]
-    words = "; ".join(f"{name}: {share} %" for name, share in told)
+    words = clauses(f"{name}: {share} %" for name, share in told)
     return Figure(bars(Caption("progress", title, words), groups, _WHOLE), title)
 
 

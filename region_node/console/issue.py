@@ -16,7 +16,7 @@ from gateway.web.console.pages import Calling, Form, Shown, View, Visit
 from gateway.web.console.parts import Fact, Option, due_cell
 from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word
@@ -98,10 +98,10 @@ def _facts(issue: Issue) -> Iterator[Fact]:
     yield Fact(translated("Opened in"), region_name(issue.origin_region))
     yield Fact(translated("Submitted by"), issue.operator)
     yield Fact(translated("Opened"), told_if_set(issue.create_time))
-    yield Fact(translated("Helpers"), ", ".join(map(region_name, issue.helper_regions)))
+    yield Fact(translated("Helpers"), enumerated(map(region_name, issue.helper_regions)))
     yield Fact(translated("Level"), level_of(issue))
     links = [f"{value_word(IssueLinkKind.DESCRIPTOR, each.kind)} {each.id}" for each in request.links]
-    yield Fact(translated("About"), ", ".join(links))
+    yield Fact(translated("About"), enumerated(links))
 
 
 def _actions(visit: Visit, issue: Issue) -> Table:

@@ -14,7 +14,7 @@ from gateway.web.console.sorting import Column, Columns, Found, Part
 from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.joint_orders import next_limit, told_state, waits
-from gateway.wording.languages import translated
+from gateway.wording.languages import clauses, translated
 from gateway.wording.terms import business_name, region_name
 from gateway.wording.times import told_if_set
 from region_node.console import joint_order, rpcs
@@ -71,7 +71,7 @@ def table(visit: Visit, orders: Sequence[JointOrder]) -> Table:
                 Cell(each.request.number, style="kind"),
                 joint_state_cell(each),
                 Cell(region_name(each.leader_region)),
-                Cell("; ".join(f"{region_name(found.region)} {awaited}" for found, awaited in waits(each))),
+                Cell(clauses(f"{region_name(found.region)} {awaited}" for found, awaited in waits(each))),
                 due_cell(next_limit(each), visit.now),
                 Cell(told_if_set(each.create_time), style="time"),
             ]

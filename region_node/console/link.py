@@ -19,7 +19,7 @@ from gateway.web.charts import Caption, Figure, Line, lines
 from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import severity_cell
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import clauses, enumerated, translated
 from gateway.wording.times import told_if_set, told_time
 from region_node.console import rpcs
 from region_node.console.sections import Content, SectionsPage, section
@@ -74,7 +74,7 @@ def _traffic(quality: ListQualityResponse) -> Content:
         return Content()
     carried = [round(kbps / _KBIT) for _, kbps in months]
     places, capacity = [f"{month:%Y-%m}" for month, _ in months], quality.capacity_mbps
-    told = "; ".join(f"{place}: {mbps:,}" for place, mbps in zip(places, carried, strict=True))
+    told = clauses(f"{place}: {mbps:,}" for place, mbps in zip(places, carried, strict=True))
     title = translated("Throughput in Mbit/s, which 95 % of the time did not pass")
     names = [translated("throughput"), translated("capacity of the link")]
     drawn = [Line(names[0], carried), Line(names[1], [capacity] * len(carried))]
@@ -128,7 +128,7 @@ def _alarms(visit: Visit, found: ListAlarmsResponse) -> Table:
             [
                 Cell(each.id, "row", href=visit.address(alarm_path(each.id))),
                 severity_cell(each.perceived_severity),
-                Cell(each.probable_cause, note=", ".join(each.affected_services)),
+                Cell(each.probable_cause, note=enumerated(each.affected_services)),
                 Cell(told_time(each.raise_time), style="time"),
                 Cell(told_if_set(each.clear_time), style="time"),
             ]

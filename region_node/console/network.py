@@ -22,7 +22,7 @@ from gateway.web.console.pages import EVENTS, Calling, Live, Shown, View, Visit,
 from gateway.web.console.parts import severity_cell
 from gateway.web.maps import Drawing, Line, Place, Position, drawing
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import clauses, enumerated, in_language, translated
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
 from region_node.console import fault, link, rpcs
@@ -120,7 +120,7 @@ def _alarms(visit: Visit, alarms: Sequence[Alarm], has_more: bool) -> Table:
             [
                 Cell(each.id, "row", href=visit.address(alarm_path(each.id)), note=alarm_state(each.state)),
                 severity_cell(each.perceived_severity),
-                Cell(name_of(each.alarmed_object), note=", ".join(each.affected_services)),
+                Cell(name_of(each.alarmed_object), note=enumerated(each.affected_services)),
                 Cell(each.probable_cause),
                 Cell(told_time(each.raise_time), style="time"),
                 Cell(each.ack_user if each.ack_state == AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED else ""),
@@ -183,7 +183,7 @@ def _map(visit: Visit, own: Sequence[FoundPlace], states: _States) -> Drawing | 
             lines.append(Line(ends, 0, _style(state, "calm"), hint, href))
     if not places or positions.keys() < places.keys():
         return None
-    description = "; ".join([*(each.hint for each in places.values()), *(each.hint for each in lines)])
+    description = clauses([*(each.hint for each in places.values()), *(each.hint for each in lines)])
     return drawing(translated("Sites and links"), description, list(places.values()), lines, positions)
 
 
@@ -248,8 +248,8 @@ def _outages(found: ListPlannedOutagesResponse) -> Table:
                 Cell(value_word(PlannedOutageState.DESCRIPTOR, each.state)),
                 Cell(told_time(each.start_time), style="time"),
                 Cell(told_time(each.end_time), style="time"),
-                Cell(", ".join([*each.sites, *each.links])),
-                Cell(", ".join(each.services)),
+                Cell(enumerated([*each.sites, *each.links])),
+                Cell(enumerated(each.services)),
             ]
             for each in found.planned_outages
         ],
@@ -274,7 +274,7 @@ def _problems(found: ListFollowedProblemsResponse) -> Table:
                 Cell(each.header.id, "row", note=each.header.root_cause.id),
                 Cell(value_word(ProblemState.DESCRIPTOR, each.header.state)),
                 severity_cell(each.header.severity),
-                Cell(", ".join(each.header.services), note=_unconfirmed(each.unconfirmed_services)),
+                Cell(enumerated(each.header.services), note=_unconfirmed(each.unconfirmed_services)),
                 Cell(told_time(each.header.start_time), style="time"),
                 Cell(told_if_set(each.header.end_time), style="time"),
                 Cell(f"{each.customers:,}"),
@@ -286,7 +286,7 @@ def _problems(found: ListFollowedProblemsResponse) -> Table:
 
 
 def _unconfirmed(services: Sequence[str]) -> str:
-    return translated("unconfirmed: {services}", services=", ".join(services)) if services else ""
+    return translated("unconfirmed: {services}", services=enumerated(services)) if services else ""
 
 
 def _raised(answer: ListAlarmsResponse) -> object:

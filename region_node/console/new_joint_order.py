@@ -14,7 +14,7 @@ from gateway.web.console.entries import Entry, Field, entry
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
 from gateway.web.console.parts import Choice, Option, region_options
 from gateway.wording.joint_orders import told_state
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import enumerated, in_language, translated
 from gateway.wording.terms import region_name
 from region_node.business.joint import templates
 from region_node.console import guides, rpcs
@@ -94,7 +94,7 @@ def _places(guide: GetBusinessGuideResponse, regions: Sequence[str], fixed: int 
 
 def _place(business: Business, place: int) -> str:
     """A place with what is done there."""
-    done = ", ".join(in_language(each.name) for each in templates.at_place(business, place))
+    done = enumerated(in_language(each.name) for each in templates.at_place(business, place))
     return translated("Place {number}: {work}", number=place, work=done)
 
 

@@ -32,7 +32,7 @@ from gateway.web.console.parts import Event, Fact, Option, due_cell
 from gateway.web.console.ticket import course_table, facts_table, filled, known, state_and_facts
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import enumerated, in_language, translated
 from gateway.wording.terms import business_name, region_name
 from gateway.wording.times import instant_of, told_if_set, told_time
 from gateway.wording.words import change_reason, value_word
@@ -195,7 +195,7 @@ def _facts(visit: Visit, order: Order, names: Mapping[str, str]) -> Sequence[Fac
         Fact(translated("Completed"), told_if_set(order.completion_time)),
         Fact(translated("Cancelled"), told_if_set(order.cancellation_time)),
         Fact(translated("Reason of the cancellation"), order.cancellation_reason),
-        Fact(translated("Documents still required"), ", ".join(still)),
+        Fact(translated("Documents still required"), enumerated(still)),
         Fact(translated("Handling fee"), in_major_units(fee.minor_units, fee.currency) if fee.currency else ""),
         Fact(translated("Steps done"), f"{order.steps_done} / {len(order.steps)}" if order.steps else ""),
     ]

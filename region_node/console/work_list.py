@@ -34,7 +34,7 @@ from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
 from gateway.wording.joint_orders import waits
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import enumerated, in_language, translated
 from gateway.wording.terms import business_name, category_name, joint_item_name, region_name
 from gateway.wording.times import told_if_set
 from region_node.business.joint import rules as joint
@@ -378,9 +378,9 @@ def _counted(kinds: Iterable[_Kind]) -> str:
 
 
 def _more(kinds: Sequence[_Kind]) -> Iterator[str]:
-    if titles := ", ".join(each.title for each in kinds if each.is_cut):
+    if titles := enumerated(each.title for each in kinds if each.is_cut):
         yield translated("Only the {count} with the nearest due time are shown of: {kinds}.", count=_MOST, kinds=titles)
-    if titles := ", ".join(each.title for each in kinds if each.lacks_oldest):
+    if titles := enumerated(each.title for each in kinds if each.lacks_oldest):
         yield translated("The oldest were not looked at, so there may be more of: {kinds}.", kinds=titles)
 
 

@@ -22,7 +22,7 @@ from gateway.api.region.v1.erasure_service_pb2 import ErasureReason
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
-from gateway.errors import Refused
+from gateway.errors import Refused, text
 from gateway.rpc import pages
 from gateway.rpc.calls import Call, enter
 from gateway.security.identity import Identity
@@ -196,7 +196,9 @@ def test_a_scope_gains_the_audit_chain_for_staff_alone_and_other_services_for_op
         await store.close()
         return caught.value
 
-    assert asyncio.run(scenario()).reason == reason
+    refused = asyncio.run(scenario())
+    assert refused.reason == reason
+    assert "must be" not in text(reason, refused.parameters).zh_cn, "a Chinese reader gets Chinese words"
 
 
 def test_a_reading_is_confirmed_by_who_knows_the_number(kept: Archive) -> None:

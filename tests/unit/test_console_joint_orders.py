@@ -190,7 +190,7 @@ def fields_of(page: str) -> list[str]:
 @pytest.mark.parametrize(
     ("query", "missing"),
     [
-        ("", "号码, 申请人, 地点1：旧址拆机, 地点2：新址装机"),
+        ("", "号码、申请人、地点1：旧址拆机、地点2：新址装机"),
         (WHOLE.replace(REGIONS, ""), "地点2：新址装机"),
         (WHOLE.replace("applicant=holder", ""), "申请人"),
         (WHOLE.replace("region.2=henan", "region.2="), "地点2：新址装机"),

@@ -84,7 +84,7 @@ def test_the_form_of_a_business_has_a_field_for_each_characteristic_and_each_pap
 
 @pytest.mark.parametrize(
     ("query", "missing"),
-    [("business=S", "号码, 申请人"), ("business=S&number=1", "申请人"), ("business=S&applicant=holder", "号码")],
+    [("business=S", "号码、申请人"), ("business=S&number=1", "申请人"), ("business=S&applicant=holder", "号码")],
 )
 def test_without_an_applicant_and_a_number_there_is_no_form_yet(query: str, missing: str) -> None:
     page = written(view_of("/orders/new"), guide(), query=query)
@@ -169,7 +169,7 @@ def test_an_order_shows_what_was_requested_in_the_words_of_the_catalogue() -> No
 def test_the_documents_that_an_order_still_requires_have_their_names_in_the_catalogue() -> None:
     found = order()
     found.documents_requested[:] = ["ID_ORIG", "FORMER"]
-    assert "身份证, FORMER" in written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), guide())
+    assert "身份证、FORMER" in written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), guide())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from coordinator.registry.etcd.fields import Unreadable
 from coordinator.registry.etcd.packing import MAX_CONFIGURATION_BYTES, PART_BYTES, Packed, pack
 from coordinator.registry.etcd.values import Applied
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.errors import Refused
+from gateway.errors import Refused, text
 from tests.contract.large_number_plan import with_segments
 from tests.contract.small_federation import CONFIGURATION
 
@@ -75,8 +75,10 @@ def test_the_same_plan_has_the_same_name_whatever_else_changes(large: Configurat
 
 def test_what_is_too_large_without_its_number_plan_is_refused() -> None:
     large = Configuration(federation="x" * MAX_CONFIGURATION_BYTES)
-    with pytest.raises(Refused, match="without its number plan"):
+    with pytest.raises(Refused, match="without its number plan") as raised:
         pack(large.SerializeToString(deterministic=True))
+    told = text(raised.value.reason, raised.value.parameters)
+    assert ("除号码归属表外" in told.zh_cn, "bytes" in told.zh_cn) == (True, False)
 
 
 @settings(max_examples=30)

@@ -23,7 +23,10 @@ from gateway.wording.languages import (
     VARIABLE,
     SpeakingGroup,
     asked_language,
+    clauses,
     commands,
+    enumerated,
+    for_reader,
     help_texts,
     helped,
     refusal,
@@ -137,7 +140,7 @@ def test_a_mistyped_value_of_an_option_is_told_with_the_nearest() -> None:
     required = ("--node=x:1", "--credentials=.", "--federation=f", "--region=r", "--staff-id=1", "--purpose=p")
     words = ("sharing", "read", "+8619851000001", "--basis", "consnt", *required)
     assert "Did you mean consent?" in said("region-node", *words)
-    assert "不是consent, contract-necessity, legal-duty之一。您是不是要找consent？" in said(
+    assert "不是consent、contract-necessity、legal-duty之一。您是不是要找consent？" in said(
         "region-node", *words, "--lang", "zh"
     )
 
@@ -387,3 +390,9 @@ def test_words_past_the_catalogue_are_found(source: str) -> None:
 @pytest.mark.parametrize("source", ['click.echo(translated("done"))', 'leave(f"{path}: {error}", 1)', "leave(told, 1)"])
 def test_words_of_the_catalogue_and_of_others_are_let_pass(source: str) -> None:
     assert not list(untranslated(source))
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "henan, hebei; none"), ("zh", "henan、hebei；none")])
+def test_a_list_is_separated_as_its_reader_separates(language: str, said: str) -> None:
+    with for_reader(language, Path()):
+        assert clauses([enumerated(["henan", "hebei"]), "none"]) == said

@@ -21,7 +21,7 @@ from gateway.cli.times import MonthType
 from gateway.cli.written_files import write_out
 from gateway.rpc.channels import invoke
 from gateway.time.months import month_before, months_between
-from gateway.wording.languages import current_language, translated
+from gateway.wording.languages import current_language, enumerated, translated
 
 _PREFIX = "COMPLAINT_DIMENSION_"
 _DIMENSIONS = [name.removeprefix(_PREFIX).lower() for name in contract.ComplaintDimension.keys()[1:]]
@@ -40,7 +40,7 @@ class _Dimensions(click.ParamType[_By]):
         """See click."""
         names = [each.strip() for each in str(value).split(",") if each.strip()]
         if len(set(names)) != len(names) or not set(names) <= set(_DIMENSIONS):
-            known = ", ".join(_DIMENSIONS)
+            known = enumerated(_DIMENSIONS)
             self.fail(
                 translated("name each of these at most once, with commas between: {known}", known=known), param, ctx
             )

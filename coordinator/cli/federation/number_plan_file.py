@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from gateway.api.federation.v1.configuration_pb2 import NumberPlan, PrefixRange, Region
 from gateway.federation.numberplan import normalize_prefix
-from gateway.wording.languages import offering, translated
+from gateway.wording.languages import enumerated, offering, translated
 
 _OF_REJECTS = ("line", "reason")
 
@@ -152,7 +152,7 @@ def _index(header: Sequence[str], name: str) -> int:
             translated(
                 "there is no column {name!r}; columns are: {columns}. --map says which ones to read",
                 name=name,
-                columns=", ".join(names) if names else translated("none"),
+                columns=enumerated(names) if names else translated("none"),
             )
         )
     return names.index(name)

@@ -31,7 +31,7 @@ from gateway.federation.revisions import (
 from gateway.process.files import replace_file
 from gateway.security.private_keys import KeyUnusable
 from gateway.security.signing import Signer
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 DEFAULT_DAYS = 365
 """The validity of a revision: so long a coordinator can go on to show it to a member that has none."""
@@ -116,7 +116,7 @@ def add_signature(proposed: ProposedRevision, signer: Signer) -> str:
             [
                 translated(
                     "the key is of none of the administrators who sign this revision: {names}",
-                    names=", ".join(names.values()),
+                    names=enumerated(names.values()),
                 )
             ]
         )

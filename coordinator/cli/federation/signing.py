@@ -33,7 +33,7 @@ from gateway.federation.rules import difference
 from gateway.process.files import replace_file
 from gateway.security.private_keys import is_in_token
 from gateway.security.signing import Signer
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 _directory = click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 _new_file = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
@@ -205,7 +205,7 @@ def tell_proposal(file: Path, proposed: ProposedRevision, *, err: bool = False) 
             end=f"{stated_time(statement.end_time):%Y-%m-%d}",
             count=len(names),
             threshold=proposed.previous.administration.threshold,
-            names=", ".join(names) or "-",
+            names=enumerated(names) or "-",
         ),
         err=err,
     )

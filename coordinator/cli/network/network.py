@@ -22,7 +22,7 @@ from gateway.cli.exits import NotDone
 from gateway.cli.written_files import write_out
 from gateway.errors import Refused
 from gateway.federation.files import ConfigurationError, load_file
-from gateway.wording.languages import current_language, offering, refusal, translated
+from gateway.wording.languages import current_language, enumerated, offering, refusal, translated
 from gateway.wording.times import show_times_of
 
 _SECONDS = 20.0  # of which regions have five to report their measurements
@@ -39,7 +39,7 @@ class _Changed(click.ParamType[Change]):
             return value
         found = parsed_change(str(value))
         if found is None:
-            known = ", ".join(FIGURES)
+            known = enumerated(FIGURES)
             self.fail(translated("write it as LINK:FIGURE=NUMBER, of these figures: {known}", known=known), param, ctx)
         return found
 

@@ -17,7 +17,7 @@ from coordinator.wording.paths import (
 )
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.cli.terminal import print_table
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 Row = Sequence[str | Text]
 
@@ -57,7 +57,7 @@ def print_matrix(response: contract.GetPathMatrixResponse, quality_class: str) -
     if has_changes and quality_class:
         columns.append(translated("{quality_class} after", quality_class=quality_class))
     print_table(columns, [_pair_row(pair, quality_class, has_changes=has_changes) for pair in response.pairs])
-    apart = ", ".join(f"{pair.start} {pair.end}" for pair in response.pairs if pair.paths.apart)
+    apart = enumerated(f"{pair.start} {pair.end}" for pair in response.pairs if pair.paths.apart)
     if apart:
         click.echo(
             translated(

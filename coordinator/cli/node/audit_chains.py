@@ -19,7 +19,7 @@ from gateway.cli.table import Table, TableColumn
 from gateway.errors import Refused, Unreachable, from_rpc_error
 from gateway.settings import is_address
 from gateway.time.clock import from_timestamp, to_microseconds
-from gateway.wording.languages import refusal, translated
+from gateway.wording.languages import enumerated, refusal, translated
 from gateway.wording.times import show_times_of, told_if_set
 
 _PATIENCE = 3600.0  # seconds: a chain of many millions of rows is read beside all other work of its region
@@ -80,7 +80,7 @@ def told_problems(problems: Iterable[ChainProblem]) -> list[str]:
     for each in problems:
         time = to_microseconds(from_timestamp(each.row_time)) if each.HasField("row_time") else None
         witnesses.setdefault((each.kind, each.sequence, time), []).append(each.witness)
-    return [problem_text(*problem, ", ".join(sorted(seen_by))) for problem, seen_by in witnesses.items()]
+    return [problem_text(*problem, enumerated(sorted(seen_by))) for problem, seen_by in witnesses.items()]
 
 
 async def _verdicts(channel: grpc.aio.Channel, request: VerifyChainsRequest) -> list[ChainVerdict]:
@@ -112,7 +112,7 @@ def _seen(verdict: ChainVerdict, sighting: Sighting) -> str:
     if sighting.signer:
         signed = translated("signed by {signer}", signer=sighting.signer)
     shown = [sighting.endpoint, signed] if is_address(sighting.endpoint) else [signed]
-    return f"{told} ({', '.join(shown)})"
+    return f"{told} ({enumerated(shown)})"
 
 
 def _witnesses(verdict: ChainVerdict) -> str:

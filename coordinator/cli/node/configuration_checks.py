@@ -18,7 +18,7 @@ from gateway.store.opening import DatabasePlace
 from gateway.store.port import StoreUnusable
 from gateway.time.clock import Clock
 from gateway.values.choices import first_unknown
-from gateway.wording.languages import translated
+from gateway.wording.languages import clauses, enumerated, translated
 
 
 async def check_configuration(settings: CoordinatorSettings, clock: Clock, *, etcd_answers: bool) -> list[Finding]:
@@ -72,10 +72,10 @@ def _finding(snapshot: Snapshot) -> Finding:
     lagging = unreadable_by(snapshot, configuration)
     if not lagging:
         return good(_name(), translated("revision {revision}: every member can read it", revision=revision))
-    problems = "; ".join(
+    problems = clauses(
         translated("{region} cannot read {field}", region=region, field=field) for region, field in lagging.items()
     )
     todo = translated(
-        "upgrade {regions}: until then each works by the last revision that it could read", regions=", ".join(lagging)
+        "upgrade {regions}: until then each works by the last revision that it could read", regions=enumerated(lagging)
     )
     return warning(_name(), translated("revision {revision}: {problems}", revision=revision, problems=problems), todo)

@@ -19,7 +19,7 @@ from gateway.maintenance.doctor.peers import ANSWER_SECONDS, peer
 from gateway.security.tls import ChannelOptions, CredentialsUnusable, client_credentials
 from gateway.settings import host_of
 from gateway.time.clock import Clock
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 LEAST_VERSION = (3, 5)
 _SLOW_MS = 100.0  # a heartbeat of etcd: members farther from each other than this elect new leaders
@@ -116,7 +116,7 @@ def _member(member: Member) -> Finding:
         todo = translated(
             "compact and defragment it, then disarm the alarm (etcdctl alarm disarm): it takes no changes meanwhile"
         )
-        return bad(name, translated("{found}, alarm {alarms}", found=found, alarms=", ".join(member.alarms)), todo)
+        return bad(name, translated("{found}, alarm {alarms}", found=found, alarms=enumerated(member.alarms)), todo)
     if _version(status.version) < LEAST_VERSION:
         return bad(name, found, translated("etcd {least} or newer is needed", least=".".join(map(str, LEAST_VERSION))))
     if member.milliseconds > _SLOW_MS:

@@ -14,7 +14,7 @@ from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure
 from gateway.web.charts import Figure
 from gateway.web.html_pages import HtmlPages
 from gateway.web.tables import Table
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import enumerated, in_language, translated
 from gateway.wording.scorecards import Standing, figure_of, standing
 from gateway.wording.times import told_time
 
@@ -47,7 +47,7 @@ class _Report:
 
 def page(response: ReportQualityResponse, month: str, now: datetime, language: str) -> str:
     """The page of one month."""
-    regions = ", ".join(name_of(each) for each in response.scorecards if not each.has_left)
+    regions = enumerated(name_of(each) for each in response.scorecards if not each.has_left)
     of_regions = [(each, _of(response, each.figure)) for each in response.definitions]
     shown = [(each, found) for each, found in of_regions if any(one.HasField("value") for _, one in found)]
     empty = [in_language(each.name) for each, found in of_regions if (each, found) not in shown]
@@ -59,7 +59,7 @@ def page(response: ReportQualityResponse, month: str, now: datetime, language: s
         table_heading=translated("Figures"),
         table=scorecards_table(response.definitions, response.scorecards),
         sections=[_Section(in_language(each.name), figure_chart(each, found)) for each, found in shown],
-        without=translated("Without a value in any region: {figures}.", figures=", ".join(empty)) if empty else "",
+        without=translated("Without a value in any region: {figures}.", figures=enumerated(empty)) if empty else "",
     )
     title = translated("Quality in {month}", month=month)
     return HtmlPages(Path(__file__).parent).written("report_page.html.j2", title, language, told)

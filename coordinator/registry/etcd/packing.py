@@ -13,8 +13,7 @@ import zlib
 from dataclasses import dataclass, field
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 
 # A change writes the configuration twice, and etcd accepts at most 1.5 MiB per request.
 MAX_CONFIGURATION_BYTES = 700 * 1024
@@ -62,7 +61,10 @@ def pack(content: bytes) -> Packed:
     first, plan_first, end = _plan_of(content)
     rest = content[:first] + content[end:]
     if len(rest) > MAX_CONFIGURATION_BYTES:
-        raise _too_large(f"{len(rest)} bytes without its number plan, more than {MAX_CONFIGURATION_BYTES}")
+        raise _too_large(
+            f"{len(rest)} bytes without its number plan, more than {MAX_CONFIGURATION_BYTES}",
+            f"除号码归属表外共{len(rest)}字节，超过{MAX_CONFIGURATION_BYTES}字节",
+        )
     plan = zlib.compress(content[plan_first:end])
     parts = tuple(plan[first : first + PART_BYTES] for first in range(0, len(plan), PART_BYTES))
     return Packed(rest, PlanName(hashlib.sha256(plan).hexdigest(), len(parts), first), parts)
@@ -111,10 +113,16 @@ def _plan_of(content: bytes) -> tuple[int, int, int]:
     if not found:
         return len(content), len(content), len(content)
     if len(found) != 1 or position != len(content):
-        raise _too_large(f"{len(content)} bytes, in which its number plan cannot be told from the rest")
+        raise _too_large(
+            f"{len(content)} bytes, in which its number plan cannot be told from the rest",
+            f"共{len(content)}字节，其中的号码归属表无法与其余部分区分",
+        )
     start, first, end = found[0]
     if content[start:first] != _PLAN_TAG + _varint(end - first):
-        raise _too_large(f"{len(content)} bytes, whose number plan is written in an unusual form")
+        raise _too_large(
+            f"{len(content)} bytes, whose number plan is written in an unusual form",
+            f"共{len(content)}字节，其号码归属表的写法不同于规定形式",
+        )
     return start, first, end
 
 
@@ -137,6 +145,6 @@ def _varint(value: int) -> bytes:
     return bytes([*written, value])
 
 
-def _too_large(problem: str) -> Refused:
+def _too_large(problem: str, problem_zh_cn: str) -> Refused:
     """REQUEST_INVALID: etcd cannot store the configuration; the problem has its size."""
-    return Refused(Reason.REASON_REQUEST_INVALID, field="configuration", problem=problem)
+    return invalid("configuration", problem, problem_zh_cn)

@@ -9,7 +9,7 @@ from gateway.backups.settings import BackupSettings
 from gateway.backups.shared_store import SharedStore
 from gateway.maintenance.doctor.findings import Finding, bad, good, warning
 from gateway.store.opening import DatabasePlace
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 OLDEST = {Task.CREATE: timedelta(hours=3), Task.ARCHIVE: timedelta(minutes=15), Task.DRILL: timedelta(days=9)}
 """The greatest age of the last good run of each task, as the alerts BackupOld and DrillOld have it."""
@@ -24,7 +24,7 @@ def check_backups(
     name, done = translated("backups"), History.read(data).done
     kinds = [task for task in Task if task != Task.ARCHIVE or place.archive is not None or shared is not None]
     late = [task for task in kinds if (time := done[task]) is None or now - time > OLDEST[task]]
-    told = ", ".join(f"{task}: {_told(done[task], now)}" for task in kinds)
+    told = enumerated(f"{task}: {_told(done[task], now)}" for task in kinds)
     if not late:
         return [good(name, told)]
     todo = translated(

@@ -18,7 +18,7 @@ from gateway.security.private_keys import KeyUnusable, open_key, pem_key, uri_in
 from gateway.security.renewing import LONGEST_RENEWED
 from gateway.security.signing import TrustedKeys
 from gateway.security.tls import Credentials
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.times import told_time
 
 EXPIRES_SOON = timedelta(days=14)
@@ -131,7 +131,7 @@ def _fault(
         return None
     uris = uris_of(chain[0])
     if uris != [member.uri]:
-        named = ", ".join(uris) or translated("nobody")
+        named = enumerated(uris) or translated("nobody")
         return translated("names {named} instead of {wanted}", named=named, wanted=member.uri)
     own = server_name(member.role, member.region, member.federation)
     if own not in dns_names_of(chain[0]):

@@ -14,7 +14,7 @@ from gateway.cli.terminal import print_table
 from gateway.maintenance.doctor.findings import Finding, State
 from gateway.maintenance.program import Program, S
 from gateway.settings import Sources
-from gateway.wording.languages import speak_to_programs, translated
+from gateway.wording.languages import enumerated, speak_to_programs, translated
 
 _STYLES = {State.GOOD: "green", State.WARNING: "yellow", State.BAD: "bold red", State.NOT_CHECKED: "dim"}
 _HELP = """Look at everything that `{program} serve` needs, and say what to do about what is not well.
@@ -58,7 +58,7 @@ def doctor_command(program: Program[S], examine: Examination[S]) -> click.Comman
                     for each in findings
                 ],
             )
-            click.echo(", ".join(f"{counts[state]} {translated(state)}" for state in State if counts[state]))
+            click.echo(enumerated(f"{counts[state]} {translated(state)}" for state in State if counts[state]))
         context.exit(1 if counts[State.BAD] or (strict and counts[State.WARNING]) else 0)
 
     doctor.help = _HELP.format(program=program.name)

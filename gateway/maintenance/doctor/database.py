@@ -15,7 +15,7 @@ from gateway.store.port import StoreUnusable, Transaction
 from gateway.store.schema import Migration, SchemaMismatch, SchemaOutdated, require_workable
 from gateway.store.schema_rows import applied_to, has_table
 from gateway.time.clock import Clock
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 LEAST_VERSION = 15
 _CHAIN_ROWS = 1000  # at the end of the chain; `audit verify` goes through all
@@ -145,7 +145,7 @@ def _durability(tx: Transaction) -> Finding:
         name: tx.first(str, "SELECT current_setting(:name)", name=name)
         for name in ("fsync", "full_page_writes", "synchronous_commit")
     }
-    found = ", ".join(f"{name} = {value}" for name, value in settings.items())
+    found = enumerated(f"{name} = {value}" for name, value in settings.items())
     if settings["fsync"] != "on" or settings["full_page_writes"] != "on":
         return bad(
             translated("durability"),
@@ -206,10 +206,10 @@ def _schema(tx: Transaction, place: DatabasePlace, migrations: Sequence[Migratio
     found = translated("{count} files are applied, as this version has them", count=len(applied.checksums))
     if state.ahead:
         found = translated(
-            "files of a newer version are applied, and all of them only add: {files}", files=", ".join(state.ahead)
+            "files of a newer version are applied, and all of them only add: {files}", files=enumerated(state.ahead)
         )
     if state.contracting:
-        waiting = ", ".join(map(str, state.contracting))
+        waiting = enumerated(map(str, state.contracting))
         found = translated(
             "{found}; once no older version is to come back, `{program} migrate --contract` applies {files}",
             found=found,

@@ -9,7 +9,7 @@ from gateway.maintenance.doctor.findings import Finding, bad, good, warning
 from gateway.process.files import existing, require_writable
 from gateway.store.sqlite import WATERMARK_BYTES
 from gateway.values.sizes import MIB
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 _PLENTY = 4  # times the watermark: less is a warning
 _ALL_BUT_OWNER = 0o077
@@ -47,7 +47,7 @@ def check_data(directory: Path) -> list[Finding]:
 def _privacy(directory: Path) -> Finding:
     files = [path for path in (directory, *sorted(directory.iterdir())) if _is_open(path)]
     if files:
-        names = ", ".join(str(path) for path in files)
+        names = enumerated(str(path) for path in files)
         return warning(
             translated("data"), translated("others may read {names}", names=names), f"chmod -R go= {directory}"
         )

@@ -10,7 +10,7 @@ from gateway.security.region_keys import KeySet, RegionKeysUnusable
 from gateway.store import vault
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import StoreUnusable
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 
 def check_region_keys(path: Path, place: DatabasePlace, program: str) -> Finding:
@@ -30,7 +30,7 @@ def check_region_keys(path: Path, place: DatabasePlace, program: str) -> Finding
     if missing:
         return bad(
             name,
-            translated("{path}: lacks {keys}, by which stored keys are wrapped", path=path, keys=", ".join(missing)),
+            translated("{path}: lacks {keys}, by which stored keys are wrapped", path=path, keys=enumerated(missing)),
             translated("put the file there that was in use when the database was written"),
         )
     if mode & OTHERS:

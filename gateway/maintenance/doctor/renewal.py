@@ -8,7 +8,7 @@ from gateway.maintenance.doctor.findings import Finding, bad, good, warning
 from gateway.security.identity import Identity
 from gateway.security.renewing import RenewedFiles, further_names
 from gateway.security.tls import Credentials, CredentialsUnusable, RenewedCredentials, end_of
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 
 def check_renewal(own: Credentials, identity: Identity, now: datetime) -> Finding:
@@ -17,7 +17,7 @@ def check_renewal(own: Credentials, identity: Identity, now: datetime) -> Findin
     if not isinstance(own, RenewedCredentials):
         return good(name, translated("off: people replace the certificate before it ends"))
     if further := _further(own.in_use(now).certificate, identity):
-        found = translated("off for {names}: people replace the certificate before it ends", names=", ".join(further))
+        found = translated("off for {names}: people replace the certificate before it ends", names=enumerated(further))
         return good(name, found)
     if _has_ended(own.in_use(now).certificate, now):
         return bad(name, translated("the certificate has ended, and opens no way to renew it"), _way_back(identity))

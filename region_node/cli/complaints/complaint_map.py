@@ -11,7 +11,7 @@ from typing import TypeVar
 from gateway.api.region.v1.complaint_import_service_pb2 import ImportedComplaint
 from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, ComplaintRequest, ComplaintState, Remedy
 from gateway.time.clock import to_timestamp
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from region_node.cli.imports.column_map import (
     Cells,
     Compiler,
@@ -74,7 +74,7 @@ class ComplaintMap:
         if len(self._delimiter) > 1:
             raise MapUnusable(translated("delimiter: not one character"))
         if missing := [field for field in _REQUIRED if field not in self._fields]:
-            raise MapUnusable(translated("complaint: {fields} not told", fields=", ".join(missing)))
+            raise MapUnusable(translated("complaint: {fields} not told", fields=enumerated(missing)))
 
     def delimiter_of(self, path: Path) -> str:
         """The separator of a file's cells: that of the map, else tabs or commas by the suffix."""

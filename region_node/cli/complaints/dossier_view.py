@@ -10,7 +10,7 @@ from gateway.api.region.v1.dossier_service_pb2 import Dossier, DossierConditionK
 from gateway.time.clock import from_timestamp, time_in
 from gateway.values.money import in_major_units
 from gateway.wording.complaints import time_reason_word, whole_of
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import enumerated, in_language, translated
 from gateway.wording.words import value_word
 from region_node.care.complaints.course import happened, length_of
 
@@ -47,7 +47,7 @@ def verdict_of(dossier: Dossier) -> str:
             for each in dossier.conditions
             if each.finding == _NOT_FULFILLED and each.kind != _MATERIAL
         ]
-        return translated("An appeal would be refused by {articles}.", articles=", ".join(articles))
+        return translated("An appeal would be refused by {articles}.", articles=enumerated(articles))
     return translated("An appeal is incomplete: see what is not known or missing.")
 
 

@@ -48,7 +48,7 @@ _REACHED = Table[_Reached](
     TableColumn("line", lambda each: str(each.row)),
     TableColumn("ticket id before", lambda each: each.reference),
     TableColumn("category", lambda each: each.category),
-    TableColumn("filed", lambda each: told_time(each.filed)),
+    TableColumn("filed at", lambda each: told_time(each.filed)),
     TableColumn("level", lambda each: f"L{each.level}"),
     TableColumn("why", lambda each: value_word(EscalationTrigger.DESCRIPTOR, each.trigger)),
     TableColumn("due", lambda each: told_time(each.due_time)),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gateway.api.federation.v1.configuration_pb2 import Plan
 from gateway.api.region.v1.customer_service_pb2 import Customer
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from region_node.cli.imports.column_map import ColumnMap, LineInvalid, MapUnusable, Surroundings
 from region_node.cli.imports.line_file import Line, LineFile
 from region_node.cli.imports.number_ranges import NumberRange
@@ -21,7 +21,7 @@ class CustomerFile(LineFile):
         self._map = columns
         self._ranges = ranges
         if self._unused_ranges():
-            unused = ", ".join(self._unused_ranges())
+            unused = enumerated(self._unused_ranges())
             raise MapUnusable(translated("--numbers: the map asks for no range {ranges}", ranges=unused))
         columns.customers(self.header, self._around(()))
 

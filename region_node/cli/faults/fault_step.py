@@ -10,7 +10,7 @@ from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.cli.option_words import option_words
 from gateway.values.json_messages import message_of
 from gateway.values.money import minor_units_of
-from gateway.wording.languages import offering, translated
+from gateway.wording.languages import enumerated, offering, translated
 from gateway.wording.times import instant_of
 
 _FIELDS: Mapping[str, FieldDescriptor] = {
@@ -91,7 +91,7 @@ def _value(field: FieldDescriptor | None, key: str, value: str, known: Sequence[
     if field.enum_type is not None:
         words, wanted = _words(field.enum_type), value.lower().replace("_", "-")
         if wanted not in words:
-            problem = translated("{field}: one of {values}.", field=key, values=", ".join(words))
+            problem = translated("{field}: one of {values}.", field=key, values=enumerated(words))
             raise ValueError(offering(problem, wanted, words))
         return words[wanted]
     if field.type == FieldDescriptor.TYPE_BOOL:
@@ -121,7 +121,7 @@ def _time(key: str, value: str) -> str:
 def _no_such_field(key: str, known: Sequence[str]) -> str:
     if not known:
         return translated("{field}: this step has no fields", field=key)
-    told = translated("{field}: this step has the fields {values}", field=key, values=", ".join(known))
+    told = translated("{field}: this step has the fields {values}", field=key, values=enumerated(known))
     return offering(told, key, known)
 
 

@@ -142,7 +142,7 @@ _OUTAGES = Table[FaultOutage](
     TableColumn("not repaired since", lambda each: told_time(each.start_time)),
     TableColumn("due", lambda each: told_time(each.due_time)),
     TableColumn("late", lambda each: translated("yes") if each.HasField("breach_time") else ""),
-    TableColumn("repaired", lambda each: told_if_set(each.end_time)),
+    TableColumn("repaired at", lambda each: told_if_set(each.end_time)),
     TableColumn("rent given back", given_back),
 )
 _PARTS = Table[RepairPart](

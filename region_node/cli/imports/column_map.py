@@ -20,7 +20,7 @@ from gateway.api.federation.v1.configuration_pb2 import LineKind, Plan
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.time.clock import to_timestamp
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from region_node.cli.imports.number_ranges import NumberRange, RangeExhausted
 from region_node.node.terms import add_months, term_end
 
@@ -99,7 +99,7 @@ class ColumnMap:
         if len(self.delimiter) != 1:
             raise MapUnusable(translated("delimiter: not one character"))
         if missing := [field for field in _REQUIRED if field not in self._fields]:
-            raise MapUnusable(translated("customer: {fields} not told", fields=", ".join(missing)))
+            raise MapUnusable(translated("customer: {fields} not told", fields=enumerated(missing)))
         if "billing_account.balance" in self._fields and not self.currency:
             raise MapUnusable(translated("currency: not told"))
 
@@ -179,7 +179,7 @@ class Compiler:
         told = mapping_at(where, value, frozenset((*_SOURCES, *_MODIFIERS)))
         sources = [name for name in _SOURCES if name in told]
         if len(sources) != 1:
-            raise MapUnusable(translated("{where}: needs one of {sources}", where=where, sources=", ".join(_SOURCES)))
+            raise MapUnusable(translated("{where}: needs one of {sources}", where=where, sources=enumerated(_SOURCES)))
         read = self._source(where, sources[0], text_at(f"{where}.{sources[0]}", told[sources[0]]))
         if "otherwise" in told and "table" not in told:
             raise MapUnusable(translated("{where}: otherwise goes with a table", where=where))
@@ -368,8 +368,8 @@ def mapping_at(where: str, told: object, known: frozenset[str]) -> dict[str, obj
             translated(
                 "{where}: unknown: {unknown}; known: {known}",
                 where=where,
-                unknown=", ".join(unknown),
-                known=", ".join(sorted(known)),
+                unknown=enumerated(unknown),
+                known=enumerated(sorted(known)),
             )
         )
     return {str(name): value for name, value in told.items()}

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from gateway.cli.option_words import option_words
 from gateway.values.json_messages import json_of, message_of
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 M = TypeVar("M", bound=Message)
 _Row = tuple[int, str, Mapping[str, object] | None]
@@ -130,7 +130,7 @@ def _spelled(message: Message, fields: Mapping[str, object]) -> dict[str, object
         field = known.get(name) or message.DESCRIPTOR.fields_by_camelcase_name.get(name)
         if field is None:
             if name not in _names(message):
-                names = ", ".join(_names(message))
+                names = enumerated(_names(message))
                 raise ValueError(translated("there is no {name}; the names are {names}", name=name, names=names))
             continue
         if not isinstance(value, str):
@@ -155,7 +155,7 @@ def _enum_value(field: str, names: Sequence[str], value: str) -> str:
     words = option_words((each, each) for each in names)
     full = words.get(value.lower().replace(" ", "-").replace("_", "-"), value)
     if full not in words.values():
-        told = ", ".join(words)
+        told = enumerated(words)
         raise ValueError(translated("{name} {value} is none of {words}", name=field, value=value, words=told))
     return full
 

@@ -4,7 +4,7 @@ import click
 
 from gateway.api.region.v1.issue_pb2 import Issue, IssueAction, IssueLinkKind
 from gateway.cli.table import Table, TableColumn, show_timeline
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
@@ -28,7 +28,7 @@ _ACTIONS = Table[IssueAction](
     TableColumn("region", lambda each: region_name(each.region)),
     TableColumn("staff id", lambda each: each.staff_id),
     TableColumn("due", lambda each: told_if_set(each.due_time)),
-    TableColumn("finished", lambda each: told_if_set(each.finish_time)),
+    TableColumn("finished at", lambda each: told_if_set(each.finish_time)),
     TableColumn("text", lambda each: each.text),
     TableColumn("report", lambda each: each.report),
 )
@@ -58,7 +58,7 @@ def print_issue(issue: Issue) -> None:
     if issue.HasField("silence"):
         click.echo(told_silence(issue.silence))
     if issue.helper_regions:
-        click.echo(translated("Helpers: {regions}", regions=", ".join(map(region_name, issue.helper_regions))))
+        click.echo(translated("Helpers: {regions}", regions=enumerated(map(region_name, issue.helper_regions))))
     for link in request.links:
         click.echo(f"{value_word(IssueLinkKind.DESCRIPTOR, link.kind)} {link.id}")
     if issue.decision:

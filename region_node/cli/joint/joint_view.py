@@ -13,7 +13,7 @@ from gateway.api.region.v1.joint_order_pb2 import (
 )
 from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.wording.joint_orders import item_name, told_item_state, told_state, waits
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import enumerated, in_language, translated
 from gateway.wording.terms import business_name, joint_staff_check, region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
@@ -26,7 +26,7 @@ JOINT_ORDERS = Table[JointOrder](
     TableColumn("state", lambda each: told_state(each.state)),
     TableColumn("led by", lambda each: region_name(each.leader_region)),
     TableColumn("items", lambda each: str(len(each.items))),
-    TableColumn("submitted", lambda each: told_time(each.create_time)),
+    TableColumn("submitted at", lambda each: told_time(each.create_time)),
 )
 """The table of joint orders."""
 
@@ -60,7 +60,7 @@ def print_told(order: JointOrder) -> None:
     regions = dict.fromkeys(region_name(each.region) for each in order.awaiting)
     told = translated("{order}: {state}", order=order.id, state=told_state(order.state))
     if regions:
-        told += translated("; waits for {regions}", regions=", ".join(regions))
+        told += translated("; waits for {regions}", regions=enumerated(regions))
     click.echo(told)
 
 

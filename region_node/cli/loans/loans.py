@@ -33,7 +33,7 @@ _LOANS = Table[Loan](
     TableColumn("borrower", lambda each: region_name(each.origin_region)),
     TableColumn("resource", lambda each: each.request.resource_id),
     TableColumn("quantity", lambda each: str(each.quantity or each.request.quantity)),
-    TableColumn("from", lambda each: told_if_set(each.request.start_time)),
+    TableColumn("begins", lambda each: told_if_set(each.request.start_time)),
     TableColumn("until", lambda each: told_if_set(each.end_time)),
 )
 

@@ -13,7 +13,7 @@ from gateway.security.region_keys import KeySet, RegionKeysUnusable
 from gateway.settings import Sources
 from gateway.store import vault
 from gateway.store.port import StoreUnusable
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from region_node.cli.node.config import REGION_NODE
 from region_node.node.settings import RegionSettings
 
@@ -146,7 +146,7 @@ def prune(sources: Sources) -> None:
     if wrapping := [key_id for key_id in former if wrapped.get(key_id)]:
         told = translated(
             "still wrapped by {keys}: {count}; wait until the running nodes have wrapped that anew",
-            keys=", ".join(wrapping),
+            keys=enumerated(wrapping),
             count=sum(wrapped[key_id] for key_id in wrapping),
         )
         leave(told, REFUSED)
@@ -169,7 +169,7 @@ def _told_missing(settings: RegionSettings, missing: list[str]) -> str:
     return translated(
         "{file} lacks {keys}, by which stored keys are wrapped: put the file there that holds them",
         file=settings.keys,
-        keys=", ".join(missing),
+        keys=enumerated(missing),
     )
 
 

@@ -11,7 +11,7 @@ from gateway.store.catch_ups import unfinished
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import StoreUnusable
 from gateway.store.vault import SealBroken
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.terms import region_name
 from region_node.lifecycle.recovery.operations import MOST_COUNTED, count_lost
 from region_node.node.settings import RegionSettings
@@ -44,7 +44,7 @@ def check_catching_up(settings: RegionSettings) -> list[Finding]:
     if regions:
         told = translated(
             "these regions have not told yet all that the database lacks: {regions}",
-            regions=", ".join(map(region_name, regions)),
+            regions=enumerated(map(region_name, regions)),
         )
         found.append(warning(translated("catching up"), told, translated("look at why: `region-node recovery show`")))
     if lost:

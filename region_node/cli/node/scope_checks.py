@@ -8,7 +8,7 @@ import psycopg
 from gateway.maintenance.doctor.findings import Finding, bad, good, warning
 from gateway.maintenance.doctor.provider_keys import check_provider_keys
 from gateway.store.port import StoreUnusable
-from gateway.wording.languages import translated
+from gateway.wording.languages import clauses, enumerated, translated
 from region_node.node.operator_scopes import NAMED, ScopeFile, ScopesUnusable
 from region_node.node.settings import RegionSettings
 from region_node.node.stored_scopes import ScopeRow, read_scopes, stored_rows
@@ -25,7 +25,7 @@ def check_scopes(settings: RegionSettings) -> Finding:
     rows = _stored(settings)
     stored, problems = (None, ()) if rows is None else read_scopes(rows)
     if problems:
-        told = translated("not readable in the database: {problems}", problems="; ".join(problems))
+        told = translated("not readable in the database: {problems}", problems=clauses(problems))
         return bad(name, told, translated("set these scopes again by `region-node scopes set`: they allow nothing"))
     scopes = stored if stored is not None or file is None else file.scopes
     if scopes is None:
@@ -38,17 +38,17 @@ def check_scopes(settings: RegionSettings) -> Finding:
     if believed:
         found.append(
             translated(
-                "{path}: believed about their staff without a proof: {names}", path=place, names=", ".join(believed)
+                "{path}: believed about their staff without a proof: {names}", path=place, names=enumerated(believed)
             )
         )
         steps.append(translated("have them prove their staff, and set their scopes without `staff`"))
     unlimited = sorted(each for each, scope in scopes.items() if scope.amount_a_day is None)
     if unlimited:
-        told = translated("{path}: without a limit of money a day: {names}", path=place, names=", ".join(unlimited))
+        told = translated("{path}: without a limit of money a day: {names}", path=place, names=enumerated(unlimited))
         found.append(told)
         steps.append(translated("set their scopes with an amount_a_day in place of `unlimited`"))
     if found:
-        return warning(name, "; ".join(found), "; ".join(steps))
+        return warning(name, clauses(found), clauses(steps))
     return good(name, translated("{path}: {count} scopes", path=place, count=len(scopes)))
 
 

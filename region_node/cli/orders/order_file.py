@@ -14,7 +14,7 @@ from google.protobuf.json_format import ParseError
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, LocalizedText, Requester
 from gateway.values.json_messages import json_of, message_of
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 _COLUMN = re.compile(
     r"business|number|applicant|request_id|requester\.(staff_id|channel)|characteristics\.[^.]+"
@@ -135,7 +135,7 @@ def _require_columns(path: Path, columns: Sequence[str]) -> None:
     if "business" not in columns or unknown:
         named = translated("it has no column business")
         if unknown:
-            named = translated("it has the unknown columns {columns}", columns=", ".join(unknown))
+            named = translated("it has the unknown columns {columns}", columns=enumerated(unknown))
         raise OrderFileUnusable(
             translated(
                 "{path}: the first line is no header of orders: {problem}. Columns: {columns}.",
@@ -186,7 +186,7 @@ def _named(value: str, prefix: str, names: Sequence[str]) -> str:
     name = value.upper()
     name = name if name.startswith(prefix) else prefix + name
     if name not in names[1:]:
-        words = ", ".join(each.removeprefix(prefix).lower() for each in names[1:])
+        words = enumerated(each.removeprefix(prefix).lower() for each in names[1:])
         raise _LineInvalid(f"{value}不是{words}之一", f"{value} is not one of {words}")
     return name
 

@@ -26,7 +26,7 @@ def _name(found: SignedProof) -> str:
 
 
 _PROOFS = Table[SignedProof](
-    TableColumn("signed", lambda each: told_if_set(each.sign_time)),
+    TableColumn("signed at", lambda each: told_if_set(each.sign_time)),
     TableColumn("kind", lambda each: value_word(ProofKind.DESCRIPTOR, each.kind)),
     TableColumn("signed by", lambda each: region_name(each.region)),
     TableColumn("envelope", lambda each: each.envelope_id),

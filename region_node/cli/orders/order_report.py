@@ -7,7 +7,7 @@ from pathlib import Path
 from gateway.cli.exits import NOT_KNOWN, REFUSED
 from gateway.process.files import open_private
 from gateway.values.plain_text import visible
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import enumerated, in_language, translated
 from region_node.business.orders.rules import REJECTED, state_name
 from region_node.cli.orders.order_file import OrderFile
 from region_node.cli.orders.order_submission import ACCEPTED, INVALID, NOT_SENT, UNKNOWN, Outcome
@@ -85,7 +85,7 @@ class OrderReport:
     def summary(self) -> str:
         """The summary for people."""
         seconds = self.progress.seconds
-        states = ", ".join(f"{count:,} {translated(state)}" for state, count in self._states.most_common())
+        states = enumerated(f"{count:,} {translated(state)}" for state, count in self._states.most_common())
         lines = [
             translated(
                 "{file}: orders: {lines}, in {seconds} s, {rate} a second",

@@ -7,7 +7,7 @@ from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2 import GrantState
 from gateway.cli.table import Table, TableColumn
 from gateway.errors import reason_name
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import enumerated, in_language, translated
 from gateway.wording.sharing import disclosed, shared_fields, shared_value, who_looked, word_of_mask
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
@@ -88,7 +88,7 @@ PURPOSES = Table[Purpose](
     TableColumn("purpose", lambda each: each.name),
     TableColumn("what people call it", lambda each: in_language(each.title)),
     TableColumn("fields", lambda each: shared_fields(each.fields)),
-    TableColumn("legal basis", lambda each: ", ".join(_basis_word(basis) for basis in each.legal_bases)),
+    TableColumn("legal basis", lambda each: enumerated(_basis_word(basis) for basis in each.legal_bases)),
     TableColumn("without a grant", lambda each: value_word(WithoutGrant.DESCRIPTOR, each.without_grant)),
     TableColumn("days at most", _days),
     TableColumn("legal source", lambda each: each.source),

@@ -25,7 +25,7 @@ _RESOURCES = Table[api.SharedResource](
     TableColumn("title", lambda each: each.title),
     TableColumn("site", lambda each: each.site),
     TableColumn("quantity", lambda each: str(each.quantity)),
-    TableColumn("from", lambda each: told_if_set(each.start_time)),
+    TableColumn("begins", lambda each: told_if_set(each.start_time)),
     TableColumn("until", lambda each: told_if_set(each.end_time)),
     TableColumn("conditions", lambda each: each.conditions, only_wide=True),
 )

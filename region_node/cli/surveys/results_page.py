@@ -10,7 +10,7 @@ from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse, S
 from gateway.web.charts import Bar, Caption, Figure, bars
 from gateway.web.html_pages import HtmlPages
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import clauses, enumerated, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
 from region_node.cli.surveys import survey_view
@@ -64,7 +64,7 @@ def page(results: GetSurveyResultsResponse, months: tuple[str, str], now: dateti
 
 def _section(key: str, heading: str, groups: Sequence[SurveyGroup], name: Callable[[str], str]) -> _Section:
     rows = [(name(group.name), _bars(group)) for group in groups]
-    said = "; ".join(f"{group}: {', '.join(bar.told for bar in found)}" for group, found in rows)
+    said = clauses(f"{group}: {enumerated(bar.told for bar in found)}" for group, found in rows)
     chart = bars(Caption(key, heading, said), rows, _HIGHEST - _LOWEST)
     series = [survey_view.question_name(each) for each in survey_view.QUESTIONS]
     caption = translated("Mean marks, 1 to 5; the thin lines are intervals of 95 %.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gateway.api.region.v1.survey_pb2 import SurveyAnswer, SurveyMark, SurveyQuestion
 from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse, SurveyFigure, SurveyGroup
-from gateway.wording.languages import translated
+from gateway.wording.languages import clauses, translated
 from gateway.wording.terms import category_name, region_name
 from gateway.wording.words import value_word, word
 
@@ -38,7 +38,7 @@ def _mark_name(mark: SurveyMark.ValueType) -> str:
 
 def told_ratings(answer: SurveyAnswer) -> str:
     """The ratings of an answer: question, mark, and the words of the customer."""
-    return "; ".join(
+    return clauses(
         f"{question_name(each.question)}: {_mark_name(each.mark)}{f' ({each.words})' if each.words else ''}"
         for each in answer.ratings
     )

@@ -14,7 +14,7 @@ from gateway.cli.option_words import option_words
 from gateway.cli.table import Table, TableColumn
 from gateway.cli.written_files import write_out
 from gateway.time.clock import from_timestamp
-from gateway.wording.languages import current_language, translated
+from gateway.wording.languages import current_language, enumerated, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
 from gateway.wording.words import value_word
@@ -97,13 +97,13 @@ def answer(
     said = dict(words)
     if len(said) < len(words):
         twice = sorted({name for number, (name, _) in enumerate(words) if name in dict(words[:number])})
-        raise click.UsageError(translated("words twice: {questions}", questions=", ".join(twice)))
+        raise click.UsageError(translated("words twice: {questions}", questions=enumerated(twice)))
     marks = {"attitude": attitude, "handling": handling, "complaints": complaints}
     for name, mark in marks.items():
         if mark is not None:
             given.ratings.add(question=_QUESTIONS[name], mark=_MARKS[mark], words=said.pop(name, ""))
     if said:
-        raise click.UsageError(translated("words without a mark: {questions}", questions=", ".join(said)))
+        raise click.UsageError(translated("words without a mark: {questions}", questions=enumerated(said)))
     request = api.AnswerSurveyRequest(token=token, answer=given, number=number)
     asking.ask(lambda channel: SurveyServiceStub(channel).AnswerSurvey, request)
 
