@@ -129,8 +129,17 @@ def _figures(named: Named, quality_class: str, names: Mapping[str, str]) -> Tabl
             translated("Loss"),
             *classes,
         ),
-        rows=[[Cell(title, "row"), Cell(told_sites(each, names)), *_cells(each)] for title, each in named],
+        rows=[[Cell(title, "row"), _sites(each, names), *_cells(each)] for title, each in named],
     )
+
+
+def _sites(path: NetworkPath, names: Mapping[str, str]) -> Cell:
+    return _named_by_id(told_sites(path, names), told_sites(path, {}))
+
+
+def _named_by_id(name: str, identity: str) -> Cell:
+    """A name with its id below, by which commands and the registry of the network know it."""
+    return Cell(name, note=identity if identity != name else "")
 
 
 def _cells(path: NetworkPath) -> Iterator[Cell]:
@@ -164,8 +173,8 @@ def _hops(title: str, path: NetworkPath, names: Mapping[str, str]) -> Table:
         rows=[
             [
                 Cell(each.link, "row"),
-                Cell(names.get(each.start, each.start)),
-                Cell(names.get(each.end, each.end)),
+                _named_by_id(names.get(each.start, each.start), each.start),
+                _named_by_id(names.get(each.end, each.end), each.end),
                 Cell(told_delay(each.quality.delay_us), style="figure"),
                 Cell(told_delay(each.quality.delay_variation_us), style="figure"),
                 Cell(told_loss(each.quality.loss_ppb), style="figure"),

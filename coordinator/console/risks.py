@@ -8,7 +8,7 @@ from coordinator.console.filters import REGION, region_of
 from coordinator.console.tables_page import heads
 from coordinator.risks.rules import CLOSED, score
 from coordinator.wording.risks import heat, matrix_table, title_of, told_owner, told_plans, told_score, told_signal
-from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksRequest, ListRisksResponse, Risk, RiskState
+from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksRequest, ListRisksResponse, Risk, RiskAct, RiskState
 from gateway.api.federation.v1.risk_pb2 import RiskSource
 from gateway.web.console.lists import chosen_of, chosen_word
 from gateway.web.console.pages import Calling, Shown, View, Visit
@@ -72,6 +72,7 @@ def _table(visit: Visit, answer: ListRisksResponse) -> Table:
             translated("Score"),
             translated("State"),
             translated("Signal"),
+            translated("Problem before"),
             translated("Owner"),
             translated("Review due"),
             translated("Plan due"),
@@ -82,6 +83,7 @@ def _table(visit: Visit, answer: ListRisksResponse) -> Table:
                 Cell(told_score(answer.rules, each), style=f"band-{heat(answer.rules, each.likelihood * each.impact)}"),
                 Cell(value_word(RiskState.DESCRIPTOR, each.state)),
                 _signal(visit, each),
+                _problem_before(visit, each),
                 Cell(told_owner(each)),
                 due_cell(each.review_due_time, visit.now),
                 due_cell(each.plan_due_time, visit.now),
@@ -98,9 +100,23 @@ def _signal(visit: Visit, risk: Risk) -> Cell:
         return Cell("")
     href = ""
     if risk.source == RiskSource.RISK_SOURCE_ACCIDENT:
-        # A former version has put the grade behind the id.
-        href = visit.address(problem.path_of(risk.signal_detail.partition(" ")[0]))
+        href = visit.address(problem.path_of(_problem_id(risk.signal_detail)))
     return Cell(translated("lasts"), badge="late", note=told_signal(risk), href=href)
+
+
+def _problem_before(visit: Visit, risk: Risk) -> Cell:
+    """The last problem of an accident, other than that of a signal that lasts."""
+    if risk.source != RiskSource.RISK_SOURCE_ACCIDENT:
+        return Cell("")
+    present = _problem_id(risk.signal_detail) if risk.signal_lasts else ""
+    began = (_problem_id(each.note) for each in reversed(risk.history) if each.act == RiskAct.RISK_ACT_SIGNAL_BEGAN)
+    found = next((each for each in began if each != present), "")
+    return Cell(found, href=visit.address(problem.path_of(found)) if found else "")
+
+
+def _problem_id(detail: str) -> str:
+    """The problem of an accident. A former version has put the grade behind the id."""
+    return detail.partition(" ")[0]
 
 
 _COLUMNS = Columns[Risk](
@@ -109,7 +125,7 @@ _COLUMNS = Columns[Risk](
         None,
         Column("score", score),
         Column("state", lambda each: each.state),
-        None,
+        *[None] * 2,
         Column("owner_region", lambda each: each.owner_region),
         Column("review_due_time", lambda each: each.review_due_time),
         Column("plan_due_time", lambda each: each.plan_due_time),

@@ -9,13 +9,15 @@ import pytest
 
 from coordinator.wording.paths import STEPS
 from gateway.api.coordinator.v1.problem_service_pb2 import RecordReportRequest, ReportKind
+from gateway.api.coordinator.v1.risk_service_pb2 import RiskAct
+from gateway.api.federation.v1.risk_pb2 import RiskSource
 from gateway.errors import Refused
 from gateway.web.console.fields import Fields
 from gateway.web.html_pages import HtmlPages
 from tests.unit.console_pages import Answering, shown_by, visit
 from tests.unit.network_answers import CHANGED, matrix, network, problem, problems, ways
 from tests.unit.test_complaint_report import read
-from tests.unit.test_coordinator_console import ADMIN, CONSOLE, orders, outages, regions, view_of, written
+from tests.unit.test_coordinator_console import ADMIN, CONSOLE, orders, outages, regions, risks, view_of, written
 
 
 def test_the_regions_of_the_board_are_on_a_map_where_each_has_a_site_with_a_position() -> None:
@@ -71,7 +73,23 @@ def test_the_paths_of_a_pair_are_bars_with_the_bound_of_the_class_and_their_link
     assert any("15.000 ms" in each for each in texts), "the bound"
     assert texts.count("xian-1") == 6, "the link of each path"
     assert "广州至chengdu" in texts, "a site by its name, or by its id without one"
-    assert (texts.count("广州 – chengdu"), texts.count("广州"), texts.count("guangzhou")) == (6, 6, 0)
+    assert (texts.count("广州 – chengdu"), texts.count("广州")) == (6, 6)
+    assert (texts.count("guangzhou – chengdu"), texts.count("guangzhou")) == (6, 6), "the ids that a command takes"
+
+
+def test_a_risk_of_accidents_leads_to_its_problem_and_to_the_one_before() -> None:
+    def links(*, lasts: bool) -> list[str]:
+        found = risks()
+        risk = found.risks[0]
+        risk.source, risk.signal_detail = RiskSource.RISK_SOURCE_ACCIDENT, "problem-2"
+        risk.signal_lasts = lasts
+        for note in ("problem-1 3", "problem-2"):
+            risk.history.add(act=RiskAct.RISK_ACT_SIGNAL_BEGAN, note=note)
+            risk.history.add(act=RiskAct.RISK_ACT_SIGNAL_ENDED)
+        return re.findall(r'href="/console/problems/([^"?]+)', written("/risks", found))
+
+    assert links(lasts=True) == ["problem-2", "problem-1"]
+    assert links(lasts=False) == ["problem-2"], "the last one, although its signal is over"
 
 
 def test_a_problem_shows_its_evidence_and_a_form_for_the_reports_that_are_left() -> None:
