@@ -26,7 +26,14 @@ def title_of(rules: RiskRules, risk: Risk) -> str:
 
 def told_signal(risk: Risk) -> str:
     """The detail of the signal of a risk, with its times in the zone of the reader."""
-    return _TIME.sub(lambda found: told_time(instant_of(found[0])), risk.signal_detail)
+    return _TIME.sub(lambda found: _in_zone(found[0]), risk.signal_detail)
+
+
+def _in_zone(written: str) -> str:
+    try:
+        return told_time(instant_of(written))
+    except (ValueError, OverflowError):
+        return written  # no time, or one at an end of the calendar
 
 
 def band_number(rules: RiskRules, score: int) -> int:

@@ -296,7 +296,7 @@ def test_the_form_of_a_fault_says_where_there_are_more_places_than_it_lists(coun
 def test_a_link_shows_its_traffic_against_its_capacity_and_when_it_is_full() -> None:
     page = written(view_of("/network/links/{id}"), quality())
     assert page.count("<polyline") == 2
-    assert "2026-09: 40; 2026-10: 60" in page
+    assert "2026-09: 40；2026-10: 60" in page
     assert "2个月后用满" in page
     assert "<svg" not in written(view_of("/network/links/{id}"))
 

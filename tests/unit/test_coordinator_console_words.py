@@ -78,13 +78,22 @@ def test_the_risk_of_an_accident_names_its_owner_and_leads_to_the_problem_also_w
     assert [href.partition("?")[0] for _, href in shown if "problems" in href] == ["/console/problems/problem-1"], shown
 
 
-@pytest.mark.parametrize("source", [RiskSource.RISK_SOURCE_CERTIFICATE, RiskSource.RISK_SOURCE_BREAKER_OPEN])
-def test_the_signal_of_a_risk_has_its_time_in_the_zone_of_the_page(source: RiskSource.ValueType) -> None:
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("2026-12-31 20:26 +00:00", "2027-01-01 04:26 +08:00"),
+        ("9999-12-31 23:59 +00:00", "9999-12-31 23:59 +00:00"),
+        ("2026-13-31 20:26 +00:00", "2026-13-31 20:26 +00:00"),
+    ],
+)
+def test_the_signal_of_a_risk_has_its_time_in_the_zone_of_the_page(stored: str, shown: str) -> None:
     found, terms = ListRisksResponse(), Terms(regions=[RegionTerm(region="sichuan", time_zone="Asia/Shanghai")])
-    found.risks.add(source=source, signal_lasts=True, signal_detail="127.0.0.1:7600 2 2026-12-31 20:26 +00:00")
+    found.risks.add(
+        source=RiskSource.RISK_SOURCE_CERTIFICATE, signal_lasts=True, signal_detail=f"10.0.0.1:7600 {stored}"
+    )
     page = told("zh", "/risks", found, terms=terms)
     notes = [each.note for table in page.tables for row in table.rows for each in row if each.note]
-    assert notes == ["127.0.0.1:7600 2 2027-01-01 04:26 +08:00"]
+    assert notes == [f"10.0.0.1:7600 {shown}"]
 
 
 def test_a_complaint_that_repeats_another_leads_to_it() -> None:
