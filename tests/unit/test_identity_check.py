@@ -59,7 +59,7 @@ def test_bills_are_shown_by_the_months_of_the_region_back_to_the_oldest_that_is_
     page = written_by(CONSOLE, view_of("/customers/identity-check"), replace(visit(PROVEN), now=LATE), calling)
     assert calling.asked == ["2026-12", "2026-11", "2026-10", "2026-09"]
     assert [f">{month}<" in page for month in calling.asked] == [shown, shown, shown, False]
-    assert ("2026-10: 59.90 CNY; 2026-11: 59.90 CNY" in page, "<svg" in page) == (shown, shown)
+    assert ("2026-10: 59.90 CNY；2026-11: 59.90 CNY" in page, "<svg" in page) == (shown, shown)
     assert (Reason.Name(reason).removeprefix("REASON_") in page) == (not shown)
     assert "披露记录指对共享资料的读取" in page, "an empty list does not say that nobody of this region has looked"
     empty = ["orders", "complaints", "consents", "disclosures", *(["lines of the chosen bill"] if shown else [])]
