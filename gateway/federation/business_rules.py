@@ -219,11 +219,6 @@ def _choice_problems(path: str, characteristic: CharacteristicSpecification) -> 
     for choice in characteristic.choices:
         if not _CHOICE.fullmatch(choice):
             yield f"{path}.choices[{choice}]: use letters, digits, dashes, dots and underscores"
-    yield from twice(f"{path}.choice_names", (each.choice for each in characteristic.choice_names))
-    for each in characteristic.choice_names:
-        if each.choice not in characteristic.choices:
-            yield f"{path}.choice_names[{each.choice}]: is none of the choices"
-        yield from text_problems(f"{path}.choice_names[{each.choice}].name", each.name)
 
 
 def _home_problems(path: str, business: Business) -> Iterator[str]:

@@ -151,7 +151,6 @@ _KEYS = {
     "businesses": "code",
     "documents": "applicant",
     "characteristics": "name",
-    "choice_names": "choice",
     "materials": "code",
     "plans": "id",
     "calendars": "year",

@@ -39,7 +39,7 @@ from region_node.console import papers, rpcs
 from region_node.console.lists import NUMBER
 from region_node.console.papers import Papers
 from region_node.console.requesters import CHANNEL, channel_field, requester_of
-from region_node.console.words import applicant_name, choice_name
+from region_node.console.words import applicant_name
 
 NEW_ORDER = "/orders/new"
 """The path of the page with the businesses of the catalogue, and with the form of those of one region."""
@@ -272,7 +272,7 @@ def _options(characteristic: CharacteristicSpecification, sold: Sold) -> Sequenc
     """The values to choose from; none where any text may be entered."""
     match characteristic.value_type:
         case ValueType.VALUE_TYPE_CHOICE:
-            return [Option(each, choice_name(characteristic, each)) for each in characteristic.choices]
+            return [Option(each, each) for each in characteristic.choices]
         case ValueType.VALUE_TYPE_REGION:
             return region_options()
         case ValueType.VALUE_TYPE_PLAN:

@@ -40,7 +40,7 @@ from region_node.business.orders import rules
 from region_node.console import order_commands, rpcs
 from region_node.console.lists import pages_of
 from region_node.console.papers import Papers
-from region_node.console.words import applicant_name, choice_name, number_fact, submitted_by
+from region_node.console.words import applicant_name, number_fact, submitted_by
 
 _TAB = "/orders"
 _ID, _HOPS, _SIGNED = "id", "hops", "signed"
@@ -261,8 +261,6 @@ def _characteristics(values: Mapping[str, str], guide: GetBusinessGuideResponse 
 def _characteristic(label: str, characteristic: CharacteristicSpecification, value: str) -> Fact:
     """A value for people. In a file an amount is in minor units, as in the request."""
     match characteristic.value_type:
-        case ValueType.VALUE_TYPE_CHOICE:
-            return Fact(label, choice_name(characteristic, value), data=value)
         case ValueType.VALUE_TYPE_REGION:
             return Fact(label, region_name(value))
         case ValueType.VALUE_TYPE_TIME:

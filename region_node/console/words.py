@@ -5,7 +5,6 @@ from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.api.federation.v1.configuration_pb2 import CharacteristicSpecification
 from gateway.api.region.v1.alarm_pb2 import AlarmState
 from gateway.api.region.v1.fault_pb2 import Fault, FaultSeverity, FaultState
 from gateway.api.region.v1.issue_pb2 import Issue, IssueState
@@ -15,7 +14,7 @@ from gateway.time.clock import to_timestamp
 from gateway.web.console.pages import Visit
 from gateway.web.console.parts import Fact
 from gateway.web.tables import Cell
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import translated
 from gateway.wording.words import value_word
 from region_node.care.issues.course import issue_state
 from region_node.network.faults.outages import due_of
@@ -54,12 +53,6 @@ def number_fact(visit: Visit, number: str) -> Fact:
 def submitted_by(operator: str, staff_id: str) -> str:
     """The operator system, and the member of staff at it; staff who submit without a system stand once."""
     return operator if operator == f"staff/{staff_id}" else f"{operator}, {staff_id}".strip(", ")
-
-
-def choice_name(characteristic: CharacteristicSpecification, choice: str) -> str:
-    """The name of a choice in the catalogue; the word itself where it has none."""
-    names = (in_language(each.name) for each in characteristic.choice_names if each.choice == choice)
-    return next(names, "") or choice
 
 
 def applicant_name(applicant: Applicant.ValueType) -> str:

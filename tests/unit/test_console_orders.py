@@ -166,20 +166,6 @@ def test_an_order_shows_what_was_requested_in_the_words_of_the_catalogue() -> No
     assert after == {f"项目{time}": "2026-12-24 01:00 +00:00", f"项目{region}": "sichuan", "former": "value"}
 
 
-def test_a_choice_has_its_name_in_forms_and_orders_and_is_its_word_where_the_catalogue_names_none() -> None:
-    found, business = order(), guide()
-    kind = ValueType.VALUE_TYPE_CHOICE
-    each = next(each for each in business.business.characteristics if each.value_type == kind)
-    each.choices[:] = ["counter", "post"]
-    each.choice_names.add(choice="post").name.zh_cn = "邮寄"
-    form = written(view_of("/orders/new"), business, query=CHOSEN)
-    assert ('<option value="post">邮寄' in form, '<option value="counter">counter' in form) == (True, True)
-    for word, told in (("post", "邮寄"), ("counter", "counter"), ("former", "former")):
-        found.request.characteristics[each.name] = word
-        page = read(written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), business)).texts
-        assert told in [text.strip() for text in page], word
-
-
 def test_the_documents_that_an_order_still_requires_have_their_names_in_the_catalogue() -> None:
     found = order()
     found.documents_requested[:] = ["ID_ORIG", "FORMER"]

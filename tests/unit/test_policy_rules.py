@@ -138,10 +138,6 @@ def characteristic(**fields: object) -> Break:
     return resume(characteristics=[contract.CharacteristicSpecification(**told)])  # type: ignore[arg-type]
 
 
-def choice_name(choice: str) -> contract.ChoiceName:
-    return contract.ChoiceName(choice=choice, name=TEXT)
-
-
 def offering(**fields: object) -> Break:
     usual: dict[str, object] = {
         "id": "henan-tunes",
@@ -241,20 +237,6 @@ def both(*breaks: Break) -> Break:
         (
             characteristic(value_type=contract.VALUE_TYPE_CHOICE, choices=["a b"]),
             "characteristics[thing].choices[a b]: use letters",
-        ),
-        (
-            characteristic(value_type=contract.VALUE_TYPE_CHOICE, choices=["a"], choice_names=[choice_name("b")]),
-            "characteristics[thing].choice_names[b]: is none of the choices",
-        ),
-        (
-            characteristic(value_type=contract.VALUE_TYPE_CHOICE, choices=["a"], choice_names=[choice_name("a")] * 2),
-            "characteristics[thing].choice_names[a]: stands here twice",
-        ),
-        (
-            characteristic(
-                value_type=contract.VALUE_TYPE_CHOICE, choices=["a"], choice_names=[contract.ChoiceName(choice="a")]
-            ),
-            "characteristics[thing].choice_names[a].name",
         ),
         (
             resume(handling_fee=Money(minor_units=-1, currency="CNY")),

@@ -2205,7 +2205,6 @@ class CharacteristicSpecification(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     CHOICES_FIELD_NUMBER: _builtins.int
     AT_MOST_FIELD_NUMBER: _builtins.int
-    CHOICE_NAMES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, for example `reason`."""
     value_type: Global___ValueType.ValueType
@@ -2222,10 +2221,6 @@ class CharacteristicSpecification(_message.Message):
     def choices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words that VALUE_TYPE_CHOICE accepts."""
 
-    @_builtins.property
-    def choice_names(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChoiceName]:
-        """Names of the choices for people; a choice without one is shown as its word. A former version shows the words."""
-
     def __init__(
         self,
         *,
@@ -2235,43 +2230,14 @@ class CharacteristicSpecification(_message.Message):
         description: _types_pb2.LocalizedText | None = ...,
         choices: _abc.Iterable[_builtins.str] | None = ...,
         at_most: _builtins.str = ...,
-        choice_names: _abc.Iterable[Global___ChoiceName] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["description", b"description"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_most", b"at_most", "choice_names", b"choice_names", "choices", b"choices", "description", b"description", "name", b"name", "required", b"required", "value_type", b"value_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_most", b"at_most", "choices", b"choices", "description", b"description", "name", b"name", "required", b"required", "value_type", b"value_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CharacteristicSpecification: _TypeAlias = CharacteristicSpecification  # noqa: Y015
-
-@_typing.final
-class ChoiceName(_message.Message):
-    """Name of a choice for people."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CHOICE_FIELD_NUMBER: _builtins.int
-    NAME_FIELD_NUMBER: _builtins.int
-    choice: _builtins.str
-    """Word listed in `choices`."""
-    @_builtins.property
-    def name(self) -> _types_pb2.LocalizedText:
-        """Name of the choice."""
-
-    def __init__(
-        self,
-        *,
-        choice: _builtins.str = ...,
-        name: _types_pb2.LocalizedText | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "name", b"name"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ChoiceName: _TypeAlias = ChoiceName  # noqa: Y015
 
 @_typing.final
 class TimeLimit(_message.Message):
