@@ -219,6 +219,11 @@ def _choice_problems(path: str, characteristic: CharacteristicSpecification) -> 
     for choice in characteristic.choices:
         if not _CHOICE.fullmatch(choice):
             yield f"{path}.choices[{choice}]: use letters, digits, dashes, dots and underscores"
+    yield from twice(f"{path}.choice_names", (each.code for each in characteristic.choice_names))
+    for each in characteristic.choice_names:
+        if each.code not in characteristic.choices:
+            yield f"{path}.choice_names[{each.code}]: is none of the choices"
+        yield from text_problems(f"{path}.choice_names[{each.code}].name", each.name)
 
 
 def _home_problems(path: str, business: Business) -> Iterator[str]:

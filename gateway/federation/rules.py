@@ -151,6 +151,7 @@ _KEYS = {
     "businesses": "code",
     "documents": "applicant",
     "characteristics": "name",
+    "choice_names": "code",
     "materials": "code",
     "plans": "id",
     "calendars": "year",

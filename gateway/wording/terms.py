@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from gateway.api.federation.v1.configuration_pb2 import CharacteristicSpecification
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, Terms
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.wording.languages import current_language, has_reader, in_language, translated
@@ -69,6 +70,11 @@ def _of_joint_item(business: str, item_id: str, terms: Sequence[CodeTerm]) -> st
 def _known(code: str, terms: Iterable[CodeTerm]) -> str:
     """The name of a code in the language of the command; empty for none."""
     return next((in_language(each.name) for each in terms if each.code == code), "")
+
+
+def choice_name(characteristic: CharacteristicSpecification, choice: str) -> str:
+    """The name of a choice of a characteristic; the choice itself where the catalogue has no name for it."""
+    return _known(choice, characteristic.choice_names) or choice
 
 
 def named(code: str, name: LocalizedText) -> str:

@@ -31,7 +31,7 @@ from gateway.web.console.ticket import facts_table, filled, known, lines_table
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Table
 from gateway.wording.languages import clauses, enumerated, in_language, translated
-from gateway.wording.terms import named, region_name
+from gateway.wording.terms import choice_name, named, region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word
 from region_node.business.orders import rules
@@ -272,7 +272,7 @@ def _options(characteristic: CharacteristicSpecification, sold: Sold) -> Sequenc
     """The values to choose from; none where any text may be entered."""
     match characteristic.value_type:
         case ValueType.VALUE_TYPE_CHOICE:
-            return [Option(each, each) for each in characteristic.choices]
+            return [Option(each, choice_name(characteristic, each)) for each in characteristic.choices]
         case ValueType.VALUE_TYPE_REGION:
             return region_options()
         case ValueType.VALUE_TYPE_PLAN:

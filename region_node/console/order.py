@@ -33,7 +33,7 @@ from gateway.web.console.ticket import course_table, facts_table, filled, known,
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import enumerated, in_language, translated
-from gateway.wording.terms import business_name, region_name
+from gateway.wording.terms import business_name, choice_name, region_name
 from gateway.wording.times import instant_of, told_if_set, told_time
 from gateway.wording.words import change_reason, value_word
 from region_node.business.orders import rules
@@ -265,6 +265,8 @@ def _characteristic(label: str, characteristic: CharacteristicSpecification, val
             return Fact(label, region_name(value))
         case ValueType.VALUE_TYPE_TIME:
             return Fact(label, _time(value))
+        case ValueType.VALUE_TYPE_CHOICE:
+            return Fact(label, choice_name(characteristic, value), data=value)
         case ValueType.VALUE_TYPE_AMOUNT:
             return Fact(label, _amount(value), data=value)
     return Fact(label, value)

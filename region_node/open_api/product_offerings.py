@@ -99,9 +99,15 @@ def _told_characteristic(each: CharacteristicSpecification, language: str) -> Js
         "configurable": True,
         "minCardinality": int(each.required),
         "maxCardinality": 1,
-        "productSpecCharacteristicValue": [{"value": choice} for choice in each.choices],
+        "productSpecCharacteristicValue": [_told_choice(each, choice, language) for choice in each.choices],
     }
     return without_empty(told)
+
+
+def _told_choice(each: CharacteristicSpecification, choice: str, language: str) -> Json:
+    """A choice as orders give it, with its name where the catalogue has one."""
+    names = {named.code: _in(named.name, language) for named in each.choice_names}
+    return without_empty({"value": choice, "name": names.get(choice, "")})
 
 
 def _in(text: LocalizedText, language: str) -> str:

@@ -25,7 +25,7 @@ from gateway.api.region.v1.order_service_pb2 import (
 )
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Channel, Document, Requester
+from gateway.api.types.v1.types_pb2 import Channel, Document, LocalizedText, Requester
 from gateway.errors import Refused
 from gateway.process.files import FileUnusable
 from gateway.rpc.calls import Call, enter
@@ -164,6 +164,22 @@ def test_an_order_shows_what_was_requested_in_the_words_of_the_catalogue() -> No
     page = [text for text in told if text.strip()]
     after = {each: page[page.index(each) + 1] for each in (f"项目{time}", f"项目{region}", "former")}
     assert after == {f"项目{time}": "2026-12-24 01:00 +00:00", f"项目{region}": "sichuan", "former": "value"}
+
+
+def test_a_form_and_an_order_name_a_choice_in_the_words_of_the_catalogue_and_keep_its_value() -> None:
+    found, business = order(), guide()
+    card = business.business.characteristics.add(name="card", value_type=ValueType.VALUE_TYPE_CHOICE)
+    card.choices.extend(["lost", "stolen"])
+    card.choice_names.add(code="lost", name=LocalizedText(en="Lost card", zh_cn="卡丢失"))
+    form = written(view_of("/orders/new"), business, query=CHOSEN)
+    assert all(
+        f'<option value="{each}">{name}</option>' in form for each, name in (("lost", "卡丢失"), ("stolen",) * 2)
+    )
+    for value, shown in (("lost", "卡丢失"), ("stolen",) * 2):
+        found.request.characteristics["card"] = value
+        told = read(written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), business)).texts
+        page = [text for text in told if text.strip()]
+        assert page[page.index("card") + 1] == shown
 
 
 def test_the_documents_that_an_order_still_requires_have_their_names_in_the_catalogue() -> None:

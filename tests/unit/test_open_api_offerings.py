@@ -4,6 +4,7 @@ from typing import cast
 
 from gateway.api.federation.v1.configuration_pb2 import ValueType
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse
+from gateway.api.types.v1.types_pb2 import LocalizedText
 from region_node.open_api.product_offerings import PRODUCT_OFFERING, told_offering, told_price, told_specification
 from region_node.open_api.samples import filled
 from tests.unit.open_api_schemas import require_own_schema, require_schema
@@ -38,10 +39,15 @@ def test_the_specification_of_a_business_has_its_characteristics_as_orders_give_
     guide = GetBusinessGuideResponse()
     reason = guide.business.characteristics.add(name="reason", value_type=ValueType.VALUE_TYPE_CHOICE, required=True)
     reason.choices.extend(["lost", "stolen"])
+    reason.choice_names.add(code="lost", name=LocalizedText(en="Lost card", zh_cn="卡丢失"))
     guide.business.characteristics.add(name="start", value_type=ValueType.VALUE_TYPE_TIME)
+    (chinese, _) = cast(
+        "list[dict[str, object]]", told_specification(guide, ROOT, "zh-CN")["productSpecCharacteristic"]
+    )
+    assert chinese["productSpecCharacteristicValue"] == [{"value": "lost", "name": "卡丢失"}, {"value": "stolen"}]
     first, second = cast("list[dict[str, object]]", told_specification(guide, ROOT, "en")["productSpecCharacteristic"])
     assert (first["name"], first["valueType"], first["minCardinality"]) == ("reason", "choice", 1)
-    assert first["productSpecCharacteristicValue"] == [{"value": "lost"}, {"value": "stolen"}]
+    assert first["productSpecCharacteristicValue"] == [{"value": "lost", "name": "Lost card"}, {"value": "stolen"}]
     assert (second["valueType"], second["minCardinality"], second["maxCardinality"]) == ("time", 0, 1)
 
 

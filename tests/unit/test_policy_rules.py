@@ -23,6 +23,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     ServicePoint,
     TimeLimit,
 )
+from gateway.api.federation.v1.terms_pb2 import CodeTerm
 from gateway.api.types.v1.types_pb2 import Channel, LocalizedText, Money
 from gateway.federation.business_rules import businesses_problems
 from gateway.federation.rules import Change, difference, problems, problems_not_in_force, refused_orders
@@ -237,6 +238,16 @@ def both(*breaks: Break) -> Break:
         (
             characteristic(value_type=contract.VALUE_TYPE_CHOICE, choices=["a b"]),
             "characteristics[thing].choices[a b]: use letters",
+        ),
+        (
+            characteristic(
+                value_type=contract.VALUE_TYPE_CHOICE, choices=["a"], choice_names=[CodeTerm(code="b", name=TEXT)]
+            ),
+            "characteristics[thing].choice_names[b]: is none of the choices",
+        ),
+        (
+            characteristic(value_type=contract.VALUE_TYPE_CHOICE, choices=["a"], choice_names=[CodeTerm(code="a")]),
+            "characteristics[thing].choice_names[a].name.zh_cn: the text is missing",
         ),
         (
             resume(handling_fee=Money(minor_units=-1, currency="CNY")),

@@ -9,6 +9,7 @@ from gateway.api.federation.v1 import network_pb2 as _network_pb2
 from gateway.api.federation.v1 import quality_pb2 as _quality_pb2
 from gateway.api.federation.v1 import revision_pb2 as _revision_pb2
 from gateway.api.federation.v1 import risk_pb2 as _risk_pb2
+from gateway.api.federation.v1 import terms_pb2 as _terms_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -2205,6 +2206,7 @@ class CharacteristicSpecification(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     CHOICES_FIELD_NUMBER: _builtins.int
     AT_MOST_FIELD_NUMBER: _builtins.int
+    CHOICE_NAMES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, for example `reason`."""
     value_type: Global___ValueType.ValueType
@@ -2221,6 +2223,10 @@ class CharacteristicSpecification(_message.Message):
     def choices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words that VALUE_TYPE_CHOICE accepts."""
 
+    @_builtins.property
+    def choice_names(self) -> _containers.RepeatedCompositeFieldContainer[_terms_pb2.CodeTerm]:
+        """Display names of `choices`, by the words; a word without one is shown itself."""
+
     def __init__(
         self,
         *,
@@ -2230,10 +2236,11 @@ class CharacteristicSpecification(_message.Message):
         description: _types_pb2.LocalizedText | None = ...,
         choices: _abc.Iterable[_builtins.str] | None = ...,
         at_most: _builtins.str = ...,
+        choice_names: _abc.Iterable[_terms_pb2.CodeTerm] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["description", b"description"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_most", b"at_most", "choices", b"choices", "description", b"description", "name", b"name", "required", b"required", "value_type", b"value_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_most", b"at_most", "choice_names", b"choice_names", "choices", b"choices", "description", b"description", "name", b"name", "required", b"required", "value_type", b"value_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
