@@ -97,9 +97,9 @@ class ConfigurationService(ConfigurationServiceServicer):
 
     async def _compared(self, request: contract.CompareRevisionsRequest) -> contract.CompareRevisionsResponse:
         """The changes, and who has signed what. Raises as `_before`, `proposed` and `_require_valid`."""
-        before, chain = await self._before(request), self._registry.snapshot().chain
-        answer = contract.CompareRevisionsResponse()
+        before, answer = await self._before(request), contract.CompareRevisionsResponse()
         if request.HasField("proposal"):
+            chain = self._registry.snapshot().chain
             after, names = await asyncio.to_thread(proposed, chain, request.proposal)
             answer.signers.extend(names)
             await asyncio.to_thread(self._require_valid, after)
@@ -107,6 +107,8 @@ class ConfigurationService(ConfigurationServiceServicer):
             after = await self._kept("to_revision", request.to_revision)
             first, last = sorted((request.from_revision, request.to_revision))
             newest = range(last, max(first, last - _TOLD_REVISIONS + 1) - 1, -1)
+            # The chain that both revisions are of: one may have come into force since the request arrived.
+            chain = self._registry.snapshot().chain
             answer.revisions.extend(await asyncio.to_thread(described, chain, newest))
         # Half a million prefixes take seconds: beside the event loop, which has envelopes to forward.
         changes = await asyncio.to_thread(difference, before, after)

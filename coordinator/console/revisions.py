@@ -57,22 +57,23 @@ def _show(visit: Visit, found: _Found) -> Shown:
         Choice(_FROM, translated("From revision"), revisions, found.before),
         Choice(_TO, translated("To revision"), revisions, found.after),
     ]
-    notes, answer = [], found.answer
+    notes, above, answer = [], list[Table](), found.answer
     if isinstance(answer, Refused):
         notes.append(refusal(answer))
         answer = CompareRevisionsResponse()
+    else:
+        above.append(_signed(visit, found, answer.revisions))
     if count := answer.left_off:
         notes.append(translated("{count} more changes are not shown: choose nearer revisions.", count=f"{count:,}"))
-    above = (_signed(visit, found, answer.revisions),)
     changes = changes_table(answer.changes)
     page = list_page(visit, PATH, choices, changes, "", notes=notes, above=above, commands=_commands())
     return page.shown(translated("Revisions"), PATH)
 
 
 def _signed(visit: Visit, found: _Found, told: Sequence[ConfigurationRevision]) -> Table:
-    """The compared revisions and those between, each with the way to its changes; without statements of an older one.
+    """The compared revisions and those between, each with the link to its changes.
 
-    A coordinator of a former version says nothing about them.
+    A coordinator of a former version says nothing about them: the two that are compared are shown without more.
     """
     newest = sorted({*map(int, filter(None, (found.before, found.after)))}, reverse=True)
     shown = told or [ConfigurationRevision(federation_revision=each) for each in newest]

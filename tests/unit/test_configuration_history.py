@@ -52,4 +52,5 @@ def test_a_page_offers_other_revisions_where_one_is_not_in_the_registry() -> Non
     shown = shown_by(CONSOLE, VIEW, visit("", ADMIN), Anchored(*revisions()))
     assert isinstance(shown.page, ListPage)
     assert [each.chosen for each in shown.page.choices] == ["2", "3"]
+    assert not shown.page.above, "nobody knows who has signed them"
     assert ["没有该版本的配置" in each for each in shown.notes] == [True]
