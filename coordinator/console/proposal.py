@@ -24,7 +24,7 @@ from gateway.web.console.parts import Commands, Fact
 from gateway.web.console.ticket import facts_table, known
 from gateway.web.console.uploads import FILE
 from gateway.web.tables import Table
-from gateway.wording.languages import enumerated, refusal, translated
+from gateway.wording.languages import refusal, translated
 from gateway.wording.times import told_if_set
 
 PATH = "/configuration/proposal"
