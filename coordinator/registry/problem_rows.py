@@ -38,6 +38,7 @@ class EmbeddedProblems:
         self._clock = clock
         self._tally = Tally()
         self._writes = Writes(shares.EVENT_WRITES)
+        self._turn = asyncio.Lock()  # of simultaneous changes only one could succeed, and the last count is the newest
         store.subscribe(_EventKept, lambda kept: self._tally.note(kept.region, kept.growth))
 
     async def keep_event(self, event: NetworkEvent) -> bool:
@@ -53,14 +54,15 @@ class EmbeddedProblems:
 
     async def change(self, decide: Decide, by: Administered | None = None) -> Book:
         """See the port."""
-        while True:
-            mark = self._tally.mark()
-            read = await self._store.read(_read)
-            decision = await asyncio.to_thread(decide, read.book)
-            if decision.is_empty or await self._store.write(lambda tx: self._write(tx, read, decision, by)):  # noqa: B023
-                after = read.book.after(decision)
-                self._tally.take(await asyncio.to_thread(lambda: after.charges), mark)  # noqa: B023
-                return after
+        async with self._turn:
+            while True:
+                mark = self._tally.mark()
+                read = await self._store.read(_read)
+                decision = await asyncio.to_thread(decide, read.book)
+                if decision.is_empty or await self._store.write(lambda tx: self._write(tx, read, decision, by)):  # noqa: B023
+                    after = read.book.after(decision)
+                    self._tally.take(await asyncio.to_thread(lambda: after.charges), mark)  # noqa: B023
+                    return after
 
     async def followed(self) -> Mapping[tuple[str, str], int]:
         """See the port."""

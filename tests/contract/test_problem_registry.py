@@ -1,16 +1,19 @@
 """Problems of the network in each registry: versions, decisions that meet, and what is forgotten."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from coordinator.registry import shares
 from coordinator.registry.port import Registry
-from coordinator.registry.problem_port import Administered, Book, Decision
+from coordinator.registry.problem_port import Administered, Book, Decision, event_charge
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from tests.contract.registries import ADMIN, EtcdRegistries, Registries, audit_rows, run
+from tests.contract.relay_scene import PATIENCE_S
 from tests.unit.network_events import cut, event
 
 LINK = ("chengdu-guangzhou-1",)
@@ -62,6 +65,33 @@ def test_of_decisions_at_the_same_time_none_is_lost(opened: Registries) -> None:
         async with opened() as registry:
             await asyncio.gather(*(registry.problems.change(lambda book: raised(book, "p-1")) for _ in range(8)))
             assert (await registry.problems.book()).problems == {"p-1": problem("p-1", 8)}
+
+    run(scenario())
+
+
+def test_a_count_of_before_does_not_outlast_that_of_the_change_that_made_room(
+    opened: Registries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (event(f"sichuan/alarm/{each}", links=LINK) for each in (1, 2))
+    monkeypatch.setattr(shares, "EVENTS", event_charge(first))
+    has_read, may_end = threading.Event(), threading.Event()
+
+    def look(_: Book) -> Decision:
+        has_read.set()
+        assert may_end.wait(PATIENCE_S)
+        return Decision()
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            assert await registry.problems.keep_event(first)
+            assert not await registry.problems.keep_event(second)
+            looking = asyncio.create_task(registry.problems.change(look))
+            assert await asyncio.to_thread(has_read.wait, PATIENCE_S)
+            making = asyncio.create_task(registry.problems.change(lambda _: Decision(forgotten_events=[first.id])))
+            await asyncio.wait({making}, timeout=0.2)  # it waits for the look, or would be done by then
+            may_end.set()
+            await asyncio.gather(looking, making)
+            assert await registry.problems.keep_event(second)
 
     run(scenario())
 
