@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, Terms
-from gateway.api.region.v1.catalogue_service_pb2 import GetTermsResponse
+from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideRequest, GetTermsResponse
 from gateway.api.region.v1.complaint_pb2 import ComplaintState, DeadlineKind
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse, ListComplaintsResponse
 from gateway.api.region.v1.fault_pb2 import Fault
@@ -35,7 +35,7 @@ from gateway.web.console import sessions
 from gateway.web.console.application import ConsoleApplication
 from gateway.web.console.fields import Fields
 from gateway.web.console.framing import Person, Site, framed
-from gateway.web.console.pages import Shown, WebConsole
+from gateway.web.console.pages import Rpc, Shown, WebConsole
 from gateway.web.console.parts import due_cell, span
 from gateway.web.console.requests import form_of
 from gateway.web.console.sessions import Session, Sessions
@@ -47,6 +47,8 @@ from tests.unit.console_pages import (
     NOW,
     STAFF,
     TEXTS,
+    Answering,
+    M,
     complaint,
     fault,
     full_pages,
@@ -55,7 +57,9 @@ from tests.unit.console_pages import (
     proofs,
     refused,
     view_of,
+    visit,
     written,
+    written_by,
 )
 from tests.unit.test_complaint_report import read
 from tests.unit.test_hostile_pages import EVIL, structure
@@ -219,6 +223,16 @@ def require_harmless(pages: Iterable[tuple[str, str]], with_evil: Iterable[tuple
         assert EVIL not in spoilt, name
 
 
+class _WithoutGuide(Answering):
+    """RPCs of a region whose catalogue has the business no more."""
+
+    async def ask(self, rpc: Rpc[M], request: Message) -> M:
+        """See Calling."""
+        if isinstance(request, GetBusinessGuideRequest):
+            raise Refused(Reason.REASON_BUSINESS_UNKNOWN, business=request.business)
+        return await super().ask(rpc, request)
+
+
 @pytest.mark.parametrize(
     ("action", "offered"),
     [
@@ -233,9 +247,10 @@ def test_a_review_offers_what_the_action_that_staff_owe_allows(action: str, offe
     found.awaiting.action = action
     view = view_of("/orders/{id:.+}")
     assert _decisions(written(view, GetOrderResponse(order=found), guide())) == offered
-    without_guide = written(view, GetOrderResponse(order=found))
-    assert _decisions(without_guide) == [each for each in offered if each != "return"]
-    assert ("不能退回" in without_guide) == ("return" in offered)
+    pages = [written(view, GetOrderResponse(order=found))]  # of a business without documents
+    pages.append(written_by(CONSOLE, view, visit(""), _WithoutGuide(GetOrderResponse(order=found))))
+    assert [_decisions(page) for page in pages] == [[each for each in offered if each != "return"]] * 2
+    assert ["不能退回" in page for page in pages] == [False, "return" in offered]
     found.home_region = "sichuan"
     assert _decisions(written(view, GetOrderResponse(order=found), guide())) == []
 
