@@ -28,6 +28,8 @@ INDIVIDUAL, ORGANIZATION, RESOURCE = "Individual", "Organization", "LogicalResou
 REQUESTER = "requester"
 _NOTE = "Note"
 _PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*", re.ASCII)
+_MICROSECONDS = range(0, 1_000_000_000, 1_000)
+"""The nanoseconds of times in whole microseconds."""
 M = TypeVar("M", bound=Message)
 
 
@@ -147,7 +149,15 @@ def told_instant(time: Timestamp) -> str:
 
 @lru_cache(maxsize=4096)  # most times stand twice or more in a resource, and a list has many resources
 def _instant(seconds: int, nanos: int) -> str:
-    return Timestamp(seconds=seconds, nanos=nanos).ToJsonString()
+    if not nanos or nanos not in _MICROSECONDS:
+        return Timestamp(seconds=seconds, nanos=nanos).ToJsonString()
+    places = 6 if nanos % 1_000_000 else 3  # as `ToJsonString` has it
+    return f"{_second(seconds)}.{f'{nanos:09}'[:places]}Z"
+
+
+@lru_cache(maxsize=4096)  # the times of a resource stand close together, and the calendar takes the longest
+def _second(seconds: int) -> str:
+    return Timestamp(seconds=seconds).ToJsonString().removesuffix("Z")
 
 
 def told_amount(amount: Money) -> Json:
