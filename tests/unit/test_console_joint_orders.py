@@ -48,6 +48,7 @@ from tests.unit.console_pages import (
     M,
     acts,
     frame,
+    guide,
     joint_order,
     pages_of,
     refused,
@@ -158,6 +159,15 @@ def test_an_item_that_ends_a_line_is_not_reserved_before_the_customer_has_agreed
     found = decided(SURVEYING, error=Reason.REASON_NOT_VERIFIED)
     found.items[0].verify_until_time.CopyFrom(to_timestamp(NOW + until))
     assert offered(found) == steps.split()
+
+
+def test_the_page_of_a_joint_order_names_a_document_on_file_as_the_catalogue_does_with_its_id() -> None:
+    order = joint_order()
+    order.request.documents.add(code="ID_ORIG", verifier="wang", document_id="D-17")
+    found = asyncio.run(read_by(PAGE, visit(), Answering(GetJointOrderResponse(order=order), guide())))
+    with for_reader("zh", TEXTS):
+        told = [row[0] for table in PAGE.show(visit(), found).tables for row in table.rows]
+    assert [each.text for each in told if each.note == "D-17"] == ["身份证"]
 
 
 def test_each_part_of_a_joint_order_names_an_item_as_the_catalogue_does() -> None:
