@@ -1,6 +1,6 @@
 """The history of the configuration: the changes between two of its revisions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from coordinator.console import rpcs
@@ -86,13 +86,14 @@ def _signed(visit: Visit, found: _Found, told: Sequence[ConfigurationRevision]) 
             translated("Signed by"),
             translated("Follows"),
         ),
-        rows=[_row(visit, each) for each in shown],
+        rows=[_row(visit, found.revisions, each) for each in shown],
     )
 
 
-def _row(visit: Visit, revision: ConfigurationRevision) -> Sequence[Cell]:
+def _row(visit: Visit, offered: Collection[str], revision: ConfigurationRevision) -> Sequence[Cell]:
     number, follows = revision.federation_revision, revision.previous_digest.hex()
-    changes = visit.address(PATH, **{_FROM: str(max(_FIRST, number - 1)), _TO: str(number)})
+    before = str(max(_FIRST, number - 1))
+    changes = visit.address(PATH, **{_FROM: before, _TO: str(number)}) if before in offered else ""
     signers = told_signers(revision.signers, revision.threshold) if revision.threshold else _NONE
     return [
         Cell(str(number), "row", href=changes),

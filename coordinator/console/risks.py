@@ -8,7 +8,7 @@ from coordinator.console.filters import REGION, region_of
 from coordinator.console.tables_page import heads
 from coordinator.risks.rules import CLOSED, score
 from coordinator.wording.risks import heat, matrix_table, title_of, told_owner, told_plans, told_score, told_signal
-from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksRequest, ListRisksResponse, Risk, RiskAct, RiskState
+from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksRequest, ListRisksResponse, Risk, RiskState
 from gateway.api.federation.v1.risk_pb2 import RiskSource
 from gateway.web.console.lists import chosen_of, chosen_word
 from gateway.web.console.pages import Calling, Shown, View, Visit
@@ -101,16 +101,12 @@ def _signal(visit: Visit, risk: Risk) -> Cell:
     href = ""
     if risk.source == RiskSource.RISK_SOURCE_ACCIDENT:
         href = visit.address(problem.path_of(_problem_id(risk.signal_detail)))
-    return Cell(translated("lasts"), badge="late", note=told_signal(risk), href=href)
+    return Cell(translated("lasts"), badge="late", note=told_signal(risk.signal_detail), href=href)
 
 
 def _problem_before(visit: Visit, risk: Risk) -> Cell:
     """The last problem of an accident, other than that of a signal that lasts."""
-    if risk.source != RiskSource.RISK_SOURCE_ACCIDENT:
-        return Cell("")
-    present = _problem_id(risk.signal_detail) if risk.signal_lasts else ""
-    began = (_problem_id(each.note) for each in reversed(risk.history) if each.act == RiskAct.RISK_ACT_SIGNAL_BEGAN)
-    found = next((each for each in began if each != present), "")
+    found = _problem_id(risk.signal_before) if risk.source == RiskSource.RISK_SOURCE_ACCIDENT else ""
     return Cell(found, href=visit.address(problem.path_of(found)) if found else "")
 
 

@@ -235,7 +235,10 @@ def plans_of(risks: Iterable[Risk], region: str, now: datetime) -> RiskPlans:
 
 
 def listed(risks: Iterable[Risk], asked: contract.ListRisksRequest, now: datetime) -> list[Risk]:
-    """The risks of a filter, the highest product of likelihood and impact first, without their histories."""
+    """The risks of a filter, the highest product of likelihood and impact first.
+
+    Of their histories they have the signal before alone.
+    """
     found = (
         each
         for each in risks
@@ -336,6 +339,9 @@ def _without_time(entry: RiskEntry) -> RiskEntry:
 
 def _short(risk: Risk) -> Risk:
     short = _copy(risk)
+    present = risk.signal_detail if risk.signal_lasts else ""
+    began = (each.note for each in reversed(risk.history) if each.act == RiskAct.RISK_ACT_SIGNAL_BEGAN)
+    short.signal_before = next((each for each in began if each != present), "")
     del short.history[:]
     return short
 

@@ -24,9 +24,9 @@ def title_of(rules: RiskRules, risk: Risk) -> str:
     return risk.title or found or value_word(RiskSource.DESCRIPTOR, risk.source)
 
 
-def told_signal(risk: Risk) -> str:
-    """The detail of the signal of a risk, with its times in the zone of the reader."""
-    return _TIME.sub(lambda found: _in_zone(found[0]), risk.signal_detail)
+def told_signal(detail: str) -> str:
+    """The detail of a signal, with its times in the zone of the reader."""
+    return _TIME.sub(lambda found: _in_zone(found[0]), detail)
 
 
 def _in_zone(written: str) -> str:

@@ -16,7 +16,8 @@ _ACTS: Final = (
 _ACTING: Final = re.compile(_ACTS)
 _ACTING_IN_A_LINE: Final = re.compile(rf"{_ACTS}|[\t\n\r]")
 # A spreadsheet takes a cell that begins so for a formula (OWASP, CSV injection); some drop blanks before it.
-_FORMULA: Final = re.compile(r"[\s\u00ad\u200b\u2060\ufeff]*[=+\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
+_BLANK: Final = r"[\s\u00ad\u034f\u115f\u180e\u200b-\u200d\u2060-\u2064\u3164\ufe0f\ufeff]"
+_FORMULA: Final = re.compile(rf"{_BLANK}*[=+\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
 
 

@@ -242,11 +242,11 @@ def test_a_business_with_more_places_than_it_has_is_refused_at_the_first_one_wit
 
 def test_each_of_the_two_forms_refuses_a_business_that_the_other_one_orders() -> None:
     plain = GetBusinessGuideResponse(business=FEDERATION.business("SUSPEND"), offered_here=True)
-    for path, guide, reason in (
+    for path, found, reason in (
         ("/joint-orders/new", plain, Reason.REASON_BUSINESS_NOT_JOINT),
         ("/orders/new", moving(), Reason.REASON_BUSINESS_IS_JOINT),
     ):
-        read = read_by(view_of(path), visit(f"business={guide.business.code}"), Answering(guide))
+        read = read_by(view_of(path), visit(f"business={found.business.code}"), Answering(found))
         assert refused(partial(asyncio.run, read)) == reason
 
 

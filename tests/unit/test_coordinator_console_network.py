@@ -3,13 +3,15 @@
 import html
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 import pytest
 
+from coordinator.risks.rules import listed
 from coordinator.wording.paths import STEPS
 from gateway.api.coordinator.v1.problem_service_pb2 import RecordReportRequest, ReportKind
-from gateway.api.coordinator.v1.risk_service_pb2 import RiskAct
+from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksRequest, RiskAct
 from gateway.api.federation.v1.risk_pb2 import RiskSource
 from gateway.errors import Refused
 from gateway.web.console.fields import Fields
@@ -86,6 +88,9 @@ def test_a_risk_of_accidents_leads_to_its_problem_and_to_the_one_before() -> Non
         for note in ("problem-1 3", "problem-2"):
             risk.history.add(act=RiskAct.RISK_ACT_SIGNAL_BEGAN, note=note)
             risk.history.add(act=RiskAct.RISK_ACT_SIGNAL_ENDED)
+        told = listed(found.risks, ListRisksRequest(), datetime.now(UTC))
+        del found.risks[:]
+        found.risks.extend(told)
         return re.findall(r'href="/console/problems/([^"?]+)', written("/risks", found))
 
     assert links(lasts=True) == ["problem-2", "problem-1"]

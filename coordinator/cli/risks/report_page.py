@@ -93,7 +93,7 @@ def _row(rules: RiskRules, risk: Risk, now: datetime) -> list[Cell]:
         Cell(
             ": ".join(filter(None, (title_of(rules, risk), risk.subject))),
             "row",
-            hint=f"{risk.id} {told_signal(risk)}",
+            hint=f"{risk.id} {told_signal(risk.signal_detail)}",
         ),
         Cell(told_score(rules, risk), style=f"band-{heat(rules, risk.likelihood * risk.impact)}"),
         Cell(lasts, style="words"),

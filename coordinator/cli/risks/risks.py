@@ -15,7 +15,7 @@ from coordinator.cli.risks.matrix import scored, show_matrix
 from coordinator.cli.risks.report_page import page
 from coordinator.wording.risks import title_of, told_owner, told_plans, told_signal
 from gateway.api.coordinator.v1 import risk_service_pb2 as contract
-from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskAct, RiskState
+from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskAct, RiskEntry, RiskState
 from gateway.api.coordinator.v1.risk_service_pb2_grpc import RiskServiceStub
 from gateway.api.federation.v1.risk_pb2 import RiskRules
 from gateway.cli.asking import request_option
@@ -200,15 +200,20 @@ def _print_one(response: contract.GetRiskResponse) -> None:
     if risk.plan:
         click.echo(translated("Plan, due {time}: {plan}", time=told_if_set(risk.plan_due_time), plan=risk.plan))
     if risk.signal_lasts:
-        click.echo(translated("The signal lasts: {detail}", detail=told_signal(risk)))
+        click.echo(translated("The signal lasts: {detail}", detail=told_signal(risk.signal_detail)))
     show_timeline(
         (
             from_timestamp(each.create_time),
             each.administrator,
-            f"{value_word(RiskAct.DESCRIPTOR, each.act)} ({each.likelihood}×{each.impact}) {each.note}".rstrip(),
+            _told_entry(each),
         )
         for each in risk.history
     )
+
+
+def _told_entry(entry: RiskEntry) -> str:
+    act = value_word(RiskAct.DESCRIPTOR, entry.act)
+    return f"{act} ({entry.likelihood}×{entry.impact}) {told_signal(entry.note)}".rstrip()
 
 
 def _table(rules: RiskRules, now: datetime) -> Table[Risk]:

@@ -28,7 +28,7 @@ from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/coordinator/v1/risk_service.proto\x12\x1agateway.api.coordinator.v1\x1a$gateway/api/federation/v1/body.proto\x1a$gateway/api/federation/v1/risk.proto\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe3\x04\n\x04Risk\x12\n\n\x02id\x18\x01 \x01(\t\x12\x35\n\x06source\x18\x02 \x01(\x0e\x32%.gateway.api.federation.v1.RiskSource\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.gateway.api.coordinator.v1.RiskState\x12\x12\n\nlikelihood\x18\x06 \x01(\r\x12\x0e\n\x06impact\x18\x07 \x01(\r\x12\x14\n\x0cowner_region\x18\x08 \x01(\t\x12\x18\n\x10owner_department\x18\t \x01(\t\x12\x0c\n\x04plan\x18\n \x01(\t\x12\x31\n\rplan_due_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0freview_due_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x0e \x01(\x04\x12\x14\n\x0csignal_lasts\x18\x0f \x01(\x08\x12\x15\n\rsignal_detail\x18\x10 \x01(\t\x12\x0f\n\x07signals\x18\x11 \x01(\r\x12\x36\n\x07history\x18\x12 \x03(\x0b\x32%.gateway.api.coordinator.v1.RiskEntry\x12\x15\n\rsignal_impact\x18\x13 \x01(\r\x12\x15\n\rplans_in_time\x18\x14 \x01(\r\x12\x12\n\nplans_late\x18\x15 \x01(\r\"\xed\x01\n\tRiskEntry\x12/\n\x0b\x63reate_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\radministrator\x18\x02 \x01(\t\x12\x30\n\x03\x61\x63t\x18\x03 \x01(\x0e\x32#.gateway.api.coordinator.v1.RiskAct\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.gateway.api.coordinator.v1.RiskState\x12\x12\n\nlikelihood\x18\x06 \x01(\r\x12\x0e\n\x06impact\x18\x07 \x01(\r\"r\n\x10ListRisksRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0f\n\x07overdue\x18\x02 \x01(\x08\x12\x16\n\x0einclude_closed\x18\x03 \x01(\x08\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\xc8\x01\n\x11ListRisksResponse\x12/\n\x05risks\x18\x01 \x03(\x0b\x32 .gateway.api.coordinator.v1.Risk\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x33\n\x05rules\x18\x03 \x01(\x0b\x32$.gateway.api.federation.v1.RiskRules\x12\x34\n\x05plans\x18\x04 \x01(\x0b\x32%.gateway.api.coordinator.v1.RiskPlans\"*\n\tRiskPlans\x12\x0f\n\x07in_time\x18\x01 \x01(\r\x12\x0c\n\x04late\x18\x02 \x01(\r\"!\n\x0eGetRiskRequest\x12\x0f\n\x07risk_id\x18\x01 \x01(\t\"\xaa\x01\n\x0fGetRiskResponse\x12.\n\x04risk\x18\x01 \x01(\x0b\x32 .gateway.api.coordinator.v1.Risk\x12\x32\n\x07on_duty\x18\x02 \x01(\x0b\x32!.gateway.api.federation.v1.OnDuty\x12\x33\n\x05rules\x18\x03 \x01(\x0b\x32$.gateway.api.federation.v1.RiskRules\"\x87\x01\n\x0e\x41\x64\x64RiskRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nlikelihood\x18\x03 \x01(\r\x12\x0e\n\x06impact\x18\x04 \x01(\r\x12\x14\n\x0cowner_region\x18\x05 \x01(\t\x12\x18\n\x10owner_department\x18\x06 \x01(\t\"A\n\x0f\x41\x64\x64RiskResponse\x12.\n\x04risk\x18\x01 \x01(\x0b\x32 .gateway.api.coordinator.v1.Risk\"\xa4\x02\n\x11\x43hangeRiskRequest\x12\x0f\n\x07risk_id\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\x12<\n\x06\x61ssess\x18\x03 \x01(\x0b\x32*.gateway.api.coordinator.v1.RiskAssessmentH\x00\x12\x34\n\x04plan\x18\x04 \x01(\x0b\x32$.gateway.api.coordinator.v1.RiskPlanH\x00\x12\x38\n\x06review\x18\x05 \x01(\x0b\x32&.gateway.api.coordinator.v1.RiskReviewH\x00\x12\x38\n\x05\x63lose\x18\x06 \x01(\x0b\x32\'.gateway.api.coordinator.v1.RiskClosingH\x00\x42\x08\n\x06\x63hange\"4\n\x0eRiskAssessment\x12\x12\n\nlikelihood\x18\x01 \x01(\r\x12\x0e\n\x06impact\x18\x02 \x01(\r\"v\n\x08RiskPlan\x12\x14\n\x0cowner_region\x18\x01 \x01(\t\x12\x18\n\x10owner_department\x18\x02 \x01(\t\x12\x0c\n\x04plan\x18\x03 \x01(\t\x12,\n\x08\x64ue_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\nRiskReview\x12\x31\n\rnext_due_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\r\n\x0bRiskClosing\"y\n\x12\x43hangeRiskResponse\x12.\n\x04risk\x18\x01 \x01(\x0b\x32 .gateway.api.coordinator.v1.Risk\x12\x33\n\x05rules\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.RiskRules*\x84\x01\n\tRiskState\x12\x1a\n\x16RISK_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fRISK_STATE_OPEN\x10\x01\x12\x16\n\x12RISK_STATE_TREATED\x10\x02\x12\x17\n\x13RISK_STATE_ACCEPTED\x10\x03\x12\x15\n\x11RISK_STATE_CLOSED\x10\x04*\xc6\x01\n\x07RiskAct\x12\x18\n\x14RISK_ACT_UNSPECIFIED\x10\x00\x12\x12\n\x0eRISK_ACT_ADDED\x10\x01\x12\x19\n\x15RISK_ACT_SIGNAL_BEGAN\x10\x02\x12\x19\n\x15RISK_ACT_SIGNAL_ENDED\x10\x03\x12\x15\n\x11RISK_ACT_ASSESSED\x10\x04\x12\x14\n\x10RISK_ACT_PLANNED\x10\x05\x12\x15\n\x11RISK_ACT_REVIEWED\x10\x06\x12\x13\n\x0fRISK_ACT_CLOSED\x10\x07\x32\xd4\x03\n\x0bRiskService\x12r\n\tListRisks\x12,.gateway.api.coordinator.v1.ListRisksRequest\x1a-.gateway.api.coordinator.v1.ListRisksResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12l\n\x07GetRisk\x12*.gateway.api.coordinator.v1.GetRiskRequest\x1a+.gateway.api.coordinator.v1.GetRiskResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12l\n\x07\x41\x64\x64Risk\x12*.gateway.api.coordinator.v1.AddRiskRequest\x1a+.gateway.api.coordinator.v1.AddRiskResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12u\n\nChangeRisk\x12-.gateway.api.coordinator.v1.ChangeRiskRequest\x1a..gateway.api.coordinator.v1.ChangeRiskResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/coordinator/v1/risk_service.proto\x12\x1agateway.api.coordinator.v1\x1a$gateway/api/federation/v1/body.proto\x1a$gateway/api/federation/v1/risk.proto\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x04\n\x04Risk\x12\n\n\x02id\x18\x01 \x01(\t\x12\x35\n\x06source\x18\x02 \x01(\x0e\x32%.gateway.api.federation.v1.RiskSource\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.gateway.api.coordinator.v1.RiskState\x12\x12\n\nlikelihood\x18\x06 \x01(\r\x12\x0e\n\x06impact\x18\x07 \x01(\r\x12\x14\n\x0cowner_region\x18\x08 \x01(\t\x12\x18\n\x10owner_department\x18\t \x01(\t\x12\x0c\n\x04plan\x18\n \x01(\t\x12\x31\n\rplan_due_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0freview_due_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x0e \x01(\x04\x12\x14\n\x0csignal_lasts\x18\x0f \x01(\x08\x12\x15\n\rsignal_detail\x18\x10 \x01(\t\x12\x0f\n\x07signals\x18\x11 \x01(\r\x12\x36\n\x07history\x18\x12 \x03(\x0b\x32%.gateway.api.coordinator.v1.RiskEntry\x12\x15\n\rsignal_impact\x18\x13 \x01(\r\x12\x15\n\rplans_in_time\x18\x14 \x01(\r\x12\x12\n\nplans_late\x18\x15 \x01(\r\x12\x15\n\rsignal_before\x18\x16 \x01(\t\"\xed\x01\n\tRiskEntry\x12/\n\x0b\x63reate_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\radministrator\x18\x02 \x01(\t\x12\x30\n\x03\x61\x63t\x18\x03 \x01(\x0e\x32#.gateway.api.coordinator.v1.RiskAct\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.gateway.api.coordinator.v1.RiskState\x12\x12\n\nlikelihood\x18\x06 \x01(\r\x12\x0e\n\x06impact\x18\x07 \x01(\r\"r\n\x10ListRisksRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0f\n\x07overdue\x18\x02 \x01(\x08\x12\x16\n\x0einclude_closed\x18\x03 \x01(\x08\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\xc8\x01\n\x11ListRisksResponse\x12/\n\x05risks\x18\x01 \x03(\x0b\x32 .gateway.api.coordinator.v1.Risk\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x33\n\x05rules\x18\x03 \x01(\x0b\x32$.gateway.api.federation.v1.RiskRules\x12\x34\n\x05plans\x18\x04 \x01(\x0b\x32%.gateway.api.coordinator.v1.RiskPlans\"*\n\tRiskPlans\x12\x0f\n\x07in_time\x18\x01 \x01(\r\x12\x0c\n\x04late\x18\x02 \x01(\r\"!\n\x0eGetRiskRequest\x12\x0f\n\x07risk_id\x18\x01 \x01(\t\"\xaa\x01\n\x0fGetRiskResponse\x12.\n\x04risk\x18\x01 \x01(\x0b\x32 .gateway.api.coordinator.v1.Risk\x12\x32\n\x07on_duty\x18\x02 \x01(\x0b\x32!.gateway.api.federation.v1.OnDuty\x12\x33\n\x05rules\x18\x03 \x01(\x0b\x32$.gateway.api.federation.v1.RiskRules\"\x87\x01\n\x0e\x41\x64\x64RiskRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nlikelihood\x18\x03 \x01(\r\x12\x0e\n\x06impact\x18\x04 \x01(\r\x12\x14\n\x0cowner_region\x18\x05 \x01(\t\x12\x18\n\x10owner_department\x18\x06 \x01(\t\"A\n\x0f\x41\x64\x64RiskResponse\x12.\n\x04risk\x18\x01 \x01(\x0b\x32 .gateway.api.coordinator.v1.Risk\"\xa4\x02\n\x11\x43hangeRiskRequest\x12\x0f\n\x07risk_id\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\x12<\n\x06\x61ssess\x18\x03 \x01(\x0b\x32*.gateway.api.coordinator.v1.RiskAssessmentH\x00\x12\x34\n\x04plan\x18\x04 \x01(\x0b\x32$.gateway.api.coordinator.v1.RiskPlanH\x00\x12\x38\n\x06review\x18\x05 \x01(\x0b\x32&.gateway.api.coordinator.v1.RiskReviewH\x00\x12\x38\n\x05\x63lose\x18\x06 \x01(\x0b\x32\'.gateway.api.coordinator.v1.RiskClosingH\x00\x42\x08\n\x06\x63hange\"4\n\x0eRiskAssessment\x12\x12\n\nlikelihood\x18\x01 \x01(\r\x12\x0e\n\x06impact\x18\x02 \x01(\r\"v\n\x08RiskPlan\x12\x14\n\x0cowner_region\x18\x01 \x01(\t\x12\x18\n\x10owner_department\x18\x02 \x01(\t\x12\x0c\n\x04plan\x18\x03 \x01(\t\x12,\n\x08\x64ue_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\nRiskReview\x12\x31\n\rnext_due_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\r\n\x0bRiskClosing\"y\n\x12\x43hangeRiskResponse\x12.\n\x04risk\x18\x01 \x01(\x0b\x32 .gateway.api.coordinator.v1.Risk\x12\x33\n\x05rules\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.RiskRules*\x84\x01\n\tRiskState\x12\x1a\n\x16RISK_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fRISK_STATE_OPEN\x10\x01\x12\x16\n\x12RISK_STATE_TREATED\x10\x02\x12\x17\n\x13RISK_STATE_ACCEPTED\x10\x03\x12\x15\n\x11RISK_STATE_CLOSED\x10\x04*\xc6\x01\n\x07RiskAct\x12\x18\n\x14RISK_ACT_UNSPECIFIED\x10\x00\x12\x12\n\x0eRISK_ACT_ADDED\x10\x01\x12\x19\n\x15RISK_ACT_SIGNAL_BEGAN\x10\x02\x12\x19\n\x15RISK_ACT_SIGNAL_ENDED\x10\x03\x12\x15\n\x11RISK_ACT_ASSESSED\x10\x04\x12\x14\n\x10RISK_ACT_PLANNED\x10\x05\x12\x15\n\x11RISK_ACT_REVIEWED\x10\x06\x12\x13\n\x0fRISK_ACT_CLOSED\x10\x07\x32\xd4\x03\n\x0bRiskService\x12r\n\tListRisks\x12,.gateway.api.coordinator.v1.ListRisksRequest\x1a-.gateway.api.coordinator.v1.ListRisksResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12l\n\x07GetRisk\x12*.gateway.api.coordinator.v1.GetRiskRequest\x1a+.gateway.api.coordinator.v1.GetRiskResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12l\n\x07\x41\x64\x64Risk\x12*.gateway.api.coordinator.v1.AddRiskRequest\x1a+.gateway.api.coordinator.v1.AddRiskResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12u\n\nChangeRisk\x12-.gateway.api.coordinator.v1.ChangeRiskRequest\x1a..gateway.api.coordinator.v1.ChangeRiskResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,42 +43,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RISKSERVICE'].methods_by_name['AddRisk']._serialized_options = b'\220\002\002\252\273\030\001\005'
   _globals['_RISKSERVICE'].methods_by_name['ChangeRisk']._loaded_options = None
   _globals['_RISKSERVICE'].methods_by_name['ChangeRisk']._serialized_options = b'\220\002\002\252\273\030\001\005'
-  _globals['_RISKSTATE']._serialized_start=2524
-  _globals['_RISKSTATE']._serialized_end=2656
-  _globals['_RISKACT']._serialized_start=2659
-  _globals['_RISKACT']._serialized_end=2857
+  _globals['_RISKSTATE']._serialized_start=2547
+  _globals['_RISKSTATE']._serialized_end=2679
+  _globals['_RISKACT']._serialized_start=2682
+  _globals['_RISKACT']._serialized_end=2880
   _globals['_RISK']._serialized_start=222
-  _globals['_RISK']._serialized_end=833
-  _globals['_RISKENTRY']._serialized_start=836
-  _globals['_RISKENTRY']._serialized_end=1073
-  _globals['_LISTRISKSREQUEST']._serialized_start=1075
-  _globals['_LISTRISKSREQUEST']._serialized_end=1189
-  _globals['_LISTRISKSRESPONSE']._serialized_start=1192
-  _globals['_LISTRISKSRESPONSE']._serialized_end=1392
-  _globals['_RISKPLANS']._serialized_start=1394
-  _globals['_RISKPLANS']._serialized_end=1436
-  _globals['_GETRISKREQUEST']._serialized_start=1438
-  _globals['_GETRISKREQUEST']._serialized_end=1471
-  _globals['_GETRISKRESPONSE']._serialized_start=1474
-  _globals['_GETRISKRESPONSE']._serialized_end=1644
-  _globals['_ADDRISKREQUEST']._serialized_start=1647
-  _globals['_ADDRISKREQUEST']._serialized_end=1782
-  _globals['_ADDRISKRESPONSE']._serialized_start=1784
-  _globals['_ADDRISKRESPONSE']._serialized_end=1849
-  _globals['_CHANGERISKREQUEST']._serialized_start=1852
-  _globals['_CHANGERISKREQUEST']._serialized_end=2144
-  _globals['_RISKASSESSMENT']._serialized_start=2146
-  _globals['_RISKASSESSMENT']._serialized_end=2198
-  _globals['_RISKPLAN']._serialized_start=2200
-  _globals['_RISKPLAN']._serialized_end=2318
-  _globals['_RISKREVIEW']._serialized_start=2320
-  _globals['_RISKREVIEW']._serialized_end=2383
-  _globals['_RISKCLOSING']._serialized_start=2385
-  _globals['_RISKCLOSING']._serialized_end=2398
-  _globals['_CHANGERISKRESPONSE']._serialized_start=2400
-  _globals['_CHANGERISKRESPONSE']._serialized_end=2521
-  _globals['_RISKSERVICE']._serialized_start=2860
-  _globals['_RISKSERVICE']._serialized_end=3328
+  _globals['_RISK']._serialized_end=856
+  _globals['_RISKENTRY']._serialized_start=859
+  _globals['_RISKENTRY']._serialized_end=1096
+  _globals['_LISTRISKSREQUEST']._serialized_start=1098
+  _globals['_LISTRISKSREQUEST']._serialized_end=1212
+  _globals['_LISTRISKSRESPONSE']._serialized_start=1215
+  _globals['_LISTRISKSRESPONSE']._serialized_end=1415
+  _globals['_RISKPLANS']._serialized_start=1417
+  _globals['_RISKPLANS']._serialized_end=1459
+  _globals['_GETRISKREQUEST']._serialized_start=1461
+  _globals['_GETRISKREQUEST']._serialized_end=1494
+  _globals['_GETRISKRESPONSE']._serialized_start=1497
+  _globals['_GETRISKRESPONSE']._serialized_end=1667
+  _globals['_ADDRISKREQUEST']._serialized_start=1670
+  _globals['_ADDRISKREQUEST']._serialized_end=1805
+  _globals['_ADDRISKRESPONSE']._serialized_start=1807
+  _globals['_ADDRISKRESPONSE']._serialized_end=1872
+  _globals['_CHANGERISKREQUEST']._serialized_start=1875
+  _globals['_CHANGERISKREQUEST']._serialized_end=2167
+  _globals['_RISKASSESSMENT']._serialized_start=2169
+  _globals['_RISKASSESSMENT']._serialized_end=2221
+  _globals['_RISKPLAN']._serialized_start=2223
+  _globals['_RISKPLAN']._serialized_end=2341
+  _globals['_RISKREVIEW']._serialized_start=2343
+  _globals['_RISKREVIEW']._serialized_end=2406
+  _globals['_RISKCLOSING']._serialized_start=2408
+  _globals['_RISKCLOSING']._serialized_end=2421
+  _globals['_CHANGERISKRESPONSE']._serialized_start=2423
+  _globals['_CHANGERISKRESPONSE']._serialized_end=2544
+  _globals['_RISKSERVICE']._serialized_start=2883
+  _globals['_RISKSERVICE']._serialized_end=3351
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (RiskState, RiskAct,):

@@ -125,6 +125,7 @@ class Risk(_message.Message):
     SIGNAL_IMPACT_FIELD_NUMBER: _builtins.int
     PLANS_IN_TIME_FIELD_NUMBER: _builtins.int
     PLANS_LATE_FIELD_NUMBER: _builtins.int
+    SIGNAL_BEFORE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<source>/<subject>`, or `administrator/<request id>`."""
     source: _risk_pb2.RiskSource.ValueType
@@ -159,6 +160,8 @@ class Risk(_message.Message):
     """Number of its plans that ended in time: the risk was closed by their due time."""
     plans_late: _builtins.int
     """Number of its plans that ended late: the risk was closed, accepted or planned anew behind their due time."""
+    signal_before: _builtins.str
+    """Detail of the last signal but the one that lasts; empty without one, and where a single risk is asked for."""
     @_builtins.property
     def plan_due_time(self) -> _timestamp_pb2.Timestamp:
         """Due time of the plan."""
@@ -199,10 +202,11 @@ class Risk(_message.Message):
         signal_impact: _builtins.int = ...,
         plans_in_time: _builtins.int = ...,
         plans_late: _builtins.int = ...,
+        signal_before: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "plan_due_time", b"plan_due_time", "review_due_time", b"review_due_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "history", b"history", "id", b"id", "impact", b"impact", "likelihood", b"likelihood", "owner_department", b"owner_department", "owner_region", b"owner_region", "plan", b"plan", "plan_due_time", b"plan_due_time", "plans_in_time", b"plans_in_time", "plans_late", b"plans_late", "review_due_time", b"review_due_time", "signal_detail", b"signal_detail", "signal_impact", b"signal_impact", "signal_lasts", b"signal_lasts", "signals", b"signals", "source", b"source", "state", b"state", "subject", b"subject", "title", b"title", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "history", b"history", "id", b"id", "impact", b"impact", "likelihood", b"likelihood", "owner_department", b"owner_department", "owner_region", b"owner_region", "plan", b"plan", "plan_due_time", b"plan_due_time", "plans_in_time", b"plans_in_time", "plans_late", b"plans_late", "review_due_time", b"review_due_time", "signal_before", b"signal_before", "signal_detail", b"signal_detail", "signal_impact", b"signal_impact", "signal_lasts", b"signal_lasts", "signals", b"signals", "source", b"source", "state", b"state", "subject", b"subject", "title", b"title", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
