@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import grpc
 from cryptography import x509
@@ -37,6 +38,14 @@ class EnrolmentPorts:
     fence: RegistryFence | None
     """None for a registry that several coordinators share."""
 
+    def decision_time(self) -> datetime:
+        """The time that an enrolment is dated by. Raises Refused with CLOCK_UNTRUSTED unless it is settled.
+
+        Before a region has joined, nobody can confirm a clock, and this one counts as it is.
+        """
+        has_joined = any(each.ever_joined for each in self.registry.snapshot().regions.values())
+        return self.clock.settled_now() if has_joined else self.clock.now()
+
 
 class JoiningService(JoiningServiceServicer):
     """See the contract."""
@@ -52,24 +61,27 @@ class JoiningService(JoiningServiceServicer):
     ) -> contract.EnrolResponse:
         """See the contract. A token that nobody knows costs one read and writes nothing.
 
-        An older database may lack the invitation, or have one that was used: REGISTRY_BEHIND until people have looked.
+        While the clock is not settled, a token without keys is refused, and no time ends a wait for a decision. An
+        older database may lack the invitation, or have one that was used: REGISTRY_BEHIND until people have looked.
         """
         ports, hashed = self._ports, token_hash(request.secret)
-        name, now = enrolment_id(hashed), ports.clock.now()
+        name = enrolment_id(hashed)
         await self._rates.require_room(network_of(context.peer()), name)
         if ports.fence is not None:
             ports.fence.require_open()
         decisions.require_secret(request.secret)
+        stored = await ports.registry.enrolments.find(name)
+        is_invited = stored is not None and stored.state == decisions.INVITED
+        now = ports.decision_time() if is_invited else ports.clock.now()
 
         def decide(before: Enrolment | None) -> Enrolment | None:
             return decisions.requested(before, request, hashed, ports.federation, now)
 
-        stored = await ports.registry.enrolments.find(name)
         if decide(stored) is not None:
             by = Administered("joiner", "ENROLMENT_REQUESTED", f"enrolment/{name}")
             stored = await ports.registry.enrolments.change(name, decide, by)
         assert stored is not None, "nobody else's token is taken"
-        found = decisions.stands(stored, now)
+        found = decisions.stands(stored, now) if ports.clock.is_settled() else stored
         return contract.EnrolResponse(
             state=found.state,
             note=found.note,
@@ -91,8 +103,7 @@ class EnrolmentService(EnrolmentServiceServicer):
         context: grpc.aio.ServicerContext[contract.InviteRegionRequest, contract.InviteRegionResponse],
     ) -> contract.InviteRegionResponse:
         """See the contract."""
-        actor, clock = current_call().identity.path, self._ports.clock
-        is_settled, now = clock.is_settled(), clock.now()
+        actor, now = current_call().identity.path, self._ports.decision_time()
         name = enrolment_id(request.token_hash)
         known = await self._enrolments.all()
         if all(each.id != name for each in known):
@@ -103,7 +114,7 @@ class EnrolmentService(EnrolmentServiceServicer):
             Administered(actor, "ENROLMENT_INVITED", f"region/{request.region}", f"enrolment/{name}"),
         )
         for each in known:
-            if is_settled and decisions.is_past(each, now):  # by a wrong clock, all of them are past
+            if self._ports.clock.is_settled() and decisions.is_past(each, now):  # by a wrong one, all of them are
                 await self._enrolments.remove(each.id)
         return contract.InviteRegionResponse(enrolment=stored)
 
@@ -128,7 +139,7 @@ class EnrolmentService(EnrolmentServiceServicer):
     ) -> contract.ApproveEnrolmentResponse:
         """See the contract."""
         ports, actor, name = self._ports, current_call().identity.path, request.enrolment_id
-        authorities, now, members = ports.authorities(), ports.clock.now(), members_of(ports.registry.snapshot())
+        authorities, now, members = ports.authorities(), ports.decision_time(), members_of(ports.registry.snapshot())
 
         def decide(before: Enrolment | None) -> Enrolment | None:
             after = decisions.approved(before, request, actor, authorities, ports.federation, now)
@@ -146,7 +157,7 @@ class EnrolmentService(EnrolmentServiceServicer):
         context: grpc.aio.ServicerContext[contract.RejectEnrolmentRequest, contract.RejectEnrolmentResponse],
     ) -> contract.RejectEnrolmentResponse:
         """See the contract."""
-        actor, now, name = current_call().identity.path, self._ports.clock.now(), request.enrolment_id
+        actor, now, name = current_call().identity.path, self._ports.decision_time(), request.enrolment_id
         stored = await self._enrolments.change(
             name,
             lambda before: decisions.rejected(before, request, actor, now),

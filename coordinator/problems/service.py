@@ -65,7 +65,7 @@ class ProblemService(ProblemServiceServicer):
         own = NetworkEvent()
         own.CopyFrom(request.event)
         rules.take_known(own)
-        own.tell_time.CopyFrom(to_timestamp(self._ports.clock.now()))
+        own.tell_time.CopyFrom(to_timestamp(self._ports.clock.settled_now()))
         if not await self._problems.keep_event(own):
             await self._make_room(region)
             if not await self._problems.keep_event(own):
@@ -168,7 +168,8 @@ class ProblemService(ProblemServiceServicer):
         """Removes the oldest ended events of regions that have nearly filled their share, at intervals by region."""
 
         async def remove(now: datetime) -> bool:
-            book = await self._problems.change(lambda _: Decision())  # counts anew, since others may have made room
+            # By a change of nothing, for the registry counts anew by it: the correlator may just have made room.
+            book = await self._problems.change(lambda _: Decision())
             return await self._ports.room.make(book, now) is not book
 
         await self._passes.make(region, remove)

@@ -11,6 +11,7 @@ from coordinator.registry.etcd.client import DELETE, EtcdClient
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
+from gateway.time import agreed_clock
 from tests.contract.registries import EmbeddedRegistries, EtcdRegistries, Registries
 from tests.contract.relay_scene import PATIENCE_S
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates
@@ -20,6 +21,12 @@ from tests.engines import ETCD, require_engine
 @pytest.fixture(name="certificates")
 def certificates_of_a_federation(tmp_path: Path) -> Certificates:
     return Certificates(tmp_path / "certificates")
+
+
+@pytest.fixture
+def settled_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A coordinator goes by its own clock from the start: no region that would confirm it joins."""
+    monkeypatch.setattr(agreed_clock, "LISTENING", 0.0)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import stat
+from datetime import datetime
 from pathlib import Path
 
 import grpc
@@ -10,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from coordinator.enrolments import rates
+from coordinator.enrolments.service import EnrolmentPorts
 from coordinator.membership.administration.service import MembershipService
 from deploy.local.ports import HeldPort
 from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest, ListRegionsResponse
@@ -23,6 +25,7 @@ from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import EnrolmentServi
 from gateway.api.federation.v1.federation_pb2 import WatchRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, from_rpc_error, reason_name
 from gateway.rpc.channels import Dialer, health_of, invoke
 from gateway.rpc.connections import MOST
@@ -56,6 +59,27 @@ def hours_of(file: Path) -> int:
     """The life of a certificate."""
     found = x509.load_pem_x509_certificate(file.read_bytes())
     return round((found.not_valid_after_utc - found.not_valid_before_utc) / HOUR)
+
+
+def test_a_node_asks_again_until_the_coordinator_has_its_clock_confirmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decision_time, refusals = EnrolmentPorts.decision_time, [Refused(Reason.REASON_CLOCK_UNTRUSTED)]
+
+    def confirmed_later(ports: EnrolmentPorts) -> datetime:
+        if refusals:
+            raise refusals.pop()
+        return decision_time(ports)
+
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            token = await at.invited()
+            monkeypatch.setattr(EnrolmentPorts, "decision_time", confirmed_later)
+            joined = await at.join(token, wait=6)
+            assert (joined.code, "nobody has approved yet" in joined.err) == (3, True), joined.err
+            assert (await at.state(), refusals) == ("REQUESTED", [])
+
+    run(scenario())
 
 
 def test_a_node_enrols_by_a_token_and_the_approval_of_a_second_administrator(tmp_path: Path) -> None:

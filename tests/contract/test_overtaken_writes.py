@@ -8,6 +8,7 @@ import pytest
 from etcd3.etcdrpc import rpc_pb2
 
 from coordinator.registry import shares
+from coordinator.registry.etcd import contact
 from coordinator.registry.etcd.client import ATTEMPT_SECONDS, TRANSACTION, EtcdClient, Method, Request, Response
 from coordinator.registry.etcd.settings import EtcdSettings
 from gateway.api.coordinator.v1.problem_service_pb2 import ListProblemsRequest
@@ -33,6 +34,7 @@ from tests.contract.test_registry_shares import (
 from tests.unit.network_events import CRITICAL
 
 ATTEMPTS = 4
+pytestmark = pytest.mark.usefixtures("settled_alone")
 
 
 def _another_write(key: bytes) -> rpc_pb2.TxnRequest:
@@ -44,7 +46,8 @@ def _another_write(key: bytes) -> rpc_pb2.TxnRequest:
 
 @pytest.fixture(autouse=True)
 def others_overtake_each_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of four transactions that compare the same keys, another writer overtakes three."""
+    """Of four transactions that compare the same keys, another writer overtakes three; a busy machine takes seconds."""
+    monkeypatch.setattr(contact, "CALL_SECONDS", PATIENCE_S / 2)
     once, tried = EtcdClient.once, Counter[tuple[bytes, ...]]()
 
     async def overtaken(

@@ -18,6 +18,8 @@ from tests.contract.coordinators import ADMIN, PATIENCE_S, Federation, federatio
 from tests.contract.small_federation import CLOCK, Certificates
 from tests.unit.network_events import cut, event
 
+pytestmark = pytest.mark.usefixtures("settled_alone")
+
 
 def storm() -> list[NetworkEvent]:
     """A cut with many reports from each end, and an outage elsewhere."""

@@ -17,6 +17,7 @@ from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
 from gateway.api.region.v1.followed_problem_service_pb2_grpc import FollowedProblemServiceStub as RegionStub
 from tests.crash.regions import CALL_SECONDS, CLERK, HOME, number_of
 from tests.crash.scene import Scene
+from tests.federation.refusals import once_confirmed
 from tests.unit.network_events import event
 
 pytestmark = pytest.mark.slow
@@ -28,8 +29,8 @@ STAFF = "wang"
 
 async def tell(scene: Scene, told: NetworkEvent) -> None:
     async with scene.federation.dial_coordinator(HOME) as channel:
-        request = api.ReportEventRequest(event=told)
-        await ProblemServiceStub(channel).ReportEvent(request, timeout=CALL_SECONDS, wait_for_ready=True)
+        stub, request = ProblemServiceStub(channel), api.ReportEventRequest(event=told)
+        await once_confirmed(lambda: stub.ReportEvent(request, timeout=CALL_SECONDS, wait_for_ready=True))
 
 
 async def _problems(scene: Scene) -> list[Problem]:

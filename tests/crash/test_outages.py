@@ -20,6 +20,7 @@ from gateway.time.clock import SystemClock, to_timestamp
 from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, HANDLING, HOME
 from tests.crash.scene import Scene
+from tests.federation.refusals import once_confirmed
 
 pytestmark = pytest.mark.slow
 
@@ -97,7 +98,7 @@ def test_a_planned_outage_whose_node_or_coordinator_dies_is_announced_once_by_th
         scene.restart(COORDINATOR)
     source = f"{HOME}/planned/{STAFF}/{request.request_id}"
     assert (noted(scene.home, source), noted(scene.handling, source)) == (0, 0)
-    planned = scene.run(_announce(scene, certificate, request))
+    planned = scene.run(once_confirmed(lambda: _announce(scene, certificate, request)))
     assert (planned.id, planned.state) == (source, PlannedOutageState.PLANNED_OUTAGE_STATE_ANNOUNCED)
     assert scene.run(_announce(scene, certificate, request)) == planned
     wait_until(lambda: noted(scene.handling, source) == 1, CALL_SECONDS, "the other region knows")

@@ -1,14 +1,18 @@
 """Reading refusals as operator systems do: by the details of `google.rpc.Status`."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import DOMAIN, status_code
+from gateway.errors import DOMAIN, from_rpc_error, status_code
+from tests.federation.running import until
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,3 +60,20 @@ async def refusal(call: Awaitable[object]) -> Told:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await call
     return read(raised.value)
+
+
+async def once_confirmed(call: Callable[[], Awaitable[T]]) -> T:
+    """The answer of a call that is made again until a coordinator that has just started has its clock confirmed."""
+    answers: list[T] = []
+
+    async def is_answered() -> bool:
+        try:
+            answers.append(await call())
+        except grpc.aio.AioRpcError as error:
+            refused = from_rpc_error(error)
+            if refused is None or refused.reason != Reason.REASON_CLOCK_UNTRUSTED:
+                raise
+        return bool(answers)
+
+    await until(is_answered, "a heartbeat confirms the clock of the coordinator")
+    return answers[0]

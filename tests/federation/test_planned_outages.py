@@ -3,7 +3,6 @@
 from datetime import timedelta
 from pathlib import Path
 
-import grpc
 import pytest
 
 from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as coordinator_api
@@ -19,7 +18,7 @@ from tests.federation.agreements import SERVICE, Agreements, month_of
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.line_bindings import bind
-from tests.federation.refusals import read, refusal
+from tests.federation.refusals import once_confirmed, refusal
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 
 HOUR = timedelta(hours=1)
@@ -233,15 +232,6 @@ async def test_without_a_coordinator_nothing_is_announced_and_the_same_request_g
         assert refused.reason == "REGISTRY_UNAVAILABLE"
         assert federation.database("sichuan").rows("SELECT COUNT(*) FROM service_outages") == [(0,)]
         await federation.start_coordinator(port)
-
-        async def is_announced() -> bool:
-            try:
-                await announce(federation, "sichuan", request)
-            except grpc.aio.AioRpcError as error:
-                return read(error).reason != "CLOCK_UNTRUSTED"
-            return True
-
-        await until(is_announced, "a heartbeat confirms the clock of the coordinator")
-        planned = await announce(federation, "sichuan", request)
+        planned = await once_confirmed(lambda: announce(federation, "sichuan", request))
         assert planned.state == PlannedOutageState.PLANNED_OUTAGE_STATE_ANNOUNCED
         assert await held(federation) == [planned.id]

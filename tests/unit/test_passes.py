@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -103,11 +104,11 @@ class _Full(SimulatedRegistry):
         return await super().change(decide, by)
 
 
-def _served_from(full: _Full, clock: AgreedClock) -> ProblemService:
+def _served_from(full: _Full, clock: AgreedClock, correlator: object = None) -> ProblemService:
     registry = cast("Registry", full)
     room = RoomMaker(registry, cast("CurrentMembers", None))
     return ProblemService(
-        ProblemPorts(registry, CurrentNetwork(registry), cast("Correlator", None), room, clock),
+        ProblemPorts(registry, CurrentNetwork(registry), cast("Correlator", correlator), room, clock),
     )
 
 
@@ -144,3 +145,20 @@ def test_a_pass_over_the_events_for_one_region_that_has_removed_nothing_postpone
             assert full.reads == reads
 
     asyncio.run(scenario())
+
+
+class _MadeByOthers(_Full):
+    """A registry whose share the correlator has just made room in, and which counts it at the next change only."""
+
+    async def keep_event(self, event: NetworkEvent) -> bool:
+        """See the port."""
+        return self.reads > 0
+
+
+def test_an_event_is_taken_into_room_that_others_have_made_since_the_last_count() -> None:
+    registry = _MadeByOthers(random.Random(1), lambda: Federation(1, shipped_configuration()))
+    heard = list[str]()
+    service = _served_from(registry, agreed(Machine()), SimpleNamespace(note_event=lambda: heard.append("event")))
+    request = ReportEventRequest(event=event("sichuan/alarm/1", sites=["chengdu"]))
+    asyncio.run(served(service.ReportEvent, Identity("crossregion", Role.ROLE_REGION, "sichuan", ""), request))
+    assert heard == ["event"]

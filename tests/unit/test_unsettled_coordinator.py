@@ -3,41 +3,54 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
 
+import grpc
 import pytest
 
-from coordinator.enrolments.service import EnrolmentPorts, EnrolmentService
+from coordinator.enrolments import decisions
+from coordinator.enrolments.service import EnrolmentPorts, EnrolmentService, JoiningService
 from coordinator.planned_outages.service import PlannedOutageRegistryService
 from coordinator.problems.correlator import Correlator
 from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.making_room import RoomMaker
 from coordinator.problems.service import ProblemPorts, ProblemService
-from coordinator.registry.port import Registry
+from coordinator.registry.port import Registry, Snapshot
 from coordinator.registry.problem_port import Administered, Book
 from coordinator.registry.record_port import DecideRecord
-from gateway.api.coordinator.v1.enrolment_service_pb2 import Enrolment, InviteRegionRequest
+from coordinator.registry.rules import RegionFacts
+from gateway.api.coordinator.v1.enrolment_service_pb2 import (
+    Enrolment,
+    EnrolmentState,
+    EnrolRequest,
+    EnrolResponse,
+    InviteRegionRequest,
+    RejectEnrolmentRequest,
+)
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import HoldPlannedOutageRequest, PlannedOutageHeader
 from gateway.api.coordinator.v1.problem_service_pb2 import (
     Problem,
     RecordReportRequest,
     ReportAffectedRequest,
+    ReportEventRequest,
     ReportKind,
 )
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused, reason_name
 from gateway.federation.catalogue import Federation
+from gateway.security.enrolling import enrolment_id
 from gateway.security.identity import Identity
 from gateway.time.agreed_clock import LISTENING
 from gateway.time.clock import to_timestamp
 from tests.shipped import shipped_configuration
 from tests.simulation.calls import Method, Q, R, served
 from tests.simulation.registry import SimulatedRegistry
+from tests.unit.network_events import event
 from tests.unit.test_agreed_clock import DAY, NOW, YEAR, Machine, started
+from tests.unit.test_enrolments import AUTHORITY, FEDERATION, HASH, LI, NODE
 from tests.unit.test_planned_outages import DETOUR, DIRECT
 
 WRONG = [YEAR, -YEAR]
@@ -46,27 +59,80 @@ SICHUAN, HENAN = (Identity("crossregion", Role.ROLE_REGION, each, "") for each i
 ADMIN = Identity("crossregion", Role.ROLE_ADMIN, "", "anna")
 
 
-@dataclass
 class Enrolments:
-    """See `Records`. Of each enrolment, the time at which its token ended."""
+    """See `Records`. Enrolments by id."""
 
-    ended: dict[str, datetime]
+    def __init__(self, *kept: Enrolment) -> None:
+        self.kept = {each.id: each for each in kept}
 
     async def all(self) -> Sequence[Enrolment]:
         """See the port."""
-        return [Enrolment(id=name, end_time=to_timestamp(ended)) for name, ended in self.ended.items()]
+        return list(self.kept.values())
+
+    async def find(self, record_id: str) -> Enrolment | None:
+        """See the port."""
+        return self.kept.get(record_id)
 
     async def change(self, record_id: str, decide: DecideRecord[Enrolment], by: Administered) -> Enrolment | None:
-        """See the port. Nothing is kept."""
-        return decide(None)
+        """See the port."""
+        if (after := decide(self.kept.get(record_id))) is not None:
+            self.kept[record_id] = after
+        return self.kept.get(record_id)
 
     async def remove(self, record_id: str) -> None:
         """See the port."""
-        del self.ended[record_id]
+        del self.kept[record_id]
+
+
+class Inviting:
+    """A coordinator whose clock is off at its start, with enrolments."""
+
+    def __init__(self, error: timedelta, *kept: Enrolment, has_joined: bool = True) -> None:
+        self.machine, self.enrolments = Machine(), Enrolments(*kept)
+        self.machine.error = error
+        self.clock = started(self.machine)
+        snapshot = Snapshot(1, None, {"henan": RegionFacts("henan", ever_joined=has_joined)})
+        registry = cast("Registry", SimpleNamespace(enrolments=self.enrolments, snapshot=lambda: snapshot))
+        ports = EnrolmentPorts(FEDERATION, registry, self.clock, lambda: [AUTHORITY.certificate], None)
+        self.service, self._joining = EnrolmentService(ports), JoiningService(ports)
+
+    def agree(self) -> None:
+        """Puts the clock right, and has a region confirm it."""
+        self.machine.error = timedelta(0)
+        self.clock.hear("region/henan", self.machine.true)
+
+    async def invited(self, name: bytes = bytes(32)) -> str:
+        """The reason for which an invitation of an hour is refused; empty for none."""
+        request = InviteRegionRequest(region="hunan", token_hash=name, hours=1)
+        return await refused(self.service.InviteRegion, ADMIN, request)
+
+    async def enrolled(self) -> str:
+        """The state in which a node finds its enrolment, or the reason for which it is refused."""
+        context = SimpleNamespace(peer=lambda: "ipv4:192.0.2.1:7")
+        try:
+            answer = await self._joining.Enrol(
+                NODE.request(), cast("grpc.aio.ServicerContext[EnrolRequest, EnrolResponse]", context)
+            )
+        except Refused as found:
+            return reason_name(found.reason)
+        return EnrolmentState.Name(answer.state).removeprefix("ENROLMENT_STATE_")
 
 
 def registered() -> SimulatedRegistry:
     return SimulatedRegistry(random.Random(1), lambda: Federation(1, shipped_configuration()))
+
+
+def waiting(state: EnrolmentState.ValueType, end: datetime) -> Enrolment:
+    return Enrolment(
+        id=enrolment_id(HASH), region="hunan", state=state, token_hash=HASH, invited_by=LI, end_time=to_timestamp(end)
+    )
+
+
+def requested(end: datetime) -> Enrolment:
+    """The enrolment of a node with keys, which waits for a decision."""
+    found, sent = waiting(decisions.REQUESTED, end), NODE.request()
+    found.tls_request, found.signing_request = sent.tls_request, sent.signing_request
+    return found
 
 
 def planned(key: str, link: str) -> HoldPlannedOutageRequest:
@@ -138,19 +204,94 @@ def test_no_count_and_no_report_of_a_problem_is_dated_by_a_wrong_clock(error: ti
     asyncio.run(scenario())
 
 
-def test_an_invitation_removes_no_other_by_a_wrong_clock() -> None:
+@pytest.mark.parametrize("error", WRONG)
+def test_no_event_is_dated_by_a_wrong_clock(error: timedelta) -> None:
     async def scenario() -> None:
-        machine, kept = Machine(), Enrolments({"past": NOW - 38 * DAY, "recent": NOW - DAY})
-        machine.error = YEAR
-        clock = started(machine)
-        registry = cast("Registry", SimpleNamespace(enrolments=kept))
-        service = EnrolmentService(EnrolmentPorts("crossregion", registry, clock, lambda: (), None))
-        request = InviteRegionRequest(region="sichuan", token_hash=bytes(32), hours=1)
-        assert await refused(service.InviteRegion, ADMIN, request) == ""
-        assert kept.ended.keys() == {"past", "recent"}
+        machine, registry = Machine(), registered()
+        machine.error = error
+        clock, kept = started(machine), cast("Registry", registry)
+        nobody = cast("Correlator", SimpleNamespace(note_event=lambda: None))
+        service = ProblemService(ProblemPorts(kept, CurrentNetwork(kept), nobody, cast("RoomMaker", None), clock))
+        request = ReportEventRequest(event=event("sichuan/alarm/1", sites=["chengdu"]))
+        assert await refused(service.ReportEvent, SICHUAN, request) == "CLOCK_UNTRUSTED"
+        assert not registry.kept.events
         machine.error = timedelta(0)
         clock.hear("region/henan", machine.true)
-        assert await refused(service.InviteRegion, ADMIN, request) == ""
-        assert kept.ended.keys() == {"recent"}
+        assert await refused(service.ReportEvent, SICHUAN, request) == ""
+        assert [each.tell_time for each in registry.kept.events.values()] == [to_timestamp(NOW)]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("error", WRONG)
+def test_no_invitation_is_dated_by_a_wrong_clock_or_removes_another(error: timedelta) -> None:
+    async def scenario() -> None:
+        past = Enrolment(id="past", end_time=to_timestamp(NOW - 38 * DAY))
+        recent = Enrolment(id="recent", end_time=to_timestamp(NOW - DAY))
+        it = Inviting(error, past, recent)
+        assert await it.invited() == "CLOCK_UNTRUSTED"
+        assert it.enrolments.kept == {"past": past, "recent": recent}
+        it.agree()
+        assert await it.invited() == ""
+        made = it.enrolments.kept.pop(enrolment_id(bytes(32)))
+        assert made.end_time == to_timestamp(NOW + HOUR)
+        assert it.enrolments.kept == {"recent": recent}
+
+    asyncio.run(scenario())
+
+
+def test_before_a_region_has_joined_nobody_has_to_confirm_the_clock_of_an_invitation_and_none_is_removed() -> None:
+    async def scenario() -> None:
+        past = Enrolment(id="past", end_time=to_timestamp(NOW - 38 * DAY))
+        it = Inviting(timedelta(0), past, has_joined=False)
+        assert await it.invited() == ""
+        assert it.enrolments.kept.keys() == {"past", enrolment_id(bytes(32))}
+        it.machine.passed = LISTENING
+        assert await it.invited(bytes([1]) * 32) == ""
+        assert it.enrolments.kept.keys() == {enrolment_id(each) for each in (bytes(32), bytes([1]) * 32)}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("error", WRONG)
+def test_no_token_ends_by_a_wrong_clock_and_no_keys_are_dated_by_one(error: timedelta) -> None:
+    async def scenario() -> None:
+        open_ = waiting(decisions.INVITED, NOW + HOUR)
+        it = Inviting(error, open_)
+        assert await it.enrolled() == "CLOCK_UNTRUSTED"
+        assert it.enrolments.kept == {open_.id: open_}
+        it.agree()
+        assert await it.enrolled() == "REQUESTED"
+        assert it.enrolments.kept[open_.id].end_time == to_timestamp(NOW + decisions.DECISION_TIME)
+
+    asyncio.run(scenario())
+
+
+def test_a_node_that_waits_for_a_decision_waits_on_while_the_clock_is_wrong() -> None:
+    async def scenario() -> None:
+        it = Inviting(YEAR, requested(NOW + DAY))
+        assert await it.enrolled() == "REQUESTED"
+        it.agree()
+        it.machine.passed = 2 * DAY.total_seconds()
+        it.agree()
+        assert await it.enrolled() == "ENDED"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("error", WRONG)
+def test_no_enrolment_is_decided_by_a_wrong_clock(error: timedelta) -> None:
+    async def scenario() -> None:
+        asked = requested(NOW + DAY)
+        approval = NODE.approval()
+        approval.enrolment_id = asked.id
+        it = Inviting(error, asked)
+        assert await refused(it.service.ApproveEnrolment, ADMIN, approval) == "CLOCK_UNTRUSTED"
+        rejection = RejectEnrolmentRequest(enrolment_id=asked.id)
+        assert await refused(it.service.RejectEnrolment, ADMIN, rejection) == "CLOCK_UNTRUSTED"
+        assert it.enrolments.kept == {asked.id: asked}
+        it.agree()
+        assert await refused(it.service.RejectEnrolment, ADMIN, rejection) == ""
+        assert it.enrolments.kept[asked.id].decision_time == to_timestamp(NOW)
 
     asyncio.run(scenario())

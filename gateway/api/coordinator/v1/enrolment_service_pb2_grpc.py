@@ -53,6 +53,7 @@ class JoiningServiceServicer:
         An unknown or ended token is refused with ENROLMENT_TOKEN_INVALID, other keys with ENROLMENT_TOKEN_USED, and a
         request that cannot be used with CERTIFICATE_REQUEST_INVALID. More calls of one network, or of all
         strangers together, than people make are refused with ENROLMENTS_TOO_MANY; a token that is known has its own calls.
+        A token without keys is refused with CLOCK_UNTRUSTED as InviteRegion is: ask again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,7 +145,8 @@ class EnrolmentServiceServicer:
 
     def InviteRegion(self, request, context):
         """Invites a region. The token stays with the administrator; the coordinator gets its hash. A hash that is known
-        changes nothing. Too many open invitations are refused with ENROLMENTS_TOO_MANY.
+        changes nothing. Too many open invitations are refused with ENROLMENTS_TOO_MANY. Once a region has joined, invitations
+        and decisions are refused with CLOCK_UNTRUSTED until others confirm the coordinator's clock.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

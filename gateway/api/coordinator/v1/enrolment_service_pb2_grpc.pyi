@@ -28,6 +28,7 @@ class JoiningServiceStub:
     An unknown or ended token is refused with ENROLMENT_TOKEN_INVALID, other keys with ENROLMENT_TOKEN_USED, and a
     request that cannot be used with CERTIFICATE_REQUEST_INVALID. More calls of one network, or of all
     strangers together, than people make are refused with ENROLMENTS_TOO_MANY; a token that is known has its own calls.
+    A token without keys is refused with CLOCK_UNTRUSTED as InviteRegion is: ask again.
     """
 
 @_typing.type_check_only
@@ -52,6 +53,7 @@ class JoiningServiceServicer(metaclass=_abc_1.ABCMeta):
         An unknown or ended token is refused with ENROLMENT_TOKEN_INVALID, other keys with ENROLMENT_TOKEN_USED, and a
         request that cannot be used with CERTIFICATE_REQUEST_INVALID. More calls of one network, or of all
         strangers together, than people make are refused with ENROLMENTS_TOO_MANY; a token that is known has its own calls.
+        A token without keys is refused with CLOCK_UNTRUSTED as InviteRegion is: ask again.
         """
 
 def add_JoiningServiceServicer_to_server(servicer: JoiningServiceServicer, server: _aio.Server) -> None: ...
@@ -65,7 +67,8 @@ class EnrolmentServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> EnrolmentServiceBlockingStub: ...
     InviteRegion: _aio.UnaryUnaryMultiCallable[_enrolment_service_pb2.InviteRegionRequest, _enrolment_service_pb2.InviteRegionResponse]
     """Invites a region. The token stays with the administrator; the coordinator gets its hash. A hash that is known
-    changes nothing. Too many open invitations are refused with ENROLMENTS_TOO_MANY.
+    changes nothing. Too many open invitations are refused with ENROLMENTS_TOO_MANY. Once a region has joined, invitations
+    and decisions are refused with CLOCK_UNTRUSTED until others confirm the coordinator's clock.
     """
     ListEnrolments: _aio.UnaryUnaryMultiCallable[_enrolment_service_pb2.ListEnrolmentsRequest, _enrolment_service_pb2.ListEnrolmentsResponse]
     """Lists enrolments by the time of their invitation."""
@@ -99,7 +102,8 @@ class EnrolmentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_enrolment_service_pb2.InviteRegionRequest, _enrolment_service_pb2.InviteRegionResponse],
     ) -> _abc.Awaitable[_enrolment_service_pb2.InviteRegionResponse]:
         """Invites a region. The token stays with the administrator; the coordinator gets its hash. A hash that is known
-        changes nothing. Too many open invitations are refused with ENROLMENTS_TOO_MANY.
+        changes nothing. Too many open invitations are refused with ENROLMENTS_TOO_MANY. Once a region has joined, invitations
+        and decisions are refused with CLOCK_UNTRUSTED until others confirm the coordinator's clock.
         """
 
     @_abc_1.abstractmethod

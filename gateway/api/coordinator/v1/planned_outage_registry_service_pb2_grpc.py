@@ -56,7 +56,8 @@ class PlannedOutageRegistryServiceServicer:
 
         Refused if it conflicts with another planned outage at the same time. A conflict leaves a service or a pair of
         sites without a path, though each outage alone leaves one. Refused with TOO_BUSY for a region that has filled its
-        share of the registry, or whose changes have written too much within an hour.
+        share of the registry, or whose changes have written too much within an hour. Refused with CLOCK_UNTRUSTED until
+        others confirm the coordinator's clock.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

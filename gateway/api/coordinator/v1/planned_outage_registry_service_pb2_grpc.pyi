@@ -28,7 +28,8 @@ class PlannedOutageRegistryServiceStub:
 
     Refused if it conflicts with another planned outage at the same time. A conflict leaves a service or a pair of
     sites without a path, though each outage alone leaves one. Refused with TOO_BUSY for a region that has filled its
-    share of the registry, or whose changes have written too much within an hour.
+    share of the registry, or whose changes have written too much within an hour. Refused with CLOCK_UNTRUSTED until
+    others confirm the coordinator's clock.
     """
     ListPlannedOutages: _aio.UnaryUnaryMultiCallable[_planned_outage_registry_service_pb2.ListPlannedOutagesRequest, _planned_outage_registry_service_pb2.ListPlannedOutagesResponse]
     """Lists the planned outages that have not ended, by start time."""
@@ -54,7 +55,8 @@ class PlannedOutageRegistryServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Refused if it conflicts with another planned outage at the same time. A conflict leaves a service or a pair of
         sites without a path, though each outage alone leaves one. Refused with TOO_BUSY for a region that has filled its
-        share of the registry, or whose changes have written too much within an hour.
+        share of the registry, or whose changes have written too much within an hour. Refused with CLOCK_UNTRUSTED until
+        others confirm the coordinator's clock.
         """
 
     @_abc_1.abstractmethod

@@ -76,7 +76,8 @@ class ProblemServiceServicer:
 
         A version that is not higher than the stored one changes nothing. A new event of a region that has filled its share
         of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY, as is each change of a
-        region whose changes have written too much within an hour.
+        region whose changes have written too much within an hour. Refused with CLOCK_UNTRUSTED until others confirm the
+        coordinator's clock, as counts and reports are.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -28,7 +28,8 @@ class ProblemServiceStub:
 
     A version that is not higher than the stored one changes nothing. A new event of a region that has filled its share
     of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY, as is each change of a
-    region whose changes have written too much within an hour.
+    region whose changes have written too much within an hour. Refused with CLOCK_UNTRUSTED until others confirm the
+    coordinator's clock, as counts and reports are.
     """
     ReportAffected: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ReportAffectedRequest, _problem_service_pb2.ReportAffectedResponse]
     """Reports the number of customers of the caller's region that a problem affects, and the number of related
@@ -72,7 +73,8 @@ class ProblemServiceServicer(metaclass=_abc_1.ABCMeta):
 
         A version that is not higher than the stored one changes nothing. A new event of a region that has filled its share
         of the registry replaces its oldest ended ones. Without any, it is refused with TOO_BUSY, as is each change of a
-        region whose changes have written too much within an hour.
+        region whose changes have written too much within an hour. Refused with CLOCK_UNTRUSTED until others confirm the
+        coordinator's clock, as counts and reports are.
         """
 
     @_abc_1.abstractmethod

@@ -161,7 +161,7 @@ class Risk(_message.Message):
     plans_late: _builtins.int
     """Number of its plans that ended late: the risk was closed, accepted or planned anew behind their due time."""
     signal_before: _builtins.str
-    """Detail of the last signal but the one that lasts; empty without one, and where a single risk is asked for."""
+    """Detail of the last signal apart from a signal that lasts; empty without any, and in GetRisk."""
     @_builtins.property
     def plan_due_time(self) -> _timestamp_pb2.Timestamp:
         """Due time of the plan."""
