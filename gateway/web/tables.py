@@ -24,8 +24,6 @@ class Cell:
     """A text below, in smaller letters."""
     sort: Literal["", "ascending", "descending"] = ""
     """The direction in which the rows come by this heading of a column; empty for another order."""
-    data: str = ""
-    """The text of a file in place of this one; empty for the same."""
 
     @property
     def is_plain(self) -> bool:

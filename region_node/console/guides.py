@@ -290,6 +290,16 @@ def concerns(refused: Refused, name: str) -> bool:
     return (is_value and refused.parameters.get("name") == rest) or papers.concerns(refused, name)
 
 
+def _minor_units(visit: Visit, name: str) -> str:
+    """An amount of an order. It needs its decimals: forms of a former version read a number without them as fen."""
+    amount = amount_of(visit, name).minor_units
+    if "." not in visit.form.text(name):
+        raise invalid(name, "needs its decimals, as 12.00", "须写明小数，例如12.00")
+    if not amount:
+        raise invalid(name, "is not above zero", "须大于零")
+    return str(amount)
+
+
 def order_of(visit: Visit, counted: Papers) -> OrderRequest:
     """The order of a form that was sent. Raises Refused."""
     applicant = number_of(Applicant.DESCRIPTOR, visit.query.text(APPLICANT))
@@ -304,7 +314,7 @@ def order_of(visit: Visit, counted: Papers) -> OrderRequest:
         requester=requester_of(visit),
     )
     for name in visit.form.beginning(_AMOUNT):
-        order.characteristics[name] = str(amount_of(visit, f"{_AMOUNT}{name}").minor_units)
+        order.characteristics[name] = _minor_units(visit, f"{_AMOUNT}{name}")
     for name in visit.form.beginning(_TIME):
         order.characteristics[name] = time_of(visit, f"{_TIME}{name}").ToJsonString()
     return order

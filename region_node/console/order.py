@@ -254,22 +254,22 @@ def _characteristics(values: Mapping[str, str], guide: GetBusinessGuideResponse 
     known_ones = () if isinstance(guide, Refused) else guide.business.characteristics
     kinds = {each.name: each for each in known_ones if each.name in values}
     labels = {name: in_language(each.description) or name for name, each in kinds.items()}
-    named = [_characteristic(labels[name], each, values[name]) for name, each in kinds.items()]
+    named = [Fact(labels[name], _value(each, values[name])) for name, each in kinds.items()]
     return [*named, *(Fact(name, values[name]) for name in sorted(values.keys() - kinds.keys()))]
 
 
-def _characteristic(label: str, characteristic: CharacteristicSpecification, value: str) -> Fact:
-    """A value for people. In a file an amount is in minor units, as in the request."""
+def _value(characteristic: CharacteristicSpecification, value: str) -> str:
+    """A value for people."""
     match characteristic.value_type:
         case ValueType.VALUE_TYPE_REGION:
-            return Fact(label, region_name(value))
+            return region_name(value)
         case ValueType.VALUE_TYPE_TIME:
-            return Fact(label, _time(value))
+            return _time(value)
         case ValueType.VALUE_TYPE_CHOICE:
-            return Fact(label, choice_name(characteristic, value), data=value)
+            return choice_name(characteristic, value)
         case ValueType.VALUE_TYPE_AMOUNT:
-            return Fact(label, _amount(value), data=value)
-    return Fact(label, value)
+            return _amount(value)
+    return value
 
 
 def _results(results: Mapping[str, str]) -> Sequence[Fact]:

@@ -108,6 +108,8 @@ async def test_staff_hand_in_a_joint_order_by_a_scope_of_their_own_and_with_pape
         with_code.order.documents.add(code="OTP", verifier="home").verify_time.GetCurrentTime()
         with_code.order.documents[-1].keyed_hash = bytes(32)
         await wang.submits(with_code)
+        with_code.request_id, with_code.order.documents[-1].verifier = narrow.next_id(), "li"
+        assert (await refusal(wang.submits(with_code))).reason == "STAFF_DIFFERS"
         assert await told(li.submits(li.request("LEASED_LINE", places))) == (MISSING, "LEASED_LINE")
 
 

@@ -328,13 +328,13 @@ def amount_entered(typed: str) -> str:
 
 @pytest.mark.parametrize(
     ("typed", "amount"),
-    [("50", "5000"), ("50.5", "5050"), ("50.05", "5005"), ("0.01", "1"), ("9999999999999.99", "999999999999999")],
+    [("50.00", "5000"), ("50.5", "5050"), ("50.05", "5005"), ("0.01", "1"), ("9999999999999.99", "999999999999999")],
 )
 def test_an_amount_of_an_order_is_entered_in_major_units_and_sent_in_minor_ones(typed: str, amount: str) -> None:
     assert amount_entered(typed) == amount
 
 
-@pytest.mark.parametrize("typed", ["50.005", "fifty", "-5", "1,200.00", "50.", ".5", "５０", "1e3"])
+@pytest.mark.parametrize("typed", ["50.005", "5000", "0.00", "fifty", "-5", "1,200.00", "50.", ".5", "５０", "1e3"])
 def test_what_is_no_amount_of_two_decimals_is_refused_at_its_field(typed: str) -> None:
     with pytest.raises(Refused) as raised:
         amount_entered(typed)
@@ -353,7 +353,7 @@ def paid() -> GetBusinessGuideResponse:
     return found
 
 
-def test_an_amount_of_an_order_is_shown_in_major_units_and_its_file_keeps_minor_ones() -> None:
+def test_an_amount_of_an_order_is_shown_in_major_units_on_its_page_and_in_its_files() -> None:
     assert "交费金额，单位CNY：12.00" in written(view_of("/orders/new"), paid(), query=CHOSEN)
     found = order()
     found.request.characteristics["paid"] = "5005"
@@ -361,8 +361,8 @@ def test_an_amount_of_an_order_is_shown_in_major_units_and_its_file_keeps_minor_
     shown = shown_by(CONSOLE, view_of("/orders/{id:.+}"), visit(), answers)
     assert "50.05 CNY" in written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), paid())
     rows = [row for table in json.loads(exported(shown, "json").text or "")["tables"] for row in table["rows"]]
-    assert [each["值"] for each in rows if each.get("名称") == "交费金额"] == ["5005"]
-    assert "交费金额,5005\r\n" in (exported(shown, "csv").text or "")
+    assert [each["值"] for each in rows if each.get("名称") == "交费金额"] == ["50.05 CNY"]
+    assert "交费金额,50.05 CNY\r\n" in (exported(shown, "csv").text or "")
 
 
 def sent(form: str) -> Visit:

@@ -46,8 +46,7 @@ def _csv(tables: Sequence[Table], notes: Sequence[str]) -> str:
 
 
 def _told(cell: Cell) -> str:
-    text = cell.data or cell.text
-    return f"{text}; {cell.note}" if text and cell.note else text or cell.note
+    return f"{cell.text}; {cell.note}" if cell.text and cell.note else cell.text or cell.note
 
 
 def _json(tables: Sequence[Table], notes: Sequence[str]) -> str:
@@ -67,5 +66,5 @@ def _table(table: Table) -> dict[str, object]:
 def _row(columns: Sequence[str], cells: Sequence[Cell]) -> Iterator[tuple[str, object]]:
     """The cells by the titles of their columns; a cell with a note has it beside its text."""
     for column, cell in zip(columns, cells, strict=True):
-        text, note = visible(cell.data or cell.text), visible(cell.note)
+        text, note = visible(cell.text), visible(cell.note)
         yield column, {"text": text, "note": note} if note else text

@@ -49,8 +49,6 @@ class Fact:
     text: str = field(repr=False)
     href: str = field(default="", repr=False)
     """The address of another page, which the text leads to."""
-    data: str = field(default="", repr=False)
-    """The text of a file in place of this one; empty for the same."""
 
 
 @dataclass(frozen=True)

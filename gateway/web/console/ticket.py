@@ -47,7 +47,7 @@ def facts_table(label: str, facts: Iterable[Fact]) -> Table:
     return Table(
         label=label,
         head=[Cell(translated("Name"), "col"), Cell(translated("Value"), "col")],
-        rows=[[Cell(each.name, "row"), Cell(each.text, data=each.data)] for each in facts],
+        rows=[[Cell(each.name, "row"), Cell(each.text)] for each in facts],
     )
 
 

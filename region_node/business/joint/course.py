@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gateway.api.region.v1.joint_order_pb2 import JointDecision, JointItemState, JointOrder
 from gateway.time.clock import from_timestamp
 from gateway.wording.joint_orders import item_name, told_milestone, told_state
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import enumerated, in_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import Happening, told_time
 
@@ -38,4 +38,4 @@ def _decided(order: JointOrder) -> str:
         return translated("decided: everything is committed")
     if len(released) == len(order.items):
         return translated("decided: everything is released")
-    return translated("decided: committed without {items}", items=", ".join(released))
+    return translated("decided: committed without {items}", items=enumerated(released))

@@ -19,7 +19,7 @@ from region_node.business.joint import rules, saga, working
 from region_node.business.joint.application import JointApplication
 from region_node.business.joint.rows import JointOrderFilter
 from region_node.customers.proof import require_proofs
-from region_node.customers.verification.rules import CHECKED_AT_HOME
+from region_node.customers.verification.rules import CHECKED_AT_HOME, VERIFIER
 from region_node.node.context import RegionContext
 from region_node.records.listing import Page
 from region_node.records.watches import SharedReads
@@ -56,9 +56,9 @@ class JointOrderService(JointOrderServiceServicer):
         require_size(request.ByteSize())
         order.CopyFrom(request.order)
         name_requester(current_call().identity, order.requester)
-        # The customer's own code or password has no member of staff for its verifier.
-        papers = [each for each in order.documents if each.code not in CHECKED_AT_HOME]
-        require_own_papers(current_call().identity, papers)
+        # A code or password that the home region has checked has no member of staff for its verifier.
+        own = [each for each in order.documents if each.code not in CHECKED_AT_HOME or each.verifier != VERIFIER]
+        require_own_papers(current_call().identity, own)
         if order.number:
             order.number = normalize(order.number)
         return api.SubmitJointOrderResponse(order=await self._application.submit(caller, order, request.places))
