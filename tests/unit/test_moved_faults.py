@@ -240,15 +240,25 @@ def test_a_repair_while_the_customer_is_on_the_way_is_given_back_by_the_old_home
     assert both.given() == (share(RENTS[HOME], 60), 0), "the rest after the hand-over is owed to the customer"
 
 
+@pytest.mark.parametrize("days", [0, 16])
 def test_a_fault_that_another_region_takes_for_the_old_homes_during_the_move_is_given_back_by_the_new_one(
-    both: Both,
+    both: Both, days: int
 ) -> None:
     both.moves(REPORTED)
-    start, repaired = REPORTED + HOUR, REPORTED + 61 * HOUR
-    told_late(both.old, HOME, start, repaired)
-    both.delivers(repaired)
+    start = REPORTED + timedelta(days=days) + HOUR
+    told_late(both.old, HOME, start, start + 60 * HOUR)
+    both.delivers(start + 60 * HOUR)
     assert both.given() == (0, share(RENTS[NEW], 60))
     assert both.told() == ([], ["fault/henan/F1/waived/0"])
+
+
+def test_an_outage_of_a_fault_that_is_reopened_long_after_the_move_is_given_back_by_the_new_home(both: Both) -> None:
+    fault, again = both.repairs(both.reports(), REPORTED + 60 * HOUR), REPORTED + timedelta(days=15)
+    both.moves(REPORTED + 61 * HOUR)
+    both.works(fault, WorkOnFaultRequest(reopen=WorkOnFaultRequest.Reopen(reason="again")), again)
+    both.repairs(fault, again + 5 * HOUR)
+    both.delivers(again + 5 * HOUR)
+    assert both.given()[1] == share(RENTS[NEW], 5)
 
 
 def test_nothing_is_given_back_for_a_cause_of_the_customer_and_no_home_owes_it_by_force_majeure(both: Both) -> None:
@@ -269,7 +279,7 @@ def test_a_home_that_lies_about_a_moved_fault_is_refused_before_anything_is_give
     (content,) = [each for each in both.old.waiting() if each.kind == EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED]
     told, now = FaultMoved.FromString(content.payload), REPORTED + 60 * HOUR
     lies: list[tuple[str, FaultMoved]] = []
-    for what in ("number", "fault_id", "move_id", "end", "start", "years", "new", "currency", "huge", "line"):
+    for what in ("number", "fault_id", "move_id", "end", "start", "years", "currency", "huge", "line"):
         lie = FaultMoved()
         lie.CopyFrom(told)
         match what:
@@ -285,9 +295,6 @@ def test_a_home_that_lies_about_a_moved_fault_is_refused_before_anything_is_give
                 lie.start_time.FromDatetime(datetime(1, 1, 2))  # noqa: DTZ001 - protobuf takes UTC
             case "years":
                 lie.start_time.seconds -= 3 * 366 * 86_400
-            case "new":
-                lie.start_time.seconds += 11 * 86_400
-                lie.end_time.seconds += 11 * 86_400
             case "huge":
                 lie.refunded.minor_units = 2**63 - 1
             case "currency":
@@ -301,7 +308,7 @@ def test_a_home_that_lies_about_a_moved_fault_is_refused_before_anything_is_give
         forged.CopyFrom(content)
         forged.payload = lie.SerializeToString()
         with pytest.raises(Refused):
-            act(both.new.tx, forged, now + timedelta(days=11 if what == "new" else 0))
+            act(both.new.tx, forged, now)
         assert both.given()[1] == 0, what
     foreign = EnvelopeContent()
     foreign.CopyFrom(content)
@@ -384,6 +391,7 @@ def test_rent_that_the_new_home_refuses_is_an_issue_of_both_homes_once_and_each_
         *[f"outage 0, {NEW}: ENVELOPE_INVALID"] * 2,
     ]
     (opened,) = [each for each in both.old.waiting() if each.kind == EnvelopeKind.ENVELOPE_KIND_ISSUE_COMMAND]
+    assert opened.traceparent == TRACE, "the issue belongs to the trace of the fault"
     command = IssueEnvelopes(both.new.context.node).kinds()[opened.kind]
     assert isinstance(command, Command)
     command.act(both.new.tx, opened, REPORTED + 63 * HOUR)

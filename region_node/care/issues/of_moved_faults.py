@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultMoved
 from gateway.api.region.v1.issue_pb2 import IssueLink, IssueLinkKind, IssueRequest
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.care.issues.handling import open_issue
@@ -18,13 +19,14 @@ _AUTHOR = "node"
 
 
 def open_refused_rent(
-    tx: Transaction, context: RegionContext, told: FaultMoved, region: str, reason: str, envelope_id: str, now: datetime
+    tx: Transaction, context: RegionContext, told: FaultMoved, refused: EnvelopeContent, reason: str, now: datetime
 ) -> None:
-    """Opens the issue, which the new home `region` owns; once for each outage. `reason` is that of its refusal.
+    """Opens the issue, which the new home owns, in the trace of the fault; once for each outage.
 
+    `refused` is the envelope that has `told`, `reason` that of its refusal.
     After a loss of the database the issue may be here again, and the request that has opened it not.
     """
-    opener = OwnNode(context.region, f"{envelope_id}#rent", "")
+    opener = OwnNode(context.region, f"{refused.id}#rent", refused.traceparent)
     about = f"{told.move_id}, {told.fault_id}, {told.outage}: "
     if find_request(tx, opener.operator, opener.request_id) is not None or _is_told(tx, context, about, now):
         return
@@ -35,7 +37,7 @@ def open_refused_rent(
             "新归属地未受理迁移之后中断时间的租费退还，请核实后退还，或说明理由。\n"
             "The new home has refused the outage. It checks it and gives back the rent since the move, or says why not."
         ),
-        owner_region=region,
+        owner_region=refused.destination,
         due_time=to_timestamp(now + _DUE),
         links=[IssueLink(kind=IssueLinkKind.ISSUE_LINK_KIND_FAULT, id=told.fault_id)],
         staff_id=_AUTHOR,

@@ -79,7 +79,7 @@ class MovedFaultEnvelopes:
             # Other refusals are of a customer who is gone, or of an outage of which the new home may have told before.
             if receipt.reason == Reason.REASON_ENVELOPE_INVALID:
                 notices.tell_waived_in_parts(tx, told, 0, context, context.region, now)
-                open_refused_rent(tx, context, told, there, reason, content.id, now)
+                open_refused_rent(tx, context, told, content, reason, now)
             return
         if not regional.owe_moved(tx, context, told, parse(FaultWaived, receipt.result), there, now):
             self._note(tx, "RentClaimRefused", told, there, now)

@@ -39,8 +39,7 @@ _LIFETIME = timedelta(days=3650)  # the rent is due however long the new home is
 _CLOCKS = timedelta(days=1)  # by which clocks of two regions may differ
 # Beyond these times around a move the word of the old home is not enough: staff give the rent back.
 _BEFORE = timedelta(days=366)  # of the start before the confirmation
-_BEHIND = timedelta(days=7)  # of the start behind it: later reports and reopenings are the new home's
-_LONGEST = timedelta(days=92)  # of the end behind it
+_LONGEST = timedelta(days=92)  # of the end behind it: the new home bears no more, whenever the outage began
 
 
 def line_at(tx: Transaction, number: str, time: datetime) -> tuple[Line | None, MovedLine | None]:
@@ -156,7 +155,7 @@ def require_told(tx: Transaction, context: RegionContext, told: FaultMoved, line
     is_line = told.number == line.number if gone is None else number_index(tx, told.number) == gone.number
     if not is_line:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="another line of the move")
-    if not moment - _BEFORE <= start <= moment + _BEHIND or end > moment + _LONGEST:
+    if start < moment - _BEFORE or end > moment + _LONGEST:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="an outage too far from the move")
     if told.refunded.minor_units > regional.most_rent(context, (start, end)):
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="more than the rent of any plan")
