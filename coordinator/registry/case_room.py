@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from coordinator.registry import shares
-from coordinator.registry.tally import Tally
+from coordinator.registry.tally import Mark, Tally
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 
 _UNIT = 2 * 1024  # of a case with its usual items
@@ -18,7 +18,7 @@ def charges_of(cases: Iterable[CaseHeader]) -> Mapping[str, int]:
     return found
 
 
-def take_left(tally: Tally, left: Iterable[CaseHeader], region: str, mark: Mapping[str, int]) -> None:
+def take_left(tally: Tally, left: Iterable[CaseHeader], region: str, mark: Mark) -> None:
     """Takes the charges of what is left of a region's cases, or of all, read after a mark."""
     charges = charges_of(left)
     if region:

@@ -7,7 +7,7 @@ import pytest
 
 from coordinator.cases.room import past
 from coordinator.registry import shares
-from coordinator.registry.case_room import charges_of, has_room
+from coordinator.registry.case_room import charge_of, charges_of, has_room, take_left
 from coordinator.registry.tally import Tally
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import WorkItem
@@ -31,7 +31,7 @@ def case(number: int, *, kib: int = 0, ended: bool = False) -> CaseHeader:
 
 def full() -> Tally:
     tally = Tally()
-    tally.take(charges_of(case(each) for each in range(16)), {})
+    tally.take(charges_of(case(each) for each in range(16)), tally.mark())
     return tally
 
 
@@ -70,6 +70,27 @@ def test_a_tally_takes_in_a_count_and_keeps_the_writes_since_its_read() -> None:
     tally.take_one("sichuan", 50, tally.mark())
     assert tally.has_room("sichuan", 30, 80)
     assert not tally.has_room("sichuan", 31, 80)
+
+
+@pytest.mark.parametrize("region", ["", "sichuan"])
+def test_a_count_whose_read_began_earlier_does_not_replace_a_later_one(region: str) -> None:
+    tally = Tally()
+    earlier = tally.mark()
+    tally.note("sichuan", 40)
+    take_left(tally, [case(each) for each in range(3)], "", tally.mark())
+    take_left(tally, [], region, earlier)
+    three = 3 * charge_of(case(0))
+    assert tally.has_room("sichuan", 1, three + 1)
+    assert not tally.has_room("sichuan", 1, three)
+
+
+def test_a_count_of_all_whose_read_began_earlier_does_not_replace_a_later_one_of_a_region() -> None:
+    tally = Tally()
+    earlier = tally.mark()
+    tally.take_one("sichuan", 50, tally.mark())
+    tally.take({"sichuan": 70, "henan": 70}, earlier)
+    assert tally.has_room("sichuan", 30, 80)
+    assert not tally.has_room("henan", 11, 80)
 
 
 def test_a_registry_is_counted_at_the_start_and_after_an_eighth_of_a_share_once_for_all_who_wait() -> None:
