@@ -50,7 +50,12 @@ class Signal(NamedTuple):
         return f"{source_name(self.source)}/{self.subject}"
 
     def is_other_than(self, risk: Risk) -> bool:
-        """Whether it is another finding than that of a risk. A broken audit chain alone has its subject as detail."""
+        """Whether it is another finding than that of a risk. A broken audit chain alone has its subject as detail.
+
+        The detail of an accident is its problem.
+        """
+        if self.source == RiskSource.RISK_SOURCE_ACCIDENT:
+            return self.detail != risk.signal_detail
         return (self.detail == self.subject) != (risk.signal_detail == self.subject)
 
 

@@ -148,16 +148,22 @@ def _disputed(known: Set[str], snapshot: Snapshot, region: str) -> str:
     return f"{first.revision} {first.region} {told or '-'} {own or '-'}"
 
 
-def of_accidents(problems: Iterable[Problem], network: NetworkRegistry) -> Observation:
-    """Network problems with a grade, by the region of the root cause; the gravest of a region counts."""
+def of_accidents(problems: Iterable[Problem], network: NetworkRegistry, risks: Mapping[str, Risk]) -> Observation:
+    """Network problems with a grade, by the region of the root cause; the gravest of a region counts.
+
+    Of several such, that of the present risk, by id, counts on.
+    """
     gravest: dict[str, Signal] = {}
+    named = {(risk.subject, risk.signal_detail) for risk in risks.values() if risk.source == ACCIDENT}
     for problem in problems:
         header, grade = problem.header, grade_of(problem)
         region = region_of(network, element_of(header.root_cause))
         if problem_rules.has_ended(header) or not grade or not region:
             continue
         signal = Signal(ACCIDENT, region, region, header.id, impact=grade + 1)
-        gravest[region] = max(gravest.get(region, signal), signal, key=lambda each: each.impact)
+        gravest[region] = max(
+            gravest.get(region, signal), signal, key=lambda each: (each.impact, (each.subject, each.detail) in named)
+        )
     return Observation(ACCIDENT, tuple(gravest.values()))
 
 

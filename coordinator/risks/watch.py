@@ -96,7 +96,7 @@ class RiskWatch:
             return found
         book = await ports.registry.problems.book()
         found += signals.of_regions(snapshot, scales, now)
-        found.append(signals.of_accidents(book.problems.values(), ports.current.federation.network))
+        found.append(signals.of_accidents(book.problems.values(), ports.current.federation.network, risks))
         rule = rules.rule_of(scales, signals.PLANNED_OUTAGE)
         if rule is not None:
             planned = await ports.registry.planned_outages()

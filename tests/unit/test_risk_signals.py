@@ -179,10 +179,33 @@ def accident(name: str, grade: AccidentGrade.ValueType, state: ProblemState.Valu
 def test_the_gravest_accident_of_a_region_counts_until_its_end() -> None:
     ordinary, major = (AccidentGrade.ACCIDENT_GRADE_ORDINARY, AccidentGrade.ACCIDENT_GRADE_MAJOR)
     lasting = [accident("p-1", ordinary), accident("p-2", major), accident("p-3", ordinary), accident("p-4", 0)]  # type: ignore[arg-type]
-    (found,) = signals.of_accidents(lasting, NETWORK).signals
+    (found,) = signals.of_accidents(lasting, NETWORK, {}).signals
     assert (found.impact, found.detail) == (4, "p-2")
     resolved = accident("p-1", major, ProblemState.PROBLEM_STATE_RESOLVED)
-    assert signals.of_accidents([resolved], NETWORK).signals == ()
+    assert signals.of_accidents([resolved], NETWORK, {}).signals == ()
+
+
+def test_a_risk_names_an_accident_until_its_end_and_then_another_that_lasts_even_of_no_graver_grade() -> None:
+    ordinary, major = (AccidentGrade.ACCIDENT_GRADE_ORDINARY, AccidentGrade.ACCIDENT_GRADE_MAJOR)
+    lasting, risks = [accident("p-2", major)], dict[str, Risk]()
+
+    def looked() -> tuple[str, int, int]:
+        """The accident that the risk of the region names after a look, its impact, and the length of the history."""
+        for name, decide in signals.of_accidents(lasting, NETWORK, risks).wanted(risks, SCALES, NOW).items():
+            after = decide(risks.get(name))
+            assert after is not None
+            risks[name] = after
+        (risk,) = risks.values()
+        return risk.signal_detail, risk.signal_impact, len(risk.history)
+
+    assert looked() == ("p-2", 4, 1)
+    lasting.insert(0, accident("p-1", major))
+    assert looked() == ("p-2", 4, 1), "it lasts"
+    lasting.pop()
+    assert looked() == ("p-1", 4, 2)
+    lasting[:] = [accident("p-3", ordinary)]
+    assert looked() == ("p-3", 2, 3)
+    assert looked() == ("p-3", 2, 3)
 
 
 def test_a_planned_outage_overruns_while_one_of_its_elements_is_impaired_behind_its_end() -> None:
