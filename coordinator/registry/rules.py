@@ -12,6 +12,7 @@ from gateway.api.federation.v1.federation_pb2 import (
     NodeReport,
     OpenBreaker,
     SealingKey,
+    WaitingAnomalies,
 )
 from gateway.federation.capabilities import features_of
 from gateway.time.clock import from_timestamp
@@ -135,29 +136,17 @@ class RegionFacts:
         return sorted(frozenset.intersection(*told)) if told else []
 
     def report(self) -> NodeReport:
-        """The last report of a process, with what any live process cannot read.
+        """The last report of a process, with what every live process adds to it.
 
-        It has the disputes and open breakers of each live process, and the sums of their envelopes in flight and their
-        orders per minute.
+        Each process looks by itself at what waits for people, so it has the most that any of them has seen, from the
+        first begin. Its certificate is the one that ends first.
         """
         report = NodeReport()
         if self.last is not None:
             report.CopyFrom(self.last.report)
-        lagging = [each.report.unreadable for each in self.live.values() if each.report.unreadable]
-        report.unreadable = lagging[0] if lagging else report.unreadable
-        disputed = {each.region: each for process in self.live.values() for each in process.report.disputed_revisions}
-        if disputed:
-            del report.disputed_revisions[:]
-            report.disputed_revisions.extend(disputed[region] for region in sorted(disputed))
-        if self.live:
-            del report.in_flight[:]
-            report.in_flight.extend(_sums(each.report for each in self.live.values()))
-            del report.open_breakers[:]
-            report.open_breakers.extend(_first_open(each.report for each in self.live.values()))
         report.ClearField("orders_per_minute")
-        counting = [each.report for each in self.live.values() if each.report.HasField("orders_per_minute")]
-        if counting:
-            report.orders_per_minute = min(sum(each.orders_per_minute for each in counting), _MOST_COUNTED)
+        if self.live:
+            _unite(report, [each.report for each in self.live.values()])
         return report
 
     def change_since(self, before: "RegionFacts | None") -> str:
@@ -188,6 +177,31 @@ def next_expiry(leases: Iterable[Lease]) -> float | None:
     return min((lease.expires for lease in leases), default=None)
 
 
+def _unite(report: NodeReport, live: Sequence[NodeReport]) -> None:
+    """Puts what the live processes say together into the report of one of them."""
+    report.unreadable = next((each.unreadable for each in live if each.unreadable), "")
+    disputed = {each.region: each for told in live for each in told.disputed_revisions}
+    del report.disputed_revisions[:]
+    report.disputed_revisions.extend(disputed[region] for region in sorted(disputed))
+    del report.in_flight[:]
+    report.in_flight.extend(_sums(live))
+    del report.open_breakers[:]
+    report.open_breakers.extend(_first_open(live))
+    del report.anomalies[:]
+    report.anomalies.extend(_most_waiting(live))
+    counting = [each.orders_per_minute for each in live if each.HasField("orders_per_minute")]
+    if counting:
+        report.orders_per_minute = min(sum(counting), _MOST_COUNTED)
+    report.ClearField("certificate_begin_time")
+    report.ClearField("certificate_end_time")
+    ending = [each for each in live if each.HasField("certificate_end_time")]
+    if ending:
+        first = min(ending, key=lambda each: from_timestamp(each.certificate_end_time))
+        report.certificate_end_time.CopyFrom(first.certificate_end_time)
+        if first.HasField("certificate_begin_time"):
+            report.certificate_begin_time.CopyFrom(first.certificate_begin_time)
+
+
 def _sums(reports: Iterable[NodeReport]) -> Iterable[EnvelopesInFlight]:
     """The envelopes in flight of several processes, by destination; at most what the field holds."""
     found = Counter[str]()
@@ -205,4 +219,17 @@ def _first_open(reports: Iterable[NodeReport]) -> Iterable[OpenBreaker]:
             known = found.setdefault(each.destination, each)
             if from_timestamp(each.open_time) < from_timestamp(known.open_time):
                 found[each.destination] = each
+    return [found[each] for each in sorted(found)]
+
+
+def _most_waiting(reports: Iterable[NodeReport]) -> Iterable[WaitingAnomalies]:
+    """The anomalies of one database as several processes have seen them last: the most of each region, the first."""
+    found: dict[str, WaitingAnomalies] = {}
+    for report in reports:
+        for each in report.anomalies:
+            known = found.setdefault(each.region, each)
+            begin = min(known.begin_time, each.begin_time, key=from_timestamp)
+            found[each.region] = WaitingAnomalies(
+                region=each.region, count=max(known.count, each.count), begin_time=begin
+            )
     return [found[each] for each in sorted(found)]

@@ -21,6 +21,7 @@ from gateway.api.federation.v1.federation_pb2 import (
     MemberState,
     NodeReport,
     OpenBreaker,
+    WaitingAnomalies,
 )
 from gateway.api.region.v1.order_oversight_service_pb2 import EnvelopeTrace, OrderSummary
 from gateway.api.region.v1.order_oversight_service_pb2 import GetOrderTraceResponse as TraceOfRegion
@@ -34,7 +35,6 @@ from gateway.wording.words import word
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BEAT = Heartbeat("127.0.0.1:1", NOW, 1, timedelta(0), b"certificate")
 SUSPENSION = Suspension(NOW, "note", "admin/root")
-
 facts = st.builds(
     RegionFacts,
     region=st.just("sichuan"),
@@ -225,6 +225,44 @@ def test_a_region_does_not_reach_what_any_of_its_live_processes_does_not_since_t
     assert told(last=one) == {"guangdong": 1, "henan": 3}, "a silent region has those of its last heartbeat"
 
 
+def test_the_anomalies_of_a_region_are_the_most_that_any_of_its_live_processes_has_seen_since_the_first() -> None:
+    def beat(**seen: tuple[int, int]) -> Heartbeat:
+        told = [
+            WaitingAnomalies(region=region, count=count, begin_time=to_timestamp(NOW - timedelta(seconds=age)))
+            for region, (count, age) in seen.items()
+        ]
+        return replace(BEAT, report=NodeReport(anomalies=told))
+
+    def told(*live: Heartbeat, last: Heartbeat) -> dict[str, tuple[int, int]]:
+        facts = RegionFacts("sichuan", live={str(key): each for key, each in enumerate(live)}, last=last)
+        return {
+            each.region: (each.count, to_timestamp(NOW).seconds - each.begin_time.seconds)
+            for each in facts.report().anomalies
+        }
+
+    one, other, started = beat(henan=(2, 9), guangdong=(1, 5)), beat(henan=(3, 7)), beat()
+    assert told(one, other, started, last=started) == {"guangdong": (1, 5), "henan": (3, 9)}
+    assert told(other, one, last=one) == {"guangdong": (1, 5), "henan": (3, 9)}
+    assert told(started, last=one) == {}, "a process that left has seen none"
+    assert told(last=one) == {"guangdong": (1, 5), "henan": (2, 9)}, "a silent region has those of its last heartbeat"
+
+
+def test_the_certificate_of_a_region_is_that_of_its_live_process_which_ends_first_with_its_own_begin() -> None:
+    def beat(begin: int | None, end: int | None) -> Heartbeat:
+        first, last = (None if each is None else to_timestamp(NOW + timedelta(days=each)) for each in (begin, end))
+        return replace(BEAT, report=NodeReport(certificate_begin_time=first, certificate_end_time=last))
+
+    def told(*live: Heartbeat, last: Heartbeat) -> NodeReport:
+        return RegionFacts("sichuan", live={str(key): each for key, each in enumerate(live)}, last=last).report()
+
+    soon, late, older, unreadable = beat(-60, 30), beat(-10, 80), beat(None, 20), beat(None, None)
+    assert told(soon, late, last=late) == soon.report
+    assert told(late, soon, unreadable, last=unreadable) == soon.report
+    assert told(soon, older, last=soon) == older.report, "an older process has no begin, and takes none of another"
+    assert told(unreadable, last=soon) == NodeReport(), "a process that left shows no certificate"
+    assert told(last=soon) == soon.report, "a silent region has that of its last heartbeat"
+
+
 def test_a_region_lags_behind_while_any_of_its_processes_does() -> None:
     old, new = (Capabilities(capabilities=[Capability(name="Enum", numbers=numbers)]) for numbers in ([1], [1, 2]))
     lagging = replace(BEAT, capabilities=old, report=NodeReport(unreadable="revision 2"))
@@ -235,4 +273,6 @@ def test_a_region_lags_behind_while_any_of_its_processes_does() -> None:
     done = replace(known, live={"2": upgraded}, last=upgraded)
     assert ([*done.versions()], done.report()) == ([new], NodeReport())
     assert [*known.versions()] == [new], "of a silent region, what the last could read counts"
+    left = replace(known, live={"2": upgraded}, last=lagging)
+    assert left.report().unreadable == "", "a process that left lags behind no more"
     assert known.joined_by(BEAT, is_proven_by).capabilities == new, "a process that tells none takes none away"
