@@ -7,6 +7,7 @@ from typing import NotRequired, TypedDict
 import grpc
 
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused, reason_name, retry_seconds, status_code, text
 
 CHINESE, ENGLISH = "zh-CN", "en"
@@ -58,13 +59,18 @@ def told_error(refused: Refused, language: str, status: HTTPStatus) -> ErrorBody
     parameters = {name: value for name, value in refused.parameters.items() if not name.endswith("_zh_cn")}
     body: ErrorBody = {
         "code": reason_name(refused.reason),
-        "reason": said.zh_cn if language == CHINESE else said.en,
+        "reason": text_in(said, language),
         "status": str(int(status)),
         "@type": "Error",
     }
     if parameters:
         body["message"] = "; ".join(f"{name}: {value}" for name, value in sorted(parameters.items()))
     return body
+
+
+def text_in(told: LocalizedText, language: str) -> str:
+    """A text of the contract in a language of `preferred_language`."""
+    return told.zh_cn if language == CHINESE else told.en
 
 
 def preferred_language(accepted: str) -> str:

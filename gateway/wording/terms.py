@@ -69,7 +69,12 @@ def _of_joint_item(business: str, item_id: str, terms: Sequence[CodeTerm]) -> st
 
 def _known(code: str, terms: Iterable[CodeTerm]) -> str:
     """The name of a code in the language of the command; empty for none."""
-    return next((in_language(each.name) for each in terms if each.code == code), "")
+    return in_language(localized_name(code, terms))
+
+
+def localized_name(code: str, terms: Iterable[CodeTerm]) -> LocalizedText:
+    """The name of a code in each language; empty for none."""
+    return next((each.name for each in terms if each.code == code), LocalizedText())
 
 
 def choice_name(characteristic: CharacteristicSpecification, choice: str) -> str:

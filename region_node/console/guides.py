@@ -145,7 +145,8 @@ def shown_guide(
 
     `places` has the choices of regions beside the number and the applicant.
     """
-    is_whole = not missing and guide.offered_here and not _lacks_key(visit, counted, guide)
+    lacks_key = _lacks_key(visit, counted, guide)
+    takes_orders = guide.offered_here and not lacks_key
     page = _Page(
         back=Link(translated("Another business"), visit.address(NEW_ORDER, number=visit.query.text(NUMBER))),
         business=guide.business.code,
@@ -153,11 +154,11 @@ def shown_guide(
         number=text_filter(visit, NUMBER, translated("Number"), "tel"),
         places=places,
         apply=translated("Show"),
-        warnings=list(_warnings(visit, counted, guide)),
+        warnings=list(_warnings(visit, counted, guide, lacks_key=lacks_key)),
         guide=_told(visit, guide, counted),
-        entry=form() if is_whole else None,
+        entry=form() if takes_orders and not missing else None,
         missing=translated("The form is shown once these are said: {fields}.", fields=enumerated(missing))
-        if missing and guide.offered_here and not _lacks_key(visit, counted, guide)
+        if takes_orders and missing
         else "",
     )
     title = named(guide.business.code, guide.business.name)
@@ -182,12 +183,12 @@ def _applicants(visit: Visit, guide: GetBusinessGuideResponse) -> Choice:
     return Choice(APPLICANT, translated("Applicant"), [Option("", ""), *options], visit.query.text(APPLICANT))
 
 
-def _warnings(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse) -> Iterator[str]:
+def _warnings(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse, *, lacks_key: bool) -> Iterator[str]:
     if visit.query.text(NUMBER) and not guide.offered_here:
         yield translated("The business is not offered here for this number.")
     if guide.calendar_missing:
         yield translated("The year of the due date has no calendar: holidays are not counted.")
-    if _lacks_key(visit, counted, guide):
+    if lacks_key:
         yield translated("This node has no key for papers: an operator system submits joint orders.")
     elif counted.key is None and not rules.is_joint(guide.business):
         yield translated("This node has no key for papers: orders rest on documents on file alone.")

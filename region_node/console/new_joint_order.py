@@ -32,47 +32,48 @@ _ADDRESS = "address."  # before the number of a place
 @dataclass(frozen=True)
 class _Found:
     guide: GetBusinessGuideResponse = field(repr=False)
+    fixed: int | None
+    """The place whose region the number decides, from 1; None for none."""
+    regions: Sequence[str]
+    """By their places, up to the last one that is known. One between them may be missing."""
     sold: Sold
     """Where the order opens a line."""
 
 
 async def _read(visit: Visit, calling: Calling) -> _Found:
     guide = await guides.read_guide(visit, calling, is_joint=True)
-    regions, most = _regions(visit, guide), most_places(guide.business.joint)
+    fixed, most = _fixed(visit, guide), most_places(guide.business.joint)
+    regions = _regions(visit, guide, fixed)
     if len(regions) > most:
         raise invalid(_REGIONS[most], f"there are at most {most} places", f"最多{most}个地点")
     opened = templates.opening(guide.business)
     if not opened:
-        return _Found(guide, Sold())
+        return _Found(guide, fixed, regions, Sold())
     template, place = opened[0]
     region = "".join(regions[place - 1 : place])
-    return _Found(guide, await guides.read_sold(calling, guide, region, template.opens_line.kind))
+    return _Found(guide, fixed, regions, await guides.read_sold(calling, guide, region, template.opens_line.kind))
 
 
-def _regions(visit: Visit, guide: GetBusinessGuideResponse) -> Sequence[str]:
-    """The regions by their places, up to the last one that is known. One between them may be missing.
-
-    A line ends in the home region of its number: the address may still have that of another number.
-    """
+def _regions(visit: Visit, guide: GetBusinessGuideResponse, fixed: int | None) -> Sequence[str]:
+    """A line ends in the home region of its number: the address may still have that of another number."""
     chosen = [visit.query.text(each) for each in _REGIONS]
-    if (place := _fixed(visit, guide)) is not None:
-        chosen[place - 1] = guide.home_region
+    if fixed is not None:
+        chosen[fixed - 1] = guide.home_region
     while chosen and not chosen[-1]:
         chosen.pop()
     return chosen
 
 
 def _fixed(visit: Visit, guide: GetBusinessGuideResponse) -> int | None:
-    """The place whose region the number decides, from 1; None for none."""
     ended = templates.ending(guide.business)
     return None if ended is None or not visit.query.text(NUMBER) or not guide.home_region else ended[1]
 
 
 def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
-    business, regions = found.guide.business, _regions(visit, found.guide)
+    business, regions = found.guide.business, found.regions
     is_about_a_line = templates.ending(business) is not None
     missing = [*guides.missing_of(visit, has_line=is_about_a_line), *_missing(business, regions)]
-    places = list(_places(found.guide, regions, _fixed(visit, found.guide)))
+    places = list(_places(found.guide, regions, found.fixed))
     return guides.shown_guide(visit, counted, found.guide, places, missing, partial(_entry, visit, counted, found))
 
 
@@ -99,7 +100,7 @@ def _place(business: Business, place: int) -> str:
 
 
 def _entry(visit: Visit, counted: Papers, found: _Found) -> Entry:
-    fields = [*_sites(_regions(visit, found.guide)), *guides.fields_of(visit, counted, found.guide, found.sold)]
+    fields = [*_sites(found.regions), *guides.fields_of(visit, counted, found.guide, found.sold)]
     return entry(visit, _SUBMIT, translated("New joint order"), translated("Submit"), fields, _concerns)
 
 

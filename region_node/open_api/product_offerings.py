@@ -7,10 +7,10 @@ from collections.abc import Collection
 
 from gateway.api.federation.v1.configuration_pb2 import Business, CharacteristicSpecification, ValueType
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse
-from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.web.enum_words import told_word
 from gateway.web.json_texts import JsonObject, without_empty
-from gateway.web.refusals import CHINESE
+from gateway.web.refusals import text_in
+from gateway.wording.terms import localized_name
 from region_node.open_api.extension import Extension
 from region_node.open_api.resources import Json, href_of, told_amount
 
@@ -44,7 +44,7 @@ def told_offering(
     `fields` are the attributes that are wanted; all without.
     """
     business = guide.business
-    steps = [_in(each, language) for each in business.guide]
+    steps = [text_in(each, language) for each in business.guide]
     told: Json = {
         **_told_business(business, OFFERING, root, language),
         "description": "\n".join(steps),
@@ -71,7 +71,7 @@ def told_specification(
 def told_price(guide: GetBusinessGuideResponse, root: str, language: str, _: Collection[str] = ()) -> JsonObject:
     """The tariff of a business, with its fee where there is one, as a ProductOfferingPrice."""
     business = guide.business
-    told: Json = {**_told_business(business, PRICE, root, language), "description": _in(business.tariff, language)}
+    told: Json = {**_told_business(business, PRICE, root, language), "description": text_in(business.tariff, language)}
     if business.HasField("fee"):
         told |= {"priceType": "oneTime", "price": told_amount(business.fee)}
     return JsonObject.of({**told, "@type": PRICE_TYPE})
@@ -81,7 +81,7 @@ def _told_business(business: Business, resource: str, root: str, language: str) 
     return {
         "id": business.code,
         "href": href_of(root, resource, business.code),
-        "name": _in(business.name, language),
+        "name": text_in(business.name, language),
         "isBundle": business.HasField("joint"),
         "lifecycleStatus": _ACTIVE,
     }
@@ -94,21 +94,14 @@ def _told_reference(business: Business, resource: str, kind: str, root: str) -> 
 def _told_characteristic(each: CharacteristicSpecification, language: str) -> Json:
     told: Json = {
         "name": each.name,
-        "description": _in(each.description, language),
+        "description": text_in(each.description, language),
         "valueType": told_word(ValueType.DESCRIPTOR, each.value_type),
         "configurable": True,
         "minCardinality": int(each.required),
         "maxCardinality": 1,
-        "productSpecCharacteristicValue": [_told_choice(each, choice, language) for choice in each.choices],
+        "productSpecCharacteristicValue": [
+            without_empty({"value": choice, "name": text_in(localized_name(choice, each.choice_names), language)})
+            for choice in each.choices
+        ],
     }
     return without_empty(told)
-
-
-def _told_choice(each: CharacteristicSpecification, choice: str, language: str) -> Json:
-    """A choice as orders give it, with its name where the catalogue has one."""
-    names = {named.code: _in(named.name, language) for named in each.choice_names}
-    return without_empty({"value": choice, "name": names.get(choice, "")})
-
-
-def _in(text: LocalizedText, language: str) -> str:
-    return text.zh_cn if language == CHINESE else text.en

@@ -14,7 +14,7 @@ from gateway.errors import invalid
 from gateway.web.enum_words import told_word
 from gateway.web.json_bodies import Attributes, unsupported
 from gateway.web.json_texts import HOLE, JsonObject, pattern_of, quoted, text_of, without_empty
-from gateway.web.refusals import CHINESE
+from gateway.web.refusals import text_in
 from region_node.open_api.extension import Extension
 from region_node.open_api.resources import (
     INDIVIDUAL,
@@ -278,8 +278,7 @@ def _told_price(order: Order, language: str, version: Version) -> Sequence[Json]
     if not order.HasField("quote"):
         return []
     offer = order.quote
-    text = offer.description.zh_cn if language == CHINESE else offer.description.en
-    told: Json = {"description": text, "@type": "OrderPrice"}
+    told: Json = {"description": text_in(offer.description, language), "@type": "OrderPrice"}
     if offer.HasField("amount"):
         told["price"] = version.typed({"taxIncludedAmount": told_amount(offer.amount)}, "Price")
     return [without_empty(told)]

@@ -14,7 +14,6 @@ from coordinator.registry.etcd.settings import EtcdSettings
 from gateway.api.coordinator.v1.problem_service_pb2 import ListProblemsRequest
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.rpc.channels import invoke
-from gateway.time import agreed_clock
 from tests.contract.coordinators import PATIENCE_S, Federation, keys_of, run
 from tests.contract.small_federation import Certificates
 from tests.contract.test_registry_shares import (
@@ -67,7 +66,6 @@ def others_overtake_each_change(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_changes_of_records_that_others_overtake_count_once(
     certificates: Certificates, tmp_path: Path, etcd: EtcdSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agreed_clock, "LISTENING", 0.0)  # nobody else would confirm the clock
     for records in ("EVENT", "CASE", "PLANNED_OUTAGE"):
         monkeypatch.setattr(shares, f"{records}_WRITES", 4 * KIB)
 
