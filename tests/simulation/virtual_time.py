@@ -249,14 +249,15 @@ class _Due:
         process = self.context.get(_process)
         if process is not None and process.is_frozen:
             process.hold(self._come_again)
-        elif self.handle is None or not self.handle.cancelled():
-            self._callback(*self._args)
+        else:
+            self._call()
 
     def _come_again(self) -> None:
-        self._loop.call_soon(self._again, context=self.context)
+        self._loop.call_soon(self._call, context=self.context)
 
-    def _again(self) -> None:
-        if self.handle is None or not self.handle.cancelled():
+    def _call(self) -> None:
+        handle, self.handle = self.handle, None  # each holds the other: both would wait for the collector
+        if handle is None or not handle.cancelled():
             self._callback(*self._args)
 
 
