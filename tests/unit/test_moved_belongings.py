@@ -201,6 +201,28 @@ def test_an_agreement_goes_on_from_the_move_by_its_terms_and_one_of_another_line
         assert refused.value.reason == INVALID
 
 
+def test_an_agreement_that_ends_and_its_successor_move_together_and_keep_their_ids_when_they_come_again(
+    home: Archive,
+) -> None:
+    products, (first, second) = {"theirs-1": LINE}, (promised("theirs-1"), promised("theirs-1"))
+    first.id = "henan/agreement-9"  # stands behind its successor in the order of ids
+    first.end_time.CopyFrom(to_timestamp(NOW + DAY))
+    second.start_time.CopyFrom(first.end_time)
+    told, ids = [second, first], list[list[str]]()
+    for _ in range(2):
+        agreements.require_handed_over(home.context, told, products)
+        agreements.take_over(home.tx, home.context, told, products, NOW, NOW)
+        taken = sorted(running_of(home.tx, LINE.product_id, NOW), key=lambda each: each.start_time.seconds)
+        assert [each.former_id for each in taken] == [first.id, second.id]
+        ids.append([each.id for each in taken])
+        home.tx.execute("DELETE FROM agreements")
+    agreements.take_over(home.tx, home.context, [promised("theirs-1")], products, NOW, NOW)
+    assert ids == [[running_of(home.tx, LINE.product_id, NOW)[0].id, ids[0][1]]] * 2
+    first.end_time.CopyFrom(to_timestamp(NOW + 2 * DAY))
+    with pytest.raises(Refused):
+        agreements.require_handed_over(home.context, told, products)
+
+
 def test_the_old_home_ends_an_agreement_at_the_moment_of_the_move_and_never_begins_a_later_one(home: Archive) -> None:
     later = promised(service="other")
     later.id = "henan/agreement-5"
