@@ -98,17 +98,35 @@ def test_a_moved_document_keeps_the_hash_that_orders_name_and_tells_of_the_perso
         assert row.identity_hash
 
 
-def test_documents_that_no_register_has_refuse_the_whole_hand_over(home: Archive) -> None:
-    documents.require_handed_over(home.context, [registered(), registered("guangdong/counter/paper")])
-    stolen, short, unknown, undated = registered(), registered(), registered(code="X"), registered()
+def test_documents_that_no_register_has_refuse_the_whole_hand_over() -> None:
+    documents.require_handed_over([registered(), registered("guangdong/counter/paper")])
+    stolen, short, unknown, undated = registered(), registered(), registered(code="a b"), registered()
     stolen.region = "guangdong"
     short.keyed_hash = b"k"
     undated.ClearField("verify_time")
     many = [registered(f"henan/counter/{index}") for index in range(documents.MOST_HANDED_OVER + 1)]
     for wrong in ([stolen], [short], [unknown], [undated], [registered()] * 2, many):
         with pytest.raises(Refused) as refused:
-            documents.require_handed_over(home.context, wrong)
+            documents.require_handed_over(wrong)
         assert refused.value.reason == INVALID
+
+
+def test_a_document_of_a_material_that_the_configuration_has_not_moves_with_its_customer_and_is_registered(
+    home: Archive,
+) -> None:
+    code = "PERMIT_OF_BEFORE"
+    assert code not in home.context.federation.material_codes
+    documents.require_handed_over([registered(code=code)])
+    told = DocumentNotification(document_id="henan/counter/paper", number=LINE.number)
+    told.registration.code, told.registration.sha256 = code, b"s" * 32
+    told.registration.verify_time.CopyFrom(to_timestamp(NOW - DAY))
+    take_note(home.tx, home.context, told, "henan", NOW)
+    row = find_document(home.tx, told.document_id)
+    assert row is not None
+    assert row.message().code == code
+    told.registration.code = "a b"
+    with pytest.raises(Refused):
+        take_note(home.tx, home.context, told, "henan", NOW)
 
 
 def test_only_the_home_has_a_document_registered_elsewhere_and_its_content_outlives_the_customer_there(

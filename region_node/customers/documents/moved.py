@@ -55,13 +55,12 @@ def to_hand_over(tx: Transaction, customer_id: str) -> Sequence[RegisteredDocume
     return documents_of(tx, customer_id, limit=MOST_HANDED_OVER)
 
 
-def require_handed_over(context: RegionContext, documents: Sequence[RegisteredDocument]) -> None:
+def require_handed_over(documents: Sequence[RegisteredDocument]) -> None:
     """Raises Refused with ENVELOPE_INVALID for documents that no register has."""
-    known = context.federation.material_codes
     for each in documents:
         rules.require_document_id(each.document_id)
-        is_whole = len(each.keyed_hash) == rules.HASH_BYTES and each.HasField("verify_time") and each.code in known
-        if not is_whole or not each.document_id.startswith(f"{each.region}/"):
+        is_whole = len(each.keyed_hash) == rules.HASH_BYTES and each.HasField("verify_time")
+        if not (is_whole and rules.is_code(each.code)) or not each.document_id.startswith(f"{each.region}/"):
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="not a registered document")
     if len({each.document_id for each in documents}) != len(documents) or len(documents) > MOST_HANDED_OVER:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="documents twice, or too many")

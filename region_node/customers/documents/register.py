@@ -47,7 +47,7 @@ def take_note(tx: Transaction, context: RegionContext, told: DocumentNotificatio
     rules.require_document_id(told.document_id)
     line = own_line(tx, context.federation, context.region, told.number, asking=region)
     if told.HasField("registration"):
-        _register(tx, context, told, region, line, now)
+        _register(tx, told, region, line, now)
     elif told.HasField("withdrawal"):
         known = find_document(tx, told.document_id)
         if known is None or known.customer_id != line.customer_id:
@@ -176,12 +176,10 @@ def _not_of_number(documents: Sequence[Document]) -> Refused:
     return Refused(Reason.REASON_PROOF_NOT_OF_NUMBER, documents=codes)
 
 
-def _register(
-    tx: Transaction, context: RegionContext, told: DocumentNotification, region: str, line: Line, now: datetime
-) -> None:
+def _register(tx: Transaction, told: DocumentNotification, region: str, line: Line, now: datetime) -> None:
     registration = told.registration
-    is_material = registration.code in context.federation.material_codes
-    if not is_material or len(registration.sha256) != rules.HASH_BYTES or not registration.HasField("verify_time"):
+    is_whole = len(registration.sha256) == rules.HASH_BYTES and registration.HasField("verify_time")
+    if not is_whole or not rules.is_code(registration.code):
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a registration says what was verified and when")
     identity = rules.in_one_form(registration.identity_number) if registration.code in rules.IDENTIFYING else ""
     expire_time = registration.expire_time if registration.HasField("expire_time") else None

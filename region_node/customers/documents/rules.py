@@ -14,6 +14,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.errors import Refused, invalid
 from gateway.federation.catalogue import Federation
+from gateway.federation.checks import CODE
 from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES, RequiredLine, documents_missing
 from gateway.federation.prepared import PreparedBusiness
 from gateway.time.clock import BETWEEN_TRUSTED, from_timestamp, is_dated
@@ -78,6 +79,14 @@ def require_chunk(chunk: DocumentChunk) -> None:
     """Raises Refused for an empty or oversized chunk."""
     if not 0 < len(chunk.data) <= CHUNK_LIMIT:
         raise invalid("chunk.data", f"not 1 to {CHUNK_LIMIT} bytes", f"须为1至{CHUNK_LIMIT}字节")
+
+
+def is_code(code: str) -> bool:
+    """Whether a code has the form of that of a material.
+
+    A register has documents of materials that a configuration no longer has, or has not yet: they count for nothing.
+    """
+    return CODE.fullmatch(code) is not None
 
 
 def require_document_id(document_id: str, *, field: str = "document_id") -> None:

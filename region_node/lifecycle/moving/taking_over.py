@@ -69,7 +69,7 @@ def require_handed_over(
     rules.require_times(told)
     if not is_asked:
         rules.require_recent(told.move, now)
-    documents.require_handed_over(context, told.documents)
+    documents.require_handed_over(told.documents)
     complaints.require_handed_over(told.complaints, numbers)
     require_surveys(told.surveys, numbers)
     renamed = _renamed(told)
