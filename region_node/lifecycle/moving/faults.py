@@ -48,10 +48,12 @@ class MovedFaultEnvelopes:
     ) -> Answer:
         """The old home may say it of the customers whom it has handed over to this region.
 
-        Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, ENVELOPE_INVALID, MOVE_NOT_FOUND, and with HAND_OVER_AWAITED
-        where this region has lost the customer with a newer database. Of what it has lost, `signed` was the answer.
+        Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, ENVELOPE_INVALID, MOVE_NOT_FOUND, CONFIGURATION_MISSING, and with
+        HAND_OVER_AWAITED where this region has lost the customer with a newer database. Of what it has lost, `signed`
+        was the answer.
         """
         told, context = received(FaultMoved, content.payload), self._context
+        context.border.require_known_revision(content)
         if told.move_id != content.subject or not told.move_id.startswith(f"{content.origin}/"):
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         move = find_move(tx, told.move_id)
