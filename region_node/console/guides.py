@@ -40,6 +40,7 @@ from region_node.console.lists import NUMBER
 from region_node.console.papers import Papers
 from region_node.console.requesters import CHANNEL, channel_field, requester_of
 from region_node.console.words import applicant_name
+from region_node.requests.checks import TEXT_LIMIT
 
 NEW_ORDER = "/orders/new"
 """The path of the page with the businesses of the catalogue, and with the form of those of one region."""
@@ -266,7 +267,7 @@ def _field(characteristic: CharacteristicSpecification, sold: Sold) -> Field:
     if characteristic.value_type == ValueType.VALUE_TYPE_AMOUNT:
         told = translated("{name}, in {currency}: 12.00", name=label, currency=CURRENCY)
         return Field(f"{_AMOUNT}{characteristic.name}", "amount", told, is_required=must)
-    return Field(name, "line", label, longest=rules.TEXT_LIMIT, is_required=must)
+    return Field(name, "line", label, longest=TEXT_LIMIT, is_required=must)
 
 
 def _options(characteristic: CharacteristicSpecification, sold: Sold) -> Sequence[Option]:

@@ -27,6 +27,7 @@ from region_node.console.papers import Papers
 from region_node.console.requesters import CHANNEL, channel_field, requester_of
 from region_node.console.steps import with_sent
 from region_node.node.rules import OF_STAFF
+from region_node.requests.checks import TEXT_LIMIT
 
 _ID = "id"
 _SUPPLEMENT, _CONFIRM, _EXPEDITE, _CANCEL = "supplement", "confirm", "expedite", "cancel"
@@ -61,7 +62,7 @@ def _entry(visit: Visit, command: str, counted: Papers, order: Order, names: Map
         return entry(visit, command, translated("Pass on the customer's answer"), send, fields)
     if command == _EXPEDITE:
         return entry(visit, command, translated("Ask for haste"), send, [channel_field()])
-    reason = Field(_REASON, "text", translated("Reason"), longest=rules.TEXT_LIMIT)
+    reason = Field(_REASON, "text", translated("Reason"), longest=TEXT_LIMIT)
     return entry(visit, command, translated("Cancel the order"), send, [reason, channel_field()])
 
 

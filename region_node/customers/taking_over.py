@@ -29,10 +29,9 @@ from region_node.customers.rows import (
     taken_over_content,
 )
 from region_node.customers.subscriptions import Subscription
-from region_node.requests.checks import require_length
+from region_node.requests.checks import TEXT_LIMIT, require_length
 
-NAME_LIMIT = 100  # characters of a name, an id or an address of mail
-_ADDRESS_LIMIT = 200  # characters
+NAME_LIMIT = 100  # characters of an id, and of what staff correct
 _LARGEST_BALANCE = 10**12  # minor units, owed or in credit: sums stay exact in every store
 _InstantField = Literal["start_time", "contract_end_time", "sim_replace_time", "suspension_end_time"]
 
@@ -191,14 +190,16 @@ class Registered:
 
 
 _SHORT_TEXTS: Mapping[str, Callable[[api.Customer], str]] = {
-    "email": lambda customer: customer.email,
     "product.plan_id": lambda customer: customer.product.plan_id,
     "product.binding": lambda customer: customer.product.binding,
-    "product.suspension_reason": lambda customer: customer.product.suspension_reason,
 }
-_NAMES: Mapping[str, Callable[[api.Customer], str]] = {
+_TEXTS: Mapping[str, Callable[[api.Customer], str]] = {
+    "email": lambda customer: customer.email,
+    "product.suspension_reason": lambda customer: customer.product.suspension_reason,
+    "product.address": lambda customer: customer.product.address,
+}
+_IDS: Mapping[str, Callable[[api.Customer], str]] = {
     "id": lambda customer: customer.id,
-    "name": lambda customer: customer.name,
     "product.id": lambda customer: customer.product.id,
     "billing_account.id": lambda customer: customer.billing_account.id,
 }
@@ -212,11 +213,13 @@ _ENUMS: Mapping[str, tuple[Callable[[api.Product], int], frozenset[int]]] = {
 
 
 def _require_texts(customer: api.Customer) -> None:
-    for name, read in _NAMES.items():
+    require_length("name", customer.name, TEXT_LIMIT, required=True)
+    for name, read in _IDS.items():
         require_length(name, read(customer), NAME_LIMIT, required=True)
     for name, read in _SHORT_TEXTS.items():
         require_length(name, read(customer), NAME_LIMIT)
-    require_length("product.address", customer.product.address, _ADDRESS_LIMIT)
+    for name, read in _TEXTS.items():
+        require_length(name, read(customer), TEXT_LIMIT)
 
 
 def _require_enums(product: api.Product) -> None:

@@ -17,6 +17,7 @@ from region_node.node.rules import OF_STAFF
 
 LONGEST_WAIT = 30.0  # seconds that a caller may ask to wait for the home region
 NODE_OPERATOR = "node/complaints"  # of the node's own orders: no certificate has a name with a slash
+TEXT_LIMIT = 256  # characters of a text of an order, also where the customer or the line keeps it
 REQUEST_LIMIT = 32 * 1024  # bytes of a request: half of an envelope's limit, since the content grows on its way
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 

@@ -14,11 +14,11 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.time.clock import to_timestamp
 from region_node.business.orders.business import Situation, load_rules
-from region_node.business.orders.rules import TEXT_LIMIT
 from region_node.care.complaints import remedy, rules
 from region_node.care.complaints.deadlines import Limit, due_of, find, starting
 from region_node.care.complaints.ledger import remedy_lateness
 from region_node.customers.accounts.rules import require_balanced
+from region_node.requests.checks import TEXT_LIMIT
 from tests.unit.complaint_scene import DAY, HOUR, at, complaint, duration, hours
 from tests.unit.situations import LINE, Records, situation, with_status
 

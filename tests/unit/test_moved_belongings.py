@@ -1,6 +1,7 @@
 """Documents, agreements and complaints of a customer who moves: what a new home believes, and what becomes of each."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from gateway.api.region.v1.agreement_pb2 import Agreement
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted, ComplaintRepeats
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove
+from gateway.api.region.v1.customer_service_pb2 import SuspensionKind
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentHome, DocumentNotification, DocumentsWanted
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload, RegisteredDocument
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
@@ -33,16 +35,20 @@ from region_node.customers.documents.files import REGISTERED, StoredFile, find_f
 from region_node.customers.documents.register import take_note
 from region_node.customers.documents.rows import find_document
 from region_node.customers.documents.rules import attested
-from region_node.customers.rows import insert_line
+from region_node.customers.messages import customer_message
+from region_node.customers.rows import CustomerRow, insert_line
+from region_node.customers.taking_over import new_customer
 from region_node.lifecycle.moving import operations, rules
 from region_node.network.agreements import moved as agreements
 from region_node.network.agreements.rows import insert_agreement, running_of
 from region_node.node.subjects import number_index, number_subject
+from region_node.requests.checks import TEXT_LIMIT
 from tests.unit.purging import NOW, Archive, archive
 from tests.unit.situations import LINE
 
 DAY = timedelta(days=1)
 OPEN = ComplaintState.COMPLAINT_STATE_IN_PROGRESS
+LOST = SuspensionKind.SUSPENSION_KIND_LOST
 INVALID = Reason.REASON_ENVELOPE_INVALID
 
 
@@ -109,6 +115,17 @@ def test_documents_that_no_register_has_refuse_the_whole_hand_over() -> None:
         with pytest.raises(Refused) as refused:
             documents.require_handed_over(wrong)
         assert refused.value.reason == INVALID
+
+
+@pytest.mark.parametrize("letter", ["x", "名"])
+def test_a_customer_takes_every_text_along_that_an_order_may_have_written(letter: str) -> None:
+    text = letter * TEXT_LIMIT
+    customer, line = CustomerRow(LINE.customer_id, text, text), LINE.suspended(LOST, text)
+    taken = new_customer(customer_message(customer, line, (), Money(currency="CNY")), "CNY")
+    assert (taken.customer.name, taken.customer.email, taken.line.suspension_reason) == (text, text, text)
+    longer = replace(customer, name=f"{text}.")
+    with pytest.raises(Refused):
+        new_customer(customer_message(longer, line, (), Money(currency="CNY")), "CNY")
 
 
 def test_a_document_of_a_material_that_the_configuration_has_not_moves_with_its_customer_and_is_registered(

@@ -32,6 +32,7 @@ from region_node.business.orders.provisioning_rows import (
 from region_node.business.orders.rows import OrderRow, facts, require_order
 from region_node.business.orders.steps import advance, carry_out, require_possible, situation_of
 from region_node.customers.rows import line_of
+from region_node.requests.checks import TEXT_LIMIT
 from region_node.tickets.border import is_caught_up
 
 FAILURES_TOLD = 2  # calls without an answer before the order shows it: one may be a restart of the system
@@ -133,7 +134,7 @@ def current(tx: Transaction, asked: Asked) -> Task | None:
 def _are_of_the_contract(results: Mapping[str, str]) -> bool:
     return len(results) <= RESULTS_LIMIT and all(
         0 < len(name) <= _NAME_LIMIT
-        and len(value) <= rules.TEXT_LIMIT
+        and len(value) <= TEXT_LIMIT
         and acting_character(name + value, lines=False) is None
         for name, value in results.items()
     )
@@ -157,7 +158,7 @@ def _refused(
 
 def shown(problem: LocalizedText) -> LocalizedText:
     """The beginning of a foreign system's message, without characters that act on a terminal."""
-    return LocalizedText(zh_cn=visible(problem.zh_cn)[: rules.TEXT_LIMIT], en=visible(problem.en)[: rules.TEXT_LIMIT])
+    return LocalizedText(zh_cn=visible(problem.zh_cn)[:TEXT_LIMIT], en=visible(problem.en)[:TEXT_LIMIT])
 
 
 def _finish(tx: Transaction, context: OrderContext, order: Order, task: Task, now: datetime) -> None:

@@ -21,6 +21,7 @@ from region_node.customers.documents.rules import require_materials
 from region_node.customers.verification.bounds import require_few_unknown
 from region_node.customers.verification.rules import Shown
 from region_node.node.payloads import parse, received, refusal_of
+from region_node.requests.checks import TEXT_LIMIT
 from region_node.tickets import border
 
 _ActOfOrders = Callable[["OrderEnvelopes", Transaction, EnvelopeContent, datetime], Answer]
@@ -136,7 +137,7 @@ class OrderEnvelopes:
         border.require_author(command.requester.staff_id)
         said = command.WhichOneof("command")
         notes = {"supplement": command.supplement.note, "confirm": command.confirm.note}
-        border.require_text(said, {"cancel": command.cancel.reason}, rules.TEXT_LIMIT)
+        border.require_text(said, {"cancel": command.cancel.reason}, TEXT_LIMIT)
         border.require_text(said, notes, rules.NOTE_LIMIT)
         if not ORDER_RECORDS.is_known(tx, command.order_id):
             return self._commanded_unknown(tx, content, command, now)

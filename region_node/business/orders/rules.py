@@ -37,7 +37,7 @@ from gateway.values.money import in_major_units
 from gateway.values.names import camel_case
 from gateway.values.requesters import is_same_person
 from region_node.node.rules import OF_STAFF
-from region_node.requests.checks import NODE_OPERATOR, error_of
+from region_node.requests.checks import NODE_OPERATOR, TEXT_LIMIT, error_of
 
 ACKNOWLEDGED = OrderState.ORDER_STATE_ACKNOWLEDGED
 REJECTED = OrderState.ORDER_STATE_REJECTED
@@ -85,7 +85,6 @@ INTAKE_TRANSITIONS: Mapping[OrderState.ValueType, frozenset[OrderState.ValueType
 }
 
 EXPEDITE_INTERVAL = timedelta(hours=1)  # one reminder an hour: more would bury the home region's staff
-TEXT_LIMIT = 256  # characters of a text characteristic or a reason
 NOTE_LIMIT = 1000  # characters of a note
 LARGEST_AMOUNT = 10**12  # minor units: sums of such amounts stay exact in every store
 MOST_NAMED = 5  # open orders of a customer that a refusal names

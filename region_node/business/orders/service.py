@@ -30,6 +30,7 @@ from region_node.requests.auditing import audited_call
 from region_node.requests.calling import caller_of, calling, known_states, patience
 from region_node.requests.changes import Changes
 from region_node.requests.checks import (
+    TEXT_LIMIT,
     instant_within,
     name_requester,
     require_length,
@@ -137,7 +138,7 @@ class OrderService(OrderServiceServicer):
         context: grpc.aio.ServicerContext[api.CancelOrderRequest, api.CancelOrderResponse],
     ) -> api.CancelOrderResponse:
         """See the contract."""
-        require_length("reason", request.reason, rules.TEXT_LIMIT, required=True)
+        require_length("reason", request.reason, TEXT_LIMIT, required=True)
         asked = _command(request.order_id, request.requester)
         asked.cancel.reason = request.reason
         order = await self._application.command(calling(request.request_id), asked, patience(request.wait))

@@ -13,11 +13,12 @@ from gateway.store.port import Transaction
 from gateway.store.timers import set_timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.values.names import snake_case
-from region_node.business.orders.rules import COMPLETED, TEXT_LIMIT, is_final
+from region_node.business.orders.rules import COMPLETED, is_final
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import due_of, find, is_met, meet
 from region_node.care.complaints.limits import refund
 from region_node.node.context import RegionContext
+from region_node.requests.checks import TEXT_LIMIT
 from region_node.tickets.improvements import count_repeat
 
 BUSINESS = "COMPLAINT_REMEDY"
