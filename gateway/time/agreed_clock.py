@@ -188,7 +188,8 @@ class AgreedClock:
         if found == Standing.SETTLED:
             self._settled_at = steady
             # Alone, a clock that steps again and again by a little would carry the agreed time along.
-            if self._evidence.agreed is None or self._evidence.has_others(steady):
+            agreed = self._evidence.agreed
+            if agreed != offset and (agreed is None or self._evidence.has_others(steady)):
                 self._take(replace(self._evidence, agreed=offset))
         elif self._evidence.agreed is None:  # a process that has started by a wrong clock
             self._take(replace(self._evidence, agreed=self._evidence.better_than(offset, steady)))
@@ -231,7 +232,7 @@ class AgreedClock:
     def _reading(self) -> tuple[timedelta, float]:
         """The offset of the time of the machine, and the steady clock."""
         wall, steady = self._clock.now(), self._clock.steady()
-        return wall - EPOCH - timedelta(seconds=steady), steady
+        return wall - EPOCH - timedelta(0, steady), steady
 
     def _tell(self, found: Standing, difference: timedelta) -> None:
         if found == Standing.SETTLED:

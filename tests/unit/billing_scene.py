@@ -41,7 +41,7 @@ class Books:
         self.context = RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current))
         self.orders = OrderContext(self.context, load_rules())
         self.tx = SqliteTransaction(connection, region_keys())
-        self._connection = connection
+        self.connection = connection
         self._ids = iter(range(10**9))
 
     def open(self, line: Line) -> None:
@@ -81,16 +81,16 @@ class Books:
         pages = 0
         while is_due(self.tx, self.context, now):
             pages += 1
-            self._connection.execute("BEGIN")
+            self.connection.execute("BEGIN")
             done = run_page(self.tx, self.context, now)
-            self._connection.execute("ROLLBACK" if pages in broken_before else "COMMIT")
+            self.connection.execute("ROLLBACK" if pages in broken_before else "COMMIT")
             if not done:
                 break
         return pages
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         """The rows of a query."""
-        return self._connection.execute(sql).fetchall()
+        return self.connection.execute(sql).fetchall()
 
     def balance(self, account: str) -> int:
         """The balance of an account."""

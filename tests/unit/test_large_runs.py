@@ -17,7 +17,7 @@ from gateway.store.quarantine import RUN, QuarantinedWork, may_run
 from gateway.store.timers import due_timers, set_timer
 from region_node.app.registered import registry
 from region_node.business.billing.charging import CYCLE, progress_of
-from region_node.business.billing.runs import BillingRuns
+from region_node.business.billing.runs import BillingRuns, is_due
 from region_node.care.quarantine.operations import Quarantine
 from region_node.lifecycle.retention.purge import PURGE_TIMER, ensure_purge
 from region_node.requests.auditing import AuditedCall
@@ -167,3 +167,11 @@ def test_a_purge_that_a_wrong_clock_has_set_for_years_ahead_is_set_again_at_the_
         set_timer(kept.tx, PURGE_TIMER, kind=PURGE_TIMER, subject="", due=due)
         ensure_purge(kept.tx, NOW)
         assert (due_timers(kept.tx, NOW) == []) == is_kept
+
+
+def test_a_look_at_which_nothing_is_due_reads_the_checkpoint_of_each_run_once() -> None:
+    statements: list[str] = []
+    with books(NOW) as found:
+        found.connection.set_trace_callback(statements.append)
+        assert not is_due(found.tx, found.context, NOW)
+    assert len(statements) == len(set(statements)) == 2

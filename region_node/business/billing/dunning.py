@@ -16,7 +16,7 @@ from gateway.values.money import in_major_units
 from region_node.business.billing import wording
 from region_node.business.billing.arrears import ArrearsState, Move, late_fee, next_move
 from region_node.business.billing.bills import accounts_with_open_bills, open_bills, settle_bill
-from region_node.business.billing.charging import final_charges, lines_of_account, progress_of
+from region_node.business.billing.charging import Progress, final_charges, lines_of_account, progress_of
 from region_node.business.billing.debts import overdue, unpaid_of
 from region_node.business.billing.monthly import ARREARS, PAGE, is_caught_up, move_on
 from region_node.business.billing.rules import end_of_day
@@ -34,15 +34,13 @@ _INSTANT = timedelta(microseconds=1)
 def is_due(tx: Transaction, context: RegionContext, now: datetime) -> bool:
     """Whether a page of a day is to be looked at."""
     progress = progress_of(tx, ARREARS)
-    if progress is None or now < end_of_day(date.fromisoformat(progress.period), context.time_zone):
-        return False
-    return is_caught_up(tx, context, now)
+    return progress is not None and _is_over(tx, context, progress, now)
 
 
 def arrears_page(tx: Transaction, context: RegionContext, now: datetime, limit: int = PAGE) -> bool:
     """Processes the next accounts that may be overdue at the end of a day. Returns False before the end of a day."""
     progress = progress_of(tx, ARREARS)
-    if progress is None or not is_due(tx, context, now):
+    if progress is None or not _is_over(tx, context, progress, now):
         return False
     day = date.fromisoformat(progress.period)
     accounts = accounts_with_open_bills(tx, progress.after, end_of_day(day, context.time_zone), limit)
@@ -53,6 +51,12 @@ def arrears_page(tx: Transaction, context: RegionContext, now: datetime, limit: 
     else:
         move_on(tx, ARREARS, progress, period=(day + timedelta(days=1)).isoformat())
     return True
+
+
+def _is_over(tx: Transaction, context: RegionContext, progress: Progress, now: datetime) -> bool:
+    """Whether the next day has ended, and every month before."""
+    end = end_of_day(date.fromisoformat(progress.period), context.time_zone)
+    return now >= end and is_caught_up(tx, context, now)
 
 
 def _look_at(tx: Transaction, context: RegionContext, account: str, day: date, now: datetime) -> None:

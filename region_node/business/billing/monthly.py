@@ -86,17 +86,13 @@ def is_caught_up(tx: Transaction, context: RegionContext, now: datetime) -> bool
     return progress is not None and now < Month.of(progress.period, context.time_zone).end
 
 
-def is_due(tx: Transaction, context: RegionContext, now: datetime) -> bool:
+def is_due(progress: Progress, context: RegionContext, now: datetime) -> bool:
     """Whether a page is to be billed."""
-    progress = progress_of(tx, CYCLE)
-    return progress is not None and now >= Month.of(progress.period, context.time_zone).end + SETTLES
+    return now >= Month.of(progress.period, context.time_zone).end + SETTLES
 
 
-def last_of_many(tx: Transaction, context: RegionContext, now: datetime) -> str | None:
+def last_of_many(progress: Progress, context: RegionContext, now: datetime) -> str | None:
     """The last month that is to be billed, where there are several; None where there is one or none."""
-    progress = progress_of(tx, CYCLE)
-    if progress is None:
-        return None
     last = Month.at(now - SETTLES, context.time_zone).before(1).name
     return last if progress.period < last else None
 
@@ -107,7 +103,7 @@ def bill_page(tx: Transaction, context: RegionContext, now: datetime, limit: int
     Returns False where nothing is due.
     """
     progress = progress_of(tx, CYCLE)
-    if progress is None or not is_due(tx, context, now):
+    if progress is None or not is_due(progress, context, now):
         return False
     month = Month.of(progress.period, context.time_zone)
     accounts = tx.all(

@@ -21,11 +21,13 @@ _log = logging.getLogger(__name__)
 
 def is_due(tx: Transaction, context: RegionContext, now: datetime) -> bool:
     """Whether work is due."""
-    last = monthly.last_of_many(tx, context, now)
-    if last is not None and waits_for_people(tx, monthly.BILLING, last):
-        return False
-    begun = progress_of(tx, CYCLE) is not None
-    return not begun or monthly.is_due(tx, context, now) or dunning.is_due(tx, context, now)
+    progress = progress_of(tx, CYCLE)
+    if progress is None:
+        return True
+    if not monthly.is_due(progress, context, now):
+        return dunning.is_due(tx, context, now)
+    last = monthly.last_of_many(progress, context, now)
+    return last is None or not waits_for_people(tx, monthly.BILLING, last)
 
 
 def run_page(tx: Transaction, context: RegionContext, now: datetime) -> bool:
@@ -72,5 +74,6 @@ class BillingRuns:
         return await self._store.write(lambda tx: self._may(tx, now) and run_page(tx, self._context, now))
 
     def _may(self, tx: Transaction, now: datetime) -> bool:
-        last = monthly.last_of_many(tx, self._context, now)
+        progress = progress_of(tx, CYCLE)
+        last = None if progress is None else monthly.last_of_many(progress, self._context, now)
         return last is None or may_run(tx, monthly.BILLING, last, now, self._leave)
