@@ -1,6 +1,7 @@
 """A number moves: a new revision of the plan, and the line with its account handed from one region to another."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.errors import Refused
 from gateway.store.port import Operation, Transaction
@@ -27,8 +28,7 @@ class Move:
     target: Region
 
 
-@dataclass(frozen=True)
-class _Standing:
+class _Standing(NamedTuple):
     """An order as its plain columns tell it: they are read several times a second."""
 
     id: str
@@ -38,19 +38,21 @@ class _Standing:
 
 def is_possible(move: Move) -> bool:
     """A line that somebody is at work on stays where it is until that is done."""
-    line = move.source.ports.disk.read(lambda tx: find_line(tx, move.number))
-    return line is not None and all(order.state in FINAL for order in _orders_at(move.source, move.number))
+    if any(order.state not in FINAL for order in _orders_at(move.source, move.number)):
+        return False
+    return move.source.ports.disk.read(lambda tx: find_line(tx, move.number)) is not None
 
 
 def is_delicate(move: Move, regions: list[Region]) -> bool:
     """Whether the region that it leaves has done something that an origin region does not know of yet."""
-    done = {order.id for order in _orders_at(move.source, move.number)}
-    return any(
-        order.version == 0 and order.id in done
+    unaware = {
+        order.id
         for region in regions
         if region is not move.source
         for order in _orders_at(region, move.number)
-    )
+        if order.version == 0
+    }
+    return bool(unaware) and any(order.id in unaware for order in _orders_at(move.source, move.number))
 
 
 def carry_out(move: Move, coordinator: Coordinator) -> None:

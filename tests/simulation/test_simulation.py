@@ -147,6 +147,15 @@ def test_the_same_seed_is_the_same_run() -> None:
     assert first.digest != simulate(8).digest
 
 
+def test_seeds_come_to_the_same_in_processes_of_their_own() -> None:
+    asked = [sys.executable, "-m", "tests.simulation", "--kind", "coordinators", "--seeds", "3", "--jobs", "2"]
+    shown = subprocess.run(
+        asked, cwd=ROOT, capture_output=True, check=False, text=True
+    )  # few seeds: some kind is missing
+    here = [*run_seeds(range(3), 1, lambda _: None, "coordinators").lines()]
+    assert shown.stdout.splitlines()[2:] == here[1:], shown.stderr
+
+
 @pytest.mark.slow
 def test_a_seed_replays_in_another_process_whatever_it_hashes_strings_to() -> None:
     told = [
