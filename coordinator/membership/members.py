@@ -41,9 +41,12 @@ def member_of(facts: RegionFacts) -> Member:
 
 def members_of(snapshot: Snapshot) -> dict[str, Member]:
     """All regions of the configuration in force, by id, in the order of ids."""
+    return {region: member_of(snapshot.facts(region)) for region in _configured(snapshot)}
+
+
+def _configured(snapshot: Snapshot) -> list[str]:
     configured = snapshot.configuration.regions if snapshot.configuration is not None else ()
-    ids = sorted(region.id for region in configured)
-    return {region: member_of(snapshot.facts(region)) for region in ids}
+    return sorted(region.id for region in configured)
 
 
 def former_regions(snapshot: Snapshot) -> list[str]:
@@ -75,11 +78,18 @@ class CurrentMembers:
         self._listeners.append(listener)
 
     def _renew(self) -> None:
-        self._snapshot = self._registry.snapshot()
-        before, self._members = self._members, members_of(self._snapshot)
-        for region, member in self._members.items():
+        """Makes the members anew whose facts are others: most changes are of one region, or of none."""
+        before, former = self._members, self._snapshot
+        self._snapshot = now = self._registry.snapshot()
+        members = dict[str, Member]()
+        for region in _configured(now):
+            if region in before and now.regions.get(region) is former.regions.get(region):
+                members[region] = before[region]
+                continue
+            members[region] = member = member_of(now.facts(region))
             if region in before and (changed := _changed(before[region], member)):
                 _log.info("%s %s", region, changed)
+        self._members = members
         for listener in self._listeners:
             listener(self._members)
 
