@@ -111,6 +111,9 @@ def suspend(asking: Asking, region: str, note: str, key: Path | None) -> None:
 
     In a federation with signed configurations an administrator signs, and no coordinator can suspend alone.
 
+    REGION serves its own customers on, and its nodes go on renewing their certificates. Where a key is stolen, revoke
+    REGION, too.
+
     \b
     Examples:
       coordinator regions suspend henan --note "signing key under suspicion"

@@ -102,6 +102,7 @@ def _suspended(name: str, found: _Found) -> Iterator[str]:
     yield translated("No envelope is routed to {region} or accepted from it.", region=name)
     yield translated("Orders for its customers are held in other regions until it is reinstated, or their time ends.")
     yield translated("Its own customers are served on in {region}: local orders need no other region.", region=name)
+    yield translated("Its nodes go on renewing their certificates: revoke {region} where that has to end.", region=name)
     yield translated("Envelopes between it and others that wait now, and go on waiting: {count}.", count=f"{waiting:,}")
     yield translated("The form returns once every coordinator has confirmed it, or can forward nothing any more.")
 

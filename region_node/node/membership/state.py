@@ -112,13 +112,19 @@ class StateKeeper:
         if response.HasField("registry_head"):
             self.registry_head = ChainHead()  # a copy: a part of a message keeps the whole of it in memory
             self.registry_head.CopyFrom(response.registry_head)
-        if self._to_save(federation, members) != self._saved:
-            await self._save(federation, members)
+        await self._save_changed(federation, members)
         await self._save_head()  # behind the state: a node that is killed between both names less than it has
         members = self._trusted(self._members, federation)  # meanwhile the clock may have been settled
         self._current.update(federation, members, self._in_force.chain if self._in_force is not None else None)
         if not response.number_assignments.has_more:
             self.told.set()
+
+    async def take_revocations(self, lists: Sequence[RevocationList]) -> None:
+        """Puts revocation lists in force, and keeps them beside the state in force, where there is one."""
+        self._keys.revocations.take_each(lists)
+        if self._current.revision:
+            federation = self._current.federation
+            await self._save_changed(federation, self._trusted(self._members, federation))
 
     def _held(self, state: WatchResponse) -> Federation | None:
         """The configuration in force where the state is of its revision; None for a higher one."""
@@ -229,10 +235,12 @@ class StateKeeper:
             self._refused_sealing_keys[member.region] = told.key
             _log.error("the sealing key of %s is not signed by it: what was known before is used", member.region)
 
-    async def _save(self, federation: Federation, members: list[Member]) -> None:
-        """Saves a state. On a full disk the node works on, and then restarts from an older one."""
-        in_force, saved = self._in_force or Verified(federation.configuration), self._to_save(federation, members)
-        _, _, lists, suspensions = saved
+    async def _save_changed(self, federation: Federation, members: list[Member]) -> None:
+        """Saves another state than the saved one. On a full disk the node works on, and restarts from an older one."""
+        in_force, to_save = self._in_force or Verified(federation.configuration), self._to_save(federation, members)
+        if to_save == self._saved:
+            return
+        _, _, lists, suspensions = to_save
 
         def save() -> None:
             state = WatchResponse(
@@ -245,7 +253,7 @@ class StateKeeper:
             self._last_good.save(state)
 
         if await self._is_written(save):
-            self._saved = saved
+            self._saved = to_save
 
     def _load_head(self) -> None:
         try:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable
 import grpc
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
+from gateway.api.coordinator.v1.revocation_service_pb2 import ListRevocationListsRequest
+from gateway.api.coordinator.v1.revocation_service_pb2_grpc import RevocationServiceStub
 from gateway.api.federation.v1.federation_pb2 import NumberAssignment, WatchRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
@@ -14,7 +16,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable, from_rpc_error
 from gateway.federation.current import CurrentFederation
 from gateway.relay.retry import FullJitter
-from gateway.rpc.channels import Replica, Replicas
+from gateway.rpc.channels import Replica, Replicas, invoke
 from region_node.node.membership.assignments import AssignmentKeeper
 from region_node.node.membership.contact_state import ContactState
 from region_node.node.membership.node import MembershipPorts
@@ -101,14 +103,27 @@ class Watcher:
             raise Unreachable(f"no state within {FIRST_STATE:.0f} s: it hangs, or has no configuration yet") from None
         except grpc.aio.AioRpcError as error:
             failure = _failure(error)
-            if isinstance(failure, Refused) and failure.reason == Reason.REASON_REGISTRY_BEHIND:
+            reason = failure.reason if isinstance(failure, Refused) else Reason.REASON_UNSPECIFIED
+            if reason == Reason.REASON_REGISTRY_BEHIND:
                 await self._give_back_lost(self._keeper.lacking_suspensions(()))
+            elif reason == Reason.REASON_REGION_SUSPENDED:
+                await self._take_revocations(replica)
             if not taken:
                 raise failure from None
         finally:
             call.cancel()
         if not taken:
             raise Unreachable("the stream ended before its first message")
+
+    async def _take_revocations(self, replica: Replica) -> None:
+        """Asks for revocation lists: no stream brings them to a suspended region, which revokes its own people on."""
+        lists = RevocationServiceStub(replica.channel).ListRevocationLists
+        try:
+            told = await invoke(lists, ListRevocationListsRequest(), FIRST_STATE)
+        except (Refused, Unreachable) as error:  # an older coordinator, for example
+            _log.info("the revocation lists are not told to this suspended region: %s", error)
+        else:
+            await self._keeper.take_revocations(told.revocation_lists)
 
     async def _hand_in_missing(self) -> None:
         """Gives back what the coordinators' list has lost. What is refused is tried again with the next state.

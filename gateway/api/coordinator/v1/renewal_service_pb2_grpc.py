@@ -59,7 +59,7 @@ class RenewalServiceServicer:
     def RenewCertificate(self, request, context):
         """Requests a certificate for a fresh key, by the present certificate of the connection and a signature: of the region,
         or of the present key of a coordinator or an administrator. Returns the certificate once it is issued. The same key
-        may ask again and changes nothing.
+        may ask again and changes nothing. A suspended region renews, too: it serves its own customers on.
 
         A statement of another member, with a wrong signature, or older than an hour is refused with
         CERTIFICATE_REQUEST_INVALID. More fresh keys than a member needs are refused with ENROLMENTS_TOO_MANY.

@@ -24,7 +24,7 @@ class RenewalServiceStub:
     RenewCertificate: _aio.UnaryUnaryMultiCallable[_renewal_service_pb2.RenewCertificateRequest, _renewal_service_pb2.RenewCertificateResponse]
     """Requests a certificate for a fresh key, by the present certificate of the connection and a signature: of the region,
     or of the present key of a coordinator or an administrator. Returns the certificate once it is issued. The same key
-    may ask again and changes nothing.
+    may ask again and changes nothing. A suspended region renews, too: it serves its own customers on.
 
     A statement of another member, with a wrong signature, or older than an hour is refused with
     CERTIFICATE_REQUEST_INVALID. More fresh keys than a member needs are refused with ENROLMENTS_TOO_MANY.
@@ -56,7 +56,7 @@ class RenewalServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_renewal_service_pb2.RenewCertificateResponse]:
         """Requests a certificate for a fresh key, by the present certificate of the connection and a signature: of the region,
         or of the present key of a coordinator or an administrator. Returns the certificate once it is issued. The same key
-        may ask again and changes nothing.
+        may ask again and changes nothing. A suspended region renews, too: it serves its own customers on.
 
         A statement of another member, with a wrong signature, or older than an hour is refused with
         CERTIFICATE_REQUEST_INVALID. More fresh keys than a member needs are refused with ENROLMENTS_TOO_MANY.

@@ -59,7 +59,7 @@ class RevocationServiceServicer:
         by an issuer of the federation is refused with REVOCATION_LIST_INVALID. One that is not newer than the list in
         force, or lacks a serial number of it, is refused with REVOCATION_LIST_OUTDATED. The list in force may come again
         under a new certificate of its issuer. More lists of one caller than people sign are refused with
-        REVOCATION_LISTS_TOO_MANY.
+        REVOCATION_LISTS_TOO_MANY. A suspended region is served, here and below.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

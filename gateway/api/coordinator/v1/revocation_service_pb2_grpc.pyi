@@ -29,7 +29,7 @@ class RevocationServiceStub:
     by an issuer of the federation is refused with REVOCATION_LIST_INVALID. One that is not newer than the list in
     force, or lacks a serial number of it, is refused with REVOCATION_LIST_OUTDATED. The list in force may come again
     under a new certificate of its issuer. More lists of one caller than people sign are refused with
-    REVOCATION_LISTS_TOO_MANY.
+    REVOCATION_LISTS_TOO_MANY. A suspended region is served, here and below.
     """
     ListRevocationLists: _aio.UnaryUnaryMultiCallable[_revocation_service_pb2.ListRevocationListsRequest, _revocation_service_pb2.ListRevocationListsResponse]
     """Returns the lists in force, one for each issuer. An issuer is a key under one name."""
@@ -58,7 +58,7 @@ class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
         by an issuer of the federation is refused with REVOCATION_LIST_INVALID. One that is not newer than the list in
         force, or lacks a serial number of it, is refused with REVOCATION_LIST_OUTDATED. The list in force may come again
         under a new certificate of its issuer. More lists of one caller than people sign are refused with
-        REVOCATION_LISTS_TOO_MANY.
+        REVOCATION_LISTS_TOO_MANY. A suspended region is served, here and below.
         """
 
     @_abc_1.abstractmethod
