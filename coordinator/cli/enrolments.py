@@ -15,7 +15,7 @@ from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.directories import warn
-from coordinator.cli.federation.in_force import apply, in_force
+from coordinator.cli.federation.in_force import apply, came_into_force, in_force
 from coordinator.cli.federation.proposals import (
     DEFAULT_DAYS,
     keys_option,
@@ -46,7 +46,7 @@ from gateway.cli.exits import NotDone
 from gateway.cli.issuers import DIRECTORY, opened, state_word
 from gateway.cli.table import Table, TableColumn
 from gateway.errors import Refused, unknown
-from gateway.federation.revisions import digest, parsed
+from gateway.federation.revisions import parsed
 from gateway.security.enrolling import Invitation, RequestedKeys, readable, token_hash
 from gateway.security.identity import Identity
 from gateway.security.issuers import NODES
@@ -175,7 +175,7 @@ def approve(
     A region that the configuration in force does not name needs --revision: the command shows what the proposal
     changes, signs it with --key, and puts it in force before the approval. A proposal that does not add the region of
     the enrolment is refused. The command may be repeated: a proposal that is in force already is left as it is, and of
-    an approval that is complete the command says so.
+    an approval that is complete the command says so. It fails then for a proposal that never came into force.
 
     \b
     Examples:
@@ -188,6 +188,8 @@ def approve(
     request = contract.ListEnrolmentsRequest(enrolment_id=enrolment_id)
     (found,) = asking.ask(lambda channel: EnrolmentServiceStub(channel).ListEnrolments, request).enrolments
     if _is_approved(asking, found, fingerprint):
+        if revision is not None:
+            _require_in_force(asking, revision)
         _tell_approved(asking, found)
         return
     requested = _waiting_keys(asking, found)
@@ -195,7 +197,7 @@ def approve(
     issuer, identity = opened(authority), _node(found, asking.link.federation)
     life, tls_life = lives(days, tls_hours)
     before, signers = in_force(asking.link), [signer_of(key) for key in keys]
-    proposed = None if revision is None else _adding(found.region, revision, before)
+    proposed = None if revision is None else _adding(asking, found.region, revision, before)
     if proposed is None:
         _require_named(found.region, before.configuration)
     _warn_of_takeover(asking, issuer, identity, requested)
@@ -315,14 +317,14 @@ def _require_named(region: str, configuration: Configuration) -> None:
         raise NotDone([refusal(unknown(Reason.REASON_REGION_UNKNOWN, known, region=region))])
 
 
-def _adding(region: str, file: Path, now: GetConfigurationResponse) -> ProposedRevision | None:
+def _adding(asking: Asking, region: str, file: Path, now: GetConfigurationResponse) -> ProposedRevision | None:
     """The proposal of a file, whose changes are shown; ends the command unless the proposal adds the region.
 
-    None for one in force, which an earlier try of the command has applied. `now` is the configuration in force: the
+    None for one that an earlier try of the command has applied. `now` is the configuration in force: the
     file may leave out the one before.
     """
     proposed = read_proposal(file)
-    if digest(proposed.revision.statement) == now.place.digest:
+    if came_into_force(asking.link, proposed, now):
         click.echo(translated("{path} is in force already", path=file), err=True)
         return None
     _require_named(region, parsed(Configuration, proposed.configuration))
@@ -340,6 +342,20 @@ def _adding(region: str, file: Path, now: GetConfigurationResponse) -> ProposedR
         )
     show_proposal(file, proposed, err=True)
     return proposed
+
+
+def _require_in_force(asking: Asking, file: Path) -> None:
+    """Ends the command for a proposal that has never come into force, though its region is approved."""
+    if not came_into_force(asking.link, read_proposal(file), in_force(asking.link)):
+        raise NotDone(
+            [
+                translated(
+                    "the enrolment is approved already, but {path} is not in force: nothing was changed. To do: compare"
+                    " it with `coordinator federation history`; `federation sign` and `apply` put it in force.",
+                    path=file,
+                )
+            ]
+        )
 
 
 def _warn_of_takeover(asking: Asking, issuer: IssuerDirectory, identity: Identity, requested: RequestedKeys) -> None:

@@ -73,4 +73,15 @@ def test_an_approval_whose_certificates_cannot_be_made_puts_nothing_in_force_and
             assert (again.code, "is in force already" in again.err) == (0, True), again.err
             assert ((await place(at)).revision, at.certified(), await at.state()) == (3, ["hunan"], "APPROVED")
 
+            later = await applied(at, people, shipped_configuration())
+            words = ("--revision", str(file))
+            repeated = await at.approve("wang", fingerprint, *words)
+            assert (repeated.code, "approved already" in repeated.out) == (0, True), repeated.err
+            file.write_bytes(await proposal_after(at, people, later))
+            for wanted in (None, without("hunan", shipped_configuration()), shipped_configuration()):
+                if wanted is not None:
+                    await applied(at, people, wanted)
+                other = await at.approve("wang", fingerprint, *words)
+                assert (other.code, other.out, "is not in force" in other.err) == (1, "", True), other.err
+
     run(scenario())

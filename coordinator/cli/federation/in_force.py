@@ -14,7 +14,9 @@ from coordinator.cli.federation.proposals import (
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.revision_pb2 import ProposedRevision
 from gateway.cli.exits import NotDone
+from gateway.federation.revisions import digest
 from gateway.rpc.channels import invoke
 from gateway.security.tls import MAX_MESSAGE_BYTES
 from gateway.wording.languages import translated
@@ -36,6 +38,24 @@ def content_in_force(connection: Connection) -> contract.GetConfigurationRespons
     """The configuration in force as transported, with its place in the chain. Raises as `Connection.ask`."""
     request = contract.GetConfigurationRequest(wants_content=True)
     return connection.ask(lambda channel: invoke(ConfigurationServiceStub(channel).GetConfiguration, request, TIMEOUT))
+
+
+def came_into_force(connection: Connection, proposed: ProposedRevision, now: contract.GetConfigurationResponse) -> bool:
+    """Whether a proposal is in force, or was before a later revision. Raises as `Connection.ask`.
+
+    `now` is the configuration in force.
+    """
+    own = digest(proposed.revision.statement)
+    if own == now.place.digest:
+        return True
+    next_one = proposed.previous.revision + 2  # its statement names the digest of the one before
+    if next_one > now.place.revision:
+        return False
+    request = contract.CompareRevisionsRequest(from_revision=next_one, to_revision=next_one)
+    answer = connection.ask(
+        lambda channel: invoke(ConfigurationServiceStub(channel).CompareRevisions, request, TIMEOUT)
+    )
+    return [each.previous_digest for each in answer.revisions] == [own]
 
 
 def put_in_force(
