@@ -76,7 +76,7 @@ def test_a_node_asks_again_until_the_coordinator_has_its_clock_confirmed(
             token = await at.invited()
             monkeypatch.setattr(EnrolmentPorts, "decision_time", confirmed_later)
             joined = await at.join(token, wait=6)
-            assert (joined.code, "nobody has approved yet" in joined.err) == (3, True), joined.err
+            assert (joined.code, "Nobody has approved yet" in joined.err) == (3, True), joined.err
             assert (await at.state(), refusals) == ("REQUESTED", [])
 
     run(scenario())
@@ -87,7 +87,7 @@ def test_a_node_enrols_by_a_token_and_the_approval_of_a_second_administrator(tmp
         async with scene(tmp_path) as at:
             token = await at.invited()
             first = await at.join(token)
-            assert (first.code, "nobody has approved yet" in first.err) == (3, True), first.err
+            assert (first.code, "Nobody has approved yet" in first.err) == (3, True), first.err
             fingerprint, out = fingerprint_in(first), tmp_path / "node"
             names = ("tls.key", "signing.key", "region.keys")
             assert [stat.S_IMODE((out / name).stat().st_mode) for name in names] == [0o600] * 3
@@ -142,7 +142,7 @@ def test_a_node_enrols_with_a_key_in_a_token_by_an_authority_in_a_token(tmp_path
             named = token.ed25519("hunan").replace(out / SIGNING_KEY)
             token.hold("authority", open_key(authority), authority)
             first = await at.join(invited)
-            assert (first.code, "nobody has approved yet" in first.err) == (3, True), first.err
+            assert (first.code, "Nobody has approved yet" in first.err) == (3, True), first.err
             approved = await at.approve("wang", fingerprint_in(first))
             assert approved.code == 0, approved.err
             second = await at.join(invited)

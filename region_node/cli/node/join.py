@@ -153,6 +153,7 @@ class _Joiner:
         async with grpc.aio.secure_channel(coordinator, credentials, options=client_options(name)) as channel:
             stub, answer = JoiningServiceStub(channel), EnrolResponse()
             while True:
+                obstacle = translated("Nobody has approved yet.")
                 try:
                     before, answer = answer, await invoke(stub.Enrol, self.request, _CALL_SECONDS)
                     if not before.state:
@@ -162,13 +163,16 @@ class _Joiner:
                         if not answer.state:
                             self._tell()
                         raise NotDone([refusal(refused)]) from refused
+                    obstacle = refusal(refused)
                 except Unreachable as error:
+                    obstacle = _unreached(coordinator, name, error)
                     if not answer.state:
-                        raise CannotReach(_unreached(coordinator, name, error)) from error
+                        raise CannotReach(obstacle) from error
                 if answer.state not in _OPEN:
                     return _decided(answer)
                 if loop.time() + _PAUSE > end:
-                    raise CannotReach(translated("nobody has approved yet: repeat the command, which continues then"))
+                    again = translated("Repeat the command: it continues then.")
+                    raise CannotReach(f"{obstacle}\n{again}")
                 await asyncio.sleep(_PAUSE)
 
     def _tell(self) -> None:
