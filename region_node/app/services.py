@@ -420,7 +420,7 @@ def _of_staff(ports: ServicePorts) -> list[Service]:
         Service.of(
             recovery_service_pb2.DESCRIPTOR.services_by_name["RecoveryService"],
             add_RecoveryServiceServicer_to_server,
-            RecoveryService(core.context.region, ports.unfenced, ports.fence, clock),
+            RecoveryService(core.context, ports.unfenced, ports.fence, clock),
         ),
     ]
 

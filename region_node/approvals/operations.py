@@ -1,7 +1,8 @@
 """Proposing and confirming acts of a region. One transaction each."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from gateway.api.region.v1.approval_service_pb2 import Approval, ApprovalAct
 from gateway.api.region.v1.erasure_service_pb2 import ErasureReason
@@ -14,6 +15,7 @@ from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, time_in, to_microseconds
 from region_node.approvals import rules
 from region_node.approvals.rows import APPROVALS, ApprovalRow, newest_of, require_row
+from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
 from region_node.requests.auditing import AuditedCall
 
@@ -37,10 +39,9 @@ class Awaited:
 
     approval: ApprovalRow
 
-    @property
-    def refused(self) -> Refused:
-        """The refusal, with APPROVAL_AWAITED."""
-        until = time_in(UTC, from_microseconds(self.approval.expire_time))
+    def refused(self, context: RegionContext) -> Refused:
+        """The refusal, with APPROVAL_AWAITED, whose time is in the zone of the region."""
+        until = time_in(ZoneInfo(context.time_zone), from_microseconds(self.approval.expire_time))
         return Refused(Reason.REASON_APPROVAL_AWAITED, approval=self.approval.approval_id, until=until)
 
 

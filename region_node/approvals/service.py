@@ -97,7 +97,7 @@ class ApprovalService(ApprovalServiceServicer):
         known = {} if scope is None else self._names(operator)
         awaited = await self._store.write(lambda tx: set_scope(tx, operator, scope, call, known))
         if awaited is not None:
-            raise awaited.refused
+            raise awaited.refused(self._context)
         await self._scopes.look()
         return api.SetOperatorScopeResponse(scope=None if scope is None else message_of(operator, scope))
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -29,7 +30,7 @@ from gateway.security.identity import Identity
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from gateway.store.timers import due_timers, fire
-from gateway.time.clock import SystemClock
+from gateway.time.clock import SystemClock, time_in
 from region_node.approvals import rules
 from region_node.approvals.operations import Act, Awaited, approval_of, decide, use
 from region_node.approvals.rows import ApprovalRow, forget_customer, forget_expired, forget_number, list_rows
@@ -78,6 +79,14 @@ def asked(kept: Archive, act: Act = ERASING, staff_id: str = "li", after: timede
 def through(staff_id: str = "li", after: timedelta = timedelta(0), operator: str = "crm") -> AuditedCall:
     """A call of a proven member of staff through an operator system."""
     return AuditedCall(f"region/sichuan/operator/{operator}", staff_id, NOW + after, f"staff {staff_id} by certificate")
+
+
+def test_an_act_is_awaited_until_a_time_of_the_region(kept: Archive) -> None:
+    found = approval_of(kept.tx, ERASING, through())
+    assert isinstance(found, Awaited)
+    refused, end = found.refused(kept.context), NOW + rules.TO_DECIDE
+    assert refused.parameters["until"] == time_in(ZoneInfo("Asia/Shanghai"), end)
+    assert refused.parameters["until"].endswith(" +08:00")
 
 
 def decided(kept: Archive, approval: ApprovalRow, confirmed: bool = True, by: str = "zhao", number: str = "") -> None:

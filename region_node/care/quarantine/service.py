@@ -83,7 +83,7 @@ class QuarantineService(QuarantineServiceServicer):
         call = audited_call(Requester(), self._clock)
         given = await self._store.write(lambda tx: self._work.give_up(tx, request.work_id, request.reference, call))
         if isinstance(given, Awaited):
-            raise given.refused
+            raise given.refused(self._work.context)
         return api.GiveUpQuarantinedWorkResponse(work=_told(given))
 
 

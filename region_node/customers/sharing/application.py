@@ -109,7 +109,7 @@ class SharingApplication:
         proposing = AuditedCall(call.questioner.path, call.staff_id, call.now)
         approval = await self._store.write(lambda tx: approval_of(tx, act, proposing))
         if isinstance(approval, Awaited):
-            raise approval.refused
+            raise approval.refused(self._context)
         return approval.decider
 
     async def confirm(self, caller: Caller, asked: api.ConfirmConsentRequest) -> api.ConfirmConsentResponse:

@@ -63,7 +63,7 @@ class ErasureService(ErasureServiceServicer):
             known=lambda tx: operations.erased_before(tx, asked),
         )
         if isinstance(row, Awaited):
-            raise row.refused
+            raise row.refused(self._registry.context)
         return api.EraseCustomerResponse(erasure=row.message())
 
     async def GetErasure(
@@ -94,7 +94,7 @@ class ErasureService(ErasureServiceServicer):
             customer, call, lambda tx: operations.restrict(tx, self._registry, customer, request.reason, call)
         )
         if isinstance(customer_id, Awaited):
-            raise customer_id.refused
+            raise customer_id.refused(self._registry.context)
         return api.RestrictCustomerResponse(customer_id=customer_id, status=RESTRICTED)
 
     async def LiftRestriction(

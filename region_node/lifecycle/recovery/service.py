@@ -19,6 +19,7 @@ from gateway.time.clock import Clock, from_microseconds, to_timestamp
 from gateway.values.names import name_of
 from region_node.approvals.operations import Awaited
 from region_node.lifecycle.recovery.operations import accept, lost_commands
+from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_name
 
@@ -30,8 +31,8 @@ _NAMES = 3  # behind the number of the loss, in the key of a page
 class RecoveryService(RecoveryServiceServicer):
     """See the contract. `store` is the one behind the fence."""
 
-    def __init__(self, region: str, store: Store, fence: FencedStore, clock: Clock) -> None:
-        self._region = region
+    def __init__(self, context: RegionContext, store: Store, fence: FencedStore, clock: Clock) -> None:
+        self._context = context
         self._store = store
         self._fence = fence
         self._clock = clock
@@ -60,7 +61,7 @@ class RecoveryService(RecoveryServiceServicer):
         if len(names) != _NAMES:
             raise Refused(Reason.REASON_TOKEN_INVALID)
         place = (key_number(number), names[0], names[1], names[2])
-        found = await self._store.read(lambda tx: lost_commands(tx, self._region, place, size + 1))
+        found = await self._store.read(lambda tx: lost_commands(tx, self._context.region, place, size + 1))
         page, token = first_page(_PAGE, found, size, _key)
         return api.ListLostCommandsResponse(commands=[_told_lost(each) for each in page], next_page_token=token)
 
@@ -74,7 +75,7 @@ class RecoveryService(RecoveryServiceServicer):
         number, call = min(request.number, LARGEST_SEQUENCE), audited_call(Requester(), self._clock)
         accepted = await self._store.write(lambda tx: accept(tx, number, request.reference, call))
         if isinstance(accepted, Awaited):
-            raise accepted.refused
+            raise accepted.refused(self._context)
         return api.AcceptLossResponse(loss=told(accepted))
 
 

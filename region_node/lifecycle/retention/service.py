@@ -95,7 +95,7 @@ class RetentionService(RetentionServiceServicer):
 
         kept = await self._store.write(changed)
         if isinstance(kept, Awaited):
-            raise kept.refused
+            raise kept.refused(self._registry.context)
         return _hold_message(kept)
 
     async def ListHolds(
