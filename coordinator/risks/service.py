@@ -19,7 +19,7 @@ from gateway.errors import Refused, unknown
 from gateway.federation.body import Body
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import page_after
-from gateway.time.clock import Clock
+from gateway.time.agreed_clock import AgreedClock
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class RiskPorts:
     """The ports of the service."""
 
     registry: Registry
-    clock: Clock
+    clock: AgreedClock
 
 
 class RiskService(RiskServiceServicer):
@@ -74,7 +74,7 @@ class RiskService(RiskServiceServicer):
     ) -> contract.AddRiskResponse:
         """See the contract."""
         rules.require_added(request)
-        scales, actor, now = self._scales(), current_call().identity.path, self._ports.clock.now()
+        scales, actor, now = self._scales(), current_call().identity.path, self._ports.clock.settled_now()
         self._require_region(request.owner_region)
         self._require_department(request.owner_department)
         name = rules.added_id(request)
@@ -91,7 +91,7 @@ class RiskService(RiskServiceServicer):
         context: grpc.aio.ServicerContext[contract.ChangeRiskRequest, contract.ChangeRiskResponse],
     ) -> contract.ChangeRiskResponse:
         """See the contract."""
-        scales, actor, now = self._scales(), current_call().identity.path, self._ports.clock.now()
+        scales, actor, now = self._scales(), current_call().identity.path, self._ports.clock.settled_now()
         rules.require_change(request, now)
         if request.plan.owner_region:
             self._require_region(request.plan.owner_region)

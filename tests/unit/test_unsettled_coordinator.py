@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from types import SimpleNamespace
-from typing import cast
+from typing import Generic, Never, TypeVar, cast
 
 import grpc
 import pytest
@@ -21,6 +21,8 @@ from coordinator.registry.port import Registry, Snapshot
 from coordinator.registry.problem_port import Administered, Book
 from coordinator.registry.record_port import DecideRecord
 from coordinator.registry.rules import RegionFacts
+from coordinator.risks.service import RiskPorts, RiskService
+from coordinator.risks.watch import RiskWatch
 from gateway.api.coordinator.v1.enrolment_service_pb2 import (
     Enrolment,
     EnrolmentState,
@@ -37,6 +39,7 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
     ReportEventRequest,
     ReportKind,
 )
+from gateway.api.coordinator.v1.risk_service_pb2 import AddRiskRequest, ChangeRiskRequest, Risk, RiskEntry, RiskReview
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused, reason_name
@@ -53,27 +56,28 @@ from tests.unit.test_agreed_clock import DAY, NOW, YEAR, Machine, started
 from tests.unit.test_enrolments import AUTHORITY, FEDERATION, HASH, LI, NODE
 from tests.unit.test_planned_outages import DETOUR, DIRECT
 
+Row = TypeVar("Row", Enrolment, Risk)
 WRONG = [YEAR, -YEAR]
 HOUR = timedelta(hours=1)
 SICHUAN, HENAN = (Identity("crossregion", Role.ROLE_REGION, each, "") for each in ("sichuan", "henan"))
 ADMIN = Identity("crossregion", Role.ROLE_ADMIN, "", "anna")
 
 
-class Enrolments:
-    """See `Records`. Enrolments by id."""
+class Kept(Generic[Row]):
+    """See `Records`. Records by id."""
 
-    def __init__(self, *kept: Enrolment) -> None:
-        self.kept = {each.id: each for each in kept}
+    def __init__(self, *kept: Row) -> None:
+        self.kept: dict[str, Row] = {each.id: each for each in kept}
 
-    async def all(self) -> Sequence[Enrolment]:
+    async def all(self) -> Sequence[Row]:
         """See the port."""
         return list(self.kept.values())
 
-    async def find(self, record_id: str) -> Enrolment | None:
+    async def find(self, record_id: str) -> Row | None:
         """See the port."""
         return self.kept.get(record_id)
 
-    async def change(self, record_id: str, decide: DecideRecord[Enrolment], by: Administered) -> Enrolment | None:
+    async def change(self, record_id: str, decide: DecideRecord[Row], by: Administered) -> Row | None:
         """See the port."""
         if (after := decide(self.kept.get(record_id))) is not None:
             self.kept[record_id] = after
@@ -88,7 +92,7 @@ class Inviting:
     """A coordinator whose clock is off at its start, with enrolments."""
 
     def __init__(self, error: timedelta, *kept: Enrolment, has_joined: bool = True) -> None:
-        self.machine, self.enrolments = Machine(), Enrolments(*kept)
+        self.machine, self.enrolments = Machine(), Kept(*kept)
         self.machine.error = error
         self.clock = started(self.machine)
         snapshot = Snapshot(1, None, {"henan": RegionFacts("henan", ever_joined=has_joined)})
@@ -219,6 +223,64 @@ def test_no_event_is_dated_by_a_wrong_clock(error: timedelta) -> None:
         clock.hear("region/henan", machine.true)
         assert await refused(service.ReportEvent, SICHUAN, request) == ""
         assert [each.tell_time for each in registry.kept.events.values()] == [to_timestamp(NOW)]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("loop", [RiskWatch, Correlator])
+def test_no_risk_is_raised_and_no_problem_found_by_a_wrong_clock(
+    loop: type[RiskWatch] | type[Correlator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        machine, looked = Machine(), asyncio.Event()
+        machine.error = YEAR
+        clock = started(machine)
+        at_work = loop(cast("Never", SimpleNamespace(clock=clock)))
+
+        async def look() -> float:
+            looked.set()
+            return 0.0
+
+        monkeypatch.setattr(at_work, "look", look)
+        running = asyncio.ensure_future(at_work.run())
+        for _ in range(9):
+            await asyncio.sleep(0)
+        assert not looked.is_set()
+        machine.error = timedelta(0)
+        clock.hear("region/henan", machine.true)
+        await looked.wait()
+        running.cancel()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("error", WRONG)
+def test_no_risk_and_no_review_is_dated_by_a_wrong_clock(error: timedelta) -> None:
+    async def scenario() -> None:
+        kept = Risk(id="risk/1", likelihood=1, impact=1, history=[RiskEntry(create_time=to_timestamp(NOW - DAY))])
+        machine, risks = Machine(), Kept(kept)
+        machine.error = error
+        clock = started(machine)
+        registry = cast("Registry", SimpleNamespace(risks=risks, snapshot=registered().snapshot))
+        service = RiskService(RiskPorts(registry, clock))
+        added = AddRiskRequest(
+            request_id="1",
+            title="one",
+            likelihood=1,
+            impact=1,
+            owner_region="sichuan",
+            owner_department=shipped_configuration().body.departments[0].code,
+        )
+        reviewed = ChangeRiskRequest(risk_id="risk/1", note="done", review=RiskReview())
+        assert await refused(service.AddRisk, ADMIN, added) == "CLOCK_UNTRUSTED"
+        assert await refused(service.ChangeRisk, ADMIN, reviewed) == "CLOCK_UNTRUSTED"
+        assert risks.kept == {kept.id: kept}
+        machine.error = timedelta(0)
+        clock.hear("region/henan", machine.true)
+        assert await refused(service.AddRisk, ADMIN, added) == ""
+        assert await refused(service.ChangeRisk, ADMIN, reviewed) == ""
+        dated = [entry.create_time for risk in risks.kept.values() for entry in risk.history]
+        assert dated == [to_timestamp(each) for each in (NOW - DAY, NOW, NOW)]
 
     asyncio.run(scenario())
 

@@ -76,14 +76,14 @@ class RiskServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AddRisk(self, request, context):
-        """Adds a risk that a person has found.
+        """Adds a risk that a person has found. Refused with CLOCK_UNTRUSTED until others confirm the coordinator's clock.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ChangeRisk(self, request, context):
-        """Changes a risk: its assessment, its plan, its state, or its review.
+        """Changes a risk: its assessment, its plan, its state, or its review. Refused with CLOCK_UNTRUSTED as AddRisk is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

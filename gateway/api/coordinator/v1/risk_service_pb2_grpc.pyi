@@ -26,9 +26,9 @@ class RiskServiceStub:
     GetRisk: _aio.UnaryUnaryMultiCallable[_risk_service_pb2.GetRiskRequest, _risk_service_pb2.GetRiskResponse]
     """Gets a risk with its history."""
     AddRisk: _aio.UnaryUnaryMultiCallable[_risk_service_pb2.AddRiskRequest, _risk_service_pb2.AddRiskResponse]
-    """Adds a risk that a person has found."""
+    """Adds a risk that a person has found. Refused with CLOCK_UNTRUSTED until others confirm the coordinator's clock."""
     ChangeRisk: _aio.UnaryUnaryMultiCallable[_risk_service_pb2.ChangeRiskRequest, _risk_service_pb2.ChangeRiskResponse]
-    """Changes a risk: its assessment, its plan, its state, or its review."""
+    """Changes a risk: its assessment, its plan, its state, or its review. Refused with CLOCK_UNTRUSTED as AddRisk is."""
 
 @_typing.type_check_only
 class RiskServiceBlockingStub(RiskServiceStub):
@@ -65,7 +65,7 @@ class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _risk_service_pb2.AddRiskRequest,
         context: _aio.ServicerContext[_risk_service_pb2.AddRiskRequest, _risk_service_pb2.AddRiskResponse],
     ) -> _abc.Awaitable[_risk_service_pb2.AddRiskResponse]:
-        """Adds a risk that a person has found."""
+        """Adds a risk that a person has found. Refused with CLOCK_UNTRUSTED until others confirm the coordinator's clock."""
 
     @_abc_1.abstractmethod
     def ChangeRisk(
@@ -73,6 +73,6 @@ class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _risk_service_pb2.ChangeRiskRequest,
         context: _aio.ServicerContext[_risk_service_pb2.ChangeRiskRequest, _risk_service_pb2.ChangeRiskResponse],
     ) -> _abc.Awaitable[_risk_service_pb2.ChangeRiskResponse]:
-        """Changes a risk: its assessment, its plan, its state, or its review."""
+        """Changes a risk: its assessment, its plan, its state, or its review. Refused with CLOCK_UNTRUSTED as AddRisk is."""
 
 def add_RiskServiceServicer_to_server(servicer: RiskServiceServicer, server: _aio.Server) -> None: ...

@@ -123,7 +123,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Disk full or failing. Nothing was accepted; call the operations staff."""
     REASON_CLOCK_UNTRUSTED: _Reason.ValueType  # 48
     """A node accepts no work that expires until its clock is right. A coordinator dates no planned outage, event, count of
-    customers, report or enrolment until others confirm its clock, which takes seconds after a start. Try again.
+    customers, report, enrolment or risk until others confirm its clock, which takes seconds after a start. Try again.
     """
     REASON_CONFIGURATION_MISSING: _Reason.ValueType  # 49
     """The node never reached a coordinator, or has an older revision than another region already has. It gets the newest by
@@ -933,7 +933,7 @@ REASON_STORE_UNAVAILABLE: Reason.ValueType  # 47
 """Disk full or failing. Nothing was accepted; call the operations staff."""
 REASON_CLOCK_UNTRUSTED: Reason.ValueType  # 48
 """A node accepts no work that expires until its clock is right. A coordinator dates no planned outage, event, count of
-customers, report or enrolment until others confirm its clock, which takes seconds after a start. Try again.
+customers, report, enrolment or risk until others confirm its clock, which takes seconds after a start. Try again.
 """
 REASON_CONFIGURATION_MISSING: Reason.ValueType  # 49
 """The node never reached a coordinator, or has an older revision than another region already has. It gets the newest by
