@@ -91,10 +91,12 @@ class Kept(Generic[Row]):
 class Inviting:
     """A coordinator whose clock is off at its start, with enrolments."""
 
-    def __init__(self, error: timedelta, *kept: Enrolment, has_joined: bool = True) -> None:
+    def __init__(
+        self, error: timedelta, *kept: Enrolment, has_joined: bool = True, last: datetime | None = None
+    ) -> None:
         self.machine, self.enrolments = Machine(), Kept(*kept)
         self.machine.error = error
-        self.clock = started(self.machine)
+        self.clock = started(self.machine, last)
         snapshot = Snapshot(1, None, {"henan": RegionFacts("henan", ever_joined=has_joined)})
         registry = cast("Registry", SimpleNamespace(enrolments=self.enrolments, snapshot=lambda: snapshot))
         ports = EnrolmentPorts(FEDERATION, registry, self.clock, lambda: [AUTHORITY.certificate], None)
@@ -311,6 +313,17 @@ def test_before_a_region_has_joined_nobody_has_to_confirm_the_clock_of_an_invita
         it.machine.passed = LISTENING
         assert await it.invited(bytes([1]) * 32) == ""
         assert it.enrolments.kept.keys() == {enrolment_id(each) for each in (bytes(32), bytes([1]) * 32)}
+
+    asyncio.run(scenario())
+
+
+def test_after_months_alone_a_coordinator_invites_as_soon_as_one_region_confirms_its_clock() -> None:
+    async def scenario() -> None:
+        it = Inviting(timedelta(0), last=NOW - 32 * DAY)
+        it.machine.passed = 10 * LISTENING
+        assert await it.invited() == "CLOCK_UNTRUSTED", "nobody else could know how long it was away"
+        it.agree()
+        assert await it.invited() == ""
 
     asyncio.run(scenario())
 
