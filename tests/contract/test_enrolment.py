@@ -26,7 +26,7 @@ from gateway.api.federation.v1.federation_pb2 import WatchRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, from_rpc_error, reason_name
+from gateway.errors import Refused, from_rpc_error, reason_name, text
 from gateway.rpc.channels import Dialer, health_of, invoke
 from gateway.rpc.connections import MOST
 from gateway.security.authority import (
@@ -64,7 +64,7 @@ def hours_of(file: Path) -> int:
 def test_a_node_asks_again_until_the_coordinator_has_its_clock_confirmed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decision_time, refusals = EnrolmentPorts.decision_time, [Refused(Reason.REASON_CLOCK_UNTRUSTED)]
+    decision_time, refusals = EnrolmentPorts.decision_time, [Refused(Reason.REASON_CLOCK_UNTRUSTED)] * 2
 
     def confirmed_later(ports: EnrolmentPorts) -> datetime:
         if refusals:
@@ -75,6 +75,9 @@ def test_a_node_asks_again_until_the_coordinator_has_its_clock_confirmed(
         async with scene(tmp_path) as at:
             token = await at.invited()
             monkeypatch.setattr(EnrolmentPorts, "decision_time", confirmed_later)
+            hasty = await at.join(token, wait=0)
+            said = text(Reason.REASON_CLOCK_UNTRUSTED, {}).en
+            assert (hasty.code, said in hasty.err, "approved" in hasty.err) == (3, True, False), hasty.err
             joined = await at.join(token, wait=6)
             assert (joined.code, "Nobody has approved yet" in joined.err) == (3, True), joined.err
             assert (await at.state(), refusals) == ("REQUESTED", [])
