@@ -143,6 +143,14 @@ def test_a_region_that_is_away_keeps_its_last_version_in_the_plan_and_is_looked_
     assert steps(plan) == [(StepKind.LOOK_AT_REGION, "henan", "")]
 
 
+def test_a_region_that_is_away_is_not_said_to_be_behind_where_nobody_knows_its_version() -> None:
+    henan = region("henan")
+    henan.heartbeat_time.FromSeconds(1)
+    plan = plan_of(told([version(NEW)], henan), version(NEW))
+    assert [(each.is_unknown, each.is_behind) for each in plan.processes] == [(False, False), (True, False)]
+    assert steps(plan) == [(StepKind.LOOK_AT_REGION, "henan", "")]
+
+
 def test_an_empty_federation_has_nothing_to_do() -> None:
     assert plan_of(ListRegionsResponse(), version(OLD)).is_done
 

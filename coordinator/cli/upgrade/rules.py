@@ -38,13 +38,18 @@ class Process:
     endpoint: str
     """Empty for a region without a connected process."""
     version: ProcessVersion
-    """Without a connected process the last one that the coordinator knows of the region."""
+    """Without a connected process the last one that the coordinator knows of the region; empty where it knows none."""
     heartbeat_time: Timestamp | None = None
     """The last heartbeat of its region; None for a coordinator, which lives by a lease."""
     is_away: bool = False
     """Whether no process of the region is connected."""
     is_behind: bool = False
-    """Whether it is older than a coordinator, the command, or another process of its member."""
+    """Whether it is older than a coordinator, the command, or another process of its member. False if nobody knows."""
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody knows the version: that of a region that is away, and of which no coordinator has kept it."""
+        return self.is_away and not self.version.version
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,10 @@ def plan_of(told: ListRegionsResponse, asking: ProcessVersion) -> Plan:
     targets = defaultdict(lambda: (release(newest), 0), {COORDINATOR: rank(newest)})
     for each in found:
         targets[_owner(each.member)] = max(targets[_owner(each.member)], rank(each.version))
-    processes = [replace(each, is_behind=rank(each.version) < targets[_owner(each.member)]) for each in found]
+    processes = [
+        replace(each, is_behind=not each.is_unknown and rank(each.version) < targets[_owner(each.member)])
+        for each in found
+    ]
     steps = [*_replacing(processes, told), *_contracting(processes)]
     return Plan(newest.version, processes, list(_waiting(told.members)), steps)
 

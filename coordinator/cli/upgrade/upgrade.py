@@ -77,6 +77,8 @@ def _version(version: str) -> str:
 
 
 def _shown_version(process: Process) -> str:
+    if process.is_unknown:
+        return "–"
     version = _version(process.version.version)
     return translated("{version} (last known)", version=version) if process.is_away else version
 
