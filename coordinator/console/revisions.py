@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from coordinator.configuration.comparing import changes_of
 from coordinator.console import rpcs
 from coordinator.console.tables_page import heads
 from coordinator.wording.signers import told_signers
@@ -36,7 +38,7 @@ class _Found:
     before: str
     after: str
     answer: CompareRevisionsResponse | Refused
-    """The refusal where a registry has no such revision: one that began from a later anchor."""
+    """The refusal where a registry has no such revision as was chosen: one that began from a later anchor."""
 
 
 async def _read(visit: Visit, calling: Calling) -> _Found:
@@ -46,9 +48,14 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
     if not revisions:
         return _Found((), "", "", CompareRevisionsResponse())
     after = chosen_word(visit, _TO, revisions) or revisions[0]
-    before = chosen_word(visit, _FROM, revisions) or str(max(int(revisions[-1]), int(after) - 1))
-    compared = CompareRevisionsRequest(from_revision=int(before), to_revision=int(after))
-    return _Found(revisions, before, after, await unless_refused(calling.ask(rpcs.COMPARE_REVISIONS, compared)))
+    compare = partial(calling.ask, rpcs.COMPARE_REVISIONS)
+    if before := chosen_word(visit, _FROM, revisions):
+        compared = CompareRevisionsRequest(from_revision=int(before), to_revision=int(after))
+        return _Found(revisions, before, after, await unless_refused(compare(compared)))
+    found = await unless_refused(changes_of(compare, int(after)))
+    if isinstance(found, Refused):
+        return _Found(revisions, after, after, found)
+    return _Found(revisions, str(found[0]), after, found[1])
 
 
 def _show(visit: Visit, found: _Found) -> Shown:
@@ -92,8 +99,7 @@ def _signed(visit: Visit, found: _Found, told: Sequence[ConfigurationRevision]) 
 
 def _row(visit: Visit, offered: Collection[str], revision: ConfigurationRevision) -> Sequence[Cell]:
     number, follows = revision.federation_revision, revision.previous_digest.hex()
-    before = str(max(_FIRST, number - 1))
-    changes = visit.address(PATH, **{_FROM: before, _TO: str(number)}) if before in offered else ""
+    changes = visit.address(PATH, **{_TO: str(number)}) if str(max(_FIRST, number - 1)) in offered else ""
     signers = told_signers(revision.signers, revision.threshold) if revision.threshold else _NONE
     return [
         Cell(str(number), "row", href=changes),

@@ -5,8 +5,9 @@ from google.protobuf.message import Message
 
 from coordinator.console.console import console
 from coordinator.console.revisions import VIEW
-from gateway.api.coordinator.v1.administration_pb2 import CompareRevisionsResponse
+from gateway.api.coordinator.v1.administration_pb2 import CompareRevisionsRequest, CompareRevisionsResponse
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.security.identity import Identity
 from gateway.time.clock import SystemClock
@@ -35,21 +36,47 @@ def test_a_history_shows_who_has_signed_each_revision_and_nothing_of_what_a_form
     held, compared = revisions()
     signed, shown = shown_by(CONSOLE, VIEW, visit("", ADMIN), Answering(held, compared)).tables[0].rows, list[str]()
     assert [each.text for each in signed[0]][3:] == ["2/2：li、wang", "ab" * 32]
-    assert signed[0][0].href.endswith("from=2&to=3")
+    assert signed[0][0].href.endswith("?to=3")
     del compared.revisions[:]
     for row in shown_by(CONSOLE, VIEW, visit("from=1", ADMIN), Answering(held, compared)).tables[0].rows:
         shown.append(" ".join(each.text for each in row))
     assert shown == ["3 – – – –", "1 – – – –"]
 
 
-def test_a_page_offers_other_revisions_where_one_is_not_in_the_registry() -> None:
-    class Anchored(Answering):
+class Anchored(Answering):
+    """A registry that began with the third revision."""
+
+    async def ask(self, rpc: Rpc[M], request: Message) -> M:
+        if isinstance(request, CompareRevisionsRequest) and request.from_revision < 3:
+            raise invalid("from_revision", "no such revision was in force", "没有该版本的配置")
+        return await super().ask(rpc, request)
+
+
+def test_a_registry_that_began_from_a_later_anchor_compares_its_first_revision_with_itself() -> None:
+    shown = shown_by(CONSOLE, VIEW, visit("", ADMIN), Anchored(*revisions()))
+    assert isinstance(shown.page, ListPage)
+    assert [each.chosen for each in shown.page.choices] == ["3", "3"]
+    assert not [each for each in shown.notes if "没有该版本的配置" in each]
+    assert shown.page.above, "it has those who signed"
+
+
+def test_other_refusals_of_a_comparison_are_shown_and_the_comparison_is_not_repeated() -> None:
+    class Busy(Answering):
+        asked = 0
+
         async def ask(self, rpc: Rpc[M], request: Message) -> M:
             if rpc.answer is CompareRevisionsResponse:
-                raise invalid("from_revision", "no such revision was in force", "没有该版本的配置")
+                self.asked += 1
+                raise Refused(Reason.REASON_TOO_BUSY)
             return await super().ask(rpc, request)
 
-    shown = shown_by(CONSOLE, VIEW, visit("", ADMIN), Anchored(*revisions()))
+    busy = Busy(*revisions())
+    assert shown_by(CONSOLE, VIEW, visit("", ADMIN), busy).notes
+    assert busy.asked == 1
+
+
+def test_a_page_offers_other_revisions_where_one_is_not_in_the_registry() -> None:
+    shown = shown_by(CONSOLE, VIEW, visit("from=2", ADMIN), Anchored(*revisions()))
     assert isinstance(shown.page, ListPage)
     assert [each.chosen for each in shown.page.choices] == ["2", "3"]
     assert not shown.page.above, "nobody knows who has signed them"

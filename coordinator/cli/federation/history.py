@@ -1,12 +1,14 @@
 """`coordinator federation history`: what changed between two revisions, and who signed them."""
 
 import click
+import grpc
 
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.differences import print_changes
 from coordinator.cli.federation.in_force import content_in_force
 from coordinator.cli.output import titled
+from coordinator.configuration.comparing import changes_of
 from coordinator.wording.signers import told_signers
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
@@ -39,11 +41,16 @@ def history(asking: Asking, first: int | None, last: int | None) -> None:
     after = last or content_in_force(asking.link).federation_revision
     if not after:
         raise NotDone([translated("no configuration is in force")])
-    request = contract.CompareRevisionsRequest(from_revision=first or max(1, after - 1), to_revision=after)
-    answer = asking.link.ask(
-        lambda channel: invoke(ConfigurationServiceStub(channel).CompareRevisions, request, _SECONDS)
-    )
-    asking.tell(answer, _print)
+    asking.tell(asking.link.ask(lambda channel: _compared(channel, first, after)), _print)
+
+
+async def _compared(channel: grpc.aio.Channel, first: int | None, after: int) -> contract.CompareRevisionsResponse:
+    async def compare(request: contract.CompareRevisionsRequest) -> contract.CompareRevisionsResponse:
+        return await invoke(ConfigurationServiceStub(channel).CompareRevisions, request, _SECONDS)
+
+    if first is not None:
+        return await compare(contract.CompareRevisionsRequest(from_revision=first, to_revision=after))
+    return (await changes_of(compare, after))[1]
 
 
 def _print(answer: contract.CompareRevisionsResponse) -> None:
