@@ -7,6 +7,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     CharacteristicSpecification,
     LineKind,
     Offering,
+    OfferingKind,
     Plan,
     ProofWay,
     ValueType,
@@ -48,6 +49,8 @@ BUSINESS = "business"
 """The field with the code of the business."""
 APPLICANT = "applicant"
 """The field with the applicant."""
+REGION = "region"
+"""The field with the home region of a line that does not exist yet."""
 FIELDS = (CHANNEL, papers.SEEN)
 """The fields of each form of an order."""
 _VALUE, _AMOUNT, _TIME = "value.", "amount.", "time."  # before the names of characteristics
@@ -58,6 +61,7 @@ RPCS = (rpcs.GET_BUSINESS_GUIDE, rpcs.LIST_PLANS, rpcs.LIST_OFFERINGS)
 _TAB = "/orders"
 _MOST = 500  # of a page by gRPC
 _ANYBODY = Applicant.APPLICANT_UNSPECIFIED  # before an applicant is chosen
+_ANY_LINE, _ANY_OFFERING = LineKind.LINE_KIND_UNSPECIFIED, OfferingKind.OFFERING_KIND_UNSPECIFIED
 _OF_CHARACTERISTICS = (Reason.REASON_CHARACTERISTIC_MISSING, Reason.REASON_CHARACTERISTIC_INVALID)
 
 
@@ -96,7 +100,8 @@ class _Page:
     business: str
     """The code of the chosen business."""
     applicant: Choice
-    number: TextFilter
+    number: TextFilter | None
+    """None for an order without a line."""
     places: Sequence[Choice]
     apply: str
     warnings: Sequence[str]
@@ -118,19 +123,24 @@ async def read_guide(visit: Visit, calling: Calling, *, is_joint: bool) -> GetBu
 
 
 async def read_sold(
-    calling: Calling, guide: GetBusinessGuideResponse, region: str, kind: LineKind.ValueType | None = None
+    calling: Calling,
+    guide: GetBusinessGuideResponse,
+    region: str,
+    line_kind: LineKind.ValueType,
+    offering_kind: OfferingKind.ValueType = OfferingKind.OFFERING_KIND_UNSPECIFIED,
 ) -> Sold:
-    """The plans, of a kind of line or all, and the offerings of a region; none without a region. Raises Refused."""
+    """The plans and the offerings of a region, of a kind or all; none without a region. Raises Refused."""
     asked = {each.value_type for each in guide.business.characteristics} if region else set()
     plans: Sequence[Plan] = ()
     offerings: Sequence[Offering] = ()
     if ValueType.VALUE_TYPE_PLAN in asked:
         of_plans = ListPlansRequest(region=region, page_size=_MOST)
         answer = await calling.ask(rpcs.LIST_PLANS, of_plans)
-        plans = [each for each in answer.plans if kind is None or rules.line_kind(each) == kind]
+        plans = [each for each in answer.plans if line_kind in (_ANY_LINE, rules.line_kind(each))]
     if ValueType.VALUE_TYPE_OFFERING in asked:
         of_offerings = ListOfferingsRequest(region=region, page_size=_MOST)
-        offerings = (await calling.ask(rpcs.LIST_OFFERINGS, of_offerings)).offerings
+        listed = (await calling.ask(rpcs.LIST_OFFERINGS, of_offerings)).offerings
+        offerings = [each for each in listed if offering_kind in (_ANY_OFFERING, each.kind)]
     return Sold(plans, offerings)
 
 
@@ -152,7 +162,7 @@ def shown_guide(
         back=Link(translated("Another business"), visit.address(NEW_ORDER, number=visit.query.text(NUMBER))),
         business=guide.business.code,
         applicant=_applicants(visit, guide),
-        number=text_filter(visit, NUMBER, translated("Number"), "tel"),
+        number=None if guide.business.home_characteristic else text_filter(visit, NUMBER, translated("Number"), "tel"),
         places=places,
         apply=translated("Show"),
         warnings=list(_warnings(visit, counted, guide, lacks_key=lacks_key)),
@@ -182,6 +192,13 @@ def _applicants(visit: Visit, guide: GetBusinessGuideResponse) -> Choice:
     listed = [each.applicant for each in guide.business.documents]
     options = [Option(told_word(Applicant.DESCRIPTOR, each), applicant_name(each)) for each in listed]
     return Choice(APPLICANT, translated("Applicant"), [Option("", ""), *options], visit.query.text(APPLICANT))
+
+
+def homes(visit: Visit, guide: GetBusinessGuideResponse) -> Iterator[Choice]:
+    """The choice of the home region of a line that does not exist yet; none for a line with a number."""
+    for each in guide.business.characteristics:
+        if each.name == guide.business.home_characteristic:
+            yield Choice(REGION, _label(each), [Option("", ""), *region_options()], visit.query.text(REGION))
 
 
 def _warnings(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse, *, lacks_key: bool) -> Iterator[str]:
@@ -250,14 +267,23 @@ def fields_of(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse, so
     codes = [code for line in _lines(visit, guide) for each in parse_alternatives(line) for code in each]
     return [
         channel_field(),
-        *(_field(each, sold) for each in guide.business.characteristics),
+        *(
+            Field(f"{_VALUE}{each.name}", "hidden", "", visit.query.text(REGION))
+            if each.name == guide.business.home_characteristic
+            else _field(each, sold)
+            for each in guide.business.characteristics
+        ),
         *counted.fields(visit, codes, names_of(guide)),
     ]
 
 
+def _label(characteristic: CharacteristicSpecification) -> str:
+    return in_language(characteristic.description) or characteristic.name
+
+
 def _field(characteristic: CharacteristicSpecification, sold: Sold) -> Field:
     """The field of a characteristic, by its type."""
-    label = in_language(characteristic.description) or characteristic.name
+    label = _label(characteristic)
     name, must = f"{_VALUE}{characteristic.name}", characteristic.required
     options = _options(characteristic, sold)
     if options:
@@ -278,11 +304,19 @@ def _options(characteristic: CharacteristicSpecification, sold: Sold) -> Sequenc
         case ValueType.VALUE_TYPE_REGION:
             return region_options()
         case ValueType.VALUE_TYPE_PLAN:
-            return [Option(each.id, named(each.id, each.name)) for each in sold.plans]
+            return list(_plan_options(sold.plans))
         case ValueType.VALUE_TYPE_OFFERING:
             return [Option(each.id, named(each.id, each.name)) for each in sold.offerings]
         case _:
             return ()
+
+
+def _plan_options(plans: Sequence[Plan]) -> Iterator[Option]:
+    """The plans to choose from, with the kind of their lines where it differs."""
+    has_kinds = len({rules.line_kind(each) for each in plans}) > 1
+    for each in plans:
+        name, kind = named(each.id, each.name), value_word(LineKind.DESCRIPTOR, rules.line_kind(each))
+        yield Option(each.id, enumerated((name, kind)) if has_kinds else name)
 
 
 def concerns(refused: Refused, name: str) -> bool:

@@ -1,6 +1,6 @@
 """The page on which staff take in an order: businesses of the catalogue, the guide of one, and a form made of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -19,9 +19,10 @@ from gateway.web.console.pages import Calling, Form, Shown, View, Visit
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from region_node.business.orders import rules
+from region_node.business.orders.business import BusinessRule, load_rules
 from region_node.console import guides, new_joint_order, rpcs
 from region_node.console import order as order_page
-from region_node.console.guides import APPLICANT, BUSINESS, NEW_ORDER, Sold
+from region_node.console.guides import APPLICANT, BUSINESS, NEW_ORDER, REGION, Sold
 from region_node.console.lists import NUMBER
 from region_node.console.papers import Papers
 
@@ -53,11 +54,15 @@ class _Page:
     empty: str
 
 
-async def _read(visit: Visit, calling: Calling) -> _Found:
+async def _read(known: Mapping[str, BusinessRule], visit: Visit, calling: Calling) -> _Found:
     search = visit.query.text(_SEARCH)
     if visit.query.text(BUSINESS):
         guide = await guides.read_guide(visit, calling, is_joint=False)
-        return _Found(guide=guide, sold=await guides.read_sold(calling, guide, guide.home_region))
+        business = guide.business
+        rule = known.get(business.rule or business.code, BusinessRule())
+        region = visit.query.text(REGION) if business.home_characteristic else guide.home_region
+        sold = await guides.read_sold(calling, guide, region, rule.opens_line, rule.offering_kind)
+        return _Found(guide=guide, sold=sold)
     if search:
         request = SearchBusinessesRequest(query=search, limit=_MOST)
         return _Found((await calling.ask(rpcs.SEARCH_BUSINESSES, request)).businesses)
@@ -66,10 +71,13 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
 
 def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
     if (guide := found.guide) is not None:
-        missing = list(guides.missing_of(visit, has_line=not guide.business.home_characteristic))
-        return guides.shown_guide(
-            visit, counted, guide, (), missing, partial(_entry, visit, counted, found.sold, guide)
-        )
+        homes = list(guides.homes(visit, guide))
+        missing = [
+            *guides.missing_of(visit, has_line=not guide.business.home_characteristic),
+            *(each.label for each in homes if not each.chosen),
+        ]
+        form = partial(_entry, visit, counted, found.sold, guide)
+        return guides.shown_guide(visit, counted, guide, homes, missing, form)
     page = _Page(
         search=text_filter(visit, _SEARCH, translated("Business, in words"), longest=_LONGEST_SEARCH),
         number=text_filter(visit, NUMBER, translated("Number"), "tel"),
@@ -102,7 +110,8 @@ def _businesses(visit: Visit, businesses: Sequence[Business]) -> Table:
 
 def _address(visit: Visit, business: Business) -> str:
     path = new_joint_order.PATH if rules.is_joint(business) else NEW_ORDER
-    return visit.address(path, business=business.code, number=visit.query.text(NUMBER))
+    number = "" if business.home_characteristic else visit.query.text(NUMBER)
+    return visit.address(path, business=business.code, number=number)
 
 
 def _handled(business: Business) -> str:
@@ -134,12 +143,12 @@ def _then(visit: Visit, answer: SubmitOrderResponse) -> str:
 
 def view(counted: Papers) -> View:
     """The page, which takes in papers under the key of the region."""
-    request = partial(_request, counted)
+    request, known = partial(_request, counted), load_rules()
     return View.of(
         NEW_ORDER,
         (rpcs.LIST_BUSINESSES, rpcs.SEARCH_BUSINESSES, *guides.RPCS),
-        _read,
+        partial(_read, known),
         partial(_show, counted),
-        (_SEARCH, BUSINESS, APPLICANT, NUMBER),
+        (_SEARCH, BUSINESS, APPLICANT, NUMBER, REGION),
         (Form.of(_SUBMIT, rpcs.SUBMIT_ORDER, request, _done, guides.FIELDS, guides.PREFIXES, _then),),
     )

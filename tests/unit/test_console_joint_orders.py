@@ -240,11 +240,15 @@ def test_a_business_with_more_places_than_it_has_is_refused_at_the_first_one_wit
     assert raised.value.parameters["problem"] == "there are at most 2 places"
 
 
-def test_each_of_the_two_forms_refuses_a_business_that_the_other_one_orders() -> None:
-    plain = GetBusinessGuideResponse(business=FEDERATION.business("SUSPEND"), offered_here=True)
+def test_each_of_the_two_forms_refuses_a_business_that_the_other_one_orders_and_neither_takes_a_query() -> None:
+    plain, query = (
+        GetBusinessGuideResponse(business=FEDERATION.business(each), offered_here=True)
+        for each in ("SUSPEND", "QRY_BILL")
+    )
     for path, found, reason in (
         ("/joint-orders/new", plain, Reason.REASON_BUSINESS_NOT_JOINT),
         ("/orders/new", moving(), Reason.REASON_BUSINESS_IS_JOINT),
+        ("/orders/new", query, Reason.REASON_REQUEST_INVALID),
     ):
         read = read_by(view_of(path), visit(f"business={found.business.code}"), Answering(found))
         assert refused(partial(asyncio.run, read)) == reason

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,8 +13,12 @@ import grpc
 import pytest
 
 from deploy.clients.python.client import seen
-from gateway.api.federation.v1.configuration_pb2 import ValueType
-from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse
+from gateway.api.federation.v1.configuration_pb2 import LineKind, Offering, OfferingKind, Plan, ValueType
+from gateway.api.region.v1.catalogue_service_pb2 import (
+    GetBusinessGuideResponse,
+    ListOfferingsResponse,
+    ListPlansResponse,
+)
 from gateway.api.region.v1.joint_order_pb2 import JointOrder
 from gateway.api.region.v1.joint_order_service_pb2 import SubmitJointOrderRequest, SubmitJointOrderResponse
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
@@ -65,6 +70,7 @@ from tests.unit.console_pages import (
 from tests.unit.test_complaint_report import read
 
 CHOSEN = "business=SUSPEND&applicant=holder&number=1"
+KINDS = (LineKind.LINE_KIND_UNSPECIFIED, LineKind.LINE_KIND_MOBILE, LineKind.LINE_KIND_BROADBAND)
 
 
 def names(page: str) -> list[str]:
@@ -90,6 +96,42 @@ def test_without_an_applicant_and_a_number_there_is_no_form_yet(query: str, miss
     page = written(view_of("/orders/new"), guide(), query=query)
     assert ("submit" in acts(page), f"请先填写：{missing}；随后显示受理表单" in page) == (False, True)
     assert "随后显示受理表单" not in written(view_of("/orders/new"), guide(), query=CHOSEN)
+
+
+def opening(query: str, rule: str = "NEW_LINE", kinds: Sequence[LineKind.ValueType] = KINDS) -> str:
+    """The form of a business like another one, at which a region sells plans of some kinds, a contract and a pack."""
+    found, (contract, pack) = guide(), (OfferingKind.OFFERING_KIND_CONTRACT, OfferingKind.OFFERING_KIND_PACK)
+    found.business.rule = rule
+    if rule != "PLAN_CHANGE":
+        found.business.home_characteristic = "VALUE_TYPE_REGION"
+    plans = ListPlansResponse(plans=[Plan(id=f"plan-{each}", line_kind=each) for each in kinds])
+    offerings = ListOfferingsResponse(offerings=[Offering(id="term", kind=contract), Offering(id="more", kind=pack)])
+    return written(view_of("/orders/new"), found, plans, offerings, query=f"business=SUSPEND&applicant=holder&{query}")
+
+
+@pytest.mark.parametrize(("rule", "plans"), [("NEW_LINE", ["plan-0", "plan-1"]), ("BB_INSTALL", ["plan-2"])])
+def test_the_form_of_a_new_line_asks_for_its_region_first_and_offers_the_plans_and_contracts_that_fit(
+    rule: str, plans: Sequence[str]
+) -> None:
+    before, page = opening("", rule), opening("region=sichuan", rule)
+    assert ("submit" in acts(before), "请先填写：VALUE_TYPE_REGION；随后显示受理表单" in before) == (False, True)
+    seen = read(page).seen
+    fields = {str(each["name"]): each for tag, each in seen if tag in ("input", "select") and each.get("name")}
+    assert "number" not in fields, "the line has none yet"
+    assert (fields["value.VALUE_TYPE_REGION"]["type"], fields["value.VALUE_TYPE_REGION"]["value"]) == (
+        "hidden",
+        "sichuan",
+    )
+    offered = [str(each["value"]) for tag, each in seen if tag == "option"]
+    assert [each for each in offered if each.startswith("plan-")] == plans
+    assert ("term" in offered, "more" in offered) == (True, False)
+
+
+def test_a_business_for_lines_of_each_kind_says_of_which_kind_a_plan_is_where_they_differ() -> None:
+    mobile, broadband = LineKind.LINE_KIND_MOBILE, LineKind.LINE_KIND_BROADBAND
+    both, one = (opening("number=1", "PLAN_CHANGE", kinds) for kinds in ((mobile, broadband), (mobile, mobile)))
+    assert ("plan-1、移动" in both, "plan-2、宽带" in both) == (True, True)
+    assert ("plan-1" in one, "移动" in one) == (True, False)
 
 
 def test_a_node_without_a_key_of_papers_asks_for_no_number_of_a_paper() -> None:

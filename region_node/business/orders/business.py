@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, cast
 
-from gateway.api.federation.v1.configuration_pb2 import Business, Offering
+from gateway.api.federation.v1.configuration_pb2 import Business, LineKind, Offering, OfferingKind
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, Quote
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -138,8 +138,10 @@ class Effects:
 class BusinessRule:
     """The part of a business that is not data. Each method has a default for businesses that do not need it."""
 
-    opens_line: ClassVar[bool] = False
-    """Whether its orders make a line, at the region that the catalogue's `home_characteristic` names."""
+    opens_line: ClassVar[LineKind.ValueType] = LineKind.LINE_KIND_UNSPECIFIED
+    """The kind of line that its orders make, at the region of the `home_characteristic`; unspecified for none."""
+    offering_kind: ClassVar[OfferingKind.ValueType] = OfferingKind.OFFERING_KIND_UNSPECIFIED
+    """The kind of the offerings that its orders name; unspecified for any."""
 
     def check(self, situation: Situation) -> None:
         """Raises Refused where the home region cannot do it, beyond the catalogue's preconditions."""

@@ -10,6 +10,8 @@ from gateway.errors import Refused
 from region_node.business.orders.business import Situation
 from region_node.customers.subscriptions import Subscription
 
+CONTRACT = OfferingKind.OFFERING_KIND_CONTRACT
+
 
 def contract_of(situation: Situation) -> Offering | None:
     """The contract that the request names; None where it names none.
@@ -20,7 +22,7 @@ def contract_of(situation: Situation) -> Offering | None:
     if not named:
         return None
     offering = situation.federation.offering(named)
-    if offering.region != situation.region or offering.kind != OfferingKind.OFFERING_KIND_CONTRACT:
+    if offering.region != situation.region or offering.kind != CONTRACT:
         raise Refused(Reason.REASON_OFFERING_UNKNOWN, offering=named)
     return offering
 

@@ -16,7 +16,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.errors import Refused, invalid, lasting
+from gateway.errors import Refused, lasting
 from gateway.federation.numberplan import number_prefix
 from gateway.process import failpoints
 from gateway.relay.border import Moved
@@ -78,8 +78,6 @@ def check(context: OrderContext, request: OrderRequest, now: datetime) -> Checke
     require_reusable(federation, request.documents)
     prepared = federation.prepared(request.business)
     rules.require_joint(prepared.business, joint=False)
-    if not prepared.business.steps:
-        raise invalid("business", "it is a query, not an order", "为查询业务，不是订单")
     owner = owner_of(federation, request)
     rules.require_offered(prepared.business, at_home=owner == node.region)
     values = rules.read_characteristics(prepared, request)

@@ -28,7 +28,7 @@ from gateway.api.region.v1.order_pb2 import (
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.documents import is_ordered_by_nodes
 from gateway.federation.numberplan import normalize
 from gateway.federation.prepared import PreparedBusiness
@@ -297,10 +297,15 @@ def is_joint(business: Business) -> bool:
 
 
 def require_joint(business: Business, *, joint: bool) -> None:
-    """Raises Refused with BUSINESS_IS_JOINT, or BUSINESS_NOT_JOINT, for a business of the other kind of order."""
+    """Raises Refused with BUSINESS_IS_JOINT, or BUSINESS_NOT_JOINT, for a business of the other kind of order.
+
+    Raises Refused for a query, too.
+    """
     if is_joint(business) != joint:
         other = Reason.REASON_BUSINESS_NOT_JOINT if joint else Reason.REASON_BUSINESS_IS_JOINT
         raise Refused(other, business=business.code)
+    if not (joint or business.steps):
+        raise invalid("business", "it is a query, not an order", "为查询业务，不是订单")
 
 
 def line_kind(plan: Plan) -> LineKind.ValueType:

@@ -7,13 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import ClassVar
 
-from gateway.api.federation.v1.configuration_pb2 import LineKind
+from gateway.api.federation.v1.configuration_pb2 import LineKind, OfferingKind
 from gateway.api.region.v1.order_pb2 import Quote
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.time.clock import from_timestamp
 from gateway.values.money import in_major_units
 from region_node.business.billing.rules import late_compensation
 from region_node.business.orders.business import BusinessRule, Effects, Situation
+from region_node.business.orders.contracts import CONTRACT
 from region_node.business.orders.new_lines import number_for, opened, plan_of, require_openable
 from region_node.customers.accounts.rules import COMPENSATION, EntryKind, Posting, transfer
 
@@ -23,7 +24,8 @@ BROADBAND = LineKind.LINE_KIND_BROADBAND
 class Rule(BusinessRule):
     """Opens a broadband line once the review has found the resources for it."""
 
-    opens_line: ClassVar[bool] = True
+    opens_line: ClassVar[LineKind.ValueType] = BROADBAND
+    offering_kind: ClassVar[OfferingKind.ValueType] = CONTRACT
 
     def check(self, situation: Situation) -> None:
         """See `require_openable`."""

@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-from gateway.api.federation.v1.configuration_pb2 import LineKind
+from gateway.api.federation.v1.configuration_pb2 import LineKind, OfferingKind
 from gateway.api.region.v1.order_pb2 import Quote
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.values.money import in_major_units
 from region_node.business.orders.business import BusinessRule, Effects, Situation
-from region_node.business.orders.contracts import contract_of
+from region_node.business.orders.contracts import CONTRACT, contract_of
 from region_node.business.orders.new_lines import number_for, opened, plan_of, require_openable
 
 MOBILE = LineKind.LINE_KIND_MOBILE
@@ -16,7 +16,8 @@ MOBILE = LineKind.LINE_KIND_MOBILE
 class Rule(BusinessRule):
     """Opens a mobile line with number, plan and, if wished, contract."""
 
-    opens_line: ClassVar[bool] = True
+    opens_line: ClassVar[LineKind.ValueType] = MOBILE
+    offering_kind: ClassVar[OfferingKind.ValueType] = CONTRACT
 
     def check(self, situation: Situation) -> None:
         """See `require_openable`."""

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from gateway.api.federation.v1.configuration_pb2 import Offering
+from gateway.api.federation.v1.configuration_pb2 import Offering, OfferingKind
 from gateway.api.region.v1.order_pb2 import Quote
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
@@ -12,11 +13,13 @@ from gateway.errors import Refused
 from gateway.time.clock import to_timestamp
 from gateway.values.money import in_major_units
 from region_node.business.orders.business import BusinessRule, Effects, Situation
-from region_node.business.orders.contracts import contract_end, contract_of, contract_subscription
+from region_node.business.orders.contracts import CONTRACT, contract_end, contract_of, contract_subscription
 
 
 class Rule(BusinessRule):
     """Binds a line for a further term, which begins at the end of the current one, or immediately without one."""
+
+    offering_kind: ClassVar[OfferingKind.ValueType] = CONTRACT
 
     def check(self, situation: Situation) -> None:
         """The region offers the contract, and the running one ends soon."""

@@ -1,6 +1,7 @@
 """ROAMING 国际漫游开通: from an agreed start to an agreed end, where the balance suffices (specification 4.1.2)."""
 
 from datetime import UTC, datetime
+from typing import ClassVar
 
 from gateway.api.federation.v1.configuration_pb2 import OfferingKind
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -16,6 +17,8 @@ _OPEN = datetime.max.replace(tzinfo=UTC)
 
 class Rule(BusinessRule):
     """Subscribes a mobile line to the home region's roaming."""
+
+    offering_kind: ClassVar[OfferingKind.ValueType] = ROAMING
 
     def check(self, situation: Situation) -> None:
         """Checks that the region offers it, that no roaming of the line overlaps, and that the balance covers it."""

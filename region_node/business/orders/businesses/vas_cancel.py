@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from gateway.api.federation.v1.configuration_pb2 import OfferingKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from region_node.business.orders.business import BusinessRule, Effects, Situation, chosen_offering
+from region_node.business.orders.contracts import CONTRACT
 from region_node.business.orders.rules import characteristic_invalid
 from region_node.customers.subscriptions import Subscription
 
@@ -37,4 +37,4 @@ def _subscribed(situation: Situation) -> list[Subscription]:
 
 def _contracts(situation: Situation) -> set[str]:
     offerings = situation.federation.offerings_of(situation.region)
-    return {each.id for each in offerings if each.kind == OfferingKind.OFFERING_KIND_CONTRACT}
+    return {each.id for each in offerings if each.kind == CONTRACT}
