@@ -1,7 +1,8 @@
 """Customers who come whenever they like, whether or not those before them are done; by a Poisson process.
 
 As a module it is a client of its own process. A command is JSON in a line: `{"rate", "seconds", "seed", "throttles"}`
-for customers who come at a rate of so many a second, `{"callers", "seconds"}` for callers who wait for their answers.
+for customers who come at a rate of so many a second, `{"callers", "seconds"}` for callers who wait for their answers,
+`{"first", "customers"}` for further lines of those who come.
 """
 
 import asyncio
@@ -29,11 +30,9 @@ from gateway.client.aio import Throttling
 from gateway.security.tls import client_credentials, client_options
 from tests.bench.chain import credentials_in
 from tests.bench.load import ClientProcess, OrderWork, run_window
-from tests.bench.orders import CUSTOMERS, REFUSED_FOR_LOAD, WAIT, Line, all_lines, order_service, submission
+from tests.bench.orders import REFUSED_FOR_LOAD, WAIT, Line, all_lines, order_service, submission
 from tests.bench.report import Window
 
-LINES = 20_480
-"""Lines of which each waiting order has one of its own."""
 _CONNECTIONS = 4  # of one client: each carries as many calls as a server serves a caller
 
 Submit = Callable[[], Awaitable[str]]
@@ -74,7 +73,7 @@ class Arrivals:
     async def submit(self) -> str:
         """See Submit. Raises LinesExhausted, and AioRpcError for other refusals than those for want of room."""
         if not self._free:
-            raise LinesExhausted(f"{LINES} orders wait: the rate is too high for so many seconds")
+            raise LinesExhausted("more orders wait than there are lines")
         line = self._free.popleft()
         try:
             answer = await next(self._services).SubmitOrder(submission(next(self._ids), line), timeout=WAIT + 5)
@@ -140,6 +139,11 @@ class ArrivalsClient(ClientProcess):
         self.tell({"rate": rate, "seconds": seconds, "seed": seed, "throttles": throttles})
         return Outcome(**json.loads(self.answer()))
 
+    def add_lines(self, first: int, customers: int) -> int:
+        """Gives the customers further lines, from the first on. Returns how many have no order."""
+        self.tell({"first": first, "customers": customers})
+        return int(self.answer())
+
     def wait(self, callers: int, seconds: float) -> Window:
         """The work of callers who wait for their answers. Raises RuntimeError where the client failed."""
         self.tell({"callers": callers, "seconds": seconds})
@@ -164,10 +168,14 @@ async def _connections(
 
 async def _obey(plain: Sequence[grpc.aio.Channel], throttling: Sequence[grpc.aio.Channel]) -> None:
     waiting = OrderWork(plain[0])
-    free = deque(all_lines(customers=LINES)[CUSTOMERS:])
+    free = deque[Line]()
     arrivals = {False: Arrivals(plain, free), True: Arrivals(throttling, free)}
     while line := await asyncio.to_thread(sys.stdin.readline):
         command = json.loads(line)
+        if "first" in command:
+            free.extend(all_lines(**command))
+            print(len(free), flush=True)
+            continue
         if "rate" in command:
             intended = list(starts(command["rate"], command["seconds"], random.Random(command["seed"])))
             done: Outcome | Window = await offer(intended, arrivals[command["throttles"]].submit)

@@ -7,6 +7,7 @@ themselves as `gateway.client` does. Neither repeats a refused order.
 """
 
 import asyncio
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -26,9 +27,9 @@ from gateway.errors import NO_ROOM, reason_name
 from gateway.process.files import replace_file
 from gateway.security.identity import server_name
 from region_node.cli.measurements import sparkline
-from tests.bench.arrivals import LINES, Arrivals, ArrivalsClient, Outcome, offer, starts
+from tests.bench.arrivals import Arrivals, ArrivalsClient, LinesExhausted, Outcome, offer, starts
 from tests.bench.engines import on_postgresql
-from tests.bench.orders import HANDLING, all_lines
+from tests.bench.orders import CUSTOMERS, HANDLING, MOST_CUSTOMERS, all_lines, create_customers
 from tests.bench.pictures import Curve, curves
 from tests.bench.report import Report, Spread, percentile
 from tests.bench.requirements import BUILD, Needs, ready, working_directory
@@ -41,12 +42,14 @@ SHARES = (0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 2.0, 5.0, 20.0)
 LATE = 1.0  # seconds from the intended start, after which an order counts for nothing
 NEIGHBOUR = "kiosk"
 """The name of the small operator."""
-_RATE = 5.0  # orders a second of the small operator
 _NEIGHBOURS = 512  # its lines
+_FILLED = CUSTOMERS + _NEIGHBOURS  # lines of callers who wait and of the small operator, before all others
+_RATE = 5.0  # orders a second of the small operator
 _CALLERS = 128  # who wait for their answers
 _AFTERWARDS = 2.0  # seconds after the end of an offer, when all is to be well again
 _EASY = 0.5  # of the capacity, then
-_LINES_USED = 0.9  # at most, by the orders of one stretch: at 20 times the capacity many of them wait at its end
+_MOST_ORDERS = MOST_CUSTOMERS // 2  # of one stretch: at 20 times the capacity it ends earlier
+_DEVIATIONS = 6  # of the number of orders by chance, for which there are lines
 _READABLE = 0o644
 _DOOR = tuple(reason_name(each) for each in NO_ROOM)
 
@@ -114,29 +117,61 @@ def on(engine: Engine) -> Profile:
     return EMBEDDED if engine is Engine.SQLITE else on_postgresql(1)
 
 
+class _Lines:
+    """The lines of the customers who come: as many as their orders may need, each with a customer at its home."""
+
+    def __init__(self, federation: LocalFederation, client: ArrivalsClient) -> None:
+        self._federation = federation
+        self._client = client
+        self._made = _FILLED
+
+    async def provide(self, orders: float) -> None:
+        """Makes what is missing for so many orders, on the average, of which each may wait.
+
+        Raises LinesExhausted where no number is left.
+        """
+        free = await asyncio.to_thread(self._client.add_lines, self._made, self._made)
+        missing = lines_for(orders) - free
+        if missing <= 0:
+            return
+        first, self._made = self._made, self._made + missing
+        if self._made > MOST_CUSTOMERS:
+            raise LinesExhausted("too many orders of earlier stretches wait")
+        await create_customers(self._federation, customers=self._made, first=first)
+        await asyncio.to_thread(self._client.add_lines, first, self._made)
+
+
+def lines_for(orders: float) -> int:
+    """How many lines are enough for a number of orders by chance, with so many on the average."""
+    return math.ceil(orders + _DEVIATIONS * (math.sqrt(orders) + 1))
+
+
 async def measure(
     federation: LocalFederation, client: ArrivalsClient, shares: Sequence[float], rounds: int, seconds: float, seed: int
 ) -> dict[str, Offers]:
     """Each share of the capacity once a round by each client; a round begins with a measurement of the capacity."""
-    source = random.Random(seed)
+    source, lines = random.Random(seed), _Lines(federation, client)
     found: dict[str, Offers] = {name: {share: [] for share in shares} for name in CLIENTS}
     async with federation.dial_region(HANDLING, f"{HANDLING}-{NEIGHBOUR}") as channel:
-        small = Arrivals([channel], deque(all_lines(customers=LINES + _NEIGHBOURS)[LINES:]))
+        small = Arrivals([channel], deque(all_lines(customers=_FILLED, first=CUSTOMERS)))
 
         async def offered(capacity: float, share: float, seconds: float, *, throttles: bool) -> Offer:
             come = partial(client.offer, seed=source.randrange(2**32), throttles=throttles)
+            await lines.provide(share * capacity * seconds)
             beside = asyncio.create_task(offer(list(starts(_RATE, seconds, source)), small.submit))
             orders = await asyncio.to_thread(come, share * capacity, seconds)
             few = await beside
             await asyncio.sleep(_AFTERWARDS)
-            after = await asyncio.to_thread(come, _EASY * capacity, min(seconds, _AFTERWARDS))
+            easy, shortly = _EASY * capacity, min(seconds, _AFTERWARDS)
+            await lines.provide(easy * shortly)
+            after = await asyncio.to_thread(come, easy, shortly)
             return Offer(seconds, capacity, orders, few, after)
 
         await asyncio.to_thread(client.wait, _CALLERS, min(1.0, seconds))  # to warm up
         for _ in range(rounds):
             capacity = (await asyncio.to_thread(client.wait, _CALLERS, seconds)).throughput
             for share in shares:
-                lasts = min(seconds, _LINES_USED * LINES / (share * capacity))
+                lasts = min(seconds, _MOST_ORDERS / (share * capacity))
                 for name, throttles in CLIENTS.items():
                     found[name][share].append(await offered(capacity, share, lasts, throttles=throttles))
     return found
@@ -240,7 +275,7 @@ def _measured(
     directory: Path, engine: Engine, shares: Sequence[float], rounds: int, seconds: float, seed: int
 ) -> dict[str, Offers]:
     operators = (OPERATOR, NEIGHBOUR)
-    with running(directory, on(engine), customers=LINES + _NEIGHBOURS, operators=operators) as federation:
+    with running(directory, on(engine), customers=_FILLED, operators=operators) as federation:
         client = ArrivalsClient(
             federation.endpoint(HANDLING),
             server_name(Role.ROLE_REGION, HANDLING, FEDERATION),

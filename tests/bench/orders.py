@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 HANDLING, HOME = "guangdong", "sichuan"
 CUSTOMERS = 2048  # lines at the home region: 16 for each of 128 callers
+MOST_CUSTOMERS = 1_000_000  # whose lines all have 11 digits
 BALANCE = 5000  # fen that a customer has at the beginning
 WAIT = 20.0  # seconds that an order may take; one that is not completed by then fails the run
 REFUSED_FOR_LOAD = (
@@ -58,9 +59,9 @@ class Line:
     suspended: bool = False
 
 
-def all_lines(region: str = HOME, customers: int = CUSTOMERS) -> list[Line]:
-    """Every line of the bench at one home region, in use; at most a million, which all have 11 digits."""
-    return [Line(f"{_PREFIXES[region]}{index:06d}") for index in range(customers)]
+def all_lines(region: str = HOME, customers: int = CUSTOMERS, first: int = 0) -> list[Line]:
+    """Every line of the bench at one home region from the first on, in use; at most MOST_CUSTOMERS."""
+    return [Line(f"{_PREFIXES[region]}{index:06d}") for index in range(first, customers)]
 
 
 class Clerk:
@@ -130,14 +131,16 @@ def submission(request_id: str, line: Line) -> SubmitOrderRequest:
     )
 
 
-async def create_customers(federation: LocalFederation, region: str = HOME, customers: int = CUSTOMERS) -> None:
-    """Gives a home region its customers of the bench."""
+async def create_customers(
+    federation: LocalFederation, region: str = HOME, customers: int = CUSTOMERS, first: int = 0
+) -> None:
+    """Gives a home region its customers of the bench, from the first on."""
     opened = Timestamp()
     opened.FromDatetime(datetime(2020, 1, 1, tzinfo=UTC))
     plan, lines = _PLANS[region], all_lines(region, customers)
     async with federation.dial_region(region, f"{region}-counter") as channel:
         service = CustomerServiceStub(channel)
-        for start in range(0, customers, _BATCH):
+        for start in range(first, customers, _BATCH):
             several = enumerate(lines[start : start + _BATCH], start)
             batch = [_customer(index, line.number, plan, opened) for index, line in several]
             request = BatchCreateCustomersRequest(customers=batch, requester=requester())

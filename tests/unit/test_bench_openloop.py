@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import itertools
 import json
 import os
 import random
@@ -24,7 +25,7 @@ from deploy.local.federation import LocalFederation
 from tests.bench import neighbours
 from tests.bench.arrivals import Outcome, offer, starts
 from tests.bench.load import LoadClient
-from tests.bench.openloop import LATE, Offer, drawn, milliseconds, plain, shown
+from tests.bench.openloop import LATE, Offer, drawn, lines_for, milliseconds, plain, shown
 from tests.bench.orders import HOME
 from tests.bench.report import Window
 
@@ -45,6 +46,12 @@ def test_the_distances_of_starts_vary_as_those_of_a_poisson_process() -> None:
     mean = sum(distances) / len(distances)
     variance = sum((each - mean) ** 2 for each in distances) / len(distances)
     assert variance == pytest.approx(mean**2, rel=0.1)
+
+
+def test_there_are_lines_enough_for_every_number_of_orders_that_chance_brings() -> None:
+    for seed, rate in itertools.product(range(50), (0.0, 1.0, 30.0, 4000.0)):
+        come = list(starts(rate, 1.0, random.Random(seed))) if rate else []
+        assert len(come) <= lines_for(rate) <= 1.2 * rate + 50
 
 
 def submitting(*answers: str) -> Callable[[], Awaitable[str]]:
