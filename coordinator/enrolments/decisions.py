@@ -1,6 +1,7 @@
 """The life of an enrolment: invited, requested, decided by two people. Pure."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -36,7 +37,7 @@ def stands(enrolment: Enrolment, now: datetime) -> Enrolment:
     """An enrolment as it stands at `now` (aware): one that still waits after its time has ended."""
     if enrolment.state not in _WAITING or now <= from_timestamp(enrolment.end_time):
         return enrolment
-    ended = _copy(enrolment)
+    ended = deepcopy(enrolment)
     ended.state = ENDED
     return ended
 
@@ -117,7 +118,7 @@ def requested(
         if before.tls_request and keys.fingerprint == requested_keys(before, federation).fingerprint:
             return None
         raise Refused(Reason.REASON_ENROLMENT_TOKEN_USED)
-    after = _copy(before)
+    after = deepcopy(before)
     after.state = REQUESTED
     after.tls_request, after.signing_request = request.tls_request, request.signing_request
     after.request_time.CopyFrom(to_timestamp(now))
@@ -199,13 +200,7 @@ def _require_waiting(enrolment: Enrolment, states: Sequence[EnrolmentState.Value
 
 
 def _decided(before: Enrolment, state: EnrolmentState.ValueType, actor: str, now: datetime) -> Enrolment:
-    after = _copy(before)
+    after = deepcopy(before)
     after.state, after.decided_by = state, actor
     after.decision_time.CopyFrom(to_timestamp(now))
     return after
-
-
-def _copy(enrolment: Enrolment) -> Enrolment:
-    copied = Enrolment()
-    copied.CopyFrom(enrolment)
-    return copied

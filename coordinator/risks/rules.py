@@ -5,6 +5,7 @@ The scales follow the consequence/likelihood matrix of IEC 31010; their definiti
 
 import re
 from collections.abc import Iterable
+from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -93,7 +94,7 @@ def raised(before: Risk | None, signal: Signal, rules: RiskRules, now: datetime)
         and not signal.is_other_than(before)
     ):
         return None
-    after = _copy(before) if before is not None else _new(signal.risk_id, signal.source, rule.department, now)
+    after = deepcopy(before) if before is not None else _new(signal.risk_id, signal.source, rule.department, now)
     after.subject, after.signal_detail, after.signal_impact = signal.subject, signal.detail, impact
     after.owner_region = after.owner_region or signal.region
     after.signals += not after.signal_lasts
@@ -109,7 +110,7 @@ def calmed(before: Risk | None, rules: RiskRules, now: datetime) -> Risk | None:
     """The risk after the end of its signal; None where none lasts."""
     if before is None or not before.signal_lasts:
         return None
-    after, rule = _copy(before), rule_of(rules, before.source)
+    after, rule = deepcopy(before), rule_of(rules, before.source)
     after.signal_lasts, after.signal_impact = False, 0
     if rule is not None:
         after.likelihood = min(after.likelihood, rule.likelihood_after)
@@ -203,11 +204,11 @@ def changed(
 
     Raises Refused with RISK_CLOSED or RISK_SIGNAL_LASTS.
     """
-    after = _copy(before)
+    after = deepcopy(before)
     act = _decide(after, request, rules, now)
     _judge_plan(before, after, act, now)
     entry = RiskEntry(administrator=administrator, act=act, note=request.note)
-    done = _noted(_copy(after), entry, now)
+    done = _noted(deepcopy(after), entry, now)
     is_repeat = _without_time(before.history[-1]) == _without_time(done.history[-1])
     if is_repeat and _settled(before) == _settled(done) and _reviewed(before, done):
         return None
@@ -343,18 +344,12 @@ def _without_time(entry: RiskEntry) -> RiskEntry:
 
 
 def _short(risk: Risk) -> Risk:
-    short = _copy(risk)
+    short = deepcopy(risk)
     present = risk.signal_detail if risk.signal_lasts else ""
     began = (each.note for each in reversed(risk.history) if each.act == RiskAct.RISK_ACT_SIGNAL_BEGAN)
     short.signal_before = next((each for each in began if each != present), "")
     del short.history[:]
     return short
-
-
-def _copy(risk: Risk) -> Risk:
-    own = Risk()
-    own.CopyFrom(risk)
-    return own
 
 
 def _require_grades(asked: contract.AddRiskRequest | contract.RiskAssessment) -> None:

@@ -106,6 +106,11 @@ def number_prefix(number: str) -> str:
     return "+" + digits[: max(shown, country.end())]
 
 
+def owners_of(plan: configuration_pb2.NumberPlan) -> dict[str, str]:
+    """The region of each prefix."""
+    return {prefix: owned.region for owned in plan.prefixes for prefix in owned.prefixes}
+
+
 class NumberPlan:
     """The directory of numbers: what is said of a number itself wins, then the longest prefix. Immutable.
 

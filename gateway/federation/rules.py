@@ -21,6 +21,7 @@ from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES
 from gateway.federation.joint_rules import objection_hours, promise_problems, size_problems, survey_problems
 from gateway.federation.network_rules import network_problems
 from gateway.federation.number_rules import number_plan_problems, pools_problems
+from gateway.federation.numberplan import owners_of
 from gateway.federation.offer_rules import offerings_problems, plans_problems, service_points_problems
 from gateway.federation.policy_rules import policies_problems
 from gateway.federation.quality_rules import quality_problems
@@ -202,7 +203,7 @@ def difference(old: Configuration, new: Configuration) -> list[Change]:
     """
     changes = [
         *_changes(dict(_flat(old)), dict(_flat(new)), "{}"),
-        *_changes(_owners(old.number_plan), _owners(new.number_plan), "number_plan.prefixes[{}]"),
+        *_changes(owners_of(old.number_plan), owners_of(new.number_plan), "number_plan.prefixes[{}]"),
     ]
     return sorted(changes, key=lambda change: change.path)
 
@@ -215,13 +216,8 @@ def _changes(before: Mapping[str, str], after: Mapping[str, str], path: str) -> 
                 yield Change(path.format(key), before.get(key), after.get(key))
 
 
-def _owners(plan: contract.NumberPlan) -> dict[str, str]:
-    """The region of each prefix. Apart from `_flat`, for there may be half a million of them."""
-    return {prefix: owned.region for owned in plan.prefixes for prefix in owned.prefixes}
-
-
 def _flat(message: Message, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every value in a message with its path; the prefixes of the number plan are left out."""
+    """Every value in a message with its path, without the prefixes of the number plan: there may be half a million."""
     if isinstance(message, Duration):
         yield path, str(message.ToTimedelta())
     else:

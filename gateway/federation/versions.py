@@ -3,6 +3,7 @@
 import importlib.metadata
 import re
 from collections.abc import Sequence
+from copy import deepcopy
 
 from gateway.api.federation.v1.federation_pb2 import ProcessVersion
 from gateway.store.port import Transaction
@@ -30,7 +31,7 @@ class OwnVersion:
 
     def told(self) -> ProcessVersion:
         """The version, with nothing about the database. A copy."""
-        return _copy(self._told)
+        return deepcopy(self._told)
 
     def found(self, tx: Transaction) -> ProcessVersion:
         """The version, with what a transaction finds in the database. A copy."""
@@ -39,13 +40,7 @@ class OwnVersion:
             told.newer_files = len(applied - self._wanted.keys())
             told.contracting_files = sum(self._wanted[each].is_contracting for each in self._wanted.keys() - applied)
             self._found = (files, told)
-        return _copy(self._found[1])
-
-
-def _copy(version: ProcessVersion) -> ProcessVersion:
-    copy = ProcessVersion()
-    copy.CopyFrom(version)
-    return copy
+        return deepcopy(self._found[1])
 
 
 def release(version: ProcessVersion) -> Release:

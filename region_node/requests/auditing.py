@@ -57,3 +57,11 @@ def audited_call(requester: Requester, clock: Clock) -> AuditedCall:
     """The call being served. Raises Refused where an operator system does not name the person."""
     call = current_call()
     return AuditedCall(call.identity.path, require_reader(call.identity, requester), clock.now(), call.proof)
+
+
+def reading_requester(told: Requester) -> Requester:
+    """The requester of the call being served: for staff the name in their certificate.
+
+    Raises Refused where an operator system names nobody.
+    """
+    return Requester(staff_id=require_reader(current_call().identity, told), channel=told.channel)

@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 
 from coordinator.cli.connection import Connection
 from coordinator.cli.federation.in_force import in_force
-from coordinator.cli.federation.number_plan_file import owners_of
 from coordinator.cli.main import main
 from coordinator.registry.etcd.settings import EtcdSettings
 from gateway.federation.files import dump
+from gateway.federation.numberplan import owners_of
 from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.tls import Credentials
 from tests.contract.coordinator_process import coordinator_process

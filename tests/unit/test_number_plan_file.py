@@ -14,13 +14,13 @@ from coordinator.cli.federation.number_plan_file import (
     FileUnusable,
     Found,
     Problem,
-    owners_of,
     plan_of,
     read_number_plan,
     regions_by_name,
     rejected_rows,
 )
 from gateway.api.federation.v1.configuration_pb2 import NumberException, NumberPlan, PrefixRange
+from gateway.federation.numberplan import owners_of
 from tests.contract.small_federation import CONFIGURATION
 
 REGIONS = regions_by_name(CONFIGURATION.regions)

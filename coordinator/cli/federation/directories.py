@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from coordinator.cli.federation.number_plan_file import owners_of
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.cli.exits import NotDone
 from gateway.federation.files import ConfigurationError, load
+from gateway.federation.numberplan import owners_of
 from gateway.federation.rules import problems, problems_not_in_force, refused_orders
 from gateway.wording.languages import translated
 

@@ -22,7 +22,6 @@ from coordinator.cli.federation.in_force import apply as apply_request
 from coordinator.cli.federation.in_force import in_force, put_in_force
 from coordinator.cli.federation.number import number
 from coordinator.cli.federation.number_plan import import_number_plan
-from coordinator.cli.federation.number_plan_file import owners_of
 from coordinator.cli.federation.proposals import keys_option, merged, read_proposal, signed_configuration
 from coordinator.cli.federation.signing import anchor, anchor_in_force, create_key, propose, sign
 from gateway.api.coordinator.v1 import administration_pb2 as contract
@@ -32,6 +31,7 @@ from gateway.federation.administration_rules import administration_warnings
 from gateway.federation.body_rules import body_warnings
 from gateway.federation.calendar_rules import calendar_warnings
 from gateway.federation.files import dump
+from gateway.federation.numberplan import owners_of
 from gateway.federation.revisions import parsed
 from gateway.federation.rules import difference, unkept_promises
 from gateway.time.clock import SystemClock

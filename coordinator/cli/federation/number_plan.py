@@ -22,7 +22,6 @@ from coordinator.cli.federation.number_plan_file import (
     FileUnusable,
     Found,
     Problem,
-    owners_of,
     plan_of,
     read_number_plan,
     regions_by_name,
@@ -33,6 +32,7 @@ from coordinator.cli.federation.written import writing
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.cli.exits import NotDone
 from gateway.cli.terminal import error_output
+from gateway.federation.numberplan import owners_of
 from gateway.federation.rules import problems
 from gateway.process.files import replace_file
 from gateway.values.plain_text import spreadsheet_row

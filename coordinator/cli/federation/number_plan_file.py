@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.api.federation.v1.configuration_pb2 import NumberPlan, PrefixRange, Region
-from gateway.federation.numberplan import normalize_prefix
+from gateway.federation.numberplan import normalize_prefix, owners_of
 from gateway.wording.languages import enumerated, offering, translated
 
 _OF_REJECTS = ("line", "reason")
@@ -121,11 +121,6 @@ def plan_of(owners: Mapping[str, str], before: NumberPlan, *, merges: bool) -> N
         by_region.setdefault(region, []).append(prefix)
     prefixes = [PrefixRange(region=region, prefixes=sorted(by_region[region])) for region in sorted(by_region)]
     return NumberPlan(prefixes=prefixes, exceptions=before.exceptions)
-
-
-def owners_of(plan: NumberPlan) -> dict[str, str]:
-    """The region of each prefix."""
-    return {prefix: owned.region for owned in plan.prefixes for prefix in owned.prefixes}
 
 
 def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
@@ -17,6 +17,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from coordinator.registry.etcd.copy import Entry
 from coordinator.registry.etcd.keys import KeyRange
 from coordinator.registry.etcd.settings import EtcdSettings
+from gateway.process.running import stop_tasks
 from gateway.security.tls import ChannelOptions, CredentialsUnusable, client_credentials
 from gateway.time.clock import Clock
 
@@ -338,7 +339,7 @@ class EtcdClient:
 
     async def close(self) -> None:
         """Closes all connections."""
-        await _end(self._looking)
+        await stop_tasks(self._looking)
         for member in self._members:
             await member.channel.close()
         await asyncio.gather(*self._closing)
@@ -467,12 +468,6 @@ def _meaning(error: grpc.aio.AioRpcError, seconds: float) -> Unanswered | Reject
         return Rejected(code, details)
     is_cut_short = code == grpc.StatusCode.DEADLINE_EXCEEDED and seconds < _FULL_SECONDS
     return Unanswered(f"{code.name}: {details}", is_cut_short=is_cut_short)
-
-
-async def _end(tasks: Collection["asyncio.Task[int | str]"]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def channel_options() -> ChannelOptions:

@@ -26,7 +26,7 @@ class Indexed:
         return self.ticket_id.partition("/")[0]
 
 
-def filing_of(complaint: Complaint) -> Filing:
+def filing_of(complaint: Complaint | ComplaintNoted) -> Filing:
     """When a complaint was filed."""
     return Filing(complaint.ticket_id, to_microseconds(from_timestamp(complaint.create_time)))
 

@@ -3,6 +3,7 @@
 One transaction each. Every Refused comes before the first write.
 """
 
+from copy import deepcopy
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintUpdate
@@ -91,7 +92,7 @@ def join_group(tx: Transaction, context: RegionContext, complaint: Complaint, no
     for ticket_id in group.others:
         row = find_complaint(tx, ticket_id)
         if row is not None:  # otherwise made unreadable since
-            before = _copy(row.complaint)
+            before = deepcopy(row.complaint)
             escalation.grouped(row.complaint, group.group_id, now, context.region)
             keep_and_tell(tx, context, row, before, now)
 
@@ -176,7 +177,7 @@ def respond(
     the customer: without work in progress, no clock pauses.
     """
     row = require_owned(tx, context, ticket_id, now)
-    complaint, before = row.complaint, _copy(row.complaint)
+    complaint, before = row.complaint, deepcopy(row.complaint)
     if is_with_desk := asks and rules.is_unclassified(complaint):
         rules.require_open(complaint, "respond")
     else:
@@ -203,7 +204,7 @@ def attach(
 ) -> Complaint:
     """The responsible department adds a file."""
     row = require_owned(tx, context, ticket_id, now)
-    complaint, before = row.complaint, _copy(row.complaint)
+    complaint, before = row.complaint, deepcopy(row.complaint)
     rules.attach(complaint, attachment, context.region, now)
     keep_and_tell(tx, context, row, before, now)
     return complaint
@@ -214,7 +215,7 @@ def propose(
 ) -> Complaint:
     """The responsible department proposes a resolution, which answers the complaint unless the customer refuses it."""
     row = require_owned(tx, context, ticket_id, now)
-    complaint, before = row.complaint, _copy(row.complaint)
+    complaint, before = row.complaint, deepcopy(row.complaint)
     rules.require_state(complaint, "propose", rules.IN_PROGRESS, rules.PENDING)
     cases.require_done(complaint)
     context.federation.require_resolution_cause(resolution.cause_code)
@@ -242,7 +243,7 @@ def propose(
 
 def escalation_is_due(tx: Transaction, context: RegionContext, row: ComplaintRow, now: datetime) -> None:
     """A level is due at the owner region."""
-    complaint, known, before = row.complaint, row.complaint.level, _copy(row.complaint)
+    complaint, known, before = row.complaint, row.complaint.level, deepcopy(row.complaint)
     escalation.raise_due(complaint, context.federation.working_hours, now, context.region)
     failpoints.reach("complaint-raised.before-commit")
     if complaint.level == known:
@@ -255,7 +256,7 @@ def raise_for_administrator(
     tx: Transaction, context: RegionContext, row: ComplaintRow, wanted: escalation.AdministratorsWish, now: datetime
 ) -> Complaint:
     """An administrator of the federation raises a complaint of this region. Raises Refused."""
-    complaint, before = row.complaint, _copy(row.complaint)
+    complaint, before = row.complaint, deepcopy(row.complaint)
     escalation.raise_for_administrator(complaint, wanted, now, context.region)
     keep_and_tell(tx, context, row, before, now)
     return complaint
@@ -449,9 +450,3 @@ def keep_and_tell(tx: Transaction, context: RegionContext, row: ComplaintRow, be
 
 def _author(complaint: Complaint, command: ComplaintCommand) -> str:
     return f"{complaint.origin_region}/{command.requester.staff_id}"
-
-
-def _copy(complaint: Complaint) -> Complaint:
-    copy = Complaint()
-    copy.CopyFrom(complaint)
-    return copy

@@ -4,6 +4,7 @@ The order's id consists of ticket id and attempt, and an attempt follows only on
 books the money once, despite kills and resends.
 """
 
+from copy import deepcopy
 from datetime import datetime
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
@@ -28,7 +29,7 @@ def order_is_due(tx: Transaction, orders: OrderContext, timer: Timer, now: datet
     row = _owned(tx, context, timer.subject)
     if row is None or row.complaint.remedy.state != remedy.AGREED:
         return
-    complaint, before = row.complaint, _copy(row.complaint)
+    complaint, before = row.complaint, deepcopy(row.complaint)
     caller = OwnNode(context.region, remedy.request_id(complaint), row.traceparent)
     try:
         order = intake.submit(tx, orders, caller, remedy.order_for(complaint), now)
@@ -46,7 +47,7 @@ def order_changed(tx: Transaction, context: RegionContext, timer: Timer, now: da
     row = _owned(tx, context, remedy.ticket_id_of(timer.subject))
     if found is None or row is None:  # made unreadable since, or only booked here
         return
-    before = _copy(row.complaint)
+    before = deepcopy(row.complaint)
     if remedy.follow(row.complaint, found.order, now):
         failpoints.reach("remedy-followed.before-commit")
         _keep(tx, context, row, before, now)
@@ -55,7 +56,7 @@ def order_changed(tx: Transaction, context: RegionContext, timer: Timer, now: da
 def order_again(tx: Transaction, context: RegionContext, ticket_id: str, now: datetime) -> Complaint:
     """Has money that the home region refused ordered once more. Raises Refused before the first write."""
     row = owner.require_owned(tx, context, ticket_id, now)
-    before = _copy(row.complaint)
+    before = deepcopy(row.complaint)
     remedy.order_again(row.complaint, now)
     remedy.order_soon(tx, row.complaint, now)
     owner.keep_and_tell(tx, context, row, before, now)
@@ -67,7 +68,7 @@ def settle_otherwise(
 ) -> Complaint:
     """Money that the home region refused was given in another way. Raises Refused before the first write."""
     row = owner.require_owned(tx, context, ticket_id, now)
-    before = _copy(row.complaint)
+    before = deepcopy(row.complaint)
     remedy.settle_otherwise(row.complaint, f"{context.region}/{staff_id}", note, now)
     owner.keep_and_tell(tx, context, row, before, now)
     return row.complaint
@@ -91,9 +92,3 @@ def _keep(tx: Transaction, context: RegionContext, row: ComplaintRow, before: Co
 def _owned(tx: Transaction, context: RegionContext, ticket_id: str) -> ComplaintRow | None:
     row = find_complaint(tx, ticket_id)
     return row if row is not None and row.complaint.owner_region == context.region else None
-
-
-def _copy(complaint: Complaint) -> Complaint:
-    copy = Complaint()
-    copy.CopyFrom(complaint)
-    return copy

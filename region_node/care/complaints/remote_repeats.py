@@ -16,9 +16,9 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send, was_sent
 from gateway.store.port import Transaction
-from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.time.clock import from_timestamp
 from region_node.care.complaints import escalation, owner, rules
-from region_node.care.complaints.index_rows import Indexed, find_indexed, known_around
+from region_node.care.complaints.index_rows import Indexed, filing_of, find_indexed, known_around
 from region_node.care.complaints.repeats import Filing, repeated_by, repeating
 from region_node.care.complaints.rows import ComplaintRow, facts, find_complaint
 from region_node.care.complaints.sending import send_to_region
@@ -80,7 +80,7 @@ def heard(
     """
     if is_restricted(tx, noted.number):
         return ComplaintRepeats()
-    region, told = noted.ticket_id.partition("/")[0], _repeats_of(noted, _filing(noted), _known(tx, noted))
+    region, told = noted.ticket_id.partition("/")[0], _repeats_of(noted, filing_of(noted), _known(tx, noted))
     if told.repeats:
         _note_for_customer(tx, noted.number, region, operator, told, now)
     _tell_repeating(tx, context, noted, now)
@@ -110,7 +110,7 @@ def join(tx: Transaction, context: RegionContext, told: ComplaintRepeats, step: 
 
 def _tell_repeating(tx: Transaction, context: RegionContext, noted: ComplaintNoted, now: datetime) -> None:
     """Sends repeats to complaints that were filed later, and reported earlier."""
-    filing, known = _filing(noted), _known(tx, noted)
+    filing, known = filing_of(noted), _known(tx, noted)
     step = f"repeats-{noted.ticket_id.replace('/', '-')}-{noted.setting}"
     later = () if is_restricted(tx, noted.number) else repeating(filing, known)
     for each in later:
@@ -163,10 +163,6 @@ def _noted(complaint: Complaint) -> ComplaintNoted:
         create_time=complaint.create_time,
         setting=len(complaint.classification.settings),
     )
-
-
-def _filing(noted: ComplaintNoted) -> Filing:
-    return Filing(noted.ticket_id, to_microseconds(from_timestamp(noted.create_time)))
 
 
 def _known(tx: Transaction, noted: ComplaintNoted) -> Sequence[Filing]:

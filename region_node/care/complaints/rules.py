@@ -117,14 +117,6 @@ def is_answered_by(complaint: Complaint, region: str) -> bool:
     return complaint.owner_region == region
 
 
-def is_passed_on_by(complaint: Complaint, region: str) -> bool:
-    """Whether a region passes the customer's words on to the region that handles the complaint.
-
-    Those about a work item go to its case.
-    """
-    return complaint.origin_region == region and not is_answered_by(complaint, region) and not complaint.case_id
-
-
 def leads_case(complaint: Complaint, region: str) -> bool:
     """Whether a region leads the case of a complaint, and therefore has the case and all complaints of its items."""
     return complaint.origin_region == region

@@ -36,10 +36,10 @@ from region_node.care.complaints.rows import (
 )
 from region_node.records.listing import Page, Position
 from region_node.records.watches import Follower
-from region_node.requests.auditing import audited_call
+from region_node.requests.auditing import audited_call, reading_requester
 from region_node.requests.calling import calling, known_states, patience
 from region_node.requests.changes import Changes
-from region_node.requests.checks import instant_within, require_length, require_reader
+from region_node.requests.checks import instant_within, require_length
 
 _PAGE, _WATCH = "complaints", "complaint-events"
 
@@ -274,13 +274,8 @@ class ComplaintService(ComplaintServiceServicer):
                     yield api.WatchComplaintResponse(token=token, complaint=change.now)
 
 
-def _requester(told: Requester) -> Requester:
-    """The caller: for staff the name in their certificate. Raises Refused where an operator system names nobody."""
-    return Requester(staff_id=require_reader(current_call().identity, told), channel=told.channel)
-
-
 def _command(ticket_id: str, requester: Requester) -> ComplaintCommand:
-    return ComplaintCommand(ticket_id=ticket_id, requester=_requester(requester))
+    return ComplaintCommand(ticket_id=ticket_id, requester=reading_requester(requester))
 
 
 def _normalised(request: ComplaintRequest) -> ComplaintRequest:
@@ -288,7 +283,7 @@ def _normalised(request: ComplaintRequest) -> ComplaintRequest:
     rules.require_filing(request)
     filed = ComplaintRequest()
     filed.CopyFrom(request)
-    filed.requester.CopyFrom(_requester(request.requester))
+    filed.requester.CopyFrom(reading_requester(request.requester))
     filed.number = normalize(request.number)
     if request.contact_number:
         filed.contact_number = normalize(request.contact_number)

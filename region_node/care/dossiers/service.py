@@ -13,9 +13,9 @@ from gateway.wording.words import english
 from region_node.care.complaints.application import ComplaintApplication
 from region_node.care.dossiers.operations import Exporter, export
 from region_node.node.context import RegionContext
-from region_node.requests.auditing import audited_call
+from region_node.requests.auditing import audited_call, reading_requester
 from region_node.requests.calling import caller_of, patience
-from region_node.requests.checks import require_reader, require_request_id
+from region_node.requests.checks import require_request_id
 
 
 class DossierService(DossierServiceServicer):
@@ -34,10 +34,8 @@ class DossierService(DossierServiceServicer):
     ) -> api.AskForRegulatorResponse:
         """See the contract."""
         require_request_id(request.request_id)
-        call = current_call()
         caller = caller_of(request.request_id)
-        told = Requester(staff_id=require_reader(call.identity, request.requester), channel=request.requester.channel)
-        asked = ComplaintCommand(ticket_id=request.ticket_id, requester=told)
+        asked = ComplaintCommand(ticket_id=request.ticket_id, requester=reading_requester(request.requester))
         asked.ask_for_regulator.SetInParent()
         wait = patience(request.wait)
         return api.AskForRegulatorResponse(complaint=await self._application.command(caller, asked, wait))

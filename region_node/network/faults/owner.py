@@ -5,6 +5,7 @@ One transaction each. Every Refused comes before the first write.
 
 import logging
 from collections.abc import Sequence
+from copy import deepcopy
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultWaived
@@ -59,7 +60,7 @@ def taken_up(
 def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, now: datetime) -> Fault:
     """Executes the customer's command. Raises Refused before the first write."""
     row = require_fault(tx, asked.fault_id)
-    fault, before, what = row.fault, _copy(row.fault), asked.WhichOneof("command")
+    fault, before, what = row.fault, deepcopy(row.fault), asked.WhichOneof("command")
     author = f"{fault.origin_region}/{asked.requester.staff_id}"
     rules.require_room(fault, asked.ByteSize(), rules.FAULT_LIMIT)
     match what:
@@ -122,7 +123,7 @@ def limit_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now:
     if row.fault.owner_region != context.region:
         _nothing_was_heard(tx, context, row.fault, now)
         return
-    before = _copy(row.fault)
+    before = deepcopy(row.fault)
     if not outages.note_breach(row.fault, now):
         return
     failpoints.reach("fault-late.before-commit")
@@ -135,7 +136,7 @@ def note_waived(tx: Transaction, context: RegionContext, fault_id: str, waived: 
     row = find_fault(tx, fault_id)
     if row is None or row.fault.owner_region != context.region:
         return
-    before = _copy(row.fault)
+    before = deepcopy(row.fault)
     _owe(tx, context, row.fault, waived, now)
     if waiver.take_over(row.fault, waived):
         keep_and_tell(tx, context, row, before, now)
@@ -172,7 +173,7 @@ def update_taken(tx: Transaction, context: RegionContext, row: FaultRow, region:
 
 def take_home(tx: Transaction, context: RegionContext, row: FaultRow, home: str, now: datetime) -> None:
     """Takes another region for the home region of the number from now on, and updates the followers."""
-    fault, before = row.fault, _copy(row.fault)
+    fault, before = row.fault, deepcopy(row.fault)
     if fault.owner_region != context.region or home in ("", fault.home_region):
         return
     fault.home_region = home
@@ -196,7 +197,7 @@ def follow_problem(
     row = find_fault(tx, fault_id)
     if row is None or row.fault.owner_region != context.region or row.fault.state not in rules.UNREPAIRED:
         return
-    fault, before = row.fault, _copy(row.fault)
+    fault, before = row.fault, deepcopy(row.fault)
     fault.problem_id, fault.root_cause_id = problem_id, root_cause
     if estimated_end is not None:
         fault.expected_resolution_time.CopyFrom(to_timestamp(estimated_end))
@@ -286,9 +287,3 @@ def _goes_on(context: RegionContext, fault: Fault, now: datetime) -> None:
     """Resumes the work after the customer's answer."""
     if fault.state == rules.PENDING:
         rules.enter(fault, rules.IN_PROGRESS, now=now, region=context.region, reason="customer answered")
-
-
-def _copy(fault: Fault) -> Fault:
-    copy = Fault()
-    copy.CopyFrom(fault)
-    return copy

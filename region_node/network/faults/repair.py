@@ -79,21 +79,21 @@ def _take_up(step: Step) -> None:
 
 
 def _reject(step: Step) -> None:
-    reason = _text("reject.reason", step.request.reject.reason)
+    reason = rules.required_text("reject.reason", step.request.reject.reason)
     rules.require_state(step.fault, "reject")
     outages.stop(step.fault, step.now)
     step.enter(rules.REJECTED, reason)
 
 
 def _hold(step: Step) -> None:
-    reason = _text("hold.reason", step.request.hold.reason)
+    reason = rules.required_text("hold.reason", step.request.hold.reason)
     rules.require_state(step.fault, "hold")
     rules.require_room(step.fault, len(reason.encode()))
     step.enter(rules.HELD, reason)
 
 
 def _ask_customer(step: Step) -> None:
-    text = _text("ask_customer.text", step.request.ask_customer.text)
+    text = rules.required_text("ask_customer.text", step.request.ask_customer.text)
     rules.require_state(step.fault, "ask_customer")
     rules.note(step.fault, step.author, text, step.now)
     step.enter(rules.PENDING, "customer asked")
@@ -174,7 +174,7 @@ def _reach(step: Step) -> None:
 
 def _resolve(step: Step) -> None:
     found = step.request.resolve
-    text = _text("resolve.text", found.text)
+    text = rules.required_text("resolve.text", found.text)
     rules.require_cause(found.cause)
     rules.require_state(step.fault, "resolve")
     rules.require_room(step.fault, len(text.encode()), rules.FAULT_LIMIT)
@@ -198,12 +198,12 @@ def _close(step: Step) -> None:
 
 
 def _reopen(step: Step) -> None:
-    reason = _text("reopen.reason", step.request.reopen.reason)
+    reason = rules.required_text("reopen.reason", step.request.reopen.reason)
     owner.reopen(step.context, step.fault, step.context.region, reason, step.now)
 
 
 def _note(step: Step) -> None:
-    text = _text("note.text", step.request.note.text)
+    text = rules.required_text("note.text", step.request.note.text)
     rules.require_state(step.fault, "note")
     rules.note(step.fault, step.author, text, step.now)
 
@@ -213,11 +213,6 @@ def _instant(step: Step, field: str, time: Timestamp) -> datetime:
     if not is_dated(time) or (told := from_timestamp(time)) > step.now + _FAR:
         raise invalid(field, f"more than {_FAR.days} days from now", f"距今超过{_FAR.days}天")
     return told
-
-
-def _text(field: str, text: str) -> str:
-    require_length(field, text, rules.TEXT_LIMIT, required=True)
-    return text
 
 
 _STEPS: Mapping[str, Callable[[Step], None]] = {

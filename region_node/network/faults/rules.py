@@ -149,6 +149,12 @@ def require_room(fault: Fault, more: int, limit: int = TALK_LIMIT) -> None:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
 
 
+def required_text(field: str, text: str) -> str:
+    """The text of a request. Raises Refused where it is empty or too long."""
+    require_length(field, text, TEXT_LIMIT, required=True)
+    return text
+
+
 def note(fault: Fault, author: str, text: str, now: datetime) -> None:
     """Stores a note. Raises Refused with MESSAGE_TOO_LARGE without room for it."""
     require_room(fault, len(text.encode()))

@@ -9,7 +9,6 @@ from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport, FaultState
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import invalid
 from gateway.federation.numberplan import normalize
 from gateway.rpc.calls import current_call
@@ -27,10 +26,10 @@ from region_node.network.faults.rows import (
 from region_node.node.context import RegionContext
 from region_node.records.listing import Page, Position
 from region_node.records.watches import Follower
-from region_node.requests.auditing import audited_call
+from region_node.requests.auditing import audited_call, reading_requester
 from region_node.requests.calling import calling, known_states, patience
 from region_node.requests.changes import Changes
-from region_node.requests.checks import instant_within, require_length, require_reader
+from region_node.requests.checks import instant_within, require_length
 
 _PAGE, _WATCH = "faults", "fault-events"
 
@@ -139,8 +138,8 @@ class FaultService(FaultServiceServicer):
         context: grpc.aio.ServicerContext[api.CancelFaultRequest, api.CancelFaultResponse],
     ) -> api.CancelFaultResponse:
         """See the contract."""
-        asked = FaultCommand(fault_id=request.fault_id, requester=_requester(request.requester))
-        asked.cancel.reason = _text("reason", request.reason)
+        asked = FaultCommand(fault_id=request.fault_id, requester=reading_requester(request.requester))
+        asked.cancel.reason = rules.required_text("reason", request.reason)
         fault = await self._application.command(calling(request.request_id), asked, patience(request.wait))
         return api.CancelFaultResponse(fault=fault)
 
@@ -150,16 +149,16 @@ class FaultService(FaultServiceServicer):
         context: grpc.aio.ServicerContext[api.RespondToFaultRequest, api.RespondToFaultResponse],
     ) -> api.RespondToFaultResponse:
         """See the contract."""
-        asked = FaultCommand(fault_id=request.fault_id, requester=_requester(request.requester))
+        asked = FaultCommand(fault_id=request.fault_id, requester=reading_requester(request.requester))
         match request.WhichOneof("said"):
             case "text":
-                asked.respond.text = _text("text", request.text)
+                asked.respond.text = rules.required_text("text", request.text)
             case "accepted_part":
                 asked.decide_quote.part, asked.decide_quote.accepted = request.accepted_part, True
             case "refused_part":
                 asked.decide_quote.part = request.refused_part
             case "not_repaired":
-                asked.reopen.reason = _text("not_repaired", request.not_repaired)
+                asked.reopen.reason = rules.required_text("not_repaired", request.not_repaired)
             case "evaluation":
                 rules.require_evaluation(request.evaluation)
                 asked.evaluate.CopyFrom(request.evaluation)
@@ -177,11 +176,6 @@ class FaultService(FaultServiceServicer):
         return api.WorkOnFaultResponse(fault=await self._application.work(calling(request.request_id), request))
 
 
-def _requester(told: Requester) -> Requester:
-    """The caller: for staff the name in their certificate. Raises Refused where an operator system names nobody."""
-    return Requester(staff_id=require_reader(current_call().identity, told), channel=told.channel)
-
-
 def _normalised(report: FaultReport) -> FaultReport:
     """The report in the form in which requests are compared. Raises Refused for a bad number.
 
@@ -189,7 +183,7 @@ def _normalised(report: FaultReport) -> FaultReport:
     """
     found = FaultReport()
     found.CopyFrom(report)
-    found.requester.CopyFrom(_requester(report.requester))
+    found.requester.CopyFrom(reading_requester(report.requester))
     is_operator = current_call().identity.role == Role.ROLE_OPERATOR
     if report.number or is_operator:
         require_length("number", report.number, rules.TEXT_LIMIT, required=True)
@@ -197,8 +191,3 @@ def _normalised(report: FaultReport) -> FaultReport:
     if report.contact_number:
         found.contact_number = normalize(report.contact_number)
     return found
-
-
-def _text(field: str, text: str) -> str:
-    require_length(field, text, rules.TEXT_LIMIT, required=True)
-    return text

@@ -1,8 +1,8 @@
 """Streams of reports on the network: pieces are numbered, and each is processed once, however often it comes."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -13,15 +13,14 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid, text
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, to_microseconds
+from region_node.requests.ahead import answered_in_order
 from region_node.requests.checks import require_name
 
 COMPARED = 10_000  # items of a stream with stored content, for comparison: some pieces before the last answer
 _DIGEST = 8  # bytes of an item's digest: two items differ by chance in all of them
-PIECES_AHEAD = 4  # submitted and not answered: enough to keep the store busy while the caller waits for answers
 _LAST_SEQUENCE = 2**62  # more than any stream has
 
 I = TypeVar("I", bound=Message)  # noqa: E741 - an item
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -181,41 +180,10 @@ class PieceStream(Generic[I]):
         Raises Refused for an unacceptable piece: earlier pieces are answered; that piece and later ones have no effect.
         """
         yield Answer(await self._store.read(lambda tx: position(tx, self._stream)))
-        room = asyncio.Semaphore(PIECES_AHEAD)
-        submitted: asyncio.Queue[asyncio.Future[Answer] | None] = asyncio.Queue()
-        reading = asyncio.create_task(self._submit_all(pieces, submitted, room))
-        reading.add_done_callback(_take_note)
-        try:
-            while (piece := await submitted.get()) is not None:
-                answer = await piece
-                room.release()
-                yield answer
-            await reading
-        finally:
-            reading.cancel()
-
-    async def _submit_all(
-        self,
-        pieces: AsyncIterator[Piece[I]],
-        submitted: "asyncio.Queue[asyncio.Future[Answer] | None]",
-        room: asyncio.Semaphore,
-    ) -> None:
-        try:
-            async for each in pieces:
-                await room.acquire()
-                piece = asyncio.ensure_future(self._submit(each))
-                # Where the caller is gone, or an earlier piece was refused, nobody reads the result.
-                piece.add_done_callback(_take_note)
-                submitted.put_nowait(piece)
-        finally:
-            submitted.put_nowait(None)
+        async with aclosing(answered_in_order(pieces, self._submit)) as answers:
+            async for each in answers:
+                yield each
 
     def _submit(self, piece: Piece[I]) -> Awaitable[Answer]:
         now = to_microseconds(self._clock.now())
         return self._store.write(lambda tx: take_once(tx, self._stream, piece, self._take, now))
-
-
-def _take_note(ended: asyncio.Future[T]) -> None:
-    """Retrieves an exception that may have no other reader."""
-    if not ended.cancelled():
-        ended.exception()

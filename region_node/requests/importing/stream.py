@@ -1,7 +1,7 @@
 """The stream of an import: pieces are submitted on arrival and answered in their order, each once it is durable."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeVar
@@ -10,16 +10,15 @@ from gateway.api.region.v1.customer_service_pb2 import ImportFile, RejectedLine
 from gateway.errors import invalid, text
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
+from region_node.requests.ahead import answered_in_order
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.importing import progress
 from region_node.requests.importing.progress import PIECE_LIMIT, Done, Numbered, Progress, Rejection, Taken, take_once
 
-PIECES_AHEAD = 4  # submitted and not answered: enough to keep the store busy while the caller waits for answers
 _HASH_BYTES = 32
 _LAST_LINE = 2**62  # more than any file has
 
 L = TypeVar("L", bound=Numbered)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -79,20 +78,11 @@ class ImportStream(Generic[L]):
         """
         async for answer in self._known_before():
             yield answer
-        room = asyncio.Semaphore(PIECES_AHEAD)
-        submitted: asyncio.Queue[asyncio.Future[Done] | None] = asyncio.Queue()
-        reading = asyncio.create_task(self._submit_all(pieces, submitted, room))
-        reading.add_done_callback(_take_note)
         checked = Progress()
-        try:
-            while (piece := await submitted.get()) is not None:
-                done = await piece
-                room.release()
+        async with aclosing(answered_in_order(pieces, self._submit)) as answers:
+            async for done in answers:
                 checked = checked.followed_by(done.progress)
                 yield Done(checked, done.rejections) if self._file.validate_only else done
-            await reading
-        finally:
-            reading.cancel()
 
     async def _known_before(self) -> AsyncIterator[Done]:
         """How far the file is, with the lines that were not taken, in as many answers as they need."""
@@ -113,22 +103,6 @@ class ImportStream(Generic[L]):
                 return
             next_line = rejections[-1].number + 1
 
-    async def _submit_all(
-        self,
-        pieces: AsyncIterator[Sequence[L]],
-        submitted: "asyncio.Queue[asyncio.Future[Done] | None]",
-        room: asyncio.Semaphore,
-    ) -> None:
-        try:
-            async for lines in pieces:
-                await room.acquire()
-                piece = asyncio.ensure_future(self._submit(lines))
-                # Where the caller is gone, or an earlier piece was refused, nobody reads the result.
-                piece.add_done_callback(_take_note)
-                submitted.put_nowait(piece)
-        finally:
-            submitted.put_nowait(None)
-
     def _submit(self, piece: Sequence[L]) -> Awaitable[Done]:
         file, work = self._file, self._work
         if file.validate_only:
@@ -144,9 +118,3 @@ class ImportStream(Generic[L]):
 
 def _checked(taken: Taken, piece: Sequence[Numbered]) -> Done:
     return Done(taken.progress(piece), taken.rejections)
-
-
-def _take_note(ended: asyncio.Future[T]) -> None:
-    """Retrieves an exception that may have no other reader."""
-    if not ended.cancelled():
-        ended.exception()
