@@ -15,6 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 from gateway.api.types.v1 import reason_pb2
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.values.lists import joined
 from gateway.values.nearest import nearest, suggested
 from gateway.values.state_words import chinese_word
 
@@ -82,6 +83,20 @@ class Unreachable(Exception):
 def invalid(field: str, problem: str, problem_zh_cn: str) -> Refused:
     """REQUEST_INVALID for a field, with the problem in both languages."""
     return Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem, problem_zh_cn=problem_zh_cn)
+
+
+def in_both(**told: LocalizedText) -> dict[str, str]:
+    """Parameters of a refusal in both languages, by their names.
+
+    A parameter is written once where both languages write it alike.
+    """
+    chinese = {f"{name}{_CHINESE}": each.zh_cn for name, each in told.items() if each.zh_cn != each.en}
+    return {name: each.en for name, each in told.items()} | chinese
+
+
+def listed(**items: Iterable[str | LocalizedText]) -> dict[str, str]:
+    """Parameters of a refusal that are lists, by their names; each language separates the items as it writes lists."""
+    return in_both(**{name: joined(each) for name, each in items.items()})
 
 
 def unknown(reason: Reason.ValueType, known: Iterable[str], **named: str) -> Refused:

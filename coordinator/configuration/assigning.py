@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import NumberAssignment
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, listed
 from gateway.federation.assignments import is_proven
 from gateway.federation.numberplan import NumberPlan, normalize
 from gateway.security.signing import TrustedKeys
@@ -68,9 +68,9 @@ def require_kept(before: NumberPlan, wanted: Configuration, assignments: Iterabl
         if _is_lost(before, plan, number, found) or plan.standing(number, found).region not in regions
     ]
     if lost:
-        more = ", …" if len(lost) > _TOLD_NUMBERS else ""
-        told = ", ".join(lost[:_TOLD_NUMBERS]) + more
-        raise Refused(Reason.REASON_NUMBER_ASSIGNMENTS_LOST, count=str(len(lost)), numbers=told)
+        more = ["…"] if len(lost) > _TOLD_NUMBERS else []
+        told = listed(numbers=lost[:_TOLD_NUMBERS] + more)
+        raise Refused(Reason.REASON_NUMBER_ASSIGNMENTS_LOST, count=str(len(lost)), **told)
 
 
 def _is_lost(before: NumberPlan, wanted: NumberPlan, number: str, found: Sequence[NumberAssignment]) -> bool:

@@ -23,7 +23,8 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberExc
 from gateway.api.federation.v1.federation_pb2 import NumberAssignment, NumberAssignments
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, invalid
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import Refused, in_both, invalid
 from gateway.federation.body import Body, asked_instant
 from gateway.federation.numberplan import normalize
 from gateway.federation.revisions import digest
@@ -35,6 +36,7 @@ from gateway.rpc.few_at_once import FewAtOnce
 from gateway.security.signing import TrustedKeys, certificate_hash
 from gateway.time.clock import BETWEEN_TRUSTED, Clock, to_microseconds
 from gateway.values.choices import first_unknown
+from gateway.values.lists import joined, joined_clauses
 
 PATIENCE = 30.0  # seconds for which a configuration waits until another one is examined, which takes several
 _TOLD_CHANGES, _TOLD_REVISIONS = 500, 50  # the contract says so
@@ -261,8 +263,9 @@ class ConfigurationService(ConfigurationServiceServicer):
             found.insert(0, f"federation: this coordinator belongs to {self._federation}")
         if found:
             more = len(found) - _TOLD_PROBLEMS
-            told = "; ".join(found[:_TOLD_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
-            raise Refused(Reason.REASON_CONFIGURATION_INVALID, problem=told)
+            further = [LocalizedText(zh_cn=f"另有{more}项", en=f"and {more} more")] if more > 0 else []
+            told = in_both(problem=joined_clauses([*found[:_TOLD_PROBLEMS], *further]))
+            raise Refused(Reason.REASON_CONFIGURATION_INVALID, **told)
 
     def _require_readable(self, configuration: Configuration) -> None:
         """Raises Refused with CONFIGURATION_UNREADABLE where a member of the configuration cannot read it.
@@ -274,8 +277,9 @@ class ConfigurationService(ConfigurationServiceServicer):
         before = unreadable_by(snapshot, snapshot.configuration or Configuration())
         wanted = unreadable_by(snapshot, configuration).items()
         if unreadable := {region: choice for region, choice in wanted if region not in before}:
-            fields = "; ".join(dict.fromkeys(map(str, unreadable.values())))
-            raise Refused(Reason.REASON_CONFIGURATION_UNREADABLE, member=", ".join(unreadable), field=fields)
+            fields = joined_clauses(dict.fromkeys(map(str, unreadable.values())))
+            told = in_both(member=joined(unreadable), field=fields)
+            raise Refused(Reason.REASON_CONFIGURATION_UNREADABLE, **told)
 
     async def _require_assignments(self, wanted: Configuration) -> None:
         """Raises Refused with NUMBER_ASSIGNMENTS_LOST where a number plan changes the home of numbers that moved."""

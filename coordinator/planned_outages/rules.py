@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from coordinator.registry import shares
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, in_both
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.network_ways import Parts, cut_together
 from gateway.time.clock import from_timestamp
+from gateway.values.lists import joined
 
 LONGEST = timedelta(days=31)
 AHEAD = timedelta(days=366)
@@ -151,7 +152,8 @@ def _require_ways(others: Sequence[PlannedOutageHeader], window: PlannedOutageHe
         cut = list(cut_together(network, parts_of(window), out))
         if cut:
             blamed = next((each for each in active if any(_cut_by(network, window, each))), active[0])
-            raise Refused(Reason.REASON_PLANNED_OUTAGE_CONFLICT, outage=blamed.id, affected=", ".join(cut[:_TOLD]))
+            told = in_both(affected=joined(cut[:_TOLD]))
+            raise Refused(Reason.REASON_PLANNED_OUTAGE_CONFLICT, outage=blamed.id, **told)
 
 
 def _cut_by(network: NetworkRegistry, window: PlannedOutageHeader, other: PlannedOutageHeader) -> Iterator[str]:

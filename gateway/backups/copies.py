@@ -26,7 +26,7 @@ from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
 from gateway.store.sqlite import FileLock
 from gateway.store.timeline import Position
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 SQLITE_COPY = "database.sqlite"
 POSTGRESQL_DUMP = "database.dump"
@@ -219,7 +219,7 @@ def require_same(manifest: Manifest, found: Manifest, place: DatabasePlace) -> N
     names = {*found.tables, *manifest.tables}
     others = sorted(name for name in names if found.tables.get(name) != manifest.tables.get(name))
     if others or (found.audit_rows, found.audit_hash) != (manifest.audit_rows, manifest.audit_hash):
-        told = ", ".join(others) or "audit"
+        told = enumerated(others) or "audit"
         raise CopyFailed(translated("{database}: differs from its manifest in {tables}", database=place, tables=told))
 
 

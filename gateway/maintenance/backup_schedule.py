@@ -17,7 +17,7 @@ from gateway.maintenance.program import Program, S
 from gateway.process.children import reap
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 
 _LOOK_SECONDS = 1.0
 RUN = """Make the backups by a schedule until the process is stopped: for containers, which have no timers.
@@ -108,7 +108,7 @@ class _Schedule:
         if task == Task.CREATE:
             return self.member.create().id
         if task == Task.ARCHIVE:
-            return ", ".join(each.id for each in self.member.archive_all())
+            return enumerated(each.id for each in self.member.archive_all())
         return drill(self.member, "").id
 
     def _unlock(self) -> None:

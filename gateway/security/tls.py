@@ -16,7 +16,7 @@ from gateway.security.identity import Identity
 from gateway.security.peers import has_issued
 from gateway.security.private_keys import KeyUnusable, pem_key
 from gateway.time.clock import Clock
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.times import told_time
 
 ChannelOptions = Sequence[tuple[str, int | str]]
@@ -152,7 +152,7 @@ class Credentials:
                 translated(
                     "{path}: names {named}, but the settings say {uri}",
                     path=self.certificate,
-                    named=", ".join(uris) or translated("nobody"),
+                    named=enumerated(uris) or translated("nobody"),
                     uri=identity.uri,
                 )
             )

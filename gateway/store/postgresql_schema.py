@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import psycopg
 
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import listed
 from gateway.store.schema import (
     APPLIED,
     EXPANDING,
@@ -122,7 +123,7 @@ def _require_no_older_process(cursor: psycopg.Cursor[tuple[object, ...]], breaki
     ).fetchall()
     number = newest(breaking)
     if older := [str(name) for (name,) in rows if _known_to(str(name)) < number]:
-        raise SchemaMismatch(Reason.REASON_OLDER_VERSION_AT_WORK, map(str, breaking), processes=", ".join(older))
+        raise SchemaMismatch(Reason.REASON_OLDER_VERSION_AT_WORK, map(str, breaking), **listed(processes=older))
 
 
 def _known_to(writer: str) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, listed
 from gateway.store.port import StoreUnusable
 from gateway.wording.languages import refusal
 
@@ -65,7 +65,7 @@ class SchemaMismatch(StoreUnusable):
 
     def __init__(self, reason: Reason.ValueType, files: Iterable[str], **parameters: str) -> None:
         self.reason = reason
-        super().__init__(refusal(Refused(reason, files=", ".join(files), **parameters)))
+        super().__init__(refusal(Refused(reason, **listed(files=files), **parameters)))
 
 
 class SchemaOutdated(SchemaMismatch):

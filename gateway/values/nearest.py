@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.values.lists import either
 
 _MOST = 3  # words that are offered
 _LIKENESS = 0.6  # of two words, from 0 to 1: of five letters one may be wrong, or two swapped
@@ -32,8 +33,8 @@ def suggested(names: Sequence[str]) -> LocalizedText:
     """The question to the author of an unknown name; both texts are empty without similar names."""
     if not names:
         return LocalizedText()
-    english, chinese = ([*names[:-2], between.join(names[-2:])] for between in (" or ", "或"))
-    return LocalizedText(zh_cn=f"您是不是要找{'、'.join(chinese)}？", en=f"Did you mean {', '.join(english)}?")
+    meant = either(names)
+    return LocalizedText(zh_cn=f"您是不是要找{meant.zh_cn}？", en=f"Did you mean {meant.en}?")
 
 
 def _by_last_part(wanted: str, names: Iterable[str]) -> list[str]:

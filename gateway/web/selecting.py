@@ -14,6 +14,7 @@ from google.protobuf.descriptor import EnumDescriptor
 
 from gateway.errors import invalid
 from gateway.rpc.pages import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
+from gateway.values.lists import one_of
 from gateway.web.enum_words import numbers_of
 from gateway.web.json_bodies import unsupported
 
@@ -220,7 +221,7 @@ def values_in(query: Query, name: str, known: Mapping[str, Sequence[int]]) -> Se
     """The numbers for the words of a filter, any of which selects. Raises Refused for an unknown word."""
     found = [known.get(word) for word in _words(query, name)]
     if None in found:
-        raise invalid(name, f"it is one of {', '.join(known)}", f"可用值为{'、'.join(known)}")
+        raise invalid(name, *one_of(known))
     return [number for numbers in found for number in numbers or ()]
 
 

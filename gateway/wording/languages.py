@@ -16,6 +16,7 @@ import click
 
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused, reason_name, text
+from gateway.values.lists import joined, joined_clauses
 from gateway.values.nearest import nearest, suggested
 from gateway.wording.help_wrapping import HelpContext
 from gateway.wording.visible_output import visible_output
@@ -40,12 +41,12 @@ def translated(words: str, /, **parameters: object) -> str:
 
 def enumerated(items: Iterable[str]) -> str:
     """The items of a list in one line, as the language of `translated` separates words."""
-    return ("、" if current_language() == "zh" else ", ").join(items)
+    return in_language(joined(items))
 
 
 def clauses(items: Iterable[str]) -> str:
     """Items that are sentences, or lists themselves, in one line, as the language of `translated` separates them."""
-    return ("；" if current_language() == "zh" else "; ").join(items)
+    return in_language(joined_clauses(items))
 
 
 def current_language() -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from gateway.errors import invalid
+from gateway.values.lists import joined
 from gateway.values.nearest import nearest
 from region_node.node.operator_scopes import ALL, LISTS, NAMED, UNLIMITED, Scope, effective, operators_of_clients
 
@@ -42,10 +43,10 @@ def require_known(before: Scopes, after: Scopes, operator: str, known: Names) ->
     old, new = effective(before, operator), effective(after, operator)
     for each in LISTS:
         for name in sorted(getattr(new, each) - getattr(old, each) - {ALL} - known[each]):
-            near = ", ".join(nearest(name, known[each]))
+            near = joined(nearest(name, known[each]))
             problem, chinese = f"{json.dumps(name)} is unknown", f"{json.dumps(name)}未知"
-            if near:
-                problem, chinese = f"{problem}; similar: {near}", f"{chinese}；相近：{near}"
+            if near.en:
+                problem, chinese = f"{problem}; similar: {near.en}", f"{chinese}；相近：{near.zh_cn}"
             raise invalid(f"scope.{each}", problem, chinese)
 
 

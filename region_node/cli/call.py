@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from gateway.cli.exits import leave
 from gateway.values.json_messages import json_of, message_of
-from gateway.wording.languages import offering, translated
+from gateway.wording.languages import enumerated, offering, translated
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.methods import Method, operator_methods
 from region_node.cli.outcome import Failure, Teller
@@ -123,7 +123,7 @@ def _request(method: Method, content: str) -> Message:
     except OSError as error:
         raise click.UsageError(f"{content[1:]}: {error.strerror}") from error
     except (json_format.ParseError, ValueError) as error:
-        problem, fields = str(error).partition("\n")[0], ", ".join(field.name for field in wanted.fields)
+        problem, fields = str(error).partition("\n")[0], enumerated(field.name for field in wanted.fields)
         told = translated("The JSON is not a {name}: {problem}", name=wanted.name, problem=problem)
         known = translated("Its fields are: {fields}.", fields=fields or translated("none"))
         raise click.UsageError(f"{told}\n{known}") from error

@@ -11,6 +11,7 @@ from gateway.api.types.v1.types_pb2 import Applicant, LocalizedText
 from gateway.errors import Refused, invalid
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
+from gateway.values.lists import joined, some_of
 from region_node.customers.contact_preferences import keep_preferences, preferences_of
 from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.operations import own_line
@@ -32,9 +33,7 @@ _REFUSALS = {"marketing": False, "quiet": True, "no_surveys": True}
 def require_mask(mask: FieldMask, *, is_named: bool) -> None:
     """Raises Refused with REQUEST_INVALID for a mask of something else, or for none where one must be named."""
     if set(mask.paths) - _WORDS.keys() or (is_named and not mask.paths):
-        raise invalid(
-            "update_mask", f"names one or more of {', '.join(_WORDS)}", f"须含一项或多项：{'、'.join(_WORDS)}"
-        )
+        raise invalid("update_mask", *some_of(_WORDS))
 
 
 def merged(before: ContactPreferences, asked: SetContactPreferencesRequest) -> ContactPreferences:
@@ -95,10 +94,10 @@ def _changed(
     after: ContactPreferences,
     now: datetime,
 ) -> Notice:
-    decided = [_WORDS[each][getattr(after, each)] for each in _WORDS if getattr(after, each) != getattr(before, each)]
-    zh_cn, en = ("、".join(each for each, _ in decided), ", ".join(each for _, each in decided))
+    words = [_WORDS[each][getattr(after, each)] for each in _WORDS if getattr(after, each) != getattr(before, each)]
+    decided = joined(LocalizedText(zh_cn=zh_cn, en=en) for zh_cn, en in words)
     text = LocalizedText(
-        zh_cn=f"{region.zh_cn}已为您变更联系偏好：{zh_cn}。如非您本人要求，请联系我们更正。",
-        en=f"{region.en} has changed which contacts you permit: {en}. If you did not ask for it, tell us.",
+        zh_cn=f"{region.zh_cn}已为您变更联系偏好：{decided.zh_cn}。如非您本人要求，请联系我们更正。",
+        en=f"{region.en} has changed which contacts you permit: {decided.en}. If you did not ask for it, tell us.",
     )
     return Notice(f"contact/{customer_id}/{to_microseconds(now)}", "contact-changed", number, text)

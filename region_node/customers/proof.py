@@ -16,6 +16,7 @@ from gateway.api.types.v1.types_pb2 import Document, LocalizedText
 from gateway.errors import invalid
 from gateway.federation.policies import COOLING_OFF
 from gateway.store.port import Transaction
+from gateway.values.lists import either
 from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.notified_lines import notified_lines
 from region_node.customers.rows import Line
@@ -57,18 +58,16 @@ def require_word_of_staff(context: RegionContext, policies: Iterable[str]) -> No
     """Raises Refused with PROOF_WAY_NOT_TAKEN where staff of this region may not speak for a customer in a matter."""
     ways = context.federation.proof_ways(policies)
     if ProofWay.PROOF_WAY_HOME_STAFF not in ways:
-        raise way_not_taken("HOME_STAFF", ways)
+        raise way_not_taken(["HOME_STAFF"], ways)
 
 
 def require_proofs(documents: Sequence[Document]) -> None:
     """Raises Refused with REQUEST_INVALID unless there are one or two documents that only a home region can attest."""
     is_good = all(each.code in CHECKED_AT_HOME and each.ByteSize() <= _LARGEST_PROOF for each in documents)
     if not 1 <= len(documents) <= _MOST_PROOFS or not is_good:
-        raise invalid(
-            "documents",
-            f"one or two documents of Verify, each {' or '.join(sorted(CHECKED_AT_HOME))}",
-            f"须为Verify给出的一至两份材料，可用值为{'、'.join(sorted(CHECKED_AT_HOME))}",
-        )
+        known = either(sorted(CHECKED_AT_HOME))
+        told = f"one or two documents of Verify, each {known.en}"
+        raise invalid("documents", told, f"须为Verify给出的一至两份材料，可用值为{known.zh_cn}")
 
 
 def wait_until(context: RegionContext, origin: str, now: datetime, policy: str = COOLING_OFF) -> datetime:

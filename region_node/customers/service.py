@@ -17,6 +17,7 @@ from gateway.federation.policies import OTHER_CONTACT_SETTLES
 from gateway.rpc.pages import decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
+from gateway.values.lists import some_of
 from region_node.customers import imports, operations
 from region_node.customers.contacts_asked import ContactApplication
 from region_node.customers.listed_lines import count_lines
@@ -171,11 +172,7 @@ class CustomerService(CustomerServiceServicer):
         asked = audited_call(request.requester, self._clock)
         paths = set(request.update_mask.paths)
         if not paths or paths - {*_CHANGEABLE}:
-            raise invalid(
-                "update_mask",
-                f"names one or more of {', '.join(_CHANGEABLE)}",
-                f"须含一项或多项：{'、'.join(_CHANGEABLE)}",
-            )
+            raise invalid("update_mask", *some_of(_CHANGEABLE))
         contacts = self._contacts_wanted(request.customer, asked.now) if _CONTACTS in paths else None
         changes = {path: str(getattr(request.customer, path)) for path in paths - {_CONTACTS}}
         for path, value in changes.items():

@@ -12,6 +12,7 @@ from gateway.api.region.v1 import alarm_service_pb2 as api
 from gateway.api.region.v1.alarm_pb2 import AlarmState, AlarmType
 from gateway.api.region.v1.alarm_service_pb2 import AlarmReport
 from gateway.errors import invalid
+from gateway.values.lists import one_of
 from gateway.web.enum_words import numbers_of
 from gateway.web.json_bodies import Attributes, unsupported
 from region_node.open_api.alarms import ACK_STATE, ALARM_TYPE, CLEARED, OUTAGES, SEVERITY, STATE, object_in
@@ -80,7 +81,7 @@ def _word(body: Attributes, name: str, enum: EnumDescriptor, ending: str = "") -
     found = words.get(_plain(body.text(name)))
     if found is None:
         known = [f"{word}{ending.capitalize()}" for word in numbers_of(enum)]
-        raise invalid(body.at(name), f"it is one of {', '.join(known)}", f"可用值为{'、'.join(known)}")
+        raise invalid(body.at(name), *one_of(known))
     return found
 
 

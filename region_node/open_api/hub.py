@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 from gateway.api.region.v1 import listener_service_pb2 as api
 from gateway.api.region.v1.listener_service_pb2 import EventFormat, Listener, ListenerState
 from gateway.errors import invalid
+from gateway.values.lists import joined
 from gateway.web.enum_words import told_word
 from gateway.web.json_bodies import unsupported
 from gateway.web.json_texts import JsonObject
@@ -117,9 +118,9 @@ def _asked_for(query: str, source: EventSource) -> tuple[Sequence[api.EventKind.
             words = value.split(",")
             unknown = next((each[:_LONGEST_TYPE] for each in words if each not in numbers), None)
             if unknown is not None:
-                known, english = "、".join(numbers), ", ".join(numbers)
-                told = f'no event "{unknown}" occurs here; eventType is of {english}'
-                raise invalid("query", told, f"本接口不会产生“{unknown}”事件，eventType可用值为{known}")
+                known = joined(numbers)
+                told = f'no event "{unknown}" occurs here; eventType is of {known.en}'
+                raise invalid("query", told, f"本接口不会产生“{unknown}”事件，eventType可用值为{known.zh_cn}")
             kinds += [numbers[each] for each in words]
         elif name == _FORMAT and value == CLOUD_EVENTS:
             form = EventFormat.EVENT_FORMAT_CLOUD_EVENTS

@@ -15,6 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.types.v1.types_pb2 import Money, Requester
 from gateway.errors import Refused, invalid
 from gateway.values.json_messages import message_of
+from gateway.values.lists import one_of
 from gateway.web.enum_words import numbers_of
 from gateway.web.json_bodies import Attributes, unsupported
 from gateway.web.json_texts import JsonObject
@@ -175,7 +176,7 @@ def require_type(body: Attributes, *names: str, is_required: bool = False) -> No
     # The base of a known type is known, whatever a caller says of it.
     for name, value in (("@type", said), ("@baseType", "" if said else base)):
         if value and value not in names:
-            raise unsupported(body.at(name), f"it is one of {', '.join(names)}", f"可用值为{'、'.join(names)}")
+            raise unsupported(body.at(name), *one_of(names))
 
 
 def require_reference(reference: Attributes, kind: str) -> None:
@@ -208,7 +209,7 @@ def name_in(body: Attributes, name: str, enum: EnumDescriptor) -> int:
 
 
 def _none_of(field: str, known: Iterable[str]) -> Refused:
-    return invalid(field, f"it is one of {', '.join(known)}", f"可用值为{'、'.join(known)}")
+    return invalid(field, *one_of(known))
 
 
 def message_in(said: Attributes, made: M) -> M:

@@ -23,6 +23,7 @@ from gateway.api.region.v1.complaint_pb2 import (
 )
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import invalid
+from gateway.values.lists import one_of
 from gateway.web.enum_words import told_word
 from gateway.web.json_bodies import Attributes, unsupported
 from gateway.web.json_texts import JsonObject, without_empty
@@ -218,7 +219,7 @@ def _change_of_status(
             return _proposal(body.object("resolution"), ticket_id, request_id)
         case _:
             words = ("cancelled", "closed", "inProgress", "resolved")
-            raise unsupported(body.at("status"), f"it is one of {', '.join(words)}", f"可用值为{'、'.join(words)}")
+            raise unsupported(body.at("status"), *one_of(words))
 
 
 def _proposal(said: Attributes, ticket_id: str, request_id: str) -> api.ProposeResolutionRequest:

@@ -89,7 +89,7 @@ async def test_the_word_of_a_clerk_is_no_code_and_no_password(
     told = "OTP was not verified by the home region for this request."
     assert await refused_order(counter, "SUSPEND", number, attested, federation.next_id()) == told
     bill = counter.bill(number, papers=("PWD", "OTP"))
-    assert (await refusal(bill)).parameters == {"documents": "OTP, PWD"}
+    assert (await refusal(bill)).parameters == {"documents": "OTP, PWD", "documents_zh_cn": "OTP、PWD"}
 
 
 @handled_anywhere

@@ -15,6 +15,7 @@ from gateway.errors import (
     Refused,
     from_rpc_error,
     is_temporary,
+    listed,
     reason_name,
     reason_named,
     status_code,
@@ -77,6 +78,20 @@ def test_whatever_the_parameters_hold_a_refusal_can_be_told(
     assert arrived is not None
     assert arrived.reason == reason
     assert str(arrived).startswith(reason_name(reason))
+
+
+@given(st.lists(st.text("abc-/0123", min_size=1, max_size=8), min_size=1, max_size=5))
+def test_a_list_in_a_refusal_is_separated_as_each_language_writes_it(items: list[str]) -> None:
+    refused = Refused(Reason.REASON_DOCUMENT_MISSING, **listed(documents=items))
+    arrived = from_rpc_error(rpc_error(to_status(refused)))
+    assert arrived is not None
+    told = text(arrived.reason, arrived.parameters)
+    assert told.en == f"The document is missing: {', '.join(items)}."
+    assert told.zh_cn == f"缺少材料：{'、'.join(items)}。"
+
+
+def test_a_list_of_a_peer_of_a_former_version_is_told_as_it_was_sent() -> None:
+    assert text(Reason.REASON_DOCUMENT_MISSING, {"documents": "OTP, PWD"}).zh_cn == "缺少材料：OTP, PWD。"
 
 
 def test_a_status_holds_one_reason_and_a_text_in_each_language() -> None:

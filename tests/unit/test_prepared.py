@@ -97,7 +97,7 @@ def problem_of(entry: CharacteristicSpecification, text: str) -> str:
     if len(text) > 256:
         return "longer than 256 characters"
     if kind == "CHOICE" and text not in entry.choices:
-        return f"not one of {', '.join(entry.choices)}"
+        return f"it is one of {', '.join(entry.choices)}"
     if kind == "MONTH" and text != "2026-02":
         return "not YYYY-MM"
     return "not in E.164 with the plus sign" if kind == "NUMBER" and normalize(text) != text else ""

@@ -14,7 +14,7 @@ from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequir
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.errors import Refused
+from gateway.errors import Refused, listed
 from gateway.federation.prepared import PreparedBusiness
 from gateway.time.clock import to_timestamp
 from region_node.customers.documents.rules import require_documents, require_fresh, require_materials
@@ -52,7 +52,7 @@ def test_one_of_the_alternatives_of_every_line_is_needed(codes: set[str]) -> Non
     with pytest.raises(Refused) as raised:
         require_documents(TWO_KINDS, request, NOW)
     assert raised.value.reason == Reason.REASON_DOCUMENT_MISSING
-    assert raised.value.parameters == {"documents": ", ".join(missing)}
+    assert raised.value.parameters == listed(documents=missing)
 
 
 def test_an_applicant_that_the_catalogue_does_not_list_is_refused() -> None:

@@ -61,6 +61,7 @@ RULES: tuple[Rule, ...] = (
     tidy.files_written_by_hand,
     tidy.vague_docstrings,
     tidy.problems_in_one_language,
+    tidy.lists_in_one_language,
 )
 
 
@@ -227,6 +228,14 @@ OFFENDERS: tuple[tuple[Rule, str, str], ...] = (
         "region_node/x.py",
         "Refused(Reason.REASON_REQUEST_INVALID, field='x', problem='not set')\n",
     ),
+    (tidy.lists_in_one_language, "coordinator/x.py", "Refused(REASON, member=', '.join(names))\n"),
+    (
+        tidy.lists_in_one_language,
+        "gateway/x.py",
+        "def f():\n    told = '; '.join(y)\n    translated('x', y=told)\n",
+    ),
+    (tidy.lists_in_one_language, "region_node/x.py", "def f():\n    raise way_not_taken(', '.join(shown), ways)\n"),
+    (tidy.lists_in_one_language, "region_node/x.py", "invalid('x', f'{\", \".join(y)}', f'{\"、\".join(y)}')\n"),
     (tidy.vague_docstrings, "gateway/x.py", '"""What is sent."""\n'),
     (tidy.vague_docstrings, "region_node/x.py", 'class C:\n    """A row. Whoever claims it sends it."""\n'),
     (tidy.vague_docstrings, "coordinator/x.py", 'def f():\n    """Of whom it is known."""\n'),
@@ -271,6 +280,13 @@ ALLOWED: tuple[tuple[Rule, str, str], ...] = (
     (tidy.files_written_by_hand, "tests/x.py", "path.write_text('x')\n"),
     (tidy.problems_in_one_language, "region_node/x.py", "invalid('x', 'not set', '未填写')\n"),
     (tidy.problems_in_one_language, "coordinator/x.py", "Refused(Reason.REASON_REQUEST_INVALID, problem='not set')\n"),
+    (tidy.lists_in_one_language, "region_node/x.py", "Refused(REASON, **listed(documents=missing))\n"),
+    (tidy.lists_in_one_language, "gateway/x.py", "columns = ', '.join(names)\ntx.all(f'SELECT {columns}')\n"),
+    (
+        tidy.lists_in_one_language,
+        "gateway/x.py",
+        "def f():\n    t = ', '.join(x)\ndef g(t):\n    invalid(t)\n",
+    ),
     (tidy.vague_docstrings, "gateway/x.py", 'def f(told):\n    """The head `told`. Whether it is news."""\n'),
     (tidy.vague_docstrings, "gateway/x.py", 'def _f():\n    """What is sent."""\n'),
     (tidy.vague_docstrings, "region_node/cli/x.py", '@reads(LIMIT)\ndef f():\n    """Show what is told."""\n'),

@@ -28,6 +28,12 @@ FORBIDDEN_IMPORTS = {
 # The packages whose refusals staff and customers meet.
 BOTH_LANGUAGES = frozenset({"gateway", "region_node"})
 
+# The texts for people that exist in both languages, by the functions that take them.
+TEXTS = frozenset({"Refused", "LocalizedText", "translated", "invalid", "unsupported", "characteristic_invalid"})
+
+# The marks between the items of a list.
+SEPARATORS = frozenset({", ", "; ", "、", "；"})
+
 # Standard modules that read no clock, draw no chance and stay inside the process. zoneinfo reads a table
 # that is the same everywhere.
 PURE_STANDARD = frozenset(
@@ -80,9 +86,11 @@ PURE_GATEWAY = frozenset(
         "gateway.time.clock",
         "gateway.errors",
         "gateway.federation",
+        "gateway.values.lists",
         "gateway.values.money",
         "gateway.values.names",
         "gateway.values.requesters",
+        "gateway.values.state_words",
         "gateway.wording.masking",
         "gateway.federation.numberplan",
         "gateway.time.working_time",
@@ -349,3 +357,44 @@ def problems_in_one_language(source: Source) -> Iterator[str]:
         # The text of an error has no other language.
         if is_invalid and "problem_zh_cn" not in told and not isinstance(told.get("problem"), ast.Call):
             yield f"{source.path}:{node.lineno}: gateway.errors.invalid takes the problem in both languages"
+
+
+def lists_in_one_language(source: Source) -> Iterator[str]:
+    """Chinese separates a list otherwise than English: no text for people takes a list joined for one of them."""
+    if source.parts[0] not in PROGRAMS:
+        return
+    scopes = [node for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    for scope in [source.tree, *scopes]:
+        nodes = list(own_nodes(scope))
+        lists = {
+            target.id
+            for node in nodes
+            if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.NamedExpr) and node.value is not None
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name) and takes_a_list(node.value, frozenset())
+        }
+        refused = {id(node.exc) for node in nodes if isinstance(node, ast.Raise)}
+        for node in nodes:
+            if not isinstance(node, ast.Call):
+                continue
+            is_text = called_name(node) in TEXTS or (id(node) in refused and called_name(node).islower())
+            if is_text and takes_a_list(node, frozenset(lists)):
+                yield f"{source.path}:{node.lineno}: gateway.values.lists joins a list in both languages"
+
+
+def own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a function or of a module, but not those of the functions in it."""
+    for child in ast.iter_child_nodes(scope):
+        yield child
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from own_nodes(child)
+
+
+def takes_a_list(value: ast.AST, lists: frozenset[str]) -> bool:
+    return any(joins_words(node) or (isinstance(node, ast.Name) and node.id in lists) for node in ast.walk(value))
+
+
+def joins_words(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr != "join":
+        return False
+    return isinstance(node.func.value, ast.Constant) and node.func.value.value in SEPARATORS

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from google.protobuf.descriptor import EnumDescriptor
 
 from gateway.errors import Refused, invalid
+from gateway.values.lists import one_of
 from gateway.web.charts import Figure
 from gateway.web.console.frames import Link, refusal_of
 from gateway.web.console.pages import Shown, Visit
@@ -91,7 +92,7 @@ def chosen_value(visit: Visit, name: str, enum: EnumDescriptor) -> int:
     found = number_of(enum, said) if said else 0
     if found is None:
         known = numbers_of(enum)
-        raise invalid(name, f"it is one of {', '.join(known)}", f"可用值为{'、'.join(known)}")
+        raise invalid(name, *one_of(known))
     return found
 
 
@@ -99,7 +100,7 @@ def chosen_word(visit: Visit, name: str, known: Sequence[str]) -> str:
     """The word of a filter; empty without it. Raises Refused for an unknown one."""
     said = visit.query.text(name)
     if said and said not in known:
-        raise invalid(name, f"it is one of {', '.join(known)}", f"可用值为{'、'.join(known)}")
+        raise invalid(name, *one_of(known))
     return said
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.errors import Refused
+from gateway.errors import Refused, listed
 from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer, set_timer
 from gateway.time.clock import from_timestamp, time_in, to_timestamp
@@ -141,4 +141,4 @@ def _require_not_shown(tx: Transaction, order: JointOrder, shown: Shown) -> None
     """
     if is_shown(tx, shown.subject, shown.number, but_by=order.id) or ORDER_RECORDS.is_known(tx, shown.subject):
         told = CHECKED_AT_HOME.intersection(each.code for each in shown.documents)
-        raise Refused(Reason.REASON_NOT_VERIFIED, documents=", ".join(sorted(told)))
+        raise Refused(Reason.REASON_NOT_VERIFIED, **listed(documents=sorted(told)))

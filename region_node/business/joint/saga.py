@@ -23,11 +23,12 @@ from gateway.api.region.v1.joint_order_pb2 import (
     JointVerb,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Document
+from gateway.api.types.v1.types_pb2 import Document, LocalizedText
 from gateway.errors import Refused
 from gateway.time.clock import BETWEEN_TRUSTED, from_timestamp, to_timestamp
 from gateway.values.names import camel_case
 from region_node.business.joint import rules
+from region_node.business.orders.rules import told_order
 from region_node.customers.documents.rules import identifying
 from region_node.requests.checks import error_of
 
@@ -81,10 +82,10 @@ def is_final(order: JointOrder) -> bool:
     return order.state in FINAL
 
 
-def told_open(order: JointOrder) -> str:
+def told_open(order: JointOrder) -> LocalizedText:
     """An open order with its state, and the regions to ask: those that have it now, else the leading one."""
     regions = dict.fromkeys(each.region for each in order.awaiting) or {order.leader_region: None}
-    return f"{order.id} ({', '.join((state_name(order.state), *regions))})"
+    return told_order(order.id, [state_name(order.state)], regions)
 
 
 def begin_survey(order: JointOrder, joint: JointBusiness, now: datetime) -> None:

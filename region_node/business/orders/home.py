@@ -10,7 +10,7 @@ from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
-from gateway.errors import Refused, invalid, lasting
+from gateway.errors import Refused, invalid, lasting, listed
 from gateway.process import failpoints
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
@@ -155,12 +155,12 @@ def _supplement(tx: Transaction, context: OrderContext, order: Order, command: O
     brought = {document.code for document in command.supplement.documents}
     missing = [code for code in order.documents_requested if code not in brought]
     if missing:
-        raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=", ".join(missing))
+        raise Refused(Reason.REASON_DOCUMENT_MISSING, **listed(documents=missing))
     require_fresh(business, command.supplement.documents, now)
     require_verified(find_key(tx), order.id, order.request.number, command.supplement.documents)
     if is_proof and context.told is None and context.is_shown(tx, order.id, order.request.number):
         proofs = CHECKED_AT_HOME.intersection(brought)
-        raise Refused(Reason.REASON_NOT_VERIFIED, documents=", ".join(sorted(proofs)))
+        raise Refused(Reason.REASON_NOT_VERIFIED, **listed(documents=sorted(proofs)))
     require_size(order.ByteSize() + command.ByteSize())
     situation = situation_of(tx, context, order, now)
     require_on_file(tx, context.node, command.supplement.documents, situation.line.customer_id, now)

@@ -5,7 +5,7 @@ region's state is provisional and follows INTAKE_TRANSITIONS.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -27,15 +27,17 @@ from gateway.api.region.v1.order_pb2 import (
 )
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.errors import Refused, invalid
+from gateway.api.types.v1.types_pb2 import Applicant, LocalizedText
+from gateway.errors import Refused, invalid, listed
 from gateway.federation.documents import is_ordered_by_nodes
 from gateway.federation.numberplan import normalize
 from gateway.federation.prepared import PreparedBusiness
 from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.values.lists import joined, one_of
 from gateway.values.money import in_major_units
 from gateway.values.names import camel_case
 from gateway.values.requesters import is_same_person
+from gateway.values.state_words import chinese_word
 from region_node.node.rules import OF_STAFF
 from region_node.requests.checks import NODE_OPERATOR, TEXT_LIMIT, error_of
 
@@ -253,16 +255,21 @@ def expedite(order: Order, staff_id: str, now: datetime) -> None:
     order.expedites.add(time=to_timestamp(now), staff_id=staff_id)
 
 
-def has_orders(count: int, named: Sequence[str]) -> Refused:
+def has_orders(count: int, named: Sequence[LocalizedText]) -> Refused:
     """The refusal for a customer with open orders: how many, and the first few with their states and whom to ask."""
-    return Refused(Reason.REASON_CUSTOMER_HAS_ORDERS, orders=str(count), order=", ".join(named[:MOST_NAMED]))
+    return Refused(Reason.REASON_CUSTOMER_HAS_ORDERS, orders=str(count), **listed(order=named[:MOST_NAMED]))
 
 
-def told_open(order: Order) -> str:
+def told_open(order: Order) -> LocalizedText:
     """An open order with its state, the action that it waits for, and the region to ask."""
     region = order.home_region if order.awaiting.party in _AT_HOME else order.origin_region
-    told = (state_name(order.state), order.awaiting.action, region)
-    return f"{order.id} ({', '.join(filter(None, told))})"
+    return told_order(order.id, filter(None, (state_name(order.state), order.awaiting.action)), [region])
+
+
+def told_order(order_id: str, words: Iterable[str], regions: Iterable[str]) -> LocalizedText:
+    """An order with its state, the action that it waits for where there is one, and the regions to ask."""
+    told = joined([*(LocalizedText(zh_cn=chinese_word(each), en=each) for each in words), *regions])
+    return LocalizedText(zh_cn=f"{order_id}（{told.zh_cn}）", en=f"{order_id} ({told.en})")
 
 
 def had_part(order: Order, region: str, person: str) -> bool:
@@ -382,10 +389,7 @@ def _text(specification: CharacteristicSpecification, written: str) -> str:
 
 def _choice(specification: CharacteristicSpecification, written: str) -> str:
     if _text(specification, written) not in specification.choices:
-        known = specification.choices
-        raise characteristic_invalid(
-            specification.name, f"not one of {', '.join(known)}", f"可用值为{'、'.join(known)}"
-        )
+        raise characteristic_invalid(specification.name, *one_of(specification.choices))
     return written
 
 

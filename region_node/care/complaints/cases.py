@@ -6,7 +6,8 @@ from datetime import datetime
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintNote, TimeReason, WorkItem, WorkItemState
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import Refused, listed
 from gateway.time.clock import to_timestamp
 from region_node.care.complaints import rules
 
@@ -53,13 +54,13 @@ def regions_at_work(case: Complaint) -> list[str]:
 def require_done(case: Complaint) -> None:
     """Raises Refused with COMPLAINT_ITEMS_OPEN, which names them, where a work item is still open."""
     if found := open_items(case):
-        raise Refused(Reason.REASON_COMPLAINT_ITEMS_OPEN, items=", ".join(_named(each) for each in found))
+        raise Refused(Reason.REASON_COMPLAINT_ITEMS_OPEN, **listed(items=[_named(each) for each in found]))
 
 
 def require_returned(case: Complaint) -> None:
     """Raises Refused with COMPLAINT_ITEMS_TAKEN, which names them, where a department has an open work item."""
     if found := [each for each in open_items(case) if each.state != AWAITING_COORDINATOR]:
-        raise Refused(Reason.REASON_COMPLAINT_ITEMS_TAKEN, items=", ".join(_named(each) for each in found))
+        raise Refused(Reason.REASON_COMPLAINT_ITEMS_TAKEN, **listed(items=[_named(each) for each in found]))
 
 
 def find_item(case: Complaint, ticket_id: str) -> WorkItem | None:
@@ -189,10 +190,11 @@ def are_of_one(ticket_id: str, other: str) -> bool:
     return parent_of(ticket_id)[0] == parent_of(other)[0]
 
 
-def _named(item: WorkItem) -> str:
+def _named(item: WorkItem) -> LocalizedText:
     if item.state == AWAITING_COORDINATOR:
-        return f"{item.number} (coordinator)"
-    return f"{item.number} ({item.region} {item.department.code})"
+        return LocalizedText(zh_cn=f"{item.number}（待协调）", en=f"{item.number} (coordinator)")
+    told = f"{item.region} {item.department.code}"
+    return LocalizedText(zh_cn=f"{item.number}（{told}）", en=f"{item.number} ({told})")
 
 
 def _identity(note: ComplaintNote) -> tuple[str, int, int, str]:

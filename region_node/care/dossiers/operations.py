@@ -12,6 +12,7 @@ from gateway.errors import Refused
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.values.lists import joined
 from region_node.care.complaints import handling, ledger
 from region_node.care.dossiers import rules
 from region_node.customers.rows import find_customer, find_line
@@ -51,7 +52,7 @@ def export(tx: Transaction, context: RegionContext, exporter: Exporter, request:
         appellant=_appellant(tx, complaint, request.appellant),
         statements=request.statements,
         customer_asks=request.customer_asks,
-        respondent=rules.joined([federation.region(each).name for each in respondents]),
+        respondent=joined(federation.region(each).name for each in respondents),
         months=federation.figure(rules.policy_of(category.complaint_class), concerned),
         time_zone=context.time_zone,
         now=now,

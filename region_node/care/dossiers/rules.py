@@ -25,6 +25,7 @@ from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused, invalid
 from gateway.federation.complaint_rules import APPEAL_OF_CHARGES, APPEAL_OF_OTHERS
 from gateway.time.clock import from_timestamp, time_in
+from gateway.values.lists import joined
 from region_node.care.complaints import rules as complaint_rules
 from region_node.node.terms import add_months
 from region_node.requests.checks import require_length
@@ -82,11 +83,6 @@ def respondents(complaint: Complaint) -> Sequence[str]:
         return [complaint.home_region]
     at_work = dict.fromkeys(each.region for each in complaint.items if each.region and not each.HasField("returned"))
     return list(at_work)
-
-
-def joined(names: Sequence[LocalizedText]) -> LocalizedText:
-    """Several names as one; empty for none."""
-    return LocalizedText(zh_cn="、".join(each.zh_cn for each in names), en=", ".join(each.en for each in names))
 
 
 def policy_of(complaint_class: ComplaintClass.ValueType) -> str:
@@ -323,10 +319,10 @@ def _complete_material(matter: Matter) -> DossierCondition:
         (matter.respondent.zh_cn, "被申诉人", "respondent"),
         (request.description.strip(), "申诉要求、理由和事实", "request, reason and facts"),
     )
-    missing = [(zh, en) for value, zh, en in needed if not value]
-    if not missing:
+    missing = joined(LocalizedText(zh_cn=zh, en=en) for value, zh, en in needed if not value)
+    if not missing.en:
         return _found(_MATERIAL, FULFILLED, ("材料齐全。", "Nothing is missing."))
-    ground = ("缺少：" + "、".join(zh for zh, _ in missing) + "。", f"Missing: {', '.join(en for _, en in missing)}.")
+    ground = (f"缺少：{missing.zh_cn}。", f"Missing: {missing.en}.")
     return _found(
         _MATERIAL, NOT_FULFILLED, ground, ("请补齐后重新导出。", "Bring what is missing, and export it again.")
     )

@@ -16,7 +16,7 @@ from gateway.api.region.v1.issue_pb2 import (
 )
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, invalid
+from gateway.errors import Refused, invalid, listed
 from gateway.time.clock import from_timestamp, is_dated, to_timestamp
 from gateway.values.names import camel_case
 from region_node.requests.checks import require_length, require_name
@@ -248,7 +248,7 @@ def close(issue: Issue, author: str, now: datetime) -> None:
     """Ends a decided issue. Raises Refused with ISSUE_ACTIONS_OPEN while an action is open."""
     require_state(issue, "close")
     if still := [str(each.number) for each in open_actions(issue)]:
-        raise Refused(Reason.REASON_ISSUE_ACTIONS_OPEN, actions=", ".join(still))
+        raise Refused(Reason.REASON_ISSUE_ACTIONS_OPEN, **listed(actions=still))
     enter(issue, CLOSED, now=now, author=author)
 
 

@@ -14,6 +14,7 @@ from gateway.errors import Refused, invalid
 from gateway.federation.catalogue import Federation
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds, to_timestamp
+from gateway.values.lists import one_of
 from gateway.values.requesters import is_same_person
 from region_node.business.billing.rules import Month
 from region_node.business.orders.rows import completed_page, require_order
@@ -128,8 +129,7 @@ def _require_criteria(federation: Federation, kind: SampledKind.ValueType, codes
     known = {each.code for each in federation.configuration.quality.criteria if kind in each.kinds}
     unknown = sorted(set(codes) - known)
     if unknown:
-        names = ", ".join(sorted(known))
-        raise invalid("failed_criteria", f"not of {names}", f"须为{names}之一")
+        raise invalid("failed_criteria", *one_of(sorted(known)))
 
 
 def _require_work_of_others(tx: Transaction, region: str, kind: SampledKind.ValueType, made: Judgement) -> None:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from gateway.api.region.v1.complaint_import_service_pb2 import ImportedComplaint
 from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, ComplaintRequest, ComplaintState, Remedy
 from gateway.time.clock import to_timestamp
+from gateway.values.lists import joined
 from gateway.wording.languages import enumerated, translated
 from region_node.cli.imports.column_map import (
     Cells,
@@ -163,7 +164,8 @@ def _one_of(name: str, told: Mapping[str, str], values: Mapping[str, T]) -> T | 
     if not text:
         return None
     if text.lower() not in values:
-        raise LineInvalid(name, f"不是{'、'.join(values)}之一:{text}", f"not one of {', '.join(values)}: {text}")
+        known = joined(values)
+        raise LineInvalid(name, f"不是{known.zh_cn}之一：{text}", f"not one of {known.en}: {text}")
     return values[text.lower()]
 
 

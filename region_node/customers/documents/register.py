@@ -8,7 +8,7 @@ from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse, Re
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.errors import Refused, invalid
+from gateway.errors import Refused, invalid, listed
 from gateway.federation.documents import documents_missing
 from gateway.federation.prepared import PreparedBusiness
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
@@ -172,8 +172,7 @@ def _is_of(tx: Transaction, row: DocumentRow, customer_id: str | None) -> bool:
 
 
 def _not_of_number(documents: Sequence[Document]) -> Refused:
-    codes = ", ".join(sorted({each.code for each in documents}))
-    return Refused(Reason.REASON_PROOF_NOT_OF_NUMBER, documents=codes)
+    return Refused(Reason.REASON_PROOF_NOT_OF_NUMBER, **listed(documents=sorted({each.code for each in documents})))
 
 
 def _register(tx: Transaction, told: DocumentNotification, region: str, line: Line, now: datetime) -> None:

@@ -12,12 +12,13 @@ from gateway.api.region.v1.document_service_pb2 import DocumentChunk, DocumentUp
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, PaperUse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.errors import Refused, invalid
+from gateway.errors import Refused, invalid, listed
 from gateway.federation.catalogue import Federation
 from gateway.federation.checks import CODE
 from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES, RequiredLine, documents_missing
 from gateway.federation.prepared import PreparedBusiness
 from gateway.time.clock import BETWEEN_TRUSTED, from_timestamp, is_dated
+from gateway.values.lists import either
 from gateway.values.requesters import SELF_SERVICE
 from region_node.customers.verification.rules import OF_THE_CUSTOMER
 from region_node.requests.checks import require_length, require_name, require_request_id, require_requester
@@ -52,11 +53,8 @@ def require_upload(upload: DocumentUpload, material: Material | None, limit: int
     require_file("document", upload, material, limit)
     require_length("document.identity_number", upload.identity_number, _IDENTITY_LIMIT)
     if upload.identity_number and upload.code not in IDENTIFYING:
-        raise invalid(
-            "document.identity_number",
-            f"only with {' or '.join(sorted(IDENTIFYING))}",
-            f"仅限与{'或'.join(sorted(IDENTIFYING))}一起填写",
-        )
+        known = either(sorted(IDENTIFYING))
+        raise invalid("document.identity_number", f"only with {known.en}", f"仅限与{known.zh_cn}一起填写")
     _require_times(upload, now)
 
 
@@ -106,8 +104,8 @@ def require_content(code: str, upload: DocumentUpload | AttachmentUpload, head: 
 
 def type_not_allowed(code: str, found: str, allowed: Sequence[str]) -> Refused:
     """The refusal of a content of another type."""
-    told = ", ".join(allowed) or "-"
-    return Refused(Reason.REASON_DOCUMENT_TYPE_NOT_ALLOWED, document=code, found=found, allowed=told)
+    told = listed(allowed=allowed or ["-"])
+    return Refused(Reason.REASON_DOCUMENT_TYPE_NOT_ALLOWED, document=code, found=found, **told)
 
 
 def in_one_form(identity_number: str) -> str:
@@ -282,7 +280,7 @@ def require_documents(business: PreparedBusiness, request: OrderRequest, now: da
     require_attested(request.documents)
     missing = documents_missing(lines, {document.code for document in request.documents})
     if missing:
-        raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=", ".join(line.written for line in missing))
+        raise Refused(Reason.REASON_DOCUMENT_MISSING, **listed(documents=[line.written for line in missing]))
     _require_fresh(business, request.documents, now)
 
 

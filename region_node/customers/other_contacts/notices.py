@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.store.port import Transaction
 from gateway.time.clock import time_in, to_microseconds
+from gateway.values.lists import joined_clauses
 from gateway.wording.masking import masked_number
 from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.notified_lines import notified_lines
@@ -23,15 +24,15 @@ def notify_of_change(tx: Transaction, line: Line, change: Change, zone: ZoneInfo
     """
     if not change.added and not change.removed:
         return
-    told = [
-        *(_added(masked_number(each.number), time_in(zone, each.effective)) for each in change.added),
-        *(_removed(masked_number(each.number)) for each in change.removed),
-    ]
+    told = joined_clauses(
+        [
+            *(_added(masked_number(each.number), time_in(zone, each.effective)) for each in change.added),
+            *(_removed(masked_number(each.number)) for each in change.removed),
+        ]
+    )
     text = LocalizedText(
-        zh_cn=f"您预留的其他联系号码有变更：{'；'.join(each.zh_cn for each in told)}。"
-        "如非本人要求，请立即联系归属地客服。",
-        en=f"Your other contacts change: {'; '.join(each.en for each in told)}."
-        " If you did not ask for it, call your home region at once.",
+        zh_cn=f"您预留的其他联系号码有变更：{told.zh_cn}。如非本人要求，请立即联系归属地客服。",
+        en=f"Your other contacts change: {told.en}. If you did not ask for it, call your home region at once.",
     )
     lines = [each.number for each in notified_lines(tx, line)]
     in_force = [each.number for each in (*change.contacts, *change.removed) if is_in_force(each, now)]

@@ -18,6 +18,7 @@ from gateway.federation.sharing_rules import CONSENT_PAPER
 from gateway.store.port import Transaction
 from gateway.store.vault import index_of
 from gateway.time.clock import from_timestamp, time_in, to_timestamp
+from gateway.values.lists import joined
 from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
 from region_node.customers.documents.rows import find_document
 from region_node.customers.documents.rules import require_good
@@ -298,10 +299,9 @@ def _tell_given(
         return
     reader = context.federation.region(decided.reader).name
     end = time_in(ZoneInfo(context.time_zone), decided.end)
-    fields = [field_word(each) for each in purpose.fields if each in decided.fields]
-    words_zh, words_en = "、".join(each.zh_cn for each in fields), ", ".join(each.en for each in fields)
-    zh_cn = f"{reader.zh_cn}公司为“{purpose.title.zh_cn}”查阅您的以下信息：{words_zh}，至{end}止。"
-    en = f"{reader.en} to read, for {purpose.title.en}, until {end}: {words_en}."
+    words = joined(field_word(each) for each in purpose.fields if each in decided.fields)
+    zh_cn = f"{reader.zh_cn}公司为“{purpose.title.zh_cn}”查阅您的以下信息：{words.zh_cn}，至{end}止。"
+    en = f"{reader.en} to read, for {purpose.title.en}, until {end}: {words.en}."
     if decided.attested is not None:
         asked = Asked(decided.grant_id, call.questioner.region, _GIVEN, _waiting_text(zh_cn, en))
         ask_customer(tx, context, line, asked, decided.start, call.now)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from gateway.api.federation.v1.configuration_pb2 import ProofWay
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.errors import Refused
+from gateway.errors import Refused, listed
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 
 OTP = "OTP"
@@ -103,7 +103,7 @@ def require_verified(key: bytes | None, subject: str, number: str, documents: Se
     """
     unverified = {each.code for each in documents if not _is_verified(key, subject, number, each)}
     if unverified:
-        raise Refused(Reason.REASON_NOT_VERIFIED, documents=", ".join(sorted(unverified)))
+        raise Refused(Reason.REASON_NOT_VERIFIED, **listed(documents=sorted(unverified)))
 
 
 @dataclass(frozen=True)
@@ -135,13 +135,13 @@ def require_way(documents: Sequence[Document], ways: Collection[ProofWay.ValueTy
     """Raises Refused with PROOF_WAY_NOT_TAKEN for codes and passwords of which none is one of the ways."""
     shown = [each.code for each in documents if each.code in CHECKED_AT_HOME]
     if shown and not proves(documents, ways):
-        raise way_not_taken(", ".join(shown), ways)
+        raise way_not_taken(shown, ways)
 
 
-def way_not_taken(proof: str, ways: Collection[ProofWay.ValueType]) -> Refused:
-    """The refusal of a proof, with the ways of the policy."""
-    named = ", ".join(ProofWay.Name(each).removeprefix("PROOF_WAY_") for each in sorted(ways))
-    return Refused(Reason.REASON_PROOF_WAY_NOT_TAKEN, proof=proof, ways=named)
+def way_not_taken(proofs: Sequence[str], ways: Collection[ProofWay.ValueType]) -> Refused:
+    """The refusal of proofs, with the ways of the policy."""
+    named = [ProofWay.Name(each).removeprefix("PROOF_WAY_") for each in sorted(ways)]
+    return Refused(Reason.REASON_PROOF_WAY_NOT_TAKEN, **listed(proof=proofs, ways=named))
 
 
 def is_customers_word(documents: Sequence[Document]) -> bool:

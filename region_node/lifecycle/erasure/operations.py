@@ -23,7 +23,7 @@ from region_node.lifecycle.erasure.relayed import tell_region
 from region_node.lifecycle.erasure.rows import ErasureRow, erasure_asked, erasure_of, insert_erasure
 from region_node.lifecycle.erasure.scrub_rows import due_scrub, scrubbed_at
 from region_node.lifecycle.erasure.status_envelopes import customer_key, send_status
-from region_node.lifecycle.holds.operations import holds_of
+from region_node.lifecycle.holds.operations import require_no_hold
 from region_node.lifecycle.registry import Registry
 from region_node.node.context import RegionContext
 from region_node.node.erased_key_rows import note_erased_keys, subjects_of_keys
@@ -143,9 +143,7 @@ def _require_erasable(tx: Transaction, registry: Registry, customer: Customer, n
     """
     for kind in registry.kinds:
         kind.erasure.require_erasable(tx, registry.context, customer)
-    holds = [each.reference for each in holds_of(tx, customer.customer_id) if each.is_in_force(now)]
-    if holds:
-        raise Refused(Reason.REASON_CUSTOMER_ON_HOLD, hold=", ".join(holds))
+    require_no_hold(tx, customer.customer_id, now)
 
 
 def _erase_all(tx: Transaction, registry: Registry, customer: Customer, now: datetime) -> _Erased:

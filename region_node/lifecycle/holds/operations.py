@@ -6,7 +6,7 @@ from datetime import datetime
 
 from gateway.api.region.v1.approval_service_pb2 import ApprovalAct
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, listed
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.approvals.operations import Act, Awaited, approval_of, use
@@ -92,6 +92,12 @@ def holds_of(tx: Transaction, customer_id: str) -> list[Hold]:
         f"SELECT {_COLUMNS} FROM legal_holds WHERE customer_id = :customer_id ORDER BY reference",  # noqa: S608
         customer_id=customer_id,
     )
+
+
+def require_no_hold(tx: Transaction, customer_id: str, now: datetime) -> None:
+    """Raises Refused with CUSTOMER_ON_HOLD, which names the holds of a customer that are in force."""
+    if found := [each.reference for each in holds_of(tx, customer_id) if each.is_in_force(now)]:
+        raise Refused(Reason.REASON_CUSTOMER_ON_HOLD, **listed(hold=found))
 
 
 def holds_after(tx: Transaction, customer_id: str, reference: str, limit: int) -> list[Hold]:

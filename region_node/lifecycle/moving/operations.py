@@ -36,7 +36,7 @@ from region_node.customers.rows import Line, find_customer, lines_of_customer
 from region_node.customers.sharing.rows import grants_page
 from region_node.customers.subscriptions import subscriptions_of
 from region_node.lifecycle.customers import customer_of
-from region_node.lifecycle.holds.operations import holds_of
+from region_node.lifecycle.holds.operations import require_no_hold
 from region_node.lifecycle.moving import rules
 from region_node.lifecycle.moving.rows import find_move, keep_move, note_assignments, open_move
 from region_node.lifecycle.registry import Registry
@@ -184,9 +184,7 @@ def _require_movable(tx: Transaction, registry: Registry, move: CustomerMove, no
     for kind in registry.kinds:
         if kind.name not in _ALLOWED:
             kind.erasure.require_erasable(tx, context, customer)
-    holds = [each.reference for each in holds_of(tx, move.customer_id) if each.is_in_force(now)]
-    if holds:
-        raise Refused(Reason.REASON_CUSTOMER_ON_HOLD, hold=", ".join(holds))
+    require_no_hold(tx, move.customer_id, now)
     return lines
 
 

@@ -10,6 +10,7 @@ from gateway.api.region.v1.fault_pb2 import Fault, QuoteState, RepairPart
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.store.port import Transaction
 from gateway.time.clock import time_in
+from gateway.values.lists import joined
 from gateway.values.money import in_major_units
 from region_node.customers.notices.rows import Notice, tell
 from region_node.network.faults import rules
@@ -127,8 +128,7 @@ def _former_homes(told: FaultMoved, context: RegionContext, origin: str) -> Loca
     regions = dict.fromkeys(told.refunded_by or (origin,))
     if not regions.keys() <= known.keys():
         return LocalizedText(zh_cn="您原来的归属地", en="your former regions")
-    names = [known[each] for each in regions]
-    return LocalizedText(zh_cn="、".join(each.zh_cn for each in names), en=" and ".join(each.en for each in names))
+    return joined(known[each] for each in regions)
 
 
 def tell_own_cause(tx: Transaction, fault: Fault, now: datetime) -> None:

@@ -15,6 +15,7 @@ from gateway.errors import Refused
 from gateway.federation.problems import is_cause_known
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, set_timer
+from gateway.values.lists import joined
 from region_node.customers.notices.rows import Notice, count_told, tell, told_at
 from region_node.customers.rows import line_of
 from region_node.network.problems import rows
@@ -177,24 +178,23 @@ def _tell(
         return
     known = context.federation.network.services
     used = rows.services_used(tx, each.customer_id, followed.notified_services)
-    named = [known[service].name for service in used if service in known]
-    zh_cn, en = "、".join(each.zh_cn for each in named), ", ".join(each.en for each in named)
+    named = joined(known[service].name for service in used if service in known)
     if stage == _BEGUN and times:
         text = LocalizedText(
-            zh_cn=f"此前告知您已排除的网络故障再次出现（{zh_cn}）。我们正在抢修，恢复后会再告知您。",
-            en=f"The problem in the network that we told you was over has come back ({en}). We are repairing it and"
-            " tell you when it is over.",
+            zh_cn=f"此前告知您已排除的网络故障再次出现（{named.zh_cn}）。我们正在抢修，恢复后会再告知您。",
+            en=f"The problem in the network that we told you was over has come back ({named.en}). We are repairing it"
+            " and tell you when it is over.",
         )
     elif stage == _BEGUN:
         text = LocalizedText(
-            zh_cn=f"因网络故障，您使用的业务可能受到影响（{zh_cn}）。我们正在抢修，恢复后会再告知您。",
-            en=f"A problem in the network may affect what you use ({en}). We are repairing it and tell you when it is"
-            " over.",
+            zh_cn=f"因网络故障，您使用的业务可能受到影响（{named.zh_cn}）。我们正在抢修，恢复后会再告知您。",
+            en=f"A problem in the network may affect what you use ({named.en}). We are repairing it and tell you"
+            " when it is over.",
         )
     else:
         text = LocalizedText(
-            zh_cn=f"此前告知您的网络故障已排除（{zh_cn}）。给您带来不便，深表歉意。",
-            en=f"The problem in the network that we told you of is over ({en}). We are sorry for the trouble.",
+            zh_cn=f"此前告知您的网络故障已排除（{named.zh_cn}）。给您带来不便，深表歉意。",
+            en=f"The problem in the network that we told you of is over ({named.en}). We are sorry for the trouble.",
         )
     notice_id = _notice_id(followed.header.id, stage, each, times)
     tell(tx, Notice(notice_id, f"network-problem-{stage}", line.number, text), now)
