@@ -80,6 +80,23 @@ class Unreachable(Exception):
         self.status = status
 
 
+class Problem(Exception):
+    """Something of others cannot be used; the text of a refusal has the problem in both languages."""
+
+    def __init__(self, problem: str, problem_zh_cn: str) -> None:
+        super().__init__(problem)
+        self.told = LocalizedText(zh_cn=problem_zh_cn, en=problem)
+
+
+class Unfit(Problem, ValueError):
+    """A value of others is not what it has to be, with the problem in both languages."""
+
+
+def problem_of(error: Exception) -> dict[str, str]:
+    """The parameter `problem` of a refusal, from an error; in English alone where the error has no other language."""
+    return in_both(problem=error.told) if isinstance(error, Problem) else {"problem": str(error)}
+
+
 def invalid(field: str, problem: str, problem_zh_cn: str) -> Refused:
     """REQUEST_INVALID for a field, with the problem in both languages."""
     return Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem, problem_zh_cn=problem_zh_cn)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import NumberAssignment
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, listed
+from gateway.errors import Problem, Refused, listed, problem_of
 from gateway.federation.assignments import is_proven
 from gateway.federation.numberplan import NumberPlan, normalize
 from gateway.security.signing import TrustedKeys
@@ -25,8 +25,12 @@ def require_proven(wanted: NumberAssignment, certificate: bytes, caller: str, ke
     if wanted.giver and wanted.giver != caller:
         raise Refused(Reason.REASON_NOT_HOME, region=caller)
     if not is_proven(wanted, certificate, keys):
-        problem = "the signature is wrong" if wanted.signature else "it has no signature"
-        raise Refused(Reason.REASON_NUMBER_ASSIGNMENT_UNPROVEN, region=caller, problem=problem)
+        wrong = (
+            Problem("the signature is wrong", "签名有误")
+            if wanted.signature
+            else Problem("it has no signature", "没有签名")
+        )
+        raise Refused(Reason.REASON_NUMBER_ASSIGNMENT_UNPROVEN, region=caller, **problem_of(wrong))
 
 
 def is_next(plan: NumberPlan, kept: Sequence[NumberAssignment], wanted: NumberAssignment) -> bool:

@@ -10,7 +10,7 @@ from gateway.api.coordinator.v1 import enrolment_service_pb2 as contract
 from gateway.api.coordinator.v1.enrolment_service_pb2 import Enrolment, EnrolmentState
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, invalid
+from gateway.errors import Refused, invalid, problem_of
 from gateway.rpc.pages import dated_key
 from gateway.security.enrolling import SECRET_BYTES, RequestedKeys, enrolment_id
 from gateway.security.identity import Identity
@@ -113,7 +113,7 @@ def requested(
     try:
         keys = RequestedKeys.of(request.tls_request, request.signing_request, identity)
     except ValueError as error:
-        raise Refused(Reason.REASON_CERTIFICATE_REQUEST_INVALID, problem=str(error)) from None
+        raise Refused(Reason.REASON_CERTIFICATE_REQUEST_INVALID, **problem_of(error)) from None
     if before.state != INVITED:
         if before.tls_request and keys.fingerprint == requested_keys(before, federation).fingerprint:
             return None
@@ -150,7 +150,7 @@ def approved(
         keys = requested_keys(before, federation)
         keys.require_certified(*certificates, authorities, node_of(before, federation))
     except ValueError as error:
-        raise Refused(Reason.REASON_CERTIFICATE_UNFIT, problem=str(error)) from None
+        raise Refused(Reason.REASON_CERTIFICATE_UNFIT, **problem_of(error)) from None
     after = _decided(before, APPROVED, actor, now)
     after.tls_certificate, after.signing_certificate = certificates
     return after

@@ -5,7 +5,7 @@ from datetime import datetime
 from coordinator.registry.port import Snapshot
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, invalid
+from gateway.errors import Refused, invalid, problem_of
 from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.federation.suspensions import ProvenSuspension, proven, require_present
 from gateway.time.clock import BETWEEN_TRUSTED, to_microseconds
@@ -48,4 +48,4 @@ def kept_statement(chain: Chain, signed: SignedSuspension, now: datetime) -> Pro
 
 
 def _unproven(refused: RevisionRefused) -> Refused:
-    return Refused(Reason.REASON_SUSPENSION_UNPROVEN, problem=str(refused))
+    return Refused(Reason.REASON_SUSPENSION_UNPROVEN, **problem_of(refused))

@@ -7,7 +7,7 @@ from gateway.api.coordinator.v1.administration_pb2 import ConfigurationRevision,
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.revision_pb2 import RevisionStatement
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, problem_of
 from gateway.federation.revisions import Chain, RevisionRefused, parsed, place_of, signers, stated_time
 from gateway.rpc.access import LARGEST_REQUEST
 from gateway.rpc.element_counts import most_elements, require_few
@@ -39,7 +39,7 @@ def next_chain(chain: Chain | None, signed: SignedConfiguration | None, now: dat
         followed.require(signed.content)
         followed.require_valid(now)
     except RevisionRefused as refused:
-        raise Refused(Reason.REASON_CONFIGURATION_SIGNATURES_INVALID, problem=str(refused)) from None
+        raise Refused(Reason.REASON_CONFIGURATION_SIGNATURES_INVALID, **problem_of(refused)) from None
     return followed
 
 
@@ -62,7 +62,7 @@ def proposed(chain: Chain | None, signed: SignedConfiguration) -> tuple[Configur
         standing = Chain(place_of(signed.revision), statement.configuration_digest, (signed.revision,))
         configuration = standing.require(signed.content)
     except RevisionRefused as refused:
-        raise Refused(Reason.REASON_CONFIGURATION_SIGNATURES_INVALID, problem=str(refused)) from None
+        raise Refused(Reason.REASON_CONFIGURATION_SIGNATURES_INVALID, **problem_of(refused)) from None
     administration = chain.signing(statement.revision)
     return configuration, signers(administration, signed.revision) if administration is not None else []
 

@@ -14,7 +14,7 @@ from gateway.api.coordinator.v1.renewal_service_pb2 import Renewal, RenewalState
 from gateway.api.coordinator.v1.renewal_service_pb2_grpc import RenewalServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, Unfit, problem_of
 from gateway.rpc.calls import current_call
 from gateway.rpc.rates import Rate
 from gateway.security.enrolling import LONGEST_AGE, PROCESSES, RequestedRenewal
@@ -105,16 +105,16 @@ class RenewalService(RenewalServiceServicer):
         try:
             asked = RequestedRenewal.parse(statement, self._federation)
             if asked.identity != caller:
-                raise ValueError("it is of another member than the connection")
+                raise Unfit("it is of another member than the connection", "与本次连接的成员不同")
             asked.require_fresh(now)
             if caller.role != Role.ROLE_REGION:
                 require_member_proof(asked, statement, proof, self._keys, now)
             elif not self._keys.verify_evidence(
                 caller.region, proof.certificate, statement, proof.signature, now, RENEWAL
             ):
-                raise ValueError("the region has not signed it")
+                raise Unfit("the region has not signed it", "未经该地区签名")
         except ValueError as error:
-            raise Refused(Reason.REASON_CERTIFICATE_REQUEST_INVALID, problem=str(error)) from None
+            raise Refused(Reason.REASON_CERTIFICATE_REQUEST_INVALID, **problem_of(error)) from None
         return asked
 
 
@@ -153,7 +153,7 @@ def _issued(
     try:
         RequestedRenewal.parse(before.statement, federation).require_certified(request.tls_certificate, authorities)
     except ValueError as error:
-        raise Refused(Reason.REASON_CERTIFICATE_UNFIT, problem=str(error)) from None
+        raise Refused(Reason.REASON_CERTIFICATE_UNFIT, **problem_of(error)) from None
     after = Renewal()
     after.CopyFrom(before)
     after.tls_certificate = request.tls_certificate

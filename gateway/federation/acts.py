@@ -55,16 +55,19 @@ def proven_act(signed: SignedAct, chain: Chain, method: str, region: str, reques
     people = {each.key: each.name for each in chain.place.administration.administrators}
     digest = hashlib.sha256(signed.act).digest()
     if signed.key not in people or not is_signed_by(signed.key, ADMINISTRATOR_ACT, digest, signed.signature):
-        raise RevisionRefused(f"no administrator of revision {chain.place.revision} has signed it")
+        raise RevisionRefused(
+            f"no administrator of revision {chain.place.revision} has signed it",
+            f"未经修订{chain.place.revision}的管理员签名",
+        )
     act = parsed(AdministratorAct, signed.act)
     if act.federation != chain.place.federation:
-        raise RevisionRefused(f"it is of the federation {act.federation!r}")
+        raise RevisionRefused(f"it is of the federation {act.federation!r}", f"属于联盟{act.federation!r}")
     if (act.method, act.region) != (method, region):
-        raise RevisionRefused("it is of another kind, or for another region")
+        raise RevisionRefused("it is of another kind, or for another region", "类型不同，或针对其他地区")
     if parsed(type(request), act.request) != _as_signed(request):
-        raise RevisionRefused("it says otherwise than the call")
+        raise RevisionRefused("it says otherwise than the call", "与本次请求不符")
     if not to_microseconds(now - VALID_FOR) <= act.sign_time_us <= to_microseconds(now + BETWEEN_TRUSTED):
-        raise RevisionRefused("it was not signed within a day")
+        raise RevisionRefused("it was not signed within a day", "并非在一天内签名")
     proof = f"act {digest.hex()}, key {signed.key.hex()}, signature {signed.signature.hex()}"
     return ProvenAct(people[signed.key], proof, act.sign_time_us)
 

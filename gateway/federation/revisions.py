@@ -22,6 +22,7 @@ from gateway.api.federation.v1.revision_pb2 import (
     RevisionStatement,
     SignedRevision,
 )
+from gateway.errors import Problem
 from gateway.federation.administration_rules import MOST_ADMINISTRATORS, administration_problems
 from gateway.security.signing import REVISION, Signer, is_signed_by
 from gateway.time.clock import dated, to_timestamp
@@ -29,7 +30,7 @@ from gateway.time.clock import dated, to_timestamp
 M = TypeVar("M", bound=Message)
 
 
-class RevisionRefused(Exception):
+class RevisionRefused(Problem):
     """A statement or a configuration that does not continue the chain; the text has the reason."""
 
 
@@ -113,7 +114,10 @@ class Chain:
             return self
         if statement.revision == self.place.revision:
             if not self.has(revision):
-                raise RevisionRefused(f"another statement of revision {statement.revision} is the known one")
+                raise RevisionRefused(
+                    f"another statement of revision {statement.revision} is the known one",
+                    f"已知的是修订{statement.revision}的另一份声明",
+                )
             return self if self.revisions else Chain(self.place, statement.configuration_digest, (revision,))
         _require_next(self.place, statement)
         _require_signatures(self.place.administration, revision)
@@ -135,10 +139,15 @@ class Chain:
         Raises RevisionRefused for other bytes, and where the place has none. Takes seconds for half a million prefixes.
         """
         if not self.configuration_digest or digest(content) != self.configuration_digest:
-            raise RevisionRefused(f"the configuration is not the signed one of revision {self.place.revision}")
+            raise RevisionRefused(
+                f"the configuration is not the signed one of revision {self.place.revision}",
+                f"配置不是修订{self.place.revision}中经签名的配置",
+            )
         configuration, statement = parsed(Configuration, content), self.statement
         if statement is not None and configuration.administration != statement.administration:
-            raise RevisionRefused("the statement names other administrators than the configuration")
+            raise RevisionRefused(
+                "the statement names other administrators than the configuration", "声明所列管理员与配置不符"
+            )
         return configuration
 
     def require_valid(self, now: datetime) -> None:
@@ -146,7 +155,10 @@ class Chain:
         statement = self.statement
         if statement is not None and dated(statement.end_time) <= now:
             ended = f"{dated(statement.end_time):%Y-%m-%d %H:%M} UTC"
-            raise RevisionRefused(f"the validity of revision {self.place.revision} ended at {ended}")
+            raise RevisionRefused(
+                f"the validity of revision {self.place.revision} ended at {ended}",
+                f"修订{self.place.revision}的有效期已于{ended}结束",
+            )
 
 
 def place_of(revision: SignedRevision) -> Anchor:
@@ -208,7 +220,10 @@ def parsed(kind: type[M], content: bytes) -> M:
     try:
         return kind.FromString(content)
     except DecodeError:
-        raise RevisionRefused(f"there is no {kind.DESCRIPTOR.name} that this version can read") from None
+        raise RevisionRefused(
+            f"there is no {kind.DESCRIPTOR.name} that this version can read",
+            f"没有本版本可读取的{kind.DESCRIPTOR.name}",
+        ) from None
 
 
 def stated_time(stated: Timestamp) -> datetime:
@@ -216,30 +231,42 @@ def stated_time(stated: Timestamp) -> datetime:
     try:
         return dated(stated)
     except OverflowError:
-        raise RevisionRefused("a time of the statement is out of range") from None
+        raise RevisionRefused("a time of the statement is out of range", "声明中的时间超出范围") from None
 
 
 def _require_next(place: Anchor, statement: RevisionStatement) -> None:
     if statement.federation != place.federation:
-        raise RevisionRefused(f"the statement is of the federation {statement.federation!r}")
+        raise RevisionRefused(
+            f"the statement is of the federation {statement.federation!r}", f"声明属于联盟{statement.federation!r}"
+        )
     if statement.revision != place.revision + 1:
-        raise RevisionRefused(f"revision {statement.revision} does not follow revision {place.revision}")
+        raise RevisionRefused(
+            f"revision {statement.revision} does not follow revision {place.revision}",
+            f"修订{statement.revision}不接续修订{place.revision}",
+        )
     if statement.previous_digest != place.digest:
-        raise RevisionRefused(f"the statement follows another revision {place.revision} than the known one")
+        raise RevisionRefused(
+            f"the statement follows another revision {place.revision} than the known one",
+            f"声明所接续的修订{place.revision}不是已知的修订",
+        )
     issued, ends = stated_time(statement.issue_time), stated_time(statement.end_time)
     if place.HasField("issue_time") and issued < stated_time(place.issue_time):
-        raise RevisionRefused("the statement is older than the one before")
+        raise RevisionRefused("the statement is older than the one before", "声明早于前一份声明")
     if ends <= issued:
-        raise RevisionRefused("the validity of the statement ends before it begins")
+        raise RevisionRefused("the validity of the statement ends before it begins", "声明的有效期在开始之前即结束")
     if wrong := next(administration_problems(statement.administration), None):
-        raise RevisionRefused(wrong)
+        raise RevisionRefused(wrong, wrong)
     if not statement.administration.administrators:
-        raise RevisionRefused("administration: names nobody who could sign the next revision")
+        raise RevisionRefused(
+            "administration: names nobody who could sign the next revision",
+            "administration：未列出可签署下一修订的管理员",
+        )
 
 
 def _require_signatures(administration: Administration, revision: SignedRevision) -> None:
     found = len(signers(administration, revision))
     if found < max(1, administration.threshold):
         raise RevisionRefused(
-            f"{found} of the administrators have signed it, and {administration.threshold} of them must"
+            f"{found} of the administrators have signed it, and {administration.threshold} of them must",
+            f"已有{found}位管理员签名，须有{administration.threshold}位",
         )

@@ -56,24 +56,36 @@ def proven(signed: SignedSuspension, chain: Chain) -> ProvenSuspension:
     """A statement, proven. Raises RevisionRefused with the reason."""
     statement = parsed(SuspensionStatement, signed.statement)
     if statement.federation != chain.place.federation:
-        raise RevisionRefused(f"it is of the federation {statement.federation!r}")
+        raise RevisionRefused(f"it is of the federation {statement.federation!r}", f"属于联盟{statement.federation!r}")
     if not statement.region or not statement.sign_time_us or statement.sign_time_us > LATEST_US:
-        raise RevisionRefused("it has no region, or no time")
+        raise RevisionRefused("it has no region, or no time", "缺少地区或时间")
     if len(statement.note) > NOTE_LENGTH or not statement.note.isprintable():
-        raise RevisionRefused(f"its note is not one line of at most {NOTE_LENGTH} characters")
+        raise RevisionRefused(
+            f"its note is not one line of at most {NOTE_LENGTH} characters",
+            f"说明须为一行，且不超过{NOTE_LENGTH}个字符",
+        )
     administration = chain.administration_at(statement.revision)
     if administration is None:
-        raise RevisionRefused(f"the administrators of revision {statement.revision} are not known")
+        raise RevisionRefused(
+            f"the administrators of revision {statement.revision} are not known",
+            f"修订{statement.revision}的管理员未知",
+        )
     name = next((each.name for each in administration.administrators if each.key == signed.key), None)
     if name is None or not is_signed_by(signed.key, SUSPENSION, signed.statement, signed.signature):
-        raise RevisionRefused(f"no administrator of revision {statement.revision} has signed it")
+        raise RevisionRefused(
+            f"no administrator of revision {statement.revision} has signed it",
+            f"未经修订{statement.revision}的管理员签名",
+        )
     return ProvenSuspension(signed, statement, name)
 
 
 def require_present(found: ProvenSuspension, chain: Chain) -> None:
     """Raises RevisionRefused where the signer is no administrator of the revision in force any more."""
     if found.signed.key not in [each.key for each in chain.place.administration.administrators]:
-        raise RevisionRefused(f"{found.administrator} is no administrator of revision {chain.place.revision}")
+        raise RevisionRefused(
+            f"{found.administrator} is no administrator of revision {chain.place.revision}",
+            f"{found.administrator}不是修订{chain.place.revision}的管理员",
+        )
 
 
 class Chosen(NamedTuple):

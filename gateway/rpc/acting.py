@@ -164,7 +164,7 @@ def _bearer(metadata: Metadata) -> str | None:
     try:
         return bearer_token(found) if found else None
     except TokenInvalid as error:
-        raise invalid(error.problem, error.problem_zh_cn) from None
+        raise invalid(error.told.en, error.told.zh_cn) from None
 
 
 def _held(message: Message, path: str) -> Iterator[tuple[str, Requester | Document]]:

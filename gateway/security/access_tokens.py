@@ -6,7 +6,7 @@ from datetime import datetime
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, problem_of
 from gateway.security.identity import Identity
 from gateway.security.provider_tokens import LONGEST_TOKEN, IdentityProvider, TokenInvalid
 
@@ -42,4 +42,4 @@ class AccessTokens:
 
 def refused(error: TokenInvalid) -> Refused:
     """ACCESS_TOKEN_INVALID with the problem in both languages."""
-    return Refused(Reason.REASON_ACCESS_TOKEN_INVALID, problem=error.problem, problem_zh_cn=error.problem_zh_cn)
+    return Refused(Reason.REASON_ACCESS_TOKEN_INVALID, **problem_of(error))

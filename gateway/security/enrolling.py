@@ -22,6 +22,7 @@ from google.protobuf.message import DecodeError
 
 from gateway.api.coordinator.v1.renewal_service_pb2 import RenewalStatement
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.errors import Unfit
 from gateway.security.alternative_names import dns_names_of, uris_of
 from gateway.security.identity import Identity, federation_of, parse, server_name, trust_domain
 from gateway.security.issuers import renewing_issuer
@@ -127,7 +128,7 @@ class RequestedKeys:
         tls, signing = (_requested_key(each, identity) for each in (tls_request, signing_request))
         tls = _tls_key(tls)
         if not isinstance(signing, Ed25519PublicKey):
-            raise ValueError("the key for signatures is no Ed25519 key")
+            raise Unfit("the key for signatures is no Ed25519 key", "签名密钥不是Ed25519密钥")
         return cls(tls, signing)
 
     @property
@@ -164,13 +165,13 @@ class RequestedRenewal:
         try:
             parsed = RenewalStatement.FromString(statement)
         except DecodeError as error:
-            raise ValueError("the statement cannot be read") from error
+            raise Unfit("the statement cannot be read", "声明无法读取") from error
         if not 0 <= parsed.process < PROCESSES:
-            raise ValueError(f"the process is not 0 to {PROCESSES - 1}")
+            raise Unfit(f"the process is not 0 to {PROCESSES - 1}", f"进程编号须为0至{PROCESSES - 1}")
         path = parsed.member or f"region/{parsed.region}"
         identity = parse(f"{trust_domain(federation)}/{path}", federation)
         if (identity.role == Role.ROLE_REGION) == bool(parsed.member):
-            raise ValueError("a node is named by its region, and nobody else")
+            raise Unfit("a node is named by its region, and nobody else", "节点须以其地区命名，其他成员不得如此")
         renewing_issuer(identity.role)
         return cls(parsed, identity, _tls_key(_requested_key(parsed.tls_request, identity)))
 
@@ -185,7 +186,7 @@ class RequestedRenewal:
         A coordinator may have kept it, for a key that was stolen since.
         """
         if abs(now - from_timestamp(self.statement.request_time)) > LONGEST_AGE:
-            raise ValueError("it is older than an hour, or a clock is wrong")
+            raise Unfit("it is older than an hour, or a clock is wrong", "超过一小时，或时钟有误")
 
     @property
     def id(self) -> str:
@@ -200,9 +201,9 @@ class RequestedRenewal:
         with readable():
             certificate, *issuers = x509.load_pem_x509_certificates(chain)
             if len(issuers) != 1 or issuing_region(issuers[0], self.identity.federation) != self.issuer:
-                raise ValueError("no issuer that renews such members stands behind it")
+                raise Unfit("no issuer that renews such members stands behind it", "其后没有为此类成员续期的签发者")
             if not any(has_issued(each, issuers[0]) for each in authorities):
-                raise ValueError("another authority has certified its issuer")
+                raise Unfit("another authority has certified its issuer", "其签发者由其他机构认证")
             own = certificate.public_bytes(Encoding.PEM)
             _require_certified(own, self.key, issuers, self.identity)
             if self.identity.role != Role.ROLE_ADMIN:  # an administrator serves nothing, and has no such name
@@ -217,30 +218,30 @@ def readable() -> Iterator[None]:
     except ValueError:
         raise
     except UNREADABLE as error:
-        raise ValueError("it cannot be read") from error
+        raise Unfit("it cannot be read", "无法读取") from error
 
 
 def _require_certified(pem: bytes, key: PublicKey, authorities: Sequence[x509.Certificate], identity: Identity) -> None:
     certificate, *behind = x509.load_pem_x509_certificates(pem)
     if behind:
-        raise ValueError("there are several")
+        raise Unfit("there are several", "包含多份")
     if _spki(certificate.public_key()) != _spki(key):
-        raise ValueError("it is for another key")
+        raise Unfit("it is for another key", "属于其他密钥")
     if not any(has_issued(each, certificate) for each in authorities):
-        raise ValueError("another authority has issued it")
+        raise Unfit("another authority has issued it", "由其他机构签发")
     if uris_of(certificate) != [identity.uri]:
-        raise ValueError(f"it does not name {identity.uri} alone")
+        raise Unfit(f"it does not name {identity.uri} alone", f"不是仅以{identity.uri}为名称")
 
 
 def _require_name(certificate: x509.Certificate, identity: Identity) -> None:
     name = server_name(identity.role, identity.region, identity.federation)
     if name not in dns_names_of(certificate):
-        raise ValueError(f"the certificate for TLS does not prove the name {name}")
+        raise Unfit(f"the certificate for TLS does not prove the name {name}", f"TLS证书不能证明名称{name}")
 
 
 def _tls_key(key: object) -> ec.EllipticCurvePublicKey:
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ValueError("the key for TLS is no ECDSA key on P-256")
+        raise Unfit("the key for TLS is no ECDSA key on P-256", "TLS密钥不是P-256曲线的ECDSA密钥")
     return key
 
 
@@ -251,11 +252,11 @@ def _requested_key(der: bytes, identity: Identity) -> object:
         uris = uris_of(request)
         key = request.public_key()
     except UNREADABLE as error:
-        raise ValueError("it cannot be read") from error
+        raise Unfit("it cannot be read", "无法读取") from error
     if not is_proven:
-        raise ValueError("its signature is not by its key")
+        raise Unfit("its signature is not by its key", "其签名与密钥不符")
     if uris != [identity.uri]:
-        raise ValueError(f"it does not name {identity.uri} alone")
+        raise Unfit(f"it does not name {identity.uri} alone", f"不是仅以{identity.uri}为名称")
     return key
 
 

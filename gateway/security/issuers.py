@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.errors import Unfit
 from gateway.security.identity import Identity, parse, trust_domain
 
 OF_REGION_ISSUERS = (Role.ROLE_OPERATOR, Role.ROLE_STAFF)
@@ -68,7 +69,7 @@ def renewing_issuer(role: Role.ValueType) -> str:
     for name, renewing in RENEWING.items():
         if role in renewing.roles:
             return name
-    raise ValueError(f"{Role.Name(role)} renews no certificate")
+    raise Unfit(f"{Role.Name(role)} renews no certificate", f"{Role.Name(role)}不续期证书")
 
 
 def may_issue(issuer: str, identity: Identity) -> bool:

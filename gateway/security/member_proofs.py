@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from gateway.errors import Unfit
 from gateway.security.enrolling import readable
 from gateway.security.identity import Identity
 from gateway.security.peers import LONGEST_CHAIN, peer_of_chain
@@ -53,16 +54,16 @@ def proven_member(proof: MemberProof, domain: bytes, content: bytes, keys: Trust
     Raises ValueError where none does, and Refused with CERTIFICATE_REVOKED for a certificate revoked by now.
     """
     if len(proof.certificate) > LONGEST_CHAIN:
-        raise ValueError("the certificate is too long")
+        raise Unfit("the certificate is too long", "证书过长")
     with readable():
         chain = x509.load_pem_x509_certificates(proof.certificate)
         peer = peer_of_chain(chain, keys.authorities, keys.federation, then)
         keys.revocations.require_in_force(peer)
         public = chain[0].public_key()
         if not isinstance(public, ec.EllipticCurvePublicKey):
-            raise ValueError("the key of the certificate is no ECDSA key")
+            raise Unfit("the key of the certificate is no ECDSA key", "证书密钥不是ECDSA密钥")
         try:
             public.verify(proof.signature, signed_bytes(domain, content), ec.ECDSA(SHA256()))
         except InvalidSignature:
-            raise ValueError("the key of the certificate has not signed it") from None
+            raise Unfit("the key of the certificate has not signed it", "未由证书密钥签名") from None
     return peer.identity

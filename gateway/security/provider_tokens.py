@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from gateway.errors import Problem
+
 LONGEST_TOKEN = timedelta(hours=1)
 """The longest life of an access token."""
 SKEW = timedelta(seconds=30)
@@ -31,13 +33,8 @@ VerifyingKey: TypeAlias = EllipticCurvePublicKey | Ed25519PublicKey | RSAPublicK
 Claims: TypeAlias = Mapping[str, object]
 
 
-class TokenInvalid(Exception):
+class TokenInvalid(Problem):
     """A token does not count."""
-
-    def __init__(self, problem: str, problem_zh_cn: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.problem_zh_cn = problem_zh_cn
 
 
 class TokenExpired(TokenInvalid):

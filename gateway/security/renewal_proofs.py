@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.api.coordinator.v1.renewal_service_pb2 import RenewalStatement, RenewCertificateRequest
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.errors import Unfit
 from gateway.security.enrolling import RequestedRenewal, certificate_request
 from gateway.security.identity import Identity
 from gateway.security.member_proofs import MemberProof, Prove, proven_member
@@ -47,4 +48,4 @@ def require_member_proof(
     Raises Refused with CERTIFICATE_REVOKED for a revoked one.
     """
     if proven_member(proof, RENEWAL, statement, keys, now) != asked.identity:
-        raise ValueError("the certificate is of another member")
+        raise Unfit("the certificate is of another member", "证书属于其他成员")

@@ -164,7 +164,7 @@ def refusing() -> Iterator[None]:
     except TokenExpired:
         raise Refused(Reason.REASON_STAFF_PROOF_EXPIRED) from None
     except TokenInvalid as error:
-        raise invalid(error.problem, error.problem_zh_cn) from error
+        raise invalid(error.told.en, error.told.zh_cn) from error
     except (
         *UNREADABLE,
         x509.DuplicateExtension,
@@ -173,7 +173,7 @@ def refusing() -> Iterator[None]:
         x509.UnsupportedGeneralNameType,
     ) as error:
         known = unreadable()
-        raise invalid(known.problem, known.problem_zh_cn) from error
+        raise invalid(known.told.en, known.told.zh_cn) from error
 
 
 def proof_of_staff(

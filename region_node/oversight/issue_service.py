@@ -9,7 +9,8 @@ from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.issue_oversight_service_pb2_grpc import IssueOversightServiceServicer
 from gateway.api.region.v1.issue_pb2 import IssueRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import Refused, in_both
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.security.signing import ISSUE_OWNERSHIP
@@ -107,8 +108,10 @@ class IssueOversightService(IssueOversightServiceServicer):
             return
         owned = _owned(request.issue_id, region, request.version)
         if not self._context.border.keys.verify(region, ISSUE_OWNERSHIP, owned, request.ownership):
-            problem = "the new owner has not signed that it owns the issue"
-            raise Refused(Reason.REASON_ADMINISTRATOR_ACT_UNPROVEN, problem=problem)
+            told = LocalizedText(
+                zh_cn="新的牵头地区未签名确认其牵头该协调问题", en="the new owner has not signed that it owns the issue"
+            )
+            raise Refused(Reason.REASON_ADMINISTRATOR_ACT_UNPROVEN, **in_both(problem=told))
 
 
 def _owned(issue_id: str, region: str, version: int) -> bytes:

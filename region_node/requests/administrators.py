@@ -13,7 +13,7 @@ from gateway.api.region.v1.issue_oversight_service_pb2 import (
     OpenIssueForAdministratorRequest,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, invalid
+from gateway.errors import Refused, invalid, problem_of
 from gateway.federation.acts import VALID_FOR, ProvenAct, proven_act
 from gateway.federation.revisions import RevisionRefused
 from gateway.rpc.calls import current_call
@@ -63,7 +63,7 @@ def acting(context: RegionContext, request: Brought, now: datetime, *, is_anywhe
     try:
         found = proven_act(request.signed, chain, current_call().method, region, request, now)
     except RevisionRefused as refused:
-        raise Refused(Reason.REASON_ADMINISTRATOR_ACT_UNPROVEN, problem=str(refused)) from None
+        raise Refused(Reason.REASON_ADMINISTRATOR_ACT_UNPROVEN, **problem_of(refused)) from None
     name = f"admin/{found.administrator}"
     require_administrator(name)
     return replace(found, administrator=name)
@@ -76,8 +76,8 @@ def require_in_order(tx: Transaction, act: ProvenAct, action: str, subject: str)
     """
     last = tx.find(_LAST_ACTS, action, subject)
     if act.sign_time_us and last is not None and act.sign_time_us < last.sign_time:
-        problem = "it was signed before the last one on this record"
-        raise Refused(Reason.REASON_ADMINISTRATOR_ACT_UNPROVEN, problem=problem)
+        early = RevisionRefused("it was signed before the last one on this record", "其签名早于对该记录的上一次操作")
+        raise Refused(Reason.REASON_ADMINISTRATOR_ACT_UNPROVEN, **problem_of(early))
 
 
 def note_act(tx: Transaction, act: ProvenAct, action: str, subject: str, now: datetime) -> None:

@@ -13,15 +13,18 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import (
     DOMAIN,
     Refused,
+    Unfit,
     from_rpc_error,
     is_temporary,
     listed,
+    problem_of,
     reason_name,
     reason_named,
     status_code,
     text,
     to_status,
 )
+from gateway.security.provider_tokens import TokenInvalid
 
 REASONS = sorted(set(Reason.values()) - {Reason.REASON_UNSPECIFIED})
 # What a header of gRPC takes, less the other headers.
@@ -88,6 +91,22 @@ def test_a_list_in_a_refusal_is_separated_as_each_language_writes_it(items: list
     told = text(arrived.reason, arrived.parameters)
     assert told.en == f"The document is missing: {', '.join(items)}."
     assert told.zh_cn == f"缺少材料：{'、'.join(items)}。"
+
+
+def test_a_problem_with_a_certificate_is_told_in_the_language_of_the_reader() -> None:
+    for error in (
+        Unfit("it is for another key", "属于其他密钥"),
+        TokenInvalid("it is for another key", "属于其他密钥"),
+    ):
+        told = text(Reason.REASON_CERTIFICATE_UNFIT, problem_of(error))
+        assert (told.en, told.zh_cn) == (
+            "The certificate is not what was requested: it is for another key.",
+            "证书与申请不符：属于其他密钥。",
+        )
+
+
+def test_a_problem_of_a_library_is_told_in_its_own_words() -> None:
+    assert problem_of(ValueError("unable to load")) == {"problem": "unable to load"}
 
 
 def test_a_list_of_a_peer_of_a_former_version_is_told_as_it_was_sent() -> None:

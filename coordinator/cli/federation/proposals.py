@@ -31,7 +31,7 @@ from gateway.federation.revisions import (
 from gateway.process.files import replace_file
 from gateway.security.private_keys import KeyUnusable
 from gateway.security.signing import Signer
-from gateway.wording.languages import enumerated, translated
+from gateway.wording.languages import enumerated, in_language, translated
 
 DEFAULT_DAYS = 365
 """The validity of a revision: so long a coordinator can go on to show it to a member that has none."""
@@ -53,7 +53,7 @@ def proposal(place: Anchor, wanted: Configuration, days: int) -> ProposedRevisio
     try:
         statement = statement_after(place, content, issued, issued + timedelta(days=days))
     except RevisionRefused as refused:
-        raise NotDone([str(refused)]) from None
+        raise NotDone([in_language(refused.told)]) from None
     return ProposedRevision(revision=SignedRevision(statement=statement), configuration=content, previous=place)
 
 
@@ -64,16 +64,19 @@ def read_proposal(path: Path) -> ProposedRevision:
         statement = statement_of(proposed)
         stated_time(statement.end_time)  # it is shown before anybody signs
         if digest(proposed.configuration) != statement.configuration_digest:
-            raise RevisionRefused(translated("its configuration is not the one of its statement"))
+            raise RevisionRefused("its configuration is not the one of its statement", "其配置与声明不符")
         if statement.previous_digest != proposed.previous.digest:
-            raise RevisionRefused(translated("its statement follows another revision than it shows"))
+            raise RevisionRefused(
+                "its statement follows another revision than it shows", "其声明所接续的修订与所示不符"
+            )
         before = proposed.previous_configuration  # without it, everything is shown as new
         if before and digest(before) != _previous_digest(proposed):
-            raise RevisionRefused(translated("the configuration before is not the one that it shows"))
+            raise RevisionRefused("the configuration before is not the one that it shows", "此前的配置与所示不符")
     except OSError as error:
         raise NotDone([translated("{path}: cannot be read: {problem}", path=path, problem=error.strerror)]) from None
     except (DecodeError, RevisionRefused) as error:
-        raise NotDone([translated("{path}: is no proposal: {problem}", path=path, problem=error)]) from None
+        problem = in_language(error.told) if isinstance(error, RevisionRefused) else str(error)
+        raise NotDone([translated("{path}: is no proposal: {problem}", path=path, problem=problem)]) from None
     return proposed
 
 
@@ -156,5 +159,5 @@ def _previous_digest(proposed: ProposedRevision) -> bytes:
     if not proposed.previous_statement:
         return proposed.previous.digest
     if digest(proposed.previous_statement) != proposed.previous.digest:
-        raise RevisionRefused(translated("the statement before is not the one that it shows"))
+        raise RevisionRefused("the statement before is not the one that it shows", "此前的声明与所示不符")
     return parsed(RevisionStatement, proposed.previous_statement).configuration_digest

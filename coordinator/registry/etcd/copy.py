@@ -209,10 +209,10 @@ class Copy:
             return
         try:
             if entry is None:
-                raise RevisionRefused("there is none")
+                raise RevisionRefused("there is none", "不存在")
             applied = values.decode_applied(entry.value)
             if applied.revision != chain.place.revision:
-                raise wrong or RevisionRefused("it is not signed")
+                raise wrong or RevisionRefused("it is not signed", "未签名")
             configuration = chain.require(applied.content)
         except (Unreadable, RevisionRefused) as error:
             draft.refuse(chain, str(error), is_there=entry is not None)

@@ -10,7 +10,7 @@ from gateway.maintenance.doctor.certificates import EXPIRES_SOON
 from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
 from gateway.security.tls import CredentialsUnusable
 from gateway.time.clock import dated
-from gateway.wording.languages import translated
+from gateway.wording.languages import in_language, translated
 from gateway.wording.times import told_time
 
 
@@ -37,7 +37,9 @@ def check_signatures(
         chain = Chain.of(anchor).followed(revisions)
     except RevisionRefused as refused:
         todo = translated("restart the process: it takes the last revision that verifies from its anchor")
-        return [bad(name, translated("what is kept does not verify: {problem}", problem=refused), todo)]
+        return [
+            bad(name, translated("what is kept does not verify: {problem}", problem=in_language(refused.told)), todo)
+        ]
     return [_validity(name, chain, now), _threshold(chain.place.administration)]
 
 

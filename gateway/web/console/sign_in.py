@@ -105,7 +105,7 @@ class SignInByProvider:
             claims = self._provider.verified(token, now, _LONGEST_ID_TOKEN).claims
             self._require_own(claims, answer.secret)
         except TokenInvalid as error:
-            raise invalid(error.problem, error.problem_zh_cn) from None
+            raise invalid(error.told.en, error.told.zh_cn) from None
         return self._person(claims.get(self._provider.name_claim))
 
     def _code(self, answer: SignedInElsewhere) -> str:

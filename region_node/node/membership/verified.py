@@ -35,10 +35,14 @@ def verified(state: WatchResponse, chain: Chain | None, clock: Clock | None) -> 
     if chain is None:
         return Verified(state.configuration)
     if not state.configuration_content:
-        raise RevisionRefused("it came without its signed configuration: upgrade the coordinator")
+        raise RevisionRefused(
+            "it came without its signed configuration: upgrade the coordinator", "未附签名配置：请升级协调节点"
+        )
     followed = chain.followed(state.revisions)
     if followed.place.revision != state.federation_revision:
-        raise RevisionRefused(f"its signatures end at revision {followed.place.revision}")
+        raise RevisionRefused(
+            f"its signatures end at revision {followed.place.revision}", f"其签名止于修订{followed.place.revision}"
+        )
     configuration = followed.require(state.configuration_content)
     if clock is not None:
         followed.require_valid(clock.now())
