@@ -16,6 +16,7 @@ from gateway.time.clock import from_timestamp
 from region_node.business.orders.business import BusinessRule, Situation, load_rules
 from region_node.business.orders.rules import require_offered
 from region_node.customers.accounts.rules import Posting, require_balanced
+from tests.shipped import shipped_configuration
 from tests.unit.situations import FEDERATION, LINE, NOW, situation, with_status
 
 RULES = load_rules()
@@ -263,3 +264,14 @@ def test_fact_7_porting_across_regions_is_refused_and_the_refusal_says_why_in_bo
         require_offered(business, at_home=False)
     assert raised.value.reason == Reason.REASON_BUSINESS_NOT_OFFERED
     assert {business.reach_note.zh_cn, business.reach_note.en} <= set(raised.value.parameters.values())
+
+
+def test_the_chinese_description_of_a_choice_names_it_as_staff_read_it() -> None:
+    codes = [
+        f"{business.code}.{each.name}: {choice}"
+        for business in shipped_configuration().businesses
+        for each in business.characteristics
+        for choice in each.choices
+        if choice in each.description.zh_cn
+    ]
+    assert codes == []
