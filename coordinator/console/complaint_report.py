@@ -12,6 +12,7 @@ from coordinator.wording.complaint_figures import meanings
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
     ComplaintDimension,
     ComplaintGrouping,
+    ComplaintTable,
     ReportComplaintsRequest,
     ReportComplaintsResponse,
 )
@@ -73,10 +74,15 @@ def _show(visit: Visit, report: ReportComplaintsResponse) -> Shown:
         f"{before + _MOST}" if before + _MOST < len(table.rows) else "",
         notes=_notes(report),
         above=[whole],
-        figures=charts(report, months_between(first, last)),
+        figures=charts(report, months_between(first, last)) if _counts(everything) else (),
     )
     page = replace(page, meanings_heading=translated("What the figures mean"), meanings=meanings())
     return page.shown(_title(first, last), PATH)
+
+
+def _counts(everything: ComplaintTable) -> bool:
+    """Whether there are complaints at all: charts of none are empty."""
+    return any(row.complaints for row in everything.rows)
 
 
 def _title(first: str, last: str) -> str:

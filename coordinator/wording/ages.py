@@ -24,5 +24,5 @@ def told_age(timestamp: Timestamp, now: datetime) -> str:
     """How long ago a time was; empty where none is set. By a clock that is ahead of ours nothing was in the future."""
     if not timestamp.seconds and not timestamp.nanos:
         return ""
-    span = told_span(max(0.0, (now - from_timestamp(timestamp)).total_seconds())).lstrip("+")
-    return translated("{span} ago", span=span)
+    seconds = (now - from_timestamp(timestamp)).total_seconds()
+    return translated("just now") if seconds < 1 else translated("{span} ago", span=told_span(seconds).lstrip("+"))

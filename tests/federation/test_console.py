@@ -376,7 +376,7 @@ async def test_pages_are_kept_by_nobody_and_their_files_for_ever(browser: Browse
     assert " style=" not in page.text
     assert "<style" not in page.text
     named = [part.partition('"')[0] for part in page.text.split(f'"{ROOT}/assets/')[1:]]
-    assert len(named) == 2
+    assert len(named) == 3
     for each in named:
         file = await browser.open(f"assets/{each}")
         assert (file.status, "immutable" in file.headers["cache-control"]) == (HTTPStatus.OK, True)

@@ -390,6 +390,7 @@ def frame(served: WebConsole, shown: Shown, refusal: Refused | None) -> Frame:
         home="/console/work",
         style="/console/assets/console.css",
         script="/console/assets/console.js",
+        icon="/console/assets/icon.svg",
         skip="skip",
         navigation="pages",
         tabs=[Link(each.title(), each.path, each.path == shown.tab) for each in served.tabs],

@@ -66,6 +66,16 @@ def test_the_report_shows_each_chart_the_figures_and_what_they_mean_and_names_a_
     assert [row[0].text for row in tables[1].rows] == ["未归类", "计费错误", report().categories[1].name.zh_cn]
 
 
+def test_a_report_without_complaints_has_tables_and_no_empty_charts() -> None:
+    empty = report(figures.CATEGORY)
+    for table in empty.tables:
+        for row in table.rows:
+            row.complaints = 0
+    page = read(written(PATH, empty, query="from=2026-09&by=category"))
+    assert [tag for tag, each in page.seen if tag == "svg" and each.get("role") == "img"] == []
+    assert "数字说明" in page.texts
+
+
 def test_a_report_of_no_region_has_no_figures_and_months_in_the_wrong_order_are_turned() -> None:
     nobody = report(figures.CATEGORY)
     del nobody.regions[:]

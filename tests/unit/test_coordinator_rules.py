@@ -167,7 +167,7 @@ def test_a_length_of_time_is_told_in_its_own_unit(seconds: float, text: str) -> 
 
 def test_what_a_clock_ahead_of_ours_has_stamped_is_no_age_below_nothing() -> None:
     assert told_age(to_timestamp(NOW - timedelta(hours=2)), NOW) == "2 h ago"
-    assert told_age(to_timestamp(NOW + timedelta(hours=2)), NOW) == "0.0 ms ago"
+    assert told_age(to_timestamp(NOW + timedelta(hours=2)), NOW) == "just now"
 
 
 def test_enum_values_are_told_in_words() -> None:

@@ -92,7 +92,7 @@ class ConsoleApplication:
         self._uploads = Uploads()
         self._names: Terms | None = None
         """The names of the federation as last read."""
-        self._style, self._script = assets.style(self._pages), assets.script()
+        self._style, self._script, self._icon = assets.style(self._pages), assets.script(), assets.icon()
 
     def served(self) -> web.Application:
         """The console as a part of a server."""
@@ -105,7 +105,7 @@ class ConsoleApplication:
             *([("GET", SIGNED_IN, self._come_back)] if self._console.sign_in is not None else []),
             ("POST", SIGN_OUT, self._sign_out),
             ("GET", f"{LANGUAGE}/{{language:{'|'.join(LANGUAGES)}}}", self._choose_language),
-            *((verb, each.path, each.show) for each in (self._style, self._script) for verb in READING),
+            *((verb, each.path, each.show) for each in (self._style, self._script, self._icon) for verb in READING),
             *((verb, view.path, self._reading(view)) for view in views for verb in READING),
             *(("POST", view.path, self._sending(view)) for view in views if view.forms),
             *(("*", view.path + SAVED, self._saving(view)) for view in views if view.saves_filters),
@@ -426,6 +426,7 @@ class ConsoleApplication:
             home=self._addresses.home,
             style=self._style.path,
             script=self._script.path,
+            icon=self._icon.path,
             here=self._addresses.here(request),
             files=[Link(each.upper(), self._addresses.file(request, each)) for each in FORMATS if shown.tables],
         )

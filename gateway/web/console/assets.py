@@ -1,4 +1,4 @@
-"""The files of a console beside its pages: a style sheet and a script, under names that change with their content."""
+"""The files of a console beside its pages: style sheet, script and icon, under names that change with their content."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -45,3 +45,8 @@ def style(pages: HtmlPages) -> Asset:
 def script() -> Asset:
     """The script. Every page works without it."""
     return Asset.of("console.js", "text/javascript", (_FOLDER / "console.js").read_text("utf-8"))
+
+
+def icon() -> Asset:
+    """The icon of the browser's tab."""
+    return Asset.of("icon.svg", "image/svg+xml", (_FOLDER / "icon.svg").read_text("utf-8"))

@@ -46,6 +46,7 @@ class Frame:
     home: str
     style: str
     script: str
+    icon: str
     skip: str
     navigation: str
     """The name of the navigation for screen readers."""

@@ -37,6 +37,7 @@ class Site:
     home: str
     style: str
     script: str
+    icon: str
     here: str
     files: Sequence[Link]
     """The tables of the page, for programs."""
@@ -55,6 +56,7 @@ def framed(console: WebConsole, site: Site, shown: Shown, person: Person | None,
         home=site.home,
         style=root + site.style,
         script=root + site.script,
+        icon=root + site.icon,
         skip=translated("Skip to the content"),
         navigation=translated("Pages"),
         tabs=[Link(each.title(), root + each.path, _leads_to(each, shown.tab)) for each in tabs],
