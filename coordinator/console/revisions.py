@@ -55,7 +55,8 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
     found = await unless_refused(changes_of(compare, int(after)))
     if isinstance(found, Refused):
         return _Found(revisions, after, after, found)
-    return _Found(revisions, str(found[0]), after, found[1])
+    before = str(found[0])
+    return _Found(revisions if before in revisions else [*revisions, before], before, after, found[1])
 
 
 def _show(visit: Visit, found: _Found) -> Shown:

@@ -41,8 +41,16 @@ class Awaited:
 
     def refused(self, context: RegionContext) -> Refused:
         """The refusal, with APPROVAL_AWAITED, whose time is in the zone of the region."""
-        until = time_in(ZoneInfo(context.time_zone), from_microseconds(self.approval.expire_time))
+        until = time_in(_zone(context), from_microseconds(self.approval.expire_time))
         return Refused(Reason.REASON_APPROVAL_AWAITED, approval=self.approval.approval_id, until=until)
+
+
+def _zone(context: RegionContext) -> ZoneInfo:
+    """That of the region; UTC without a configuration, since the act is stored and its caller has to know it."""
+    try:
+        return ZoneInfo(context.time_zone)
+    except Refused:
+        return ZoneInfo("UTC")
 
 
 def approval_of(tx: Transaction, act: Act, call: AuditedCall) -> ApprovalRow | Awaited:

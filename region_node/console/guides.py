@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.api.federation.v1.configuration_pb2 import (
+    Business,
     CharacteristicSpecification,
     LineKind,
     Offering,
@@ -162,7 +163,7 @@ def shown_guide(
         back=Link(translated("Another business"), visit.address(NEW_ORDER, number=visit.query.text(NUMBER))),
         business=guide.business.code,
         applicant=_applicants(visit, guide),
-        number=None if guide.business.home_characteristic else text_filter(visit, NUMBER, translated("Number"), "tel"),
+        number=None if home_of(guide.business) else text_filter(visit, NUMBER, translated("Number"), "tel"),
         places=places,
         apply=translated("Show"),
         warnings=list(_warnings(visit, counted, guide, lacks_key=lacks_key)),
@@ -194,10 +195,18 @@ def _applicants(visit: Visit, guide: GetBusinessGuideResponse) -> Choice:
     return Choice(APPLICANT, translated("Applicant"), [Option("", ""), *options], visit.query.text(APPLICANT))
 
 
+def home_of(business: Business) -> str:
+    """The characteristic that has the region of a line which does not exist yet; empty for none.
+
+    A joint order says the regions of its places instead.
+    """
+    return "" if rules.is_joint(business) else business.home_characteristic
+
+
 def homes(visit: Visit, guide: GetBusinessGuideResponse) -> Iterator[Choice]:
     """The choice of the home region of a line that does not exist yet; none for a line with a number."""
     for each in guide.business.characteristics:
-        if each.name == guide.business.home_characteristic:
+        if each.name == home_of(guide.business):
             yield Choice(REGION, _label(each), [Option("", ""), *region_options()], visit.query.text(REGION))
 
 
@@ -269,7 +278,7 @@ def fields_of(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse, so
         channel_field(),
         *(
             Field(f"{_VALUE}{each.name}", "hidden", "", visit.query.text(REGION))
-            if each.name == guide.business.home_characteristic
+            if each.name == home_of(guide.business)
             else _field(each, sold)
             for each in guide.business.characteristics
         ),

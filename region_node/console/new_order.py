@@ -60,7 +60,7 @@ async def _read(known: Mapping[str, BusinessRule], visit: Visit, calling: Callin
         guide = await guides.read_guide(visit, calling, is_joint=False)
         business = guide.business
         rule = known.get(business.rule or business.code, BusinessRule())
-        region = visit.query.text(REGION) if business.home_characteristic else guide.home_region
+        region = visit.query.text(REGION) if guides.home_of(business) else guide.home_region
         sold = await guides.read_sold(calling, guide, region, rule.opens_line, rule.offering_kind)
         return _Found(guide=guide, sold=sold)
     if search:
@@ -73,7 +73,7 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
     if (guide := found.guide) is not None:
         homes = list(guides.homes(visit, guide))
         missing = [
-            *guides.missing_of(visit, has_line=not guide.business.home_characteristic),
+            *guides.missing_of(visit, has_line=not guides.home_of(guide.business)),
             *(each.label for each in homes if not each.chosen),
         ]
         form = partial(_entry, visit, counted, found.sold, guide)
@@ -110,7 +110,7 @@ def _businesses(visit: Visit, businesses: Sequence[Business]) -> Table:
 
 def _address(visit: Visit, business: Business) -> str:
     path = new_joint_order.PATH if rules.is_joint(business) else NEW_ORDER
-    number = "" if business.home_characteristic else visit.query.text(NUMBER)
+    number = "" if guides.home_of(business) else visit.query.text(NUMBER)
     return visit.address(path, business=business.code, number=number)
 
 

@@ -89,6 +89,19 @@ def test_an_act_is_awaited_until_a_time_of_the_region(kept: Archive) -> None:
     assert refused.parameters["until"].endswith(" +08:00")
 
 
+def test_an_act_that_was_stored_is_awaited_though_no_configuration_has_a_time_zone(
+    kept: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(_: "RegionContext") -> str:
+        raise Refused(Reason.REASON_CONFIGURATION_MISSING)
+
+    monkeypatch.setattr(type(kept.context), "time_zone", property(missing))
+    found = approval_of(kept.tx, ERASING, through())
+    assert isinstance(found, Awaited)
+    refused = found.refused(kept.context)
+    assert (refused.reason, refused.parameters["until"][-6:]) == (Reason.REASON_APPROVAL_AWAITED, "+00:00")
+
+
 def decided(kept: Archive, approval: ApprovalRow, confirmed: bool = True, by: str = "zhao", number: str = "") -> None:
     decide(kept.tx, approval.approval_id, by, number, NOW, confirmed=confirmed)
 

@@ -110,7 +110,7 @@ def test_an_idle_session_still_watches_until_its_longest_time_and_does_nothing_e
 
 def test_the_head_leads_to_the_audit_rows_only_those_who_may_read_them() -> None:
     served = console("guangdong", SystemClock(), lambda name: name == "wang")
-    site = Site(home="/console/work", style="", script="", here="", files=())
+    site = Site(home="/console/work", style="", script="", icon="", here="", files=())
 
     def paths(name: str) -> list[str]:
         identity = replace(STAFF, name=name)

@@ -14,6 +14,7 @@ FABRIC = ("gateway.api", "gateway.errors", "gateway.time", "gateway.values", "ga
 # The folders of the doors, and the beginnings of the names that they take besides those of the fabric, words and rules.
 DOORS = {
     "coordinator/console": (
+        "coordinator.configuration.comparing.changes_of",
         "coordinator.oversight.settlement_rules.",
         "gateway.cli.problems.told_",
         "gateway.federation.files.dump",
@@ -23,6 +24,7 @@ DOORS = {
         "gateway.federation.joint_rules.",
         "region_node.business.joint.course.",
         "region_node.business.joint.templates.",
+        "region_node.business.orders.business.",
         "region_node.care.complaints.course.",
         "region_node.care.complaints.steps.",
         "region_node.care.issues.course.",
@@ -34,6 +36,7 @@ DOORS = {
         "region_node.network.measurements.prospect.",
         "region_node.network.measurements.steps.",
         "region_node.network.support.course.",
+        "region_node.requests.checks.TEXT_LIMIT",
     ),
     "region_node/open_api": (
         "region_node.listeners.events.ResourceEvent",

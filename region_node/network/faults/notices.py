@@ -128,7 +128,8 @@ def _former_homes(told: FaultMoved, context: RegionContext, origin: str) -> Loca
     regions = dict.fromkeys(told.refunded_by or (origin,))
     if not regions.keys() <= known.keys():
         return LocalizedText(zh_cn="您原来的归属地", en="your former regions")
-    return joined(known[each] for each in regions)
+    names = [known[each] for each in regions]
+    return LocalizedText(zh_cn=joined(names).zh_cn, en=" and ".join(each.en for each in names))
 
 
 def tell_own_cause(tx: Transaction, fault: Fault, now: datetime) -> None:
