@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gateway.api.federation.v1.configuration_pb2 import LineKind
+from gateway.api.region.v1.catalogue_service_pb2 import ListPlansRequest, ListPlansResponse
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
 from gateway.api.region.v1.customer_service_pb2 import (
     ContactPreferences,
@@ -31,7 +32,7 @@ from gateway.web.console.ticket import known, state_and_facts
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import enumerated, in_language, translated
 from gateway.wording.masking import masked_number
-from gateway.wording.terms import region_name
+from gateway.wording.terms import named, region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
 from region_node.console import (
@@ -46,7 +47,7 @@ from region_node.console import (
     shared_record,
     support,
 )
-from region_node.console.guides import NEW_ORDER
+from region_node.console.guides import MOST_SOLD, NEW_ORDER
 from region_node.console.lists import NUMBER
 from region_node.console.sections import Content, Section, listed, notes_of, section, tables_of
 from region_node.console.words import CUSTOMERS, cut_caption
@@ -72,6 +73,8 @@ class _Found:
     complaints: ListComplaintsResponse | Refused = field(repr=False)
     faults: ListFaultsResponse | Refused = field(repr=False)
     support: ListSupportRequestsResponse | Refused = field(repr=False)
+    plans: ListPlansResponse | Refused
+    """Those of this region, for the name of the customer's."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,13 @@ async def _read(visit: Visit, calling: Calling) -> _Found | None:
     if isinstance(customer, Refused) and customer.reason == Reason.REASON_NUMBER_INVALID:
         raise customer  # as every other part would
     documents: ListDocumentsResponse | Refused
+    plans: ListPlansResponse | Refused
     if isinstance(customer, Refused):
-        documents = customer  # the RPC would ask the home region for them, without a purpose
+        documents = plans = customer  # the RPC of documents would ask the home region for them, without a purpose
     else:
         of_number = ListDocumentsRequest(number=number, page_size=_MOST)
         documents = await unless_refused(calling.ask(rpcs.LIST_DOCUMENTS, of_number))
+        plans = await unless_refused(calling.ask(rpcs.LIST_PLANS, ListPlansRequest(page_size=MOST_SOLD)))
     return _Found(
         customer,
         await unless_refused(calling.ask(rpcs.GET_CONTACT_PREFERENCES, GetContactPreferencesRequest(number=number))),
@@ -115,6 +120,7 @@ async def _read(visit: Visit, calling: Calling) -> _Found | None:
         await unless_refused(
             calling.ask(rpcs.LIST_SUPPORT_REQUESTS, ListSupportRequestsRequest(number=number, page_size=_MOST))
         ),
+        plans,
     )
 
 
@@ -160,7 +166,7 @@ def _status(found: _Found | None) -> Cell:
 
 def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
     number = visit.query.text(NUMBER)
-    yield section(translated("Line"), found.customer, lambda each: _line(each.customer))
+    yield section(translated("Line"), found.customer, lambda each: _line(each.customer, found.plans))
     yield section(translated("Contacts"), found.contacts, lambda each: _contacts(each.preferences))
     yield section(translated("Documents on file"), found.documents, lambda each: Content(table=_documents(each)))
     yield orders.of_number(visit, number, found.orders)
@@ -183,13 +189,19 @@ def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
     yield section(translated("Notices"), found.notices, lambda each: Content(table=_notices(each)))
 
 
-def _line(customer: Customer) -> Content:
+def _plan(plan_id: str, plans: ListPlansResponse | Refused) -> str:
+    """The name of a plan with its id; the id alone of a plan that is not listed."""
+    sold = () if isinstance(plans, Refused) else plans.plans
+    return next((named(plan_id, each.name) for each in sold if each.id == plan_id), plan_id)
+
+
+def _line(customer: Customer, plans: ListPlansResponse | Refused) -> Content:
     line, account = customer.product, customer.billing_account
     facts = [
         Fact(translated("Full name"), customer.name),
         Fact(translated("Mail address"), customer.email),
         Fact(translated("Kind of line"), value_word(LineKind.DESCRIPTOR, line.kind)),
-        Fact(translated("Plan"), line.plan_id),
+        Fact(translated("Plan"), _plan(line.plan_id, plans)),
         Fact(translated("Balance"), in_major_units(account.balance.minor_units, account.balance.currency)),
         Fact(translated("In service since"), told_if_set(line.start_time)),
         Fact(translated("Contract ends"), told_if_set(line.contract_end_time)),
@@ -301,6 +313,7 @@ VIEW = View.of(
         rpcs.LIST_COMPLAINTS,
         rpcs.LIST_FAULTS,
         rpcs.LIST_SUPPORT_REQUESTS,
+        rpcs.LIST_PLANS,
     ),
     _read,
     _show,

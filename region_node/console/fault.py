@@ -1,6 +1,7 @@
 """The page of a fault: its state and limits, its course, the steps of staff, and the words of the customer."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gateway.api.region.v1.fault_pb2 import (
@@ -13,21 +14,23 @@ from gateway.api.region.v1.fault_pb2 import (
 from gateway.api.region.v1.fault_service_pb2 import (
     CancelFaultRequest,
     CancelFaultResponse,
+    FindPlacesRequest,
+    FoundPlace,
     GetFaultRequest,
-    GetFaultResponse,
     RespondToFaultRequest,
     RespondToFaultResponse,
     WorkOnFaultRequest,
     WorkOnFaultResponse,
 )
+from gateway.errors import Refused
 from gateway.values.money import in_major_units
 from gateway.web.console.entries import CURRENCY, Entry, Field, Group, entry
-from gateway.web.console.pages import Calling, Form, Shown, View, Visit
+from gateway.web.console.pages import Calling, Form, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import Fact, due_cell
 from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import enumerated, translated
-from gateway.wording.terms import region_name
+from gateway.wording.terms import named, region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
 from region_node.console import rpcs
@@ -43,6 +46,7 @@ from region_node.console.words import (
 )
 from region_node.network.faults import rules
 from region_node.network.faults.course import given_back, happened, place_of, put_in
+from region_node.network.measurements.objects import key_of, name_of
 
 _TAB = "/faults"
 _ID = "id"
@@ -124,17 +128,30 @@ _ANSWERS_OF_COMMANDS: Mapping[str, Sequence[str]] = {
 }
 
 
+@dataclass(frozen=True)
+class _Found:
+    fault: Fault = field(repr=False)
+    places: Sequence[FoundPlace]
+    """The site and the link of the fault, with others whose words have their ids."""
+
+
 def path_of(fault_id: str) -> str:
     """The path of the page of a fault."""
     return f"{_TAB}/{fault_id}"
 
 
-async def _read(visit: Visit, calling: Calling) -> GetFaultResponse:
-    return await calling.ask(rpcs.GET_FAULT, GetFaultRequest(fault_id=visit.names[_ID]))
+async def _read(visit: Visit, calling: Calling) -> _Found:
+    fault = (await calling.ask(rpcs.GET_FAULT, GetFaultRequest(fault_id=visit.names[_ID]))).fault
+    places = list[FoundPlace]()
+    for text in filter(None, (fault.report.place.site, fault.report.place.link)):
+        answer = await unless_refused(calling.ask(rpcs.FIND_PLACES, FindPlacesRequest(text=text)))
+        places.extend(() if isinstance(answer, Refused) else answer.places)
+    return _Found(fault, places)
 
 
-def _show(visit: Visit, found: GetFaultResponse) -> Shown:
+def _show(visit: Visit, found: _Found) -> Shown:
     fault = found.fault
+    names = {key_of(each.object): named(name_of(each.object), each.name) for each in found.places}
     severity = fault_severity(fault.severity)
     groups = [
         Group(translated("Work on the fault"), _work(visit, fault)),
@@ -143,7 +160,7 @@ def _show(visit: Visit, found: GetFaultResponse) -> Shown:
     page = TicketPage(
         state=fault_state_cell(fault),
         due=due_cell(fault_due(fault), visit.now),
-        about=" · ".join(each for each in (severity, place_of(fault), region_name(fault.owner_region)) if each),
+        about=" · ".join(each for each in (severity, place_of(fault, names), region_name(fault.owner_region)) if each),
         texts=known(
             [
                 Fact(translated("Text"), fault.report.description),
@@ -313,7 +330,7 @@ def _done(_: Visit, answer: WorkOnFaultResponse | RespondToFaultResponse | Cance
 
 VIEW = View.of(
     "/faults/{id:.+}",
-    (rpcs.GET_FAULT,),
+    (rpcs.GET_FAULT, rpcs.FIND_PLACES),
     _read,
     _show,
     forms=(

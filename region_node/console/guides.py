@@ -60,7 +60,7 @@ PREFIXES = (_VALUE, _AMOUNT, _TIME, papers.PREFIX)
 RPCS = (rpcs.GET_BUSINESS_GUIDE, rpcs.LIST_PLANS, rpcs.LIST_OFFERINGS)
 """The RPCs of a guide, and of plans and offerings."""
 _TAB = "/orders"
-_MOST = 500  # of a page by gRPC
+MOST_SOLD = 500  # of a page by gRPC
 _ANYBODY = Applicant.APPLICANT_UNSPECIFIED  # before an applicant is chosen
 _ANY_LINE, _ANY_OFFERING = LineKind.LINE_KIND_UNSPECIFIED, OfferingKind.OFFERING_KIND_UNSPECIFIED
 _OF_CHARACTERISTICS = (Reason.REASON_CHARACTERISTIC_MISSING, Reason.REASON_CHARACTERISTIC_INVALID)
@@ -135,11 +135,11 @@ async def read_sold(
     plans: Sequence[Plan] = ()
     offerings: Sequence[Offering] = ()
     if ValueType.VALUE_TYPE_PLAN in asked:
-        of_plans = ListPlansRequest(region=region, page_size=_MOST)
+        of_plans = ListPlansRequest(region=region, page_size=MOST_SOLD)
         answer = await calling.ask(rpcs.LIST_PLANS, of_plans)
         plans = [each for each in answer.plans if line_kind in (_ANY_LINE, rules.line_kind(each))]
     if ValueType.VALUE_TYPE_OFFERING in asked:
-        of_offerings = ListOfferingsRequest(region=region, page_size=_MOST)
+        of_offerings = ListOfferingsRequest(region=region, page_size=MOST_SOLD)
         listed = (await calling.ask(rpcs.LIST_OFFERINGS, of_offerings)).offerings
         offerings = [each for each in listed if offering_kind in (_ANY_OFFERING, each.kind)]
     return Sold(plans, offerings)

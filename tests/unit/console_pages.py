@@ -446,7 +446,7 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
         documents=[RegisteredDocument(document_id=f"D1{evil}", code=f"ID_ORIG{evil}", region=f"sichuan{evil}")]
     )
     notices = ListNoticesResponse(notices=[Notice(kind=f"bill{evil}", text=LocalizedText(zh_cn=f"账单{evil}"))])
-    of_customer = (GetCustomerResponse(customer=customer(evil)), documents, notices, complaints, joint_orders)
+    of_customer = (GetCustomerResponse(customer=customer(evil)), documents, notices, complaints, joint_orders, plans)
     yield "customer", written(views["/customers"], *of_customer, query=f"number={quote(NUMBER)}")
     known = (*proven(evil), ListOrdersResponse(orders=[order(evil)]), complaints)
     yield "identity check", written(views["/customers/identity-check"], *known, query=PROVEN)
@@ -457,7 +457,7 @@ def full_pages(evil: str = "") -> Iterator[tuple[str, str]]:
     yield "audit", written(views["/audit"], rows, query=filters)
     yield "new fault", refused_form("/faults/new", "report", "report.description", evil, *network(evil))
     yield "faults", written(views["/faults"], ListFaultsResponse(faults=[fault(evil)]))
-    yield "fault", written(views["/faults/{id:.+}"], GetFaultResponse(fault=fault(evil)))
+    yield "fault", written(views["/faults/{id:.+}"], GetFaultResponse(fault=fault(evil)), network(evil)[0])
     yield "network", written(views["/network"], *network(evil))
     yield "link", written(views["/network/links/{id}"], quality(), ListAlarmsResponse(alarms=[alarm(evil)]))
     yield "alarm", written(views["/network/alarms/{id:.+}"], GetAlarmResponse(alarm=alarm(evil)))

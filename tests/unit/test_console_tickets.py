@@ -11,11 +11,14 @@ from urllib.parse import quote
 import pytest
 from google.protobuf.message import Message
 
+from gateway.api.federation.v1.configuration_pb2 import Plan
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.federation.v1.terms_pb2 import RegionTerm, Terms
-from gateway.api.region.v1.alarm_pb2 import AlarmAckState, AlarmState
+from gateway.api.region.v1.alarm_pb2 import AlarmAckState, AlarmState, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2 import GetAlarmResponse, ListAlarmsResponse
+from gateway.api.region.v1.catalogue_service_pb2 import ListPlansResponse
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
+from gateway.api.region.v1.customer_service_pb2 import GetCustomerResponse
 from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse, RegisteredDocument
 from gateway.api.region.v1.fault_pb2 import FaultCause, FaultState
 from gateway.api.region.v1.fault_service_pb2 import FindPlacesResponse, GetFaultResponse, WorkOnFaultRequest
@@ -29,9 +32,12 @@ from gateway.api.region.v1.planned_outage_service_pb2 import ListPlannedOutagesR
 from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.api.region.v1.support_service_pb2 import GetSupportRequestResponse
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import Refused
 from gateway.time.clock import to_timestamp
 from gateway.web.console.exports import exported
 from gateway.web.console.fields import Fields
+from gateway.web.console.pages import Rpc
 from gateway.wording.languages import for_reader
 from gateway.wording.terms import learn
 from gateway.wording.times import show_times_of
@@ -42,9 +48,11 @@ from tests.unit.console_pages import (
     NUMBER,
     TEXTS,
     Answering,
+    M,
     acts,
     alarm,
     complaint,
+    customer,
     fault,
     issue,
     network,
@@ -57,6 +65,7 @@ from tests.unit.console_pages import (
     view_of,
     visit,
     written,
+    written_by,
 )
 
 STEPS_OF_FAULT = {
@@ -193,6 +202,43 @@ def test_a_file_of_an_order_says_that_envelopes_are_missing_in_its_course() -> N
     shown = shown_by(CONSOLE, view_of("/orders/{id:.+}"), visit("hops=signed"), answers)
     assert shown.notes == ["信封不止这4个。"]
     assert "E1" in (exported(shown, "csv").text or "")
+
+
+class Denying(Answering):
+    """RPCs that answer, and others that deny the caller: those with answers of a class."""
+
+    def __init__(self, denied: type[Message], *answers: Message) -> None:
+        super().__init__(*answers)
+        self._denied = denied
+
+    async def ask(self, rpc: Rpc[M], request: Message) -> M:
+        if rpc.answer is self._denied:
+            raise Refused(Reason.REASON_PERMISSION_DENIED)
+        return await super().ask(rpc, request)
+
+
+def test_a_fault_has_its_site_and_its_link_by_name_and_by_id_where_the_network_is_denied() -> None:
+    found, places = fault(), network()[0]
+    found.report.place.link = "a-b-1"
+    assert isinstance(places, FindPlacesResponse)
+    other = LocalizedText(en="Fixed line", zh_cn="固话")
+    places.places.add(object=NetworkObject(service="guangzhou"), region="guangdong", name=other)
+    view, answers = view_of("/faults/{id:.+}"), (GetFaultResponse(fault=found), places)
+    assert "广州（guangzhou） 广州（a-b-1） 1 Road" in written(view, *answers)
+    assert "guangzhou a-b-1 1 Road" in written_by(CONSOLE, view, visit(), Denying(FindPlacesResponse, *answers))
+
+
+def test_a_customer_has_the_plan_by_name_and_by_id_where_plans_are_denied_or_do_not_have_it() -> None:
+    plans = ListPlansResponse(plans=[Plan(id="GD-59", name=LocalizedText(en="Calm", zh_cn="畅享"))])
+    view, asked, answer = (
+        view_of("/customers"),
+        visit(f"number={quote(NUMBER)}"),
+        GetCustomerResponse(customer=customer()),
+    )
+    page = written_by(CONSOLE, view, asked, Answering(answer, plans))
+    assert "畅享（GD-59）" in page
+    for calling in (Denying(ListPlansResponse, answer, plans), Answering(answer)):
+        assert written_by(CONSOLE, view, asked, calling) == page.replace("畅享（GD-59）", "GD-59")
 
 
 def test_the_fields_of_a_step_become_its_request_in_the_zone_of_the_region() -> None:

@@ -1,6 +1,6 @@
 """The course of a fault for people: each event with its time, its author and a text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gateway.api.region.v1.fault_pb2 import (
     Fault,
@@ -21,10 +21,14 @@ from gateway.wording.times import Happening, told_if_set, told_time
 from gateway.wording.words import value_word
 
 
-def place_of(fault: Fault) -> str:
-    """The place of a fault: its site, its link and its address."""
-    place = fault.report.place
-    return " ".join(each for each in (place.site, place.link, place.address) if each)
+def place_of(fault: Fault, names: Mapping[str, str] | None = None) -> str:
+    """The place of a fault: its site, its link and its address.
+
+    `names` are those of sites and links by their keys, `site/…` and `link/…`; an element without one has its id.
+    """
+    place, known = fault.report.place, names or {}
+    site, link = known.get(f"site/{place.site}", place.site), known.get(f"link/{place.link}", place.link)
+    return " ".join(filter(None, (site, link, place.address)))
 
 
 def happened(fault: Fault) -> Iterator[Happening]:
