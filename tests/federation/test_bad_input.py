@@ -314,7 +314,7 @@ def _customer_faults(counter: Counter) -> Iterator[tuple[str, customer_api.Custo
     customer.product.start_time.seconds = 2**61
     yield "REQUEST_INVALID", customer
     customer = counter.customer(counter.federation.next_number(counter.region))
-    customer.name = "x" * 101
+    customer.name = "x" * 257
     yield "REQUEST_INVALID", customer
     for field in ("name", "email", "id"):
         customer = counter.customer(counter.federation.next_number(counter.region))

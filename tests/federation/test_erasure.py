@@ -17,7 +17,7 @@ from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, WatchOrde
 from gateway.auditing import audit
 from gateway.errors import from_rpc_error, reason_name
 from gateway.store import vault
-from region_node.lifecycle.erasure import operations
+from region_node.lifecycle.holds import operations
 from region_node.lifecycle.holds.operations import Hold
 from region_node.node.erased_keys import ERASED_KEYS
 from tests.federation.archive import Archive
