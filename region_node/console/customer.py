@@ -73,7 +73,7 @@ class _Found:
     complaints: ListComplaintsResponse | Refused = field(repr=False)
     faults: ListFaultsResponse | Refused = field(repr=False)
     support: ListSupportRequestsResponse | Refused = field(repr=False)
-    plans: ListPlansResponse | Refused
+    plans: ListPlansResponse | Refused = field(repr=False)
     """Those of this region, for the name of the customer's."""
 
 

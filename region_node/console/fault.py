@@ -131,7 +131,7 @@ _ANSWERS_OF_COMMANDS: Mapping[str, Sequence[str]] = {
 @dataclass(frozen=True)
 class _Found:
     fault: Fault = field(repr=False)
-    places: Sequence[FoundPlace]
+    places: Sequence[FoundPlace] = field(repr=False)
     """The site and the link of the fault, with others whose words have their ids."""
 
 

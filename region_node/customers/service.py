@@ -27,12 +27,12 @@ from region_node.customers.other_contacts.rules import Wanted, named_contacts
 from region_node.customers.own_readings import OwnReadings
 from region_node.customers.profiles_asked import ProfileApplication
 from region_node.customers.rows import Line
-from region_node.customers.taking_over import NAME_LIMIT, new_customer, require_own_plan
+from region_node.customers.taking_over import new_customer, require_own_plan
 from region_node.customers.verification.rules import Shown
 from region_node.node.context import RegionContext
 from region_node.records.listing import FAR, Position
 from region_node.requests.auditing import AuditedCall, audited_call
-from region_node.requests.checks import require_length
+from region_node.requests.checks import TEXT_LIMIT, require_length
 from region_node.requests.importing.stream import ImportStream
 
 T = TypeVar("T")
@@ -176,7 +176,7 @@ class CustomerService(CustomerServiceServicer):
         contacts = self._contacts_wanted(request.customer, asked.now) if _CONTACTS in paths else None
         changes = {path: str(getattr(request.customer, path)) for path in paths - {_CONTACTS}}
         for path, value in changes.items():
-            require_length(path, value, NAME_LIMIT, required=path == "name")
+            require_length(path, value, TEXT_LIMIT, required=path == "name")
         product = request.customer.product
         named = _Named.of(product.number, "" if product.number else product.id)
         found = await self._counted(

@@ -40,7 +40,7 @@ from region_node.customers.rows import CustomerRow, insert_line
 from region_node.customers.taking_over import new_customer
 from region_node.lifecycle.moving import operations, rules
 from region_node.network.agreements import moved as agreements
-from region_node.network.agreements.rows import insert_agreement, running_of
+from region_node.network.agreements.rows import in_force, insert_agreement, list_agreements, running_of
 from region_node.node.subjects import number_index, number_subject
 from region_node.requests.checks import TEXT_LIMIT
 from tests.unit.purging import NOW, Archive, archive
@@ -256,6 +256,29 @@ def test_an_agreement_that_ends_and_its_successor_move_together_and_keep_their_i
     first.end_time.CopyFrom(to_timestamp(NOW + 2 * DAY))
     with pytest.raises(Refused):
         agreements.require_handed_over(home.context, told, products)
+
+
+def test_a_moved_agreement_that_has_ended_is_not_in_force_and_does_not_move_again(home: Archive) -> None:
+    products, (first, second) = {"theirs-1": LINE}, (promised("theirs-1"), promised("theirs-1"))
+    end = NOW + DAY
+    first.end_time.CopyFrom(to_timestamp(end))
+    second.start_time.CopyFrom(first.end_time)
+    agreements.take_over(home.tx, home.context, [first, second], products, NOW, NOW)
+    for former in (False, True):
+        if former:
+            home.tx.execute("UPDATE agreements SET end_time = NULL")
+        [successor] = agreements.to_hand_over(home.tx, LINE.product_id, end + 60 * DAY)
+        assert from_timestamp(successor.start_time) == end
+        assert in_force(home.tx, LINE.product_id, first.service, end) == successor.id
+    agreements.give_up(home.tx, home.context, LINE.product_id, end + 60 * DAY, end + 60 * DAY)
+    ends = {from_timestamp(each.start_time): from_timestamp(each.end_time) for each in all_of(home)}
+    assert ends == {NOW: end, end: end + 60 * DAY}
+
+
+def all_of(home: Archive) -> list[Agreement]:
+    """Every agreement of the line."""
+    found = list_agreements(home.tx, LINE.product_id, "", None, 9)
+    return [each.agreement for each in found if each.agreement is not None]
 
 
 def test_the_old_home_ends_an_agreement_at_the_moment_of_the_move_and_never_begins_a_later_one(home: Archive) -> None:

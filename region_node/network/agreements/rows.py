@@ -46,13 +46,14 @@ def insert_agreement(tx: Transaction, agreement: Agreement, number: int) -> None
     """Adds an agreement."""
     tx.execute(
         "INSERT INTO agreements (agreement_id, agreement_number, customer_id, product_id, service, start_time,"
-        " end_time, body) VALUES (:id, :number, :customer, :product, :service, :start, NULL, :body)",
+        " end_time, body) VALUES (:id, :number, :customer, :product, :service, :start, :end, :body)",
         id=agreement.id,
         number=number,
         customer=agreement.customer_id,
         product=agreement.product_id,
         service=agreement.service,
         start=to_microseconds(from_timestamp(agreement.start_time)),
+        end=to_microseconds(from_timestamp(agreement.end_time)) if agreement.HasField("end_time") else None,
         body=_sealed(tx, agreement),
     )
 
@@ -83,14 +84,7 @@ def require_agreement(tx: Transaction, agreement_id: str) -> Agreement:
 
 def in_force(tx: Transaction, product_id: str, service: str, start: datetime) -> str | None:
     """The id of the agreement of a line on a service that has not ended before a time."""
-    return tx.first(
-        str,
-        "SELECT agreement_id FROM agreements WHERE product_id = :product AND service = :service"
-        " AND (end_time IS NULL OR end_time > :start) LIMIT 1",
-        product=product_id,
-        service=service,
-        start=to_microseconds(start),
-    )
+    return next((each.id for each in running_of(tx, product_id, start) if each.service == service), None)
 
 
 def running_of(tx: Transaction, product_id: str, moment: datetime) -> list[Agreement]:
@@ -105,7 +99,12 @@ def running_of(tx: Transaction, product_id: str, moment: datetime) -> list[Agree
             moment=to_microseconds(moment),
         ),
     )
-    return [each.agreement for each in found if each.agreement is not None]
+    # Former versions stored moved agreements without their end in the column.
+    return [each.agreement for each in found if each.agreement is not None and not _has_ended(each.agreement, moment)]
+
+
+def _has_ended(agreement: Agreement, moment: datetime) -> bool:
+    return agreement.HasField("end_time") and from_timestamp(agreement.end_time) <= moment
 
 
 def running_after(tx: Transaction, start: datetime, end: datetime, after: str, limit: int) -> list[Numbered]:

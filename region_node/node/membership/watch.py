@@ -121,7 +121,7 @@ class Watcher:
         try:
             told = await invoke(lists, ListRevocationListsRequest(), FIRST_STATE)
         except (Refused, Unreachable) as error:  # an older coordinator, for example
-            _log.info("the revocation lists are not told to this suspended region: %s", error)
+            _log.debug("the revocation lists are not told to this suspended region: %s", error)
         else:
             await self._keeper.take_revocations(told.revocation_lists)
 
