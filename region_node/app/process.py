@@ -56,6 +56,7 @@ from region_node.app.core import CorePorts, RegionCore
 from region_node.app.membership import credential_loops, federation_client, watches_of
 from region_node.app.metrics import observe_node, observe_recovery
 from region_node.app.ports import Ports
+from region_node.app.row_fills import RowFilling
 from region_node.app.row_migrations import migrate_rows
 from region_node.app.services import ServicePorts
 from region_node.app.services import services as node_services
@@ -260,11 +261,15 @@ async def _fence(
 def _of_database(
     ports: Ports, registry: Registry, region: CorePorts, core: RegionCore, receipts: ReceiptComparison, meter: Meter
 ) -> Sequence[Coroutine[None, None, None]]:
-    """The loops by which other regions help to find losses of the database, and to catch up."""
+    """The loops about the rows of the database: what an earlier version left out, and what was lost.
+
+    Other regions help to find losses, and to catch up.
+    """
     catching_up = CatchUpPorts(core.context, ports.store, region.asker, ports.clock, core.kinds)
     watch = RecoveryWatch(core.context, ports.store)
     observe_recovery(meter, watch, ports.clock)
-    return _witness_telling(ports, registry).run(), receipts.run(), CatchingUp(catching_up).run(), watch.run()
+    catching = (receipts.run(), CatchingUp(catching_up).run(), watch.run())
+    return _witness_telling(ports, registry).run(), RowFilling(ports.store).run(), *catching
 
 
 def _access(services: Sequence[Service], ports: Ports) -> AccessRules:

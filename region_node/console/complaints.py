@@ -20,7 +20,7 @@ from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import category_name, region_name
 from gateway.wording.times import told_if_set
 from region_node.console import complaint, new_complaint, rpcs
-from region_node.console.lists import NUMBER, number_of
+from region_node.console.lists import CONTACT, NUMBER, contact_of, number_of
 from region_node.console.sections import Section, listed, section
 
 PATH = "/complaints"
@@ -34,6 +34,7 @@ def _request(visit: Visit, part: Part) -> ListComplaintsRequest:
     request = ListComplaintsRequest(
         category=visit.query.text(_CATEGORY),
         number=visit.query.text(NUMBER),
+        contact_number=visit.query.text(CONTACT),
         unclassified=only == _UNCLASSIFIED,
         page_size=part.size,
         page_token=part.token,
@@ -63,7 +64,8 @@ def _show(visit: Visit, found: Found[ListComplaintsResponse]) -> Shown:
         chosen_of(visit, _CATEGORY, translated("Category"), category_options()),
         chosen_of(visit, _ONLY, translated("Only"), only),
     ]
-    page = _COLUMNS.page(visit, PATH, choices, table(visit, found.answer.complaints), found, [number_of(visit)])
+    numbers = [number_of(visit), contact_of(visit)]
+    page = _COLUMNS.page(visit, PATH, choices, table(visit, found.answer.complaints), found, numbers)
     lead = Link(translated("New complaint"), visit.address(new_complaint.PATH, number=visit.query.text(NUMBER)))
     return replace(page, leads=[lead]).shown(translated("Complaints"), PATH)
 
@@ -121,4 +123,4 @@ _COLUMNS = Columns[Complaint](
     ],
     has_reverse=True,
 )
-VIEW = View.of(PATH, (rpcs.LIST_COMPLAINTS,), _read, _show, (_STATE, _CATEGORY, NUMBER, _ONLY, SORT, PAGE))
+VIEW = View.of(PATH, (rpcs.LIST_COMPLAINTS,), _read, _show, (_STATE, _CATEGORY, NUMBER, CONTACT, _ONLY, SORT, PAGE))

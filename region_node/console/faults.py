@@ -17,7 +17,7 @@ from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 from region_node.console import fault, new_fault, rpcs
-from region_node.console.lists import NUMBER, number_of
+from region_node.console.lists import CONTACT, NUMBER, contact_of, number_of
 from region_node.console.words import fault_due, fault_severity, fault_state, fault_state_cell
 from region_node.network.faults.course import place_of
 
@@ -28,7 +28,11 @@ _MOST = 50  # faults of a page
 
 def _request(visit: Visit, part: Part) -> ListFaultsRequest:
     request = ListFaultsRequest(
-        number=visit.query.text(NUMBER), page_size=part.size, page_token=part.token, in_reverse=part.in_reverse
+        number=visit.query.text(NUMBER),
+        contact_number=visit.query.text(CONTACT),
+        page_size=part.size,
+        page_token=part.token,
+        in_reverse=part.in_reverse,
     )
     if chosen_word(visit, _ONLY, (_OVERDUE,)):
         request.due_within.FromTimedelta(timedelta())
@@ -49,7 +53,8 @@ def _show(visit: Visit, found: Found[ListFaultsResponse]) -> Shown:
         chosen_of(visit, _STATE, translated("State"), states),
         chosen_of(visit, _ONLY, translated("Only"), [Option(_OVERDUE, translated("overdue"))]),
     ]
-    page = _COLUMNS.page(visit, PATH, choices, table(visit, found.answer.faults), found, [number_of(visit)])
+    numbers = [number_of(visit), contact_of(visit)]
+    page = _COLUMNS.page(visit, PATH, choices, table(visit, found.answer.faults), found, numbers)
     lead = Link(translated("New fault"), visit.address(new_fault.PATH, number=visit.query.text(NUMBER)))
     return replace(page, leads=[lead]).shown(translated("Faults"), PATH)
 
@@ -96,4 +101,4 @@ _COLUMNS = Columns[Fault](
     ],
     has_reverse=True,
 )
-VIEW = View.of(PATH, (rpcs.LIST_FAULTS,), _read, _show, (_STATE, _ONLY, NUMBER, SORT, PAGE))
+VIEW = View.of(PATH, (rpcs.LIST_FAULTS,), _read, _show, (_STATE, _ONLY, NUMBER, CONTACT, SORT, PAGE))

@@ -1,4 +1,4 @@
-"""The parts of the lists of a region: the filter by a customer's number, and the pages of an RPC."""
+"""The parts of the lists of a region: the filters by a number, and the pages of an RPC."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -24,6 +24,8 @@ from region_node.console import rpcs
 
 NUMBER = "number"
 """The field with the number of a customer."""
+CONTACT = "contact"
+"""The field with the number of a contact."""
 P = TypeVar(
     "P",
     ListOrdersResponse,
@@ -71,3 +73,8 @@ async def zone_of(visit: Visit, calling: Calling) -> str:
 def number_of(visit: Visit) -> TextFilter:
     """The filter by the number of a customer."""
     return text_filter(visit, NUMBER, translated("Number"), "tel")
+
+
+def contact_of(visit: Visit) -> TextFilter:
+    """The filter by the number of a contact."""
+    return text_filter(visit, CONTACT, translated("Contact"), "tel")

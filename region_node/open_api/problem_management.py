@@ -24,7 +24,7 @@ from region_node.open_api.service_problems import (
 from region_node.requests.checks import LONGEST_WAIT
 
 _SERVICE = "/gateway.api.region.v1.FaultService"
-_STATUS, _NUMBER = "status", "affectedResource.id"
+_STATUS, _NUMBER, _CONTACT = "status", "affectedResource.id", "contactNumber"
 _Changed = api.RespondToFaultResponse | api.CancelFaultResponse
 
 
@@ -33,6 +33,7 @@ def _list(asked: Asked) -> api.ListFaultsRequest:
     return api.ListFaultsRequest(
         states=[FaultState.ValueType(each) for each in states],
         number=asked.query.get(_NUMBER, ""),
+        contact_number=asked.query.get(_CONTACT, ""),
         requester=asked.requester,
         **part_of(asked),
     )
@@ -85,7 +86,9 @@ PROBLEM_MANAGEMENT = Api(
             _listed,
             resource=_RESOURCE,
             selection=Selection(
-                "-creationDate", {_STATUS: words_of(FaultState.DESCRIPTOR), _NUMBER: ()}, is_counted=True
+                "-creationDate",
+                {_STATUS: words_of(FaultState.DESCRIPTOR), _NUMBER: (), _CONTACT: ()},
+                is_counted=True,
             ),
         ),
         Route.of(

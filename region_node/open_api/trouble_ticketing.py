@@ -24,6 +24,7 @@ from region_node.open_api.resources import (
 )
 from region_node.open_api.trouble_tickets import (
     CHANGED,
+    CONTACT,
     FILED,
     NUMBER,
     TICKET,
@@ -51,13 +52,15 @@ _Changed = (
 
 def _list(asked: Asked) -> api.ListComplaintsRequest:
     states = values_in(asked.query, _STATUS, words_of(ComplaintState.DESCRIPTOR))
-    number = asked.query.get(version_of(asked.root).entity_filter, "")
-    if number and asked.query.get(_ROLE, NUMBER) != NUMBER:
-        raise unsupported(_ROLE, f"beside the id of an entity it is {NUMBER}", f"与实体标识同用时须为{NUMBER}")
+    number, role = asked.query.get(version_of(asked.root).entity_filter, ""), asked.query.get(_ROLE, NUMBER)
+    if number and role not in (NUMBER, CONTACT):
+        problem, chinese = f"it is {NUMBER} or {CONTACT}", f"须为{NUMBER}或{CONTACT}"
+        raise unsupported(_ROLE, f"beside the id of an entity {problem}", f"与实体标识同用时{chinese}")
     return api.ListComplaintsRequest(
         states=[ComplaintState.ValueType(each) for each in states],
         category=asked.query.get(_CATEGORY, ""),
-        number=number,
+        number=number if role == NUMBER else "",
+        contact_number=number if role == CONTACT else "",
         requester=asked.requester,
         **part_of(asked),
     )

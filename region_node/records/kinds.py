@@ -104,6 +104,11 @@ class ErasurePort:
     kept_of: Callable[[Transaction, Customer], Sequence[Kept]] = lambda tx, customer: ()
     forget: Mapping[str, Forget] = field(default_factory=dict)
     """The functions by the first word of the destroyed subject: `customer`, `number`, or a word of the kind."""
+    forget_index: Forget = lambda tx, index: None
+    """Removes an index of an erased customer's number that is left when the region forgets that number.
+
+    An earlier version beside, which does not know the column, has executed the erasure.
+    """
     told: Callable[[Transaction, RegionContext, str, str], ToErase | None] = lambda tx, context, origin, record_id: None
     """The data of a record that the region `origin` may have destroyed; None for no such record. Raises Refused."""
     about: Callable[[Transaction, str], Sequence[AboutNumber]] = lambda tx, number: ()
@@ -163,6 +168,9 @@ class RetentionPort:
 RowMigration: TypeAlias = Callable[[Transaction, int], int]
 """Migrates at most so many rows of an earlier version; returns how many, 0 once none is left."""
 
+RowFill: TypeAlias = Callable[[Transaction, int], int]
+"""As `RowMigration`, of columns that a node fills while it serves. Fewer rows than asked for were the last ones."""
+
 
 @dataclass(frozen=True)
 class RecordKind:
@@ -174,6 +182,7 @@ class RecordKind:
     retention: RetentionPort = field(default_factory=RetentionPort)
     row_migrations: Mapping[str, RowMigration] = field(default_factory=dict)
     """By the name of the table, in the order in which they run."""
+    row_fills: Sequence[RowFill] = ()
 
     @property
     def ended_timer(self) -> str:

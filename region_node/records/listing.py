@@ -168,10 +168,10 @@ class Selection:
             condition = f"state IN ({', '.join(':' + name for name in names)})"
             self.only(condition, **dict(zip(names, states, strict=True)))
 
-    def of_number(self, tx: Transaction, number: str) -> None:
-        """Restricts the selection to a number; an empty one restricts nothing."""
+    def of_number(self, tx: Transaction, number: str, column: str = "number_index") -> None:
+        """Restricts the selection to a number by the column of its index; an empty number restricts nothing."""
         if number:
-            self.by("number_index = :number_index AND number_index <> ''", number_index=number_index(tx, number))
+            self.by(f"{column} = :{column} AND {column} <> ''", **{column: number_index(tx, number)})
 
     def until(self, instant: datetime | None) -> None:
         """Restricts a list to dates before an instant: a page looks at no later row. None restricts nothing."""

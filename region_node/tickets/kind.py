@@ -15,10 +15,12 @@ from region_node.records.kinds import (
     Customer,
     Ended,
     ErasurePort,
+    Forget,
     HoldPort,
     Kept,
     RecordKind,
     RetentionPort,
+    RowFill,
     RowMigration,
     Table,
 )
@@ -73,10 +75,17 @@ class TicketKind(Generic[M, R]):
     """Removes data beside a ticket that is destroyed or purged."""
     indexed: Sequence[str] = ()
     """See ErasurePort."""
-
+    forget_beside: Mapping[str, Forget] = field(default_factory=dict)
+    """See ErasurePort: the functions for destroyed subjects of other kinds."""
+    forget_index: Forget = lambda tx, index: None
+    """See ErasurePort."""
+    indexes: Sequence[str] = (_INDEX,)
+    """The columns with indexes of numbers, which become empty with a destroyed ticket."""
     kept_in: Callable[[Transaction, str], Sequence[str]] = lambda tx, ticket_id: ()
     """The regions with a copy besides the origin and the owner, which receive legal holds, too."""
     row_migrations: Mapping[str, RowMigration] = field(default_factory=dict)
+    """See RecordKind."""
+    row_fills: Sequence[RowFill] = ()
     """See RecordKind."""
 
     def registered(self, data_class: DataClass.ValueType) -> RecordKind:
@@ -86,7 +95,8 @@ class TicketKind(Generic[M, R]):
             self.name,
             ErasurePort(
                 kept_of=self._kept_of,
-                forget={self.name: self._forget},
+                forget={self.name: self._forget, **self.forget_beside},
+                forget_index=self.forget_index,
                 about=lambda tx, number: [
                     AboutNumber(each.ticket_id, each.home_region) for each in self._about(tx, number)
                 ],
@@ -100,6 +110,7 @@ class TicketKind(Generic[M, R]):
             ),
             RetentionPort(purgers={data_class: self}, table=table, is_open=self._is_open),
             self.row_migrations,
+            self.row_fills,
         )
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
@@ -171,10 +182,8 @@ class TicketKind(Generic[M, R]):
 
     def _forget(self, tx: Transaction, ticket_id: str) -> None:
         self.forget(tx, ticket_id)
-        tx.execute(
-            f"UPDATE {self._table.name} SET {_INDEX} = '' WHERE {self._table.key} = :id",  # noqa: S608 - names
-            id=ticket_id,
-        )
+        empty = ", ".join(f"{each} = ''" for each in self.indexes)
+        tx.execute(f"UPDATE {self._table.name} SET {empty} WHERE {self._table.key} = :id", id=ticket_id)  # noqa: S608
 
     def _facts(self, tx: Transaction, ticket_id: str) -> Facts | None:
         """None for a ticket that is gone or unreadable."""

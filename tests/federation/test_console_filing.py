@@ -63,7 +63,11 @@ async def test_staff_file_a_complaint_which_its_text_assigns_once_in_the_name_of
     for page in (f"complaints?number={quote(number)}", f"customers?number={quote(number)}"):
         assert f'href="{ROOT}/complaints/new?number={quote(number)}"' in (await browser.open(page)).text
     assert f'value="{number}"' in (await browser.open(f"complaints/new?number={quote(number)}")).text
-    ticket_id = await led_to(browser, "complaints/new", "file", complaint(number))
+    contact = await guangdong.new_customer()
+    fields = {**complaint(number), "complaint.contact_number": contact}
+    ticket_id = await led_to(browser, "complaints/new", "file", fields)
+    assert ticket_id in (await browser.open(f"complaints?contact={quote(contact)}")).text
+    assert ticket_id not in (await browser.open(f"complaints?contact={quote(number)}")).text
     filed = await Complainant(federation, "guangdong", "staff/li").get(ticket_id)
     assert (filed.operator, filed.request.requester.staff_id) == ("staff/wang", "wang")
     assert filed.request.requester.channel == Channel.CHANNEL_HOTLINE
@@ -93,7 +97,10 @@ async def test_staff_report_a_fault_for_a_customer_and_one_of_their_own_once_eac
     number = await guangdong.new_customer()
     for page in (f"faults?number={quote(number)}", f"customers?number={quote(number)}"):
         assert f'href="{ROOT}/faults/new?number={quote(number)}"' in (await browser.open(page)).text
-    fault_id = await led_to(browser, "faults/new", "report", fault(number))
+    contact = await guangdong.new_customer()
+    fault_id = await led_to(browser, "faults/new", "report", {**fault(number), "report.contact_number": contact})
+    assert fault_id in (await browser.open(f"faults?contact={quote(contact)}")).text
+    assert fault_id not in (await browser.open(f"faults?contact={quote(number)}")).text
     desk = FaultReporter(federation, "guangdong", "staff/li")
     found = await desk.get(fault_id)
     assert (found.operator, found.report.requester.staff_id) == ("staff/wang", "wang")

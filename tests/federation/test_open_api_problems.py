@@ -61,6 +61,12 @@ async def test_a_fault_by_http_is_the_same_by_grpc_and_is_withdrawn_by_a_merge_p
     (few,) = listed.bodies
     assert few == {"id": name, "href": place, "@type": few["@type"], "priority": 3, "category": "fault"}
     assert listed.headers["x-total-count"] == "1"
+    contact = await guangdong.new_customer()
+    body = problem(number, contactNumber=contact)
+    other = await web.ask("POST", PROBLEMS, body, Idempotency_Key=federation.next_id())
+    for name_of_filter, wanted in (("contactNumber", [other.body["id"]]), ("affectedResource.id", [])):
+        found = await web.ask("GET", f"{PROBLEMS}?{name_of_filter}={quote(contact)}")
+        assert [each["id"] for each in found.bodies] == wanted
     for change, status in (
         ({"note": [{"text": "at home after six"}]}, told[0].body["status"]),
         ({"status": "cancelled", "statusChangeReason": "it works again"}, "cancelled"),

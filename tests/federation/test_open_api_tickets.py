@@ -17,7 +17,7 @@ from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.test_open_api_orders import audited
 from tests.federation.web_caller import WebAnswer, WebCaller, below, web_caller
 
-TICKETS = "/tmf-api/troubleTicket/v4/troubleTicket"
+TICKETS, TICKETS_V5 = (f"/tmf-api/troubleTicket/{each}/troubleTicket" for each in ("v4", "v5"))
 COUNTER = "region/guangdong/operator/counter"
 WAITING = "wait=10"
 IN_PROGRESS = ComplaintState.COMPLAINT_STATE_IN_PROGRESS
@@ -126,8 +126,23 @@ async def test_a_list_has_what_its_filter_selects_and_says_how_much_there_is(
     assert [each["id"] for each in second.bodies] == [names[0]]
     assert (await web.ask("GET", f"{query}&status=rejected")).bodies == []
     assert len((await web.ask("GET", f"{query}&relatedEntity.role=affected")).bodies) == len(names)
-    by_contact = await web.ask("GET", f"{query}&relatedEntity.role=contact")
-    assert (by_contact.status, by_contact.body["code"]) == (HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED")
+    by_cause = await web.ask("GET", f"{query}&relatedEntity.role=cause")
+    assert (by_cause.status, by_cause.body["code"]) == (HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED")
+
+
+async def test_a_list_has_the_tickets_with_a_contact_and_none_about_the_line_of_that_number(
+    web: WebCaller, desk: Complainant, guangdong: Counter
+) -> None:
+    number, contact = await guangdong.new_customer(), await guangdong.new_customer()
+    named = await desk.file("BILL_WRONG", number, contact_number=contact)
+    about = await desk.file("BILL_WRONG", contact)
+    for path, name in ((TICKETS, "relatedEntity.id"), (TICKETS_V5, "relatedEntity.entity.id")):
+        query = f"{path}?{name}={quote(contact)}"
+        assert [each["id"] for each in (await web.ask("GET", query)).bodies] == [about.ticket_id]
+        by_contact = await web.ask("GET", f"{query}&relatedEntity.role=contact")
+        assert [each["id"] for each in by_contact.bodies] == [named.ticket_id]
+    wrong = await web.ask("GET", f"{TICKETS}?relatedEntity.id=12&relatedEntity.role=contact")
+    assert (wrong.status, wrong.body["code"]) == (HTTPStatus.BAD_REQUEST, "NUMBER_INVALID")
 
 
 async def test_both_doors_refuse_for_the_same_reasons_and_write_the_same_audit_rows(

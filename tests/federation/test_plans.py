@@ -182,6 +182,7 @@ async def test_no_list_reads_a_table_from_end_to_end_whatever_its_filter(
         "requester": REQUESTER,
         "page_size": 1,
         "number": number,
+        "contact_number": number,
         "region": "guangdong",
         "regions": "guangdong",
         "month": "2026-01",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.store import vault
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
@@ -30,6 +31,7 @@ from region_node.lifecycle.erasure.indexes import (
     indexes_are_due,
     status_is_due,
 )
+from region_node.lifecycle.erasure.of_numbers import forget_number
 from region_node.lifecycle.erasure.operations import apply_erased
 from region_node.lifecycle.erasure.scrub_rows import (
     Scrub,
@@ -41,6 +43,7 @@ from region_node.lifecycle.erasure.scrub_rows import (
     keep_attempt,
 )
 from region_node.lifecycle.erasure.scrubber import Scrubber, tables_to_scrub
+from region_node.network.faults.rows import FaultRow, fault_subject, insert_fault
 from region_node.node.subjects import customer_subject, number_index
 from region_node.schema import PACKAGES
 from tests.keys import region_keys
@@ -48,6 +51,7 @@ from tests.unit.purging import NOW, Archive, archive
 from tests.unit.situations import LINE
 
 THEIRS = "+8613900000007"
+OTHERS, ELSEWHERE = "+8619851000007", "+8619851000008"
 DAY = timedelta(days=1)
 MONTH = 30 * DAY
 
@@ -61,7 +65,7 @@ def what_a_region_keeps() -> Iterator[Archive]:
 def later(kept: Archive, days: int) -> None:
     """Fires the timers of indexes that are due so many days after the erasure."""
     handlers = {
-        INDEX_TIMER: lambda tx, timer, now: indexes_are_due(tx, timer.subject),
+        INDEX_TIMER: lambda tx, timer, now: indexes_are_due(tx, kept.registry, timer.subject),
         STATUS_TIMER: lambda tx, timer, now: status_is_due(tx, kept.registry, timer, now),
     }
     for timer in due_timers(kept.tx, NOW + days * DAY):
@@ -98,6 +102,46 @@ def test_the_index_of_an_erased_customers_number_is_found_nowhere_after_a_month_
     assert found_in(kept, index) == set()
     assert not is_number_in_use(kept.tx, LINE.number)
     assert begin_scrub(kept.tx, NOW) == Scrub(2, ""), "the removed index is scrubbed, too"
+
+
+def name_as_contacts(kept: Archive, *contacts: str) -> None:
+    """A complaint and a fault of somebody else for each contact, numbered from 1."""
+    for place, contact in enumerate(contacts, 1):
+        complaint = Complaint(ticket_id=f"sichuan/{place}", owner_region="sichuan", origin_region="sichuan", version=1)
+        complaint.request.number, complaint.request.contact_number = ELSEWHERE, contact
+        complaint.create_time.CopyFrom(to_timestamp(NOW))
+        add_complaint(kept.tx, ComplaintRow(complaint, ""), place, NOW)
+        fault = Fault(id=f"sichuan/F{place}", owner_region="sichuan", origin_region="sichuan", version=1)
+        fault.report.number, fault.report.contact_number = ELSEWHERE, contact
+        fault.create_time.CopyFrom(to_timestamp(NOW))
+        fault.outages.add(start_time=fault.create_time, end_time=fault.create_time)
+        insert_fault(kept.tx, FaultRow(fault, ""), place, NOW)
+
+
+def test_an_erased_customers_number_finds_no_ticket_any_more_of_which_it_was_the_contact(kept: Archive) -> None:
+    contacts = (LINE.number, THEIRS, OTHERS)
+    name_as_contacts(kept, *contacts)
+    indexes, tickets = [number_index(kept.tx, each) for each in contacts], {"complaints", "faults"}
+    assert [found_in(kept, each) for each in indexes] == 3 * [tickets]
+    assert erased(kept) == indexes[0]
+    forget_number(kept.tx, kept.registry, "guangdong", indexes[1], NOW)
+    assert [found_in(kept, each) & tickets for each in indexes] == [set(), set(), tickets]
+    destroy(kept.tx, kept.registry, [complaint_subject("sichuan/3"), fault_subject("sichuan/F3")], NOW)
+    assert found_in(kept, indexes[2]) == set(), "nor does a ticket that was destroyed itself"
+
+
+def test_an_index_of_a_contact_that_an_earlier_version_beside_left_at_an_erasure_goes_after_a_month(
+    kept: Archive,
+) -> None:
+    index, theirs = erased(kept), number_index(kept.tx, THEIRS)
+    keep_known(kept.tx, THEIRS, "guangdong", ERASED)
+    forget_status_later(kept.tx, "guangdong", theirs, NOW)
+    name_as_contacts(kept, LINE.number, THEIRS, OTHERS)
+    later(kept, 29)
+    assert {"complaints", "faults"} <= found_in(kept, index) & found_in(kept, theirs)
+    later(kept, 30)
+    assert found_in(kept, index) | found_in(kept, theirs) == set()
+    assert found_in(kept, number_index(kept.tx, OTHERS)) == {"complaints", "faults"}
 
 
 def test_an_index_that_came_back_with_an_older_database_goes_again(kept: Archive) -> None:

@@ -18,7 +18,18 @@ from gateway.api.types.v1.types_pb2 import Requester
 PLANTED = "PLANTED-VALUE"
 # Fields whose text is personal wherever they stand; all else that is personal is a message or the bytes of one.
 TEXTS = frozenset(
-    {"number", "other_number", "email", "address", "suspension_reason", "zh_cn", "en", "problem", "customer_name"}
+    {
+        "number",
+        "other_number",
+        "contact_number",
+        "email",
+        "address",
+        "suspension_reason",
+        "zh_cn",
+        "en",
+        "problem",
+        "customer_name",
+    }
 )
 BYTES = frozenset({"content", "payload", "body", "result", "receipt_content"})
 # Whose `name` is a person's.

@@ -14,6 +14,7 @@ from region_node.care.complaints.private_facts import move_private_facts
 from region_node.care.complaints.private_notes import remove_private_notes
 from region_node.care.complaints.purging import Complaints
 from region_node.care.complaints.rows import (
+    CONTACTS,
     KIND,
     AboutNumber,
     case_of,
@@ -91,12 +92,17 @@ def _forget(tx: Transaction, ticket_id: str) -> None:
     remove_files_of(tx, ticket_id)
     remove_private_notes(tx, ticket_id)
     forget_line(tx, ticket_id)
-    tx.execute("UPDATE complaints SET number_index = '' WHERE ticket_id = :id", id=ticket_id)
+    tx.execute("UPDATE complaints SET number_index = '', contact_index = '' WHERE ticket_id = :id", id=ticket_id)
 
 
 def _forget_customer(tx: Transaction, customer_id: str) -> None:
     for index in indexes_of_customer(tx, customer_id):
-        forget_indexed(tx, index)
+        _forget_number(tx, index)
+
+
+def _forget_number(tx: Transaction, index: str) -> None:
+    forget_indexed(tx, index)
+    CONTACTS.forget_number(tx, index)
 
 
 def _told(tx: Transaction, context: RegionContext, origin: str, ticket_id: str) -> ToErase | None:
@@ -181,7 +187,8 @@ COMPLAINTS = RecordKind(
     ErasurePort(
         require_erasable=_require_erasable,
         kept_of=_kept_of,
-        forget={KIND: _forget, "customer": _forget_customer, "number": forget_indexed},
+        forget={KIND: _forget, "customer": _forget_customer, "number": _forget_number},
+        forget_index=CONTACTS.forget_number,
         told=_told,
         about=_about,
         ended=_ended,
@@ -199,4 +206,5 @@ COMPLAINTS = RecordKind(
         is_open=_is_open,
     ),
     row_migrations={"complaints": move_private_facts},
+    row_fills=(CONTACTS.fill,),
 )

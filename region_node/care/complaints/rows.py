@@ -17,6 +17,7 @@ from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.care.complaints import remedy, rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
+from region_node.customers.contact_indexes import CONTACT_INDEX, ContactIndexes
 from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.node.open_work import OpenRows
 from region_node.node.subjects import number_index
@@ -58,7 +59,7 @@ class ComplaintChanged:
         return complaint_subject(self.ticket_id)
 
 
-@prints_masked(number=masked_number)
+@prints_masked(number=masked_number, contact_number=masked_number)
 @dataclass(frozen=True)
 class ComplaintFilter:
     """A filter of complaints; empty values restrict nothing.
@@ -76,6 +77,7 @@ class ComplaintFilter:
     for_staff: bool = False
     """Only those that the staff of the region have at work. Such a list has the nearest due time first."""
     in_reverse: bool = False
+    contact_number: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ COMPLAINT_RECORDS = Records(
         "case_id",
         "external_index",
         "imported_digest",
+        CONTACT_INDEX,
     ),
     changing=(
         "owner_region",
@@ -127,6 +130,8 @@ COMPLAINT_RECORDS = Records(
     subject=complaint_subject,
     not_found=lambda ticket_id: Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=ticket_id),
 )
+CONTACTS = ContactIndexes(COMPLAINT_RECORDS, lambda complaint: complaint.request.contact_number)
+"""The indexes of the numbers of contacts."""
 EVENTS = Events("complaint_events", "ticket_id")
 """The change events of complaints."""
 NUMBERS = Numbers("complaints", "ticket_number", purged="purged_tickets")
@@ -177,11 +182,12 @@ def insert_complaint(tx: Transaction, row: ComplaintRow, ticket_number: int, now
 
 def insert_all(tx: Transaction, new: Sequence[tuple[ComplaintRow, Mapping[str, Value]]]) -> None:
     """Adds complaints with their `inserted_columns`, and no events."""
-    COMPLAINT_RECORDS.insert_all(tx, [(each.complaint.ticket_id, each.complaint, columns) for each, columns in new])
+    rows = [(each.complaint, {**columns, **CONTACTS.column(tx, each.complaint)}) for each, columns in new]
+    COMPLAINT_RECORDS.insert_all(tx, [(each.ticket_id, each, columns) for each, columns in rows])
 
 
 def inserted_columns(row: ComplaintRow, ticket_number: int, number: str, reference: str | None) -> Mapping[str, Value]:
-    """The columns of a complaint: `number` and `reference` are indexes."""
+    """The columns of a complaint besides that of its contact: `number` and `reference` are indexes."""
     complaint = row.complaint
     return {
         "ticket_number": ticket_number,
@@ -253,6 +259,7 @@ def list_complaints(
         )
     listed.in_states(wanted.states)
     listed.of_number(tx, wanted.number)
+    CONTACTS.select(tx, listed, wanted.contact_number)
     if wanted.category:
         listed.by("category = :category", category=wanted.category)
     if wanted.unclassified:

@@ -100,6 +100,7 @@ class ComplaintService(ComplaintServiceServicer):
             states=known_states(request.states, ComplaintState.values()),
             category=request.category,
             number=normalize(request.number) if request.number else "",
+            contact_number=normalize(request.contact_number) if request.contact_number else "",
             unclassified=request.unclassified,
             due_before=instant_within("due_within", request.due_within, now) if is_limited else None,
             for_staff=request.for_staff,

@@ -78,12 +78,19 @@ def file(
 @complaints.command("list")
 @reads(limit_option(), staff_option)
 @click.option("--number", default="", help="Only those about this number.")
+@click.option("--contact", default="", help="Only those whose contact has this number.")
 @click.option("--category", default="", shell_complete=complete_categories, help="Only those of this category.")
 @click.option("--unclassified", is_flag=True, help="Only those of which nobody has said yet what they are about.")
 @click.option("--state", "states", multiple=True, type=click.Choice(tuple(_STATES)), help="Only those in these states.")
 @click.option("--due-within", type=float, help="Only those with fewer hours than this left; 0 for what is overdue.")
 def list_command(
-    asking: Asking, number: str, category: str, unclassified: bool, states: tuple[str, ...], due_within: float | None
+    asking: Asking,
+    number: str,
+    contact: str,
+    category: str,
+    unclassified: bool,
+    states: tuple[str, ...],
+    due_within: float | None,
 ) -> None:
     """List complaints, newest first.
 
@@ -93,7 +100,11 @@ def list_command(
       region-node complaints list --state pending --json
     """
     request = api.ListComplaintsRequest(
-        states=[_STATES[each] for each in states], category=category, number=number, unclassified=unclassified
+        states=[_STATES[each] for each in states],
+        category=category,
+        number=number,
+        contact_number=contact,
+        unclassified=unclassified,
     )
     if due_within is not None:
         request.due_within.FromTimedelta(timedelta(hours=due_within))

@@ -109,9 +109,10 @@ def places_command(asking: Asking, text: str) -> None:
 @faults.command("list")
 @reads(limit_option(), staff_option)
 @click.option("--number", default="", help="Only those about this number.")
+@click.option("--contact", default="", help="Only those whose contact has this number.")
 @click.option("--state", "states", multiple=True, type=click.Choice(tuple(_STATES)), help="Only those in these states.")
 @click.option("--due-within", type=float, help="Only those with fewer hours than this left; 0 for what is overdue.")
-def list_command(asking: Asking, number: str, states: tuple[str, ...], due_within: float | None) -> None:
+def list_command(asking: Asking, number: str, contact: str, states: tuple[str, ...], due_within: float | None) -> None:
     """List faults, newest first.
 
     \b
@@ -119,7 +120,7 @@ def list_command(asking: Asking, number: str, states: tuple[str, ...], due_withi
       region-node faults list --due-within 8
       region-node faults list --state inProgress --json
     """
-    request = api.ListFaultsRequest(states=[_STATES[each] for each in states], number=number)
+    request = api.ListFaultsRequest(states=[_STATES[each] for each in states], number=number, contact_number=contact)
     if due_within is not None:
         request.due_within.FromTimedelta(timedelta(hours=due_within))
     found = asking.ask(lambda channel: FaultServiceStub(channel).ListFaults, request)

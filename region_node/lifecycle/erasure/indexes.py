@@ -3,13 +3,14 @@
 They stay as long as something sent before the erasure may arrive, which is refused or destroyed by them.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, set_timer, set_timers
 from gateway.time.clock import to_microseconds
 from region_node.customers.known_statuses import forget_erased
-from region_node.customers.rows import forget_indexes
+from region_node.customers.rows import forget_indexes, indexes_of_customer
 from region_node.customers.status import ERASED
 from region_node.lifecycle.erasure.scrub_rows import due_scrub
 from region_node.lifecycle.registry import Registry
@@ -47,9 +48,11 @@ def ensure_forgotten(tx: Transaction, now: datetime) -> None:
         due_scrub(tx)
 
 
-def indexes_are_due(tx: Transaction, customer_id: str) -> None:
+def indexes_are_due(tx: Transaction, registry: Registry, customer_id: str) -> None:
     """Removes the indexes of an own erased customer's numbers."""
+    indexes = indexes_of_customer(tx, customer_id)
     if forget_indexes(tx, customer_id):
+        _forget_what_is_left(tx, registry, indexes)
         due_scrub(tx)
 
 
@@ -61,7 +64,15 @@ def status_is_due(tx: Transaction, registry: Registry, timer: Timer, now: dateti
     if any(tx.first(int, query, index=index) is not None for query in queries):
         _set_status_timer(tx, timer.subject, now + _LOOK_AGAIN)
     elif forget_erased(tx, index, region):
+        if not any(kind.erasure.is_of_another(tx, index, region) for kind in registry.kinds):
+            _forget_what_is_left(tx, registry, [index])
         due_scrub(tx)
+
+
+def _forget_what_is_left(tx: Transaction, registry: Registry, indexes: Sequence[str]) -> None:
+    for index in indexes:
+        for kind in registry.kinds:
+            kind.erasure.forget_index(tx, index)
 
 
 def _set_status_timer(tx: Transaction, subject: str, due: datetime) -> None:

@@ -15,6 +15,7 @@ from gateway.store.batched_lookup import among
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
+from region_node.customers.contact_indexes import CONTACT_INDEX, ContactIndexes
 from region_node.customers.erased_numbers import look_if_erased
 from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.network.faults import outages, rules
@@ -58,19 +59,30 @@ FAULT_RECORDS = Records(
     table="faults",
     key="fault_id",
     dated="create_time",
-    fixed=("fault_id", "fault_number", "origin_region", "home_region", "operator", "number_index", "create_time"),
+    fixed=(
+        "fault_id",
+        "fault_number",
+        "origin_region",
+        "home_region",
+        "operator",
+        "number_index",
+        "create_time",
+        CONTACT_INDEX,
+    ),
     changing=("owner_region", "severity", "state", "version", "due_time", "problem_id", "is_beyond_network"),
     message=Fault,
     row=FaultRow,
     subject=fault_subject,
     not_found=lambda fault_id: Refused(Reason.REASON_FAULT_NOT_FOUND, fault=fault_id),
 )
+CONTACTS = ContactIndexes(FAULT_RECORDS, lambda fault: fault.report.contact_number)
+"""The indexes of the numbers of contacts."""
 EVENTS = Events("fault_events", "fault_id")
 """The change events of faults."""
 NUMBERS = Numbers("faults", "fault_number", purged="purged_faults")
 
 
-@prints_masked(number=masked_number)
+@prints_masked(number=masked_number, contact_number=masked_number)
 @dataclass(frozen=True)
 class FaultFilter:
     """A filter of faults; empty values restrict nothing.
@@ -84,6 +96,7 @@ class FaultFilter:
     number: str = ""
     due_before: datetime | None = None
     in_reverse: bool = False
+    contact_number: str = ""
 
 
 def next_fault_number(tx: Transaction) -> int:
@@ -126,6 +139,7 @@ def insert_fault(tx: Transaction, row: FaultRow, fault_number: int, now: datetim
     fault = row.fault
     columns: dict[str, Value] = {
         **_changing(fault),
+        **CONTACTS.column(tx, fault),
         "fault_number": fault_number,
         "origin_region": fault.origin_region,
         "home_region": fault.home_region,
@@ -165,6 +179,7 @@ def list_faults(
         )
     listed.in_states(wanted.states)
     listed.of_number(tx, wanted.number)
+    CONTACTS.select(tx, listed, wanted.contact_number)
     listed.due_before(wanted.due_before)
     return FAULT_RECORDS.page(tx, listed, before, limit, position)
 

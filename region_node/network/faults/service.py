@@ -85,6 +85,7 @@ class FaultService(FaultServiceServicer):
             operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
             states=known_states(request.states, FaultState.values()),
             number=normalize(request.number) if request.number else "",
+            contact_number=normalize(request.contact_number) if request.contact_number else "",
             due_before=instant_within("due_within", request.due_within, now) if is_limited else None,
             in_reverse=request.in_reverse,
         )

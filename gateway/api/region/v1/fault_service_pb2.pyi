@@ -143,6 +143,7 @@ class ListFaultsRequest(_message.Message):
     SKIP_FIELD_NUMBER: _builtins.int
     SHOW_TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     IN_REVERSE_FIELD_NUMBER: _builtins.int
+    CONTACT_NUMBER_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Page size, at most 500; 0 means 50."""
     page_token: _builtins.str
@@ -155,6 +156,11 @@ class ListFaultsRequest(_message.Message):
     """True for `total_size`."""
     in_reverse: _builtins.bool
     """True for the reverse order, as for ListOrders."""
+    contact_number: _builtins.str
+    """Only faults whose contact has this number; empty for all. A restricted customer's number finds none.
+
+    Those that an earlier version has stored are found once the node has indexed them, shortly after its start.
+    """
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """The reader; not required of staff."""
@@ -179,10 +185,11 @@ class ListFaultsRequest(_message.Message):
         skip: _builtins.int = ...,
         show_total_size: _builtins.bool = ...,
         in_reverse: _builtins.bool = ...,
+        contact_number: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within", "in_reverse", b"in_reverse", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_number", b"contact_number", "due_within", b"due_within", "in_reverse", b"in_reverse", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
