@@ -15,7 +15,7 @@ from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.directories import warn
-from coordinator.cli.federation.in_force import apply, came_into_force, in_force
+from coordinator.cli.federation.in_force import apply, came_into_force, in_force, require_was_in_force
 from coordinator.cli.federation.proposals import (
     DEFAULT_DAYS,
     keys_option,
@@ -175,7 +175,8 @@ def approve(
     A region that the configuration in force does not name needs --revision: the command shows what the proposal
     changes, signs it with --key, and puts it in force before the approval. A proposal that does not add the region of
     the enrolment is refused. The command may be repeated: a proposal that is in force already is left as it is, and of
-    an approval that is complete the command says so. It fails then for a proposal that never came into force.
+    an approval that is complete the command says so. It fails then for a proposal that never came into force, or of
+    which that is unknown.
 
     \b
     Examples:
@@ -189,7 +190,7 @@ def approve(
     (found,) = asking.ask(lambda channel: EnrolmentServiceStub(channel).ListEnrolments, request).enrolments
     if _is_approved(asking, found, fingerprint):
         if revision is not None:
-            _require_in_force(asking, revision)
+            require_was_in_force(asking.link, revision)
         _tell_approved(asking, found)
         return
     requested = _waiting_keys(asking, found)
@@ -342,20 +343,6 @@ def _adding(asking: Asking, region: str, file: Path, now: GetConfigurationRespon
         )
     show_proposal(file, proposed, err=True)
     return proposed
-
-
-def _require_in_force(asking: Asking, file: Path) -> None:
-    """Ends the command for a proposal that has never come into force, though its region is approved."""
-    if not came_into_force(asking.link, read_proposal(file), in_force(asking.link)):
-        raise NotDone(
-            [
-                translated(
-                    "the enrolment is approved already, but {path} is not in force: nothing was changed. To do: compare"
-                    " it with `coordinator federation history`; `federation sign` and `apply` put it in force.",
-                    path=file,
-                )
-            ]
-        )
 
 
 def _warn_of_takeover(asking: Asking, issuer: IssuerDirectory, identity: Identity, requested: RequestedKeys) -> None:

@@ -18,7 +18,11 @@ async def changes_of(
     try:
         return before, await compare(CompareRevisionsRequest(from_revision=before, to_revision=revision))
     except Refused as error:
-        # A registry that began from a later anchor has no revision before that one.
-        if error.reason != Reason.REASON_REQUEST_INVALID or error.parameters.get("field") != "from_revision":
+        if not is_of_no_revision(error):
             raise
     return revision, await compare(CompareRevisionsRequest(from_revision=revision, to_revision=revision))
+
+
+def is_of_no_revision(refused: Refused) -> bool:
+    """Whether a comparison was refused since the registry has not its first revision: it began from a later anchor."""
+    return refused.reason == Reason.REASON_REQUEST_INVALID and refused.parameters.get("field") == "from_revision"

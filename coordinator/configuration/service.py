@@ -1,7 +1,8 @@
 """The federation configuration, for administrators."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 
 import grpc
@@ -108,16 +109,24 @@ class ConfigurationService(ConfigurationServiceServicer):
         else:
             after = await self._kept("to_revision", request.to_revision)
             first, last = sorted((request.from_revision, request.to_revision))
-            newest = range(last, max(first, last - _TOLD_REVISIONS + 1) - 1, -1)
+            told = range(max(first, last - _TOLD_REVISIONS + 1), last + 1)
+            times = await self._applied_times(told)
             # The chain that both revisions are of: one may have come into force since the request arrived.
             chain = self._registry.snapshot().chain
-            answer.revisions.extend(await asyncio.to_thread(described, chain, newest))
+            answer.revisions.extend(await asyncio.to_thread(described, chain, reversed(told), times))
         # Half a million prefixes take seconds: beside the event loop, which has envelopes to forward.
         changes = await asyncio.to_thread(difference, before, after)
         for each in changes[:_TOLD_CHANGES]:
             answer.changes.add(changed_path=each.path, old_value=each.old, new_value=each.new)
         answer.left_off = len(changes) - len(answer.changes)
         return answer
+
+    async def _applied_times(self, revisions: range) -> Mapping[int, datetime]:
+        """When revisions came into force; none where the registry does not answer, as the rest is known without it."""
+        try:
+            return await self._registry.applied_times(revisions)
+        except Refused:
+            return {}
 
     async def _before(self, request: contract.CompareRevisionsRequest) -> Configuration:
         """The configuration before the changes, empty for a proposal while none is in force. Raises as `_kept`."""

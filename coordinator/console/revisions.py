@@ -90,6 +90,7 @@ def _signed(visit: Visit, found: _Found, told: Sequence[ConfigurationRevision]) 
         head=heads(
             translated("Revision"),
             translated("Proposed"),
+            translated("Came into force"),
             translated("Valid until"),
             translated("Signed by"),
             translated("Follows"),
@@ -105,6 +106,7 @@ def _row(visit: Visit, offered: Collection[str], revision: ConfigurationRevision
     return [
         Cell(str(number), "row", href=changes),
         Cell(told_if_set(revision.issue_time) or _NONE, style="time"),
+        Cell(told_if_set(revision.apply_time) or _NONE, style="time"),
         Cell(told_if_set(revision.end_time) or _NONE, style="time"),
         Cell(signers),
         Cell(follows or _NONE, style="kind"),

@@ -7,7 +7,7 @@ lost until its next heartbeat.
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -172,6 +172,10 @@ class EmbeddedRegistry:
     async def configuration_at(self, revision: int) -> Configuration | None:
         """See the port."""
         return await self._store.read(lambda tx: operations.configuration_at(tx, revision))
+
+    async def applied_times(self, revisions: range) -> Mapping[int, datetime]:
+        """See the port."""
+        return await self._store.read(lambda tx: operations.applied_times(tx, revisions))
 
     async def keep_audit_head(self, region: str, kept: KeptHead) -> bool:
         """See the port."""

@@ -146,6 +146,17 @@ def configuration_at(tx: Transaction, revision: int) -> Configuration | None:
     )
 
 
+def applied_times(tx: Transaction, revisions: range) -> Mapping[int, datetime]:
+    """When revisions came into force, by revision."""
+    found = tx.all(
+        lambda revision, applied: (revision, from_microseconds(applied)),
+        "SELECT revision, applied FROM configurations WHERE revision >= :first AND revision < :end",
+        first=revisions.start,
+        end=revisions.stop,
+    )
+    return dict(found)
+
+
 @dataclass(frozen=True)
 class Wanted:
     """A configuration to put in force, and its changes, computed before the transaction because that may take long."""

@@ -223,6 +223,13 @@ class Registry(Protocol):
         """A configuration that is or was in force."""
         ...
 
+    async def applied_times(self, revisions: range) -> Mapping[int, datetime]:
+        """When revisions came into force, by revision; `revisions` ascends without gaps.
+
+        A revision without a readable time is left out.
+        """
+        ...
+
     async def keep_audit_head(self, region: str, kept: KeptHead) -> bool:
         """Stores a head that is further than the stored one, or the stored one with a later, other signature.
 

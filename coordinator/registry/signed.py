@@ -1,6 +1,6 @@
 """The signatures of configurations that are to be put in force, or were. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from gateway.api.coordinator.v1.administration_pb2 import ConfigurationRevision, SignedConfiguration
@@ -11,6 +11,7 @@ from gateway.errors import Refused, problem_of
 from gateway.federation.revisions import Chain, RevisionRefused, parsed, place_of, signers, stated_time
 from gateway.rpc.access import LARGEST_REQUEST
 from gateway.rpc.element_counts import most_elements, require_few
+from gateway.time.clock import to_timestamp
 
 _LARGEST_CONFIGURATION = 16 * 1024 * 1024  # bytes, as the contract has it for a request with one
 
@@ -67,9 +68,18 @@ def proposed(chain: Chain | None, signed: SignedConfiguration) -> tuple[Configur
     return configuration, signers(administration, signed.revision) if administration is not None else []
 
 
-def described(chain: Chain | None, revisions: Iterable[int]) -> list[ConfigurationRevision]:
-    """The statements of revisions, without these for a revision of which the chain has none. Verifies signatures."""
-    return [_described(chain, each) for each in revisions]
+def described(
+    chain: Chain | None, revisions: Iterable[int], times: Mapping[int, datetime]
+) -> list[ConfigurationRevision]:
+    """The statements of revisions, without these for a revision of which the chain has none. Verifies signatures.
+
+    `times` says when each came into force.
+    """
+    found = [_described(chain, each) for each in revisions]
+    for each in found:
+        if (time := times.get(each.federation_revision)) is not None:
+            each.apply_time.CopyFrom(to_timestamp(time))
+    return found
 
 
 def _described(chain: Chain | None, revision: int) -> ConfigurationRevision:

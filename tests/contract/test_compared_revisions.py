@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +22,7 @@ from gateway.api.coordinator.v1.administration_pb2 import (
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.revision_pb2 import RevisionStatement, SignedRevision
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.revisions import digest, place_of
 from gateway.federation.rules import Change, difference
@@ -29,7 +32,7 @@ from gateway.rpc.channels import invoke
 from gateway.rpc.element_counts import most_elements
 from gateway.security.identity import parse
 from gateway.security.signing import TrustedKeys
-from gateway.time.clock import SystemClock
+from gateway.time.clock import SystemClock, from_timestamp
 from tests import preloaded
 from tests.administrators import Administrators
 from tests.contract.border_scene import largest_request
@@ -92,8 +95,8 @@ def test_signed_revisions_are_told_with_their_times_signers_and_the_statement_be
 
     async def scenario() -> None:
         async with federation(certificates, tmp_path / "data", anchor=people.anchor_file) as it:
-            stub = ConfigurationServiceStub(it.as_(ADMIN))
-            first = people.signed(people.anchor, CONFIGURATION, CLOCK.now(), ["li", "wang"])
+            stub, begun = ConfigurationServiceStub(it.as_(ADMIN)), CLOCK.now()
+            first = people.signed(people.anchor, CONFIGURATION, begun, ["li", "wang"])
             second = people.signed(place_of(first.revision), CONFIGURATION, CLOCK.now(), ["wang", "zhao"])
             for each in (first, second):
                 await invoke(stub.ApplyConfiguration, ApplyConfigurationRequest(signed=each), PATIENCE_S)
@@ -106,6 +109,7 @@ def test_signed_revisions_are_told_with_their_times_signers_and_the_statement_be
                 assert [each.previous_digest for each in found] == [digest(first.revision.statement), b""]
                 statement = RevisionStatement.FromString(first.revision.statement)
                 assert (found[1].issue_time, found[1].end_time) == (statement.issue_time, statement.end_time)
+                assert begun <= from_timestamp(found[1].apply_time) <= from_timestamp(found[0].apply_time)
             environment = {
                 "CROSSREGION_COORDINATOR": it.endpoint,
                 "CROSSREGION_CREDENTIALS": str(certificates.credentials(ADMIN).certificate.parent),
@@ -221,6 +225,9 @@ def test_a_revision_of_the_store_that_is_not_in_force_is_compared_with_none() ->
         async def configuration_at(self, _: int) -> Configuration:
             return CONFIGURATION
 
+        async def applied_times(self, _: range) -> Mapping[int, datetime]:
+            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
+
     registry = cast("Registry", WithUnverified())
     service = ConfigurationService(registry, cast("TrustedKeys", None), "crossregion.example", SystemClock())
     context = cast(
@@ -231,7 +238,9 @@ def test_a_revision_of_the_store_that_is_not_in_force_is_compared_with_none() ->
     async def compared() -> None:
         enter(Call(parse(f"spiffe://{FEDERATION}/{ADMIN}", FEDERATION), "CompareRevisions", None))
         known = CompareRevisionsRequest(from_revision=1, to_revision=1)
-        assert not (await service.CompareRevisions(known, context)).changes
+        answer = await service.CompareRevisions(known, context)
+        (told,) = answer.revisions
+        assert (len(answer.changes), told.HasField("apply_time")) == (0, False), "etcd does not answer: no time"
         with pytest.raises(Refused, match="to_revision"):
             await service.CompareRevisions(CompareRevisionsRequest(from_revision=1, to_revision=2), context)
 

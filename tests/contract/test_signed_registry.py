@@ -137,7 +137,7 @@ def test_signed_configurations_follow_each_other_and_come_back_byte_for_byte(
                 first.revision.statement,
                 second.revision.statement,
             ]
-            told = described(snapshot.chain, (2, 1, 0))
+            told = described(snapshot.chain, (2, 1, 0), {})
             assert [[*each.signers] for each in told] == [["li", "wang"], ["li", "wang"], []]
             assert [each.previous_digest for each in told] == [digest(first.revision.statement), b"", b""]
             assert await registry.configuration_at(1) == Configuration.FromString(first.content)

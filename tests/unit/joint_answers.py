@@ -108,6 +108,7 @@ def revisions(evil: str = "") -> tuple[GetConfigurationResponse, CompareRevision
     signed.previous_digest = b"\xab" * 32
     signed.issue_time.CopyFrom(to_timestamp(NOW))
     signed.end_time.CopyFrom(to_timestamp(NOW + timedelta(days=365)))
+    signed.apply_time.CopyFrom(to_timestamp(NOW + timedelta(days=2)))
     found.revisions.add(federation_revision=2)
     return GetConfigurationResponse(federation_revision=3), found
 

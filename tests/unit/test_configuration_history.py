@@ -35,12 +35,13 @@ def test_a_page_compares_the_newest_revision_with_the_one_before_unless_others_a
 def test_a_history_shows_who_has_signed_each_revision_and_nothing_of_what_a_former_coordinator_leaves_out() -> None:
     held, compared = revisions()
     signed, shown = shown_by(CONSOLE, VIEW, visit("", ADMIN), Answering(held, compared)).tables[0].rows, list[str]()
-    assert [each.text for each in signed[0]][3:] == ["2/2：li、wang", "ab" * 32]
+    times = ["2026-11-24 12:00 +00:00", "2026-11-26 12:00 +00:00", "2027-11-24 12:00 +00:00"]
+    assert [each.text for each in signed[0]][1:] == [*times, "2/2：li、wang", "ab" * 32]
     assert signed[0][0].href.endswith("?to=3")
     del compared.revisions[:]
     for row in shown_by(CONSOLE, VIEW, visit("from=1", ADMIN), Answering(held, compared)).tables[0].rows:
         shown.append(" ".join(each.text for each in row))
-    assert shown == ["3 – – – –", "1 – – – –"]
+    assert shown == ["3 – – – – –", "1 – – – – –"]
 
 
 class Anchored(Answering):

@@ -29,7 +29,7 @@ _revision = click.IntRange(min=1)
 @click.option("--from", "first", type=_revision, help="The revision before them; by default the one before --to.")
 @click.option("--to", "last", type=_revision, help="The revision after the changes; by default the one in force.")
 def history(asking: Asking, first: int | None, last: int | None) -> None:
-    """Show what changed between two revisions, and who signed them and those between: at most 50.
+    """Show what changed between two revisions, who signed them and those between, and when: at most 50.
 
     The digest is that of the statement before: it has to be the same at each coordinator.
 
@@ -69,6 +69,7 @@ def _change(told: contract.ConfigurationChange) -> Change:
 _REVISIONS = Table[contract.ConfigurationRevision](
     TableColumn("revision", lambda each: str(each.federation_revision)),
     TableColumn("proposed", lambda each: told_if_set(each.issue_time) or "–"),
+    TableColumn("came into force", lambda each: told_if_set(each.apply_time) or "–"),
     TableColumn("valid until", lambda each: told_if_set(each.end_time) or "–"),
     TableColumn("signers", lambda each: told_signers(each.signers, each.threshold) if each.threshold else "–"),
     TableColumn("follows", lambda each: each.previous_digest.hex() or "–", only_wide=True),

@@ -3,19 +3,24 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import grpc
+
 from coordinator.cli.connection import TIMEOUT, Connection
 from coordinator.cli.federation.proposals import (
     DEFAULT_DAYS,
     add_signature,
     proposal,
+    read_proposal,
     signed_configuration,
     signer_of,
 )
+from coordinator.configuration.comparing import is_of_no_revision
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.revision_pb2 import ProposedRevision
 from gateway.cli.exits import NotDone
+from gateway.errors import Refused
 from gateway.federation.revisions import digest
 from gateway.rpc.channels import invoke
 from gateway.security.tls import MAX_MESSAGE_BYTES
@@ -40,10 +45,13 @@ def content_in_force(connection: Connection) -> contract.GetConfigurationRespons
     return connection.ask(lambda channel: invoke(ConfigurationServiceStub(channel).GetConfiguration, request, TIMEOUT))
 
 
-def came_into_force(connection: Connection, proposed: ProposedRevision, now: contract.GetConfigurationResponse) -> bool:
+def came_into_force(
+    connection: Connection, proposed: ProposedRevision, now: contract.GetConfigurationResponse
+) -> bool | None:
     """Whether a proposal is in force, or was before a later revision. Raises as `Connection.ask`.
 
-    `now` is the configuration in force.
+    None where that is unknown: the signed revisions of the coordinator begin after it. `now` is the configuration in
+    force.
     """
     own = digest(proposed.revision.statement)
     if own == now.place.digest:
@@ -51,11 +59,43 @@ def came_into_force(connection: Connection, proposed: ProposedRevision, now: con
     next_one = proposed.previous.revision + 2  # its statement names the digest of the one before
     if next_one > now.place.revision:
         return False
-    request = contract.CompareRevisionsRequest(from_revision=next_one, to_revision=next_one)
-    answer = connection.ask(
-        lambda channel: invoke(ConfigurationServiceStub(channel).CompareRevisions, request, TIMEOUT)
-    )
-    return [each.previous_digest for each in answer.revisions] == [own]
+    followed = connection.ask(lambda channel: _followed_by(channel, next_one))
+    return followed == own if followed else None
+
+
+async def _followed_by(channel: grpc.aio.Channel, revision: int) -> bytes:
+    """The digest that the statement of a revision follows; empty where the coordinator has no such statement."""
+    request = contract.CompareRevisionsRequest(from_revision=revision, to_revision=revision)
+    try:
+        answer = await invoke(ConfigurationServiceStub(channel).CompareRevisions, request, TIMEOUT)
+    except Refused as error:
+        if not is_of_no_revision(error):
+            raise
+        return b""
+    return b"".join(each.previous_digest for each in answer.revisions)
+
+
+def require_was_in_force(connection: Connection, file: Path) -> None:
+    """Ends the approval of a region that is approved, for a proposal that has never come into force, or may not have.
+
+    Raises NotDone or CannotReach.
+    """
+    was_in_force = came_into_force(connection, read_proposal(file), in_force(connection))
+    if was_in_force is None:
+        told = translated(
+            "the enrolment is approved already, and nothing was changed. Whether {path} was ever in force is unknown:"
+            " the signed revisions of this coordinator begin after it. To do: see in `coordinator federation show`"
+            " whether the configuration names the region, and leave out --revision if it does.",
+            path=file,
+        )
+        raise NotDone([told])
+    if not was_in_force:
+        told = translated(
+            "the enrolment is approved already, but {path} is not in force: nothing was changed. To do: compare"
+            " it with `coordinator federation history`; `federation sign` and `apply` put it in force.",
+            path=file,
+        )
+        raise NotDone([told])
 
 
 def put_in_force(

@@ -5,7 +5,7 @@ Everything is known from a copy that follows etcd. A change returns once that co
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from coordinator.registry.etcd.client import EtcdClient, Read, Rejected, Unanswe
 from coordinator.registry.etcd.contact import Contact
 from coordinator.registry.etcd.copy import Copy, Entry
 from coordinator.registry.etcd.endpoints import EndpointPorts, EtcdEndpoints
-from coordinator.registry.etcd.fields import Unreadable
+from coordinator.registry.etcd.history import History
 from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.etcd.last_good import LastGood, LastGoodKeeper, RegistryUnreachable
 from coordinator.registry.etcd.leases import Leases, seconds_since_boot
@@ -85,6 +85,7 @@ class EtcdRegistry:
         self._parts = parts
         self._keys, self._copy, self._clock = parts.keys, parts.copy, parts.clock
         following = FollowerPorts(parts.client, parts.keys, parts.plans, parts.clock, parts.last_good.path)
+        self._history = History(parts.client, parts.keys, parts.plans)
         self._follower = Follower(following, parts.copy, self._tell)
         self._changes = Changes(parts.client, parts.keys, self._follower)
         self._contact = Contact(
@@ -293,6 +294,10 @@ class EtcdRegistry:
         applied = await self._applied(self._keys.configuration_at(revision))
         return applied.configuration if applied is not None else None
 
+    async def applied_times(self, revisions: range) -> Mapping[int, datetime]:
+        """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
+        return await self._answered(self._history.times(revisions, self._contact.patience()))
+
     async def keep_audit_head(self, region: str, kept: KeptHead) -> bool:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
         key, answer = self._keys.audit_head_of(region), True
@@ -441,15 +446,7 @@ class EtcdRegistry:
 
     async def _applied(self, key: bytes) -> Applied | None:
         """A configuration with its number plan. Raises Refused with REGISTRY_UNAVAILABLE; of a later version, too."""
-        entry = (await self._read(KeyRange(key, key + b"\0"))).get(key)
-        if entry is None:
-            return None
-        entry = await self._answered(self._parts.plans.complete(entry, self._contact.patience()))
-        try:
-            return values.decode_applied(entry.value)
-        except Unreadable as error:
-            _log.error("%s in etcd %s", key.decode("utf-8", "replace"), error)
-            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
+        return await self._answered(self._history.applied(key, self._contact.patience()))
 
     async def _value(self, key: bytes) -> bytes | None:
         entry = (await self._read(KeyRange(key, key + b"\0"))).get(key)

@@ -31,7 +31,7 @@ from gateway.api.federation.v1.revision_pb2 import SignedRevision, SignedSuspens
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
-from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.time.clock import dated, from_microseconds, to_microseconds, to_timestamp
 
 _VERSION_APART = 2
 _MICROSECOND = timedelta(microseconds=1)
@@ -135,6 +135,14 @@ def decode_applied(value: bytes) -> Applied:
     except NotWhole as error:
         raise Unreadable(f"is not whole: {error}") from error
     return Applied(fields.number("revision"), configuration, fields.text("actor"), fields.number("time"), content)
+
+
+def applied_time(value: bytes) -> datetime | None:
+    """When a configuration came into force, whole or not; None for a value without a readable time."""
+    try:
+        return dated(to_timestamp(from_microseconds(Fields(value, _VERSION_APART).number("time"))))
+    except (Unreadable, OverflowError):
+        return None
 
 
 def _plan(fields: "Fields") -> PlanName | None:

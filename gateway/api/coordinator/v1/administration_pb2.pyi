@@ -646,6 +646,7 @@ class ConfigurationRevision(_message.Message):
     SIGNERS_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
     PREVIOUS_DIGEST_FIELD_NUMBER: _builtins.int
+    APPLY_TIME_FIELD_NUMBER: _builtins.int
     federation_revision: _builtins.int
     """The revision."""
     threshold: _builtins.int
@@ -654,7 +655,7 @@ class ConfigurationRevision(_message.Message):
     """SHA-256 (32 bytes) of the statement before, or the digest of the anchor; empty for the first one of a federation."""
     @_builtins.property
     def issue_time(self) -> _timestamp_pb2.Timestamp:
-        """Time of the proposal; unset, as all that follows, for a revision without a statement."""
+        """Time of the proposal; unset, as all that follows up to `previous_digest`, for a revision without a statement."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -663,6 +664,12 @@ class ConfigurationRevision(_message.Message):
     @_builtins.property
     def signers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The names of the administrators who have signed it, of those whose signatures count for it."""
+
+    @_builtins.property
+    def apply_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the entry into force, by the clock of the coordinator that applied it. Set without a statement, too; unset
+        where the registry does not answer, or has no readable time.
+        """
 
     def __init__(
         self,
@@ -673,10 +680,11 @@ class ConfigurationRevision(_message.Message):
         signers: _abc.Iterable[_builtins.str] | None = ...,
         threshold: _builtins.int = ...,
         previous_digest: _builtins.bytes = ...,
+        apply_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "issue_time", b"issue_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["apply_time", b"apply_time", "end_time", b"end_time", "issue_time", b"issue_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "federation_revision", b"federation_revision", "issue_time", b"issue_time", "previous_digest", b"previous_digest", "signers", b"signers", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apply_time", b"apply_time", "end_time", b"end_time", "federation_revision", b"federation_revision", "issue_time", b"issue_time", "previous_digest", b"previous_digest", "signers", b"signers", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
