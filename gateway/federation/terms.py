@@ -1,4 +1,4 @@
-"""The federation's names for its regions, departments, businesses and complaint codes."""
+"""The federation's names for its regions, departments, businesses, materials and complaint codes."""
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, RegionTerm, Terms
@@ -13,6 +13,7 @@ def terms_of(configuration: Configuration) -> Terms:
     units |= {each.code: each for each in configuration.body.departments}
     departments = (CodeTerm(code=each.code, name=each.name) for each in units.values())
     businesses = (CodeTerm(code=each.code, name=each.name) for each in configuration.businesses)
+    materials = (CodeTerm(code=each.code, name=each.name) for each in configuration.materials)
     joint_items = (
         CodeTerm(code=f"{business.code}/{each.id}", name=each.name)
         for business in configuration.businesses
@@ -32,4 +33,5 @@ def terms_of(configuration: Configuration) -> Terms:
         businesses=sorted(businesses, key=lambda each: each.code),
         joint_items=sorted(joint_items, key=lambda each: each.code),
         joint_staff_checks=sorted(checks, key=lambda each: each.code),
+        materials=sorted(materials, key=lambda each: each.code),
     )

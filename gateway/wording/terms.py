@@ -1,6 +1,7 @@
 """The federation's names, sent by the server to the running command, and the words for them."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 import click
 
@@ -10,6 +11,8 @@ from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.wording.languages import current_language, has_reader, in_language, translated
 
 _META = "crossregion.terms"
+_DOCUMENTS = frozenset({"document", "documents", "documents_zh_cn"})
+_LINE = re.compile(r"(?<![\w/.-])[A-Z][A-Z0-9_]*(?:[|+][A-Z][A-Z0-9_]*)*(?![\w/.-])")
 
 
 def learn(terms: Terms) -> None:
@@ -39,6 +42,25 @@ def category_name(code: str) -> str:
 def cause_name(code: str) -> str:
     """The printed name of a resolution cause, in the form of `category_name`."""
     return _named(code, learned().resolution_causes)
+
+
+def material_name(code: str) -> str:
+    """A material's printed name, in the form of `category_name`."""
+    return _named(code, learned().materials)
+
+
+def required_line(line: str) -> str:
+    """A line of required documents in words, from its form in the catalogue: `ID_ORIG|PWD+OTP`."""
+    both, either = translated(" and "), translated(", or ")
+    return either.join(both.join(map(material_name, each.split("+"))) for each in line.split("|"))
+
+
+def with_material_names(parameters: Mapping[str, str]) -> Mapping[str, str]:
+    """The parameters of a refusal, with required documents in words. Ids of documents stay as they are."""
+    return {
+        name: _LINE.sub(lambda line: required_line(line[0]), told) if name in _DOCUMENTS else told
+        for name, told in parameters.items()
+    }
 
 
 def business_name(code: str) -> str:

@@ -18,7 +18,7 @@ from gateway.cli.times import InstantType
 from gateway.errors import reason_name
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.wording.languages import enumerated, in_language, translated
-from gateway.wording.terms import region_name
+from gateway.wording.terms import material_name, region_name
 from gateway.wording.times import told_if_set, told_time
 from region_node.cli.asking import NODE, Asking, json_option, reads, repeats
 from region_node.cli.connection import patience_option
@@ -266,14 +266,14 @@ def _share(part: int, whole: int) -> str:
 
 _DOCUMENTS = Table[api.RegisteredDocument](
     TableColumn("document id", lambda each: each.document_id),
-    TableColumn("material", lambda each: each.code),
+    TableColumn("material", lambda each: material_name(each.code)),
     TableColumn("verified by", lambda each: f"{each.region}/{each.verifier}"),
     TableColumn("verified at", lambda each: told_time(each.verify_time)),
     TableColumn("expires", lambda each: told_if_set(each.expire_time)),
     TableColumn("state", _state),
 )
 _COUNTING = Table[api.CountingDocument](
-    TableColumn("material", lambda each: each.document.code),
+    TableColumn("material", lambda each: material_name(each.document.code)),
     TableColumn("from", _origin),
     TableColumn("verified at", lambda each: f"{told_time(each.document.verify_time)} ({each.document.verifier})"),
     TableColumn("counts until", lambda each: told_time(each.expire_time)),

@@ -32,7 +32,7 @@ from gateway.web.console.ticket import known, state_and_facts
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import enumerated, in_language, translated
 from gateway.wording.masking import masked_number
-from gateway.wording.terms import named, region_name
+from gateway.wording.terms import material_name, named, region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
 from region_node.console import (
@@ -263,7 +263,7 @@ def _documents(answer: ListDocumentsResponse) -> Table:
         ],
         rows=[
             [
-                Cell(each.code, "row", note=each.document_id),
+                Cell(material_name(each.code), "row", note=each.document_id),
                 Cell(region_name(each.region)),
                 Cell(told_if_set(each.verify_time), style="time"),
                 Cell(told_if_set(each.expire_time), style="time"),

@@ -1,6 +1,6 @@
 """The guide of a business on a page, and the parts of the form of an order that are made of it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gateway.api.federation.v1.configuration_pb2 import (
@@ -33,7 +33,7 @@ from gateway.web.console.ticket import facts_table, filled, known, lines_table
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Table
 from gateway.wording.languages import clauses, enumerated, in_language, translated
-from gateway.wording.terms import choice_name, named, region_name
+from gateway.wording.terms import choice_name, named, region_name, required_line
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word
 from region_node.business.orders import rules
@@ -229,7 +229,6 @@ def _lacks_key(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse) -
 
 
 def _told(visit: Visit, guide: GetBusinessGuideResponse, counted: Papers) -> _Guide:
-    names = names_of(guide)
     hint = translated("Enter the number of each paper that you see in the original. The order keeps its hash alone.")
     facts = [
         Fact(translated("Home region"), region_name(guide.home_region)),
@@ -243,7 +242,7 @@ def _told(visit: Visit, guide: GetBusinessGuideResponse, counted: Papers) -> _Gu
         facts=known(facts),
         steps=[in_language(each) for each in guide.business.guide],
         required_heading=translated("Documents required"),
-        required=[_either(line, names) for line in _lines(visit, guide)],
+        required=[required_line(line) for line in _lines(visit, guide)],
         hint="" if counted.key is None else hint,  # without a key there is no field for a number
     )
 
@@ -254,21 +253,10 @@ def _ways(guide: GetBusinessGuideResponse) -> str:
     return clauses(f"{value_word(ProofWay.DESCRIPTOR, each.way)} ({each.source})" for each in ways)
 
 
-def names_of(guide: GetBusinessGuideResponse) -> Mapping[str, str]:
-    """The names of the materials of a business by their codes."""
-    return {each.code: in_language(each.name) for each in guide.materials}
-
-
 def _lines(visit: Visit, guide: GetBusinessGuideResponse) -> Sequence[str]:
     """The lines of required documents of the chosen applicant, as the catalogue has them."""
     applicant = chosen_value(visit, APPLICANT, Applicant.DESCRIPTOR)
     return [line for each in guide.business.documents if each.applicant == applicant for line in each.all_of]
-
-
-def _either(line: str, names: Mapping[str, str]) -> str:
-    """A line of required documents in words."""
-    both, either = translated(" and "), translated(", or ")
-    return either.join(both.join(names.get(code, code) for code in each) for each in parse_alternatives(line))
 
 
 def fields_of(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse, sold: Sold) -> Sequence[Field]:
@@ -282,7 +270,7 @@ def fields_of(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse, so
             else _field(each, sold)
             for each in guide.business.characteristics
         ),
-        *counted.fields(visit, codes, names_of(guide)),
+        *counted.fields(visit, codes),
     ]
 
 

@@ -33,7 +33,7 @@ from gateway.web.console.ticket import course_table, facts_table, filled, known,
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import enumerated, in_language, translated
-from gateway.wording.terms import business_name, choice_name, region_name
+from gateway.wording.terms import business_name, choice_name, material_name, named, region_name
 from gateway.wording.times import instant_of, told_if_set, told_time
 from gateway.wording.words import change_reason, value_word
 from region_node.business.orders import rules
@@ -127,7 +127,7 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
 
 
 def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
-    order, names = found.order, _material_names(found.guide)
+    order = found.order
     pages = [] if isinstance(found.proofs, Refused) else found.proofs
     signed = [each for page in pages for each in page.proofs]
     person = visit.person
@@ -140,7 +140,7 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
         problem_heading=translated("Reason"),
         problem=in_language(order.error.message),
         facts_heading=translated("Order"),
-        facts=_facts(visit, order, names),
+        facts=_facts(visit, order),
         quote_heading=translated("Quote"),
         quote=_quote(order) if order.HasField("quote") else (),
         tables=filled(_tables(order, found.guide)),
@@ -153,7 +153,7 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
         timeline=_timeline(order, signed),
         review=_review_form(visit, found) if waits_here and not is_own else None,
         review_of_others=_of_others() if waits_here and is_own else "",
-        commands=order_commands.group(visit, counted, order, names),
+        commands=order_commands.group(visit, counted, order),
     )
     return Shown("order.html.j2", order.id, page, _TAB, _file(page), _lacking(page))
 
@@ -177,14 +177,8 @@ def _lacking(page: _Page) -> Sequence[str]:
     return [each for each in (refused, page.hops_more) if each]
 
 
-def _material_names(guide: GetBusinessGuideResponse | Refused) -> Mapping[str, str]:
-    """The names of the materials of the business by their codes; empty where the catalogue has it no more."""
-    return {} if isinstance(guide, Refused) else {each.code: in_language(each.name) for each in guide.materials}
-
-
-def _facts(visit: Visit, order: Order, names: Mapping[str, str]) -> Sequence[Fact]:
-    request, still = order.request, [names.get(each, each) for each in order.documents_requested]
-    fee = order.handling_fee
+def _facts(visit: Visit, order: Order) -> Sequence[Fact]:
+    request, fee = order.request, order.handling_fee
     facts = [
         number_fact(visit, request.number),
         Fact(translated("Applicant"), applicant_name(request.applicant)),
@@ -195,7 +189,7 @@ def _facts(visit: Visit, order: Order, names: Mapping[str, str]) -> Sequence[Fac
         Fact(translated("Completed"), told_if_set(order.completion_time)),
         Fact(translated("Cancelled"), told_if_set(order.cancellation_time)),
         Fact(translated("Reason of the cancellation"), order.cancellation_reason),
-        Fact(translated("Documents still required"), enumerated(still)),
+        Fact(translated("Documents still required"), enumerated(map(material_name, order.documents_requested))),
         Fact(translated("Handling fee"), in_major_units(fee.minor_units, fee.currency) if fee.currency else ""),
         Fact(translated("Steps done"), f"{order.steps_done} / {len(order.steps)}" if order.steps else ""),
     ]
@@ -213,10 +207,10 @@ def _quote(order: Order) -> Sequence[Fact]:
 
 
 def requested(request: OrderRequest, guide: GetBusinessGuideResponse | Refused) -> Sequence[Table]:
-    """The documents and the characteristics of a request, with the names that the guide of its business has."""
+    """The documents and the characteristics of a request, these with the labels that the guide of its business has."""
     characteristics = _characteristics(request.characteristics, guide)
     return [
-        _documents(request.documents, _material_names(guide)),
+        _documents(request.documents),
         facts_table(translated("Requested"), characteristics),
     ]
 
@@ -226,7 +220,7 @@ def _tables(order: Order, guide: GetBusinessGuideResponse | Refused) -> Iterator
     yield facts_table(translated("Results"), _results(order.results))
 
 
-def _documents(documents: Sequence[Document], names: Mapping[str, str]) -> Table:
+def _documents(documents: Sequence[Document]) -> Table:
     return Table(
         label=translated("Documents"),
         head=[
@@ -236,11 +230,7 @@ def _documents(documents: Sequence[Document], names: Mapping[str, str]) -> Table
         ],
         rows=[
             [
-                Cell(
-                    names.get(each.code, each.code),
-                    "row",
-                    note=each.document_id or (each.code if each.code in names else ""),
-                ),
+                Cell(material_name(each.code), "row", note=each.document_id),
                 Cell(each.verifier),
                 Cell(told_if_set(each.verify_time), style="time"),
             ]
@@ -378,14 +368,14 @@ def _review_form(visit: Visit, found: _Found) -> _Review:
 
     A return names documents: there is none for a business without any, or without the guide that lists them.
     """
-    order, names = found.order, _material_names(found.guide)
+    order, known_ones = found.order, () if isinstance(found.guide, Refused) else found.guide.materials
     titles, possible = _titles(order.awaiting.action), list(rules.decisions_of(order))
     takes_documents = ReviewDecision.REVIEW_DECISION_RETURN in possible
-    if takes_documents and not names:
+    if takes_documents and not known_ones:
         possible.remove(ReviewDecision.REVIEW_DECISION_RETURN)
     decisions = {told_word(ReviewDecision.DESCRIPTOR, each): titles[each] for each in possible}
     chosen, documents = visit.form.text(_DECISION), visit.form.texts(_DOCUMENTS)
-    materials = [Option(code, translated("{name} ({code})", name=name, code=code)) for code, name in names.items()]
+    materials = [Option(each.code, named(each.code, each.name)) for each in known_ones]
     return _Review(
         heading=translated("Review"),
         request_id=visit.id_for(_REVIEW),

@@ -1,6 +1,6 @@
 """The forms of the commands on an order that staff of the region have taken in themselves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TypeVar
 
@@ -39,18 +39,18 @@ R = TypeVar("R", SupplementOrderRequest, ConfirmOrderRequest, ExpediteOrderReque
 _Answer = SupplementOrderResponse | ConfirmOrderResponse | ExpediteOrderResponse | CancelOrderResponse
 
 
-def group(visit: Visit, counted: Papers, order: Order, names: Mapping[str, str]) -> Group:
-    """The forms of the commands that the order allows the person now. `names` has the names of the materials."""
+def group(visit: Visit, counted: Papers, order: Order) -> Group:
+    """The forms of the commands that the order allows the person now."""
     offered = rules.commands_of(order, visit.person.region, f"{OF_STAFF}{visit.person.name}")
-    entries = [_entry(visit, each, counted, order, names) for each in with_sent(visit, offered, _KNOWN)]
+    entries = [_entry(visit, each, counted, order) for each in with_sent(visit, offered, _KNOWN)]
     return Group(translated("For the customer"), entries)
 
 
-def _entry(visit: Visit, command: str, counted: Papers, order: Order, names: Mapping[str, str]) -> Entry:
+def _entry(visit: Visit, command: str, counted: Papers, order: Order) -> Entry:
     send = translated("Send")
     if command == _SUPPLEMENT:
         note = Field(_NOTE, "text", translated("Remark"), longest=rules.NOTE_LIMIT, is_required=False)
-        fields = [*counted.fields(visit, order.documents_requested, names), note, channel_field()]
+        fields = [*counted.fields(visit, order.documents_requested), note, channel_field()]
         return entry(visit, command, translated("Bring the documents"), send, fields, papers.concerns)
     if command == _CONFIRM:
         answers = [Option(_YES, translated("agrees")), Option(_NO, translated("does not agree"))]

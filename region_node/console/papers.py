@@ -1,6 +1,6 @@
 """The papers that staff have seen at the counter: the fields of a form, and the documents that a request attests."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -11,6 +11,7 @@ from gateway.time.clock import to_timestamp
 from gateway.web.console.entries import Field, is_named
 from gateway.web.console.pages import Visit
 from gateway.wording.languages import translated
+from gateway.wording.terms import material_name
 from region_node.customers.documents.rules import hash_of_paper, in_one_form
 from region_node.customers.verification.rules import CHECKED_AT_HOME
 
@@ -27,10 +28,10 @@ class Papers:
 
     key: bytes | None = field(repr=False)
 
-    def fields(self, visit: Visit, codes: Iterable[str], names: Mapping[str, str]) -> Sequence[Field]:
+    def fields(self, visit: Visit, codes: Iterable[str]) -> Sequence[Field]:
         """A field for the number of each paper with one of the codes, and the time of the page.
 
-        Codes and passwords, which the home region checks, are none. `names` has the names of the materials.
+        Codes and passwords, which the home region checks, are none.
         """
         if self.key is None:
             return ()
@@ -39,7 +40,7 @@ class Papers:
             Field(
                 f"{PREFIX}{code}",
                 "line",
-                translated("{name}: its number", name=names.get(code, code)),
+                translated("{name}: its number", name=material_name(code)),
                 longest=_LONGEST,
                 is_required=False,
             )

@@ -375,12 +375,13 @@ def pages_of(templates: Path) -> HtmlPages:
 
 def shown_by(served: WebConsole, view: View, asked: Visit, calling: Calling) -> Shown:
     """A page of a console in Chinese."""
-    data = asyncio.run(_read(view, asked, calling))
+    data = asyncio.run(read_by(view, asked, calling))
     with for_reader("zh", served.texts):
         return view.show(asked, data)
 
 
-async def _read(view: View, asked: Visit, calling: Calling) -> object:
+async def read_by(view: View, asked: Visit, calling: Calling) -> object:
+    """The answers of which a page is made."""
     return await view.read(asked, calling)
 
 

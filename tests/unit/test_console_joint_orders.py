@@ -34,7 +34,7 @@ from gateway.errors import Refused, invalid
 from gateway.time.clock import to_timestamp
 from gateway.web.console.exports import exported
 from gateway.web.console.fields import Fields
-from gateway.web.console.pages import Calling, Rpc, View, Visit
+from gateway.web.console.pages import Rpc
 from gateway.wording.languages import for_reader
 from gateway.wording.terms import learn
 from region_node.console import new_joint_order
@@ -51,6 +51,7 @@ from tests.unit.console_pages import (
     guide,
     joint_order,
     pages_of,
+    read_by,
     refused,
     shown_by,
     text,
@@ -91,11 +92,6 @@ def new_order(query: str, *answers: Message, form: str = "", refusal: Refused | 
         shown = NEW.show(asked, found)
         framed = frame(CONSOLE, shown, refusal)
         return pages_of(CONSOLE.templates).written(shown.template, shown.title, "zh", shown.page, framed)
-
-
-async def read_by(view: View, asked: Visit, calling: Calling) -> object:
-    """The answers of which the page is made."""
-    return await view.read(asked, calling)
 
 
 def moving(home: str = "sichuan") -> GetBusinessGuideResponse:
@@ -166,8 +162,9 @@ def test_the_page_of_a_joint_order_names_a_document_on_file_as_the_catalogue_doe
     order.request.documents.add(code="ID_ORIG", verifier="wang", document_id="D-17")
     found = asyncio.run(read_by(PAGE, visit(), Answering(GetJointOrderResponse(order=order), guide())))
     with for_reader("zh", TEXTS):
+        learn(Terms(materials=[CodeTerm(code="ID_ORIG", name=text("identity card", "身份证"))]))
         told = [row[0] for table in PAGE.show(visit(), found).tables for row in table.rows]
-    assert [each.text for each in told if each.note == "D-17"] == ["身份证"]
+    assert [each.text for each in told if each.note == "D-17"] == ["身份证（ID_ORIG）"]
 
 
 def test_each_part_of_a_joint_order_names_an_item_as_the_catalogue_does() -> None:

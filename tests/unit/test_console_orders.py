@@ -224,12 +224,6 @@ def test_a_form_and_an_order_name_a_choice_in_the_words_of_the_catalogue_and_kee
         assert page[page.index("card") + 1] == shown
 
 
-def test_the_documents_that_an_order_still_requires_have_their_names_in_the_catalogue() -> None:
-    found = order()
-    found.documents_requested[:] = ["ID_ORIG", "FORMER"]
-    assert "身份证、FORMER" in written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), guide())
-
-
 @pytest.mark.parametrize(
     ("operator", "staff_id", "told"),
     [("counter", "wang", "counter, wang"), ("counter", "", "counter"), ("staff/wang", "wang", "staff/wang")],
@@ -240,15 +234,6 @@ def test_an_order_names_once_the_member_of_staff_who_submitted_it(operator: str,
     texts = read(written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), guide())).texts
     page = [text.strip() for text in texts if text.strip()]
     assert page[page.index("提交人") + 1] == told
-
-
-def test_a_document_that_the_catalogue_does_not_name_shows_its_code_once() -> None:
-    found = order()
-    found.request.documents[0].document_id = ""
-    found.request.documents.add(code="FORMER")
-    page = written(view_of("/orders/{id:.+}"), GetOrderResponse(order=found), guide())
-    texts = read(page).texts
-    assert [sum(text.strip() == code for text in texts) for code in ("ID_ORIG", "FORMER")] == [1, 1]
 
 
 @pytest.mark.parametrize("value", ["9999-12-31T23:00:00-05:00", "2026-12-24T01:00", "soon"])
@@ -357,7 +342,7 @@ def test_a_refused_form_attests_its_papers_anew_and_one_whose_outcome_is_unknown
     request_id: str, seen: str
 ) -> None:
     asked = replace(sent("act=submit&seen=2026-11-24T11:00:00Z&paper.ID_ORIG=1"), request_id=request_id)
-    fields = Papers(bytes(32)).fields(asked, ["ID_ORIG"], {})
+    fields = Papers(bytes(32)).fields(asked, ["ID_ORIG"])
     assert [each.text for each in entry(asked, "submit", "", "", fields).fields] == ["1", seen]
 
 

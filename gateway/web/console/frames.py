@@ -7,6 +7,7 @@ from http import HTTPStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, is_temporary, reason_name, text
 from gateway.wording.languages import current_language, in_language, translated
+from gateway.wording.terms import with_material_names
 
 _LANGUAGE_NAMES = {"en": "English", "zh": "中文"}
 
@@ -95,13 +96,14 @@ def other_language() -> tuple[str, str]:
 
 
 def refusal_of(refused: Refused) -> Refusal:
-    """A refusal in the language of the person, with the same text as by gRPC."""
+    """A refusal in the language of the person, with the text of gRPC; materials have their names beside their codes."""
     advice = ""
     if refused.reason == Reason.REASON_INTERNAL:
         advice = translated("Give the number to the operations staff.")
     elif is_temporary(refused.reason):
         advice = translated("This passes. Try again in a moment: nothing is done twice.")
-    return Refusal(in_language(text(refused.reason, refused.parameters)), reason_name(refused.reason), advice)
+    told = in_language(text(refused.reason, with_material_names(refused.parameters)))
+    return Refusal(told, reason_name(refused.reason), advice)
 
 
 def title_of(status: HTTPStatus) -> str:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gateway/api/federation/v1/terms.proto\x12\x19gateway.api.federation.v1\x1a gateway/api/types/v1/types.proto\"\xc8\x03\n\x05Terms\x12\x36\n\x07regions\x18\x01 \x03(\x0b\x32%.gateway.api.federation.v1.RegionTerm\x12\x41\n\x14\x63omplaint_categories\x18\x02 \x03(\x0b\x32#.gateway.api.federation.v1.CodeTerm\x12>\n\x11resolution_causes\x18\x03 \x03(\x0b\x32#.gateway.api.federation.v1.CodeTerm\x12\x38\n\x0b\x64\x65partments\x18\x04 \x03(\x0b\x32#.gateway.api.federation.v1.CodeTerm\x12\x37\n\nbusinesses\x18\x05 \x03(\x0b\x32#.gateway.api.federation.v1.CodeTerm\x12\x38\n\x0bjoint_items\x18\x06 \x03(\x0b\x32#.gateway.api.federation.v1.CodeTerm\x12?\n\x12joint_staff_checks\x18\x07 \x03(\x0b\x32#.gateway.api.federation.v1.CodeTerm\x12\x16\n\x0e\x66ormer_regions\x18\x08 \x03(\t\"b\n\nRegionTerm\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x11\n\ttime_zone\x18\x03 \x01(\t\"K\n\x08\x43odeTerm\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gateway/api/federation/v1/terms.proto\x12\x19gateway.api.federation.v1\x1a gateway/api/types/v1/types.proto\"\x80\x04\n\x05Terms\x12\x36\n\x07regions\x18\x01 \x03(\x0b\x32%.gateway.api.federation.v1.RegionTerm\x12\x41\n\x14\x63omplaint_categories\x18\x02 \x03(\x0b\x32#.gateway.api.federation.v1.CodeTerm\x12>\n\x11resolution_causes\x18\x03 \x03(\x0b\x32#.gateway.api.federation.v1.CodeTerm\x12\x38\n\x0b\x64\x65partments\x18\x04 \x03(\x0b\x32#.gateway.api.federation.v1.CodeTerm\x12\x37\n\nbusinesses\x18\x05 \x03(\x0b\x32#.gateway.api.federation.v1.CodeTerm\x12\x38\n\x0bjoint_items\x18\x06 \x03(\x0b\x32#.gateway.api.federation.v1.CodeTerm\x12?\n\x12joint_staff_checks\x18\x07 \x03(\x0b\x32#.gateway.api.federation.v1.CodeTerm\x12\x16\n\x0e\x66ormer_regions\x18\x08 \x03(\t\x12\x36\n\tmaterials\x18\t \x03(\x0b\x32#.gateway.api.federation.v1.CodeTerm\"b\n\nRegionTerm\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x11\n\ttime_zone\x18\x03 \x01(\t\"K\n\x08\x43odeTerm\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.federation.v1.t
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TERMS']._serialized_start=103
-  _globals['_TERMS']._serialized_end=559
-  _globals['_REGIONTERM']._serialized_start=561
-  _globals['_REGIONTERM']._serialized_end=659
-  _globals['_CODETERM']._serialized_start=661
-  _globals['_CODETERM']._serialized_end=736
+  _globals['_TERMS']._serialized_end=615
+  _globals['_REGIONTERM']._serialized_start=617
+  _globals['_REGIONTERM']._serialized_end=715
+  _globals['_CODETERM']._serialized_start=717
+  _globals['_CODETERM']._serialized_end=792
 # @@protoc_insertion_point(module_scope)

@@ -33,6 +33,7 @@ class Terms(_message.Message):
     JOINT_ITEMS_FIELD_NUMBER: _builtins.int
     JOINT_STAFF_CHECKS_FIELD_NUMBER: _builtins.int
     FORMER_REGIONS_FIELD_NUMBER: _builtins.int
+    MATERIALS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def regions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionTerm]:
         """All regions, by id."""
@@ -65,6 +66,10 @@ class Terms(_message.Message):
     def former_regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The regions that have joined once and are no longer in the configuration, by id. Coordinators alone know them."""
 
+    @_builtins.property
+    def materials(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeTerm]:
+        """All materials that a business may require, by code."""
+
     def __init__(
         self,
         *,
@@ -76,10 +81,11 @@ class Terms(_message.Message):
         joint_items: _abc.Iterable[Global___CodeTerm] | None = ...,
         joint_staff_checks: _abc.Iterable[Global___CodeTerm] | None = ...,
         former_regions: _abc.Iterable[_builtins.str] | None = ...,
+        materials: _abc.Iterable[Global___CodeTerm] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["businesses", b"businesses", "complaint_categories", b"complaint_categories", "departments", b"departments", "former_regions", b"former_regions", "joint_items", b"joint_items", "joint_staff_checks", b"joint_staff_checks", "regions", b"regions", "resolution_causes", b"resolution_causes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["businesses", b"businesses", "complaint_categories", b"complaint_categories", "departments", b"departments", "former_regions", b"former_regions", "joint_items", b"joint_items", "joint_staff_checks", b"joint_staff_checks", "materials", b"materials", "regions", b"regions", "resolution_causes", b"resolution_causes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
