@@ -98,7 +98,7 @@ def use(tx: Transaction, approval: ApprovalRow) -> None:
 
 
 def decide(tx: Transaction, approval_id: str, decider: str, number: str, now: datetime, *, confirmed: bool) -> Approval:
-    """A member of staff confirms or rejects a proposed act; a proposer may take the own proposal back.
+    """A member of staff confirms a proposed act, or rejects one that is not done; proposers also reject their own.
 
     Raises Refused with APPROVAL_NOT_FOUND, APPROVAL_STATE_FORBIDS, APPROVER_IS_PROPOSER, and with APPROVAL_DIFFERS
     where the number is not the one of the reading.

@@ -19,7 +19,7 @@ DONE = ApprovalState.APPROVAL_STATE_DONE
 EXPIRED = ApprovalState.APPROVAL_STATE_EXPIRED
 TRANSITIONS: Mapping[ApprovalState.ValueType, frozenset[ApprovalState.ValueType]] = {
     PROPOSED: frozenset({CONFIRMED, REJECTED, EXPIRED}),
-    CONFIRMED: frozenset({DONE, EXPIRED}),
+    CONFIRMED: frozenset({DONE, REJECTED, EXPIRED}),  # a confirmation may be a thief's
 }
 TO_DECIDE = timedelta(days=7)
 """The time for the decision: our own limit, short enough to ask once more within a limit of the law."""

@@ -84,7 +84,7 @@ def confirm(asking: Asking, approval_id: str, number: str) -> None:
 @writes(done="rejected")
 @click.argument("approval_id")
 def reject(asking: Asking, approval_id: str) -> None:
-    """Reject an act that somebody has asked for, or take an own proposal back.
+    """Reject an act that nobody has carried out yet, also a confirmed one, or take an own proposal back.
 
     \b
     Example:

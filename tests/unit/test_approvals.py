@@ -138,6 +138,20 @@ def test_a_confirmation_counts_for_its_caller_its_act_and_its_time_alone(kept: A
     assert asked(kept, after=rules.TO_ACT).state == rules.PROPOSED
 
 
+def test_a_confirmation_by_a_stolen_key_is_taken_back_until_the_act_is_done(kept: Archive) -> None:
+    approval = asked(kept)
+    decided(kept, approval, by="stolen")
+    decided(kept, approval, confirmed=False)
+    with pytest.raises(Refused, match="APPROVAL_STATE_FORBIDS"):
+        decided(kept, approval, by="stolen")
+    again = asked(kept)
+    assert (again.state, again.approval_id != approval.approval_id) == (rules.PROPOSED, True)
+    decided(kept, again)
+    use(kept.tx, asked(kept))
+    with pytest.raises(Refused, match="APPROVAL_STATE_FORBIDS"):
+        decided(kept, again, confirmed=False)
+
+
 @pytest.mark.parametrize("act", [ERASING, READING])
 def test_a_name_that_an_operator_system_gives_without_a_proof_proposes_nothing(kept: Archive, act: Act) -> None:
     named = AuditedCall("region/sichuan/operator/crm", "li", NOW)

@@ -78,7 +78,7 @@ class _ApprovalStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Approva
     APPROVAL_STATE_CONFIRMED: _ApprovalState.ValueType  # 2
     """The act may be carried out until the expiry."""
     APPROVAL_STATE_REJECTED: _ApprovalState.ValueType  # 3
-    """The second person rejected it."""
+    """A member of staff rejected the act before it was carried out."""
     APPROVAL_STATE_DONE: _ApprovalState.ValueType  # 4
     """The act was carried out, and needs another approval to be done once more."""
     APPROVAL_STATE_EXPIRED: _ApprovalState.ValueType  # 5
@@ -94,7 +94,7 @@ APPROVAL_STATE_PROPOSED: ApprovalState.ValueType  # 1
 APPROVAL_STATE_CONFIRMED: ApprovalState.ValueType  # 2
 """The act may be carried out until the expiry."""
 APPROVAL_STATE_REJECTED: ApprovalState.ValueType  # 3
-"""The second person rejected it."""
+"""A member of staff rejected the act before it was carried out."""
 APPROVAL_STATE_DONE: ApprovalState.ValueType  # 4
 """The act was carried out, and needs another approval to be done once more."""
 APPROVAL_STATE_EXPIRED: ApprovalState.ValueType  # 5

@@ -81,7 +81,7 @@ class ApprovalServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DecideApproval(self, request, context):
-        """Confirms or rejects a proposed act. Nobody confirms an own proposal.
+        """Confirms a proposed act, or rejects one that is not done, also a confirmed one. Nobody confirms an own proposal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -31,7 +31,7 @@ class ApprovalServiceStub:
     ListApprovals: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ListApprovalsRequest, _approval_service_pb2.ListApprovalsResponse]
     """Lists the proposed acts, the newest first."""
     DecideApproval: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.DecideApprovalRequest, _approval_service_pb2.DecideApprovalResponse]
-    """Confirms or rejects a proposed act. Nobody confirms an own proposal."""
+    """Confirms a proposed act, or rejects one that is not done, also a confirmed one. Nobody confirms an own proposal."""
     ListOperatorScopes: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ListOperatorScopesRequest, _approval_service_pb2.ListOperatorScopesResponse]
     """Lists the scopes of the region's operator systems and staff that are in force, by name."""
     SetOperatorScope: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.SetOperatorScopeRequest, _approval_service_pb2.SetOperatorScopeResponse]
@@ -73,7 +73,7 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _approval_service_pb2.DecideApprovalRequest,
         context: _aio.ServicerContext[_approval_service_pb2.DecideApprovalRequest, _approval_service_pb2.DecideApprovalResponse],
     ) -> _abc.Awaitable[_approval_service_pb2.DecideApprovalResponse]:
-        """Confirms or rejects a proposed act. Nobody confirms an own proposal."""
+        """Confirms a proposed act, or rejects one that is not done, also a confirmed one. Nobody confirms an own proposal."""
 
     @_abc_1.abstractmethod
     def ListOperatorScopes(
