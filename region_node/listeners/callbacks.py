@@ -7,15 +7,17 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import SplitResult
 
 from gateway.errors import Unreachable
 from region_node.listeners.forms import Network, may_be_called, port_of, refused_callback
+from region_node.listeners.names import Names
 from region_node.node.settings import ListenerSettings
 
 if TYPE_CHECKING:
     from aiohttp import AddrInfoType, ClientSession
+    from aiohttp.abc import AbstractResolver
 
 POST_SECONDS = 10.0  # for one event, with all that its connection takes
 _TAKEN = range(200, 300)  # everything else, a redirect too, is a failure
@@ -48,16 +50,17 @@ class Callbacks:
     def __init__(self, settings: ListenerSettings) -> None:
         self._settings = settings
         self._networks: Collection[Network] = [ip_network(each) for each in settings.networks]
+        self._names = Names()
 
     async def require_callable(self, url: SplitResult) -> None:
         """Raises Refused with CALLBACK_REFUSED for a host without an address, or with one that may not be called."""
         host = url.hostname or ""
         try:
             async with asyncio.timeout(POST_SECONDS):
-                found = await asyncio.get_running_loop().getaddrinfo(host, port_of(url), type=socket.SOCK_STREAM)
+                found = await self._names.addresses(host, port_of(url))
         except (OSError, UnicodeError):
             raise refused_callback(host) from None
-        if not all(self._may_call(str(each[4][0])) for each in found):
+        if not all(self._may_call(address) for _, _, address in found):
             raise refused_callback(host)
 
     @asynccontextmanager
@@ -66,7 +69,10 @@ class Callbacks:
         # A large import, needed only by nodes with a listener.
         from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector  # noqa: PLC0415
 
-        connector = TCPConnector(ssl=self._trusted, limit=1, use_dns_cache=False, socket_factory=self._socket)
+        names = cast("AbstractResolver", self._names)
+        connector = TCPConnector(
+            ssl=self._trusted, limit=1, resolver=names, use_dns_cache=False, socket_factory=self._socket
+        )
         async with ClientSession(
             connector=connector,
             cookie_jar=DummyCookieJar(),

@@ -39,7 +39,7 @@ from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from region_node.business.orders.application import Decisions
 from region_node.business.orders.rows import EVENTS, find_order, update_order
-from region_node.listeners import callbacks, forms, rows
+from region_node.listeners import forms, rows
 from region_node.listeners.callbacks import Callbacks
 from region_node.listeners.delivery import DeliveryPorts, ListenerDelivery, Written
 from region_node.listeners.events import ResourceEvent
@@ -408,20 +408,6 @@ def test_an_event_that_cannot_be_written_is_logged_and_left_out_and_the_next_one
             assert types(hook) == [("ProductOrderCreateEvent", "2")]
             assert "sichuan/productOrder/1" in caplog.text
 
-    asyncio.run(scenario())
-
-
-def test_a_name_server_that_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def unanswered(*_: object, **__: object) -> None:
-        await asyncio.Event().wait()
-
-    async def scenario() -> None:
-        async with region(tmp_path) as here:
-            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unanswered)
-            with pytest.raises(Refused, match="CALLBACK_REFUSED"):
-                await here.register("https://crm.example/x")
-
-    monkeypatch.setattr(callbacks, "POST_SECONDS", 0.01)
     asyncio.run(scenario())
 
 
