@@ -1,6 +1,7 @@
 """Live parts of pages without a server: one reading for all who watch, and what a change or a refusal tells them."""
 
 import asyncio
+import weakref
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -28,6 +29,7 @@ from gateway.web.console.assets import FRAMES
 from gateway.web.console.live import (
     COMMENT_SECONDS,
     LOOK_SECONDS,
+    MOST,
     WHOLE_SECONDS,
     Answers,
     Event,
@@ -102,6 +104,17 @@ def test_all_who_watch_share_one_reading_in_both_languages() -> None:
         scene.clock.now += LOOK_SECONDS
         assert await scene.newest() == found[0]
         assert scene.calling.calls == Counter({**scene.calling.calls, ListRegionsResponse: 2})
+
+    asyncio.run(watch())
+
+
+def test_streams_of_ever_new_addresses_leave_no_more_parts_behind_than_a_console_has_streams() -> None:
+    async def watch() -> None:
+        scene = Scene()
+        first = weakref.ref(await scene.newest(query="?region=0"))
+        for number in range(1, MOST + 1):
+            await scene.newest(query=f"?region={number}")
+        assert first() is None
 
     asyncio.run(watch())
 

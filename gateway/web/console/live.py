@@ -193,6 +193,8 @@ class Feed:
                 return Event("refused", refusal_of(self._found).text)
         key = (watcher.language, watcher.address)
         if key not in self._events:
+            if len(self._events) >= MOST:
+                self._events.clear()  # most are of streams that have ended
             visit, data, terms = self._found
             with self._console.reader(watcher.language, terms):
                 shown = self._view.show(replace(watcher.visit, now=visit.now), data)
