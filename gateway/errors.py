@@ -3,6 +3,7 @@
 Every refusal carries a `Reason` of the contract; the status code and the texts are options of the enum value.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
@@ -27,6 +28,7 @@ _STATE_FORBIDS = "_STATE_FORBIDS"  # the end of the reasons whose `action` is su
 _DETAILS = "grpc-status-details-bin"
 _NEAREST = "nearest"  # the parameter that holds the known names similar to an unknown name, and their separator
 _BETWEEN = ", "
+_SECONDS = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 NO_ROOM = (
     Reason.REASON_CALLS_TOO_MANY,
     Reason.REASON_CONNECTIONS_TOO_MANY,
@@ -177,9 +179,13 @@ def text(reason: Reason.ValueType, parameters: Mapping[str, str]) -> LocalizedTe
     )
 
 
-def retry_seconds(reason: Reason.ValueType) -> int:
-    """Seconds after which a repetition may succeed; zero where no time is known."""
-    return _told(reason).retry_seconds
+def retry_seconds(refused: Refused) -> int:
+    """Seconds after which a repetition may succeed; zero where no time is known.
+
+    They are those of the reason, or fewer by the parameter `retry_seconds`, which a peer may have sent.
+    """
+    most, told = _told(refused.reason).retry_seconds, refused.parameters.get("retry_seconds", "")
+    return min(most, int(told)) if _SECONDS.fullmatch(told) else most
 
 
 def is_temporary(reason: Reason.ValueType) -> bool:
@@ -207,7 +213,7 @@ def to_status(refused: Refused) -> status_pb2.Status:
         error_details_pb2.LocalizedMessage(locale="zh-CN", message=told.zh_cn),
         error_details_pb2.LocalizedMessage(locale="en", message=told.en),
     ]
-    if seconds := retry_seconds(refused.reason):
+    if seconds := retry_seconds(refused):
         details.append(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=seconds)))
     status = status_pb2.Status(code=status_code(refused.reason).value[0], message=told.en)
     for detail in details:

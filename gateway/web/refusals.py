@@ -45,10 +45,10 @@ def http_status(reason: Reason.ValueType) -> HTTPStatus:
     return _OF_REASONS.get(reason) or _OF_CODES.get(status_code(reason), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def told_headers(reason: Reason.ValueType) -> dict[str, str]:
+def told_headers(refused: Refused) -> dict[str, str]:
     """The headers that belong to a refusal: when to come again, where that is known, and how to prove oneself."""
-    seconds = retry_seconds(reason)
-    if reason == Reason.REASON_ACCESS_TOKEN_INVALID:
+    seconds = retry_seconds(refused)
+    if refused.reason == Reason.REASON_ACCESS_TOKEN_INVALID:
         return {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # RFC 6750, 3
     return {"Retry-After": str(seconds)} if seconds else {}
 

@@ -310,7 +310,7 @@ async def _refusing(
     except web.HTTPNotFound:
         refused, status = _unknown(request), HTTPStatus.NOT_FOUND
     language = preferred_language(request.headers.get("Accept-Language", ""))
-    headers = {"Content-Language": language, **told_headers(refused.reason), **({"Allow": allowed} if allowed else {})}
+    headers = {"Content-Language": language, **told_headers(refused), **({"Allow": allowed} if allowed else {})}
     return _written(Answer(told_error(refused, language, status), status, headers))
 
 

@@ -337,7 +337,7 @@ async def _with_headers(_: web.Request, answer: web.StreamResponse) -> None:
 
 
 def _refused(refused: Refused) -> web.Response:
-    status, headers = http_status(refused.reason), told_headers(refused.reason)
+    status, headers = http_status(refused.reason), told_headers(refused)
     return web.json_response({"error": MessageToDict(to_status(refused))}, status=status, headers=headers)
 
 

@@ -41,7 +41,7 @@ class Telling:
                 _log.info("%s are told again soon: %s", self._what, failure)
                 is_all_told = False
                 if isinstance(failure, Refused) and is_busy(failure):
-                    await asyncio.sleep(retry_seconds(failure.reason))  # whatever is queued meanwhile
+                    await asyncio.sleep(retry_seconds(failure))  # whatever is queued meanwhile
                     continue
             try:
                 async with asyncio.timeout(_LOOK if is_all_told else _AGAIN):

@@ -87,26 +87,26 @@ class UnknownNumbers:
         """Whether a region may have named an unknown number in this hour."""
         return Party(region) in self._counted
 
-    def require_few(self, figure: Figure, own_region: str, party: Party, hour: int) -> None:
+    def require_few(self, figure: Figure, own_region: str, party: Party, hour: int, left: int) -> None:
         """Raises Refused with UNKNOWN_NUMBERS_TOO_MANY, whether or not somebody has the number at hand.
 
-        The own region as a whole has no bound. That of another region spares an operator system that has named none: a
-        few stolen certificates do not cut off the others.
+        The hour ends in `left` seconds. The own region as a whole has no bound. That of another region spares an
+        operator system that has named none: a few stolen certificates do not cut off the others.
         """
         if hour != self._hour:
             return
         most, system = MostUnknown.of(figure, party.region), Party(party.region, party.operator)
         has_named = system in self._counted or self._systems[party.region] > _SYSTEMS
         if party.region != own_region and has_named:
-            self._require(Party(party.region), most.of_region)
+            self._require(Party(party.region), most.of_region, left)
         if party.operator:
-            self._require(system, most.of_operator)
+            self._require(system, most.of_operator, left)
         if party.staff_id not in ("", SELF_SERVICE):
-            self._require(party, most.of_staff)
+            self._require(party, most.of_staff, left)
 
-    def _require(self, party: Party, most: int | None) -> None:
+    def _require(self, party: Party, most: int | None, left: int) -> None:
         if most is not None and self._counted.get(party, 0) > most:
-            raise Refused(Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY, most=str(most))
+            raise Refused(Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY, most=str(most), retry_seconds=str(left))
 
     def _begin(self, hour: int) -> None:
         """Begins an hour; an hour further back than the last one shows that this clock was ahead."""

@@ -65,7 +65,8 @@ def require_few_unknown(context: RegionContext, dealer: Dealer, now: datetime) -
     Called before a number is looked up for a caller who would learn whether somebody has it.
     """
     if context.unknown_numbers.is_named(dealer.region):
-        context.unknown_numbers.require_few(context.figure, context.region, counted_as(dealer), hour_of(now))
+        hour, left = hour_of(now), HOUR - int(now.timestamp()) % HOUR
+        context.unknown_numbers.require_few(context.figure, context.region, counted_as(dealer), hour, left)
 
 
 def hour_of(now: datetime) -> int:

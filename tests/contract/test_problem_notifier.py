@@ -270,6 +270,6 @@ def test_nothing_that_is_queued_meanwhile_shortens_the_pause_of_a_coordinator_wi
             await taken.wait()
             loop.cancel()
             await asyncio.gather(loop, return_exceptions=True)
-            assert times[1] - times[0] > 0.9 * retry_seconds(Reason.REASON_TOO_BUSY)
+            assert times[1] - times[0] > 0.9 * retry_seconds(Refused(Reason.REASON_TOO_BUSY))
 
     run(scenario())

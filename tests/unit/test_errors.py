@@ -20,6 +20,7 @@ from gateway.errors import (
     problem_of,
     reason_name,
     reason_named,
+    retry_seconds,
     status_code,
     text,
     to_status,
@@ -171,6 +172,14 @@ def test_a_refusal_beyond_a_number_of_its_caller_tells_when_there_may_be_room(re
     assert to_status(Refused(reason)).details[-1].Unpack(retry)
     assert retry.retry_delay.seconds > 0
     assert not is_temporary(reason), "the caller itself may see to it"
+
+
+@pytest.mark.parametrize("told", ["601", "0", "-1", "²", "1" * 5_000, "soon", ""])
+def test_a_peer_lets_nobody_wait_longer_or_less_than_the_contract_has(told: str) -> None:
+    reason = Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY
+    assert retry_seconds(Refused(reason, retry_seconds="59")) == 59
+    assert retry_seconds(Refused(reason, retry_seconds=told)) == retry_seconds(Refused(reason)) == 600
+    assert retry_seconds(Refused(Reason.REASON_REQUEST_INVALID, retry_seconds="59")) == 0
 
 
 def test_a_reason_of_a_newer_version_can_be_told() -> None:

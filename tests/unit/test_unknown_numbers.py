@@ -21,7 +21,7 @@ from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
-from gateway.errors import Refused
+from gateway.errors import Refused, retry_seconds
 from gateway.relay.envelopes import Answer
 from gateway.security.identity import parse
 from gateway.store.port import Operation, Store, Transaction
@@ -72,7 +72,7 @@ def added(counted: UnknownNumbers, party: Party, count: int, hour: int = 7) -> N
 
 def is_refused(counted: UnknownNumbers, party: Party, own: str = "sichuan", hour: int = 7) -> bool:
     try:
-        counted.require_few(figure, own, party, hour)
+        counted.require_few(figure, own, party, hour, 1)
     except Refused as refused:
         return refused.reason == Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY
     return False
@@ -124,7 +124,7 @@ def test_a_clock_that_was_ahead_switches_the_bounds_off_for_no_longer_than_it_wa
 def test_a_federation_without_the_policies_refuses_nobody() -> None:
     counted = UnknownNumbers()
     added(counted, CLERK, 1000)
-    counted.require_few(lambda policy, other: None, "sichuan", CLERK, 7)
+    counted.require_few(lambda policy, other: None, "sichuan", CLERK, 7, 1)
 
 
 PARTIES = st.sampled_from([CLERK, COLLEAGUE, KIOSK, INVENTED, Party("hubei", "counter", "clerk-1")])
@@ -154,6 +154,20 @@ def test_names_without_end_take_a_limited_room_and_are_counted_for_their_region(
         added(counted, Party("henan", f"invented-{number}", "x"), 1)
     assert len(counted._counted) <= 7
     assert is_refused(counted, Party("henan", "another"))
+
+
+@pytest.mark.parametrize(("minutes", "seconds"), [(0, 600), (29, 59), (30, 600)])
+def test_who_is_refused_comes_again_with_the_next_hour_and_looks_every_ten_minutes_until_then(
+    minutes: int, seconds: int
+) -> None:
+    with books(NOW) as node:
+        prober, now = Dealer("henan", "counter", "clerk-1"), NOW + timedelta(minutes=minutes)
+        for _ in range(most(node, "staff") + 1):
+            count_failure(node.tx, prober, now, UNKNOWN)
+        told(node)
+        with pytest.raises(Refused) as refused:
+            require_few_unknown(node.context, prober, now)
+        assert retry_seconds(refused.value) == seconds
 
 
 class Kept:
@@ -252,7 +266,7 @@ def test_beyond_the_bound_a_question_is_answered_without_a_look_at_the_customer_
         assert answer == Answer(
             Outcome.OUTCOME_REFUSED,
             reason=Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY,
-            parameters={"most": str(most(node, "operator"))},
+            parameters={"most": str(most(node, "operator")), "retry_seconds": "1799"},
         )
         assert node.rows("SELECT * FROM dealings") == before
         assert node.rows("SELECT COUNT(*) FROM disclosures") == [(0,)]

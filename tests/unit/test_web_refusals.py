@@ -50,5 +50,5 @@ def test_a_refusal_has_its_code_its_text_and_its_parameters_without_those_of_ano
 
 
 def test_who_may_come_again_is_told_when() -> None:
-    assert told_headers(Reason.REASON_SERVER_CALLS_TOO_MANY) == {"Retry-After": "1"}
-    assert told_headers(Reason.REASON_REQUEST_INVALID) == {}
+    assert told_headers(Refused(Reason.REASON_SERVER_CALLS_TOO_MANY)) == {"Retry-After": "1"}
+    assert told_headers(Refused(Reason.REASON_REQUEST_INVALID)) == {}

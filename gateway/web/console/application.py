@@ -418,7 +418,7 @@ class ConsoleApplication:
             shown = show()
             frame = self._frame(request, shown, person, refused)
             html = self._pages.written(shown.template, shown.title, current_language(), shown.page, frame)
-        headers = told_headers(refused[0].reason) if refused else {}
+        headers = told_headers(refused[0]) if refused else {}
         return web.Response(text=html, status=status, content_type="text/html", headers=headers)
 
     def _frame(self, request: web.Request, shown: Shown, person: Person | None, refused: Sequence[Refused]) -> Frame:
