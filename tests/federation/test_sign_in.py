@@ -138,6 +138,28 @@ async def test_no_answer_counts_but_the_one_that_this_browser_has_asked_for(
     assert denied(await browser.open(path)) == invalid, "an answer counts once"
 
 
+async def test_what_a_proxy_would_say_changes_neither_the_way_back_nor_what_a_request_is(
+    browser: Browser, provider: TokenProvider
+) -> None:
+    said = {
+        "Forwarded": "for=127.0.0.1;host=evil.example;proto=http",
+        "X_Forwarded_Host": "evil.example",
+        "X_Forwarded_Proto": "http",
+        "X_Original_URL": f"{ROOT}/language/zh",
+    }
+    page = await browser.open("sign-in", **said)
+    found = _GO_ON.search(page.text)
+    assert found is not None
+    (back,) = parse_qs(urlsplit(html.unescape(found[1])).query)["redirect_uri"]
+    assert (back, "evil.example" in page.text) == (f"{browser.origin}{ROOT}/signed-in", False)
+    answer = await signed_in(browser, provider)
+    fields, as_post = hidden_fields(answer.text, ""), {"X_HTTP_Method_Override": "POST", "Origin": browser.origin}
+    read = await browser.open(f"sign-out?token={fields['token']}", **said, **as_post)
+    foreign = await browser.send("sign-out", fields, Origin="https://evil.example", **said)
+    assert [read.status, foreign.status] == [HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.FORBIDDEN]
+    assert (await browser.open("work")).status == HTTPStatus.OK, "still signed in"
+
+
 async def test_a_session_counts_with_the_proof_alone_with_which_it_began(
     federation: Federation, browser: Browser, provider: TokenProvider
 ) -> None:
