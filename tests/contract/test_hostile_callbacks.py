@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp.client_proto import ResponseHandler
 
 from deploy.local.identity_provider import self_signed
 from gateway.errors import Refused, Unreachable
@@ -16,6 +17,8 @@ from region_node.listeners.callbacks import Callbacks
 from region_node.listeners.names import NAMES_AT_ONCE
 from region_node.node.settings import ListenerSettings
 from tests.contract.test_listeners import PATIENCE, Region, has_failed, listening
+
+SMALL = 64 * 1024  # bytes: the system doubles what it is asked for
 
 
 def test_names_that_no_name_server_answers_hold_up_nothing_else_of_the_process_and_later_names_are_found(
@@ -56,17 +59,21 @@ def test_names_that_no_name_server_answers_hold_up_nothing_else_of_the_process_a
     [
         (b"HTTP/1.1 204 No Content\r\n", b"A: b\r\n" * 1_000),
         (b"HTTP/1.1 204 No Content\r\nA: ", b"b" * 65_536),
-        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 10_000),
     ],
     ids=["headers", "header", "hints"],
 )
-def test_an_answer_without_end_is_given_up(
+def test_an_answer_without_end_is_given_up_and_read_in_small_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begin: bytes, part: bytes
 ) -> None:
     authority, key = self_signed(tmp_path, "hook")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(authority, key)
-    ended = asyncio.Event()
+    ended, pieces, taken = asyncio.Event(), list[int](), ResponseHandler.data_received
+
+    def data_received(handler: ResponseHandler, data: bytes) -> None:
+        pieces.append(len(data))
+        taken(handler, data)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -88,6 +95,8 @@ def test_an_answer_without_end_is_given_up(
             with pytest.raises(Unreachable):
                 await connection.post(urlsplit(f"https://127.0.0.1:{port}/x"), {}, b"{}")
             await ended.wait()
+        assert 0 < max(pieces) <= SMALL
 
     monkeypatch.setattr(callbacks, "POST_SECONDS", 1.0)
+    monkeypatch.setattr(ResponseHandler, "data_received", data_received)
     asyncio.run(scenario())
