@@ -23,8 +23,9 @@ def either(words: Sequence[str]) -> LocalizedText:
 
 def one_of(known: Iterable[str]) -> tuple[str, str]:
     """The problem of a word that is none of the known ones, in English and in Chinese, as `invalid` takes it."""
-    words = joined(known)
-    return f"it is one of {words.en}", f"可用值为{words.zh_cn}"
+    names = list(known)
+    words = joined(names)
+    return f"it is {words.en}" if len(names) == 1 else f"it is one of {words.en}", f"可用值为{words.zh_cn}"
 
 
 def some_of(known: Iterable[str]) -> tuple[str, str]:

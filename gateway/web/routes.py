@@ -41,7 +41,14 @@ IDENTITY_VERIFICATION = "Identity-Verification"
 """The header with the papers of a customer, for routes that read by them and have no body."""
 _DEADLINE = 15.0  # seconds of a call, beside what its caller lets it wait
 _WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,9})"?', re.ASCII | re.IGNORECASE)
+_FIELD = "field"  # the parameter of a refusal
 _ONE = Selection()
+_HEADERS = {
+    "request_id": "Idempotency-Key",
+    "requester.staff_id": "Requester-Staff-Id",
+    "requester.channel": "Requester-Channel",
+}
+"""The headers that become fields of requests."""
 _QUOTED = re.compile(r'"([^"\\]*)"')
 """A text of a structured field (RFC 9651), in which `Idempotency-Key` may stand."""
 
@@ -145,6 +152,8 @@ class Route:
     """What it answers with, or a list of them. The description of the API tells it."""
     nothing: Collection[Reason.ValueType] = ()
     """The refusals of the RPC that mean a list without entries."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """The places of its body, by the fields of the RPC that they become, where these have other names."""
 
     @classmethod
     def of(
@@ -160,10 +169,11 @@ class Route:
         selection: Selection = _ONE,
         attributes: Collection[str] = (),
         nothing: Collection[Reason.ValueType] = (),
+        places: Mapping[str, str] | None = None,
     ) -> "Route":
         """A route whose `answer` takes the response of its RPC."""
         told = cast("Callable[[Asked, Message], Answer | Listed]", answer)
-        return cls(verb, path, rpc, request, told, others, selection, attributes, resource, nothing)
+        return cls(verb, path, rpc, request, told, others, selection, attributes, resource, nothing, places or {})
 
     @cached_property
     def paths(self) -> Mapping[str, Schema]:
@@ -176,6 +186,13 @@ class Route:
         listed = {name: each for name, each in properties.items() if name not in resource.unlisted}
         found = paths_of(listed, definitions)
         return {path: each for path, each in found.items() if path not in self.selection.known}
+
+    def named(self, refused: Refused) -> Refused:
+        """The refusal of the RPC, which names the place of the request where it names the field of that."""
+        told = refused.parameters
+        field_name = told.get(_FIELD, "")
+        place = self.places.get(field_name) or _HEADERS.get(field_name)
+        return refused if place is None else Refused(refused.reason, **{**told, _FIELD: place})
 
     def rpc_of(self, message: Message) -> str:
         """The RPC that takes a message: requests have the name of their RPC."""
@@ -291,7 +308,10 @@ class _Serving:
 
     async def _called(self, seconds: float, read: Callable[[], Awaitable[Message]]) -> Message:
         rpc_of = self._route.rpc_of if self._route.others else None
-        return await self._calls.call(self._route.rpc, Arrival(self._caller, self._metadata, seconds, read, rpc_of))
+        try:
+            return await self._calls.call(self._route.rpc, Arrival(self._caller, self._metadata, seconds, read, rpc_of))
+        except Refused as refused:
+            raise self._route.named(refused) from refused
 
 
 @web.middleware

@@ -86,6 +86,7 @@ def _task(task: AlarmTask, rpc: str, ask: Callable[[Sequence[str]], Message]) ->
         answers,
         resource=resource_of(task.type, Alarm, lambda alarm: told_task(task, [alarm], _ROOT)),
         attributes=task.attributes,
+        places={"alarm_ids": "alarmPattern"},
     )
 
 

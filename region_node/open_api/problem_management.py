@@ -14,8 +14,10 @@ from region_node.open_api.hub import hub_routes
 from region_node.open_api.resources import part_of, told_created, told_list, told_one, total_of
 from region_node.open_api.service_problems import (
     CHANGED,
+    CHANGED_PLACES,
     PROBLEM,
     REPORTED,
+    REPORTED_PLACES,
     SERVICE_PROBLEM,
     change,
     report_of,
@@ -99,6 +101,7 @@ PROBLEM_MANAGEMENT = Api(
             _posted,
             resource=_RESOURCE,
             attributes=REPORTED,
+            places=REPORTED_PLACES,
         ),
         Route.of("GET", f"/{PROBLEM}/{{id}}", f"{_SERVICE}/GetFault", _get, _got, resource=_RESOURCE),
         Route.of(
@@ -110,6 +113,7 @@ PROBLEM_MANAGEMENT = Api(
             [f"{_SERVICE}/CancelFault"],
             resource=_RESOURCE,
             attributes=CHANGED,
+            places=CHANGED_PLACES,
         ),
         *hub_routes(_ROOT, PROBLEM_EVENTS),
     ),

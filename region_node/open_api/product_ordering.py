@@ -39,6 +39,8 @@ _SERVICE = "/gateway.api.region.v1.OrderService"
 _STATE, _PARTY = "state", "awaiting.party"
 _BUSINESS = "productOrderItem.productOffering.id"
 _NUMBER = "productOrderItem.product.realizingResource.id"
+_REASON = "cancellationReason"
+_CANCELLED_FOR = {"reason": _REASON}
 _FILTERS = {
     _STATE: words_of(OrderState.DESCRIPTOR),
     _BUSINESS: (),
@@ -152,6 +154,7 @@ def _order_routes(root: str) -> Sequence[Route]:
             attributes=version.attributes(
                 version.order_identifier, "channel", "relatedParty", "productOrderItem", "document"
             ),
+            places={"business": _BUSINESS, "number": _NUMBER},
         ),
         Route.of("GET", f"/{ORDER}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got, resource=order),
         Route.of(
@@ -161,7 +164,8 @@ def _order_routes(root: str) -> Sequence[Route]:
             _patch,
             _patched,
             resource=order,
-            attributes=version.attributes(_STATE, "cancellationReason"),
+            attributes=version.attributes(_STATE, _REASON),
+            places=_CANCELLED_FOR,
         ),
     )
 
@@ -186,7 +190,8 @@ def _cancellation_routes(root: str) -> Sequence[Route]:
             _cancel,
             _cancelled,
             resource=task,
-            attributes=version.attributes("productOrder", "cancellationReason"),
+            attributes=version.attributes("productOrder", _REASON),
+            places=_CANCELLED_FOR,
         ),
         Route.of("GET", f"/{CANCEL}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got_cancellation, resource=task),
     )

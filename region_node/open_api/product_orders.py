@@ -104,7 +104,9 @@ def order_request(body: Attributes, requester: Requester, version: Version) -> O
     for party in body.objects("relatedParty"):
         _take_party(party, request, version)
     items = body.objects("productOrderItem")
-    if len(items) != 1:
+    if not items:
+        raise invalid(body.at("productOrderItem"), "is missing", "缺失")
+    if len(items) > 1:
         raise unsupported(
             body.at("productOrderItem"),
             "an order has one item; JointOrderService takes several",
@@ -113,6 +115,8 @@ def order_request(body: Attributes, requester: Requester, version: Version) -> O
     _take_item(items[0], request, version)
     for document in body.objects("document"):
         request.documents.append(message_in(document, Document()))
+    if not request.applicant:
+        raise invalid(body.at("relatedParty"), "no party has the role applicant", "没有角色为applicant的参与方")
     return request
 
 

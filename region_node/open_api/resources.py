@@ -23,6 +23,7 @@ from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Asked
 from gateway.web.selecting import Paging
 from region_node.records.listing import FAR
+from region_node.requests.checks import require_name
 
 Json = dict[str, object]
 INDIVIDUAL, ORGANIZATION, RESOURCE = "Individual", "Organization", "LogicalResource"
@@ -108,7 +109,12 @@ def told_list(asked: Asked, resource: str, told: Sequence[JsonObject], token: st
 
 
 def request_id_of(asked: Asked, external_id: str, attribute: str) -> str:
-    """The request id of a new resource: its external id, or `Idempotency-Key`. Raises Refused where they differ."""
+    """The request id of a new resource: its external id, or `Idempotency-Key`.
+
+    Raises Refused where they differ, and for an external id that is no request id.
+    """
+    if external_id:
+        require_name(attribute, external_id)
     return agreed(external_id, asked.request_id, attribute, "Idempotency-Key")
 
 

@@ -62,8 +62,21 @@ REPORTED = (
     "underlyingAlarm",
 )
 """The attributes of a report."""
+REPORTED_PLACES = {
+    "number": "affectedResource.id",
+    "report.description": "description",
+    "report.services": "affectedService",
+    "report.place": "place",
+    "report.place.region": "place.region",
+    "report.place.address": "place.address",
+    "report.place.site": "place.site",
+    "report.alarm_id": "underlyingAlarm.id",
+}
+"""Those that ReportFault names otherwise."""
 CHANGED = ("status", "statusChangeReason", "evaluation", "note")
 """The attributes of a merge patch."""
+CHANGED_PLACES = {"reason": "statusChangeReason", "not_repaired": "statusChangeReason"}
+"""Those that the RPCs of a change name otherwise."""
 _ALARM, _PROBLEM = "ResourceAlarm", "ServiceProblem"
 _REPAIRED = (FaultState.FAULT_STATE_RESOLVED, FaultState.FAULT_STATE_CLOSED)
 PRIORITIES: Mapping[FaultSeverity.ValueType, int] = {

@@ -25,7 +25,9 @@ from region_node.open_api.resources import (
 from region_node.open_api.trouble_tickets import (
     CHANGED,
     CONTACT,
+    CHANGED_PLACES,
     FILED,
+    FILED_PLACES,
     NUMBER,
     TICKET,
     TROUBLE_TICKET,
@@ -134,6 +136,7 @@ def _api(root: str, hub: Sequence[Route]) -> Api:
                 _posted,
                 resource=ticket,
                 attributes=version.attributes(version.ticket_identifier, *FILED),
+                places=FILED_PLACES,
             ),
             Route.of("GET", f"/{TICKET}/{{id}}", f"{_SERVICE}/GetComplaint", _get, _got, resource=ticket),
             Route.of(
@@ -145,6 +148,7 @@ def _api(root: str, hub: Sequence[Route]) -> Api:
                 [f"{_SERVICE}/{name}" for name in _OTHERS],
                 resource=ticket,
                 attributes=version.attributes(*CHANGED),
+                places=CHANGED_PLACES,
             ),
             *hub,
         ),

@@ -63,8 +63,21 @@ FILED = (
     "relatedParty",
 )
 """The attributes of a filing, beside the external id."""
+FILED_PLACES = {
+    "complaint.description": "description",
+    "complaint.channel": "channel",
+    "complaint.remedy_sought": "remedySought",
+}
+"""Those that FileComplaint names otherwise."""
 CHANGED = ("status", "statusChangeReason", "category", "rating", "toRegulator", "resolution", "note")
 """The attributes of a merge patch."""
+CHANGED_PLACES = {
+    "reason": "statusChangeReason",
+    "cause_code": "resolution.causeCode",
+    "remedy": "resolution.remedy",
+    "amount": "resolution.amount",
+}
+"""Those that the RPCs of a change name otherwise."""
 _RESOLVED = (ComplaintState.COMPLAINT_STATE_RESOLVED, ComplaintState.COMPLAINT_STATE_CLOSED)
 TROUBLE_TICKET = Extension(
     "CrossregionTroubleTicket",

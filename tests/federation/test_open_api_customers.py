@@ -11,7 +11,7 @@ from tests.federation.counter import REQUESTER, Counter
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.test_open_api_orders import audited
-from tests.federation.web_caller import WebCaller, below, web_caller
+from tests.federation.web_caller import WebCaller, below, by_http_places, web_caller
 
 CUSTOMERS = "/tmf-api/customerManagement/v4/customer"
 MERGE = "application/merge-patch+json"
@@ -155,7 +155,7 @@ async def test_both_doors_refuse_for_the_same_reasons_and_write_the_same_audit_r
         assert (answered.status, answered.body["code"], answered.body["reason"]) == (
             status,
             told.reason,
-            told.texts["en"],
+            by_http_places(told.texts["en"]),
         )
     both = await refusal(read(by_id(customer.product.id, customer.product.number), timeout=CALL_SECONDS))
     assert (both.reason, both.parameters["field"]) == ("REQUEST_INVALID", "product_id")

@@ -14,7 +14,7 @@ from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.test_faults import SITES
 from tests.federation.test_open_api_orders import audited
-from tests.federation.web_caller import WebAnswer, WebCaller, below, web_caller
+from tests.federation.web_caller import WebAnswer, WebCaller, below, by_http_places, web_caller
 
 PROBLEMS = "/tmf-api/serviceProblemManagement/v4/serviceProblem"
 COUNTER = "region/guangdong/operator/counter"
@@ -117,7 +117,7 @@ async def test_both_doors_refuse_for_the_same_reasons_and_write_the_same_audit_r
         assert (answered.status, answered.body["code"], answered.body["reason"]) == (
             status,
             told.reason,
-            told.texts["en"],
+            by_http_places(told.texts["en"]),
         )
         assert len(audited(federation, COUNTER)) == before, "a refusal wrote a row at one door"
     before = len(audited(federation, COUNTER))

@@ -18,6 +18,13 @@ NO_CONNECTION = (ssl.SSLError, ConnectionError)
 """The errors of a caller whose connection a server refuses: an alert of TLS, or an end before one is read."""
 CLERK = {"Requester-Staff-Id": REQUESTER.staff_id, "Requester-Channel": "counter"}
 API = "/tmf-api/productOrderingManagement/v4"
+_PLACES = {
+    "requester.staff_id": "Requester-Staff-Id",
+    "request_id": "Idempotency-Key",
+    "report.description": "description",
+    "complaint.description": "description",
+    "alarm_ids": "alarmPattern",
+}
 ORDERS, CANCELLATIONS = f"{API}/productOrder", f"{API}/cancelProductOrder"
 
 
@@ -112,3 +119,10 @@ def order_path(order_id: str) -> str:
 def below(path: str, name: str) -> str:
     """Where a resource is read, by its id."""
     return f"{path}/{quote(name, safe='')}"
+
+
+def by_http_places(told: str) -> str:
+    """The text of a refusal by gRPC as it is over HTTP, which names the places that become these fields."""
+    for field, place in _PLACES.items():
+        told = told.replace(field, place)
+    return told

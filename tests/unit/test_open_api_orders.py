@@ -30,6 +30,11 @@ OPENAPI = "TMF622-ProductOrder-v4.0.0.swagger.json"
 NOW = Timestamp(seconds=1_800_000_000)
 ASKED = ("channel", "relatedParty", "productOrderItem", "document", "@type", "@baseType")
 """The attributes of an order that a new one is asked for by."""
+NEW: Mapping[str, object] = {
+    "productOrderItem": [{"id": "1", "action": "add", "productOffering": {"id": "NEW_LINE"}}],
+    "relatedParty": [{"id": "holder", "role": "applicant"}],
+}
+"""An order that lacks nothing."""
 
 texts = st.text(st.characters(exclude_categories=["C"]), max_size=8)
 documents = st.builds(
@@ -44,7 +49,7 @@ requests = st.builds(
     OrderRequest,
     business=texts,
     number=texts,
-    applicant=st.sampled_from(Applicant.values()),
+    applicant=st.sampled_from(Applicant.values()[1:]),
     documents=st.lists(documents, max_size=2),
     characteristics=st.dictionaries(texts, texts, max_size=3),
     requester=st.builds(Requester, staff_id=texts, channel=st.sampled_from(Channel.values())),
@@ -193,15 +198,14 @@ def test_any_object_is_a_request_or_refused_and_never_a_defect(body: dict[str, o
         ({"@type": "OtherOrder"}, "@type"),
         ({"relatedParty": [{"id": "x", "role": "payer"}]}, "relatedParty[0].role"),
         ({"channel": [{"id": "web"}, {"id": "app"}]}, "channel"),
-        ({"productOrderItem": []}, "productOrderItem"),
+        ({"productOrderItem": 2 * [{"id": "1", "action": "add"}]}, "productOrderItem"),
         ({"productOrderItem": [{"id": "1", "action": "delete"}]}, "productOrderItem[0].action"),
         ({"productOrderItem": [{"id": "1", "action": "add", "quantity": 2}]}, "productOrderItem[0].quantity"),
         ({"productOrderItem": [{"id": "1", "action": "add", "itemTerm": []}]}, "productOrderItem[0].itemTerm"),
     ],
 )
 def test_what_an_order_would_not_heed_is_refused_by_its_name(changed: dict[str, object], attribute: str) -> None:
-    body = {"productOrderItem": [{"id": "1", "action": "add", "productOffering": {"id": "NEW_LINE"}}], **changed}
-    assert refused(body) == (Reason.REASON_ATTRIBUTE_UNSUPPORTED, attribute)
+    assert refused({**NEW, **changed}) == (Reason.REASON_ATTRIBUTE_UNSUPPORTED, attribute)
 
 
 @pytest.mark.parametrize(
@@ -214,17 +218,17 @@ def test_what_an_order_would_not_heed_is_refused_by_its_name(changed: dict[str, 
         ({"document": [{"code": 5}]}, "document[0]"),
         ({"document": [{"unknown": "x"}]}, "document[0]"),
         ({"productOrderItem": [5]}, "productOrderItem[0]"),
+        ({"productOrderItem": []}, "productOrderItem"),
+        ({"relatedParty": []}, "relatedParty"),
     ],
 )
 def test_what_has_another_form_is_refused_by_its_place(changed: dict[str, object], field: str) -> None:
-    body = {"productOrderItem": [{"id": "1", "action": "add", "productOffering": {"id": "NEW_LINE"}}], **changed}
-    assert refused(body) == (Reason.REASON_REQUEST_INVALID, field)
+    assert refused({**NEW, **changed}) == (Reason.REASON_REQUEST_INVALID, field)
 
 
 def test_a_requester_of_the_headers_is_not_replaced_by_one_of_the_body() -> None:
-    order = Order(
-        request=OrderRequest(business="NEW_LINE", requester=Requester(staff_id="wang", channel=Channel.CHANNEL_WEB))
-    )
+    clerk, holder = Requester(staff_id="wang", channel=Channel.CHANNEL_WEB), Applicant.APPLICANT_HOLDER
+    order = Order(request=OrderRequest(business="NEW_LINE", applicant=holder, requester=clerk))
     body = asked_again(order)
     assert read(body, order.request.requester).requester == order.request.requester
     for other in (Requester(staff_id="li"), Requester(channel=Channel.CHANNEL_APP)):

@@ -13,7 +13,7 @@ from gateway.api.region.v1.complaint_service_pb2 import RespondToComplaintReques
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.rpc.in_process import Arrival
 from gateway.web.json_bodies import Attributes, parsed
 from gateway.web.routes import Answer, Api, Asked, Route, application
@@ -29,8 +29,11 @@ from gateway.web.selecting import (
     within,
     words_of,
 )
+from region_node.open_api.alarm_management import ALARM_MANAGEMENT
 from region_node.open_api.customer_management import CUSTOMER_MANAGEMENT
+from region_node.open_api.problem_management import PROBLEM_MANAGEMENT
 from region_node.open_api.product_ordering import PRODUCT_ORDERING
+from region_node.open_api.trouble_ticketing import TROUBLE_TICKETS
 
 WORDS = words_of(OrderState.DESCRIPTOR)
 
@@ -105,6 +108,43 @@ def test_a_list_by_the_number_of_nobody_is_empty_and_nobody_is_found_by_an_id() 
         assert asyncio.run(asked(path)) == (200, [], "0")
     status, _, _ = asyncio.run(asked("/customer/line-1"))
     assert status == 404
+
+
+@pytest.mark.parametrize(
+    ("api", "path", "body", "field", "place"),
+    [
+        (PRODUCT_ORDERING, "/cancelProductOrder", {"productOrder": {"id": "x"}}, "reason", "cancellationReason"),
+        (PRODUCT_ORDERING, "/cancelProductOrder", {"productOrder": {"id": "x"}}, "request_id", "Idempotency-Key"),
+        (TROUBLE_TICKETS, "/troubleTicket", {}, "complaint.remedy_sought", "remedySought"),
+        (TROUBLE_TICKETS, "/troubleTicket", {}, "requester.channel", "Requester-Channel"),
+        (TROUBLE_TICKETS, "/troubleTicket", {}, "complaint.other", "complaint.other"),
+        (PROBLEM_MANAGEMENT, "/serviceProblem", {}, "number", "affectedResource.id"),
+        (ALARM_MANAGEMENT, "/ackAlarms", {}, "alarm_ids", "alarmPattern"),
+    ],
+)
+def test_a_refusal_names_the_place_in_the_request_that_became_the_field(
+    api: Api, path: str, body: Mapping[str, object], field: str, place: str
+) -> None:
+    class Refusing(Calls):
+        async def call(self, path: str, arrival: Arrival) -> Message:
+            await super().call(path, arrival)
+            raise invalid(field, "not set", "未填写")
+
+    async def posted() -> tuple[int, object]:
+        served = application(api, Refusing(), lambda _: {})
+        async with TestClient(TestServer(served)) as client, client.post(path, json=body) as told:
+            return told.status, (await told.json())["message"]
+
+    assert asyncio.run(posted()) == (400, f"field: {place}; problem: not set")
+
+
+def test_an_external_id_that_is_no_request_id_is_refused_by_its_own_name() -> None:
+    party = '"relatedParty": [{"id": "holder", "role": "applicant"}]'
+    body = f'{{"externalId": "A/1", "productOrderItem": [{{"action": "add"}}], {party}}}'.encode()
+    route = next(each for each in PRODUCT_ORDERING.routes if each.rpc.endswith("/SubmitOrder"))
+    asked = Asked(PRODUCT_ORDERING.root, {}, {}, "en", Requester(), "", wait=Duration(), body=parsed(body))
+    with pytest.raises(Refused, match="externalId"):
+        route.request(asked)
 
 
 @pytest.mark.parametrize("said", ["", ",", " ", " , "])
